@@ -1,0 +1,138 @@
+//! What a call tells while it runs. Any floor writes; whoever shows progress reads. A slow reader never holds a call
+//! up, and nothing queues: stages overwrite one another, new text collects until it is taken.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::sync::Notify;
+
+use crate::text::whole_seconds;
+
+/// Where a call is right now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stage {
+    /// Waiting for a slot, with this many calls ahead, those that run included.
+    Queued { behind: usize },
+    /// Holding back for the upstream's or our own rate limit.
+    RateLimited { wait: Duration },
+    /// Connecting, or sent and waiting for the first byte.
+    Waiting,
+    /// The upstream failed; trying again after `wait`. `attempt` is the one to come (2 is the first retry).
+    Retrying { attempt: u32, wait: Duration, cause: String },
+    /// The model reasons before it writes.
+    Thinking,
+    /// Answer text is coming.
+    Writing,
+    /// The upstream works on a picture.
+    Painting,
+    /// The answer is arriving.
+    Receiving,
+    /// Pictures are being written to the store.
+    Keeping,
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Queued { behind } => write!(f, "queued behind {behind}"),
+            Self::RateLimited { wait } => write!(f, "waiting {} s for the rate limit", whole_seconds(*wait)),
+            Self::Waiting => f.write_str("waiting for the model"),
+            Self::Retrying { attempt, wait, cause } => {
+                write!(f, "{cause}; retrying in {} s (attempt {attempt})", whole_seconds(*wait))
+            }
+            Self::Thinking => f.write_str("thinking"),
+            Self::Writing => f.write_str("writing"),
+            Self::Painting => f.write_str("painting"),
+            Self::Receiving => f.write_str("receiving"),
+            Self::Keeping => f.write_str("keeping the picture"),
+        }
+    }
+}
+
+/// The writing end; cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct News(Option<Arc<Board>>);
+
+/// The reading end: one reader a call.
+#[derive(Debug)]
+pub struct Feed(Arc<Board>);
+
+/// What is new since the last look.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Update {
+    /// The latest stage, whether or not it changed.
+    pub stage: Option<Stage>,
+    /// Answer text that came since the last look: the deltas in order are the answer, byte for byte.
+    pub delta: String,
+    /// Parts done and parts in all (pictures), when the call has parts.
+    pub parts: Option<(u32, u32)>,
+}
+
+#[derive(Debug, Default)]
+struct Board {
+    update: Mutex<Update>,
+    changed: Notify,
+}
+
+impl News {
+    /// A pair of ends.
+    #[must_use]
+    pub fn channel() -> (Self, Feed) {
+        let board = Arc::new(Board::default());
+        (Self(Some(board.clone())), Feed(board))
+    }
+
+    /// News that nobody reads: writing costs nothing.
+    #[must_use]
+    pub fn unheard() -> Self {
+        Self(None)
+    }
+
+    pub fn stage(&self, stage: Stage) {
+        self.write(|update| update.stage = Some(stage));
+    }
+
+    pub fn delta(&self, text: &str) {
+        self.write(|update| update.delta.push_str(text));
+    }
+
+    /// Says that the call has `total` parts.
+    pub fn parts(&self, total: u32) {
+        self.write(|update| update.parts = Some((0, total)));
+    }
+
+    /// Says that one more part is done, and what the others are at if some are left.
+    pub fn part_done(&self, others: Stage) {
+        self.write(|update| {
+            if let Some((done, total)) = &mut update.parts {
+                *done = (*done + 1).min(*total);
+                if *done < *total {
+                    update.stage = Some(others);
+                }
+            }
+        });
+    }
+
+    fn write(&self, change: impl FnOnce(&mut Update)) {
+        let Some(board) = &self.0 else { return };
+        change(&mut board.update.lock().unwrap_or_else(PoisonError::into_inner));
+        board.changed.notify_one();
+    }
+}
+
+impl Feed {
+    /// Resolves once something was written since the last [`Feed::take`]; may resolve once too often.
+    pub async fn changed(&self) {
+        self.0.changed.notified().await;
+    }
+
+    /// The current stage and parts, and the text since the last look.
+    #[must_use]
+    pub fn take(&self) -> Update {
+        let mut update = self.0.update.lock().unwrap_or_else(PoisonError::into_inner);
+        Update { stage: update.stage.clone(), delta: std::mem::take(&mut update.delta), parts: update.parts }
+    }
+}

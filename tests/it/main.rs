@@ -1,0 +1,9 @@
+//! The whole server through its public door.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed expectation is a failed test"
+)]
+#![allow(clippy::needless_pass_by_value, reason = "json!({..}) reads better than &json!({..})")]
