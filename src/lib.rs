@@ -3,6 +3,10 @@
 //! The modules stand in reading order, from the process down to the words. A module uses lower floors and itself;
 //! `tests/tidy.rs` fails on an upward or sideways path. See `ARCHITECTURE.md` for the life of a call.
 
+// 2 the outside: siblings never meet
+pub mod artifact;
+pub mod preview;
+
 // 1 shared
 pub mod news;
 

@@ -7,3 +7,7 @@
     reason = "a failed expectation is a failed test"
 )]
 #![allow(clippy::needless_pass_by_value, reason = "json!({..}) reads better than &json!({..})")]
+
+mod artifact;
+mod painting;
+mod preview;

@@ -1,0 +1,62 @@
+//! Fetching one picture with its original bytes.
+
+use bytes::Bytes;
+
+use super::{Artifact, ArtifactId, Artifacts, Error, record::Record};
+use crate::media::Encoded;
+
+/// More than any answer that a picture came in; a larger file is not one of ours.
+const LARGEST_PICTURE: u64 = 64 << 20;
+const LARGEST_RECORD: u64 = 1 << 20;
+
+impl Artifacts {
+    /// The picture with this id and its original bytes.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Storage`].
+    pub async fn fetch(&self, id: &ArtifactId) -> Result<(Artifact, Encoded), Error> {
+        let id = id.clone();
+        self.off_thread(move |artifacts| artifacts.fetch_now(id)).await
+    }
+
+    fn fetch_now(&self, id: ArtifactId) -> Result<(Artifact, Encoded), Error> {
+        let bytes = self.store.read(id.as_str(), LARGEST_PICTURE + 1)?;
+        let Some(bytes) = bytes.filter(|bytes| bytes.len() as u64 <= LARGEST_PICTURE) else {
+            return Err(Error::NotFound(id));
+        };
+        let picture = self.sniff(&id, bytes)?;
+        let origin = self.record(&id).map(|record| record.origin).unwrap_or_default();
+        let length = picture.bytes().len() as u64;
+        Ok((self.artifact(id, Record::new(&picture, origin), length), picture))
+    }
+
+    /// What is written down about a picture, when it can be read.
+    pub(super) fn record(&self, id: &ArtifactId) -> Option<Record> {
+        let json = self.store.read(&Record::name(id), LARGEST_RECORD).ok()??;
+        serde_json::from_slice(&json).inspect_err(|error| tracing::debug!(%id, %error, "unreadable record")).ok()
+    }
+
+    pub(super) fn artifact(&self, id: ArtifactId, record: Record, bytes: u64) -> Artifact {
+        let Record { format, dimensions, origin } = record;
+        Artifact { path: self.store.path(&id), made_at: id.made_at(), id, format, dimensions, bytes, origin }
+    }
+
+    /// Runs what blocks on the disk where it holds up nobody.
+    pub(super) async fn off_thread<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Self) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let artifacts = self.clone();
+        tokio::task::spawn_blocking(move || work(&artifacts)).await.unwrap_or_else(|source| {
+            let message = "reading the image folder broke off; its log says more".to_owned();
+            Err(Error::Storage { message, source: Some(Box::new(source)) })
+        })
+    }
+
+    fn sniff(&self, id: &ArtifactId, bytes: Bytes) -> Result<Encoded, Error> {
+        Encoded::sniff(bytes).map_err(|source| Error::Storage {
+            message: format!("{} is no picture any more: {source}", self.store.path(id).display()),
+            source: Some(Box::new(source)),
+        })
+    }
+}

@@ -1,0 +1,50 @@
+//! Keeping a picture: a new name, the picture, then its record.
+
+use bytes::Bytes;
+
+use super::{Artifact, ArtifactId, Artifacts, Error, Origin, Stem, record::Record, store::Put};
+use crate::media::Encoded;
+
+impl Artifacts {
+    /// Keeps a picture: whole on disk under a new name, or not at all.
+    ///
+    /// # Errors
+    /// [`Error::Storage`] names the folder and the remedy.
+    pub async fn keep(&self, picture: &Encoded, stem: Option<&Stem>, origin: Origin) -> Result<Artifact, Error> {
+        let id = self.put_new(picture, stem).await?;
+        let record = Record::new(picture, origin);
+        self.write_down(&id, &record).await;
+        Ok(self.artifact(id, record, picture.bytes().len() as u64))
+    }
+
+    /// Whether pictures can be kept: writes and removes a small file.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn check(&self) -> Result<(), Error> {
+        let name = format!(".check-{}", rand::random::<u64>());
+        self.store.put(&name, Bytes::from_static(b"can pictures be kept here?\n")).await?;
+        self.store.remove(&name).await
+    }
+
+    async fn put_new(&self, picture: &Encoded, stem: Option<&Stem>) -> Result<ArtifactId, Error> {
+        loop {
+            let id = ArtifactId::mint(self.clock.next(), stem, picture.format());
+            match self.store.put(id.as_str(), picture.bytes().clone()).await? {
+                Put::Written => return Ok(id),
+                Put::Taken => tracing::debug!(%id, "another process took this id; minting a new one"),
+            }
+        }
+    }
+
+    /// A picture without its record is worth more than an error.
+    async fn write_down(&self, id: &ArtifactId, record: &Record) {
+        let written = match serde_json::to_vec_pretty(record) {
+            Ok(json) => self.store.put(&Record::name(id), json.into()).await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = written {
+            tracing::warn!(%id, error, "the picture is kept, but how it was made could not be written down");
+        }
+    }
+}

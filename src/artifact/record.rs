@@ -1,0 +1,27 @@
+//! What is written down about a picture: small JSON files in a folder of their own, out of sight in a file browser.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ArtifactId, Origin};
+use crate::media::{Dimensions, Encoded, Format};
+
+/// One picture's record. The picture is the truth and this a note about it: it may be missing, damaged or newer.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub format: Format,
+    #[serde(flatten)]
+    pub dimensions: Dimensions,
+    #[serde(flatten)]
+    pub origin: Origin,
+}
+
+impl Record {
+    pub fn new(picture: &Encoded, origin: Origin) -> Self {
+        Self { format: picture.format(), dimensions: picture.dimensions(), origin }
+    }
+
+    /// Where the record of a picture lies, from the gallery's folder.
+    pub fn name(id: &ArtifactId) -> String {
+        format!(".records/{id}.json")
+    }
+}

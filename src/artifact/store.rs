@@ -1,0 +1,197 @@
+//! The folder of pictures. Writes go through `object_store`, whole and durable or not at all. Reads and the listing are
+//! made here, because `object_store` follows links, and one foreign file with an odd name ends its whole listing.
+//! Knows nothing of pictures.
+
+use std::{
+    error::Error as StdError,
+    fs::{self, File, Metadata, OpenOptions},
+    io::{self, ErrorKind, Read},
+    iter,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use bytes::Bytes;
+use object_store::{ObjectStore, ObjectStoreExt, PutMode, local::LocalFileSystem, path::Path as Location};
+
+use super::{ArtifactId, Error};
+
+#[derive(Debug, Clone)]
+pub(super) struct Store {
+    dir: PathBuf,
+    /// Its paths are absolute: the folder need not exist before the first write, and may go and come back.
+    objects: Arc<dyn ObjectStore>,
+}
+
+/// What became of a new file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Put {
+    Written,
+    /// There is one of that name; it was left alone.
+    Taken,
+}
+
+impl Store {
+    pub fn local(dir: PathBuf) -> Self {
+        let dir = std::path::absolute(&dir).unwrap_or(dir);
+        Self { dir, objects: Arc::new(LocalFileSystem::new().with_fsync(true)) }
+    }
+
+    pub fn path(&self, id: &ArtifactId) -> PathBuf {
+        self.dir.join(id.as_str())
+    }
+
+    /// Writes a new file: to a temporary file beside it, flushed to the disk, then linked into place.
+    pub async fn put(&self, name: &str, bytes: Bytes) -> Result<Put, Error> {
+        let location = self.location(name)?;
+        let put = |mode: PutMode| self.objects.put_opts(&location, bytes.clone().into(), mode.into());
+        let mut outcome = put(PutMode::Create).await;
+        // exFAT and many network folders know no hard links: there a rename does it, under a name minted for it alone.
+        if outcome.as_ref().is_err_and(may_lack_links) && fs::symlink_metadata(self.dir.join(name)).is_err() {
+            outcome = put(PutMode::Overwrite).await;
+        }
+        match outcome {
+            Ok(_) => Ok(Put::Written),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(Put::Taken),
+            Err(source) => Err(self.failed(source)),
+        }
+    }
+
+    pub async fn remove(&self, name: &str) -> Result<(), Error> {
+        self.objects.delete(&self.location(name)?).await.map_err(|source| self.failed(source))
+    }
+
+    /// The first `limit` bytes of a file, or `None` where there is no regular file of that name.
+    pub fn read(&self, name: &str, limit: u64) -> Result<Option<Bytes>, Error> {
+        let path = self.dir.join(name);
+        let mut bytes = Vec::new();
+        match open_regular(&path).and_then(|file| file.take(limit).read_to_end(&mut bytes)) {
+            Ok(_) => Ok(Some(bytes.into())),
+            Err(source) if source.kind() == ErrorKind::NotFound => Ok(None),
+            Err(_) if fs::symlink_metadata(&path).is_ok_and(|metadata| !metadata.is_file()) => Ok(None),
+            Err(source) => Err(self.failed(source)),
+        }
+    }
+
+    /// The length of a file in bytes, or `None` where there is no regular file of that name.
+    pub fn length(&self, id: &ArtifactId) -> Option<u64> {
+        fs::symlink_metadata(self.path(id)).ok().filter(Metadata::is_file).map(|metadata| metadata.len())
+    }
+
+    /// The ids that files in the folder are named by, in no order.
+    pub fn ids(&self) -> Result<Vec<ArtifactId>, Error> {
+        match fs::read_dir(&self.dir) {
+            Ok(entries) => {
+                Ok(entries.filter_map(|entry| ArtifactId::parse(entry.ok()?.file_name().to_str()?)).collect())
+            }
+            Err(source) if source.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+            Err(source) => Err(self.failed(source)),
+        }
+    }
+
+    fn location(&self, name: &str) -> Result<Location, Error> {
+        Location::from_absolute_path(self.dir.join(name)).map_err(|source| self.failed(source))
+    }
+
+    fn failed(&self, source: impl StdError + Send + Sync + 'static) -> Error {
+        let message = format!("the image folder {} cannot be used: {}", self.dir.display(), remedy(&source));
+        Error::Storage { message, source: Some(Box::new(source)) }
+    }
+}
+
+/// Opens a regular file and nothing else: a link in its place is not followed, a FIFO does not block, and what was
+/// opened is what is looked at.
+fn open_regular(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
+    #[cfg(windows)]
+    std::os::windows::fs::OpenOptionsExt::custom_flags(&mut options, 0x0020_0000); // FILE_FLAG_OPEN_REPARSE_POINT
+    let file = options.open(path)?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(ErrorKind::NotFound.into()) }
+}
+
+fn may_lack_links(error: &object_store::Error) -> bool {
+    cause(error).is_some_and(|io| matches!(io.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied))
+}
+
+/// What the operating system said.
+fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
+    iter::successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref())
+}
+
+/// What a person can do about it.
+fn remedy(error: &(dyn StdError + 'static)) -> String {
+    let Some(cause) = cause(error) else {
+        return "its path has characters that cannot be stored; set images.dir to another folder".to_owned();
+    };
+    match cause.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            "the disk is full; free some space, or set images.dir to a folder on another disk".to_owned()
+        }
+        ErrorKind::ReadOnlyFilesystem => "it is read-only; set images.dir to a folder that can be written".to_owned(),
+        ErrorKind::PermissionDenied => {
+            "permission denied; allow this user to write there, or set images.dir to another folder".to_owned()
+        }
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+            "a part of its path is not a folder; set images.dir to another folder".to_owned()
+        }
+        _ => format!("{cause}; check the disk, or set images.dir to another folder"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn from_the_disk(kind: ErrorKind) -> object_store::Error {
+        object_store::Error::Generic { store: "LocalFileSystem", source: Box::new(io::Error::from(kind)) }
+    }
+
+    #[test]
+    fn p02_each_failure_of_a_disk_has_its_remedy() {
+        let kinds = [
+            ErrorKind::StorageFull,
+            ErrorKind::QuotaExceeded,
+            ErrorKind::ReadOnlyFilesystem,
+            ErrorKind::PermissionDenied,
+            ErrorKind::NotADirectory,
+            ErrorKind::TimedOut,
+        ];
+        let remedies: Vec<_> = kinds.map(|kind| format!("{kind:?}: {}", remedy(&from_the_disk(kind)))).into();
+        insta::assert_snapshot!(remedies.join("\n"), @r"
+        StorageFull: the disk is full; free some space, or set images.dir to a folder on another disk
+        QuotaExceeded: the disk is full; free some space, or set images.dir to a folder on another disk
+        ReadOnlyFilesystem: it is read-only; set images.dir to a folder that can be written
+        PermissionDenied: permission denied; allow this user to write there, or set images.dir to another folder
+        NotADirectory: a part of its path is not a folder; set images.dir to another folder
+        TimedOut: timed out; check the disk, or set images.dir to another folder
+        ");
+    }
+
+    #[test]
+    fn a_disk_without_links_is_told_from_a_full_one() {
+        assert!(may_lack_links(&from_the_disk(ErrorKind::Unsupported)));
+        assert!(may_lack_links(&from_the_disk(ErrorKind::PermissionDenied)));
+        assert!(!may_lack_links(&from_the_disk(ErrorKind::StorageFull)));
+    }
+
+    #[tokio::test]
+    async fn p03_a_name_that_is_taken_is_left_alone() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let store = Store::local(dir.path().to_owned());
+        let [first, second] = ["first", "second"].map(Bytes::from);
+        assert_eq!(store.put("x", first.clone()).await.unwrap(), Put::Written);
+        assert_eq!(store.put("x", second).await.unwrap(), Put::Taken);
+        assert_eq!(store.read("x", 100).unwrap(), Some(first));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_path_with_control_characters_is_refused_with_a_reason() {
+        let store = Store::local(PathBuf::from("/tmp/with\u{7}bell"));
+        let error = store.put("x", Bytes::new()).await.unwrap_err().to_string();
+        assert!(error.contains("characters that cannot be stored"), "{error}");
+    }
+}

@@ -1,0 +1,28 @@
+//! A picture at an exact size, in its own format: what stands in for sizes that no model makes any more.
+
+use std::io::Cursor;
+
+use image::{DynamicImage, ImageFormat, codecs::jpeg::JpegEncoder, imageops::FilterType};
+
+use super::{Failure, decode};
+use crate::media::{Dimensions, Encoded, Format};
+
+/// Above what the eye tells from the original.
+const JPEG_QUALITY: u8 = 92;
+
+pub(super) fn scale(picture: &Encoded, to: Dimensions) -> Result<Encoded, Failure> {
+    let (mut image, orientation) = decode::decode(picture)?;
+    image.apply_orientation(orientation);
+    let scaled = image.resize_exact(to.width, to.height, FilterType::Lanczos3);
+    Ok(Encoded::sniff(encode(&scaled, picture.format())?.into())?)
+}
+
+fn encode(image: &DynamicImage, format: Format) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Cursor::new(Vec::new());
+    match format {
+        Format::Png => image.write_to(&mut bytes, ImageFormat::Png)?,
+        Format::Webp => image.write_to(&mut bytes, ImageFormat::WebP)?,
+        Format::Jpeg => image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY))?,
+    }
+    Ok(bytes.into_inner())
+}
