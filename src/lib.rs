@@ -5,6 +5,7 @@
 
 // 2 the outside: siblings never meet
 pub mod artifact;
+pub mod catalogue;
 pub mod preview;
 
 // 1 shared

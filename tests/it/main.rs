@@ -9,5 +9,6 @@
 #![allow(clippy::needless_pass_by_value, reason = "json!({..}) reads better than &json!({..})")]
 
 mod artifact;
+mod catalogue;
 mod painting;
 mod preview;
