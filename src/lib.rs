@@ -6,6 +6,7 @@
 // 2 the outside: siblings never meet
 pub mod artifact;
 pub mod catalogue;
+pub mod openai;
 pub mod preview;
 
 // 1 shared

@@ -10,5 +10,7 @@
 
 mod artifact;
 mod catalogue;
+mod openai;
 mod painting;
 mod preview;
+mod upstream;

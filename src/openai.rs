@@ -1,0 +1,309 @@
+//! The OpenAI client: text answers, pictures and the model list, with one retry loop and one deadline.
+//!
+//! Knows OpenAI's HTTP and nothing of MCP, tools or files. A caller cancels by dropping the future.
+
+use std::{fmt, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
+
+use secrecy::SecretString;
+use tokio::time::Instant;
+use url::{Host, Url};
+
+use crate::{
+    media::{Encoded, Format},
+    model::ModelId,
+    money::Usage,
+    news::News,
+};
+
+mod answer;
+mod body;
+mod breaker;
+mod chat;
+mod client;
+mod complaint;
+mod connection;
+mod error;
+mod events;
+mod fetch;
+#[cfg(test)]
+mod http2;
+mod images;
+mod key;
+mod kind;
+mod left_out;
+mod models;
+mod rate_limit;
+mod responses;
+mod retry;
+mod trail;
+mod unreached;
+mod wire;
+
+pub use error::{Billing, Error, Failure, Timer, UnreachableClass};
+
+use client::{Client, Unanswered};
+
+/// Everything the client needs to know; [`OpenAi::build`] turns it into a client without touching the network.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub base_url: Url,
+    pub key: Key,
+    pub organization: Option<String>,
+    pub project: Option<String>,
+    /// Sent with every request, last: they replace what the client would send under the same name.
+    pub headers: Vec<(http::HeaderName, SecretString)>,
+    /// Added to every request's query.
+    pub query: Vec<(String, String)>,
+    pub api: Api,
+    /// Retries after the first attempt, 0 to 10.
+    pub max_retries: u32,
+    pub connect_timeout: Duration,
+    pub first_byte_timeout_text: Duration,
+    pub first_byte_timeout_image: Duration,
+    pub idle_timeout: Duration,
+    /// Caps on what the upstream's headers teach; `None` is no cap of our own.
+    pub requests_per_minute: Option<NonZeroU32>,
+    pub images_per_minute: Option<NonZeroU32>,
+    pub image_transfer: Transfer,
+    /// The longest body that is read, in bytes.
+    pub max_response_bytes: usize,
+}
+
+/// Where the key comes from. Files and commands are read at the first request, not at the start.
+#[derive(Debug, Clone)]
+pub enum Key {
+    /// No source is configured: every request fails with [`Error::NoApiKey`].
+    Missing,
+    /// The upstream asks for none (the sandbox, a local server, a key in `headers`).
+    NotNeeded,
+    /// The key itself and the name of the setting it came from.
+    Value {
+        secret: SecretString,
+        from: String,
+    },
+    File(PathBuf),
+    /// A command line whose first line of output is the key, run by the shell-free rules of [`Key`]'s reader.
+    Command(String),
+}
+
+/// Which API answers text questions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Api {
+    /// Responses; Chat Completions where the upstream has no Responses, found out once and remembered.
+    Auto,
+    Responses,
+    Chat,
+}
+
+/// How a picture travels from the upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Transfer {
+    /// One JSON body.
+    Whole,
+    /// As server-sent events, which keeps the connection visibly alive.
+    Streamed,
+}
+
+/// The terms of one request: how long it may take, retries and waits included, and where its news goes.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    pub deadline: Instant,
+    pub news: News,
+}
+
+/// A question. Fields left `None` are not sent.
+#[derive(Debug, Clone)]
+pub struct Question {
+    pub model: ModelId,
+    pub input: String,
+    pub instructions: Option<String>,
+    pub temperature: Option<f64>,
+    /// Output tokens at most, reasoning included.
+    pub max_tokens: Option<NonZeroU32>,
+    /// The upstream's own word: `none`, `low`, `high` ...
+    pub reasoning_effort: Option<String>,
+    /// The upstream's own word: `low`, `medium`, `high`.
+    pub verbosity: Option<String>,
+}
+
+/// An answer, whole or as far as it came.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub text: String,
+    /// The model that answered, as the upstream names it.
+    pub model: String,
+    pub finish: Finish,
+    /// `None` where the upstream reports none.
+    pub usage: Option<Usage>,
+    /// Fields that the upstream refused and that were left out of a second try.
+    pub left_out: Vec<String>,
+}
+
+/// Why an answer ends where it ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finish {
+    /// The model was done.
+    Stop,
+    /// The model declined; the text is its refusal.
+    Refusal,
+    /// Cut by `max_tokens` or the model's own limit.
+    MaxTokens,
+    /// Cut by the content filter.
+    ContentFilter,
+    /// The stream ended too early; the text says why.
+    CutOff(String),
+    /// Incomplete for a reason in the upstream's own word.
+    Other(String),
+}
+
+/// One picture to make. Fields left `None` are not sent.
+#[derive(Debug, Clone)]
+pub struct PictureRequest {
+    pub model: ModelId,
+    pub prompt: String,
+    /// `auto` or `WxH`.
+    pub size: Option<String>,
+    pub quality: Option<String>,
+    pub background: Option<String>,
+    pub output_format: Option<Format>,
+    /// Percent, 0 to 100, for JPEG and WebP.
+    pub output_compression: Option<u8>,
+    pub moderation: Option<String>,
+}
+
+/// One picture made. Only a few large ones stand in memory at once: as long as this one lives, its place is taken.
+#[derive(Debug)]
+pub struct Picture {
+    pub encoded: Encoded,
+    pub revised_prompt: Option<String>,
+    pub usage: Option<Usage>,
+    /// Fields that the upstream refused and that were left out of a second try.
+    pub left_out: Vec<String>,
+    _place: body::Place,
+}
+
+/// One model as the upstream lists it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ListedModel {
+    pub id: ModelId,
+    /// `shutdown_date`, as `YYYY-MM-DD`.
+    pub retires_on: Option<chrono::NaiveDate>,
+}
+
+/// A value and how it was come by.
+#[derive(Debug, Clone)]
+pub struct Reply<T> {
+    pub value: T,
+    pub meta: Meta,
+}
+
+/// What is known of a request besides its value; the same in success and failure.
+#[derive(Debug, Clone, Default)]
+pub struct Meta {
+    /// `x-request-id`, cleaned, at most 128 characters.
+    pub request_id: Option<String>,
+    /// HTTP requests sent, 0 when none was.
+    pub attempts: u32,
+    pub rate_limits: RateLimits,
+    /// From the first attempt's start to the end of the last.
+    pub latency: Duration,
+}
+
+/// The upstream's `x-ratelimit-*` headers. <https://platform.openai.com/docs/guides/rate-limits>
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RateLimits {
+    pub limit_requests: Option<u64>,
+    pub remaining_requests: Option<u64>,
+    pub reset_requests: Option<Duration>,
+    pub limit_tokens: Option<u64>,
+    pub remaining_tokens: Option<u64>,
+    pub reset_tokens: Option<Duration>,
+}
+
+/// The client. Cheap to clone; clones share connections, limits and what was learnt.
+#[derive(Clone)]
+pub struct OpenAi(Arc<Client>);
+
+impl OpenAi {
+    /// Makes a client without network, files or TLS: those come with the first request.
+    #[must_use]
+    pub fn build(config: Config) -> Self {
+        Self(Arc::new(Client::new(config)))
+    }
+
+    /// Asks a question. The answer's text is told to `terms.news` as it comes.
+    ///
+    /// # Errors
+    /// See [`Error`]. A stream that broke off after some text is not an error: see [`Finish::CutOff`].
+    pub async fn ask(&self, question: &Question, terms: &Terms) -> Result<Reply<Answer>, Failure> {
+        let client = &*self.0;
+        let asked = match client.config.api {
+            Api::Responses => responses::ask(client, question, terms).await,
+            Api::Chat => chat::ask(client, question, terms).await,
+            Api::Auto if client.has_no_responses() => chat::ask(client, question, terms).await,
+            Api::Auto => match responses::ask(client, question, terms).await {
+                Err(Unanswered::NoSuchApi(missing)) => chat_instead(client, question, terms, &missing).await,
+                asked => asked,
+            },
+        };
+        asked.map_err(Failure::from)
+    }
+
+    /// Has one picture made. Never sent again once it may have been paid for.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn paint(&self, request: &PictureRequest, terms: &Terms) -> Result<Reply<Picture>, Failure> {
+        images::paint(&self.0, request, terms).await.map_err(Failure::from)
+    }
+
+    /// The models that the upstream lists.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn models(&self, terms: &Terms) -> Result<Reply<Vec<ListedModel>>, Failure> {
+        models::list(&self.0, terms).await.map_err(Failure::from)
+    }
+}
+
+/// Whether OpenAI itself answers there, its regional hosts included: it has what compatible servers may lack.
+#[must_use]
+pub fn is_openai(base_url: &Url) -> bool {
+    base_url.host_str().is_some_and(|host| host == "api.openai.com" || host.ends_with(".api.openai.com"))
+}
+
+/// Whether this URL leads to this machine.
+#[must_use]
+pub fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+/// Asks by chat, and remembers that there are no Responses unless there is nothing at all.
+async fn chat_instead(
+    client: &Client,
+    question: &Question,
+    terms: &Terms,
+    missing: &Failure,
+) -> Result<Reply<Answer>, Unanswered> {
+    let mut asked = chat::ask(client, question, terms).await;
+    if !matches!(asked, Err(Unanswered::NoSuchApi(_))) {
+        client.remember_no_responses();
+    }
+    let meta = match &mut asked {
+        Ok(reply) => &mut reply.meta,
+        Err(Unanswered::NoSuchApi(failure) | Unanswered::Failed(failure)) => &mut failure.meta,
+    };
+    meta.attempts += missing.meta.attempts;
+    asked
+}
+
+impl fmt::Debug for OpenAi {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenAi").field("host", &self.0.config.base_url.host_str()).finish_non_exhaustive()
+    }
+}

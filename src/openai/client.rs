@@ -1,0 +1,369 @@
+//! One request to the upstream, from the rate limit to the head of its answer, with the only retry loop of the program.
+//! Once an answer has begun (a 2xx head), nothing is sent again: the callers read it, and pay for it, once.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, SystemTime},
+};
+
+use bytes::Bytes;
+use http::StatusCode;
+use secrecy::ExposeSecret;
+use tokio::{
+    sync::{OnceCell, Semaphore},
+    time::{Instant, sleep, timeout_at},
+};
+use url::Url;
+
+use super::{
+    Config, Failure, Terms,
+    body::{self, Body, Shape},
+    breaker::Breakers,
+    complaint::Complaint,
+    connection::Connection,
+    error::{Billing, Error, Timer, UnreachableClass},
+    key::{self, Held},
+    kind::Kind,
+    left_out,
+    rate_limit::Gate,
+    retry::{self, Advice, Bucket, Silence, Symptom},
+    trail::Trail,
+    unreached::{Unreached, host_of, proxy_for},
+};
+use crate::{model::ModelId, news::Stage, text};
+
+/// Large bodies, and the pictures made of them, that stand in memory at once: one arrives while one is looked after.
+const PLACES: usize = 2;
+
+/// How much of a failing answer is read for its error.
+const LONGEST_COMPLAINT: usize = 64 * 1024;
+
+/// One upstream and everything learnt about it.
+pub(super) struct Client {
+    pub(super) config: Config,
+    pub(super) connection: OnceCell<Connection>,
+    key: key::Reader,
+    gate: Gate,
+    bucket: Bucket,
+    breakers: Breakers,
+    places: Arc<Semaphore>,
+    has_no_responses: AtomicBool,
+}
+
+/// One request, before its attempts.
+pub(super) struct Call<'a> {
+    pub kind: Kind,
+    pub path: &'static str,
+    /// `None` for what concerns no model.
+    pub model: Option<&'a ModelId>,
+    pub body: Bytes,
+}
+
+/// An answer that has begun.
+pub(super) struct Answering {
+    pub body: Body,
+    pub shape: Shape,
+    pub trail: Trail,
+    /// The key that it was asked with.
+    pub key: Arc<Held>,
+    /// The caller's names of the fields that were left out.
+    pub left_out: Vec<String>,
+}
+
+/// Why no answer began.
+pub(super) enum Unanswered {
+    /// The upstream does not have this API.
+    NoSuchApi(Failure),
+    Failed(Failure),
+}
+
+impl From<Unanswered> for Failure {
+    fn from(unanswered: Unanswered) -> Self {
+        match unanswered {
+            Unanswered::NoSuchApi(failure) | Unanswered::Failed(failure) => failure,
+        }
+    }
+}
+
+/// One attempt: the call as it is sent now.
+struct Attempt<'a> {
+    call: &'a Call<'a>,
+    body: &'a Bytes,
+    url: &'a Url,
+    key: &'a Held,
+    deadline: Instant,
+}
+
+/// One attempt that came to nothing.
+struct Miss {
+    error: Error,
+    symptom: Symptom,
+    remedy: Remedy,
+}
+
+/// What could make the same request succeed at once.
+enum Remedy {
+    None,
+    OtherApi,
+    OtherKey,
+    Without(left_out::Reduced),
+}
+
+impl Client {
+    pub(super) fn new(config: Config) -> Self {
+        Self {
+            connection: OnceCell::new(),
+            key: key::Reader::new(config.key.clone()),
+            gate: Gate::new(config.requests_per_minute, config.images_per_minute),
+            bucket: Bucket::new(),
+            breakers: Breakers::default(),
+            places: Arc::new(Semaphore::new(PLACES)),
+            has_no_responses: AtomicBool::new(false),
+            config,
+        }
+    }
+
+    /// Sends a request until an answer begins, as often as the rules of [`retry`] allow.
+    pub(super) async fn send(&self, call: Call<'_>, terms: &Terms) -> Result<Answering, Unanswered> {
+        let mut trail = Trail::begin();
+        let (mut key, connection) = match self.prepare(&call, terms.deadline).await {
+            Ok(prepared) => prepared,
+            Err(error) => return Err(Unanswered::Failed(trail.failure(error))),
+        };
+        let url = self.url(call.path);
+        let mut body = call.body.clone();
+        let mut left_out = Vec::new();
+        let mut retries = 0;
+        let mut renewed = false;
+        loop {
+            if let Some(model) = call.model
+                && let Err(error) = self.gate.pass(call.kind.counted(), model, terms).await
+            {
+                return Err(Unanswered::Failed(trail.failure(error)));
+            }
+            terms.news.stage(call.kind.waiting());
+            let attempt = Attempt { call: &call, body: &body, url: &url, key: &key, deadline: terms.deadline };
+            let miss = match self.attempt(&attempt, connection, &mut trail).await {
+                Ok((body, shape)) => {
+                    self.bucket.give_back();
+                    self.count_success(call.model);
+                    return Ok(Answering { body, shape, trail, key, left_out });
+                }
+                Err(miss) => miss,
+            };
+            // Without the error's text, which may quote the prompt.
+            tracing::debug!(path = call.path, attempt = trail.attempts(), symptom = ?miss.symptom, "attempt failed");
+            match miss.remedy {
+                Remedy::OtherApi => return Err(Unanswered::NoSuchApi(trail.failure(miss.error))),
+                Remedy::OtherKey if !renewed => {
+                    renewed = true;
+                    if let Ok(Some(other)) = timeout_at(terms.deadline, self.key.renew(&key)).await {
+                        key = other;
+                        continue;
+                    }
+                }
+                Remedy::Without(reduced) => {
+                    left_out.extend(reduced.left_out.map(str::to_owned));
+                    body = reduced.body;
+                    continue;
+                }
+                Remedy::None | Remedy::OtherKey => {}
+            }
+            let Some(wait) = self.wait_before_retry(&call, miss.symptom, retries, terms.deadline) else {
+                self.count_failure(call.model, &miss.error);
+                return Err(Unanswered::Failed(trail.failure(miss.error)));
+            };
+            retries += 1;
+            let cause = text::clip(&miss.error.to_string(), 120).into_owned();
+            terms.news.stage(Stage::Retrying { attempt: trail.attempts() + 1, wait, cause });
+            sleep(wait).await;
+        }
+    }
+
+    async fn prepare(&self, call: &Call<'_>, deadline: Instant) -> Result<(Arc<Held>, &Connection), Error> {
+        if let Some(model) = call.model {
+            self.breakers.pass(model, Instant::now()).map_err(|open| Error::Overloaded {
+                message: format!("not sent, because {model} failed in several calls in a row ({})", open.cause),
+                retry_after: Some(open.wait),
+            })?;
+        }
+        let key = timeout_at(deadline, self.key.read()).await.map_err(|_| too_late())??;
+        let connection = self.connection.get_or_try_init(async || Connection::build(&self.config)).await?;
+        Ok((key, connection))
+    }
+
+    async fn attempt(
+        &self,
+        attempt: &Attempt<'_>,
+        connection: &Connection,
+        trail: &mut Trail,
+    ) -> Result<(Body, Shape), Miss> {
+        let Attempt { call, body, url, key, deadline } = *attempt;
+        let request = connection.request(call.kind.method(), url, key, body.clone());
+        let first_byte = self.first_byte_timeout(call.kind);
+        let first_byte_at = Instant::now() + first_byte;
+        let (until, timer) = if deadline <= first_byte_at {
+            (deadline, Timer::Deadline)
+        } else {
+            (first_byte_at, Timer::FirstByte(first_byte))
+        };
+        trail.attempt();
+        let response = match timeout_at(until, connection.http.execute(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                let resend = call.kind.resend();
+                let connect_timeout = self.config.connect_timeout;
+                let (error, symptom) = Unreached { error, url, connect_timeout, resend }.read();
+                return Err(Miss { error, symptom, remedy: Remedy::None });
+            }
+            Err(_) => {
+                let error = Error::TimedOut { timer, may_be_billed: call.kind.billing() };
+                return Err(Miss { error, symptom: Symptom::Unanswered(Silence::TimedOut), remedy: Remedy::None });
+            }
+        };
+        let rate_limits = trail.read(response.headers(), |id| self.clean(id, key));
+        if let Some(model) = call.model {
+            self.gate.learn(model, rate_limits, Instant::now());
+        }
+        if !response.status().is_success() {
+            return Err(self.read_failure(attempt, response).await);
+        }
+        let shape = Shape::read(response.headers()).map_err(|message| Miss {
+            error: Error::BadResponse { message: self.clean(&message, key), may_be_billed: Billing::No },
+            symptom: Symptom::Final,
+            remedy: Remedy::None,
+        })?;
+        Ok((Body::new(response, self.body_limits(call.kind, deadline)), shape))
+    }
+
+    /// Reads an answer with a failing status.
+    async fn read_failure(&self, attempt: &Attempt<'_>, response: reqwest::Response) -> Miss {
+        let status = response.status();
+        let advice = Advice::read(response.headers(), SystemTime::now());
+        let complaint = self.read_complaint(response, attempt.deadline).await;
+        let error = if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            let proxy = proxy_for(attempt.url).unwrap_or_else(|| "a proxy".to_owned());
+            let class = UnreachableClass::Proxy(format!("{proxy}: it asks for a login"));
+            Error::Unreachable { host: host_of(attempt.url), class }
+        } else {
+            let error = Error::of_status(status, &complaint, advice.wait, &self.key.source().origin());
+            self.cleaned(error, attempt.key)
+        };
+        let symptom = match error {
+            Error::QuotaExhausted { .. } => Symptom::Final,
+            _ => Symptom::Status { code: status.as_u16(), advice },
+        };
+        let remedy = match status.as_u16() {
+            404 | 405 if !complaint.speaks_of_a_model() => Remedy::OtherApi,
+            401 => Remedy::OtherKey,
+            400 | 422 => left_out::reduce(attempt.body, &complaint).map_or(Remedy::None, Remedy::Without),
+            _ => Remedy::None,
+        };
+        Miss { error, symptom, remedy }
+    }
+
+    async fn read_complaint(&self, response: reqwest::Response, deadline: Instant) -> Complaint {
+        let status = response.status();
+        let mut body = Body::new(response, self.body_limits(Kind::List, deadline));
+        let mut bytes = Vec::new();
+        while bytes.len() < LONGEST_COMPLAINT
+            && let Ok(Some(chunk)) = body.chunk().await
+        {
+            bytes.extend_from_slice(&chunk);
+        }
+        Complaint::read(&bytes, status)
+    }
+
+    /// How long to wait before the next attempt; `None` when this failure is the end.
+    fn wait_before_retry(
+        &self,
+        call: &Call<'_>,
+        symptom: Symptom,
+        retries: u32,
+        deadline: Instant,
+    ) -> Option<Duration> {
+        if retries >= self.config.max_retries {
+            return None;
+        }
+        let wait = retry::decide(symptom, call.kind.resend(), retries, rand::random())?;
+        (Instant::now() + wait < deadline && self.bucket.pay(symptom)).then_some(wait)
+    }
+
+    fn count_success(&self, model: Option<&ModelId>) {
+        if let Some(model) = model {
+            self.breakers.succeeded(model);
+        }
+    }
+
+    fn count_failure(&self, model: Option<&ModelId>, error: &Error) {
+        let Some(model) = model else { return };
+        match error {
+            // Says nothing of the upstream's health.
+            Error::Unreachable { class: UnreachableClass::Other(_), .. } | Error::BadResponse { .. } => {}
+            Error::Overloaded { .. }
+            | Error::Unreachable { .. }
+            | Error::TimedOut { timer: Timer::Connect(_) | Timer::FirstByte(_), .. } => {
+                self.breakers.failed(model, error.to_string(), Instant::now());
+            }
+            // Our own limit, not the upstream's failure.
+            Error::TimedOut { .. } => {}
+            // A refusal is an answer: the upstream is well.
+            _ => self.breakers.succeeded(model),
+        }
+    }
+
+    /// The base URL with `path` behind its own path, and the configured query.
+    fn url(&self, path: &str) -> Url {
+        let mut url = self.config.base_url.clone();
+        let joined = format!("{}/{path}", url.path().trim_end_matches('/'));
+        url.set_path(&joined);
+        if !self.config.query.is_empty() {
+            url.query_pairs_mut().extend_pairs(&self.config.query);
+        }
+        url
+    }
+
+    pub(super) fn has_no_responses(&self) -> bool {
+        self.has_no_responses.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn remember_no_responses(&self) {
+        self.has_no_responses.store(true, Ordering::Relaxed);
+    }
+
+    /// Cleans the texts in an error that came inside an answer.
+    pub(super) fn cleaned(&self, error: Error, key: &Held) -> Error {
+        error.cleaned(|text| self.clean(text, key))
+    }
+
+    fn clean(&self, text: &str, key: &Held) -> String {
+        let headers = self.config.headers.iter().map(|(_, value)| value.expose_secret());
+        key::clean(text, key.secret().into_iter().chain(headers))
+    }
+
+    pub(super) fn body_limits(&self, kind: Kind, deadline: Instant) -> body::Limits {
+        body::Limits {
+            idle: self.config.idle_timeout,
+            deadline,
+            max_bytes: self.config.max_response_bytes,
+            billing: kind.billing(),
+            speed: kind.speed(),
+            places: (kind == Kind::Picture).then(|| self.places.clone()),
+        }
+    }
+
+    fn first_byte_timeout(&self, kind: Kind) -> Duration {
+        match kind {
+            Kind::Picture => self.config.first_byte_timeout_image,
+            Kind::Text | Kind::List => self.config.first_byte_timeout_text,
+        }
+    }
+}
+
+/// The deadline came before anything was sent.
+fn too_late() -> Error {
+    Error::TimedOut { timer: Timer::Deadline, may_be_billed: Billing::No }
+}

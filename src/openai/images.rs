@@ -1,0 +1,191 @@
+//! The Images API: `POST /images/generations`, one picture a request.
+//! <https://platform.openai.com/docs/api-reference/images>
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{
+    Picture, PictureRequest, Reply, Terms, Transfer,
+    body::{Body, Place, Shape},
+    client::{Answering, Call, Client, Unanswered},
+    complaint::Complaint,
+    error::{Billing, Error},
+    events::Events,
+    fetch,
+    kind::Kind,
+    wire::{self, Head, Lenient, Text, Usage},
+};
+use crate::{
+    media::{Encoded, Format},
+    money,
+    news::Stage,
+    text,
+};
+
+#[derive(Serialize)]
+struct Request<'a> {
+    model: &'a str,
+    prompt: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    quality: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    background: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_format: Option<Format>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output_compression: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    moderation: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<bool>,
+}
+
+/// Has one picture made.
+pub(super) async fn paint(
+    client: &Client,
+    request: &PictureRequest,
+    terms: &Terms,
+) -> Result<Reply<Picture>, Unanswered> {
+    let body = encode(request, client.config.image_transfer);
+    let call = Call { kind: Kind::Picture, path: "images/generations", model: Some(&request.model), body };
+    let Answering { body, shape, trail, key, left_out } = client.send(call, terms).await?;
+    let picture = receive(client, body, shape, left_out, terms).await;
+    trail.close(picture.map_err(|error| client.cleaned(error, &key))).map_err(Unanswered::Failed)
+}
+
+fn encode(request: &PictureRequest, transfer: Transfer) -> Bytes {
+    wire::encode(&Request {
+        model: request.model.as_str(),
+        prompt: &request.prompt,
+        size: request.size.as_deref(),
+        quality: request.quality.as_deref(),
+        background: request.background.as_deref(),
+        output_format: request.output_format,
+        output_compression: request.output_compression,
+        moderation: request.moderation.as_deref(),
+        stream: (transfer == Transfer::Streamed).then_some(true),
+    })
+}
+
+/// An answer of the API, or the final event of a stream, which has the picture's fields beside its own.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Painted<'a> {
+    #[serde(borrow)]
+    data: Option<Vec<Item<'a>>>,
+    #[serde(borrow)]
+    b64_json: Option<Text<'a>>,
+    #[serde(borrow)]
+    url: Lenient<Text<'a>>,
+    #[serde(borrow)]
+    revised_prompt: Lenient<Text<'a>>,
+    usage: Lenient<Usage>,
+    error: Option<Value>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Item<'a> {
+    #[serde(borrow)]
+    b64_json: Option<Text<'a>>,
+    #[serde(borrow)]
+    url: Lenient<Text<'a>>,
+    #[serde(borrow)]
+    revised_prompt: Lenient<Text<'a>>,
+}
+
+/// A picture as it came, and what was said of it.
+struct Received {
+    source: Source,
+    revised_prompt: Option<String>,
+    usage: Option<money::Usage>,
+}
+
+/// How the upstream hands a picture over.
+enum Source {
+    Bytes(Bytes),
+    Url(String),
+}
+
+/// Reads an answer that has begun. The place in memory goes from the body to its picture.
+async fn receive(
+    client: &Client,
+    mut body: Body,
+    shape: Shape,
+    left_out: Vec<String>,
+    terms: &Terms,
+) -> Result<Picture, Error> {
+    let (received, place) = match shape {
+        Shape::Json => {
+            terms.news.stage(Stage::Receiving);
+            let json = body.whole().await?;
+            (decode(serde_json::from_slice(&json).map_err(|error| not_json(&error))?)?, body.into_place())
+        }
+        Shape::Events => listen(Events::new(body)).await?,
+    };
+    let (bytes, place) = match received.source {
+        Source::Bytes(bytes) => (bytes, place),
+        Source::Url(url) => {
+            drop(place);
+            fetch::fetch(client, &url, terms.deadline).await?
+        }
+    };
+    let encoded = Encoded::sniff(bytes).map_err(|why| unusable(&why.to_string()))?;
+    Ok(Picture { encoded, revised_prompt: received.revised_prompt, usage: received.usage, left_out, _place: place })
+}
+
+/// Waits for the final event. Partial pictures are passed over, and so is what cannot be read: the picture is paid for.
+async fn listen(mut events: Events) -> Result<(Received, Place), Error> {
+    while let Some(data) = events.next().await? {
+        if data.trim() == "[DONE]" {
+            break;
+        }
+        let Ok(head) = serde_json::from_str::<Head<'_>>(&data) else { continue };
+        match head.kind() {
+            "error" | "" => {
+                if let Some(complaint) = Complaint::of_event(&data) {
+                    return Err(complaint.inside_200());
+                }
+            }
+            kind if kind.ends_with(".completed") => {
+                let decoded = decode(serde_json::from_str(&data).map_err(|error| not_json(&error))?)?;
+                return Ok((decoded, events.finish().await));
+            }
+            _ => {}
+        }
+    }
+    Err(unusable("the stream ended without the final picture"))
+}
+
+fn decode(painted: Painted<'_>) -> Result<Received, Error> {
+    if let Some(complaint) = painted.error.as_ref().and_then(Complaint::of_error) {
+        return Err(complaint.inside_200());
+    }
+    let item = match painted.data {
+        Some(data) => data.into_iter().next().ok_or_else(|| unusable("it holds no picture (data is empty)"))?,
+        None => Item { b64_json: painted.b64_json, url: painted.url, revised_prompt: painted.revised_prompt },
+    };
+    let source = match (item.b64_json, item.url.text()) {
+        (Some(base64), _) if !base64.is_empty() => Source::Bytes(decode_base64(&base64)?),
+        (_, Some(url)) if !url.is_empty() => Source::Url(url.to_owned()),
+        _ => return Err(unusable("it holds no picture (neither b64_json nor url)")),
+    };
+    let revised_prompt = item.revised_prompt.text().map(|prompt| text::sanitize(prompt).into_owned());
+    Ok(Received { source, revised_prompt, usage: painted.usage.0.and_then(Usage::read) })
+}
+
+fn decode_base64(base64: &str) -> Result<Bytes, Error> {
+    let bytes = base64_simd::STANDARD.decode_to_vec(base64.as_bytes());
+    bytes.map(Bytes::from).map_err(|_| unusable("the picture's base64 is damaged"))
+}
+
+fn unusable(message: &str) -> Error {
+    Error::BadResponse { message: message.to_owned(), may_be_billed: Billing::Possible }
+}
+
+fn not_json(error: &serde_json::Error) -> Error {
+    unusable(&format!("it is not the JSON it should be (line {}, column {})", error.line(), error.column()))
+}

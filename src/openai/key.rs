@@ -1,0 +1,230 @@
+//! The API key: read at the first request, kept, and read once more when the upstream refuses it. The key leaves this
+//! file only as a header marked sensitive; texts from outside are cleaned of it here.
+
+use std::{path::Path, process::Stdio, sync::Arc, time::Duration};
+
+use http::HeaderValue;
+use secrecy::{ExposeSecret, SecretString};
+use tokio::{io::AsyncReadExt, process::Command, sync::Mutex, time::timeout};
+
+use super::{Key, error::Error};
+use crate::text;
+
+/// Files and commands that give no key within this time are given up.
+const READ_WITHIN: Duration = Duration::from_secs(30);
+
+/// A key is shorter than this; a file that is longer is something else.
+const LONGEST: u64 = 16 * 1024;
+
+impl Key {
+    /// The setting or place that the key comes from, for people.
+    #[must_use]
+    pub fn origin(&self) -> String {
+        match self {
+            Self::Missing | Self::NotNeeded => "nowhere (none is configured)".to_owned(),
+            Self::Value { from, .. } => from.clone(),
+            Self::File(path) => format!("the file {} (openai.api_key_file)", path.display()),
+            Self::Command(line) => {
+                let program = line.split_whitespace().next().unwrap_or_default();
+                format!("openai.api_key_command ({program} ...)")
+            }
+        }
+    }
+}
+
+/// A key as it was read.
+pub(super) struct Held {
+    /// `None` where the upstream asks for none.
+    pub authorization: Option<HeaderValue>,
+    secret: Option<SecretString>,
+}
+
+pub(super) struct Reader {
+    source: Key,
+    held: Mutex<Option<Arc<Held>>>,
+}
+
+impl Reader {
+    pub(super) fn new(source: Key) -> Self {
+        Self { source, held: Mutex::default() }
+    }
+
+    pub(super) fn source(&self) -> &Key {
+        &self.source
+    }
+
+    /// The key, read now if it was not yet.
+    pub(super) async fn read(&self) -> Result<Arc<Held>, Error> {
+        let mut held = self.held.lock().await;
+        if let Some(held) = &*held {
+            return Ok(held.clone());
+        }
+        let fresh = Arc::new(Held::new(self.secret().await?, &self.source.origin())?);
+        *held = Some(fresh.clone());
+        Ok(fresh)
+    }
+
+    /// Reads a refused key anew where it comes from a file or a command; `None` where that is not so, or nothing changed.
+    pub(super) async fn renew(&self, refused: &Arc<Held>) -> Option<Arc<Held>> {
+        if !matches!(self.source, Key::File(_) | Key::Command(_)) {
+            return None;
+        }
+        let mut held = self.held.lock().await;
+        if held.as_ref().is_some_and(|held| Arc::ptr_eq(held, refused)) {
+            *held = Some(Arc::new(Held::new(self.secret().await.ok()?, &self.source.origin()).ok()?));
+        }
+        held.clone().filter(|held| held.authorization != refused.authorization)
+    }
+
+    async fn secret(&self) -> Result<Option<SecretString>, Error> {
+        let read = match &self.source {
+            Key::Missing => return Err(Error::NoApiKey),
+            Key::NotNeeded => return Ok(None),
+            Key::Value { secret, .. } => return Ok(Some(secret.clone())),
+            Key::File(path) => timeout(READ_WITHIN, read_file(path)).await,
+            Key::Command(line) => timeout(READ_WITHIN, run(line)).await,
+        };
+        read.unwrap_or_else(|_| Err(format!("gave nothing within {} s", READ_WITHIN.as_secs())))
+            .map(Some)
+            .map_err(|why| Error::KeyUnreadable(format!("{} {why}", self.source.origin())))
+    }
+}
+
+impl Held {
+    fn new(secret: Option<SecretString>, from: &str) -> Result<Self, Error> {
+        let Some(secret) = secret else { return Ok(Self { authorization: None, secret: None }) };
+        let mut header = HeaderValue::try_from(format!("Bearer {}", secret.expose_secret().trim()))
+            .map_err(|_| Error::KeyUnreadable(format!("{from} holds characters that no HTTP header may have")))?;
+        header.set_sensitive(true);
+        Ok(Self { authorization: Some(header), secret: Some(secret) })
+    }
+
+    pub(super) fn secret(&self) -> Option<&str> {
+        self.secret.as_ref().map(|secret| secret.expose_secret().trim())
+    }
+}
+
+async fn read_file(path: &Path) -> Result<SecretString, String> {
+    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
+    let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
+    let mut content = String::new();
+    file.take(LONGEST).read_to_string(&mut content).await.map_err(unreadable)?;
+    not_empty(&content)
+}
+
+async fn run(line: &str) -> Result<SecretString, String> {
+    let mut words = split_words(line)?.into_iter();
+    let program = words.next().ok_or("is empty")?;
+    let mut child = Command::new(program)
+        .args(words)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| format!("cannot be started: {error}"))?;
+    let mut output = String::new();
+    if let Some(stdout) = child.stdout.take() {
+        let read = stdout.take(LONGEST).read_to_string(&mut output).await;
+        read.map_err(|error| format!("gave no text: {error}"))?;
+    }
+    let status = child.wait().await.map_err(|error| format!("failed: {error}"))?;
+    if !status.success() {
+        return Err(format!("failed: {status}"));
+    }
+    not_empty(output.lines().next().unwrap_or_default())
+}
+
+fn not_empty(content: &str) -> Result<SecretString, String> {
+    match content.trim() {
+        "" => Err("holds no key".to_owned()),
+        key => Ok(key.into()),
+    }
+}
+
+/// Splits a command line at blanks; `'...'` and `"..."` keep them. No other character is special.
+fn split_words(line: &str) -> Result<Vec<String>, String> {
+    let mut words = Vec::new();
+    let mut word: Option<String> = None;
+    let mut quote = None;
+    for c in line.chars() {
+        match quote {
+            Some(open) if c == open => quote = None,
+            None if c == '\'' || c == '"' => {
+                quote = Some(c);
+                word.get_or_insert_default();
+            }
+            None if c.is_whitespace() => words.extend(word.take()),
+            _ => word.get_or_insert_default().push(c),
+        }
+    }
+    words.extend(word);
+    if quote.is_some() { Err("has an open quote".to_owned()) } else { Ok(words) }
+}
+
+/// A text from the upstream made fit to show: no control characters, no secret, not long.
+pub(super) fn clean<'a>(text: &str, secrets: impl Iterator<Item = &'a str>) -> String {
+    const LONGEST_MESSAGE: usize = 600;
+    let mut safe = text::sanitize(text).into_owned();
+    for secret in secrets.filter(|secret| secret.len() >= 8) {
+        if safe.contains(secret) {
+            safe = safe.replace(secret, "[secret]");
+        }
+    }
+    text::clip(text::redact(&safe).trim(), LONGEST_MESSAGE).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cleaned(text: &str) -> String {
+        clean(text, ["a-secret-of-ours", "short"].into_iter())
+    }
+
+    #[test]
+    fn u08_secrets_leave_a_message_however_they_stand_in_it() {
+        assert_eq!(cleaned("Incorrect API key: sk-proj-abc***xyz. See"), "Incorrect API key: [key] See");
+        assert_eq!(cleaned("a-secret-of-ours, sk-12345678 short"), "[secret], [key] short");
+        assert_eq!(cleaned("a-secret\u{200B}-of-ours \u{1b}[31m"), "[secret] [31m");
+        assert_eq!(cleaned("task-based risk-averse sk-1"), "task-based risk-averse sk-1");
+        assert_eq!(cleaned(&"x".repeat(5_000)).chars().count(), 600);
+    }
+
+    #[test]
+    fn command_lines_are_split_without_a_shell() {
+        assert_eq!(split_words("op read 'op://a b/c'").unwrap(), ["op", "read", "op://a b/c"]);
+        assert_eq!(split_words(r#" pass  "it's"x '' $HOME|y "#).unwrap(), ["pass", "it'sx", "", "$HOME|y"]);
+        assert!(split_words("op 'read").is_err());
+    }
+
+    #[tokio::test]
+    async fn a_file_and_a_command_give_the_key_trimmed() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        std::fs::write(&path, "  sk-test \n").unwrap();
+        let from_file = Reader::new(Key::File(path)).read().await.unwrap();
+        let from_command = Reader::new(Key::Command("printf 'sk-test\\nnoise'".into())).read().await.unwrap();
+        for held in [from_file, from_command] {
+            assert_eq!(held.secret(), Some("sk-test"));
+            assert_eq!(held.authorization.as_ref().unwrap(), "Bearer sk-test");
+            assert!(held.authorization.as_ref().unwrap().is_sensitive());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_source_without_a_key_says_what_is_wrong() {
+        let why = async |key| Reader::new(key).read().await.err().unwrap().to_string();
+        assert_eq!(why(Key::Missing).await, "no OpenAI API key is set");
+        let command = "the API key could not be read: openai.api_key_command";
+        assert_eq!(why(Key::Command("false x".into())).await, format!("{command} (false ...) failed: exit status: 1"));
+        assert_eq!(why(Key::Command("true".into())).await, format!("{command} (true ...) holds no key"));
+        assert!(
+            why(Key::File("/nowhere/key".into()))
+                .await
+                .contains("the file /nowhere/key (openai.api_key_file) cannot be read")
+        );
+        let broken = Key::Value { secret: "sk-a\nb".into(), from: "OPENAI_API_KEY".into() };
+        assert!(why(broken).await.ends_with("OPENAI_API_KEY holds characters that no HTTP header may have"));
+    }
+}

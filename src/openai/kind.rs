@@ -1,0 +1,40 @@
+//! The kinds of requests, and which of the rules hold for each.
+
+use http::Method;
+
+use super::{body::Speed, error::Billing, rate_limit::Counted, retry::Resend};
+use crate::news::Stage;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Picture,
+    List,
+}
+
+impl Kind {
+    pub(super) fn method(self) -> Method {
+        if self == Self::List { Method::GET } else { Method::POST }
+    }
+
+    pub(super) fn counted(self) -> Counted {
+        if self == Self::Picture { Counted::Picture } else { Counted::Request }
+    }
+
+    pub(super) fn resend(self) -> Resend {
+        if self == Self::Picture { Resend::OnlyUnpaid } else { Resend::Always }
+    }
+
+    pub(super) fn billing(self) -> Billing {
+        if self == Self::Picture { Billing::Possible } else { Billing::No }
+    }
+
+    pub(super) fn waiting(self) -> Stage {
+        if self == Self::Picture { Stage::Painting } else { Stage::Waiting }
+    }
+
+    /// A stream of tokens is legitimately slow.
+    pub(super) fn speed(self) -> Speed {
+        if self == Self::Text { Speed::Free } else { Speed::Floor }
+    }
+}

@@ -1,0 +1,55 @@
+//! What is noted of a request on its way: the same in success and failure.
+
+use http::{HeaderMap, HeaderValue};
+use tokio::time::Instant;
+
+use super::{Failure, Meta, RateLimits, Reply, error::Error};
+
+pub(super) struct Trail {
+    started: Instant,
+    meta: Meta,
+}
+
+impl Trail {
+    pub(super) fn begin() -> Self {
+        Self { started: Instant::now(), meta: Meta::default() }
+    }
+
+    /// Counts one more HTTP request.
+    pub(super) fn attempt(&mut self) {
+        self.meta.attempts += 1;
+    }
+
+    pub(super) fn attempts(&self) -> u32 {
+        self.meta.attempts
+    }
+
+    /// Notes what an answer's head says; `clean` takes secrets out of a text.
+    pub(super) fn read(&mut self, headers: &HeaderMap, clean: impl FnOnce(&str) -> String) -> RateLimits {
+        self.meta.rate_limits = RateLimits::read(headers);
+        self.meta.request_id = headers.get("x-request-id").and_then(printable).map(|id| clean(&id));
+        self.meta.rate_limits
+    }
+
+    pub(super) fn failure(mut self, error: Error) -> Failure {
+        self.meta.latency = self.started.elapsed();
+        Failure { error, meta: Box::new(self.meta) }
+    }
+
+    pub(super) fn close<T>(mut self, result: Result<T, Error>) -> Result<Reply<T>, Failure> {
+        match result {
+            Ok(value) => {
+                self.meta.latency = self.started.elapsed();
+                Ok(Reply { value, meta: self.meta })
+            }
+            Err(error) => Err(self.failure(error)),
+        }
+    }
+}
+
+/// At most 128 printable characters; `None` when nothing is left.
+fn printable(value: &HeaderValue) -> Option<String> {
+    let id: String =
+        value.as_bytes().iter().filter(|byte| byte.is_ascii_graphic()).take(128).map(|&b| char::from(b)).collect();
+    (!id.is_empty()).then_some(id)
+}
