@@ -8,6 +8,7 @@ pub mod artifact;
 pub mod catalogue;
 pub mod openai;
 pub mod preview;
+pub mod sandbox;
 
 // 1 shared
 pub mod news;

@@ -13,4 +13,5 @@ mod catalogue;
 mod openai;
 mod painting;
 mod preview;
+mod sandbox;
 mod upstream;

@@ -1,0 +1,170 @@
+//! An OpenAI-compatible server on loopback: what `--sandbox`, `demo` and the tests talk to. It shares no type with the
+//! client, so that one mistake cannot hide in both.
+//!
+//! Its own front page, served at `GET /`:
+//!
+#![doc = include_str!("sandbox/guide.md")]
+
+use std::{
+    collections::HashMap,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::DefaultBodyLimit,
+    http::{Method, Uri},
+    middleware,
+    routing::{get, post},
+};
+use hyper::{server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
+
+mod chat;
+mod fault;
+mod fields;
+mod images;
+mod models;
+mod paint;
+mod prose;
+mod reply;
+mod responses;
+mod stream;
+
+use models::Models;
+use reply::ApiError;
+
+#[derive(Debug, Clone, Copy)]
+pub struct Config {
+    /// Loopback; port 0 takes a free one.
+    pub bind: SocketAddr,
+    pub pace: Pace,
+}
+
+/// How fast it answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// As fast as it can: tests and benchmarks.
+    Instant,
+    /// Like a model: words one by one, a second or two for a picture.
+    Natural,
+}
+
+#[derive(Debug)]
+pub struct Sandbox {
+    address: SocketAddr,
+}
+
+impl Sandbox {
+    /// Binds and serves until `stop`, which also ends answers in flight.
+    ///
+    /// # Errors
+    /// When the address cannot be bound, or is not loopback.
+    pub async fn start(config: Config, tasks: &TaskTracker, stop: CancellationToken) -> io::Result<Self> {
+        if !config.bind.ip().is_loopback() {
+            let message = format!("the sandbox serves on loopback only, such as 127.0.0.1:0, not on {}", config.bind);
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        }
+        let router = router(config.pace)?;
+        let listener = TcpListener::bind(config.bind).await?;
+        let address = listener.local_addr()?;
+        tasks.spawn(accept(listener, router, tasks.clone(), stop));
+        Ok(Self { address })
+    }
+
+    /// `http://127.0.0.1:PORT/v1`.
+    #[must_use]
+    pub fn base_url(&self) -> String {
+        format!("http://{}/v1", self.address)
+    }
+}
+
+/// The longest request that is read: pictures and documents come within it.
+const MAX_REQUEST_BYTES: usize = 64 * 1024 * 1024;
+
+/// What all requests share.
+#[derive(Debug, Clone)]
+struct Shared {
+    pace: Pace,
+    models: Arc<Models>,
+    tally: Arc<Tally>,
+    studio: Arc<images::Studio>,
+}
+
+/// Counts how often something was seen.
+#[derive(Debug, Default)]
+struct Tally(Mutex<HashMap<String, u32>>);
+
+impl Tally {
+    /// How often `what` was counted before, and counts it.
+    fn count(&self, what: &str) -> u32 {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = seen.entry(what.to_owned()).or_default();
+        let before = *count;
+        *count = before.saturating_add(1);
+        before
+    }
+}
+
+fn router(pace: Pace) -> io::Result<Router> {
+    let shared = Shared { pace, models: Arc::new(Models::read()?), tally: Arc::default(), studio: Arc::default() };
+    Ok(Router::new()
+        .route("/", get(|| async { include_str!("sandbox/guide.md") }))
+        .route("/v1/models", get(models::list))
+        .route("/v1/models/{id}", get(models::fetch))
+        .route("/v1/responses", post(responses::create))
+        .route("/v1/chat/completions", post(chat::create))
+        .route("/v1/images/generations", post(images::create))
+        .fallback(async |method: Method, uri: Uri| ApiError::no_such_url(&method, uri.path()))
+        .method_not_allowed_fallback(async |method: Method, uri: Uri| ApiError::wrong_method(&method, uri.path()))
+        .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
+        .layer(middleware::from_fn(reply::authorize))
+        .layer(middleware::from_fn_with_state(shared.clone(), fault::inject))
+        .layer(middleware::from_fn(reply::stamp))
+        .with_state(shared))
+}
+
+async fn accept(listener: TcpListener, router: Router, tasks: TaskTracker, stop: CancellationToken) {
+    loop {
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((connection, _)) => {
+                tasks.spawn(stop.clone().run_until_cancelled_owned(serve(connection, router.clone())));
+            }
+            // Out of file descriptors, or the peer has gone already: neither is fixed by asking again at once.
+            Err(error) => {
+                tracing::warn!(%error, "the sandbox cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+async fn serve(connection: TcpStream, router: Router) {
+    let service = service_fn(move |request| {
+        let router = router.clone();
+        async move {
+            let Ok(response) = router.oneshot(request).await;
+            if response.extensions().get::<fault::HangUp>().is_some() {
+                return Err(io::Error::from(io::ErrorKind::ConnectionReset));
+            }
+            Ok(response)
+        }
+    });
+    let served = async {
+        connection.set_nodelay(true)?;
+        http1::Builder::new().serve_connection(TokioIo::new(connection), service).await.map_err(io::Error::other)
+    };
+    if let Err(error) = served.await {
+        tracing::debug!(%error, "a connection to the sandbox ended early");
+    }
+}

@@ -1,0 +1,196 @@
+//! `POST /chat/completions`: <https://platform.openai.com/docs/api-reference/chat/create>.
+
+use std::time::Duration;
+
+use axum::{
+    Extension, Json,
+    body::Bytes,
+    extract::State,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+use super::{
+    Shared,
+    fields::Fields,
+    models::{self, Answers, Family},
+    prose::{self, Draft, Ending, Input, Kind, Question},
+    reply::{self, ApiError, Spent},
+    stream::{self, Beat},
+};
+
+const KNOWN: &str = "audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens \
+    max_tokens messages metadata modalities model moderation n parallel_tool_calls prediction presence_penalty \
+    prompt_cache_key prompt_cache_options prompt_cache_retention reasoning_effort response_format safety_identifier \
+    seed service_tier stop store stream stream_options temperature tool_choice tools top_logprobs top_p user \
+    verbosity web_search_options";
+
+pub async fn create(State(shared): State<Shared>, body: Bytes) -> Result<Response, ApiError> {
+    let fields = Fields::parse(&body, KNOWN)?;
+    let model = fields.required_text("model")?;
+    let family = shared
+        .models
+        .family(model, Answers::Text)
+        .ok_or_else(|| ApiError::model_not_found(StatusCode::NOT_FOUND, model))?;
+    let effort = family.effort(&fields, "reasoning_effort")?;
+    check_sampling(&fields, &family, effort)?;
+    fields.choice("verbosity", &["low", "medium", "high"])?;
+    let (instructions, input) = messages(&fields)?;
+    let question = Question {
+        model,
+        instructions: instructions.as_deref(),
+        input,
+        max_tokens: max_tokens(&fields, &family)?,
+        reasoning_tokens: models::reasoning_tokens(effort),
+    };
+    if question.is_blocked() {
+        return Err(ApiError::moderated("invalid_request_error"));
+    }
+    let options = fields.object("stream_options", "include_usage include_obfuscation")?;
+    let wants_usage = options.map_or(Ok(false), |options| options.is_set("include_usage"))?;
+    let tail = if wants_usage { Tail::Usage } else { Tail::None };
+    let draft = question.answer();
+    let spent = Extension(Spent(draft.total_tokens()));
+    let answer = Answer { id: reply::id("chatcmpl"), created: reply::now(), model, draft: &draft };
+    if fields.is_set("stream")? {
+        Ok((spent, stream::events(answer.beats(prose::word_time(shared.pace), tail))).into_response())
+    } else {
+        Ok((spent, Json(answer.whole())).into_response())
+    }
+}
+
+fn check_sampling(fields: &Fields, family: &Family, effort: Option<&str>) -> Result<(), ApiError> {
+    for (name, most) in [("temperature", 2.0), ("top_p", 1.0)] {
+        let Some(given) = fields.decimal(name, 0.0..=most)? else { continue };
+        let is_default = (given - 1.0).abs() < f64::EPSILON;
+        if !is_default && !family.takes_temperature(effort) {
+            let message = format!(
+                "Unsupported value: '{name}' does not support {given} with this model. Only the default (1) value is \
+                 supported."
+            );
+            return Err(fields.invalid("unsupported_value", name, message));
+        }
+    }
+    Ok(())
+}
+
+fn max_tokens(fields: &Fields, family: &Family) -> Result<Option<u64>, ApiError> {
+    let range = 1..=1_000_000;
+    let legacy = fields.integer("max_tokens", range.clone())?;
+    if legacy.is_some() && family.effort.is_some() {
+        let message = "Unsupported parameter: 'max_tokens' is not supported with this model. Use \
+            'max_completion_tokens' instead.";
+        return Err(fields.invalid("unsupported_parameter", "max_tokens", message));
+    }
+    Ok(fields.integer("max_completion_tokens", range)?.or(legacy))
+}
+
+/// The instructions and everything else that was said.
+fn messages(fields: &Fields) -> Result<(Option<String>, Input), ApiError> {
+    let messages =
+        fields.required("messages")?.as_array().filter(|messages| !messages.is_empty()).ok_or_else(|| {
+            let message = "Invalid type for 'messages': expected an array of objects with at least one element.";
+            fields.invalid("invalid_type", "messages", message)
+        })?;
+    let (mut instructions, mut input) = (Input::default(), Input::default());
+    for message in messages {
+        let content = message.get("content").unwrap_or(&Value::Null);
+        match message.get("role").and_then(Value::as_str) {
+            Some("system" | "developer") => instructions.add(content),
+            Some(_) => input.add(content),
+            None => {
+                let message = "Missing required parameter: 'messages[].role'.";
+                return Err(fields.invalid("missing_required_parameter", "messages", message));
+            }
+        }
+    }
+    Ok((Some(instructions.text).filter(|text| !text.is_empty()), input))
+}
+
+/// What follows a stream's last choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Tail {
+    None,
+    Usage,
+}
+
+struct Answer<'a> {
+    id: String,
+    created: i64,
+    model: &'a str,
+    draft: &'a Draft,
+}
+
+impl Answer<'_> {
+    fn whole(&self) -> Value {
+        let (content, refusal) = match self.draft.kind {
+            Kind::Answer => (Some(&self.draft.text), None),
+            Kind::Refusal => (None, Some(&self.draft.text)),
+        };
+        let message = json!({"role": "assistant", "content": content, "refusal": refusal, "annotations": []});
+        json!({
+            "id": self.id, "object": "chat.completion", "created": self.created, "model": self.model,
+            "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": self.finish_reason()}],
+            "usage": self.usage(), "service_tier": "default",
+        })
+    }
+
+    fn finish_reason(&self) -> &'static str {
+        match self.draft.ending {
+            Ending::MaxTokens => "length",
+            Ending::Done | Ending::Failed => "stop",
+        }
+    }
+
+    fn usage(&self) -> Value {
+        let draft = self.draft;
+        json!({
+            "prompt_tokens": draft.input_tokens, "completion_tokens": draft.output_tokens,
+            "total_tokens": draft.total_tokens(),
+            "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+            "completion_tokens_details": {
+                "reasoning_tokens": draft.reasoning_tokens, "audio_tokens": 0,
+                "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0,
+            },
+        })
+    }
+
+    fn beats(&self, word_time: Duration, tail: Tail) -> Vec<Beat> {
+        let opening = match self.draft.kind {
+            Kind::Answer => json!({"role": "assistant", "content": "", "refusal": null}),
+            Kind::Refusal => json!({"role": "assistant", "content": null, "refusal": ""}),
+        };
+        let word = |word| match self.draft.kind {
+            Kind::Answer => json!({"content": word}),
+            Kind::Refusal => json!({"refusal": word}),
+        };
+        let last = choice(&json!({}), Some(self.finish_reason()));
+        let mut beats = vec![Beat::unnamed(Duration::ZERO, &self.chunk(&choice(&opening, None), tail))];
+        beats.extend(
+            self.draft.words().map(|text| Beat::unnamed(word_time, &self.chunk(&choice(&word(text), None), tail))),
+        );
+        beats.push(Beat::unnamed(Duration::ZERO, &self.chunk(&last, tail)));
+        if tail == Tail::Usage {
+            let chunk = reply::merged(self.chunk(&json!([]), tail), &json!({"usage": self.usage()}));
+            beats.push(Beat::unnamed(Duration::ZERO, &chunk));
+        }
+        beats.push(Beat::done());
+        beats
+    }
+
+    fn chunk(&self, choices: &Value, tail: Tail) -> Value {
+        let chunk = json!({
+            "id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model,
+            "choices": choices, "service_tier": "default",
+        });
+        match tail {
+            Tail::None => chunk,
+            Tail::Usage => reply::merged(chunk, &json!({"usage": null})),
+        }
+    }
+}
+
+fn choice(delta: &Value, finish_reason: Option<&str>) -> Value {
+    json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason}])
+}

@@ -1,0 +1,145 @@
+//! A request's JSON object, read field by field with OpenAI's complaints about each.
+
+use std::ops::RangeInclusive;
+
+use serde_json::{Map, Value};
+
+use super::reply::ApiError;
+
+/// A JSON object whose names are all known. A field that is null counts as not sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Fields {
+    fields: Map<String, Value>,
+    /// Where the object stands in the request, as `reasoning.`; empty for the request itself.
+    path: String,
+}
+
+impl Fields {
+    /// Reads a request's body; `known` names its fields, blanks between them.
+    pub fn parse(body: &[u8], known: &str) -> Result<Self, ApiError> {
+        match serde_json::from_slice(body) {
+            Ok(Value::Object(fields)) => Self { fields, path: String::new() }.only(known),
+            _ => Err(ApiError::unparsable()),
+        }
+    }
+
+    fn only(self, known: &str) -> Result<Self, ApiError> {
+        match self.fields.keys().find(|name| known.split(' ').all(|known| known != *name)) {
+            None => Ok(self),
+            Some(name) => {
+                let param = format!("{}{name}", self.path);
+                Err(ApiError::invalid("unknown_parameter", &param, format!("Unknown parameter: '{param}'.")))
+            }
+        }
+    }
+
+    pub fn value(&self, name: &str) -> Option<&Value> {
+        self.fields.get(name).filter(|value| !value.is_null())
+    }
+
+    /// The value, or the complaint that it is missing.
+    pub fn required(&self, name: &str) -> Result<&Value, ApiError> {
+        self.value(name).ok_or_else(|| {
+            let param = format!("{}{name}", self.path);
+            let message = format!("Missing required parameter: '{param}'.");
+            ApiError::invalid("missing_required_parameter", &param, message)
+        })
+    }
+
+    pub fn text(&self, name: &str) -> Result<Option<&str>, ApiError> {
+        self.read(name, "a string", Value::as_str)
+    }
+
+    pub fn required_text(&self, name: &str) -> Result<&str, ApiError> {
+        let value = self.required(name)?;
+        value.as_str().ok_or_else(|| self.wrong_type(name, "a string", value))
+    }
+
+    /// Whether the flag is set; not sent is not set.
+    pub fn is_set(&self, name: &str) -> Result<bool, ApiError> {
+        Ok(self.read(name, "a boolean", Value::as_bool)?.unwrap_or(false))
+    }
+
+    pub fn object(&self, name: &str, known: &str) -> Result<Option<Self>, ApiError> {
+        let Some(fields) = self.read(name, "an object", Value::as_object)? else { return Ok(None) };
+        Self { fields: fields.clone(), path: format!("{}{name}.", self.path) }.only(known).map(Some)
+    }
+
+    pub fn integer(&self, name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, ApiError> {
+        let Some(given) = self.read(name, "an integer", |value| value.as_i64().map(i128::from))? else {
+            return Ok(None);
+        };
+        match u64::try_from(given) {
+            Ok(number) if range.contains(&number) => Ok(Some(number)),
+            _ => Err(self.out_of_range(name, "integer", i128::from(*range.start()), i128::from(*range.end()), given)),
+        }
+    }
+
+    pub fn decimal(&self, name: &str, range: RangeInclusive<f64>) -> Result<Option<f64>, ApiError> {
+        let Some(given) = self.read(name, "a decimal", Value::as_f64)? else { return Ok(None) };
+        if range.contains(&given) {
+            return Ok(Some(given));
+        }
+        Err(self.out_of_range(name, "decimal", *range.start(), *range.end(), given))
+    }
+
+    /// One of the allowed words.
+    pub fn choice(&self, name: &str, allowed: &[impl AsRef<str>]) -> Result<Option<&str>, ApiError> {
+        let Some(given) = self.text(name)? else { return Ok(None) };
+        if allowed.iter().any(|word| word.as_ref() == given) {
+            return Ok(Some(given));
+        }
+        let allowed: Vec<String> = allowed.iter().map(|word| format!("'{}'", word.as_ref())).collect();
+        let message = format!("Invalid value: '{given}'. Supported values are: {}.", allowed.join(", "));
+        Err(self.invalid("invalid_value", name, message))
+    }
+
+    /// A complaint about one of these fields.
+    pub fn invalid(&self, code: &str, name: &str, message: impl Into<String>) -> ApiError {
+        ApiError::invalid(code, &format!("{}{name}", self.path), message)
+    }
+
+    fn read<'a, T>(
+        &'a self,
+        name: &str,
+        expected: &str,
+        cast: impl FnOnce(&'a Value) -> Option<T>,
+    ) -> Result<Option<T>, ApiError> {
+        let Some(value) = self.value(name) else { return Ok(None) };
+        cast(value).map(Some).ok_or_else(|| self.wrong_type(name, expected, value))
+    }
+
+    fn wrong_type(&self, name: &str, expected: &str, value: &Value) -> ApiError {
+        let given = match value {
+            Value::Null => "null",
+            Value::Bool(_) => "a boolean",
+            Value::Number(_) => "a number",
+            Value::String(_) => "a string",
+            Value::Array(_) => "an array",
+            Value::Object(_) => "an object",
+        };
+        let path = &self.path;
+        let message = format!("Invalid type for '{path}{name}': expected {expected}, but got {given} instead.");
+        self.invalid("invalid_type", name, message)
+    }
+
+    fn out_of_range<N: Copy + PartialOrd + std::fmt::Display>(
+        &self,
+        name: &str,
+        kind: &str,
+        min: N,
+        max: N,
+        given: N,
+    ) -> ApiError {
+        let (code, side, sign, bound) = if given < min {
+            ("below_min", "below minimum", ">=", min)
+        } else {
+            ("above_max", "above maximum", "<=", max)
+        };
+        let message = format!(
+            "Invalid '{}{name}': {kind} {side} value. Expected a value {sign} {bound}, but got {given} instead.",
+            self.path
+        );
+        self.invalid(&format!("{kind}_{code}_value"), name, message)
+    }
+}

@@ -1,0 +1,161 @@
+//! What every answer has in common: OpenAI's headers and OpenAI's error body.
+
+use std::time::Instant;
+
+use axum::{
+    Json,
+    extract::Request,
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use serde_json::{Value, json};
+
+/// A refusal in OpenAI's words: `{"error": {message, type, param, code}}`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ApiError {
+    status: StatusCode,
+    error: Value,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, kind: &str, message: impl Into<String>) -> Self {
+        let message: String = message.into();
+        Self { status, error: json!({"message": message, "type": kind, "param": null, "code": null}) }
+    }
+
+    /// 400 `invalid_request_error`.
+    pub fn invalid(code: &str, param: &str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message).with_param(param).with_code(code)
+    }
+
+    pub fn unparsable() -> Self {
+        let message = "We could not parse the JSON body of your request. The body must be a JSON object.";
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message)
+    }
+
+    pub fn model_not_found(status: StatusCode, model: &str) -> Self {
+        let message = format!("The model `{model}` does not exist or you do not have access to it.");
+        Self::new(status, "invalid_request_error", message).with_param("model").with_code("model_not_found")
+    }
+
+    /// 400 `moderation_blocked`; the kind of the error differs between text and images.
+    pub fn moderated(kind: &str) -> Self {
+        let message = "Your request was rejected by the safety system: it contains the sandbox's word [blocked].";
+        let details = json!({"moderation_stage": "input", "categories": ["sandbox"]});
+        Self::new(StatusCode::BAD_REQUEST, kind, message)
+            .with(&json!({"code": "moderation_blocked", "moderation_details": details}))
+    }
+
+    pub fn no_such_url(method: &Method, path: &str) -> Self {
+        let message = format!("Invalid URL ({method} {path})");
+        Self::new(StatusCode::NOT_FOUND, "invalid_request_error", message)
+    }
+
+    pub fn wrong_method(method: &Method, path: &str) -> Self {
+        let message =
+            format!("Not allowed to {method} on {path}. (HINT: Perhaps you meant to use a different HTTP method?)");
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request_error", message).with_code("method_not_supported")
+    }
+
+    /// The error that OpenAI would send with this status.
+    pub fn for_status(status: StatusCode, code: Option<&str>) -> Self {
+        let (kind, usual_code) = match status.as_u16() {
+            401 => ("invalid_request_error", Some("invalid_api_key")),
+            429 => ("requests", Some("rate_limit_exceeded")),
+            500.. => ("server_error", None),
+            _ => ("invalid_request_error", None),
+        };
+        let kind = if code == Some("insufficient_quota") { "insufficient_quota" } else { kind };
+        let reason = status.canonical_reason().unwrap_or("unnamed status");
+        let message = format!("A fault asked of the sandbox: {} {reason}", status.as_u16());
+        Self::new(status, kind, message).with(&json!({"code": code.or(usual_code)}))
+    }
+
+    fn wrong_key(key: &str) -> Self {
+        let head: String = key.chars().take(8).collect();
+        let message = format!("Incorrect API key provided: {head}****. The sandbox takes any key but `sk-invalid...`.");
+        Self::new(StatusCode::UNAUTHORIZED, "invalid_request_error", message).with_code("invalid_api_key")
+    }
+
+    fn with_param(self, param: &str) -> Self {
+        self.with(&json!({"param": param}))
+    }
+
+    fn with_code(self, code: &str) -> Self {
+        self.with(&json!({"code": code}))
+    }
+
+    fn with(self, fields: &Value) -> Self {
+        Self { error: merged(self.error, fields), ..self }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        (self.status, Json(json!({"error": self.error}))).into_response()
+    }
+}
+
+/// An object with more fields; where both have one, the second's counts.
+pub fn merged(mut object: Value, more: &Value) -> Value {
+    if let (Some(object), Some(more)) = (object.as_object_mut(), more.as_object()) {
+        object.extend(more.clone());
+    }
+    object
+}
+
+/// Refuses keys that look wrong on purpose; any other key, and none, will do.
+pub async fn authorize(request: Request, next: Next) -> Response {
+    match bearer(request.headers()) {
+        Some(key) if key.starts_with("sk-invalid") => ApiError::wrong_key(key).into_response(),
+        _ => next.run(request).await,
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+/// How many tokens an answer counted; the token limits in its headers follow from it.
+#[derive(Debug, Clone, Copy)]
+pub struct Spent(pub usize);
+
+/// A bucket that refills evenly within a minute, seen right after one request.
+/// <https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers>
+const REQUESTS_PER_MINUTE: usize = 30_000;
+const TOKENS_PER_MINUTE: usize = 2_000_000;
+
+/// Adds the headers that OpenAI sends with every answer.
+pub async fn stamp(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let mut response = next.run(request).await;
+    let spent = response.extensions().get::<Spent>().map_or(0, |spent| spent.0).min(TOKENS_PER_MINUTE);
+    let headers = response.headers_mut();
+    let mut set = |name: &'static str, value: String| {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    };
+    set("x-request-id", id("req"));
+    set("openai-version", "2020-10-01".to_owned());
+    set("openai-organization", "sandbox".to_owned());
+    set("openai-processing-ms", started.elapsed().as_millis().to_string());
+    set("x-ratelimit-limit-requests", REQUESTS_PER_MINUTE.to_string());
+    set("x-ratelimit-remaining-requests", (REQUESTS_PER_MINUTE - 1).to_string());
+    set("x-ratelimit-reset-requests", format!("{}ms", 60_000 / REQUESTS_PER_MINUTE));
+    set("x-ratelimit-limit-tokens", TOKENS_PER_MINUTE.to_string());
+    set("x-ratelimit-remaining-tokens", (TOKENS_PER_MINUTE - spent).to_string());
+    set("x-ratelimit-reset-tokens", format!("{}ms", (spent * 60_000).div_ceil(TOKENS_PER_MINUTE)));
+    response
+}
+
+/// A fresh id as OpenAI makes them: `req_...`, `resp_...`.
+pub fn id(prefix: &str) -> String {
+    format!("{prefix}_{:032x}", rand::random::<u128>())
+}
+
+/// Seconds since 1970, for `created` and `created_at`.
+pub fn now() -> i64 {
+    chrono::Utc::now().timestamp()
+}

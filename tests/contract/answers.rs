@@ -1,0 +1,214 @@
+//! What the sandbox answers: whole bodies, stream events and errors.
+
+use mcp_openai::sandbox::{Config, Pace, Sandbox};
+use serde_json::{Value, json};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
+
+use crate::oracle::Oracle;
+
+struct Upstream {
+    base_url: String,
+    http: reqwest::Client,
+    oracle: Oracle,
+    _stop: DropGuard,
+}
+
+impl Upstream {
+    async fn start() -> Self {
+        let stop = CancellationToken::new();
+        let config = Config { bind: ([127, 0, 0, 1], 0).into(), pace: Pace::Instant };
+        let sandbox = Sandbox::start(config, &TaskTracker::new(), stop.clone()).await.unwrap();
+        // a second test of this process finds it installed
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self {
+            base_url: sandbox.base_url(),
+            http: reqwest::Client::new(),
+            oracle: Oracle::load(),
+            _stop: stop.drop_guard(),
+        }
+    }
+
+    async fn post(&self, path: &str, body: &Value) -> (u16, String) {
+        let request = self.http.post(format!("{}{path}", self.base_url)).body(body.to_string());
+        let response = request.send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+
+    async fn json(&self, path: &str, body: Value) -> Value {
+        let (status, text) = self.post(path, &body).await;
+        assert_eq!(status, 200, "{text}");
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// The data of the events, without a last `[DONE]`.
+    async fn events(&self, path: &str, body: Value) -> Vec<Value> {
+        let (status, text) = self.post(path, &body).await;
+        assert_eq!(status, 200, "{text}");
+        let data = text.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
+        data.map(|data| serde_json::from_str(data).unwrap()).collect()
+    }
+}
+
+#[tokio::test]
+async fn models() {
+    let upstream = Upstream::start().await;
+    let get = async |path: &str| -> Value {
+        let text =
+            upstream.http.get(format!("{}{path}", upstream.base_url)).send().await.unwrap().text().await.unwrap();
+        serde_json::from_str(&text).unwrap()
+    };
+    let models = get("/models").await;
+    upstream.oracle.accept("ListModelsResponse", &models);
+    let retiring = models["data"].as_array().unwrap().iter().find(|model| !model["shutdown_date"].is_null()).unwrap();
+    let one = get(&format!("/models/{}", retiring["id"].as_str().unwrap())).await;
+    upstream.oracle.accept("Model", &one);
+    assert_eq!(&one, retiring);
+}
+
+#[tokio::test]
+async fn responses() {
+    let upstream = Upstream::start().await;
+    let parts = json!([{"role": "user", "content": [{"type": "input_text", "text": "What is this?"}]}]);
+    for (expected, body) in [
+        ("completed", json!({"input": "How are you?", "instructions": "Be short.", "text": {"verbosity": "low"}})),
+        ("completed", json!({"input": parts, "reasoning": {"effort": "max"}})),
+        ("completed", json!({"input": "Please. [refused]"})),
+        ("incomplete", json!({"input": "How are you?", "max_output_tokens": 70})),
+        ("incomplete", json!({"input": "How are you?", "max_output_tokens": 3})),
+        ("failed", json!({"input": "How are you? [failed]"})),
+    ] {
+        let mut body = body;
+        body["model"] = json!("gpt-6.2-sol");
+        let whole = upstream.json("/responses", body.clone()).await;
+        upstream.oracle.accept("Response", &whole);
+        assert_eq!(whole["status"], expected);
+
+        body["stream"] = json!(true);
+        let events = upstream.events("/responses", body).await;
+        for (number, event) in events.iter().enumerate() {
+            upstream.oracle.accept_event("ResponseStreamEvent", event);
+            assert_eq!(event["sequence_number"], number);
+        }
+        let last = events.last().unwrap();
+        assert_eq!(last["type"], format!("response.{expected}"));
+        assert_eq!(last["response"]["usage"], whole["usage"], "streamed or not, it is the same answer");
+    }
+}
+
+#[tokio::test]
+async fn streamed_text_is_the_whole_text() {
+    let upstream = Upstream::start().await;
+    let question = json!({"model": "gpt-4o", "input": "What does “naïve” mean?\nIn two words."});
+    let whole = upstream.json("/responses", question.clone()).await;
+    let events =
+        upstream.events("/responses", json!({"stream": true, "model": "gpt-4o", "input": question["input"]})).await;
+    let text: String = events.iter().filter_map(|event| event["delta"].as_str()).collect();
+    assert_eq!(text, whole["output"][0]["content"][0]["text"].as_str().unwrap());
+}
+
+#[tokio::test]
+async fn chat_completions() {
+    let upstream = Upstream::start().await;
+    for said in ["How are you?", "Please. [refused]"] {
+        let messages = json!([{"role": "system", "content": "Be short."}, {"role": "user", "content": said}]);
+        let whole = upstream.json("/chat/completions", json!({"model": "gpt-4o", "messages": messages})).await;
+        upstream.oracle.accept("CreateChatCompletionResponse", &whole);
+
+        let streamed = json!({
+            "model": "gpt-4o", "messages": messages, "stream": true, "stream_options": {"include_usage": true},
+        });
+        let chunks = upstream.events("/chat/completions", streamed).await;
+        for chunk in &chunks {
+            upstream.oracle.accept("CreateChatCompletionStreamResponse", chunk);
+        }
+        assert_eq!(chunks.last().unwrap()["usage"], whole["usage"]);
+    }
+}
+
+#[tokio::test]
+async fn images() {
+    let upstream = Upstream::start().await;
+    let body = json!({
+        "model": "gpt-image-2.6-flare", "prompt": "a cat", "size": "1152x576", "quality": "xhigh",
+        "output_format": "webp",
+    });
+    let whole = upstream.json("/images/generations", body.clone()).await;
+    upstream.oracle.accept("ImagesResponse", &whole);
+
+    let mut streamed = body;
+    streamed["stream"] = json!(true);
+    streamed["partial_images"] = json!(2);
+    let events = upstream.events("/images/generations", streamed).await;
+    for event in &events {
+        upstream.oracle.accept_event("ImageGenStreamEvent", event);
+    }
+    let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let partial = "image_generation.partial_image";
+    assert_eq!(kinds, [partial, partial, "image_generation.completed"]);
+}
+
+#[tokio::test]
+async fn errors() {
+    let upstream = Upstream::start().await;
+    let text = |more: Value| with(json!({"model": "gpt-6.2-sol", "input": "Hello"}), more);
+    let chat = |more: Value| with(json!({"model": "gpt-5", "messages": [{"role": "user", "content": "Hello"}]}), more);
+    let image = |more: Value| with(json!({"model": "gpt-image-2", "prompt": "a cat"}), more);
+    let mut seen = Vec::new();
+    for (path, body) in [
+        ("/responses", json!([])),
+        ("/responses", text(json!({"model": null}))),
+        ("/responses", text(json!({"model": "gpt-4"}))),
+        ("/responses", text(json!({"input": 7}))),
+        ("/responses", text(json!({"input": "[blocked]"}))),
+        ("/responses", text(json!({"temperature": 0.5}))),
+        ("/responses", text(json!({"reasoning": {"effort": "none"}}))),
+        ("/responses", text(json!({"max_output_tokens": 0}))),
+        ("/responses", text(json!({"max_tokens": 9}))),
+        ("/chat/completions", chat(json!({"temperature": 0.5}))),
+        ("/chat/completions", chat(json!({"max_tokens": 9}))),
+        ("/chat/completions", chat(json!({"model": "gpt-4"}))),
+        ("/chat/completions", chat(json!({"messages": []}))),
+        ("/images/generations", image(json!({"prompt": "[blocked]"}))),
+        ("/images/generations", image(json!({"size": "1000x1000"}))),
+        ("/images/generations", image(json!({"quality": "max"}))),
+        ("/images/generations", image(json!({"n": 11}))),
+        ("/images/generations", image(json!({"background": "transparent", "output_format": "jpeg"}))),
+        ("/images/generations", image(json!({"style": "vivid"}))),
+        ("/embeddings", json!({})),
+        ("/models", json!({})),
+    ] {
+        let (status, answer) = upstream.post(path, &body).await;
+        let answer: Value = serde_json::from_str(&answer).unwrap();
+        upstream.oracle.accept("ErrorResponse", &answer);
+        let error = &answer["error"];
+        seen.push(format!("{path} {body}\n  {status} {} {}: {}", error["code"], error["param"], error["message"]));
+    }
+    insta::assert_snapshot!(seen.join("\n"));
+}
+
+#[tokio::test]
+async fn the_oracle_bites() {
+    let upstream = Upstream::start().await;
+    let sound = upstream.json("/responses", json!({"model": "gpt-4o", "input": "Hello"})).await;
+    for (path, broken) in [
+        ("/status", json!("done")),
+        ("/output/0/content/0/text", json!(7)),
+        ("/usage/total_tokens", json!("many")),
+        ("/created_at", Value::Null),
+    ] {
+        let mut answer = sound.clone();
+        *answer.pointer_mut(path).unwrap() = broken;
+        assert_ne!(upstream.oracle.complaints("Response", &answer), Vec::<String>::new(), "{path}");
+    }
+    let unknown = with(sound, json!({"mood": "good"}));
+    assert_ne!(upstream.oracle.complaints("Response", &unknown), Vec::<String>::new());
+}
+
+fn with(mut body: Value, more: Value) -> Value {
+    let Value::Object(more) = more else { panic!("not an object: {more}") };
+    body.as_object_mut().unwrap().extend(more);
+    body
+}
