@@ -3,6 +3,13 @@
 //! The modules stand in reading order, from the process down to the words. A module uses lower floors and itself;
 //! `tests/tidy.rs` fails on an upward or sideways path. See `ARCHITECTURE.md` for the life of a call.
 
+// 4 what the server can do
+pub mod tools;
+
+// 3 how a call lives
+pub mod call;
+pub mod queue;
+
 // 2 the outside: siblings never meet
 pub mod artifact;
 pub mod catalogue;

@@ -13,5 +13,6 @@ mod catalogue;
 mod openai;
 mod painting;
 mod preview;
+mod queue;
 mod sandbox;
 mod upstream;

@@ -1,0 +1,94 @@
+//! What the server can do, one file per tool. Tools know no wire: checked arguments in, [`Output`] or [`ToolError`] out.
+
+use std::{future::Future, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Serialize, de::DeserializeOwned};
+
+use crate::{artifact::Artifact, call::Call, media::Encoded, money::Usage};
+
+pub mod arguments;
+pub mod ask_openai;
+pub mod create_image;
+pub mod error;
+
+pub use error::{Code, Report, ToolError};
+
+/// One tool.
+pub trait Tool: Send + Sync + 'static {
+    const NAME: &'static str;
+    const TITLE: &'static str;
+    /// For the model that chooses: below 1.5 kB.
+    const DESCRIPTION: &'static str;
+    const EFFECT: Effect;
+    /// The arguments as sent: plain, `deny_unknown_fields`, documented for the model that reads them.
+    type Args: DeserializeOwned + JsonSchema + Send;
+    type Output: Output;
+
+    fn run(&self, args: Self::Args, call: &Call) -> impl Future<Output = Result<Self::Output, ToolError>> + Send;
+}
+
+/// What a tool does to the world, for MCP's annotations.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    /// Reads only.
+    Reads,
+    /// Adds, never changes or removes.
+    Adds,
+}
+
+/// What a tool gives back: itself as structured content, and what people and models see of it.
+pub trait Output: Serialize + JsonSchema + Send {
+    /// The main text, standing alone for clients that drop everything else.
+    fn text(&self) -> String;
+
+    /// What the person should know besides: shown as notes after the text.
+    fn warnings(&mut self) -> &mut Vec<String>;
+
+    /// Pictures to show, small enough already.
+    fn previews(&self) -> &[Encoded] {
+        &[]
+    }
+
+    /// Kept pictures to point at.
+    fn artifacts(&self) -> &[Artifact] {
+        &[]
+    }
+}
+
+/// The longest that calls may take, queue and retries included.
+#[derive(Debug, Clone, Copy)]
+pub struct Timeouts {
+    pub text: Duration,
+    pub image: Duration,
+}
+
+/// Tokens used, as the upstream reported them.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct UsageReport {
+    /// All that was read: text and pictures.
+    pub input_tokens: u64,
+    /// Part of `input_tokens` that was read from the prompt cache.
+    pub cached_tokens: u64,
+    /// All that was written: text, pictures and reasoning.
+    pub output_tokens: u64,
+    /// Part of `output_tokens` that went into reasoning.
+    pub reasoning_tokens: u64,
+}
+
+impl From<Usage> for UsageReport {
+    fn from(usage: Usage) -> Self {
+        Self {
+            input_tokens: usage.input_tokens,
+            cached_tokens: usage.cached_tokens,
+            output_tokens: usage.output_tokens,
+            reasoning_tokens: usage.reasoning_tokens,
+        }
+    }
+}
+
+/// Milliseconds, saturating after half a billion years.
+fn milliseconds(elapsed: Duration) -> u64 {
+    u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,65 @@
+//! Checks that several tools share: each refusal says what was given and what would be right.
+
+use std::fmt::Display;
+
+use super::ToolError;
+use crate::{catalogue::Resolved, model::ModelId};
+
+/// A text that must say something, of at most `max` characters.
+pub fn text(name: &str, value: String, max: usize) -> Result<String, ToolError> {
+    if value.trim().is_empty() {
+        return Err(ToolError::InvalidArgument(format!("`{name}` is empty: give it some text")));
+    }
+    let characters = value.chars().count();
+    if characters > max {
+        return Err(ToolError::InvalidArgument(format!(
+            "`{name}` has {characters} characters: at most {max} are allowed"
+        )));
+    }
+    Ok(value)
+}
+
+/// A number from `least` to `most`.
+pub fn within<T: PartialOrd + Display + Copy>(name: &str, value: T, least: T, most: T) -> Result<T, ToolError> {
+    if (least..=most).contains(&value) {
+        return Ok(value);
+    }
+    Err(ToolError::InvalidArgument(format!("`{name}` is {value}: it must be from {least} to {most}")))
+}
+
+/// One of the words in `allowed`.
+pub fn word(name: &str, value: String, allowed: &[&str]) -> Result<String, ToolError> {
+    if allowed.contains(&value.as_str()) {
+        return Ok(value);
+    }
+    let shown = crate::text::brief(&value, 60);
+    Err(ToolError::InvalidArgument(format!("`{name}` is \"{shown}\": allowed are {}", allowed.join(", "))))
+}
+
+pub fn model(value: &str) -> Result<ModelId, ToolError> {
+    ModelId::parse(value).map_err(|error| ToolError::InvalidArgument(format!("`model` is not usable: {error}")))
+}
+
+/// `value` if the model takes it; otherwise left out with a warning. A model that is not in the catalogue takes all.
+pub fn taken(
+    name: &str,
+    value: Option<String>,
+    choices: Option<&[String]>,
+    model: &Resolved,
+    warnings: &mut Vec<String>,
+) -> Option<String> {
+    let value = value?;
+    match choices {
+        Some(choices) if !choices.contains(&value) => {
+            let takes = if choices.is_empty() { "none".to_owned() } else { choices.join(", ") };
+            warnings.push(format!("`{name}` {value} was left out: {} takes {takes}.", model.id));
+            None
+        }
+        _ => Some(value),
+    }
+}
+
+/// The sentence for fields that the upstream refused and that were not sent again.
+pub fn left_out(fields: &[String], model: &str) -> Option<String> {
+    (!fields.is_empty()).then(|| format!("{model} does not take `{}`: left out.", fields.join("`, `")))
+}

@@ -1,0 +1,188 @@
+//! create-image's arguments: as sent, and as a request that makes sense.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::{
+    artifact::Stem,
+    catalogue::{Catalogue, ImageTraits, Kind, Resolved},
+    media::{Dimensions, Format},
+    openai::PictureRequest,
+    tools::{ToolError, arguments},
+};
+
+/// The images guide's limit. <https://platform.openai.com/docs/api-reference/images/create>
+const MAX_PROMPT: usize = 32_000;
+const MAX_STYLE: usize = 400;
+const QUALITIES: [&str; 8] = ["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"];
+const BACKGROUNDS: [&str; 3] = ["auto", "transparent", "opaque"];
+const MODERATIONS: [&str; 2] = ["auto", "low"];
+const FORMATS: [&str; 3] = ["png", "jpeg", "webp"];
+
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Args {
+    /// What the picture shows: subject, setting, light, style, and any text in quotes.
+    pub prompt: String,
+    /// Model id. Leave out for the configured default; retired names are answered by their replacement.
+    pub model: Option<String>,
+    /// `auto`, or `WxH` such as 1024x1024, 1536x1024, 1024x1536.
+    pub size: Option<String>,
+    /// Better is slower and dearer; `standard` is medium, `hd` is high.
+    #[schemars(extend("enum" = QUALITIES))]
+    pub quality: Option<String>,
+    /// How many pictures; each is paid for.
+    #[schemars(range(min = 1, max = 10))]
+    pub n: Option<u32>,
+    /// `transparent` needs png or webp.
+    #[schemars(extend("enum" = BACKGROUNDS))]
+    pub background: Option<String>,
+    /// Left out: png.
+    #[schemars(extend("enum" = FORMATS))]
+    pub output_format: Option<String>,
+    /// Percent, for jpeg and webp.
+    #[schemars(range(min = 0, max = 100))]
+    pub output_compression: Option<u8>,
+    /// How strictly the upstream filters.
+    #[schemars(extend("enum" = MODERATIONS))]
+    pub moderation: Option<String>,
+    /// A look, such as vivid or natural; goes into the prompt.
+    pub style: Option<String>,
+    /// A file name for the picture, without extension.
+    pub name: Option<String>,
+}
+
+/// A request for `n` pictures that is fit to be sent.
+#[derive(Debug)]
+pub struct Request {
+    pub picture: PictureRequest,
+    pub n: u32,
+    pub stem: Option<Stem>,
+    /// Scale what comes down to this: the model makes nothing so small.
+    pub scale_to: Option<Dimensions>,
+    /// Size and quality as they are told in the result.
+    pub size: String,
+    pub quality: String,
+    pub model: Resolved,
+    pub warnings: Vec<String>,
+}
+
+impl Args {
+    pub fn parse(self, catalogue: &Catalogue) -> Result<Request, ToolError> {
+        let prompt = self.prompt()?;
+        let requested = self.model.as_deref().map(arguments::model).transpose()?;
+        let n = arguments::within("n", self.n.unwrap_or(1), 1, 10)?;
+        let (output_format, output_compression) = self.output()?;
+        let moderation = self.moderation.map(|word| arguments::word("moderation", word, &MODERATIONS)).transpose()?;
+        let quality = self.quality.map(|word| arguments::word("quality", word, &QUALITIES)).transpose()?;
+        let background = self.background.map(|word| arguments::word("background", word, &BACKGROUNDS)).transpose()?;
+        if background.as_deref() == Some("transparent") && output_format == Some(Format::Jpeg) {
+            return Err(ToolError::InvalidArgument(
+                "`background` transparent needs `output_format` png or webp: jpeg has no transparency".into(),
+            ));
+        }
+
+        let mut model = catalogue.resolve(Kind::Image, requested.as_ref())?;
+        let mut warnings = std::mem::take(&mut model.warnings);
+        let traits = model.entry.as_ref().and_then(|entry| entry.image.as_ref());
+        let quality = quality.map(|word| if traits.is_some() { current_quality(word) } else { word });
+        let quality =
+            arguments::taken("quality", quality, traits.map(|t| t.qualities.as_slice()), &model, &mut warnings);
+        let background =
+            arguments::taken("background", background, traits.map(|t| t.backgrounds.as_slice()), &model, &mut warnings);
+        let Size { sent, scale_to, told } = size(self.size.as_deref(), traits)?;
+        let stem = self.name.as_deref().and_then(|name| {
+            let stem = Stem::parse(name);
+            if stem.is_none() {
+                warnings.push("`name` has no letter or digit that a file name can carry: it was left out.".into());
+            }
+            stem
+        });
+
+        Ok(Request {
+            n,
+            stem,
+            scale_to,
+            size: told,
+            quality: quality.clone().unwrap_or_else(|| "auto".into()),
+            picture: PictureRequest {
+                model: model.id.clone(),
+                prompt,
+                size: sent,
+                quality,
+                background,
+                output_format,
+                output_compression,
+                moderation,
+            },
+            model,
+            warnings,
+        })
+    }
+
+    /// The prompt as sent: `style`, which no current model takes, becomes a sentence of it.
+    fn prompt(&self) -> Result<String, ToolError> {
+        let prompt = arguments::text("prompt", self.prompt.clone(), MAX_PROMPT)?;
+        let Some(style) = &self.style else { return Ok(prompt) };
+        let style = arguments::text("style", style.clone(), MAX_STYLE)?;
+        let styled = format!("{prompt}\n\nStyle: {}.", style.trim().trim_end_matches('.'));
+        arguments::text("prompt", styled, MAX_PROMPT)
+    }
+
+    fn output(&self) -> Result<(Option<Format>, Option<u8>), ToolError> {
+        let format = match &self.output_format {
+            None => None,
+            Some(word) => match arguments::word("output_format", word.clone(), &FORMATS)?.as_str() {
+                "jpeg" => Some(Format::Jpeg),
+                "webp" => Some(Format::Webp),
+                _ => Some(Format::Png),
+            },
+        };
+        let compression =
+            self.output_compression.map(|c| arguments::within("output_compression", c, 0, 100)).transpose()?;
+        if compression.is_some() && !matches!(format, Some(Format::Jpeg | Format::Webp)) {
+            return Err(ToolError::InvalidArgument(
+                "`output_compression` needs `output_format` jpeg or webp: png is not compressed by percent".into(),
+            ));
+        }
+        Ok((format, compression))
+    }
+}
+
+/// The first image models' words for quality, in today's.
+fn current_quality(word: String) -> String {
+    match word.as_str() {
+        "standard" => "medium".into(),
+        "hd" => "high".into(),
+        _ => word,
+    }
+}
+
+struct Size {
+    sent: Option<String>,
+    scale_to: Option<Dimensions>,
+    told: String,
+}
+
+fn size(asked: Option<&str>, traits: Option<&ImageTraits>) -> Result<Size, ToolError> {
+    let Some(asked) = asked.map(str::trim) else {
+        return Ok(Size { sent: None, scale_to: None, told: "auto".into() });
+    };
+    if asked == "auto" {
+        return Ok(Size { sent: Some("auto".into()), scale_to: None, told: "auto".into() });
+    }
+    let told = asked.to_owned();
+    let wanted = Dimensions::parse(asked).ok_or_else(|| {
+        let shown = crate::text::brief(asked, 40);
+        ToolError::InvalidArgument(format!("`size` is \"{shown}\": allowed are auto and WxH, such as 1024x1024"))
+    })?;
+    let Some(traits) = traits else {
+        return Ok(Size { sent: Some(told.clone()), scale_to: None, told });
+    };
+    // The two small sizes of the first image models: no current model makes them.
+    if matches!((wanted.width, wanted.height), (256, 256) | (512, 512)) {
+        return Ok(Size { sent: Some("1024x1024".into()), scale_to: Some(wanted), told });
+    }
+    traits.sizes.admit(wanted).map_err(|why| ToolError::InvalidArgument(format!("`size` {wanted} {why}")))?;
+    Ok(Size { sent: Some(told.clone()), scale_to: None, told })
+}

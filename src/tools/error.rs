@@ -1,0 +1,291 @@
+//! Where every failure gets its public code: a new failure does not compile until it has one.
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{
+    artifact,
+    call::Ended,
+    catalogue::Unusable,
+    openai::{Billing, Error, Failure, UnreachableClass},
+    queue::Busy,
+    text,
+};
+
+/// The public code of a failure: in `structuredContent.error.code` and `docs/errors.md`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum Code {
+    InvalidArgument,
+    NoApiKey,
+    Unauthorized,
+    Forbidden,
+    ModelNotFound,
+    Moderated,
+    ContextTooLong,
+    RateLimited,
+    QuotaExhausted,
+    Overloaded,
+    Unreachable,
+    TimedOut,
+    BadResponse,
+    Busy,
+    Cancelled,
+    NotFound,
+    UrlNotAllowed,
+    StorageFailed,
+    Internal,
+}
+
+impl Code {
+    pub const ALL: [Self; 19] = [
+        Self::InvalidArgument,
+        Self::NoApiKey,
+        Self::Unauthorized,
+        Self::Forbidden,
+        Self::ModelNotFound,
+        Self::Moderated,
+        Self::ContextTooLong,
+        Self::RateLimited,
+        Self::QuotaExhausted,
+        Self::Overloaded,
+        Self::Unreachable,
+        Self::TimedOut,
+        Self::BadResponse,
+        Self::Busy,
+        Self::Cancelled,
+        Self::NotFound,
+        Self::UrlNotAllowed,
+        Self::StorageFailed,
+        Self::Internal,
+    ];
+
+    /// What happened, for `docs/errors.md`.
+    pub fn meaning(self) -> &'static str {
+        match self {
+            Self::InvalidArgument => {
+                "An argument is missing, unknown or out of range; the text names the allowed values."
+            }
+            Self::NoApiKey => "No API key is configured, or its file or command gave none.",
+            Self::Unauthorized => "The upstream answered 401; the text names the setting that the key came from.",
+            Self::Forbidden => "The upstream answered 403: the account or project may not do this.",
+            Self::ModelNotFound => "The upstream does not know the model, or it retired and replacing is off.",
+            Self::Moderated => "The prompt or the picture was stopped by the upstream's moderation.",
+            Self::ContextTooLong => "The input is longer than the model takes.",
+            Self::RateLimited => "The upstream's rate limit held beyond the retries or the deadline.",
+            Self::QuotaExhausted => "The account's credit or spending limit is used up. Waiting does not help.",
+            Self::Overloaded => {
+                "The upstream kept failing with 5xx, or failed so often that calls are held back for a while."
+            }
+            Self::Unreachable => "No connection: unknown host, refused, broken, TLS or proxy trouble.",
+            Self::TimedOut => "A timer fired; the text names it and its setting.",
+            Self::BadResponse => "The upstream's answer was no usable answer: cut, damaged, or not what was asked.",
+            Self::Busy => "Too many calls are running and waiting; nothing was sent.",
+            Self::Cancelled => "The client cancelled the call.",
+            Self::NotFound => "There is no such picture.",
+            Self::UrlNotAllowed => "A picture's URL leads to a private address or another forbidden place.",
+            Self::StorageFailed => "The image folder cannot be used; the text names it.",
+            Self::Internal => "A fault of this server; the text carries an id that its log repeats.",
+        }
+    }
+
+    /// What the person can do about it: one sentence, shown after the message.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::InvalidArgument => "Correct the argument and call again.",
+            Self::NoApiKey => {
+                "Set OPENAI_API_KEY in the MCP client's `env` for this server, or `openai.api_key_file` in its configuration \
+                 file, and restart it; or start it with --sandbox to try it without a key."
+            }
+            Self::Unauthorized => {
+                "Check that the key is whole and still valid at https://platform.openai.com/api-keys."
+            }
+            Self::Forbidden => {
+                "Check the project's permissions, and for image models the organisation's verification, at \
+                 https://platform.openai.com/settings."
+            }
+            Self::ModelNotFound => "Choose another model: `mcp-openai models` lists them.",
+            Self::Moderated => "Rephrase the prompt.",
+            Self::ContextTooLong => "Shorten the input, or choose a model with a larger context.",
+            Self::RateLimited => {
+                "Wait before the next call; limits.requests_per_minute and limits.images_per_minute set a pace of your \
+                 own."
+            }
+            Self::QuotaExhausted => {
+                "Add credit or raise the limit at https://platform.openai.com/settings/organization/billing."
+            }
+            Self::Overloaded => "Try again later; https://status.openai.com shows the upstream's state.",
+            Self::Unreachable => "Check the network, the proxy and openai.base_url; `mcp-openai doctor` tests them.",
+            Self::TimedOut => "Try again, ask for less, or raise the timeout that is named.",
+            Self::BadResponse => "Try again; if it persists, check what answers at openai.base_url.",
+            Self::Busy => "Nothing was sent; queue.running and queue.waiting set the limits.",
+            Self::Cancelled => "",
+            Self::NotFound => "List the resources to see which pictures there are.",
+            Self::UrlNotAllowed => "Only public https addresses are fetched.",
+            Self::StorageFailed => "Make the folder writable, or set images.dir to another one.",
+            Self::Internal => "Please report it with the lines of the log that carry the id.",
+        }
+    }
+}
+
+/// A failed call. `Display` is safe to show; sources go to the log.
+#[derive(Debug, thiserror::Error)]
+pub enum ToolError {
+    #[error("{0}")]
+    InvalidArgument(String),
+    #[error(transparent)]
+    Model(#[from] Unusable),
+    #[error(transparent)]
+    OpenAi(#[from] Failure),
+    #[error(transparent)]
+    Busy(#[from] Busy),
+    #[error(transparent)]
+    Artifact(#[from] artifact::Error),
+    #[error("cancelled")]
+    Cancelled,
+    /// Ended by the call's own deadline before or between requests.
+    #[error("timed out: not done within {}, the time in the queue included (timeouts.text or timeouts.image)", text::duration(*.0))]
+    TimedOut(Duration),
+    /// A panic or a broken invariant; the id finds it in the log.
+    #[error("something broke inside the server (id {0})")]
+    Internal(String),
+}
+
+/// A failure for programs.
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Report {
+    /// What kind of failure it is.
+    pub code: Code,
+    /// What happened, for the person; no secrets.
+    pub message: String,
+    /// Whether the same call may succeed later without a change, and without paying twice.
+    pub retryable: bool,
+    /// Wait so long before the same call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
+    /// The upstream's id of the request, for its support.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// HTTP requests that were made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+}
+
+impl ToolError {
+    /// The error of a wait that ended early; `limit` is the whole call's.
+    pub fn ended(ended: Ended, limit: Duration) -> Self {
+        match ended {
+            Ended::Cancelled => Self::Cancelled,
+            Ended::TimedOut => Self::TimedOut(limit),
+        }
+    }
+
+    #[must_use]
+    pub fn code(&self) -> Code {
+        match self {
+            Self::InvalidArgument(_) | Self::Model(Unusable::WrongKind { .. } | Unusable::NoDefault { .. }) => {
+                Code::InvalidArgument
+            }
+            Self::Model(Unusable::Retired { .. }) => Code::ModelNotFound,
+            Self::OpenAi(failure) => upstream_code(&failure.error),
+            Self::Busy(_) => Code::Busy,
+            Self::Artifact(artifact::Error::NotFound(_)) => Code::NotFound,
+            Self::Artifact(artifact::Error::Storage { .. }) => Code::StorageFailed,
+            Self::Cancelled => Code::Cancelled,
+            Self::TimedOut(_) => Code::TimedOut,
+            Self::Internal(_) => Code::Internal,
+        }
+    }
+
+    /// The text that a person can act on: what happened, when to come back, and the remedy.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let message = self.to_string();
+        let message = message.trim_end_matches('.');
+        let wait = self
+            .retry_after()
+            .map(|wait| format!(" (try again in {} s)", text::whole_seconds(wait)))
+            .unwrap_or_default();
+        match self.code().remedy() {
+            "" => format!("{message}{wait}"),
+            remedy => format!("{message}{wait}. {remedy}"),
+        }
+    }
+
+    #[must_use]
+    pub fn report(&self) -> Report {
+        let (request_id, attempts) = match self {
+            Self::OpenAi(failure) => (failure.meta.request_id.clone(), Some(failure.meta.attempts)),
+            _ => (None, None),
+        };
+        Report {
+            code: self.code(),
+            message: self.to_string(),
+            retryable: self.is_retryable(),
+            retry_after_seconds: self.retry_after().map(text::whole_seconds),
+            request_id,
+            attempts,
+        }
+    }
+
+    /// Whether the same call may succeed later without a change, and without paying twice.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Busy(_) | Self::TimedOut(_) => true,
+            Self::OpenAi(failure) => match &failure.error {
+                Error::RateLimited { .. } | Error::Overloaded { .. } => true,
+                Error::Unreachable { class, .. } => !matches!(class, UnreachableClass::Tls(_)),
+                Error::TimedOut { .. } | Error::BadResponse { .. } => self.billing() == Billing::No,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// Whether something may have been charged for what did not come.
+    #[must_use]
+    pub fn billing(&self) -> Billing {
+        match self {
+            Self::OpenAi(failure) => match failure.error {
+                Error::TimedOut { may_be_billed, .. } | Error::BadResponse { may_be_billed, .. } => may_be_billed,
+                _ => Billing::No,
+            },
+            _ => Billing::No,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Busy(_) => Some(Duration::from_secs(1)),
+            Self::OpenAi(failure) => match &failure.error {
+                Error::RateLimited { retry_after, .. } | Error::Overloaded { retry_after, .. } => *retry_after,
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}
+
+fn upstream_code(error: &Error) -> Code {
+    match error {
+        Error::NoApiKey | Error::KeyUnreadable(_) => Code::NoApiKey,
+        Error::Unauthorized { .. } => Code::Unauthorized,
+        Error::Forbidden { .. } => Code::Forbidden,
+        Error::ModelNotFound { .. } => Code::ModelNotFound,
+        Error::Refused { .. } => Code::InvalidArgument,
+        Error::Moderated { .. } => Code::Moderated,
+        Error::ContextTooLong { .. } => Code::ContextTooLong,
+        Error::RateLimited { .. } => Code::RateLimited,
+        Error::QuotaExhausted { .. } => Code::QuotaExhausted,
+        Error::Overloaded { .. } => Code::Overloaded,
+        Error::Unreachable { .. } => Code::Unreachable,
+        Error::TimedOut { .. } => Code::TimedOut,
+        Error::BadResponse { .. } => Code::BadResponse,
+        Error::UrlNotAllowed { .. } => Code::UrlNotAllowed,
+    }
+}
