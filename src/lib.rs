@@ -3,6 +3,12 @@
 //! The modules stand in reading order, from the process down to the words. A module uses lower floors and itself;
 //! `tests/tidy.rs` fails on an upward or sideways path. See `ARCHITECTURE.md` for the life of a call.
 
+// 6 the process
+pub mod transport;
+
+// 5 MCP
+pub mod server;
+
 // 4 what the server can do
 pub mod tools;
 

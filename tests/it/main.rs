@@ -10,9 +10,16 @@
 
 mod artifact;
 mod catalogue;
+mod fakes;
+mod http;
 mod openai;
 mod painting;
+mod peer;
 mod preview;
+mod progress;
 mod queue;
+mod resources;
 mod sandbox;
+mod server;
+mod stdio;
 mod upstream;

@@ -1,0 +1,115 @@
+//! What a client hears while it waits: 0 at once, then rising, at most four a second, at least one every ten seconds,
+//! each with the stage, and the text that came since the one before.
+
+use std::{future::Future, pin::pin, time::Duration};
+
+use rmcp::model::{NotificationMetaObject, ProgressNotificationParam, ProgressToken};
+use tokio::time::{Instant, sleep_until};
+
+use crate::news::{Feed, Update};
+
+/// Three regular notifications a second leave room for the last one, which waits for nothing.
+const PACE: Duration = Duration::from_millis(334);
+/// Early enough to be there within ten seconds.
+const HEARTBEAT: Duration = Duration::from_secs(9);
+const DELTA: &str = "mcp-openai/delta";
+
+/// Follows the news while `work` runs, and returns what `work` gave. Each `notify` is awaited before the next look at
+/// the news: a slow reader gets fewer notifications, never a queue of them.
+pub(super) async fn follow<T, N>(
+    work: impl Future<Output = T>,
+    feed: Feed,
+    token: ProgressToken,
+    mut notify: impl FnMut(ProgressNotificationParam) -> N,
+) -> T
+where
+    N: Future<Output = ()>,
+{
+    let mut work = pin!(work);
+    let mut count = Count::default();
+    let mut told = feed.take();
+    notify(count.next(&token, &told)).await;
+    loop {
+        let last = Instant::now();
+        tokio::select! {
+            biased;
+            done = &mut work => {
+                let rest = feed.take();
+                if let Some(notification) = count.last(&token, &rest) {
+                    notify(notification).await;
+                }
+                return done;
+            }
+            update = next_update(&feed, &told, last) => {
+                notify(count.next(&token, &update)).await;
+                told = update;
+            }
+        }
+    }
+}
+
+/// The next update worth telling: something new, not sooner than the pace allows, or the heartbeat.
+async fn next_update(feed: &Feed, told: &Update, last: Instant) -> Update {
+    sleep_until(last + PACE).await;
+    loop {
+        let woken_by_news = tokio::select! {
+            () = feed.changed() => true,
+            () = sleep_until(last + HEARTBEAT) => false,
+        };
+        let update = feed.take();
+        let is_new = !update.delta.is_empty() || update.stage != told.stage || update.parts != told.parts;
+        if is_new || !woken_by_news {
+            return update;
+        }
+    }
+}
+
+/// Where the number stands: parts done, and a fraction that rises towards the next without reaching it.
+#[derive(Debug, Default)]
+struct Count {
+    whole: u32,
+    steps: u32,
+}
+
+impl Count {
+    fn next(&mut self, token: &ProgressToken, update: &Update) -> ProgressNotificationParam {
+        // The last part counts as done only with the result.
+        let whole = update.parts.map_or(0, |(done, total)| done.min(total.saturating_sub(1)));
+        if whole > self.whole {
+            *self = Self { whole, steps: 0 };
+        }
+        let steps = f64::from(self.steps);
+        self.steps += 1;
+        notification(token, f64::from(self.whole) + steps / (steps + 8.0), update)
+    }
+
+    /// What is left to say once the work is done: the end of the text, the last part.
+    fn last(&mut self, token: &ProgressToken, update: &Update) -> Option<ProgressNotificationParam> {
+        match update.parts {
+            Some((done, total)) if done == total && total > 0 => Some(notification(token, f64::from(total), update)),
+            _ if !update.delta.is_empty() => Some(self.next(token, update)),
+            _ => None,
+        }
+    }
+}
+
+fn notification(token: &ProgressToken, progress: f64, update: &Update) -> ProgressNotificationParam {
+    let mut param = ProgressNotificationParam::new(token.clone(), progress).with_message(message(update));
+    if let Some((_, total)) = update.parts {
+        param = param.with_total(f64::from(total));
+    }
+    if !update.delta.is_empty() {
+        let mut meta = NotificationMetaObject::new();
+        meta.insert(DELTA.to_owned(), update.delta.clone().into());
+        param.meta = Some(meta);
+    }
+    param
+}
+
+fn message(update: &Update) -> String {
+    let stage = update.stage.as_ref().map_or_else(|| "starting".to_owned(), ToString::to_string);
+    match update.parts {
+        Some((done, total)) if total > 1 => format!("{stage}, picture {} of {total}", (done + 1).min(total)),
+        _ => stage,
+    }
+}

@@ -1,0 +1,179 @@
+//! JSON Schemas as every client survives them: a plain root object, nothing by reference, no null unions, no `format`
+//! but `date-time`, items on every array. Ranges, enums and descriptions stay: models read them.
+
+use schemars::{JsonSchema, generate::SchemaSettings};
+use serde_json::{Map, Value, json};
+
+use crate::tools::Report;
+
+type Object = Map<String, Value>;
+
+/// The schema of arguments. The root's description is left out: the tool's own stands beside it.
+pub(super) fn of_arguments<T: JsonSchema>() -> Object {
+    let mut schema = plain::<T>(SchemaSettings::draft2020_12().for_deserialize());
+    schema.remove("description");
+    schema
+}
+
+/// The schema of structured content: all fields of a success, and `error`, which stands alone in a failure. So nothing
+/// is required: version 1 of the TypeScript SDK holds failures to the schema too, and would show its own complaint in
+/// place of ours.
+pub(super) fn of_output<T: JsonSchema>() -> Object {
+    let mut schema = plain::<T>(SchemaSettings::draft2020_12().for_serialize());
+    schema.remove("required");
+    let mut error = plain::<Report>(SchemaSettings::draft2020_12().for_serialize());
+    error.insert("description".into(), "Set when the call failed; then nothing else is.".into());
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.insert("error".into(), error.into());
+    }
+    schema
+}
+
+fn plain<T: JsonSchema>(settings: SchemaSettings) -> Object {
+    let settings = settings.with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let mut schema = match settings.into_generator().into_root_schema_for::<T>().to_value() {
+        Value::Object(schema) => schema,
+        _ => Object::new(),
+    };
+    simplify(&mut schema);
+    schema.insert("type".into(), json!("object"));
+    if !schema.contains_key("properties") {
+        schema.insert("properties".into(), json!({}));
+    }
+    schema
+}
+
+fn simplify(schema: &mut Object) {
+    for keyword in ["$schema", "$defs", "title"] {
+        schema.remove(keyword);
+    }
+    schema.retain(|keyword, value| match keyword.as_str() {
+        "format" => value == "date-time",
+        "default" => !value.is_null(),
+        _ => true,
+    });
+    drop_null_type(schema);
+    for keyword in ["anyOf", "oneOf", "allOf"] {
+        flatten(schema, keyword);
+    }
+    if let Some(Value::Object(inner)) = schema.get_mut("additionalProperties") {
+        simplify(inner);
+    }
+    if schema.get("type").is_some_and(|kind| kind == "array") {
+        simplify_any(schema.entry("items").or_insert(Value::Bool(true)));
+    }
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.values_mut().for_each(simplify_any);
+    }
+}
+
+/// Anything at all is `{}`: not every client knows that `true` is a schema.
+fn simplify_any(schema: &mut Value) {
+    match schema {
+        Value::Object(schema) => simplify(schema),
+        other => *other = json!({}),
+    }
+}
+
+/// `["string", "null"]` is `"string"`: an argument that may be null may as well be left out.
+fn drop_null_type(schema: &mut Object) {
+    if let Some(Value::Array(values)) = schema.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+    let Some(Value::Array(kinds)) = schema.get_mut("type") else { return };
+    kinds.retain(|kind| kind != "null");
+    if let [only] = kinds.as_slice() {
+        let only = only.clone();
+        schema.insert("type".into(), only);
+    }
+}
+
+/// Takes the null branch out of a union; one branch left moves up, branches that only name strings become one enum.
+fn flatten(schema: &mut Object, keyword: &str) {
+    let Some(Value::Array(branches)) = schema.remove(keyword) else { return };
+    let mut branches: Vec<Object> = branches
+        .into_iter()
+        .filter_map(|branch| match branch {
+            Value::Object(branch) if branch.get("type").is_none_or(|kind| kind != "null") => Some(branch),
+            _ => None,
+        })
+        .collect();
+    branches.iter_mut().for_each(simplify);
+    if let Some(names) = branches.iter().map(strings_of).collect::<Option<Vec<_>>>() {
+        schema.insert("type".into(), json!("string"));
+        schema.insert("enum".into(), names.concat().into());
+    } else if branches.len() == 1 {
+        for (key, value) in branches.into_iter().flatten() {
+            schema.entry(key).or_insert(value);
+        }
+    } else {
+        schema.insert(keyword.into(), branches.into_iter().map(Value::Object).collect());
+    }
+}
+
+/// The strings that a branch allows, when it allows nothing else.
+fn strings_of(branch: &Object) -> Option<Vec<Value>> {
+    match (branch.get("const"), branch.get("enum")) {
+        (Some(only @ Value::String(_)), _) => Some(vec![only.clone()]),
+        (None, Some(Value::Array(values))) if values.iter().all(Value::is_string) => Some(values.clone()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(dead_code, reason = "only the schemas of these types are looked at")]
+    use super::*;
+
+    #[derive(JsonSchema, serde::Deserialize, serde::Serialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Plain {
+        Low,
+        High,
+    }
+
+    /// Documented variants come out of schemars as a union.
+    #[derive(JsonSchema, serde::Deserialize, serde::Serialize)]
+    #[serde(rename_all = "lowercase")]
+    enum Documented {
+        /// Less.
+        Low,
+        /// More.
+        High,
+    }
+
+    #[derive(JsonSchema, serde::Deserialize, serde::Serialize)]
+    struct Nested {
+        /// How wide, in pixels.
+        width: u32,
+    }
+
+    /// Said by the tool already.
+    #[derive(JsonSchema, serde::Deserialize, serde::Serialize)]
+    #[serde(deny_unknown_fields)]
+    struct Args {
+        /// The question.
+        query: String,
+        /// How many.
+        #[schemars(range(min = 1, max = 10))]
+        n: Option<u8>,
+        plain: Option<Plain>,
+        /// How much.
+        documented: Option<Documented>,
+        nested: Option<Nested>,
+        list: Option<Vec<Nested>>,
+        /// Named like a keyword.
+        format: Option<String>,
+        title: Option<f64>,
+        anything: Option<Value>,
+        things: Option<Vec<Value>>,
+    }
+
+    #[test]
+    fn schemas_are_plain() {
+        insta::assert_json_snapshot!(of_arguments::<Args>());
+    }
+}

@@ -1,0 +1,161 @@
+//! MCP over Streamable HTTP at /mcp, with /healthz and /readyz. On loopback only: it has no authentication.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    http::StatusCode,
+    response::{IntoResponse, Response},
+    routing::{any, get},
+};
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
+
+use crate::server::Server;
+
+mod endpoint;
+mod flight;
+mod gate;
+mod reply;
+
+use endpoint::Endpoint;
+
+/// Connections at once; the next ones wait to be accepted.
+const MAX_CONNECTIONS: usize = 512;
+/// How long a request's headers may take, and how long a connection may idle between requests.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the end may take once the drain is over.
+const GRACE: Duration = Duration::from_millis(800);
+
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub bind: SocketAddr,
+    /// Host header values allowed besides the loopback names.
+    pub allowed_hosts: Vec<String>,
+    /// Origins allowed besides none at all.
+    pub allowed_origins: Vec<String>,
+    /// The longest request body, in bytes.
+    pub max_body_bytes: usize,
+}
+
+/// Serves until `stop` is cancelled, then drains. `ready` is told the bound address.
+///
+/// # Errors
+/// When the address cannot be bound, or is not a loopback address.
+pub async fn serve(
+    server: Server,
+    config: Config,
+    stop: CancellationToken,
+    drain: Duration,
+    ready: impl FnOnce(SocketAddr) + Send,
+) -> io::Result<()> {
+    if !config.bind.ip().is_loopback() {
+        let message = format!(
+            "refusing to listen on {}: the server has no authentication yet, so anybody who reaches it could spend on \
+             your account; bind to a loopback address such as 127.0.0.1:8787",
+            config.bind
+        );
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    let listener = TcpListener::bind(config.bind).await?;
+    ready(listener.local_addr()?);
+
+    let closing = CancellationToken::new();
+    let endpoint = Endpoint::build(server.clone(), config, stop.clone(), closing.clone());
+    let flights = endpoint.flights();
+    let router = Router::new()
+        .route("/mcp", any(mcp))
+        .route("/healthz", get(async || "ok"))
+        .route("/readyz", get(readyz))
+        .with_state(Arc::new(endpoint));
+
+    let connections = TaskTracker::new();
+    let drained = async {
+        stop.cancelled().await;
+        if timeout(drain, flights.all_landed()).await.is_err() {
+            server.cancel_calls();
+            // The calls that were cancelled still get their answer.
+            let _ = timeout(GRACE, flights.all_landed()).await;
+        }
+    };
+    tokio::select! {
+        () = accept(&listener, &router, &connections, &closing) => {}
+        () = drained => {}
+    }
+    drop(listener);
+    closing.cancel();
+    connections.close();
+    if timeout(GRACE, connections.wait()).await.is_err() {
+        tracing::warn!("some connections did not end in time; they are left behind");
+    }
+    Ok(())
+}
+
+/// Accepts for ever.
+async fn accept(listener: &TcpListener, router: &Router, connections: &TaskTracker, closing: &CancellationToken) {
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    while let Ok(place) = room.clone().acquire_owned().await {
+        match listener.accept().await {
+            Ok((socket, peer)) => {
+                let serving = connection(socket, peer, router.clone(), closing.clone());
+                connections.spawn(async move {
+                    serving.await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                // Out of descriptors, most likely: they come back as connections end.
+                tracing::warn!(%error, "a connection could not be accepted");
+                sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn connection(socket: TcpStream, peer: SocketAddr, router: Router, closing: CancellationToken) {
+    // Without it an answer of two writes waits 40 ms for the acknowledgement of the first.
+    if let Err(error) = socket.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY could not be set");
+    }
+    let service = router.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        request.extensions_mut().insert(peer);
+        request.map(Body::new)
+    });
+    let mut builder = hyper::server::conn::http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    let serving = builder.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
+    let mut serving = std::pin::pin!(serving);
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = closing.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, %peer, "a connection ended early");
+    }
+}
+
+async fn mcp(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
+    endpoint.answer(request).await.into_response()
+}
+
+async fn readyz(State(endpoint): State<Arc<Endpoint>>) -> Response {
+    if endpoint.is_stopping() {
+        (StatusCode::SERVICE_UNAVAILABLE, "stopping").into_response()
+    } else {
+        "ok".into_response()
+    }
+}

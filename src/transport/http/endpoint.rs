@@ -1,0 +1,170 @@
+//! /mcp: what is checked before rmcp sees a request, and what is added to its answer.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use axum::{
+    body::{Body, Bytes},
+    extract::Request,
+    http::{HeaderMap, Method, StatusCode, header, request},
+    response::{IntoResponse, Response},
+};
+use rmcp::{
+    model::{ErrorData, RequestId},
+    transport::{
+        StreamableHttpServerConfig, StreamableHttpService, streamable_http_server::session::local::LocalSessionManager,
+    },
+};
+use serde::Deserialize;
+use serde_json::error::Category;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Config,
+    flight::{Flight, Flights, InFlight},
+    gate,
+    reply::{self, Refusal},
+};
+use crate::{
+    queue::Caller,
+    server::{Requester, Server},
+};
+
+const SESSION: &str = "mcp-session-id";
+/// How long a request's body may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a session may be silent: far longer than any call, which rmcp would end with its session.
+const SESSION_IDLE: Duration = Duration::from_hours(12);
+
+pub(super) struct Endpoint {
+    mcp: StreamableHttpService<Server, LocalSessionManager>,
+    config: Config,
+    stop: CancellationToken,
+    flights: Flights,
+}
+
+/// As much of a message as the transport looks at.
+#[derive(Deserialize)]
+struct Envelope {
+    id: Option<RequestId>,
+}
+
+impl Endpoint {
+    /// `stop` ends admission, `closing` ends the sessions.
+    pub(super) fn build(server: Server, config: Config, stop: CancellationToken, closing: CancellationToken) -> Self {
+        let mut sessions = LocalSessionManager::default();
+        sessions.session_config.keep_alive = Some(SESSION_IDLE);
+        // Host, Origin and the body's size are checked here, once, before the body is read.
+        let rmcp = StreamableHttpServerConfig::default()
+            .disable_allowed_hosts()
+            .with_max_request_body_bytes(config.max_body_bytes)
+            .with_cancellation_token(closing);
+        let mcp = StreamableHttpService::new(move || Ok(server.clone()), Arc::new(sessions), rmcp);
+        Self { mcp, config, stop, flights: Flights::default() }
+    }
+
+    pub(super) fn flights(&self) -> Flights {
+        self.flights.clone()
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.stop.is_cancelled()
+    }
+
+    /// # Errors
+    /// The refusal, for a request that rmcp does not get to see.
+    pub(super) async fn answer(&self, request: Request) -> Result<Response, Refusal> {
+        if self.is_stopping() {
+            let error = ErrorData::internal_error("the server is stopping", None);
+            return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, None, error));
+        }
+        gate::check(request.headers(), &self.config.allowed_hosts, &self.config.allowed_origins)?;
+        if request.method() != Method::POST {
+            // GET streams and DELETE: no call hangs on them.
+            return Ok(reply::of_rmcp(self.mcp.handle(request).await));
+        }
+        if !reply::has_type(request.headers(), "application/json") {
+            let reason = "send the message as application/json";
+            return Err(Refusal::invalid(StatusCode::UNSUPPORTED_MEDIA_TYPE, None, reason));
+        }
+        let (parts, body) = request.into_parts();
+        let body = self.read(&parts.headers, body).await?;
+        let id = id_of(&body)?;
+        let flight = self.start(&parts.headers, id.clone())?;
+        Ok(self.call(parts, body, id, flight).await)
+    }
+
+    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+        let limit = self.config.max_body_bytes;
+        let too_large = || {
+            let reason = format!("the body is longer than {limit} bytes");
+            Refusal::invalid(StatusCode::PAYLOAD_TOO_LARGE, None, reason)
+        };
+        let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        if length.is_some_and(|length| length > limit) {
+            return Err(too_large());
+        }
+        match timeout(BODY_TIMEOUT, axum::body::to_bytes(body, limit)).await {
+            Ok(Ok(body)) => Ok(body),
+            Ok(Err(error)) if is_over_limit(&error) => Err(too_large()),
+            Ok(Err(_)) => Err(Refusal::invalid(StatusCode::BAD_REQUEST, None, "the body broke off")),
+            Err(_) => Err(Refusal::invalid(StatusCode::REQUEST_TIMEOUT, None, "the body took too long")),
+        }
+    }
+
+    fn start(&self, headers: &HeaderMap, id: Option<RequestId>) -> Result<Flight, Refusal> {
+        let key = session_of(headers).zip(id.clone());
+        self.flights.start(key).map_err(|_| {
+            Refusal::invalid(StatusCode::BAD_REQUEST, id, "a request with this id is still in flight in this session")
+        })
+    }
+
+    /// Hands a checked request to rmcp.
+    async fn call(&self, mut parts: request::Parts, body: Bytes, id: Option<RequestId>, flight: Flight) -> Response {
+        let caller = Caller(session_of(&parts.headers).unwrap_or_else(|| address_of(&parts)));
+        parts.extensions.insert(Requester { caller, gone: flight.gone() });
+        let request = Request::from_parts(parts, Body::from(body));
+        let mcp = self.mcp.clone();
+        let answer = async move { understood(reply::of_rmcp(mcp.handle(request).await), id) };
+        reply::begin_early(answer).await.map(|body| Body::new(InFlight::new(body, flight)))
+    }
+}
+
+/// rmcp says 415 to JSON that is no message; the media type was checked before.
+fn understood(response: Response, id: Option<RequestId>) -> Response {
+    if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+        Refusal::invalid(StatusCode::BAD_REQUEST, id, "the body is no JSON-RPC message").into_response()
+    } else {
+        response
+    }
+}
+
+fn id_of(body: &[u8]) -> Result<Option<RequestId>, Refusal> {
+    if body.trim_ascii_start().starts_with(b"[") {
+        let reason = "batches are not supported: send each message on its own";
+        return Err(Refusal::invalid(StatusCode::BAD_REQUEST, None, reason));
+    }
+    match serde_json::from_slice::<Envelope>(body) {
+        Ok(envelope) => Ok(envelope.id),
+        Err(error) if error.classify() == Category::Data => {
+            Err(Refusal::invalid(StatusCode::BAD_REQUEST, None, "the body is no JSON-RPC message"))
+        }
+        Err(error) => {
+            let error = ErrorData::parse_error(format!("the body is no JSON: {error}"), None);
+            Err(Refusal::new(StatusCode::BAD_REQUEST, None, error))
+        }
+    }
+}
+
+fn session_of(headers: &HeaderMap) -> Option<String> {
+    Some(headers.get(SESSION)?.to_str().ok()?.to_owned())
+}
+
+/// The address alone: a port is a connection, and a caller may open many. What a proxy says of others is not believed.
+fn address_of(parts: &request::Parts) -> String {
+    parts.extensions.get::<SocketAddr>().map_or_else(|| "unknown".to_owned(), |peer| peer.ip().to_string())
+}
+
+fn is_over_limit(error: &axum::Error) -> bool {
+    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)
+}

@@ -1,0 +1,111 @@
+//! Requests in flight: counted for the drain, unique within a session, let go of when their client is gone.
+
+use std::{
+    collections::HashSet,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+};
+
+use axum::body::{Body, Bytes, HttpBody};
+use rmcp::model::RequestId;
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
+
+/// Cheap to clone; clones count together.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Flights {
+    count: TaskTracker,
+    ids: Arc<Mutex<HashSet<Key>>>,
+}
+
+/// Ids are unique within a session only; requests without one are on their own.
+type Key = (String, RequestId);
+
+/// One request from its arrival to the last byte of its answer. Dropping it says that nobody waits any more.
+#[derive(Debug)]
+pub(super) struct Flight {
+    gone: CancellationToken,
+    _gone_when_dropped: DropGuard,
+    _counted: TaskTrackerToken,
+    key: Option<Key>,
+    flights: Flights,
+}
+
+/// The same id is in flight in the same session.
+#[derive(Debug)]
+pub(super) struct Duplicate;
+
+impl Flights {
+    /// # Errors
+    /// [`Duplicate`].
+    pub(super) fn start(&self, key: Option<Key>) -> Result<Flight, Duplicate> {
+        if let Some(key) = &key
+            && !self.ids.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone())
+        {
+            return Err(Duplicate);
+        }
+        let gone = CancellationToken::new();
+        Ok(Flight {
+            _gone_when_dropped: gone.clone().drop_guard(),
+            gone,
+            _counted: self.count.token(),
+            key,
+            flights: self.clone(),
+        })
+    }
+
+    pub(super) async fn all_landed(&self) {
+        self.count.close();
+        self.count.wait().await;
+    }
+}
+
+impl Flight {
+    /// Cancelled once the answer is out, or nobody waits for it any more.
+    pub(super) fn gone(&self) -> CancellationToken {
+        self.gone.clone()
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        if let Some(key) = &self.key {
+            self.flights.ids.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+        }
+    }
+}
+
+/// A body that keeps its request in flight.
+pub(super) struct InFlight {
+    body: Body,
+    _flight: Flight,
+}
+
+impl InFlight {
+    pub(super) fn new(body: Body, flight: Flight) -> Self {
+        Self { body, _flight: flight }
+    }
+}
+
+impl HttpBody for InFlight {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.body.size_hint()
+    }
+}

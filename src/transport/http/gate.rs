@@ -1,0 +1,89 @@
+//! Who may speak to a server on loopback: no page of a foreign site, whatever name it gives this machine.
+
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header, uri::Authority};
+
+use super::reply::Refusal;
+
+const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
+
+/// # Errors
+/// 400 for headers that are missing, doubled or no host name; 403 for a Host or Origin that is not allowed.
+pub(super) fn check(headers: &HeaderMap, hosts: &[String], origins: &[String]) -> Result<(), Refusal> {
+    let malformed = |reason| Refusal::invalid(StatusCode::BAD_REQUEST, None, reason);
+    let forbidden = |reason| Refusal::invalid(StatusCode::FORBIDDEN, None, reason);
+
+    let host = only(headers, &header::HOST).map_err(|()| malformed("more than one Host header"))?;
+    let host = host.ok_or_else(|| malformed("the Host header is missing"))?;
+    let host: Authority = host.as_bytes().try_into().map_err(|_| malformed("the Host header is malformed"))?;
+    if !is_loopback(&host) && !hosts.iter().any(|allowed| names(allowed, &host)) {
+        return Err(forbidden("this Host is not allowed (http.allowed_hosts)"));
+    }
+
+    let origin = only(headers, &header::ORIGIN).map_err(|()| malformed("more than one Origin header"))?;
+    let Some(origin) = origin else { return Ok(()) };
+    let own = format!("http://{host}");
+    let is_allowed = |allowed: &str| origin.as_bytes().eq_ignore_ascii_case(allowed.as_bytes());
+    if is_allowed(&own) || origins.iter().any(|allowed| is_allowed(allowed)) {
+        Ok(())
+    } else {
+        Err(forbidden("this Origin is not allowed (http.allowed_origins)"))
+    }
+}
+
+fn only<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Result<Option<&'a HeaderValue>, ()> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        _ => Err(()),
+    }
+}
+
+fn is_loopback(host: &Authority) -> bool {
+    LOOPBACK.iter().any(|name| host.host().eq_ignore_ascii_case(name))
+}
+
+/// An allowed host stands for every port, or with a port for that one.
+fn names(allowed: &str, host: &Authority) -> bool {
+    allowed.eq_ignore_ascii_case(host.host()) || allowed.eq_ignore_ascii_case(host.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn status(headers: &[(header::HeaderName, &str)]) -> Option<u16> {
+        let headers: HeaderMap = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
+        let (hosts, origins) = (["mcp.example".to_owned()], ["https://app.example".to_owned()]);
+        check(&headers, &hosts, &origins).err().map(|refusal| refusal.status.as_u16())
+    }
+
+    #[test]
+    fn h03_host() {
+        let host = |value| status(&[(header::HOST, value)]);
+        for allowed in ["localhost", "LOCALHOST:1", "127.0.0.1:8787", "[::1]:8787", "mcp.example", "mcp.example:9"] {
+            assert_eq!(host(allowed), None, "{allowed}");
+        }
+        for foreign in ["evil.example", "localhost.evil.example", "127.0.0.2", "0x7f000001", "x@localhost.evil"] {
+            assert_eq!(host(foreign), Some(403), "{foreign}");
+        }
+        assert_eq!(host(""), Some(400));
+        assert_eq!(host("local host"), Some(400));
+        assert_eq!(status(&[]), Some(400));
+        let mut twice = HeaderMap::new();
+        twice.append(header::HOST, "localhost".parse().unwrap());
+        twice.append(header::HOST, "localhost".parse().unwrap());
+        assert_eq!(check(&twice, &[], &[]).unwrap_err().status, StatusCode::BAD_REQUEST);
+    }
+
+    #[test]
+    fn h03_origin() {
+        let origin = |value| status(&[(header::HOST, "localhost:1"), (header::ORIGIN, value)]);
+        assert_eq!(origin("http://localhost:1"), None, "its own pages");
+        assert_eq!(origin("https://app.example"), None);
+        for foreign in
+            ["null", "http://evil.example", "http://localhost:2", "https://localhost:1", "https://app.example.evil", ""]
+        {
+            assert_eq!(origin(foreign), Some(403), "{foreign}");
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! rmcp's transport over a pair of streams: which messages pass, which are answered right here, and when it is over.
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use rmcp::{
+    RoleServer,
+    model::{
+        ClientJsonRpcMessage, ClientNotification, ClientRequest, ErrorCode, ErrorData, JsonRpcMessage, RequestId,
+        ServerJsonRpcMessage,
+    },
+    transport::Transport,
+};
+use serde_json::error::Category;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::Notify,
+    task::JoinSet,
+    time::{Instant, timeout, timeout_at},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    lines::{Line, Lines, MAX_LINE},
+    outbox::Outbox,
+};
+use crate::server::Server;
+
+mod id;
+
+/// With more unsent bytes than this, stdin is not read: a client that does not listen is not listened to.
+const HIGH_WATER: usize = 32 * 1024 * 1024;
+/// With more requests than this unanswered, or more pictures being read, stdin is not read either: what will be unsent
+/// bytes is memory already.
+const MAX_PENDING: usize = 2048;
+const MAX_READS: usize = 4;
+/// Progress waits until no more than this is unsent, so that it coalesces instead of queueing.
+const LOW_WATER: usize = 64 * 1024;
+/// How long the last bytes may take.
+const FLUSH: Duration = Duration::from_millis(500);
+
+pub(super) struct Connection<R> {
+    lines: Lines<R>,
+    outbox: Outbox,
+    pending: Arc<Pending>,
+    server: Server,
+    stop: CancellationToken,
+    /// How long calls in flight may still run once no more come, and since when that counts.
+    drain: Duration,
+    drain_ends: Option<Instant>,
+    ended: CancellationToken,
+    malformed: u64,
+    /// The writer, and who watches for the end of stdout; they end with the connection.
+    tasks: JoinSet<()>,
+}
+
+/// The requests that were passed on and not answered yet.
+#[derive(Default)]
+struct Pending {
+    requests: Mutex<HashMap<RequestId, Answer>>,
+    answered: Notify,
+}
+
+/// What is to be expected of an answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Small,
+    /// An original, megabytes of base64.
+    Picture,
+}
+
+impl<R: AsyncRead + Send + Unpin> Connection<R> {
+    pub(super) fn open(
+        server: Server,
+        input: R,
+        output: impl AsyncWrite + Send + Unpin + 'static,
+        stop: CancellationToken,
+        drain: Duration,
+    ) -> Self {
+        let outbox = Outbox::new();
+        let mut tasks = JoinSet::new();
+        let writing = outbox.clone();
+        tasks.spawn(async move { writing.write_to(output).await });
+        Self {
+            lines: Lines::new(input),
+            outbox,
+            pending: Arc::default(),
+            server,
+            stop,
+            drain,
+            drain_ends: None,
+            ended: CancellationToken::new(),
+            malformed: 0,
+            tasks,
+        }
+    }
+
+    /// Takes stdout for gone once this resolves, written to or not.
+    pub(super) fn end_with(&mut self, gone: impl Future<Output = ()> + Send + 'static) {
+        let outbox = self.outbox.clone();
+        self.tasks.spawn(async move {
+            gone.await;
+            outbox.close();
+        });
+    }
+
+    /// Cancelled once nothing more is read and the drain is over.
+    pub(super) fn ended(&self) -> CancellationToken {
+        self.ended.clone()
+    }
+
+    /// The next message that passes, or `None` when no more come: the end of stdin, a stop, a stdout that is gone.
+    async fn next_message(&mut self) -> Option<ClientJsonRpcMessage> {
+        loop {
+            let line = tokio::select! {
+                biased;
+                () = self.outbox.broken().cancelled() => return None,
+                () = self.stop.cancelled() => return None,
+                line = async {
+                    self.pending.until(Pending::has_room).await;
+                    self.outbox.drained_to(HIGH_WATER).await;
+                    self.lines.next().await
+                } => line,
+            };
+            let message = match line {
+                Ok(Some(Line::Whole(line))) => self.parse(&line),
+                Ok(Some(Line::TooLong(start))) => {
+                    self.refuse(
+                        &start,
+                        ErrorData::parse_error(format!("the line is longer than {MAX_LINE} bytes"), None),
+                    );
+                    None
+                }
+                Ok(None) => return None,
+                Err(error) => {
+                    tracing::warn!(%error, "stdin cannot be read any more");
+                    return None;
+                }
+            };
+            if let Some(message) = message.and_then(|message| self.admit(message)) {
+                return Some(message);
+            }
+        }
+    }
+
+    fn parse(&mut self, line: &[u8]) -> Option<ClientJsonRpcMessage> {
+        match serde_json::from_slice(line) {
+            Ok(message) => Some(message),
+            Err(error) => {
+                self.refuse(
+                    line,
+                    match error.classify() {
+                        Category::Data => ErrorData::invalid_request("this is no JSON-RPC message", None),
+                        _ => ErrorData::parse_error(error.to_string(), None),
+                    },
+                );
+                None
+            }
+        }
+    }
+
+    /// Logs a line that is no message, without its words, which may be a prompt. Answers it where somebody can be
+    /// waiting: its id can be read, or it is sound JSON. What is not JSON at all gets no answer; it may be no client's
+    /// doing.
+    fn refuse(&mut self, line: &[u8], error: ErrorData) {
+        self.malformed += 1;
+        let id = id::read(line);
+        tracing::warn!(count = self.malformed, bytes = line.len(), reason = %error.message, ?id, "malformed message");
+        if id.is_some() || error.code == ErrorCode::INVALID_REQUEST {
+            self.answer(&JsonRpcMessage::error(error, id));
+        }
+    }
+
+    /// Keeps count of what is in flight; refuses an id that is.
+    fn admit(&mut self, message: ClientJsonRpcMessage) -> Option<ClientJsonRpcMessage> {
+        match &message {
+            JsonRpcMessage::Request(request) if !self.pending.add(&request.id, Answer::to(&request.request)) => {
+                let error = ErrorData::invalid_request("a request with this id is still in flight", None);
+                self.answer(&JsonRpcMessage::error(error, Some(request.id.clone())));
+                return None;
+            }
+            JsonRpcMessage::Notification(notification) => {
+                if let ClientNotification::CancelledNotification(cancelled) = &notification.notification
+                    && let Some(id) = &cancelled.params.request_id
+                {
+                    // rmcp sends no answer to a cancelled request.
+                    self.pending.settle(id);
+                }
+            }
+            _ => {}
+        }
+        Some(message)
+    }
+
+    fn answer(&self, message: &ServerJsonRpcMessage) {
+        if let Err(error) = self.outbox.put(message) {
+            tracing::debug!(%error, "an answer could not be sent");
+        }
+    }
+}
+
+impl<R: AsyncRead + Send + Unpin + 'static> Transport<RoleServer> for Connection<R> {
+    type Error = io::Error;
+
+    /// Serializes at once, so that messages stand in the order of the calls. Only notifications wait for the reader.
+    fn send(&mut self, message: ServerJsonRpcMessage) -> impl Future<Output = io::Result<()>> + Send + 'static {
+        let put = self.outbox.put(&message);
+        match &message {
+            JsonRpcMessage::Response(response) => self.pending.settle(&response.id),
+            JsonRpcMessage::Error(error) => error.id.iter().for_each(|id| self.pending.settle(id)),
+            JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => {}
+        }
+        let waits = matches!(message, JsonRpcMessage::Notification(_)).then(|| self.outbox.clone());
+        async move {
+            put?;
+            if let Some(outbox) = waits {
+                outbox.drained_to(LOW_WATER).await;
+            }
+            Ok(())
+        }
+    }
+
+    /// After the last message this goes on until the calls in flight are answered or the drain is over: rmcp serves
+    /// progress and cancellation only as long as it is waiting here.
+    async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
+        if self.drain_ends.is_none()
+            && let Some(message) = self.next_message().await
+        {
+            return Some(message);
+        }
+        let ends = *self.drain_ends.get_or_insert_with(|| Instant::now() + self.drain);
+        let answered = async {
+            tokio::select! {
+                () = self.pending.until(HashMap::is_empty) => true,
+                () = self.outbox.broken().cancelled() => false,
+            }
+        };
+        if timeout_at(ends, answered).await != Ok(true) {
+            self.server.cancel_calls();
+        }
+        self.ended.cancel();
+        None
+    }
+
+    async fn close(&mut self) -> io::Result<()> {
+        if timeout(FLUSH, self.outbox.drained_to(0)).await.is_err() {
+            tracing::warn!("stdout is not read; the last answers are lost");
+        }
+        Ok(())
+    }
+}
+
+impl Pending {
+    fn requests(&self) -> MutexGuard<'_, HashMap<RequestId, Answer>> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether this id was not in flight.
+    fn add(&self, id: &RequestId, answer: Answer) -> bool {
+        let mut requests = self.requests();
+        let is_new = !requests.contains_key(id);
+        if is_new {
+            requests.insert(id.clone(), answer);
+        }
+        is_new
+    }
+
+    fn settle(&self, id: &RequestId) {
+        self.requests().remove(id);
+        self.answered.notify_waiters();
+    }
+
+    /// Whether one more may come.
+    fn has_room(requests: &HashMap<RequestId, Answer>) -> bool {
+        let reads = requests.values().filter(|answer| **answer == Answer::Picture).count();
+        requests.len() < MAX_PENDING && reads < MAX_READS
+    }
+
+    async fn until(&self, holds: impl Fn(&HashMap<RequestId, Answer>) -> bool) {
+        loop {
+            let answered = self.answered.notified();
+            if holds(&self.requests()) {
+                return;
+            }
+            answered.await;
+        }
+    }
+}
+
+impl Answer {
+    fn to(request: &ClientRequest) -> Self {
+        if matches!(request, ClientRequest::ReadResourceRequest(_)) { Self::Picture } else { Self::Small }
+    }
+}

@@ -1,0 +1,352 @@
+//! The HTTP surface over real sockets.
+
+use std::{net::SocketAddr, sync::atomic::Ordering, time::Duration};
+
+use mcp_openai::transport::http::{self, Config};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinHandle,
+    time::{Instant, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    fakes::{Bench, bench},
+    peer::{DRAIN, initialize, modern},
+};
+
+const LIMIT: usize = 1024 * 1024;
+
+struct Site {
+    address: SocketAddr,
+    stop: CancellationToken,
+    bench: Bench,
+    serving: JoinHandle<std::io::Result<()>>,
+}
+
+fn config(bind: &str) -> Config {
+    Config {
+        bind: bind.parse().unwrap(),
+        allowed_hosts: Vec::new(),
+        allowed_origins: Vec::new(),
+        max_body_bytes: LIMIT,
+    }
+}
+
+async fn site() -> Site {
+    let bench = bench();
+    let stop = CancellationToken::new();
+    let (told, address) = tokio::sync::oneshot::channel();
+    let ready = move |address| told.send(address).unwrap();
+    let serving = http::serve(bench.server.clone(), config("127.0.0.1:0"), stop.clone(), DRAIN, ready);
+    let serving = TaskTracker::new().spawn(serving);
+    Site { address: address.await.unwrap(), stop, bench, serving }
+}
+
+/// An answer as it stands on the wire.
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn error_code(&self) -> Value {
+        serde_json::from_str::<Value>(&self.body).expect(&self.body)["error"]["code"].clone()
+    }
+
+    /// The last message of an event stream.
+    fn last_event(&self) -> Value {
+        let data = self.body.lines().filter_map(|line| line.strip_prefix("data: ")).next_back();
+        serde_json::from_str(data.expect(&self.body)).unwrap()
+    }
+}
+
+impl Site {
+    async fn open(&self, request: &str) -> TcpStream {
+        let mut socket = TcpStream::connect(self.address).await.unwrap();
+        socket.write_all(request.as_bytes()).await.unwrap();
+        socket
+    }
+
+    /// Sends raw bytes and reads until the server closes.
+    async fn raw(&self, request: &str) -> Answer {
+        let mut answer = Vec::new();
+        let mut socket = self.open(request).await;
+        timeout(Duration::from_mins(1), socket.read_to_end(&mut answer)).await.expect("the server closes").unwrap();
+        let answer = String::from_utf8(answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").expect(&answer);
+        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+        let chunked = head.to_ascii_lowercase().contains("transfer-encoding: chunked");
+        let body = if chunked { unchunk(body) } else { body.to_owned() };
+        Answer { status, head: head.to_owned(), body }
+    }
+
+    async fn post(&self, headers: &str, body: &str) -> Answer {
+        self.raw(&self.request(headers, body)).await
+    }
+
+    fn request(&self, headers: &str, body: &str) -> String {
+        format!(
+            "POST /mcp HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAccept: application/json, text/event-stream\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n{headers}\r\n{body}",
+            self.address,
+            body.len()
+        )
+    }
+
+    /// A request of 2026-07-28.
+    fn modern(&self, id: u64, method: &str, params: Value) -> String {
+        let name = params["name"].as_str().map_or_else(String::new, |name| format!("Mcp-Name: {name}\r\n"));
+        let headers = format!("MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: {method}\r\n{name}");
+        self.request(&headers, &message(id, method, modern(params)))
+    }
+
+    /// Opens a session of 2025-11-25; its headers.
+    async fn session(&self) -> String {
+        let answer = self.post("", &message(0, "initialize", initialize("2025-11-25"))).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        let id =
+            answer.head.lines().find_map(|line| line.strip_prefix("mcp-session-id: ")).expect("a session").to_owned();
+        let headers = format!("Mcp-Session-Id: {id}\r\nMCP-Protocol-Version: 2025-11-25\r\n");
+        let opened = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
+        assert_eq!(self.post(&headers, opened).await.status, 202);
+        headers
+    }
+
+    async fn slow_calls_started(&self, count: usize) {
+        timeout(Duration::from_secs(10), async {
+            while self.bench.slow.started.load(Ordering::SeqCst) < count {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("the call starts");
+    }
+
+    async fn slow_calls_cancelled_within_a_second(&self, count: usize) {
+        timeout(Duration::from_secs(1), async {
+            while self.bench.slow.cancelled.load(Ordering::SeqCst) < count {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .expect("the call is cancelled");
+    }
+}
+
+fn message(id: u64, method: &str, params: Value) -> String {
+    json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string()
+}
+
+fn slow(milliseconds: u64) -> Value {
+    json!({"name": "slow", "arguments": {"milliseconds": milliseconds}})
+}
+
+fn unchunk(mut body: &str) -> String {
+    let mut whole = String::new();
+    while let Some((length, rest)) = body.split_once("\r\n") {
+        let length = usize::from_str_radix(length, 16).unwrap();
+        whole.push_str(&rest[..length]);
+        body = &rest[length + 2..];
+    }
+    whole
+}
+
+#[tokio::test]
+async fn both_eras_are_served() {
+    let site = site().await;
+    let echo = json!({"name": "echo", "arguments": {"text": "hi"}});
+    let answer = site.raw(&site.modern(1, "tools/call", echo.clone())).await;
+    assert_eq!(answer.last_event()["result"]["content"][0]["text"], "hi");
+    let session = site.session().await;
+    let answer = site.post(&session, &message(1, "tools/call", echo)).await;
+    assert_eq!(answer.last_event()["result"]["content"][0]["text"], "hi");
+}
+
+#[tokio::test]
+async fn h02_only_loopback_is_served() {
+    let refused = http::serve(bench().server, config("0.0.0.0:0"), CancellationToken::new(), DRAIN, |_| ()).await;
+    let message = refused.unwrap_err().to_string();
+    assert!(message.contains("0.0.0.0") && message.contains("127.0.0.1"), "{message}");
+}
+
+#[tokio::test]
+async fn h03_foreign_hosts_and_origins_are_refused_before_the_body_is_read() {
+    let site = site().await;
+    let body =
+        "Accept: application/json, text/event-stream\r\nContent-Type: application/json\r\nContent-Length: 1000000\r\n";
+    for (headers, status) in [
+        ("Host: evil.example\r\n", 403),
+        ("Host: localhost\r\nOrigin: http://evil.example\r\n", 403),
+        ("Host: localhost\r\nOrigin: null\r\n", 403),
+        ("Host: localhost\r\nHost: localhost\r\n", 400),
+        ("Host: localhost\r\nHost: evil.example\r\n", 400),
+        ("", 400),
+    ] {
+        // The body never comes: an answer that waited for it would not come either.
+        let answer = site.raw(&format!("POST /mcp HTTP/1.1\r\nConnection: close\r\n{headers}{body}\r\n")).await;
+        assert_eq!(answer.status, status, "{headers}");
+        assert_eq!(answer.error_code(), -32600);
+    }
+}
+
+#[tokio::test]
+async fn h04_bodies_over_the_limit_are_refused_by_length_and_chunked() {
+    let site = site().await;
+    let announced = format!(
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+        LIMIT + 1
+    );
+    let answer = site.raw(&announced).await;
+    assert_eq!((answer.status, answer.error_code()), (413, json!(-32600)));
+    let chunk = format!("{:x}\r\n{}\r\n", LIMIT + 1, "x".repeat(LIMIT + 1));
+    let chunked = format!(
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n{chunk}0\r\n\r\n"
+    );
+    assert_eq!(site.raw(&chunked).await.status, 413);
+}
+
+#[tokio::test(start_paused = true)]
+async fn h04_slow_headers_and_bodies_are_cut_off() {
+    let site = site().await;
+    for start in ["", "P", "POST /mcp HTTP/1.1\r\nHost: loc"] {
+        let mut socket = site.open(start).await;
+        let mut answer = Vec::new();
+        let opened = Instant::now();
+        socket.read_to_end(&mut answer).await.unwrap();
+        assert!(opened.elapsed() < Duration::from_secs(25), "{start:?}: {:?}", opened.elapsed());
+    }
+    let answer = site.raw("POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{").await;
+    assert_eq!(answer.status, 408);
+}
+
+#[tokio::test]
+async fn h05_what_is_no_message_is_refused_in_json_rpc() {
+    let site = site().await;
+    for (body, code) in [
+        ("{not json", -32700),
+        ("", -32700),
+        ("[]", -32600),
+        (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, -32600),
+        ("5", -32600),
+        (r#"{"hello":"world"}"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":1,"method":"x","params":{"n":1e400}}"#, -32600),
+    ] {
+        let answer = site.post("", body).await;
+        assert_eq!((answer.status, answer.error_code()), (400, json!(code)), "{body}");
+    }
+    let plain = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}";
+    assert_eq!(site.raw(plain).await.status, 415);
+}
+
+#[tokio::test]
+async fn h06_a_client_that_goes_away_cancels_its_call() {
+    let site = site().await;
+    let modern = site.open(&site.modern(1, "tools/call", slow(600_000))).await;
+    site.slow_calls_started(1).await;
+    drop(modern);
+    site.slow_calls_cancelled_within_a_second(1).await;
+
+    let session = site.session().await;
+    let legacy = site.open(&site.request(&session, &message(2, "tools/call", slow(600_000)))).await;
+    site.slow_calls_started(2).await;
+    drop(legacy);
+    site.slow_calls_cancelled_within_a_second(2).await;
+}
+
+#[tokio::test]
+async fn c03_the_same_id_twice_in_one_session_is_refused() {
+    let site = site().await;
+    let session = site.session().await;
+    let call = message(7, "tools/call", slow(600_000));
+    let first = site.open(&site.request(&session, &call)).await;
+    site.slow_calls_started(1).await;
+    let second = site.post(&session, &call).await;
+    assert_eq!((second.status, second.error_code()), (400, json!(-32600)));
+    let other = site.session().await;
+    let elsewhere = site.post(&other, &message(7, "tools/call", slow(1))).await;
+    assert_eq!(elsewhere.status, 200, "another session has ids of its own");
+    drop(first);
+}
+
+#[tokio::test]
+async fn c05_a_legacy_client_cancels_by_notification() {
+    let site = site().await;
+    let session = site.session().await;
+    let call = site.open(&site.request(&session, &message(7, "tools/call", slow(600_000)))).await;
+    site.slow_calls_started(1).await;
+    let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}});
+    assert_eq!(site.post(&session, &cancel.to_string()).await.status, 202);
+    site.slow_calls_cancelled_within_a_second(1).await;
+    drop(call);
+}
+
+/// Time is virtual, the sockets are real: whenever all is quiet, the clock jumps to the next timer.
+#[tokio::test(start_paused = true)]
+async fn h07_a_silent_call_answers_early_and_keeps_the_line_alive() {
+    let site = site().await;
+    let start = Instant::now();
+    let mut socket = site.open(&site.modern(1, "tools/call", slow(180_000))).await;
+    let mut received = String::new();
+    let mut seen = Vec::new();
+    let mut buffer = [0; 4096];
+    loop {
+        let read = socket.read(&mut buffer).await.unwrap();
+        if read == 0 {
+            break;
+        }
+        received.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
+        seen.push(Instant::now());
+    }
+    assert!(seen[0].duration_since(start) <= Duration::from_secs(6), "{seen:?}");
+    assert!(seen.windows(2).all(|pair| pair[1].duration_since(pair[0]) <= Duration::from_secs(16)), "{seen:?}");
+    assert!(received.contains("content-type: text/event-stream"), "{received}");
+    assert!(received.contains("slept"), "{received}");
+    // And it still ends with its client.
+    let socket = site.open(&site.modern(2, "tools/call", slow(600_000))).await;
+    site.slow_calls_started(2).await;
+    let _ = timeout(Duration::from_secs(7), std::future::pending::<()>()).await;
+    drop(socket);
+    let _ = timeout(Duration::from_secs(1), std::future::pending::<()>()).await;
+    assert_eq!(site.bench.slow.cancelled.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
+async fn h08_a_stop_finishes_what_runs_and_turns_away_what_comes() {
+    let site = site().await;
+    let call = site.modern(1, "tools/call", slow(500));
+    let running = site.raw(&call);
+    let stopping = async {
+        site.slow_calls_started(1).await;
+        site.stop.cancel();
+        let refused = site.raw(&site.modern(2, "tools/call", slow(1))).await;
+        let unready = site.raw("GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+        (refused, unready)
+    };
+    let (finished, (refused, unready)) = tokio::join!(running, stopping);
+    assert_eq!(finished.last_event()["result"]["content"][0]["text"], "slept");
+    assert_eq!((refused.status, unready.status), (503, 503));
+    assert!(refused.head.contains("retry-after: "), "{}", refused.head);
+    timeout(Duration::from_secs(2), site.serving).await.expect("the server ends").unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn h10_forwarded_headers_change_nothing() {
+    let site = site().await;
+    let spoofed =
+        "X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Host: evil.example\r\nForwarded: for=10.0.0.1;host=evil.example\r\n";
+    let answer = site.post(spoofed, &message(1, "initialize", initialize("2025-11-25"))).await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn health_and_readiness_are_told() {
+    let site = site().await;
+    for path in ["healthz", "readyz"] {
+        let answer = site.raw(&format!("GET /{path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")).await;
+        assert_eq!((answer.status, answer.body.as_str()), (200, "ok"));
+    }
+}
