@@ -4,6 +4,9 @@
 //! `tests/tidy.rs` fails on an upward or sideways path. See `ARCHITECTURE.md` for the life of a call.
 
 // 6 the process
+pub mod app;
+pub mod cli;
+pub mod config;
 pub mod transport;
 
 // 5 MCP
@@ -25,6 +28,7 @@ pub mod sandbox;
 
 // 1 shared
 pub mod news;
+pub mod telemetry;
 
 // 0 words
 pub mod media;

@@ -8,8 +8,13 @@
 )]
 #![allow(clippy::needless_pass_by_value, reason = "json!({..}) reads better than &json!({..})")]
 
+mod app;
 mod artifact;
+mod ask_openai;
 mod catalogue;
+mod cli;
+mod config;
+mod create_image;
 mod fakes;
 mod http;
 mod openai;
@@ -21,5 +26,7 @@ mod queue;
 mod resources;
 mod sandbox;
 mod server;
+mod session;
 mod stdio;
+mod surface;
 mod upstream;

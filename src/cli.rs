@@ -1,0 +1,147 @@
+//! The command line: one file per command. Results go to stdout, everything else to stderr.
+
+use std::{
+    ffi::OsString,
+    future::Future,
+    io::{self, IsTerminal, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::Parser;
+use tokio::runtime::{Builder, Runtime};
+use tracing::Level;
+
+use crate::{
+    app::App,
+    config::{self, Config, Flags},
+    telemetry,
+};
+
+mod arguments;
+pub mod ask;
+pub mod completions;
+pub mod demo;
+pub mod doctor;
+pub mod exit;
+pub mod http;
+pub mod image;
+pub mod models;
+mod outcome;
+pub mod sandbox;
+mod signals;
+pub mod stdio;
+
+pub use arguments::{Command, CommandLine};
+pub use exit::report;
+
+/// How long the end of a command waits for files that are being written.
+const LAST_WRITES: Duration = Duration::from_millis(500);
+
+/// # Errors
+/// Wrong usage, or a question for help or the version: for [`explain`].
+pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, clap::Error> {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    if arguments.len() <= 1 {
+        // What a desktop client starts: the parser is not even built.
+        return Ok(CommandLine::default());
+    }
+    CommandLine::try_parse_from(arguments)
+}
+
+/// Says what is wrong with the usage, or gives the help that was asked for.
+#[must_use]
+pub fn explain(usage: &clap::Error) -> ExitCode {
+    let _ = usage.print();
+    ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(exit::USAGE))
+}
+
+/// Runs one command to its end.
+///
+/// # Errors
+/// What the command's user must hear; see [`report`].
+pub fn run(command_line: CommandLine) -> anyhow::Result<ExitCode> {
+    let flags = command_line.flags();
+    match command_line.command.unwrap_or_else(serve_whoever_started_us) {
+        Command::Stdio(args) => serve(Config::load(&flags)?, |app| stdio::run(args, app)),
+        Command::Http(args) => serve(Config::load(&flags)?, |app| http::run(args, app)),
+        Command::Ask(args) => call(Config::load(&flags)?, |app| ask::run(args, app)),
+        Command::Image(args) => call(Config::load(&flags)?, |app| image::run(args, app)),
+        Command::Demo(args) => demo(args, &flags),
+        Command::Doctor(args) => until_interrupted(doctor::run(args, Config::load(&flags))),
+        Command::Models(args) => call(Config::load(&flags)?, |app| models::run(args, app)),
+        Command::Sandbox(args) => until_interrupted(sandbox::run(args)),
+        Command::Completions(args) => completions::run(&args),
+    }
+}
+
+// Inlined into `run`, the futures of all commands would make one stack frame of 120 kB, touched at every start.
+
+/// A server: it ends by its own rules.
+#[inline(never)]
+fn serve<F, Work>(config: Config, work: F) -> anyhow::Result<ExitCode>
+where
+    F: FnOnce(App) -> Work,
+    Work: Future<Output = anyhow::Result<ExitCode>>,
+{
+    let _log = telemetry::start(config.log);
+    let runtime = one_thread()?;
+    let ended = runtime.block_on(async { work(App::build(config).await?).await });
+    runtime.shutdown_timeout(LAST_WRITES);
+    ended
+}
+
+/// A single call: Ctrl-C stops it at once.
+#[inline(never)]
+fn call<F, Work>(config: Config, work: F) -> anyhow::Result<ExitCode>
+where
+    F: FnOnce(App) -> Work,
+    Work: Future<Output = anyhow::Result<ExitCode>>,
+{
+    let _log = start_quiet_log(&config);
+    until_interrupted(async { work(App::build(config).await?).await })
+}
+
+/// A client of its own: what it starts is built by the child.
+fn demo(args: demo::Args, flags: &Flags) -> anyhow::Result<ExitCode> {
+    let config = Config::load(flags)?;
+    let _log = start_quiet_log(&config);
+    until_interrupted(demo::run(args, flags, &config))
+}
+
+/// On a terminal a log is noise, unless something is wrong or it was asked for.
+fn start_quiet_log(config: &Config) -> telemetry::Guard {
+    let level = if config.sets(config::settings::LOG_LEVEL.key) { config.log.level } else { Level::WARN };
+    telemetry::start(telemetry::Config { level, ..config.log })
+}
+
+#[inline(never)]
+fn until_interrupted(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    let runtime = one_thread()?;
+    let ended = runtime.block_on(async {
+        tokio::select! {
+            // First, so that it is listened for before the work does anything that can be seen.
+            biased;
+            Ok(()) = tokio::signal::ctrl_c() => Ok(ExitCode::from(exit::INTERRUPTED)),
+            done = work => done,
+        }
+    });
+    runtime.shutdown_timeout(LAST_WRITES);
+    ended
+}
+
+/// One thread does twenty thousand calls a second, far beyond any upstream's limits, and a call that wanders from thread
+/// to thread takes a third longer. Pixels and files have threads of their own.
+fn one_thread() -> io::Result<Runtime> {
+    // Between a few turns of tasks, not 61: one that takes in a picture holds the thread for milliseconds.
+    Builder::new_current_thread().event_interval(8).enable_all().build()
+}
+
+/// Without a command it is a client that started us; a person is told what we wait for.
+fn serve_whoever_started_us() -> Command {
+    if io::stdin().is_terminal() {
+        let invitation = "waiting for an MCP client on stdin; for people: mcp-openai demo, mcp-openai --help";
+        let _ = writeln!(io::stderr(), "mcp-openai: {invitation}");
+    }
+    Command::Stdio(stdio::Args {})
+}

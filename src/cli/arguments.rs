@@ -1,0 +1,98 @@
+//! What can be typed. A key cannot: what is typed is seen by every process of the machine.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, builder::PossibleValuesParser};
+
+use super::{ask, completions, demo, doctor, http, image, models, sandbox, stdio};
+use crate::config::{
+    Flag, Flags, Upstream,
+    settings::{HTTP_BIND, LOG_FORMAT, LOG_LEVEL, Setting},
+    shape::Words,
+};
+
+const EXAMPLES: &str = "\
+Examples:
+  mcp-openai demo                     see it at work, without a key
+  mcp-openai ask \"Why is the sky blue?\"
+  mcp-openai image \"a red boat\" -o boat.png
+  mcp-openai doctor                   what is set, and what is wrong
+
+The key comes from OPENAI_API_KEY, OPENAI_API_KEY_FILE or the configuration file.
+Exit codes: 0 ok, 1 the call failed, 2 usage, 69 upstream unreachable, 78 configuration.";
+
+/// OpenAI's models for any MCP client: an MCP server with the tools ask-openai and create-image.
+#[derive(Debug, Default, Parser)]
+#[command(name = "mcp-openai", version, after_help = EXAMPLES)]
+#[command(next_help_heading = "Global options")]
+pub struct CommandLine {
+    /// Left away: stdio.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+
+    /// Read the configuration from this file
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+
+    /// Talk to an embedded sandbox instead of OpenAI: no key, no cost
+    #[arg(long, global = true)]
+    sandbox: bool,
+
+    /// How much to log to stderr [default: info]
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = one_of(&LOG_LEVEL))]
+    log_level: Option<String>,
+
+    /// Log lines or JSON objects [default: text]
+    #[arg(long, global = true, value_name = "FORMAT", value_parser = one_of(&LOG_FORMAT))]
+    log_format: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve MCP on stdin and stdout (the default: what a desktop client starts)
+    Stdio(stdio::Args),
+    /// Serve MCP over Streamable HTTP at /mcp
+    Http(http::Args),
+    /// Ask a model, and read the answer as it comes
+    Ask(ask::Args),
+    /// Have pictures made
+    Image(image::Args),
+    /// Run a whole MCP session and show what happens
+    Demo(demo::Args),
+    /// Check configuration, key, upstream, models and image folder
+    Doctor(doctor::Args),
+    /// List the models: what is known of them and what the upstream has
+    Models(models::Args),
+    /// Run an OpenAI-compatible server on this machine, for trials and tests
+    Sandbox(sandbox::Args),
+    /// Print a completion script for a shell
+    Completions(completions::Args),
+}
+
+fn one_of<T>(setting: &Setting<Words<T>>) -> PossibleValuesParser {
+    PossibleValuesParser::new(setting.shape.words())
+}
+
+impl CommandLine {
+    /// What the flags say about the configuration.
+    #[must_use]
+    pub fn flags(&self) -> Flags {
+        let bind = match &self.command {
+            Some(Command::Http(args)) => args.bind.map(|address| address.to_string()),
+            _ => None,
+        };
+        let settings = [
+            (LOG_LEVEL.key, "--log-level", self.log_level.clone()),
+            (LOG_FORMAT.key, "--log-format", self.log_format.clone()),
+            (HTTP_BIND.key, "--bind", bind),
+        ];
+        Flags {
+            file: self.config.clone(),
+            upstream: if self.sandbox { Upstream::Sandbox } else { Upstream::Configured },
+            settings: settings
+                .into_iter()
+                .filter_map(|(key, name, value)| Some(Flag { key, name, value: value? }))
+                .collect(),
+        }
+    }
+}

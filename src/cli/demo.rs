@@ -1,0 +1,204 @@
+//! `mcp-openai demo`: a whole MCP session. The server is this very binary, started as a child over stdio; what is
+//! here is an MCP client like any other and knows nothing of the server's inside.
+
+use std::{
+    io::{Write, stdout},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+
+use self::session::{News, Session};
+use super::image::progress_bar;
+use crate::{
+    config::{Config, Flags, Upstream},
+    money::Usd,
+    openai::Key,
+    text::sanitize,
+};
+
+mod session;
+
+const QUESTION: &str = "In three sentences: why is the sky blue at noon and red at dusk?";
+const PROMPT: &str = "A lighthouse on a cliff above the ocean at sunset, a small sailing boat, flat illustration";
+const LONG_QUESTION: &str = "Tell the history of the lighthouse, from Pharos to GPS, in two thousand words.";
+
+#[derive(Debug, clap::Args)]
+pub struct Args {}
+
+/// One line of the closing summary.
+struct Step {
+    what: &'static str,
+    took: Duration,
+    cost: Option<Usd>,
+}
+
+/// Runs the session and prints what happened.
+///
+/// # Errors
+/// When the server cannot be started or breaks the protocol.
+pub async fn run(_: Args, flags: &Flags, config: &Config) -> anyhow::Result<ExitCode> {
+    let upstream = match (&config.openai.key, config.upstream) {
+        (Key::Missing, _) | (_, Upstream::Sandbox) => Upstream::Sandbox,
+        _ => Upstream::Configured,
+    };
+    introduce(upstream, config)?;
+
+    let (mut session, discovered) = discover(flags, upstream).await?;
+    let answered = ask(&mut session).await?;
+    let (painted, folder) = paint(&mut session).await?;
+    let cancelled = cancel(&mut session).await?;
+    session.close().await?;
+
+    sum_up(&[discovered, answered, painted, cancelled], upstream, folder.as_deref())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn introduce(upstream: Upstream, config: &Config) -> anyhow::Result<()> {
+    say(&format!(
+        "mcp-openai {}: a whole MCP session, with this binary as the server over stdio.\n",
+        env!("CARGO_PKG_VERSION")
+    ))?;
+    match upstream {
+        Upstream::Sandbox if matches!(config.openai.key, Key::Missing) => {
+            say("No OpenAI key is set, so the built-in sandbox answers, not OpenAI: no key, no network, no cost.\n\
+             Set OPENAI_API_KEY to see the same with OpenAI's models.")
+        }
+        Upstream::Sandbox => say("The built-in sandbox answers, not OpenAI: no network, no cost."),
+        Upstream::Configured => say(&format!("{} answers; this costs a few cents.", config.openai.base_url)),
+    }
+}
+
+async fn discover(flags: &Flags, upstream: Upstream) -> anyhow::Result<(Session, Step)> {
+    step("1. Start and discover")?;
+    let started = Instant::now();
+    let session = Session::start(flags, upstream).await?;
+    let tools = session.tools().await?;
+    let took = started.elapsed();
+    say(&format!("   {}, {} ms from start to the list of tools", session.server(), took.as_millis()))?;
+    for (name, title) in tools {
+        say(&format!("   {name:<14} {title}"))?;
+    }
+    Ok((session, Step { what: "start and discovery", took, cost: None }))
+}
+
+async fn ask(session: &mut Session) -> anyhow::Result<Step> {
+    step(&format!("2. ask-openai: {QUESTION}"))?;
+    let started = Instant::now();
+    let mut call = session.call("ask-openai", json!({ "query": QUESTION })).await?;
+    while let Some(news) = call.news().await {
+        if let News::Delta(text) = news {
+            write!(stdout(), "{}", sanitize(&text))?;
+            stdout().flush()?;
+        }
+    }
+    let result = call.result()?;
+    say("")?;
+    tell_warnings(&result)?;
+    let cost = cost(&result);
+    Ok(Step { what: "streamed answer", took: started.elapsed(), cost })
+}
+
+/// Makes two pictures; also gives the folder they lie in.
+async fn paint(session: &mut Session) -> anyhow::Result<(Step, Option<PathBuf>)> {
+    step(&format!("3. create-image, twice: {PROMPT}"))?;
+    let started = Instant::now();
+    let mut call = session.call("create-image", json!({ "prompt": PROMPT, "n": 2, "name": "lighthouse" })).await?;
+    let bar = progress_bar();
+    bar.set_length(2);
+    while let Some(news) = call.news().await {
+        if let News::Progress { progress, message } = news {
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 2 pictures")]
+            bar.set_position(progress.floor() as u64);
+            bar.set_message(message);
+        }
+    }
+    bar.finish_and_clear();
+    let result = call.result()?;
+    let paths: Vec<&str> = result
+        .pointer("/images")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|image| image.get("path")?.as_str())
+        .collect();
+    for path in &paths {
+        say(&format!("   {path}"))?;
+    }
+    tell_warnings(&result)?;
+    let folder = paths.first().and_then(|path| Path::new(path).parent()).map(Path::to_owned);
+    Ok((Step { what: "two pictures", took: started.elapsed(), cost: cost(&result) }, folder))
+}
+
+async fn cancel(session: &mut Session) -> anyhow::Result<Step> {
+    step(&format!("4. ask-openai, cancelled in the middle: {LONG_QUESTION}"))?;
+    let started = Instant::now();
+    let mut call = session.call("ask-openai", json!({ "query": LONG_QUESTION })).await?;
+    let mut characters = 0;
+    while characters < 40 {
+        match call.news().await {
+            Some(News::Delta(text)) => characters += text.chars().count(),
+            Some(News::Progress { .. }) => {}
+            None => bail!("the answer was over before it could be cancelled: {}", call.result()?),
+        }
+    }
+    call.cancel().await?;
+    let next = session.round_trip().await.context("the server does not answer after the cancellation")?;
+    say(&format!(
+        "   cancelled after {characters} characters; the server dropped the request and answered the next in {:.1} ms",
+        next.as_secs_f64() * 1e3
+    ))?;
+    Ok(Step { what: "cancelled call", took: started.elapsed(), cost: None })
+}
+
+fn sum_up(steps: &[Step], upstream: Upstream, folder: Option<&Path>) -> anyhow::Result<()> {
+    step("What happened")?;
+    for Step { what, took, cost } in steps {
+        let cost = cost.filter(|cost| *cost > Usd::ZERO).map(|cost| format!("   {cost}")).unwrap_or_default();
+        say(&format!("   {what:<22} {:>9}{cost}", time(*took)))?;
+    }
+    let took: Duration = steps.iter().map(|step| step.took).sum();
+    let total: Usd = steps.iter().filter_map(|step| step.cost).sum();
+    let charged = match upstream {
+        Upstream::Sandbox => "nothing: the sandbox is free".to_owned(),
+        Upstream::Configured => format!("{total}, and what the cancelled call had written by then"),
+    };
+    say(&format!("   {:<22} {:>9}   {charged}", "all in all", time(took)))?;
+    if let Some(folder) = folder {
+        say(&format!("\nThe pictures are in {}", folder.display()))?;
+    }
+    say("To use it from your MCP client, see \"Add it to your client\" in the README.")
+}
+
+/// `3 ms`, `2.05 s`
+fn time(took: Duration) -> String {
+    if took < Duration::from_millis(100) {
+        format!("{} ms", took.as_millis())
+    } else {
+        format!("{:.2} s", took.as_secs_f64())
+    }
+}
+
+fn tell_warnings(result: &Value) -> anyhow::Result<()> {
+    for warning in result.pointer("/warnings").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+    {
+        say(&format!("   \x1b[2mnote: {}\x1b[0m", sanitize(warning)))?;
+    }
+    Ok(())
+}
+
+fn cost(result: &Value) -> Option<Usd> {
+    result.get("cost_usd")?.as_f64().and_then(Usd::from_dollars)
+}
+
+/// A heading, bold where the terminal can.
+fn step(title: &str) -> anyhow::Result<()> {
+    say(&format!("\n\x1b[1m{title}\x1b[0m\n"))
+}
+
+fn say(line: &str) -> anyhow::Result<()> {
+    Ok(writeln!(anstream::stdout(), "{line}")?)
+}

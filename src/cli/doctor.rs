@@ -1,0 +1,204 @@
+//! `mcp-openai doctor`: what is set, what works, and what to do about the rest.
+
+use std::{io::Write, process::ExitCode};
+
+use super::{exit, models};
+use crate::{
+    app::App,
+    artifact,
+    catalogue::{Catalogue, Kind},
+    config::{self, Config, Upstream},
+    openai::{Error, Failure, Key, ListedModel, Reply},
+};
+
+mod report;
+
+use report::{Finding, Report, Setting};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Print one JSON object instead of lines
+    #[arg(long)]
+    json: bool,
+}
+
+/// # Errors
+/// When a part cannot be built at all, or stdout cannot be written to.
+pub async fn run(args: Args, config: Result<Config, config::Error>) -> anyhow::Result<ExitCode> {
+    let report = match config {
+        Err(error) => Report::new(Vec::new(), error.0.iter().map(misconfigured).collect()),
+        Ok(config) => {
+            let settings = config.provenance.iter().map(Setting::of).collect();
+            let file = file_finding(&config);
+            let _log = super::start_quiet_log(&config);
+            let mut findings = vec![file];
+            findings.extend(config::unknown_variables().iter().map(misspelt));
+            findings.extend(examine(&App::build(config).await?).await);
+            Report::new(settings, findings)
+        }
+    };
+    let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.to_string() };
+    anstream::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::from(report.exit_code()))
+}
+
+async fn examine(app: &App) -> Vec<Finding> {
+    let config = &app.config;
+    let mut findings = vec![key_finding(&config.openai.key, config.upstream)];
+    let mut listed = None;
+    if !matches!(config.openai.key, Key::Missing) {
+        let answer = models::ask_upstream(app).await;
+        findings.push(upstream_finding(&answer, upstream(config)));
+        listed = answer.ok().map(|reply| reply.value);
+    }
+    findings.push(model_finding(&app.catalogue, Kind::Text, listed.as_deref()));
+    findings.push(model_finding(&app.catalogue, Kind::Image, listed.as_deref()));
+    findings.push(folder_finding(app.artifacts.check().await, config));
+    findings
+}
+
+fn misconfigured(problem: &config::Problem) -> Finding {
+    Finding::failed("configuration", problem.wrong(), &problem.remedy(), exit::CONFIGURATION)
+}
+
+fn misspelt((name, nearest): &(String, &str)) -> Finding {
+    let message = format!("environment variable {name} is no setting");
+    Finding::doubtful("configuration", message, &format!("the nearest is {nearest}"))
+}
+
+fn file_finding(config: &Config) -> Finding {
+    let message = match (&config.file, config::default_file()) {
+        (Some(read), _) => format!("read from {}", read.display()),
+        (None, Some(none)) => format!("no file; it would be {}", none.display()),
+        (None, None) => "no file".to_owned(),
+    };
+    Finding::fine("configuration", message)
+}
+
+fn key_finding(key: &Key, upstream: Upstream) -> Finding {
+    let message = match key {
+        Key::Missing => {
+            let remedy = "set OPENAI_API_KEY where the client starts mcp-openai (clients do not hand on your shell's \
+                          environment), or openai.api_key_file in the configuration file; `--sandbox` needs none";
+            return Finding::failed("key", "no API key is set".to_owned(), remedy, exit::CONFIGURATION);
+        }
+        Key::NotNeeded if upstream == Upstream::Sandbox => "the sandbox needs none".to_owned(),
+        Key::NotNeeded => "none is set; openai.headers or the upstream makes it needless".to_owned(),
+        Key::Value { .. } | Key::File(_) | Key::Command(_) => format!("from {}", key.origin()),
+    };
+    Finding::fine("key", message)
+}
+
+/// The upstream's name. Its URL may have more in it than should be shown.
+fn upstream(config: &Config) -> &str {
+    match config.upstream {
+        Upstream::Configured => config.openai.base_url.host_str().unwrap_or_default(),
+        Upstream::Sandbox => "the sandbox",
+    }
+}
+
+fn upstream_finding(answer: &Result<Reply<Vec<ListedModel>>, Failure>, host: &str) -> Finding {
+    let failure = match answer {
+        Ok(reply) => {
+            let (models, latency) = (reply.value.len(), reply.meta.latency.as_millis());
+            return Finding::fine("upstream", format!("{host} answers within {latency} ms and lists {models} models"));
+        }
+        Err(failure) => failure,
+    };
+    let remedy = match failure.error {
+        Error::Unauthorized { .. } => "check the key, and where it comes from",
+        Error::Unreachable { .. } | Error::TimedOut { .. } => {
+            "check the network, HTTPS_PROXY and openai.base_url; status.openai.com tells of outages"
+        }
+        Error::KeyUnreadable(_) => "make the key file readable, or the command print the key",
+        Error::ModelNotFound { .. } | Error::Refused { .. } => {
+            "the upstream may have no model list; if calls work, all is well"
+        }
+        _ => "try again later; if it stays so, check the account and its limits",
+    };
+    Finding::failed("upstream", failure.to_string(), remedy, exit::of_failure(failure))
+}
+
+fn model_finding(catalogue: &Catalogue, kind: Kind, listed: Option<&[ListedModel]>) -> Finding {
+    let (check, setting) = match kind {
+        Kind::Text => ("text model", "models.text"),
+        Kind::Image => ("image model", "models.image"),
+    };
+    let resolved = match catalogue.resolve(kind, None) {
+        Ok(resolved) => resolved,
+        Err(error) => {
+            let remedy = format!("set {setting} to a model that answers");
+            return Finding::failed(check, error.to_string(), &remedy, exit::CONFIGURATION);
+        }
+    };
+    let id = &resolved.id;
+    let on_upstream = listed.map(|listed| listed.iter().find(|model| model.id == *id));
+    let retires_on = models::retirement(on_upstream.flatten(), resolved.entry.as_ref());
+    let retirement = retires_on.map_or_else(|| "no retirement known".to_owned(), |day| format!("retires on {day}"));
+    let message = format!("{id}, {retirement}");
+    if let Some(warning) = resolved.warnings.first() {
+        return Finding::doubtful(check, warning.clone(), &format!("set {setting} to a current model"));
+    }
+    if on_upstream == Some(None) {
+        let remedy = format!("set {setting} to one that `mcp-openai models` shows as listed");
+        return Finding::doubtful(check, format!("{message}; the upstream does not list it"), &remedy);
+    }
+    Finding::fine(check, message)
+}
+
+fn folder_finding(checked: Result<(), artifact::Error>, config: &Config) -> Finding {
+    match checked {
+        Ok(()) => Finding::fine("image folder", format!("{} can be written to", config.images.dir.display())),
+        Err(error) => {
+            let remedy = "set images.dir (MCP_OPENAI_IMAGES_DIR) to a folder that you can write to";
+            Finding::failed("image folder", error.to_string(), remedy, exit::FAILED)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::NaiveDate;
+
+    use super::*;
+    use crate::{catalogue, model::ModelId, openai};
+
+    fn on(day: &str) -> Catalogue {
+        Catalogue::build(catalogue::Config::default(), catalogue::Today::At(day.parse().unwrap())).unwrap()
+    }
+
+    fn plain(shown: &impl ToString) -> String {
+        anstream::adapter::strip_str(&shown.to_string()).to_string()
+    }
+
+    fn listed(id: &str, retires_on: Option<NaiveDate>) -> ListedModel {
+        ListedModel { id: ModelId::parse(id).unwrap(), retires_on }
+    }
+
+    #[test]
+    fn a_default_model_is_checked_against_catalogue_and_upstream() {
+        let retiring = listed("gpt-6.2-sol", NaiveDate::from_ymd_opt(2027, 9, 1));
+        let findings = [None, Some(&[retiring][..]), Some(&[])]
+            .map(|listed| plain(&model_finding(&on("2026-11-22"), Kind::Text, listed)));
+        insta::assert_snapshot!(findings.join("\n"));
+    }
+
+    #[test]
+    fn a_report_has_every_finding_with_its_remedy_and_the_gravest_exit_code() {
+        let unreachable = Failure {
+            error: Error::Unreachable { host: "api.example".to_owned(), class: openai::UnreachableClass::Refused },
+            meta: Box::default(),
+        };
+        let findings = vec![
+            Finding::fine("configuration", "read from config.toml".to_owned()),
+            key_finding(&Key::Missing, Upstream::Configured),
+            upstream_finding(&Err(unreachable), "api.example"),
+        ];
+        let settings =
+            vec![Setting { key: "log.level", value: "warn".to_owned(), source: "flag --log-level".to_owned() }];
+        let report = Report::new(settings, findings);
+        assert_eq!(report.exit_code(), exit::CONFIGURATION);
+        insta::assert_snapshot!(plain(&report));
+        insta::assert_json_snapshot!(report);
+    }
+}

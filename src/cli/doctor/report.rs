@@ -1,0 +1,108 @@
+//! A doctor's report: for people, for programs, and as an exit code.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::config::Provenance;
+
+#[derive(Debug, Serialize)]
+pub struct Report {
+    /// Whether nothing failed.
+    ok: bool,
+    version: &'static str,
+    findings: Vec<Finding>,
+    /// What is set; everything else has its default.
+    settings: Vec<Setting>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Finding {
+    check: &'static str,
+    verdict: Verdict,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+    /// What the process ends with when this is the gravest finding.
+    #[serde(skip)]
+    exit: u8,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Ok,
+    Warning,
+    Failed,
+}
+
+#[derive(Debug, Serialize)]
+pub struct Setting {
+    pub key: &'static str,
+    pub value: String,
+    pub source: String,
+}
+
+impl Report {
+    pub fn new(settings: Vec<Setting>, findings: Vec<Finding>) -> Self {
+        let ok = findings.iter().all(|finding| finding.verdict != Verdict::Failed);
+        Self { ok, version: env!("CARGO_PKG_VERSION"), findings, settings }
+    }
+
+    /// The gravest: configuration before upstream before the rest, as their numbers have it.
+    pub fn exit_code(&self) -> u8 {
+        self.findings.iter().map(|finding| finding.exit).max().unwrap_or_default()
+    }
+}
+
+impl Finding {
+    pub fn fine(check: &'static str, message: String) -> Self {
+        Self { check, verdict: Verdict::Ok, message, remedy: None, exit: 0 }
+    }
+
+    pub fn doubtful(check: &'static str, message: String, remedy: &str) -> Self {
+        Self { check, verdict: Verdict::Warning, message, remedy: Some(remedy.to_owned()), exit: 0 }
+    }
+
+    pub fn failed(check: &'static str, message: String, remedy: &str, exit: u8) -> Self {
+        Self { check, verdict: Verdict::Failed, message, remedy: Some(remedy.to_owned()), exit }
+    }
+}
+
+impl Setting {
+    pub fn of(set: &Provenance) -> Self {
+        Self { key: set.key, value: set.value.clone(), source: set.source.to_string() }
+    }
+}
+
+/// For a terminal; colours are stripped where there is none or `NO_COLOR` is set.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "mcp-openai {}\n", self.version)?;
+        for finding in &self.findings {
+            writeln!(f, "{finding}")?;
+        }
+        if !self.settings.is_empty() {
+            writeln!(f, "\nset:")?;
+        }
+        for Setting { key, value, source } in &self.settings {
+            writeln!(f, "  {key} = {value}  ({source})")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mark = match self.verdict {
+            Verdict::Ok => "\x1b[32m  ok \x1b[0m",
+            Verdict::Warning => "\x1b[33mwarn \x1b[0m",
+            Verdict::Failed => "\x1b[31mFAIL \x1b[0m",
+        };
+        write!(f, "{mark} {:<14} {}", self.check, self.message)?;
+        match &self.remedy {
+            Some(remedy) => write!(f, "\n{:>20} -> {remedy}", ""),
+            None => Ok(()),
+        }
+    }
+}

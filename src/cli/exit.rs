@@ -1,0 +1,96 @@
+//! Exit codes, after `sysexits.h` where it has one.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use crate::{
+    catalogue, config,
+    openai::{self, Failure, Timer},
+    tools::ToolError,
+};
+
+/// The call failed.
+pub const FAILED: u8 = 1;
+pub const USAGE: u8 = 2;
+/// The upstream cannot be reached (`EX_UNAVAILABLE`).
+pub const UNREACHABLE: u8 = 69;
+/// The configuration cannot be used, or a key is missing (`EX_CONFIG`).
+pub const CONFIGURATION: u8 = 78;
+/// Ctrl-C: 128 + SIGINT.
+pub const INTERRUPTED: u8 = 130;
+
+/// Says on stderr why a command failed, and gives its exit code.
+#[must_use]
+pub fn report(error: &anyhow::Error) -> ExitCode {
+    if is_closed_pipe(error) {
+        return ExitCode::SUCCESS;
+    }
+    let message = match error.downcast_ref::<ToolError>() {
+        Some(error) => error.text(),
+        None => format!("{error:#}"),
+    };
+    let message = message.replace('\n', "\n  ");
+    let _ = writeln!(io::stderr(), "mcp-openai: {message}");
+    ExitCode::from(code(error))
+}
+
+/// The exit code of a failed command.
+#[must_use]
+pub fn code(error: &anyhow::Error) -> u8 {
+    if error.is::<config::Error>() || error.is::<catalogue::Unreadable>() || is_refused_address(error) {
+        return CONFIGURATION;
+    }
+    if let Some(failure) = error.downcast_ref::<Failure>() {
+        return of_failure(failure);
+    }
+    match error.downcast_ref::<ToolError>() {
+        Some(ToolError::OpenAi(failure)) => of_failure(failure),
+        Some(ToolError::InvalidArgument(_)) => USAGE,
+        _ => FAILED,
+    }
+}
+
+/// The exit code of a failed request.
+#[must_use]
+pub fn of_failure(failure: &Failure) -> u8 {
+    match failure.error {
+        openai::Error::NoApiKey | openai::Error::KeyUnreadable(_) => CONFIGURATION,
+        openai::Error::Unreachable { .. } | openai::Error::TimedOut { timer: Timer::Connect(_), .. } => UNREACHABLE,
+        _ => FAILED,
+    }
+}
+
+/// An address that the HTTP server will not listen on.
+fn is_refused_address(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidInput)
+}
+
+/// Whoever reads our output has seen enough: `mcp-openai models | head`.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(error: openai::Error) -> anyhow::Error {
+        ToolError::OpenAi(Failure { error, meta: Box::default() }).into()
+    }
+
+    #[test]
+    fn codes_tell_configuration_upstream_usage_and_the_rest_apart() {
+        let unreachable = openai::Error::Unreachable { host: "h".to_owned(), class: openai::UnreachableClass::Refused };
+        assert_eq!(code(&failed(unreachable)), 69);
+        let silent = Timer::Connect(std::time::Duration::from_secs(5));
+        let silent = openai::Error::TimedOut { timer: silent, may_be_billed: openai::Billing::No };
+        assert_eq!(code(&failed(silent)), 69);
+        assert_eq!(code(&failed(openai::Error::NoApiKey)), 78);
+        assert_eq!(code(&failed(openai::Error::Forbidden { message: String::new() })), 1);
+        assert_eq!(code(&catalogue::Unreadable(String::new()).into()), 78);
+        assert_eq!(code(&ToolError::InvalidArgument(String::new()).into()), 2);
+        assert_eq!(code(&anyhow::anyhow!("?")), 1);
+    }
+}

@@ -1,0 +1,25 @@
+//! `mcp-openai http`: MCP over Streamable HTTP, on loopback.
+
+use std::{net::SocketAddr, process::ExitCode};
+
+use super::signals;
+use crate::{app::App, transport};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8787]
+    #[arg(long, value_name = "ADDR")]
+    pub bind: Option<SocketAddr>,
+}
+
+/// Serves until a signal comes.
+///
+/// # Errors
+/// When the address cannot be bound, or is not loopback.
+pub async fn run(_: Args, app: App) -> anyhow::Result<ExitCode> {
+    let serving =
+        transport::http::serve(app.server(), app.config.http.clone(), app.stop.clone(), app.config.drain, |address| {
+            tracing::info!("serving MCP at http://{address}/mcp");
+        });
+    signals::serve(app, serving).await
+}

@@ -1,0 +1,63 @@
+//! How a command tells what came of a call: results on stdout, everything else on stderr, and the exit code.
+
+use std::{
+    io::{IsTerminal, Write, stderr, stdout},
+    process::ExitCode,
+};
+
+use super::exit;
+use crate::{
+    money::Usd,
+    tools::{Output, ToolError},
+};
+
+/// What a command prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Printing {
+    /// For people.
+    Text,
+    /// `--json`.
+    Json,
+}
+
+impl Printing {
+    pub fn from_flag(json: bool) -> Self {
+        if json { Self::Json } else { Self::Text }
+    }
+}
+
+/// Prints a result as JSON.
+pub fn json(mut output: impl Output, notice: Option<&str>) -> anyhow::Result<ExitCode> {
+    output.warnings().extend(notice.map(str::to_owned));
+    writeln!(stdout(), "{}", serde_json::to_string_pretty(&output)?)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tells why a call failed: in JSON on stdout, or as the command's error.
+pub fn failed(error: ToolError, printing: Printing) -> anyhow::Result<ExitCode> {
+    if printing == Printing::Text {
+        return Err(error.into());
+    }
+    writeln!(stdout(), "{:#}", serde_json::json!({ "error": error.report() }))?;
+    Ok(ExitCode::from(exit::code(&error.into())))
+}
+
+/// Prints what the person should know besides, and on a terminal what answered and what it cost.
+pub fn footer(warnings: &[String], notice: Option<&str>, summary: &str) -> anyhow::Result<ExitCode> {
+    let mut err = stderr();
+    for warning in warnings.iter().map(String::as_str).chain(notice) {
+        writeln!(err, "note: {warning}")?;
+    }
+    if err.is_terminal() {
+        writeln!(err, "{summary}")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// `$0.0021 · 1.4 s`
+pub fn cost_and_time(cost: Option<Usd>, elapsed_ms: u64) -> String {
+    let cost = cost.map_or("cost unknown".to_owned(), |cost| cost.to_string());
+    #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
+    let seconds = elapsed_ms as f64 / 1e3;
+    format!("{cost} · {seconds:.1} s")
+}

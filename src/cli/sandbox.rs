@@ -1,0 +1,35 @@
+//! `mcp-openai sandbox`: the embedded OpenAI-compatible server, for trials and tests.
+
+use std::{
+    future,
+    io::{self, Write},
+    net::SocketAddr,
+    process::ExitCode,
+};
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::sandbox::{Config, Pace, Sandbox};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The loopback address to listen on; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]
+    bind: SocketAddr,
+
+    /// Answer as fast as possible instead of at a model's pace
+    #[arg(long)]
+    instant: bool,
+}
+
+/// Prints the base URL as the first line, then serves until Ctrl-C.
+///
+/// # Errors
+/// When the address cannot be bound.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let pace = if args.instant { Pace::Instant } else { Pace::Natural };
+    let config = Config { bind: args.bind, pace };
+    let sandbox = Sandbox::start(config, &TaskTracker::new(), CancellationToken::new()).await?;
+    writeln!(io::stdout(), "{}", sandbox.base_url())?;
+    future::pending().await
+}

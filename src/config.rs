@@ -1,0 +1,196 @@
+//! The configuration: defaults < file < environment < flags. The only reader of the environment; knows where each
+//! value came from.
+
+use std::{ffi::OsString, path::PathBuf, time::Duration};
+
+use crate::{artifact, catalogue, openai, preview, queue, telemetry, tools, transport};
+
+mod docs;
+mod error;
+mod file;
+mod layers;
+pub mod settings;
+pub mod shape;
+mod upstream;
+
+pub use docs::markdown;
+pub use error::{Error, Problem, Source};
+
+use layers::Layers;
+
+/// Names the configuration file.
+const FILE_VARIABLE: &str = "MCP_OPENAI_CONFIG";
+
+/// Everything, checked; each component takes its own part.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub openai: openai::Config,
+    pub catalogue: catalogue::Config,
+    pub queue: queue::Config,
+    pub timeouts: tools::Timeouts,
+    pub images: artifact::Config,
+    pub preview: preview::Config,
+    pub http: transport::http::Config,
+    pub log: telemetry::Config,
+    /// `--sandbox`: the upstream is the embedded sandbox.
+    pub upstream: Upstream,
+    /// How long calls in flight may still run once the process is asked to end.
+    pub drain: Duration,
+    /// The file that was read.
+    pub file: Option<PathBuf>,
+    /// What is set, and where; the rest are defaults.
+    pub provenance: Vec<Provenance>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Upstream {
+    /// `openai.base_url`.
+    #[default]
+    Configured,
+    /// The embedded sandbox: no key, no cost.
+    Sandbox,
+}
+
+/// What the command line says about the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Flags {
+    /// `--config`.
+    pub file: Option<PathBuf>,
+    pub upstream: Upstream,
+    pub settings: Vec<Flag>,
+}
+
+/// A flag that sets a setting.
+#[derive(Debug, Clone)]
+pub struct Flag {
+    pub key: &'static str,
+    /// As typed: `--log-level`.
+    pub name: &'static str,
+    pub value: String,
+}
+
+/// One setting that is set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Provenance {
+    pub key: &'static str,
+    /// Safe to show: secrets are hidden.
+    pub value: String,
+    pub source: Source,
+}
+
+impl Config {
+    /// Reads every layer. The file is `--config`, else `MCP_OPENAI_CONFIG`, else `mcp-openai/config.toml` in the user's
+    /// configuration folder where it exists.
+    ///
+    /// # Errors
+    /// Everything that is wrong, with its place and what would be right.
+    pub fn load(flags: &Flags) -> Result<Self, Error> {
+        #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
+        Self::load_from(flags, |name| std::env::var_os(name))
+    }
+
+    /// As [`Config::load`], with an environment of the caller's.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn load_from(flags: &Flags, env: impl Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
+        let file = file(flags, &env);
+        let layers = Layers::read(file.as_deref(), &env, &flags.settings)?;
+        let config = Self::assemble(&layers, flags.upstream)?;
+        Ok(Self { file, ..config })
+    }
+
+    /// Whether a layer sets this key.
+    #[must_use]
+    pub fn sets(&self, key: &str) -> bool {
+        self.provenance.iter().any(|set| set.key == key)
+    }
+
+    fn assemble(layers: &Layers, upstream: Upstream) -> Result<Self, Problem> {
+        use settings as s;
+        let openai = upstream::openai(layers, upstream)?;
+        Ok(Self {
+            catalogue: catalogue::Config {
+                text: layers.optional(&s::TEXT_MODEL)?,
+                image: layers.optional(&s::IMAGE_MODEL)?,
+                retired: layers
+                    .optional(&s::RETIRED)?
+                    .unwrap_or_else(|| upstream::retired_models_at(&openai.base_url, upstream)),
+                prices: match upstream {
+                    Upstream::Configured => catalogue::Prices::Listed,
+                    Upstream::Sandbox => catalogue::Prices::Free,
+                },
+                file: layers.optional(&s::MODELS_FILE)?,
+            },
+            openai,
+            queue: queue::Config { running: layers.value(&s::RUNNING)?, waiting: layers.value(&s::WAITING)? },
+            timeouts: tools::Timeouts {
+                text: layers.value(&s::TEXT_TIMEOUT)?,
+                image: layers.value(&s::IMAGE_TIMEOUT)?,
+            },
+            images: artifact::Config { dir: layers.optional(&s::IMAGES_DIR)?.unwrap_or_else(pictures_folder) },
+            preview: preview::Config {
+                mode: layers.value(&s::PREVIEW)?,
+                max_bytes: layers.value(&s::PREVIEW_MAX_BYTES)?,
+                max_side: layers.value(&s::PREVIEW_MAX_SIDE)?,
+            },
+            http: transport::http::Config {
+                bind: layers.value(&s::HTTP_BIND)?,
+                allowed_hosts: layers.optional(&s::HTTP_ALLOWED_HOSTS)?.unwrap_or_default(),
+                allowed_origins: layers.optional(&s::HTTP_ALLOWED_ORIGINS)?.unwrap_or_default(),
+                max_body_bytes: layers.value(&s::HTTP_MAX_BODY_BYTES)?,
+            },
+            log: telemetry::Config { level: layers.value(&s::LOG_LEVEL)?, format: layers.value(&s::LOG_FORMAT)? },
+            upstream,
+            drain: layers.value(&s::DRAIN)?,
+            file: None,
+            provenance: layers.set().map(Provenance::of).collect(),
+        })
+    }
+}
+
+impl Provenance {
+    fn of((setting, source, raw): (&dyn settings::Describe, &Source, &shape::Raw)) -> Self {
+        Self { key: setting.key(), value: setting.show(raw), source: source.clone() }
+    }
+}
+
+/// The environment's names that look like ours and are none, each with the nearest that is.
+#[must_use]
+pub fn unknown_variables() -> Vec<(String, &'static str)> {
+    #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let known = || settings::ALL.iter().filter_map(|setting| setting.env()).chain([FILE_VARIABLE]);
+    let ours = names.filter(|name| name.starts_with("MCP_OPENAI_") && known().all(|known| known != name));
+    ours.map(|name| {
+        let nearest = settings::nearest(&name, known());
+        (name, nearest)
+    })
+    .collect()
+}
+
+fn file(flags: &Flags, env: &impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
+    let named = || env(FILE_VARIABLE).filter(|path| !blank(path)).map(PathBuf::from);
+    flags.file.clone().or_else(named).or_else(|| default_file().filter(|path| path.is_file()))
+}
+
+fn blank(path: &OsString) -> bool {
+    path.to_str().is_some_and(|text| shape::Raw::Text(text.to_owned()).is_blank())
+}
+
+/// `mcp-openai/config.toml` in the user's configuration folder.
+#[must_use]
+pub fn default_file() -> Option<PathBuf> {
+    Some(directories::BaseDirs::new()?.config_dir().join("mcp-openai/config.toml"))
+}
+
+/// `mcp-openai` in the pictures folder, else in what comes nearest to one.
+fn pictures_folder() -> PathBuf {
+    let user = directories::UserDirs::new();
+    let pictures = user.as_ref().and_then(|user| user.picture_dir().map(ToOwned::to_owned));
+    let home = || user.as_ref().map(|user| user.home_dir().join("Pictures"));
+    match pictures.or_else(home) {
+        Some(pictures) => pictures.join("mcp-openai"),
+        None => std::path::absolute("mcp-openai-images").unwrap_or_else(|_| PathBuf::from("mcp-openai-images")),
+    }
+}

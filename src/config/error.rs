@@ -1,0 +1,99 @@
+//! Where a value came from, and what is wrong with it. No text here holds a secret.
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+/// Where a value came from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    Default,
+    /// Line and column count from 1.
+    File {
+        path: Arc<PathBuf>,
+        line: usize,
+        column: usize,
+    },
+    Environment(&'static str),
+    Flag(&'static str),
+}
+
+impl Source {
+    /// How strong it is beside another.
+    #[must_use]
+    pub fn rank(&self) -> u8 {
+        match self {
+            Self::Default => 0,
+            Self::File { .. } => 1,
+            Self::Environment(_) => 2,
+            Self::Flag(_) => 3,
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("default"),
+            Self::File { path, line, column } => write!(f, "{}:{line}:{column}", path.display()),
+            Self::Environment(name) => write!(f, "environment variable {name}"),
+            Self::Flag(name) => write!(f, "flag {name}"),
+        }
+    }
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Problem {
+    Value { key: &'static str, place: Source, wrong: String, takes: String },
+    UnknownKey { key: String, place: Source, nearest: &'static str },
+    Syntax { place: Source, message: String },
+    Unreadable { path: PathBuf, why: String },
+}
+
+impl Problem {
+    /// What is wrong, and where.
+    #[must_use]
+    pub fn wrong(&self) -> String {
+        match self {
+            Self::Value { key, place, wrong, .. } => format!("{key} ({place}): {wrong}"),
+            Self::UnknownKey { key, place, .. } => format!("{place}: there is no setting `{key}`"),
+            Self::Syntax { place, message } => format!("{place}: {message}"),
+            Self::Unreadable { path, why } => format!("the file {} cannot be read: {why}", path.display()),
+        }
+    }
+
+    /// What would be right.
+    #[must_use]
+    pub fn remedy(&self) -> String {
+        match self {
+            Self::Value { takes, .. } => format!("it takes {takes}"),
+            Self::UnknownKey { nearest, .. } => format!("the nearest is `{nearest}`"),
+            Self::Syntax { .. } => "the file is written in TOML (https://toml.io)".to_owned(),
+            Self::Unreadable { .. } => "make it readable, or name another with --config".to_owned(),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.wrong(), self.remedy())
+    }
+}
+
+/// All that is wrong with the configuration, one line each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Error(pub Vec<Problem>);
+
+impl std::error::Error for Error {}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<_> = self.0.iter().map(ToString::to_string).collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self(vec![problem])
+    }
+}

@@ -1,0 +1,113 @@
+//! The configuration file: TOML to settings, each with its line and column. Knows which keys exist, not what they mean.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{
+    error::{Problem, Source},
+    settings,
+    shape::Raw,
+};
+
+/// A value in the file.
+pub struct Entry {
+    pub key: &'static str,
+    pub source: Source,
+    pub raw: Raw,
+}
+
+/// Reads a file: its known entries, and what is wrong with the rest.
+pub fn read(path: &Path) -> (Vec<Entry>, Vec<Problem>) {
+    match std::fs::read_to_string(path) {
+        Ok(text) => parse(&text, path),
+        Err(error) => (Vec::new(), vec![Problem::Unreadable { path: path.to_owned(), why: error.to_string() }]),
+    }
+}
+
+fn parse(text: &str, path: &Path) -> (Vec<Entry>, Vec<Problem>) {
+    let mut walk = Walk { text, path: Arc::new(path.to_owned()), entries: Vec::new(), problems: Vec::new() };
+    match DeTable::parse(text) {
+        Ok(table) => walk.table("", table.get_ref()),
+        Err(error) => {
+            let place = walk.at(error.span().map_or(0, |span| span.start));
+            walk.problems.push(Problem::Syntax { place, message: error.message().to_owned() });
+        }
+    }
+    walk.problems.sort_by_key(|problem| match problem {
+        Problem::UnknownKey { place, .. } => Some(place.clone()),
+        _ => None,
+    });
+    (walk.entries, walk.problems)
+}
+
+struct Walk<'a> {
+    text: &'a str,
+    path: Arc<PathBuf>,
+    entries: Vec<Entry>,
+    problems: Vec<Problem>,
+}
+
+impl Walk<'_> {
+    fn table(&mut self, prefix: &str, table: &DeTable<'_>) {
+        for (name, value) in table {
+            let path =
+                if prefix.is_empty() { name.get_ref().to_string() } else { format!("{prefix}.{}", name.get_ref()) };
+            self.value(&path, name.span().start, value);
+        }
+    }
+
+    fn value(&mut self, path: &str, start: usize, value: &Spanned<DeValue<'_>>) {
+        let source = self.at(start);
+        // `preview = "never"` is short for `preview.mode = "never"`
+        let found = settings::find(path)
+            .or_else(|| settings::find(&format!("{path}.mode")).filter(|_| !value.get_ref().is_table()));
+        match (found, value.get_ref()) {
+            (Some(setting), value) => self.entries.push(Entry { key: setting.key(), source, raw: raw(value) }),
+            (None, DeValue::Table(table)) if !table.is_empty() => self.table(path, table),
+            (None, _) => self.problems.push(unknown(path, source)),
+        }
+    }
+
+    /// The place of a byte of the text.
+    fn at(&self, offset: usize) -> Source {
+        let before = self.text.get(..offset).unwrap_or(self.text);
+        let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
+        let column = before.get(line_start..).map_or(0, |line| line.chars().count()) + 1;
+        Source::File { path: self.path.clone(), line: before.matches('\n').count() + 1, column }
+    }
+}
+
+fn unknown(path: &str, place: Source) -> Problem {
+    let nearest = settings::nearest(path, settings::ALL.iter().map(|setting| setting.key()));
+    Problem::UnknownKey { key: crate::text::sanitize(path).into_owned(), place, nearest }
+}
+
+fn raw(value: &DeValue<'_>) -> Raw {
+    match value {
+        DeValue::Array(items) => Raw::List(items.iter().map(|item| scalar(item.get_ref())).collect()),
+        DeValue::Table(table) => {
+            let pairs = table.iter().map(|(name, value)| (name.get_ref().to_string(), scalar(value.get_ref())));
+            Raw::Pairs(pairs.collect())
+        }
+        value => Raw::Text(scalar(value)),
+    }
+}
+
+/// A scalar as it would be written in the environment. Nested arrays and tables have no such form: they read as blank.
+fn scalar(value: &DeValue<'_>) -> String {
+    match value {
+        DeValue::String(text) => text.to_string(),
+        DeValue::Integer(number) => number.to_string(),
+        DeValue::Float(number) => number.to_string(),
+        DeValue::Boolean(truth) => truth.to_string(),
+        DeValue::Datetime(moment) => moment.to_string(),
+        DeValue::Array(_) | DeValue::Table(_) => String::new(),
+    }
+}

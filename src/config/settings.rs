@@ -1,0 +1,216 @@
+//! The one table of settings. Reading, errors, `doctor` and `docs/configuration.md` all follow it.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use tracing::Level;
+
+use super::shape::{
+    Address, List, Model, OneLine, Place, Raw, SWITCH, Secret, Shape, Size, Span, Whole, Words,
+    web::{BaseUrl, Headers, Query},
+};
+use crate::{
+    catalogue::Retired,
+    openai::{Api, Transfer},
+    preview::Mode,
+    telemetry::Format,
+};
+
+/// One setting.
+pub struct Setting<S> {
+    pub key: &'static str,
+    pub env: Option<&'static str>,
+    pub default: Fallback,
+    pub about: &'static str,
+    pub shape: S,
+}
+
+/// What holds when no layer sets it.
+#[derive(Debug, Clone, Copy)]
+pub enum Fallback {
+    /// This, as it would be written.
+    Is(&'static str),
+    /// Nothing, or what is found out later: in words.
+    Absent(&'static str),
+}
+
+/// A setting of any shape.
+pub trait Describe: Sync {
+    fn key(&self) -> &'static str;
+    fn env(&self) -> Option<&'static str>;
+    fn default(&self) -> Fallback;
+    fn about(&self) -> &'static str;
+    fn takes(&self) -> String;
+    fn show(&self, raw: &Raw) -> String;
+    fn check(&self, raw: &Raw) -> Result<(), String>;
+}
+
+impl<S: Shape> Describe for Setting<S> {
+    fn key(&self) -> &'static str {
+        self.key
+    }
+
+    fn env(&self) -> Option<&'static str> {
+        self.env
+    }
+
+    fn default(&self) -> Fallback {
+        self.default
+    }
+
+    fn about(&self) -> &'static str {
+        self.about
+    }
+
+    fn takes(&self) -> String {
+        self.shape.takes()
+    }
+
+    fn show(&self, raw: &Raw) -> String {
+        self.shape.show(raw)
+    }
+
+    fn check(&self, raw: &Raw) -> Result<(), String> {
+        self.shape.parse(raw).map(|_| ())
+    }
+}
+
+/// The setting with this key.
+#[must_use]
+pub fn find(key: &str) -> Option<&'static dyn Describe> {
+    ALL.iter().copied().find(|setting| setting.key() == key)
+}
+
+/// The known name that is most like this one.
+#[must_use]
+pub fn nearest(name: &str, known: impl Iterator<Item = &'static str>) -> &'static str {
+    known.min_by_key(|known| strsim::damerau_levenshtein(name, known)).unwrap_or_default()
+}
+
+macro_rules! settings {
+    ($($name:ident: $shape:ty = $key:literal, $env:expr, $default:expr, $takes:expr, $about:literal;)*) => {
+        $(pub const $name: Setting<$shape> =
+            Setting { key: $key, env: $env, default: $default, about: $about, shape: $takes };)*
+
+        /// Every setting, in the order of the documentation.
+        pub const ALL: &[&dyn Describe] = &[$(&$name),*];
+    };
+}
+
+const MINUTES: Span = Span { min: Duration::from_millis(1), max: Duration::from_mins(30) };
+const HOURS: Span = Span { min: Duration::from_millis(1), max: Duration::from_hours(24) };
+const PER_MINUTE: Whole<NonZeroU32> = Whole { min: NonZeroU32::MIN, max: NonZeroU32::MIN.saturating_add(999_999) };
+
+const LEVELS: &[(&str, Level)] = &[
+    ("error", Level::ERROR),
+    ("warn", Level::WARN),
+    ("info", Level::INFO),
+    ("debug", Level::DEBUG),
+    ("trace", Level::TRACE),
+];
+
+use Fallback::{Absent, Is};
+
+// NAME: shape's type = key, variable, default, shape, what it is
+settings! {
+    API_KEY: Secret = "openai.api_key", Some("OPENAI_API_KEY"), Absent("none; tools then answer `no_api_key`"), Secret,
+        "The API key. Never taken from a flag.";
+    API_KEY_FILE: Place = "openai.api_key_file", Some("OPENAI_API_KEY_FILE"), Absent("none"), Place("file"),
+        "A file that holds the key, read at the first request. `openai.api_key` of the same source goes first.";
+    API_KEY_COMMAND: OneLine = "openai.api_key_command", None, Absent("none"), OneLine,
+        "A command whose first line of output is the key, run at the first request and without a shell.";
+    BASE_URL: BaseUrl = "openai.base_url", Some("OPENAI_BASE_URL"), Is("https://api.openai.com/v1"), BaseUrl,
+        "Where OpenAI, or a server that speaks its API, answers. Plain http only to this machine.";
+    ALLOW_INSECURE: Words<bool> = "openai.allow_insecure", Some("MCP_OPENAI_ALLOW_INSECURE"), Is("false"), SWITCH,
+        "Allows plain http to other machines: the key and every prompt then travel readable.";
+    ORGANIZATION: OneLine = "openai.organization", Some("OPENAI_ORG_ID"), Absent("none"), OneLine,
+        "The organization that pays, for keys that belong to several.";
+    PROJECT: OneLine = "openai.project", Some("OPENAI_PROJECT_ID"), Absent("none"), OneLine,
+        "The project that pays.";
+    HEADERS: Headers = "openai.headers", Some("OPENAI_CUSTOM_HEADERS"), Absent("none"), Headers,
+        "Headers for every request; an `authorization` or `api-key` among them stands in for the API key.";
+    QUERY: Query = "openai.query", None, Absent("none"), Query,
+        "Query parameters for every request, such as Azure's `api-version`.";
+    API: Words<Api> = "openai.api", Some("MCP_OPENAI_API"), Is("auto"),
+        Words(&[("auto", Api::Auto), ("responses", Api::Responses), ("chat", Api::Chat)]),
+        "The API for text: `auto` is Responses, and Chat Completions where the upstream has no Responses.";
+    IMAGE_TRANSFER: Words<Transfer> = "openai.image_transfer", Some("MCP_OPENAI_IMAGE_TRANSFER"), Is("whole"),
+        Words(&[("whole", Transfer::Whole), ("streamed", Transfer::Streamed)]),
+        "How a picture travels: in one body, or as events, which keeps proxies from closing a silent connection.";
+    MAX_RETRIES: Whole<u32> = "openai.max_retries", Some("MCP_OPENAI_MAX_RETRIES"), Is("2"), Whole { min: 0, max: 10 },
+        "Retries after the first attempt. A picture that may have been paid for is never asked for again.";
+    CONNECT_TIMEOUT: Span = "openai.connect_timeout", Some("MCP_OPENAI_CONNECT_TIMEOUT"), Is("5s"), MINUTES,
+        "The longest wait for a connection.";
+    FIRST_BYTE_TIMEOUT: Span = "openai.first_byte_timeout", Some("MCP_OPENAI_FIRST_BYTE_TIMEOUT"),
+        Absent("`120s` for text, `300s` for images"), HOURS,
+        "The longest wait for the first byte of an answer.";
+    IDLE_TIMEOUT: Span = "openai.idle_timeout", Some("MCP_OPENAI_IDLE_TIMEOUT"), Is("60s"), HOURS,
+        "The longest silence within an answer.";
+    MAX_RESPONSE_BYTES: Size = "openai.max_response_bytes", Some("MCP_OPENAI_MAX_RESPONSE_BYTES"), Is("64MiB"),
+        Size { min: 1 << 10, max: 1 << 30 },
+        "The longest answer that is read.";
+
+    TEXT_TIMEOUT: Span = "timeouts.text", Some("MCP_OPENAI_TEXT_TIMEOUT"), Is("10m"), HOURS,
+        "The longest a text call may take, queue and retries included.";
+    IMAGE_TIMEOUT: Span = "timeouts.image", Some("MCP_OPENAI_IMAGE_TIMEOUT"), Is("10m"), HOURS,
+        "The longest an image call may take, queue and retries included.";
+
+    REQUESTS_PER_MINUTE: Whole<NonZeroU32> = "limits.requests_per_minute", Some("MCP_OPENAI_RPM"),
+        Absent("learnt from the upstream's headers"), PER_MINUTE,
+        "A cap of your own on requests.";
+    IMAGES_PER_MINUTE: Whole<NonZeroU32> = "limits.images_per_minute", Some("MCP_OPENAI_IPM"),
+        Absent("learnt from the upstream's headers"), PER_MINUTE,
+        "A cap of your own on pictures.";
+
+    RUNNING: Whole<usize> = "queue.running", Some("MCP_OPENAI_MAX_RUNNING"), Is("16"), Whole { min: 1, max: 1_000 },
+        "Requests that run at once; each picture is one.";
+    WAITING: Whole<usize> = "queue.waiting", Some("MCP_OPENAI_MAX_WAITING"), Is("256"), Whole { min: 0, max: 100_000 },
+        "Requests that may wait for their turn; the rest is answered `busy`.";
+
+    TEXT_MODEL: Model = "models.text", Some("MCP_OPENAI_TEXT_MODEL"), Absent("the catalogue's default"), Model,
+        "The model that answers when a call names none.";
+    IMAGE_MODEL: Model = "models.image", Some("MCP_OPENAI_IMAGE_MODEL"), Absent("the catalogue's default"), Model,
+        "The model that paints when a call names none.";
+    RETIRED: Words<Retired> = "models.retired", Some("MCP_OPENAI_RETIRED_MODELS"),
+        Absent("`replace` at OpenAI itself, `send` elsewhere"),
+        Words(&[("replace", Retired::Replace), ("refuse", Retired::Refuse), ("send", Retired::Send)]),
+        "What happens to the name of a retired model.";
+    MODELS_FILE: Place = "models.file", Some("MCP_OPENAI_MODELS_FILE"), Absent("none"), Place("file"),
+        "A catalogue in the form of `models.toml`, whose entries replace or add to the built-in ones.";
+
+    IMAGES_DIR: Place = "images.dir", Some("MCP_OPENAI_IMAGES_DIR"),
+        Absent("`mcp-openai` in your pictures folder"), Place("folder"),
+        "Where pictures are kept; made with the first one.";
+
+    PREVIEW: Words<Mode> = "preview.mode", Some("MCP_OPENAI_PREVIEW"), Is("auto"),
+        Words(&[("auto", Mode::Auto), ("always", Mode::Always), ("never", Mode::Never)]),
+        "Whether small copies of pictures go into the chat. `preview = \"never\"` says the same.";
+    PREVIEW_MAX_BYTES: Size = "preview.max_bytes", Some("MCP_OPENAI_PREVIEW_MAX_BYTES"), Is("600kB"),
+        Size { min: 1_000, max: 50_000_000 },
+        "All previews of one result together, before base64.";
+    PREVIEW_MAX_SIDE: Whole<u32> = "preview.max_side", Some("MCP_OPENAI_PREVIEW_MAX_SIDE"), Is("1024"),
+        Whole { min: 16, max: 8_192 },
+        "The longer side of a preview, in pixels.";
+
+    HTTP_BIND: Address = "http.bind", Some("MCP_OPENAI_HTTP_BIND"), Is("127.0.0.1:8787"), Address,
+        "Where `mcp-openai http` listens.";
+    HTTP_ALLOWED_HOSTS: List = "http.allowed_hosts", Some("MCP_OPENAI_HTTP_ALLOWED_HOSTS"),
+        Absent("the loopback names"), List,
+        "Host names that requests may be addressed to, besides the loopback ones.";
+    HTTP_ALLOWED_ORIGINS: List = "http.allowed_origins", Some("MCP_OPENAI_HTTP_ALLOWED_ORIGINS"),
+        Absent("no web page"), List,
+        "Web origins whose pages may call the server.";
+    HTTP_MAX_BODY_BYTES: Size = "http.max_body_bytes", Some("MCP_OPENAI_HTTP_MAX_BODY_BYTES"), Is("16MiB"),
+        Size { min: 1 << 10, max: 1 << 30 },
+        "The longest request body.";
+
+    LOG_LEVEL: Words<Level> = "log.level", Some("MCP_OPENAI_LOG"), Is("info"),
+        Words(LEVELS),
+        "How much goes to the log (stderr). Prompts, answers and keys never do.";
+    LOG_FORMAT: Words<Format> = "log.format", Some("MCP_OPENAI_LOG_FORMAT"), Is("text"),
+        Words(&[("text", Format::Text), ("json", Format::Json)]),
+        "Lines for people, or one JSON object a line.";
+
+    DRAIN: Span = "drain", Some("MCP_OPENAI_DRAIN"), Is("5s"),
+        Span { min: Duration::ZERO, max: Duration::from_mins(10) },
+        "How long calls in flight may still run once the server is asked to end.";
+}

@@ -1,0 +1,319 @@
+//! What a setting's value may look like: each shape reads it, says what it takes, and shows it without its secrets.
+//!
+//! Every layer hands over text, so that a value means the same in the file, the environment and a flag.
+
+use std::{borrow::Cow, fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+
+use secrecy::SecretString;
+
+use crate::{model::ModelId, text};
+
+pub mod web;
+
+/// A value as a layer holds it.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Raw {
+    Text(String),
+    /// A TOML array.
+    List(Vec<String>),
+    /// A TOML table.
+    Pairs(Vec<(String, String)>),
+}
+
+/// A kind of value. An error says what is wrong, without the value where that may be a secret.
+pub trait Shape: Sync {
+    type Value;
+
+    fn parse(&self, raw: &Raw) -> Result<Self::Value, String>;
+
+    /// What is right, for errors and the documentation.
+    fn takes(&self) -> String;
+
+    /// The value for people to see.
+    fn show(&self, raw: &Raw) -> String {
+        raw.to_string()
+    }
+}
+
+/// One of a few words, each with its meaning.
+pub struct Words<T: 'static>(pub &'static [(&'static str, T)]);
+
+/// A whole number in a range, both ends included.
+pub struct Whole<T> {
+    pub min: T,
+    pub max: T,
+}
+
+/// A duration such as `45s`, in a range, both ends included.
+pub struct Span {
+    pub min: Duration,
+    pub max: Duration,
+}
+
+/// A number of bytes such as `600kB`, in a range, both ends included.
+pub struct Size {
+    pub min: usize,
+    pub max: usize,
+}
+
+pub struct OneLine;
+pub struct Secret;
+/// The path of such a thing, a file or a folder; it may start with `~/` and is made absolute.
+pub struct Place(pub &'static str);
+pub struct Address;
+pub struct Model;
+pub struct List;
+
+pub const SWITCH: Words<bool> = Words(&[("true", true), ("false", false)]);
+
+impl Raw {
+    /// Whether it is as good as absent: empty, or a placeholder that a client did not fill in.
+    #[must_use]
+    pub fn is_blank(&self) -> bool {
+        match self {
+            Self::Text(text) => text.trim().is_empty() || text.trim().starts_with("${user_config"),
+            Self::List(items) => items.is_empty(),
+            Self::Pairs(pairs) => pairs.is_empty(),
+        }
+    }
+
+    fn text(&self) -> Result<&str, String> {
+        match self {
+            Self::Text(text) => Ok(text.trim()),
+            Self::List(_) => Err("a list stands where one value belongs".to_owned()),
+            Self::Pairs(_) => Err("a table stands where one value belongs".to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Raw {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Text(text) => f.write_str(&masked(text)),
+            Self::List(items) => f.write_str(&masked(&items.join(", "))),
+            Self::Pairs(pairs) => {
+                let names: Vec<_> = pairs.iter().map(|(name, _)| text::sanitize(name)).collect();
+                write!(f, "{} (values hidden)", names.join(", "))
+            }
+        }
+    }
+}
+
+/// A value made safe to show: one line, not long, and nothing that looks like a key in the wrong place.
+fn masked(value: &str) -> String {
+    let value = value.replace(['\n', '\r', '\t'], " ");
+    match text::redact(&text::sanitize(&value)) {
+        Cow::Borrowed(keyless) => text::clip(keyless, 200).into_owned(),
+        Cow::Owned(_) => "hidden: it looks like a key".to_owned(),
+    }
+}
+
+fn quoted(value: &str) -> String {
+    format!("`{}`", masked(value))
+}
+
+impl<T> Words<T> {
+    pub fn words(&self) -> impl Iterator<Item = &'static str> + use<T> {
+        self.0.iter().map(|(word, _)| *word)
+    }
+}
+
+impl<T: Copy + Sync> Shape for Words<T> {
+    type Value = T;
+
+    fn parse(&self, raw: &Raw) -> Result<T, String> {
+        let text = raw.text()?;
+        let found = self.0.iter().find(|(word, _)| word.eq_ignore_ascii_case(text));
+        found.map(|(_, meaning)| *meaning).ok_or_else(|| format!("{} is none of its words", quoted(text)))
+    }
+
+    fn takes(&self) -> String {
+        let words: Vec<_> = self.words().map(|word| format!("`{word}`")).collect();
+        words.join(", ")
+    }
+}
+
+macro_rules! whole {
+    ($($number:ty),*) => {$(
+        impl Shape for Whole<$number> {
+            type Value = $number;
+
+            fn parse(&self, raw: &Raw) -> Result<$number, String> {
+                let text = raw.text()?;
+                let number = text.parse().map_err(|_| format!("{} is not such a number", quoted(text)))?;
+                if number < self.min || number > self.max {
+                    return Err(format!("{number} is out of range"));
+                }
+                Ok(number)
+            }
+
+            fn takes(&self) -> String {
+                format!("a whole number, {} to {}", self.min, self.max)
+            }
+        }
+    )*};
+}
+whole!(u32, usize, NonZeroU32);
+
+impl Shape for Span {
+    type Value = Duration;
+
+    fn parse(&self, raw: &Raw) -> Result<Duration, String> {
+        let text = raw.text()?;
+        let (number, unit) = number_and_unit(text)?;
+        let milliseconds = match unit.as_str() {
+            "ms" => Some(1),
+            "s" => Some(1_000),
+            "m" => Some(60_000),
+            "h" => Some(3_600_000),
+            "" => return Err(format!("{} has no unit", quoted(text))),
+            _ => None,
+        };
+        let milliseconds = milliseconds.ok_or_else(|| format!("{} is no unit of time", quoted(&unit)))?;
+        let duration = Duration::from_millis(number.saturating_mul(milliseconds));
+        if duration < self.min || duration > self.max {
+            return Err(format!("{} is out of range", quoted(text)));
+        }
+        Ok(duration)
+    }
+
+    fn takes(&self) -> String {
+        let [min, max] = [self.min, self.max].map(text::duration);
+        format!("a duration such as `250ms`, `45s`, `10m`, `1h`; {min} to {max}")
+    }
+}
+
+impl Shape for Size {
+    type Value = usize;
+
+    fn parse(&self, raw: &Raw) -> Result<usize, String> {
+        let text = raw.text()?;
+        let (number, unit) = number_and_unit(text)?;
+        let unit_bytes = match unit.to_ascii_lowercase().as_str() {
+            "" | "b" => Some(1),
+            "kb" => Some(1_000),
+            "mb" => Some(1_000_000),
+            "gb" => Some(1_000_000_000),
+            "kib" => Some(1 << 10),
+            "mib" => Some(1 << 20),
+            "gib" => Some(1 << 30),
+            _ => None,
+        };
+        let unit_bytes = unit_bytes.ok_or_else(|| format!("{} is no unit of size", quoted(&unit)))?;
+        let bytes = usize::try_from(number.saturating_mul(unit_bytes)).unwrap_or(usize::MAX);
+        if bytes < self.min || bytes > self.max {
+            return Err(format!("{} is out of range", quoted(text)));
+        }
+        Ok(bytes)
+    }
+
+    fn takes(&self) -> String {
+        format!("a size such as `600kB`, `64MiB`; {} to {} bytes", self.min, self.max)
+    }
+}
+
+fn number_and_unit(text: &str) -> Result<(u64, String), String> {
+    let digits = text.chars().take_while(char::is_ascii_digit).count();
+    let (number, unit) = text.split_at(digits);
+    let number = number.parse().map_err(|_| format!("{} does not start with a whole number", quoted(text)))?;
+    Ok((number, unit.trim().to_owned()))
+}
+
+impl Shape for OneLine {
+    type Value = String;
+
+    fn parse(&self, raw: &Raw) -> Result<String, String> {
+        let text = raw.text()?;
+        if text.chars().any(char::is_control) {
+            return Err("it has a line break or a control character".to_owned());
+        }
+        Ok(text.to_owned())
+    }
+
+    fn takes(&self) -> String {
+        "one line of text".to_owned()
+    }
+}
+
+impl Shape for Secret {
+    type Value = SecretString;
+
+    fn parse(&self, raw: &Raw) -> Result<SecretString, String> {
+        let text = raw.text()?;
+        if !text.chars().all(|c| c.is_ascii_graphic()) {
+            return Err("it has a blank or a character that no key has".to_owned());
+        }
+        Ok(SecretString::from(text))
+    }
+
+    fn takes(&self) -> String {
+        "a secret".to_owned()
+    }
+
+    fn show(&self, _: &Raw) -> String {
+        "set (hidden)".to_owned()
+    }
+}
+
+impl Shape for Place {
+    type Value = PathBuf;
+
+    fn parse(&self, raw: &Raw) -> Result<PathBuf, String> {
+        absolute(raw.text()?)
+    }
+
+    fn takes(&self) -> String {
+        format!("a {}; `~/` is the home folder", self.0)
+    }
+}
+
+fn absolute(text: &str) -> Result<PathBuf, String> {
+    let path = match (text.strip_prefix("~/"), directories::BaseDirs::new()) {
+        (Some(rest), Some(folders)) => folders.home_dir().join(rest),
+        _ => PathBuf::from(text),
+    };
+    std::path::absolute(&path).map_err(|error| format!("{} is no path ({error})", quoted(text)))
+}
+
+impl Shape for Address {
+    type Value = SocketAddr;
+
+    fn parse(&self, raw: &Raw) -> Result<SocketAddr, String> {
+        let text = raw.text()?;
+        text.parse().map_err(|_| format!("{} is not an address with a port", quoted(text)))
+    }
+
+    fn takes(&self) -> String {
+        "an address such as `127.0.0.1:8787`".to_owned()
+    }
+}
+
+impl Shape for Model {
+    type Value = ModelId;
+
+    fn parse(&self, raw: &Raw) -> Result<ModelId, String> {
+        ModelId::parse(raw.text()?).map_err(|error| error.to_string())
+    }
+
+    fn takes(&self) -> String {
+        "a model's id".to_owned()
+    }
+}
+
+impl Shape for List {
+    type Value = Vec<String>;
+
+    fn parse(&self, raw: &Raw) -> Result<Vec<String>, String> {
+        match raw {
+            Raw::List(items) => Ok(items.iter().filter(|item| !item.trim().is_empty()).cloned().collect()),
+            Raw::Text(text) => {
+                Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
+            }
+            Raw::Pairs(_) => Err("a table stands where a list belongs".to_owned()),
+        }
+    }
+
+    fn takes(&self) -> String {
+        "a list; in the environment, separated by commas".to_owned()
+    }
+}

@@ -1,0 +1,91 @@
+//! The shapes of what goes over the web: base URL, headers and query.
+
+use http::{HeaderName, HeaderValue};
+use secrecy::SecretString;
+use url::Url;
+
+use super::{Raw, Shape, quoted};
+
+pub struct BaseUrl;
+pub struct Headers;
+pub struct Query;
+
+impl Shape for BaseUrl {
+    type Value = Url;
+
+    /// Whether plain http is fine is decided where `openai.allow_insecure` is known too.
+    fn parse(&self, raw: &Raw) -> Result<Url, String> {
+        let url = Url::parse(raw.text()?).map_err(|error| format!("it is no URL ({error})"))?;
+        if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
+            return Err("it is no https URL".to_owned());
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err("it has a user name or password in it; use openai.api_key or openai.headers".to_owned());
+        }
+        if url.query().is_some() || url.fragment().is_some() {
+            return Err("it has a `?` or `#` in it; use openai.query for parameters".to_owned());
+        }
+        Ok(url)
+    }
+
+    fn takes(&self) -> String {
+        "a URL such as `https://api.openai.com/v1`".to_owned()
+    }
+}
+
+impl Shape for Headers {
+    type Value = Vec<(HeaderName, SecretString)>;
+
+    fn parse(&self, raw: &Raw) -> Result<Self::Value, String> {
+        pairs(raw, '\n', ':')?.into_iter().map(|(name, value)| header(&name, &value)).collect()
+    }
+
+    fn takes(&self) -> String {
+        "a table of names and values; in the environment, lines of `Name: value`".to_owned()
+    }
+
+    fn show(&self, raw: &Raw) -> String {
+        names(pairs(raw, '\n', ':'))
+    }
+}
+
+fn header(name: &str, value: &str) -> Result<(HeaderName, SecretString), String> {
+    let parsed = name.parse().map_err(|_| format!("{} is no header name", quoted(name)))?;
+    HeaderValue::from_str(value).map_err(|_| format!("the value of {} has a character no header has", quoted(name)))?;
+    Ok((parsed, SecretString::from(value)))
+}
+
+impl Shape for Query {
+    type Value = Vec<(String, String)>;
+
+    fn parse(&self, raw: &Raw) -> Result<Self::Value, String> {
+        pairs(raw, '&', '=')
+    }
+
+    fn takes(&self) -> String {
+        "a table of names and values".to_owned()
+    }
+
+    fn show(&self, raw: &Raw) -> String {
+        names(pairs(raw, '&', '='))
+    }
+}
+
+fn names(pairs: Result<Vec<(String, String)>, String>) -> String {
+    Raw::Pairs(pairs.unwrap_or_default()).to_string()
+}
+
+fn pairs(raw: &Raw, between: char, within: char) -> Result<Vec<(String, String)>, String> {
+    match raw {
+        Raw::Pairs(pairs) => Ok(pairs.clone()),
+        Raw::List(_) => Err("a list stands where a table belongs".to_owned()),
+        Raw::Text(text) => {
+            text.split(between).filter(|part| !part.trim().is_empty()).map(|p| pair(p, within)).collect()
+        }
+    }
+}
+
+fn pair(text: &str, within: char) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(within).ok_or_else(|| format!("a part of it has no `{within}`"))?;
+    Ok((name.trim().to_owned(), value.trim().to_owned()))
+}

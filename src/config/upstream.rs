@@ -1,0 +1,88 @@
+//! What the settings together say about the upstream: whether its URL is safe, and where its key comes from.
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::{
+    Upstream,
+    error::Problem,
+    layers::Layers,
+    settings::{self as s, Setting},
+};
+use crate::{
+    catalogue::Retired,
+    openai::{self, is_loopback, is_openai},
+};
+
+pub(super) fn openai(layers: &Layers, upstream: Upstream) -> Result<openai::Config, Problem> {
+    let base_url = base_url(layers)?;
+    let first_byte = layers.optional(&s::FIRST_BYTE_TIMEOUT)?;
+    let mut config = openai::Config {
+        key: key(layers, &base_url)?,
+        base_url,
+        organization: layers.optional(&s::ORGANIZATION)?,
+        project: layers.optional(&s::PROJECT)?,
+        headers: layers.optional(&s::HEADERS)?.unwrap_or_default(),
+        query: layers.optional(&s::QUERY)?.unwrap_or_default(),
+        api: layers.value(&s::API)?,
+        max_retries: layers.value(&s::MAX_RETRIES)?,
+        connect_timeout: layers.value(&s::CONNECT_TIMEOUT)?,
+        first_byte_timeout_text: first_byte.unwrap_or(Duration::from_mins(2)),
+        first_byte_timeout_image: first_byte.unwrap_or(Duration::from_mins(5)),
+        idle_timeout: layers.value(&s::IDLE_TIMEOUT)?,
+        requests_per_minute: layers.optional(&s::REQUESTS_PER_MINUTE)?,
+        images_per_minute: layers.optional(&s::IMAGES_PER_MINUTE)?,
+        image_transfer: layers.value(&s::IMAGE_TRANSFER)?,
+        max_response_bytes: layers.value(&s::MAX_RESPONSE_BYTES)?,
+    };
+    if upstream == Upstream::Sandbox {
+        // Nothing that is meant for the real upstream goes to the sandbox.
+        config.key = openai::Key::NotNeeded;
+        config.organization = None;
+        config.project = None;
+        config.headers.clear();
+        config.query.clear();
+    }
+    Ok(config)
+}
+
+/// Retired names are replaced where their retirement is known to hold: other servers may well have such models.
+pub(super) fn retired_models_at(base_url: &Url, upstream: Upstream) -> Retired {
+    if upstream == Upstream::Sandbox || is_openai(base_url) { Retired::Replace } else { Retired::Send }
+}
+
+fn base_url(layers: &Layers) -> Result<Url, Problem> {
+    let url = layers.value(&s::BASE_URL)?;
+    if url.scheme() == "http" && !is_loopback(&url) && !layers.value(&s::ALLOW_INSECURE)? {
+        let wrong = "plain http to another machine shows the key and every prompt to the network; \
+                     use https, or set openai.allow_insecure to true";
+        return Err(layers.problem(&s::BASE_URL, wrong.to_owned()));
+    }
+    Ok(url)
+}
+
+/// The stronger layer wins; within one, the key itself goes before a file, a file before a command.
+fn key(layers: &Layers, base_url: &Url) -> Result<openai::Key, Problem> {
+    let headers = layers.optional(&s::HEADERS)?.unwrap_or_default();
+    if headers.iter().any(|(name, _)| name == "authorization" || name == "api-key") {
+        return Ok(openai::Key::NotNeeded);
+    }
+    let (value, file, command) =
+        (rank(layers, &s::API_KEY), rank(layers, &s::API_KEY_FILE), rank(layers, &s::API_KEY_COMMAND));
+    let key = match value.max(file).max(command) {
+        0 if is_openai(base_url) => openai::Key::Missing,
+        0 => openai::Key::NotNeeded,
+        strongest if value == strongest => {
+            let from = layers.source(&s::API_KEY).to_string();
+            openai::Key::Value { secret: layers.value(&s::API_KEY)?, from }
+        }
+        strongest if file == strongest => openai::Key::File(layers.value(&s::API_KEY_FILE)?),
+        _ => openai::Key::Command(layers.value(&s::API_KEY_COMMAND)?),
+    };
+    Ok(key)
+}
+
+fn rank<S>(layers: &Layers, setting: &Setting<S>) -> u8 {
+    layers.source(setting).rank()
+}

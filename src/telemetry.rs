@@ -1,0 +1,187 @@
+//! Logs: to stderr, through a non-blocking writer, never with a secret or a prompt in them.
+//!
+//! A line is handed to a thread of its own that starts with the first one. When stderr is not read, lines are counted
+//! and lost; nobody waits. When it is closed, they are lost.
+
+use std::{
+    io::{self, Write},
+    panic,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, SyncSender, sync_channel},
+    },
+    thread,
+    time::Duration,
+};
+
+use tracing::{Level, Subscriber, level_filters::LevelFilter, subscriber};
+use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, registry};
+
+use crate::text;
+
+/// Lines that may wait for stderr, and the characters that one may have: together the log's memory at most.
+const LINES: usize = 512;
+const LINE_CHARS: usize = 8_192;
+/// How long the end of the process waits for the last lines.
+const FLUSH: Duration = Duration::from_millis(200);
+
+#[derive(Debug, Clone, Copy)]
+pub struct Config {
+    pub level: Level,
+    pub format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    Text,
+    Json,
+}
+
+/// Writes the last lines when it is dropped. Keep it until the end of `main`.
+#[derive(Debug)]
+#[must_use = "dropping it ends the wait for the last lines"]
+pub struct Guard(Log);
+
+/// Starts the log of this process, once. Other crates' events pass from `warn` up, since they may hold whole messages.
+/// A panic is logged with its place alone, since its text may hold anything.
+pub fn start(config: Config) -> Guard {
+    let log = Log::default();
+    let writer = log.clone();
+    let lines = fmt::layer().with_writer(move || writer.clone()).with_ansi(false);
+    let levels = Targets::new()
+        .with_default(LevelFilter::from_level(config.level.min(Level::WARN)))
+        .with_target(env!("CARGO_CRATE_NAME"), config.level);
+    match config.format {
+        Format::Text => install(registry().with(levels).with(lines)),
+        Format::Json => install(registry().with(levels).with(lines.json().flatten_event(true))),
+    }
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        tracing::error!(place, "panicked");
+    }));
+    Guard(log)
+}
+
+/// A second start keeps the first subscriber: tests start several programs in one process.
+fn install(subscriber: impl Subscriber + Send + Sync) {
+    let _ = subscriber::set_global_default(subscriber);
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        let Some(lines) = self.0.lines.get() else { return };
+        let (done, written) = sync_channel(1);
+        if lines.try_send(Line::Flush(done)).is_ok() {
+            let _ = written.recv_timeout(FLUSH);
+        }
+    }
+}
+
+#[derive(Debug, Clone, Default)]
+struct Log {
+    lines: Arc<OnceLock<SyncSender<Line>>>,
+    lost: Arc<AtomicUsize>,
+}
+
+enum Line {
+    Text(String),
+    Flush(SyncSender<()>),
+}
+
+/// One `write` is one event: that is how the formatting layer writes.
+impl Write for Log {
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let line = text::clip(&text::escape(text.trim_end_matches('\n')), LINE_CHARS).into_owned() + "\n";
+        let lines = self.lines.get_or_init(|| drain_to_stderr(self.lost.clone()));
+        if lines.try_send(Line::Text(line)).is_err() {
+            self.lost.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Starts the writing thread. Where none can be started, every line is lost.
+fn drain_to_stderr(lost: Arc<AtomicUsize>) -> SyncSender<Line> {
+    let (lines, waiting) = sync_channel(LINES);
+    let _ = thread::Builder::new().name("log".to_owned()).spawn(move || drain(&waiting, &lost, io::stderr()));
+    lines
+}
+
+fn drain(waiting: &Receiver<Line>, lost: &AtomicUsize, mut out: impl Write) {
+    for line in waiting {
+        match line {
+            Line::Text(text) => {
+                let _ = out.write_all(text.as_bytes());
+            }
+            Line::Flush(done) => {
+                let _ = done.try_send(());
+            }
+        }
+        let lost = lost.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            let _ = writeln!(out, "{lost} log lines were lost: stderr was not read");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A log that writes into a channel that nobody reads yet.
+    fn unread() -> (Log, Receiver<Line>) {
+        let (lines, waiting) = sync_channel(LINES);
+        let log = Log::default();
+        log.lines.set(lines).unwrap();
+        (log, waiting)
+    }
+
+    fn written(log: Log, waiting: &Receiver<Line>) -> String {
+        let lost = log.lost.clone();
+        drop(log);
+        let mut out = Vec::new();
+        drain(waiting, &lost, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn i06_an_event_is_one_line_without_control_characters() {
+        let (mut log, waiting) = unread();
+        log.write_all("a\u{1b}[31m\nINFO forged \u{202e}\u{e0041}\n".as_bytes()).unwrap();
+        assert_eq!(written(log, &waiting), "a\\u001b[31m\\nINFO forged \\u202e\\udb40\\udc41\n");
+    }
+
+    #[test]
+    fn c08_a_stderr_that_nobody_reads_loses_lines_and_says_so() {
+        let (mut log, waiting) = unread();
+        for _ in 0..LINES + 5 {
+            log.write_all(b"event\n").unwrap();
+        }
+        let written = written(log, &waiting);
+        assert!(written.starts_with("event\n5 log lines were lost: stderr was not read\nevent\n"), "{written}");
+        assert_eq!(written.matches("event\n").count(), LINES);
+    }
+
+    #[test]
+    fn c08_a_closed_stderr_is_no_failure() {
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (mut log, waiting) = unread();
+        log.write_all(b"event\n").unwrap();
+        drop(Guard(log));
+        drain(&waiting, &AtomicUsize::new(1), Closed);
+    }
+}

@@ -1,0 +1,42 @@
+//! The generated pages of `docs/` are fresh, and the README quotes what the program says.
+#![allow(clippy::disallowed_methods, reason = "a test may read its environment")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed expectation is a failed test"
+)]
+
+use std::{fs, path::Path};
+
+#[path = "docs/errors.rs"]
+mod errors;
+#[path = "docs/readme.rs"]
+mod readme;
+#[path = "docs/schema.rs"]
+mod schema;
+#[path = "docs/tools.rs"]
+mod tools;
+
+/// A file of `docs/` and what writes it.
+type Page = (&'static str, fn() -> String);
+
+const PAGES: &[Page] = &[
+    ("configuration.md", mcp_openai::config::markdown),
+    ("tools.md", tools::markdown),
+    ("errors.md", errors::markdown),
+];
+
+#[test]
+fn generated_pages_are_fresh() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
+    for (name, write) in PAGES {
+        let (page, path) = (write(), docs.join(name));
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            fs::create_dir_all(&docs).and_then(|()| fs::write(&path, &page)).expect("docs/ can be written to");
+        }
+        let kept = fs::read_to_string(&path).unwrap_or_default().replace("\r\n", "\n");
+        assert!(kept == page, "docs/{name} is stale; refresh it with: UPDATE_DOCS=1 cargo test --test docs");
+    }
+}

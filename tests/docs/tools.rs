@@ -1,0 +1,70 @@
+//! `docs/tools.md`, written from what the server answers to `tools/list`.
+
+use mcp_openai::{
+    app::App,
+    config::{Config, Flags, Upstream},
+};
+use serde_json::Value;
+
+use crate::schema;
+
+const HEAD: &str = "\
+<!-- Generated from what tools/list answers. Refresh with: UPDATE_DOCS=1 cargo test --test docs -->
+# Tools
+
+A result comes in several forms, so that every client can show it: a text that stands alone; for pictures, previews to
+look at and links to the originals (`image://ID`, which `resources/read` gives whole); and the fields below as
+`structuredContent`, which never holds the pictures themselves. A field that is not known is left away.
+
+A failed call has `isError` and only the field `error`: see [errors.md](errors.md).
+
+With a progress token a call reports its stages at least every 10 s; a text answer's new words come in
+`_meta[\"mcp-openai/delta\"]` of each progress message, and the deltas in order are the answer, which the result repeats
+whole. A cancelled call ends its request within 200 ms; what is paid for is kept.
+
+Arguments are checked before anything is sent, and what is refused is told with the allowed values. What makes sense but
+does not suit the model is left out with a warning.
+";
+
+/// The whole page.
+pub fn markdown() -> String {
+    listed().iter().fold(HEAD.to_owned(), |page, tool| page + &section(tool))
+}
+
+/// Every tool, as a client gets it.
+pub fn listed() -> Vec<Value> {
+    let directory = tempfile::tempdir().unwrap();
+    let no_settings = directory.path().join("none.toml");
+    std::fs::write(&no_settings, "").unwrap();
+    let flags = Flags { file: Some(no_settings), upstream: Upstream::Configured, settings: Vec::new() };
+    let config = Config::load_from(&flags, |_| None).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let server = runtime.block_on(App::build(config)).unwrap().server();
+    server.listing().iter().map(|tool| serde_json::to_value(tool).unwrap()).collect()
+}
+
+fn section(tool: &Value) -> String {
+    let text = |field: &str| tool[field].as_str().unwrap();
+    let (name, title, description) = (text("name"), text("title"), text("description"));
+    let effect = match tool["annotations"]["readOnlyHint"].as_bool() {
+        Some(true) => "It changes nothing.",
+        _ => "It adds, and changes or removes nothing that is there.",
+    };
+    let arguments = schema::rows(&tool["inputSchema"]);
+    let mut output = tool["outputSchema"].clone();
+    output["properties"].as_object_mut().unwrap().remove("error");
+    let fields = schema::rows(&output);
+    format!(
+        "
+## {name}
+
+**{title}.** {description} {effect}
+
+| argument | takes | what it is |
+|---|---|---|
+{arguments}
+| result | holds | what it is |
+|---|---|---|
+{fields}"
+    )
+}

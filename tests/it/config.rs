@@ -1,0 +1,275 @@
+//! The configuration: layers, provenance and what is said about mistakes.
+
+use std::{ffi::OsString, io::Write as _, path::Path, time::Duration};
+
+use mcp_openai::{
+    catalogue::Retired,
+    config::{Config, Error, Flag, Flags, Upstream},
+    openai::{Api, Key, Transfer},
+    preview,
+};
+use secrecy::ExposeSecret;
+
+const CANARY: &str = "sk-canary-0123456789abcdef";
+
+/// A configuration of a file's text and an environment.
+fn load(file: &str, env: &[(&str, &str)]) -> Result<Config, Error> {
+    load_with(file, env, Flags::default()).1
+}
+
+fn load_with(file: &str, env: &[(&str, &str)], flags: Flags) -> (String, Result<Config, Error>) {
+    let mut on_disk = tempfile::NamedTempFile::new().unwrap();
+    on_disk.write_all(file.as_bytes()).unwrap();
+    let flags = Flags { file: Some(on_disk.path().to_owned()), ..flags };
+    let config = Config::load_from(&flags, |name| {
+        env.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
+    });
+    (on_disk.path().display().to_string(), config)
+}
+
+/// What is said about a mistake, the file's path cut to `FILE`.
+fn complaint(file: &str, env: &[(&str, &str)]) -> String {
+    let (path, config) = load_with(file, env, Flags::default());
+    config.unwrap_err().to_string().replace(&path, "FILE")
+}
+
+#[test]
+fn the_defaults_are_those_of_the_contract() {
+    let config = load("", &[]).unwrap();
+    assert_eq!(config.openai.base_url.as_str(), "https://api.openai.com/v1");
+    assert!(matches!(config.openai.key, Key::Missing));
+    assert_eq!((config.openai.api, config.openai.image_transfer), (Api::Auto, Transfer::Whole));
+    assert_eq!((config.openai.max_retries, config.openai.max_response_bytes), (2, 64 << 20));
+    assert_eq!(config.openai.connect_timeout, Duration::from_secs(5));
+    assert_eq!(config.openai.first_byte_timeout_text, Duration::from_mins(2));
+    assert_eq!(config.openai.first_byte_timeout_image, Duration::from_mins(5));
+    assert_eq!(config.openai.idle_timeout, Duration::from_mins(1));
+    assert_eq!((config.timeouts.text, config.timeouts.image), (Duration::from_mins(10), Duration::from_mins(10)));
+    assert_eq!((config.queue.running, config.queue.waiting), (16, 256));
+    assert_eq!((config.preview.mode, config.preview.max_bytes), (preview::Mode::Auto, 600_000));
+    assert_eq!((config.preview.max_side, config.http.max_body_bytes), (1024, 16 << 20));
+    assert_eq!((config.http.bind.to_string().as_str(), config.drain), ("127.0.0.1:8787", Duration::from_secs(5)));
+    assert_eq!((config.catalogue.retired, config.provenance.len()), (Retired::Replace, 0));
+    assert!(config.images.dir.ends_with("mcp-openai"), "{:?}", config.images.dir);
+}
+
+#[test]
+fn a_flag_goes_before_the_environment_and_that_before_the_file() {
+    let file = "[log]\nlevel = 'error'\n[timeouts]\ntext = '1m'\nimage = '2m'";
+    let env = [("MCP_OPENAI_LOG", "debug"), ("MCP_OPENAI_TEXT_TIMEOUT", "250ms")];
+    let flag = Flag { key: "log.level", name: "--log-level", value: "warn".to_owned() };
+    let (path, config) = load_with(file, &env, Flags { settings: vec![flag], ..Flags::default() });
+    let config = config.unwrap();
+    assert_eq!(config.log.level, tracing::Level::WARN);
+    assert_eq!((config.timeouts.text, config.timeouts.image), (Duration::from_millis(250), Duration::from_mins(2)));
+    let lines: Vec<_> = config.provenance.iter().map(|p| format!("{} = {} ({})", p.key, p.value, p.source)).collect();
+    insta::assert_snapshot!(lines.join("\n").replace(&path, "FILE"), @r"
+    timeouts.text = 250ms (environment variable MCP_OPENAI_TEXT_TIMEOUT)
+    timeouts.image = 2m (FILE:5:1)
+    log.level = warn (flag --log-level)
+    ");
+}
+
+#[test]
+fn every_key_can_be_set_in_the_file() {
+    let config = load(
+        r#"
+        drain = "1s"
+        preview = "never"
+        openai.base_url = "http://127.0.0.1:8080/v1"
+        openai.headers = { X-Team = "blue", x-number = 7 }
+        openai.query = { api-version = "preview" }
+        openai.api = "chat"
+        openai.image_transfer = "streamed"
+        openai.max_retries = 0
+        openai.first_byte_timeout = "1h"
+        openai.max_response_bytes = 2048
+        openai.organization = "org-1"
+        limits = { requests_per_minute = 60, images_per_minute = 5 }
+        queue = { running = 2, waiting = 0 }
+        models = { text = "llama-5", image = "flux", retired = "refuse", file = "/etc/models.toml" }
+        images.dir = "/srv/pictures"
+        http = { bind = "[::1]:9000", allowed_hosts = ["a.example"], allowed_origins = ["https://b.example"], max_body_bytes = "1MiB" }
+        "#,
+        &[],
+    )
+    .unwrap();
+    assert_eq!((config.drain, config.preview.mode), (Duration::from_secs(1), preview::Mode::Never));
+    let headers: Vec<_> = config.openai.headers.iter().map(|(n, v)| format!("{n}: {}", v.expose_secret())).collect();
+    assert_eq!(headers, ["x-team: blue", "x-number: 7"]);
+    assert_eq!(config.openai.query, [("api-version".to_owned(), "preview".to_owned())]);
+    assert_eq!((config.openai.api, config.openai.image_transfer), (Api::Chat, Transfer::Streamed));
+    assert_eq!((config.openai.max_retries, config.openai.max_response_bytes), (0, 2048));
+    assert_eq!(config.openai.first_byte_timeout_text, Duration::from_hours(1));
+    assert_eq!(config.openai.organization.as_deref(), Some("org-1"));
+    assert_eq!(config.openai.requests_per_minute.unwrap().get(), 60);
+    assert_eq!((config.queue.running, config.queue.waiting), (2, 0));
+    assert_eq!(config.catalogue.text.unwrap().as_str(), "llama-5");
+    assert_eq!(
+        (config.catalogue.retired, config.catalogue.file.unwrap().as_path()),
+        (Retired::Refuse, Path::new("/etc/models.toml"))
+    );
+    assert_eq!(config.images.dir, Path::new("/srv/pictures"));
+    assert_eq!((config.http.allowed_hosts, config.http.max_body_bytes), (vec!["a.example".to_owned()], 1 << 20));
+}
+
+#[test]
+fn every_setting_with_a_variable_is_read_from_it() {
+    let env = [
+        ("OPENAI_CUSTOM_HEADERS", "X-One: 1\nX-Two: a: b\n"),
+        ("MCP_OPENAI_HTTP_ALLOWED_HOSTS", "a.example, b.example"),
+        ("MCP_OPENAI_PREVIEW_MAX_BYTES", "1.5MB"),
+    ];
+    assert!(complaint("", &env).contains("MCP_OPENAI_PREVIEW_MAX_BYTES"));
+    let config = load("", &env[..2]).unwrap();
+    assert_eq!(config.openai.headers[1].1.expose_secret(), "a: b");
+    assert_eq!(config.http.allowed_hosts, ["a.example", "b.example"]);
+}
+
+#[test]
+fn empty_values_and_unfilled_placeholders_count_as_not_set() {
+    let env = [
+        ("OPENAI_API_KEY", "${user_config.api_key}"),
+        ("OPENAI_BASE_URL", "  "),
+        ("MCP_OPENAI_TEXT_TIMEOUT", "${user_config.timeout}"),
+    ];
+    let config = load("models.text = ''\nimages.dir = '${user_config.dir}'", &env).unwrap();
+    assert!(matches!(config.openai.key, Key::Missing));
+    assert_eq!(config.provenance, []);
+}
+
+#[test]
+fn mistakes_are_named_with_place_and_remedy() {
+    let numbers = [("MCP_OPENAI_MAX_RETRIES", "many"), ("MCP_OPENAI_MAX_RUNNING", "0"), ("MCP_OPENAI_RPM", "-1")];
+    insta::assert_snapshot!(complaint("", &numbers), @r"
+    openai.max_retries (environment variable MCP_OPENAI_MAX_RETRIES): `many` is not such a number; it takes a whole number, 0 to 10
+    limits.requests_per_minute (environment variable MCP_OPENAI_RPM): `-1` is not such a number; it takes a whole number, 1 to 1000000
+    queue.running (environment variable MCP_OPENAI_MAX_RUNNING): 0 is out of range; it takes a whole number, 1 to 1000
+    ");
+    let file = "\n[timeouts]\n  text = 600\n  image = '5 days'\n[preview]\nmode = 'sometimes'\nmax_bytes = '1TB'\n[openai]\nmax_retries = [1]";
+    insta::assert_snapshot!(complaint(file, &[]), @r"
+    openai.max_retries (FILE:9:1): a list stands where one value belongs; it takes a whole number, 0 to 10
+    timeouts.text (FILE:3:3): `600` has no unit; it takes a duration such as `250ms`, `45s`, `10m`, `1h`; 1ms to 24h
+    timeouts.image (FILE:4:3): `days` is no unit of time; it takes a duration such as `250ms`, `45s`, `10m`, `1h`; 1ms to 24h
+    preview.mode (FILE:6:1): `sometimes` is none of its words; it takes `auto`, `always`, `never`
+    preview.max_bytes (FILE:7:1): `TB` is no unit of size; it takes a size such as `600kB`, `64MiB`; 1000 to 50000000 bytes
+    ");
+}
+
+#[test]
+fn unknown_keys_are_named_with_the_nearest_one() {
+    let file = "[openai]\nbase_ulr = 'x'\n\n[spend]\nper_day = 5\n[timeout]\ntext = '5m'\n";
+    insta::assert_snapshot!(complaint(file, &[]), @r"
+    FILE:2:1: there is no setting `openai.base_ulr`; the nearest is `openai.base_url`
+    FILE:5:1: there is no setting `spend.per_day`; the nearest is `openai.api_key`
+    FILE:7:1: there is no setting `timeout.text`; the nearest is `timeouts.text`
+    ");
+}
+
+#[test]
+fn p04_a_broken_file_is_named_with_line_and_column() {
+    insta::assert_snapshot!(complaint("[openai]\napi_key = 'sk-canary\n", &[]), @r"FILE:2:21: invalid literal string, expected `'`; the file is written in TOML (https://toml.io)");
+    insta::assert_snapshot!(complaint("[openai\n", &[]), @r"FILE:1:8: unclosed table, expected `]`; the file is written in TOML (https://toml.io)");
+    let missing = Flags { file: Some("/nowhere/config.toml".into()), ..Flags::default() };
+    let error = Config::load_from(&missing, |_| None).unwrap_err().to_string();
+    assert!(error.starts_with("the file /nowhere/config.toml cannot be read: "), "{error}");
+}
+
+#[test]
+fn an_upstream_must_be_safe_to_send_a_key_to() {
+    let base = |url| load("", &[("OPENAI_BASE_URL", url)]);
+    for fine in ["https://eu.example/v1", "http://localhost:11434/v1", "http://127.0.0.2/v1", "http://[::1]:1/v1"] {
+        assert!(base(fine).is_ok(), "{fine}");
+    }
+    for (url, wrong) in [
+        ("http://10.0.0.1/v1", "plain http to another machine"),
+        ("http://localhost.example/v1", "plain http to another machine"),
+        ("https://user:pass@eu.example/v1", "user name or password"),
+        ("https://eu.example/v1?key=secret", "has a `?`"),
+        ("ftp://eu.example", "no https URL"),
+        ("eu.example/v1", "no URL"),
+    ] {
+        let error = base(url).unwrap_err().to_string();
+        assert!(error.starts_with("openai.base_url (environment variable OPENAI_BASE_URL): "), "{error}");
+        assert!(error.contains(wrong) && !error.contains("pass@") && !error.contains("secret"), "{error}");
+    }
+    let insecure = [("OPENAI_BASE_URL", "http://10.0.0.1/v1"), ("MCP_OPENAI_ALLOW_INSECURE", "true")];
+    assert!(load("", &insecure).is_ok());
+}
+
+#[test]
+fn the_key_comes_from_the_strongest_layer_then_value_file_command() {
+    let all = "openai.api_key = 'a'\nopenai.api_key_file = '/b'\nopenai.api_key_command = 'c d'";
+    let key = |file: &str, env: &[(&str, &str)]| match load(file, env).unwrap().openai.key {
+        Key::Value { secret, from } => {
+            format!("{} from {}", secret.expose_secret(), from.split("/tmp").next().unwrap())
+        }
+        Key::File(path) => path.display().to_string(),
+        Key::Command(line) => line,
+        Key::Missing => "missing".to_owned(),
+        Key::NotNeeded => "not needed".to_owned(),
+    };
+    assert_eq!(key(all, &[("OPENAI_API_KEY", "e")]), "e from environment variable OPENAI_API_KEY");
+    assert_eq!(key(all, &[("OPENAI_API_KEY_FILE", "/e")]), "/e");
+    assert!(key(all, &[]).starts_with("a from "));
+    assert_eq!(key(&all[20..], &[]), "/b");
+    assert_eq!(key("openai.api_key_command = 'c d'", &[]), "c d");
+    assert_eq!(key("", &[]), "missing");
+    assert_eq!(key("", &[("OPENAI_BASE_URL", "http://localhost:1/v1")]), "not needed");
+    let azure = [("OPENAI_CUSTOM_HEADERS", "api-key: x"), ("OPENAI_API_KEY", "e")];
+    assert_eq!(key("", &azure), "not needed", "OpenAI's key does not go where another one stands in for it");
+}
+
+#[test]
+fn retired_models_are_replaced_only_where_they_are_known_to_be_retired() {
+    let retired = |url| load("", &[("OPENAI_BASE_URL", url)]).unwrap().catalogue.retired;
+    assert_eq!(retired("https://api.openai.com/v1"), Retired::Replace);
+    assert_eq!(retired("https://eu.api.openai.com/v1"), Retired::Replace);
+    assert_eq!(retired("http://localhost:11434/v1"), Retired::Send);
+    assert_eq!(retired("https://evil-api.openai.com.example/v1"), Retired::Send);
+}
+
+#[test]
+fn the_sandbox_gets_nothing_that_is_meant_for_the_upstream() {
+    let env = [("OPENAI_API_KEY", CANARY), ("OPENAI_CUSTOM_HEADERS", "api-key: x"), ("OPENAI_ORG_ID", "org-1")];
+    let flags = Flags { upstream: Upstream::Sandbox, ..Flags::default() };
+    let config = load_with("openai.query = { a = 'b' }", &env, flags).1.unwrap();
+    assert!(matches!(config.openai.key, Key::NotNeeded));
+    assert!(config.openai.headers.is_empty() && config.openai.query.is_empty() && config.openai.organization.is_none());
+    assert_eq!(config.catalogue.retired, Retired::Replace);
+}
+
+#[test]
+fn i07_a_key_shows_in_no_provenance_error_or_debug() {
+    let env = [
+        ("OPENAI_API_KEY", CANARY),
+        ("OPENAI_CUSTOM_HEADERS", &format!("X-Key: {CANARY}")),
+        ("MCP_OPENAI_TEXT_MODEL", CANARY),
+    ];
+    let config = load("openai.organization = 'org-visible'", &env).unwrap();
+    let shown = format!("{:?}", config.provenance);
+    assert!(shown.contains("org-visible") && !shown.contains("canary"), "{shown}");
+    let openai = format!("{:?}", config.openai);
+    assert!(!openai.contains("canary"), "{openai}");
+    for name in ["MCP_OPENAI_MAX_RETRIES", "MCP_OPENAI_API", "MCP_OPENAI_TEXT_TIMEOUT", "MCP_OPENAI_HTTP_BIND"] {
+        let error = complaint("", &[(name, CANARY)]);
+        assert!(error.contains(name) && !error.contains("canary"), "{error}");
+    }
+    let split = complaint("", &[("OPENAI_API_KEY", &format!("{CANARY} {CANARY}"))]);
+    assert!(split.contains("OPENAI_API_KEY") && !split.contains("canary"), "{split}");
+    let as_number = complaint(&format!("openai.api_key = '{CANARY}\n"), &[]);
+    assert!(!as_number.contains("canary"), "{as_number}");
+}
+
+#[test]
+fn every_default_reads_as_its_own_setting_and_no_name_stands_twice() {
+    use mcp_openai::config::{settings, shape::Raw};
+    let mut names = std::collections::BTreeSet::new();
+    for setting in settings::ALL {
+        assert!(names.insert(setting.key()), "{} stands twice", setting.key());
+        assert!(setting.env().is_none_or(|name| names.insert(name)), "{:?} stands twice", setting.env());
+        if let settings::Fallback::Is(text) = setting.default() {
+            assert_eq!(setting.check(&Raw::Text(text.to_owned())), Ok(()), "{}", setting.key());
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! The real binary on stdio: nothing but protocol on stdout, and every way to end.
+#![cfg(unix)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a failed expectation is a failed test"
+)]
+#![allow(clippy::needless_pass_by_value, reason = "json!({..}) reads better than &json!({..})")]
+
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{TcpListener, TcpStream},
+    os::{fd::OwnedFd, unix::net::UnixStream},
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+/// Longer than the drain, the retries of a busy machine included.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The binary as a client starts it, and an upstream that accepts and says nothing.
+struct Program {
+    child: Child,
+    input: Option<Box<dyn Write>>,
+    output: Option<BufReader<Box<dyn Read>>>,
+    upstream: TcpListener,
+    home: TempDir,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Over {
+    Pipes,
+    /// As Node starts its children.
+    Sockets,
+}
+
+impl Program {
+    fn start(over: Over) -> Self {
+        Self::start_as(Command::new(env!("CARGO_BIN_EXE_mcp-openai")), over)
+    }
+
+    fn start_as(mut command: Command, over: Over) -> Self {
+        let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+        let home = tempfile::tempdir().unwrap();
+        command
+            .arg("stdio")
+            .env_clear()
+            .env("HOME", home.path())
+            .env("OPENAI_API_KEY", "sk-test")
+            .env("MCP_OPENAI_IMAGES_DIR", home.path().join("pictures"))
+            .env("OPENAI_BASE_URL", format!("http://{}/v1", upstream.local_addr().unwrap()))
+            .stderr(Stdio::null());
+        let (child, input, output): (Child, Box<dyn Write>, Box<dyn Read>) = match over {
+            Over::Pipes => {
+                let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+                let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+                (child, Box::new(input), Box::new(output))
+            }
+            Over::Sockets => {
+                let ((near_in, far_in), (near_out, far_out)) =
+                    (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+                let child = command.stdin(OwnedFd::from(far_in)).stdout(OwnedFd::from(far_out)).spawn().unwrap();
+                // The command holds the far ends as long as it lives.
+                drop(command);
+                (child, Box::new(near_in), Box::new(near_out))
+            }
+        };
+        let mut program = Self { child, input: Some(input), output: Some(BufReader::new(output)), upstream, home };
+        let client = json!({"name": "test", "version": "1"});
+        let params = json!({"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client});
+        let answer = program.ask(0, "initialize", params);
+        assert_eq!(answer["result"]["serverInfo"]["name"], "mcp-openai");
+        program
+    }
+
+    fn send(&mut self, line: &str) {
+        let input = self.input.as_mut().unwrap();
+        writeln!(input, "{line}").unwrap();
+        input.flush().unwrap();
+    }
+
+    fn request(&mut self, id: u64, method: &str, params: Value) {
+        self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string());
+    }
+
+    fn next(&mut self) -> Option<Value> {
+        let mut line = String::new();
+        let read = self.output.as_mut().unwrap().read_line(&mut line).unwrap();
+        (read > 0).then(|| serde_json::from_str(&line).expect("stdout holds nothing but messages"))
+    }
+
+    fn ask(&mut self, id: u64, method: &str, params: Value) -> Value {
+        self.request(id, method, params);
+        let answer = self.next().unwrap();
+        assert_eq!(answer["id"], id, "{answer}");
+        answer
+    }
+
+    /// A call that its upstream never answers; the connection that it waits on.
+    fn hanging_call(&mut self) -> TcpStream {
+        self.request(1, "tools/call", json!({"name": "ask-openai", "arguments": {"query": "hi"}}));
+        let (mut connection, _) = self.upstream.accept().unwrap();
+        assert!(connection.read(&mut [0; 1024]).unwrap() > 0);
+        connection
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
+        assert!(sent.success());
+    }
+
+    fn ends(&mut self) -> ExitStatus {
+        let start = Instant::now();
+        while start.elapsed() < PATIENCE {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        panic!("still running after {PATIENCE:?}");
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Whether the program let go of its upstream.
+fn is_closed(mut connection: TcpStream) -> bool {
+    connection.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut rest = Vec::new();
+    match connection.read_to_end(&mut rest) {
+        Ok(_) => true,
+        Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+    }
+}
+
+#[test]
+fn c01_stdout_holds_nothing_but_protocol() {
+    for over in [Over::Pipes, Over::Sockets] {
+        let mut program = Program::start(over);
+        program.send("not json");
+        program.send("");
+        let listed = program.ask(1, "tools/list", json!({}));
+        let names: Vec<_> = listed["result"]["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
+        assert_eq!(names, ["ask-openai", "create-image"]);
+        let refused = program.ask(2, "tools/call", json!({"name": "ask-openai", "arguments": {}}));
+        assert_eq!(refused["result"]["structuredContent"]["error"]["code"], "invalid_argument");
+        program.input = None;
+        assert_eq!(program.next(), None);
+        assert!(program.ends().success());
+    }
+}
+
+#[test]
+fn c06_stdin_closes_with_a_call_in_flight() {
+    for over in [Over::Pipes, Over::Sockets] {
+        let mut program = Program::start(over);
+        let connection = program.hanging_call();
+        program.input = None;
+        assert!(program.ends().success(), "{over:?}");
+        assert!(is_closed(connection));
+    }
+}
+
+#[test]
+fn c06_a_file_is_answered_to_its_end() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let pings = (1..=3).map(|id| json!({"jsonrpc": "2.0", "id": id, "method": "ping"}).to_string() + "\n");
+    std::fs::write(file.path(), pings.collect::<String>()).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let done = Command::new(env!("CARGO_BIN_EXE_mcp-openai"))
+        .env_clear()
+        .env("HOME", home.path())
+        .stdin(file.reopen().unwrap())
+        .output()
+        .unwrap();
+    assert!(done.status.success());
+    assert_eq!(String::from_utf8(done.stdout).unwrap().lines().count(), 3);
+}
+
+/// A picture large enough that scaling it down takes a while.
+fn large_picture() -> Vec<u8> {
+    let low = |value: u32| value.to_le_bytes()[0];
+    let pixels = image::RgbImage::from_fn(1024, 1024, |x, y| image::Rgb([low(x), low(y), low(x * y)]));
+    let mut png = std::io::Cursor::new(Vec::new());
+    pixels.write_to(&mut png, image::ImageFormat::Png).unwrap();
+    png.into_inner()
+}
+
+#[test]
+fn c06_the_end_waits_for_a_picture_that_is_paid_for() {
+    let mut program = Program::start(Over::Pipes);
+    let arguments = json!({"prompt": "a fox", "size": "256x256", "name": "fox"});
+    let params = json!({"name": "create-image", "arguments": arguments, "_meta": {"progressToken": 7}});
+    program.request(1, "tools/call", params);
+    let (mut connection, _) = program.upstream.accept().unwrap();
+    assert!(connection.read(&mut [0; 4096]).unwrap() > 0);
+    let picture = base64_simd::STANDARD.encode_to_string(large_picture());
+    let body = json!({"data": [{"b64_json": picture}]}).to_string();
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+    connection.write_all(&[head.as_bytes(), body.as_bytes()].concat()).unwrap();
+    while !program.next().unwrap()["params"]["message"].as_str().unwrap().contains("keeping") {}
+
+    let cancelled = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 1}});
+    program.send(&cancelled.to_string());
+    program.input = None;
+    assert!(program.ends().success());
+    let folder = program.home.path().join("pictures");
+    assert!(names(&folder).iter().any(|name| name.ends_with("-fox.png")), "{:?}", names(&folder));
+    assert_eq!(names(&folder.join(".records")).len(), 1, "the picture has its record");
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+#[test]
+fn c07_a_signal_ends_an_idle_server() {
+    for signal in ["-TERM", "-INT"] {
+        let mut program = Program::start(Over::Pipes);
+        let start = Instant::now();
+        program.signal(signal);
+        program.ends();
+        assert!(start.elapsed() < Duration::from_secs(2), "{signal}: {:?}", start.elapsed());
+    }
+}
+
+#[test]
+fn c07_a_second_signal_ends_it_at_once() {
+    let mut program = Program::start(Over::Pipes);
+    let _connection = program.hanging_call();
+    program.signal("-TERM");
+    std::thread::sleep(Duration::from_millis(200));
+    assert!(program.child.try_wait().unwrap().is_none(), "the first one waits for the call");
+    let start = Instant::now();
+    program.signal("-TERM");
+    program.ends();
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+#[test]
+fn c08_a_closed_stdout_ends_the_server_and_its_calls() {
+    for over in [Over::Pipes, Over::Sockets] {
+        let mut program = Program::start(over);
+        let connection = program.hanging_call();
+        program.output = None;
+        program.ends();
+        assert!(is_closed(connection), "{over:?}");
+    }
+}
+
+#[test]
+fn c14_without_file_descriptors_calls_fail_and_the_next_ones_do_not() {
+    let mut command = Command::new("/bin/sh");
+    let few = "ulimit -n 32; export MCP_OPENAI_MAX_RUNNING=64 MCP_OPENAI_MAX_RETRIES=0; exec \"$0\" \"$@\"";
+    command.args(["-c", few, env!("CARGO_BIN_EXE_mcp-openai")]);
+    let mut program = Program::start_as(command, Over::Pipes);
+    let call = json!({"name": "ask-openai", "arguments": {"query": "hi"}});
+    (1..=40).for_each(|id| program.request(id, "tools/call", call.clone()));
+    for _ in 0..8 {
+        let error = program.next().unwrap()["result"]["structuredContent"]["error"].clone();
+        assert_eq!(error["code"], "unreachable");
+        assert!(error["message"].as_str().unwrap().contains("open files"), "{error}");
+    }
+    for id in 1..=40 {
+        program.send(
+            &json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}}).to_string(),
+        );
+    }
+    let upstream = program.upstream.try_clone().unwrap();
+    std::thread::spawn(move || {
+        let text = json!({"type": "output_text", "text": "hello"});
+        let body = json!({"status": "completed", "output": [{"type": "message", "content": [text]}]}).to_string();
+        let head =
+            format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+        for connection in upstream.incoming() {
+            // Those that were cancelled meanwhile are closed already.
+            let mut connection = connection.unwrap();
+            let _ = connection.read(&mut [0; 4096]);
+            let _ = connection.write_all((head.clone() + &body).as_bytes());
+        }
+    });
+    // The cancelled calls give their descriptors back one after the other: ask until there is one.
+    let start = Instant::now();
+    let recovered = (41..1_000_000_u64).any(|id| {
+        program.request(id, "tools/call", call.clone());
+        let answer = std::iter::from_fn(|| program.next()).find(|answer| answer["id"] == id).unwrap();
+        answer["result"]["content"][0]["text"] == "hello" || start.elapsed() > PATIENCE
+    });
+    assert!(recovered && start.elapsed() < PATIENCE);
+}
