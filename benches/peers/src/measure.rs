@@ -1,0 +1,19 @@
+//! What is measured; each part runs ours and its floor in turns, so that a busy moment of the machine meets both.
+
+use std::path::PathBuf;
+
+use crate::{child::Surroundings, table::Row};
+
+pub mod calls;
+pub mod pictures;
+pub mod start;
+
+/// The programs, and where they run.
+pub struct Bench {
+    pub ours: PathBuf,
+    pub echo: PathBuf,
+    pub proxy: PathBuf,
+    pub surroundings: Surroundings,
+}
+
+pub type Rows = anyhow::Result<Vec<Row>>;

@@ -1,0 +1,29 @@
+# What one does here every day. `just` lists it.
+
+_list:
+    @just --list --unsorted
+
+# a whole MCP session against the embedded sandbox (or OpenAI, with OPENAI_API_KEY)
+demo:
+    cargo run --release -- demo
+
+# every test
+test *arguments:
+    cargo test {{ arguments }}
+
+# format and clippy, as strict as the gate
+lint:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets -- -D warnings
+
+# write docs/ anew from the code
+docs:
+    UPDATE_DOCS=1 cargo test --test docs
+
+# how light and how fast it is, beside floors built in the same run
+bench:
+    cargo run --release --quiet --package peers --bin bench
+
+# the whole gate
+ci:
+    .ci/run
