@@ -1,0 +1,91 @@
+//! Each rule of the tidy test bites on a bad sample, and leaves a good one alone.
+
+use super::{
+    reading::{Fault, Source},
+    *,
+};
+
+fn source(path: &str, text: &str) -> Source {
+    Source { path: path.to_owned(), text: text.to_owned() }
+}
+
+fn said(faults: impl IntoIterator<Item = Fault>) -> Vec<String> {
+    faults.into_iter().map(|fault| fault.to_string()).collect()
+}
+
+#[test]
+fn a_file_without_header() {
+    assert!(header(&source("src/a.rs", "//! Good.\n")).is_none());
+    assert_eq!(said(header(&source("src/a.rs", "use b;\n"))), ["src/a.rs:1: opens without `//!`: what does it do?"]);
+}
+
+#[test]
+fn a_file_that_is_too_long() {
+    assert!(length(&source("src/a.rs", &"\n".repeat(400))).is_none());
+    assert_eq!(
+        said(length(&source("src/a.rs", &"\n".repeat(401)))),
+        ["src/a.rs:401: 401 lines, 400 at most: split it"]
+    );
+}
+
+#[test]
+fn a_mod_rs() {
+    assert_eq!(
+        said(module_file(&source("src/a/mod.rs", ""))),
+        ["src/a/mod.rs:1: `mod.rs`: say `foo.rs` beside `foo/`"]
+    );
+}
+
+#[test]
+fn leftovers_in_comments_and_tests() {
+    let faults = leftovers(&source("tests/it/a.rs", "// TODO later\n#[ignore = \"slow\"]\nfn todo() {}\n"));
+    assert_eq!(
+        said(faults),
+        [
+            "tests/it/a.rs:1: `TODO`: do it now, or open an issue",
+            "tests/it/a.rs:2: `#[ignore`: do it now, or open an issue"
+        ]
+    );
+}
+
+#[test]
+fn a_global_but_not_a_lifetime() {
+    let text = "const A: &'static str = \"\";\npub static B: u8 = 0;\n";
+    assert_eq!(said(globals(&source("src/a.rs", text))), ["src/a.rs:2: a global: composition happens once, in app.rs"]);
+}
+
+#[test]
+fn a_word_in_the_wrong_room() {
+    let text = "use rmcp::model::Tool;\n";
+    assert!(reserved_words(&source("src/server/tools.rs", text)).is_empty());
+    assert_eq!(
+        said(reserved_words(&source("src/tools.rs", text))),
+        ["src/tools.rs:1: `rmcp::`: MCP is spoken on floor 5, by the transports and by the demo's client"]
+    );
+}
+
+#[test]
+fn paths_upward_sideways_and_nowhere() {
+    let text = "//! See [`crate::server`].\nuse crate::{\n    media::{Encoded, Format},\n    tools, openai::Failure,\n};\n\
+                fn f() { crate::nothing::g() }\nuse super::super::cli;\n";
+    assert_eq!(
+        said(floors(&source("src/artifact/store.rs", text))),
+        [
+            "src/artifact/store.rs:7: `super::super::`: say `crate::`, so that the floor shows",
+            "src/artifact/store.rs:4: `artifact` may not use `crate::tools`: it stands higher",
+            "src/artifact/store.rs:4: `artifact` may not use `crate::openai`: siblings never meet",
+            "src/artifact/store.rs:6: `artifact` may not use `crate::nothing`: one of them has no floor in tests/tidy.rs",
+        ]
+    );
+    assert!(floors(&source("src/main.rs", text)).is_empty());
+}
+
+#[test]
+fn a_module_without_floor_or_place() {
+    let library = source("src/lib.rs", "//! The crate.\npub mod cli;\npub mod helpers;\n");
+    assert_eq!(said(without_floor(&library)), ["src/lib.rs:3: `helpers` has no floor in tests/tidy.rs"]);
+    assert_eq!(
+        said(unnamed_modules(&library, "`src/cli.rs` and its helpers")),
+        ["src/lib.rs:3: ARCHITECTURE.md does not name `helpers`"]
+    );
+}
