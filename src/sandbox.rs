@@ -27,10 +27,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
 mod chat;
+mod edits;
 mod fault;
 mod fields;
 mod images;
 mod models;
+mod multipart;
 mod paint;
 mod prose;
 mod reply;
@@ -121,6 +123,7 @@ fn router(pace: Pace) -> io::Result<Router> {
         .route("/v1/responses", post(responses::create))
         .route("/v1/chat/completions", post(chat::create))
         .route("/v1/images/generations", post(images::create))
+        .route("/v1/images/edits", post(edits::create))
         .fallback(async |method: Method, uri: Uri| ApiError::no_such_url(&method, uri.path()))
         .method_not_allowed_fallback(async |method: Method, uri: Uri| ApiError::wrong_method(&method, uri.path()))
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))

@@ -12,7 +12,7 @@ use axum::{
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
 
-use super::{MAX_REQUEST_BYTES, Shared, reply::ApiError};
+use super::{MAX_REQUEST_BYTES, Shared, multipart, reply::ApiError};
 
 /// A model of this name asks for a fault.
 pub const MODEL_PREFIX: &str = "sandbox-fault:";
@@ -163,8 +163,14 @@ async fn wish(request: Request) -> Result<(Request, Option<String>), ApiError> {
         return Ok((request, Some(text)));
     }
     let (head, body) = request.into_parts();
-    let body = axum::body::to_bytes(body, MAX_REQUEST_BYTES).await.map_err(|_| ApiError::unparsable())?;
-    let model = serde_json::from_slice::<Named>(&body).ok().and_then(|named| named.model);
+    let body = axum::body::to_bytes(body, MAX_REQUEST_BYTES).await.map_err(|_| ApiError::too_large())?;
+    let model = match multipart::boundary(&head.headers) {
+        Some(boundary) => multipart::parse(&body, &boundary).and_then(|parts| {
+            let model = parts.into_iter().find(|part| part.name == "model")?;
+            Some(String::from_utf8_lossy(&model.bytes).into_owned())
+        }),
+        None => serde_json::from_slice::<Named>(&body).ok().and_then(|named| named.model),
+    };
     let text = model.and_then(|model| model.strip_prefix(MODEL_PREFIX).map(str::to_owned));
     Ok((Request::from_parts(head, Body::from(body)), text))
 }

@@ -1,4 +1,4 @@
-//! A request's JSON object, read field by field with OpenAI's complaints about each.
+//! A request's fields, of a JSON object or a form, read one by one with OpenAI's complaints about each.
 
 use std::ops::RangeInclusive;
 
@@ -21,6 +21,20 @@ impl Fields {
             Ok(Value::Object(fields)) => Self { fields, path: String::new() }.only(known),
             _ => Err(ApiError::unparsable()),
         }
+    }
+
+    /// Reads a form, in which everything is text: numbers and flags are what their names say.
+    pub fn of_form(texts: Map<String, Value>, known: &str) -> Result<Self, ApiError> {
+        let typed = texts.into_iter().map(|(name, text)| {
+            let value = match name.as_str() {
+                "n" | "output_compression" | "partial_images" | "stream" => {
+                    text.as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or(text)
+                }
+                _ => text,
+            };
+            (name, value)
+        });
+        Self { fields: typed.collect(), path: String::new() }.only(known)
     }
 
     fn only(self, known: &str) -> Result<Self, ApiError> {

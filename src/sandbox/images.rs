@@ -20,7 +20,7 @@ use super::{
     fault::Weight,
     fields::Fields,
     models::{Answers, Family},
-    paint::{self, Commission, Encoding, Ground},
+    paint::{self, Commission, Encoding, Ground, Source, Sources},
     prose,
     reply::{self, ApiError, Spent},
     stream::{self, Beat},
@@ -55,15 +55,26 @@ pub async fn create(
     weight: Option<Extension<Weight>>,
     body: Bytes,
 ) -> Result<Response, ApiError> {
-    let order = Order::read(&Fields::parse(&body, KNOWN)?, &shared)?;
+    let order = Order::read(&Fields::parse(&body, KNOWN)?, &shared, &[])?;
+    deliver(&shared, weight, order, None).await
+}
+
+/// Makes what was ordered, from `sources` where it is an edit.
+pub async fn deliver(
+    shared: &Shared,
+    weight: Option<Extension<Weight>>,
+    order: Order,
+    sources: Option<Sources>,
+) -> Result<Response, ApiError> {
     if prose::is_blocked(&order.prompt) {
         return Err(ApiError::moderated("image_generation_user_error"));
     }
+    let sources = sources.map(Arc::new);
     let mut pictures = Vec::new();
     for _ in 0..order.count {
         let picture = order.picture(shared.tally.count(&order.prompt), weight.as_ref().map(|weight| weight.0.0));
-        let studio = Arc::clone(&shared.studio);
-        let made = tokio::task::spawn_blocking(move || studio.make(&picture)).await;
+        let (studio, sources) = (Arc::clone(&shared.studio), sources.clone());
+        let made = tokio::task::spawn_blocking(move || studio.make(&picture, sources.as_deref())).await;
         pictures
             .push(made.ok().flatten().ok_or_else(|| ApiError::for_status(StatusCode::INTERNAL_SERVER_ERROR, None))?);
     }
@@ -93,11 +104,14 @@ impl Studio {
     }
 
     /// Makes a picture; `None` when it cannot be encoded.
-    fn make(&self, picture: &Picture) -> Option<Made> {
+    fn make(&self, picture: &Picture, sources: Option<&Sources>) -> Option<Made> {
         if let Some(bytes) = picture.weight {
             return Some(Made { partials: Vec::new(), whole: self.weigh(picture, bytes)? });
         }
-        let canvas = paint::paint(&picture.commission);
+        let mut canvas = paint::paint(&picture.commission);
+        if let Some(sources) = sources {
+            paint::retouch(&mut canvas, sources);
+        }
         let partials = (0..picture.partials).map(|index| {
             let coarseness = 32 >> (2 * index);
             paint::encode(&canvas.coarse(coarseness), picture.encoding).map(base64)
@@ -115,7 +129,9 @@ fn base64(bytes: Vec<u8>) -> String {
 
 /// A request, checked.
 #[derive(Debug)]
-struct Order {
+pub struct Order {
+    /// What its events are called.
+    kind: &'static str,
     prompt: String,
     count: u64,
     width: u32,
@@ -124,6 +140,8 @@ struct Order {
     ground: Ground,
     encoding: Encoding,
     delivery: Delivery,
+    /// Input tokens that stand for the pictures to start from.
+    image_tokens: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -133,7 +151,8 @@ enum Delivery {
 }
 
 impl Order {
-    fn read(fields: &Fields, shared: &Shared) -> Result<Self, ApiError> {
+    /// Reads an order of a picture, new or made from others.
+    pub fn read(fields: &Fields, shared: &Shared, from: &[Source]) -> Result<Self, ApiError> {
         let prompt = fields.required_text("prompt")?;
         if prompt.is_empty() || prompt.chars().count() > 32_000 {
             let message = "Invalid 'prompt': expected a string of 1 to 32000 characters.";
@@ -149,9 +168,10 @@ impl Order {
             some => fields.choice("quality", some)?,
         };
         fields.choice("moderation", &["auto", "low"])?;
-        let (width, height) = size(fields, &family)?;
+        let (width, height) = size(fields, &family, from.first())?;
         let partials = fields.integer("partial_images", 0..=3)?.unwrap_or(0);
         Ok(Self {
+            kind: if from.is_empty() { "image_generation" } else { "image_edit" },
             prompt: prompt.to_owned(),
             count: fields.integer("n", 1..=10)?.unwrap_or(1),
             width,
@@ -164,6 +184,7 @@ impl Order {
             } else {
                 Delivery::Whole
             },
+            image_tokens: from.iter().map(image_tokens).sum(),
         })
     }
 
@@ -186,7 +207,7 @@ impl Order {
     }
 
     fn input_tokens(&self) -> usize {
-        prose::tokens(&self.prompt) + 7
+        prose::tokens(&self.prompt) + 7 + self.image_tokens
     }
 
     /// By quality for a square of 1024, and in proportion to the area.
@@ -231,7 +252,7 @@ impl Order {
         let (input, output) = (self.input_tokens(), self.output_tokens());
         json!({
             "input_tokens": input, "output_tokens": output, "total_tokens": input + output,
-            "input_tokens_details": {"text_tokens": input, "image_tokens": 0},
+            "input_tokens_details": {"text_tokens": input - self.image_tokens, "image_tokens": self.image_tokens},
             "output_tokens_details": {"text_tokens": 0, "image_tokens": output},
         })
     }
@@ -248,19 +269,25 @@ impl Order {
             let parts = u32::try_from(made.partials.len() + 1).unwrap_or(1);
             for (index, partial) in made.partials.iter().enumerate() {
                 let event = json!({
-                    "type": "image_generation.partial_image", "created_at": reply::now(),
+                    "type": format!("{}.partial_image", self.kind), "created_at": reply::now(),
                     "partial_image_index": index, "b64_json": partial,
                 });
                 beats.push(Beat::typed(time / parts, &reply::merged(event, &self.description())));
             }
             let event = json!({
-                "type": "image_generation.completed", "created_at": reply::now(),
+                "type": format!("{}.completed", self.kind), "created_at": reply::now(),
                 "b64_json": made.whole.as_str(), "usage": self.usage(),
             });
             beats.push(Beat::typed(time / parts, &reply::merged(event, &self.description())));
         }
         beats
     }
+}
+
+/// About a token for every 30 by 30 pixels, at most as many as a square of 2048 has.
+fn image_tokens(picture: &Source) -> usize {
+    let pixels = u64::from(picture.width) * u64::from(picture.height);
+    usize::try_from(pixels.min(2048 * 2048).div_ceil(900)).unwrap_or(usize::MAX)
 }
 
 fn encoding(fields: &Fields) -> Result<Encoding, ApiError> {
@@ -283,10 +310,16 @@ fn ground(fields: &Fields) -> Result<Ground, ApiError> {
     Ok(Ground::Transparent)
 }
 
-/// `auto`, a size that the family names, or any that keeps the rules: sides divisible by 16, a ratio within 1:3 and
-/// 3:1, 655,360 to 8,294,400 pixels, at most 3840x2160 or 2160x3840.
-fn size(fields: &Fields, family: &Family) -> Result<(u32, u32), ApiError> {
-    let text = fields.text("size")?.filter(|size| *size != "auto").unwrap_or("1024x1024");
+/// `auto` (the one of the three first sizes that is most like the picture to start from), a size that the family names,
+/// or any that keeps the rules: sides divisible by 16, a ratio within 1:3 and 3:1, 655,360 to 8,294,400 pixels, at most
+/// 3840x2160 or 2160x3840.
+fn size(fields: &Fields, family: &Family, from: Option<&Source>) -> Result<(u32, u32), ApiError> {
+    let auto = match from.map(|from| (from.width, from.height)) {
+        Some((width, height)) if width * 4 > height * 5 => "1536x1024",
+        Some((width, height)) if height * 4 > width * 5 => "1024x1536",
+        _ => "1024x1024",
+    };
+    let text = fields.text("size")?.filter(|size| *size != "auto").unwrap_or(auto);
     let sides = text.split_once('x').and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
     let keeps_rules = |(width, height): (u32, u32)| {
         let (short, long) = (width.min(height), width.max(height));

@@ -14,6 +14,7 @@ mod encode;
 mod font;
 mod land;
 mod random;
+mod retouch;
 mod scene;
 mod shape;
 mod sky;
@@ -22,6 +23,7 @@ mod town;
 
 pub use canvas::Canvas;
 pub use encode::{Encoding, encode};
+pub use retouch::{Source, Sources, retouch};
 
 use random::Random;
 use scene::{Land, Scene};

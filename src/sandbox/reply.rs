@@ -30,8 +30,14 @@ impl ApiError {
     }
 
     pub fn unparsable() -> Self {
-        let message = "We could not parse the JSON body of your request. The body must be a JSON object.";
+        let message =
+            "We could not parse the body of your request. It must be a JSON object, or for edits a multipart form.";
         Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message)
+    }
+
+    pub fn too_large() -> Self {
+        let message = "The request is larger than the sandbox takes: 64 MiB.";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", message)
     }
 
     pub fn model_not_found(status: StatusCode, model: &str) -> Self {

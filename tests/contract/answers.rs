@@ -151,11 +151,37 @@ async fn images() {
 }
 
 #[tokio::test]
+async fn edits() {
+    let upstream = Upstream::start().await;
+    let body = json!({
+        "model": "gpt-image-2.6-flare", "prompt": "a cat", "size": "1152x576", "quality": "xhigh",
+        "images": [{"image_url": data_url(64, 32, 255)}], "mask": {"image_url": data_url(64, 32, 0)},
+    });
+    let whole = upstream.json("/images/edits", body.clone()).await;
+    upstream.oracle.accept("ImagesResponse", &whole);
+    assert!(whole["usage"]["input_tokens_details"]["image_tokens"].as_u64().unwrap() > 0);
+
+    let streamed = with(body, json!({"stream": true, "partial_images": 3}));
+    let events = upstream.events("/images/edits", streamed).await;
+    for event in &events {
+        upstream.oracle.accept_event("ImageEditStreamEvent", event);
+    }
+    let kinds: Vec<&str> = events.iter().map(|event| event["type"].as_str().unwrap()).collect();
+    let partial = "image_edit.partial_image";
+    assert_eq!(kinds, [partial, partial, partial, "image_edit.completed"]);
+    assert_eq!(events[3]["usage"], whole["usage"]);
+}
+
+#[tokio::test]
 async fn errors() {
     let upstream = Upstream::start().await;
     let text = |more: Value| with(json!({"model": "gpt-6.2-sol", "input": "Hello"}), more);
     let chat = |more: Value| with(json!({"model": "gpt-5", "messages": [{"role": "user", "content": "Hello"}]}), more);
     let image = |more: Value| with(json!({"model": "gpt-image-2", "prompt": "a cat"}), more);
+    let edit = |urls: Vec<String>, more: Value| {
+        let images: Vec<Value> = urls.into_iter().map(|url| json!({"image_url": url})).collect();
+        with(image(json!({"images": images})), more)
+    };
     let mut seen = Vec::new();
     for (path, body) in [
         ("/responses", json!([])),
@@ -177,6 +203,15 @@ async fn errors() {
         ("/images/generations", image(json!({"n": 11}))),
         ("/images/generations", image(json!({"background": "transparent", "output_format": "jpeg"}))),
         ("/images/generations", image(json!({"style": "vivid"}))),
+        ("/images/edits", image(json!({}))),
+        ("/images/edits", edit(vec![], json!({}))),
+        ("/images/edits", edit(vec![data_url(8, 8, 255); 17], json!({}))),
+        ("/images/edits", edit(vec!["https://example.com/a.png".to_owned()], json!({}))),
+        ("/images/edits", edit(vec!["data:image/png;base64,AAAA".to_owned()], json!({}))),
+        ("/images/edits", edit(vec![data_url(8, 8, 255)], json!({"mask": {"image_url": data_url(8, 9, 0)}}))),
+        ("/images/edits", edit(vec![data_url(8, 8, 255)], json!({"mask": {"image_url": data_url(8, 8, 255)}}))),
+        ("/images/edits", edit(vec![data_url(8, 8, 255)], json!({"input_fidelity": "some"}))),
+        ("/images/edits", edit(vec![data_url(8, 8, 255)], json!({"prompt": "[blocked]"}))),
         ("/embeddings", json!({})),
         ("/models", json!({})),
     ] {
@@ -184,7 +219,13 @@ async fn errors() {
         let answer: Value = serde_json::from_str(&answer).unwrap();
         upstream.oracle.accept("ErrorResponse", &answer);
         let error = &answer["error"];
-        seen.push(format!("{path} {body}\n  {status} {} {}: {}", error["code"], error["param"], error["message"]));
+        seen.push(format!(
+            "{path} {}\n  {status} {} {}: {}",
+            brief(&body),
+            error["code"],
+            error["param"],
+            error["message"]
+        ));
     }
     insta::assert_snapshot!(seen.join("\n"));
 }
@@ -205,6 +246,22 @@ async fn the_oracle_bites() {
     }
     let unknown = with(sound, json!({"mood": "good"}));
     assert_ne!(upstream.oracle.complaints("Response", &unknown), Vec::<String>::new());
+}
+
+/// A PNG of one colour and this alpha, which is left away at 255.
+fn data_url(width: u32, height: u32, alpha: u8) -> String {
+    let image = image::RgbaImage::from_pixel(width, height, image::Rgba([200, 40, 40, alpha]));
+    let image = image::DynamicImage::from(image);
+    let image = if alpha == 255 { image.to_rgb8().into() } else { image };
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    format!("data:image/png;base64,{}", base64_simd::STANDARD.encode_to_string(bytes.into_inner()))
+}
+
+/// What is long in a body, shortened for a snapshot.
+fn brief(body: &Value) -> String {
+    let text = body.to_string();
+    if text.len() < 200 { text } else { format!("{}... ({} bytes)", &text[..120], text.len()) }
 }
 
 fn with(mut body: Value, more: Value) -> Value {

@@ -14,6 +14,7 @@ ROOTS = [
     "CreateResponse", "Response", "ResponseStreamEvent",
     "CreateChatCompletionRequest", "CreateChatCompletionResponse", "CreateChatCompletionStreamResponse",
     "CreateImageRequest", "ImagesResponse", "ImageGenStreamEvent",
+    "CreateImageEditRequest", "EditImageBodyJsonParam", "ImageEditStreamEvent",
     "ListModelsResponse", "Model", "ErrorResponse",
 ]
 PROSE = {"description", "title", "example", "examples", "default", "deprecated", "discriminator", "nullable"}

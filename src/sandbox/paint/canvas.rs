@@ -1,6 +1,6 @@
 //! The pixels, and the few ways to put colour on them. Knows no motif.
 
-use image::{RgbaImage, imageops};
+use image::{DynamicImage, RgbaImage, imageops::FilterType};
 
 use super::{
     color::{Color, Ink},
@@ -184,8 +184,8 @@ impl Canvas {
         let Some(image) = RgbaImage::from_raw(width, height, self.pixels.as_flattened().to_vec()) else {
             return self.clone();
         };
-        let small = imageops::thumbnail(&image, (width / detail).max(1), (height / detail).max(1));
-        let soft = imageops::resize(&small, width, height, imageops::FilterType::Triangle);
+        let small = DynamicImage::from(image).thumbnail_exact((width / detail).max(1), (height / detail).max(1));
+        let soft = small.resize_exact(width, height, FilterType::Triangle).into_rgba8();
         Self { pixels: soft.pixels().map(|pixel| pixel.0).collect(), ..*self }
     }
 
