@@ -22,6 +22,7 @@ pub mod queue;
 // 2 the outside: siblings never meet
 pub mod artifact;
 pub mod catalogue;
+pub mod inputs;
 pub mod openai;
 pub mod preview;
 pub mod sandbox;

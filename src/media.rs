@@ -1,7 +1,11 @@
 //! Pictures as bytes: the format is what the bytes say, never what somebody calls them.
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+mod content;
+
+pub use content::{Content, Reference};
 
 /// A picture format that the image models make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -115,6 +119,21 @@ impl Encoded {
     #[must_use]
     pub fn dimensions(&self) -> Dimensions {
         self.dimensions
+    }
+}
+
+/// As base64: the rest is read from it again.
+impl Serialize for Encoded {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&base64_simd::STANDARD.encode_to_string(&self.bytes))
+    }
+}
+
+impl<'de> Deserialize<'de> for Encoded {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let base64 = String::deserialize(deserializer)?;
+        let bytes = base64_simd::STANDARD.decode_to_vec(base64).map_err(D::Error::custom)?;
+        Self::sniff(bytes.into()).map_err(D::Error::custom)
     }
 }
 

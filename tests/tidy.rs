@@ -25,7 +25,7 @@ const FLOORS: [&[&str]; 11] = [
     &["call"],
     &["queue"],
     // 2 the outside
-    &["artifact", "catalogue", "openai", "preview", "sandbox"],
+    &["artifact", "catalogue", "inputs", "openai", "preview", "sandbox"],
     // 1 shared
     &["news", "telemetry"],
     // 0 words

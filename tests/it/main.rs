@@ -17,6 +17,7 @@ mod config;
 mod create_image;
 mod fakes;
 mod http;
+mod inputs;
 mod openai;
 mod painting;
 mod peer;

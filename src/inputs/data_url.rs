@@ -1,0 +1,78 @@
+//! Data URLs (RFC 2397): bytes that stand in the text itself.
+
+use std::fmt;
+
+use bytes::Bytes;
+
+/// A data URL with base64 in it, not decoded yet.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DataUrl(String);
+
+/// Why a data URL is not one that is read here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    #[error("the data URL is not `data:image/...;base64,...`")]
+    Head,
+    #[error("the data URL's base64 is damaged")]
+    Base64,
+}
+
+impl DataUrl {
+    /// Whether a text means to be one.
+    #[must_use]
+    pub fn is_one(text: &str) -> bool {
+        text.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
+    }
+
+    /// Reads the head, which must speak of a picture in base64.
+    ///
+    /// # Errors
+    /// [`Unreadable::Head`].
+    pub fn parse(text: String) -> Result<Self, Unreadable> {
+        let head = text.split_once(',').map(|(head, _)| head.to_ascii_lowercase()).ok_or(Unreadable::Head)?;
+        let is_picture = head.starts_with("data:image/") && head.ends_with(";base64");
+        if is_picture { Ok(Self(text)) } else { Err(Unreadable::Head) }
+    }
+
+    /// The bytes, decoded as the URL Standard has it: blanks and missing padding are forgiven.
+    ///
+    /// # Errors
+    /// [`Unreadable::Base64`].
+    pub fn decode(&self) -> Result<Bytes, Unreadable> {
+        let bytes = base64_simd::forgiving_decode_to_vec(self.base64().as_bytes());
+        bytes.map(Bytes::from).map_err(|_| Unreadable::Base64)
+    }
+
+    fn base64(&self) -> &str {
+        self.0.split_once(',').map_or("", |(_, base64)| base64)
+    }
+}
+
+/// Its bytes are nobody's to read in a log.
+impl fmt::Debug for DataUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("DataUrl").field(&self.0.len()).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_in_base64_is_read() {
+        for text in ["data:image/png;base64,aGk=", "DATA:image/PNG;charset=x;Base64,aGk", "data:image/x;base64,a Gk="] {
+            assert_eq!(DataUrl::parse(text.into()).unwrap().decode().unwrap(), "hi", "{text}");
+        }
+    }
+
+    #[test]
+    fn everything_else_is_refused() {
+        for text in ["data:image/png;base64", "data:image/svg+xml,<svg/>", "data:text/plain;base64,aGk=", "data:,hi"] {
+            assert_eq!(DataUrl::parse(text.into()), Err(Unreadable::Head), "{text}");
+        }
+        for text in ["data:image/png;base64,a", "data:image/png;base64,a*==", "data:image/png;base64,aGk=aGk="] {
+            assert_eq!(DataUrl::parse(text.into()).unwrap().decode(), Err(Unreadable::Base64), "{text}");
+        }
+    }
+}
