@@ -9,12 +9,16 @@ use crate::{
     artifact::Artifacts,
     catalogue::{Catalogue, Today},
     config::{Config, Upstream},
+    inputs::Inputs,
     openai::OpenAi,
     preview::Previews,
     queue::Queue,
     sandbox::{self, Pace, Sandbox},
-    server::{Parts, Server},
-    tools::{ask_openai::AskOpenai, create_image::CreateImage},
+    server::{Parts, Server, profile::Profiles},
+    tools::{
+        Jobs, ask_openai::AskOpenai, create_image::CreateImage, edit_image::EditImage, get_result::GetResult,
+        pictures::Studio, references::References,
+    },
 };
 
 /// Marks every answer that the sandbox gave.
@@ -30,9 +34,13 @@ pub struct App {
     pub artifacts: Artifacts,
     pub ask_openai: Arc<AskOpenai>,
     pub create_image: Arc<CreateImage>,
+    pub edit_image: Arc<EditImage>,
+    pub get_result: Arc<GetResult>,
     /// Everything that runs; a shutdown waits for it.
     pub tasks: TaskTracker,
     pub stop: CancellationToken,
+    /// The sandbox answers until the end: a call in flight that is being finished needs its upstream.
+    sandbox: CancellationToken,
 }
 
 impl App {
@@ -42,35 +50,57 @@ impl App {
     /// When the user's catalogue cannot be read, or the sandbox finds no port.
     pub async fn build(mut config: Config) -> anyhow::Result<Self> {
         let tasks = TaskTracker::new();
-        let stop = CancellationToken::new();
+        let (stop, sandbox) = (CancellationToken::new(), CancellationToken::new());
         if config.upstream == Upstream::Sandbox {
             let bind = (Ipv4Addr::LOCALHOST, 0).into();
-            let sandbox = Sandbox::start(sandbox::Config { bind, pace: Pace::Natural }, &tasks, stop.clone())
+            let started = Sandbox::start(sandbox::Config { bind, pace: Pace::Natural }, &tasks, sandbox.clone())
                 .await
                 .context("the sandbox cannot listen on loopback")?;
-            config.openai.base_url = sandbox.base_url().parse()?;
+            config.openai.base_url = started.base_url().parse()?;
         }
 
         let openai = OpenAi::build(config.openai.clone());
         let catalogue = Arc::new(Catalogue::build(config.catalogue.clone(), Today::Now)?);
         let queue = Queue::build(config.queue);
         let artifacts = Artifacts::build(config.images.clone());
-        let previews = Previews::build(config.preview.clone());
+        let previews = Previews::build();
         let ask_openai = Arc::new(AskOpenai {
             openai: openai.clone(),
             catalogue: catalogue.clone(),
             queue: queue.clone(),
             timeouts: config.timeouts,
         });
-        let create_image = Arc::new(CreateImage {
+        let studio = Arc::new(Studio {
             openai: openai.clone(),
             catalogue: catalogue.clone(),
             queue,
             artifacts: artifacts.clone(),
-            previews,
+            previews: previews.clone(),
             timeouts: config.timeouts,
         });
-        Ok(Self { config, openai, catalogue, artifacts, ask_openai, create_image, tasks, stop })
+        let create_image = Arc::new(CreateImage { studio: studio.clone() });
+        let references = References {
+            openai: openai.clone(),
+            artifacts: artifacts.clone(),
+            inputs: Inputs::build(config.inputs.clone()),
+            urls: config.image_urls,
+        };
+        let edit_image = Arc::new(EditImage { studio, references });
+        let jobs = Jobs::build(config.jobs.clone(), tasks.clone());
+        let get_result = Arc::new(GetResult { jobs, artifacts: artifacts.clone(), previews });
+        Ok(Self {
+            config,
+            openai,
+            catalogue,
+            artifacts,
+            ask_openai,
+            create_image,
+            edit_image,
+            get_result,
+            tasks,
+            stop,
+            sandbox,
+        })
     }
 
     /// The MCP server with every tool.
@@ -78,11 +108,17 @@ impl App {
     pub fn server(&self) -> Server {
         Server::build(Parts {
             artifacts: self.artifacts.clone(),
+            previews: self.get_result.previews.clone(),
+            get_result: self.get_result.clone(),
+            catalogue: self.catalogue.clone(),
             tasks: self.tasks.clone(),
             notice: self.notice().map(str::to_owned),
+            profiles: Profiles::build(self.config.clients.clone()),
         })
         .with(self.ask_openai.clone())
         .with(self.create_image.clone())
+        .with(self.edit_image.clone())
+        .with(self.get_result.clone())
     }
 
     /// Ends everything: stops what serves, and waits as long as the drain, 1 s at least, for pictures that are paid for
@@ -90,6 +126,7 @@ impl App {
     pub async fn end(self) {
         const LEAST: Duration = Duration::from_secs(1);
         self.stop.cancel();
+        self.sandbox.cancel();
         self.tasks.close();
         if tokio::time::timeout(self.config.drain.max(LEAST), self.tasks.wait()).await.is_err() {
             tracing::warn!(tasks = self.tasks.len(), "left behind");

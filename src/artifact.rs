@@ -1,30 +1,46 @@
 //! Pictures kept: each gets an id, a path and a URI, and a record of how it was made. Nothing here overwrites.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio::sync::{Mutex, watch};
 
 use crate::{
     media::{Dimensions, Format},
-    money::Usd,
+    money::{Usage, Usd},
 };
 
+mod expire;
 mod fetch;
 mod id;
 mod keep;
 mod list;
 mod record;
+mod remove;
 mod stem;
 mod store;
 
 pub use id::ArtifactId;
 pub use stem::Stem;
 
-#[derive(Debug, Clone)]
+use expire::Expiry;
+
+#[derive(Debug, Clone, Default)]
 pub struct Config {
     /// The folder; made at the first picture, not at the start.
     pub dir: PathBuf,
+    /// How long pictures that were made here are kept; `None` is for ever.
+    pub keep_for: Option<Duration>,
+    /// What the pictures that were made here may come to before the oldest go; `None` is no cap.
+    pub keep_at_most: Option<Cap>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cap {
+    Pictures(u64),
+    Bytes(u64),
 }
 
 /// How a picture was made. Its texts are empty where nobody knows any more: a lost record never hides a picture.
@@ -40,10 +56,25 @@ pub struct Origin {
     pub cost_usd: Option<Usd>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// Tokens used, as the upstream reported them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub usage: Option<Usage>,
+    /// The tool that made it: `create-image`, `edit-image`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub tool: String,
+    /// The tool's arguments as they were given, enough to make it again.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub arguments: Map<String, Value>,
+    /// The pictures that an edit started from: `image://` URIs, and the names of files from elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parents: Vec<String>,
+    /// The handle of the job that it was made in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job: Option<String>,
 }
 
 /// A kept picture, without its bytes.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Artifact {
     pub id: ArtifactId,
     /// Where the original lies, absolute.
@@ -81,12 +112,33 @@ pub enum Error {
 pub struct Artifacts {
     store: store::Store,
     clock: Arc<id::Clock>,
+    expiry: Expiry,
+    /// Held by who looks for what expired: one at a time is enough.
+    expiring: Arc<Mutex<()>>,
+    changes: watch::Sender<u64>,
 }
 
 impl Artifacts {
     /// Without touching the disk.
     #[must_use]
     pub fn build(config: Config) -> Self {
-        Self { store: store::Store::local(config.dir), clock: Arc::default() }
+        let Config { dir, keep_for, keep_at_most } = config;
+        Self {
+            store: store::Store::local(dir),
+            clock: Arc::default(),
+            expiry: Expiry { keep_for, keep_at_most },
+            expiring: Arc::default(),
+            changes: watch::Sender::default(),
+        }
+    }
+
+    /// Changes whenever this process keeps a picture or removes one: for whoever tells clients that the list changed.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    fn changed(&self) {
+        self.changes.send_modify(|count| *count += 1);
     }
 }

@@ -5,12 +5,23 @@ use std::{future::Future, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{news::News, queue::Caller};
+use crate::{
+    job::{JobId, Owner},
+    news::News,
+    preview::Room,
+    queue::Caller,
+};
 
 #[derive(Debug, Clone)]
 pub struct Call {
     pub caller: Caller,
+    /// Whose jobs it may see.
+    pub owner: Owner,
     pub news: News,
+    /// What the previews of its result may take.
+    pub room: Room,
+    /// The handle under which it goes on when its client cannot wait.
+    pub job: Option<JobId>,
     cancelled: CancellationToken,
     started: Instant,
 }
@@ -23,9 +34,29 @@ pub enum Ended {
 }
 
 impl Call {
+    /// A call of the person at this machine, who waits to the end, that shows no pictures and is no job.
     #[must_use]
     pub fn new(caller: Caller, news: News, cancelled: CancellationToken) -> Self {
-        Self { caller, news, cancelled, started: Instant::now() }
+        let (owner, started) = (Owner::local(), Instant::now());
+        Self { caller, owner, news, room: Room::NONE, job: None, cancelled, started }
+    }
+
+    /// Of this owner.
+    #[must_use]
+    pub fn of(self, owner: Owner) -> Self {
+        Self { owner, ..self }
+    }
+
+    /// With room for previews.
+    #[must_use]
+    pub fn showing(self, room: Room) -> Self {
+        Self { room, ..self }
+    }
+
+    /// That may go on under this handle.
+    #[must_use]
+    pub fn as_job(self, job: Option<JobId>) -> Self {
+        Self { job, ..self }
     }
 
     /// The moment the call must be over, counted from its start. A limit beyond what the clock can count is 30 years.
@@ -33,6 +64,12 @@ impl Call {
     pub fn deadline(&self, limit: Duration) -> Instant {
         const FAR: Duration = Duration::from_hours(30 * 365 * 24);
         self.started + limit.min(FAR)
+    }
+
+    /// When it began.
+    #[must_use]
+    pub fn started(&self) -> Instant {
+        self.started
     }
 
     #[must_use]

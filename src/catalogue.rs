@@ -236,7 +236,7 @@ impl Catalogue {
         }
         if let Some(entry) = entry.as_ref().filter(|entry| entry.kind != kind) {
             let (is, wanted) = (entry.kind.product(), kind.product());
-            return Err(Unusable::WrongKind { id: asked.clone(), is, wanted, choices: self.choices(kind) });
+            return Err(Unusable::WrongKind { id: asked.clone(), is, wanted, choices: self.lasting(kind) });
         }
         warnings.extend(entry.as_ref().and_then(|entry| self.notice(id, entry)));
         let requested = (id != asked).then(|| asked.clone());
@@ -266,6 +266,17 @@ impl Catalogue {
         };
         let is_of_kind = |id: &&ModelId| self.find(id).is_some_and(|entry| entry.kind == kind);
         own.or_else(|| self.all().defaults.iter().find(is_of_kind))
+    }
+
+    /// The models of a kind to choose from, the default first: none that is retired.
+    pub fn choices(&self, kind: Kind) -> impl Iterator<Item = &ModelId> {
+        let default = self.default(kind);
+        let today = self.today.date();
+        let answers = move |entry: &&Entry| {
+            entry.kind == kind && !entry.is_pattern() && entry.retires_on.is_none_or(|day| day > today)
+        };
+        let others = self.entries().filter(answers).map(|entry| &entry.id).filter(move |id| Some(*id) != default);
+        default.into_iter().chain(others)
     }
 
     /// The day the prices were read.
@@ -305,7 +316,7 @@ impl Catalogue {
     }
 
     /// The models of a kind that are here to stay.
-    fn choices(&self, kind: Kind) -> String {
+    fn lasting(&self, kind: Kind) -> String {
         let stays = |entry: &&Entry| entry.kind == kind && entry.retires_on.is_none() && !entry.is_pattern();
         let ids: Vec<_> = self.entries().filter(stays).map(|entry| entry.id.as_str()).collect();
         ids.join(", ")

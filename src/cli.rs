@@ -26,11 +26,13 @@ pub mod doctor;
 pub mod exit;
 pub mod http;
 pub mod image;
+pub mod images;
 pub mod models;
 mod outcome;
 pub mod sandbox;
 mod signals;
 pub mod stdio;
+mod table;
 
 pub use arguments::{Command, CommandLine};
 pub use exit::report;
@@ -67,6 +69,7 @@ pub fn run(command_line: CommandLine) -> anyhow::Result<ExitCode> {
         Command::Http(args) => serve(Config::load(&flags)?, |app| http::run(args, app)),
         Command::Ask(args) => call(Config::load(&flags)?, |app| ask::run(args, app)),
         Command::Image(args) => call(Config::load(&flags)?, |app| image::run(args, app)),
+        Command::Images(args) => call(Config::load(&flags)?, |app| images::run(args, app)),
         Command::Demo(args) => demo(args, &flags),
         Command::Doctor(args) => until_interrupted(doctor::run(args, Config::load(&flags))),
         Command::Models(args) => call(Config::load(&flags)?, |app| models::run(args, app)),

@@ -1,13 +1,19 @@
 //! The configuration: defaults < file < environment < flags. The only reader of the environment; knows where each
 //! value came from.
 
-use std::{ffi::OsString, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    ffi::OsString,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use crate::{artifact, catalogue, openai, preview, queue, telemetry, tools, transport};
+use crate::{artifact, catalogue, inputs, job, openai, queue, server::profile, telemetry, tools, transport};
 
 mod docs;
 mod error;
 mod file;
+mod key;
 mod layers;
 pub mod settings;
 pub mod shape;
@@ -15,6 +21,7 @@ mod upstream;
 
 pub use docs::markdown;
 pub use error::{Error, Problem, Source};
+pub use key::Key;
 
 use layers::Layers;
 
@@ -29,7 +36,10 @@ pub struct Config {
     pub queue: queue::Config,
     pub timeouts: tools::Timeouts,
     pub images: artifact::Config,
-    pub preview: preview::Config,
+    pub inputs: inputs::Config,
+    pub image_urls: tools::ImageUrls,
+    pub jobs: job::Config,
+    pub clients: profile::Config,
     pub http: transport::http::Config,
     pub log: telemetry::Config,
     /// `--sandbox`: the upstream is the embedded sandbox.
@@ -72,7 +82,7 @@ pub struct Flag {
 /// One setting that is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provenance {
-    pub key: &'static str,
+    pub key: Key,
     /// Safe to show: secrets are hidden.
     pub value: String,
     pub source: Source,
@@ -100,15 +110,20 @@ impl Config {
         Ok(Self { file, ..config })
     }
 
-    /// Whether a layer sets this key.
+    /// Whether a layer sets the setting with this key.
     #[must_use]
     pub fn sets(&self, key: &str) -> bool {
-        self.provenance.iter().any(|set| set.key == key)
+        self.provenance.iter().any(|set| set.key.setting() == key)
     }
 
     fn assemble(layers: &Layers, upstream: Upstream) -> Result<Self, Problem> {
         use settings as s;
         let openai = upstream::openai(layers, upstream)?;
+        let images = artifact::Config {
+            dir: layers.optional(&s::IMAGES_DIR)?.unwrap_or_else(pictures_folder),
+            keep_for: layers.optional(&s::IMAGES_KEEP_FOR)?,
+            keep_at_most: layers.optional(&s::IMAGES_KEEP_AT_MOST)?,
+        };
         Ok(Self {
             catalogue: catalogue::Config {
                 text: layers.optional(&s::TEXT_MODEL)?,
@@ -128,11 +143,24 @@ impl Config {
                 text: layers.value(&s::TEXT_TIMEOUT)?,
                 image: layers.value(&s::IMAGE_TIMEOUT)?,
             },
-            images: artifact::Config { dir: layers.optional(&s::IMAGES_DIR)?.unwrap_or_else(pictures_folder) },
-            preview: preview::Config {
-                mode: layers.value(&s::PREVIEW)?,
-                max_bytes: layers.value(&s::PREVIEW_MAX_BYTES)?,
-                max_side: layers.value(&s::PREVIEW_MAX_SIDE)?,
+            inputs: inputs::Config {
+                folders: [vec![images.dir.clone()], layers.optional(&s::IMAGES_INPUTS)?.unwrap_or_default()].concat(),
+                home: directories::BaseDirs::new().map(|user| user.home_dir().to_owned()),
+            },
+            image_urls: layers.value(&s::IMAGES_ALLOW_URLS)?,
+            jobs: job::Config {
+                dir: layers.optional(&s::STATE_DIR)?.unwrap_or_else(|| state_folder(&images.dir)).join("jobs"),
+                keep_for: layers.value(&s::JOBS_KEEP_FOR)?,
+            },
+            images,
+            clients: profile::Config {
+                answer_within: layers.optional(&s::ANSWER_WITHIN)?,
+                preview: profile::Preview {
+                    mode: layers.value(&s::PREVIEW)?,
+                    max_bytes: layers.optional(&s::PREVIEW_MAX_BYTES)?,
+                    max_side: layers.optional(&s::PREVIEW_MAX_SIDE)?,
+                },
+                clients: overrides(layers)?,
             },
             http: transport::http::Config {
                 bind: layers.value(&s::HTTP_BIND)?,
@@ -150,9 +178,25 @@ impl Config {
 }
 
 impl Provenance {
-    fn of((setting, source, raw): (&dyn settings::Describe, &Source, &shape::Raw)) -> Self {
-        Self { key: setting.key(), value: setting.show(raw), source: source.clone() }
+    fn of((setting, key, source, raw): (&dyn settings::Describe, &Key, &Source, &shape::Raw)) -> Self {
+        Self { key: key.clone(), value: setting.show(raw), source: source.clone() }
     }
+}
+
+/// What is set for single clients.
+fn overrides(layers: &Layers) -> Result<BTreeMap<String, profile::Override>, Problem> {
+    use settings as s;
+    let of = |name| {
+        Ok(profile::Override {
+            answer_within: layers.named(&s::CLIENT_ANSWER_WITHIN, name)?,
+            max_result_bytes: layers.named(&s::CLIENT_MAX_RESULT_BYTES, name)?,
+            preview: layers.named(&s::CLIENT_PREVIEW, name)?,
+            preview_max_bytes: layers.named(&s::CLIENT_PREVIEW_MAX_BYTES, name)?,
+            preview_max_side: layers.named(&s::CLIENT_PREVIEW_MAX_SIDE, name)?,
+            structured: layers.named(&s::CLIENT_STRUCTURED, name)?,
+        })
+    };
+    layers.names().into_iter().map(|name| Ok((name.to_owned(), of(name)?))).collect()
 }
 
 /// The environment's names that look like ours and are none, each with the nearest that is.
@@ -193,4 +237,11 @@ fn pictures_folder() -> PathBuf {
         Some(pictures) => pictures.join("mcp-openai"),
         None => std::path::absolute("mcp-openai-images").unwrap_or_else(|_| PathBuf::from("mcp-openai-images")),
     }
+}
+
+/// `mcp-openai` in the user's folder for state, else one beside the pictures.
+fn state_folder(images: &Path) -> PathBuf {
+    let user = directories::BaseDirs::new();
+    let state = user.as_ref().map(|user| user.state_dir().unwrap_or_else(|| user.data_local_dir()).join("mcp-openai"));
+    state.unwrap_or_else(|| images.join(".state"))
 }

@@ -17,6 +17,7 @@ pub mod tools;
 
 // 3 how a call lives
 pub mod call;
+pub mod job;
 pub mod queue;
 
 // 2 the outside: siblings never meet

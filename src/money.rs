@@ -78,7 +78,8 @@ impl<'de> Deserialize<'de> for Usd {
 }
 
 /// The tokens that one request used, as the upstream reported them. Absent counts are 0.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Usage {
     /// All input tokens, the cached and the picture ones included.
     pub input_tokens: u64,

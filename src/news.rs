@@ -26,8 +26,15 @@ pub enum Stage {
     Thinking,
     /// Answer text is coming.
     Writing,
+    /// A large request is going up.
+    Sending {
+        /// 0 to 100.
+        percent: u8,
+    },
     /// The upstream works on a picture.
     Painting,
+    /// The upstream works on a picture and has sent so many of its sketches.
+    Sketched { index: u32, of: u32 },
     /// The answer is arriving.
     Receiving,
     /// Pictures are being written to the store.
@@ -45,7 +52,9 @@ impl fmt::Display for Stage {
             }
             Self::Thinking => f.write_str("thinking"),
             Self::Writing => f.write_str("writing"),
+            Self::Sending { percent } => write!(f, "sending the pictures ({percent}%)"),
             Self::Painting => f.write_str("painting"),
+            Self::Sketched { index, of } => write!(f, "painting, sketch {index} of {of}"),
             Self::Receiving => f.write_str("receiving"),
             Self::Keeping => f.write_str("keeping the picture"),
         }
@@ -60,7 +69,7 @@ pub struct News(Option<Arc<Board>>);
 #[derive(Debug)]
 pub struct Feed(Arc<Board>);
 
-/// What is new since the last look.
+/// What is new since the last look. In words: the stage, and which part it is at.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Update {
     /// The latest stage, whether or not it changed.
@@ -71,17 +80,48 @@ pub struct Update {
     pub parts: Option<(u32, u32)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Board {
     update: Mutex<Update>,
     changed: Notify,
+    text: Text,
+}
+
+/// What becomes of answer text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Text {
+    Collected,
+    Dropped,
+}
+
+impl fmt::Display for Update {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.stage {
+            Some(stage) => write!(f, "{stage}")?,
+            None => f.write_str("starting")?,
+        }
+        match self.parts {
+            Some((done, total)) if total > 1 => write!(f, ", picture {} of {total}", (done + 1).min(total)),
+            _ => Ok(()),
+        }
+    }
 }
 
 impl News {
     /// A pair of ends.
     #[must_use]
     pub fn channel() -> (Self, Feed) {
-        let board = Arc::new(Board::default());
+        Self::pair(Text::Collected)
+    }
+
+    /// A pair of ends for stages and parts alone: text costs nothing.
+    #[must_use]
+    pub fn without_text() -> (Self, Feed) {
+        Self::pair(Text::Dropped)
+    }
+
+    fn pair(text: Text) -> (Self, Feed) {
+        let board = Arc::new(Board { update: Mutex::default(), changed: Notify::new(), text });
         (Self(Some(board.clone())), Feed(board))
     }
 
@@ -96,7 +136,14 @@ impl News {
     }
 
     pub fn delta(&self, text: &str) {
-        self.write(|update| update.delta.push_str(text));
+        if self.0.as_ref().is_some_and(|board| board.text == Text::Collected) {
+            self.write(|update| update.delta.push_str(text));
+        }
+    }
+
+    /// Says of this call what is said of another.
+    pub fn repeat(&self, other: &Update) {
+        self.write(|update| (update.stage, update.parts) = (other.stage.clone(), other.parts));
     }
 
     /// Says that the call has `total` parts.

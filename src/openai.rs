@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use url::{Host, Url};
 
 use crate::{
-    media::{Encoded, Format},
+    media::{Encoded, Format, Reference},
     model::ModelId,
     money::Usage,
     news::News,
@@ -25,6 +25,7 @@ mod connection;
 mod error;
 mod events;
 mod fetch;
+mod form;
 #[cfg(test)]
 mod http2;
 mod images;
@@ -32,11 +33,14 @@ mod key;
 mod kind;
 mod left_out;
 mod models;
+mod payload;
 mod rate_limit;
 mod responses;
 mod retry;
+mod sending;
 mod trail;
 mod unreached;
+mod upload;
 mod wire;
 
 pub use error::{Billing, Error, Failure, Timer, UnreachableClass};
@@ -65,6 +69,9 @@ pub struct Config {
     pub requests_per_minute: Option<NonZeroU32>,
     pub images_per_minute: Option<NonZeroU32>,
     pub image_transfer: Transfer,
+    /// Sketches that the upstream sends while it paints, 0 to 3; each costs tokens. More than 0 asks for a stream.
+    pub partial_images: u8,
+    pub edit_transfer: EditTransfer,
     /// The longest body that is read, in bytes.
     pub max_response_bytes: usize,
 }
@@ -102,6 +109,15 @@ pub enum Transfer {
     Whole,
     /// As server-sent events, which keeps the connection visibly alive.
     Streamed,
+}
+
+/// How the pictures of an edit travel to the upstream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EditTransfer {
+    /// Multipart; JSON where the upstream takes no multipart, found out once and remembered.
+    Auto,
+    Multipart,
+    Json,
 }
 
 /// The terms of one request: how long it may take, retries and waits included, and where its news goes.
@@ -159,6 +175,10 @@ pub enum Finish {
 /// One picture to make. Fields left `None` are not sent.
 #[derive(Debug, Clone)]
 pub struct PictureRequest {
+    /// Pictures to start from, 16 at most; none is a new picture, any is an edit.
+    pub references: Vec<Reference>,
+    /// A PNG of the first reference's size: where it is see-through, the picture may change.
+    pub mask: Option<Reference>,
     pub model: ModelId,
     pub prompt: String,
     /// `auto` or `WxH`.
@@ -255,6 +275,14 @@ impl OpenAi {
     /// See [`Error`].
     pub async fn paint(&self, request: &PictureRequest, terms: &Terms) -> Result<Reply<Picture>, Failure> {
         images::paint(&self.0, request, terms).await.map_err(Failure::from)
+    }
+
+    /// The picture at a public https address, fetched under the guard that keeps private addresses out of reach.
+    ///
+    /// # Errors
+    /// [`Error::UrlNotAllowed`] and whatever a request can fail with; nothing is billed.
+    pub async fn download(&self, url: &str, terms: &Terms) -> Result<Encoded, Failure> {
+        fetch::download(&self.0, url, terms.deadline).await.map_err(|error| Failure { error, meta: Box::default() })
     }
 
     /// The models that the upstream lists.

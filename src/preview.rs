@@ -1,99 +1,116 @@
 //! A small copy of a picture that fits a byte budget. Runs off the async threads, under decoder limits; failure is
 //! "no preview", never an error.
 
-use std::{io, sync::Arc, thread};
+use std::{borrow::Cow, io, sync::Arc, thread};
 
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::media::{Dimensions, Encoded, NotAPicture};
 
+mod alpha;
 mod decode;
+mod digits;
 mod encode;
 mod pixels;
 mod scale;
+mod sheet;
 
-#[derive(Debug, Clone)]
-pub struct Config {
-    pub mode: Mode,
-    /// All previews of one result together, in bytes before base64.
-    pub max_bytes: usize,
-    /// The longer side, in pixels.
-    pub max_side: u32,
+/// What the previews of one result may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// All of them together, in bytes before base64; 0 is no preview.
+    pub bytes: usize,
+    /// The longer side of each, in pixels.
+    pub side: u32,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    /// A preview where it fits.
-    Auto,
-    /// As auto, whatever the client's profile says.
-    Always,
-    Never,
+impl Room {
+    pub const NONE: Self = Self { bytes: 0, side: 0 };
+    /// For a picture that could not be kept and is lost unless it is shown: as much as the most careful client bears.
+    pub const RESCUE: Self = Self { bytes: 600_000, side: 1024 };
+
+    /// This room, or the one for rescues where there is none.
+    #[must_use]
+    pub fn or_rescue(self) -> Self {
+        if self.bytes == 0 { Self::RESCUE } else { self }
+    }
+
+    /// The share of one of `n` pictures.
+    fn share(self, n: u32) -> Budget {
+        Budget { bytes: self.bytes / n.max(1) as usize, side: self.side }
+    }
 }
 
 /// Makes previews; cheap to clone. Clones share the one place where pixels are held, so that many pictures at once
 /// take no more memory than one.
 #[derive(Debug, Clone)]
 pub struct Previews {
-    config: Config,
     place: Arc<Semaphore>,
 }
 
 impl Previews {
     #[must_use]
-    pub fn build(config: Config) -> Self {
-        Self { config, place: Arc::new(Semaphore::new(1)) }
+    pub fn build() -> Self {
+        Self { place: Arc::new(Semaphore::new(1)) }
     }
 
-    /// A copy of at most `max_bytes / of` bytes and `max_side` pixels; the original itself when it fits. `None` when
-    /// previews are off, the picture cannot be decoded within the limits, or no quality fits.
-    pub async fn shrink(&self, picture: &Encoded, of: u32) -> Option<Encoded> {
-        match self.config.mode {
-            Mode::Never => None,
-            Mode::Auto | Mode::Always => self.rescue(picture, of).await,
+    /// A copy for one of `of` pictures that share `room`; the original itself when it fits and nothing shines through
+    /// it. `None` when there is no room, the picture cannot be decoded within the limits, or no quality fits.
+    pub async fn shrink(&self, picture: &Encoded, room: Room, of: u32) -> Option<Encoded> {
+        let budget = room.share(of);
+        if budget.bytes == 0 {
+            return None;
         }
-    }
-
-    /// As [`Previews::shrink`], even where previews are off: for a picture that could not be kept and is lost unless
-    /// it is shown.
-    pub async fn rescue(&self, picture: &Encoded, of: u32) -> Option<Encoded> {
-        let budget = Budget { bytes: self.config.max_bytes / of.max(1) as usize, side: self.config.max_side };
-        if budget.admits(picture) {
+        if budget.admits(picture) && !alpha::is_possible(picture) {
             return Some(picture.clone());
         }
-        self.work(picture, move |picture| shrink(picture, budget)).await
+        let picture = picture.clone();
+        self.work(move || shrink(&picture, budget)).await
     }
 
-    /// The picture at exactly this size, in its own format and with its transparency. `None` when it cannot be decoded
-    /// within the limits.
+    /// One picture that shows all of them in a grid, numbered from 1 in reading order, in `room`: for results without
+    /// room for each. A picture that cannot be decoded leaves its place empty. `None` when none can be, or when not
+    /// even the grid fits.
+    pub async fn contact_sheet(&self, pictures: &[Encoded], room: Room) -> Option<Encoded> {
+        if room.bytes == 0 || pictures.is_empty() {
+            return None;
+        }
+        let pictures = pictures.to_vec();
+        self.work(move || sheet::lay_out(&pictures, room)).await
+    }
+
+    /// Whether every pixel is fully opaque; `None` when the picture cannot be decoded within the limits.
+    pub async fn is_opaque(&self, picture: &Encoded) -> Option<bool> {
+        if !alpha::is_possible(picture) {
+            return Some(true);
+        }
+        let picture = picture.clone();
+        self.work(move || Ok(alpha::is_opaque(&decode::decode(&picture)?.0))).await
+    }
+
+    /// The picture at exactly this size, in its own format, with its transparency and upright: one that its metadata
+    /// turns on its side changes width with height. `None` when it cannot be decoded within the limits.
     pub async fn scale(&self, picture: &Encoded, to: Dimensions) -> Option<Encoded> {
-        self.work(picture, move |picture| scale::scale(picture, to)).await
+        let picture = picture.clone();
+        self.work(move || scale::scale(&picture, to)).await
     }
 
-    /// Works on pixels off the async threads, one picture at a time.
-    async fn work(
-        &self,
-        picture: &Encoded,
-        work: impl FnOnce(&Encoded) -> Result<Encoded, Failure> + Send + 'static,
-    ) -> Option<Encoded> {
+    /// Works on pixels off the async threads, one piece of work at a time.
+    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Option<T> {
         let place = Arc::clone(&self.place).acquire_owned().await.ok()?;
-        let original = picture.clone();
         let made = in_a_thread(move || {
             let _place = place;
-            work(&original)
+            work()
         });
-        match made.await {
-            Ok(made) => Some(made),
-            Err(failure) => {
-                tracing::debug!(?picture, %failure, "no smaller copy");
-                None
-            }
-        }
+        made.await.inspect_err(|failure| tracing::debug!(%failure, "no preview")).ok()
     }
 }
 
 /// Works in a thread that ends with the work. A thread of the pool would keep what its allocator took for the pixels,
 /// ten megabytes for each that ever made a preview. A decoder that panics costs a preview and nothing else.
-async fn in_a_thread(work: impl FnOnce() -> Result<Encoded, Failure> + Send + 'static) -> Result<Encoded, Failure> {
+async fn in_a_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
     let (done, made) = oneshot::channel();
     // Nobody waits any more when the send fails.
     thread::Builder::new().name("preview".into()).spawn(move || drop(done.send(work())))?;
@@ -115,6 +132,9 @@ impl Budget {
     }
 }
 
+/// Made smaller than this to fit, a picture shows nothing; in pixels of its longer side.
+const SHORTEST_SIDE: u32 = 64;
+
 /// Why there is no preview; for the log.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -128,6 +148,8 @@ pub enum Failure {
     ScaleBuffer(#[from] fast_image_resize::ImageBufferError),
     #[error("the preview cannot be encoded: {0}")]
     Encode(#[from] jpeg_encoder::EncodingError),
+    #[error("{0} pictures need more room than there is, or none of them can be decoded")]
+    Sheet(usize),
     #[error("the preview cannot be read back: {0}")]
     Unreadable(#[from] NotAPicture),
     #[error("no preview fits into {0} bytes")]
@@ -138,12 +160,20 @@ pub enum Failure {
     NoThread(#[from] io::Error),
 }
 
-/// Decodes, scales down and encodes as JPEG. Blocks for tens of milliseconds.
+/// Decodes, scales down and encodes: as PNG what was drawn, when it fits, and as JPEG all else. Blocks for tens of
+/// milliseconds.
 ///
 /// # Errors
 /// [`Failure`].
 pub fn shrink(picture: &Encoded, budget: Budget) -> Result<Encoded, Failure> {
     let (image, orientation) = decode::decode(picture)?;
-    let image = pixels::scaled_to(pixels::opaque(image), budget.side)?;
-    encode::fit(pixels::turned(image, orientation), budget.bytes)
+    if budget.admits(picture) && alpha::is_opaque(&image) {
+        return Ok(picture.clone());
+    }
+    let image = pixels::scaled_to(Cow::Owned(alpha::on_ground(image)), budget.side)?;
+    let image = pixels::turned(image.into_owned(), orientation);
+    match encode::as_png(picture, &image, budget.bytes) {
+        Some(png) => Ok(png),
+        None => encode::as_jpeg(&image, budget.bytes, SHORTEST_SIDE),
+    }
 }

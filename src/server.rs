@@ -6,34 +6,67 @@ use std::sync::{Arc, OnceLock};
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
-        CacheScope, CallToolRequestParams, CallToolResponse, CustomRequest, CustomResult, ErrorCode,
-        GetPromptRequestParams, GetPromptResponse, Implementation, InitializeRequestParams, InitializeResult,
-        ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams, ProtocolVersion,
-        ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+        CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CancelledNotificationParam,
+        CompleteRequestParams, CompleteResult, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams,
+        GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, InitializeRequestParams, InitializeResult,
+        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+        ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
+        SubscriptionFilter, UpdateTaskParams,
     },
-    service::RequestContext,
+    service::{NotificationContext, RequestContext, SubscriptionContext},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{artifact::Artifacts, queue::Caller, tools::Tool};
+use crate::{
+    artifact::Artifacts,
+    catalogue::Catalogue,
+    job::Owner,
+    preview::Previews,
+    queue::Caller,
+    tools::{Shows, Tool, get_result::GetResult},
+};
 
 mod arguments;
+mod cancellation;
+mod changes;
+mod completions;
+pub mod profile;
 mod progress;
+mod prompts;
 mod resources;
 mod results;
 mod schema;
+mod tasks;
 mod tools;
+mod viewer;
 
+use cancellation::Cancellations;
+use changes::Announcements;
+use profile::{Apps, Profile, Profiles, Structured};
+use results::Shape;
 use tools::{Registered, Route};
 
 /// For the model that reads it at the start of a conversation.
 const INSTRUCTIONS: &str = "Asks OpenAI's models and makes pictures with them. Use ask-openai for a second opinion or \
-    an answer from an OpenAI model, create-image for pictures. Pictures are kept on the user's disk: tell the user the \
-    path. Each call is billed to the user's OpenAI account, so make no more of them than the user asked for.";
+    an answer from an OpenAI model, create-image for new pictures, edit-image to change pictures there are, get-result \
+    for calls that are still running. Pictures are kept on the user's disk: tell the user the path. Each call is billed to \
+    the user's OpenAI account, so make no more of them than the user asked for.";
 
 /// Served methods whose params can be malformed.
-const WITH_PARAMS: [&str; 5] =
-    ["tools/list", "tools/call", "resources/list", "resources/templates/list", "resources/read"];
+const WITH_PARAMS: [&str; 12] = [
+    "tools/list",
+    "tools/call",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "prompts/list",
+    "prompts/get",
+    "completion/complete",
+    "subscriptions/listen",
+    "tasks/get",
+    "tasks/update",
+    "tasks/cancel",
+];
 
 /// How long lists that change only with the program may be held, in milliseconds: one hour.
 const FIXED_TTL_MS: u64 = 3_600_000;
@@ -42,10 +75,15 @@ const FIXED_TTL_MS: u64 = 3_600_000;
 #[derive(Debug, Clone)]
 pub struct Parts {
     pub artifacts: Artifacts,
+    pub previews: Previews,
+    /// The jobs, and how to collect them.
+    pub get_result: Arc<GetResult>,
+    pub catalogue: Arc<Catalogue>,
     /// Where calls run, so that a shutdown can wait for them.
     pub tasks: TaskTracker,
     /// A sentence that marks every answer, when it is not OpenAI that answers (the sandbox).
     pub notice: Option<String>,
+    pub profiles: Profiles,
 }
 
 /// Cheap to clone; clones are the same server.
@@ -58,6 +96,9 @@ pub struct Server {
     listing: Arc<OnceLock<Vec<rmcp::model::Tool>>>,
     /// The parent of every call's token.
     calls: CancellationToken,
+    cancellations: Cancellations,
+    /// What its connection is told unasked.
+    announcements: Announcements,
 }
 
 /// Who sent a request, as a transport that serves many clients tells it: laid into the request's HTTP extensions.
@@ -65,6 +106,8 @@ pub struct Server {
 #[derive(Debug, Clone)]
 pub struct Requester {
     pub caller: Caller,
+    /// Whose jobs it may see: the same after a new connection, and after a restart.
+    pub owner: Owner,
     /// Cancelled once nobody waits for the answer any more.
     pub gone: CancellationToken,
 }
@@ -72,7 +115,14 @@ pub struct Requester {
 impl Server {
     #[must_use]
     pub fn build(parts: Parts) -> Self {
-        Self { parts: Arc::new(parts), routes: Arc::new([]), listing: Arc::default(), calls: CancellationToken::new() }
+        Self {
+            parts: Arc::new(parts),
+            routes: Arc::new([]),
+            listing: Arc::default(),
+            calls: CancellationToken::new(),
+            cancellations: Cancellations::default(),
+            announcements: Announcements::new(),
+        }
     }
 
     /// Adds a tool.
@@ -83,21 +133,59 @@ impl Server {
         Self { routes, listing: Arc::default(), ..self }
     }
 
-    /// Cancels every call in flight and every call to come: the end of a drain.
+    /// Resolves once no job runs.
+    pub async fn jobs_ended(&self) {
+        self.parts.get_result.jobs.all_ended().await;
+    }
+
+    /// The same server for one connection: what it tells unasked ends with this and its clones.
+    #[must_use]
+    pub fn for_connection(&self) -> Self {
+        Self { announcements: self.announcements.branch(), ..self.clone() }
+    }
+
+    /// Tells nothing more unasked, here and on every connection made of this: those who listen get their final answer.
+    pub fn end_announcements(&self) {
+        self.announcements.end();
+    }
+
+    /// Cancels every call in flight, every job, and every call to come: the end of a drain.
     pub fn cancel_calls(&self) {
         self.calls.cancel();
     }
 
-    /// The tools as `tools/list` tells them.
+    /// The tools as `tools/list` tells them, unless the client cannot bear it.
     pub fn listing(&self) -> &[rmcp::model::Tool] {
         self.listing.get_or_init(|| self.routes.iter().map(|route| route.describe()).collect())
+    }
+
+    /// Where structured content would cost the pictures, there is no schema that promises it; where no app is opened,
+    /// none is named.
+    fn listing_for(&self, profile: Profile) -> Vec<rmcp::model::Tool> {
+        let mut tools = self.listing().to_vec();
+        for (_, tool) in self.routes.iter().zip(&mut tools).filter(|(route, _)| route.shows() == Shows::Pictures) {
+            if profile.structured == Structured::NeverBesidePictures {
+                tool.output_schema = None;
+            }
+            if profile.apps == Apps::Withheld {
+                tool.meta = None;
+            }
+        }
+        tools
     }
 }
 
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
-        // rmcp answers prompts/list, with an empty list as long as there are none; what is answered is declared.
-        let capabilities = ServerCapabilities::builder().enable_tools().enable_resources().enable_prompts().build();
+        let capabilities = ServerCapabilities::builder()
+            .enable_tools()
+            .enable_resources()
+            .enable_resources_list_changed()
+            .enable_prompts()
+            .enable_completions()
+            .enable_extensions_with(viewer::extension())
+            .enable_tasks()
+            .build();
         let this = Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
             .with_title("OpenAI")
             .with_website_url(env!("CARGO_PKG_REPOSITORY"));
@@ -122,9 +210,11 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         refuse_cursor(request)?;
-        let result = ListToolsResult::with_all_items(self.listing().to_vec());
+        let profile = Shape::of(&self.parts, &context).profile;
+        let result = ListToolsResult::with_all_items(self.listing_for(profile));
         Ok(if is_modern(&context) {
-            result.with_ttl_ms(FIXED_TTL_MS).with_cache_scope(CacheScope::Public)
+            // Private: another client may be told otherwise.
+            result.with_ttl_ms(FIXED_TTL_MS).with_cache_scope(CacheScope::Private)
         } else {
             result
         })
@@ -145,7 +235,38 @@ impl ServerHandler for Server {
             return Err(ErrorData::invalid_params(message, None));
         };
         let arguments = request.arguments.unwrap_or_default();
-        Ok(tools::run(self, route.clone(), arguments, context).await.into())
+        Ok(tools::run(self, route.clone(), arguments, context).await)
+    }
+
+    /// rmcp has cancelled the request's own token already; this says why.
+    async fn on_cancelled(&self, cancelled: CancelledNotificationParam, context: NotificationContext<RoleServer>) {
+        let Some(request) = cancelled.request_id else { return };
+        let caller = tools::requester(&context.extensions).caller;
+        self.cancellations.tell(caller, request, cancelled.reason.as_deref());
+    }
+
+    async fn get_task(
+        &self,
+        params: GetTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<GetTaskResult, ErrorData> {
+        tasks::get(self, params, &context).await
+    }
+
+    async fn update_task(
+        &self,
+        params: UpdateTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        tasks::update(self, params, &context).await
+    }
+
+    async fn cancel_task(
+        &self,
+        params: CancelTaskParams,
+        context: RequestContext<RoleServer>,
+    ) -> Result<(), ErrorData> {
+        tasks::cancel(self, params, &context).await
     }
 
     /// What rmcp cannot read as a request that it knows: a method that is not served, or one that is, with params
@@ -163,13 +284,34 @@ impl ServerHandler for Server {
         })
     }
 
-    /// There are no prompts yet.
+    async fn list_prompts(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        context: RequestContext<RoleServer>,
+    ) -> Result<ListPromptsResult, ErrorData> {
+        refuse_cursor(request)?;
+        let result = prompts::list();
+        Ok(if is_modern(&context) {
+            result.with_ttl_ms(FIXED_TTL_MS).with_cache_scope(CacheScope::Public)
+        } else {
+            result
+        })
+    }
+
     async fn get_prompt(
         &self,
         request: GetPromptRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        Err(ErrorData::invalid_params(format!("there is no prompt `{}`", request.name), None))
+        Ok(prompts::get(&request.name, request.arguments.unwrap_or_default())?.into())
+    }
+
+    async fn complete(
+        &self,
+        request: CompleteRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<CompleteResult, ErrorData> {
+        completions::complete(&self.parts, request).await
     }
 
     async fn list_resources(
@@ -201,10 +343,43 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let result = resources::read(&self.parts.artifacts, &request.uri).await?;
-        // A picture never changes under its id.
+        let (result, scope) = match request.uri.as_str() {
+            viewer::URI => (viewer::read(), CacheScope::Public),
+            uri => (resources::read(&self.parts.artifacts, uri).await?, CacheScope::Private),
+        };
+        // A picture never changes under its id, the viewer only with the program.
         let modern = is_modern(&context);
-        Ok(if modern { result.with_ttl_ms(FIXED_TTL_MS).with_cache_scope(CacheScope::Private) } else { result }.into())
+        Ok(if modern { result.with_ttl_ms(FIXED_TTL_MS).with_cache_scope(scope) } else { result }.into())
+    }
+
+    async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        let changes = self.parts.artifacts.changes();
+        self.announcements.begin(async move {
+            changes::follow(changes, || context.peer.notify_resource_list_changed()).await;
+        });
+    }
+
+    /// rmcp takes away what was not asked for and what is not declared.
+    fn accepted_subscription_filter(&self, _: &SubscriptionFilter) -> Option<SubscriptionFilter> {
+        Some(SubscriptionFilter::builder().resources_list_changed().build())
+    }
+
+    async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
+        let gone = tools::requester(&context.request_context().extensions).gone;
+        let telling = async {
+            if context.accepted().resources_list_changed == Some(true) {
+                let sink = context.sink();
+                changes::follow(self.parts.artifacts.changes(), || sink.notify_resource_list_changed()).await;
+            }
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = telling => {}
+            () = context.cancelled() => {}
+            () = gone.cancelled() => {}
+            () = self.announcements.over() => {}
+        }
+        Ok(())
     }
 }
 

@@ -10,9 +10,18 @@ use crate::{artifact::Artifact, call::Call, media::Encoded, money::Usage};
 pub mod arguments;
 pub mod ask_openai;
 pub mod create_image;
+pub mod edit_image;
 pub mod error;
+pub mod get_result;
+pub mod outcome;
+pub mod pictures;
+pub mod references;
 
 pub use error::{Code, Report, ToolError};
+pub use outcome::{Failed, Outcome, Running};
+
+/// The calls that their clients could not wait for.
+pub type Jobs = crate::job::Jobs<Result<Outcome, Failed>>;
 
 /// One tool.
 pub trait Tool: Send + Sync + 'static {
@@ -21,6 +30,7 @@ pub trait Tool: Send + Sync + 'static {
     /// For the model that chooses: below 1.5 kB.
     const DESCRIPTION: &'static str;
     const EFFECT: Effect;
+    const PACE: Pace;
     /// The arguments as sent: plain, `deny_unknown_fields`, documented for the model that reads them.
     type Args: DeserializeOwned + JsonSchema + Send;
     type Output: Output;
@@ -35,10 +45,31 @@ pub enum Effect {
     Reads,
     /// Adds, never changes or removes.
     Adds,
+    /// Ends what the caller itself began, and nothing else.
+    Steers,
+}
+
+/// How long a tool takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pace {
+    /// Milliseconds: it is always waited for.
+    Quick,
+    /// Seconds to minutes: it goes on as a job when the client cannot wait.
+    Slow,
+}
+
+/// What a tool's answers may have in them besides text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shows {
+    Text,
+    Pictures,
 }
 
 /// What a tool gives back: itself as structured content, and what people and models see of it.
 pub trait Output: Serialize + JsonSchema + Send {
+    /// Some clients drop pictures for structured content: there it is left away from what shows any.
+    const SHOWS: Shows = Shows::Text;
+
     /// The main text, standing alone for clients that drop everything else.
     fn text(&self) -> String;
 
@@ -61,6 +92,14 @@ pub trait Output: Serialize + JsonSchema + Send {
 pub struct Timeouts {
     pub text: Duration,
     pub image: Duration,
+}
+
+/// Whether pictures are fetched from addresses that a call names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImageUrls {
+    /// From public https addresses.
+    Fetched,
+    Refused,
 }
 
 /// Tokens used, as the upstream reported them.

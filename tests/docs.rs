@@ -10,6 +10,8 @@
 
 use std::{fs, path::Path};
 
+#[path = "docs/clients.rs"]
+mod clients;
 #[path = "docs/errors.rs"]
 mod errors;
 #[path = "docs/readme.rs"]
@@ -24,6 +26,7 @@ type Page = (&'static str, fn() -> String);
 
 const PAGES: &[Page] = &[
     ("configuration.md", mcp_openai::config::markdown),
+    ("clients.md", clients::markdown),
     ("tools.md", tools::markdown),
     ("errors.md", errors::markdown),
 ];

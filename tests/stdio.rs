@@ -45,9 +45,13 @@ impl Program {
         Self::start_as(Command::new(env!("CARGO_BIN_EXE_mcp-openai")), over)
     }
 
-    fn start_as(mut command: Command, over: Over) -> Self {
+    fn start_as(command: Command, over: Over) -> Self {
+        Self::start_at(tempfile::tempdir().unwrap(), command, over)
+    }
+
+    /// With what an earlier one left in its home.
+    fn start_at(home: TempDir, mut command: Command, over: Over) -> Self {
         let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
-        let home = tempfile::tempdir().unwrap();
         command
             .arg("stdio")
             .env_clear()
@@ -152,7 +156,7 @@ fn c01_stdout_holds_nothing_but_protocol() {
         program.send("");
         let listed = program.ask(1, "tools/list", json!({}));
         let names: Vec<_> = listed["result"]["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
-        assert_eq!(names, ["ask-openai", "create-image"]);
+        assert_eq!(names, ["ask-openai", "create-image", "edit-image", "get-result"]);
         let refused = program.ask(2, "tools/call", json!({"name": "ask-openai", "arguments": {}}));
         assert_eq!(refused["result"]["structuredContent"]["error"]["code"], "invalid_argument");
         program.input = None;
@@ -247,6 +251,66 @@ fn c07_a_second_signal_ends_it_at_once() {
     program.signal("-TERM");
     program.ends();
     assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+}
+
+/// The sandbox is upstream of what is being finished, so it ends last.
+#[test]
+fn c07_a_signal_leaves_the_sandbox_to_a_call_in_flight() {
+    let mut command = Command::new("/bin/sh");
+    command.args(["-c", "exec \"$0\" --sandbox \"$@\"", env!("CARGO_BIN_EXE_mcp-openai")]);
+    let mut program = Program::start_as(command, Over::Pipes);
+    let model = "sandbox-fault:delay=1s";
+    let arguments = json!({"query": "hi", "model": model});
+    program.request(1, "tools/call", json!({"name": "ask-openai", "arguments": arguments}));
+    std::thread::sleep(Duration::from_millis(200));
+    program.signal("-TERM");
+    let answer = program.next().unwrap();
+    assert_eq!(answer["result"]["structuredContent"]["status"], "complete", "{answer}");
+    assert!(program.ends().success());
+}
+
+/// Whose client waits 100 ms.
+fn impatient() -> Command {
+    let mut command = Command::new("/bin/sh");
+    let patience = "export MCP_OPENAI_ANSWER_WITHIN=100ms; exec \"$0\" \"$@\"";
+    command.args(["-c", patience, env!("CARGO_BIN_EXE_mcp-openai")]);
+    command
+}
+
+fn collect(program: &mut Program, job: &Value) -> Value {
+    let arguments = json!({"job": job, "wait_seconds": 0});
+    program.ask(9, "tools/call", json!({"name": "get-result", "arguments": arguments}))["result"].take()
+}
+
+/// Collected after a restart; by another process while it runs; and once its own was killed.
+#[test]
+fn p01_a_job_outlives_its_process_as_far_as_it_got() {
+    let mut program = Program::start_as(impatient(), Over::Pipes);
+    let _connection = program.hanging_call();
+    let running = program.next().unwrap()["result"]["structuredContent"].take();
+    assert_eq!(running["status"], "running");
+
+    let home = std::mem::replace(&mut program.home, tempfile::tempdir().unwrap());
+    let mut next = Program::start_at(home, impatient(), Over::Pipes);
+    let seen = collect(&mut next, &running["job"]);
+    assert_eq!(seen["structuredContent"]["status"], "running", "{seen}");
+    program.signal("-KILL");
+    program.ends();
+    let seen = collect(&mut next, &running["job"]);
+    assert_eq!(seen["structuredContent"]["error"]["code"], "interrupted", "{seen}");
+}
+
+/// A job is no reason to stay, and none to forget the upstream.
+#[test]
+fn c06_stdin_closes_with_a_job_in_flight() {
+    let mut program = Program::start_as(impatient(), Over::Pipes);
+    let connection = program.hanging_call();
+    assert_eq!(program.next().unwrap()["result"]["structuredContent"]["status"], "running");
+    let start = Instant::now();
+    program.input = None;
+    assert!(program.ends().success());
+    assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
+    assert!(is_closed(connection));
 }
 
 #[test]

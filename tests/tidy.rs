@@ -11,7 +11,7 @@ mod reading;
 use reading::{Fault, Source, crate_paths, lines, numbered, read, sources};
 
 /// From the process down to the words. A module uses lower rows and itself; the modules of one row never meet.
-const FLOORS: [&[&str]; 11] = [
+const FLOORS: [&[&str]; 12] = [
     // 6 the process: four steps, each built on the next
     &["cli"],
     &["app"],
@@ -23,6 +23,7 @@ const FLOORS: [&[&str]; 11] = [
     &["tools"],
     // 3 how a call lives
     &["call"],
+    &["job"],
     &["queue"],
     // 2 the outside
     &["artifact", "catalogue", "inputs", "openai", "preview", "sandbox"],

@@ -1,9 +1,11 @@
-//! Fetching one picture with its original bytes.
+//! Fetching one picture: its original bytes, or its file opened.
+
+use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Artifact, ArtifactId, Artifacts, Error, record::Record};
-use crate::media::Encoded;
+use super::{Artifact, ArtifactId, Artifacts, Error, list::HEADER, record::Record};
+use crate::media::{Content, Encoded};
 
 /// More than any answer that a picture came in; a larger file is not one of ours.
 const LARGEST_PICTURE: u64 = 64 << 20;
@@ -19,15 +21,40 @@ impl Artifacts {
         self.off_thread(move |artifacts| artifacts.fetch_now(id)).await
     }
 
+    /// A kept picture with its file opened, for what is sent without being held in memory. What was opened is what was
+    /// looked at.
+    ///
+    /// # Errors
+    /// As [`Artifacts::fetch`].
+    pub async fn open(&self, id: &ArtifactId) -> Result<(Artifact, Content), Error> {
+        let id = id.clone();
+        self.off_thread(move |artifacts| artifacts.open_now(id)).await
+    }
+
     fn fetch_now(&self, id: ArtifactId) -> Result<(Artifact, Encoded), Error> {
         let bytes = self.store.read(id.as_str(), LARGEST_PICTURE + 1)?;
         let Some(bytes) = bytes.filter(|bytes| bytes.len() as u64 <= LARGEST_PICTURE) else {
             return Err(Error::NotFound(id));
         };
+        let length = bytes.len() as u64;
         let picture = self.sniff(&id, bytes)?;
+        Ok((self.recorded(id, &picture, length), picture))
+    }
+
+    fn open_now(&self, id: ArtifactId) -> Result<(Artifact, Content), Error> {
+        let Some(file) = self.store.open(id.as_str())? else { return Err(Error::NotFound(id)) };
+        let length = self.store.length_of(&file)?;
+        if length > LARGEST_PICTURE {
+            return Err(Error::NotFound(id));
+        }
+        let header = self.sniff(&id, self.store.read_from(&file, HEADER)?)?;
+        Ok((self.recorded(id, &header, length), Content::File { file: Arc::new(file), length }))
+    }
+
+    /// What the picture's own header says, with its record where there is one.
+    fn recorded(&self, id: ArtifactId, picture: &Encoded, bytes: u64) -> Artifact {
         let origin = self.record(&id).map(|record| record.origin).unwrap_or_default();
-        let length = picture.bytes().len() as u64;
-        Ok((self.artifact(id, Record::new(&picture, origin), length), picture))
+        self.artifact(id, Record::new(picture, origin), bytes)
     }
 
     /// What is written down about a picture, when it can be read.
@@ -55,7 +82,7 @@ impl Artifacts {
 
     fn sniff(&self, id: &ArtifactId, bytes: Bytes) -> Result<Encoded, Error> {
         Encoded::sniff(bytes).map_err(|source| Error::Storage {
-            message: format!("{} is no picture any more: {source}", self.store.path(id).display()),
+            message: format!("{} is no picture any more", self.store.path(id).display()),
             source: Some(Box::new(source)),
         })
     }

@@ -14,6 +14,8 @@ impl Artifacts {
         let id = self.put_new(picture, stem).await?;
         let record = Record::new(picture, origin);
         self.write_down(&id, &record).await;
+        self.changed();
+        self.expire(&id).await;
         Ok(self.artifact(id, record, picture.bytes().len() as u64))
     }
 
@@ -24,7 +26,7 @@ impl Artifacts {
     pub async fn check(&self) -> Result<(), Error> {
         let name = format!(".check-{}", rand::random::<u64>());
         self.store.put(&name, Bytes::from_static(b"can pictures be kept here?\n")).await?;
-        self.store.remove(&name).await
+        self.off_thread(move |artifacts| artifacts.store.remove(&name)).await.map(drop)
     }
 
     async fn put_new(&self, picture: &Encoded, stem: Option<&Stem>) -> Result<ArtifactId, Error> {

@@ -1,10 +1,15 @@
 //! Listing, newest first: names are enough to sort and page, so only the page's own files are opened.
 
+use chrono::{DateTime, TimeDelta, Utc};
+
 use super::{Artifact, ArtifactId, Artifacts, Error, Origin, Page, record::Record};
 use crate::media::Encoded;
 
 /// Enough of a file to find its dimensions behind embedded metadata.
-const HEADER: u64 = 1 << 20;
+pub(super) const HEADER: u64 = 1 << 20;
+
+/// A clock may be set back a little while a job runs.
+const CLOCK_SLACK: TimeDelta = TimeDelta::minutes(1);
 
 impl Artifacts {
     /// Up to `limit` pictures, newest first, from `start` on (inclusive) or from the newest. Files that are not ours
@@ -17,13 +22,42 @@ impl Artifacts {
         self.off_thread(move |artifacts| artifacts.page(start.as_ref(), limit)).await
     }
 
+    /// The ids that start with `prefix`, newest first: names alone, no file is opened.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn ids(&self, prefix: &str) -> Result<Vec<ArtifactId>, Error> {
+        let prefix = prefix.to_owned();
+        self.off_thread(move |artifacts| artifacts.newest_first(|id| id.as_str().starts_with(&prefix))).await
+    }
+
+    /// The pictures that a job made since `since`, oldest first: those whose record names it.
+    ///
+    /// # Errors
+    /// [`Error::Storage`].
+    pub async fn of_job(&self, job: &str, since: DateTime<Utc>) -> Result<Vec<Artifact>, Error> {
+        let job = job.to_owned();
+        self.off_thread(move |artifacts| artifacts.made_by(&job, since)).await
+    }
+
+    fn made_by(&self, job: &str, since: DateTime<Utc>) -> Result<Vec<Artifact>, Error> {
+        let since = since.checked_sub_signed(CLOCK_SLACK).unwrap_or(since);
+        let ids = self.newest_first(|id| id.made_at() >= since)?;
+        let made = ids.into_iter().rev().filter_map(|id| self.describe(id));
+        Ok(made.filter(|artifact| artifact.origin.job.as_deref() == Some(job)).collect())
+    }
+
     fn page(&self, start: Option<&ArtifactId>, limit: usize) -> Result<Page, Error> {
-        let mut ids = self.store.ids()?;
-        ids.retain(|id| start.is_none_or(|start| id <= start));
-        ids.sort_unstable_by(|a, b| b.cmp(a));
-        let mut ids = ids.into_iter();
+        let mut ids = self.newest_first(|id| start.is_none_or(|start| id <= start))?.into_iter();
         let artifacts = ids.by_ref().filter_map(|id| self.describe(id)).take(limit).collect();
         Ok(Page { artifacts, next: ids.next() })
+    }
+
+    pub(super) fn newest_first(&self, wanted: impl Fn(&ArtifactId) -> bool) -> Result<Vec<ArtifactId>, Error> {
+        let mut ids = self.store.ids()?;
+        ids.retain(wanted);
+        ids.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(ids)
     }
 
     /// A picture by its record, or by what its file says; `None` when it is no regular file or no picture.

@@ -16,12 +16,19 @@ pub(super) struct Record {
 }
 
 impl Record {
+    /// Where all records lie, from the gallery's folder.
+    pub const FOLDER: &str = ".records";
+
     pub fn new(picture: &Encoded, origin: Origin) -> Self {
         Self { format: picture.format(), dimensions: picture.dimensions(), origin }
     }
 
     /// Where the record of a picture lies, from the gallery's folder.
     pub fn name(id: &ArtifactId) -> String {
-        format!(".records/{id}.json")
+        format!("{}/{}", Self::FOLDER, Self::file_name(id))
+    }
+
+    pub fn file_name(id: &ArtifactId) -> String {
+        format!("{id}.json")
     }
 }

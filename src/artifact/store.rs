@@ -12,7 +12,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use object_store::{ObjectStore, ObjectStoreExt, PutMode, local::LocalFileSystem, path::Path as Location};
+use object_store::{ObjectStore, PutMode, local::LocalFileSystem, path::Path as Location};
 
 use super::{ArtifactId, Error};
 
@@ -57,20 +57,42 @@ impl Store {
         }
     }
 
-    pub async fn remove(&self, name: &str) -> Result<(), Error> {
-        self.objects.delete(&self.location(name)?).await.map_err(|source| self.failed(source))
+    /// Removes a file, or a link in its place. Whether there was one: another process may be removing too.
+    pub fn remove(&self, name: &str) -> Result<bool, Error> {
+        match fs::remove_file(self.dir.join(name)) {
+            Ok(()) => Ok(true),
+            Err(source) if source.kind() == ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(self.failed(source)),
+        }
     }
 
-    /// The first `limit` bytes of a file, or `None` where there is no regular file of that name.
-    pub fn read(&self, name: &str, limit: u64) -> Result<Option<Bytes>, Error> {
+    /// A regular file, opened; `None` where there is none of that name.
+    pub fn open(&self, name: &str) -> Result<Option<File>, Error> {
         let path = self.dir.join(name);
-        let mut bytes = Vec::new();
-        match open_regular(&path).and_then(|file| file.take(limit).read_to_end(&mut bytes)) {
-            Ok(_) => Ok(Some(bytes.into())),
+        match open_regular(&path) {
+            Ok(file) => Ok(Some(file)),
             Err(source) if source.kind() == ErrorKind::NotFound => Ok(None),
             Err(_) if fs::symlink_metadata(&path).is_ok_and(|metadata| !metadata.is_file()) => Ok(None),
             Err(source) => Err(self.failed(source)),
         }
+    }
+
+    /// The first `limit` bytes of a file, or `None` where there is no regular file of that name.
+    pub fn read(&self, name: &str, limit: u64) -> Result<Option<Bytes>, Error> {
+        let Some(file) = self.open(name)? else { return Ok(None) };
+        self.read_from(&file, limit).map(Some)
+    }
+
+    /// The first `limit` bytes of a file just opened.
+    pub fn read_from(&self, file: &File, limit: u64) -> Result<Bytes, Error> {
+        let mut bytes = Vec::new();
+        file.take(limit).read_to_end(&mut bytes).map_err(|source| self.failed(source))?;
+        Ok(bytes.into())
+    }
+
+    /// The length of a file just opened, in bytes.
+    pub fn length_of(&self, file: &File) -> Result<u64, Error> {
+        file.metadata().map(|metadata| metadata.len()).map_err(|source| self.failed(source))
     }
 
     /// The length of a file in bytes, or `None` where there is no regular file of that name.
@@ -80,13 +102,17 @@ impl Store {
 
     /// The ids that files in the folder are named by, in no order.
     pub fn ids(&self) -> Result<Vec<ArtifactId>, Error> {
-        match fs::read_dir(&self.dir) {
-            Ok(entries) => {
-                Ok(entries.filter_map(|entry| ArtifactId::parse(entry.ok()?.file_name().to_str()?)).collect())
-            }
-            Err(source) if source.kind() == ErrorKind::NotFound => Ok(Vec::new()),
-            Err(source) => Err(self.failed(source)),
-        }
+        Ok(self.names("")?.filter_map(|name| ArtifactId::parse(&name)).collect())
+    }
+
+    /// The names in a folder of the folder, in no order; none where it does not exist.
+    pub fn names(&self, folder: &str) -> Result<impl Iterator<Item = String> + use<>, Error> {
+        let entries = match fs::read_dir(self.dir.join(folder)) {
+            Ok(entries) => Some(entries),
+            Err(source) if source.kind() == ErrorKind::NotFound => None,
+            Err(source) => return Err(self.failed(source)),
+        };
+        Ok(entries.into_iter().flatten().filter_map(|entry| entry.ok()?.file_name().into_string().ok()))
     }
 
     fn location(&self, name: &str) -> Result<Location, Error> {

@@ -63,4 +63,17 @@ impl Sizes {
             }
         }
     }
+    /// Sizes to propose: all there are, or a few of those that the rule admits.
+    #[must_use]
+    pub fn examples(&self) -> Vec<Dimensions> {
+        const USUAL: [(u32, u32); 7] =
+            [(1024, 1024), (1536, 1024), (1024, 1536), (2048, 2048), (2048, 1152), (1152, 2048), (3840, 2160)];
+        match self {
+            Self::Fixed(sizes) => sizes.clone(),
+            Self::Free { .. } => {
+                let usual = USUAL.map(|(width, height)| Dimensions { width, height });
+                usual.into_iter().filter(|size| self.admit(*size).is_ok()).collect()
+            }
+        }
+    }
 }

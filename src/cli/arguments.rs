@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, builder::PossibleValuesParser};
 
-use super::{ask, completions, demo, doctor, http, image, models, sandbox, stdio};
+use super::{ask, completions, demo, doctor, http, image, images, models, sandbox, stdio};
 use crate::config::{
     Flag, Flags, Upstream,
     settings::{HTTP_BIND, LOG_FORMAT, LOG_LEVEL, Setting},
@@ -16,12 +16,14 @@ Examples:
   mcp-openai demo                     see it at work, without a key
   mcp-openai ask \"Why is the sky blue?\"
   mcp-openai image \"a red boat\" -o boat.png
+  mcp-openai image \"at night\" --from boat.png
+  mcp-openai images                   what was made, newest first
   mcp-openai doctor                   what is set, and what is wrong
 
 The key comes from OPENAI_API_KEY, OPENAI_API_KEY_FILE or the configuration file.
 Exit codes: 0 ok, 1 the call failed, 2 usage, 69 upstream unreachable, 78 configuration.";
 
-/// OpenAI's models for any MCP client: an MCP server with the tools ask-openai and create-image.
+/// OpenAI's models for any MCP client: an MCP server that asks them, and has them make and edit pictures.
 #[derive(Debug, Default, Parser)]
 #[command(name = "mcp-openai", version, after_help = EXAMPLES)]
 #[command(next_help_heading = "Global options")]
@@ -55,8 +57,10 @@ pub enum Command {
     Http(http::Args),
     /// Ask a model, and read the answer as it comes
     Ask(ask::Args),
-    /// Have pictures made
+    /// Have pictures made, or changed
     Image(image::Args),
+    /// List, explain, open and remove the pictures that were kept
+    Images(images::Args),
     /// Run a whole MCP session and show what happens
     Demo(demo::Args),
     /// Check configuration, key, upstream, models and image folder

@@ -1,6 +1,6 @@
 //! `mcp-openai doctor`: what is set, what works, and what to do about the rest.
 
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, path::Path, process::ExitCode};
 
 use super::{exit, models};
 use crate::{
@@ -9,6 +9,8 @@ use crate::{
     catalogue::{Catalogue, Kind},
     config::{self, Config, Upstream},
     openai::{Error, Failure, Key, ListedModel, Reply},
+    server::profile::KNOWN,
+    text,
 };
 
 mod report;
@@ -33,6 +35,7 @@ pub async fn run(args: Args, config: Result<Config, config::Error>) -> anyhow::R
             let _log = super::start_quiet_log(&config);
             let mut findings = vec![file];
             findings.extend(config::unknown_variables().iter().map(misspelt));
+            findings.extend(config.clients.strangers().map(strange));
             findings.extend(examine(&App::build(config).await?).await);
             Report::new(settings, findings)
         }
@@ -54,6 +57,9 @@ async fn examine(app: &App) -> Vec<Finding> {
     findings.push(model_finding(&app.catalogue, Kind::Text, listed.as_deref()));
     findings.push(model_finding(&app.catalogue, Kind::Image, listed.as_deref()));
     findings.push(folder_finding(app.artifacts.check().await, config));
+    // The image folder comes first; it is made at the first picture.
+    findings
+        .extend(config.inputs.folders.iter().skip(1).filter(|folder| !folder.is_dir()).map(|folder| no_input(folder)));
     findings
 }
 
@@ -64,6 +70,14 @@ fn misconfigured(problem: &config::Problem) -> Finding {
 fn misspelt((name, nearest): &(String, &str)) -> Finding {
     let message = format!("environment variable {name} is no setting");
     Finding::doubtful("configuration", message, &format!("the nearest is {nearest}"))
+}
+
+fn strange(client: &str) -> Finding {
+    let client = text::brief(client, 60);
+    let nearest = config::settings::nearest(&client, KNOWN.iter().map(|known| known.key));
+    let message =
+        format!("no client that calls itself `{client}` is known; what is set for it counts only for such a one");
+    Finding::doubtful("configuration", message, &format!("the nearest that is known is clients.{nearest}"))
 }
 
 fn file_finding(config: &Config) -> Finding {
@@ -156,6 +170,15 @@ fn folder_finding(checked: Result<(), artifact::Error>, config: &Config) -> Find
     }
 }
 
+fn no_input(folder: &Path) -> Finding {
+    let message = format!("there is no folder {}: nothing is read from it", folder.display());
+    Finding::doubtful(
+        "image inputs",
+        message,
+        "give the whole path of each folder in images.inputs (MCP_OPENAI_IMAGE_INPUTS)",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::NaiveDate;
@@ -194,8 +217,11 @@ mod tests {
             key_finding(&Key::Missing, Upstream::Configured),
             upstream_finding(&Err(unreachable), "api.example"),
         ];
-        let settings =
-            vec![Setting { key: "log.level", value: "warn".to_owned(), source: "flag --log-level".to_owned() }];
+        let settings = vec![Setting {
+            key: "log.level".to_owned(),
+            value: "warn".to_owned(),
+            source: "flag --log-level".to_owned(),
+        }];
         let report = Report::new(settings, findings);
         assert_eq!(report.exit_code(), exit::CONFIGURATION);
         insta::assert_snapshot!(plain(&report));

@@ -1,4 +1,4 @@
-//! `mcp-openai image`: the create-image tool from a terminal, with a progress bar.
+//! `mcp-openai image`: the tools create-image and edit-image from a terminal, with a progress bar.
 
 use std::{
     io::{Write, stdout},
@@ -7,61 +7,81 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
-use super::outcome::{self, Printing};
+use super::{
+    images,
+    outcome::{self, Printing},
+};
 use crate::{
     app::App,
+    artifact::{Artifact, Artifacts},
     call::Call,
     news::{Feed, News},
     queue::Caller,
-    tools::{
-        Output, Tool, ToolError,
-        create_image::{self, Created},
-    },
+    tools::{Output, Tool, ToolError, create_image::Created, edit_image::EditImage},
 };
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// What the picture shows
-    pub prompt: String,
-    /// Model id [default: the configured one]
-    #[arg(short, long)]
-    pub model: Option<String>,
-    /// auto, or width and height such as 1536x1024
-    #[arg(short, long)]
-    pub size: Option<String>,
-    /// auto, low, medium, high, xhigh, max
-    #[arg(short, long)]
-    pub quality: Option<String>,
-    /// How many pictures, 1 to 10
-    #[arg(short, value_name = "N")]
-    pub n: Option<u32>,
-    /// auto, transparent, opaque
-    #[arg(short, long)]
-    pub background: Option<String>,
-    /// png, jpeg, webp
-    #[arg(short = 'f', long, value_name = "FORMAT")]
-    pub output_format: Option<String>,
-    /// Percent, for jpeg and webp
-    #[arg(long, value_name = "PERCENT")]
-    pub output_compression: Option<u8>,
-    /// auto, low
-    #[arg(long)]
-    pub moderation: Option<String>,
-    /// A look, such as vivid or natural
-    #[arg(long)]
-    pub style: Option<String>,
-    /// A file name without extension
-    #[arg(long)]
-    pub name: Option<String>,
+    #[command(flatten)]
+    given: Given,
+    /// Make one like this picture: its prompt and arguments, but what is said here
+    #[arg(long, value_name = "ID")]
+    like: Option<String>,
+    /// A picture to start from: a file, or the `image://ID` of an earlier one; may be given up to 16 times
+    #[arg(long, value_name = "PICTURE")]
+    from: Vec<String>,
+    /// A PNG of the first one's size: where it is see-through, the picture may change
+    #[arg(long, value_name = "PICTURE", requires = "from")]
+    mask: Option<String>,
     /// Also write the picture to this file (PATH-2, PATH-3 ... for further ones)
     #[arg(short, long, value_name = "PATH")]
-    pub output: Option<PathBuf>,
+    output: Option<PathBuf>,
     /// Print the whole result as JSON
     #[arg(long)]
-    pub json: bool,
+    json: bool,
+}
+
+/// The tool's arguments, by its own names.
+#[derive(Debug, clap::Args, Serialize)]
+struct Given {
+    /// What the picture shows
+    #[arg(required_unless_present = "like")]
+    prompt: Option<String>,
+    /// Model id [default: the configured one]
+    #[arg(short, long)]
+    model: Option<String>,
+    /// auto, or width and height such as 1536x1024
+    #[arg(short, long)]
+    size: Option<String>,
+    /// auto, low, medium, high, xhigh, max
+    #[arg(short, long)]
+    quality: Option<String>,
+    /// How many pictures, 1 to 10
+    #[arg(short, value_name = "N")]
+    n: Option<u32>,
+    /// auto, transparent, opaque
+    #[arg(short, long)]
+    background: Option<String>,
+    /// png, jpeg, webp
+    #[arg(short = 'f', long, value_name = "FORMAT")]
+    output_format: Option<String>,
+    /// Percent, for jpeg and webp
+    #[arg(long, value_name = "PERCENT")]
+    output_compression: Option<u8>,
+    /// auto, low
+    #[arg(long)]
+    moderation: Option<String>,
+    /// A look, such as vivid or natural
+    #[arg(long)]
+    style: Option<String>,
+    /// A file name without extension
+    #[arg(long)]
+    name: Option<String>,
 }
 
 /// Makes the pictures and prints their paths on stdout, one a line.
@@ -69,8 +89,8 @@ pub struct Args {
 /// # Errors
 /// When stdout or the output file cannot be written; a failed call is an exit code.
 pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
-    let printing = Printing::from_flag(args.json);
-    let output = args.output.clone();
+    let Args { given, like, from, mask, output, json } = args;
+    let printing = Printing::from_flag(json);
     if let Some(error) = output.as_deref().and_then(unwritable) {
         return outcome::failed(error, printing);
     }
@@ -78,9 +98,20 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     if let Err(error) = app.artifacts.check().await {
         return outcome::failed(error.into(), printing);
     }
+    let mut arguments = match like {
+        None => Map::new(),
+        Some(id) => recorded(&app.artifacts, &id).await?,
+    };
+    given.lay_over(&mut arguments)?;
+    if !from.is_empty() {
+        arguments.insert("images".to_owned(), from.iter().map(|picture| absolute(picture)).collect());
+        // A mask fits one picture: that of the earlier ones says nothing of these.
+        arguments.remove("mask");
+        arguments.extend(mask.map(|mask| ("mask".to_owned(), absolute(&mask).into())));
+    }
     let (news, feed) = News::channel();
     let call = Call::new(Caller::local(), news, app.stop.clone());
-    let created = watch(app.create_image.run(args.into_tool(), &call), &feed).await;
+    let created = watch(Box::pin(make(&app, arguments, &call)), &feed).await;
     let created = match created {
         Ok(created) => created,
         Err(error) => return outcome::failed(error, printing),
@@ -94,22 +125,62 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     }
 }
 
-impl Args {
-    fn into_tool(self) -> create_image::Args {
-        create_image::Args {
-            prompt: self.prompt,
-            model: self.model,
-            size: self.size,
-            quality: self.quality,
-            n: self.n,
-            background: self.background,
-            output_format: self.output_format,
-            output_compression: self.output_compression,
-            moderation: self.moderation,
-            style: self.style,
-            name: self.name,
+impl Given {
+    /// What is given goes before what there was.
+    fn lay_over(&self, arguments: &mut Map<String, Value>) -> anyhow::Result<()> {
+        if let Value::Object(given) = serde_json::to_value(self)? {
+            arguments.extend(given.into_iter().filter(|(_, value)| !value.is_null()));
         }
+        Ok(())
     }
+}
+
+/// Pictures to start from make it an edit.
+async fn make(app: &App, arguments: Map<String, Value>, call: &Call) -> Result<Created, ToolError> {
+    let misread = |error: serde_json::Error| ToolError::InvalidArgument(error.to_string());
+    if arguments.contains_key("images") {
+        let references = app.edit_image.references.allowing(folders(&arguments));
+        let edit_image = EditImage { studio: app.edit_image.studio.clone(), references };
+        edit_image.run(serde_json::from_value(arguments.into()).map_err(misread)?, call).await
+    } else {
+        app.create_image.run(serde_json::from_value(arguments.into()).map_err(misread)?, call).await
+    }
+}
+
+/// Where the files lie that a person named, now or then: they may be read, wherever that is.
+fn folders(arguments: &Map<String, Value>) -> Vec<PathBuf> {
+    let images = arguments.get("images").and_then(Value::as_array).into_iter().flatten();
+    let named = images.chain(arguments.get("mask")).filter_map(|picture| Path::new(picture.as_str()?).parent());
+    named.filter(|folder| folder.is_absolute()).map(Path::to_owned).collect()
+}
+
+/// A file's path from the root; addresses of other kinds as they are.
+fn absolute(picture: &str) -> String {
+    if picture.contains("://") || picture.starts_with("data:") {
+        return picture.to_owned();
+    }
+    std::path::absolute(picture).map_or_else(|_| picture.to_owned(), |path| path.to_string_lossy().into_owned())
+}
+
+/// The arguments that a picture was made with, as far as its record knows them; for one picture, however many there were.
+///
+/// # Errors
+/// When there is no such picture, or nothing is known of how it was made.
+async fn recorded(gallery: &Artifacts, id: &str) -> anyhow::Result<Map<String, Value>> {
+    let (Artifact { id, origin, .. }, _) = gallery.open(&images::find(gallery, id).await?).await?;
+    let mut arguments = origin.arguments;
+    if arguments.is_empty() {
+        // Records of the first version.
+        let known =
+            [("prompt", origin.prompt), ("model", origin.model), ("size", origin.size), ("quality", origin.quality)];
+        let known = known.into_iter().filter(|(_, value)| !value.is_empty());
+        arguments.extend(known.map(|(name, value)| (name.to_owned(), value.into())));
+    }
+    if !arguments.contains_key("prompt") {
+        bail!("nothing is known of how {id} was made: its record is missing or cannot be read");
+    }
+    arguments.remove("n");
+    Ok(arguments)
 }
 
 /// Shows a bar on a terminal (indicatif hides it elsewhere) while `creating` runs.

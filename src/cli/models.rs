@@ -11,6 +11,7 @@ use chrono::NaiveDate;
 use serde::Serialize;
 use tokio::time::Instant;
 
+use super::table;
 use crate::{
     app::App,
     catalogue::{Catalogue, Entry, Kind, Price},
@@ -98,12 +99,7 @@ impl Models {
         let head =
             ["id", "kind", "default", "listed", "retires", "replaced by", "USD per million tokens"].map(str::to_owned);
         let rows: Vec<_> = [head].into_iter().chain(self.models.iter().map(Model::row)).collect();
-        let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(String::len).max().unwrap_or(0);
-        let mut table = String::new();
-        for row in &rows {
-            let cells = row.iter().enumerate().map(|(column, cell)| format!("{cell:<0$}", width(column)));
-            let _ = writeln!(table, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
-        }
+        let mut table = table::columns(&rows);
         let _ = writeln!(table, "\nAn id that ends in `*` stands for all that start so.");
         let _ = writeln!(table, "Prices as of {}; no price: not known, and no cost is shown.", self.prices_as_of);
         table

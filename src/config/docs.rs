@@ -31,7 +31,13 @@ image = \"5m\"
 
 [images]
 dir = \"~/Pictures/ai\"
+
+[clients.vscode] # or [clients.\"Visual Studio Code\"]
+preview = \"never\"
 ```
+
+`NAME` in `clients.NAME` is a key of the [table of clients](clients.md), or the name that a client gives itself. What is
+set there goes before the general settings, and those before the table.
 
 The API key comes from the strongest layer that has one; within a layer `openai.api_key` goes before
 `openai.api_key_file`, and that before `openai.api_key_command`. None is needed where `openai.headers` carries an

@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
+use super::key::Key;
+
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
@@ -43,8 +45,8 @@ impl fmt::Display for Source {
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
-    Value { key: &'static str, place: Source, wrong: String, takes: String },
-    UnknownKey { key: String, place: Source, nearest: &'static str },
+    Value { key: Key, place: Source, wrong: String, takes: String },
+    UnknownKey { key: String, place: Source, nearest: String },
     Syntax { place: Source, message: String },
     Unreadable { path: PathBuf, why: String },
 }

@@ -12,13 +12,14 @@ use toml::{
 
 use super::{
     error::{Problem, Source},
+    key::Key,
     settings,
     shape::Raw,
 };
 
 /// A value in the file.
 pub struct Entry {
-    pub key: &'static str,
+    pub key: Key,
     pub source: Source,
     pub raw: Raw,
 }
@@ -66,10 +67,10 @@ impl Walk<'_> {
     fn value(&mut self, path: &str, start: usize, value: &Spanned<DeValue<'_>>) {
         let source = self.at(start);
         // `preview = "never"` is short for `preview.mode = "never"`
-        let found = settings::find(path)
-            .or_else(|| settings::find(&format!("{path}.mode")).filter(|_| !value.get_ref().is_table()));
+        let found = settings::key_at(path)
+            .or_else(|| settings::key_at(&format!("{path}.mode")).filter(|_| !value.get_ref().is_table()));
         match (found, value.get_ref()) {
-            (Some(setting), value) => self.entries.push(Entry { key: setting.key(), source, raw: raw(value) }),
+            (Some(key), value) => self.entries.push(Entry { key, source, raw: raw(value) }),
             (None, DeValue::Table(table)) if !table.is_empty() => self.table(path, table),
             (None, _) => self.problems.push(unknown(path, source)),
         }
@@ -85,7 +86,8 @@ impl Walk<'_> {
 }
 
 fn unknown(path: &str, place: Source) -> Problem {
-    let nearest = settings::nearest(path, settings::ALL.iter().map(|setting| setting.key()));
+    let keys: Vec<_> = settings::ALL.iter().map(|setting| Key::near(setting.key(), path).to_string()).collect();
+    let nearest = settings::nearest(path, keys.iter().map(String::as_str)).to_owned();
     Problem::UnknownKey { key: crate::text::sanitize(path).into_owned(), place, nearest }
 }
 

@@ -1,17 +1,22 @@
 //! The layers, laid over one another: the strongest value of each setting and where it stands.
 
-use std::{collections::BTreeMap, ffi::OsString, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ffi::OsString,
+    path::Path,
+};
 
 use super::{
     Flag,
     error::{Error, Problem, Source},
     file,
+    key::Key,
     settings::{self, Describe, Fallback, Setting},
     shape::{Raw, Shape},
 };
 
 /// The settings that are set.
-pub struct Layers(BTreeMap<&'static str, (Source, Raw)>);
+pub struct Layers(BTreeMap<Key, (Source, Raw)>);
 
 impl Layers {
     /// Lays file, environment and flags over one another and checks every value that holds.
@@ -26,45 +31,51 @@ impl Layers {
         }
         for setting in settings::ALL {
             let Some(name) = setting.env() else { continue };
+            let key = Key::plain(setting.key());
             match env(name).map(OsString::into_string) {
-                Some(Ok(text)) => layers.put(setting.key(), Source::Environment(name), Raw::Text(text)),
+                Some(Ok(text)) => layers.put(key, Source::Environment(name), Raw::Text(text)),
                 Some(Err(_)) => {
-                    problems.push(problem(*setting, Source::Environment(name), "it is not UTF-8".to_owned()));
+                    problems.push(problem(*setting, key, Source::Environment(name), "it is not UTF-8".to_owned()));
                 }
                 None => {}
             }
         }
         for flag in flags {
-            layers.put(flag.key, Source::Flag(flag.name), Raw::Text(flag.value.clone()));
+            layers.put(Key::plain(flag.key), Source::Flag(flag.name), Raw::Text(flag.value.clone()));
         }
         problems.extend(layers.wrong());
         if problems.is_empty() { Ok(layers) } else { Err(Error(problems)) }
     }
 
-    fn put(&mut self, key: &'static str, source: Source, raw: Raw) {
+    fn put(&mut self, key: Key, source: Source, raw: Raw) {
         if !raw.is_blank() {
             self.0.insert(key, (source, raw));
         }
     }
 
     fn wrong(&self) -> impl Iterator<Item = Problem> {
-        self.set().filter_map(|(setting, source, raw)| {
+        self.set().filter_map(|(setting, key, source, raw)| {
             let wrong = setting.check(raw).err()?;
-            Some(problem(setting, source.clone(), wrong))
+            Some(problem(setting, key.clone(), source.clone(), wrong))
         })
     }
 
-    /// Every setting that is set, in the order of the table.
-    pub fn set(&self) -> impl Iterator<Item = (&'static dyn Describe, &Source, &Raw)> {
-        settings::ALL.iter().filter_map(|setting| {
-            let (source, raw) = self.0.get(setting.key())?;
-            Some((*setting, source, raw))
+    /// Every value that is set, in the order of the table.
+    pub fn set(&self) -> impl Iterator<Item = (&'static dyn Describe, &Key, &Source, &Raw)> {
+        settings::ALL.iter().flat_map(|setting| {
+            let values = self.0.iter().filter(|(key, _)| key.setting() == setting.key());
+            values.map(|(key, (source, raw))| (*setting, key, source, raw))
         })
+    }
+
+    /// The names that stand in keys for `NAME`.
+    pub fn names(&self) -> BTreeSet<&str> {
+        self.0.keys().filter_map(Key::name).collect()
     }
 
     /// Where the value of `setting` stands; [`Source::Default`] when nothing sets it.
     pub fn source<S>(&self, setting: &Setting<S>) -> Source {
-        self.0.get(setting.key).map_or(Source::Default, |(source, _)| source.clone())
+        self.0.get(&Key::plain(setting.key)).map_or(Source::Default, |(source, _)| source.clone())
     }
 
     /// The value, or `None` where nothing sets it and there is no default.
@@ -72,16 +83,28 @@ impl Layers {
     /// # Errors
     /// A [`Problem`] with the value.
     pub fn optional<S: Shape>(&self, setting: &Setting<S>) -> Result<Option<S::Value>, Problem> {
+        self.value_at(setting, Key::plain(setting.key))
+    }
+
+    /// The value for one of the [`Layers::names`], or `None` where nothing sets it.
+    ///
+    /// # Errors
+    /// A [`Problem`] with the value.
+    pub fn named<S: Shape>(&self, setting: &Setting<S>, name: &str) -> Result<Option<S::Value>, Problem> {
+        self.value_at(setting, Key::named(setting.key, name))
+    }
+
+    fn value_at<S: Shape>(&self, setting: &Setting<S>, key: Key) -> Result<Option<S::Value>, Problem> {
         let default;
-        let raw = match (self.0.get(setting.key), setting.default) {
-            (Some((_, raw)), _) => raw,
+        let (source, raw) = match (self.0.get(&key), setting.default) {
+            (Some((source, raw)), _) => (source.clone(), raw),
             (None, Fallback::Is(text)) => {
                 default = Raw::Text(text.to_owned());
-                &default
+                (Source::Default, &default)
             }
             (None, Fallback::Absent(_)) => return Ok(None),
         };
-        setting.shape.parse(raw).map(Some).map_err(|wrong| self.problem(setting, wrong))
+        setting.shape.parse(raw).map(Some).map_err(|wrong| problem(setting, key, source, wrong))
     }
 
     /// The value of a setting that always has one.
@@ -94,10 +117,10 @@ impl Layers {
 
     /// A problem with a setting's value that only shows beside other settings.
     pub fn problem<S: Shape>(&self, setting: &Setting<S>, wrong: String) -> Problem {
-        problem(setting, self.source(setting), wrong)
+        problem(setting, Key::plain(setting.key), self.source(setting), wrong)
     }
 }
 
-fn problem(setting: &dyn Describe, place: Source, wrong: String) -> Problem {
-    Problem::Value { key: setting.key(), place, wrong, takes: setting.takes() }
+fn problem(setting: &dyn Describe, key: Key, place: Source, wrong: String) -> Problem {
+    Problem::Value { key, place, wrong, takes: setting.takes() }
 }

@@ -4,19 +4,25 @@ use std::{num::NonZeroU32, time::Duration};
 
 use tracing::Level;
 
-use super::shape::{
-    Address, List, Model, OneLine, Place, Raw, SWITCH, Secret, Shape, Size, Span, Whole, Words,
-    web::{BaseUrl, Headers, Query},
+use super::{
+    key::Key,
+    shape::{
+        Address, List, Model, MostPictures, OneLine, Place, Places, Raw, SWITCH, Secret, Shape, Size, Span, SpanOrOff,
+        Whole, Words,
+        web::{BaseUrl, Headers, Query},
+    },
 };
 use crate::{
     catalogue::Retired,
-    openai::{Api, Transfer},
-    preview::Mode,
+    openai::{Api, EditTransfer, Transfer},
+    server::profile::{Mode, Structured},
     telemetry::Format,
+    tools::ImageUrls,
 };
 
 /// One setting.
 pub struct Setting<S> {
+    /// `NAME` in it stands for any name: then there is a value for each.
     pub key: &'static str,
     pub env: Option<&'static str>,
     pub default: Fallback,
@@ -74,15 +80,15 @@ impl<S: Shape> Describe for Setting<S> {
     }
 }
 
-/// The setting with this key.
+/// The key that this path of the file is.
 #[must_use]
-pub fn find(key: &str) -> Option<&'static dyn Describe> {
-    ALL.iter().copied().find(|setting| setting.key() == key)
+pub fn key_at(path: &str) -> Option<Key> {
+    ALL.iter().find_map(|setting| Key::at(setting.key(), path))
 }
 
 /// The known name that is most like this one.
 #[must_use]
-pub fn nearest(name: &str, known: impl Iterator<Item = &'static str>) -> &'static str {
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> &'a str {
     known.min_by_key(|known| strsim::damerau_levenshtein(name, known)).unwrap_or_default()
 }
 
@@ -97,8 +103,13 @@ macro_rules! settings {
 }
 
 const MINUTES: Span = Span { min: Duration::from_millis(1), max: Duration::from_mins(30) };
+const YEARS: Duration = Duration::from_hours(100 * 365 * 24);
 const HOURS: Span = Span { min: Duration::from_millis(1), max: Duration::from_hours(24) };
 const PER_MINUTE: Whole<NonZeroU32> = Whole { min: NonZeroU32::MIN, max: NonZeroU32::MIN.saturating_add(999_999) };
+
+const MODES: Words<Mode> = Words(&[("auto", Mode::Auto), ("always", Mode::Always), ("never", Mode::Never)]);
+const PREVIEW_BYTES: Size = Size { min: 1_000, max: 50_000_000 };
+const PREVIEW_SIDE: Whole<u32> = Whole { min: 16, max: 8_192 };
 
 const LEVELS: &[(&str, Level)] = &[
     ("error", Level::ERROR),
@@ -136,6 +147,12 @@ settings! {
     IMAGE_TRANSFER: Words<Transfer> = "openai.image_transfer", Some("MCP_OPENAI_IMAGE_TRANSFER"), Is("whole"),
         Words(&[("whole", Transfer::Whole), ("streamed", Transfer::Streamed)]),
         "How a picture travels: in one body, or as events, which keeps proxies from closing a silent connection.";
+    PARTIAL_IMAGES: Whole<u32> = "openai.partial_images", Some("MCP_OPENAI_PARTIAL_IMAGES"), Is("0"),
+        Whole { min: 0, max: 3 },
+        "Sketches to show while a picture is painted, where the upstream streams them; each costs tokens.";
+    EDIT_TRANSFER: Words<EditTransfer> = "openai.edit_transfer", Some("MCP_OPENAI_EDIT_TRANSFER"), Is("auto"),
+        Words(&[("auto", EditTransfer::Auto), ("multipart", EditTransfer::Multipart), ("json", EditTransfer::Json)]),
+        "How the pictures of an edit travel: `auto` is multipart, and JSON where the upstream takes no multipart.";
     MAX_RETRIES: Whole<u32> = "openai.max_retries", Some("MCP_OPENAI_MAX_RETRIES"), Is("2"), Whole { min: 0, max: 10 },
         "Retries after the first attempt. A picture that may have been paid for is never asked for again.";
     CONNECT_TIMEOUT: Span = "openai.connect_timeout", Some("MCP_OPENAI_CONNECT_TIMEOUT"), Is("5s"), MINUTES,
@@ -153,6 +170,16 @@ settings! {
         "The longest a text call may take, queue and retries included.";
     IMAGE_TIMEOUT: Span = "timeouts.image", Some("MCP_OPENAI_IMAGE_TIMEOUT"), Is("10m"), HOURS,
         "The longest an image call may take, queue and retries included.";
+
+    ANSWER_WITHIN: SpanOrOff = "answer_within", Some("MCP_OPENAI_ANSWER_WITHIN"),
+        Absent("by client, `45s` where nothing is known of it"), SpanOrOff(HOURS),
+        "After it, a call that still runs is handed out as a job; `off` waits to the end.";
+    JOBS_KEEP_FOR: Span = "jobs.keep_for", Some("MCP_OPENAI_JOBS_KEEP_FOR"), Is("7d"),
+        Span { min: Duration::from_mins(30), max: YEARS },
+        "How long the result of a job can be collected.";
+    STATE_DIR: Place = "state.dir", Some("MCP_OPENAI_STATE_DIR"),
+        Absent("`mcp-openai` in your folder for state (`~/.local/state` on Linux)"), Place("folder"),
+        "Where jobs are written down; made with the first one.";
 
     REQUESTS_PER_MINUTE: Whole<NonZeroU32> = "limits.requests_per_minute", Some("MCP_OPENAI_RPM"),
         Absent("learnt from the upstream's headers"), PER_MINUTE,
@@ -180,16 +207,47 @@ settings! {
     IMAGES_DIR: Place = "images.dir", Some("MCP_OPENAI_IMAGES_DIR"),
         Absent("`mcp-openai` in your pictures folder"), Place("folder"),
         "Where pictures are kept; made with the first one.";
+    IMAGES_KEEP_FOR: Span = "images.keep_for", Some("MCP_OPENAI_IMAGES_KEEP_FOR"), Absent("for ever"),
+        Span { min: Duration::from_mins(1), max: YEARS },
+        "How long pictures are kept; then those that were made here go.";
+    IMAGES_KEEP_AT_MOST: MostPictures = "images.keep_at_most", Some("MCP_OPENAI_IMAGES_KEEP_AT_MOST"), Absent("no cap"),
+        MostPictures,
+        "What pictures may come to; beyond it the oldest that were made here go.";
+    IMAGES_INPUTS: Places = "images.inputs", Some("MCP_OPENAI_IMAGE_INPUTS"), Absent("`images.dir`"), Places,
+        "Folders that reference pictures may be read from, besides `images.dir`, each with all that is below it.";
+    IMAGES_ALLOW_URLS: Words<ImageUrls> = "images.allow_urls", Some("MCP_OPENAI_IMAGES_ALLOW_URLS"), Is("false"),
+        Words(&[("true", ImageUrls::Fetched), ("false", ImageUrls::Refused)]),
+        "Whether reference pictures may be fetched from public https addresses.";
 
     PREVIEW: Words<Mode> = "preview.mode", Some("MCP_OPENAI_PREVIEW"), Is("auto"),
-        Words(&[("auto", Mode::Auto), ("always", Mode::Always), ("never", Mode::Never)]),
+        MODES,
         "Whether small copies of pictures go into the chat. `preview = \"never\"` says the same.";
-    PREVIEW_MAX_BYTES: Size = "preview.max_bytes", Some("MCP_OPENAI_PREVIEW_MAX_BYTES"), Is("600kB"),
-        Size { min: 1_000, max: 50_000_000 },
+    PREVIEW_MAX_BYTES: Size = "preview.max_bytes", Some("MCP_OPENAI_PREVIEW_MAX_BYTES"),
+        Absent("by client, `600kB` where nothing is known of it"),
+        PREVIEW_BYTES,
         "All previews of one result together, before base64.";
-    PREVIEW_MAX_SIDE: Whole<u32> = "preview.max_side", Some("MCP_OPENAI_PREVIEW_MAX_SIDE"), Is("1024"),
-        Whole { min: 16, max: 8_192 },
+    PREVIEW_MAX_SIDE: Whole<u32> = "preview.max_side", Some("MCP_OPENAI_PREVIEW_MAX_SIDE"),
+        Absent("by client, `1024` where nothing is known of it"),
+        PREVIEW_SIDE,
         "The longer side of a preview, in pixels.";
+
+    CLIENT_ANSWER_WITHIN: SpanOrOff = "clients.NAME.answer_within", None, Absent("`answer_within`, else by client"),
+        SpanOrOff(HOURS),
+        "For this client: after it, a call that still runs is handed out as a job; `off` waits to the end.";
+    CLIENT_MAX_RESULT_BYTES: Size = "clients.NAME.max_result_bytes", None, Absent("by client"),
+        Size { min: 32_000, max: 1 << 30 },
+        "The longest message of a result that it takes: base64, all pictures and all texts.";
+    CLIENT_PREVIEW: Words<Mode> = "clients.NAME.preview", None, Absent("`preview.mode`"), MODES,
+        "Whether it is sent small copies of pictures.";
+    CLIENT_PREVIEW_MAX_BYTES: Size = "clients.NAME.preview_max_bytes", None,
+        Absent("`preview.max_bytes`, else by client"), PREVIEW_BYTES,
+        "All previews of one result together, before base64.";
+    CLIENT_PREVIEW_MAX_SIDE: Whole<u32> = "clients.NAME.preview_max_side", None,
+        Absent("`preview.max_side`, else by client"), PREVIEW_SIDE,
+        "The longer side of a preview, in pixels.";
+    CLIENT_STRUCTURED: Words<Structured> = "clients.NAME.structured", None, Absent("by client"),
+        Words(&[("always", Structured::BesidePictures), ("never-beside-pictures", Structured::NeverBesidePictures)]),
+        "Whether data for programs may stand beside pictures; some clients then drop the pictures.";
 
     HTTP_BIND: Address = "http.bind", Some("MCP_OPENAI_HTTP_BIND"), Is("127.0.0.1:8787"), Address,
         "Where `mcp-openai http` listens.";

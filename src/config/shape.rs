@@ -2,11 +2,18 @@
 //!
 //! Every layer hands over text, so that a value means the same in the file, the environment and a flag.
 
-use std::{borrow::Cow, fmt, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{
+    borrow::Cow,
+    fmt,
+    net::SocketAddr,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use secrecy::SecretString;
 
-use crate::{model::ModelId, text};
+use crate::{artifact::Cap, model::ModelId, server::profile::Patience, text};
 
 pub mod web;
 
@@ -56,10 +63,18 @@ pub struct Size {
     pub max: usize,
 }
 
+/// A duration, or `off`.
+pub struct SpanOrOff(pub Span);
+
+/// A number of pictures, or what they take on the disk.
+pub struct MostPictures;
+
 pub struct OneLine;
 pub struct Secret;
 /// The path of such a thing, a file or a folder; it may start with `~/` and is made absolute.
 pub struct Place(pub &'static str);
+/// Several folders.
+pub struct Places;
 pub struct Address;
 pub struct Model;
 pub struct List;
@@ -166,6 +181,7 @@ impl Shape for Span {
             "s" => Some(1_000),
             "m" => Some(60_000),
             "h" => Some(3_600_000),
+            "d" => Some(86_400_000),
             "" => return Err(format!("{} has no unit", quoted(text))),
             _ => None,
         };
@@ -180,6 +196,41 @@ impl Shape for Span {
     fn takes(&self) -> String {
         let [min, max] = [self.min, self.max].map(text::duration);
         format!("a duration such as `250ms`, `45s`, `10m`, `1h`; {min} to {max}")
+    }
+}
+
+impl Shape for SpanOrOff {
+    type Value = Patience;
+
+    fn parse(&self, raw: &Raw) -> Result<Patience, String> {
+        match raw.text()? {
+            word if word.eq_ignore_ascii_case("off") => Ok(Patience::ToTheEnd),
+            _ => self.0.parse(raw).map(Patience::For),
+        }
+    }
+
+    fn takes(&self) -> String {
+        format!("{}; or `off`", self.0.takes())
+    }
+}
+
+impl Shape for MostPictures {
+    type Value = Cap;
+
+    fn parse(&self, raw: &Raw) -> Result<Cap, String> {
+        let text = raw.text()?;
+        if let Ok(pictures) = text.parse::<u32>() {
+            return if pictures == 0 {
+                Err("0 would keep none".to_owned())
+            } else {
+                Ok(Cap::Pictures(pictures.into()))
+            };
+        }
+        Size { min: 1 << 20, max: usize::MAX >> 1 }.parse(raw).map(|bytes| Cap::Bytes(bytes as u64))
+    }
+
+    fn takes(&self) -> String {
+        "a number of pictures such as `500`, or a size such as `2GiB`".to_owned()
     }
 }
 
@@ -268,11 +319,23 @@ impl Shape for Place {
 }
 
 fn absolute(text: &str) -> Result<PathBuf, String> {
-    let path = match (text.strip_prefix("~/"), directories::BaseDirs::new()) {
-        (Some(rest), Some(folders)) => folders.home_dir().join(rest),
+    let path = match (Path::new(text).strip_prefix("~"), directories::BaseDirs::new()) {
+        (Ok(rest), Some(folders)) => folders.home_dir().join(rest),
         _ => PathBuf::from(text),
     };
     std::path::absolute(&path).map_err(|error| format!("{} is no path ({error})", quoted(text)))
+}
+
+impl Shape for Places {
+    type Value = Vec<PathBuf>;
+
+    fn parse(&self, raw: &Raw) -> Result<Vec<PathBuf>, String> {
+        List.parse(raw)?.iter().map(|folder| absolute(folder)).collect()
+    }
+
+    fn takes(&self) -> String {
+        "a list of folders; in the environment, separated by commas; `~/` is the home folder".to_owned()
+    }
 }
 
 impl Shape for Address {

@@ -34,6 +34,8 @@ pub(super) fn openai(layers: &Layers, upstream: Upstream) -> Result<openai::Conf
         requests_per_minute: layers.optional(&s::REQUESTS_PER_MINUTE)?,
         images_per_minute: layers.optional(&s::IMAGES_PER_MINUTE)?,
         image_transfer: layers.value(&s::IMAGE_TRANSFER)?,
+        partial_images: u8::try_from(layers.value(&s::PARTIAL_IMAGES)?).unwrap_or_default(),
+        edit_transfer: layers.value(&s::EDIT_TRANSFER)?,
         max_response_bytes: layers.value(&s::MAX_RESPONSE_BYTES)?,
     };
     if upstream == Upstream::Sandbox {

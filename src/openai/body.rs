@@ -6,11 +6,14 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
     time::{Instant, timeout, timeout_at},
 };
 
-use super::error::{Billing, Error, Timer};
+use super::{
+    error::{Billing, Error, Timer},
+    upload::Progress,
+};
 use crate::text;
 
 /// A picture's body longer than this waits for one of the few places in memory.
@@ -35,7 +38,7 @@ pub(super) struct Limits {
 /// One of the few places in memory, where it takes one; given back when it is dropped.
 #[derive(Debug, Default)]
 pub(super) struct Place {
-    _taken: Option<OwnedSemaphorePermit>,
+    taken: Option<OwnedSemaphorePermit>,
 }
 
 /// Whether a slow body is given up. A stream of tokens is legitimately slow.
@@ -49,8 +52,11 @@ pub(super) struct Body {
     response: reqwest::Response,
     limits: Limits,
     pace: Pace,
+    /// Bytes that stand in memory, or what was made of them.
     read: usize,
     place: Place,
+    /// Follows the request that it answers, which may still be going up.
+    _request: Option<watch::Receiver<Progress>>,
 }
 
 /// How a body is written.
@@ -80,7 +86,20 @@ impl Shape {
 
 impl Body {
     pub(super) fn new(response: reqwest::Response, limits: Limits) -> Self {
-        Self { response, limits, pace: Pace::new(Instant::now()), read: 0, place: Place::default() }
+        let pace = Pace::new(Instant::now());
+        Self { response, limits, pace, read: 0, place: Place::default(), _request: None }
+    }
+
+    /// The answer to a request that may still be going up: it goes on as long as the body is read.
+    pub(super) fn answering(self, request: Option<watch::Receiver<Progress>>) -> Self {
+        Self { _request: request, ..self }
+    }
+
+    /// Says that nothing of what came so far is kept: the place is given back until there is much again.
+    pub(super) fn rest(&mut self) {
+        self.place = Place::default();
+        self.read = 0;
+        self.restart_pace();
     }
 
     /// The next piece; `None` at the end.
@@ -141,9 +160,12 @@ impl Body {
     }
 
     async fn take_place(&mut self) -> Result<(), Error> {
-        let Some(places) = self.limits.places.take_if(|_| self.read >= LARGE) else { return Ok(()) };
+        if self.read < LARGE || self.place.taken.is_some() {
+            return Ok(());
+        }
+        let Some(places) = self.limits.places.clone() else { return Ok(()) };
         let place = timeout_at(self.limits.deadline, places.acquire_owned()).await;
-        self.place = Place { _taken: place.map_err(|_| self.timed_out(Timer::Deadline))?.ok() };
+        self.place = Place { taken: place.map_err(|_| self.timed_out(Timer::Deadline))?.ok() };
         self.restart_pace();
         Ok(())
     }

@@ -13,6 +13,7 @@ use super::{
     error::Error,
     is_openai,
     kind::Kind,
+    payload::Payload,
     wire::{self, Lenient, Text, Usage},
 };
 
@@ -49,8 +50,8 @@ struct StreamOptions {
 
 /// Asks by way of Chat Completions.
 pub(super) async fn ask(client: &Client, question: &Question, terms: &Terms) -> Result<Reply<Answer>, Unanswered> {
-    let body = encode(question, client);
-    let call = Call { kind: Kind::Text, path: "chat/completions", model: Some(&question.model), body };
+    let payload = Payload::Json(encode(question, client));
+    let call = Call { kind: Kind::Text, path: "chat/completions", model: Some(&question.model), payload };
     let Answering { body, shape, trail, key, left_out } = client.send(call, terms).await?;
     let draft = Draft::new(&question.model, left_out, &terms.news);
     let answer = answer::read(body, shape, &mut Chat, draft).await;

@@ -9,7 +9,6 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use bytes::Bytes;
 use http::StatusCode;
 use secrecy::ExposeSecret;
 use tokio::{
@@ -27,9 +26,10 @@ use super::{
     error::{Billing, Error, Timer, UnreachableClass},
     key::{self, Held},
     kind::Kind,
-    left_out,
+    payload::Payload,
     rate_limit::Gate,
     retry::{self, Advice, Bucket, Silence, Symptom},
+    sending::{Extent, Sending},
     trail::Trail,
     unreached::{Unreached, host_of, proxy_for},
 };
@@ -51,6 +51,7 @@ pub(super) struct Client {
     breakers: Breakers,
     places: Arc<Semaphore>,
     has_no_responses: AtomicBool,
+    takes_no_multipart: AtomicBool,
 }
 
 /// One request, before its attempts.
@@ -59,7 +60,7 @@ pub(super) struct Call<'a> {
     pub path: &'static str,
     /// `None` for what concerns no model.
     pub model: Option<&'a ModelId>,
-    pub body: Bytes,
+    pub payload: Payload,
 }
 
 /// An answer that has begun.
@@ -91,10 +92,10 @@ impl From<Unanswered> for Failure {
 /// One attempt: the call as it is sent now.
 struct Attempt<'a> {
     call: &'a Call<'a>,
-    body: &'a Bytes,
+    payload: &'a Payload,
     url: &'a Url,
     key: &'a Held,
-    deadline: Instant,
+    terms: &'a Terms,
 }
 
 /// One attempt that came to nothing.
@@ -109,7 +110,8 @@ enum Remedy {
     None,
     OtherApi,
     OtherKey,
-    Without(left_out::Reduced),
+    /// The same in another form, or without a field: as the caller calls it, where the caller asked for it.
+    Other(Payload, Option<&'static str>),
 }
 
 impl Client {
@@ -122,6 +124,7 @@ impl Client {
             breakers: Breakers::default(),
             places: Arc::new(Semaphore::new(PLACES)),
             has_no_responses: AtomicBool::new(false),
+            takes_no_multipart: AtomicBool::new(false),
             config,
         }
     }
@@ -134,7 +137,7 @@ impl Client {
             Err(error) => return Err(Unanswered::Failed(trail.failure(error))),
         };
         let url = self.url(call.path);
-        let mut body = call.body.clone();
+        let mut payload = call.payload.clone();
         let mut left_out = Vec::new();
         let mut retries = 0;
         let mut renewed = false;
@@ -144,12 +147,12 @@ impl Client {
             {
                 return Err(Unanswered::Failed(trail.failure(error)));
             }
-            terms.news.stage(call.kind.waiting());
-            let attempt = Attempt { call: &call, body: &body, url: &url, key: &key, deadline: terms.deadline };
+            let attempt = Attempt { call: &call, payload: &payload, url: &url, key: &key, terms };
             let miss = match self.attempt(&attempt, connection, &mut trail).await {
                 Ok((body, shape)) => {
                     self.bucket.give_back();
                     self.count_success(call.model);
+                    self.learn_form(&payload);
                     return Ok(Answering { body, shape, trail, key, left_out });
                 }
                 Err(miss) => miss,
@@ -165,9 +168,9 @@ impl Client {
                         continue;
                     }
                 }
-                Remedy::Without(reduced) => {
-                    left_out.extend(reduced.left_out.map(str::to_owned));
-                    body = reduced.body;
+                Remedy::Other(other, without) => {
+                    left_out.extend(without.map(str::to_owned));
+                    payload = other;
                     continue;
                 }
                 Remedy::None | Remedy::OtherKey => {}
@@ -201,27 +204,31 @@ impl Client {
         connection: &Connection,
         trail: &mut Trail,
     ) -> Result<(Body, Shape), Miss> {
-        let Attempt { call, body, url, key, deadline } = *attempt;
-        let request = connection.request(call.kind.method(), url, key, body.clone());
-        let first_byte = self.first_byte_timeout(call.kind);
-        let first_byte_at = Instant::now() + first_byte;
-        let (until, timer) = if deadline <= first_byte_at {
-            (deadline, Timer::Deadline)
-        } else {
-            (first_byte_at, Timer::FirstByte(first_byte))
+        let Attempt { call, payload, url, key, terms } = *attempt;
+        let mut request = connection.request(call.kind.method(), url, key);
+        let mut sending = Sending {
+            progress: payload.load(&mut request),
+            first_byte: self.first_byte_timeout(call.kind),
+            idle: self.config.idle_timeout,
+            terms,
+            then: call.kind.waiting(),
         };
         trail.attempt();
-        let response = match timeout_at(until, connection.http.execute(request)).await {
+        let response = match sending.wait(connection.http.execute(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
-                let resend = call.kind.resend();
+                let (resend, extent) = (call.kind.resend(), sending.extent());
                 let connect_timeout = self.config.connect_timeout;
-                let (error, symptom) = Unreached { error, url, connect_timeout, resend }.read();
+                let (error, symptom) = Unreached { error, url, connect_timeout, resend, extent }.read();
                 return Err(Miss { error, symptom, remedy: Remedy::None });
             }
-            Err(_) => {
-                let error = Error::TimedOut { timer, may_be_billed: call.kind.billing() };
-                return Err(Miss { error, symptom: Symptom::Unanswered(Silence::TimedOut), remedy: Remedy::None });
+            Err(timer) => {
+                let (symptom, may_be_billed) = match sending.extent() {
+                    Extent::Part => (Symptom::NotSent, Billing::No),
+                    Extent::Whole => (Symptom::Unanswered(Silence::TimedOut), call.kind.billing()),
+                };
+                let error = Error::TimedOut { timer, may_be_billed };
+                return Err(Miss { error, symptom, remedy: Remedy::None });
             }
         };
         let rate_limits = trail.read(response.headers(), |id| self.clean(id, key));
@@ -236,14 +243,15 @@ impl Client {
             symptom: Symptom::Final,
             remedy: Remedy::None,
         })?;
-        Ok((Body::new(response, self.body_limits(call.kind, deadline)), shape))
+        let body = Body::new(response, self.body_limits(call.kind, terms.deadline));
+        Ok((body.answering(sending.progress), shape))
     }
 
     /// Reads an answer with a failing status.
     async fn read_failure(&self, attempt: &Attempt<'_>, response: reqwest::Response) -> Miss {
         let status = response.status();
         let advice = Advice::read(response.headers(), SystemTime::now());
-        let complaint = self.read_complaint(response, attempt.deadline).await;
+        let complaint = self.read_complaint(response, attempt.terms.deadline).await;
         let error = if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
             let proxy = proxy_for(attempt.url).unwrap_or_else(|| "a proxy".to_owned());
             let class = UnreachableClass::Proxy(format!("{proxy}: it asks for a login"));
@@ -259,7 +267,10 @@ impl Client {
         let remedy = match status.as_u16() {
             404 | 405 if !complaint.speaks_of_a_model() => Remedy::OtherApi,
             401 => Remedy::OtherKey,
-            400 | 422 => left_out::reduce(attempt.body, &complaint).map_or(Remedy::None, Remedy::Without),
+            400 | 415 | 422 => {
+                let other = attempt.payload.instead(status, &complaint, self.config.edit_transfer);
+                other.map_or(Remedy::None, |(payload, without)| Remedy::Other(payload, without))
+            }
             _ => Remedy::None,
         };
         Miss { error, symptom, remedy }
@@ -302,7 +313,9 @@ impl Client {
         let Some(model) = model else { return };
         match error {
             // Says nothing of the upstream's health.
-            Error::Unreachable { class: UnreachableClass::Other(_), .. } | Error::BadResponse { .. } => {}
+            Error::Unreachable { class: UnreachableClass::Other(_) | UnreachableClass::BrokenOff, .. }
+            | Error::BadReference { .. }
+            | Error::BadResponse { .. } => {}
             Error::Overloaded { .. }
             | Error::Unreachable { .. }
             | Error::TimedOut { timer: Timer::Connect(_) | Timer::FirstByte(_), .. } => {
@@ -332,6 +345,17 @@ impl Client {
 
     pub(super) fn remember_no_responses(&self) {
         self.has_no_responses.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn takes_no_multipart(&self) -> bool {
+        self.takes_no_multipart.load(Ordering::Relaxed)
+    }
+
+    /// An edit as JSON that was accepted is how the next one is sent at once.
+    fn learn_form(&self, payload: &Payload) {
+        if payload.is_json_edit() {
+            self.takes_no_multipart.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Cleans the texts in an error that came inside an answer.

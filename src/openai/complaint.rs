@@ -131,6 +131,13 @@ impl Complaint {
         self.code == "model_not_found" || self.message.to_ascii_lowercase().contains("model")
     }
 
+    /// Whether it is about the form of the body, not about what is in it.
+    pub(super) fn speaks_of_the_form(&self) -> bool {
+        let message = self.message.to_ascii_lowercase();
+        self.meaning(None).is_none()
+            && ["content type", "content-type", "multipart", "json"].iter().any(|word| message.contains(word))
+    }
+
     /// Whether a field is refused that the model or the server does not take.
     pub(super) fn speaks_of_a_field(&self) -> bool {
         matches!(self.code.as_str(), "unsupported_parameter" | "unsupported_value" | "unknown_parameter")
@@ -167,6 +174,10 @@ impl Error {
             403 => Self::Forbidden { message },
             404 if complaint.speaks_of_a_model() => Self::ModelNotFound { message },
             404 | 405 => Self::Refused { message: format!("{message}; check openai.base_url") },
+            413 => {
+                Self::Refused { message: format!("{}; send fewer or smaller pictures", message.trim_end_matches('.')) }
+            }
+            415 => Self::Refused { message: format!("{message}; see openai.edit_transfer") },
             429 => Self::RateLimited { message, retry_after },
             408 | 409 | 500.. => Self::Overloaded { message, retry_after },
             300..=399 => Self::BadResponse {
@@ -190,6 +201,7 @@ impl Error {
             | Self::QuotaExhausted { message }
             | Self::Overloaded { message, .. }
             | Self::BadResponse { message, .. }
+            | Self::BadReference { message }
             | Self::UrlNotAllowed { message } => *message = clean(message),
             Self::NoApiKey | Self::KeyUnreadable(_) | Self::Unreachable { .. } | Self::TimedOut { .. } => {}
         }

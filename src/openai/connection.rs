@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, header};
 use secrecy::ExposeSecret;
 use url::Url;
@@ -33,16 +32,14 @@ impl Connection {
         Ok(Self { http: http_client(config)?, headers: headers(config)? })
     }
 
-    pub(super) fn request(&self, method: Method, url: &Url, key: &Held, body: Bytes) -> reqwest::Request {
+    /// A request with everything but its body.
+    pub(super) fn request(&self, method: Method, url: &Url, key: &Held) -> reqwest::Request {
         let mut request = reqwest::Request::new(method, url.clone());
         *request.headers_mut() = self.headers.clone();
         if let (Some(authorization), header::Entry::Vacant(place)) =
             (&key.authorization, request.headers_mut().entry(header::AUTHORIZATION))
         {
             place.insert(authorization.clone());
-        }
-        if !body.is_empty() {
-            *request.body_mut() = Some(body.into());
         }
         request
     }

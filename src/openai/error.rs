@@ -50,6 +50,9 @@ pub enum Error {
     /// The upstream answered something that is no answer.
     #[error("the upstream's answer cannot be used: {message}{}", billed(*.may_be_billed))]
     BadResponse { message: String, may_be_billed: Billing },
+    /// A picture to start from that cannot be fetched, or not be read while it was sent. Nothing was billed.
+    #[error("a picture to start from cannot be used: {message}")]
+    BadReference { message: String },
     /// A picture's URL that leads where we do not go.
     #[error("the picture's address is not allowed: {message}")]
     UrlNotAllowed { message: String },
@@ -74,6 +77,8 @@ fn billed(billing: Billing) -> &'static str {
 pub enum Timer {
     Connect(Duration),
     FirstByte(Duration),
+    /// The request stood still while it went up.
+    Sending(Duration),
     Idle(Duration),
     /// Less than 1 kB/s for 20 s.
     TooSlow,
@@ -90,6 +95,9 @@ impl std::fmt::Display for Timer {
             Self::FirstByte(limit) => {
                 write!(f, "no first byte within {} (openai.first_byte_timeout)", text::duration(*limit))
             }
+            Self::Sending(limit) => {
+                write!(f, "nothing could be sent for {} (openai.idle_timeout)", text::duration(*limit))
+            }
             Self::Idle(limit) => write!(f, "nothing came for {} (openai.idle_timeout)", text::duration(*limit)),
             Self::TooSlow => f.write_str("the answer came slower than 1 kB/s for 20 s"),
             Self::Deadline => f.write_str("the whole call reached its deadline (timeouts.text or timeouts.image)"),
@@ -104,6 +112,8 @@ pub enum UnreachableClass {
     Refused,
     /// Reset, aborted, or closed before an answer.
     Broken,
+    /// Broken while the request went up.
+    BrokenOff,
     /// The TLS handshake failed; the text says why (unknown CA, expired, wrong name).
     Tls(String),
     /// The proxy, without its credentials, and what it did.
@@ -118,6 +128,9 @@ impl std::fmt::Display for UnreachableClass {
             Self::UnknownHost => f.write_str("the host name is unknown"),
             Self::Refused => f.write_str("the connection was refused"),
             Self::Broken => f.write_str("the connection broke before an answer came"),
+            Self::BrokenOff => {
+                f.write_str("the connection broke while the pictures were being sent; fewer or smaller ones may pass")
+            }
             Self::Tls(why) => write!(f, "the TLS handshake failed ({why})"),
             Self::Proxy(what) => write!(f, "the proxy failed ({what})"),
             Self::Other(why) => write!(f, "the connection failed ({why})"),

@@ -36,6 +36,12 @@ impl Events {
         Ok(Some(self.decoder.event()))
     }
 
+    /// Says that the last event is done with, so that nothing large is held until the next.
+    pub(super) fn rest(&mut self) {
+        self.decoder.rest();
+        self.body.rest();
+    }
+
     /// Reads on to the end of the body after the last event that matters, so that the connection can be used again.
     /// Gives what the body held.
     pub(super) async fn finish(mut self) -> Place {
@@ -74,6 +80,12 @@ impl Decoder {
 
     fn event(&self) -> Cow<'_, str> {
         String::from_utf8_lossy(&self.event)
+    }
+
+    /// Frees what the event that was reached last took.
+    fn rest(&mut self) {
+        self.event = Vec::new();
+        self.data.shrink_to_fit();
     }
 
     fn is_between_events(&self) -> bool {

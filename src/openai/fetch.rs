@@ -1,7 +1,8 @@
-//! A picture that the upstream answers by address, fetched under a guard: https to public addresses only, the address
-//! that was checked is the one connected to, each redirect is checked anew, and the key goes nowhere.
+//! A picture by address, fetched under a guard: https to public addresses only, the address that was checked is the one
+//! connected to, each redirect is checked anew, and the key goes nowhere.
 //! No proxy is used: it would resolve the name anew, and connect where nothing was checked.
-//! A local server may serve its own pictures: the base URL's own host and port are allowed as they are.
+//! A local upstream may serve its own pictures: where it names the address, the base URL's own host and port are allowed
+//! as they are.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -11,40 +12,65 @@ use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
 
 use super::{
-    body::{Body, Place, root_cause},
+    body::{Body, Limits, Place, root_cause},
     client::Client,
     connection::{client_builder, not_built},
     error::{Billing, Error, Timer},
     kind::Kind,
     unreached::host_of,
 };
+use crate::media::Encoded;
 
 const REDIRECTS: usize = 3;
 
-/// Fetches the picture at `address`, and gives its place in memory with it.
-pub(super) async fn fetch(client: &Client, address: &str, deadline: Instant) -> Result<(Bytes, Place), Error> {
-    let mut url = Url::parse(address).map_err(|_| not_allowed("it is no URL"))?;
-    for _ in 0..=REDIRECTS {
-        let response = request(client, &url, deadline).await?;
-        if !response.status().is_redirection() {
-            return receive(client, response, deadline).await;
-        }
-        url = target(&response, &url)?;
-    }
-    Err(unusable(format!("the picture's address redirects more than {REDIRECTS} times")))
+/// The largest picture that an edit may start from (OpenAI's own limit).
+const LARGEST_REFERENCE: usize = 50 * 1000 * 1000;
+
+/// Who named the address, and what follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Named {
+    /// It is the answer: the picture there may be paid for.
+    ByUpstream,
+    /// It is a picture to start from: nothing has been sent.
+    ByUser,
 }
 
-async fn request(client: &Client, url: &Url, deadline: Instant) -> Result<reqwest::Response, Error> {
+/// Fetches a picture to start from.
+pub(super) async fn download(client: &Client, address: &str, deadline: Instant) -> Result<Encoded, Error> {
+    let (bytes, _) = fetch(client, address, Named::ByUser, deadline).await?;
+    Encoded::sniff(bytes).map_err(|why| Named::ByUser.unusable(why.to_string()))
+}
+
+/// Fetches the picture at `address`, and gives its place in memory with it.
+pub(super) async fn fetch(
+    client: &Client,
+    address: &str,
+    named: Named,
+    deadline: Instant,
+) -> Result<(Bytes, Place), Error> {
+    let mut url = Url::parse(address).map_err(|_| not_allowed("it is no URL"))?;
+    for _ in 0..=REDIRECTS {
+        let response = request(client, &url, named, deadline).await?;
+        if !response.status().is_redirection() {
+            return receive(client, response, named, deadline).await;
+        }
+        url = target(&response, &url)
+            .ok_or_else(|| named.unusable("the picture's address redirects to nowhere".to_owned()))?;
+    }
+    Err(named.unusable(format!("the picture's address redirects more than {REDIRECTS} times")))
+}
+
+async fn request(client: &Client, url: &Url, named: Named, deadline: Instant) -> Result<reqwest::Response, Error> {
     let timeout = client.config.connect_timeout;
     let mut builder = client_builder(timeout).no_proxy();
-    if is_upstream_itself(url, &client.config.base_url) {
+    if named == Named::ByUpstream && is_upstream_itself(url, &client.config.base_url) {
         if url.scheme() == "http" {
             builder = builder.tls_certs_only([]);
         }
     } else {
         check(url)?;
-        let addresses = timeout_at(deadline.min(Instant::now() + timeout), resolve(url)).await;
-        let addresses = addresses.map_err(|_| timed_out(Timer::Connect(timeout)))??;
+        let addresses = timeout_at(deadline.min(Instant::now() + timeout), resolve(url, named)).await;
+        let addresses = addresses.map_err(|_| named.timed_out(Timer::Connect(timeout)))??;
         builder = builder.resolve_to_addrs(url.host_str().unwrap_or_default(), &addresses);
     }
     let http = builder.build().map_err(|error| not_built(url, &error))?;
@@ -53,26 +79,59 @@ async fn request(client: &Client, url: &Url, deadline: Instant) -> Result<reqwes
         at if at < deadline => (at, Timer::FirstByte(first_byte)),
         _ => (deadline, Timer::Deadline),
     };
-    let sent = timeout_at(until, http.get(url.clone()).send()).await.map_err(|_| timed_out(timer))?;
+    let sent = timeout_at(until, http.get(url.clone()).send()).await.map_err(|_| named.timed_out(timer))?;
     sent.map_err(|error| {
-        unusable(format!("the picture at {} cannot be fetched ({})", host_of(url), root_cause(&error)))
+        named.unusable(format!("the picture at {} cannot be fetched ({})", host_of(url), root_cause(&error)))
     })
 }
 
-async fn receive(client: &Client, response: reqwest::Response, deadline: Instant) -> Result<(Bytes, Place), Error> {
+async fn receive(
+    client: &Client,
+    response: reqwest::Response,
+    named: Named,
+    deadline: Instant,
+) -> Result<(Bytes, Place), Error> {
     if response.status() != StatusCode::OK {
-        return Err(unusable(format!("the picture's address answers HTTP {}", response.status())));
+        return Err(named.unusable(format!("the picture's address answers HTTP {}", response.status())));
     }
-    let mut body = Body::new(response, client.body_limits(Kind::Picture, deadline));
-    let picture = body.whole().await?;
-    Ok((picture.into(), body.into_place()))
+    let mut body = Body::new(response, named.limits(client, deadline));
+    match body.whole().await {
+        Ok(picture) => Ok((picture.into(), body.into_place())),
+        Err(Error::BadResponse { message, .. }) => Err(named.unusable(message)),
+        Err(error) => Err(error),
+    }
 }
 
-fn target(response: &reqwest::Response, from: &Url) -> Result<Url, Error> {
-    let location = response.headers().get(header::LOCATION).and_then(|location| location.to_str().ok());
-    location
-        .and_then(|location| from.join(location).ok())
-        .ok_or_else(|| unusable("the picture's address redirects to nowhere".to_owned()))
+impl Named {
+    fn limits(self, client: &Client, deadline: Instant) -> Limits {
+        match self {
+            Self::ByUpstream => client.body_limits(Kind::Picture, deadline),
+            // As large as the user's own files, and like them the caller's to hold.
+            Self::ByUser => Limits { max_bytes: LARGEST_REFERENCE, ..client.body_limits(Kind::List, deadline) },
+        }
+    }
+
+    fn billing(self) -> Billing {
+        match self {
+            Self::ByUpstream => Billing::Possible,
+            Self::ByUser => Billing::No,
+        }
+    }
+
+    fn timed_out(self, timer: Timer) -> Error {
+        Error::TimedOut { timer, may_be_billed: self.billing() }
+    }
+
+    fn unusable(self, message: String) -> Error {
+        match self {
+            Self::ByUpstream => Error::BadResponse { message, may_be_billed: Billing::Possible },
+            Self::ByUser => Error::BadReference { message },
+        }
+    }
+}
+
+fn target(response: &reqwest::Response, from: &Url) -> Option<Url> {
+    from.join(response.headers().get(header::LOCATION)?.to_str().ok()?).ok()
 }
 
 fn is_upstream_itself(url: &Url, base: &Url) -> bool {
@@ -98,18 +157,18 @@ fn check(url: &Url) -> Result<(), Error> {
 }
 
 /// The addresses of a host, all of them public.
-async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, Error> {
+async fn resolve(url: &Url, named: Named) -> Result<Vec<SocketAddr>, Error> {
     let addresses: Vec<SocketAddr> = match url.host() {
         Some(Host::Ipv4(ip)) => vec![(ip, 443).into()],
         Some(Host::Ipv6(ip)) => vec![(ip, 443).into()],
         Some(Host::Domain(name)) => match tokio::net::lookup_host((name, 443)).await {
             Ok(found) => found.collect(),
-            Err(_) => return Err(unusable(format!("the picture's host {name} is unknown"))),
+            Err(_) => return Err(named.unusable(format!("the picture's host {name} is unknown"))),
         },
         None => Vec::new(),
     };
     if addresses.is_empty() {
-        return Err(unusable("the picture's host has no address".to_owned()));
+        return Err(named.unusable("the picture's host has no address".to_owned()));
     }
     if addresses.iter().all(|address| is_public(address.ip())) {
         Ok(addresses)
@@ -152,17 +211,11 @@ fn not_allowed(why: &str) -> Error {
     Error::UrlNotAllowed { message: why.to_owned() }
 }
 
-fn timed_out(timer: Timer) -> Error {
-    Error::TimedOut { timer, may_be_billed: Billing::Possible }
-}
-
-fn unusable(message: String) -> Error {
-    Error::BadResponse { message, may_be_billed: Billing::Possible }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
+
+    use super::{super::http2::config, *};
 
     #[test]
     fn u31_i04_public_addresses_only() {
@@ -225,10 +278,32 @@ mod tests {
         for address in disguises {
             let url = Url::parse(address).unwrap();
             let allowed = match check(&url) {
-                Ok(()) => resolve(&url).await.map(|_| ()),
+                Ok(()) => resolve(&url, Named::ByUser).await.map(|_| ()),
                 refused => refused,
             };
             assert!(matches!(allowed, Err(Error::UrlNotAllowed { .. })), "{address}: {allowed:?}");
         }
+    }
+
+    /// What comes of an answer to a user's own address.
+    async fn received(status: u16, body: Vec<u8>) -> Result<usize, String> {
+        let head = http::Response::builder().status(status).header("content-type", "image/png");
+        let client = Client::new(config());
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let received = receive(&client, head.body(body).unwrap().into(), Named::ByUser, deadline).await;
+        received.map(|(bytes, _)| bytes.len()).map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn u31_a_picture_to_start_from_is_limited_and_never_billed() {
+        assert_eq!(received(200, vec![0; LARGEST_REFERENCE]).await, Ok(LARGEST_REFERENCE));
+        assert_eq!(
+            received(200, vec![0; LARGEST_REFERENCE + 1]).await.unwrap_err(),
+            "a picture to start from cannot be used: it is longer than 50000000 bytes"
+        );
+        assert_eq!(
+            received(403, Vec::new()).await.unwrap_err(),
+            "a picture to start from cannot be used: the picture's address answers HTTP 403 Forbidden"
+        );
     }
 }

@@ -52,9 +52,9 @@ async fn serve(stream: TcpStream, streams: u32, mut number: usize, reply: Reply)
     }
 }
 
-fn client(upstream: SocketAddr) -> OpenAi {
-    let config = Config {
-        base_url: format!("http://{upstream}/v1").parse().unwrap(),
+pub(super) fn config() -> Config {
+    Config {
+        base_url: "http://127.0.0.1:9/v1".parse().unwrap(),
         key: Key::NotNeeded,
         organization: None,
         project: None,
@@ -69,8 +69,14 @@ fn client(upstream: SocketAddr) -> OpenAi {
         requests_per_minute: None,
         images_per_minute: None,
         image_transfer: Transfer::Whole,
+        partial_images: 0,
+        edit_transfer: super::EditTransfer::Auto,
         max_response_bytes: 64 << 20,
-    };
+    }
+}
+
+fn client(upstream: SocketAddr) -> OpenAi {
+    let config = Config { base_url: format!("http://{upstream}/v1").parse().unwrap(), ..config() };
     let http = client_builder(config.connect_timeout).tls_certs_only([]).http2_prior_knowledge().build().unwrap();
     let client = Client::new(config);
     assert!(client.connection.set(Connection { http, headers: http::HeaderMap::new() }).is_ok());
@@ -152,6 +158,8 @@ async fn pictures_that_wait_do_not_starve_the_ones_that_are_read() {
     .await;
     let paint = async |client: OpenAi| {
         let request = PictureRequest {
+            references: Vec::new(),
+            mask: None,
             model: ModelId::parse("m").unwrap(),
             prompt: "a cat".to_owned(),
             size: None,

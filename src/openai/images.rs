@@ -1,19 +1,22 @@
-//! The Images API: `POST /images/generations`, one picture a request.
+//! The Images API: `POST /images/generations`, and `/images/edits` where there are pictures to start from; one picture a
+//! request.
 //! <https://platform.openai.com/docs/api-reference/images>
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{
-    Picture, PictureRequest, Reply, Terms, Transfer,
+    Config, EditTransfer, Picture, PictureRequest, Reply, Terms, Transfer,
     body::{Body, Place, Shape},
     client::{Answering, Call, Client, Unanswered},
     complaint::Complaint,
     error::{Billing, Error},
     events::Events,
-    fetch,
+    fetch::{self, Named},
+    form::{Boundary, Encoding, Form},
     kind::Kind,
+    payload::Payload,
     wire::{self, Head, Lenient, Text, Usage},
 };
 use crate::{
@@ -41,6 +44,8 @@ struct Request<'a> {
     moderation: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    partial_images: Option<u8>,
 }
 
 /// Has one picture made.
@@ -49,15 +54,22 @@ pub(super) async fn paint(
     request: &PictureRequest,
     terms: &Terms,
 ) -> Result<Reply<Picture>, Unanswered> {
-    let body = encode(request, client.config.image_transfer);
-    let call = Call { kind: Kind::Picture, path: "images/generations", model: Some(&request.model), body };
+    let fields = fields(request, &client.config);
+    let (path, payload) = if request.references.is_empty() {
+        ("images/generations", Payload::Json(wire::encode(&fields)))
+    } else {
+        ("images/edits", Payload::Form(form(request, &fields, encoding(client))))
+    };
+    let call = Call { kind: Kind::Picture, path, model: Some(&request.model), payload };
     let Answering { body, shape, trail, key, left_out } = client.send(call, terms).await?;
     let picture = receive(client, body, shape, left_out, terms).await;
     trail.close(picture.map_err(|error| client.cleaned(error, &key))).map_err(Unanswered::Failed)
 }
 
-fn encode(request: &PictureRequest, transfer: Transfer) -> Bytes {
-    wire::encode(&Request {
+fn fields<'a>(request: &'a PictureRequest, config: &Config) -> Request<'a> {
+    let partial_images = (config.partial_images > 0).then_some(config.partial_images);
+    let is_streamed = partial_images.is_some() || config.image_transfer == Transfer::Streamed;
+    Request {
         model: request.model.as_str(),
         prompt: &request.prompt,
         size: request.size.as_deref(),
@@ -66,8 +78,25 @@ fn encode(request: &PictureRequest, transfer: Transfer) -> Bytes {
         output_format: request.output_format,
         output_compression: request.output_compression,
         moderation: request.moderation.as_deref(),
-        stream: (transfer == Transfer::Streamed).then_some(true),
-    })
+        stream: is_streamed.then_some(true),
+        partial_images,
+    }
+}
+
+fn form(request: &PictureRequest, fields: &Request<'_>, encoding: Encoding) -> Form {
+    let fields = match serde_json::to_value(fields) {
+        Ok(Value::Object(fields)) => fields,
+        _ => Map::new(),
+    };
+    Form { fields, pictures: request.references.clone(), mask: request.mask.clone(), encoding }
+}
+
+fn encoding(client: &Client) -> Encoding {
+    match client.config.edit_transfer {
+        EditTransfer::Json => Encoding::Json,
+        EditTransfer::Auto if client.takes_no_multipart() => Encoding::Json,
+        EditTransfer::Auto | EditTransfer::Multipart => Encoding::Multipart(Boundary::draw()),
+    }
 }
 
 /// An answer of the API, or the final event of a stream, which has the picture's fields beside its own.
@@ -97,6 +126,13 @@ struct Item<'a> {
     revised_prompt: Lenient<Text<'a>>,
 }
 
+/// A sketch: only that it came is of interest.
+#[derive(Deserialize)]
+struct Partial {
+    #[serde(rename = "partial_image_index", default)]
+    index: Lenient<u32>,
+}
+
 /// A picture as it came, and what was said of it.
 struct Received {
     source: Source,
@@ -124,21 +160,23 @@ async fn receive(
             let json = body.whole().await?;
             (decode(serde_json::from_slice(&json).map_err(|error| not_json(&error))?)?, body.into_place())
         }
-        Shape::Events => listen(Events::new(body)).await?,
+        Shape::Events => listen(Events::new(body), client.config.partial_images, terms).await?,
     };
     let (bytes, place) = match received.source {
         Source::Bytes(bytes) => (bytes, place),
         Source::Url(url) => {
             drop(place);
-            fetch::fetch(client, &url, terms.deadline).await?
+            fetch::fetch(client, &url, Named::ByUpstream, terms.deadline).await?
         }
     };
     let encoded = Encoded::sniff(bytes).map_err(|why| unusable(&why.to_string()))?;
     Ok(Picture { encoded, revised_prompt: received.revised_prompt, usage: received.usage, left_out, _place: place })
 }
 
-/// Waits for the final event. Partial pictures are passed over, and so is what cannot be read: the picture is paid for.
-async fn listen(mut events: Events) -> Result<(Received, Place), Error> {
+/// Waits for the final event. Of the `of` sketches that were asked for it is told that they came; what cannot be read is
+/// passed over: the picture is paid for.
+async fn listen(mut events: Events, of: u8, terms: &Terms) -> Result<(Received, Place), Error> {
+    let mut sketches = 0;
     while let Some(data) = events.next().await? {
         if data.trim() == "[DONE]" {
             break;
@@ -153,6 +191,17 @@ async fn listen(mut events: Events) -> Result<(Received, Place), Error> {
             kind if kind.ends_with(".completed") => {
                 let decoded = decode(serde_json::from_str(&data).map_err(|error| not_json(&error))?)?;
                 return Ok((decoded, events.finish().await));
+            }
+            kind if kind.ends_with(".partial_image") => {
+                let index = serde_json::from_str::<Partial>(&data).ok().and_then(|partial| partial.index.0);
+                // They come doubled and out of order: it is told how far the upstream ever was.
+                if let Some(newest) = index.map(|index| index.saturating_add(1)).filter(|newest| *newest > sketches) {
+                    sketches = newest;
+                    let of = u32::from(of).max(newest);
+                    terms.news.stage(Stage::Sketched { index: newest, of });
+                }
+                drop(data);
+                events.rest();
             }
             _ => {}
         }

@@ -1,20 +1,19 @@
 //! A second try without the one field that the model or the server does not take. What makes up the question (model,
 //! input, prompt, size) is never left out. Knows the wire names of all requests.
 
-use bytes::Bytes;
 use serde_json::{Map, Value};
 
 use super::complaint::Complaint;
 
 /// A request without the field that was refused.
 pub(super) struct Reduced {
-    pub body: Bytes,
+    pub fields: Map<String, Value>,
     /// The caller's name for the field; `None` where the caller did not ask for it.
     pub left_out: Option<&'static str>,
 }
 
 /// Fields that may be left out: the name on the wire and, where the caller set it, the caller's name.
-const OPTIONAL: [(&str, Option<&str>); 15] = [
+const OPTIONAL: [(&str, Option<&str>); 16] = [
     ("temperature", Some("temperature")),
     ("max_output_tokens", Some("max_tokens")),
     ("max_completion_tokens", Some("max_tokens")),
@@ -29,32 +28,32 @@ const OPTIONAL: [(&str, Option<&str>); 15] = [
     ("output_compression", Some("output_compression")),
     ("moderation", Some("moderation")),
     ("stream_options", None),
+    ("partial_images", None),
     ("stream", None),
 ];
 
 /// The request without what `complaint` is about; `None` when it is about nothing that may be left out.
-pub(super) fn reduce(body: &[u8], complaint: &Complaint) -> Option<Reduced> {
+pub(super) fn reduce(mut fields: Map<String, Value>, complaint: &Complaint) -> Option<Reduced> {
     if !complaint.speaks_of_a_field() {
         return None;
     }
-    let mut request: Map<String, Value> = serde_json::from_slice(body).ok()?;
     let (field, left_out) =
-        OPTIONAL.into_iter().find(|(field, _)| is_meant(field, complaint) && request.contains_key(*field))?;
-    let value = request.remove(field)?;
+        OPTIONAL.into_iter().find(|(field, _)| is_meant(field, complaint) && fields.contains_key(*field))?;
+    let value = fields.remove(field)?;
     let left_out = match field {
         // The older name of the same thing, which must not be lost: it bounds the cost.
         "max_tokens" => {
-            request.insert("max_completion_tokens".to_owned(), value);
+            fields.insert("max_completion_tokens".to_owned(), value);
             None
         }
         "stream" => {
-            request.remove("stream_options");
-            request.remove("partial_images");
+            fields.remove("stream_options");
+            fields.remove("partial_images");
             None
         }
         _ => left_out,
     };
-    Some(Reduced { body: serde_json::to_vec(&request).ok()?.into(), left_out })
+    Some(Reduced { fields, left_out })
 }
 
 /// By `param` (`reasoning.effort` means `reasoning`), or quoted in the message where the server gives no param.
@@ -73,8 +72,8 @@ mod tests {
 
     fn reduced(request: &Value, error: &Value) -> Option<(Value, Option<&'static str>)> {
         let complaint = Complaint::of_error(error)?;
-        let reduced = reduce(request.to_string().as_bytes(), &complaint)?;
-        Some((serde_json::from_slice(&reduced.body).unwrap(), reduced.left_out))
+        let reduced = reduce(request.as_object()?.clone(), &complaint)?;
+        Some((Value::Object(reduced.fields), reduced.left_out))
     }
 
     #[test]
@@ -116,5 +115,9 @@ mod tests {
         let request = json!({"model": "m", "stream": true, "stream_options": {"include_usage": true}});
         let refused = json!({"code": "unsupported_value", "param": "stream"});
         assert_eq!(reduced(&request, &refused), Some((json!({"model": "m"}), None)));
+
+        let request = json!({"model": "m", "stream": true, "partial_images": 2});
+        let refused = json!({"code": "unknown_parameter", "param": "partial_images"});
+        assert_eq!(reduced(&request, &refused), Some((json!({"model": "m", "stream": true}), None)));
     }
 }

@@ -1,6 +1,5 @@
 //! The model list: `GET /models`. <https://platform.openai.com/docs/api-reference/models/list>
 
-use bytes::Bytes;
 use serde::Deserialize;
 
 use super::{
@@ -9,6 +8,7 @@ use super::{
     client::{Answering, Call, Client, Unanswered},
     error::Error,
     kind::Kind,
+    payload::Payload,
     wire::{Lenient, Text},
 };
 use crate::model::ModelId;
@@ -29,7 +29,7 @@ struct Item<'a> {
 
 /// The models that the upstream lists; entries that are no models are passed over.
 pub(super) async fn list(client: &Client, terms: &Terms) -> Result<Reply<Vec<ListedModel>>, Unanswered> {
-    let call = Call { kind: Kind::List, path: "models", model: None, body: Bytes::new() };
+    let call = Call { kind: Kind::List, path: "models", model: None, payload: Payload::Nothing };
     let Answering { mut body, trail, .. } = client.send(call, terms).await?;
     let models = match body.whole().await {
         Ok(json) => decode(&json),

@@ -11,6 +11,7 @@ use super::{
     complaint::Complaint,
     error::Error,
     kind::Kind,
+    payload::Payload,
     wire::{self, Head, Lenient, Text, Usage},
 };
 
@@ -50,7 +51,8 @@ struct StreamOptions {
 
 /// Asks by way of Responses.
 pub(super) async fn ask(client: &Client, question: &Question, terms: &Terms) -> Result<Reply<Answer>, Unanswered> {
-    let call = Call { kind: Kind::Text, path: "responses", model: Some(&question.model), body: encode(question) };
+    let payload = Payload::Json(encode(question));
+    let call = Call { kind: Kind::Text, path: "responses", model: Some(&question.model), payload };
     let Answering { body, shape, trail, key, left_out } = client.send(call, terms).await?;
     let draft = Draft::new(&question.model, left_out, &terms.news);
     let answer = answer::read(body, shape, &mut Responses::default(), draft).await;

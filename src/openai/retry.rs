@@ -21,8 +21,8 @@ pub(super) enum Symptom {
     Status { code: u16, advice: Advice },
     /// An answer that will not change: used-up credit, a key that cannot be read, a certificate.
     Final,
-    /// No connection: nothing was sent.
-    NotConnected,
+    /// No connection, or it ended while the request went up: nothing can have been done for it.
+    NotSent,
     /// The connection broke, or nothing came in time, with the request sent and no answer begun.
     Unanswered(Silence),
 }
@@ -63,7 +63,7 @@ pub(super) fn decide(symptom: Symptom, resend: Resend, retries: u32, jitter: f64
     let asked_for = match symptom {
         Symptom::Final => return None,
         Symptom::Unanswered(_) if resend == Resend::OnlyUnpaid => return None,
-        Symptom::Unanswered(_) | Symptom::NotConnected => None,
+        Symptom::Unanswered(_) | Symptom::NotSent => None,
         Symptom::Status { code, advice } => {
             let repeatable = match advice.verdict {
                 Some(verdict) => verdict == Verdict::Retry,
@@ -216,7 +216,7 @@ mod tests {
             assert_eq!(decide(Symptom::Unanswered(silence), Resend::OnlyUnpaid, 0, 0.0), None);
             assert!(decide(Symptom::Unanswered(silence), Resend::Always, 0, 0.0).is_some());
         }
-        assert!(decide(Symptom::NotConnected, Resend::OnlyUnpaid, 0, 0.0).is_some());
+        assert!(decide(Symptom::NotSent, Resend::OnlyUnpaid, 0, 0.0).is_some());
     }
 
     #[test]
@@ -230,9 +230,9 @@ mod tests {
     #[test]
     fn u09_the_bucket_pays_for_a_hundred_retries() {
         let bucket = Bucket::new();
-        assert_eq!((0..200).filter(|_| bucket.pay(Symptom::NotConnected)).count(), 100);
+        assert_eq!((0..200).filter(|_| bucket.pay(Symptom::NotSent)).count(), 100);
         (0..10).for_each(|_| bucket.give_back());
         assert!(bucket.pay(Symptom::Unanswered(Silence::TimedOut)));
-        assert!(!bucket.pay(Symptom::NotConnected));
+        assert!(!bucket.pay(Symptom::NotSent));
     }
 }

@@ -11,6 +11,8 @@ use super::{
     error::{Billing, Error, Timer, UnreachableClass},
     is_loopback,
     retry::{Resend, Silence, Symptom},
+    sending::Extent,
+    upload::Broken,
 };
 
 /// A request that got no answer.
@@ -19,6 +21,7 @@ pub(super) struct Unreached<'a> {
     pub url: &'a Url,
     pub connect_timeout: std::time::Duration,
     pub resend: Resend,
+    pub extent: Extent,
 }
 
 impl Unreached<'_> {
@@ -26,14 +29,20 @@ impl Unreached<'_> {
     pub(super) fn read(self) -> (Error, Symptom) {
         if self.error.is_connect() && self.error.is_timeout() {
             let timer = Timer::Connect(self.connect_timeout);
-            return (Error::TimedOut { timer, may_be_billed: Billing::No }, Symptom::NotConnected);
+            return (Error::TimedOut { timer, may_be_billed: Billing::No }, Symptom::NotSent);
         }
         if let Some(why) = tls_cause(&self.error) {
             return (self.unreachable(UnreachableClass::Tls(why)), Symptom::Final);
         }
         if self.error.is_connect() {
             let class = self.connect_class();
-            return (self.unreachable(class), Symptom::NotConnected);
+            return (self.unreachable(class), Symptom::NotSent);
+        }
+        if let Some(broken) = find::<Broken>(&self.error) {
+            return (Error::BadReference { message: broken.to_string() }, Symptom::Final);
+        }
+        if self.extent == Extent::Part {
+            return (self.unreachable(UnreachableClass::BrokenOff), Symptom::NotSent);
         }
         let symptom = Symptom::Unanswered(Silence::Broken);
         let error = match self.resend {

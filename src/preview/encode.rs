@@ -1,34 +1,60 @@
-//! From pixels to a JPEG that fits a byte budget. The quality is foretold from a sample of the picture, so that as a
-//! rule the whole is encoded once, where searching for the quality would take half a dozen encodes.
+//! From pixels to a file that fits a byte budget. The quality of a JPEG is foretold from a sample of
+//! the picture where room is short, so that as a rule the whole is encoded once, where searching for the quality would
+//! take half a dozen encodes.
 
-use image::RgbImage;
-use jpeg_encoder::{ColorType, Encoder, EncodingError};
+use std::{borrow::Cow, io::Cursor};
+
+use image::{ImageFormat, RgbImage};
+use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder, EncodingError};
 
 use super::{
     Failure,
     pixels::{longer_side, scaled_to},
 };
-use crate::media::Encoded;
+use crate::media::{Encoded, Format};
 
-/// From "looks like the original" down to where fewer pixels look better than coarser ones.
-const QUALITIES: [u8; 4] = [85, 75, 62, COARSEST];
+/// Looks like the original.
+const FINEST: u8 = 85;
 
-/// The last of them: what does not fit even so needs fewer pixels.
+/// What does not fit even so needs fewer pixels: photographs would look a little better with fewer pixels sooner, text
+/// with fewer pixels later.
 const COARSEST: u8 = 50;
 
-/// Made smaller than this to fit, a picture shows nothing; in pixels of its longer side.
-const SHORTEST_SIDE: u32 = 64;
+const STEP: u8 = 5;
 
-/// The best of the qualities that fits `max_bytes`; else the best of them with fewer pixels.
-pub(super) fn fit(mut image: RgbImage, max_bytes: usize) -> Result<Encoded, Failure> {
+/// The image as PNG, if its original is a PNG that compressed so well that it was drawn, not photographed, and it fits
+/// `max_bytes`: then it has no loss and takes less time than a JPEG.
+pub(super) fn as_png(original: &Encoded, image: &RgbImage, max_bytes: usize) -> Option<Encoded> {
+    let pixels = |width: u32, height: u32| u64::from(width) * u64::from(height);
+    let before = pixels(original.dimensions().width, original.dimensions().height);
+    let bytes = original.bytes().len() as u64;
+    let drawn = original.format() == Format::Png && bytes * 2 < before;
+    if !drawn || bytes * pixels(image.width(), image.height()) / before > max_bytes as u64 {
+        return None;
+    }
+    let mut png = Cursor::new(Vec::new());
+    image.write_to(&mut png, ImageFormat::Png).ok()?;
+    let png = png.into_inner();
+    (png.len() <= max_bytes).then(|| Encoded::sniff(png.into()).ok())?
+}
+
+/// The finest JPEG that fits `max_bytes`; with fewer pixels when not even the coarsest does, down to a longer side of
+/// `shortest`.
+pub(super) fn as_jpeg(whole: &RgbImage, max_bytes: usize, shortest: u32) -> Result<Encoded, Failure> {
+    if is_ample(max_bytes, whole) {
+        let jpeg = encode(whole, FINEST)?;
+        if jpeg.len() <= max_bytes {
+            return Ok(Encoded::sniff(jpeg.into())?);
+        }
+    }
+    let mut side = longer_side(whole);
     loop {
+        // From the whole each time: pixels that are scaled twice are blurred twice.
+        let image = scaled_to(Cow::Borrowed(whole), side)?;
         let sample = Sample::of(&image);
         let mut bytes = sample.foretell(COARSEST)?;
         if bytes <= max_bytes {
-            for quality in QUALITIES {
-                if quality != COARSEST && sample.foretell(quality)? > max_bytes {
-                    continue;
-                }
+            for quality in (COARSEST..=sample.finest_within(max_bytes)?).rev().step_by(STEP.into()) {
                 let jpeg = encode(&image, quality)?;
                 bytes = jpeg.len();
                 if bytes <= max_bytes {
@@ -36,26 +62,32 @@ pub(super) fn fit(mut image: RgbImage, max_bytes: usize) -> Result<Encoded, Fail
                 }
             }
         }
-        let side = side_for(longer_side(&image), bytes, max_bytes);
-        if side < SHORTEST_SIDE {
+        side = side_for(side, bytes, max_bytes);
+        if side < shortest {
             return Err(Failure::Budget(max_bytes));
         }
-        image = scaled_to(image, side)?;
     }
 }
 
-/// The longer side at which a picture of so many bytes should fit, at most three quarters of what it is.
+/// Half a byte for a pixel is more than the finest takes of almost anything: no need to foretell.
+fn is_ample(max_bytes: usize, image: &RgbImage) -> bool {
+    max_bytes as u64 * 2 >= u64::from(image.width()) * u64::from(image.height())
+}
+
+/// The longer side at which a picture of so many bytes should fit, at most seven eighths of what it is.
 fn side_for(side: u32, bytes: usize, max_bytes: usize) -> u32 {
     let square = u64::from(side).pow(2) * max_bytes as u64 / (bytes as u64).max(1);
     let fitting = u32::try_from(square.isqrt()).unwrap_or(u32::MAX);
-    fitting.min(side - side / 4)
+    fitting.min(side - side.div_ceil(8))
 }
 
 fn encode(image: &RgbImage, quality: u8) -> Result<Vec<u8>, EncodingError> {
     let mut jpeg = Vec::new();
     // Sides are at most 8192; a longer one would be refused for want of data.
     let [width, height] = [image.width(), image.height()].map(|side| u16::try_from(side).unwrap_or(u16::MAX));
-    Encoder::new(&mut jpeg, quality).encode(image, width, height, ColorType::Rgb)?;
+    let mut encoder = Encoder::new(&mut jpeg, quality);
+    encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
+    encoder.encode(image, width, height, ColorType::Rgb)?;
     Ok(jpeg)
 }
 
@@ -87,6 +119,21 @@ impl Sample {
             to.copy_from_slice(from);
         }
         Self { bands, rows: rows as usize }
+    }
+
+    /// The finest quality foretold to fit; the coarsest if none is.
+    fn finest_within(&self, max_bytes: usize) -> Result<u8, EncodingError> {
+        // In steps from the coarsest: the first fits, or must do.
+        let (mut fits, mut fails) = (0, (FINEST - COARSEST) / STEP + 1);
+        while fails - fits > 1 {
+            let middle = fits.midpoint(fails);
+            if self.foretell(COARSEST + middle * STEP)? <= max_bytes {
+                fits = middle;
+            } else {
+                fails = middle;
+            }
+        }
+        Ok(COARSEST + fits * STEP)
     }
 
     /// How many bytes the whole image takes at a quality.

@@ -1,25 +1,12 @@
-//! Decoded pixels, opaque 8-bit RGB: how they come to be that, get fewer, and stand upright.
+//! Decoded pixels, opaque 8-bit RGB: how they get fewer and stand upright.
+
+use std::borrow::Cow;
 
 use fast_image_resize::{PixelType, Resizer, images};
-use image::{DynamicImage, Rgb, RgbImage, RgbaImage, metadata::Orientation};
+use image::{DynamicImage, RgbImage, metadata::Orientation};
 
 use super::Failure;
-
-/// The decoder's own buffer where the picture is opaque 8-bit RGB, as most are.
-pub(super) fn opaque(image: DynamicImage) -> RgbImage {
-    if image.color().has_alpha() { on_white(&image.into_rgba8()) } else { image.into_rgb8() }
-}
-
-/// Lays see-through pixels on white.
-fn on_white(rgba: &RgbaImage) -> RgbImage {
-    let mut rgb = RgbImage::new(rgba.width(), rgba.height());
-    for (to, from) in rgb.pixels_mut().zip(rgba.pixels()) {
-        let [r, g, b, alpha] = from.0.map(u16::from);
-        let blend = |colour| u8::try_from((colour * alpha + 255 * (255 - alpha) + 127) / 255).unwrap_or(u8::MAX);
-        *to = Rgb([blend(r), blend(g), blend(b)]);
-    }
-    rgb
-}
+use crate::media::Dimensions;
 
 /// The longer side, in pixels.
 pub(super) fn longer_side(image: &RgbImage) -> u32 {
@@ -27,18 +14,35 @@ pub(super) fn longer_side(image: &RgbImage) -> u32 {
 }
 
 /// Scales down so that the longer side is at most `side`; the same image when it is.
-pub(super) fn scaled_to(image: RgbImage, side: u32) -> Result<RgbImage, Failure> {
-    let longer = longer_side(&image);
-    if longer <= side {
+pub(super) fn scaled_to(image: Cow<'_, RgbImage>, side: u32) -> Result<Cow<'_, RgbImage>, Failure> {
+    scaled_within(image, Dimensions { width: side, height: side })
+}
+
+/// Scales down, with the proportions kept, so that it lies within `room`; the same image when it does.
+pub(super) fn scaled_within(image: Cow<'_, RgbImage>, room: Dimensions) -> Result<Cow<'_, RgbImage>, Failure> {
+    let (width, height) = image.dimensions();
+    let Dimensions { width, height } = within(Dimensions { width, height }, room);
+    if image.dimensions() == (width, height) {
         return Ok(image);
     }
-    // Sides are at most 8192, so their product is far from overflowing.
-    let [width, height] = [image.width(), image.height()].map(|length| (length * side / longer).max(1));
     let mut scaled = RgbImage::new(width, height);
     let from = images::ImageRef::new(image.width(), image.height(), &image, PixelType::U8x3)?;
     let mut to = images::Image::from_slice_u8(width, height, &mut scaled, PixelType::U8x3)?;
     Resizer::new().resize(&from, &mut to, None)?;
-    Ok(scaled)
+    Ok(Cow::Owned(scaled))
+}
+
+/// The largest size with these proportions that lies within `room` and is no larger than it was.
+pub(super) fn within(Dimensions { width, height }: Dimensions, room: Dimensions) -> Dimensions {
+    if width <= room.width && height <= room.height {
+        return Dimensions { width, height };
+    }
+    // The side that has to shrink more gives the measure.
+    let by_width = u64::from(width) * u64::from(room.height) > u64::from(height) * u64::from(room.width);
+    let (part, whole) = if by_width { (room.width, width) } else { (room.height, height) };
+    let [width, height] = [width, height].map(|side| u64::from(side) * u64::from(part) / u64::from(whole));
+    let [width, height] = [width, height].map(|side| u32::try_from(side).unwrap_or(u32::MAX).max(1));
+    Dimensions { width, height }
 }
 
 /// Turns the image the way its metadata says.
@@ -49,4 +53,10 @@ pub(super) fn turned(image: RgbImage, orientation: Orientation) -> RgbImage {
     let mut image = DynamicImage::from(image);
     image.apply_orientation(orientation);
     image.into_rgb8()
+}
+
+/// Whether turning it the way its metadata says swaps width and height.
+pub(super) fn lies_on_its_side(orientation: Orientation) -> bool {
+    use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
+    matches!(orientation, Rotate90 | Rotate90FlipH | Rotate270 | Rotate270FlipH)
 }

@@ -1,4 +1,5 @@
-//! A picture at an exact size, in its own format: what stands in for sizes that no model makes any more.
+//! A picture at an exact size, in its own format and upright: what stands in for sizes that no model makes any more, and
+//! for pictures that are too large to be sent.
 
 use std::io::Cursor;
 
@@ -11,9 +12,10 @@ use crate::media::{Dimensions, Encoded, Format};
 const JPEG_QUALITY: u8 = 92;
 
 pub(super) fn scale(picture: &Encoded, to: Dimensions) -> Result<Encoded, Failure> {
-    let (mut image, orientation) = decode::decode(picture)?;
-    image.apply_orientation(orientation);
-    let scaled = image.resize_exact(to.width, to.height, FilterType::Lanczos3);
+    let (image, orientation) = decode::decode(picture)?;
+    let mut scaled = image.resize_exact(to.width, to.height, FilterType::Lanczos3);
+    // Not sooner: the size is that of the picture as its file has it.
+    scaled.apply_orientation(orientation);
     Ok(Encoded::sniff(encode(&scaled, picture.format())?.into())?)
 }
 

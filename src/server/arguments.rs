@@ -34,7 +34,7 @@ fn explain(arguments: &Value, schema: &JsonObject, error: &serde_path_to_error::
         (Some(value), Some(allowed)) => {
             format!("the argument `{path}` is {}; it must be {allowed}", text::brief(&value.to_string(), 80))
         }
-        _ => format!("the argument `{path}` does not fit: {}", text::brief(&error.to_string(), 300)),
+        _ => format!("the argument `{path}` does not fit: {}", text::brief(&error.inner().to_string(), 300)),
     }
 }
 
@@ -45,8 +45,8 @@ fn unknown_argument(unknown: &str, known: &[&str]) -> String {
         .map(|name| (strsim::jaro_winkler(unknown, name), name))
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|(a, _), (b, _)| a.total_cmp(b));
-    let hint = nearest.map_or_else(String::new, |(_, name)| format!("did you mean `{name}`? "));
-    format!("there is no argument `{shown}`; {hint}The arguments are: {}", known.join(", "))
+    let hint = nearest.map_or_else(String::new, |(_, name)| format!("Did you mean `{name}`? "));
+    format!("there is no argument `{shown}`. {hint}The arguments are: {}", known.join(", "))
 }
 
 /// What a property takes, in words; `None` when the schema is more than a line can say.

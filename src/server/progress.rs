@@ -4,7 +4,7 @@
 use std::{future::Future, pin::pin, time::Duration};
 
 use rmcp::model::{NotificationMetaObject, ProgressNotificationParam, ProgressToken};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::news::{Feed, Update};
 
@@ -12,13 +12,16 @@ use crate::news::{Feed, Update};
 const PACE: Duration = Duration::from_millis(334);
 /// Early enough to be there within ten seconds.
 const HEARTBEAT: Duration = Duration::from_secs(9);
+/// How long the last one goes ahead of the answer. The TypeScript SDK hands a notification on a tick later than an answer:
+/// what it reads together with the answer is lost.
+const LEAD: Duration = Duration::from_millis(20);
 const DELTA: &str = "mcp-openai/delta";
 
 /// Follows the news while `work` runs, and returns what `work` gave. Each `notify` is awaited before the next look at
 /// the news: a slow reader gets fewer notifications, never a queue of them.
 pub(super) async fn follow<T, N>(
     work: impl Future<Output = T>,
-    feed: Feed,
+    feed: &Feed,
     token: ProgressToken,
     mut notify: impl FnMut(ProgressNotificationParam) -> N,
 ) -> T
@@ -37,10 +40,11 @@ where
                 let rest = feed.take();
                 if let Some(notification) = count.last(&token, &rest) {
                     notify(notification).await;
+                    sleep(LEAD).await;
                 }
                 return done;
             }
-            update = next_update(&feed, &told, last) => {
+            update = next_update(feed, &told, last) => {
                 notify(count.next(&token, &update)).await;
                 told = update;
             }
@@ -94,7 +98,7 @@ impl Count {
 }
 
 fn notification(token: &ProgressToken, progress: f64, update: &Update) -> ProgressNotificationParam {
-    let mut param = ProgressNotificationParam::new(token.clone(), progress).with_message(message(update));
+    let mut param = ProgressNotificationParam::new(token.clone(), progress).with_message(update.to_string());
     if let Some((_, total)) = update.parts {
         param = param.with_total(f64::from(total));
     }
@@ -104,12 +108,4 @@ fn notification(token: &ProgressToken, progress: f64, update: &Update) -> Progre
         param.meta = Some(meta);
     }
     param
-}
-
-fn message(update: &Update) -> String {
-    let stage = update.stage.as_ref().map_or_else(|| "starting".to_owned(), ToString::to_string);
-    match update.parts {
-        Some((done, total)) if total > 1 => format!("{stage}, picture {} of {total}", (done + 1).min(total)),
-        _ => stage,
-    }
 }

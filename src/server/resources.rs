@@ -2,11 +2,20 @@
 
 use rmcp::{
     ErrorData,
-    model::{ListResourceTemplatesResult, ListResourcesResult, ReadResourceResult, ResourceContents, ResourceTemplate},
+    model::{
+        ListResourceTemplatesResult, ListResourcesResult, ReadResourceResult, Resource, ResourceContents,
+        ResourceTemplate,
+    },
 };
 
 use super::results;
-use crate::artifact::{ArtifactId, Artifacts, Error};
+use crate::{
+    artifact::{Artifact, ArtifactId, Artifacts, Error, Origin},
+    text,
+};
+
+pub(super) const TEMPLATE: &str = "image://{id}";
+pub(super) const TEMPLATE_VARIABLE: &str = "id";
 
 /// Pictures on one page of the list.
 const PAGE: usize = 50;
@@ -14,22 +23,31 @@ const PAGE: usize = 50;
 pub(super) async fn list(artifacts: &Artifacts, cursor: Option<&str>) -> Result<ListResourcesResult, ErrorData> {
     let start = cursor.map(start_of).transpose()?;
     let page = artifacts.list(start.as_ref(), PAGE).await.map_err(|error| storage(&error))?;
-    let mut result = ListResourcesResult::with_all_items(page.artifacts.iter().map(results::resource).collect());
+    let mut result = ListResourcesResult::with_all_items(page.artifacts.iter().map(listed).collect());
     result.next_cursor = page.next.map(|next| next.to_string());
     Ok(result)
 }
 
+/// A picture explains itself: what made it, how, and what it cost.
+fn listed(artifact: &Artifact) -> Resource {
+    let Origin { model, quality, cost_usd, .. } = &artifact.origin;
+    let known = |text: &str| (!text.is_empty()).then(|| text::brief(text, 60));
+    let quality = known(quality).map(|quality| format!("quality {quality}"));
+    let facts = [known(model), Some(artifact.dimensions.to_string()), quality, cost_usd.map(|cost| cost.to_string())];
+    results::resource(artifact).with_description(facts.into_iter().flatten().collect::<Vec<_>>().join(", "))
+}
+
 pub(super) fn templates() -> ListResourceTemplatesResult {
-    let template = ResourceTemplate::new("image://{id}", "image")
+    let template = ResourceTemplate::new(TEMPLATE, "image")
         .with_title("A picture made earlier")
-        .with_description("The original of a picture that create-image made, by the id in its image:// URI.");
+        .with_description("The original of a picture that was made here, by the id in its image:// URI.");
     ListResourceTemplatesResult::with_all_items(vec![template])
 }
 
 pub(super) async fn read(artifacts: &Artifacts, uri: &str) -> Result<ReadResourceResult, ErrorData> {
-    let Some(id) = ArtifactId::parse_uri(uri) else { return Err(not_found(uri)) };
+    let Some(id) = ArtifactId::parse_uri(uri) else { return Err(not_found(uri, NEVER)) };
     let (artifact, picture) = artifacts.fetch(&id).await.map_err(|error| match &error {
-        Error::NotFound(_) => not_found(uri),
+        Error::NotFound(_) => not_found(uri, GONE),
         Error::Storage { .. } => storage(&error),
     })?;
     let blob = base64_simd::STANDARD.encode_to_string(picture.bytes());
@@ -43,13 +61,16 @@ fn start_of(cursor: &str) -> Result<ArtifactId, ErrorData> {
     ArtifactId::parse(cursor).ok_or_else(unknown)
 }
 
+const NEVER: &str = "no picture has this URI: resources/list names those that there are";
+const GONE: &str = "there is no such picture, or no more: it may have been deleted, or have expired by images.keep_for or \
+    images.keep_at_most; resources/list names those that there are, and create-image makes new ones";
+
 /// rmcp turns the code into -32602 for clients of 2026-07-28 and later.
-fn not_found(uri: &str) -> ErrorData {
-    let message = "no picture has this URI: resources/list names those that there are";
+fn not_found(uri: &str, message: &'static str) -> ErrorData {
     ErrorData::resource_not_found(message, Some(serde_json::json!({ "uri": uri })))
 }
 
-fn storage(error: &Error) -> ErrorData {
+pub(super) fn storage(error: &Error) -> ErrorData {
     tracing::warn!(error = %error, source = ?std::error::Error::source(error), "the pictures cannot be read");
     ErrorData::internal_error(error.to_string(), None)
 }

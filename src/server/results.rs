@@ -1,43 +1,97 @@
-//! From the domain to the wire: what a tool gave back, as content for people and models and as data for programs.
+//! From the domain to the wire: what a tool gave back, as content for people and models and as data for programs, in a
+//! shape that the client survives.
 
-use rmcp::model::{CallToolResult, ContentBlock, ProtocolVersion, Resource};
-use serde_json::json;
+use rmcp::{
+    RoleServer,
+    model::{CallToolResult, ProtocolVersion, Resource},
+    service::RequestContext,
+};
+use serde_json::Map;
 
+use super::{
+    Parts,
+    profile::{Profile, Structured},
+};
 use crate::{
     artifact::Artifact,
-    media::Encoded,
+    preview::Previews,
     text,
-    tools::{Output, ToolError},
+    tools::{Failed, Outcome},
 };
+
+mod draft;
+mod fit;
+
+use draft::{Draft, serialized};
 
 /// What a result for one client and one upstream looks like.
 #[derive(Debug, Clone)]
 pub(super) struct Shape {
+    pub profile: Profile,
     /// Stands in every answer.
-    pub notice: Option<String>,
+    notice: Option<String>,
     /// The revision that the client speaks.
-    pub version: Option<ProtocolVersion>,
+    version: Option<ProtocolVersion>,
+    /// What texts and pictures may take of the message, in serialized bytes.
+    limit: usize,
+    previews: Previews,
 }
 
-/// Text first, alone in its block: some clients drop every other one. Then what the person should know besides.
-pub(super) fn answer(mut output: impl Output, shape: &Shape) -> Result<CallToolResult, serde_json::Error> {
-    output.warnings().extend(shape.notice.clone());
-    let mut content = vec![ContentBlock::text(output.text())];
-    content.extend(notes(output.warnings()));
-    content.extend(output.previews().iter().map(picture));
-    if shape.knows_links() {
-        content.extend(output.artifacts().iter().map(|artifact| ContentBlock::resource_link(resource(artifact))));
+impl Shape {
+    /// For the client that sent this request, and the message that answers it.
+    pub(super) fn of(parts: &Parts, context: &RequestContext<RoleServer>) -> Self {
+        /// The envelope without the id, the names of fields, and what rmcp adds to a result of 2026-07-28.
+        const FRAME: usize = 1_000;
+        let client = context.client_info();
+        let profile = parts.profiles.of(client.as_ref().map(|client| client.name.as_str()));
+        Self {
+            profile,
+            notice: parts.notice.clone(),
+            version: context.protocol_version(),
+            limit: profile.max_result_bytes.saturating_sub(FRAME + serialized(&context.id)),
+            previews: parts.previews.clone(),
+        }
     }
-    let mut result = CallToolResult::success(content);
-    result.structured_content = Some(serde_json::to_value(output)?);
-    Ok(result)
+
+    /// Revisions before 2025-06-18 have no `resource_link`, and their clients refuse a block that they do not know.
+    fn links(&self, artifacts: &[Artifact]) -> Vec<Resource> {
+        let known = self.version.as_ref().is_none_or(|version| *version >= ProtocolVersion::V_2025_06_18);
+        if known { artifacts.iter().map(resource).collect() } else { Vec::new() }
+    }
 }
 
-pub(super) fn failure(error: &ToolError, shape: &Shape) -> CallToolResult {
-    let content = [ContentBlock::text(error.text())].into_iter().chain(notes(shape.notice.as_slice()));
-    let mut result = CallToolResult::error(content.collect());
-    result.structured_content = Some(json!({ "error": error.report() }));
-    result
+/// Text first, alone in its block: some clients drop every other one. Then what the person should know besides, the
+/// pictures, and links to their originals. What the client cannot take is given up, see [`fit`].
+pub(super) async fn answer(mut outcome: Outcome, shape: &Shape) -> CallToolResult {
+    if let Some(notice) = &shape.notice {
+        outcome.warn(notice.clone());
+    }
+    let costs_pictures = shape.profile.structured == Structured::NeverBesidePictures && !outcome.previews.is_empty();
+    let mut draft = Draft {
+        links: shape.links(&outcome.artifacts),
+        text: outcome.text,
+        notes: outcome.warnings,
+        pictures: Vec::new(),
+        structured: (!costs_pictures).then_some(outcome.structured),
+    };
+    fit::pictures(&mut draft, outcome.previews, shape).await;
+    fit::texts(&mut draft, shape.limit);
+    draft.into_result(CallToolResult::success)
+}
+
+/// A failure keeps its structured content in front of every client: there are no pictures for it to drop.
+pub(super) fn failure(failed: impl Into<Failed>, shape: &Shape) -> CallToolResult {
+    let Failed { text, report } = failed.into();
+    let error = serde_json::to_value(report).unwrap_or_default();
+    let mut draft = Draft {
+        text,
+        notes: shape.notice.iter().cloned().collect(),
+        pictures: Vec::new(),
+        links: Vec::new(),
+        structured: Some(Map::from_iter([("error".to_owned(), error)])),
+    };
+    fit::texts(&mut draft, shape.limit);
+    draft.into_result(CallToolResult::error)
 }
 
 /// A kept picture, as `resources/list` and a result's link show it.
@@ -46,21 +100,4 @@ pub(super) fn resource(artifact: &Artifact) -> Resource {
         .with_title(text::brief(&artifact.origin.prompt, 120))
         .with_mime_type(artifact.format.media_type())
         .with_size(artifact.bytes)
-}
-
-/// All warnings in one block, one a line.
-fn notes(warnings: &[String]) -> Option<ContentBlock> {
-    let notes: Vec<_> = warnings.iter().map(|warning| format!("Note: {warning}")).collect();
-    (!notes.is_empty()).then(|| ContentBlock::text(notes.join("\n")))
-}
-
-fn picture(preview: &Encoded) -> ContentBlock {
-    ContentBlock::image(base64_simd::STANDARD.encode_to_string(preview.bytes()), preview.format().media_type())
-}
-
-impl Shape {
-    /// Revisions before 2025-06-18 have no `resource_link`, and their clients refuse a block that they do not know.
-    fn knows_links(&self) -> bool {
-        self.version.as_ref().is_none_or(|version| *version >= ProtocolVersion::V_2025_06_18)
-    }
 }

@@ -4,7 +4,7 @@
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use crate::tools::Report;
+use crate::tools::{Pace, Report, Running, Tool};
 
 type Object = Map<String, Value>;
 
@@ -18,8 +18,12 @@ pub(super) fn of_arguments<T: JsonSchema>() -> Object {
 /// The schema of structured content: all fields of a success, and `error`, which stands alone in a failure. So nothing
 /// is required: version 1 of the TypeScript SDK holds failures to the schema too, and would show its own complaint in
 /// place of ours.
-pub(super) fn of_output<T: JsonSchema>() -> Object {
-    let mut schema = plain::<T>(SchemaSettings::draft2020_12().for_serialize());
+pub(super) fn of_output<T: Tool>() -> Object {
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    let mut schema = match T::PACE {
+        Pace::Quick => plain::<T::Output>(settings),
+        Pace::Slow => plain::<OrRunning<T::Output>>(settings),
+    };
     schema.remove("required");
     let mut error = plain::<Report>(SchemaSettings::draft2020_12().for_serialize());
     error.insert("description".into(), "Set when the call failed; then nothing else is.".into());
@@ -27,6 +31,15 @@ pub(super) fn of_output<T: JsonSchema>() -> Object {
         properties.insert("error".into(), error.into());
     }
     schema
+}
+
+// What a slow tool gives back.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum OrRunning<T> {
+    Done(T),
+    Running(Running),
 }
 
 fn plain<T: JsonSchema>(settings: SchemaSettings) -> Object {
@@ -91,7 +104,8 @@ fn drop_null_type(schema: &mut Object) {
     }
 }
 
-/// Takes the null branch out of a union; one branch left moves up, branches that only name strings become one enum.
+/// Takes the null branch out of a union; one branch left moves up, branches that only name strings become one enum,
+/// objects become one object with the fields of all.
 fn flatten(schema: &mut Object, keyword: &str) {
     let Some(Value::Array(branches)) = schema.remove(keyword) else { return };
     let mut branches: Vec<Object> = branches
@@ -109,8 +123,35 @@ fn flatten(schema: &mut Object, keyword: &str) {
         for (key, value) in branches.into_iter().flatten() {
             schema.entry(key).or_insert(value);
         }
+    } else if branches.iter().all(|branch| branch.contains_key("properties")) {
+        schema.insert("type".into(), json!("object"));
+        schema.insert("properties".into(), branches.into_iter().fold(Object::new(), with_fields_of).into());
     } else {
         schema.insert(keyword.into(), branches.into_iter().map(Value::Object).collect());
+    }
+}
+
+/// A field that both have is as the first says; of words it may take those of both.
+fn with_fields_of(mut fields: Object, mut branch: Object) -> Object {
+    let Some(Value::Object(more)) = branch.remove("properties") else { return fields };
+    for (name, field) in more {
+        match fields.get_mut(&name) {
+            Some(known) => add_words(known, &field),
+            None => drop(fields.insert(name, field)),
+        }
+    }
+    fields
+}
+
+fn add_words(known: &mut Value, field: &Value) {
+    if let (Some(Value::Array(words)), Some(Value::Array(more))) = (known.get_mut("enum"), field.get("enum")) {
+        let new: Vec<_> = more.iter().filter(|word| !words.contains(word)).cloned().collect();
+        words.extend(new);
+        if let (Some(Value::String(about)), Some(Value::String(more))) =
+            (known.get_mut("description"), field.get("description"))
+        {
+            *about = format!("{about} {more}");
+        }
     }
 }
 

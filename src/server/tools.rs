@@ -1,37 +1,54 @@
 //! From `tools/call` to a tool and back: JSON to arguments, one call's cancellation and progress, and whatever happens
 //! to the tool, an answer. What went wrong inside is logged here, once.
 
-use std::{error::Error, sync::Arc};
+use std::{
+    error::Error,
+    future::{self, Future},
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
 
-use futures_util::future::BoxFuture;
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, maybe_done},
+};
 use rmcp::{
     RoleServer,
-    model::{CallToolResult, JsonObject, ToolAnnotations},
+    model::{CallToolResponse, CreateTaskResult, Extensions, JsonObject, ProgressToken, ToolAnnotations},
     service::RequestContext,
 };
-use tokio::task::JoinHandle;
+use tokio::{
+    task::JoinHandle,
+    time::{Instant, sleep_until},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Requester, Server, arguments, progress,
+    Requester, Server, arguments,
+    cancellation::{Listener, Why},
+    progress,
     results::{self, Shape},
-    schema,
+    schema, tasks, viewer,
 };
 use crate::{
     call::Call,
-    news::News,
+    job::{JobId, Owner, Started, State},
+    news::{Feed, News},
     queue::Caller,
-    tools::{Code, Effect, Tool, ToolError},
+    tools::{Code, Effect, Failed, Outcome, Output, Pace, Shows, Tool, ToolError, get_result::GetResult},
 };
 
 /// A tool whose types are known to itself alone.
 pub(super) trait Route: Send + Sync {
     fn name(&self) -> &'static str;
+    fn pace(&self) -> Pace;
     fn describe(&self) -> rmcp::model::Tool;
-    fn run(&self, arguments: JsonObject, call: Call, shape: Shape) -> Run;
+    fn shows(&self) -> Shows;
+    fn run(&self, arguments: JsonObject, call: Call) -> Run;
 }
 
-type Run = BoxFuture<'static, Result<CallToolResult, ToolError>>;
+type Run = BoxFuture<'static, Result<Outcome, ToolError>>;
 
 pub(super) struct Registered<T>(pub Arc<T>);
 
@@ -40,24 +57,35 @@ impl<T: Tool> Route for Registered<T> {
         T::NAME
     }
 
+    fn pace(&self) -> Pace {
+        T::PACE
+    }
+
     fn describe(&self) -> rmcp::model::Tool {
         let annotations = ToolAnnotations::with_title(T::TITLE).read_only(T::EFFECT == Effect::Reads).open_world(true);
         let annotations = match T::EFFECT {
             Effect::Reads => annotations,
             Effect::Adds => annotations.destructive(false).idempotent(false),
+            Effect::Steers => annotations.destructive(false).idempotent(true),
         };
-        rmcp::model::Tool::new(T::NAME, T::DESCRIPTION, Arc::new(schema::of_arguments::<T::Args>()))
+        let mut tool = rmcp::model::Tool::new(T::NAME, T::DESCRIPTION, Arc::new(schema::of_arguments::<T::Args>()))
             .with_title(T::TITLE)
-            .with_raw_output_schema(Arc::new(schema::of_output::<T::Output>()))
-            .with_annotations(annotations)
+            .with_raw_output_schema(Arc::new(schema::of_output::<T>()))
+            .with_annotations(annotations);
+        tool.meta = viewer::meta(self.shows());
+        tool
     }
 
-    fn run(&self, arguments: JsonObject, call: Call, shape: Shape) -> Run {
+    fn shows(&self) -> Shows {
+        <T::Output as Output>::SHOWS
+    }
+
+    fn run(&self, arguments: JsonObject, call: Call) -> Run {
         let tool = self.0.clone();
         Box::pin(async move {
             let args = arguments::parse(arguments, schema::of_arguments::<T::Args>)?;
             let output = tool.run(args, &call).await?;
-            results::answer(output, &shape).map_err(|error| {
+            Outcome::of(output).map_err(|error| {
                 let id = incident();
                 tracing::error!(tool = T::NAME, id, %error, "an output cannot be serialized");
                 ToolError::Internal(id)
@@ -66,67 +94,166 @@ impl<T: Tool> Route for Registered<T> {
     }
 }
 
-/// Runs one call to its end, or lets go of it when nobody waits for the answer. The tool runs as a task of its own: it
-/// sees the cancellation and still finishes what must be finished.
+/// How a call's client stopped waiting for it.
+enum End {
+    /// It waited for the outcome.
+    Done,
+    /// It cannot wait any longer, but will want the result.
+    Impatient,
+    /// It does not want the result, or is gone.
+    Cancelled,
+}
+
+/// Runs one call to its end, hands it out as a job when its client cannot wait so long, or lets go of it when nobody
+/// wants the answer. The tool runs as a task of its own: it sees the cancellation and still finishes what must be
+/// finished.
 pub(super) async fn run(
     server: &Server,
     route: Arc<dyn Route>,
     arguments: JsonObject,
     context: RequestContext<RoleServer>,
-) -> CallToolResult {
+) -> CallToolResponse {
     let name = route.name();
-    let Requester { caller, gone } = requester(&context);
-    let shape = Shape { notice: server.parts.notice.clone(), version: context.protocol_version() };
-    let cancelled = server.calls.child_token();
-    // Whatever way this ends, nothing of the call lives on unasked.
-    let _ended = cancelled.clone().drop_guard();
+    let Requester { caller, owner, gone } = requester(&context.extensions);
+    let shape = Shape::of(&server.parts, &context);
+    let cancel = server.calls.child_token();
+    // Unless it is handed out, nothing of the call lives on unasked.
+    let ended = cancel.clone().drop_guard();
+    let mut listener = server.cancellations.listen(caller.clone(), &context, cancel.clone());
 
     let token = context.meta.get_progress_token();
-    let (news, feed) = match token {
-        Some(_) => Some(News::channel()).unzip(),
-        None => (None, None),
-    };
-    let call = Call::new(caller, news.unwrap_or_else(News::unheard), cancelled);
-    let work = outcome(name, server.parts.tasks.spawn(route.run(arguments, call, shape.clone())));
-    let followed = async {
-        match token.zip(feed) {
-            None => work.await,
-            Some((token, feed)) => {
-                let notify = |progress| {
-                    let peer = context.peer.clone();
-                    // A client that is gone is noticed by the transport.
-                    async move { drop(peer.notify_progress(progress).await) }
-                };
-                progress::follow(work, feed, token, notify).await
-            }
+    let (news, feed) = if token.is_some() { News::channel() } else { News::without_text() };
+    let patience = shape.profile.answer_within.limit();
+    let job = (route.pace() == Pace::Slow).then(JobId::mint);
+    let call = Call::new(caller, news, cancel).of(owner.clone()).showing(shape.profile.room).as_job(job.clone());
+    let since = call.started();
+    // The outcome stays with it until it is taken: a client may give up while the last of the news is being told.
+    let mut work = maybe_done(outcome(name, server.parts.tasks.spawn(route.run(arguments, call))).boxed());
+
+    let answered = async {
+        tokio::select! {
+            biased;
+            () = &mut work => End::Done,
+            () = run_out(since, patience), if job.is_some() => End::Impatient,
         }
     };
-    let done = tokio::select! {
+    let end = tokio::select! {
         biased;
-        () = context.ct.cancelled() => Err(ToolError::Cancelled),
-        () = gone.cancelled() => Err(ToolError::Cancelled),
-        done = followed => done,
+        end = unwanted(&context, &gone, &mut listener) => end,
+        end = told(answered, token, &feed, &context) => end,
     };
-    done.unwrap_or_else(|error| {
-        log(name, &error);
-        results::failure(&error, &shape)
+    let work = async move {
+        (&mut work).await;
+        Pin::new(&mut work).take_output().unwrap_or(Err(ToolError::Cancelled))
+    };
+    match (end, job) {
+        (End::Done, _) => match work.await {
+            Ok(outcome) => results::answer(outcome, &shape).await.into(),
+            Err(error) => {
+                log(name, &error);
+                results::failure(&error, &shape).into()
+            }
+        },
+        (End::Impatient, Some(id)) => {
+            let work = result(name, work, server.calls.clone()).boxed();
+            let started = Started { id, owner, tool: name, since, cancel: ended.disarm(), feed, work };
+            hand_out(server, started, &context, &shape).await
+        }
+        (End::Impatient | End::Cancelled, _) => results::failure(&ToolError::Cancelled, &shape).into(),
+    }
+}
+
+/// Resolves when a client that waits so long has waited enough.
+async fn run_out(since: Instant, patience: Option<Duration>) {
+    match patience {
+        Some(patience) => sleep_until(since + patience).await,
+        None => future::pending().await,
+    }
+}
+
+/// Resolves when nobody waits for the answer any more.
+async fn unwanted(context: &RequestContext<RoleServer>, gone: &CancellationToken, listener: &mut Listener) -> End {
+    tokio::select! {
+        () = context.ct.cancelled() => {}
+        () = gone.cancelled() => {}
+    }
+    match listener.reason().await {
+        Why::TimedOut => End::Impatient,
+        Why::Cancelled => End::Cancelled,
+    }
+}
+
+/// Waits for the end of a call, and tells its client of it meanwhile if it asked for that.
+async fn told(
+    answered: impl Future<Output = End>,
+    token: Option<ProgressToken>,
+    feed: &Feed,
+    context: &RequestContext<RoleServer>,
+) -> End {
+    let Some(token) = token else { return answered.await };
+    let notify = |progress| {
+        let peer = context.peer.clone();
+        // A client that is gone is noticed by the transport.
+        async move { drop(peer.notify_progress(progress).await) }
+    };
+    progress::follow(answered, feed, token, notify).await
+}
+
+/// Lets a call go on as a job, and says how to come by its result.
+async fn hand_out(
+    server: &Server,
+    started: Started<Result<Outcome, Failed>>,
+    context: &RequestContext<RoleServer>,
+    shape: &Shape,
+) -> CallToolResponse {
+    let GetResult { jobs, .. } = &*server.parts.get_result;
+    let (id, owner) = (started.id.clone(), started.owner.clone());
+    tracing::info!(tool = started.tool, %id, "the call goes on as a job");
+    let written = jobs.hand_out(started).await;
+    let Some(job) = jobs.wait(&owner, &id, Instant::now(), &News::unheard()).await else {
+        return results::failure(&ToolError::Interrupted, shape).into();
+    };
+    // It may have ended while it was handed out.
+    if matches!(job.state, State::Running { .. }) && tasks::are_known_to(context) {
+        return CreateTaskResult::new(tasks::task(jobs, &id, &job)).into();
+    }
+    match server.parts.get_result.outcome(&id, job, shape.profile.room).await {
+        Ok(mut outcome) => {
+            written.err().into_iter().for_each(|warning| outcome.warn(warning.to_string()));
+            results::answer(outcome, shape).await.into()
+        }
+        Err(error) => results::failure(&error, shape).into(),
+    }
+}
+
+/// What a job comes to. One that is stopped because the process ends was not cancelled by anybody.
+async fn result(
+    tool: &'static str,
+    work: impl Future<Output = Result<Outcome, ToolError>>,
+    calls: CancellationToken,
+) -> Result<Outcome, Failed> {
+    work.await.map_err(|error| {
+        let error = match error {
+            ToolError::Cancelled if calls.is_cancelled() => ToolError::Interrupted,
+            error => error,
+        };
+        log(tool, &error);
+        Failed::from(&error)
     })
 }
 
 /// The caller on stdio is one and stays.
-fn requester(context: &RequestContext<RoleServer>) -> Requester {
-    let parts = context.extensions.get::<http::request::Parts>();
-    parts
-        .and_then(|parts| parts.extensions.get::<Requester>())
-        .cloned()
-        .unwrap_or_else(|| Requester { caller: Caller::local(), gone: CancellationToken::new() })
+pub(super) fn requester(extensions: &Extensions) -> Requester {
+    let parts = extensions.get::<http::request::Parts>();
+    parts.and_then(|parts| parts.extensions.get::<Requester>()).cloned().unwrap_or_else(|| Requester {
+        caller: Caller::local(),
+        owner: Owner::local(),
+        gone: CancellationToken::new(),
+    })
 }
 
 /// What became of the task. The text of a panic is shown to nobody: it may hold anything.
-async fn outcome(
-    tool: &'static str,
-    task: JoinHandle<Result<CallToolResult, ToolError>>,
-) -> Result<CallToolResult, ToolError> {
+async fn outcome(tool: &'static str, task: JoinHandle<Result<Outcome, ToolError>>) -> Result<Outcome, ToolError> {
     match task.await {
         Ok(done) => done,
         Err(join) if join.is_panic() => {
@@ -148,6 +275,7 @@ fn incident() -> String {
 fn log(tool: &'static str, error: &ToolError) {
     let code = error.code();
     match code {
+        _ if matches!(error, ToolError::Earlier(_)) => tracing::debug!(tool, ?code, "told again"),
         Code::InvalidArgument | Code::Moderated | Code::ContextTooLong | Code::Cancelled | Code::Busy => {
             tracing::debug!(tool, ?code, "call refused");
         }

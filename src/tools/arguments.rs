@@ -1,22 +1,37 @@
-//! Checks that several tools share: each refusal says what was given and what would be right.
+//! What several tools do with their arguments: each refusal says what was given and what would be right.
 
 use std::fmt::Display;
 
+use serde::Serialize;
+use serde_json::{Map, Value};
+
 use super::ToolError;
 use crate::{catalogue::Resolved, model::ModelId};
+
+/// The arguments of a call as they can be written down and used again: those that were given.
+pub fn as_given(args: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(args) {
+        Ok(Value::Object(arguments)) => arguments.into_iter().filter(|(_, value)| !value.is_null()).collect(),
+        _ => Map::new(),
+    }
+}
 
 /// A text that must say something, of at most `max` characters.
 pub fn text(name: &str, value: String, max: usize) -> Result<String, ToolError> {
     if value.trim().is_empty() {
         return Err(ToolError::InvalidArgument(format!("`{name}` is empty: give it some text")));
     }
-    let characters = value.chars().count();
-    if characters > max {
-        return Err(ToolError::InvalidArgument(format!(
-            "`{name}` has {characters} characters: at most {max} are allowed"
-        )));
-    }
+    at_most(name, &value, max)?;
     Ok(value)
+}
+
+/// A text of at most `max` characters.
+pub fn at_most(name: &str, value: &str, max: usize) -> Result<(), ToolError> {
+    let characters = value.chars().count();
+    if characters <= max {
+        return Ok(());
+    }
+    Err(ToolError::InvalidArgument(format!("`{name}` has {characters} characters: at most {max} are allowed")))
 }
 
 /// A number from `least` to `most`.

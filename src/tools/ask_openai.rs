@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, sync::Arc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Effect, Output, Timeouts, Tool, ToolError, UsageReport, arguments, milliseconds};
+use super::{Effect, Output, Pace, Timeouts, Tool, ToolError, UsageReport, arguments, milliseconds};
 use crate::{
     call::Call,
     catalogue::{Catalogue, Kind, Resolved, Temperature, TextTraits},
@@ -32,9 +32,9 @@ pub struct AskOpenai {
 pub struct Args {
     /// The question or task, with all the context it needs: the model sees nothing else of this chat.
     pub query: String,
-    /// Model id. Leave out for the configured default; retired names are answered by their replacement.
+    /// Model id; left out: the configured default.
     pub model: Option<String>,
-    /// Randomness. Left out with a warning for models that take none.
+    /// Randomness; many models take none.
     #[schemars(range(min = 0, max = 2))]
     pub temperature: Option<f64>,
     /// Most output tokens, reasoning included: a small value can leave no text.
@@ -42,7 +42,7 @@ pub struct Args {
     pub max_tokens: Option<u32>,
     /// How the model should behave: role, tone, format.
     pub instructions: Option<String>,
-    /// How long the model thinks first: more costs more. Left out with a warning where the model takes another.
+    /// How long to think first: more costs more.
     #[schemars(extend("enum" = EFFORTS))]
     pub reasoning_effort: Option<String>,
     /// How long the answer should be.
@@ -103,6 +103,7 @@ impl Tool for AskOpenai {
     const DESCRIPTION: &'static str = "Ask an OpenAI model and get its answer as text: a second opinion, a draft, a review, a \
          translation, a hard question. Every call costs money and stands alone, so put all the context into `query`.";
     const EFFECT: Effect = Effect::Reads;
+    const PACE: Pace = Pace::Slow;
     type Args = Args;
     type Output = Answered;
 

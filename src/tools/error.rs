@@ -3,19 +3,21 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::Failed;
 use crate::{
     artifact,
     call::Ended,
     catalogue::Unusable,
-    openai::{Billing, Error, Failure, UnreachableClass},
+    inputs,
+    openai::{Billing, Error, Failure, Meta, UnreachableClass},
     queue::Busy,
     text,
 };
 
 /// The public code of a failure: in `structuredContent.error.code` and `docs/errors.md`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum Code {
@@ -35,13 +37,15 @@ pub enum Code {
     Busy,
     Cancelled,
     NotFound,
+    PathNotAllowed,
     UrlNotAllowed,
     StorageFailed,
+    Interrupted,
     Internal,
 }
 
 impl Code {
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 21] = [
         Self::InvalidArgument,
         Self::NoApiKey,
         Self::Unauthorized,
@@ -58,8 +62,10 @@ impl Code {
         Self::Busy,
         Self::Cancelled,
         Self::NotFound,
+        Self::PathNotAllowed,
         Self::UrlNotAllowed,
         Self::StorageFailed,
+        Self::Interrupted,
         Self::Internal,
     ];
 
@@ -85,9 +91,13 @@ impl Code {
             Self::BadResponse => "The upstream's answer was no usable answer: cut, damaged, or not what was asked.",
             Self::Busy => "Too many calls are running and waiting; nothing was sent.",
             Self::Cancelled => "The client cancelled the call.",
-            Self::NotFound => "There is no such picture.",
-            Self::UrlNotAllowed => "A picture's URL leads to a private address or another forbidden place.",
+            Self::NotFound => "There is no such picture, file or job, or it is somebody else's.",
+            Self::PathNotAllowed => "A path leads outside the folders that may be read; nothing was opened.",
+            Self::UrlNotAllowed => {
+                "A picture's URL leads to a private address or another forbidden place, or no URLs are fetched."
+            }
             Self::StorageFailed => "The image folder cannot be used; the text names it.",
+            Self::Interrupted => "The server ended while the job ran; nothing of it was saved.",
             Self::Internal => "A fault of this server; the text carries an id that its log repeats.",
         }
     }
@@ -123,9 +133,14 @@ impl Code {
             Self::BadResponse => "Try again; if it persists, check what answers at openai.base_url.",
             Self::Busy => "Nothing was sent; queue.running and queue.waiting set the limits.",
             Self::Cancelled => "",
-            Self::NotFound => "List the resources to see which pictures there are.",
-            Self::UrlNotAllowed => "Only public https addresses are fetched.",
+            Self::NotFound => "Check the name: resources/list shows which pictures there are.",
+            Self::PathNotAllowed => "Move the file into one of the folders, or add its folder to images.inputs.",
+            Self::UrlNotAllowed => {
+                "Only public https addresses are fetched, and those that a call names only with images.allow_urls = true: \
+                 name a file instead."
+            }
             Self::StorageFailed => "Make the folder writable, or set images.dir to another one.",
+            Self::Interrupted => "Make the call again; it may have been billed.",
             Self::Internal => "Please report it with the lines of the log that carry the id.",
         }
     }
@@ -144,8 +159,25 @@ pub enum ToolError {
     Busy(#[from] Busy),
     #[error(transparent)]
     Artifact(#[from] artifact::Error),
+    #[error(transparent)]
+    Input(#[from] inputs::Error),
+    /// A call names an address, and none is fetched here.
+    #[error("pictures are not fetched from addresses here")]
+    UrlsRefused,
+    /// Something is wrong with one of several things that a call names: which, and what.
+    #[error("{which}: {cause}")]
+    At { which: String, cause: Box<ToolError> },
     #[error("cancelled")]
     Cancelled,
+    /// No such job, or another owner's; the text names the caller's own.
+    #[error("{0}")]
+    NoSuchJob(String),
+    /// The server ended while the job ran.
+    #[error("the job was interrupted: the server ended while it ran, before anything was saved")]
+    Interrupted,
+    /// What an earlier call came to, as it was told then.
+    #[error("{}", .0.report.message)]
+    Earlier(Box<Failed>),
     /// Ended by the call's own deadline before or between requests.
     #[error("timed out: not done within {}, the time in the queue included (timeouts.text or timeouts.image)", text::duration(*.0))]
     TimedOut(Duration),
@@ -155,7 +187,7 @@ pub enum ToolError {
 }
 
 /// A failure for programs.
-#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub struct Report {
     /// What kind of failure it is.
@@ -184,6 +216,12 @@ impl ToolError {
         }
     }
 
+    /// The same error, with what it is about.
+    #[must_use]
+    pub fn at(self, which: &str) -> Self {
+        Self::At { which: which.to_owned(), cause: Box::new(self) }
+    }
+
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
@@ -193,9 +231,16 @@ impl ToolError {
             Self::Model(Unusable::Retired { .. }) => Code::ModelNotFound,
             Self::OpenAi(failure) => upstream_code(&failure.error),
             Self::Busy(_) => Code::Busy,
-            Self::Artifact(artifact::Error::NotFound(_)) => Code::NotFound,
+            Self::Artifact(artifact::Error::NotFound(_))
+            | Self::Input(inputs::Error::NotFound(_))
+            | Self::NoSuchJob(_) => Code::NotFound,
+            Self::Input(inputs::Error::NotAllowed(_)) => Code::PathNotAllowed,
+            Self::UrlsRefused => Code::UrlNotAllowed,
+            Self::At { cause, .. } => cause.code(),
             Self::Artifact(artifact::Error::Storage { .. }) => Code::StorageFailed,
             Self::Cancelled => Code::Cancelled,
+            Self::Interrupted => Code::Interrupted,
+            Self::Earlier(failed) => failed.report.code,
             Self::TimedOut(_) => Code::TimedOut,
             Self::Internal(_) => Code::Internal,
         }
@@ -204,31 +249,39 @@ impl ToolError {
     /// The text that a person can act on: what happened, when to come back, and the remedy.
     #[must_use]
     pub fn text(&self) -> String {
+        if let Self::Earlier(failed) = self {
+            return failed.text.clone();
+        }
         let message = self.to_string();
         let message = message.trim_end_matches('.');
         let wait = self
             .retry_after()
             .map(|wait| format!(" (try again in {} s)", text::whole_seconds(wait)))
             .unwrap_or_default();
-        match self.code().remedy() {
+        let remedy = match self {
+            // The message names the jobs there are.
+            Self::NoSuchJob(_) => "",
+            _ => self.code().remedy(),
+        };
+        match remedy {
             "" => format!("{message}{wait}"),
-            remedy => format!("{message}{wait}. {remedy}"),
+            _ => format!("{message}{wait}. {remedy}"),
         }
     }
 
     #[must_use]
     pub fn report(&self) -> Report {
-        let (request_id, attempts) = match self {
-            Self::OpenAi(failure) => (failure.meta.request_id.clone(), Some(failure.meta.attempts)),
-            _ => (None, None),
-        };
+        if let Self::Earlier(failed) = self {
+            return failed.report.clone();
+        }
+        let meta = self.meta();
         Report {
             code: self.code(),
             message: self.to_string(),
             retryable: self.is_retryable(),
             retry_after_seconds: self.retry_after().map(text::whole_seconds),
-            request_id,
-            attempts,
+            request_id: meta.and_then(|meta| meta.request_id.clone()),
+            attempts: meta.map(|meta| meta.attempts),
         }
     }
 
@@ -237,6 +290,8 @@ impl ToolError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Busy(_) | Self::TimedOut(_) => true,
+            Self::Earlier(failed) => failed.report.retryable,
+            Self::At { cause, .. } => cause.is_retryable(),
             Self::OpenAi(failure) => match &failure.error {
                 Error::RateLimited { .. } | Error::Overloaded { .. } => true,
                 Error::Unreachable { class, .. } => !matches!(class, UnreachableClass::Tls(_)),
@@ -255,12 +310,23 @@ impl ToolError {
                 Error::TimedOut { may_be_billed, .. } | Error::BadResponse { may_be_billed, .. } => may_be_billed,
                 _ => Billing::No,
             },
+            Self::At { cause, .. } => cause.billing(),
             _ => Billing::No,
+        }
+    }
+
+    /// What is known of the upstream's answer, where there was one.
+    fn meta(&self) -> Option<&Meta> {
+        match self {
+            Self::OpenAi(failure) => Some(&failure.meta),
+            Self::At { cause, .. } => cause.meta(),
+            _ => None,
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
+            Self::At { cause, .. } => cause.retry_after(),
             Self::Busy(_) => Some(Duration::from_secs(1)),
             Self::OpenAi(failure) => match &failure.error {
                 Error::RateLimited { retry_after, .. } | Error::Overloaded { retry_after, .. } => *retry_after,
@@ -277,7 +343,7 @@ fn upstream_code(error: &Error) -> Code {
         Error::Unauthorized { .. } => Code::Unauthorized,
         Error::Forbidden { .. } => Code::Forbidden,
         Error::ModelNotFound { .. } => Code::ModelNotFound,
-        Error::Refused { .. } => Code::InvalidArgument,
+        Error::Refused { .. } | Error::BadReference { .. } => Code::InvalidArgument,
         Error::Moderated { .. } => Code::Moderated,
         Error::ContextTooLong { .. } => Code::ContextTooLong,
         Error::RateLimited { .. } => Code::RateLimited,

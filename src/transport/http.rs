@@ -83,7 +83,12 @@ pub async fn serve(
     let connections = TaskTracker::new();
     let drained = async {
         stop.cancelled().await;
-        if timeout(drain, flights.all_landed()).await.is_err() {
+        server.end_announcements();
+        let ended = async {
+            flights.all_landed().await;
+            server.jobs_ended().await;
+        };
+        if timeout(drain, ended).await.is_err() {
             server.cancel_calls();
             // The calls that were cancelled still get their answer.
             let _ = timeout(GRACE, flights.all_landed()).await;

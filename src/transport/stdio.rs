@@ -27,6 +27,7 @@ const GRACE: Duration = Duration::from_millis(800);
 /// # Errors
 /// When stdin or stdout cannot be used at all.
 pub async fn serve(server: Server, stop: CancellationToken, drain: Duration) -> io::Result<()> {
+    let server = server.for_connection();
     let (input, output) = descriptors::open()?;
     let mut connection = Connection::open(server.clone(), input, output.stream, stop, drain);
     connection.end_with(output.gone);
@@ -42,6 +43,7 @@ pub async fn serve_over(
     stop: CancellationToken,
     drain: Duration,
 ) {
+    let server = server.for_connection();
     run(server.clone(), Connection::open(server, input, output, stop, drain)).await;
 }
 

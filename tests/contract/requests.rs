@@ -3,14 +3,14 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use mcp_openai::{
-    media::Format,
+    media::{Content, Dimensions, Format, Reference},
     model::ModelId,
     news::News,
-    openai::{Api, Config, Key, OpenAi, PictureRequest, Question, Terms, Transfer},
+    openai::{Api, Config, EditTransfer, Key, OpenAi, PictureRequest, Question, Terms, Transfer},
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
-use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers::any};
 
 use crate::oracle::Oracle;
 
@@ -28,7 +28,11 @@ impl Recorder {
     }
 
     fn client(&self, api: Api, image_transfer: Transfer) -> OpenAi {
-        OpenAi::build(Config {
+        OpenAi::build(self.config(api, image_transfer))
+    }
+
+    fn config(&self, api: Api, image_transfer: Transfer) -> Config {
+        Config {
             base_url: format!("{}/v1", self.0.uri()).parse().unwrap(),
             key: Key::NotNeeded,
             organization: None,
@@ -44,16 +48,44 @@ impl Recorder {
             requests_per_minute: None,
             images_per_minute: None,
             image_transfer,
+            partial_images: 0,
+            edit_transfer: EditTransfer::Auto,
             max_response_bytes: 1024 * 1024,
-        })
+        }
     }
 
-    /// The paths and JSON bodies that came since the last look.
+    /// The paths and bodies that came since the last look, forms as the JSON that the schema knows them as.
     async fn taken(&self) -> Vec<(String, Value)> {
         let requests = self.0.received_requests().await.unwrap();
         self.0.reset().await;
-        requests.iter().map(|request| (request.url.path().to_owned(), request.body_json().unwrap())).collect()
+        let read = |request: &Request| match request.headers["content-type"].to_str().unwrap().split_once("boundary=") {
+            Some((_, boundary)) => form(&request.body, boundary),
+            None => request.body_json().unwrap(),
+        };
+        requests.iter().map(|request| (request.url.path().to_owned(), read(request))).collect()
     }
+}
+
+/// A form as JSON: numbers and flags by their names, each file as its text.
+fn form(body: &[u8], boundary: &str) -> Value {
+    let body = std::str::from_utf8(body).unwrap().strip_suffix(&format!("--{boundary}--\r\n")).unwrap();
+    let mut fields = json!({});
+    for part in body.split(&format!("--{boundary}\r\n")).skip(1) {
+        let (head, value) = part.strip_suffix("\r\n").unwrap().split_once("\r\n\r\n").unwrap();
+        let name = head.split('"').nth(1).unwrap();
+        match name {
+            "image[]" => {
+                assert!(head.contains("filename=") && head.contains("Content-Type: image/"), "{head}");
+                let images = fields.as_object_mut().unwrap().entry("image").or_insert(json!([]));
+                images.as_array_mut().unwrap().push(json!(value));
+            }
+            "n" | "output_compression" | "partial_images" | "stream" => {
+                fields[name] = serde_json::from_str(value).unwrap();
+            }
+            _ => fields[name] = json!(value),
+        }
+    }
+    fields
 }
 
 fn terms() -> Terms {
@@ -85,6 +117,8 @@ fn questions() -> [Question; 2] {
 /// The least and the most that can be ordered.
 fn pictures() -> [PictureRequest; 2] {
     let least = PictureRequest {
+        references: Vec::new(),
+        mask: None,
         model: ModelId::parse("gpt-image-2.6-flare").unwrap(),
         prompt: "a cat".to_owned(),
         size: None,
@@ -143,6 +177,37 @@ async fn orders_of_pictures_are_what_openai_takes() {
                 assert_eq!(at, "/v1/images/generations");
                 oracle.accept("CreateImageRequest", &body);
                 assert_eq!(body["prompt"], "a cat");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn edits_are_what_openai_takes_both_ways() {
+    let oracle = Oracle::load();
+    let reference = |name: &str| Reference {
+        name: name.to_owned(),
+        format: Format::Png,
+        dimensions: Dimensions { width: 8, height: 8 },
+        content: Content::Memory("bytes".into()),
+    };
+    for (edit_transfer, schema) in
+        [(EditTransfer::Multipart, "CreateImageEditRequest"), (EditTransfer::Json, "EditImageBodyJsonParam")]
+    {
+        for (request, partial_images) in pictures().into_iter().zip([0, 3]) {
+            let recorder = Recorder::start().await;
+            let references = (0..16).map(|number| reference(&format!("{number}.png"))).collect();
+            let request = PictureRequest { references, mask: Some(reference("mask.png")), ..request };
+            let config = recorder.config(Api::Auto, Transfer::Whole);
+            let client = OpenAi::build(Config { edit_transfer, partial_images, ..config });
+            assert!(client.paint(&request, &terms()).await.is_err(), "the recorder answers nothing");
+            let sent = recorder.taken().await;
+            assert_eq!(sent.len(), 1, "an edit is ordered once");
+            for (at, body) in sent {
+                assert_eq!(at, "/v1/images/edits");
+                oracle.accept(schema, &body);
+                assert_eq!(body["prompt"], "a cat");
+                assert_eq!(body["partial_images"].as_u64().unwrap_or(0), u64::from(partial_images));
             }
         }
     }

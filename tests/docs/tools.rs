@@ -22,6 +22,13 @@ With a progress token a call reports its stages at least every 10 s; a text answ
 `_meta[\"mcp-openai/delta\"]` of each progress message, and the deltas in order are the answer, which the result repeats
 whole. A cancelled call ends its request within 200 ms; what is paid for is kept.
 
+A call that takes longer than its client waits (`answer_within`) is answered with `status` running and a `job`, and goes
+on by itself. get-result waits for it and gives what the call would have given, as often as asked, also after a restart
+of the server; a client that declares MCP's tasks extension gets a task instead. A job is its caller's alone, and its
+result is kept for `jobs.keep_for`. A client that times out, or that cancels because it timed out, loses nothing; one
+that cancels for another reason ends the call. A job whose server ended while it ran gives the pictures that were saved,
+or the error `interrupted`.
+
 Arguments are checked before anything is sent, and what is refused is told with the allowed values. What makes sense but
 does not suit the model is left out with a warning.
 ";
@@ -46,8 +53,10 @@ pub fn listed() -> Vec<Value> {
 fn section(tool: &Value) -> String {
     let text = |field: &str| tool[field].as_str().unwrap();
     let (name, title, description) = (text("name"), text("title"), text("description"));
-    let effect = match tool["annotations"]["readOnlyHint"].as_bool() {
-        Some(true) => "It changes nothing.",
+    let hint = |name: &str| tool["annotations"][name].as_bool();
+    let effect = match (hint("readOnlyHint"), hint("idempotentHint")) {
+        (Some(true), _) => "It changes nothing.",
+        (_, Some(true)) => "It ends what the caller began, if asked to, and changes nothing else.",
         _ => "It adds, and changes or removes nothing that is there.",
     };
     let arguments = schema::rows(&tool["inputSchema"]);

@@ -52,6 +52,18 @@ fn doctor_names_a_folder_that_cannot_be_used() {
 }
 
 #[test]
+fn doctor_names_folders_of_inputs_that_are_not_there() {
+    let home = tempfile::tempdir().unwrap();
+    let (mut command, _folder) = with_folder(&["--sandbox", "doctor"]);
+    let there = home.path().display();
+    command.env("HOME", home.path()).env("MCP_OPENAI_IMAGE_INPUTS", format!("~,{there},~/none"));
+    let (code, out, _) = told(&command.output().unwrap());
+    assert_eq!(code, 0, "{out}");
+    assert_eq!(out.matches("there is no folder").count(), 1, "{out}");
+    assert!(out.contains(&format!("there is no folder {there}/none: nothing is read from it")), "{out}");
+}
+
+#[test]
 fn models_shows_the_catalogue_and_what_the_upstream_lists() {
     let (mut command, _folder) = with_folder(&["--sandbox", "models", "--json"]);
     let (code, out, _) = told(&command.output().unwrap());

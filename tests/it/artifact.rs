@@ -24,7 +24,7 @@ use tempfile::TempDir;
 use crate::painting::{encode, paint, png};
 
 fn gallery(dir: &Path) -> Artifacts {
-    Artifacts::build(Config { dir: dir.to_owned() })
+    Artifacts::build(Config { dir: dir.to_owned(), ..Config::default() })
 }
 
 fn origin() -> Origin {
@@ -36,6 +36,7 @@ fn origin() -> Origin {
         quality: "high".to_owned(),
         cost_usd: mcp_openai::money::Usd::from_dollars(0.042),
         request_id: Some("req_1".to_owned()),
+        ..Origin::default()
     }
 }
 

@@ -6,7 +6,7 @@ use mcp_openai::{
     catalogue::Retired,
     config::{Config, Error, Flag, Flags, Upstream},
     openai::{Api, Key, Transfer},
-    preview,
+    server::profile::{Mode, Patience, Structured},
 };
 use secrecy::ExposeSecret;
 
@@ -46,8 +46,8 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!(config.openai.idle_timeout, Duration::from_mins(1));
     assert_eq!((config.timeouts.text, config.timeouts.image), (Duration::from_mins(10), Duration::from_mins(10)));
     assert_eq!((config.queue.running, config.queue.waiting), (16, 256));
-    assert_eq!((config.preview.mode, config.preview.max_bytes), (preview::Mode::Auto, 600_000));
-    assert_eq!((config.preview.max_side, config.http.max_body_bytes), (1024, 16 << 20));
+    assert_eq!((config.clients.preview.mode, config.clients.preview.max_bytes), (Mode::Auto, None));
+    assert_eq!((config.clients.preview.max_side, config.http.max_body_bytes), (None, 16 << 20));
     assert_eq!((config.http.bind.to_string().as_str(), config.drain), ("127.0.0.1:8787", Duration::from_secs(5)));
     assert_eq!((config.catalogue.retired, config.provenance.len()), (Retired::Replace, 0));
     assert!(config.images.dir.ends_with("mcp-openai"), "{:?}", config.images.dir);
@@ -94,7 +94,7 @@ fn every_key_can_be_set_in_the_file() {
         &[],
     )
     .unwrap();
-    assert_eq!((config.drain, config.preview.mode), (Duration::from_secs(1), preview::Mode::Never));
+    assert_eq!((config.drain, config.clients.preview.mode), (Duration::from_secs(1), Mode::Never));
     let headers: Vec<_> = config.openai.headers.iter().map(|(n, v)| format!("{n}: {}", v.expose_secret())).collect();
     assert_eq!(headers, ["x-team: blue", "x-number: 7"]);
     assert_eq!(config.openai.query, [("api-version".to_owned(), "preview".to_owned())]);
@@ -164,6 +164,51 @@ fn unknown_keys_are_named_with_the_nearest_one() {
     FILE:5:1: there is no setting `spend.per_day`; the nearest is `openai.api_key`
     FILE:7:1: there is no setting `timeout.text`; the nearest is `timeouts.text`
     ");
+}
+
+#[test]
+fn a_client_has_settings_under_its_name() {
+    let file = r#"
+        clients.cursor.answer_within = "off"
+        [clients."Visual Studio Code"]
+        max_result_bytes = "64kB"
+        preview = "never"
+        structured = "never-beside-pictures"
+        [clients."my.client"]
+        preview_max_bytes = "1MB"
+        preview_max_side = 256
+    "#;
+    let (path, config) = load_with(file, &[], Flags::default());
+    let config = config.unwrap();
+    let lines: Vec<_> = config.provenance.iter().map(|p| format!("{} = {} ({})", p.key, p.value, p.source)).collect();
+    insta::assert_snapshot!(lines.join("\n").replace(&path, "FILE"), @r#"
+    clients.cursor.answer_within = off (FILE:2:24)
+    clients."Visual Studio Code".max_result_bytes = 64kB (FILE:4:9)
+    clients."Visual Studio Code".preview = never (FILE:5:9)
+    clients."my.client".preview_max_bytes = 1MB (FILE:8:9)
+    clients."my.client".preview_max_side = 256 (FILE:9:9)
+    clients."Visual Studio Code".structured = never-beside-pictures (FILE:6:9)
+    "#);
+    let set = &config.clients.clients;
+    assert_eq!(set["cursor"].answer_within, Some(Patience::ToTheEnd));
+    assert_eq!(set["Visual Studio Code"].max_result_bytes, Some(64_000));
+    assert_eq!(set["Visual Studio Code"].preview, Some(Mode::Never));
+    assert_eq!(set["Visual Studio Code"].structured, Some(Structured::NeverBesidePictures));
+    assert_eq!((set["my.client"].preview_max_bytes, set["my.client"].preview_max_side), (Some(1_000_000), Some(256)));
+    assert_eq!(set["my.client"].answer_within, None);
+}
+
+#[test]
+fn mistakes_in_a_clients_settings_are_named_with_its_name() {
+    let file = "[clients.cursor]\nanwser_within = '5m'\n[clients.'Visual Studio Code']\nside = 1\npreview = 'perhaps'\n\
+        max_result_bytes = '1kB'\n[clients]\npreview = 'never'\n";
+    insta::assert_snapshot!(complaint(file, &[]), @r#"
+    FILE:2:1: there is no setting `clients.cursor.anwser_within`; the nearest is `clients.cursor.answer_within`
+    FILE:4:1: there is no setting `clients.Visual Studio Code.side`; the nearest is `clients."Visual Studio Code".preview`
+    FILE:8:1: there is no setting `clients.preview`; the nearest is `clients.NAME.preview`
+    clients."Visual Studio Code".max_result_bytes (FILE:6:1): `1kB` is out of range; it takes a size such as `600kB`, `64MiB`; 32000 to 1073741824 bytes
+    clients."Visual Studio Code".preview (FILE:5:1): `perhaps` is none of its words; it takes `auto`, `always`, `never`
+    "#);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::{
 };
 
 use image::{ImageFormat, Rgb, RgbImage};
+use mcp_openai::tools::create_image::Args;
 use serde_json::{Value, json};
 use wiremock::{
     Mock, MockServer, Request, ResponseTemplate,
@@ -16,7 +17,7 @@ use wiremock::{
 use crate::session::{Session, upstream};
 
 /// A real picture, as an image model would send it.
-fn picture(side: u32) -> Vec<u8> {
+pub fn picture(side: u32) -> Vec<u8> {
     let low = |value: u32| value.to_le_bytes()[0];
     let pixels = RgbImage::from_fn(side, side, |x, y| Rgb([low(x), low(y), low(x * y)]));
     let mut png = Vec::new();
@@ -24,7 +25,7 @@ fn picture(side: u32) -> Vec<u8> {
     png
 }
 
-fn generated(png: &[u8]) -> ResponseTemplate {
+pub fn generated(png: &[u8]) -> ResponseTemplate {
     ResponseTemplate::new(200).insert_header("x-request-id", "req_1").set_body_json(json!({
         "created": 1,
         "data": [{ "b64_json": base64_simd::STANDARD.encode_to_string(png), "revised_prompt": "a red fox, in snow" }],
@@ -35,7 +36,7 @@ fn generated(png: &[u8]) -> ResponseTemplate {
     }))
 }
 
-fn moderated() -> ResponseTemplate {
+pub fn moderated() -> ResponseTemplate {
     ResponseTemplate::new(400).set_body_json(json!({ "error": {
         "message": "Your request was rejected by the safety system.", "type": "image_generation_user_error",
         "param": null, "code": "moderation_blocked", "moderation_details": { "moderation_stage": "input", "categories": ["violence"] }
@@ -49,7 +50,7 @@ async fn painting(respond: impl wiremock::Respond + 'static) -> MockServer {
 }
 
 /// Hides what differs from run to run: paths, ids, times and the preview's bytes.
-fn snapshot(result: &Value) -> Value {
+pub fn snapshot(result: &Value) -> Value {
     let mut result = result.clone();
     for image in result["structuredContent"]["images"].as_array_mut().into_iter().flatten() {
         image["path"] = json!("[path]");
@@ -86,6 +87,21 @@ async fn one_picture_is_kept_shown_and_accounted_for() {
     assert_eq!(read["contents"][0]["blob"], base64_simd::STANDARD.encode_to_string(&png));
     let listed = session.request("resources/list", json!({})).await;
     assert_eq!(listed["resources"][0]["uri"], uri);
+}
+
+#[tokio::test]
+async fn the_record_says_how_to_make_the_picture_again() {
+    let server = painting(generated(&picture(64))).await;
+    let mut session = Session::start(upstream(&server.uri())).await;
+    let given = json!({ "prompt": "a red fox", "style": "vivid", "quality": "hd", "n": 1, "name": "fox" });
+    session.call("create-image", given.clone()).await;
+    let records = session.images.path().join("pictures/.records");
+    let record = std::fs::read_dir(records).unwrap().next().unwrap().unwrap().path();
+    let record: Value = serde_json::from_slice(&std::fs::read(record).unwrap()).unwrap();
+    assert_eq!((&record["tool"], &record["arguments"]), (&json!("create-image"), &given));
+    let again: Result<Args, _> = serde_json::from_value(record["arguments"].clone());
+    assert!(again.is_ok(), "{again:?}");
+    assert_eq!((&record["prompt"], &record["quality"]), (&json!("a red fox\n\nStyle: vivid."), &json!("high")));
 }
 
 #[tokio::test]
@@ -236,6 +252,7 @@ async fn i08_nonsense_is_refused_with_what_is_allowed() {
         json!({ "prompt": "p", "output_format": "jpeg", "background": "transparent" }),
         json!({ "prompt": "p", "background": "plaid" }),
         json!({ "prompt": "p", "moderation": "off" }),
+        json!({ "prompt": "p", "name": "x".repeat(1_001) }),
         json!({ "prompt": "p", "path": "/etc" }),
         json!({ "prompt": "p", "model": "gpt-6.2-sol" }),
     ] {

@@ -1,7 +1,8 @@
 //! Tools that do on request what real ones do by chance.
 
 use std::{
-    path::PathBuf,
+    collections::BTreeMap,
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -12,9 +13,16 @@ use std::{
 use mcp_openai::{
     artifact::{self, Artifacts},
     call::{Call, Ended},
+    catalogue::{self, Catalogue, Today},
+    job,
+    media::Encoded,
     news::Stage,
-    server::{Parts, Server},
-    tools::{Effect, Output, Tool, ToolError},
+    preview::Previews,
+    server::{
+        Parts, Server, profile,
+        profile::{Patience, Profiles},
+    },
+    tools::{Effect, Jobs, Output, Pace, Tool, ToolError, get_result::GetResult},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -61,6 +69,7 @@ impl Tool for Echo {
     const TITLE: &'static str = "Echo";
     const DESCRIPTION: &'static str = "Says it again.";
     const EFFECT: Effect = Effect::Reads;
+    const PACE: Pace = Pace::Quick;
     type Args = EchoArgs;
     type Output = Said;
 
@@ -88,6 +97,7 @@ impl Tool for Slow {
     const TITLE: &'static str = "Slow";
     const DESCRIPTION: &'static str = "Takes its time.";
     const EFFECT: Effect = Effect::Adds;
+    const PACE: Pace = Pace::Slow;
     type Args = SlowArgs;
     type Output = Said;
 
@@ -124,6 +134,7 @@ impl Tool for Writer {
     const TITLE: &'static str = "Writer";
     const DESCRIPTION: &'static str = "Writes.";
     const EFFECT: Effect = Effect::Adds;
+    const PACE: Pace = Pace::Slow;
     type Args = WriterArgs;
     type Output = Said;
 
@@ -154,6 +165,7 @@ impl Tool for Painter {
     const TITLE: &'static str = "Painter";
     const DESCRIPTION: &'static str = "Paints.";
     const EFFECT: Effect = Effect::Adds;
+    const PACE: Pace = Pace::Slow;
     type Args = PainterArgs;
     type Output = Said;
 
@@ -180,6 +192,7 @@ impl Tool for Breaks {
     const TITLE: &'static str = "Breaks";
     const DESCRIPTION: &'static str = "Breaks.";
     const EFFECT: Effect = Effect::Adds;
+    const PACE: Pace = Pace::Slow;
     type Args = BreaksArgs;
     type Output = Said;
 
@@ -188,11 +201,41 @@ impl Tool for Breaks {
     }
 }
 
-/// A server with all of them.
+/// A picture that is no work.
+pub fn dot() -> Encoded {
+    Encoded::sniff(crate::resources::png().into()).unwrap()
+}
+
+/// A server with all of them, whose clients wait to the end.
 pub struct Bench {
     pub server: Server,
     pub slow: Arc<Slow>,
     pub tasks: TaskTracker,
+}
+
+/// The built-in one, on the day that its prices were read.
+pub fn catalogue() -> Arc<Catalogue> {
+    let today = Today::At("2026-11-22".parse().unwrap());
+    Arc::new(Catalogue::build(catalogue::Config::default(), today).unwrap())
+}
+
+/// As the settings leave them, but for how long clients wait, and for the tests' own client: it takes results of any
+/// length.
+pub fn profiles(answer_within: Patience) -> Profiles {
+    let preview = profile::Preview { mode: profile::Mode::Auto, max_bytes: None, max_side: None };
+    let test = profile::Override { max_result_bytes: Some(usize::MAX), ..profile::Override::default() };
+    let clients = BTreeMap::from([("test".to_owned(), test)]);
+    Profiles::build(profile::Config { answer_within: Some(answer_within), preview, clients })
+}
+
+/// A server without tools, that keeps pictures and jobs in `dir`.
+pub fn parts(dir: &Path, tasks: &TaskTracker, answer_within: Patience) -> Parts {
+    let artifacts = Artifacts::build(artifact::Config { dir: dir.join("pictures"), ..artifact::Config::default() });
+    let jobs = job::Config { dir: dir.join("jobs"), keep_for: Duration::from_hours(24) };
+    let (jobs, previews) = (Jobs::build(jobs, tasks.clone()), Previews::build());
+    let get_result = Arc::new(GetResult { jobs, artifacts: artifacts.clone(), previews: previews.clone() });
+    let profiles = profiles(answer_within);
+    Parts { artifacts, previews, get_result, catalogue: catalogue(), tasks: tasks.clone(), notice: None, profiles }
 }
 
 pub fn bench() -> Bench {
@@ -200,10 +243,13 @@ pub fn bench() -> Bench {
 }
 
 pub fn bench_noting(notice: Option<&str>) -> Bench {
-    let tasks = TaskTracker::new();
+    let parts = parts(Path::new("/nonexistent"), &TaskTracker::new(), Patience::ToTheEnd);
+    bench_of(Parts { notice: notice.map(str::to_owned), ..parts })
+}
+
+pub fn bench_of(parts: Parts) -> Bench {
+    let tasks = parts.tasks.clone();
     let slow = Arc::new(Slow::default());
-    let artifacts = Artifacts::build(artifact::Config { dir: PathBuf::from("/nonexistent") });
-    let parts = Parts { artifacts, tasks: tasks.clone(), notice: notice.map(str::to_owned) };
     let server = Server::build(parts)
         .with(Arc::new(Echo))
         .with(slow.clone())

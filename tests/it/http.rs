@@ -19,10 +19,10 @@ use crate::{
 
 const LIMIT: usize = 1024 * 1024;
 
-struct Site {
+pub struct Site {
     address: SocketAddr,
     stop: CancellationToken,
-    bench: Bench,
+    pub bench: Bench,
     serving: JoinHandle<std::io::Result<()>>,
 }
 
@@ -36,7 +36,10 @@ fn config(bind: &str) -> Config {
 }
 
 async fn site() -> Site {
-    let bench = bench();
+    site_of(bench()).await
+}
+
+pub async fn site_of(bench: Bench) -> Site {
     let stop = CancellationToken::new();
     let (told, address) = tokio::sync::oneshot::channel();
     let ready = move |address| told.send(address).unwrap();
@@ -46,8 +49,8 @@ async fn site() -> Site {
 }
 
 /// An answer as it stands on the wire.
-struct Answer {
-    status: u16,
+pub struct Answer {
+    pub status: u16,
     head: String,
     body: String,
 }
@@ -58,21 +61,21 @@ impl Answer {
     }
 
     /// The last message of an event stream.
-    fn last_event(&self) -> Value {
+    pub fn last_event(&self) -> Value {
         let data = self.body.lines().filter_map(|line| line.strip_prefix("data: ")).next_back();
         serde_json::from_str(data.expect(&self.body)).unwrap()
     }
 }
 
 impl Site {
-    async fn open(&self, request: &str) -> TcpStream {
+    pub async fn open(&self, request: &str) -> TcpStream {
         let mut socket = TcpStream::connect(self.address).await.unwrap();
         socket.write_all(request.as_bytes()).await.unwrap();
         socket
     }
 
     /// Sends raw bytes and reads until the server closes.
-    async fn raw(&self, request: &str) -> Answer {
+    pub async fn raw(&self, request: &str) -> Answer {
         let mut answer = Vec::new();
         let mut socket = self.open(request).await;
         timeout(Duration::from_mins(1), socket.read_to_end(&mut answer)).await.expect("the server closes").unwrap();
@@ -84,11 +87,11 @@ impl Site {
         Answer { status, head: head.to_owned(), body }
     }
 
-    async fn post(&self, headers: &str, body: &str) -> Answer {
+    pub async fn post(&self, headers: &str, body: &str) -> Answer {
         self.raw(&self.request(headers, body)).await
     }
 
-    fn request(&self, headers: &str, body: &str) -> String {
+    pub fn request(&self, headers: &str, body: &str) -> String {
         format!(
             "POST /mcp HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nAccept: application/json, text/event-stream\r\n\
              Content-Type: application/json\r\nContent-Length: {}\r\n{headers}\r\n{body}",
@@ -98,14 +101,14 @@ impl Site {
     }
 
     /// A request of 2026-07-28.
-    fn modern(&self, id: u64, method: &str, params: Value) -> String {
+    pub fn modern(&self, id: u64, method: &str, params: Value) -> String {
         let name = params["name"].as_str().map_or_else(String::new, |name| format!("Mcp-Name: {name}\r\n"));
         let headers = format!("MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: {method}\r\n{name}");
         self.request(&headers, &message(id, method, modern(params)))
     }
 
     /// Opens a session of 2025-11-25; its headers.
-    async fn session(&self) -> String {
+    pub async fn session(&self) -> String {
         let answer = self.post("", &message(0, "initialize", initialize("2025-11-25"))).await;
         assert_eq!(answer.status, 200, "{}", answer.body);
         let id =
@@ -116,7 +119,7 @@ impl Site {
         headers
     }
 
-    async fn slow_calls_started(&self, count: usize) {
+    pub async fn slow_calls_started(&self, count: usize) {
         timeout(Duration::from_secs(10), async {
             while self.bench.slow.started.load(Ordering::SeqCst) < count {
                 tokio::task::yield_now().await;
@@ -126,7 +129,7 @@ impl Site {
         .expect("the call starts");
     }
 
-    async fn slow_calls_cancelled_within_a_second(&self, count: usize) {
+    pub async fn slow_calls_cancelled_within_a_second(&self, count: usize) {
         timeout(Duration::from_secs(1), async {
             while self.bench.slow.cancelled.load(Ordering::SeqCst) < count {
                 tokio::task::yield_now().await;
@@ -137,11 +140,11 @@ impl Site {
     }
 }
 
-fn message(id: u64, method: &str, params: Value) -> String {
+pub fn message(id: u64, method: &str, params: Value) -> String {
     json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string()
 }
 
-fn slow(milliseconds: u64) -> Value {
+pub fn slow(milliseconds: u64) -> Value {
     json!({"name": "slow", "arguments": {"milliseconds": milliseconds}})
 }
 

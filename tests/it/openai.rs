@@ -12,13 +12,18 @@ use tokio::time::Instant;
 use crate::upstream::Upstream;
 
 mod asking;
+mod editing;
 mod faults;
 mod painting;
 
 /// What a test sets out from: short timers, a key, no caps.
 pub fn config(upstream: &Upstream) -> Config {
+    config_at(upstream.base_url())
+}
+
+pub fn config_at(base_url: url::Url) -> Config {
     Config {
-        base_url: upstream.base_url(),
+        base_url,
         key: Key::Value { secret: "sk-canary-0123456789".into(), from: "OPENAI_API_KEY".into() },
         organization: None,
         project: None,
@@ -33,6 +38,8 @@ pub fn config(upstream: &Upstream) -> Config {
         requests_per_minute: None,
         images_per_minute: None,
         image_transfer: Transfer::Whole,
+        partial_images: 0,
+        edit_transfer: mcp_openai::openai::EditTransfer::Auto,
         max_response_bytes: 64 << 20,
     }
 }
@@ -70,6 +77,8 @@ pub fn full_question() -> Question {
 
 pub fn picture(prompt: &str) -> PictureRequest {
     PictureRequest {
+        references: Vec::new(),
+        mask: None,
         model: ModelId::parse("an-image-model").unwrap(),
         prompt: prompt.to_owned(),
         size: None,

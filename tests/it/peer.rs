@@ -37,8 +37,15 @@ impl Peer {
 
     /// Connected and initialized at this revision.
     pub async fn initialized(server: Server, revision: &str) -> Self {
+        Self::introduced(server, revision, "test").await
+    }
+
+    /// Connected and initialized at this revision, under a name.
+    pub async fn introduced(server: Server, revision: &str, name: &str) -> Self {
         let mut peer = Self::connect(server);
-        let answer = peer.ask("initialize", initialize(revision)).await;
+        let mut params = initialize(revision);
+        params["clientInfo"]["name"] = name.into();
+        let answer = peer.ask("initialize", params).await;
         assert_eq!(answer["result"]["protocolVersion"], revision);
         peer.send(&json!({"jsonrpc": "2.0", "method": "notifications/initialized"})).await;
         peer
@@ -67,8 +74,13 @@ impl Peer {
 
     /// The next message; `None` once the server closed.
     pub async fn next(&mut self) -> Option<Value> {
-        let line = self.output.next_line().await.unwrap()?;
+        let line = self.next_line().await?;
         Some(serde_json::from_str(&line).unwrap())
+    }
+
+    /// The next message as it came.
+    pub async fn next_line(&mut self) -> Option<String> {
+        self.output.next_line().await.unwrap()
     }
 
     /// Asks and takes the next message for the answer.

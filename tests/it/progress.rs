@@ -85,6 +85,19 @@ async fn deltas_in_order_are_the_answer_byte_for_byte() {
     }
 }
 
+/// The TypeScript SDK loses a notification that it reads together with the answer.
+#[tokio::test(start_paused = true)]
+async fn the_last_delta_goes_ahead_of_the_answer() {
+    let mut peer = Peer::initialized(bench().server, REVISION).await;
+    peer.call_with_progress(1, "writer", json!({"words": 1, "milliseconds": 10})).await;
+    let told = [peer.next().await.unwrap(), peer.next().await.unwrap()];
+    assert!(told[1]["params"]["_meta"]["mcp-openai/delta"].is_string(), "{told:?}");
+    let start = Instant::now();
+    assert_eq!(peer.next().await.unwrap()["id"], 1);
+    let lead = start.elapsed();
+    assert!((Duration::from_millis(15)..Duration::from_millis(40)).contains(&lead), "{lead:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn pictures_are_counted() {
     let (heard, _) = listen("painter", json!({"n": 4})).await;

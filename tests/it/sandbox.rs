@@ -4,13 +4,21 @@ use std::time::{Duration, Instant};
 
 use base64_simd::STANDARD as BASE64;
 use image::GenericImageView;
-use mcp_openai::sandbox::{Config, Pace, Sandbox};
+use mcp_openai::{
+    media::{Content, Dimensions, Format, Reference},
+    model::ModelId,
+    news::{News, Stage},
+    openai::{self, EditTransfer, OpenAi, PictureRequest, Terms},
+    sandbox::{Config, Pace, Sandbox},
+};
 use reqwest::{Client, Response, StatusCode};
 use serde_json::{Value, json};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
+
+use crate::openai as openai_tests;
 
 struct Upstream {
     base_url: String,
@@ -217,4 +225,167 @@ async fn makes_a_picture_to_a_weight() {
     let picture = upstream.picture(order.clone()).await;
     assert!((1_700_000..2_300_000).contains(&picture.len()), "{} bytes", picture.len());
     assert_eq!(upstream.picture(order).await, picture, "made once");
+}
+
+/// A form by hand: texts, and files of these media types.
+fn form(texts: &[(&str, &str)], files: &[(&str, &str, &[u8])]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (name, text) in texts {
+        let part = format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{text}\r\n");
+        body.extend_from_slice(part.as_bytes());
+    }
+    for (name, media_type, bytes) in files {
+        let head = format!(
+            "--b\r\nContent-Disposition: form-data; name=\"{name}\"; filename=\"f\"\r\nContent-Type: {media_type}\r\n\r\n"
+        );
+        body.extend_from_slice(&[head.as_bytes(), bytes, b"\r\n"].concat());
+    }
+    body.extend_from_slice(b"--b--\r\n");
+    body
+}
+
+/// A PNG that is red on its left half and see-through, or black, on its right.
+fn half_red(width: u32, height: u32, alpha: u8) -> Vec<u8> {
+    let pixels = image::RgbaImage::from_fn(width, height, |x, _| {
+        image::Rgba(if x < width / 2 { [255, 0, 0, 255] } else { [0, 0, 0, alpha] })
+    });
+    let mut file = std::io::Cursor::new(Vec::new());
+    pixels.write_to(&mut file, image::ImageFormat::Png).unwrap();
+    file.into_inner()
+}
+
+impl Upstream {
+    async fn edit(&self, body: Vec<u8>) -> (StatusCode, Value) {
+        let request = self.http.post(format!("{}/images/edits", self.base_url));
+        let answer = request.header("content-type", "multipart/form-data; boundary=b").body(body).send().await.unwrap();
+        let status = answer.status();
+        (status, serde_json::from_str(&answer.text().await.unwrap()).unwrap())
+    }
+}
+
+fn pixels(base64: &Value) -> image::RgbaImage {
+    let bytes = BASE64.decode_to_vec(base64.as_str().unwrap()).unwrap();
+    image::load_from_memory(&bytes).unwrap().to_rgba8()
+}
+
+#[tokio::test]
+async fn an_edit_shows_what_it_was_made_from() {
+    let upstream = Upstream::start().await;
+    let texts = [("model", "gpt-image-2"), ("prompt", "a green hill"), ("n", "1")];
+    let first = half_red(300, 200, 255);
+    let (status, answer) = upstream.edit(form(&texts, &[("image[]", "image/png", &first)])).await;
+    assert_eq!(status, StatusCode::OK, "{answer}");
+    assert_eq!(answer["size"], "1536x1024", "auto follows the first picture");
+    let plain = pixels(&answer["data"][0]["b64_json"]);
+    let [red, green, ..] = plain.get_pixel(300, 300).0;
+    assert!(red > 150 && red > green, "the red shows through: {red}, {green}");
+
+    let mask = half_red(300, 200, 0);
+    let files = [("image", "image/png", &first[..]), ("mask", "image/png", &mask)];
+    let texts = [texts[0], texts[1], ("size", "1024x640")];
+    let masked = pixels(&upstream.edit(form(&texts, &files)).await.1["data"][0]["b64_json"]);
+    let red = |x| masked.get_pixel(x, 300).0;
+    assert_eq!(red(300)[..3], [255, 0, 0], "what the mask covers stays");
+    assert!(red(900)[2] > 60, "what it does not cover is painted anew: {:?}", red(900));
+}
+
+#[tokio::test]
+async fn sketches_of_an_edit_come_before_it_and_grow_finer() {
+    let upstream = Upstream::start().await;
+    let texts = [
+        ("model", "gpt-image-2"),
+        ("prompt", "a hill"),
+        ("size", "1024x640"),
+        ("stream", "true"),
+        ("partial_images", "3"),
+    ];
+    let request = upstream.http.post(format!("{}/images/edits", upstream.base_url));
+    let body = form(&texts, &[("image[]", "image/png", &half_red(64, 64, 255))]);
+    let request = request.header("content-type", "multipart/form-data; boundary=b").body(body);
+    let text = request.send().await.unwrap().text().await.unwrap();
+    let events = text.lines().filter_map(|line| line.strip_prefix("data: "));
+    let events: Vec<Value> = events.map(|data| serde_json::from_str(data).unwrap()).collect();
+    let pictures: Vec<_> = events.iter().map(|event| pixels(&event["b64_json"])).collect();
+    let last = pictures.last().unwrap();
+    let far = |picture: &image::RgbaImage| {
+        picture.as_raw().iter().zip(last.as_raw()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum::<u64>()
+    };
+    let distances: Vec<u64> = pictures.iter().map(far).collect();
+    assert!(distances.len() == 4 && distances.windows(2).all(|pair| pair[1] < pair[0]), "{distances:?}");
+}
+
+#[tokio::test]
+async fn checks_a_form_as_it_checks_json() {
+    let upstream = Upstream::start().await;
+    let (png, small) = (half_red(16, 16, 255), half_red(8, 8, 0));
+    let good = [("model", "gpt-image-2"), ("prompt", "a cat")];
+    let seventeen: Vec<_> = (0..17).map(|_| ("image[]", "image/png", &png[..])).collect();
+    let forms = [
+        form(&good, &[]),
+        form(&good, &seventeen),
+        form(&good, &[("image[]", "application/octet-stream", &png)]),
+        form(&good, &[("image[]", "image/png", b"GIF89a")]),
+        form(&good, &[("image[]", "image/png", &png), ("mask", "image/png", &small)]),
+        form(&good, &[("image[]", "image/png", &png), ("mask", "image/png", &vec![0; 4_000_000])]),
+        form(&[good[0], good[1], ("n", "many")], &[("image[]", "image/png", &png)]),
+        form(&[good[0], good[1], ("style", "vivid")], &[("image[]", "image/png", &png)]),
+        form(&[good[0]], &[("image[]", "image/png", &png)]),
+        b"--b\r\nno form".to_vec(),
+    ];
+    let mut seen = Vec::new();
+    for body in forms {
+        let (status, answer) = upstream.edit(body).await;
+        seen.push(format!("{} {}: {}", status.as_u16(), answer["error"]["code"], answer["error"]["message"]));
+    }
+    insta::assert_snapshot!(seen.join("\n"));
+}
+
+#[tokio::test]
+async fn a_form_may_ask_for_a_fault_and_may_be_too_large() {
+    let upstream = Upstream::start().await;
+    let texts = [("model", "sandbox-fault:status=503,times=1"), ("prompt", "a cat"), ("size", "1024x640")];
+    let body = form(&texts, &[("image[]", "image/png", &half_red(16, 16, 255))]);
+    assert_eq!(upstream.edit(body.clone()).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(upstream.edit(body).await.0, StatusCode::OK);
+    let large = form(&texts, &[("image[]", "image/png", &vec![0; 65 << 20])]);
+    let request = upstream.http.post(format!("{}/images/edits", upstream.base_url));
+    let request = request.header("content-type", "multipart/form-data; boundary=b").body(large);
+    // The connection may break before the answer is read: the rest of the form is not taken.
+    if let Ok(answer) = request.send().await {
+        assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    }
+}
+
+#[tokio::test]
+async fn the_client_edits_both_ways() {
+    let upstream = Upstream::start().await;
+    let reference = |name: &str, bytes: Vec<u8>| Reference {
+        name: name.to_owned(),
+        format: Format::Png,
+        dimensions: Dimensions { width: 64, height: 64 },
+        content: Content::Memory(bytes.into()),
+    };
+    for edit_transfer in [EditTransfer::Multipart, EditTransfer::Json] {
+        let base_url = upstream.base_url.parse().unwrap();
+        // An unoptimised painter takes its time.
+        let first_byte_timeout_image = Duration::from_secs(30);
+        let config = openai_tests::config_at(base_url);
+        let config = openai::Config { edit_transfer, partial_images: 2, first_byte_timeout_image, ..config };
+        let client = OpenAi::build(config);
+        let request = PictureRequest {
+            references: vec![reference("a.png", half_red(64, 64, 255)), reference("b.png", half_red(64, 64, 255))],
+            mask: Some(reference("mask.png", half_red(64, 64, 0))),
+            model: ModelId::parse("gpt-image-2").unwrap(),
+            size: Some("1024x640".to_owned()),
+            moderation: Some("low".to_owned()),
+            ..openai_tests::picture("a hill by the sea")
+        };
+        let (news, feed) = News::channel();
+        let painted = client.paint(&request, &Terms { news, ..openai_tests::terms() }).await.unwrap();
+        assert_eq!(painted.meta.attempts, 1);
+        assert_eq!(painted.value.left_out, Vec::<String>::new());
+        assert_eq!(painted.value.encoded.dimensions(), Dimensions { width: 1024, height: 640 });
+        assert!(painted.value.usage.unwrap().image_input_tokens > 0);
+        assert_eq!(feed.take().stage, Some(Stage::Sketched { index: 2, of: 2 }));
+    }
 }

@@ -4,20 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use mcp_openai::{
-    artifact::{self, Artifact, Artifacts},
-    call::Call,
     media::Encoded,
-    server::{Parts, Server},
-    tools::{Effect, Output, Tool, ToolError},
+    server::{Server, profile::Patience},
 };
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio_util::task::TaskTracker;
 
 use crate::{
     fakes::{bench, bench_noting},
     peer::{Peer, modern},
+    profiles::album::{Album, Page},
 };
 
 const REVISION: &str = "2025-11-25";
@@ -43,7 +39,7 @@ async fn tools_are_listed_in_order_and_plainly() {
     insta::assert_json_snapshot!(listed["tools"][0]);
     assert_eq!(listed["ttlMs"], Value::Null, "2025-11-25 has none");
     let modern = peer.ask("tools/list", modern(json!({}))).await["result"].take();
-    assert_eq!((&modern["ttlMs"], &modern["cacheScope"]), (&json!(3_600_000), &json!("public")));
+    assert_eq!((&modern["ttlMs"], &modern["cacheScope"]), (&json!(3_600_000), &json!("private")));
     let paged = peer.ask("tools/list", json!({"cursor": "x"})).await;
     assert_eq!(paged["error"]["code"], -32602);
 }
@@ -144,66 +140,23 @@ async fn c12_many_calls_leave_nothing_behind() {
     assert_eq!(bench.tasks.len(), 0);
 }
 
-/// One picture, as create-image would answer.
-struct Album(Artifact, Encoded);
-
-#[derive(Debug, Deserialize, JsonSchema)]
-struct AlbumArgs {}
-
-#[derive(Debug, Serialize, JsonSchema)]
-struct Shown {
-    status: &'static str,
-    warnings: Vec<String>,
-    #[serde(skip)]
-    preview: Vec<Encoded>,
-    #[serde(skip)]
-    artifacts: Vec<Artifact>,
-}
-
-impl Output for Shown {
-    fn text(&self) -> String {
-        "/pictures/a.png".into()
-    }
-
-    fn warnings(&mut self) -> &mut Vec<String> {
-        &mut self.warnings
-    }
-
-    fn previews(&self) -> &[Encoded] {
-        &self.preview
-    }
-
-    fn artifacts(&self) -> &[Artifact] {
-        &self.artifacts
-    }
-}
-
-impl Tool for Album {
-    const NAME: &'static str = "album";
-    const TITLE: &'static str = "Album";
-    const DESCRIPTION: &'static str = "Shows a picture.";
-    const EFFECT: Effect = Effect::Adds;
-    type Args = AlbumArgs;
-    type Output = Shown;
-
-    async fn run(&self, _args: AlbumArgs, _call: &Call) -> Result<Shown, ToolError> {
-        let Self(artifact, preview) = self;
-        let (preview, artifacts) = (vec![preview.clone()], vec![artifact.clone()]);
-        Ok(Shown { status: "complete", warnings: Vec::new(), preview, artifacts })
-    }
-}
-
 #[tokio::test]
 async fn pictures_come_as_text_preview_and_link() {
     let dir = tempfile::tempdir().unwrap();
-    let artifacts = Artifacts::build(artifact::Config { dir: dir.path().into() });
+    let parts = crate::fakes::parts(dir.path(), &TaskTracker::new(), Patience::ToTheEnd);
     let picture = Encoded::sniff(Bytes::from(crate::resources::png())).unwrap();
-    let kept = artifacts.keep(&picture, None, crate::resources::origin("a cat")).await.unwrap();
-    let parts = Parts { artifacts, tasks: TaskTracker::new(), notice: None };
-    let server = Server::build(parts).with(Arc::new(Album(kept.clone(), picture.clone())));
+    let kept = parts.artifacts.keep(&picture, None, crate::resources::origin("a cat")).await.unwrap();
+    let page = Page {
+        status: "complete".into(),
+        text: "/pictures/a.png".into(),
+        previews: vec![picture.clone()],
+        artifacts: vec![kept.clone()],
+        ..Page::default()
+    };
+    let server = Server::build(parts).with(Arc::new(Album(vec![page])));
 
     let mut peer = Peer::initialized(server.clone(), REVISION).await;
-    let result = call(&mut peer, "album", json!({})).await;
+    let result = call(&mut peer, "album", json!({"page": 0})).await;
     let uri = kept.id.uri();
     assert_eq!(
         result["content"],
@@ -213,9 +166,9 @@ async fn pictures_come_as_text_preview_and_link() {
             {"type": "resource_link", "uri": uri, "name": kept.id, "title": "a cat", "mimeType": "image/png", "size": kept.bytes},
         ])
     );
-    assert_eq!(result["structuredContent"], json!({"status": "complete", "warnings": []}));
+    assert_eq!(result["structuredContent"], json!({"status": "complete", "images": [], "warnings": []}));
 
     let mut old = Peer::initialized(server, "2025-03-26").await;
-    let result = call(&mut old, "album", json!({})).await;
+    let result = call(&mut old, "album", json!({"page": 0})).await;
     assert_eq!(result["content"].as_array().unwrap().len(), 2, "no link before 2025-06-18: {result}");
 }

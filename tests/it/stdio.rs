@@ -186,8 +186,8 @@ async fn c08_a_client_that_is_gone_ends_the_server_and_its_calls() {
 async fn c08_stdin_is_not_read_while_stdout_is_not() {
     let mut peer = Peer::connect_through(bench().server, 64 * 1024);
     let _ = peer.ask("initialize", initialize(REVISION)).await;
-    // Answers of 4 MB, not one of them read: the server must stop taking questions.
-    let text = "x".repeat(400_000);
+    // Answers of 2 MB, not one of them read: the server must stop taking questions.
+    let text = "x".repeat(100_000);
     let mut taken = 0;
     for id in 0..100 {
         let call = peer.call(id, "echo", json!({"text": text, "times": 10}));

@@ -25,7 +25,7 @@ fn name(tool: &Value) -> &str {
 #[tokio::test]
 async fn every_tool() {
     let tools = listed().await;
-    assert_eq!(tools.iter().map(name).collect::<Vec<_>>(), ["ask-openai", "create-image"]);
+    assert_eq!(tools.iter().map(name).collect::<Vec<_>>(), ["ask-openai", "create-image", "edit-image", "get-result"]);
     for tool in &tools {
         insta::assert_json_snapshot!(name(tool), tool);
     }
@@ -48,6 +48,12 @@ async fn resource_templates() {
     let mut session = Session::start(Vec::new()).await;
     let templates = session.request("resources/templates/list", json!({})).await["resourceTemplates"].take();
     insta::assert_json_snapshot!("resource_templates", templates);
+}
+
+#[tokio::test]
+async fn prompts() {
+    let mut session = Session::start(Vec::new()).await;
+    insta::assert_json_snapshot!("prompts", session.request("prompts/list", json!({})).await["prompts"]);
 }
 
 #[tokio::test]
@@ -102,13 +108,25 @@ fn a_schema_that_breaks_some_client_is_found() {
 #[tokio::test]
 async fn every_tool_is_described_and_short() {
     let tools = listed().await;
+    let creating = tools.iter().find(|tool| name(tool) == "create-image").unwrap();
     for tool in &tools {
         let text = |field: &Value| field.as_str().map_or(0, str::len);
         assert!((1..LONGEST_DESCRIPTION).contains(&text(&tool["description"])), "{tool}");
         assert!(text(&tool["title"]) > 0, "{tool}");
         assert!(tool["annotations"]["readOnlyHint"].is_boolean(), "{tool}");
         for (argument, schema) in tool["inputSchema"]["properties"].as_object().unwrap() {
-            assert!(text(&schema["description"]) > 0, "{}: `{argument}` has no description", name(tool));
+            // edit-image says of itself that the rest is as in create-image.
+            let shared = &creating["inputSchema"]["properties"][argument];
+            let is_explained =
+                text(&schema["description"]) > 0 || name(tool) == "edit-image" && text(&shared["description"]) > 0;
+            assert!(is_explained, "{}: `{argument}` has no description", name(tool));
+            if name(tool) == "edit-image" && argument != "prompt" && shared.is_object() {
+                assert_eq!(
+                    without_description(schema),
+                    without_description(shared),
+                    "`{argument}` takes the same in both"
+                );
+            }
         }
     }
     let shown: usize = tools
@@ -117,6 +135,12 @@ async fn every_tool_is_described_and_short() {
         .map(|[name, description, schema]| name + description + schema)
         .sum();
     assert!(shown <= MOST_FOR_THE_MODEL, "{shown} bytes of {MOST_FOR_THE_MODEL} that may stand in every conversation");
+}
+
+fn without_description(schema: &Value) -> Value {
+    let mut schema = schema.clone();
+    schema.as_object_mut().unwrap().remove("description");
+    schema
 }
 
 /// Unions at the root make some clients drop the tool.

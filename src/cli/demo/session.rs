@@ -63,7 +63,8 @@ impl Session {
     /// Starts this binary as a child, with the configuration file that the demo itself was given.
     pub async fn start(flags: &Flags, upstream: Upstream) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe().context("this program's own file is not known")?);
-        command.args(arguments(flags, upstream));
+        // Each call is shown to its end, not handed out as a job.
+        command.args(arguments(flags, upstream)).env("MCP_OPENAI_ANSWER_WITHIN", "off");
         let (sender, news) = mpsc::unbounded_channel();
         let lifecycle = ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] };
         let service = Listener(sender)

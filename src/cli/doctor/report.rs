@@ -38,7 +38,7 @@ enum Verdict {
 
 #[derive(Debug, Serialize)]
 pub struct Setting {
-    pub key: &'static str,
+    pub key: String,
     pub value: String,
     pub source: String,
 }
@@ -71,7 +71,7 @@ impl Finding {
 
 impl Setting {
     pub fn of(set: &Provenance) -> Self {
-        Self { key: set.key, value: set.value.clone(), source: set.source.to_string() }
+        Self { key: set.key.to_string(), value: set.value.clone(), source: set.source.to_string() }
     }
 }
 

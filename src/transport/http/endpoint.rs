@@ -26,6 +26,7 @@ use super::{
     reply::{self, Refusal},
 };
 use crate::{
+    job::Owner,
     queue::Caller,
     server::{Requester, Server},
 };
@@ -59,7 +60,7 @@ impl Endpoint {
             .disable_allowed_hosts()
             .with_max_request_body_bytes(config.max_body_bytes)
             .with_cancellation_token(closing);
-        let mcp = StreamableHttpService::new(move || Ok(server.clone()), Arc::new(sessions), rmcp);
+        let mcp = StreamableHttpService::new(move || Ok(server.for_connection()), Arc::new(sessions), rmcp);
         Self { mcp, config, stop, flights: Flights::default() }
     }
 
@@ -121,8 +122,10 @@ impl Endpoint {
 
     /// Hands a checked request to rmcp.
     async fn call(&self, mut parts: request::Parts, body: Bytes, id: Option<RequestId>, flight: Flight) -> Response {
-        let caller = Caller(session_of(&parts.headers).unwrap_or_else(|| address_of(&parts)));
-        parts.extensions.insert(Requester { caller, gone: flight.gone() });
+        let address = address_of(&parts);
+        let owner = Owner(format!("http:{address}"));
+        let caller = Caller(session_of(&parts.headers).unwrap_or(address));
+        parts.extensions.insert(Requester { caller, owner, gone: flight.gone() });
         let request = Request::from_parts(parts, Body::from(body));
         let mcp = self.mcp.clone();
         let answer = async move { understood(reply::of_rmcp(mcp.handle(request).await), id) };

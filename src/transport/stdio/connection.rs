@@ -72,6 +72,8 @@ enum Answer {
     Small,
     /// An original, megabytes of base64.
     Picture,
+    /// It comes when the connection ends: a subscription.
+    Last,
 }
 
 impl<R: AsyncRead + Send + Unpin> Connection<R> {
@@ -225,8 +227,8 @@ impl<R: AsyncRead + Send + Unpin + 'static> Transport<RoleServer> for Connection
         }
     }
 
-    /// After the last message this goes on until the calls in flight are answered or the drain is over: rmcp serves
-    /// progress and cancellation only as long as it is waiting here.
+    /// After the last message this goes on until the calls in flight are answered and the jobs have ended, or the drain
+    /// is over: rmcp serves progress and cancellation only as long as it is waiting here.
     async fn receive(&mut self) -> Option<ClientJsonRpcMessage> {
         if self.drain_ends.is_none()
             && let Some(message) = self.next_message().await
@@ -236,13 +238,17 @@ impl<R: AsyncRead + Send + Unpin + 'static> Transport<RoleServer> for Connection
         let ends = *self.drain_ends.get_or_insert_with(|| Instant::now() + self.drain);
         let answered = async {
             tokio::select! {
-                () = self.pending.until(HashMap::is_empty) => true,
+                () = async {
+                    self.pending.until(Pending::has_only_last).await;
+                    self.server.jobs_ended().await;
+                } => true,
                 () = self.outbox.broken().cancelled() => false,
             }
         };
         if timeout_at(ends, answered).await != Ok(true) {
             self.server.cancel_calls();
         }
+        self.server.end_announcements();
         self.ended.cancel();
         None
     }
@@ -281,6 +287,11 @@ impl Pending {
         requests.len() < MAX_PENDING && reads < MAX_READS
     }
 
+    /// Whether every answer is out that comes by itself.
+    fn has_only_last(requests: &HashMap<RequestId, Answer>) -> bool {
+        requests.values().all(|answer| *answer == Answer::Last)
+    }
+
     async fn until(&self, holds: impl Fn(&HashMap<RequestId, Answer>) -> bool) {
         loop {
             let answered = self.answered.notified();
@@ -294,6 +305,10 @@ impl Pending {
 
 impl Answer {
     fn to(request: &ClientRequest) -> Self {
-        if matches!(request, ClientRequest::ReadResourceRequest(_)) { Self::Picture } else { Self::Small }
+        match request {
+            ClientRequest::ReadResourceRequest(_) => Self::Picture,
+            ClientRequest::SubscriptionsListenRequest(_) => Self::Last,
+            _ => Self::Small,
+        }
     }
 }

@@ -1,11 +1,13 @@
-//! create-image's arguments: as sent, and as a request that makes sense.
+//! What a picture can be asked to be: create-image's arguments as sent, and as a request that makes sense. edit-image
+//! takes the same, and pictures to start from.
 
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
+use super::Request;
 use crate::{
-    artifact::Stem,
-    catalogue::{Catalogue, ImageTraits, Kind, Resolved},
+    artifact::{Origin, Stem},
+    catalogue::{Catalogue, ImageTraits, Kind},
     media::{Dimensions, Format},
     openai::PictureRequest,
     tools::{ToolError, arguments},
@@ -14,24 +16,25 @@ use crate::{
 /// The images guide's limit. <https://platform.openai.com/docs/api-reference/images/create>
 const MAX_PROMPT: usize = 32_000;
 const MAX_STYLE: usize = 400;
-const QUALITIES: [&str; 8] = ["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"];
-const BACKGROUNDS: [&str; 3] = ["auto", "transparent", "opaque"];
-const MODERATIONS: [&str; 2] = ["auto", "low"];
-const FORMATS: [&str; 3] = ["png", "jpeg", "webp"];
+const MAX_NAME: usize = 1_000;
+pub const QUALITIES: [&str; 8] = ["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"];
+pub const BACKGROUNDS: [&str; 3] = ["auto", "transparent", "opaque"];
+pub const MODERATIONS: [&str; 2] = ["auto", "low"];
+pub const FORMATS: [&str; 3] = ["png", "jpeg", "webp"];
 
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
-    /// What the picture shows: subject, setting, light, style, and any text in quotes.
+    /// Subject, setting, light, style, and any text in quotes.
     pub prompt: String,
-    /// Model id. Leave out for the configured default; retired names are answered by their replacement.
+    /// Model id; left out: the configured default.
     pub model: Option<String>,
-    /// `auto`, or `WxH` such as 1024x1024, 1536x1024, 1024x1536.
+    /// `auto` or `WxH`, such as 1536x1024.
     pub size: Option<String>,
-    /// Better is slower and dearer; `standard` is medium, `hd` is high.
+    /// Better is slower and dearer.
     #[schemars(extend("enum" = QUALITIES))]
     pub quality: Option<String>,
-    /// How many pictures; each is paid for.
+    /// How many; each is paid for.
     #[schemars(range(min = 1, max = 10))]
     pub n: Option<u32>,
     /// `transparent` needs png or webp.
@@ -43,36 +46,23 @@ pub struct Args {
     /// Percent, for jpeg and webp.
     #[schemars(range(min = 0, max = 100))]
     pub output_compression: Option<u8>,
-    /// How strictly the upstream filters.
+    /// How strict the filter is.
     #[schemars(extend("enum" = MODERATIONS))]
     pub moderation: Option<String>,
-    /// A look, such as vivid or natural; goes into the prompt.
+    /// A look, such as vivid or natural.
     pub style: Option<String>,
-    /// A file name for the picture, without extension.
+    /// A file name, without extension.
     pub name: Option<String>,
 }
 
-/// A request for `n` pictures that is fit to be sent.
-#[derive(Debug)]
-pub struct Request {
-    pub picture: PictureRequest,
-    pub n: u32,
-    pub stem: Option<Stem>,
-    /// Scale what comes down to this: the model makes nothing so small.
-    pub scale_to: Option<Dimensions>,
-    /// Size and quality as they are told in the result.
-    pub size: String,
-    pub quality: String,
-    pub model: Resolved,
-    pub warnings: Vec<String>,
-}
-
 impl Args {
+    /// The request for new pictures.
     pub fn parse(self, catalogue: &Catalogue) -> Result<Request, ToolError> {
         let prompt = self.prompt()?;
         let requested = self.model.as_deref().map(arguments::model).transpose()?;
         let n = arguments::within("n", self.n.unwrap_or(1), 1, 10)?;
         let (output_format, output_compression) = self.output()?;
+        self.name.as_deref().map(|name| arguments::at_most("name", name, MAX_NAME)).transpose()?;
         let moderation = self.moderation.map(|word| arguments::word("moderation", word, &MODERATIONS)).transpose()?;
         let quality = self.quality.map(|word| arguments::word("quality", word, &QUALITIES)).transpose()?;
         let background = self.background.map(|word| arguments::word("background", word, &BACKGROUNDS)).transpose()?;
@@ -99,13 +89,22 @@ impl Args {
             stem
         });
 
+        let told_quality = quality.clone().unwrap_or_else(|| "auto".into());
         Ok(Request {
             n,
             stem,
             scale_to,
             size: told,
-            quality: quality.clone().unwrap_or_else(|| "auto".into()),
+            origin: Origin {
+                prompt: prompt.clone(),
+                model: model.id.to_string(),
+                quality: told_quality.clone(),
+                ..Origin::default()
+            },
+            quality: told_quality,
             picture: PictureRequest {
+                references: Vec::new(),
+                mask: None,
                 model: model.id.clone(),
                 prompt,
                 size: sent,

@@ -1,0 +1,94 @@
+//! Expiry: what was made here goes by age and beyond a cap, the oldest first. A file without a record of ours is
+//! somebody else's, whatever its name, and stays.
+
+use std::{collections::HashSet, time::Duration};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{ArtifactId, Artifacts, Cap, Error, record::Record};
+
+/// How long pictures stay, and how many.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Expiry {
+    pub keep_for: Option<Duration>,
+    pub keep_at_most: Option<Cap>,
+}
+
+impl Expiry {
+    fn is_set(self) -> bool {
+        self.keep_for.is_some() || self.keep_at_most.is_some()
+    }
+
+    /// The moment before which pictures are too old.
+    fn horizon(self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        now.checked_sub_signed(TimeDelta::from_std(self.keep_for?).ok()?)
+    }
+}
+
+impl Artifacts {
+    /// Removes what expired, but never `kept`. What fails is logged: the picture that was just kept is not to suffer.
+    pub(super) async fn expire(&self, kept: &ArtifactId) {
+        if !self.expiry.is_set() {
+            return;
+        }
+        let _turn = self.expiring.lock().await;
+        let kept = kept.clone();
+        if let Err(error) = self.off_thread(move |artifacts| artifacts.expire_now(&kept, Utc::now())).await {
+            tracing::warn!(%error, "pictures that expired could not be removed");
+        }
+    }
+
+    fn expire_now(&self, kept: &ArtifactId, now: DateTime<Utc>) -> Result<(), Error> {
+        let ours = self.ours()?;
+        let horizon = self.expiry.horizon(now);
+        let mut room = Room::of(self.expiry.keep_at_most);
+        let is_over = |id: &ArtifactId| {
+            let fits = room.take(|| self.store.length(id).unwrap_or_default());
+            !fits || horizon.is_some_and(|horizon| id.made_at() < horizon)
+        };
+        let mut expired: Vec<_> = ours.into_iter().filter(is_over).filter(|id| id != kept).collect();
+        // Oldest first: what breaks off leaves the newer ones.
+        while let Some(id) = expired.pop() {
+            // A record that cannot be read is no proof.
+            if self.record(&id).is_some() && self.remove_now(&id)? {
+                tracing::info!(%id, "removed: images.keep_for or images.keep_at_most");
+            }
+        }
+        Ok(())
+    }
+
+    /// The ids of pictures that have a record, newest first.
+    fn ours(&self) -> Result<Vec<ArtifactId>, Error> {
+        let records: HashSet<String> = self.store.names(Record::FOLDER)?.collect();
+        self.newest_first(|id| records.contains(&Record::file_name(id)))
+    }
+}
+
+/// What is left of a cap.
+enum Room {
+    Endless,
+    Pictures(u64),
+    Bytes(u64),
+}
+
+impl Room {
+    fn of(cap: Option<Cap>) -> Self {
+        match cap {
+            None => Self::Endless,
+            Some(Cap::Pictures(pictures)) => Self::Pictures(pictures),
+            Some(Cap::Bytes(bytes)) => Self::Bytes(bytes),
+        }
+    }
+
+    /// Whether one more picture fits. After one that did not, no older one does.
+    fn take(&mut self, bytes: impl FnOnce() -> u64) -> bool {
+        let left = match self {
+            Self::Endless => return true,
+            Self::Pictures(left) => left.checked_sub(1).map(Self::Pictures),
+            Self::Bytes(left) => left.checked_sub(bytes()).map(Self::Bytes),
+        };
+        let fits = left.is_some();
+        *self = left.unwrap_or(Self::Pictures(0));
+        fits
+    }
+}

@@ -1,0 +1,26 @@
+//! Removing a picture and its record: regular files of our own names only.
+
+use super::{ArtifactId, Artifacts, Error, record::Record};
+
+impl Artifacts {
+    /// Removes a picture and its record.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Storage`].
+    pub async fn remove(&self, id: &ArtifactId) -> Result<(), Error> {
+        let id = id.clone();
+        self.off_thread(move |artifacts| if artifacts.remove_now(&id)? { Ok(()) } else { Err(Error::NotFound(id)) })
+            .await
+    }
+
+    /// Whether there was such a picture. The record goes last: a picture without one would be taken for a foreign file.
+    pub(super) fn remove_now(&self, id: &ArtifactId) -> Result<bool, Error> {
+        // A link in its place is nothing of ours; `remove` would take the link, never what it leads to.
+        let removed = self.store.length(id).is_some() && self.store.remove(id.as_str())?;
+        if removed {
+            self.store.remove(&Record::name(id))?;
+            self.changed();
+        }
+        Ok(removed)
+    }
+}

@@ -1,0 +1,32 @@
+//! The system's viewer, as a process that outlives this one.
+
+use std::{
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use anyhow::Context;
+
+/// What opens a file with the program that the person chose for its kind. Windows' `start` is the shell's own and reads
+/// a path as a command line; Explorer does the same and takes the path as it is.
+const OPENER: &str = if cfg!(target_os = "macos") {
+    "open"
+} else if cfg!(windows) {
+    "explorer"
+} else {
+    "xdg-open"
+};
+
+/// # Errors
+/// When there is no such program; the text has the path.
+pub(super) fn in_viewer(picture: &Path) -> anyhow::Result<()> {
+    let mut viewer = Command::new(OPENER);
+    viewer.arg(picture).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    // A group of its own: Ctrl-C in this terminal is not meant for it.
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(&mut viewer, 0);
+    viewer
+        .spawn()
+        .map(drop)
+        .with_context(|| format!("`{OPENER}` cannot be started; the picture is {}", picture.display()))
+}

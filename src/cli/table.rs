@@ -1,0 +1,16 @@
+//! Rows of text in columns, for a terminal.
+
+use std::fmt::Write as _;
+
+/// Each column as wide as its widest cell, two spaces between; one line a row.
+pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+    let characters = |cell: &String| cell.chars().count();
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(characters).max().unwrap_or(0);
+    let widths: Vec<_> = (0..N).map(width).collect();
+    let mut table = String::new();
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        let _ = writeln!(table, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+    table
+}

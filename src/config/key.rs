@@ -1,0 +1,67 @@
+//! The key of a value. As a rule it is its setting's own; a setting whose key has `NAME` in it, as
+//! `clients.NAME.preview`, has a value for every name that is put there.
+
+use std::fmt;
+
+use crate::text;
+
+/// What stands in a setting's key for any name.
+const NAME: &str = ".NAME.";
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Key {
+    /// As in the table of settings.
+    setting: &'static str,
+    /// What stands in the place of `NAME`.
+    name: Option<String>,
+}
+
+impl Key {
+    pub fn plain(setting: &'static str) -> Self {
+        Self { setting, name: None }
+    }
+
+    pub fn named(setting: &'static str, name: &str) -> Self {
+        Self { setting, name: Some(name.to_owned()) }
+    }
+
+    /// The key that this path of the file is, when it is one of that setting's.
+    pub fn at(setting: &'static str, path: &str) -> Option<Self> {
+        let Some((before, after)) = setting.split_once(NAME) else {
+            return (setting == path).then_some(Self::plain(setting));
+        };
+        let name = within(path, before)?.strip_suffix(after)?.strip_suffix('.')?;
+        (!name.is_empty()).then(|| Self::named(setting, name))
+    }
+
+    /// The key of that setting which is nearest to a path that is none: with the path's own name, where it has one.
+    pub fn near(setting: &'static str, path: &str) -> Self {
+        let name = setting.split_once(NAME).and_then(|(before, _)| within(path, before)?.rsplit_once('.'));
+        name.map_or(Self::plain(setting), |(name, _)| Self::named(setting, name))
+    }
+
+    pub fn setting(&self) -> &'static str {
+        self.setting
+    }
+
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+}
+
+/// What of the path lies below a section.
+fn within<'a>(path: &'a str, section: &str) -> Option<&'a str> {
+    path.strip_prefix(section)?.strip_prefix('.')
+}
+
+/// As it would be written in the file.
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((name, (before, after))) = self.name().zip(self.setting.split_once(NAME)) else {
+            return f.write_str(self.setting);
+        };
+        let is_bare = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
+        let name = text::brief(name, 60);
+        if is_bare { write!(f, "{before}.{name}.{after}") } else { write!(f, "{before}.\"{name}\".{after}") }
+    }
+}

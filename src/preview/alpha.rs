@@ -1,0 +1,97 @@
+//! Transparency: whether there is any, and what to see it against.
+
+use image::{DynamicImage, Rgb, RgbImage, RgbaImage};
+
+use crate::media::{Encoded, Format};
+
+/// Whether the header leaves open that a pixel is not fully opaque; damaged ones do.
+pub(super) fn is_possible(picture: &Encoded) -> bool {
+    match picture.format() {
+        Format::Jpeg => false,
+        Format::Png => png_has_alpha(picture.bytes()).unwrap_or(true),
+        Format::Webp => webp_has_alpha(picture.bytes()).unwrap_or(true),
+    }
+}
+
+/// A channel of its own (colour types 4 and 6), or a chunk that names colours transparent (PNG specification, 11.2.1
+/// and 11.3.1.1).
+fn png_has_alpha(bytes: &[u8]) -> Option<bool> {
+    if matches!(bytes.get(25)?, 4 | 6) {
+        return Some(true);
+    }
+    let mut chunks = bytes.get(8..)?;
+    loop {
+        let (length, rest) = chunks.split_first_chunk()?;
+        match rest.first_chunk()? {
+            b"tRNS" => return Some(true),
+            b"IDAT" => return Some(false),
+            // Behind the kind and the data stand four bytes of checksum.
+            _ => chunks = rest.get(usize::try_from(u32::from_be_bytes(*length)).ok()?.checked_add(8)?..)?,
+        }
+    }
+}
+
+/// RFC 9649: the extended header and the lossless one say so; the lossy bitstream has no alpha (2.5 to 2.7, 3.4).
+fn webp_has_alpha(bytes: &[u8]) -> Option<bool> {
+    match (bytes.get(12..16)?, bytes.get(20..25)?) {
+        (b"VP8X", [flags, ..]) => Some(flags & 0x10 != 0),
+        (b"VP8L", [_signature, _, _, _, last]) => Some(last & 0x10 != 0),
+        (b"VP8 ", _) => Some(false),
+        _ => None,
+    }
+}
+
+/// Whether every pixel is fully opaque.
+pub(super) fn is_opaque(image: &DynamicImage) -> bool {
+    match image {
+        DynamicImage::ImageRgba8(image) => image.pixels().all(|pixel| pixel.0[3] == u8::MAX),
+        image if image.color().has_alpha() => image.to_rgba16().pixels().all(|pixel| pixel.0[3] == u16::MAX),
+        _ => true,
+    }
+}
+
+/// Opaque 8-bit RGB: the decoder's own buffer where the picture is that already, as most are. See-through pixels are
+/// laid on a plain ground. Not on a checkerboard: models paint such boards by mistake, and nobody could tell.
+pub(super) fn on_ground(image: DynamicImage) -> RgbImage {
+    if !image.color().has_alpha() {
+        return image.into_rgb8();
+    }
+    let image = image.into_rgba8();
+    lay(&image, ground_for(&image))
+}
+
+/// Greys that a picture may be seen against: paper first, slate for what is bright, and between them for what is both.
+const GROUNDS: [u8; 3] = [u8::MAX, 36, 128];
+
+/// Nearer to the ground in brightness than this, in steps of 255, a pixel is lost on it.
+const NEAR: u8 = 48;
+
+/// The first ground on which at most a quarter of what is seen is lost; else the one on which least is.
+fn ground_for(image: &RgbaImage) -> u8 {
+    let mut seen = [0_u64; 256];
+    for pixel in image.pixels() {
+        let [red, green, blue, alpha] = pixel.0;
+        let brightness = (77 * u32::from(red) + 150 * u32::from(green) + 29 * u32::from(blue)) / 256;
+        if let Some(seen) = seen.get_mut(brightness as usize) {
+            *seen += u64::from(alpha);
+        }
+    }
+    let lost = |ground: u8| {
+        let near = usize::from(ground.saturating_sub(NEAR))..=usize::from(ground.saturating_add(NEAR));
+        seen.get(near).into_iter().flatten().sum::<u64>()
+    };
+    let all: u64 = seen.iter().sum();
+    let clear = GROUNDS.into_iter().find(|ground| lost(*ground) * 4 <= all);
+    clear.or_else(|| GROUNDS.into_iter().min_by_key(|ground| lost(*ground))).unwrap_or(u8::MAX)
+}
+
+fn lay(image: &RgbaImage, ground: u8) -> RgbImage {
+    let ground = u16::from(ground);
+    let mut opaque = RgbImage::new(image.width(), image.height());
+    for (to, from) in opaque.pixels_mut().zip(image.pixels()) {
+        let [r, g, b, alpha] = from.0.map(u16::from);
+        let blend = |colour| u8::try_from((colour * alpha + ground * (255 - alpha) + 127) / 255).unwrap_or(u8::MAX);
+        *to = Rgb([blend(r), blend(g), blend(b)]);
+    }
+    opaque
+}

@@ -1,0 +1,101 @@
+//! Who no longer wants a call, and why. rmcp cancels a request's token before it passes on the notification, which alone
+//! says whether the client has changed its mind or only run out of patience; over HTTP the answer's stream ends before it.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use rmcp::{RoleServer, model::RequestId, service::RequestContext};
+use tokio::{sync::oneshot, time::timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::queue::Caller;
+
+/// How long the reason may lag behind the token.
+const LAG: Duration = Duration::from_millis(100);
+
+/// Why a client does not wait any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    /// It does not want the result.
+    Cancelled,
+    /// It wants it, but gave up waiting: the TypeScript SDK says "Request timed out".
+    TimedOut,
+}
+
+/// The calls that can be cancelled. Ids are unique to a caller only.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cancellations(Arc<Mutex<HashMap<Key, Ears>>>);
+
+type Key = (Caller, RequestId);
+
+#[derive(Debug)]
+struct Ears {
+    /// rmcp's token of the request: cancelled only by a notification of the same client.
+    request: CancellationToken,
+    call: CancellationToken,
+    told: oneshot::Sender<Why>,
+}
+
+/// Listens for one call, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Listener {
+    cancellations: Cancellations,
+    key: Key,
+    heard: oneshot::Receiver<Why>,
+}
+
+impl Why {
+    fn of(reason: Option<&str>) -> Self {
+        let reason = reason.unwrap_or_default().to_ascii_lowercase();
+        if reason.contains("timed out") || reason.contains("timeout") { Self::TimedOut } else { Self::Cancelled }
+    }
+}
+
+impl Cancellations {
+    /// Listens for a call; a client that does not want it cancels `call` at once.
+    pub fn listen(&self, caller: Caller, context: &RequestContext<RoleServer>, call: CancellationToken) -> Listener {
+        let (told, heard) = oneshot::channel();
+        let key = (caller, context.id.clone());
+        self.calls().insert(key.clone(), Ears { request: context.ct.clone(), call, told });
+        Listener { cancellations: self.clone(), key, heard }
+    }
+
+    pub fn tell(&self, caller: Caller, request: RequestId, reason: Option<&str>) {
+        let mut calls = self.calls();
+        let key = (caller, request);
+        if calls.get(&key).is_none_or(|ears| !ears.request.is_cancelled()) {
+            return;
+        }
+        let Some(Ears { call, told, .. }) = calls.remove(&key) else { return };
+        drop(calls);
+        let why = Why::of(reason);
+        if why == Why::Cancelled {
+            call.cancel();
+        }
+        // A call that is being handed out listens no more.
+        let _ = told.send(why);
+    }
+
+    fn calls(&self) -> MutexGuard<'_, HashMap<Key, Ears>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Listener {
+    /// Why nobody waits for the call any more, when that has been seen.
+    pub async fn reason(&mut self) -> Why {
+        match timeout(LAG, &mut self.heard).await {
+            Ok(Ok(why)) => why,
+            _ => Why::Cancelled,
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.cancellations.calls().remove(&self.key);
+    }
+}

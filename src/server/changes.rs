@@ -1,0 +1,76 @@
+//! Telling a client that the gallery changed, as long as its connection lives: unasked in the revisions that open with
+//! `initialize`, on a subscription since 2026-07-28.
+
+use std::{
+    future::Future,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{sync::watch, time::sleep};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
+
+/// Pictures of one call come in a row: the list is said to have changed once.
+const TOGETHER: Duration = Duration::from_secs(1);
+
+/// What one connection is told unasked. Over when the connection is: its last clone is dropped, or somebody ends it.
+#[derive(Debug, Clone)]
+pub(super) struct Announcements {
+    over: CancellationToken,
+    _over_when_dropped: Arc<DropGuard>,
+    begun: Arc<AtomicBool>,
+    /// Apart from the calls': a shutdown waits for those, and these end with their connection.
+    tasks: TaskTracker,
+}
+
+impl Announcements {
+    pub(super) fn new() -> Self {
+        Self::under(CancellationToken::new(), TaskTracker::new())
+    }
+
+    /// For a connection of its own; over with this one, at the latest.
+    pub(super) fn branch(&self) -> Self {
+        Self::under(self.over.child_token(), self.tasks.clone())
+    }
+
+    fn under(over: CancellationToken, tasks: TaskTracker) -> Self {
+        let guard = Arc::new(over.clone().drop_guard());
+        Self { over, _over_when_dropped: guard, begun: Arc::default(), tasks }
+    }
+
+    /// Announces for the rest of the connection; once, however often it is begun.
+    pub(super) fn begin(&self, announcing: impl Future<Output = ()> + Send + 'static) {
+        if !self.begun.swap(true, Ordering::Relaxed) {
+            let over = self.over.clone();
+            self.tasks.spawn(async move { over.run_until_cancelled(announcing).await });
+        }
+    }
+
+    pub(super) fn end(&self) {
+        self.over.cancel();
+    }
+
+    pub(super) async fn over(&self) {
+        self.over.cancelled().await;
+    }
+}
+
+/// Tells of changes until nobody can be told any more. A slow reader is told less often, never late and often.
+pub(super) async fn follow<E, N>(mut changes: watch::Receiver<u64>, mut tell: impl FnMut() -> N)
+where
+    N: Future<Output = Result<(), E>>,
+{
+    while changes.changed().await.is_ok() {
+        sleep(TOGETHER).await;
+        changes.mark_unchanged();
+        if tell().await.is_err() {
+            return;
+        }
+    }
+}

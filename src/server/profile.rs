@@ -1,0 +1,232 @@
+//! Clients differ in what they survive: one table says how large a result may be, how long a client waits, and what it
+//! shows. Unknown clients get the most careful values; the user's settings go first.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::preview::Room;
+
+mod known;
+
+pub use known::{KNOWN, Known, UNKNOWN};
+
+/// What the user says about all clients, and about single ones.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// For every client; `None` leaves it to the table.
+    pub answer_within: Option<Patience>,
+    pub preview: Preview,
+    /// `clients.NAME`, by the table's key or by the name that the client gives itself.
+    pub clients: BTreeMap<String, Override>,
+}
+
+impl Config {
+    /// Names that are set something and belong to no known client: as likely misspelt as meant.
+    pub fn strangers(&self) -> impl Iterator<Item = &str> {
+        let is_key = |name: &str| KNOWN.iter().any(|known| known.key.eq_ignore_ascii_case(name));
+        let names = self.clients.keys().map(String::as_str);
+        names.filter(move |name| !is_key(name) && Known::called(name).key == UNKNOWN.key)
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Preview {
+    pub mode: Mode,
+    /// All previews of one result together, in bytes before base64; `None` leaves it to the table.
+    pub max_bytes: Option<usize>,
+    /// The longer side, in pixels; `None` leaves it to the table.
+    pub max_side: Option<u32>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// A preview where the client shows it.
+    Auto,
+    /// Whatever is known of the client.
+    Always,
+    Never,
+}
+
+/// How long a client waits for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Patience {
+    /// After so long it gets a job instead.
+    For(Duration),
+    ToTheEnd,
+}
+
+impl Patience {
+    /// After so long; `None` is never.
+    pub fn limit(self) -> Option<Duration> {
+        match self {
+            Self::For(limit) => Some(limit),
+            Self::ToTheEnd => None,
+        }
+    }
+}
+
+/// `clients.NAME`: what is set replaces what the general settings and the table say.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Override {
+    pub answer_within: Option<Patience>,
+    pub max_result_bytes: Option<usize>,
+    pub preview: Option<Mode>,
+    pub preview_max_bytes: Option<usize>,
+    pub preview_max_side: Option<u32>,
+    pub structured: Option<Structured>,
+}
+
+/// What one client survives and shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Profile {
+    /// The table's key.
+    pub name: &'static str,
+    /// The longest serialized message of a result, base64 and all pictures included.
+    pub max_result_bytes: usize,
+    pub room: Room,
+    pub answer_within: Patience,
+    pub structured: Structured,
+    pub apps: Apps,
+}
+
+/// Whether `structuredContent` and `outputSchema` may stand beside pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Structured {
+    BesidePictures,
+    /// The client would drop the pictures.
+    NeverBesidePictures,
+}
+
+/// What becomes of image blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pictures {
+    /// The person or the model sees them.
+    Shown,
+    Dropped,
+}
+
+/// Whether a client opens MCP Apps, such as the viewer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Apps {
+    /// It does, or nothing is known of it: one that opens none passes over what it is told of them.
+    Offered,
+    /// It opens none: it is told of none.
+    Withheld,
+}
+
+/// The table, with the user's settings laid over it.
+#[derive(Debug, Clone)]
+pub struct Profiles {
+    config: Config,
+}
+
+impl Profiles {
+    #[must_use]
+    pub fn build(config: Config) -> Self {
+        Self { config }
+    }
+
+    /// The profile of the client that gives itself this name.
+    #[must_use]
+    pub fn of(&self, client: Option<&str>) -> Profile {
+        let known = client.map_or(&UNKNOWN, Known::called);
+        let set = self.set_for(known.key, client);
+        let general = self.config.preview;
+
+        let max_result_bytes = set.max_result_bytes.unwrap_or(known.max_result_bytes);
+        let shown = match set.preview.unwrap_or(general.mode) {
+            Mode::Auto => known.pictures,
+            Mode::Always => Pictures::Shown,
+            Mode::Never => Pictures::Dropped,
+        };
+        let bytes = set.preview_max_bytes.or(general.max_bytes).unwrap_or(known.room.bytes);
+        let side = general.max_side.unwrap_or(known.room.side).min(known.longest_side);
+        let room = Room {
+            bytes: if shown == Pictures::Dropped { 0 } else { bytes.min(most_for_pictures(max_result_bytes)) },
+            side: set.preview_max_side.unwrap_or(side),
+        };
+        Profile {
+            name: known.key,
+            max_result_bytes,
+            room,
+            answer_within: set.answer_within.or(self.config.answer_within).unwrap_or(known.answer_within),
+            structured: set.structured.unwrap_or(known.structured),
+            apps: known.apps,
+        }
+    }
+
+    /// What is set for the whole profile, and over it what is set for the client's own name.
+    fn set_for(&self, key: &str, client: Option<&str>) -> Override {
+        let by_key = self.config.clients.iter().filter(|(name, _)| name.eq_ignore_ascii_case(key));
+        let by_name =
+            self.config.clients.iter().filter(|(name, _)| client.is_some_and(|client| answers_to(client, name)));
+        by_key.chain(by_name).fold(Override::default(), |below, (_, above)| above.over(below))
+    }
+}
+
+impl Override {
+    fn over(self, below: Self) -> Self {
+        Self {
+            answer_within: self.answer_within.or(below.answer_within),
+            max_result_bytes: self.max_result_bytes.or(below.max_result_bytes),
+            preview: self.preview.or(below.preview),
+            preview_max_bytes: self.preview_max_bytes.or(below.preview_max_bytes),
+            preview_max_side: self.preview_max_side.or(below.preview_max_side),
+            structured: self.structured.or(below.structured),
+        }
+    }
+}
+
+/// Base64 adds a third: so pictures take five sixths of a message, and the texts have the rest.
+fn most_for_pictures(max_result_bytes: usize) -> usize {
+    max_result_bytes / 8 * 5
+}
+
+/// Whether a client that calls itself `client` is meant by `name`: the same in any case, or with a version or a variant
+/// behind it, as in `Visual Studio Code - Insiders`.
+fn answers_to(client: &str, name: &str) -> bool {
+    let Some((start, rest)) = client.split_at_checked(name.len()) else { return false };
+    start.eq_ignore_ascii_case(name) && !rest.starts_with(|next: char| next.is_alphanumeric())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_known_in_any_case_and_with_a_variant_behind_them() {
+        let key = |name| Known::called(name).key;
+        assert_eq!(key("claude-ai"), "claude-desktop");
+        assert_eq!(key("claude-ai (via mcp-remote 0.1.37)"), "claude-desktop");
+        assert_eq!(key("Anthropic/ClaudeAI"), "claude-desktop");
+        assert_eq!(key("claude-code"), "claude-code");
+        assert_eq!(key("cursor-vscode"), "cursor");
+        assert_eq!(key("VISUAL STUDIO CODE"), "vscode");
+        assert_eq!(key("Visual Studio Code - Insiders"), "vscode");
+        assert_eq!(key("gemini-cli-mcp-client-openai"), "gemini-cli");
+        assert_eq!(key("openai-mcp (Codex)"), "codex");
+        assert_eq!(key("openai-mcp (ChatGPT)"), "chatgpt");
+        assert_eq!(key("openai-mcp"), "chatgpt");
+        for stranger in ["", "cursors", "claude", "my-claude-code", "Ünbekannt", "visual"] {
+            assert_eq!(key(stranger), "unknown", "{stranger}");
+        }
+    }
+
+    #[test]
+    fn names_that_fit_no_known_client_are_found() {
+        let preview = Preview { mode: Mode::Auto, max_bytes: None, max_side: None };
+        let names = ["curser", "Cursor", "vscode", "Visual Studio Code - Insiders", "claude"];
+        let clients = names.map(|name| (name.to_owned(), Override::default())).into();
+        let config = Config { answer_within: None, preview, clients };
+        assert_eq!(config.strangers().collect::<Vec<_>>(), ["claude", "curser"]);
+    }
+
+    #[test]
+    fn no_two_clients_share_a_key_or_a_name() {
+        let mut all: Vec<_> = KNOWN.iter().flat_map(|known| known.names.iter().chain([&known.key])).collect();
+        all.sort_unstable();
+        let keys = KNOWN.iter().filter(|known| known.names.contains(&known.key)).count();
+        let count = all.len();
+        all.dedup();
+        assert_eq!(all.len(), count - keys);
+    }
+}

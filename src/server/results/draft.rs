@@ -1,0 +1,102 @@
+//! A result before it is sent: its parts, and what they come to on the wire.
+
+use std::io;
+
+use rmcp::model::{CallToolResult, ContentBlock, Resource};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::{media::Encoded, text};
+
+/// The parts of a result, in the order in which the client gets them.
+pub(super) struct Draft {
+    pub text: String,
+    /// What the person should know besides.
+    pub notes: Vec<String>,
+    pub pictures: Vec<Encoded>,
+    pub links: Vec<Resource>,
+    pub structured: Option<Map<String, Value>>,
+}
+
+/// What a content block takes besides what is in it: braces, its type and the names of its fields.
+const BLOCK: usize = 60;
+
+impl Draft {
+    /// Says something more, wherever warnings are told.
+    pub(super) fn note(&mut self, note: &str) {
+        self.notes.push(note.to_owned());
+        if let Some(Value::Array(told)) = self.structured.as_mut().and_then(|fields| fields.get_mut("warnings")) {
+            told.push(note.into());
+        }
+    }
+
+    /// Keeps the start of the latest of them: as many as still tell something.
+    pub(super) fn shorten_notes(&mut self) {
+        const LATEST: usize = 10;
+        const LENGTH: usize = 200;
+        self.notes.drain(..self.notes.len().saturating_sub(LATEST));
+        self.notes.iter_mut().for_each(|note| *note = text::clip(note, LENGTH).into_owned());
+    }
+
+    /// In serialized bytes, never too few.
+    pub(super) fn size(&self) -> usize {
+        let texts = [serialized(&self.text), serialized(&self.all_notes()), serialized(&self.structured)];
+        let links = self.links.iter().map(|link| serialized(link) + BLOCK);
+        let pictures = self.pictures.iter().map(|picture| base64(picture.bytes().len()) + BLOCK);
+        texts.into_iter().chain([2 * BLOCK]).chain(links).chain(pictures).sum()
+    }
+
+    pub(super) fn into_result(self, result: impl FnOnce(Vec<ContentBlock>) -> CallToolResult) -> CallToolResult {
+        let notes = self.all_notes().map(ContentBlock::text);
+        let mut content = vec![ContentBlock::text(self.text)];
+        content.extend(notes);
+        content.extend(self.pictures.iter().map(image));
+        content.extend(self.links.into_iter().map(ContentBlock::resource_link));
+        let mut result = result(content);
+        result.structured_content = self.structured.map(Value::Object);
+        result
+    }
+
+    /// All of them in one block, one a line.
+    fn all_notes(&self) -> Option<String> {
+        let notes: Vec<_> = self.notes.iter().map(|note| format!("Note: {note}")).collect();
+        (!notes.is_empty()).then(|| notes.join("\n"))
+    }
+}
+
+fn image(picture: &Encoded) -> ContentBlock {
+    ContentBlock::image(base64_simd::STANDARD.encode_to_string(picture.bytes()), picture.format().media_type())
+}
+
+/// How long so many bytes are in base64.
+fn base64(bytes: usize) -> usize {
+    bytes.div_ceil(3) * 4
+}
+
+/// How many bytes `pictures` pictures may have together so that, with their blocks, they take `serialized` bytes at most.
+pub(super) fn picture_bytes(serialized: usize, pictures: usize) -> usize {
+    // Each is padded on its own.
+    const PADDING: usize = 4;
+    serialized.saturating_sub(pictures * (BLOCK + PADDING)) / 4 * 3
+}
+
+/// What a value takes in JSON, without writing it anywhere.
+pub(super) fn serialized(value: &impl Serialize) -> usize {
+    struct Count(usize);
+
+    impl io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    let mut count = Count(0);
+    // What has no form in JSON is not sent either.
+    drop(serde_json::to_writer(&mut count, value));
+    count.0
+}

@@ -1,0 +1,116 @@
+//! Jobs as tasks, for clients that declare `io.modelcontextprotocol/tasks`: the same job, asked for by `tasks/get`
+//! instead of get-result.
+
+use chrono::{SecondsFormat, Utc};
+use rmcp::{
+    ErrorData, RoleServer,
+    model::{
+        CallToolResult, CancelTaskParams, DetailedTask, GetTaskParams, GetTaskResult, JsonObject, Task, TaskPayload,
+        TaskStatus, UpdateTaskParams,
+    },
+    service::RequestContext,
+};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use super::{
+    Server,
+    results::{self, Shape},
+    tools::requester,
+};
+use crate::{
+    job::{Job, JobId, Owner, State},
+    news::News,
+    text,
+    tools::{Code, Failed, Jobs, Outcome, ToolError},
+};
+
+const POLL_MS: u64 = 1_000;
+
+type Done = Result<Outcome, Failed>;
+
+/// Whether this client may be given a task.
+pub(super) fn are_known_to(context: &RequestContext<RoleServer>) -> bool {
+    context.client_capabilities().is_some_and(|client| client.supports_tasks())
+}
+
+/// A job as a task.
+pub(super) fn task(jobs: &Jobs, id: &JobId, job: &Job<Done>) -> Task {
+    let started = job.started_at.to_rfc3339_opts(SecondsFormat::Millis, true);
+    let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+    let keep_for = u64::try_from(jobs.keep_for().as_millis()).unwrap_or(u64::MAX);
+    let task = Task::new(id.as_str(), TaskStatus::Working, started, now).with_ttl_ms(keep_for);
+    match &job.state {
+        State::Running { stage, .. } => task.with_status_message(stage).with_poll_interval_ms(POLL_MS),
+        State::Finished(_) | State::Interrupted => task,
+    }
+}
+
+pub(super) async fn get(
+    server: &Server,
+    params: GetTaskParams,
+    context: &RequestContext<RoleServer>,
+) -> Result<GetTaskResult, ErrorData> {
+    let (owner, id) = address(&params.task_id, context)?;
+    let get_result = &server.parts.get_result;
+    let job = get_result.jobs.wait(&owner, &id, Instant::now(), &News::unheard()).await;
+    let job = job.ok_or_else(|| unknown(&params.task_id))?;
+    let task = task(&get_result.jobs, &id, &job);
+    let payload = match &job.state {
+        State::Running { .. } => TaskPayload::Working,
+        State::Finished(Err(failed)) if failed.report.code == Code::Cancelled => TaskPayload::Cancelled,
+        State::Finished(_) | State::Interrupted => {
+            let shape = Shape::of(&server.parts, context);
+            match get_result.outcome(&id, job, shape.profile.room).await {
+                Ok(outcome) => completed(&results::answer(outcome, &shape).await),
+                // The one failure that no tool told.
+                Err(error @ ToolError::Interrupted) => {
+                    TaskPayload::Failed { error: object(json!(ErrorData::internal_error(error.text(), None))) }
+                }
+                Err(error) => completed(&results::failure(&error, &shape)),
+            }
+        }
+    };
+    Ok(GetTaskResult::new(DetailedTask::new(task, payload)))
+}
+
+pub(super) async fn cancel(
+    server: &Server,
+    params: CancelTaskParams,
+    context: &RequestContext<RoleServer>,
+) -> Result<(), ErrorData> {
+    let (owner, id) = address(&params.task_id, context)?;
+    server.parts.get_result.jobs.cancel(&owner, &id).await.ok_or_else(|| unknown(&params.task_id))
+}
+
+/// No task ever asks for anything, so what comes answers nothing.
+pub(super) async fn update(
+    server: &Server,
+    params: UpdateTaskParams,
+    context: &RequestContext<RoleServer>,
+) -> Result<(), ErrorData> {
+    let (owner, id) = address(&params.task_id, context)?;
+    let job = server.parts.get_result.jobs.wait(&owner, &id, Instant::now(), &News::unheard()).await;
+    job.map(drop).ok_or_else(|| unknown(&params.task_id))
+}
+
+/// Who asks for which job.
+fn address(task: &str, context: &RequestContext<RoleServer>) -> Result<(Owner, JobId), ErrorData> {
+    let id = JobId::parse(task).ok_or_else(|| unknown(task))?;
+    Ok((requester(&context.extensions).owner, id))
+}
+
+fn unknown(task: &str) -> ErrorData {
+    ErrorData::invalid_params(format!("there is no task {}", text::brief(task, 40)), None)
+}
+
+fn completed(result: &CallToolResult) -> TaskPayload {
+    TaskPayload::Completed { result: object(json!(result)) }
+}
+
+fn object(value: Value) -> JsonObject {
+    match value {
+        Value::Object(fields) => fields,
+        _ => JsonObject::new(),
+    }
+}

@@ -1,0 +1,71 @@
+// From a tool's result, as the host hands it over, to what there is to see. Knows neither the page nor the host.
+
+const PICTURE = /^image\/(png|jpeg|webp|gif)$/;
+
+/** Only pictures become addresses: nothing else from outside is ever loaded. */
+const dataUrl = ({ data, blob, mimeType }) => (PICTURE.test(mimeType) ? `data:${mimeType};base64,${data ?? blob}` : null);
+
+const ofType = (result, type) => (result.content ?? []).filter((block) => block?.type === type);
+
+const fileName = (path) => path?.split(/[\\/]/).pop();
+
+/** What a result of `create-image`, `edit-image` or `get-result` tells. Also without structured content. */
+function readResult(result, input = {}) {
+  const told = result.structuredContent ?? {};
+  const [text = "", ...notes] = ofType(result, "text").map((block) => block.text);
+  const links = ofType(result, "resource_link");
+  const previews = ofType(result, "image").map(dataUrl).filter(Boolean);
+  const prompt = input.prompt ?? links[0]?.title ?? "";
+  const common = { told, text, prompt, warnings: [...(told.warnings ?? notes.map((note) => note.replace(/^Note: /, "")))] };
+
+  if (result.isError || told.error) return { ...common, kind: "failed", error: told.error ?? { message: text } };
+  if (told.status === "running") return { ...common, kind: "running", sketches: previews };
+
+  const images = told.images ?? (links.length ? links.map(fromLink) : previews.map(() => ({})));
+  const failed = (told.failed ?? []).map((failure) => missed(failure, common.warnings));
+  if (!images.length && !failed.length && text) return { ...common, kind: "text" };
+
+  // Fewer previews than pictures: which is which cannot be known, or one shows them all.
+  const each = previews.length === images.length;
+  const pictures = images.map((image, at) => ({
+    ...image,
+    number: at + 1,
+    name: fileName(image.path) ?? `picture-${at + 1}.png`,
+    seen: each ? previews[at] : null,
+  }));
+  return { ...common, kind: "pictures", pictures, failed, overview: each ? [] : previews };
+}
+
+/** Why a picture was not made, once: its warning has the same words, and a remedy after them. */
+function missed({ index, error }, warnings) {
+  const start = `Picture ${index + 1} failed: `;
+  const at = warnings.findIndex((warning) => warning.startsWith(start));
+  const [warning] = at < 0 ? [] : warnings.splice(at, 1);
+  return { number: index + 1, why: warning?.slice(start.length) ?? error?.message };
+}
+
+const fromLink = ({ uri, name, mimeType, size }) => ({ uri, path: name, media_type: mimeType, bytes: size });
+
+/** Model, size, quality, cost and time, as far as they are known, each in a few characters. */
+function facts({ told, pictures }, locale) {
+  const sizes = new Set(pictures.map(dimensions).filter(Boolean));
+  const cost = told.cost_usd === undefined ? null : money(told.cost_usd, locale);
+  const replaced = told.requested_model && `for ${told.requested_model}`;
+  const model = [told.model, replaced].filter(Boolean).join(" ");
+  const quality = told.quality && `${told.quality} quality`;
+  return [model, ...sizes, quality, cost, told.elapsed_ms && duration(told.elapsed_ms)].filter(Boolean);
+}
+
+const dimensions = ({ width, height }) => (width && height ? `${width} × ${height}` : null);
+
+const money = (usd, locale) =>
+  new Intl.NumberFormat(locale, { style: "currency", currency: "USD", maximumFractionDigits: 4 }).format(usd);
+
+const duration = (ms) => {
+  const seconds = Math.round(ms / 1000);
+  return seconds < 60 ? `${Math.max(seconds, 1)} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+};
+
+const weight = (bytes) =>
+  bytes >= 1e6 ? `${(bytes / 1e6).toFixed(1)} MB` : `${Math.max(1, Math.round(bytes / 1e3))} kB`;
+

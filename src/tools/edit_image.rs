@@ -1,0 +1,42 @@
+//! edit-image: n pictures from one prompt and pictures to start from. How they are made stands in `pictures.rs`.
+
+use std::sync::Arc;
+
+use super::{
+    Effect, Pace, Tool, ToolError, arguments,
+    pictures::{Created, Studio},
+    references::References,
+};
+use crate::call::Call;
+
+mod args;
+mod fit;
+mod start;
+
+pub use args::Args;
+
+#[derive(Debug)]
+pub struct EditImage {
+    pub studio: Arc<Studio>,
+    pub references: References,
+}
+
+impl Tool for EditImage {
+    const NAME: &'static str = "edit-image";
+    const TITLE: &'static str = "Edit image";
+    const DESCRIPTION: &'static str =
+        "Change, extend or combine pictures with an OpenAI image model. All else is as in create-image.";
+    const EFFECT: Effect = Effect::Adds;
+    const PACE: Pace = Pace::Slow;
+    type Args = Args;
+    type Output = Created;
+
+    async fn run(&self, args: Args, call: &Call) -> Result<Created, ToolError> {
+        let arguments = arguments::as_given(&args);
+        let (wanted, sources) = args.split()?;
+        let request = wanted.parse(&self.studio.catalogue)?.recorded(Self::NAME, arguments);
+        let tickets = self.studio.enter(&request, call)?;
+        let start = self.studio.wait(call, self.open(&sources, &self.studio.terms(call))).await??;
+        self.studio.make(start.leading_to(request), tickets, call).await
+    }
+}

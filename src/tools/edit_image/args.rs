@@ -1,0 +1,82 @@
+//! edit-image's arguments: create-image's, and the pictures to start from.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::tools::{
+    ToolError,
+    pictures::{self, BACKGROUNDS, FORMATS, MODERATIONS, QUALITIES},
+    references::{Named, Source},
+};
+
+/// The Images API's limit. <https://platform.openai.com/docs/api-reference/images/createEdit>
+const MOST_IMAGES: usize = 16;
+
+/// What create-image explains is not explained again: every word of it would stand in every conversation.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Args {
+    /// What to change, and what to keep.
+    pub prompt: String,
+    /// Pictures to start from: whole paths, image:// URIs, https or data URLs.
+    #[schemars(with = "Vec<String>", length(min = 1, max = 16))]
+    pub images: Vec<Named>,
+    /// A PNG as large as the first picture, see-through where that may change.
+    #[schemars(with = "Option<String>")]
+    pub mask: Option<Named>,
+    pub model: Option<String>,
+    pub size: Option<String>,
+    #[schemars(extend("enum" = QUALITIES))]
+    pub quality: Option<String>,
+    #[schemars(range(min = 1, max = 10))]
+    pub n: Option<u32>,
+    #[schemars(extend("enum" = BACKGROUNDS))]
+    pub background: Option<String>,
+    #[schemars(extend("enum" = FORMATS))]
+    pub output_format: Option<String>,
+    #[schemars(range(min = 0, max = 100))]
+    pub output_compression: Option<u8>,
+    #[schemars(extend("enum" = MODERATIONS))]
+    pub moderation: Option<String>,
+    pub style: Option<String>,
+    pub name: Option<String>,
+}
+
+/// What an edit starts from, as it was named.
+#[derive(Debug)]
+pub struct Sources {
+    pub images: Vec<Source>,
+    pub mask: Option<Source>,
+}
+
+impl Args {
+    /// What the picture is to be, and what it starts from.
+    pub fn split(self) -> Result<(pictures::Args, Sources), ToolError> {
+        let count = self.images.len();
+        if !(1..=MOST_IMAGES).contains(&count) {
+            return Err(ToolError::InvalidArgument(format!(
+                "`images` names {count} pictures: it must be from 1 to {MOST_IMAGES}"
+            )));
+        }
+        let images = self.images.into_iter().zip(1..);
+        let images = images.map(|(named, number)| Source::parse(&format!("`images` {number}"), named));
+        let sources = Sources {
+            images: images.collect::<Result<_, _>>()?,
+            mask: self.mask.map(|named| Source::parse("`mask`", named)).transpose()?,
+        };
+        let wanted = pictures::Args {
+            prompt: self.prompt,
+            model: self.model,
+            size: self.size,
+            quality: self.quality,
+            n: self.n,
+            background: self.background,
+            output_format: self.output_format,
+            output_compression: self.output_compression,
+            moderation: self.moderation,
+            style: self.style,
+            name: self.name,
+        };
+        Ok((wanted, sources))
+    }
+}

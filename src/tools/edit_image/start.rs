@@ -1,0 +1,91 @@
+//! What an edit starts from, opened and held against what the Images API takes, before anything is sent.
+//! <https://platform.openai.com/docs/api-reference/images/createEdit>
+
+use super::{EditImage, args::Sources, fit};
+use crate::{
+    media::{Dimensions, Format, Reference},
+    openai::Terms,
+    text,
+    tools::{ToolError, pictures::Request, references::Opened},
+};
+
+/// Pictures must be below 50 MB, masks below 4 MB.
+const PICTURE_LIMIT: u64 = 50_000_000;
+const MASK_LIMIT: u64 = 4_000_000;
+
+/// The pictures of an edit, fit to be sent.
+#[derive(Debug, Default)]
+pub(super) struct Start {
+    images: Vec<Reference>,
+    mask: Option<Reference>,
+    parents: Vec<String>,
+    warnings: Vec<String>,
+}
+
+impl EditImage {
+    /// Opens and checks every picture, one after the other, so that of those too large one at a time is scaled down.
+    pub(super) async fn open(&self, sources: &Sources, terms: &Terms) -> Result<Start, ToolError> {
+        let mut start = Start::default();
+        for source in &sources.images {
+            let opened = self.references.open(source, terms).await?;
+            self.add(opened, &mut start).await?;
+        }
+        if let (Some(source), Some(first)) = (&sources.mask, start.images.first()) {
+            let opened = self.references.open(source, terms).await?;
+            check_mask(&opened, first.dimensions).map_err(|why| ToolError::InvalidArgument(why).at(&opened.which))?;
+            start.mask = Some(opened.reference);
+        }
+        Ok(start)
+    }
+
+    async fn add(&self, opened: Opened, start: &mut Start) -> Result<(), ToolError> {
+        let Opened { mut reference, parent, which, .. } = opened;
+        if reference.content.length() >= PICTURE_LIMIT {
+            let from = text::bytes(reference.content.length());
+            reference = fit::below(PICTURE_LIMIT, reference, &self.studio.previews).await.ok_or_else(|| {
+                let why = format!("it is {from} and cannot be scaled down here: save it smaller than 50 MB");
+                ToolError::InvalidArgument(why).at(&which)
+            })?;
+            let to = reference.dimensions;
+            let warning = format!("{which} was scaled down to {to}: it is {from}, and only less than 50 MB is taken.");
+            start.warnings.push(warning);
+        }
+        start.images.push(reference);
+        start.parents.push(parent);
+        Ok(())
+    }
+}
+
+impl Start {
+    /// The request that starts from these pictures.
+    pub(super) fn leading_to(self, mut request: Request) -> Request {
+        request.picture.references = self.images;
+        request.picture.mask = self.mask;
+        request.origin.parents = self.parents;
+        request.warnings.extend(self.warnings);
+        request
+    }
+}
+
+fn check_mask(mask: &Opened, first: Dimensions) -> Result<(), String> {
+    let right = format!("make the mask a PNG of {first} with see-through pixels where the picture may change");
+    let Reference { format, dimensions, content, .. } = &mask.reference;
+    if *format != Format::Png {
+        return Err(format!("it is {}: {right}", format.media_type()));
+    }
+    if !has_alpha(&mask.head) {
+        return Err(format!("it has no alpha channel: {right}"));
+    }
+    if *dimensions != first {
+        return Err(format!("it is {dimensions}, the first picture {first}: {right}"));
+    }
+    if content.length() >= MASK_LIMIT {
+        return Err(format!("it is {}: {right}, smaller than 4 MB", text::bytes(content.length())));
+    }
+    Ok(())
+}
+
+/// Whether the colour type in a PNG's header has an alpha channel (PNG specification, 11.2.1).
+fn has_alpha(png: &[u8]) -> bool {
+    matches!(png.get(25), Some(4 | 6))
+}

@@ -1,0 +1,205 @@
+//! get-result: what a call that went on as a job has come to, exactly as the call would have told it.
+
+use std::{borrow::Cow, fmt::Write as _, time::Duration};
+
+use chrono::Utc;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize, Serializer};
+use serde_json::json;
+
+use super::{
+    Effect, Failed, Jobs, Outcome, Output, Pace, Shows, Tool, ToolError, arguments,
+    ask_openai::Answered,
+    outcome::Running,
+    pictures::{Created, Image},
+};
+use crate::{
+    artifact::{Artifact, Artifacts},
+    call::Call,
+    job::{Job, JobId, Owner, Standing, State},
+    media::Encoded,
+    preview::{Previews, Room},
+    text,
+};
+
+/// Shorter than the shortest time that clients wait.
+const MOST_WAIT: u64 = 45;
+/// How many of the caller's own jobs are told of when the one asked for is not there.
+const MOST_TOLD: usize = 5;
+
+#[derive(Debug)]
+pub struct GetResult {
+    pub jobs: Jobs,
+    pub artifacts: Artifacts,
+    pub previews: Previews,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Args {
+    /// The handle.
+    pub job: String,
+    /// Answer after so long even if it still runs [default: 45].
+    #[schemars(range(min = 0, max = MOST_WAIT))]
+    pub wait_seconds: Option<u64>,
+    /// Stop the job.
+    pub cancel: Option<bool>,
+}
+
+/// Another call's outcome.
+#[derive(Debug)]
+pub struct Collected(Outcome);
+
+impl Tool for GetResult {
+    const NAME: &'static str = "get-result";
+    const TITLE: &'static str = "Get result";
+    const DESCRIPTION: &'static str = "Wait for a call that was answered with status running and a job, and get its \
+         result. If it still runs, call again. The result stays available.";
+    const EFFECT: Effect = Effect::Steers;
+    const PACE: Pace = Pace::Quick;
+    type Args = Args;
+    type Output = Collected;
+
+    async fn run(&self, args: Args, call: &Call) -> Result<Collected, ToolError> {
+        let seconds = arguments::within("wait_seconds", args.wait_seconds.unwrap_or(MOST_WAIT), 0, MOST_WAIT)?;
+        let wait = Duration::from_secs(seconds);
+        let Some(id) = JobId::parse(&args.job) else { return Err(self.no_such(&args.job, &call.owner).await) };
+        if args.cancel == Some(true) {
+            // What it has come to is told below, also when it had ended already.
+            self.jobs.cancel(&call.owner, &id).await;
+        }
+        let waiting = self.jobs.wait(&call.owner, &id, call.deadline(wait), &call.news);
+        // The wait has an end of its own; only its client can end it earlier, and that leaves the job alone.
+        let job = call.wait(call.deadline(Duration::MAX), waiting).await.map_err(|_| ToolError::Cancelled)?;
+        match job {
+            Some(job) => self.outcome(&id, job, call.room).await.map(Collected),
+            None => Err(self.no_such(id.as_str(), &call.owner).await),
+        }
+    }
+}
+
+impl GetResult {
+    /// What is known of a job, as its call would have told it.
+    ///
+    /// # Errors
+    /// The call's own failure, or [`ToolError::Interrupted`] when nothing was saved.
+    pub async fn outcome(
+        &self,
+        id: &JobId,
+        job: Job<Result<Outcome, Failed>>,
+        room: Room,
+    ) -> Result<Outcome, ToolError> {
+        match job.state {
+            State::Running { stage, elapsed } => Ok(Outcome::running(id, &stage, elapsed)),
+            State::Finished(Ok(outcome)) => Ok(outcome),
+            State::Finished(Err(failed)) => Err(ToolError::Earlier(Box::new(failed))),
+            State::Interrupted => {
+                let saved = self.artifacts.of_job(id.as_str(), job.started_at).await?;
+                if saved.is_empty() {
+                    return Err(ToolError::Interrupted);
+                }
+                let previews = self.previews(&saved, room).await;
+                Ok(partial(saved, previews))
+            }
+        }
+    }
+
+    /// Of those that are still there.
+    async fn previews(&self, saved: &[Artifact], room: Room) -> Vec<Encoded> {
+        let of = u32::try_from(saved.len()).unwrap_or(u32::MAX);
+        let mut previews = Vec::new();
+        for artifact in saved {
+            if let Ok((_, original)) = self.artifacts.fetch(&artifact.id).await {
+                previews.extend(self.previews.shrink(&original, room, of).await);
+            }
+        }
+        previews
+    }
+
+    /// Names the caller's own jobs: its client may have given up before it learnt the handle.
+    async fn no_such(&self, asked: &str, owner: &Owner) -> ToolError {
+        let mut message = format!("there is no job `{}`", text::brief(asked, 40));
+        let own = self.jobs.newest(owner, MOST_TOLD).await;
+        message.push_str(if own.is_empty() { "; you have none" } else { "; your newest are:" });
+        for (number, job) in own.iter().enumerate() {
+            let age = (Utc::now() - job.started_at).to_std().unwrap_or_default();
+            let standing = match job.standing {
+                Standing::Running => "running",
+                Standing::Finished => "finished",
+                Standing::Interrupted => "interrupted",
+            };
+            let (id, tool, age) = (&job.id, &job.tool, text::duration(Duration::from_secs(age.as_secs())));
+            let comma = if number > 0 { "," } else { "" };
+            // Writing to a text cannot fail.
+            let _ = write!(message, "{comma} {id} ({tool}, {standing}, begun {age} ago)");
+        }
+        ToolError::NoSuchJob(message)
+    }
+}
+
+/// The pictures of a job that was interrupted, told as create-image tells pictures.
+fn partial(saved: Vec<Artifact>, previews: Vec<Encoded>) -> Outcome {
+    let images: Vec<_> = saved.iter().map(Image::of).collect();
+    let structured = [("status".to_owned(), json!("partial")), ("images".to_owned(), json!(images))];
+    let mut outcome = Outcome {
+        text: Image::lines(&images),
+        warnings: Vec::new(),
+        previews,
+        artifacts: saved,
+        structured: structured.into_iter().collect(),
+    };
+    outcome.warn(
+        "The server ended while the job ran: this is what was saved. What is missing may have been billed.".to_owned(),
+    );
+    outcome
+}
+
+impl Output for Collected {
+    const SHOWS: Shows = Shows::Pictures;
+
+    fn text(&self) -> String {
+        self.0.text.clone()
+    }
+
+    fn warnings(&mut self) -> &mut Vec<String> {
+        &mut self.0.warnings
+    }
+
+    fn previews(&self) -> &[Encoded] {
+        &self.0.previews
+    }
+
+    fn artifacts(&self) -> &[Artifact] {
+        &self.0.artifacts
+    }
+}
+
+impl Serialize for Collected {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.structured.serialize(serializer)
+    }
+}
+
+// What any slow tool may give back.
+#[derive(JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum Any {
+    Text(Answered),
+    Pictures(Created),
+    Running(Running),
+}
+
+impl JsonSchema for Collected {
+    fn schema_name() -> Cow<'static, str> {
+        "Collected".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        Any::json_schema(generator)
+    }
+}

@@ -1,0 +1,212 @@
+//! What became of n pictures: one result for all of them, an error only if none was made.
+
+use std::{ops::Add as _, path::PathBuf};
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::Request;
+use crate::{
+    artifact::Artifact,
+    call::Call,
+    media::Encoded,
+    money::{Usage, Usd},
+    openai::{Billing, Meta},
+    text::bytes,
+    tools::{Output, Report, Shows, ToolError, UsageReport, milliseconds},
+};
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Created {
+    /// `complete`, or `partial`: some of the pictures failed, see `failed`.
+    pub status: Status,
+    /// The pictures made.
+    pub images: Vec<Image>,
+    /// The pictures that were not made, while others were.
+    pub failed: Vec<Failed>,
+    /// The model that made them.
+    pub model: String,
+    /// The model that was asked for, when another answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested_model: Option<String>,
+    /// The size asked of the model: `auto` or `WxH`.
+    pub size: String,
+    /// The quality asked of the model.
+    pub quality: String,
+    /// Tokens used for all pictures, as the upstream reported them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageReport>,
+    /// Exact cost in US dollars of all pictures, failed ones included; absent where any part of it is unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<f64>")]
+    pub cost_usd: Option<Usd>,
+    /// What the person should know besides, such as arguments left out and models replaced.
+    pub warnings: Vec<String>,
+    /// The upstream's ids of the requests, for its support.
+    pub request_ids: Vec<String>,
+    /// HTTP requests that they took.
+    pub attempts: u32,
+    /// From the call to its answer, the queue included.
+    pub elapsed_ms: u64,
+    #[serde(skip)]
+    previews: Vec<Encoded>,
+    #[serde(skip)]
+    artifacts: Vec<Artifact>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum Status {
+    Complete,
+    Partial,
+}
+
+/// A picture made. Without `uri` and `path` it could not be kept: see `warnings`.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Image {
+    /// Reads back the original as an MCP resource.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub uri: Option<String>,
+    /// Where the original lies, absolute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// Such as image/png, found in the bytes.
+    pub media_type: String,
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+    /// Of the original's file.
+    pub bytes: u64,
+    /// The prompt as the model rewrote it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revised_prompt: Option<String>,
+}
+
+/// A picture that was not made.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Failed {
+    /// Which of the `n`, counted from 0.
+    pub index: usize,
+    /// Why.
+    pub error: Report,
+}
+
+/// One picture, paid for and looked after.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub image: Image,
+    pub artifact: Option<Artifact>,
+    pub preview: Option<Encoded>,
+    pub usage: Option<Usage>,
+    pub cost: Option<Usd>,
+    pub warnings: Vec<String>,
+    pub meta: Meta,
+}
+
+impl Request {
+    /// The result of the whole call: an error only if no picture was made at all.
+    pub(super) fn created(self, results: Vec<Result<Made, ToolError>>, call: &Call) -> Result<Created, ToolError> {
+        let mut made = Vec::new();
+        let mut errors = Vec::new();
+        for (index, result) in results.into_iter().enumerate() {
+            match result {
+                Ok(picture) => made.push(picture),
+                Err(error) => errors.push((index, error)),
+            }
+        }
+        if made.is_empty() && !errors.is_empty() {
+            // What may have been billed must not hide behind what may be tried again.
+            let gravest = errors.iter().position(|(_, error)| !error.is_retryable()).unwrap_or(0);
+            return Err(errors.swap_remove(gravest).1);
+        }
+        let failed: Vec<Failed> =
+            errors.iter().map(|(index, error)| Failed { index: *index, error: error.report() }).collect();
+
+        let mut warnings = self.warnings;
+        for warning in made.iter().flat_map(|picture| &picture.warnings) {
+            if !warnings.contains(warning) {
+                warnings.push(warning.clone());
+            }
+        }
+        warnings.extend(errors.iter().map(|(index, error)| format!("Picture {} failed: {}", index + 1, error.text())));
+        let lost = errors.iter().map(|(_, error)| (error.billing() == Billing::No).then_some(Usd::ZERO));
+        Ok(Created {
+            status: if failed.is_empty() { Status::Complete } else { Status::Partial },
+            model: self.model.id.to_string(),
+            requested_model: self.model.requested.map(String::from),
+            size: self.size,
+            quality: self.quality,
+            usage: made.iter().filter_map(|picture| picture.usage).reduce(Usage::add).map(UsageReport::from),
+            cost_usd: made.iter().map(|picture| picture.cost).chain(lost).sum(),
+            request_ids: made.iter().filter_map(|picture| picture.meta.request_id.clone()).collect(),
+            attempts: made.iter().map(|picture| picture.meta.attempts).sum(),
+            elapsed_ms: milliseconds(call.elapsed()),
+            artifacts: made.iter().filter_map(|picture| picture.artifact.clone()).collect(),
+            previews: made.iter().filter_map(|picture| picture.preview.clone()).collect(),
+            images: made.into_iter().map(|picture| picture.image).collect(),
+            failed,
+            warnings,
+        })
+    }
+}
+
+impl Image {
+    pub(super) fn new(original: &Encoded, kept: Option<&Artifact>, revised_prompt: Option<String>) -> Self {
+        Self {
+            uri: kept.map(|artifact| artifact.id.uri()),
+            path: kept.map(|artifact| artifact.path.clone()),
+            media_type: original.format().media_type().to_owned(),
+            width: original.dimensions().width,
+            height: original.dimensions().height,
+            bytes: original.bytes().len() as u64,
+            revised_prompt,
+        }
+    }
+
+    /// A picture that was kept earlier.
+    pub(in crate::tools) fn of(kept: &Artifact) -> Self {
+        Self {
+            uri: Some(kept.id.uri()),
+            path: Some(kept.path.clone()),
+            media_type: kept.format.media_type().to_owned(),
+            width: kept.dimensions.width,
+            height: kept.dimensions.height,
+            bytes: kept.bytes,
+            revised_prompt: kept.origin.revised_prompt.clone(),
+        }
+    }
+
+    /// The text that must be enough where a client drops everything else: a line for each.
+    pub(in crate::tools) fn lines(images: &[Self]) -> String {
+        images.iter().map(Self::line).collect::<Vec<_>>().join("\n")
+    }
+
+    fn line(&self) -> String {
+        let place = self.path.as_ref().map_or("not kept".into(), |path| path.display().to_string());
+        format!("{place} ({}x{}, {})", self.width, self.height, bytes(self.bytes))
+    }
+}
+
+impl Output for Created {
+    const SHOWS: Shows = Shows::Pictures;
+
+    fn text(&self) -> String {
+        Image::lines(&self.images)
+    }
+
+    fn warnings(&mut self) -> &mut Vec<String> {
+        &mut self.warnings
+    }
+
+    fn previews(&self) -> &[Encoded] {
+        &self.previews
+    }
+
+    fn artifacts(&self) -> &[Artifact] {
+        &self.artifacts
+    }
+}

@@ -1,0 +1,139 @@
+//! Pictures that a call names: files, kept pictures, addresses and data URLs, opened and known by their own bytes. Knows
+//! nothing of what they are for.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+
+use super::{ImageUrls, ToolError};
+use crate::{
+    artifact::{Artifacts, Stem},
+    inputs::Inputs,
+    media::{Content, Encoded, NotAPicture, Reference},
+    openai::{OpenAi, Terms},
+};
+
+mod source;
+
+use source::Place;
+pub use source::{Named, Source};
+
+/// A longer side is that of a decompression bomb, not of a picture.
+const LONGEST_SIDE: u32 = 16_384;
+
+/// Opens what calls name.
+#[derive(Debug, Clone)]
+pub struct References {
+    pub openai: OpenAi,
+    pub artifacts: Artifacts,
+    pub inputs: Inputs,
+    pub urls: ImageUrls,
+}
+
+/// A picture that a call names, opened.
+#[derive(Debug, Clone)]
+pub struct Opened {
+    pub reference: Reference,
+    /// The beginning of its bytes, all of its header in it.
+    pub head: Bytes,
+    /// What the record of its offspring calls it: an `image://` URI, or the name of a file from elsewhere.
+    pub parent: String,
+    /// Which one it is among the arguments, for errors.
+    pub which: String,
+}
+
+impl References {
+    /// The same, with more folders to read from.
+    #[must_use]
+    pub fn allowing(&self, folders: impl IntoIterator<Item = PathBuf>) -> Self {
+        Self { inputs: self.inputs.allowing(folders), ..self.clone() }
+    }
+
+    /// Opens a picture and reads its header; nothing else of it is looked at.
+    ///
+    /// # Errors
+    /// Whatever stands in its way, with its place among the arguments.
+    pub async fn open(&self, source: &Source, terms: &Terms) -> Result<Opened, ToolError> {
+        let Source { which, place } = source;
+        let (reference, head) = self.reference(place, terms).await.map_err(|error| error.at(which))?;
+        Ok(Opened { reference, head, parent: place.parent(), which: which.clone() })
+    }
+
+    async fn reference(&self, place: &Place, terms: &Terms) -> Result<(Reference, Bytes), ToolError> {
+        let (head, content) = head(self.content(place, terms).await?).await?;
+        let (format, dimensions) = (head.format(), head.dimensions());
+        if dimensions.width.max(dimensions.height) > LONGEST_SIDE {
+            return Err(unusable(format!("it is {dimensions}: make its sides {LONGEST_SIDE} pixels at most")));
+        }
+        let stem = Stem::parse(&place.name());
+        let name = format!("{}.{}", stem.as_ref().map_or("image", Stem::as_str), format.extension());
+        Ok((Reference { name, format, dimensions, content }, head.bytes().clone()))
+    }
+
+    async fn content(&self, place: &Place, terms: &Terms) -> Result<Content, ToolError> {
+        match (place, self.urls) {
+            (Place::File(path), _) => Ok(self.inputs.open(path).await?),
+            (Place::Kept(id), _) => Ok(self.artifacts.open(id).await?.1),
+            (Place::Web(url), ImageUrls::Fetched) => {
+                let picture = self.openai.download(url.as_str(), terms).await?;
+                Ok(Content::Memory(picture.bytes().clone()))
+            }
+            (Place::Web(_), ImageUrls::Refused) => Err(ToolError::UrlsRefused),
+            (Place::Inline(url), _) => Ok(Content::Memory(url.decode().map_err(|why| unusable(why.to_string()))?)),
+        }
+    }
+}
+
+/// What the first bytes say; read where it holds up nobody.
+async fn head(content: Content) -> Result<(Encoded, Content), ToolError> {
+    let read = tokio::task::spawn_blocking(move || Ok((read_head(&content)?, content))).await;
+    read.unwrap_or_else(|_| Err(unusable("reading it broke off; the log says more".into())))
+}
+
+/// As much as the header needs: some JPEGs carry megabytes of notes before it.
+fn read_head(content: &Content) -> Result<Encoded, ToolError> {
+    const MOST_HEADERS: usize = 64 << 10;
+    const ANY_HEADER: usize = 16 << 20;
+    let read = |limit| content.read(0, limit).map_err(|cause| unusable(format!("it cannot be read ({cause})")));
+    let head = match Encoded::sniff(read(MOST_HEADERS)?) {
+        Err(NotAPicture::Header) if content.length() > MOST_HEADERS as u64 => Encoded::sniff(read(ANY_HEADER)?),
+        head => head,
+    };
+    head.map_err(|why| match why {
+        NotAPicture::Format => unusable("it is no PNG, JPEG or WebP picture: convert it to one of them".into()),
+        NotAPicture::Header => unusable("its header is damaged or cut off: save it anew".into()),
+    })
+}
+
+fn unusable(why: String) -> ToolError {
+    ToolError::InvalidArgument(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::media::{Dimensions, Format};
+
+    /// A camera's JPEG: so many bytes of notes, 64 kB at most in each, then the frame header of 33x21.
+    fn jpeg(notes: usize) -> Content {
+        let mut bytes = vec![0xff, 0xd8];
+        for start in (0..notes).step_by(65_533) {
+            let length = (notes - start).min(65_533);
+            bytes.extend([0xff, 0xe2]);
+            bytes.extend(u16::try_from(length + 2).unwrap().to_be_bytes());
+            bytes.resize(bytes.len() + length, 7);
+        }
+        bytes.extend([0xff, 0xc0, 0, 17, 8, 0, 21, 0, 33, 3]);
+        Content::Memory(bytes.into())
+    }
+
+    #[test]
+    fn a_header_is_found_behind_megabytes_of_notes() {
+        for notes in [0, 60_000, 70_000, 5_000_000] {
+            let head = read_head(&jpeg(notes)).unwrap();
+            assert_eq!((head.format(), head.dimensions()), (Format::Jpeg, Dimensions { width: 33, height: 21 }));
+        }
+        let endless = read_head(&jpeg(20_000_000)).unwrap_err();
+        assert!(endless.to_string().contains("damaged or cut off"), "{endless}");
+    }
+}

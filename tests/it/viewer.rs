@@ -1,0 +1,55 @@
+//! The viewer's side of the protocol: where hosts find it, and what they get. What it shows is tested in a browser, by
+//! `.ci/viewer/run`.
+
+use serde_json::{Value, json};
+
+use crate::{peer::modern, session::Session};
+
+const URI: &str = "ui://mcp-openai/viewer";
+
+async fn page() -> Value {
+    let mut session = Session::start(Vec::new()).await;
+    session.request("resources/read", json!({ "uri": URI })).await["contents"][0].take()
+}
+
+#[tokio::test]
+async fn tools_that_give_pictures_name_it_and_no_other_does() {
+    let mut session = Session::start(Vec::new()).await;
+    let tools = session.request("tools/list", json!({})).await["tools"].take();
+    for tool in tools.as_array().unwrap() {
+        let gives_pictures = ["create-image", "edit-image", "get-result"].contains(&tool["name"].as_str().unwrap());
+        let named = if gives_pictures { json!(URI) } else { Value::Null };
+        assert_eq!(tool["_meta"]["ui"]["resourceUri"], named, "{}", tool["name"]);
+    }
+}
+
+#[tokio::test]
+async fn the_extension_is_declared_in_every_revision() {
+    let mut session = Session::start(Vec::new()).await;
+    let discovered = session.request("server/discover", modern(json!({}))).await;
+    let declared = json!({ "mimeTypes": ["text/html;profile=mcp-app"] });
+    assert_eq!(discovered["capabilities"]["extensions"]["io.modelcontextprotocol/ui"], declared);
+}
+
+#[tokio::test]
+async fn it_is_one_page_in_one_piece() {
+    let page = page().await;
+    assert_eq!((&page["uri"], &page["mimeType"]), (&json!(URI), &json!("text/html;profile=mcp-app")));
+    // No origin is declared, so none may be reached.
+    assert_eq!(page["_meta"], json!({ "ui": { "prefersBorder": true } }));
+    let text = page["text"].as_str().unwrap();
+    assert!(text.starts_with("<!doctype html>"));
+    for whole in ["style", "script"] {
+        assert_eq!(text.matches(&format!("</{whole}>")).count(), 1, "{whole}");
+    }
+    for outside in [" src=", "@import", "url(", "fetch(", "XMLHttpRequest", "import(", "eval(", "innerHTML"] {
+        assert!(!text.contains(outside), "the page says {outside}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_the_viewer_is_not_found() {
+    let mut session = Session::start(Vec::new()).await;
+    let other = session.request("resources/read", json!({ "uri": "ui://mcp-openai/other" })).await;
+    assert_eq!(other["error"]["code"], -32002, "{other}");
+}
