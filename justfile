@@ -20,9 +20,17 @@ lint:
 docs:
     UPDATE_DOCS=1 cargo test --test docs
 
+# the viewer in a headless Chromium; with a folder, screenshots too
+viewer-test *folder:
+    .ci/viewer/run {{ folder }}
+
 # how light and how fast it is, beside floors built in the same run
 bench:
     cargo run --release --quiet --package peers --bin bench
+
+# how much previews keep of a picture, beside other encoders
+previews *folder:
+    cargo run --release --quiet --package previews -- {{ folder }}
 
 # the whole gate
 ci:
