@@ -26,10 +26,21 @@ pub enum Wire {
 pub struct Surroundings {
     /// The upstream's base URL.
     pub upstream: String,
-    pub home: tempfile::TempDir,
+    home: tempfile::TempDir,
+    /// `answer_within`, where it is not left to the server.
+    patience: Option<&'static str>,
 }
 
 impl Surroundings {
+    pub fn of(upstream: String) -> io::Result<Self> {
+        Ok(Self { upstream, home: tempfile::tempdir()?, patience: None })
+    }
+
+    /// The same in a home of its own, where every call that takes longer than a blink becomes a job.
+    pub fn hurried(&self) -> io::Result<Self> {
+        Ok(Self { patience: Some("1ms"), ..Self::of(self.upstream.clone())? })
+    }
+
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new(program);
         command
@@ -38,6 +49,7 @@ impl Surroundings {
             .env("OPENAI_BASE_URL", &self.upstream)
             .env("OPENAI_API_KEY", "test")
             .env("MCP_OPENAI_IMAGES_DIR", self.pictures())
+            .envs(self.patience.map(|patience| ("MCP_OPENAI_ANSWER_WITHIN", patience)))
             .env("MCP_OPENAI_MAX_RUNNING", "128")
             .stderr(Stdio::null());
         command

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     child::Surroundings,
-    measure::{Bench, Rows, calls, pictures, start},
+    measure::{Bench, Rows, calls, jobs, pictures, start},
 };
 
 mod child;
@@ -24,12 +24,13 @@ mod table;
 
 type Part = fn(&Bench) -> Rows;
 
-const PARTS: [(&str, Part); 6] = [
+const PARTS: [(&str, Part); 7] = [
     ("start", start::start),
     ("latency", calls::latency),
     ("HTTP", calls::http),
     ("throughput", calls::throughput),
     ("pictures", pictures::pictures),
+    ("jobs", jobs::jobs),
     ("binary", start::binary_size),
 ];
 
@@ -50,7 +51,7 @@ fn main() -> Result<()> {
         ours,
         echo: programs.join("echo"),
         proxy: programs.join("proxy"),
-        surroundings: Surroundings { upstream: base_url, home: tempfile::tempdir()? },
+        surroundings: Surroundings::of(base_url)?,
     };
     print_machine(&bench.ours);
     table::print_head();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::{child::Surroundings, table::Row};
 
 pub mod calls;
+pub mod jobs;
 pub mod pictures;
 pub mod start;
 

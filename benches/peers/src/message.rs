@@ -27,6 +27,10 @@ pub fn ten_pictures(id: u64) -> String {
     call(id, "create-image", r#"{"prompt":"Waves under a fine grain","n":10}"#)
 }
 
+pub fn get_result(id: u64, job: &str) -> String {
+    call(id, "get-result", &format!(r#"{{"job":"{job}"}}"#))
+}
+
 fn call(id: u64, tool: &str, arguments: &str) -> String {
     format!(
         r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{tool}","arguments":{arguments}}}}}"#

@@ -97,6 +97,11 @@ impl Pinged {
     }
 }
 
+/// Whether an answer holds all pictures.
+pub fn check(answer: &[u8]) -> Result<()> {
+    preview_size(answer).map(drop)
+}
+
 /// The size of the first preview in a create-image answer, once it is known to hold all pictures.
 fn preview_size(answer: &[u8]) -> Result<(u32, u32)> {
     let answer: Value = serde_json::from_slice(answer)?;
