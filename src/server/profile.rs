@@ -78,8 +78,6 @@ pub struct Override {
 /// What one client survives and shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Profile {
-    /// The table's key.
-    pub name: &'static str,
     /// The longest serialized message of a result, base64 and all pictures included.
     pub max_result_bytes: usize,
     pub room: Room,
@@ -145,7 +143,6 @@ impl Profiles {
             side: set.preview_max_side.unwrap_or(side),
         };
         Profile {
-            name: known.key,
             max_result_bytes,
             room,
             answer_within: set.answer_within.or(self.config.answer_within).unwrap_or(known.answer_within),

@@ -127,7 +127,10 @@ impl Studio {
         }
         let artifact = kept.map_err(|error| warnings.push(not_kept(&error, preview.as_ref()))).ok();
         Made {
-            image: Image::new(&original, artifact.as_ref(), picture.revised_prompt),
+            image: match &artifact {
+                Some(kept) => Image::of(kept),
+                None => Image::unkept(&original, picture.revised_prompt),
+            },
             artifact,
             preview,
             usage: picture.usage,

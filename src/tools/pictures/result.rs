@@ -155,10 +155,11 @@ impl Request {
 }
 
 impl Image {
-    pub(super) fn new(original: &Encoded, kept: Option<&Artifact>, revised_prompt: Option<String>) -> Self {
+    /// A picture that could not be kept.
+    pub(super) fn unkept(original: &Encoded, revised_prompt: Option<String>) -> Self {
         Self {
-            uri: kept.map(|artifact| artifact.id.uri()),
-            path: kept.map(|artifact| artifact.path.clone()),
+            uri: None,
+            path: None,
             media_type: original.format().media_type().to_owned(),
             width: original.dimensions().width,
             height: original.dimensions().height,
@@ -167,7 +168,7 @@ impl Image {
         }
     }
 
-    /// A picture that was kept earlier.
+    /// A picture that was kept, just now or earlier.
     pub(in crate::tools) fn of(kept: &Artifact) -> Self {
         Self {
             uri: Some(kept.id.uri()),
