@@ -9,7 +9,9 @@ use crate::{
     artifact::Artifacts,
     catalogue::{Catalogue, Today},
     config::{Config, Upstream},
+    conversation::Conversations,
     inputs::Inputs,
+    ledger::Ledger,
     openai::OpenAi,
     preview::Previews,
     queue::Queue,
@@ -17,7 +19,7 @@ use crate::{
     server::{Parts, Server, profile::Profiles},
     tools::{
         Jobs, ask_openai::AskOpenai, create_image::CreateImage, edit_image::EditImage, get_result::GetResult,
-        pictures::Studio, references::References,
+        list_models::ListModels, pictures::Studio, references::References, upkeep::Upkeep,
     },
 };
 
@@ -32,10 +34,13 @@ pub struct App {
     pub openai: OpenAi,
     pub catalogue: Arc<Catalogue>,
     pub artifacts: Artifacts,
+    pub conversations: Conversations,
+    pub ledger: Ledger,
     pub ask_openai: Arc<AskOpenai>,
     pub create_image: Arc<CreateImage>,
     pub edit_image: Arc<EditImage>,
     pub get_result: Arc<GetResult>,
+    pub list_models: Arc<ListModels>,
     /// Everything that runs; a shutdown waits for it.
     pub tasks: TaskTracker,
     pub stop: CancellationToken,
@@ -61,42 +66,57 @@ impl App {
 
         let openai = OpenAi::build(config.openai.clone());
         let catalogue = Arc::new(Catalogue::build(config.catalogue.clone(), Today::Now)?);
+        let upkeep = Upkeep::build(openai.clone(), catalogue.clone(), tasks.clone(), stop.clone());
         let queue = Queue::build(config.queue);
         let artifacts = Artifacts::build(config.images.clone());
         let previews = Previews::build();
-        let ask_openai = Arc::new(AskOpenai {
-            openai: openai.clone(),
-            catalogue: catalogue.clone(),
-            queue: queue.clone(),
-            timeouts: config.timeouts,
-        });
-        let studio = Arc::new(Studio {
-            openai: openai.clone(),
-            catalogue: catalogue.clone(),
-            queue,
-            artifacts: artifacts.clone(),
-            previews: previews.clone(),
-            timeouts: config.timeouts,
-        });
-        let create_image = Arc::new(CreateImage { studio: studio.clone() });
         let references = References {
             openai: openai.clone(),
             artifacts: artifacts.clone(),
             inputs: Inputs::build(config.inputs.clone()),
             urls: config.image_urls,
         };
+        let conversations = Conversations::build(config.conversations.clone());
+        let ledger = Ledger::build(config.ledger.clone());
+        let ask_openai = Arc::new(AskOpenai {
+            openai: openai.clone(),
+            catalogue: catalogue.clone(),
+            upkeep: upkeep.clone(),
+            queue: queue.clone(),
+            references: references.clone(),
+            conversations: conversations.clone(),
+            ledger: ledger.clone(),
+            timeouts: config.timeouts,
+        });
+        let studio = Arc::new(Studio {
+            openai: openai.clone(),
+            catalogue: catalogue.clone(),
+            upkeep: upkeep.clone(),
+            queue,
+            artifacts: artifacts.clone(),
+            previews: previews.clone(),
+            conversations: conversations.clone(),
+            ledger: ledger.clone(),
+            timeouts: config.timeouts,
+        });
+        let create_image = Arc::new(CreateImage { studio: studio.clone() });
         let edit_image = Arc::new(EditImage { studio, references });
         let jobs = Jobs::build(config.jobs.clone(), tasks.clone());
-        let get_result = Arc::new(GetResult { jobs, artifacts: artifacts.clone(), previews });
+        let get_result =
+            Arc::new(GetResult { jobs, artifacts: artifacts.clone(), previews, ask_openai: Some(ask_openai.clone()) });
+        let list_models = Arc::new(ListModels { upkeep });
         Ok(Self {
             config,
             openai,
             catalogue,
             artifacts,
+            conversations,
+            ledger,
             ask_openai,
             create_image,
             edit_image,
             get_result,
+            list_models,
             tasks,
             stop,
             sandbox,
@@ -108,6 +128,8 @@ impl App {
     pub fn server(&self) -> Server {
         Server::build(Parts {
             artifacts: self.artifacts.clone(),
+            conversations: self.conversations.clone(),
+            ledger: self.ledger.clone(),
             previews: self.get_result.previews.clone(),
             get_result: self.get_result.clone(),
             catalogue: self.catalogue.clone(),
@@ -119,16 +141,21 @@ impl App {
         .with(self.create_image.clone())
         .with(self.edit_image.clone())
         .with(self.get_result.clone())
+        .with(self.list_models.clone())
     }
 
     /// Ends everything: stops what serves, and waits as long as the drain, 1 s at least, for pictures that are paid for
-    /// and not yet kept.
+    /// and not yet kept, and for responses that are to be stopped.
     pub async fn end(self) {
         const LEAST: Duration = Duration::from_secs(1);
         self.stop.cancel();
         self.sandbox.cancel();
         self.tasks.close();
-        if tokio::time::timeout(self.config.drain.max(LEAST), self.tasks.wait()).await.is_err() {
+        let ended = async {
+            self.tasks.wait().await;
+            self.openai.settled().await;
+        };
+        if tokio::time::timeout(self.config.drain.max(LEAST), ended).await.is_err() {
             tracing::warn!(tasks = self.tasks.len(), "left behind");
         }
     }

@@ -5,18 +5,15 @@ use std::{future::Future, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    job::{JobId, Owner},
-    news::News,
-    preview::Room,
-    queue::Caller,
-};
+use crate::{handle::Owner, job::JobId, news::News, preview::Room, queue::Caller};
 
 #[derive(Debug, Clone)]
 pub struct Call {
     pub caller: Caller,
-    /// Whose jobs it may see.
+    /// Whose jobs and conversations it may see.
     pub owner: Owner,
+    /// The program that calls, as it names itself.
+    pub client: String,
     pub news: News,
     /// What the previews of its result may take.
     pub room: Room,
@@ -34,17 +31,24 @@ pub enum Ended {
 }
 
 impl Call {
-    /// A call of the person at this machine, who waits to the end, that shows no pictures and is no job.
+    /// A call of the person at this machine by the command line, who waits to the end, that shows no pictures and is no job.
     #[must_use]
     pub fn new(caller: Caller, news: News, cancelled: CancellationToken) -> Self {
         let (owner, started) = (Owner::local(), Instant::now());
-        Self { caller, owner, news, room: Room::NONE, job: None, cancelled, started }
+        let client = "mcp-openai".to_owned();
+        Self { caller, owner, client, news, room: Room::NONE, job: None, cancelled, started }
     }
 
     /// Of this owner.
     #[must_use]
     pub fn of(self, owner: Owner) -> Self {
         Self { owner, ..self }
+    }
+
+    /// By the program of this name.
+    #[must_use]
+    pub fn by(self, client: String) -> Self {
+        Self { client, ..self }
     }
 
     /// With room for previews.
@@ -57,6 +61,12 @@ impl Call {
     #[must_use]
     pub fn as_job(self, job: Option<JobId>) -> Self {
         Self { job, ..self }
+    }
+
+    /// That began this long ago, in another process.
+    #[must_use]
+    pub fn since(self, elapsed: Duration) -> Self {
+        Self { started: self.started.checked_sub(elapsed).unwrap_or(self.started), ..self }
     }
 
     /// The moment the call must be over, counted from its start. A limit beyond what the clock can count is 30 years.

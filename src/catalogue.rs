@@ -1,37 +1,60 @@
 //! The model catalogue: what each model accepts, costs, and when it retires. Reads `models.toml`, embedded and
-//! overridable; a model that is not in it is sent as it is.
+//! overridable; a model that is not in it is sent as it is. Keeps what the upstream itself tells besides: which models
+//! it lists and when they retire, and what its refusals taught. Does not know how the upstream is asked.
 
-use std::{path::PathBuf, sync::OnceLock};
-
-use chrono::{Days, NaiveDate, Utc};
-
-use crate::{
-    model::ModelId,
-    money::{Usage, Usd},
+use std::{
+    collections::HashSet,
+    path::PathBuf,
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+    time::Duration,
 };
 
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+
+use crate::{
+    handle::Account,
+    model::{ListedModel, ModelId},
+    state,
+};
+
+mod entry;
 mod file;
+mod lessons;
+mod listing;
+mod overview;
 mod price;
+mod resolve;
 mod sizes;
 
+pub use entry::{Entry, ImageTraits, Kind, Role, Temperature, TextTraits};
+pub use lessons::{Api, Lesson, Taught};
+pub use listing::Listing;
+pub use overview::Overview;
 pub use price::{LongInput, Price};
+pub use resolve::{Resolved, Unusable};
 pub use sizes::Sizes;
 
-use file::Contents;
+use entry::spokesman;
+use file::{Contents, Known};
+use lessons::Lessons;
+use listing::Shelf;
 
 const EMBEDDED: &str = include_str!("../models.toml");
-/// A retirement is warned of this many days before.
-const NOTICE: Days = Days::new(30);
 
 #[derive(Debug, Clone, Default)]
 pub struct Config {
-    /// `models.text`, `models.image`: the user's defaults instead of the catalogue's.
+    /// `models.text`, `models.image`: the user's defaults instead of the catalogue's; an id or a role.
     pub text: Option<ModelId>,
     pub image: Option<ModelId>,
     pub retired: Retired,
     pub prices: Prices,
-    /// A file of entries that replace or add to the embedded ones.
+    pub at: At,
+    /// A file of entries that change or add to the embedded ones.
     pub file: Option<PathBuf>,
+    /// How old the upstream's list may get before it is asked for again; `None`: it is not asked unasked.
+    pub refresh: Option<Duration>,
+    /// Where the upstream's list and what its refusals taught are remembered; `None`: nowhere. Of this upstream alone.
+    pub state: Option<state::Folder>,
 }
 
 /// What happens to a retired model's name.
@@ -52,113 +75,22 @@ pub enum Prices {
     /// What the catalogue says.
     #[default]
     Listed,
+    /// As listed for pictures. Text is answered by another service tier: what it costs is known only where the user's
+    /// own file says it.
+    OtherTier,
     /// Nothing: the upstream is the sandbox.
     Free,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    Text,
-    Image,
-}
-
-/// One model, or all models whose id starts alike.
-#[derive(Debug, Clone)]
-pub struct Entry {
-    /// An id, or the beginning of ids with a `*` behind it.
-    pub id: ModelId,
-    pub kind: Kind,
-    pub retires_on: Option<NaiveDate>,
-    pub replaced_by: Option<ModelId>,
-    pub price: Option<Price>,
-    pub text: Option<TextTraits>,
-    pub image: Option<ImageTraits>,
-}
-
-/// What a text model takes.
-#[derive(Debug, Clone, Default)]
-pub struct TextTraits {
-    pub temperature: Temperature,
-    /// Efforts it takes, weakest first; empty: takes none.
-    pub efforts: Vec<String>,
-    pub default_effort: Option<String>,
-    /// Verbosities it takes; empty: takes none.
-    pub verbosity: Vec<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Temperature {
-    Always,
+/// Whose models the upstream has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum At {
+    /// OpenAI's, as the embedded catalogue tells of them.
     #[default]
-    Never,
-    /// Only with reasoning effort `none`.
-    WithEffortNone,
-}
-
-/// What an image model takes.
-#[derive(Debug, Clone, Default)]
-pub struct ImageTraits {
-    pub sizes: Sizes,
-    /// Weakest first; empty: takes none.
-    pub qualities: Vec<String>,
-    /// Empty: takes none.
-    pub backgrounds: Vec<String>,
-}
-
-impl Entry {
-    /// The exact cost of `usage`, or `None` where no price is known.
-    #[must_use]
-    pub fn cost(&self, usage: &Usage) -> Option<Usd> {
-        self.price?.of(usage)
-    }
-
-    /// Whether the id stands for all ids that start so.
-    #[must_use]
-    pub fn is_pattern(&self) -> bool {
-        self.id.as_str().ends_with('*')
-    }
-
-    /// Whether this is a pattern that the id fits.
-    fn fits(&self, id: &str) -> bool {
-        self.id.as_str().strip_suffix('*').is_some_and(|start| id.starts_with(start))
-    }
-}
-
-impl Kind {
-    /// What such a model makes.
-    #[must_use]
-    pub fn product(self) -> &'static str {
-        match self {
-            Self::Text => "text",
-            Self::Image => "pictures",
-        }
-    }
-}
-
-/// A requested model name, resolved.
-#[derive(Debug, Clone)]
-pub struct Resolved {
-    /// What to send.
-    pub id: ModelId,
-    /// Its entry, when the catalogue has one.
-    pub entry: Option<Entry>,
-    /// What was asked for, when it was replaced.
-    pub requested: Option<ModelId>,
-    /// Sentences for `warnings`: replaced, or retiring within 30 days.
-    pub warnings: Vec<String>,
-}
-
-/// Why a model cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum Unusable {
-    #[error("{id} retired on {on}; use {replacement} instead")]
-    Retired { id: ModelId, on: NaiveDate, replacement: String },
-    #[error("{id} makes {is}, not {wanted}; use one of {choices}")]
-    WrongKind { id: ModelId, is: &'static str, wanted: &'static str, choices: String },
-    #[error("no model is named, and the catalogue has no default for {wanted}")]
-    NoDefault { wanted: &'static str },
+    OpenAi,
+    /// Its own: a model may be called `default` there, so only the user's file gives roles a meaning, and the embedded
+    /// models need not be there.
+    Elsewhere,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -175,9 +107,13 @@ pub enum Today {
 
 impl Today {
     fn date(self) -> NaiveDate {
+        self.moment().date_naive()
+    }
+
+    fn moment(self) -> DateTime<Utc> {
         match self {
-            Self::Now => Utc::now().date_naive(),
-            Self::At(day) => day,
+            Self::Now => Utc::now(),
+            Self::At(day) => day.and_time(NaiveTime::MIN).and_utc(),
         }
     }
 }
@@ -190,12 +126,22 @@ pub struct Catalogue {
     /// The user's file.
     own: Contents,
     /// Read at the first use: the start of a server does not need it.
-    all: OnceLock<Contents>,
+    all: OnceLock<Known>,
+    listing: Shelf,
+    lessons: Lessons,
+    told: Mutex<Told>,
+}
+
+/// Whose retirement was told of on this day.
+#[derive(Debug, Default)]
+struct Told {
+    on: NaiveDate,
+    models: HashSet<ModelId>,
 }
 
 impl Catalogue {
-    /// Reads the user's file, where there is one; the embedded catalogue is read at the first use. `today` decides what
-    /// is retired: a server may run for weeks.
+    /// Reads the user's file, where there is one; everything else is read at the first use. `today` decides what is
+    /// retired: a server may run for weeks.
     ///
     /// # Errors
     /// [`Unreadable`] with file, line and column.
@@ -210,37 +156,8 @@ impl Catalogue {
                 file::parse(&text, &name).map_err(Unreadable)?
             }
         };
-        Ok(Self { config, today, own, all: OnceLock::new() })
-    }
-
-    /// Resolves a requested name, or the default when `None`.
-    ///
-    /// # Errors
-    /// [`Unusable`] names what to use instead.
-    pub fn resolve(&self, kind: Kind, requested: Option<&ModelId>) -> Result<Resolved, Unusable> {
-        let asked = requested.or_else(|| self.default(kind)).ok_or(Unusable::NoDefault { wanted: kind.product() })?;
-        let mut warnings = Vec::new();
-        let id = match self.successor(asked) {
-            Some((on, replacement)) if self.config.retired == Retired::Refuse => {
-                return Err(Unusable::Retired { id: asked.clone(), on, replacement: replacement.to_string() });
-            }
-            Some((on, replacement)) if self.config.retired == Retired::Replace => {
-                warnings.push(format!("{asked} retired on {on}; {replacement} answers instead."));
-                replacement
-            }
-            _ => asked,
-        };
-        let mut entry = self.find(id).cloned();
-        if let (Some(entry), Prices::Free) = (&mut entry, self.config.prices) {
-            entry.price = Some(Price::FREE);
-        }
-        if let Some(entry) = entry.as_ref().filter(|entry| entry.kind != kind) {
-            let (is, wanted) = (entry.kind.product(), kind.product());
-            return Err(Unusable::WrongKind { id: asked.clone(), is, wanted, choices: self.lasting(kind) });
-        }
-        warnings.extend(entry.as_ref().and_then(|entry| self.notice(id, entry)));
-        let requested = (id != asked).then(|| asked.clone());
-        Ok(Resolved { id: id.clone(), entry, requested, warnings })
+        let (all, told) = (OnceLock::new(), Mutex::default());
+        Ok(Self { config, today, own, all, listing: Shelf::default(), lessons: Lessons::default(), told })
     }
 
     /// All entries in the catalogue's order.
@@ -251,32 +168,7 @@ impl Catalogue {
     /// The entry that speaks for this id: its own, that of the model it is a dated snapshot of, or the longest pattern.
     #[must_use]
     pub fn find(&self, id: &ModelId) -> Option<&Entry> {
-        let id = id.as_str();
-        let exact = |id: &str| self.entries().find(|entry| entry.id.as_str() == id);
-        let pattern = || self.entries().filter(|entry| entry.fits(id)).max_by_key(|entry| entry.id.as_str().len());
-        exact(id).or_else(|| exact(undated(id)?)).or_else(pattern)
-    }
-
-    /// The model that is asked when a call names none: the user's choice, or the catalogue's.
-    #[must_use]
-    pub fn default(&self, kind: Kind) -> Option<&ModelId> {
-        let own = match kind {
-            Kind::Text => self.config.text.as_ref(),
-            Kind::Image => self.config.image.as_ref(),
-        };
-        let is_of_kind = |id: &&ModelId| self.find(id).is_some_and(|entry| entry.kind == kind);
-        own.or_else(|| self.all().defaults.iter().find(is_of_kind))
-    }
-
-    /// The models of a kind to choose from, the default first: none that is retired.
-    pub fn choices(&self, kind: Kind) -> impl Iterator<Item = &ModelId> {
-        let default = self.default(kind);
-        let today = self.today.date();
-        let answers = move |entry: &&Entry| {
-            entry.kind == kind && !entry.is_pattern() && entry.retires_on.is_none_or(|day| day > today)
-        };
-        let others = self.entries().filter(answers).map(|entry| &entry.id).filter(move |id| Some(*id) != default);
-        default.into_iter().chain(others)
+        spokesman(&self.all().entries, id, |entry| &entry.id)
     }
 
     /// The day the prices were read.
@@ -285,46 +177,91 @@ impl Catalogue {
         self.all().prices_as_of.unwrap_or_else(|| self.today.date())
     }
 
-    /// The embedded entries with the user's over them. A test keeps the embedded file readable.
-    fn all(&self) -> &Contents {
-        self.all.get_or_init(|| file::parse(EMBEDDED, "models.toml").unwrap_or_default().overlaid(&self.own))
+    /// The day from which a model no longer answers: the user's word goes before the upstream's, and that before the
+    /// embedded catalogue's.
+    #[must_use]
+    pub fn retires_on(&self, id: &ModelId) -> Option<NaiveDate> {
+        let own = self.own.retires_on(id);
+        own.or_else(|| self.listing()?.retires_on(id)).or_else(|| self.find(id)?.retires_on)
     }
 
-    /// When `id` is retired: the day, and the model at the end of its replacements.
-    fn successor(&self, id: &ModelId) -> Option<(NaiveDate, &ModelId)> {
-        let (on, mut replacement) = self.replacement(id)?;
-        // No chain is longer than the catalogue; a circle ends here.
-        for _ in self.entries() {
-            let Some((_, next)) = self.replacement(replacement) else { break };
-            replacement = next;
+    /// What the upstream listed when it was last asked.
+    #[must_use]
+    pub fn listing(&self) -> Option<Arc<Listing>> {
+        self.listing.latest(self.config.state.as_ref())
+    }
+
+    /// Whether the account's list is younger than `age`.
+    #[must_use]
+    pub fn has_list_of(&self, account: &Account, age: Duration) -> bool {
+        self.listing().is_some_and(|listing| listing.account == *account && self.is_younger(&listing, age))
+    }
+
+    /// Whether it is time to ask the upstream for its list.
+    #[must_use]
+    pub fn list_is_due(&self) -> bool {
+        let Some(limit) = self.config.refresh else { return false };
+        !self.listing().is_some_and(|listing| self.is_younger(&listing, limit))
+    }
+
+    /// Takes over a list that another process has read since. Blocks on the disk.
+    pub fn catch_up(&self) {
+        self.listing.catch_up(self.config.state.as_ref());
+    }
+
+    /// Remembers what the upstream lists, here and for other processes. Blocks on the disk.
+    pub fn keep_list(&self, account: Account, models: Vec<ListedModel>) {
+        let listing = Listing::new(self.today.moment(), account, models);
+        self.listing.keep(listing, self.config.state.as_ref());
+    }
+
+    /// What refusals taught and still holds, oldest first.
+    #[must_use]
+    pub fn lessons(&self) -> Vec<Lesson> {
+        self.lessons.holding(None, self.today.date(), self.config.state.as_ref())
+    }
+
+    fn lessons_of(&self, id: &ModelId) -> Vec<Lesson> {
+        self.lessons.holding(Some(id), self.today.date(), self.config.state.as_ref())
+    }
+
+    /// Remembers what a refusal taught. Whether it is new, and so worth [`Catalogue::save_lessons`].
+    pub fn learn(&self, model: &ModelId, taught: Taught) -> bool {
+        let lesson = Lesson { model: model.clone(), learnt_on: self.today.date(), taught };
+        self.lessons.learn(&lesson, self.config.state.as_ref())
+    }
+
+    /// Writes down what was learnt, for other processes. Blocks on the disk, whose failures are only logged.
+    pub fn save_lessons(&self) {
+        let Some(folder) = &self.config.state else { return };
+        if let Err(error) = self.lessons.save(self.today.date(), folder) {
+            tracing::debug!(%error, "what was learnt of models is not kept");
         }
-        Some((on, replacement))
     }
 
-    fn replacement(&self, id: &ModelId) -> Option<(NaiveDate, &ModelId)> {
-        let entry = self.find(id)?;
-        let on = entry.retires_on.filter(|day| *day <= self.today.date())?;
-        Some((on, entry.replaced_by.as_ref().or_else(|| self.default(entry.kind))?))
-    }
-
-    /// The warning of a retirement to come.
-    fn notice(&self, id: &ModelId, entry: &Entry) -> Option<String> {
+    /// The model's notice, unless it was given before on this day.
+    #[must_use]
+    pub fn once_a_day(&self, model: &Resolved) -> Option<String> {
+        let notice = model.notice.clone()?;
         let today = self.today.date();
-        let on = entry.retires_on.filter(|day| *day > today && *day <= today + NOTICE)?;
-        let instead = entry.replaced_by.as_ref().map(|id| format!("; {id} takes its place")).unwrap_or_default();
-        (self.config.retired != Retired::Send).then(|| format!("{id} retires on {on}{instead}."))
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.on != today {
+            *told = Told { on: today, models: HashSet::new() };
+        }
+        told.models.insert(model.asked.clone()).then_some(notice)
     }
 
-    /// The models of a kind that are here to stay.
-    fn lasting(&self, kind: Kind) -> String {
-        let stays = |entry: &&Entry| entry.kind == kind && entry.retires_on.is_none() && !entry.is_pattern();
-        let ids: Vec<_> = self.entries().filter(stays).map(|entry| entry.id.as_str()).collect();
-        ids.join(", ")
+    /// The embedded entries with the user's over them. A test keeps the embedded file readable.
+    fn all(&self) -> &Known {
+        self.all.get_or_init(|| file::parse(EMBEDDED, "models.toml").unwrap_or_default().overlaid(&self.own).known())
     }
-}
 
-/// The id without the `-YYYY-MM-DD` of a snapshot.
-fn undated(id: &str) -> Option<&str> {
-    let (model, date) = id.split_at_checked(id.len().checked_sub(11)?)?;
-    NaiveDate::parse_from_str(date, "-%Y-%m-%d").is_ok().then_some(model)
+    fn is_past(&self, retires_on: Option<NaiveDate>) -> bool {
+        retires_on.is_some_and(|day| day <= self.today.date())
+    }
+
+    fn is_younger(&self, listing: &Listing, age: Duration) -> bool {
+        // A moment to come is a clock that was put back.
+        (self.today.moment() - listing.read_at).to_std().is_ok_and(|old| old < age)
+    }
 }

@@ -5,11 +5,15 @@ use std::{
     future::Future,
     io::{self, IsTerminal, Write},
     process::ExitCode,
+    sync::OnceLock,
     time::Duration,
 };
 
 use clap::Parser;
-use tokio::runtime::{Builder, Runtime};
+use tokio::{
+    runtime::{Builder, Runtime},
+    time::timeout,
+};
 use tracing::Level;
 
 use crate::{
@@ -21,6 +25,7 @@ use crate::{
 mod arguments;
 pub mod ask;
 pub mod completions;
+pub mod conversations;
 pub mod demo;
 pub mod doctor;
 pub mod exit;
@@ -28,17 +33,21 @@ pub mod http;
 pub mod image;
 pub mod images;
 pub mod models;
+mod named;
 mod outcome;
 pub mod sandbox;
 mod signals;
 pub mod stdio;
 mod table;
+pub mod usage;
 
 pub use arguments::{Command, CommandLine};
 pub use exit::report;
 
 /// How long the end of a command waits for files that are being written.
 const LAST_WRITES: Duration = Duration::from_millis(500);
+/// How long the upstream has to hear that nobody waits for it any more.
+const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// # Errors
 /// Wrong usage, or a question for help or the version: for [`explain`].
@@ -70,10 +79,12 @@ pub fn run(command_line: CommandLine) -> anyhow::Result<ExitCode> {
         Command::Ask(args) => call(Config::load(&flags)?, |app| ask::run(args, app)),
         Command::Image(args) => call(Config::load(&flags)?, |app| image::run(args, app)),
         Command::Images(args) => call(Config::load(&flags)?, |app| images::run(args, app)),
+        Command::Conversations(args) => call(Config::load(&flags)?, |app| conversations::run(args, app)),
         Command::Demo(args) => demo(args, &flags),
-        Command::Doctor(args) => until_interrupted(doctor::run(args, Config::load(&flags))),
+        Command::Doctor(args) => until_interrupted(doctor::run(args, Config::load(&flags)), async {}),
         Command::Models(args) => call(Config::load(&flags)?, |app| models::run(args, app)),
-        Command::Sandbox(args) => until_interrupted(sandbox::run(args)),
+        Command::Usage(args) => call(Config::load(&flags)?, |app| usage::run(args, app)),
+        Command::Sandbox(args) => until_interrupted(sandbox::run(args), async {}),
         Command::Completions(args) => completions::run(&args),
     }
 }
@@ -102,14 +113,24 @@ where
     Work: Future<Output = anyhow::Result<ExitCode>>,
 {
     let _log = start_quiet_log(&config);
-    until_interrupted(async { work(App::build(config).await?).await })
+    let openai = OnceLock::new();
+    let work = async {
+        let app = App::build(config).await?;
+        let _ = openai.set(app.openai.clone());
+        work(app).await
+    };
+    until_interrupted(work, async {
+        if let Some(openai) = openai.get() {
+            let _ = timeout(LAST_WORDS, openai.settled()).await;
+        }
+    })
 }
 
 /// A client of its own: what it starts is built by the child.
 fn demo(args: demo::Args, flags: &Flags) -> anyhow::Result<ExitCode> {
     let config = Config::load(flags)?;
     let _log = start_quiet_log(&config);
-    until_interrupted(demo::run(args, flags, &config))
+    until_interrupted(demo::run(args, flags, &config), async {})
 }
 
 /// On a terminal a log is noise, unless something is wrong or it was asked for.
@@ -118,8 +139,12 @@ fn start_quiet_log(config: &Config) -> telemetry::Guard {
     telemetry::start(telemetry::Config { level, ..config.log })
 }
 
+/// Runs `work` until it ends or is interrupted, and then what must be said `last`.
 #[inline(never)]
-fn until_interrupted(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+fn until_interrupted(
+    work: impl Future<Output = anyhow::Result<ExitCode>>,
+    last: impl Future<Output = ()>,
+) -> anyhow::Result<ExitCode> {
     let runtime = one_thread()?;
     let ended = runtime.block_on(async {
         tokio::select! {
@@ -129,6 +154,7 @@ fn until_interrupted(work: impl Future<Output = anyhow::Result<ExitCode>>) -> an
             done = work => done,
         }
     });
+    runtime.block_on(last);
     runtime.shutdown_timeout(LAST_WRITES);
     ended
 }

@@ -8,7 +8,12 @@ use std::{
     time::Duration,
 };
 
-use crate::{artifact, catalogue, inputs, job, openai, queue, server::profile, telemetry, tools, transport};
+use url::Url;
+
+use crate::{
+    artifact, catalogue, conversation, inputs, job, ledger, openai, queue, server::profile, state, telemetry, tools,
+    transport,
+};
 
 mod docs;
 mod error;
@@ -39,6 +44,8 @@ pub struct Config {
     pub inputs: inputs::Config,
     pub image_urls: tools::ImageUrls,
     pub jobs: job::Config,
+    pub conversations: conversation::Config,
+    pub ledger: ledger::Config,
     pub clients: profile::Config,
     pub http: transport::http::Config,
     pub log: telemetry::Config,
@@ -118,24 +125,25 @@ impl Config {
 
     fn assemble(layers: &Layers, upstream: Upstream) -> Result<Self, Problem> {
         use settings as s;
-        let openai = upstream::openai(layers, upstream)?;
         let images = artifact::Config {
             dir: layers.optional(&s::IMAGES_DIR)?.unwrap_or_else(pictures_folder),
             keep_for: layers.optional(&s::IMAGES_KEEP_FOR)?,
             keep_at_most: layers.optional(&s::IMAGES_KEEP_AT_MOST)?,
         };
+        let state = state::Folder::new(layers.optional(&s::STATE_DIR)?.unwrap_or_else(|| state_folder(&images.dir)));
+        let openai = upstream::openai(layers, upstream, &state)?;
+        let at = upstream::at(&openai.base_url, upstream);
         Ok(Self {
             catalogue: catalogue::Config {
                 text: layers.optional(&s::TEXT_MODEL)?,
                 image: layers.optional(&s::IMAGE_MODEL)?,
-                retired: layers
-                    .optional(&s::RETIRED)?
-                    .unwrap_or_else(|| upstream::retired_models_at(&openai.base_url, upstream)),
-                prices: match upstream {
-                    Upstream::Configured => catalogue::Prices::Listed,
-                    Upstream::Sandbox => catalogue::Prices::Free,
-                },
+                retired: layers.optional(&s::RETIRED)?.unwrap_or_else(|| upstream::retired_models(at)),
+                prices: upstream::prices(layers, upstream)?,
+                at,
                 file: layers.optional(&s::MODELS_FILE)?,
+                refresh: refresh(layers.optional(&s::MODELS_REFRESH)?, &openai.base_url),
+                state: (upstream == Upstream::Configured)
+                    .then(|| state.folder("models").folder(&upstream::name(&openai.base_url))),
             },
             openai,
             queue: queue::Config { running: layers.value(&s::RUNNING)?, waiting: layers.value(&s::WAITING)? },
@@ -148,10 +156,12 @@ impl Config {
                 home: directories::BaseDirs::new().map(|user| user.home_dir().to_owned()),
             },
             image_urls: layers.value(&s::IMAGES_ALLOW_URLS)?,
-            jobs: job::Config {
-                dir: layers.optional(&s::STATE_DIR)?.unwrap_or_else(|| state_folder(&images.dir)).join("jobs"),
-                keep_for: layers.value(&s::JOBS_KEEP_FOR)?,
+            jobs: job::Config { dir: state.path().join("jobs"), keep_for: layers.value(&s::JOBS_KEEP_FOR)? },
+            conversations: conversation::Config {
+                folder: state.folder("conversations"),
+                keep_for: layers.value(&s::CONVERSATIONS_KEEP_FOR)?,
             },
+            ledger: upstream::ledger(layers, upstream, &state)?,
             images,
             clients: profile::Config {
                 answer_within: layers.optional(&s::ANSWER_WITHIN)?,
@@ -211,6 +221,14 @@ pub fn unknown_variables() -> Vec<(String, &'static str)> {
         (name, nearest)
     })
     .collect()
+}
+
+/// How old the upstream's list may get: nobody but OpenAI itself is asked unasked.
+fn refresh(set: Option<profile::Patience>, base_url: &Url) -> Option<Duration> {
+    match set {
+        Some(set) => set.limit(),
+        None => openai::is_openai(base_url).then_some(Duration::from_hours(24)),
+    }
 }
 
 fn file(flags: &Flags, env: &impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {

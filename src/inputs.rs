@@ -79,7 +79,7 @@ impl Inputs {
             beneath::Error::Link => {
                 Error::NotAllowed(format!("{shown} leads through a link, which is not followed: name the file itself"))
             }
-            beneath::Error::NotAFile => Error::NotFound(format!("{shown} is no regular file: name a picture")),
+            beneath::Error::NotAFile => Error::NotFound(format!("{shown} is no regular file: name one")),
             beneath::Error::Io(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
                 Error::NotFound(format!("there is no file {shown}"))
             }

@@ -18,15 +18,20 @@ use serde::{Serialize, de::DeserializeOwned, de::IgnoredAny};
 use tokio::time::{Instant, sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::news::{Feed, News};
+use crate::{
+    handle::Owner,
+    news::{Feed, News},
+    state,
+};
 
 mod folder;
 mod id;
-mod life;
 mod live;
 mod record;
+mod takeover;
 
-pub use id::{JobId, Owner};
+pub use id::JobId;
+pub use takeover::Orphan;
 
 use folder::Folder;
 use live::Live;
@@ -83,6 +88,8 @@ pub enum State<T> {
         elapsed: Duration,
     },
     Finished(T),
+    /// Its process ended while it ran, and left what it takes to go on: see [`Jobs::take_over`].
+    Orphaned(Box<Orphan>),
     /// Its process ended while it ran.
     Interrupted,
 }
@@ -124,6 +131,10 @@ struct Shared<T> {
     memory: Mutex<Memory<T>>,
     /// Results are written one at a time: many that end together take no more memory than one.
     writing: tokio::sync::Mutex<()>,
+    /// Jobs of processes that are gone are taken over one at a time.
+    taking: tokio::sync::Mutex<()>,
+    /// Cancelled once jobs are left to other processes.
+    leaving: CancellationToken,
 }
 
 struct Memory<T> {
@@ -139,12 +150,14 @@ impl<T: Lasting> Jobs<T> {
     pub fn build(config: Config, tasks: TaskTracker) -> Self {
         let memory = Memory { live: HashMap::new(), unwritten: VecDeque::new(), swept: None };
         Self(Arc::new(Shared {
-            folder: Folder::new(config.dir),
+            folder: Folder::new(state::Folder::new(config.dir)),
             keep_for: config.keep_for,
             tasks,
             running: TaskTracker::new(),
             memory: Mutex::new(memory),
             writing: tokio::sync::Mutex::default(),
+            taking: tokio::sync::Mutex::default(),
+            leaving: CancellationToken::new(),
         }))
     }
 
@@ -222,6 +235,12 @@ impl<T: Lasting> Jobs<T> {
         jobs
     }
 
+    /// Leaves every job that another process can go on with: nothing of them is stopped, and none is taken over here.
+    pub fn leave(&self) {
+        self.0.leaving.cancel();
+        self.memory().live.values().for_each(|live| live.leave());
+    }
+
     /// Resolves once no job runs.
     pub async fn all_ended(&self) {
         self.0.running.close();
@@ -253,7 +272,11 @@ impl<T: Lasting> Jobs<T> {
         }
         let state = match (record.state, standing) {
             (Written::Finished { result }, _) => State::Finished(result),
-            (Written::Running { .. }, Standing::Interrupted) => State::Interrupted,
+            (Written::Running { note: Some(note), .. }, Standing::Interrupted) if !self.0.leaving.is_cancelled() => {
+                let (id, owner, tool) = (record.job, record.owner, record.tool);
+                State::Orphaned(Box::new(Orphan { id, owner, tool, started_at: record.started_at, note }))
+            }
+            (Written::Running { note: None, .. }, Standing::Interrupted) => State::Interrupted,
             (Written::Running { stage, .. }, _) => {
                 let elapsed = (Utc::now() - record.started_at).to_std().unwrap_or_default();
                 State::Running { stage, elapsed }
@@ -307,7 +330,11 @@ impl<T: Lasting> Jobs<T> {
 
 impl Listed {
     fn of<U>(folder: &Folder, record: Record<U>) -> Self {
-        let standing = folder.standing(&record);
+        let standing = match (folder.standing(&record), &record.state) {
+            // Whoever asks for it goes on with it.
+            (Standing::Interrupted, Written::Running { note: Some(_), .. }) => Standing::Running,
+            (standing, _) => standing,
+        };
         Self { id: record.job, tool: record.tool, started_at: record.started_at, standing }
     }
 }

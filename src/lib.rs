@@ -23,16 +23,20 @@ pub mod queue;
 // 2 the outside: siblings never meet
 pub mod artifact;
 pub mod catalogue;
+pub mod conversation;
 pub mod inputs;
+pub mod ledger;
 pub mod openai;
 pub mod preview;
 pub mod sandbox;
 
 // 1 shared
 pub mod news;
+pub mod state;
 pub mod telemetry;
 
 // 0 words
+pub mod handle;
 pub mod media;
 pub mod model;
 pub mod money;

@@ -1,13 +1,24 @@
-//! The name of a model. Models come and go weekly: an open newtype, never an enum, and no name stands in the code.
+//! The name of a model, and how an upstream lists one. Models come and go weekly: an open newtype, never an enum, and
+//! no name stands in the code.
 
 use std::fmt;
 
+use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
 /// A model's id as sent to the upstream: any printable text without blanks, 1-200 characters.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ModelId(String);
+
+/// One model as the upstream lists it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ListedModel {
+    pub id: ModelId,
+    /// `shutdown_date`: the day from which it no longer answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retires_on: Option<NaiveDate>,
+}
 
 /// Why a text is no model id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

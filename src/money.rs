@@ -1,6 +1,11 @@
 //! Money and what it is paid for: exact amounts, and the tokens that a call used.
 
-use std::{fmt, iter::Sum, ops::Add};
+use std::{
+    fmt,
+    iter::Sum,
+    num::NonZeroU32,
+    ops::{Add, Div, Sub},
+};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
@@ -16,6 +21,19 @@ impl Usd {
     pub fn for_tokens(per_million: Self, tokens: u64) -> Self {
         let total = u128::from(per_million.0) * u128::from(tokens) / 1_000_000;
         Self(u64::try_from(total).unwrap_or(u64::MAX))
+    }
+
+    /// How many tokens this buys at `per_million` a million.
+    #[must_use]
+    pub fn buys(self, per_million: Self) -> u64 {
+        let tokens = (u128::from(self.0) * 1_000_000).checked_div(per_million.0.into());
+        tokens.and_then(|tokens| u64::try_from(tokens).ok()).unwrap_or(u64::MAX)
+    }
+
+    /// So many times as much.
+    #[must_use]
+    pub fn times(self, n: u32) -> Self {
+        Self(self.0.saturating_mul(n.into()))
     }
 
     /// Reads dollars as written in JSON and TOML: finite, 0 to 1,000,000.
@@ -50,6 +68,15 @@ impl Add for Usd {
     }
 }
 
+/// What is left, never less than nothing.
+impl Sub for Usd {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
 impl Sum for Usd {
     fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
         amounts.fold(Self::ZERO, Add::add)
@@ -61,6 +88,15 @@ impl fmt::Display for Usd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let dollars = self.dollars();
         if self.0 == 0 || dollars >= 0.001 { write!(f, "${dollars:.4}") } else { write!(f, "${dollars:.7}") }
+    }
+}
+
+/// The nth part, rounded up.
+impl Div<NonZeroU32> for Usd {
+    type Output = Self;
+
+    fn div(self, n: NonZeroU32) -> Self {
+        Self(self.0.div_ceil(n.get().into()))
     }
 }
 
@@ -91,6 +127,8 @@ pub struct Usage {
     pub output_tokens: u64,
     /// Output tokens spent on reasoning (part of `output_tokens`).
     pub reasoning_tokens: u64,
+    /// Searches of the web that the model made.
+    pub web_searches: u64,
 }
 
 impl Add for Usage {
@@ -103,6 +141,7 @@ impl Add for Usage {
             image_input_tokens: self.image_input_tokens.saturating_add(other.image_input_tokens),
             output_tokens: self.output_tokens.saturating_add(other.output_tokens),
             reasoning_tokens: self.reasoning_tokens.saturating_add(other.reasoning_tokens),
+            web_searches: self.web_searches.saturating_add(other.web_searches),
         }
     }
 }

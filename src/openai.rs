@@ -4,21 +4,28 @@
 
 use std::{fmt, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use secrecy::SecretString;
 use tokio::time::Instant;
 use url::{Host, Url};
 
 use crate::{
+    handle::Account,
     media::{Encoded, Format, Reference},
-    model::ModelId,
+    model::{ListedModel, ModelId},
     money::Usage,
     news::News,
+    state,
 };
 
+mod account;
 mod answer;
+mod asking;
+mod background;
 mod body;
 mod breaker;
 mod chat;
+mod citations;
 mod client;
 mod complaint;
 mod connection;
@@ -26,26 +33,33 @@ mod error;
 mod events;
 mod fetch;
 mod form;
+mod governor;
 #[cfg(test)]
 mod http2;
 mod images;
+mod json;
 mod key;
 mod kind;
 mod left_out;
 mod models;
+mod objection;
 mod payload;
+mod question;
 mod rate_limit;
 mod responses;
 mod retry;
 mod sending;
 mod trail;
+mod turns;
 mod unreached;
 mod upload;
 mod wire;
 
+pub use background::ResponseNote;
 pub use error::{Billing, Error, Failure, Timer, UnreachableClass};
+pub use question::{Answer, Citation, Exchange, Finish, Form, Part, Question, Run, Strict, WebSearch};
 
-use client::{Client, Unanswered};
+use client::Client;
 
 /// Everything the client needs to know; [`OpenAi::build`] turns it into a client without touching the network.
 #[derive(Debug, Clone)]
@@ -74,6 +88,31 @@ pub struct Config {
     pub edit_transfer: EditTransfer,
     /// The longest body that is read, in bytes.
     pub max_response_bytes: usize,
+    /// Whether the upstream keeps responses.
+    pub store: Store,
+    /// The upstream's own word, such as `flex` or `priority`.
+    pub service_tier: Option<String>,
+    pub background: Background,
+    /// Where rate limits are shared with the other processes of this user; `None`: not at all.
+    pub shared: Option<state::Folder>,
+}
+
+/// Whether the upstream keeps a response, so that a conversation goes on from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    /// As it does unless it is told otherwise.
+    Kept,
+    /// Nothing is left there: the whole conversation is sent again each time.
+    Nothing,
+}
+
+/// When a response is worked on in the upstream's background.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Background {
+    /// When it will take long, and the upstream is known to have one.
+    Auto,
+    Always,
+    Never,
 }
 
 /// Where the key comes from. Files and commands are read at the first request, not at the start.
@@ -127,51 +166,6 @@ pub struct Terms {
     pub news: News,
 }
 
-/// A question. Fields left `None` are not sent.
-#[derive(Debug, Clone)]
-pub struct Question {
-    pub model: ModelId,
-    pub input: String,
-    pub instructions: Option<String>,
-    pub temperature: Option<f64>,
-    /// Output tokens at most, reasoning included.
-    pub max_tokens: Option<NonZeroU32>,
-    /// The upstream's own word: `none`, `low`, `high` ...
-    pub reasoning_effort: Option<String>,
-    /// The upstream's own word: `low`, `medium`, `high`.
-    pub verbosity: Option<String>,
-}
-
-/// An answer, whole or as far as it came.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
-    pub text: String,
-    /// The model that answered, as the upstream names it.
-    pub model: String,
-    pub finish: Finish,
-    /// `None` where the upstream reports none.
-    pub usage: Option<Usage>,
-    /// Fields that the upstream refused and that were left out of a second try.
-    pub left_out: Vec<String>,
-}
-
-/// Why an answer ends where it ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finish {
-    /// The model was done.
-    Stop,
-    /// The model declined; the text is its refusal.
-    Refusal,
-    /// Cut by `max_tokens` or the model's own limit.
-    MaxTokens,
-    /// Cut by the content filter.
-    ContentFilter,
-    /// The stream ended too early; the text says why.
-    CutOff(String),
-    /// Incomplete for a reason in the upstream's own word.
-    Other(String),
-}
-
 /// One picture to make. Fields left `None` are not sent.
 #[derive(Debug, Clone)]
 pub struct PictureRequest {
@@ -202,14 +196,6 @@ pub struct Picture {
     _place: body::Place,
 }
 
-/// One model as the upstream lists it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ListedModel {
-    pub id: ModelId,
-    /// `shutdown_date`, as `YYYY-MM-DD`.
-    pub retires_on: Option<chrono::NaiveDate>,
-}
-
 /// A value and how it was come by.
 #[derive(Debug, Clone)]
 pub struct Reply<T> {
@@ -225,6 +211,8 @@ pub struct Meta {
     /// HTTP requests sent, 0 when none was.
     pub attempts: u32,
     pub rate_limits: RateLimits,
+    /// What the person should know besides.
+    pub warnings: Vec<String>,
     /// From the first attempt's start to the end of the last.
     pub latency: Duration,
 }
@@ -251,22 +239,56 @@ impl OpenAi {
         Self(Arc::new(Client::new(config)))
     }
 
+    /// Resolves once the upstream was told of everything that nobody waits for any more.
+    pub async fn settled(&self) {
+        self.0.background.settled().await;
+    }
+
+    /// How a question is best worked on here, by the setting `openai.background`.
+    #[must_use]
+    pub fn run_for(&self, question: &Question) -> Run {
+        self.0.background.run_for(&self.0.config, question)
+    }
+
+    /// Whether a response is worked on by the upstream that is asked here: no other knows it.
+    #[must_use]
+    pub fn works_on(&self, response: &ResponseNote) -> bool {
+        response.upstream == background::place(&self.0.config.base_url)
+    }
+
+    /// Reads a response that was begun in the background, maybe by another process, to its end: from its beginning,
+    /// with its text told to `terms.news`. When this is dropped, it is stopped upstream, unless the call was left.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] when the upstream does not know it any more; else as [`OpenAi::ask`].
+    pub fn resume<'a>(
+        &'a self,
+        response: &'a ResponseNote,
+        terms: &'a Terms,
+    ) -> impl Future<Output = Result<Reply<Answer>, Failure>> + Send + 'a {
+        background::resume(&self.0, response, terms)
+    }
+
     /// Asks a question. The answer's text is told to `terms.news` as it comes.
     ///
     /// # Errors
     /// See [`Error`]. A stream that broke off after some text is not an error: see [`Finish::CutOff`].
     pub async fn ask(&self, question: &Question, terms: &Terms) -> Result<Reply<Answer>, Failure> {
-        let client = &*self.0;
-        let asked = match client.config.api {
-            Api::Responses => responses::ask(client, question, terms).await,
-            Api::Chat => chat::ask(client, question, terms).await,
-            Api::Auto if client.has_no_responses() => chat::ask(client, question, terms).await,
-            Api::Auto => match responses::ask(client, question, terms).await {
-                Err(Unanswered::NoSuchApi(missing)) => chat_instead(client, question, terms, &missing).await,
-                asked => asked,
-            },
-        };
-        asked.map_err(Failure::from)
+        asking::ask(&self.0, question, terms).await
+    }
+
+    /// Who pays: the same for every process with the same key and upstream.
+    ///
+    /// # Errors
+    /// When the key cannot be read.
+    pub async fn account(&self) -> Result<Account, Failure> {
+        self.0.account().await.map_err(|error| Failure { error, meta: Box::default() })
+    }
+
+    /// Why rate limits cannot be shared with the other processes of this user; `None` where they can, where they are not
+    /// to be, and where no key says whose limits they are.
+    pub async fn unshared(&self) -> Option<String> {
+        self.0.governor.unshared(&self.0.account().await.ok()?).await
     }
 
     /// Has one picture made. Never sent again once it may have been paid for.
@@ -277,11 +299,12 @@ impl OpenAi {
         images::paint(&self.0, request, terms).await.map_err(Failure::from)
     }
 
-    /// The picture at a public https address, fetched under the guard that keeps private addresses out of reach.
+    /// What lies at a public https address, 50 MB at most, fetched under the guard that keeps private addresses out of
+    /// reach.
     ///
     /// # Errors
     /// [`Error::UrlNotAllowed`] and whatever a request can fail with; nothing is billed.
-    pub async fn download(&self, url: &str, terms: &Terms) -> Result<Encoded, Failure> {
+    pub async fn download(&self, url: &str, terms: &Terms) -> Result<Bytes, Failure> {
         fetch::download(&self.0, url, terms.deadline).await.map_err(|error| Failure { error, meta: Box::default() })
     }
 
@@ -309,25 +332,6 @@ pub fn is_loopback(url: &Url) -> bool {
         Some(Host::Ipv6(address)) => address.is_loopback(),
         None => false,
     }
-}
-
-/// Asks by chat, and remembers that there are no Responses unless there is nothing at all.
-async fn chat_instead(
-    client: &Client,
-    question: &Question,
-    terms: &Terms,
-    missing: &Failure,
-) -> Result<Reply<Answer>, Unanswered> {
-    let mut asked = chat::ask(client, question, terms).await;
-    if !matches!(asked, Err(Unanswered::NoSuchApi(_))) {
-        client.remember_no_responses();
-    }
-    let meta = match &mut asked {
-        Ok(reply) => &mut reply.meta,
-        Err(Unanswered::NoSuchApi(failure) | Unanswered::Failed(failure)) => &mut failure.meta,
-    };
-    meta.attempts += missing.meta.attempts;
-    asked
 }
 
 impl fmt::Debug for OpenAi {

@@ -26,10 +26,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
+mod attachment;
 mod chat;
 mod edits;
 mod fault;
 mod fields;
+mod form;
 mod images;
 mod models;
 mod multipart;
@@ -38,9 +40,11 @@ mod prose;
 mod reply;
 mod responses;
 mod stream;
+mod thread;
 
 use models::Models;
 use reply::ApiError;
+use responses::kept;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
@@ -97,6 +101,7 @@ struct Shared {
     models: Arc<Models>,
     tally: Arc<Tally>,
     studio: Arc<images::Studio>,
+    archive: Arc<kept::Archive>,
 }
 
 /// Counts how often something was seen.
@@ -115,12 +120,21 @@ impl Tally {
 }
 
 fn router(pace: Pace) -> io::Result<Router> {
-    let shared = Shared { pace, models: Arc::new(Models::read()?), tally: Arc::default(), studio: Arc::default() };
+    let shared = Shared {
+        pace,
+        models: Arc::new(Models::read()?),
+        tally: Arc::default(),
+        studio: Arc::default(),
+        archive: Arc::default(),
+    };
     Ok(Router::new()
         .route("/", get(|| async { include_str!("sandbox/guide.md") }))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{id}", get(models::fetch))
         .route("/v1/responses", post(responses::create))
+        .route("/v1/responses/{id}", get(kept::fetch).delete(kept::delete))
+        .route("/v1/responses/{id}/cancel", post(kept::cancel))
+        .route("/v1/responses/{id}/input_items", get(kept::input_items))
         .route("/v1/chat/completions", post(chat::create))
         .route("/v1/images/generations", post(images::create))
         .route("/v1/images/edits", post(edits::create))

@@ -15,21 +15,16 @@ use rmcp::{
     },
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
-use crate::{
-    artifact::Artifacts,
-    catalogue::Catalogue,
-    job::Owner,
-    preview::Previews,
-    queue::Caller,
-    tools::{Shows, Tool, get_result::GetResult},
-};
+use crate::tools::{Shows, Tool};
 
 mod arguments;
 mod cancellation;
 mod changes;
 mod completions;
+mod conversations;
+mod parts;
 pub mod profile;
 mod progress;
 mod prompts;
@@ -38,11 +33,13 @@ mod results;
 mod schema;
 mod tasks;
 mod tools;
+mod usage;
 mod viewer;
 
 use cancellation::Cancellations;
 use changes::Announcements;
-use profile::{Apps, Profile, Profiles, Structured};
+pub use parts::{Parts, Requester};
+use profile::{Apps, Profile, Structured};
 use results::Shape;
 use tools::{Registered, Route};
 
@@ -71,21 +68,6 @@ const WITH_PARAMS: [&str; 12] = [
 /// How long lists that change only with the program may be held, in milliseconds: one hour.
 const FIXED_TTL_MS: u64 = 3_600_000;
 
-/// What the server is built of.
-#[derive(Debug, Clone)]
-pub struct Parts {
-    pub artifacts: Artifacts,
-    pub previews: Previews,
-    /// The jobs, and how to collect them.
-    pub get_result: Arc<GetResult>,
-    pub catalogue: Arc<Catalogue>,
-    /// Where calls run, so that a shutdown can wait for them.
-    pub tasks: TaskTracker,
-    /// A sentence that marks every answer, when it is not OpenAI that answers (the sandbox).
-    pub notice: Option<String>,
-    pub profiles: Profiles,
-}
-
 /// Cheap to clone; clones are the same server.
 #[derive(Clone)]
 pub struct Server {
@@ -99,17 +81,6 @@ pub struct Server {
     cancellations: Cancellations,
     /// What its connection is told unasked.
     announcements: Announcements,
-}
-
-/// Who sent a request, as a transport that serves many clients tells it: laid into the request's HTTP extensions.
-/// Without it the caller is the one client on stdio.
-#[derive(Debug, Clone)]
-pub struct Requester {
-    pub caller: Caller,
-    /// Whose jobs it may see: the same after a new connection, and after a restart.
-    pub owner: Owner,
-    /// Cancelled once nobody waits for the answer any more.
-    pub gone: CancellationToken,
 }
 
 impl Server {
@@ -149,8 +120,10 @@ impl Server {
         self.announcements.end();
     }
 
-    /// Cancels every call in flight, every job, and every call to come: the end of a drain.
+    /// Cancels every call in flight, every job that cannot go on without this process, and every call to come: the end
+    /// of a drain.
     pub fn cancel_calls(&self) {
+        self.parts.get_result.jobs.leave();
         self.calls.cancel();
     }
 
@@ -303,15 +276,17 @@ impl ServerHandler for Server {
         request: GetPromptRequestParams,
         _: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
-        Ok(prompts::get(&request.name, request.arguments.unwrap_or_default())?.into())
+        let arguments = request.arguments.unwrap_or_default();
+        Ok(prompts::get(&request.name, arguments, &self.parts.catalogue)?.into())
     }
 
     async fn complete(
         &self,
         request: CompleteRequestParams,
-        _: RequestContext<RoleServer>,
+        context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        completions::complete(&self.parts, request).await
+        let owner = tools::requester(&context.extensions).owner;
+        completions::complete(&self.parts, &owner, request).await
     }
 
     async fn list_resources(
@@ -343,13 +318,19 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let (result, scope) = match request.uri.as_str() {
-            viewer::URI => (viewer::read(), CacheScope::Public),
-            uri => (resources::read(&self.parts.artifacts, uri).await?, CacheScope::Private),
+        // A picture or a turn never changes under its id, the viewer only with the program.
+        let (result, scope, ttl_ms) = match request.uri.as_str() {
+            viewer::URI => (viewer::read(), CacheScope::Public, FIXED_TTL_MS),
+            usage::URI => (usage::read(&self.parts.ledger).await, CacheScope::Private, 0),
+            uri if uri.starts_with(conversations::SCHEME) => {
+                let owner = tools::requester(&context.extensions).owner;
+                let read = conversations::read(&self.parts.conversations, &owner, uri).await?;
+                (read, CacheScope::Private, FIXED_TTL_MS)
+            }
+            uri => (resources::read(&self.parts.artifacts, uri).await?, CacheScope::Private, FIXED_TTL_MS),
         };
-        // A picture never changes under its id, the viewer only with the program.
         let modern = is_modern(&context);
-        Ok(if modern { result.with_ttl_ms(FIXED_TTL_MS).with_cache_scope(scope) } else { result }.into())
+        Ok(if modern { result.with_ttl_ms(ttl_ms).with_cache_scope(scope) } else { result }.into())
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {

@@ -48,7 +48,9 @@ pub fn brief(text: &str, max: usize) -> String {
     clip(&sanitize(text), max).into_owned()
 }
 
-fn is_safe(c: char) -> bool {
+/// Whether [`sanitize`] keeps it.
+#[must_use]
+pub fn is_safe(c: char) -> bool {
     match c {
         '\n' | '\t' => true,
         // Bidi marks, embeddings, overrides and isolates; zero-width space, word joiner, invisible operators, BOM; tags.

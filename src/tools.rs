@@ -13,11 +13,15 @@ pub mod create_image;
 pub mod edit_image;
 pub mod error;
 pub mod get_result;
+pub mod list_models;
 pub mod outcome;
 pub mod pictures;
 pub mod references;
+mod spending;
+mod threads;
+pub mod upkeep;
 
-pub use error::{Code, Report, ToolError};
+pub use error::{Code, Report, ToolError, Unfit};
 pub use outcome::{Failed, Outcome, Running};
 
 /// The calls that their clients could not wait for.
@@ -76,6 +80,11 @@ pub trait Output: Serialize + JsonSchema + Send {
     /// What the person should know besides: shown as notes after the text.
     fn warnings(&mut self) -> &mut Vec<String>;
 
+    /// The handle of the turn that this became.
+    fn conversation(&self) -> Option<&str> {
+        None
+    }
+
     /// Pictures to show, small enough already.
     fn previews(&self) -> &[Encoded] {
         &[]
@@ -94,7 +103,7 @@ pub struct Timeouts {
     pub image: Duration,
 }
 
-/// Whether pictures are fetched from addresses that a call names.
+/// Whether anything is fetched from addresses that a call names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImageUrls {
     /// From public https addresses.

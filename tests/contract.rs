@@ -9,6 +9,8 @@
 
 #[path = "contract/answers.rs"]
 mod answers;
+#[path = "contract/asking.rs"]
+mod asking;
 #[path = "contract/oracle.rs"]
 mod oracle;
 #[path = "contract/requests.rs"]

@@ -156,7 +156,7 @@ fn c01_stdout_holds_nothing_but_protocol() {
         program.send("");
         let listed = program.ask(1, "tools/list", json!({}));
         let names: Vec<_> = listed["result"]["tools"].as_array().unwrap().iter().map(|tool| &tool["name"]).collect();
-        assert_eq!(names, ["ask-openai", "create-image", "edit-image", "get-result"]);
+        assert_eq!(names, ["ask-openai", "create-image", "edit-image", "get-result", "list-models"]);
         let refused = program.ask(2, "tools/call", json!({"name": "ask-openai", "arguments": {}}));
         assert_eq!(refused["result"]["structuredContent"]["error"]["code"], "invalid_argument");
         program.input = None;

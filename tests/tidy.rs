@@ -26,11 +26,11 @@ const FLOORS: [&[&str]; 12] = [
     &["job"],
     &["queue"],
     // 2 the outside
-    &["artifact", "catalogue", "inputs", "openai", "preview", "sandbox"],
+    &["artifact", "catalogue", "conversation", "inputs", "ledger", "openai", "preview", "sandbox"],
     // 1 shared
-    &["news", "telemetry"],
+    &["news", "state", "telemetry"],
     // 0 words
-    &["media", "model", "money", "text"],
+    &["handle", "media", "model", "money", "text"],
 ];
 
 /// A word that only some files of `src/` may say.

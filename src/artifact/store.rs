@@ -4,10 +4,10 @@
 
 use std::{
     error::Error as StdError,
-    fs::{self, File, Metadata, OpenOptions},
+    fs::{self, File, Metadata},
     io::{self, ErrorKind, Read},
     iter,
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -15,6 +15,7 @@ use bytes::Bytes;
 use object_store::{ObjectStore, PutMode, local::LocalFileSystem, path::Path as Location};
 
 use super::{ArtifactId, Error};
+use crate::state::open_regular;
 
 #[derive(Debug, Clone)]
 pub(super) struct Store {
@@ -123,19 +124,6 @@ impl Store {
         let message = format!("the image folder {} cannot be used: {}", self.dir.display(), remedy(&source));
         Error::Storage { message, source: Some(Box::new(source)) }
     }
-}
-
-/// Opens a regular file and nothing else: a link in its place is not followed, a FIFO does not block, and what was
-/// opened is what is looked at.
-fn open_regular(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    #[cfg(windows)]
-    std::os::windows::fs::OpenOptionsExt::custom_flags(&mut options, 0x0020_0000); // FILE_FLAG_OPEN_REPARSE_POINT
-    let file = options.open(path)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(ErrorKind::NotFound.into()) }
 }
 
 fn may_lack_links(error: &object_store::Error) -> bool {

@@ -1,19 +1,47 @@
-//! The form of `models.toml`.
+//! The form of `models.toml`, and how a file of the user's is laid over the built-in one: field by field.
+
+use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Deserializer, de::Error as _};
 use toml::value::Datetime;
 
-use super::{Entry, ImageTraits, Kind, LongInput, Price, Sizes, Temperature, TextTraits};
+use super::{Entry, ImageTraits, Kind, LongInput, Price, Role, Sizes, Temperature, TextTraits, entry::spokesman};
 use crate::{media::Dimensions, model::ModelId, money::Usd};
 
-/// What a catalogue file says.
+/// What a catalogue file says, or several of them together.
 #[derive(Debug, Default)]
 pub struct Contents {
+    said: Vec<Said>,
+    roles: Vec<Role>,
+    prices_as_of: Option<NaiveDate>,
+    /// A thousand searches of the web.
+    web_search: Option<Usd>,
+}
+
+/// The same, ready to be asked.
+#[derive(Debug, Default)]
+pub struct Known {
     pub entries: Vec<Entry>,
-    /// The entries that are marked as default.
-    pub defaults: Vec<ModelId>,
+    pub roles: Vec<Role>,
     pub prices_as_of: Option<NaiveDate>,
+}
+
+/// What is said of one model; `None`: nothing.
+#[derive(Debug, Clone)]
+struct Said {
+    id: ModelId,
+    kind: Kind,
+    temperature: Option<Temperature>,
+    efforts: Option<Vec<String>>,
+    default_effort: Option<String>,
+    verbosity: Option<Vec<String>>,
+    sizes: Option<Sizes>,
+    qualities: Option<Vec<String>>,
+    backgrounds: Option<Vec<String>>,
+    retires_on: Option<NaiveDate>,
+    replaced_by: Option<ModelId>,
+    price: Option<Price>,
 }
 
 /// Reads a file's text; `name` is what errors call it.
@@ -27,32 +55,109 @@ pub fn parse(text: &str, name: &str) -> Result<Contents, String> {
         let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
         format!("{name}:{line}:{column}: {}", error.message().trim_end())
     })?;
-    let mut contents = Contents { prices_as_of: file.prices.as_of.map(|day| day.0), ..Contents::default() };
-    for family in file.family {
-        for model in &family.models {
-            if model.default {
-                contents.defaults.push(model.id.clone());
-            }
-            contents.entries.push(family.entry(model, file.prices.long_input));
-        }
-    }
-    Ok(contents)
+    let Prices { as_of, long_input, web_search } = file.prices;
+    let said = file.family.into_iter().flat_map(|family| {
+        let models = family.models.clone();
+        models.into_iter().map(move |model| family.said(model, long_input))
+    });
+    let (roles, prices_as_of) = (file.roles.all(), as_of.map(|day| day.0));
+    Ok(Contents { said: said.collect(), roles, prices_as_of, web_search })
 }
 
 impl Contents {
-    /// These with the user's over them: an entry of the same id is replaced in its place, others follow, and the user's
-    /// defaults go first.
+    /// These with the user's over them. What the user's file does not say of a model is as it was for it, or for the
+    /// entry that spoke for it; new models follow.
     #[must_use]
     pub fn overlaid(mut self, own: &Self) -> Self {
-        for entry in &own.entries {
-            match self.entries.iter_mut().find(|old| old.id == entry.id) {
-                Some(old) => *old = entry.clone(),
-                None => self.entries.push(entry.clone()),
+        for said in &own.said {
+            let whole = match spokesman(&self.said, &said.id, |said| &said.id) {
+                Some(base) if base.kind == said.kind => said.clone().over(base),
+                _ => said.clone(),
+            };
+            match self.said.iter_mut().find(|old| old.id == whole.id) {
+                Some(old) => *old = whole,
+                None => self.said.push(whole),
             }
         }
-        let defaults = own.defaults.iter().cloned().chain(self.defaults).collect();
+        self.roles.retain(|role| own.roles.iter().all(|own| (own.kind, &own.name) != (role.kind, &role.name)));
+        let roles = own.roles.iter().cloned().chain(self.roles).collect();
         let prices_as_of = own.prices_as_of.or(self.prices_as_of);
-        Self { entries: self.entries, defaults, prices_as_of }
+        Self { said: self.said, roles, prices_as_of, web_search: own.web_search.or(self.web_search) }
+    }
+
+    /// When it says itself that this model retires.
+    #[must_use]
+    pub fn retires_on(&self, id: &ModelId) -> Option<NaiveDate> {
+        self.said.iter().find(|said| said.id == *id)?.retires_on
+    }
+
+    /// Whether it says itself what this model costs.
+    #[must_use]
+    pub fn prices(&self, id: &ModelId) -> bool {
+        self.said.iter().any(|said| said.id == *id && said.price.is_some())
+    }
+
+    #[must_use]
+    pub fn roles(&self) -> &[Role] {
+        &self.roles
+    }
+
+    #[must_use]
+    pub fn known(self) -> Known {
+        let searches = self.web_search;
+        let priced = |price: Price| Price { web_search: searches, ..price };
+        let said = self.said.into_iter().map(|said| Said { price: said.price.map(priced), ..said });
+        let entries = said.map(Said::entry).collect();
+        Known { entries, roles: self.roles, prices_as_of: self.prices_as_of }
+    }
+}
+
+impl Said {
+    /// What is not said here is as in `base`.
+    fn over(self, base: &Self) -> Self {
+        let base = base.clone();
+        Self {
+            id: self.id,
+            kind: self.kind,
+            temperature: self.temperature.or(base.temperature),
+            efforts: self.efforts.or(base.efforts),
+            default_effort: self.default_effort.or(base.default_effort),
+            verbosity: self.verbosity.or(base.verbosity),
+            sizes: self.sizes.or(base.sizes),
+            qualities: self.qualities.or(base.qualities),
+            backgrounds: self.backgrounds.or(base.backgrounds),
+            retires_on: self.retires_on.or(base.retires_on),
+            replaced_by: self.replaced_by.or(base.replaced_by),
+            price: self.price.or(base.price),
+        }
+    }
+
+    fn entry(self) -> Entry {
+        let (text, image) = match self.kind {
+            Kind::Text => {
+                let text = TextTraits {
+                    temperature: self.temperature.unwrap_or_default(),
+                    efforts: self.efforts.unwrap_or_default(),
+                    default_effort: self.default_effort,
+                    verbosity: self.verbosity.unwrap_or_default(),
+                };
+                (Some(text), None)
+            }
+            Kind::Image => {
+                let (qualities, backgrounds) =
+                    (self.qualities.unwrap_or_default(), self.backgrounds.unwrap_or_default());
+                (None, self.sizes.map(|sizes| ImageTraits { sizes, qualities, backgrounds }))
+            }
+        };
+        Entry {
+            id: self.id,
+            kind: self.kind,
+            retires_on: self.retires_on,
+            replaced_by: self.replaced_by,
+            price: self.price,
+            text,
+            image,
+        }
     }
 }
 
@@ -72,6 +177,8 @@ struct File {
     #[serde(default)]
     prices: Prices,
     #[serde(default)]
+    roles: Roles,
+    #[serde(default)]
     family: Vec<Family>,
 }
 
@@ -80,34 +187,38 @@ struct File {
 struct Prices {
     as_of: Option<Day>,
     long_input: Option<LongInput>,
+    /// Dollars for a thousand.
+    web_search: Option<Usd>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct Roles {
+    #[serde(default)]
+    text: BTreeMap<String, ModelId>,
+    #[serde(default)]
+    image: BTreeMap<String, ModelId>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Family {
     kind: Kind,
-    #[serde(default)]
-    temperature: Temperature,
-    #[serde(default)]
-    efforts: Vec<String>,
+    temperature: Option<Temperature>,
+    efforts: Option<Vec<String>>,
     default_effort: Option<String>,
-    #[serde(default)]
-    verbosity: Vec<String>,
+    verbosity: Option<Vec<String>>,
     sizes: Option<Sizes>,
-    #[serde(default)]
-    qualities: Vec<String>,
-    #[serde(default)]
-    backgrounds: Vec<String>,
+    qualities: Option<Vec<String>>,
+    backgrounds: Option<Vec<String>>,
     price: Option<Rates>,
     models: Vec<Model>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
 struct Model {
     id: ModelId,
-    #[serde(default)]
-    default: bool,
     retires_on: Option<Day>,
     replaced_by: Option<ModelId>,
     price: Option<Rates>,
@@ -143,35 +254,36 @@ impl Rates {
             cached_input: self.cached_input,
             image_input: self.image_input,
             output: self.output,
+            web_search: None,
             long,
         }
     }
 }
 
-impl Family {
-    fn entry(&self, model: &Model, long: Option<LongInput>) -> Entry {
-        let long = long.filter(|_| self.kind == Kind::Text);
-        Entry {
-            id: model.id.clone(),
-            kind: self.kind,
-            retires_on: model.retires_on.map(|day| day.0),
-            replaced_by: model.replaced_by.clone(),
-            price: model.price.or(self.price).map(|rates| rates.price(long)),
-            text: (self.kind == Kind::Text).then(|| self.text()),
-            image: self.sizes.clone().map(|sizes| self.image(sizes)),
-        }
+impl Roles {
+    fn all(self) -> Vec<Role> {
+        let text = self.text.into_iter().map(|role| (Kind::Text, role));
+        let image = self.image.into_iter().map(|role| (Kind::Image, role));
+        text.chain(image).map(|(kind, (name, model))| Role { kind, name, model }).collect()
     }
+}
 
-    fn text(&self) -> TextTraits {
-        TextTraits {
+impl Family {
+    fn said(&self, model: Model, long: Option<LongInput>) -> Said {
+        let long = long.filter(|_| self.kind == Kind::Text);
+        Said {
+            id: model.id,
+            kind: self.kind,
             temperature: self.temperature,
             efforts: self.efforts.clone(),
             default_effort: self.default_effort.clone(),
             verbosity: self.verbosity.clone(),
+            sizes: self.sizes.clone(),
+            qualities: self.qualities.clone(),
+            backgrounds: self.backgrounds.clone(),
+            retires_on: model.retires_on.map(|day| day.0),
+            replaced_by: model.replaced_by,
+            price: model.price.or(self.price).map(|rates| rates.price(long)),
         }
-    }
-
-    fn image(&self, sizes: Sizes) -> ImageTraits {
-        ImageTraits { sizes, qualities: self.qualities.clone(), backgrounds: self.backgrounds.clone() }
     }
 }

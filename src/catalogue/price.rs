@@ -13,6 +13,9 @@ pub struct Price {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_input: Option<Usd>,
     pub output: Usd,
+    /// A thousand searches of the web; `None`: not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub web_search: Option<Usd>,
     /// What holds instead for long inputs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub long: Option<LongInput>,
@@ -35,6 +38,7 @@ impl Price {
         cached_input: Some(Usd::ZERO),
         image_input: Some(Usd::ZERO),
         output: Usd::ZERO,
+        web_search: Some(Usd::ZERO),
         long: None,
     };
 
@@ -45,7 +49,7 @@ impl Price {
         if *self == Self::FREE {
             return Some(Usd::ZERO);
         }
-        let Usage { input_tokens, cached_tokens, image_input_tokens, output_tokens, .. } = *usage;
+        let Usage { input_tokens, cached_tokens, image_input_tokens, output_tokens, web_searches, .. } = *usage;
         if cached_tokens > 0 && image_input_tokens > 0 {
             return None;
         }
@@ -54,11 +58,13 @@ impl Price {
             + cost(self.cached_input, cached_tokens)?
             + cost(self.image_input, image_input_tokens)?;
         let output = cost(Some(self.output), output_tokens)?;
+        // A thousand of them are priced as a million tokens are.
+        let searches = cost(self.web_search, web_searches.saturating_mul(1_000))?;
         match self.long {
             Some(long) if input_tokens > long.over => {
-                Some(times(input, long.input_factor)? + times(output, long.output_factor)?)
+                Some(times(input, long.input_factor)? + times(output, long.output_factor)? + searches)
             }
-            _ => Some(input + output),
+            _ => Some(input + output + searches),
         }
     }
 }
@@ -82,7 +88,14 @@ mod tests {
 
     fn text() -> Price {
         let long = LongInput { over: 272_000, input_factor: 2.0, output_factor: 1.5 };
-        Price { input: usd(2.0), cached_input: None, image_input: None, output: usd(10.0), long: Some(long) }
+        Price {
+            input: usd(2.0),
+            cached_input: None,
+            image_input: None,
+            output: usd(10.0),
+            web_search: None,
+            long: Some(long),
+        }
     }
 
     #[test]
@@ -107,12 +120,36 @@ mod tests {
     }
 
     #[test]
+    fn a_search_costs_its_price_or_makes_the_cost_unknown() {
+        let usage = Usage { input_tokens: 1_000, output_tokens: 500, web_searches: 3, ..Usage::default() };
+        assert_eq!(text().of(&usage), None);
+        let priced = Price { web_search: Some(usd(10.0)), ..text() };
+        assert_eq!(priced.of(&usage), Some(usd(0.037)));
+        assert_eq!(priced.of(&Usage { input_tokens: 300_000, web_searches: 3, ..Usage::default() }), Some(usd(1.23)));
+        assert_eq!(Price::FREE.of(&usage), Some(Usd::ZERO));
+    }
+
+    #[test]
+    fn reasoning_is_part_of_the_output_and_cached_input_part_of_the_input() {
+        let price = Price { cached_input: Some(usd(0.5)), ..text() };
+        let usage = Usage {
+            input_tokens: 1_000,
+            cached_tokens: 400,
+            output_tokens: 500,
+            reasoning_tokens: 450,
+            ..Usage::default()
+        };
+        assert_eq!(price.of(&usage), Some(usd(0.006_4)));
+    }
+
+    #[test]
     fn a_picture_costs_its_text_its_input_pictures_and_its_output() {
         let price = Price {
             input: usd(5.0),
             cached_input: Some(usd(1.25)),
             image_input: Some(usd(8.0)),
             output: usd(30.0),
+            web_search: None,
             long: None,
         };
         let usage = Usage { input_tokens: 300, image_input_tokens: 200, output_tokens: 1_000, ..Usage::default() };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, builder::PossibleValuesParser};
 
-use super::{ask, completions, demo, doctor, http, image, images, models, sandbox, stdio};
+use super::{ask, completions, conversations, demo, doctor, http, image, images, models, sandbox, stdio, usage};
 use crate::config::{
     Flag, Flags, Upstream,
     settings::{HTTP_BIND, LOG_FORMAT, LOG_LEVEL, Setting},
@@ -15,6 +15,7 @@ const EXAMPLES: &str = "\
 Examples:
   mcp-openai demo                     see it at work, without a key
   mcp-openai ask \"Why is the sky blue?\"
+  mcp-openai ask --continue \"And at dusk?\"
   mcp-openai image \"a red boat\" -o boat.png
   mcp-openai image \"at night\" --from boat.png
   mcp-openai images                   what was made, newest first
@@ -61,12 +62,16 @@ pub enum Command {
     Image(image::Args),
     /// List, explain, open and remove the pictures that were kept
     Images(images::Args),
+    /// List, show, export and remove what was asked and answered
+    Conversations(conversations::Args),
     /// Run a whole MCP session and show what happens
     Demo(demo::Args),
     /// Check configuration, key, upstream, models and image folder
     Doctor(doctor::Args),
     /// List the models: what is known of them and what the upstream has
     Models(models::Args),
+    /// Tell what was paid, by day, model or client
+    Usage(usage::Args),
     /// Run an OpenAI-compatible server on this machine, for trials and tests
     Sandbox(sandbox::Args),
     /// Print a completion script for a shell

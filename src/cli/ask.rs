@@ -1,29 +1,40 @@
 //! `mcp-openai ask`: the ask-openai tool from a terminal, streamed as it comes.
 
 use std::{
-    io::{Write, stdout},
+    io::{Write, stderr, stdout},
+    path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use serde_json::{Map, Value};
 use tokio::io::AsyncReadExt;
 
-use super::outcome::{self, Printing};
+use super::{
+    conversations, named,
+    outcome::{self, Printing},
+};
 use crate::{
     app::App,
     call::Call,
+    conversation::Conversations,
     news::{Feed, News},
     queue::Caller,
     tools::{
         Tool, ToolError,
-        ask_openai::{self, Answered},
+        ask_openai::{self, Answered, AskOpenai},
+        references::Named,
     },
 };
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The question; `-` reads it from stdin
-    pub query: String,
+    #[arg(required_unless_present = "continue_from")]
+    pub query: Option<String>,
+    /// Go on from an earlier answer [default: the newest one]
+    #[arg(short, long = "continue", value_name = "ID", num_args = 0..=1, default_missing_value = "")]
+    pub continue_from: Option<String>,
     /// Model id [default: the configured one]
     #[arg(short, long)]
     pub model: Option<String>,
@@ -42,6 +53,15 @@ pub struct Args {
     /// low, medium, high
     #[arg(long)]
     pub verbosity: Option<String>,
+    /// A picture, a PDF or a text to ask about: a file, or the `image://ID` of a kept picture; may be given up to 20 times
+    #[arg(short, long, value_name = "FILE")]
+    pub attach: Vec<String>,
+    /// A JSON Schema in a file: the answer is such an object
+    #[arg(long, value_name = "FILE")]
+    pub schema: Option<PathBuf>,
+    /// Let the model search the web; its sources stand after the answer
+    #[arg(long)]
+    pub web_search: bool,
     /// Print the whole result as JSON, once it is there
     #[arg(long)]
     pub json: bool,
@@ -55,12 +75,18 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     let printing = Printing::from_flag(args.json);
     let (news, feed) = News::channel();
     let call = Call::new(Caller::local(), news, app.stop.clone());
-    let answering = app.ask_openai.run(args.into_tool().await?, &call);
+    let args = args.into_tool(&app.conversations).await?;
+    let attached = args.attachments.iter().flatten().map(|Named(name)| name.as_str());
+    let references = app.ask_openai.references.allowing(named::folders(attached));
+    let ask_openai = AskOpenai { references, ..AskOpenai::clone(&app.ask_openai) };
+    let answering = ask_openai.run(args, &call);
     let answered = match printing {
-        Printing::Json => answering.await,
-        Printing::Text => stream(answering, &feed).await?,
+        Printing::Json => Box::pin(answering).await,
+        Printing::Text => Box::pin(stream(answering, &feed)).await?,
     };
     match (answered, printing) {
+        // The answer is on stdout already.
+        (Err(error @ ToolError::Unfit(_)), Printing::Text) => bail!("{error}"),
         (Err(error), printing) => outcome::failed(error, printing),
         (Ok(answered), Printing::Json) => outcome::json(answered, app.notice()),
         (Ok(answered), Printing::Text) => report(&answered, app.notice()),
@@ -68,8 +94,13 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
 }
 
 impl Args {
-    async fn into_tool(self) -> anyhow::Result<ask_openai::Args> {
-        let mut query = self.query;
+    async fn into_tool(self, conversations: &Conversations) -> anyhow::Result<ask_openai::Args> {
+        let (mut query, continue_from) = told_apart(self.query, self.continue_from)?;
+        let conversation = match continue_from.as_deref() {
+            None => None,
+            Some("") => Some(conversations::newest(conversations).await?),
+            Some(id) => Some(conversations::find(conversations, id).await?),
+        };
         if query == "-" {
             query.clear();
             // Off this thread, so that Ctrl-C is heard meanwhile.
@@ -83,8 +114,30 @@ impl Args {
             instructions: self.instructions,
             reasoning_effort: self.reasoning_effort,
             verbosity: self.verbosity,
+            conversation: conversation.map(|handle| handle.to_string()),
+            attachments: Some(self.attach.iter().map(|name| Named(named::absolute(name))).collect()),
+            web_search: Some(self.web_search),
+            schema: self.schema.as_deref().map(read_schema).transpose()?,
         })
     }
+}
+
+/// In `ask --continue "Why?"` the question stands where an id could: it does not begin like one.
+fn told_apart(query: Option<String>, continue_from: Option<String>) -> anyhow::Result<(String, Option<String>)> {
+    match (query, continue_from) {
+        (Some(query), continue_from) => Ok((query, continue_from)),
+        (None, Some(question)) if !question.is_empty() && !question.starts_with("conv") => {
+            Ok((question, Some(String::new())))
+        }
+        (None, _) => bail!("what is the question? mcp-openai ask --continue [ID] QUERY"),
+    }
+}
+
+/// The object in a file; what is wrong with it, otherwise.
+fn read_schema(path: &Path) -> Result<Map<String, Value>, ToolError> {
+    let wrong = |why: String| ToolError::InvalidArgument(format!("`--schema` {}: {why}", path.display()));
+    let text = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    serde_json::from_slice(&text).map_err(|error| wrong(format!("it is no JSON object ({error})")))
 }
 
 /// Prints the text as it comes and ends it with a line feed.
@@ -113,6 +166,9 @@ fn write_delta(out: &mut impl Write, delta: &str) -> std::io::Result<()> {
 }
 
 fn report(answered: &Answered, notice: Option<&str>) -> anyhow::Result<ExitCode> {
+    if let Some(sources) = answered.sources() {
+        writeln!(stderr(), "\nSources:\n{sources}")?;
+    }
     let tokens = answered
         .usage
         .map_or(String::new(), |usage| format!(" · {} tokens in, {} out", usage.input_tokens, usage.output_tokens));

@@ -6,13 +6,15 @@ use super::{exit, models};
 use crate::{
     app::App,
     artifact,
-    catalogue::{Catalogue, Kind},
+    catalogue::{Catalogue, Kind, Lesson},
     config::{self, Config, Upstream},
-    openai::{Error, Failure, Key, ListedModel, Reply},
+    model::ListedModel,
+    openai::{Error, Failure, Key, Reply},
     server::profile::KNOWN,
     text,
 };
 
+mod budgets;
 mod report;
 
 use report::{Finding, Report, Setting};
@@ -50,13 +52,15 @@ async fn examine(app: &App) -> Vec<Finding> {
     let mut findings = vec![key_finding(&config.openai.key, config.upstream)];
     let mut listed = None;
     if !matches!(config.openai.key, Key::Missing) {
-        let answer = models::ask_upstream(app).await;
+        let answer = app.list_models.upkeep.read(models::PATIENCE).await;
         findings.push(upstream_finding(&answer, upstream(config)));
         listed = answer.ok().map(|reply| reply.value);
     }
-    findings.push(model_finding(&app.catalogue, Kind::Text, listed.as_deref()));
-    findings.push(model_finding(&app.catalogue, Kind::Image, listed.as_deref()));
+    findings.extend(Kind::ALL.map(|kind| model_finding(&app.catalogue, kind, listed.as_deref())));
+    findings.extend(app.catalogue.lessons().iter().map(learnt));
+    findings.extend(budgets::examine(app).await);
     findings.push(folder_finding(app.artifacts.check().await, config));
+    findings.extend(app.openai.unshared().await.map(|why| unshared(&why)));
     // The image folder comes first; it is made at the first picture.
     findings
         .extend(config.inputs.folders.iter().skip(1).filter(|folder| !folder.is_dir()).map(|folder| no_input(folder)));
@@ -147,17 +151,21 @@ fn model_finding(catalogue: &Catalogue, kind: Kind, listed: Option<&[ListedModel
     };
     let id = &resolved.id;
     let on_upstream = listed.map(|listed| listed.iter().find(|model| model.id == *id));
-    let retires_on = models::retirement(on_upstream.flatten(), resolved.entry.as_ref());
-    let retirement = retires_on.map_or_else(|| "no retirement known".to_owned(), |day| format!("retires on {day}"));
+    let retirement =
+        catalogue.retires_on(id).map_or_else(|| "no retirement known".to_owned(), |day| format!("retires on {day}"));
     let message = format!("{id}, {retirement}");
-    if let Some(warning) = resolved.warnings.first() {
-        return Finding::doubtful(check, warning.clone(), &format!("set {setting} to a current model"));
+    if let Some(notice) = resolved.notice {
+        return Finding::doubtful(check, notice, &format!("set {setting} to a current model, or to a role"));
     }
     if on_upstream == Some(None) {
         let remedy = format!("set {setting} to one that `mcp-openai models` shows as listed");
         return Finding::doubtful(check, format!("{message}; the upstream does not list it"), &remedy);
     }
     Finding::fine(check, message)
+}
+
+fn learnt(lesson: &Lesson) -> Finding {
+    Finding::fine("learnt", lesson.to_string())
 }
 
 fn folder_finding(checked: Result<(), artifact::Error>, config: &Config) -> Finding {
@@ -168,6 +176,11 @@ fn folder_finding(checked: Result<(), artifact::Error>, config: &Config) -> Find
             Finding::failed("image folder", error.to_string(), remedy, exit::FAILED)
         }
     }
+}
+
+fn unshared(why: &str) -> Finding {
+    let message = format!("rate limits are not shared with other programs: {why}");
+    Finding::doubtful("rate limits", message, "set state.dir (MCP_OPENAI_STATE_DIR) to a folder that you can write to")
 }
 
 fn no_input(folder: &Path) -> Finding {
@@ -181,10 +194,8 @@ fn no_input(folder: &Path) -> Finding {
 
 #[cfg(test)]
 mod tests {
-    use chrono::NaiveDate;
-
     use super::*;
-    use crate::{catalogue, model::ModelId, openai};
+    use crate::{catalogue, handle::Account, model::ModelId, openai};
 
     fn on(day: &str) -> Catalogue {
         Catalogue::build(catalogue::Config::default(), catalogue::Today::At(day.parse().unwrap())).unwrap()
@@ -194,15 +205,21 @@ mod tests {
         anstream::adapter::strip_str(&shown.to_string()).to_string()
     }
 
-    fn listed(id: &str, retires_on: Option<NaiveDate>) -> ListedModel {
-        ListedModel { id: ModelId::parse(id).unwrap(), retires_on }
-    }
-
     #[test]
     fn a_default_model_is_checked_against_catalogue_and_upstream() {
-        let retiring = listed("gpt-6.2-sol", NaiveDate::from_ymd_opt(2027, 9, 1));
-        let findings = [None, Some(&[retiring][..]), Some(&[])]
-            .map(|listed| plain(&model_finding(&on("2026-11-22"), Kind::Text, listed)));
+        let finding = |listed: Option<&[ListedModel]>| {
+            let catalogue = on("2026-11-22");
+            if let Some(listed) = listed {
+                catalogue.keep_list(Account("a".to_owned()), listed.to_vec());
+            }
+            plain(&model_finding(&catalogue, Kind::Text, listed))
+        };
+        let retiring = |day: &str| {
+            let id = ModelId::parse("gpt-6.2-sol").unwrap();
+            [ListedModel { id, retires_on: Some(day.parse().unwrap()) }]
+        };
+        let (late, soon, past) = (retiring("2027-09-01"), retiring("2026-12-01"), retiring("2026-11-01"));
+        let findings = [None, Some(&late[..]), Some(&soon), Some(&past), Some(&[])].map(finding);
         insta::assert_snapshot!(findings.join("\n"));
     }
 

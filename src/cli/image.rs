@@ -14,6 +14,7 @@ use serde_json::{Map, Value};
 
 use super::{
     images,
+    named::{self, absolute},
     outcome::{self, Printing},
 };
 use crate::{
@@ -150,16 +151,7 @@ async fn make(app: &App, arguments: Map<String, Value>, call: &Call) -> Result<C
 /// Where the files lie that a person named, now or then: they may be read, wherever that is.
 fn folders(arguments: &Map<String, Value>) -> Vec<PathBuf> {
     let images = arguments.get("images").and_then(Value::as_array).into_iter().flatten();
-    let named = images.chain(arguments.get("mask")).filter_map(|picture| Path::new(picture.as_str()?).parent());
-    named.filter(|folder| folder.is_absolute()).map(Path::to_owned).collect()
-}
-
-/// A file's path from the root; addresses of other kinds as they are.
-fn absolute(picture: &str) -> String {
-    if picture.contains("://") || picture.starts_with("data:") {
-        return picture.to_owned();
-    }
-    std::path::absolute(picture).map_or_else(|_| picture.to_owned(), |path| path.to_string_lossy().into_owned())
+    named::folders(images.chain(arguments.get("mask")).filter_map(Value::as_str))
 }
 
 /// The arguments that a picture was made with, as far as its record knows them; for one picture, however many there were.

@@ -7,21 +7,18 @@ use std::{
     time::Duration,
 };
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
-use tokio::time::Instant;
 
 use super::table;
 use crate::{
     app::App,
-    catalogue::{Catalogue, Entry, Kind, Price},
+    catalogue::{Catalogue, Kind, Lesson, Overview, Price, Role},
     model::ModelId,
-    news::News,
-    openai::{Failure, ListedModel, Reply, Terms},
 };
 
 /// The longest wait for the upstream.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -33,38 +30,31 @@ pub struct Args {
 /// # Errors
 /// When stdout cannot be written to.
 pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
-    let listed = match ask_upstream(&app).await {
-        Ok(reply) => Some(reply.value),
-        Err(failure) => {
-            let _ = writeln!(io::stderr(), "mcp-openai: the upstream's list is missing here: {failure}");
-            None
-        }
-    };
-    let models = Models::merge(&app.catalogue, listed.as_deref());
-    let text = if args.json { serde_json::to_string_pretty(&models)? + "\n" } else { models.table() };
+    if let Err(failure) = app.list_models.upkeep.refresh(PATIENCE).await {
+        let age = match app.catalogue.listing() {
+            Some(listing) => format!("of {}", listing.read_at.format("%Y-%m-%d %H:%M UTC")),
+            None => "missing here".to_owned(),
+        };
+        let _ = writeln!(io::stderr(), "mcp-openai: the upstream's list is {age}: {failure}");
+    }
+    let report = Report::of(&app.catalogue);
+    let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.table() };
     io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the upstream lists.
-///
-/// # Errors
-/// When it cannot be asked.
-pub(super) async fn ask_upstream(app: &App) -> Result<Reply<Vec<ListedModel>>, Failure> {
-    let terms = Terms { deadline: Instant::now() + PATIENCE, news: News::unheard() };
-    app.openai.models(&terms).await
-}
-
-/// The day from which a model no longer answers: the upstream's word goes before the catalogue's.
-pub(super) fn retirement(listed: Option<&ListedModel>, entry: Option<&Entry>) -> Option<NaiveDate> {
-    listed.and_then(|model| model.retires_on).or_else(|| entry?.retires_on)
-}
-
 #[derive(Debug, Serialize)]
-struct Models {
+struct Report {
     models: Vec<Model>,
+    /// Names that can be given instead of an id.
+    roles: Vec<Role>,
+    /// What the upstream's refusals taught of models.
+    lessons: Vec<Lesson>,
     /// The day the prices were read, as `YYYY-MM-DD`.
     prices_as_of: String,
+    /// When the upstream's list was read; absent: never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    listed_at: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -74,11 +64,13 @@ struct Model {
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<Kind>,
     default: bool,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    roles: Vec<String>,
     /// Whether the upstream lists it; absent when it was not asked or the id is a pattern.
     #[serde(skip_serializing_if = "Option::is_none")]
     listed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    retires_on: Option<String>,
+    retires_on: Option<NaiveDate>,
     #[serde(skip_serializing_if = "Option::is_none")]
     replaced_by: Option<ModelId>,
     /// US dollars per million tokens.
@@ -86,48 +78,47 @@ struct Model {
     price: Option<Price>,
 }
 
-impl Models {
-    /// The catalogue's entries in their order, then what only the upstream lists.
-    fn merge(catalogue: &Catalogue, listed: Option<&[ListedModel]>) -> Self {
-        let known = catalogue.entries().map(|entry| Model::of(entry, catalogue, listed));
-        let is_new = |model: &&ListedModel| catalogue.entries().all(|entry| entry.id != model.id);
-        let new = listed.unwrap_or_default().iter().filter(is_new).map(|model| Model::only_listed(model, catalogue));
-        Self { models: known.chain(new).collect(), prices_as_of: catalogue.prices_as_of().to_string() }
+impl Report {
+    fn of(catalogue: &Catalogue) -> Self {
+        Self {
+            models: catalogue.overview().into_iter().map(Model::of).collect(),
+            roles: catalogue.roles().collect(),
+            lessons: catalogue.lessons(),
+            prices_as_of: catalogue.prices_as_of().to_string(),
+            listed_at: catalogue.listing().map(|listing| listing.read_at),
+        }
     }
 
     fn table(&self) -> String {
         let head =
-            ["id", "kind", "default", "listed", "retires", "replaced by", "USD per million tokens"].map(str::to_owned);
+            ["id", "kind", "roles", "listed", "retires", "replaced by", "USD per million tokens"].map(str::to_owned);
         let rows: Vec<_> = [head].into_iter().chain(self.models.iter().map(Model::row)).collect();
         let mut table = table::columns(&rows);
-        let _ = writeln!(table, "\nAn id that ends in `*` stands for all that start so.");
+        if !self.lessons.is_empty() {
+            let _ = writeln!(table, "\nLearnt from refusals, and held for 30 days:");
+        }
+        for lesson in &self.lessons {
+            let _ = writeln!(table, "  {lesson}");
+        }
+        let _ =
+            writeln!(table, "\nAn id that ends in `*` stands for all that start so. A role can be given as a model.");
         let _ = writeln!(table, "Prices as of {}; no price: not known, and no cost is shown.", self.prices_as_of);
         table
     }
 }
 
 impl Model {
-    fn of(entry: &Entry, catalogue: &Catalogue, listed: Option<&[ListedModel]>) -> Self {
-        let upstream = listed.map(|listed| listed.iter().find(|model| model.id == entry.id));
-        let listed = upstream.filter(|_| !entry.is_pattern()).map(|model| model.is_some());
-        Self { listed, ..Self::merge(&entry.id, Some(entry), upstream.flatten(), catalogue) }
-    }
-
-    /// A model of the upstream; a pattern or the model of its snapshot may still say what it is.
-    fn only_listed(model: &ListedModel, catalogue: &Catalogue) -> Self {
-        let known = Self::merge(&model.id, catalogue.find(&model.id), Some(model), catalogue);
-        Self { listed: Some(true), ..known }
-    }
-
-    fn merge(id: &ModelId, entry: Option<&Entry>, listed: Option<&ListedModel>, catalogue: &Catalogue) -> Self {
+    fn of(known: Overview) -> Self {
+        let (replaced_by, price) = known.entry.map(|entry| (entry.replaced_by, entry.price)).unwrap_or_default();
         Self {
-            id: id.clone(),
-            kind: entry.map(|entry| entry.kind),
-            default: [Kind::Text, Kind::Image].iter().any(|kind| catalogue.default(*kind) == Some(id)),
-            listed: None,
-            retires_on: retirement(listed, entry).as_ref().map(NaiveDate::to_string),
-            replaced_by: entry.and_then(|entry| entry.replaced_by.clone()),
-            price: entry.and_then(|entry| entry.price),
+            id: known.id,
+            kind: known.kind,
+            default: known.default,
+            roles: known.roles,
+            listed: known.listed,
+            retires_on: known.retires_on,
+            replaced_by,
+            price,
         }
     }
 
@@ -137,14 +128,17 @@ impl Model {
             Kind::Image => "image",
         });
         let listed = self.listed.map(|listed| if listed { "yes" } else { "no" });
+        let is_plain_default = self.default && self.roles.is_empty();
+        let roles = if is_plain_default { "default".to_owned() } else { self.roles.join(", ") };
+        let or_dash = |cell: String| if cell.is_empty() { "-".to_owned() } else { cell };
         [
             self.id.to_string(),
             kind.unwrap_or("-").to_owned(),
-            if self.default { "yes" } else { "-" }.to_owned(),
+            or_dash(roles),
             listed.unwrap_or("-").to_owned(),
-            self.retires_on.clone().unwrap_or_else(|| "-".to_owned()),
-            self.replaced_by.as_ref().map_or_else(|| "-".to_owned(), ToString::to_string),
-            self.price.as_ref().map_or_else(|| "-".to_owned(), rates),
+            or_dash(self.retires_on.map(|day| day.to_string()).unwrap_or_default()),
+            or_dash(self.replaced_by.as_ref().map(ToString::to_string).unwrap_or_default()),
+            or_dash(self.price.as_ref().map(rates).unwrap_or_default()),
         ]
     }
 }
@@ -156,30 +150,36 @@ fn rates(price: &Price) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::catalogue;
-
-    fn listed(id: &str, retires_on: Option<NaiveDate>) -> ListedModel {
-        ListedModel { id: ModelId::parse(id).unwrap(), retires_on }
-    }
+    use crate::{
+        catalogue::{self, Taught, Today},
+        handle::Account,
+        model::ListedModel,
+    };
 
     fn catalogue() -> Catalogue {
-        Catalogue::build(catalogue::Config::default(), catalogue::Today::At("2026-11-22".parse().unwrap())).unwrap()
+        Catalogue::build(catalogue::Config::default(), Today::At("2026-11-22".parse().unwrap())).unwrap()
     }
 
     #[test]
-    fn the_table_has_catalogue_and_upstream() {
-        let upstream = [
-            listed("gpt-6.2-sol", NaiveDate::from_ymd_opt(2027, 9, 1)),
-            listed("gpt-4o-2024-08-06", None),
-            listed("whisper-9", None),
-        ];
-        insta::assert_snapshot!(Models::merge(&catalogue(), Some(&upstream)).table());
+    fn the_table_has_catalogue_and_upstream_and_what_was_learnt() {
+        let catalogue = catalogue();
+        let id = |id: &str| ModelId::parse(id).unwrap();
+        let listed = [("gpt-6.2-sol", Some("2027-09-01")), ("gpt-4o-2024-08-06", None), ("whisper-9", None)];
+        let listed =
+            listed.map(|(name, day)| ListedModel { id: id(name), retires_on: day.map(|d| d.parse().unwrap()) });
+        catalogue.keep_list(Account("a".to_owned()), listed.into());
+        let refuses = Taught::Refuses { refuses: "reasoning_effort".to_owned(), with: Some("max".to_owned()) };
+        catalogue.learn(&id("gpt-6.1-sol"), refuses);
+        catalogue.learn(&id("whisper-9"), Taught::OnlyBy { only_by: catalogue::Api::Responses });
+        let report = Report::of(&catalogue);
+        insta::assert_snapshot!(report.table());
+        insta::assert_json_snapshot!(report.lessons);
     }
 
     #[test]
     fn without_an_upstream_nothing_is_said_of_what_it_lists() {
-        let models = Models::merge(&catalogue(), None);
-        assert!(models.models.iter().all(|model| model.listed.is_none()));
-        insta::assert_json_snapshot!(models.models.first());
+        let report = Report::of(&catalogue());
+        assert!(report.models.iter().all(|model| model.listed.is_none()));
+        insta::assert_json_snapshot!(report.models.first());
     }
 }

@@ -2,6 +2,16 @@
 
 use std::fmt::Write as _;
 
+/// The cells from this column on end alike, as numbers do.
+pub fn align_numbers<const N: usize>(rows: &mut [[String; N]], from: usize) {
+    for column in from..N {
+        let width = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+        for cell in rows.iter_mut().filter_map(|row| row.get_mut(column)) {
+            *cell = format!("{cell:>width$}");
+        }
+    }
+}
+
 /// Each column as wide as its widest cell, two spaces between; one line a row.
 pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let characters = |cell: &String| cell.chars().count();

@@ -7,14 +7,14 @@ use tracing::Level;
 use super::{
     key::Key,
     shape::{
-        Address, List, Model, MostPictures, OneLine, Place, Places, Raw, SWITCH, Secret, Shape, Size, Span, SpanOrOff,
-        Whole, Words,
+        Address, Dollars, List, Model, MostPictures, OneLine, Place, Places, Raw, SWITCH, Secret, Shape, Size, Span,
+        SpanOrOff, Whole, Words,
         web::{BaseUrl, Headers, Query},
     },
 };
 use crate::{
     catalogue::Retired,
-    openai::{Api, EditTransfer, Transfer},
+    openai::{Api, Background, EditTransfer, Store, Transfer},
     server::profile::{Mode, Structured},
     telemetry::Format,
     tools::ImageUrls,
@@ -166,6 +166,15 @@ settings! {
         Size { min: 1 << 10, max: 1 << 30 },
         "The longest answer that is read.";
 
+    STORE: Words<Store> = "openai.store", Some("MCP_OPENAI_STORE"), Is("true"),
+        Words(&[("true", Store::Kept), ("false", Store::Nothing)]),
+        "Whether OpenAI keeps responses (30 days); with `false`, conversations are sent again whole each time.";
+    SERVICE_TIER: OneLine = "openai.service_tier", Some("MCP_OPENAI_SERVICE_TIER"), Absent("the project's own"), OneLine,
+        "How fast, and at which price, text is answered: OpenAI's word, such as `flex` or `priority`.";
+    BACKGROUND: Words<Background> = "openai.background", Some("MCP_OPENAI_BACKGROUND"), Is("auto"),
+        Words(&[("auto", Background::Auto), ("always", Background::Always), ("never", Background::Never)]),
+        "Whether text is written in OpenAI's background, where it survives a broken connection and a restart: `auto` does so at OpenAI itself at `reasoning_effort` `high` and above. It needs `openai.store`: without it, nothing is.";
+
     TEXT_TIMEOUT: Span = "timeouts.text", Some("MCP_OPENAI_TEXT_TIMEOUT"), Is("10m"), HOURS,
         "The longest a text call may take, queue and retries included.";
     IMAGE_TIMEOUT: Span = "timeouts.image", Some("MCP_OPENAI_IMAGE_TIMEOUT"), Is("10m"), HOURS,
@@ -179,14 +188,24 @@ settings! {
         "How long the result of a job can be collected.";
     STATE_DIR: Place = "state.dir", Some("MCP_OPENAI_STATE_DIR"),
         Absent("`mcp-openai` in your folder for state (`~/.local/state` on Linux)"), Place("folder"),
-        "Where jobs are written down; made with the first one.";
+        "Where all processes of a user keep what they share: jobs, conversations with copies of what was attached, the book of \
+         what calls cost, rate limits, and what is known of models.";
+
+    CONVERSATIONS_KEEP_FOR: Span = "conversations.keep_for", Some("MCP_OPENAI_CONVERSATIONS_KEEP_FOR"), Is("30d"),
+        Span { min: Duration::from_mins(1), max: YEARS },
+        "How long a conversation can be continued after its last turn; then it goes, with copies of what was attached.";
+
+    SPEND_PER_DAY: Dollars = "spend.per_day", Some("MCP_OPENAI_SPEND_PER_DAY"), Absent("off"), Dollars,
+        "The most that a day (UTC) may cost, for all processes of this machine with the same key.";
+    SPEND_PER_CALL: Dollars = "spend.per_call", Some("MCP_OPENAI_SPEND_PER_CALL"), Absent("off"), Dollars,
+        "The most that a call may cost, by an estimate that is made before it.";
 
     REQUESTS_PER_MINUTE: Whole<NonZeroU32> = "limits.requests_per_minute", Some("MCP_OPENAI_RPM"),
         Absent("learnt from the upstream's headers"), PER_MINUTE,
-        "A cap of your own on requests.";
+        "A cap of your own on requests, for all programs on this machine together that use the same key and upstream.";
     IMAGES_PER_MINUTE: Whole<NonZeroU32> = "limits.images_per_minute", Some("MCP_OPENAI_IPM"),
         Absent("learnt from the upstream's headers"), PER_MINUTE,
-        "A cap of your own on pictures.";
+        "The same on pictures.";
 
     RUNNING: Whole<usize> = "queue.running", Some("MCP_OPENAI_MAX_RUNNING"), Is("16"), Whole { min: 1, max: 1_000 },
         "Requests that run at once; each picture is one.";
@@ -194,15 +213,21 @@ settings! {
         "Requests that may wait for their turn; the rest is answered `busy`.";
 
     TEXT_MODEL: Model = "models.text", Some("MCP_OPENAI_TEXT_MODEL"), Absent("the catalogue's default"), Model,
-        "The model that answers when a call names none.";
+        "The model that answers when a call names none: its id, or a role.";
     IMAGE_MODEL: Model = "models.image", Some("MCP_OPENAI_IMAGE_MODEL"), Absent("the catalogue's default"), Model,
-        "The model that paints when a call names none.";
+        "The model that paints when a call names none: its id, or a role.";
     RETIRED: Words<Retired> = "models.retired", Some("MCP_OPENAI_RETIRED_MODELS"),
         Absent("`replace` at OpenAI itself, `send` elsewhere"),
         Words(&[("replace", Retired::Replace), ("refuse", Retired::Refuse), ("send", Retired::Send)]),
         "What happens to the name of a retired model.";
     MODELS_FILE: Place = "models.file", Some("MCP_OPENAI_MODELS_FILE"), Absent("none"), Place("file"),
-        "A catalogue in the form of `models.toml`, whose entries replace or add to the built-in ones.";
+        "A catalogue in the form of `models.toml`, laid over the built-in one: what its entries say of a model goes first, \
+         and so do its roles, which are the only ones that count where it is not OpenAI that answers.";
+
+    MODELS_REFRESH: SpanOrOff = "models.refresh", Some("MCP_OPENAI_MODELS_REFRESH"),
+        Absent("`1d` at OpenAI itself, `off` elsewhere"),
+        SpanOrOff(Span { min: Duration::from_mins(1), max: YEARS }),
+        "How old the upstream's list of models may get before it is asked for again, beside a call and never in its way.";
 
     IMAGES_DIR: Place = "images.dir", Some("MCP_OPENAI_IMAGES_DIR"),
         Absent("`mcp-openai` in your pictures folder"), Place("folder"),
@@ -214,10 +239,11 @@ settings! {
         MostPictures,
         "What pictures may come to; beyond it the oldest that were made here go.";
     IMAGES_INPUTS: Places = "images.inputs", Some("MCP_OPENAI_IMAGE_INPUTS"), Absent("`images.dir`"), Places,
-        "Folders that reference pictures may be read from, besides `images.dir`, each with all that is below it.";
+        "Folders that pictures to start from and attachments may be read from, besides `images.dir`, each with all that is \
+         below it.";
     IMAGES_ALLOW_URLS: Words<ImageUrls> = "images.allow_urls", Some("MCP_OPENAI_IMAGES_ALLOW_URLS"), Is("false"),
         Words(&[("true", ImageUrls::Fetched), ("false", ImageUrls::Refused)]),
-        "Whether reference pictures may be fetched from public https addresses.";
+        "Whether pictures to start from and attachments may be fetched from public https addresses.";
 
     PREVIEW: Words<Mode> = "preview.mode", Some("MCP_OPENAI_PREVIEW"), Is("auto"),
         MODES,

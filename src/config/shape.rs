@@ -13,7 +13,7 @@ use std::{
 
 use secrecy::SecretString;
 
-use crate::{artifact::Cap, model::ModelId, server::profile::Patience, text};
+use crate::{artifact::Cap, model::ModelId, money::Usd, server::profile::Patience, text};
 
 pub mod web;
 
@@ -68,6 +68,9 @@ pub struct SpanOrOff(pub Span);
 
 /// A number of pictures, or what they take on the disk.
 pub struct MostPictures;
+
+/// An amount of US dollars, more than none.
+pub struct Dollars;
 
 pub struct OneLine;
 pub struct Secret;
@@ -231,6 +234,20 @@ impl Shape for MostPictures {
 
     fn takes(&self) -> String {
         "a number of pictures such as `500`, or a size such as `2GiB`".to_owned()
+    }
+}
+
+impl Shape for Dollars {
+    type Value = Usd;
+
+    fn parse(&self, raw: &Raw) -> Result<Usd, String> {
+        let text = raw.text()?;
+        let amount = text.trim_start_matches('$').parse().ok().and_then(Usd::from_dollars);
+        amount.filter(|amount| *amount > Usd::ZERO).ok_or_else(|| format!("{} is no such amount", quoted(text)))
+    }
+
+    fn takes(&self) -> String {
+        "US dollars such as `2.50`, more than 0, up to 1,000,000".to_owned()
     }
 }
 

@@ -11,11 +11,13 @@ use super::{
     settings::{self as s, Setting},
 };
 use crate::{
-    catalogue::Retired,
+    catalogue::{At, Prices, Retired},
+    ledger,
     openai::{self, is_loopback, is_openai},
+    state,
 };
 
-pub(super) fn openai(layers: &Layers, upstream: Upstream) -> Result<openai::Config, Problem> {
+pub(super) fn openai(layers: &Layers, upstream: Upstream, state: &state::Folder) -> Result<openai::Config, Problem> {
     let base_url = base_url(layers)?;
     let first_byte = layers.optional(&s::FIRST_BYTE_TIMEOUT)?;
     let mut config = openai::Config {
@@ -37,6 +39,10 @@ pub(super) fn openai(layers: &Layers, upstream: Upstream) -> Result<openai::Conf
         partial_images: u8::try_from(layers.value(&s::PARTIAL_IMAGES)?).unwrap_or_default(),
         edit_transfer: layers.value(&s::EDIT_TRANSFER)?,
         max_response_bytes: layers.value(&s::MAX_RESPONSE_BYTES)?,
+        store: layers.value(&s::STORE)?,
+        service_tier: layers.optional(&s::SERVICE_TIER)?,
+        background: layers.value(&s::BACKGROUND)?,
+        shared: (upstream == Upstream::Configured).then(|| state.clone()),
     };
     if upstream == Upstream::Sandbox {
         // Nothing that is meant for the real upstream goes to the sandbox.
@@ -49,9 +55,48 @@ pub(super) fn openai(layers: &Layers, upstream: Upstream) -> Result<openai::Conf
     Ok(config)
 }
 
+/// Whose models are there.
+pub(super) fn at(base_url: &Url, upstream: Upstream) -> At {
+    if upstream == Upstream::Sandbox || is_openai(base_url) { At::OpenAi } else { At::Elsewhere }
+}
+
 /// Retired names are replaced where their retirement is known to hold: other servers may well have such models.
-pub(super) fn retired_models_at(base_url: &Url, upstream: Upstream) -> Retired {
-    if upstream == Upstream::Sandbox || is_openai(base_url) { Retired::Replace } else { Retired::Send }
+pub(super) fn retired_models(at: At) -> Retired {
+    match at {
+        At::OpenAi => Retired::Replace,
+        At::Elsewhere => Retired::Send,
+    }
+}
+
+/// A folder's name for what is remembered of an upstream: `api.openai.com-443-v1`.
+pub(super) fn name(base_url: &Url) -> String {
+    let (host, port) = (base_url.host_str().unwrap_or_default(), base_url.port_or_known_default().unwrap_or_default());
+    let place = format!("{host}-{port}{}", base_url.path().trim_end_matches('/'));
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    place.chars().map(|c| if is_plain(c) { c } else { '-' }).take(120).collect()
+}
+
+/// The tiers whose prices are those of the catalogue. <https://platform.openai.com/docs/pricing>
+const LISTED_TIERS: [&str; 2] = ["default", "auto"];
+
+pub(super) fn prices(layers: &Layers, upstream: Upstream) -> Result<Prices, Problem> {
+    let tier = layers.optional(&s::SERVICE_TIER)?;
+    Ok(match upstream {
+        Upstream::Sandbox => Prices::Free,
+        Upstream::Configured if tier.is_some_and(|tier| !LISTED_TIERS.contains(&tier.as_str())) => Prices::OtherTier,
+        Upstream::Configured => Prices::Listed,
+    })
+}
+
+/// What the sandbox does costs nothing: it has a book of its own, and no budget.
+pub(super) fn ledger(layers: &Layers, upstream: Upstream, state: &state::Folder) -> Result<ledger::Config, Problem> {
+    let (per_call, per_day) = (layers.optional(&s::SPEND_PER_CALL)?, layers.optional(&s::SPEND_PER_DAY)?);
+    Ok(match upstream {
+        Upstream::Configured => ledger::Config { folder: state.folder("ledger"), per_call, per_day },
+        Upstream::Sandbox => {
+            ledger::Config { folder: state.folder("sandbox").folder("ledger"), per_call: None, per_day: None }
+        }
+    })
 }
 
 fn base_url(layers: &Layers) -> Result<Url, Problem> {

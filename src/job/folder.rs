@@ -1,23 +1,23 @@
 //! The folder of records: private to its user, each written whole or not at all. Knows files, not what jobs are for.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions},
-    io::{self, ErrorKind, Read, Write},
-    path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
-    time::{Duration, SystemTime},
+    io::{self, ErrorKind},
+    path::Path,
+    time::Duration,
 };
 
 use serde::{Serialize, de::DeserializeOwned, de::IgnoredAny};
 
 use super::{
     JobId, Standing,
-    life::{self, Life},
     record::{Record, Written},
 };
+use crate::state::{self, Locked, Processes, is_life};
 
 const RECORD: &str = ".json";
 const MARKER: &str = ".cancel";
+/// Held while a record changes hands.
+const LOCK: &str = "takeover";
 /// More than any result with all its previews.
 const LARGEST: u64 = 256 << 20;
 /// A draft this old belongs to nobody any more.
@@ -25,69 +25,52 @@ const DRAFT_AGE: Duration = Duration::from_hours(1);
 
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
-    dir: PathBuf,
-    /// This process; begun with the first job.
-    life: Arc<Mutex<Option<Arc<Life>>>>,
+    files: state::Folder,
+    processes: Processes,
 }
 
 impl Folder {
-    pub fn new(dir: PathBuf) -> Self {
-        Self { dir, life: Arc::default() }
+    pub fn new(files: state::Folder) -> Self {
+        Self { processes: Processes::of(files.clone()), files }
     }
 
     pub fn dir(&self) -> &Path {
-        &self.dir
+        self.files.path()
+    }
+
+    /// Waits until no other process takes a job over, and keeps them from it.
+    pub fn lock(&self) -> io::Result<Locked> {
+        self.files.lock(LOCK)
     }
 
     /// The name under which this process is known to live.
     pub fn process(&self) -> io::Result<String> {
-        make_private(&self.dir)?;
-        let mut life = self.life.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(life) = life.as_ref().filter(|life| life.is_seen()) {
-            return Ok(life.name().to_owned());
-        }
-        let begun = Life::begin(&self.dir)?;
-        Ok(life.insert(Arc::new(begun)).name().to_owned())
+        self.processes.own()
     }
 
     /// Where a job stands that this process has not in memory.
     pub fn standing<T>(&self, record: &Record<T>) -> Standing {
         let Written::Running { process, .. } = &record.state else { return Standing::Finished };
-        let own = self.life.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|life| life.name().to_owned());
-        if own.as_ref() == Some(process) || life::is_over(&self.dir, process) {
+        if self.processes.is_own(process) || self.processes.has_ended(process) {
             Standing::Interrupted
         } else {
             Standing::Running
         }
     }
 
-    /// To a draft, flushed to the disk, then renamed into place.
     pub fn write<T: Serialize>(&self, record: &Record<T>) -> io::Result<()> {
-        make_private(&self.dir)?;
-        let json = serde_json::to_vec(record)?;
-        let draft = self.dir.join(format!(".{}.{:016x}", record.job, rand::random::<u64>()));
-        let written = create_private(&draft)
-            .and_then(|mut file| file.write_all(&json).and_then(|()| file.sync_all()))
-            .and_then(|()| fs::rename(&draft, self.record(&record.job)));
-        if written.is_err() {
-            let _ = fs::remove_file(&draft);
-        }
-        written?;
-        sync(&self.dir)
+        self.files.write(&file(&record.job, RECORD), &serde_json::to_vec(record)?)
     }
 
     /// `None` where there is no record that can be read; a damaged one is logged and left alone.
     pub fn read<T: DeserializeOwned>(&self, job: &JobId) -> Option<Record<T>> {
-        let mut json = Vec::new();
-        let read = open_regular(&self.record(job)).and_then(|file| file.take(LARGEST).read_to_end(&mut json));
-        match read {
-            Ok(_) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => return None,
+        let json = match self.files.read(&file(job, RECORD), LARGEST) {
+            Ok(json) => json?,
             Err(error) => {
                 tracing::warn!(%job, %error, "a job's record cannot be read");
                 return None;
             }
-        }
+        };
         match Record::parse(&json) {
             Ok(record) => (record.job == *job).then_some(record),
             Err(error) => {
@@ -99,14 +82,15 @@ impl Folder {
 
     /// All jobs with a record, the one written last first.
     pub fn jobs(&self) -> Vec<JobId> {
-        let mut jobs: Vec<_> = self.files().filter_map(|(name, age)| Some((age, job(&name, RECORD)?))).collect();
+        let mut jobs: Vec<_> =
+            self.files.files().filter_map(|entry| Some((entry.age, job(&entry.name, RECORD)?))).collect();
         jobs.sort_by_key(|(age, _)| *age);
         jobs.into_iter().map(|(_, job)| job).collect()
     }
 
     /// Asks the process that runs the job to cancel it.
     pub fn mark_cancelled(&self, job: &JobId) -> io::Result<()> {
-        match create_private(&self.marker(job)) {
+        match self.files.create(&file(job, MARKER)) {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
             _ => Ok(()),
         }
@@ -114,20 +98,20 @@ impl Folder {
 
     /// Whether somebody asked so; the mark is gone then.
     pub fn take_mark(&self, job: &JobId) -> bool {
-        fs::remove_file(self.marker(job)).is_ok()
+        self.files.remove(&file(job, MARKER)).unwrap_or_default()
     }
 
     /// Removes the records that are older than `keep_for`, and what dead processes left lying.
     pub fn sweep(&self, keep_for: Duration) {
-        for (name, age) in self.files() {
+        for state::Entry { name, age } in self.files.files() {
             let is_over = if let Some(job) = job(&name, RECORD) {
                 age > keep_for && self.is_done(&job)
             } else if is_draft(&name) || job(&name, MARKER).is_some() {
                 age > DRAFT_AGE
             } else {
-                life::is_name(&name) && life::is_over(&self.dir, &name)
+                is_life(&name) && self.processes.has_ended(&name)
             };
-            if is_over && let Err(error) = fs::remove_file(self.dir.join(&name)) {
+            if is_over && let Err(error) = self.files.remove(&name) {
                 tracing::debug!(name, %error, "an old file of the jobs' folder stays");
             }
         }
@@ -137,27 +121,14 @@ impl Folder {
     fn is_done(&self, job: &JobId) -> bool {
         self.read::<IgnoredAny>(job).is_some_and(|record| match &record.state {
             Written::Finished { .. } => true,
-            Written::Running { process, .. } => life::is_over(&self.dir, process),
+            Written::Running { process, .. } => self.processes.has_ended(process),
         })
     }
+}
 
-    /// The names of the files, and how long ago each was written.
-    fn files(&self) -> impl Iterator<Item = (String, Duration)> {
-        let now = SystemTime::now();
-        fs::read_dir(&self.dir).into_iter().flatten().filter_map(move |entry| {
-            let entry = entry.ok()?;
-            let written = entry.metadata().ok()?.modified().ok()?;
-            Some((entry.file_name().into_string().ok()?, now.duration_since(written).unwrap_or_default()))
-        })
-    }
-
-    fn record(&self, job: &JobId) -> PathBuf {
-        self.dir.join(format!("{job}{RECORD}"))
-    }
-
-    fn marker(&self, job: &JobId) -> PathBuf {
-        self.dir.join(format!("{job}{MARKER}"))
-    }
+/// The file of a job.
+fn file(job: &JobId, extension: &str) -> String {
+    format!("{job}{extension}")
 }
 
 /// The job that a file is named for.
@@ -166,32 +137,5 @@ fn job(name: &str, extension: &str) -> Option<JobId> {
 }
 
 fn is_draft(name: &str) -> bool {
-    name.strip_prefix('.').is_some_and(|name| name.starts_with("job_") || life::is_name(name))
-}
-
-/// What is no file, a pipe for one, could hold its reader up for ever.
-fn open_regular(path: &Path) -> io::Result<File> {
-    if fs::symlink_metadata(path)?.is_file() { File::open(path) } else { Err(ErrorKind::InvalidInput.into()) }
-}
-
-/// A new file that only its user may read.
-pub(super) fn create_private(path: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
-}
-
-fn make_private(dir: &Path) -> io::Result<()> {
-    let mut builder = DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)
-}
-
-/// Makes a rename in the folder last. Only Unix can, and needs to.
-fn sync(dir: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+    name.strip_prefix('.').is_some_and(|name| name.starts_with("job_") || is_life(name))
 }

@@ -1,42 +1,28 @@
-//! What a job is called and whose it is.
+//! What a job is called.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::handle;
 
 /// A job's handle: random, so that it cannot be guessed, and read back strictly.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct JobId(String);
 
-/// Whose job it is. For everybody else it does not exist.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Owner(pub String);
-
 impl JobId {
-    /// 128 random bits in base 32.
-    const LETTERS: usize = 26;
     const PREFIX: &'static str = "job_";
-    /// Crockford's base 32: no letter reads as another.
-    const DIGITS: &'static [u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
     #[must_use]
     pub fn mint() -> Self {
-        let mut bits: u128 = rand::random();
-        let letters = (0..Self::LETTERS).filter_map(|_| {
-            let digit = Self::DIGITS.get((bits & 31) as usize);
-            bits >>= 5;
-            digit.copied().map(char::from)
-        });
-        Self(Self::PREFIX.chars().chain(letters).collect())
+        Self(format!("{}{}", Self::PREFIX, handle::random()))
     }
 
     /// Reads a handle as [`JobId::mint`] makes them; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let letters = text.strip_prefix(Self::PREFIX)?;
-        let is_ours = letters.len() == Self::LETTERS && letters.bytes().all(|b| Self::DIGITS.contains(&b));
-        is_ours.then(|| Self(text.to_owned()))
+        text.strip_prefix(Self::PREFIX).filter(|rest| handle::is_one(rest)).map(|_| Self(text.to_owned()))
     }
 
     #[must_use]
@@ -62,13 +48,5 @@ impl TryFrom<String> for JobId {
 impl From<JobId> for String {
     fn from(id: JobId) -> Self {
         id.0
-    }
-}
-
-impl Owner {
-    /// The person at this machine.
-    #[must_use]
-    pub fn local() -> Self {
-        Self("local".into())
     }
 }

@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{JobId, Owner};
+use super::JobId;
+use crate::{handle::Owner, news::Note};
 
 /// The form that this program writes. Of records in a later one nothing is read, and nothing is touched.
 const VERSION: u32 = 1;
@@ -27,6 +28,9 @@ pub(super) enum Written<T> {
         process: String,
         /// Where it was when it was written down.
         stage: String,
+        /// What it takes to go on with it once that process is gone.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<Note>,
     },
     Finished {
         result: T,

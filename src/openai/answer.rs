@@ -1,11 +1,18 @@
 //! An answer as it is written down: what came is told at once, and what is told is the answer, byte for byte.
 //! Shared by both APIs for text; knows the events of neither.
 
+use http::StatusCode;
+use serde_json::Value;
+
 use super::{
-    Answer, Finish,
-    body::{Body, Shape},
+    Answer, Finish, Reply, Terms,
+    body::Shape,
+    citations::Citations,
+    client::{Answering, Client, Unanswered},
+    complaint::Complaint,
     error::{Billing, Error},
     events::Events,
+    objection::Objection,
 };
 use crate::{
     model::ModelId,
@@ -41,24 +48,60 @@ pub(super) struct Draft<'a> {
     pub usage: Option<Usage>,
     /// Set once the upstream has said how it ends.
     pub finish: Option<Finish>,
+    /// The upstream's name for the response, where it can be continued by it.
+    pub response_id: Option<String>,
+    /// The output as it came, where it is sent again.
+    pub items: Vec<Value>,
+    pub citations: Citations,
+    /// How much of the text was told, in bytes.
+    told: usize,
     left_out: Vec<String>,
+    objection: Option<Objection>,
     stage: Option<Stage>,
+    asked: &'a ModelId,
     news: &'a News,
 }
 
 impl<'a> Draft<'a> {
-    pub(super) fn new(asked: &ModelId, left_out: Vec<String>, news: &'a News) -> Self {
-        let model = asked.as_str().to_owned();
-        Self { text: String::new(), model, usage: None, finish: None, left_out, stage: None, news }
+    pub(super) fn new(asked: &'a ModelId, left_out: Vec<String>, news: &'a News) -> Self {
+        Self {
+            text: String::new(),
+            model: asked.as_str().to_owned(),
+            usage: None,
+            finish: None,
+            response_id: None,
+            items: Vec::new(),
+            citations: Citations::default(),
+            told: 0,
+            left_out,
+            objection: None,
+            stage: None,
+            asked,
+            news,
+        }
+    }
+
+    /// The same answer from its beginning: what was told of it is not told again.
+    pub(super) fn again(&mut self) {
+        let (told, left_out) = (self.told, std::mem::take(&mut self.left_out));
+        *self = Self { told, ..Self::new(self.asked, left_out, self.news) };
+    }
+
+    /// The connection was lost: what comes next is news again.
+    pub(super) fn pause(&mut self) {
+        self.stage = None;
     }
 
     /// Takes up text without what a terminal or a model would obey: what is told and what is kept stay the same.
-    pub(super) fn write(&mut self, delta: &str) {
-        let delta = text::sanitize(delta);
+    pub(super) fn write(&mut self, came: &str) {
+        let delta = text::sanitize(came);
+        self.citations.note(came, &delta);
         if !delta.is_empty() {
             self.tell(Stage::Writing);
             self.text.push_str(&delta);
-            self.news.delta(&delta);
+            let new = self.text.get(self.told..).unwrap_or_default();
+            self.news.delta(new);
+            self.told += new.len();
         }
     }
 
@@ -69,6 +112,18 @@ impl<'a> Draft<'a> {
         }
     }
 
+    pub(super) fn search(&mut self) {
+        self.tell(Stage::Searching);
+    }
+
+    /// What a complaint means in place of an answer. As long as nothing was told of one, there may be another way to ask.
+    pub(super) fn refuse(&mut self, complaint: &Complaint) -> Error {
+        if self.text.is_empty() {
+            self.objection = Objection::read(StatusCode::OK, complaint);
+        }
+        complaint.inside_200()
+    }
+
     fn tell(&mut self, stage: Stage) {
         if self.stage.as_ref() != Some(&stage) {
             self.news.stage(stage.clone());
@@ -76,8 +131,12 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn done(self) -> Answer {
-        Answer {
+    /// The answer that was written.
+    pub(super) fn done(self) -> Result<Answer, Error> {
+        if self.finish.is_none() && self.text.is_empty() {
+            return Err(unreadable("it holds no text"));
+        }
+        Ok(Answer {
             text: self.text,
             model: text::brief(&self.model, WORD),
             finish: match self.finish {
@@ -87,39 +146,67 @@ impl<'a> Draft<'a> {
             },
             usage: self.usage,
             left_out: self.left_out,
-        }
+            response_id: self.response_id,
+            items: self.items,
+            citations: self.citations.finish(),
+            only_by: None,
+        })
     }
 }
 
-/// Reads an answer that has begun. One that breaks off after some text is kept as far as it came.
-pub(super) async fn read(
-    mut body: Body,
-    shape: Shape,
+/// Reads an answer that has begun to its end.
+pub(super) async fn receive(
+    client: &Client,
+    answering: Answering,
     dialect: &mut impl Dialect,
-    mut draft: Draft<'_>,
-) -> Result<Answer, Error> {
-    match shape {
-        Shape::Json => dialect.take_body(&body.whole().await?, &mut draft)?,
-        Shape::Events => listen(Events::new(body), dialect, &mut draft).await?,
-    }
-    if draft.finish.is_none() && draft.text.is_empty() {
-        return Err(unreadable("it holds no text"));
-    }
-    Ok(draft.done())
+    asked: &ModelId,
+    terms: &Terms,
+) -> Result<Reply<Answer>, Unanswered> {
+    let Answering { mut body, shape, trail, key, left_out } = answering;
+    let mut draft = Draft::new(asked, left_out, &terms.news);
+    let read = match shape {
+        Shape::Json => match body.whole().await {
+            Ok(whole) => dialect.take_body(&whole, &mut draft),
+            Err(error) => Err(error),
+        },
+        Shape::Events => match listen(Events::new(body), dialect, &mut draft).await {
+            Ok(()) => Ok(()),
+            Err(Stopped::Broken(error) | Stopped::Refused(error)) => cut_off(error, &mut draft),
+        },
+    };
+    let objection = draft.objection;
+    let answer = read.and_then(|()| draft.done()).map_err(|error| client.cleaned(error, &key));
+    trail.close(answer).map_err(|failure| match objection {
+        Some(objection) => Unanswered::Objected(objection, failure),
+        None => Unanswered::Failed(failure),
+    })
 }
 
-async fn listen(mut events: Events, dialect: &mut impl Dialect, draft: &mut Draft<'_>) -> Result<(), Error> {
+/// Why no more of an answer comes.
+pub(super) enum Stopped {
+    /// The connection: the upstream may have more to say.
+    Broken(Error),
+    /// The upstream said so, or said something that cannot be read.
+    Refused(Error),
+}
+
+/// Takes the events of one connection.
+pub(super) async fn listen(
+    mut events: Events,
+    dialect: &mut impl Dialect,
+    draft: &mut Draft<'_>,
+) -> Result<(), Stopped> {
     loop {
-        let step = match events.next().await {
-            Ok(Some(data)) => take(&data, dialect, draft),
+        let data = match events.next().await {
+            Ok(Some(data)) => data,
             Ok(None) if draft.finish.is_some() => return Ok(()),
-            Ok(None) => Err(unreadable("it ended before its last event")),
-            Err(error) => Err(error),
+            Ok(None) => return Err(Stopped::Broken(unreadable("it ended before its last event"))),
+            Err(error) => return Err(Stopped::Broken(error)),
         };
-        match step {
+        match take(&data, dialect, draft) {
             Ok(Step::More) => {}
             Ok(Step::Done) => break,
-            Err(error) => return cut_off(error, draft),
+            Err(error) => return Err(Stopped::Refused(error)),
         }
     }
     events.finish().await;
@@ -127,7 +214,7 @@ async fn listen(mut events: Events, dialect: &mut impl Dialect, draft: &mut Draf
 }
 
 /// Some text is an answer, if not a whole one.
-fn cut_off(error: Error, draft: &mut Draft<'_>) -> Result<(), Error> {
+pub(super) fn cut_off(error: Error, draft: &mut Draft<'_>) -> Result<(), Error> {
     let why = match &error {
         Error::TimedOut { timer, .. } => timer.to_string(),
         Error::BadResponse { message, .. } => message.clone(),

@@ -1,77 +1,35 @@
 //! Chat Completions: `POST /chat/completions`, streamed; the road to compatible servers, so it is read leniently.
 //! <https://platform.openai.com/docs/api-reference/chat>
 
-use bytes::Bytes;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     Answer, Finish, Question, Reply, Terms,
     answer::{self, Dialect, Draft, Step, not_json, unreadable},
-    client::{Answering, Call, Client, Unanswered},
+    asking::Way,
+    citations::{Annotation, Place},
+    client::{Call, Client, Unanswered},
     complaint::Complaint,
     error::Error,
-    is_openai,
     kind::Kind,
-    payload::Payload,
-    wire::{self, Lenient, Text, Usage},
+    wire::{Lenient, Text, Usage},
 };
 
-#[derive(Serialize)]
-struct Request<'a> {
-    model: &'a str,
-    messages: Vec<Message<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    temperature: Option<f64>,
-    /// OpenAI's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_completion_tokens: Option<u32>,
-    /// Everybody else's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    max_tokens: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reasoning_effort: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    verbosity: Option<&'a str>,
-    stream: bool,
-    stream_options: StreamOptions,
-}
-
-#[derive(Serialize)]
-struct Message<'a> {
-    role: &'static str,
-    content: &'a str,
-}
-
-#[derive(Serialize)]
-struct StreamOptions {
-    include_usage: bool,
-}
+mod request;
 
 /// Asks by way of Chat Completions.
-pub(super) async fn ask(client: &Client, question: &Question, terms: &Terms) -> Result<Reply<Answer>, Unanswered> {
-    let payload = Payload::Json(encode(question, client));
+pub(super) async fn ask(
+    client: &Client,
+    question: &Question,
+    way: Way,
+    terms: &Terms,
+) -> Result<Reply<Answer>, Unanswered> {
+    let (payload, mut left_out) = request::encode(question, way, &client.config);
     let call = Call { kind: Kind::Text, path: "chat/completions", model: Some(&question.model), payload };
-    let Answering { body, shape, trail, key, left_out } = client.send(call, terms).await?;
-    let draft = Draft::new(&question.model, left_out, &terms.news);
-    let answer = answer::read(body, shape, &mut Chat, draft).await;
-    trail.close(answer.map_err(|error| client.cleaned(error, &key))).map_err(Unanswered::Failed)
-}
-
-fn encode(question: &Question, client: &Client) -> Bytes {
-    let instructions = question.instructions.as_deref().map(|content| Message { role: "system", content });
-    let max_tokens = question.max_tokens.map(std::num::NonZeroU32::get);
-    wire::encode(&Request {
-        model: question.model.as_str(),
-        messages: instructions.into_iter().chain([Message { role: "user", content: &question.input }]).collect(),
-        temperature: question.temperature,
-        max_completion_tokens: max_tokens.filter(|_| is_openai(&client.config.base_url)),
-        max_tokens: max_tokens.filter(|_| !is_openai(&client.config.base_url)),
-        reasoning_effort: question.reasoning_effort.as_deref(),
-        verbosity: question.verbosity.as_deref(),
-        stream: true,
-        stream_options: StreamOptions { include_usage: true },
-    })
+    let mut answering = client.send(call, terms).await?;
+    answering.left_out.append(&mut left_out);
+    answer::receive(client, answering, &mut Chat, &question.model, terms).await
 }
 
 /// How Chat Completions speaks.
@@ -112,6 +70,9 @@ struct Said<'a> {
     reasoning: Lenient<Text<'a>>,
     #[serde(borrow)]
     reasoning_content: Lenient<Text<'a>>,
+    /// Sources, as OpenAI's search models and `OpenRouter` name them.
+    #[serde(borrow)]
+    annotations: Lenient<Vec<Lenient<Annotation<'a>>>>,
 }
 
 /// A text, or parts of which some are texts.
@@ -150,7 +111,7 @@ impl Dialect for Chat {
 
 fn take(completion: Completion<'_>, draft: &mut Draft<'_>) -> Result<(), Error> {
     if let Some(complaint) = completion.error.as_ref().and_then(Complaint::of_error) {
-        return Err(complaint.inside_200());
+        return Err(draft.refuse(&complaint));
     }
     if let Some(model) = completion.model.text().filter(|model| !model.is_empty() && *model != draft.model) {
         model.clone_into(&mut draft.model);
@@ -184,6 +145,9 @@ fn write(said: Said<'_>, draft: &mut Draft<'_>) {
     if let Some(refusal) = said.refusal.text().filter(|refusal| !refusal.is_empty()) {
         draft.write(refusal);
         draft.finish = Some(Finish::Refusal);
+    }
+    for annotation in said.annotations.0.into_iter().flatten().filter_map(|annotation| annotation.0) {
+        draft.citations.cite(Place::default(), annotation);
     }
 }
 

@@ -6,10 +6,9 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
-use http::StatusCode;
 use secrecy::ExposeSecret;
 use tokio::{
     sync::{OnceCell, Semaphore},
@@ -18,22 +17,25 @@ use tokio::{
 use url::Url;
 
 use super::{
-    Config, Failure, Terms,
+    Api, Config, Failure, Terms,
+    background::Background,
     body::{self, Body, Shape},
     breaker::Breakers,
-    complaint::Complaint,
     connection::Connection,
     error::{Billing, Error, Timer, UnreachableClass},
+    governor::Governor,
     key::{self, Held},
     kind::Kind,
+    objection::Objection,
     payload::Payload,
-    rate_limit::Gate,
-    retry::{self, Advice, Bucket, Silence, Symptom},
-    sending::{Extent, Sending},
+    retry::{self, Bucket, Symptom},
     trail::Trail,
-    unreached::{Unreached, host_of, proxy_for},
 };
 use crate::{model::ModelId, news::Stage, text};
+
+mod attempt;
+
+use attempt::{Attempt, Remedy};
 
 /// Large bodies, and the pictures made of them, that stand in memory at once: one arrives while one is looked after.
 const PLACES: usize = 2;
@@ -45,19 +47,21 @@ const LONGEST_COMPLAINT: usize = 64 * 1024;
 pub(super) struct Client {
     pub(super) config: Config,
     pub(super) connection: OnceCell<Connection>,
-    key: key::Reader,
-    gate: Gate,
-    bucket: Bucket,
+    pub(super) key: key::Reader,
+    pub(super) governor: Governor,
+    pub(super) bucket: Bucket,
     breakers: Breakers,
     places: Arc<Semaphore>,
     has_no_responses: AtomicBool,
     takes_no_multipart: AtomicBool,
+    pub(super) background: Background,
 }
 
 /// One request, before its attempts.
 pub(super) struct Call<'a> {
     pub kind: Kind,
-    pub path: &'static str,
+    /// Behind the base URL; a query of its own may follow after `?`.
+    pub path: &'a str,
     /// `None` for what concerns no model.
     pub model: Option<&'a ModelId>,
     pub payload: Payload,
@@ -76,42 +80,17 @@ pub(super) struct Answering {
 
 /// Why no answer began.
 pub(super) enum Unanswered {
-    /// The upstream does not have this API.
-    NoSuchApi(Failure),
+    /// It may be answered if it is put in another way.
+    Objected(Objection, Failure),
     Failed(Failure),
 }
 
 impl From<Unanswered> for Failure {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {
-            Unanswered::NoSuchApi(failure) | Unanswered::Failed(failure) => failure,
+            Unanswered::Objected(_, failure) | Unanswered::Failed(failure) => failure,
         }
     }
-}
-
-/// One attempt: the call as it is sent now.
-struct Attempt<'a> {
-    call: &'a Call<'a>,
-    payload: &'a Payload,
-    url: &'a Url,
-    key: &'a Held,
-    terms: &'a Terms,
-}
-
-/// One attempt that came to nothing.
-struct Miss {
-    error: Error,
-    symptom: Symptom,
-    remedy: Remedy,
-}
-
-/// What could make the same request succeed at once.
-enum Remedy {
-    None,
-    OtherApi,
-    OtherKey,
-    /// The same in another form, or without a field: as the caller calls it, where the caller asked for it.
-    Other(Payload, Option<&'static str>),
 }
 
 impl Client {
@@ -119,12 +98,13 @@ impl Client {
         Self {
             connection: OnceCell::new(),
             key: key::Reader::new(config.key.clone()),
-            gate: Gate::new(config.requests_per_minute, config.images_per_minute),
+            governor: Governor::new(config.requests_per_minute, config.images_per_minute, config.shared.clone()),
             bucket: Bucket::new(),
             breakers: Breakers::default(),
             places: Arc::new(Semaphore::new(PLACES)),
             has_no_responses: AtomicBool::new(false),
             takes_no_multipart: AtomicBool::new(false),
+            background: Background::default(),
             config,
         }
     }
@@ -143,7 +123,7 @@ impl Client {
         let mut renewed = false;
         loop {
             if let Some(model) = call.model
-                && let Err(error) = self.gate.pass(call.kind.counted(), model, terms).await
+                && let Err(error) = self.governor.pass(call.kind.counted(), &self.payer(&key), model, terms).await
             {
                 return Err(Unanswered::Failed(trail.failure(error)));
             }
@@ -153,6 +133,7 @@ impl Client {
                     self.bucket.give_back();
                     self.count_success(call.model);
                     self.learn_form(&payload);
+                    trail.warn(call.model.and_then(|_| self.governor.trouble()));
                     return Ok(Answering { body, shape, trail, key, left_out });
                 }
                 Err(miss) => miss,
@@ -160,7 +141,7 @@ impl Client {
             // Without the error's text, which may quote the prompt.
             tracing::debug!(path = call.path, attempt = trail.attempts(), symptom = ?miss.symptom, "attempt failed");
             match miss.remedy {
-                Remedy::OtherApi => return Err(Unanswered::NoSuchApi(trail.failure(miss.error))),
+                Remedy::OtherWay(why) => return Err(Unanswered::Objected(why, trail.failure(miss.error))),
                 Remedy::OtherKey if !renewed => {
                     renewed = true;
                     if let Ok(Some(other)) = timeout_at(terms.deadline, self.key.renew(&key)).await {
@@ -196,96 +177,6 @@ impl Client {
         let key = timeout_at(deadline, self.key.read()).await.map_err(|_| too_late())??;
         let connection = self.connection.get_or_try_init(async || Connection::build(&self.config)).await?;
         Ok((key, connection))
-    }
-
-    async fn attempt(
-        &self,
-        attempt: &Attempt<'_>,
-        connection: &Connection,
-        trail: &mut Trail,
-    ) -> Result<(Body, Shape), Miss> {
-        let Attempt { call, payload, url, key, terms } = *attempt;
-        let mut request = connection.request(call.kind.method(), url, key);
-        let mut sending = Sending {
-            progress: payload.load(&mut request),
-            first_byte: self.first_byte_timeout(call.kind),
-            idle: self.config.idle_timeout,
-            terms,
-            then: call.kind.waiting(),
-        };
-        trail.attempt();
-        let response = match sending.wait(connection.http.execute(request)).await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => {
-                let (resend, extent) = (call.kind.resend(), sending.extent());
-                let connect_timeout = self.config.connect_timeout;
-                let (error, symptom) = Unreached { error, url, connect_timeout, resend, extent }.read();
-                return Err(Miss { error, symptom, remedy: Remedy::None });
-            }
-            Err(timer) => {
-                let (symptom, may_be_billed) = match sending.extent() {
-                    Extent::Part => (Symptom::NotSent, Billing::No),
-                    Extent::Whole => (Symptom::Unanswered(Silence::TimedOut), call.kind.billing()),
-                };
-                let error = Error::TimedOut { timer, may_be_billed };
-                return Err(Miss { error, symptom, remedy: Remedy::None });
-            }
-        };
-        let rate_limits = trail.read(response.headers(), |id| self.clean(id, key));
-        if let Some(model) = call.model {
-            self.gate.learn(model, rate_limits, Instant::now());
-        }
-        if !response.status().is_success() {
-            return Err(self.read_failure(attempt, response).await);
-        }
-        let shape = Shape::read(response.headers()).map_err(|message| Miss {
-            error: Error::BadResponse { message: self.clean(&message, key), may_be_billed: Billing::No },
-            symptom: Symptom::Final,
-            remedy: Remedy::None,
-        })?;
-        let body = Body::new(response, self.body_limits(call.kind, terms.deadline));
-        Ok((body.answering(sending.progress), shape))
-    }
-
-    /// Reads an answer with a failing status.
-    async fn read_failure(&self, attempt: &Attempt<'_>, response: reqwest::Response) -> Miss {
-        let status = response.status();
-        let advice = Advice::read(response.headers(), SystemTime::now());
-        let complaint = self.read_complaint(response, attempt.terms.deadline).await;
-        let error = if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
-            let proxy = proxy_for(attempt.url).unwrap_or_else(|| "a proxy".to_owned());
-            let class = UnreachableClass::Proxy(format!("{proxy}: it asks for a login"));
-            Error::Unreachable { host: host_of(attempt.url), class }
-        } else {
-            let error = Error::of_status(status, &complaint, advice.wait, &self.key.source().origin());
-            self.cleaned(error, attempt.key)
-        };
-        let symptom = match error {
-            Error::QuotaExhausted { .. } => Symptom::Final,
-            _ => Symptom::Status { code: status.as_u16(), advice },
-        };
-        let remedy = match status.as_u16() {
-            404 | 405 if !complaint.speaks_of_a_model() => Remedy::OtherApi,
-            401 => Remedy::OtherKey,
-            400 | 415 | 422 => {
-                let other = attempt.payload.instead(status, &complaint, self.config.edit_transfer);
-                other.map_or(Remedy::None, |(payload, without)| Remedy::Other(payload, without))
-            }
-            _ => Remedy::None,
-        };
-        Miss { error, symptom, remedy }
-    }
-
-    async fn read_complaint(&self, response: reqwest::Response, deadline: Instant) -> Complaint {
-        let status = response.status();
-        let mut body = Body::new(response, self.body_limits(Kind::List, deadline));
-        let mut bytes = Vec::new();
-        while bytes.len() < LONGEST_COMPLAINT
-            && let Ok(Some(chunk)) = body.chunk().await
-        {
-            bytes.extend_from_slice(&chunk);
-        }
-        Complaint::read(&bytes, status)
     }
 
     /// How long to wait before the next attempt; `None` when this failure is the end.
@@ -331,16 +222,22 @@ impl Client {
     /// The base URL with `path` behind its own path, and the configured query.
     fn url(&self, path: &str) -> Url {
         let mut url = self.config.base_url.clone();
+        let (path, own) = path.split_once('?').unwrap_or((path, ""));
         let joined = format!("{}/{path}", url.path().trim_end_matches('/'));
         url.set_path(&joined);
-        if !self.config.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&self.config.query);
+        if !own.is_empty() || !self.config.query.is_empty() {
+            let own = url::form_urlencoded::parse(own.as_bytes());
+            url.query_pairs_mut().extend_pairs(own).extend_pairs(&self.config.query);
         }
         url
     }
 
-    pub(super) fn has_no_responses(&self) -> bool {
-        self.has_no_responses.load(Ordering::Relaxed)
+    /// The API to ask by, with what was found out about the upstream.
+    pub(super) fn api(&self) -> Api {
+        match self.config.api {
+            Api::Auto if self.has_no_responses.load(Ordering::Relaxed) => Api::Chat,
+            api => api,
+        }
     }
 
     pub(super) fn remember_no_responses(&self) {
@@ -382,7 +279,7 @@ impl Client {
     fn first_byte_timeout(&self, kind: Kind) -> Duration {
         match kind {
             Kind::Picture => self.config.first_byte_timeout_image,
-            Kind::Text | Kind::List => self.config.first_byte_timeout_text,
+            Kind::Text | Kind::List | Kind::Response => self.config.first_byte_timeout_text,
         }
     }
 }

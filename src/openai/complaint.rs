@@ -68,7 +68,7 @@ impl Complaint {
             class: text("type").unwrap_or_default(),
             code: text("code").unwrap_or_default(),
             param: text("param").filter(|param| !param.is_empty()),
-            moderation: error.get("moderation_details").and_then(moderation),
+            moderation: error.get("moderation_details").and_then(moderation).or_else(|| filtered(error)),
         }
     }
 
@@ -83,7 +83,7 @@ impl Complaint {
                 Error::Moderated { message }
             }
             "context_length_exceeded" | "string_above_max_length" => Error::ContextTooLong { message },
-            "model_not_found" => Error::ModelNotFound { message },
+            "model_not_found" | "DeploymentNotFound" => Error::ModelNotFound { message },
             "rate_limit_exceeded" => Error::RateLimited { message, retry_after },
             "server_error" | "vector_store_timeout" | "overloaded" | "server_overloaded" => {
                 Error::Overloaded { message, retry_after }
@@ -95,6 +95,7 @@ impl Complaint {
             _ if self.message.to_ascii_lowercase().contains("maximum context length") => {
                 Error::ContextTooLong { message }
             }
+            _ if self.message.contains("is not a valid model") => Error::ModelNotFound { message },
             _ => match self.class.as_str() {
                 "server_error" | "overloaded_error" => Error::Overloaded { message, retry_after },
                 "rate_limit_error" => Error::RateLimited { message, retry_after },
@@ -104,9 +105,13 @@ impl Complaint {
         Some(error)
     }
 
-    /// What a complaint inside a 200 means.
+    /// What a complaint inside a 200 means. Some servers give the status that it should have had as its code.
     pub(super) fn inside_200(&self) -> Error {
-        self.meaning(None).unwrap_or_else(|| Error::Refused { message: self.text() })
+        let status = self.code.parse().ok().filter(|code| (400..600).contains(code));
+        match status.and_then(|code: u16| http::StatusCode::from_u16(code).ok()) {
+            Some(status) => Error::of_status(status, self, None, "the settings"),
+            None => self.meaning(None).unwrap_or_else(|| Error::Refused { message: self.text() }),
+        }
     }
 
     /// Used-up credit or a spending limit: waiting does not help.
@@ -128,7 +133,8 @@ impl Complaint {
 
     /// Whether it is about a model, and not about an address that does not exist.
     pub(super) fn speaks_of_a_model(&self) -> bool {
-        self.code == "model_not_found" || self.message.to_ascii_lowercase().contains("model")
+        matches!(self.code.as_str(), "model_not_found" | "DeploymentNotFound")
+            || self.message.to_ascii_lowercase().contains("model")
     }
 
     /// Whether it is about the form of the body, not about what is in it.
@@ -138,9 +144,19 @@ impl Complaint {
             && ["content type", "content-type", "multipart", "json"].iter().any(|word| message.contains(word))
     }
 
-    /// Whether a field is refused that the model or the server does not take.
+    /// Whether a field is refused that the model or the server does not take: by its code, or in words where it has none
+    /// but the status.
     pub(super) fn speaks_of_a_field(&self) -> bool {
-        matches!(self.code.as_str(), "unsupported_parameter" | "unsupported_value" | "unknown_parameter")
+        match self.code.as_str() {
+            "unsupported_parameter" | "unsupported_value" | "unknown_parameter" => true,
+            code if code.bytes().all(|b| b.is_ascii_digit()) => {
+                let message = self.message.to_ascii_lowercase();
+                let refused =
+                    ["not supported", "unsupported", "not support", "unrecognized", "unknown", "not permitted"];
+                refused.iter().any(|words| message.contains(words))
+            }
+            _ => false,
+        }
     }
 
     pub(super) fn text(&self) -> String {
@@ -174,9 +190,7 @@ impl Error {
             403 => Self::Forbidden { message },
             404 if complaint.speaks_of_a_model() => Self::ModelNotFound { message },
             404 | 405 => Self::Refused { message: format!("{message}; check openai.base_url") },
-            413 => {
-                Self::Refused { message: format!("{}; send fewer or smaller pictures", message.trim_end_matches('.')) }
-            }
+            413 => Self::Refused { message: format!("{}; send fewer or smaller files", message.trim_end_matches('.')) },
             415 => Self::Refused { message: format!("{message}; see openai.edit_transfer") },
             429 => Self::RateLimited { message, retry_after },
             408 | 409 | 500.. => Self::Overloaded { message, retry_after },
@@ -203,7 +217,11 @@ impl Error {
             | Self::BadResponse { message, .. }
             | Self::BadReference { message }
             | Self::UrlNotAllowed { message } => *message = clean(message),
-            Self::NoApiKey | Self::KeyUnreadable(_) | Self::Unreachable { .. } | Self::TimedOut { .. } => {}
+            Self::NoApiKey
+            | Self::KeyUnreadable(_)
+            | Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::Lost { .. } => {}
         }
         self
     }
@@ -233,6 +251,15 @@ fn moderation(details: &Value) -> Option<String> {
         (None, names) => Some(names.join(", ")),
         (Some(stage), names) => Some(format!("found in the {stage}: {}", names.join(", "))),
     }
+}
+
+/// What Azure's content filter found, in words.
+fn filtered(error: &serde_json::Map<String, Value>) -> Option<String> {
+    let found = error.get("innererror")?.get("content_filter_result")?.as_object()?;
+    let is_filtered = |found: &Value| found.get("filtered") == Some(&Value::Bool(true));
+    let names: Vec<&str> =
+        found.iter().filter(|(_, found)| is_filtered(found)).map(|(name, _)| name.as_str()).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 #[cfg(test)]

@@ -50,11 +50,14 @@ pub enum Error {
     /// The upstream answered something that is no answer.
     #[error("the upstream's answer cannot be used: {message}{}", billed(*.may_be_billed))]
     BadResponse { message: String, may_be_billed: Billing },
-    /// A picture to start from that cannot be fetched, or not be read while it was sent. Nothing was billed.
-    #[error("a picture to start from cannot be used: {message}")]
+    /// A response that was being worked on in the background, and is gone there.
+    #[error("the upstream no longer knows the response {response}, which was being worked on there")]
+    Lost { response: String },
+    /// A file to be sent that cannot be fetched, or not be read while it was sent. Nothing was billed.
+    #[error("what is to be sent cannot be used: {message}")]
     BadReference { message: String },
-    /// A picture's URL that leads where we do not go.
-    #[error("the picture's address is not allowed: {message}")]
+    /// A URL that leads where we do not go.
+    #[error("the address is not allowed: {message}")]
     UrlNotAllowed { message: String },
 }
 
@@ -129,7 +132,7 @@ impl std::fmt::Display for UnreachableClass {
             Self::Refused => f.write_str("the connection was refused"),
             Self::Broken => f.write_str("the connection broke before an answer came"),
             Self::BrokenOff => {
-                f.write_str("the connection broke while the pictures were being sent; fewer or smaller ones may pass")
+                f.write_str("the connection broke while the files were being sent; fewer or smaller ones may pass")
             }
             Self::Tls(why) => write!(f, "the TLS handshake failed ({why})"),
             Self::Proxy(what) => write!(f, "the proxy failed ({what})"),

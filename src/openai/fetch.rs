@@ -1,4 +1,4 @@
-//! A picture by address, fetched under a guard: https to public addresses only, the address that was checked is the one
+//! What lies at an address, fetched under a guard: https to public addresses only, the address that was checked is the one
 //! connected to, each redirect is checked anew, and the key goes nowhere.
 //! No proxy is used: it would resolve the name anew, and connect where nothing was checked.
 //! A local upstream may serve its own pictures: where it names the address, the base URL's own host and port are allowed
@@ -19,11 +19,10 @@ use super::{
     kind::Kind,
     unreached::host_of,
 };
-use crate::media::Encoded;
 
 const REDIRECTS: usize = 3;
 
-/// The largest picture that an edit may start from (OpenAI's own limit).
+/// The largest picture that an edit may start from (OpenAI's own limit), and larger than any other file that is sent.
 const LARGEST_REFERENCE: usize = 50 * 1000 * 1000;
 
 /// Who named the address, and what follows from it.
@@ -31,17 +30,17 @@ const LARGEST_REFERENCE: usize = 50 * 1000 * 1000;
 pub(super) enum Named {
     /// It is the answer: the picture there may be paid for.
     ByUpstream,
-    /// It is a picture to start from: nothing has been sent.
+    /// It is to be sent with a request: nothing has been sent.
     ByUser,
 }
 
-/// Fetches a picture to start from.
-pub(super) async fn download(client: &Client, address: &str, deadline: Instant) -> Result<Encoded, Error> {
+/// Fetches what is to be sent with a request.
+pub(super) async fn download(client: &Client, address: &str, deadline: Instant) -> Result<Bytes, Error> {
     let (bytes, _) = fetch(client, address, Named::ByUser, deadline).await?;
-    Encoded::sniff(bytes).map_err(|why| Named::ByUser.unusable(why.to_string()))
+    Ok(bytes)
 }
 
-/// Fetches the picture at `address`, and gives its place in memory with it.
+/// Fetches what lies at `address`, and gives its place in memory with it.
 pub(super) async fn fetch(
     client: &Client,
     address: &str,
@@ -54,10 +53,9 @@ pub(super) async fn fetch(
         if !response.status().is_redirection() {
             return receive(client, response, named, deadline).await;
         }
-        url = target(&response, &url)
-            .ok_or_else(|| named.unusable("the picture's address redirects to nowhere".to_owned()))?;
+        url = target(&response, &url).ok_or_else(|| named.unusable("the address redirects to nowhere".to_owned()))?;
     }
-    Err(named.unusable(format!("the picture's address redirects more than {REDIRECTS} times")))
+    Err(named.unusable(format!("the address redirects more than {REDIRECTS} times")))
 }
 
 async fn request(client: &Client, url: &Url, named: Named, deadline: Instant) -> Result<reqwest::Response, Error> {
@@ -81,7 +79,7 @@ async fn request(client: &Client, url: &Url, named: Named, deadline: Instant) ->
     };
     let sent = timeout_at(until, http.get(url.clone()).send()).await.map_err(|_| named.timed_out(timer))?;
     sent.map_err(|error| {
-        named.unusable(format!("the picture at {} cannot be fetched ({})", host_of(url), root_cause(&error)))
+        named.unusable(format!("what lies at {} cannot be fetched ({})", host_of(url), root_cause(&error)))
     })
 }
 
@@ -92,11 +90,11 @@ async fn receive(
     deadline: Instant,
 ) -> Result<(Bytes, Place), Error> {
     if response.status() != StatusCode::OK {
-        return Err(named.unusable(format!("the picture's address answers HTTP {}", response.status())));
+        return Err(named.unusable(format!("the address answers HTTP {}", response.status())));
     }
     let mut body = Body::new(response, named.limits(client, deadline));
     match body.whole().await {
-        Ok(picture) => Ok((picture.into(), body.into_place())),
+        Ok(bytes) => Ok((bytes.into(), body.into_place())),
         Err(Error::BadResponse { message, .. }) => Err(named.unusable(message)),
         Err(error) => Err(error),
     }
@@ -163,12 +161,12 @@ async fn resolve(url: &Url, named: Named) -> Result<Vec<SocketAddr>, Error> {
         Some(Host::Ipv6(ip)) => vec![(ip, 443).into()],
         Some(Host::Domain(name)) => match tokio::net::lookup_host((name, 443)).await {
             Ok(found) => found.collect(),
-            Err(_) => return Err(named.unusable(format!("the picture's host {name} is unknown"))),
+            Err(_) => return Err(named.unusable(format!("its host {name} is unknown"))),
         },
         None => Vec::new(),
     };
     if addresses.is_empty() {
-        return Err(named.unusable("the picture's host has no address".to_owned()));
+        return Err(named.unusable("its host has no address".to_owned()));
     }
     if addresses.iter().all(|address| is_public(address.ip())) {
         Ok(addresses)
@@ -295,15 +293,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn u31_a_picture_to_start_from_is_limited_and_never_billed() {
+    async fn u31_what_a_user_names_is_limited_and_never_billed() {
         assert_eq!(received(200, vec![0; LARGEST_REFERENCE]).await, Ok(LARGEST_REFERENCE));
         assert_eq!(
             received(200, vec![0; LARGEST_REFERENCE + 1]).await.unwrap_err(),
-            "a picture to start from cannot be used: it is longer than 50000000 bytes"
+            "what is to be sent cannot be used: it is longer than 50000000 bytes"
         );
         assert_eq!(
             received(403, Vec::new()).await.unwrap_err(),
-            "a picture to start from cannot be used: the picture's address answers HTTP 403 Forbidden"
+            "what is to be sent cannot be used: the address answers HTTP 403 Forbidden"
         );
     }
 }

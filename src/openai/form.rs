@@ -6,7 +6,10 @@ use std::fmt::Write;
 use http::HeaderValue;
 use serde_json::{Map, Value};
 
-use super::upload::{Coding, Part};
+use super::{
+    json::{Json, Long, Writer},
+    upload::{Coding, Part},
+};
 use crate::media::Reference;
 
 /// Cheap to clone; clones are sent as the same bytes.
@@ -47,7 +50,7 @@ impl Form {
     pub(super) fn parts(&self) -> Vec<Part> {
         match &self.encoding {
             Encoding::Multipart(boundary) => self.multipart(&boundary.0),
-            Encoding::Json => self.json(),
+            Encoding::Json => self.json().parts(),
         }
     }
 
@@ -78,34 +81,21 @@ impl Form {
         parts
     }
 
-    /// The fields as an object that stays open for the pictures.
-    fn json(&self) -> Vec<Part> {
-        let mut text = serde_json::to_string(&self.fields).unwrap_or_default();
-        text.pop();
-        text.push_str(r#","images":["#);
-        let mut parts = Vec::new();
-        for (number, picture) in self.pictures.iter().enumerate() {
-            if number > 0 {
-                text.push(',');
-            }
-            push_data_url(&mut parts, &mut text, picture);
-        }
-        text.push(']');
-        if let Some(mask) = &self.mask {
-            text.push_str(r#","mask":"#);
-            push_data_url(&mut parts, &mut text, mask);
-        }
-        text.push('}');
-        parts.push(Part::text(text));
-        parts
+    fn json(&self) -> Long {
+        let mut images = Writer::default();
+        images.list(&self.pictures, write_picture);
+        let json = Json::new(self.fields.clone()).with("images", images.finish());
+        let Some(mask) = &self.mask else { return json.whole() };
+        let mut picture = Writer::default();
+        write_picture(&mut picture, mask);
+        json.with("mask", picture.finish()).whole()
     }
 }
 
-/// Ends the text before a picture and begins the one after it.
-fn push_data_url(parts: &mut Vec<Part>, text: &mut String, picture: &Reference) {
-    let _ = write!(text, r#"{{"image_url":"data:{};base64,"#, picture.format.media_type());
-    parts.push(Part::text(std::mem::replace(text, r#""}"#.to_owned())));
-    parts.push(Part::picture(picture.content.clone(), Coding::Base64, picture.name.clone()));
+fn write_picture(json: &mut Writer, picture: &Reference) {
+    json.raw(r#"{"image_url":"#);
+    json.data_url(picture.format.media_type(), &picture.content, &picture.name);
+    json.raw("}");
 }
 
 /// A file name as browsers write it between quotes.

@@ -12,7 +12,7 @@ use tokio::{
 };
 
 use super::{
-    Api, Client, Config, Key, OpenAi, PictureRequest, Question, Terms, Transfer,
+    Api, Background, Client, Config, Key, OpenAi, PictureRequest, Question, Store, Terms, Transfer,
     connection::{Connection, client_builder},
 };
 use crate::{model::ModelId, news::News};
@@ -72,6 +72,10 @@ pub(super) fn config() -> Config {
         partial_images: 0,
         edit_transfer: super::EditTransfer::Auto,
         max_response_bytes: 64 << 20,
+        store: Store::Kept,
+        service_tier: None,
+        background: Background::Never,
+        shared: None,
     }
 }
 
@@ -97,15 +101,7 @@ fn terms() -> Terms {
 }
 
 async fn ask(client: OpenAi) -> u32 {
-    let question = Question {
-        model: ModelId::parse("m").unwrap(),
-        input: "Hi".to_owned(),
-        instructions: None,
-        temperature: None,
-        max_tokens: None,
-        reasoning_effort: None,
-        verbosity: None,
-    };
+    let question = Question::new(ModelId::parse("m").unwrap(), "Hi".to_owned());
     client.ask(&question, &terms()).await.unwrap().meta.attempts
 }
 

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
     Config, EditTransfer, Picture, PictureRequest, Reply, Terms, Transfer,
@@ -15,9 +15,10 @@ use super::{
     events::Events,
     fetch::{self, Named},
     form::{Boundary, Encoding, Form},
+    json::{Json, object},
     kind::Kind,
     payload::Payload,
-    wire::{self, Head, Lenient, Text, Usage},
+    wire::{Head, Lenient, Text, Usage},
 };
 use crate::{
     media::{Encoded, Format},
@@ -56,7 +57,7 @@ pub(super) async fn paint(
 ) -> Result<Reply<Picture>, Unanswered> {
     let fields = fields(request, &client.config);
     let (path, payload) = if request.references.is_empty() {
-        ("images/generations", Payload::Json(wire::encode(&fields)))
+        ("images/generations", Payload::Json(Json::new(object(&fields))))
     } else {
         ("images/edits", Payload::Form(form(request, &fields, encoding(client))))
     };
@@ -84,11 +85,7 @@ fn fields<'a>(request: &'a PictureRequest, config: &Config) -> Request<'a> {
 }
 
 fn form(request: &PictureRequest, fields: &Request<'_>, encoding: Encoding) -> Form {
-    let fields = match serde_json::to_value(fields) {
-        Ok(Value::Object(fields)) => fields,
-        _ => Map::new(),
-    };
-    Form { fields, pictures: request.references.clone(), mask: request.mask.clone(), encoding }
+    Form { fields: object(fields), pictures: request.references.clone(), mask: request.mask.clone(), encoding }
 }
 
 fn encoding(client: &Client) -> Encoding {

@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{body::Speed, error::Billing, rate_limit::Counted, retry::Resend};
+use super::{body::Speed, error::Billing, governor::Counted, retry::Resend};
 use crate::news::Stage;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -10,11 +10,13 @@ pub(super) enum Kind {
     Text,
     Picture,
     List,
+    /// A text that is written in the background, read again.
+    Response,
 }
 
 impl Kind {
     pub(super) fn method(self) -> Method {
-        if self == Self::List { Method::GET } else { Method::POST }
+        if matches!(self, Self::List | Self::Response) { Method::GET } else { Method::POST }
     }
 
     pub(super) fn counted(self) -> Counted {
@@ -35,6 +37,6 @@ impl Kind {
 
     /// A stream of tokens is legitimately slow.
     pub(super) fn speed(self) -> Speed {
-        if self == Self::Text { Speed::Free } else { Speed::Floor }
+        if matches!(self, Self::Text | Self::Response) { Speed::Free } else { Speed::Floor }
     }
 }

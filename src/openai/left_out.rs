@@ -12,16 +12,22 @@ pub(super) struct Reduced {
     pub left_out: Option<&'static str>,
 }
 
-/// Fields that may be left out: the name on the wire and, where the caller set it, the caller's name.
-const OPTIONAL: [(&str, Option<&str>); 16] = [
+/// Fields that may be left out: the name on the wire and, where the caller set it, the caller's name. A schema and a
+/// thread are not among them: an answer without them would be another one.
+const OPTIONAL: [(&str, Option<&str>); 21] = [
     ("temperature", Some("temperature")),
     ("max_output_tokens", Some("max_tokens")),
     ("max_completion_tokens", Some("max_tokens")),
     ("max_tokens", Some("max_tokens")),
-    ("reasoning", Some("reasoning_effort")),
+    ("reasoning.effort", Some("reasoning_effort")),
     ("reasoning_effort", Some("reasoning_effort")),
-    ("text", Some("verbosity")),
+    ("text.verbosity", Some("verbosity")),
     ("verbosity", Some("verbosity")),
+    ("tools", Some("web_search")),
+    ("web_search_options", Some("web_search")),
+    ("service_tier", Some("service_tier")),
+    ("store", Some("store")),
+    ("include", None),
     ("quality", Some("quality")),
     ("background", Some("background")),
     ("output_format", Some("output_format")),
@@ -37,9 +43,9 @@ pub(super) fn reduce(mut fields: Map<String, Value>, complaint: &Complaint) -> O
     if !complaint.speaks_of_a_field() {
         return None;
     }
-    let (field, left_out) =
-        OPTIONAL.into_iter().find(|(field, _)| is_meant(field, complaint) && fields.contains_key(*field))?;
-    let value = fields.remove(field)?;
+    let meant = OPTIONAL.into_iter().filter(|(field, _)| is_meant(field, complaint));
+    let (field, left_out, value) =
+        meant.into_iter().find_map(|(field, left_out)| Some((field, left_out, remove(&mut fields, field)?)))?;
     let left_out = match field {
         // The older name of the same thing, which must not be lost: it bounds the cost.
         "max_tokens" => {
@@ -56,12 +62,34 @@ pub(super) fn reduce(mut fields: Map<String, Value>, complaint: &Complaint) -> O
     Some(Reduced { fields, left_out })
 }
 
-/// By `param` (`reasoning.effort` means `reasoning`), or quoted in the message where the server gives no param.
-fn is_meant(field: &str, complaint: &Complaint) -> bool {
-    match &complaint.param {
-        Some(param) => param.split(['.', '[']).next() == Some(field),
-        None => ['\'', '"', '`'].iter().any(|quote| complaint.message.contains(&format!("{quote}{field}{quote}"))),
+/// Takes a field out, and the object that it was in with its last.
+fn remove(fields: &mut Map<String, Value>, field: &str) -> Option<Value> {
+    let Some((object, field)) = field.split_once('.') else { return fields.remove(field) };
+    let inner = fields.get_mut(object)?.as_object_mut()?;
+    let value = inner.remove(field);
+    if inner.is_empty() {
+        fields.remove(object);
     }
+    value
+}
+
+/// By `param`, which may name the object around the field (`reasoning`) or something inside it (`tools[0].type`); by the
+/// message where the server gives none.
+fn is_meant(field: &str, complaint: &Complaint) -> bool {
+    let Some(param) = &complaint.param else { return names(&complaint.message, field) };
+    let mut pairs = field.split('.').zip(param.split(['.', '[']));
+    pairs.all(|(field, param)| field == param)
+}
+
+/// Whether a message speaks of a field: in quotes, or by a name that is no word of any language.
+fn names(message: &str, field: &str) -> bool {
+    let is_quoted =
+        |name: &str| ['\'', '"', '`'].iter().any(|quote| message.contains(&format!("{quote}{name}{quote}")));
+    let is_part_of_a_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+    is_quoted(field)
+        || field.split('.').any(is_quoted)
+        || field.contains(['_', '.'])
+            && message.split(|c| !is_part_of_a_name(c)).any(|word| word.trim_end_matches('.') == field)
 }
 
 #[cfg(test)]
@@ -108,6 +136,51 @@ mod tests {
         let (renamed, left_out) = reduced(&json!({"max_tokens": 9}), &older).unwrap();
         assert_eq!((&renamed, left_out), (&json!({"max_completion_tokens": 9}), None));
         assert_eq!(reduced(&renamed, &newer), Some((json!({}), Some("max_tokens"))));
+    }
+
+    #[test]
+    fn a_field_in_an_object_takes_nothing_with_it() {
+        let request = json!({"text": {"verbosity": "low", "format": {"type": "json_schema"}}, "tools": [{}]});
+        let verbosity = json!({"code": "unsupported_value", "param": "text.verbosity"});
+        let (left, left_out) = reduced(&request, &verbosity).unwrap();
+        assert_eq!((&left["text"], left_out), (&json!({"format": {"type": "json_schema"}}), Some("verbosity")));
+        assert_eq!(reduced(&left, &verbosity), None, "it is left out once");
+        let format = json!({"code": "unsupported_parameter", "param": "text.format"});
+        assert_eq!(reduced(&request, &format), None, "a schema is never left out");
+
+        let request = json!({"reasoning": {"effort": "low", "summary": "auto"}});
+        let effort = json!({"code": "unsupported_value", "param": "reasoning.effort"});
+        assert_eq!(reduced(&request, &effort).unwrap().0, json!({"reasoning": {"summary": "auto"}}));
+    }
+
+    #[test]
+    fn what_servers_say_in_words_alone() {
+        for (request, error, left_out) in [
+            (
+                json!({"tools": [{"type": "web_search"}]}),
+                json!({"message": "Hosted tool 'web_search' is not supported with m.", "param": "tools", "code": null}),
+                Some("web_search"),
+            ),
+            (
+                json!({"include": ["reasoning.encrypted_content"]}),
+                json!({"message": "Encrypted content is not supported with this model.", "param": "include"}),
+                None,
+            ),
+            (
+                json!({"service_tier": "flex"}),
+                json!({"message": "Unrecognized request argument supplied: service_tier"}),
+                Some("service_tier"),
+            ),
+            (
+                json!({"verbosity": "low"}),
+                json!({"message": r#"[{"loc":["body","verbosity"],"msg":"Extra inputs are not permitted"}]"#}),
+                Some("verbosity"),
+            ),
+        ] {
+            assert_eq!(reduced(&request, &error), Some((json!({}), left_out)), "{error}");
+        }
+        let request = json!({"text": {"verbosity": "low"}, "stream": true});
+        assert_eq!(reduced(&request, &json!({"message": "This model does not support text or a stream."})), None);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use super::{
-    ListedModel, Reply, Terms,
+    Reply, Terms,
     answer::not_json,
     client::{Answering, Call, Client, Unanswered},
     error::Error,
@@ -11,7 +11,7 @@ use super::{
     payload::Payload,
     wire::{Lenient, Text},
 };
-use crate::model::ModelId;
+use crate::model::{ListedModel, ModelId};
 
 #[derive(Deserialize)]
 struct List<'a> {

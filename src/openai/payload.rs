@@ -1,6 +1,5 @@
 //! What a request carries, and how it looks when it is sent: made anew for each attempt, always as the same bytes.
 
-use bytes::Bytes;
 use http::{StatusCode, header};
 use tokio::sync::watch;
 
@@ -8,16 +7,15 @@ use super::{
     EditTransfer,
     complaint::Complaint,
     form::{Encoding, Form},
+    json::{Json, Long},
     left_out::{self, Reduced},
-    upload::{Progress, Upload},
-    wire,
+    upload::{Part, Progress, Upload},
 };
 
 #[derive(Debug, Clone)]
 pub(super) enum Payload {
     Nothing,
-    /// Small, and whole in memory.
-    Json(Bytes),
+    Json(Json),
     /// Sent from where its pictures lie.
     Form(Form),
 }
@@ -27,15 +25,16 @@ impl Payload {
     pub(super) fn load(&self, request: &mut reqwest::Request) -> Option<watch::Receiver<Progress>> {
         match self {
             Self::Nothing => None,
-            Self::Json(json) => {
-                *request.body_mut() = Some(json.clone().into());
-                None
-            }
+            Self::Json(json) => match json.whole() {
+                Long::Text(text) => {
+                    *request.body_mut() = Some(text.into());
+                    None
+                }
+                Long::Files(parts) => Some(follow(parts, request)),
+            },
             Self::Form(form) => {
                 request.headers_mut().insert(header::CONTENT_TYPE, form.content_type());
-                let (upload, progress) = Upload::new(form.parts());
-                *request.body_mut() = Some(reqwest::Body::wrap(upload));
-                Some(progress)
+                Some(follow(form.parts(), request))
             }
         }
     }
@@ -56,14 +55,11 @@ impl Payload {
     /// Without what `complaint` is about, and the caller's name for it; `None` when it is about nothing that may be left
     /// out.
     fn without(&self, complaint: &Complaint) -> Option<(Self, Option<&'static str>)> {
-        if !complaint.speaks_of_a_field() {
-            return None;
-        }
         match self {
             Self::Nothing => None,
             Self::Json(json) => {
-                let Reduced { fields, left_out } = left_out::reduce(serde_json::from_slice(json).ok()?, complaint)?;
-                Some((Self::Json(wire::encode(&fields)), left_out))
+                let Reduced { fields, left_out } = left_out::reduce(json.fields.clone(), complaint)?;
+                Some((Self::Json(json.with_fields(fields)), left_out))
             }
             Self::Form(form) => {
                 let Reduced { fields, left_out } = left_out::reduce(form.fields.clone(), complaint)?;
@@ -85,4 +81,11 @@ impl Payload {
             _ => None,
         }
     }
+}
+
+/// Has the parts sent as the body of the request.
+fn follow(parts: Vec<Part>, request: &mut reqwest::Request) -> watch::Receiver<Progress> {
+    let (upload, progress) = Upload::new(parts);
+    *request.body_mut() = Some(reqwest::Body::wrap(upload));
+    progress
 }

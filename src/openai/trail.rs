@@ -24,11 +24,28 @@ impl Trail {
         self.meta.attempts
     }
 
+    /// Takes up another request for the same thing.
+    pub(super) fn absorb(&mut self, later: Self) {
+        self.meta.attempts += later.meta.attempts;
+        self.meta.rate_limits = later.meta.rate_limits;
+        self.meta.request_id = self.meta.request_id.take().or(later.meta.request_id);
+    }
+
+    /// Counts the requests of another that came to nothing.
+    pub(super) fn count(&mut self, attempts: u32) {
+        self.meta.attempts += attempts;
+    }
+
     /// Notes what an answer's head says; `clean` takes secrets out of a text.
     pub(super) fn read(&mut self, headers: &HeaderMap, clean: impl FnOnce(&str) -> String) -> RateLimits {
         self.meta.rate_limits = RateLimits::read(headers);
         self.meta.request_id = headers.get("x-request-id").and_then(printable).map(|id| clean(&id));
         self.meta.rate_limits
+    }
+
+    /// Notes what the person should know besides.
+    pub(super) fn warn(&mut self, warning: Option<String>) {
+        self.meta.warnings.extend(warning);
     }
 
     pub(super) fn failure(mut self, error: Error) -> Failure {
@@ -52,4 +69,12 @@ fn printable(value: &HeaderValue) -> Option<String> {
     let id: String =
         value.as_bytes().iter().filter(|byte| byte.is_ascii_graphic()).take(128).map(|&b| char::from(b)).collect();
     (!id.is_empty()).then_some(id)
+}
+
+impl Meta {
+    /// Counts what was sent before to the same end.
+    pub(super) fn follow(&mut self, before: &Self) {
+        self.attempts += before.attempts;
+        self.latency += before.latency;
+    }
 }

@@ -84,7 +84,7 @@ impl Lenient<Text<'_>> {
 }
 
 /// What an event is, by its own `type`.
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 pub(super) struct Head<'a> {
     #[serde(rename = "type", default, borrow)]
     kind: Lenient<Text<'a>>,
@@ -139,6 +139,7 @@ impl Usage {
             image_input_tokens: input_details.image_tokens.0.unwrap_or(0),
             output_tokens: output.unwrap_or(0),
             reasoning_tokens: output_details.reasoning_tokens.0.unwrap_or(0),
+            web_searches: 0,
         })
     }
 }
@@ -182,6 +183,7 @@ mod tests {
             cached_tokens: 2,
             output_tokens: 7,
             reasoning_tokens: 3,
+            web_searches: 0,
             image_input_tokens: 0,
         };
         assert_eq!(chat, Some(expected));

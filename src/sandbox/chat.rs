@@ -6,18 +6,21 @@ use axum::{
     Extension, Json,
     body::Bytes,
     extract::State,
-    http::StatusCode,
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 
 use super::{
     Shared,
+    attachment::Attachment,
+    fault::Misfit,
     fields::Fields,
-    models::{self, Answers, Family},
-    prose::{self, Draft, Ending, Input, Kind, Question},
+    form::{Fit, Form, Place},
+    models::{self, Family},
+    prose::{Draft, Ending, Kind, Question, Search},
     reply::{self, ApiError, Spent},
     stream::{self, Beat},
+    thread::{Said, Thread},
 };
 
 const KNOWN: &str = "audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens \
@@ -26,23 +29,27 @@ const KNOWN: &str = "audio frequency_penalty function_call functions logit_bias 
     seed service_tier stop store stream stream_options temperature tool_choice tools top_logprobs top_p user \
     verbosity web_search_options";
 
-pub async fn create(State(shared): State<Shared>, body: Bytes) -> Result<Response, ApiError> {
+pub async fn create(
+    State(shared): State<Shared>,
+    misfit: Option<Extension<Misfit>>,
+    body: Bytes,
+) -> Result<Response, ApiError> {
     let fields = Fields::parse(&body, KNOWN)?;
     let model = fields.required_text("model")?;
-    let family = shared
-        .models
-        .family(model, Answers::Text)
-        .ok_or_else(|| ApiError::model_not_found(StatusCode::NOT_FOUND, model))?;
+    let family = shared.models.for_chat(model)?;
     let effort = family.effort(&fields, "reasoning_effort")?;
     check_sampling(&fields, &family, effort)?;
-    fields.choice("verbosity", &["low", "medium", "high"])?;
-    let (instructions, input) = messages(&fields)?;
+    family.verbosity(&fields, "verbosity")?;
+    let form = form(&fields, misfit.map_or(Fit::Kept, |_| Fit::Broken))?;
+    let thread = thread(&fields)?;
     let question = Question {
         model,
-        instructions: instructions.as_deref(),
-        input,
+        instructions: None,
+        thread: &thread,
         max_tokens: max_tokens(&fields, &family)?,
         reasoning_tokens: models::reasoning_tokens(effort),
+        form: form.as_ref(),
+        search: Search::Off,
     };
     if question.is_blocked() {
         return Err(ApiError::moderated("invalid_request_error"));
@@ -52,9 +59,10 @@ pub async fn create(State(shared): State<Shared>, body: Bytes) -> Result<Respons
     let tail = if wants_usage { Tail::Usage } else { Tail::None };
     let draft = question.answer();
     let spent = Extension(Spent(draft.total_tokens()));
-    let answer = Answer { id: reply::id("chatcmpl"), created: reply::now(), model, draft: &draft };
+    let tier = reply::service_tier(&fields)?;
+    let answer = Answer { id: reply::id("chatcmpl"), created: reply::now(), model, tier, draft: &draft };
     if fields.is_set("stream")? {
-        Ok((spent, stream::events(answer.beats(prose::word_time(shared.pace), tail))).into_response())
+        Ok((spent, stream::events(answer.beats(question.word_time(shared.pace), tail))).into_response())
     } else {
         Ok((spent, Json(answer.whole())).into_response())
     }
@@ -86,26 +94,80 @@ fn max_tokens(fields: &Fields, family: &Family) -> Result<Option<u64>, ApiError>
     Ok(fields.integer("max_completion_tokens", range)?.or(legacy))
 }
 
-/// The instructions and everything else that was said.
-fn messages(fields: &Fields) -> Result<(Option<String>, Input), ApiError> {
+fn form(fields: &Fields, fit: Fit) -> Result<Option<Form>, ApiError> {
+    let Some(format) = fields.object("response_format", "type json_schema")? else { return Ok(None) };
+    format.required("type")?;
+    match format.choice("type", &["text", "json_object", "json_schema"])? {
+        Some("json_schema") => {
+            format.required("json_schema")?;
+            let described = format.object("json_schema", "name schema strict description")?;
+            let place = Place { param: "response_format", code: None };
+            described.map(|described| Form::read(&described, fit, place)).transpose()
+        }
+        Some("json_object") => Ok(Some(Form::any_object(fit))),
+        _ => Ok(None),
+    }
+}
+
+/// Everything that was said.
+fn thread(fields: &Fields) -> Result<Thread, ApiError> {
     let messages =
         fields.required("messages")?.as_array().filter(|messages| !messages.is_empty()).ok_or_else(|| {
             let message = "Invalid type for 'messages': expected an array of objects with at least one element.";
             fields.invalid("invalid_type", "messages", message)
         })?;
-    let (mut instructions, mut input) = (Input::default(), Input::default());
-    for message in messages {
-        let content = message.get("content").unwrap_or(&Value::Null);
-        match message.get("role").and_then(Value::as_str) {
-            Some("system" | "developer") => instructions.add(content),
-            Some(_) => input.add(content),
-            None => {
-                let message = "Missing required parameter: 'messages[].role'.";
-                return Err(fields.invalid("missing_required_parameter", "messages", message));
-            }
+    let mut thread = Thread::default();
+    for (number, message) in messages.iter().enumerate() {
+        let message = Fields::at(&format!("messages[{number}]"), message)?;
+        message.required("role")?;
+        let roles = ["system", "assistant", "user", "function", "tool", "developer"];
+        let said = content(&message)?;
+        match message.choice("role", &roles)? {
+            Some("system" | "developer") => thread.instruct(&said.text),
+            Some("assistant") => thread.answer(&said.text),
+            _ => thread.ask(said),
         }
     }
-    Ok((Some(instructions.text).filter(|text| !text.is_empty()), input))
+    Ok(thread)
+}
+
+fn content(message: &Fields) -> Result<Said, ApiError> {
+    let mut said = Said::default();
+    match message.value("content") {
+        // An assistant that refused, or called a function.
+        None => said.add(message.text("refusal")?.unwrap_or_default()),
+        Some(Value::String(text)) => said.add(text),
+        Some(Value::Array(parts)) => {
+            for (number, part) in parts.iter().enumerate() {
+                add_part(&Fields::at(&message.param(&format!("content[{number}]")), part)?, &mut said)?;
+            }
+        }
+        Some(_) => {
+            let text = "Invalid type for content: expected one of a string or array of objects.";
+            return Err(message.invalid("invalid_type", "content", text));
+        }
+    }
+    Ok(said)
+}
+
+fn add_part(part: &Fields, said: &mut Said) -> Result<(), ApiError> {
+    part.required("type")?;
+    match part.choice("type", &["text", "refusal", "image_url", "file"])? {
+        Some("image_url") => {
+            part.required("image_url")?;
+            let Some(image) = part.object("image_url", "url detail")? else { return Ok(()) };
+            said.attachments.push(Attachment::picture(&image.param("url"), image.required_text("url")?)?);
+        }
+        Some("file") => {
+            part.required("file")?;
+            let Some(file) = part.object("file", "filename file_data file_id")? else { return Ok(()) };
+            let (name, data) = (file.required_text("filename")?, file.required_text("file_data")?);
+            said.attachments.push(Attachment::document(&file.param("file_data"), name, data)?);
+        }
+        Some("refusal") => said.add(part.required_text("refusal")?),
+        _ => said.add(part.required_text("text")?),
+    }
+    Ok(())
 }
 
 /// What follows a stream's last choice.
@@ -119,6 +181,7 @@ struct Answer<'a> {
     id: String,
     created: i64,
     model: &'a str,
+    tier: &'a str,
     draft: &'a Draft,
 }
 
@@ -132,7 +195,7 @@ impl Answer<'_> {
         json!({
             "id": self.id, "object": "chat.completion", "created": self.created, "model": self.model,
             "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": self.finish_reason()}],
-            "usage": self.usage(), "service_tier": "default",
+            "usage": self.usage(), "service_tier": self.tier,
         })
     }
 
@@ -182,7 +245,7 @@ impl Answer<'_> {
     fn chunk(&self, choices: &Value, tail: Tail) -> Value {
         let chunk = json!({
             "id": self.id, "object": "chat.completion.chunk", "created": self.created, "model": self.model,
-            "choices": choices, "service_tier": "default",
+            "choices": choices, "service_tier": self.tier,
         });
         match tail {
             Tail::None => chunk,

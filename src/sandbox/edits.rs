@@ -39,7 +39,7 @@ const SIDE: u32 = 1536;
 
 /// A request as it was sent.
 struct Request {
-    fields: Fields,
+    fields: Fields<'static>,
     pictures: Vec<Bytes>,
     mask: Option<Bytes>,
 }

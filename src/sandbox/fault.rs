@@ -26,6 +26,10 @@ pub struct HangUp;
 #[derive(Debug, Clone, Copy)]
 pub struct Weight(pub usize);
 
+/// A request's wish for an answer against its schema.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Misfit;
+
 #[derive(Debug, Default, PartialEq)]
 struct Fault {
     delay: Duration,
@@ -34,6 +38,7 @@ struct Fault {
     headers: Vec<(HeaderName, HeaderValue)>,
     end: End,
     weight: Option<usize>,
+    misfit: Option<Misfit>,
     path: Option<String>,
     times: Option<u32>,
 }
@@ -87,6 +92,7 @@ impl Fault {
             "stall" if value == "body" => self.end = End::Stall(0),
             "stall" => self.end = End::Stall(value.parse().ok()?),
             "bytes" => self.weight = Some(size(value)?),
+            "misfit" => self.misfit = Some(Misfit),
             "path" => self.path = Some(value.to_owned()),
             "times" => self.times = Some(value.parse().ok()?),
             _ => return None,
@@ -102,6 +108,9 @@ impl Fault {
         tokio::time::sleep(self.delay).await;
         if let Some(bytes) = self.weight {
             request.extensions_mut().insert(Weight(bytes));
+        }
+        if let Some(misfit) = self.misfit {
+            request.extensions_mut().insert(misfit);
         }
         match self.answer {
             Answer::Usual => next.run(request).await,
@@ -205,7 +214,8 @@ mod tests {
 
     #[test]
     fn reads_the_whole_grammar() {
-        let fault = Fault::parse("status=503,code=x,retry-after=2,delay=250ms,cut=100,bytes=2MB,path=/models,times=3");
+        let fault =
+            Fault::parse("status=503,code=x,retry-after=2,delay=250ms,cut=100,bytes=2MB,misfit,path=/models,times=3");
         let expected = Fault {
             delay: Duration::from_millis(250),
             answer: Answer::Error(StatusCode::SERVICE_UNAVAILABLE),
@@ -213,6 +223,7 @@ mod tests {
             headers: vec![(header::RETRY_AFTER, HeaderValue::from_static("2"))],
             end: End::Cut(100),
             weight: Some(2_000_000),
+            misfit: Some(Misfit),
             path: Some("/models".to_owned()),
             times: Some(3),
         };

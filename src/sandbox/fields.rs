@@ -1,6 +1,6 @@
 //! A request's fields, of a JSON object or a form, read one by one with OpenAI's complaints about each.
 
-use std::ops::RangeInclusive;
+use std::{borrow::Cow, ops::RangeInclusive};
 
 use serde_json::{Map, Value};
 
@@ -8,17 +8,17 @@ use super::reply::ApiError;
 
 /// A JSON object whose names are all known. A field that is null counts as not sent.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Fields {
-    fields: Map<String, Value>,
+pub struct Fields<'a> {
+    fields: Cow<'a, Map<String, Value>>,
     /// Where the object stands in the request, as `reasoning.`; empty for the request itself.
     path: String,
 }
 
-impl Fields {
+impl Fields<'static> {
     /// Reads a request's body; `known` names its fields, blanks between them.
     pub fn parse(body: &[u8], known: &str) -> Result<Self, ApiError> {
         match serde_json::from_slice(body) {
-            Ok(Value::Object(fields)) => Self { fields, path: String::new() }.only(known),
+            Ok(Value::Object(fields)) => Self { fields: Cow::Owned(fields), path: String::new() }.only(known),
             _ => Err(ApiError::unparsable()),
         }
     }
@@ -34,7 +34,18 @@ impl Fields {
             };
             (name, value)
         });
-        Self { fields: typed.collect(), path: String::new() }.only(known)
+        Self { fields: Cow::Owned(typed.collect()), path: String::new() }.only(known)
+    }
+}
+
+impl<'a> Fields<'a> {
+    /// The object at this place of a request, whatever its fields.
+    pub fn at(place: &str, object: &'a Value) -> Result<Self, ApiError> {
+        let fields = object.as_object().ok_or_else(|| {
+            let message = format!("Invalid type for '{place}': expected an object.");
+            ApiError::invalid("invalid_type", place, message)
+        })?;
+        Ok(Self { fields: Cow::Borrowed(fields), path: format!("{place}.") })
     }
 
     fn only(self, known: &str) -> Result<Self, ApiError> {
@@ -74,9 +85,9 @@ impl Fields {
         Ok(self.read(name, "a boolean", Value::as_bool)?.unwrap_or(false))
     }
 
-    pub fn object(&self, name: &str, known: &str) -> Result<Option<Self>, ApiError> {
+    pub fn object(&self, name: &str, known: &str) -> Result<Option<Fields<'_>>, ApiError> {
         let Some(fields) = self.read(name, "an object", Value::as_object)? else { return Ok(None) };
-        Self { fields: fields.clone(), path: format!("{}{name}.", self.path) }.only(known).map(Some)
+        Fields { fields: Cow::Borrowed(fields), path: format!("{}{name}.", self.path) }.only(known).map(Some)
     }
 
     pub fn integer(&self, name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, ApiError> {
@@ -110,14 +121,19 @@ impl Fields {
 
     /// A complaint about one of these fields.
     pub fn invalid(&self, code: &str, name: &str, message: impl Into<String>) -> ApiError {
-        ApiError::invalid(code, &format!("{}{name}", self.path), message)
+        ApiError::invalid(code, &self.param(name), message)
     }
 
-    fn read<'a, T>(
-        &'a self,
+    /// Where in the request a field stands.
+    pub fn param(&self, name: &str) -> String {
+        format!("{}{name}", self.path)
+    }
+
+    fn read<'b, T>(
+        &'b self,
         name: &str,
         expected: &str,
-        cast: impl FnOnce(&'a Value) -> Option<T>,
+        cast: impl FnOnce(&'b Value) -> Option<T>,
     ) -> Result<Option<T>, ApiError> {
         let Some(value) = self.value(name) else { return Ok(None) };
         cast(value).map(Some).ok_or_else(|| self.wrong_type(name, expected, value))

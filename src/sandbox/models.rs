@@ -30,6 +30,11 @@ pub struct Family {
     pub efforts: Vec<String>,
     /// The reasoning effort where none is asked for.
     pub effort: Option<String>,
+    /// The values of `verbosity` that it takes.
+    #[serde(default)]
+    verbosities: Vec<String>,
+    #[serde(default)]
+    reach: Reach,
     #[serde(default)]
     pub qualities: Vec<String>,
     #[serde(default)]
@@ -47,6 +52,18 @@ pub enum Answers {
     #[default]
     Text,
     Images,
+    /// With something that the sandbox does not do.
+    Other,
+}
+
+/// The APIs that have a text model.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Reach {
+    #[default]
+    Both,
+    /// The Responses API alone.
+    Responses,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -73,6 +90,21 @@ impl Models {
         self.family.iter().find(named).cloned()
     }
 
+    /// The text model, as `POST /responses` has it.
+    pub fn for_responses(&self, id: &str) -> Result<Family, ApiError> {
+        let family = self.family(id, Answers::Text);
+        family.ok_or_else(|| ApiError::model_not_found(StatusCode::BAD_REQUEST, id))
+    }
+
+    /// The text model, as `POST /chat/completions` has it.
+    pub fn for_chat(&self, id: &str) -> Result<Family, ApiError> {
+        match self.family(id, Answers::Text) {
+            Some(family) if family.reach == Reach::Both => Ok(family),
+            Some(_) => Err(ApiError::responses_only()),
+            None => Err(ApiError::model_not_found(StatusCode::NOT_FOUND, id)),
+        }
+    }
+
     /// The models as `GET /models` lists them.
     fn listed(&self) -> impl Iterator<Item = Value> {
         self.family.iter().flat_map(|family| {
@@ -94,14 +126,20 @@ impl Family {
             return Ok(Some(effort));
         }
         if self.efforts.is_empty() {
-            let message = format!("Unsupported parameter: '{name}' is not supported with this model.");
+            let param = fields.param(name);
+            let message = format!("Unsupported parameter: '{param}' is not supported with this model.");
             return Err(fields.invalid("unsupported_parameter", name, message));
         }
-        let efforts = self.efforts.join("', '");
-        let message = format!(
-            "Unsupported value: '{effort}' is not supported with this model. Supported values are: '{efforts}'."
-        );
-        Err(fields.invalid("unsupported_value", name, message))
+        Err(unsupported(fields, name, effort, &self.efforts))
+    }
+
+    /// The verbosity asked for under this name. Models that know none take the usual one.
+    pub fn verbosity<'a>(&self, fields: &'a Fields, name: &str) -> Result<Option<&'a str>, ApiError> {
+        let Some(verbosity) = fields.choice(name, &["low", "medium", "high"])? else { return Ok(None) };
+        if self.takes_all || verbosity == "medium" || self.verbosities.iter().any(|known| known == verbosity) {
+            return Ok(Some(verbosity));
+        }
+        Err(unsupported(fields, name, verbosity, &["medium".to_owned()]))
     }
 
     pub fn takes_temperature(&self, effort: Option<&str>) -> bool {
@@ -111,6 +149,13 @@ impl Family {
             Temperature::Unreasoned => effort == Some("none"),
         }
     }
+}
+
+fn unsupported(fields: &Fields, name: &str, value: &str, supported: &[String]) -> ApiError {
+    let supported = supported.join("', '");
+    let message =
+        format!("Unsupported value: '{value}' is not supported with this model. Supported values are: '{supported}'.");
+    fields.invalid("unsupported_value", name, message)
 }
 
 /// What reasoning takes, roughly: more for more effort, nothing without.

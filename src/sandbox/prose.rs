@@ -1,10 +1,12 @@
 //! What the sandbox has to say: plainly its own words, the same for the same question.
 
-use std::{fmt::Write as _, time::Duration};
+use std::{fmt::Write as _, ops::Range, time::Duration};
 
-use serde_json::Value;
-
-use super::Pace;
+use super::{
+    Pace,
+    form::Form,
+    thread::{Said, Thread},
+};
 use crate::text::clip;
 
 /// The start of every answer.
@@ -20,22 +22,31 @@ const ASIDES: [&str; 6] = [
     "Everything between the client and the model is real in this exchange; only the model is missing.",
 ];
 
+/// Pages that exist for being cited: <https://www.iana.org/help/example-domains>.
+const PAGES: [(&str, &str); 2] =
+    [("Example Domain", "https://example.com/"), ("Example Domains", "https://www.iana.org/help/example-domains")];
+
+/// How long a word takes after `[slow]`.
+const SLOW: Duration = Duration::from_millis(50);
+
 /// A question, whichever API it came by.
 #[derive(Debug)]
 pub struct Question<'a> {
     pub model: &'a str,
     pub instructions: Option<&'a str>,
-    pub input: Input,
+    pub thread: &'a Thread,
     pub max_tokens: Option<u64>,
     /// Tokens that the model's reasoning takes, out of `max_tokens`.
     pub reasoning_tokens: usize,
+    pub form: Option<&'a Form>,
+    pub search: Search,
 }
 
-/// A question's parts, reduced to what the sandbox looks at.
-#[derive(Debug, Default)]
-pub struct Input {
-    pub text: String,
-    pub attachments: usize,
+/// Whether the web is searched for an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Search {
+    Off,
+    On,
 }
 
 /// An answer as the model would have written it, with its count.
@@ -43,6 +54,9 @@ pub struct Input {
 pub struct Draft {
     pub kind: Kind,
     pub text: String,
+    pub citations: Vec<Citation>,
+    /// What was looked for on the web.
+    pub searched: Option<String>,
     pub ending: Ending,
     pub input_tokens: usize,
     pub reasoning_tokens: usize,
@@ -63,37 +77,35 @@ pub enum Ending {
     Failed,
 }
 
-impl Input {
-    /// Reads what both APIs call content: a text, or a list of parts.
-    pub fn add(&mut self, content: &Value) {
-        if let Some(text) = content.as_str() {
-            self.text.push_str(text);
-        }
-        for part in content.as_array().into_iter().flatten() {
-            match part.get("text").and_then(Value::as_str) {
-                Some(text) => self.text.push_str(text),
-                None => self.attachments += 1,
-            }
-        }
-    }
+/// A page that an answer names; its range is counted in characters.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Citation {
+    pub title: &'static str,
+    pub url: &'static str,
+    pub range: Range<usize>,
 }
 
 impl Question<'_> {
     pub fn is_blocked(&self) -> bool {
-        is_blocked(&self.input.text)
+        is_blocked(self.asked())
     }
 
     /// Writes the answer, as far as `max_tokens` lets it.
     pub fn answer(&self) -> Draft {
-        let asked = &self.input.text;
+        let asked = self.asked();
+        let mut citations = Vec::new();
         let (kind, whole) = if asked.contains("[refused]") {
             (Kind::Refusal, format!("{MARK} It declines to answer, because the question contains [refused]."))
+        } else if let Some(form) = self.form {
+            (Kind::Answer, form.fill())
         } else {
-            (Kind::Answer, self.compose())
+            (Kind::Answer, self.compose(&mut citations))
         };
         let most = self.max_tokens.and_then(|tokens| usize::try_from(tokens).ok()).unwrap_or(usize::MAX);
         let reasoning_tokens = self.reasoning_tokens.min(most);
-        let text: String = whole.chars().take((most - reasoning_tokens).saturating_mul(4)).collect();
+        let length = (most - reasoning_tokens).saturating_mul(4);
+        let text: String = whole.chars().take(length).collect();
+        citations.retain(|citation| citation.range.end <= length);
         let ending = match (asked.contains("[failed]"), text.len() < whole.len()) {
             (true, _) => Ending::Failed,
             (false, true) => Ending::MaxTokens,
@@ -102,16 +114,39 @@ impl Question<'_> {
         Draft {
             kind,
             ending,
-            input_tokens: tokens(asked) + self.instructions.map_or(0, tokens) + 765 * self.input.attachments + 3,
+            citations,
+            searched: (self.search == Search::On).then(|| clip(asked.trim(), 100).into_owned()),
+            input_tokens: self.thread.tokens() + self.instructions.map_or(0, tokens),
             reasoning_tokens,
             output_tokens: reasoning_tokens + tokens(&text),
             text,
         }
     }
 
-    fn compose(&self) -> String {
-        let asked = self.input.text.trim();
+    /// How long one word takes.
+    pub fn word_time(&self, pace: Pace) -> Duration {
+        match pace {
+            _ if self.asked().contains("[slow]") => SLOW,
+            Pace::Instant => Duration::ZERO,
+            Pace::Natural => Duration::from_millis(25),
+        }
+    }
+
+    fn asked(&self) -> &str {
+        self.thread.question().map_or("", |said| &said.text)
+    }
+
+    fn compose(&self, citations: &mut Vec<Citation>) -> String {
+        let asked = self.asked().trim();
         let mut text = format!("{MARK}\n\nYou asked: “{}”", clip(asked, 300));
+        let earlier: Vec<String> = self.thread.earlier().map(quote).collect();
+        if !earlier.is_empty() {
+            let _ = write!(text, "\n\nEarlier you asked: {}.", earlier.join("; "));
+        }
+        let seen = self.thread.question().map(seen).unwrap_or_default();
+        if !seen.is_empty() {
+            let _ = write!(text, "\n\nI see {seen}.");
+        }
         let (words, characters) = (asked.split_whitespace().count(), asked.chars().count());
         let _ = write!(
             text,
@@ -120,15 +155,41 @@ impl Question<'_> {
             count(characters, "character"),
             self.model
         );
-        if self.input.attachments > 0 {
-            let _ = write!(text, ", with {}", count(self.input.attachments, "attachment"));
-        }
-        if let Some(instructions) = self.instructions {
-            let _ = write!(text, ", under the instructions “{}”", clip(instructions.trim(), 120));
+        let instructions = [self.instructions.unwrap_or_default().trim(), self.thread.instructions.trim()];
+        for instructions in instructions.iter().filter(|instructions| !instructions.is_empty()) {
+            let _ = write!(text, ", under the instructions “{}”", clip(instructions, 120));
         }
         let aside = ASIDES.iter().cycle().nth(words + characters).copied().unwrap_or_default();
-        let _ = write!(text, ". {aside}\n\nFor a model's answer, set OPENAI_API_KEY and leave the sandbox out.");
+        let _ = write!(text, ". {aside}");
+        if self.search == Search::On {
+            cite(&mut text, citations);
+        }
+        text.push_str("\n\nFor a model's answer, set OPENAI_API_KEY and leave the sandbox out.");
         text
+    }
+}
+
+/// An earlier question, with what was attached to it.
+fn quote(said: &Said) -> String {
+    let seen = seen(said);
+    let attached = if seen.is_empty() { String::new() } else { format!(" with {seen}") };
+    format!("“{}”{attached}", clip(said.text.trim(), 100))
+}
+
+fn seen(said: &Said) -> String {
+    let names: Vec<&str> = said.attachments.iter().map(|attachment| attachment.description.as_str()).collect();
+    names.join(", ")
+}
+
+/// A sentence that names its sources, as OpenAI's models do it: a link in the text, and an annotation over the link.
+fn cite(text: &mut String, citations: &mut Vec<Citation>) {
+    text.push_str("\n\nThe sandbox searches no web, but cites as a search would:");
+    for (title, url) in PAGES {
+        text.push_str(" (");
+        let start = text.chars().count();
+        let _ = write!(text, "[{title}]({url})");
+        citations.push(Citation { title, url, range: start..text.chars().count() });
+        text.push(')');
     }
 }
 
@@ -152,14 +213,6 @@ pub fn tokens(text: &str) -> usize {
     text.chars().count().div_ceil(4)
 }
 
-/// How long one word takes.
-pub fn word_time(pace: Pace) -> Duration {
-    match pace {
-        Pace::Instant => Duration::ZERO,
-        Pace::Natural => Duration::from_millis(25),
-    }
-}
-
 fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
@@ -169,8 +222,22 @@ mod tests {
     use super::*;
 
     fn answer(text: &str, max_tokens: Option<u64>, reasoning_tokens: usize) -> Draft {
-        let input = Input { text: text.to_owned(), attachments: 0 };
-        Question { model: "m", instructions: None, input, max_tokens, reasoning_tokens }.answer()
+        ask(text, max_tokens, reasoning_tokens, Search::Off)
+    }
+
+    fn ask(text: &str, max_tokens: Option<u64>, reasoning_tokens: usize, search: Search) -> Draft {
+        let mut thread = Thread::default();
+        thread.ask(Said { text: text.to_owned(), attachments: Vec::new() });
+        let question = Question {
+            model: "m",
+            instructions: None,
+            thread: &thread,
+            max_tokens,
+            reasoning_tokens,
+            form: None,
+            search,
+        };
+        question.answer()
     }
 
     #[test]
@@ -191,5 +258,17 @@ mod tests {
     fn words_joined_are_the_text() {
         let draft = answer("What does “naïve” mean?\n\tIn short.", None, 0);
         assert_eq!(draft.words().collect::<String>(), draft.text);
+    }
+
+    #[test]
+    fn citations_cover_their_links() {
+        let draft = ask("Was ist „neu“?", None, 0, Search::On);
+        assert_eq!(draft.citations.len(), PAGES.len());
+        for Citation { title, url, range } in &draft.citations {
+            let link: String = draft.text.chars().skip(range.start).take(range.len()).collect();
+            assert_eq!(link, format!("[{title}]({url})"));
+        }
+        let cut = ask("Was ist „neu“?", Some(100), 0, Search::On);
+        assert!(cut.citations.len() < PAGES.len() && cut.ending == Ending::MaxTokens, "{}", cut.text);
     }
 }

@@ -11,6 +11,8 @@ use axum::{
 };
 use serde_json::{Value, json};
 
+use super::fields::Fields;
+
 /// A refusal in OpenAI's words: `{"error": {message, type, param, code}}`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ApiError {
@@ -27,6 +29,43 @@ impl ApiError {
     /// 400 `invalid_request_error`.
     pub fn invalid(code: &str, param: &str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message).with_param(param).with_code(code)
+    }
+
+    /// 400, where OpenAI gives its words alone.
+    pub fn invalid_without_code(param: &str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message).with_param(param)
+    }
+
+    /// 400, where OpenAI does not say what field it is about.
+    pub fn invalid_without_param(code: &str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message).with_code(code)
+    }
+
+    /// 404 for a response that is not kept.
+    pub fn response_not_found(id: &str) -> Self {
+        let message = format!("Response with id '{id}' not found.");
+        Self::new(StatusCode::NOT_FOUND, "invalid_request_error", message)
+    }
+
+    /// 400 for what only a response in the background can.
+    pub fn synchronous() -> Self {
+        let message = "Cannot cancel a synchronous response.";
+        Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message)
+    }
+
+    /// 404 for an item of a response that is not kept.
+    pub fn item_not_found(id: &str) -> Self {
+        let message = format!(
+            "Item with id '{id}' not found. Items are not persisted when `store` is set to false. Try again with \
+             `store` set to true, or remove this item from your input."
+        );
+        Self::new(StatusCode::NOT_FOUND, "invalid_request_error", message).with_param("input")
+    }
+
+    /// 404 for a model that Chat Completions does not have.
+    pub fn responses_only() -> Self {
+        let message = "This model is only supported in v1/responses and not in v1/chat/completions.";
+        Self::new(StatusCode::NOT_FOUND, "invalid_request_error", message).with_param("model")
     }
 
     pub fn unparsable() -> Self {
@@ -156,9 +195,22 @@ pub async fn stamp(request: Request, next: Next) -> Response {
     response
 }
 
+/// The service tier that an answer names: the one asked for, or the usual one.
+pub fn service_tier<'a>(fields: &'a Fields) -> Result<&'a str, ApiError> {
+    let asked = fields.choice("service_tier", &["auto", "default", "flex", "scale", "priority", "fast"])?;
+    Ok(match asked {
+        None | Some("auto") => "default",
+        Some("fast") => "priority",
+        Some(tier) => tier,
+    })
+}
+
+/// What follows an id's prefix, in characters.
+pub const ID_LENGTH: usize = 32;
+
 /// A fresh id as OpenAI makes them: `req_...`, `resp_...`.
 pub fn id(prefix: &str) -> String {
-    format!("{prefix}_{:032x}", rand::random::<u128>())
+    format!("{prefix}_{:0ID_LENGTH$x}", rand::random::<u128>())
 }
 
 /// Seconds since 1970, for `created` and `created_at`.

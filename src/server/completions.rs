@@ -1,4 +1,4 @@
-//! What a client proposes while a person types: the arguments of prompts, and the ids of kept pictures.
+//! What a client proposes while a person types: the arguments of prompts, and the ids of kept pictures and conversations.
 
 use rmcp::{
     ErrorData,
@@ -6,19 +6,24 @@ use rmcp::{
 };
 
 use super::{
-    Parts,
+    Parts, conversations,
     prompts::{self, Values},
     resources::{self, TEMPLATE, TEMPLATE_VARIABLE},
 };
 use crate::{
     catalogue::{Catalogue, ImageTraits, Kind},
+    handle::Owner,
     model::ModelId,
     text,
 };
 
 /// # Errors
 /// Invalid params: no such template or argument; the text says which there are.
-pub(super) async fn complete(parts: &Parts, request: CompleteRequestParams) -> Result<CompleteResult, ErrorData> {
+pub(super) async fn complete(
+    parts: &Parts,
+    owner: &Owner,
+    request: CompleteRequestParams,
+) -> Result<CompleteResult, ErrorData> {
     let CompleteRequestParams { r#ref, argument, context, .. } = request;
     let values = match r#ref {
         Reference::Prompt(prompt) => match prompts::find(&prompt.name) {
@@ -27,19 +32,27 @@ pub(super) async fn complete(parts: &Parts, request: CompleteRequestParams) -> R
             Some(prompt) => {
                 let values = prompt.argument(&argument.name)?.values;
                 let model = context.as_ref().and_then(|context| context.get_argument("model"));
-                starting_with(&argument.value, proposals(values, &parts.catalogue, model.map(String::as_str)))
+                proposals(values, &argument.value, &parts.catalogue, model.map(String::as_str))
             }
         },
-        Reference::Resource(resource) if resource.uri == TEMPLATE => {
+        Reference::Resource(resource) if [TEMPLATE, conversations::TEMPLATE].contains(&resource.uri.as_str()) => {
             if argument.name != TEMPLATE_VARIABLE {
-                let message = format!("{TEMPLATE} has one variable: {TEMPLATE_VARIABLE}");
+                let message = format!("{} has one variable: {TEMPLATE_VARIABLE}", resource.uri);
                 return Err(ErrorData::invalid_params(message, None));
+            }
+            if resource.uri == conversations::TEMPLATE {
+                let handles = conversations::handles(&parts.conversations, owner, &argument.value).await?;
+                return Ok(CompleteResult::new(first_of(handles)));
             }
             let ids = parts.artifacts.ids(&argument.value).await.map_err(|error| resources::storage(&error))?;
             ids.iter().map(ToString::to_string).collect()
         }
         Reference::Resource(resource) => {
-            let message = format!("there is no template `{}`; there is {TEMPLATE}", text::brief(&resource.uri, 60));
+            let message = format!(
+                "there is no template `{}`; there are {TEMPLATE} and {}",
+                text::brief(&resource.uri, 60),
+                conversations::TEMPLATE
+            );
             return Err(ErrorData::invalid_params(message, None));
         }
         _ => return Err(ErrorData::invalid_params("completions are for prompts and resource templates", None)),
@@ -47,16 +60,35 @@ pub(super) async fn complete(parts: &Parts, request: CompleteRequestParams) -> R
     Ok(CompleteResult::new(first_of(values)))
 }
 
-fn proposals(values: Values, catalogue: &Catalogue, model: Option<&str>) -> Vec<String> {
+fn proposals(values: Values, typed: &str, catalogue: &Catalogue, model: Option<&str>) -> Vec<String> {
     match values {
         Values::Free => Vec::new(),
-        Values::ImageModel => catalogue.choices(Kind::Image).map(ToString::to_string).collect(),
+        Values::Model(kind) => starting_with(typed, models(catalogue, kind)),
+        Values::Models => one_more(typed, models(catalogue, Kind::Text)),
         Values::Size => {
             let sizes = image_traits(catalogue, model).map(|traits| traits.sizes.examples()).unwrap_or_default();
-            ["auto".to_owned()].into_iter().chain(sizes.iter().map(ToString::to_string)).collect()
+            let sizes = ["auto".to_owned()].into_iter().chain(sizes.iter().map(ToString::to_string));
+            starting_with(typed, sizes.collect())
         }
-        Values::Quality => image_traits(catalogue, model).map(|traits| traits.qualities).unwrap_or_default(),
+        Values::Quality => {
+            starting_with(typed, image_traits(catalogue, model).map(|traits| traits.qualities).unwrap_or_default())
+        }
     }
+}
+
+/// Ids, the default first, then roles.
+fn models(catalogue: &Catalogue, kind: Kind) -> Vec<String> {
+    let roles = catalogue.roles().filter(|role| role.kind == kind).map(|role| role.name);
+    catalogue.choices(kind).into_iter().map(String::from).chain(roles).collect()
+}
+
+/// What is typed with its last piece completed, by none that is there already.
+fn one_more(typed: &str, choices: Vec<String>) -> Vec<String> {
+    let (before, last) = typed.rsplit_once(',').map_or(("", typed), |(before, last)| (before, last));
+    let begun = typed.strip_suffix(last.trim_start()).unwrap_or_default();
+    let is_new = |choice: &String| before.split(',').all(|given| given.trim() != choice);
+    let choices = starting_with(last.trim_start(), choices).into_iter().filter(is_new);
+    choices.map(|choice| format!("{begun}{choice}")).collect()
 }
 
 /// What the model takes that would paint: the one named, or the default.

@@ -6,32 +6,64 @@ use rmcp::{
 };
 use serde_json::Value;
 
-use crate::text;
+use crate::{
+    catalogue::{Catalogue, Kind},
+    text,
+};
+
+mod ask;
 
 /// More than any argument needs; create-image takes no longer prompt.
 const LONGEST_ARGUMENT: usize = 32_000;
 
 /// In the order of `prompts/list`.
-const PROMPTS: &[Prompt] = &[Prompt {
-    name: "image-brief",
-    title: "Brief a picture",
-    description: "Turns an idea into a good picture prompt and has create-image paint it.",
-    arguments: &[
-        Argument::required("subject", "What the picture shows."),
-        Argument::optional("style", "A look: linocut, watercolour, product photograph ...", Values::Free),
-        Argument::optional("model", "The image model; left out: the configured one.", Values::ImageModel),
-        Argument::optional("size", "auto, or WxH such as 1536x1024.", Values::Size),
-        Argument::optional("quality", "Better is slower and dearer.", Values::Quality),
-    ],
-    write: image_brief,
-}];
+const PROMPTS: &[Prompt] = &[
+    Prompt {
+        name: "image-brief",
+        title: "Brief a picture",
+        description: "Turns an idea into a good picture prompt and has create-image paint it.",
+        arguments: &[
+            Argument::required("subject", "What the picture shows."),
+            Argument::optional("style", "A look: linocut, watercolour, product photograph ...", Values::Free),
+            Argument::optional("model", "The image model; left out: the configured one.", Values::Model(Kind::Image)),
+            Argument::optional("size", "auto, or WxH such as 1536x1024.", Values::Size),
+            Argument::optional("quality", "Better is slower and dearer.", Values::Quality),
+        ],
+        write: image_brief,
+    },
+    Prompt {
+        name: "second-opinion",
+        title: "Get a second opinion",
+        description: "Asks an OpenAI model the same question, and holds its answer against your own.",
+        arguments: &[
+            Argument::required("question", "What the opinion is to be on."),
+            Argument::optional("context", "What bears on it, besides what was said in this chat.", Values::Free),
+            Argument::optional("model", "The model's id, or a role; left out: the default.", Values::Model(Kind::Text)),
+        ],
+        write: ask::second_opinion,
+    },
+    Prompt {
+        name: "compare-models",
+        title: "Compare models",
+        description: "Asks several OpenAI models one question, and compares answers, time and cost.",
+        arguments: &[
+            Argument::required("question", "What each of them is asked."),
+            Argument::optional(
+                "models",
+                "Ids or roles with commas between; left out: strong and cheap.",
+                Values::Models,
+            ),
+        ],
+        write: ask::compare_models,
+    },
+];
 
 pub(super) struct Prompt {
     name: &'static str,
     title: &'static str,
     description: &'static str,
     arguments: &'static [Argument],
-    write: fn(&Given) -> String,
+    write: fn(&Given, &Catalogue) -> String,
 }
 
 pub(super) struct Argument {
@@ -53,7 +85,10 @@ enum Presence {
 pub(super) enum Values {
     /// The person's own words.
     Free,
-    ImageModel,
+    /// Ids and roles.
+    Model(Kind),
+    /// The same of text models, with commas between.
+    Models,
     Size,
     Quality,
 }
@@ -134,12 +169,12 @@ pub(super) fn list() -> ListPromptsResult {
 
 /// # Errors
 /// Invalid params: no such prompt, or arguments that it does not take; the text says what would be right.
-pub(super) fn get(name: &str, arguments: JsonObject) -> Result<GetPromptResult, ErrorData> {
+pub(super) fn get(name: &str, arguments: JsonObject, catalogue: &Catalogue) -> Result<GetPromptResult, ErrorData> {
     let prompt = find(name).ok_or_else(|| {
         let known: Vec<_> = PROMPTS.iter().map(|prompt| prompt.name).collect();
         invalid(format!("there is no prompt `{}`; the prompts are: {}", text::brief(name, 60), known.join(", ")))
     })?;
-    let message = (prompt.write)(&prompt.check(arguments)?);
+    let message = (prompt.write)(&prompt.check(arguments)?, catalogue);
     let messages = vec![PromptMessage::new_text(Role::User, message)];
     Ok(GetPromptResult::new(messages).with_description(prompt.description))
 }
@@ -148,7 +183,7 @@ pub(super) fn find(name: &str) -> Option<&'static Prompt> {
     PROMPTS.iter().find(|prompt| prompt.name == name)
 }
 
-fn image_brief(given: &Given) -> String {
+fn image_brief(given: &Given, _: &Catalogue) -> String {
     let subject = given.of("subject").unwrap_or_default();
     let style = given.of("style").map(|style| format!("\nStyle: {style}")).unwrap_or_default();
     let passed_on = ["model", "size", "quality"].into_iter().filter_map(|name| Some((name, given.of(name)?)));

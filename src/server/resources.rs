@@ -8,7 +8,7 @@ use rmcp::{
     },
 };
 
-use super::results;
+use super::{conversations, results, usage};
 use crate::{
     artifact::{Artifact, ArtifactId, Artifacts, Error, Origin},
     text,
@@ -41,7 +41,7 @@ pub(super) fn templates() -> ListResourceTemplatesResult {
     let template = ResourceTemplate::new(TEMPLATE, "image")
         .with_title("A picture made earlier")
         .with_description("The original of a picture that was made here, by the id in its image:// URI.");
-    ListResourceTemplatesResult::with_all_items(vec![template])
+    ListResourceTemplatesResult::with_all_items(vec![template, conversations::template(), usage::template()])
 }
 
 pub(super) async fn read(artifacts: &Artifacts, uri: &str) -> Result<ReadResourceResult, ErrorData> {

@@ -70,6 +70,7 @@ pub(super) async fn answer(mut outcome: Outcome, shape: &Shape) -> CallToolResul
     let mut draft = Draft {
         links: shape.links(&outcome.artifacts),
         text: outcome.text,
+        conversation: outcome.conversation,
         notes: outcome.warnings,
         pictures: Vec::new(),
         structured: (!costs_pictures).then_some(outcome.structured),
@@ -85,6 +86,7 @@ pub(super) fn failure(failed: impl Into<Failed>, shape: &Shape) -> CallToolResul
     let error = serde_json::to_value(report).unwrap_or_default();
     let mut draft = Draft {
         text,
+        conversation: None,
         notes: shape.notice.iter().cloned().collect(),
         pictures: Vec::new(),
         links: Vec::new(),

@@ -19,7 +19,8 @@ use super::{
     tools::requester,
 };
 use crate::{
-    job::{Job, JobId, Owner, State},
+    handle::Owner,
+    job::{Job, JobId, State},
     news::News,
     text,
     tools::{Code, Failed, Jobs, Outcome, ToolError},
@@ -42,7 +43,7 @@ pub(super) fn task(jobs: &Jobs, id: &JobId, job: &Job<Done>) -> Task {
     let task = Task::new(id.as_str(), TaskStatus::Working, started, now).with_ttl_ms(keep_for);
     match &job.state {
         State::Running { stage, .. } => task.with_status_message(stage).with_poll_interval_ms(POLL_MS),
-        State::Finished(_) | State::Interrupted => task,
+        State::Finished(_) | State::Orphaned(_) | State::Interrupted => task,
     }
 }
 
@@ -53,13 +54,13 @@ pub(super) async fn get(
 ) -> Result<GetTaskResult, ErrorData> {
     let (owner, id) = address(&params.task_id, context)?;
     let get_result = &server.parts.get_result;
-    let job = get_result.jobs.wait(&owner, &id, Instant::now(), &News::unheard()).await;
+    let job = get_result.wait(&owner, &id, Instant::now(), &News::unheard()).await;
     let job = job.ok_or_else(|| unknown(&params.task_id))?;
     let task = task(&get_result.jobs, &id, &job);
     let payload = match &job.state {
         State::Running { .. } => TaskPayload::Working,
         State::Finished(Err(failed)) if failed.report.code == Code::Cancelled => TaskPayload::Cancelled,
-        State::Finished(_) | State::Interrupted => {
+        State::Finished(_) | State::Orphaned(_) | State::Interrupted => {
             let shape = Shape::of(&server.parts, context);
             match get_result.outcome(&id, job, shape.profile.room).await {
                 Ok(outcome) => completed(&results::answer(outcome, &shape).await),
@@ -80,7 +81,7 @@ pub(super) async fn cancel(
     context: &RequestContext<RoleServer>,
 ) -> Result<(), ErrorData> {
     let (owner, id) = address(&params.task_id, context)?;
-    server.parts.get_result.jobs.cancel(&owner, &id).await.ok_or_else(|| unknown(&params.task_id))
+    server.parts.get_result.cancel(&owner, &id).await.ok_or_else(|| unknown(&params.task_id))
 }
 
 /// No task ever asks for anything, so what comes answers nothing.

@@ -33,9 +33,11 @@ use super::{
 };
 use crate::{
     call::Call,
-    job::{JobId, Owner, Started, State},
+    handle::Owner,
+    job::{JobId, Started, State},
     news::{Feed, News},
     queue::Caller,
+    text,
     tools::{Code, Effect, Failed, Outcome, Output, Pace, Shows, Tool, ToolError, get_result::GetResult},
 };
 
@@ -125,7 +127,9 @@ pub(super) async fn run(
     let (news, feed) = if token.is_some() { News::channel() } else { News::without_text() };
     let patience = shape.profile.answer_within.limit();
     let job = (route.pace() == Pace::Slow).then(JobId::mint);
-    let call = Call::new(caller, news, cancel).of(owner.clone()).showing(shape.profile.room).as_job(job.clone());
+    let client = context.client_info().map_or_else(|| "unknown".to_owned(), |client| text::brief(&client.name, 60));
+    let call =
+        Call::new(caller, news, cancel).of(owner.clone()).by(client).showing(shape.profile.room).as_job(job.clone());
     let since = call.started();
     // The outcome stays with it until it is taken: a client may give up while the last of the news is being told.
     let mut work = maybe_done(outcome(name, server.parts.tasks.spawn(route.run(arguments, call))).boxed());
@@ -276,6 +280,8 @@ fn log(tool: &'static str, error: &ToolError) {
     let code = error.code();
     match code {
         _ if matches!(error, ToolError::Earlier(_)) => tracing::debug!(tool, ?code, "told again"),
+        // Why it does not fit may quote the answer.
+        _ if matches!(error, ToolError::Unfit(_)) => tracing::warn!(tool, ?code, "the answer does not fit its schema"),
         Code::InvalidArgument | Code::Moderated | Code::ContextTooLong | Code::Cancelled | Code::Busy => {
             tracing::debug!(tool, ?code, "call refused");
         }

@@ -70,8 +70,29 @@ pub fn taken(
             warnings.push(format!("`{name}` {value} was left out: {} takes {takes}.", model.id));
             None
         }
-        _ => Some(value),
+        _ => {
+            let word = value.clone();
+            unless_refused(name, Some(value), Some(&word), model, warnings)
+        }
     }
+}
+
+/// `value`, unless the upstream has refused it of this model lately, with the word that is `given` for it or beside it;
+/// then it is left out with a warning.
+pub fn unless_refused<T>(
+    name: &str,
+    value: Option<T>,
+    given: Option<&str>,
+    model: &Resolved,
+    warnings: &mut Vec<String>,
+) -> Option<T> {
+    value.filter(|_| match model.refuses(name, given) {
+        None => true,
+        Some(lesson) => {
+            warnings.push(format!("`{name}` was left out: {} refused it on {}.", model.id, lesson.learnt_on));
+            false
+        }
+    })
 }
 
 /// The sentence for fields that the upstream refused and that were not sent again.

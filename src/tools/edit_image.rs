@@ -34,7 +34,8 @@ impl Tool for EditImage {
     async fn run(&self, args: Args, call: &Call) -> Result<Created, ToolError> {
         let arguments = arguments::as_given(&args);
         let (wanted, sources) = args.split()?;
-        let request = wanted.parse(&self.studio.catalogue)?.recorded(Self::NAME, arguments);
+        let thread = self.studio.thread(wanted.conversation.as_deref(), call).await?;
+        let request = wanted.parse(&self.studio.catalogue)?.recorded(Self::NAME, arguments).within(thread);
         let tickets = self.studio.enter(&request, call)?;
         let start = self.studio.wait(call, self.open(&sources, &self.studio.terms(call))).await??;
         self.studio.make(start.leading_to(request), tickets, call).await

@@ -10,11 +10,18 @@ use crate::{
     artifact,
     call::Ended,
     catalogue::Unusable,
-    inputs,
+    conversation, inputs, ledger,
+    model::ModelId,
     openai::{Billing, Error, Failure, Meta, UnreachableClass},
     queue::Busy,
     text,
 };
+
+mod report;
+mod unfit;
+
+pub use report::Report;
+pub use unfit::Unfit;
 
 /// The public code of a failure: in `structuredContent.error.code` and `docs/errors.md`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
@@ -39,13 +46,14 @@ pub enum Code {
     NotFound,
     PathNotAllowed,
     UrlNotAllowed,
+    OverBudget,
     StorageFailed,
     Interrupted,
     Internal,
 }
 
 impl Code {
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::InvalidArgument,
         Self::NoApiKey,
         Self::Unauthorized,
@@ -64,6 +72,7 @@ impl Code {
         Self::NotFound,
         Self::PathNotAllowed,
         Self::UrlNotAllowed,
+        Self::OverBudget,
         Self::StorageFailed,
         Self::Interrupted,
         Self::Internal,
@@ -91,13 +100,16 @@ impl Code {
             Self::BadResponse => "The upstream's answer was no usable answer: cut, damaged, or not what was asked.",
             Self::Busy => "Too many calls are running and waiting; nothing was sent.",
             Self::Cancelled => "The client cancelled the call.",
-            Self::NotFound => "There is no such picture, file or job, or it is somebody else's.",
+            Self::NotFound => "There is no such picture, file, job or conversation, or it is somebody else's.",
             Self::PathNotAllowed => "A path leads outside the folders that may be read; nothing was opened.",
             Self::UrlNotAllowed => {
-                "A picture's URL leads to a private address or another forbidden place, or no URLs are fetched."
+                "A URL leads to a private address or another forbidden place, or no URLs are fetched."
             }
-            Self::StorageFailed => "The image folder cannot be used; the text names it.",
-            Self::Interrupted => "The server ended while the job ran; nothing of it was saved.",
+            Self::OverBudget => "The call does not fit the budget that is set; nothing was sent.",
+            Self::StorageFailed => "A folder cannot be used; the text names it.",
+            Self::Interrupted => {
+                "The server ended while the job ran, or the upstream lost what it was working on; nothing was saved."
+            }
             Self::Internal => "A fault of this server; the text carries an id that its log repeats.",
         }
     }
@@ -117,7 +129,7 @@ impl Code {
                 "Check the project's permissions, and for image models the organisation's verification, at \
                  https://platform.openai.com/settings."
             }
-            Self::ModelNotFound => "Choose another model: `mcp-openai models` lists them.",
+            Self::ModelNotFound => "Choose another model: list-models and `mcp-openai models` show them.",
             Self::Moderated => "Rephrase the prompt.",
             Self::ContextTooLong => "Shorten the input, or choose a model with a larger context.",
             Self::RateLimited => {
@@ -133,13 +145,14 @@ impl Code {
             Self::BadResponse => "Try again; if it persists, check what answers at openai.base_url.",
             Self::Busy => "Nothing was sent; queue.running and queue.waiting set the limits.",
             Self::Cancelled => "",
-            Self::NotFound => "Check the name: resources/list shows which pictures there are.",
+            Self::NotFound => "Check the name; resources/list shows the pictures made here.",
             Self::PathNotAllowed => "Move the file into one of the folders, or add its folder to images.inputs.",
             Self::UrlNotAllowed => {
                 "Only public https addresses are fetched, and those that a call names only with images.allow_urls = true: \
                  name a file instead."
             }
-            Self::StorageFailed => "Make the folder writable, or set images.dir to another one.",
+            Self::OverBudget => "Ask for less, or raise the budget that is named; a day's begins anew at 00:00 UTC.",
+            Self::StorageFailed => "Make the folder writable, or set images.dir or state.dir to another one.",
             Self::Interrupted => "Make the call again; it may have been billed.",
             Self::Internal => "Please report it with the lines of the log that carry the id.",
         }
@@ -162,11 +175,25 @@ pub enum ToolError {
     #[error(transparent)]
     Input(#[from] inputs::Error),
     /// A call names an address, and none is fetched here.
-    #[error("pictures are not fetched from addresses here")]
+    #[error("nothing is fetched from addresses here")]
     UrlsRefused,
     /// Something is wrong with one of several things that a call names: which, and what.
     #[error("{which}: {cause}")]
     At { which: String, cause: Box<ToolError> },
+    #[error("{0}")]
+    OverBudget(String),
+    /// A budget is set, and what the call costs is not known.
+    #[error(
+        "a budget is set, and what {0} costs here is not known, so that it could not be held. Give its price in a models.file of your own, or use a model whose price `mcp-openai models` shows"
+    )]
+    Unpriced(ModelId),
+    #[error(transparent)]
+    Ledger(#[from] ledger::Unusable),
+    #[error(transparent)]
+    Conversation(#[from] conversation::Error),
+    /// An answer that is not what its schema asked for.
+    #[error("{0}")]
+    Unfit(Box<Unfit>),
     #[error("cancelled")]
     Cancelled,
     /// No such job, or another owner's; the text names the caller's own.
@@ -184,27 +211,6 @@ pub enum ToolError {
     /// A panic or a broken invariant; the id finds it in the log.
     #[error("something broke inside the server (id {0})")]
     Internal(String),
-}
-
-/// A failure for programs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(inline)]
-pub struct Report {
-    /// What kind of failure it is.
-    pub code: Code,
-    /// What happened, for the person; no secrets.
-    pub message: String,
-    /// Whether the same call may succeed later without a change, and without paying twice.
-    pub retryable: bool,
-    /// Wait so long before the same call.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry_after_seconds: Option<u64>,
-    /// The upstream's id of the request, for its support.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub request_id: Option<String>,
-    /// HTTP requests that were made.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub attempts: Option<u32>,
 }
 
 impl ToolError {
@@ -225,7 +231,8 @@ impl ToolError {
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
-            Self::InvalidArgument(_) | Self::Model(Unusable::WrongKind { .. } | Unusable::NoDefault { .. }) => {
+            Self::InvalidArgument(_)
+            | Self::Model(Unusable::WrongKind { .. } | Unusable::WrongRole { .. } | Unusable::NoDefault { .. }) => {
                 Code::InvalidArgument
             }
             Self::Model(Unusable::Retired { .. }) => Code::ModelNotFound,
@@ -233,11 +240,16 @@ impl ToolError {
             Self::Busy(_) => Code::Busy,
             Self::Artifact(artifact::Error::NotFound(_))
             | Self::Input(inputs::Error::NotFound(_))
+            | Self::Conversation(conversation::Error::NotFound(_))
             | Self::NoSuchJob(_) => Code::NotFound,
             Self::Input(inputs::Error::NotAllowed(_)) => Code::PathNotAllowed,
+            Self::OverBudget(_) | Self::Unpriced(_) => Code::OverBudget,
+            Self::Unfit(_) => Code::BadResponse,
             Self::UrlsRefused => Code::UrlNotAllowed,
             Self::At { cause, .. } => cause.code(),
-            Self::Artifact(artifact::Error::Storage { .. }) => Code::StorageFailed,
+            Self::Artifact(artifact::Error::Storage { .. })
+            | Self::Ledger(_)
+            | Self::Conversation(conversation::Error::Storage { .. }) => Code::StorageFailed,
             Self::Cancelled => Code::Cancelled,
             Self::Interrupted => Code::Interrupted,
             Self::Earlier(failed) => failed.report.code,
@@ -258,9 +270,16 @@ impl ToolError {
             .retry_after()
             .map(|wait| format!(" (try again in {} s)", text::whole_seconds(wait)))
             .unwrap_or_default();
+        if let Self::Unfit(unfit) = self {
+            return format!("{message}. {}", unfit.remedy());
+        }
         let remedy = match self {
-            // The message names the jobs there are.
-            Self::NoSuchJob(_) => "",
+            // The message names the jobs there are, or what would be right.
+            Self::NoSuchJob(_) | Self::Unpriced(_) => "",
+            Self::Conversation(conversation::Error::NotFound(_)) => "Leave `conversation` out to begin a new one.",
+            Self::Conversation(conversation::Error::Storage { .. }) => {
+                "Make it readable, or leave `conversation` out to begin a new one."
+            }
             _ => self.code().remedy(),
         };
         match remedy {
@@ -275,6 +294,7 @@ impl ToolError {
             return failed.report.clone();
         }
         let meta = self.meta();
+        let unfit = self.unfit();
         Report {
             code: self.code(),
             message: self.to_string(),
@@ -282,6 +302,8 @@ impl ToolError {
             retry_after_seconds: self.retry_after().map(text::whole_seconds),
             request_id: meta.and_then(|meta| meta.request_id.clone()),
             attempts: meta.map(|meta| meta.attempts),
+            answer: unfit.map(|unfit| unfit.answer.clone()),
+            cost_usd: unfit.and_then(|unfit| unfit.cost_usd),
         }
     }
 
@@ -311,6 +333,7 @@ impl ToolError {
                 _ => Billing::No,
             },
             Self::At { cause, .. } => cause.billing(),
+            Self::Unfit(_) => Billing::Possible,
             _ => Billing::No,
         }
     }
@@ -319,7 +342,15 @@ impl ToolError {
     fn meta(&self) -> Option<&Meta> {
         match self {
             Self::OpenAi(failure) => Some(&failure.meta),
+            Self::Unfit(unfit) => Some(&unfit.meta),
             Self::At { cause, .. } => cause.meta(),
+            _ => None,
+        }
+    }
+
+    fn unfit(&self) -> Option<&Unfit> {
+        match self {
+            Self::Unfit(unfit) => Some(unfit),
             _ => None,
         }
     }
@@ -353,5 +384,6 @@ fn upstream_code(error: &Error) -> Code {
         Error::TimedOut { .. } => Code::TimedOut,
         Error::BadResponse { .. } => Code::BadResponse,
         Error::UrlNotAllowed { .. } => Code::UrlNotAllowed,
+        Error::Lost { .. } => Code::Interrupted,
     }
 }

@@ -1,6 +1,6 @@
 //! get-result: what a call that went on as a job has come to, exactly as the call would have told it.
 
-use std::{borrow::Cow, fmt::Write as _, time::Duration};
+use std::{borrow::Cow, fmt::Write as _, sync::Arc, time::Duration};
 
 use chrono::Utc;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -9,18 +9,21 @@ use serde_json::json;
 
 use super::{
     Effect, Failed, Jobs, Outcome, Output, Pace, Shows, Tool, ToolError, arguments,
-    ask_openai::Answered,
+    ask_openai::{Answered, AskOpenai},
     outcome::Running,
     pictures::{Created, Image},
 };
 use crate::{
     artifact::{Artifact, Artifacts},
     call::Call,
-    job::{Job, JobId, Owner, Standing, State},
+    handle::Owner,
+    job::{Job, JobId, Standing, State},
     media::Encoded,
     preview::{Previews, Room},
     text,
 };
+
+mod takeover;
 
 /// Shorter than the shortest time that clients wait.
 const MOST_WAIT: u64 = 45;
@@ -32,6 +35,8 @@ pub struct GetResult {
     pub jobs: Jobs,
     pub artifacts: Artifacts,
     pub previews: Previews,
+    /// Goes on with what it asked in a process that is gone; `None`: nothing is gone on with.
+    pub ask_openai: Option<Arc<AskOpenai>>,
 }
 
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
@@ -66,9 +71,9 @@ impl Tool for GetResult {
         let Some(id) = JobId::parse(&args.job) else { return Err(self.no_such(&args.job, &call.owner).await) };
         if args.cancel == Some(true) {
             // What it has come to is told below, also when it had ended already.
-            self.jobs.cancel(&call.owner, &id).await;
+            self.cancel(&call.owner, &id).await;
         }
-        let waiting = self.jobs.wait(&call.owner, &id, call.deadline(wait), &call.news);
+        let waiting = self.wait(&call.owner, &id, call.deadline(wait), &call.news);
         // The wait has an end of its own; only its client can end it earlier, and that leaves the job alone.
         let job = call.wait(call.deadline(Duration::MAX), waiting).await.map_err(|_| ToolError::Cancelled)?;
         match job {
@@ -93,7 +98,7 @@ impl GetResult {
             State::Running { stage, elapsed } => Ok(Outcome::running(id, &stage, elapsed)),
             State::Finished(Ok(outcome)) => Ok(outcome),
             State::Finished(Err(failed)) => Err(ToolError::Earlier(Box::new(failed))),
-            State::Interrupted => {
+            State::Interrupted | State::Orphaned(_) => {
                 let saved = self.artifacts.of_job(id.as_str(), job.started_at).await?;
                 if saved.is_empty() {
                     return Err(ToolError::Interrupted);
@@ -144,6 +149,7 @@ fn partial(saved: Vec<Artifact>, previews: Vec<Encoded>) -> Outcome {
     let mut outcome = Outcome {
         text: Image::lines(&images),
         warnings: Vec::new(),
+        conversation: None,
         previews,
         artifacts: saved,
         structured: structured.into_iter().collect(),
@@ -163,6 +169,10 @@ impl Output for Collected {
 
     fn warnings(&mut self) -> &mut Vec<String> {
         &mut self.0.warnings
+    }
+
+    fn conversation(&self) -> Option<&str> {
+        self.0.conversation.as_deref()
     }
 
     fn previews(&self) -> &[Encoded] {

@@ -16,6 +16,9 @@ pub struct Outcome {
     pub text: String,
     /// What the person should know besides; also in `structured`.
     pub warnings: Vec<String>,
+    /// The handle of the turn that it became; also in `structured`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<String>,
     /// Pictures to show, as many as were made and fit.
     pub previews: Vec<Encoded>,
     /// Kept pictures to point at.
@@ -68,7 +71,8 @@ impl Outcome {
         let running = Running { status, job, stage, next, elapsed_ms: milliseconds(elapsed) };
         // A struct of texts and a number always has a form in JSON.
         let structured = fields(running).unwrap_or_default();
-        Self { text, warnings: Vec::new(), previews: Vec::new(), artifacts: Vec::new(), structured }
+        let (warnings, previews, artifacts) = (Vec::new(), Vec::new(), Vec::new());
+        Self { text, warnings, conversation: None, previews, artifacts, structured }
     }
 
     /// # Errors
@@ -76,7 +80,8 @@ impl Outcome {
     pub fn of(mut output: impl Output) -> Result<Self, serde_json::Error> {
         let (text, warnings) = (output.text(), output.warnings().clone());
         let (previews, artifacts) = (output.previews().to_vec(), output.artifacts().to_vec());
-        Ok(Self { text, warnings, previews, artifacts, structured: fields(output)? })
+        let conversation = output.conversation().map(str::to_owned);
+        Ok(Self { text, warnings, conversation, previews, artifacts, structured: fields(output)? })
     }
 
     /// Adds something that the person should know besides, wherever warnings are told.

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use serde_json::{Map, Value};
 
-use super::{Timeouts, ToolError, arguments};
+use super::{Timeouts, ToolError, arguments, spending, upkeep::Upkeep};
 use crate::{
     artifact::{self, Artifacts, Origin, Stem},
     call::Call,
     catalogue::{Catalogue, Resolved},
+    conversation::{Conversations, Thread},
+    ledger::{Ledger, Spend},
     media::{Dimensions, Encoded},
     news::Stage,
     openai::{OpenAi, Picture, PictureRequest, Reply, Terms},
@@ -18,8 +20,10 @@ use crate::{
     queue::{Queue, Ticket},
 };
 
+mod afford;
 mod args;
 mod result;
+mod thread;
 
 pub use args::Args;
 pub use result::{Created, Failed, Image, Status};
@@ -32,9 +36,12 @@ use result::Made;
 pub struct Studio {
     pub openai: OpenAi,
     pub catalogue: Arc<Catalogue>,
+    pub upkeep: Upkeep,
     pub queue: Queue,
     pub artifacts: Artifacts,
     pub previews: Previews,
+    pub conversations: Conversations,
+    pub ledger: Ledger,
     pub timeouts: Timeouts,
 }
 
@@ -53,6 +60,15 @@ pub struct Request {
     pub warnings: Vec<String>,
     /// What the records of all its pictures have in common.
     pub origin: Origin,
+    /// The conversation that they become a turn of.
+    pub thread: Option<Thread>,
+}
+
+/// A picture as it came.
+struct Painted {
+    reply: Reply<Picture>,
+    /// A warning, where its cost could not be written down.
+    unwritten: Option<String>,
 }
 
 impl Studio {
@@ -67,17 +83,26 @@ impl Studio {
     }
 
     /// Makes one picture for each ticket; an error only if none was made.
-    pub async fn make(&self, request: Request, tickets: Vec<Ticket>, call: &Call) -> Result<Created, ToolError> {
+    pub async fn make(&self, mut request: Request, tickets: Vec<Ticket>, call: &Call) -> Result<Created, ToolError> {
         call.news.parts(request.n);
-        let pictures = tickets.into_iter().map(|ticket| async {
-            let painted = self.generate(ticket, &request, call).await?;
+        let spends = self.wait(call, self.afford(&request, call)).await??;
+        let pictures = tickets.into_iter().zip(spends).map(|(ticket, spend)| async {
+            let painted = self.generate(ticket, spend, &request, call).await?;
             call.news.stage(Stage::Keeping);
             let made = self.look_after(painted, &request, call).await;
             call.news.part_done(Stage::Painting);
             Ok(made)
         });
         let results = join_all(pictures).await;
-        request.created(results, call)
+        if results.iter().any(Result::is_ok) {
+            request.warnings.splice(..0, self.upkeep.answered(&request.model));
+        }
+        let (thread, origin) = (request.thread.clone(), request.origin.clone());
+        let mut created = request.created(results, call)?;
+        if let Some(thread) = thread {
+            created.remember(thread, origin).await;
+        }
+        Ok(created)
     }
 
     /// Waits for what may be abandoned, as long as the call may take.
@@ -87,20 +112,31 @@ impl Studio {
     }
 
     /// Nothing is paid for until the upstream has answered.
-    async fn generate(&self, ticket: Ticket, request: &Request, call: &Call) -> Result<Reply<Picture>, ToolError> {
+    async fn generate(
+        &self,
+        ticket: Ticket,
+        mut spend: Spend,
+        request: &Request,
+        call: &Call,
+    ) -> Result<Painted, ToolError> {
         let terms = self.terms(call);
         let painted = self.wait(call, async {
             let _slot = ticket.reach(&call.news).await;
+            spend.sent();
             self.openai.paint(&request.picture, &terms).await
         });
-        Ok(painted.await??)
+        let painted = painted.await.and_then(|painted| Ok(painted?));
+        let unwritten = spending::settle(spend, &request.model, &painted, |picture| picture.usage).await;
+        Ok(Painted { reply: painted?, unwritten })
     }
 
     /// What is finished once begun: the picture is paid for, so it is kept, whatever the client does meanwhile.
-    async fn look_after(&self, reply: Reply<Picture>, request: &Request, call: &Call) -> Made {
-        let Reply { value: picture, meta } = reply;
+    async fn look_after(&self, painted: Painted, request: &Request, call: &Call) -> Made {
+        let Painted { reply: Reply { value: picture, meta }, unwritten } = painted;
+        self.upkeep.learn(&request.model, &picture.left_out, |argument| request.given(argument), None);
+        let left_out = arguments::left_out(&picture.left_out, request.model.id.as_str());
         let mut warnings: Vec<String> =
-            arguments::left_out(&picture.left_out, request.model.id.as_str()).into_iter().collect();
+            left_out.into_iter().chain(unwritten).chain(meta.warnings.iter().cloned()).collect();
         let original = match request.scale_to {
             None => picture.encoded,
             Some(size) => self.previews.scale(&picture.encoded, size).await.unwrap_or_else(|| {
@@ -108,7 +144,7 @@ impl Studio {
                 picture.encoded
             }),
         };
-        let cost = picture.usage.and_then(|usage| request.model.entry.as_ref()?.cost(&usage));
+        let cost = picture.usage.and_then(|usage| request.model.cost(&usage));
         let origin = Origin {
             revised_prompt: picture.revised_prompt.clone(),
             size: original.dimensions().to_string(),
@@ -144,9 +180,21 @@ impl Studio {
 impl Request {
     /// The same request, for the records: the tool, and its arguments as they were given.
     #[must_use]
-    pub fn recorded(mut self, tool: &str, arguments: Map<String, Value>) -> Self {
+    pub fn recorded(mut self, tool: &str, mut arguments: Map<String, Value>) -> Self {
+        // Made again, it is no turn of that conversation.
+        arguments.remove("conversation");
         self.origin = Origin { tool: tool.to_owned(), arguments, ..self.origin };
         self
+    }
+
+    /// The word that was given for an argument.
+    fn given(&self, argument: &str) -> Option<&str> {
+        match argument {
+            "quality" => self.picture.quality.as_deref(),
+            "background" => self.picture.background.as_deref(),
+            "moderation" => self.picture.moderation.as_deref(),
+            _ => None,
+        }
     }
 
     fn wants_transparency(&self) -> bool {

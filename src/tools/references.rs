@@ -1,4 +1,4 @@
-//! Pictures that a call names: files, kept pictures, addresses and data URLs, opened and known by their own bytes. Knows
+//! What a call names: files, kept pictures, addresses and data URLs, opened; and pictures known by their own bytes. Knows
 //! nothing of what they are for.
 
 use std::path::PathBuf;
@@ -54,33 +54,49 @@ impl References {
     /// # Errors
     /// Whatever stands in its way, with its place among the arguments.
     pub async fn open(&self, source: &Source, terms: &Terms) -> Result<Opened, ToolError> {
-        let Source { which, place } = source;
-        let (reference, head) = self.reference(place, terms).await.map_err(|error| error.at(which))?;
-        Ok(Opened { reference, head, parent: place.parent(), which: which.clone() })
+        let opened = async { source.as_picture(self.content(source, terms).await?).await };
+        opened.await.map_err(|error| error.at(&source.which))
     }
 
-    async fn reference(&self, place: &Place, terms: &Terms) -> Result<(Reference, Bytes), ToolError> {
-        let (head, content) = head(self.content(place, terms).await?).await?;
-        let (format, dimensions) = (head.format(), head.dimensions());
-        if dimensions.width.max(dimensions.height) > LONGEST_SIDE {
-            return Err(unusable(format!("it is {dimensions}: make its sides {LONGEST_SIDE} pixels at most")));
-        }
-        let stem = Stem::parse(&place.name());
-        let name = format!("{}.{}", stem.as_ref().map_or("image", Stem::as_str), format.extension());
-        Ok((Reference { name, format, dimensions, content }, head.bytes().clone()))
-    }
-
-    async fn content(&self, place: &Place, terms: &Terms) -> Result<Content, ToolError> {
-        match (place, self.urls) {
+    /// Opens whatever it is, and looks at nothing of it.
+    ///
+    /// # Errors
+    /// Whatever stands in its way.
+    pub async fn content(&self, source: &Source, terms: &Terms) -> Result<Content, ToolError> {
+        match (&source.place, self.urls) {
             (Place::File(path), _) => Ok(self.inputs.open(path).await?),
             (Place::Kept(id), _) => Ok(self.artifacts.open(id).await?.1),
             (Place::Web(url), ImageUrls::Fetched) => {
-                let picture = self.openai.download(url.as_str(), terms).await?;
-                Ok(Content::Memory(picture.bytes().clone()))
+                Ok(Content::Memory(self.openai.download(url.as_str(), terms).await?))
             }
             (Place::Web(_), ImageUrls::Refused) => Err(ToolError::UrlsRefused),
             (Place::Inline(url), _) => Ok(Content::Memory(url.decode().map_err(|why| unusable(why.to_string()))?)),
         }
+    }
+}
+
+impl Source {
+    /// What was opened, as a picture.
+    ///
+    /// # Errors
+    /// [`ToolError::InvalidArgument`] when it is none that can be sent.
+    pub async fn as_picture(&self, content: Content) -> Result<Opened, ToolError> {
+        let (head, content) = head(content).await?;
+        let (format, dimensions) = (head.format(), head.dimensions());
+        if dimensions.width.max(dimensions.height) > LONGEST_SIDE {
+            return Err(unusable(format!("it is {dimensions}: make its sides {LONGEST_SIDE} pixels at most")));
+        }
+        let reference = Reference { name: self.safe_name("image", format.extension()), format, dimensions, content };
+        Ok(Opened { reference, head: head.bytes().clone(), parent: self.place.parent(), which: self.which.clone() })
+    }
+
+    /// A file name that is safe everywhere, made of its own or of `otherwise`.
+    #[must_use]
+    pub fn safe_name(&self, otherwise: &str, extension: &str) -> String {
+        let name = self.place.name();
+        let own = name.rsplit_once('.').filter(|(_, its)| its.eq_ignore_ascii_case(extension)).map(|(stem, _)| stem);
+        let stem = Stem::parse(own.unwrap_or(&name));
+        format!("{}.{extension}", stem.as_ref().map_or(otherwise, Stem::as_str))
     }
 }
 

@@ -9,15 +9,15 @@ use tokio_util::{
 
 use crate::oracle::Oracle;
 
-struct Upstream {
+pub struct Upstream {
     base_url: String,
     http: reqwest::Client,
-    oracle: Oracle,
+    pub oracle: Oracle,
     _stop: DropGuard,
 }
 
 impl Upstream {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let stop = CancellationToken::new();
         let config = Config { bind: ([127, 0, 0, 1], 0).into(), pace: Pace::Instant };
         let sandbox = Sandbox::start(config, &TaskTracker::new(), stop.clone()).await.unwrap();
@@ -31,35 +31,41 @@ impl Upstream {
         }
     }
 
-    async fn post(&self, path: &str, body: &Value) -> (u16, String) {
+    pub async fn post(&self, path: &str, body: &Value) -> (u16, String) {
         let request = self.http.post(format!("{}{path}", self.base_url)).body(body.to_string());
         let response = request.send().await.unwrap();
         (response.status().as_u16(), response.text().await.unwrap())
     }
 
-    async fn json(&self, path: &str, body: Value) -> Value {
+    pub async fn json(&self, path: &str, body: Value) -> Value {
         let (status, text) = self.post(path, &body).await;
         assert_eq!(status, 200, "{text}");
         serde_json::from_str(&text).unwrap()
     }
 
-    /// The data of the events, without a last `[DONE]`.
-    async fn events(&self, path: &str, body: Value) -> Vec<Value> {
+    pub async fn get(&self, path: &str) -> String {
+        let answer = self.http.get(format!("{}{path}", self.base_url)).send().await.unwrap();
+        assert_eq!(answer.status(), 200, "{path}");
+        answer.text().await.unwrap()
+    }
+
+    pub async fn events(&self, path: &str, body: Value) -> Vec<Value> {
         let (status, text) = self.post(path, &body).await;
         assert_eq!(status, 200, "{text}");
-        let data = text.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
-        data.map(|data| serde_json::from_str(data).unwrap()).collect()
+        events_in(&text)
     }
+}
+
+/// The data of the events, without a last `[DONE]`.
+pub fn events_in(text: &str) -> Vec<Value> {
+    let data = text.lines().filter_map(|line| line.strip_prefix("data: ")).filter(|data| *data != "[DONE]");
+    data.map(|data| serde_json::from_str(data).unwrap()).collect()
 }
 
 #[tokio::test]
 async fn models() {
     let upstream = Upstream::start().await;
-    let get = async |path: &str| -> Value {
-        let text =
-            upstream.http.get(format!("{}{path}", upstream.base_url)).send().await.unwrap().text().await.unwrap();
-        serde_json::from_str(&text).unwrap()
-    };
+    let get = async |path: &str| -> Value { serde_json::from_str(&upstream.get(path).await).unwrap() };
     let models = get("/models").await;
     upstream.oracle.accept("ListModelsResponse", &models);
     let retiring = models["data"].as_array().unwrap().iter().find(|model| !model["shutdown_date"].is_null()).unwrap();
@@ -77,7 +83,7 @@ async fn responses() {
         ("completed", json!({"input": parts, "reasoning": {"effort": "max"}})),
         ("completed", json!({"input": "Please. [refused]"})),
         ("incomplete", json!({"input": "How are you?", "max_output_tokens": 70})),
-        ("incomplete", json!({"input": "How are you?", "max_output_tokens": 3})),
+        ("incomplete", json!({"input": "How are you?", "max_output_tokens": 16})),
         ("failed", json!({"input": "How are you? [failed]"})),
     ] {
         let mut body = body;
@@ -249,7 +255,7 @@ async fn the_oracle_bites() {
 }
 
 /// A PNG of one colour and this alpha, which is left away at 255.
-fn data_url(width: u32, height: u32, alpha: u8) -> String {
+pub fn data_url(width: u32, height: u32, alpha: u8) -> String {
     let image = image::RgbaImage::from_pixel(width, height, image::Rgba([200, 40, 40, alpha]));
     let image = image::DynamicImage::from(image);
     let image = if alpha == 255 { image.to_rgb8().into() } else { image };
@@ -264,7 +270,7 @@ fn brief(body: &Value) -> String {
     if text.len() < 200 { text } else { format!("{}... ({} bytes)", &text[..120], text.len()) }
 }
 
-fn with(mut body: Value, more: Value) -> Value {
+pub fn with(mut body: Value, more: Value) -> Value {
     let Value::Object(more) = more else { panic!("not an object: {more}") };
     body.as_object_mut().unwrap().extend(more);
     body

@@ -6,7 +6,10 @@ use mcp_openai::{
     media::{Content, Dimensions, Format, Reference},
     model::ModelId,
     news::News,
-    openai::{Api, Config, EditTransfer, Key, OpenAi, PictureRequest, Question, Terms, Transfer},
+    openai::{
+        Api, Background, Config, EditTransfer, Exchange, Form, Key, OpenAi, Part, PictureRequest, Question, Run, Store,
+        Strict, Terms, Transfer, WebSearch,
+    },
 };
 use serde_json::{Value, json};
 use tokio::time::Instant;
@@ -51,6 +54,10 @@ impl Recorder {
             partial_images: 0,
             edit_transfer: EditTransfer::Auto,
             max_response_bytes: 1024 * 1024,
+            store: Store::Kept,
+            service_tier: None,
+            background: Background::Never,
+            shared: None,
         }
     }
 
@@ -93,25 +100,65 @@ fn terms() -> Terms {
 }
 
 /// The least and the most that can be asked.
-fn questions() -> [Question; 2] {
-    let least = Question {
-        model: ModelId::parse("gpt-6.2-sol").unwrap(),
-        input: "How are you?".to_owned(),
-        instructions: None,
-        temperature: None,
-        max_tokens: None,
-        reasoning_effort: None,
-        verbosity: None,
-    };
+fn questions() -> [Question; 3] {
+    let least = Question::new(ModelId::parse("gpt-6.2-sol").unwrap(), "How are you?".to_owned());
     let most = Question {
         instructions: Some("Be short.".to_owned()),
         temperature: Some(0.5),
         max_tokens: NonZeroU32::new(300),
         reasoning_effort: Some("xhigh".to_owned()),
         verbosity: Some("low".to_owned()),
+        run: Run::Background,
         ..least.clone()
     };
-    [least, most]
+    let in_full = Question {
+        input: vec![
+            Part::Text("What do you see?".to_owned()),
+            Part::Picture(reference("a.png")),
+            Part::Document {
+                name: "a.pdf".to_owned(),
+                media_type: "application/pdf",
+                content: Content::Memory("%PDF-1.7".into()),
+            },
+        ],
+        thread: thread(),
+        web_search: WebSearch::Allowed,
+        schema: json!({"type": "object", "properties": {}, "required": [], "additionalProperties": false})
+            .as_object()
+            .map(|schema| Form { schema: schema.clone(), strict: Strict::Held }),
+        ..most.clone()
+    };
+    [least, most, in_full]
+}
+
+/// A response that is kept, one that is not, and a picture that was made.
+fn thread() -> Vec<Exchange> {
+    let exchange = |said, answer: Option<&str>, response_id: Option<&str>, items: Vec<Value>| Exchange {
+        said,
+        answer: answer.map(str::to_owned),
+        response_id: response_id.map(str::to_owned),
+        items,
+    };
+    let text = |text: &str| vec![Part::Text(text.to_owned())];
+    let items = vec![
+        json!({"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_content": "gAAA", "status": "completed"}),
+        json!({"id": "msg_1", "type": "message", "role": "assistant", "status": "completed",
+            "content": [{"type": "output_text", "text": "Two.", "annotations": [], "logprobs": []}]}),
+    ];
+    vec![
+        exchange(text("One?"), Some("One."), Some("resp_1"), Vec::new()),
+        exchange(text("Two?"), Some("Two."), None, items),
+        exchange(vec![Part::Text("A cat.".to_owned()), Part::Picture(reference("cat.png"))], None, None, Vec::new()),
+    ]
+}
+
+fn reference(name: &str) -> Reference {
+    Reference {
+        name: name.to_owned(),
+        format: Format::Png,
+        dimensions: Dimensions { width: 8, height: 8 },
+        content: Content::Memory("bytes".into()),
+    }
 }
 
 /// The least and the most that can be ordered.
@@ -148,9 +195,11 @@ async fn questions_are_what_openai_takes() {
         (Api::Auto, "/v1/responses", "CreateResponse"),
         (Api::Chat, "/v1/chat/completions", "CreateChatCompletionRequest"),
     ] {
-        for question in questions() {
+        for (question, store) in questions().into_iter().flat_map(|q| [(q.clone(), Store::Kept), (q, Store::Nothing)]) {
             let recorder = Recorder::start().await;
-            let refused = recorder.client(api, Transfer::Whole).ask(&question, &terms()).await;
+            let service_tier = Some("flex".to_owned()).filter(|_| store == Store::Nothing);
+            let config = Config { store, service_tier, ..recorder.config(api, Transfer::Whole) };
+            let refused = OpenAi::build(config).ask(&question, &terms()).await;
             assert!(refused.is_err(), "the recorder answers nothing");
             let sent = recorder.taken().await;
             assert!(!sent.is_empty());
@@ -185,12 +234,6 @@ async fn orders_of_pictures_are_what_openai_takes() {
 #[tokio::test]
 async fn edits_are_what_openai_takes_both_ways() {
     let oracle = Oracle::load();
-    let reference = |name: &str| Reference {
-        name: name.to_owned(),
-        format: Format::Png,
-        dimensions: Dimensions { width: 8, height: 8 },
-        content: Content::Memory("bytes".into()),
-    };
     for (edit_transfer, schema) in
         [(EditTransfer::Multipart, "CreateImageEditRequest"), (EditTransfer::Json, "EditImageBodyJsonParam")]
     {

@@ -27,10 +27,18 @@ on by itself. get-result waits for it and gives what the call would have given, 
 of the server; a client that declares MCP's tasks extension gets a task instead. A job is its caller's alone, and its
 result is kept for `jobs.keep_for`. A client that times out, or that cancels because it timed out, loses nothing; one
 that cancels for another reason ends the call. A job whose server ended while it ran gives the pictures that were saved,
-or the error `interrupted`.
+or the error `interrupted`; an answer that OpenAI writes in its background (`openai.background`) goes on without the
+server, and the next one that is asked for the job delivers it.
 
 Arguments are checked before anything is sent, and what is refused is told with the allowed values. What makes sense but
 does not suit the model is left out with a warning.
+
+Attachments are known by their bytes, never by their names: pictures (PNG, JPEG, WebP, 20 MB each), PDFs (32 MB) and text
+in UTF-8 or UTF-16 (2 MB), 20 of them and 36 MB at most. Text goes in as text under its file's name. With a `schema` (a
+JSON Schema of an object, 100 kB at most, that refers to nothing outside itself) an answer is a success only if it fits,
+formats included; `value` is the answer as data. One that does not fit is the error `bad_response`, with the reason, the
+answer and what it cost. OpenAI itself holds the model to schemas in which every property is required, no others are
+allowed, and no keyword goes beyond its structured outputs; to others the model is only asked to keep.
 ";
 
 /// The whole page.

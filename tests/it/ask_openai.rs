@@ -6,9 +6,9 @@ use wiremock::{
     matchers::{body_partial_json, method, path},
 };
 
-use crate::session::{Session, upstream};
+use crate::session::{Session, steady, upstream};
 
-fn response(text: &str) -> Value {
+pub fn response(text: &str) -> Value {
     json!({
         "id": "resp_1", "object": "response", "status": "completed", "model": "gpt-6.2-sol",
         "output": [{ "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": text, "annotations": [] }] }],
@@ -29,14 +29,14 @@ fn delta(text: &str) -> Value {
     json!({ "type": "response.output_text.delta", "delta": text })
 }
 
-async fn answering(template: ResponseTemplate) -> MockServer {
+pub async fn answering(template: ResponseTemplate) -> MockServer {
     let server = MockServer::start().await;
     Mock::given(method("POST")).and(path("/responses")).respond_with(template).mount(&server).await;
     server
 }
 
 /// Requests that reached the upstream, as JSON bodies.
-async fn received(server: &MockServer) -> Vec<Value> {
+pub async fn received(server: &MockServer) -> Vec<Value> {
     server.received_requests().await.unwrap().iter().map(|request| request.body_json().unwrap()).collect()
 }
 
@@ -48,7 +48,7 @@ async fn a_whole_answer() {
     .await;
     let mut session = Session::start(upstream(&server.uri())).await;
     let result = session.call("ask-openai", json!({ "query": "Why is the sky blue?" })).await;
-    insta::assert_json_snapshot!(result, { ".structuredContent.elapsed_ms" => "[ms]" });
+    insta::assert_json_snapshot!(steady(&result), { ".structuredContent.elapsed_ms" => "[ms]" });
     insta::assert_json_snapshot!(received(&server).await);
 }
 
@@ -99,7 +99,7 @@ async fn a_cut_stream_gives_the_text_so_far() {
     let server = answering(stream(&[delta("Half an "), delta("answer")])).await;
     let mut session = Session::start(upstream(&server.uri())).await;
     let result = session.call("ask-openai", json!({ "query": "Why?" })).await;
-    insta::assert_json_snapshot!(result, { ".structuredContent.elapsed_ms" => "[ms]" });
+    insta::assert_json_snapshot!(steady(&result), { ".structuredContent.elapsed_ms" => "[ms]" });
 }
 
 #[tokio::test]
@@ -128,6 +128,20 @@ async fn elsewhere_every_model_and_argument_is_sent_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_bound_lower_than_responses_take_is_raised_and_said() {
+    let server = answering(ResponseTemplate::new(200).set_body_json(response("Yes."))).await;
+    let mut session = Session::start(upstream(&server.uri())).await;
+    for (asked, warnings) in
+        [(15, json!(["`max_tokens` 15 was raised to 16: the Responses API takes no less."])), (16, json!([]))]
+    {
+        let result = session.call("ask-openai", json!({ "query": "Yes or no?", "max_tokens": asked })).await;
+        assert_eq!(result["structuredContent"]["warnings"], warnings, "{result}");
+    }
+    let sent: Vec<_> = received(&server).await.iter().map(|body| body["max_output_tokens"].clone()).collect();
+    assert_eq!(sent, [16, 16]);
+}
+
+#[tokio::test]
 async fn an_unsupported_parameter_is_left_out_once() {
     let server = MockServer::start().await;
     let refusal = json!({ "error": {
@@ -148,7 +162,7 @@ async fn an_unsupported_parameter_is_left_out_once() {
         .await;
     let mut session = Session::start(upstream(&server.uri())).await;
     let result = session.call("ask-openai", json!({ "query": "Why?", "model": "llama-9", "temperature": 0.5 })).await;
-    insta::assert_json_snapshot!(result["structuredContent"], { ".elapsed_ms" => "[ms]" });
+    insta::assert_json_snapshot!(steady(&result["structuredContent"]), { ".elapsed_ms" => "[ms]" });
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::{fmt::Write as _, io::Write as _, path::PathBuf};
 
 use chrono::NaiveDate;
 use mcp_openai::{
-    catalogue::{Catalogue, Config, Kind, Resolved, Retired, Today, Unusable},
+    catalogue::{Catalogue, Config, Kind, Resolved, Retired, Temperature, Today, Unusable},
     model::ModelId,
     money::{Usage, Usd},
 };
@@ -45,7 +45,7 @@ fn every_entry_resolves_to_a_model_that_answers() {
         let resolved = resolve(&catalogue, entry.kind, name).unwrap();
         let answering = resolved.entry.unwrap();
         assert!(answering.retires_on.is_none_or(|day| day > self::day("2026-11-22")), "{name} ends at a retired model");
-        writeln!(page, "{} -> {} {:?}", entry.id, resolved.id, resolved.warnings).unwrap();
+        writeln!(page, "{} -> {} {:?}", entry.id, resolved.id, resolved.notice).unwrap();
         writeln!(page, "  {:?}\n  {:?}\n  {:?}", entry.price, entry.text, entry.image).unwrap();
     }
     insta::assert_snapshot!(page);
@@ -67,7 +67,7 @@ fn replacements_are_models_of_the_same_kind_that_stay() {
 #[test]
 fn no_name_is_the_default_and_the_user_may_choose_another() {
     let resolved = today().resolve(Kind::Text, None).unwrap();
-    assert_eq!((resolved.id.as_str(), resolved.requested, resolved.warnings.len()), ("gpt-6.2-sol", None, 0));
+    assert_eq!((resolved.id.as_str(), resolved.requested, resolved.notice), ("gpt-6.2-sol", None, None));
     assert_eq!(today().resolve(Kind::Image, None).unwrap().id.as_str(), "gpt-image-2.6-flare");
     let own = on("2026-11-22", Config { text: Some(id("llama-5")), ..Config::default() });
     assert_eq!(own.resolve(Kind::Text, None).unwrap().id.as_str(), "llama-5");
@@ -87,15 +87,17 @@ fn a_retired_model_is_answered_by_its_replacement() {
         let resolved = resolve(&today(), kind, name).unwrap();
         assert_eq!(resolved.id.as_str(), replacement, "{name}");
         assert_eq!(resolved.requested, Some(id(name)));
-        assert_eq!(resolved.warnings, [format!("{name} retired on {retired_on}; {replacement} answers instead.")]);
+        let notice = format!("{name} retired on {retired_on}; {replacement} answers instead.");
+        assert_eq!(resolved.notice, Some(notice));
     }
 }
 
 #[test]
 fn a_retirement_is_warned_of_thirty_days_before_and_holds_from_its_day() {
     let at = |today| resolve(&on(today, Config::default()), Kind::Text, "gpt-5").unwrap();
-    assert_eq!(at("2026-11-10").warnings, [""; 0]);
-    assert_eq!(at("2026-11-11").warnings, ["gpt-5 retires on 2026-12-11; gpt-6.2-sol takes its place."]);
+    assert_eq!(at("2026-11-10").notice, None);
+    let notice = "gpt-5 retires on 2026-12-11; gpt-6.2-sol takes its place.";
+    assert_eq!(at("2026-11-11").notice.as_deref(), Some(notice));
     assert_eq!(at("2026-12-10").id.as_str(), "gpt-5");
     assert_eq!(at("2026-12-11").id.as_str(), "gpt-6.2-sol");
 }
@@ -108,7 +110,7 @@ fn retired_models_may_be_refused_or_sent() {
 
     let send = on("2026-11-22", Config { retired: Retired::Send, ..Config::default() });
     let resolved = resolve(&send, Kind::Text, "gpt-4").unwrap();
-    assert_eq!((resolved.id.as_str(), resolved.warnings.len()), ("gpt-4", 0));
+    assert_eq!((resolved.id.as_str(), resolved.notice), ("gpt-4", None));
 }
 
 #[test]
@@ -125,7 +127,7 @@ fn the_exact_name_goes_before_a_snapshots_model_and_that_before_the_longest_patt
 fn a_model_that_is_not_known_is_sent_as_it_is() {
     let resolved = resolve(&today(), Kind::Text, "mistral-large").unwrap();
     assert_eq!(resolved.id.as_str(), "mistral-large");
-    assert!(resolved.entry.is_none() && resolved.requested.is_none() && resolved.warnings.is_empty());
+    assert!(resolved.entry.is_none() && resolved.requested.is_none() && resolved.notice.is_none());
 }
 
 #[test]
@@ -138,7 +140,7 @@ fn a_model_of_the_other_kind_is_refused_with_the_choices() {
 #[test]
 fn costs_follow_the_price_and_are_absent_without_one() {
     let usage = Usage { input_tokens: 1_000_000, output_tokens: 0, ..Usage::default() };
-    let cost = |kind, name: &str| resolve(&today(), kind, name).unwrap().entry.unwrap().cost(&usage);
+    let cost = |kind, name: &str| resolve(&today(), kind, name).unwrap().cost(&usage);
     assert_eq!(cost(Kind::Text, "gpt-6.2-sol"), Usd::from_dollars(4.0), "a long input costs twice");
     assert_eq!(cost(Kind::Image, "gpt-image-2"), Usd::from_dollars(5.0), "pictures know no long input");
     assert_eq!(cost(Kind::Text, "gpt-5.4"), None);
@@ -146,20 +148,46 @@ fn costs_follow_the_price_and_are_absent_without_one() {
 }
 
 #[test]
-fn the_users_file_replaces_and_adds() {
+fn the_users_file_changes_single_fields_and_adds() {
     let (_keep, path) = file(
         r#"
+        [roles.text]
+        default = "house-1"
+        review = "gpt-5.6-sol"
+
         [[family]]
         kind = "text"
         temperature = "always"
-        models = [{ id = "house-1", default = true, price = { input = 1, output = 2.5 } }, { id = "gpt-6.2-sol" }]
+        models = [{ id = "house-1", price = { input = 1, output = 2.5 } }]
+
+        [[family]]
+        kind = "text"
+        models = [
+            { id = "gpt-6.2-sol", price = { input = 1.5, output = 7 } },
+            { id = "gpt-4o", retires_on = 2030-01-01 },
+        ]
         "#,
     );
     let catalogue = on("2026-11-22", Config { file: Some(path), ..Config::default() });
     assert_eq!(catalogue.resolve(Kind::Text, None).unwrap().id.as_str(), "house-1");
+    assert_eq!(resolve(&catalogue, Kind::Text, "review").unwrap().id.as_str(), "gpt-5.6-sol");
+    assert_eq!(resolve(&catalogue, Kind::Text, "strong").unwrap().id.as_str(), "gpt-6.2-astra");
     assert_eq!(catalogue.resolve(Kind::Image, None).unwrap().id.as_str(), "gpt-image-2.6-flare");
-    assert_eq!(resolve(&catalogue, Kind::Text, "gpt-6.2-sol").unwrap().entry.unwrap().price, None);
-    assert_eq!(catalogue.entries().count(), today().entries().count() + 1);
+
+    let (before, now) = (today(), resolve(&catalogue, Kind::Text, "gpt-6.2-sol").unwrap().entry.unwrap());
+    let before = before.find(&id("gpt-6.2-sol")).unwrap();
+    let usage = Usage { input_tokens: 1_000_000, ..Usage::default() };
+    assert_eq!(
+        now.price.unwrap().of(&usage),
+        Usd::from_dollars(1.5),
+        "the price is the user's, without OpenAI's for long inputs"
+    );
+    assert_eq!(format!("{:?}", now.text), format!("{:?}", before.text), "the rest is as it was");
+
+    let added = catalogue.find(&id("gpt-4o")).unwrap();
+    assert_eq!(added.text.as_ref().unwrap().temperature, Temperature::Always, "as what spoke for it before");
+    assert_eq!(catalogue.retires_on(&id("gpt-4o")), Some(day("2030-01-01")));
+    assert_eq!(catalogue.entries().count(), today().entries().count() + 2);
 }
 
 #[test]
@@ -190,6 +218,7 @@ fn p04_a_catalogue_that_cannot_be_read_says_where() {
              max_pixels = 1, max_side = 1 }",
             "4:9: sizes are a list of `WxH`",
         ),
+        ("[roles.sound]\nbest = \"x\"", "1:8: unknown field `sound`"),
         ("[prices]\nas_of = 2026-11-22T10:00:00Z", "2:9: a day is written 2026-11-22"),
     ] {
         let (_keep, path) = file(text);

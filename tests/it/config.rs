@@ -3,7 +3,7 @@
 use std::{ffi::OsString, io::Write as _, path::Path, time::Duration};
 
 use mcp_openai::{
-    catalogue::Retired,
+    catalogue::{At, Retired},
     config::{Config, Error, Flag, Flags, Upstream},
     openai::{Api, Key, Transfer},
     server::profile::{Mode, Patience, Structured},
@@ -158,10 +158,10 @@ fn mistakes_are_named_with_place_and_remedy() {
 
 #[test]
 fn unknown_keys_are_named_with_the_nearest_one() {
-    let file = "[openai]\nbase_ulr = 'x'\n\n[spend]\nper_day = 5\n[timeout]\ntext = '5m'\n";
+    let file = "[openai]\nbase_ulr = 'x'\n\n[spent]\nper_day = 5\n[timeout]\ntext = '5m'\n";
     insta::assert_snapshot!(complaint(file, &[]), @r"
     FILE:2:1: there is no setting `openai.base_ulr`; the nearest is `openai.base_url`
-    FILE:5:1: there is no setting `spend.per_day`; the nearest is `openai.api_key`
+    FILE:5:1: there is no setting `spent.per_day`; the nearest is `spend.per_day`
     FILE:7:1: there is no setting `timeout.text`; the nearest is `timeouts.text`
     ");
 }
@@ -281,7 +281,18 @@ fn the_sandbox_gets_nothing_that_is_meant_for_the_upstream() {
     let config = load_with("openai.query = { a = 'b' }", &env, flags).1.unwrap();
     assert!(matches!(config.openai.key, Key::NotNeeded));
     assert!(config.openai.headers.is_empty() && config.openai.query.is_empty() && config.openai.organization.is_none());
-    assert_eq!(config.catalogue.retired, Retired::Replace);
+    assert_eq!((config.catalogue.retired, config.catalogue.at), (Retired::Replace, At::OpenAi));
+    assert_eq!(config.catalogue.state, None, "what the sandbox teaches is not remembered");
+}
+
+#[test]
+fn what_is_remembered_of_models_has_a_folder_for_each_upstream() {
+    let folder = |base_url: &str| {
+        let config = load("", &[("OPENAI_BASE_URL", base_url), ("MCP_OPENAI_STATE_DIR", "/state")]).unwrap();
+        (config.catalogue.state.unwrap().path().to_str().unwrap().to_owned(), config.catalogue.at)
+    };
+    assert_eq!(folder("https://eu.api.openai.com/v1/"), ("/state/models/eu.api.openai.com-443-v1".into(), At::OpenAi));
+    assert_eq!(folder("http://[::1]:11434/v1"), ("/state/models/---1--11434-v1".into(), At::Elsewhere));
 }
 
 #[test]

@@ -19,36 +19,36 @@ use crate::{
     session::{Session, upstream},
 };
 
-async fn painting(respond: impl Respond + 'static) -> MockServer {
+pub async fn painting(respond: impl Respond + 'static) -> MockServer {
     let server = MockServer::start().await;
     Mock::given(method("POST")).respond_with(respond).mount(&server).await;
     server
 }
 
 /// A server whose only folder of pictures is there already.
-async fn session(server: &MockServer) -> Session {
+pub async fn session(server: &MockServer) -> Session {
     let session = Session::start(upstream(&server.uri())).await;
     fs::create_dir_all(folder(&session)).unwrap();
     session
 }
 
-fn folder(session: &Session) -> PathBuf {
+pub fn folder(session: &Session) -> PathBuf {
     session.images.path().join("pictures")
 }
 
 /// Puts a file into the folder of pictures: its path.
-fn put(session: &Session, name: &str, bytes: impl AsRef<[u8]>) -> String {
+pub fn put(session: &Session, name: &str, bytes: impl AsRef<[u8]>) -> String {
     let path = folder(session).join(name);
     fs::write(&path, bytes).unwrap();
     path.to_str().unwrap().to_owned()
 }
 
-fn data_url(bytes: &[u8]) -> String {
+pub fn data_url(bytes: &[u8]) -> String {
     format!("data:image/png;base64,{}", base64_simd::STANDARD.encode_to_string(bytes))
 }
 
 /// A text without the paths of this run.
-fn placeless(session: &Session, text: &Value) -> String {
+pub fn placeless(session: &Session, text: &Value) -> String {
     text.as_str().unwrap().replace(folder(session).to_str().unwrap(), "[pictures]")
 }
 
@@ -61,7 +61,7 @@ fn record(session: &Session) -> Value {
 }
 
 /// A PNG that says of itself that it is so large.
-fn claiming(width: u32, height: u32) -> Vec<u8> {
+pub fn claiming(width: u32, height: u32) -> Vec<u8> {
     let mut png = picture(8);
     png[16..20].copy_from_slice(&width.to_be_bytes());
     png[20..24].copy_from_slice(&height.to_be_bytes());
@@ -228,7 +228,7 @@ async fn a_mask_that_does_not_fit_is_refused_with_the_one_that_would() {
 }
 
 /// A picture whose file goes on after its end.
-fn stretched(session: &Session, name: &str, bytes: u64) -> String {
+pub fn stretched(session: &Session, name: &str, bytes: u64) -> String {
     let path = put(session, name, picture(64));
     fs::File::options().write(true).open(&path).unwrap().set_len(bytes).unwrap();
     path

@@ -14,7 +14,9 @@ use mcp_openai::{
     artifact::{self, Artifacts},
     call::{Call, Ended},
     catalogue::{self, Catalogue, Today},
+    conversation::{self, Conversations},
     job,
+    ledger::{self, Ledger},
     media::Encoded,
     news::Stage,
     preview::Previews,
@@ -22,6 +24,7 @@ use mcp_openai::{
         Parts, Server, profile,
         profile::{Patience, Profiles},
     },
+    state,
     tools::{Effect, Jobs, Output, Pace, Tool, ToolError, get_result::GetResult},
 };
 use schemars::JsonSchema;
@@ -233,9 +236,22 @@ pub fn parts(dir: &Path, tasks: &TaskTracker, answer_within: Patience) -> Parts 
     let artifacts = Artifacts::build(artifact::Config { dir: dir.join("pictures"), ..artifact::Config::default() });
     let jobs = job::Config { dir: dir.join("jobs"), keep_for: Duration::from_hours(24) };
     let (jobs, previews) = (Jobs::build(jobs, tasks.clone()), Previews::build());
-    let get_result = Arc::new(GetResult { jobs, artifacts: artifacts.clone(), previews: previews.clone() });
-    let profiles = profiles(answer_within);
-    Parts { artifacts, previews, get_result, catalogue: catalogue(), tasks: tasks.clone(), notice: None, profiles }
+    let get_result =
+        Arc::new(GetResult { jobs, artifacts: artifacts.clone(), previews: previews.clone(), ask_openai: None });
+    let folder = state::Folder::new(dir.join("conversations"));
+    let conversations = Conversations::build(conversation::Config { folder, keep_for: Duration::from_hours(24) });
+    let folder = state::Folder::new(dir.join("ledger"));
+    Parts {
+        artifacts,
+        conversations,
+        ledger: Ledger::build(ledger::Config { folder, per_call: None, per_day: None }),
+        previews,
+        get_result,
+        catalogue: catalogue(),
+        tasks: tasks.clone(),
+        notice: None,
+        profiles: profiles(answer_within),
+    }
 }
 
 pub fn bench() -> Bench {

@@ -5,16 +5,22 @@ use std::{num::NonZeroU32, time::Duration};
 use mcp_openai::{
     model::ModelId,
     news::{News, Stage},
-    openai::{Answer, Api, Config, Failure, Key, OpenAi, PictureRequest, Question, Reply, Terms, Transfer},
+    openai::{
+        Answer, Api, Background, Config, Failure, Key, OpenAi, PictureRequest, Question, Reply, Store, Terms, Transfer,
+    },
 };
 use tokio::time::Instant;
 
 use crate::upstream::Upstream;
 
 mod asking;
+mod attaching;
+mod citing;
 mod editing;
 mod faults;
 mod painting;
+mod teaching;
+mod threads;
 
 /// What a test sets out from: short timers, a key, no caps.
 pub fn config(upstream: &Upstream) -> Config {
@@ -41,6 +47,10 @@ pub fn config_at(base_url: url::Url) -> Config {
         partial_images: 0,
         edit_transfer: mcp_openai::openai::EditTransfer::Auto,
         max_response_bytes: 64 << 20,
+        store: Store::Kept,
+        service_tier: None,
+        background: Background::Never,
+        shared: None,
     }
 }
 
@@ -53,15 +63,7 @@ pub fn terms() -> Terms {
 }
 
 pub fn question(input: &str) -> Question {
-    Question {
-        model: ModelId::parse("a-model").unwrap(),
-        input: input.to_owned(),
-        instructions: None,
-        temperature: None,
-        max_tokens: None,
-        reasoning_effort: None,
-        verbosity: None,
-    }
+    Question::new(ModelId::parse("a-model").unwrap(), input.to_owned())
 }
 
 pub fn full_question() -> Question {
@@ -120,4 +122,31 @@ pub async fn ask(client: &OpenAi, question: &Question) -> (Asked, Told) {
     };
     take(&mut told);
     (asked, told)
+}
+
+#[tokio::test]
+async fn i07_who_pays_is_told_by_url_key_and_headers_and_tells_nothing_of_them() {
+    let base = |url: &str| config_at(url.parse().unwrap());
+    let header = |name, value: &str| (http::HeaderName::from_static(name), value.into());
+    let account = async |config| OpenAi::build(config).account().await.unwrap().0;
+
+    let ours = account(base("https://api.example/v1")).await;
+    assert!(ours.len() == 16 && ours.chars().all(|c| c.is_ascii_hexdigit()), "{ours}");
+    assert_eq!(account(base("https://api.example/v1/")).await, ours);
+    let named = Config { headers: vec![header("x-title", "ours")], ..base("https://api.example/v1") };
+    assert_eq!(account(named).await, ours);
+
+    let mut others = vec![ours, account(base("https://api.example/v2")).await];
+    let other_key = Key::Value { secret: "sk-other".into(), from: "OPENAI_API_KEY".into() };
+    others.push(account(Config { key: other_key, ..base("https://api.example/v1") }).await);
+    for headers in [vec![], vec![header("api-key", "a")], vec![header("api-key", "b")]] {
+        others.push(account(Config { key: Key::NotNeeded, headers, ..base("https://api.example/v1") }).await);
+    }
+    others.sort();
+    others.dedup();
+    assert_eq!(others.len(), 6);
+
+    let missing = Config { key: Key::Missing, ..base("https://api.example/v1") };
+    let failure = OpenAi::build(missing).account().await.unwrap_err();
+    assert!(matches!(failure.error, mcp_openai::openai::Error::NoApiKey));
 }

@@ -1,10 +1,17 @@
 //! Prompts and completions, as a client asks for them.
 
-use mcp_openai::artifact::Artifacts;
+use std::{path::Path, sync::Arc};
+
+use mcp_openai::{
+    artifact::Artifacts,
+    catalogue::{self, At, Catalogue, Today},
+    server::{Parts, profile::Patience},
+};
 use serde_json::{Value, json};
+use tokio_util::task::TaskTracker;
 
 use crate::{
-    fakes::bench,
+    fakes::{bench, bench_of, parts},
     painting::png,
     peer::{Peer, modern},
     resources::{origin, server},
@@ -66,6 +73,53 @@ async fn i06_a_brief_carries_no_hidden_characters() {
     let answer = peer().await.ask("prompts/get", brief(json!({"subject": "a\u{1b}[31m \u{202e}fox\u{e0041}"}))).await;
     let text = answer["result"]["messages"][0]["content"]["text"].as_str().unwrap();
     assert!(text.starts_with("Make me a picture. What it shows: a[31m fox\n"), "{text}");
+}
+
+#[tokio::test]
+async fn prompts_that_ask_become_messages_that_ask_well() {
+    let mut peer = peer().await;
+    let mut messages = Vec::new();
+    for (name, arguments) in [
+        ("second-opinion", json!({"question": "Is this lock fair?"})),
+        ("second-opinion", json!({"question": "Is it fair?", "context": "a queue of tickets", "model": "strong"})),
+        ("compare-models", json!({"question": "Name a prime above 90."})),
+        ("compare-models", json!({"question": "Name a prime.", "models": "gpt-6.2-sol, cheap,,"})),
+    ] {
+        let answer = peer.ask("prompts/get", json!({"name": name, "arguments": arguments})).await;
+        messages.push(answer["result"]["messages"][0]["content"]["text"].as_str().unwrap().to_owned());
+    }
+    insta::assert_snapshot!(messages.join("\n---\n"));
+}
+
+#[tokio::test]
+async fn without_roles_models_are_chosen_from_those_there_are() {
+    let config = catalogue::Config { at: At::Elsewhere, ..catalogue::Config::default() };
+    let elsewhere = Arc::new(Catalogue::build(config, Today::Now).unwrap());
+    let parts = parts(Path::new("/nonexistent"), &TaskTracker::new(), Patience::ToTheEnd);
+    let server = bench_of(Parts { catalogue: elsewhere, ..parts }).server;
+    let mut peer = Peer::initialized(server, REVISION).await;
+    let asked = json!({"name": "compare-models", "arguments": {"question": "Why?"}});
+    let text = peer.ask("prompts/get", asked).await["result"]["messages"][0]["content"]["text"].take();
+    assert!(text.as_str().unwrap().contains("for two models that list-models shows"), "{text}");
+}
+
+#[tokio::test]
+async fn models_are_completed_by_ids_and_roles_and_lists_of_them_piece_by_piece() {
+    let mut peer = peer().await;
+    let mut of = async |prompt: &str, argument: &str, value: &str| {
+        let argument = json!({"name": argument, "value": value});
+        proposed(&mut peer, json!({"ref": {"type": "ref/prompt", "name": prompt}, "argument": argument})).await
+    };
+    assert_eq!(of("second-opinion", "model", "").await[0], "gpt-6.2-sol");
+    assert_eq!(of("second-opinion", "model", "str").await, ["strong"]);
+    assert_eq!(of("second-opinion", "question", "Is").await, [""; 0]);
+    assert_eq!(of("compare-models", "question", "").await, [""; 0]);
+    assert_eq!(of("compare-models", "models", "gpt-6.2").await, ["gpt-6.2-sol", "gpt-6.2-astra"]);
+    assert_eq!(of("compare-models", "models", "gpt-6.2-sol, gpt-6.2").await, ["gpt-6.2-sol, gpt-6.2-astra"]);
+    assert_eq!(of("compare-models", "models", "strong,c").await, ["strong,cheap"]);
+    let third = of("compare-models", "models", "strong,cheap, ").await;
+    assert_eq!(third[0], "strong,cheap, gpt-6.2-sol");
+    assert!(!third.contains(&"strong,cheap, cheap".to_owned()), "{third:?}");
 }
 
 #[tokio::test]

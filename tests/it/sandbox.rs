@@ -20,6 +20,8 @@ use tokio_util::{
 
 use crate::openai as openai_tests;
 
+mod asking;
+
 struct Upstream {
     base_url: String,
     http: Client,

@@ -5,6 +5,7 @@ use std::{collections::HashMap, ffi::OsString, time::Duration};
 use mcp_openai::{
     app::App,
     config::{Config, Flags, Upstream},
+    server::Server,
 };
 use rmcp::ServiceExt;
 use serde_json::{Value, json};
@@ -17,6 +18,7 @@ pub struct Session {
     /// Notifications that came while an answer was awaited, oldest first.
     pub notifications: Vec<Value>,
     pub images: tempfile::TempDir,
+    pub server: Server,
 }
 
 /// Settings that point the server at `base_url`.
@@ -27,23 +29,34 @@ pub fn upstream(base_url: &str) -> Vec<(&'static str, String)> {
 impl Session {
     /// A server with these settings in its environment, past the handshake.
     pub async fn start(env: Vec<(&'static str, String)>) -> Self {
+        Self::start_at(Upstream::Configured, env).await
+    }
+
+    pub async fn start_at(upstream: Upstream, env: Vec<(&'static str, String)>) -> Self {
         let images = tempfile::tempdir().unwrap();
         let mut env: HashMap<&str, OsString> = env.into_iter().map(|(name, value)| (name, value.into())).collect();
         env.entry("MCP_OPENAI_IMAGES_DIR").or_insert_with(|| images.path().join("pictures").into());
         env.entry("MCP_OPENAI_STATE_DIR").or_insert_with(|| images.path().join("state").into());
         env.insert("MCP_OPENAI_CONFIG", images.path().join("none.toml").into());
         std::fs::write(images.path().join("none.toml"), "").unwrap();
-        let flags = Flags { file: None, upstream: Upstream::Configured, settings: Vec::new() };
+        let flags = Flags { file: None, upstream, settings: Vec::new() };
         let config = Config::load_from(&flags, |name| env.get(name).cloned()).unwrap();
         let app = App::build(config).await.unwrap();
 
         let (ours, theirs) = tokio::io::duplex(1 << 20);
         let server = app.server();
+        let answering = server.clone();
         #[expect(clippy::disallowed_methods, reason = "the server under test lives as long as the test's runtime")]
-        tokio::spawn(async move { server.serve(tokio::io::split(theirs)).await.unwrap().waiting().await });
+        tokio::spawn(async move { answering.serve(tokio::io::split(theirs)).await.unwrap().waiting().await });
         let (reader, writer) = tokio::io::split(ours);
-        let mut session =
-            Self { writer, lines: BufReader::new(reader).lines(), next_id: 1, notifications: Vec::new(), images };
+        let mut session = Self {
+            writer,
+            lines: BufReader::new(reader).lines(),
+            next_id: 1,
+            notifications: Vec::new(),
+            images,
+            server,
+        };
         session.handshake().await;
         session
     }
@@ -122,6 +135,17 @@ impl Session {
             .collect();
         assert!(faults.is_empty(), "{tool} answers against its output schema: {}", faults.join("; "));
     }
+}
+
+/// A result without what is random in it: the handle of its conversation.
+pub fn steady(result: &Value) -> Value {
+    const START: &str = "conv_";
+    const RANDOM: usize = 26;
+    let text = result.to_string();
+    let mut parts = text.split(START);
+    let start = parts.next().unwrap().to_owned();
+    let rest = parts.flat_map(|part| [START, "ID", part.get(RANDOM..).unwrap_or_default()]);
+    serde_json::from_str(&rest.fold(start, |text, part| text + part)).unwrap()
 }
 
 /// The same schema, but every object in it has only the fields that it names.

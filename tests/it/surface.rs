@@ -25,7 +25,10 @@ fn name(tool: &Value) -> &str {
 #[tokio::test]
 async fn every_tool() {
     let tools = listed().await;
-    assert_eq!(tools.iter().map(name).collect::<Vec<_>>(), ["ask-openai", "create-image", "edit-image", "get-result"]);
+    assert_eq!(
+        tools.iter().map(name).collect::<Vec<_>>(),
+        ["ask-openai", "create-image", "edit-image", "get-result", "list-models"]
+    );
     for tool in &tools {
         insta::assert_json_snapshot!(name(tool), tool);
     }

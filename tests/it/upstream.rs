@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Instant,
 };
 
 use tokio::{
@@ -90,6 +91,7 @@ pub fn event(data: &str) -> String {
 pub struct Sent {
     pub head: String,
     pub body: Vec<u8>,
+    pub at: Instant,
 }
 
 impl Sent {
@@ -213,7 +215,8 @@ async fn read_request(stream: &mut TcpStream) -> Option<Sent> {
             return None;
         }
     };
-    let mut sent = Sent { head: String::from_utf8(bytes[..end].to_vec()).unwrap(), body: bytes[end + 4..].to_vec() };
+    let head = String::from_utf8(bytes[..end].to_vec()).unwrap();
+    let mut sent = Sent { head, body: bytes[end + 4..].to_vec(), at: Instant::now() };
     let length = sent.header("content-length").map_or(0, |length| length.parse().unwrap());
     while sent.body.len() < length {
         if stream.read_buf(&mut sent.body).await.ok()? == 0 {

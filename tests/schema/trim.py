@@ -11,7 +11,7 @@ import json
 import sys
 
 ROOTS = [
-    "CreateResponse", "Response", "ResponseStreamEvent",
+    "CreateResponse", "Response", "ResponseStreamEvent", "ResponseItemList",
     "CreateChatCompletionRequest", "CreateChatCompletionResponse", "CreateChatCompletionStreamResponse",
     "CreateImageRequest", "ImagesResponse", "ImageGenStreamEvent",
     "CreateImageEditRequest", "EditImageBodyJsonParam", "ImageEditStreamEvent",

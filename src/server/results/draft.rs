@@ -11,6 +11,8 @@ use crate::{media::Encoded, text};
 /// The parts of a result, in the order in which the client gets them.
 pub(super) struct Draft {
     pub text: String,
+    /// The handle of the turn that it became: many clients show a model no structured content.
+    pub conversation: Option<String>,
     /// What the person should know besides.
     pub notes: Vec<String>,
     pub pictures: Vec<Encoded>,
@@ -40,21 +42,29 @@ impl Draft {
 
     /// In serialized bytes, never too few.
     pub(super) fn size(&self) -> usize {
-        let texts = [serialized(&self.text), serialized(&self.all_notes()), serialized(&self.structured)];
+        let blocks = 2 + usize::from(self.conversation.is_some());
+        let asides = serialized(&self.all_asides());
+        let texts = [serialized(&self.text), asides, serialized(&self.structured)];
         let links = self.links.iter().map(|link| serialized(link) + BLOCK);
         let pictures = self.pictures.iter().map(|picture| base64(picture.bytes().len()) + BLOCK);
-        texts.into_iter().chain([2 * BLOCK]).chain(links).chain(pictures).sum()
+        texts.into_iter().chain([blocks * BLOCK]).chain(links).chain(pictures).sum()
     }
 
     pub(super) fn into_result(self, result: impl FnOnce(Vec<ContentBlock>) -> CallToolResult) -> CallToolResult {
-        let notes = self.all_notes().map(ContentBlock::text);
+        let asides = self.all_asides();
         let mut content = vec![ContentBlock::text(self.text)];
-        content.extend(notes);
+        content.extend(asides.into_iter().map(ContentBlock::text));
         content.extend(self.pictures.iter().map(image));
         content.extend(self.links.into_iter().map(ContentBlock::resource_link));
         let mut result = result(content);
         result.structured_content = self.structured.map(Value::Object);
         result
+    }
+
+    /// What stands after the text, a block each: how to go on from here, and the notes.
+    fn all_asides(&self) -> Vec<String> {
+        let handle = self.conversation.as_ref().map(|handle| format!("To go on from here: `conversation` {handle}"));
+        handle.into_iter().chain(self.all_notes()).collect()
     }
 
     /// All of them in one block, one a line.

@@ -12,7 +12,8 @@ const fileName = (path) => path?.split(/[\\/]/).pop();
 /** What a result of `create-image`, `edit-image` or `get-result` tells. Also without structured content. */
 function readResult(result, input = {}) {
   const told = result.structuredContent ?? {};
-  const [text = "", ...notes] = ofType(result, "text").map((block) => block.text);
+  const [text = "", ...asides] = ofType(result, "text").map((block) => block.text);
+  const notes = asides.filter((aside) => aside.startsWith("Note: "));
   const links = ofType(result, "resource_link");
   const previews = ofType(result, "image").map(dataUrl).filter(Boolean);
   const prompt = input.prompt ?? links[0]?.title ?? "";

@@ -40,6 +40,7 @@ pub struct Args {
     pub moderation: Option<String>,
     pub style: Option<String>,
     pub name: Option<String>,
+    pub conversation: Option<String>,
 }
 
 /// What an edit starts from, as it was named.
@@ -76,6 +77,7 @@ impl Args {
             moderation: self.moderation,
             style: self.style,
             name: self.name,
+            conversation: self.conversation,
         };
         Ok((wanted, sources))
     }

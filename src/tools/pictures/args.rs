@@ -27,7 +27,7 @@ pub const FORMATS: [&str; 3] = ["png", "jpeg", "webp"];
 pub struct Args {
     /// Subject, setting, light, style, and any text in quotes.
     pub prompt: String,
-    /// Model id; left out: the configured default.
+    /// Model id, or best; left out: the default.
     pub model: Option<String>,
     /// `auto` or `WxH`, such as 1536x1024.
     pub size: Option<String>,
@@ -53,6 +53,8 @@ pub struct Args {
     pub style: Option<String>,
     /// A file name, without extension.
     pub name: Option<String>,
+    /// Handle of an earlier answer: its next one sees these.
+    pub conversation: Option<String>,
 }
 
 impl Args {
@@ -72,14 +74,18 @@ impl Args {
             ));
         }
 
-        let mut model = catalogue.resolve(Kind::Image, requested.as_ref())?;
-        let mut warnings = std::mem::take(&mut model.warnings);
+        let model = catalogue.resolve(Kind::Image, requested.as_ref())?;
+        let mut warnings = Vec::new();
         let traits = model.entry.as_ref().and_then(|entry| entry.image.as_ref());
         let quality = quality.map(|word| if traits.is_some() { current_quality(word) } else { word });
         let quality =
             arguments::taken("quality", quality, traits.map(|t| t.qualities.as_slice()), &model, &mut warnings);
         let background =
             arguments::taken("background", background, traits.map(|t| t.backgrounds.as_slice()), &model, &mut warnings);
+        let moderation = arguments::taken("moderation", moderation, None, &model, &mut warnings);
+        let output_format = arguments::unless_refused("output_format", output_format, None, &model, &mut warnings);
+        let output_compression =
+            arguments::unless_refused("output_compression", output_compression, None, &model, &mut warnings);
         let Size { sent, scale_to, told } = size(self.size.as_deref(), traits)?;
         let stem = self.name.as_deref().and_then(|name| {
             let stem = Stem::parse(name);
@@ -116,6 +122,7 @@ impl Args {
             },
             model,
             warnings,
+            thread: None,
         })
     }
 

@@ -40,6 +40,9 @@ pub struct Created {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<f64>")]
     pub cost_usd: Option<Usd>,
+    /// Give it back as `conversation` to go on from these pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<String>,
     /// What the person should know besides, such as arguments left out and models replaced.
     pub warnings: Vec<String>,
     /// The upstream's ids of the requests, for its support.
@@ -147,6 +150,7 @@ impl Request {
             elapsed_ms: milliseconds(call.elapsed()),
             artifacts: made.iter().filter_map(|picture| picture.artifact.clone()).collect(),
             previews: made.iter().filter_map(|picture| picture.preview.clone()).collect(),
+            conversation: None,
             images: made.into_iter().map(|picture| picture.image).collect(),
             failed,
             warnings,
@@ -201,6 +205,10 @@ impl Output for Created {
 
     fn warnings(&mut self) -> &mut Vec<String> {
         &mut self.warnings
+    }
+
+    fn conversation(&self) -> Option<&str> {
+        self.conversation.as_deref()
     }
 
     fn previews(&self) -> &[Encoded] {

@@ -1,4 +1,4 @@
-//! How a call names a picture: a path, an `image://` URI, an https URL or a data URL. Opens nothing.
+//! How a call names a picture or another file: a path, an `image://` URI, an https URL or a data URL. Opens nothing.
 
 use std::path::PathBuf;
 
@@ -13,12 +13,12 @@ const LONGEST_NAME: usize = 8_000;
 /// How the note of a data URL begins.
 const NOT_KEPT: &str = "(a data URL of ";
 
-/// A picture's name as it was given. Written down, a data URL is only a note of one.
+/// A name as it was given. Written down, a data URL is only a note of one.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Named(pub String);
 
-/// A picture that can be opened.
+/// Something that can be opened.
 #[derive(Debug, Clone)]
 pub struct Source {
     /// Its place among the arguments and what it is called there, for errors.
@@ -45,6 +45,18 @@ impl Source {
         let place = Place::parse(name).map_err(|why| ToolError::InvalidArgument(why).at(&shown))?;
         let which = format!("{argument} ({})", text::brief(&place.name(), 80));
         Ok(Self { which, place })
+    }
+
+    /// Its place among the arguments and what it is called there, for errors.
+    #[must_use]
+    pub fn which(&self) -> &str {
+        &self.which
+    }
+
+    /// What a person would call it, on one line.
+    #[must_use]
+    pub fn name(&self) -> String {
+        text::escape(&text::clip(&self.place.name(), 120))
     }
 }
 

@@ -26,7 +26,7 @@ use super::{
     reply::{self, Refusal},
 };
 use crate::{
-    job::Owner,
+    handle::Owner,
     queue::Caller,
     server::{Requester, Server},
 };

@@ -235,10 +235,7 @@ fn resident() -> usize {
 /// Through the library: what a caller of the jobs sees.
 #[tokio::test(start_paused = true)]
 async fn a_job_is_seen_by_its_owner_alone() {
-    use mcp_openai::{
-        job::{JobId, Owner},
-        news::News,
-    };
+    use mcp_openai::{handle::Owner, job::JobId, news::News};
     let (place, _dir) = place();
     let mut peer = place.peer().await;
     let job = JobId::parse(&hand_out(&mut peer, json!({"seconds": 60})).await).unwrap();

@@ -236,7 +236,7 @@ async fn u14_a_break_on_the_way_up_costs_nothing_and_is_tried_anew() {
     assert_eq!(
         failure.to_string(),
         format!(
-            "cannot reach {host}: the connection broke while the pictures were being sent; fewer or smaller ones may pass"
+            "cannot reach {host}: the connection broke while the files were being sent; fewer or smaller ones may pass"
         )
     );
 }
@@ -304,7 +304,7 @@ async fn a_file_that_shrinks_on_the_way_is_named_and_nothing_is_billed() {
     assert!(matches!(failure.error, Error::BadReference { .. }), "{failure}");
     assert_eq!(
         failure.to_string(),
-        "a picture to start from cannot be used: zeros.png could not be read while it was being sent (it became shorter)"
+        "what is to be sent cannot be used: zeros.png could not be read while it was being sent (it became shorter)"
     );
     assert_eq!(failure.meta.attempts, 1);
     assert!(came < 9 * MB);
@@ -323,7 +323,7 @@ async fn a_form_that_is_too_large_is_refused_before_it_is_all_sent() {
     let (painted, came) = tokio::join!(client.paint(&request, &terms), refuse);
     assert_eq!(
         failed(painted).to_string(),
-        "the upstream refused the request: HTTP 413 Payload Too Large; send fewer or smaller pictures"
+        "the upstream refused the request: HTTP 413 Payload Too Large; send fewer or smaller files"
     );
     assert!(came < 128 * MB, "{came} bytes went up for nothing");
 }

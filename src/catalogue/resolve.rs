@@ -1,0 +1,229 @@
+//! From the name that a call gives to the model that is asked: roles, replacements, and what is to be said of it.
+
+use chrono::{Days, NaiveDate};
+
+use super::{Api, At, Catalogue, Entry, Kind, Lesson, Price, Prices, Retired, Role, Taught};
+use crate::{
+    model::ModelId,
+    money::{Usage, Usd},
+};
+
+/// The role of the model that is asked when a call names none.
+const DEFAULT: &str = "default";
+/// A retirement is told of this many days before.
+const NOTICE: Days = Days::new(30);
+
+/// A requested model name, resolved.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// What to send.
+    pub id: ModelId,
+    /// Its entry, when the catalogue has one.
+    pub entry: Option<Entry>,
+    /// What its tokens cost here, where that is known.
+    pub price: Option<Price>,
+    /// What was asked for, when it was replaced.
+    pub requested: Option<ModelId>,
+    /// A sentence for `warnings`: replaced, or retiring within 30 days. [`Catalogue::once_a_day`] says whether it is due.
+    pub notice: Option<String>,
+    /// What the upstream's refusals taught of it.
+    pub lessons: Vec<Lesson>,
+    /// What the notice is about.
+    pub(super) asked: ModelId,
+}
+
+/// Why a model cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    #[error("{id} retired on {on}; use {replacement} instead")]
+    Retired { id: ModelId, on: NaiveDate, replacement: String },
+    #[error("{id} makes {is}, not {wanted}; use one of {choices}")]
+    WrongKind { id: ModelId, is: &'static str, wanted: &'static str, choices: String },
+    #[error("`{name}` is a role for {is}, not for {wanted}; the roles for {wanted} are {choices}")]
+    WrongRole { name: String, is: &'static str, wanted: &'static str, choices: String },
+    #[error("no model is named, and the catalogue has no default for {wanted}")]
+    NoDefault { wanted: &'static str },
+}
+
+impl Resolved {
+    /// As it was resolved when a call began that is gone on with now.
+    #[must_use]
+    pub fn as_of_then(self, id: ModelId, requested: Option<ModelId>) -> Self {
+        Self { id, requested, ..self }
+    }
+
+    /// The exact cost of `usage`, or `None` where it is not known.
+    #[must_use]
+    pub fn cost(&self, usage: &Usage) -> Option<Usd> {
+        self.price?.of(usage)
+    }
+
+    /// The lesson that this argument is refused, with this word where the refusal was of one.
+    #[must_use]
+    pub fn refuses(&self, argument: &str, given: Option<&str>) -> Option<&Lesson> {
+        self.lessons.iter().find(|lesson| match &lesson.taught {
+            Taught::Refuses { refuses, with } => refuses == argument && with.as_deref() == given,
+            Taught::OnlyBy { .. } => false,
+        })
+    }
+
+    /// The only API by which it is known to answer.
+    #[must_use]
+    pub fn only_by(&self) -> Option<Api> {
+        self.lessons.iter().find_map(|lesson| match lesson.taught {
+            Taught::OnlyBy { only_by } => Some(only_by),
+            Taught::Refuses { .. } => None,
+        })
+    }
+}
+
+impl Catalogue {
+    /// Resolves a requested name, or the default when `None`.
+    ///
+    /// # Errors
+    /// [`Unusable`] names what to use instead.
+    pub fn resolve(&self, kind: Kind, requested: Option<&ModelId>) -> Result<Resolved, Unusable> {
+        let asked = self.asked(kind, requested)?;
+        let mut notice = None;
+        let id = match self.successor(kind, asked) {
+            Some((on, replacement)) if self.config.retired == Retired::Refuse => {
+                return Err(Unusable::Retired { id: asked.clone(), on, replacement: replacement.to_string() });
+            }
+            Some((on, replacement)) if self.config.retired == Retired::Replace => {
+                notice = Some(format!("{asked} retired on {on}; {replacement} answers instead."));
+                replacement
+            }
+            _ => asked,
+        };
+        let entry = self.find(id).cloned().map(|entry| Entry { retires_on: self.retires_on(id), ..entry });
+        let price = self.price(entry.as_ref());
+        if let Some(entry) = entry.as_ref().filter(|entry| entry.kind != kind) {
+            let (is, wanted) = (entry.kind.product(), kind.product());
+            return Err(Unusable::WrongKind { id: asked.clone(), is, wanted, choices: self.lasting(kind) });
+        }
+        Ok(Resolved {
+            notice: notice.or_else(|| self.retiring(id)),
+            entry,
+            price,
+            requested: (id != asked).then(|| asked.clone()),
+            lessons: self.lessons_of(id),
+            id: id.clone(),
+            asked: asked.clone(),
+        })
+    }
+
+    /// What the tokens of a model with this entry cost here.
+    fn price(&self, entry: Option<&Entry>) -> Option<Price> {
+        match self.config.prices {
+            Prices::Free => Some(Price::FREE),
+            Prices::OtherTier => entry.filter(|it| it.kind == Kind::Image || self.own.prices(&it.id))?.price,
+            Prices::Listed => entry?.price,
+        }
+    }
+
+    /// The model that is asked when a call names none: the user's choice, or the catalogue's.
+    #[must_use]
+    pub fn default(&self, kind: Kind) -> Option<&ModelId> {
+        let chosen = match kind {
+            Kind::Text => self.config.text.as_ref(),
+            Kind::Image => self.config.image.as_ref(),
+        };
+        let embedded = || self.all().roles.iter().find(|role| (role.kind, role.name.as_str()) == (kind, DEFAULT));
+        match chosen {
+            Some(name) => Some(self.in_role(kind, name).unwrap_or(name)),
+            None => embedded().map(|role| &role.model),
+        }
+    }
+
+    /// The roles that can be given instead of a model's id, and what they stand for.
+    pub fn roles(&self) -> impl Iterator<Item = Role> {
+        self.given_roles().iter().map(|role| match self.default(role.kind) {
+            // The user's default goes before the catalogue's, by this name too.
+            Some(model) if role.name == DEFAULT => Role { model: model.clone(), ..role.clone() },
+            _ => role.clone(),
+        })
+    }
+
+    fn given_roles(&self) -> &[Role] {
+        match self.config.at {
+            At::OpenAi => &self.all().roles,
+            At::Elsewhere => self.own.roles(),
+        }
+    }
+
+    /// The id that is meant, after roles and defaults.
+    fn asked<'a>(&'a self, kind: Kind, requested: Option<&'a ModelId>) -> Result<&'a ModelId, Unusable> {
+        let default = || self.default(kind).ok_or(Unusable::NoDefault { wanted: kind.product() });
+        let Some(name) = requested else { return default() };
+        match self.in_role(kind, name) {
+            Some(_) if name.as_str() == DEFAULT => default(),
+            Some(model) => Ok(model),
+            None => match self.given_roles().iter().find(|role| role.name == name.as_str()) {
+                Some(role) => Err(self.wrong_role(role, kind)),
+                None => Ok(name),
+            },
+        }
+    }
+
+    fn wrong_role(&self, role: &Role, wanted: Kind) -> Unusable {
+        let of_kind = self.given_roles().iter().filter(|role| role.kind == wanted).map(|role| role.name.as_str());
+        Unusable::WrongRole {
+            name: role.name.clone(),
+            is: role.kind.product(),
+            wanted: wanted.product(),
+            choices: of_kind.collect::<Vec<_>>().join(", "),
+        }
+    }
+
+    /// The model that this role stands for.
+    fn in_role(&self, kind: Kind, name: &ModelId) -> Option<&ModelId> {
+        let is_meant = |role: &&Role| role.kind == kind && role.name == name.as_str();
+        self.given_roles().iter().find(is_meant).map(|role| &role.model)
+    }
+
+    /// When `id` is retired: the day, and the model at the end of its replacements.
+    fn successor(&self, kind: Kind, id: &ModelId) -> Option<(NaiveDate, &ModelId)> {
+        let (on, mut replacement) = self.replacement(kind, id)?;
+        // No chain is longer than the catalogue; a circle ends here.
+        for _ in self.entries() {
+            let Some((_, next)) = self.replacement(kind, replacement) else { break };
+            replacement = next;
+        }
+        Some((on, replacement))
+    }
+
+    fn replacement(&self, kind: Kind, id: &ModelId) -> Option<(NaiveDate, &ModelId)> {
+        let on = self.retires_on(id).filter(|day| self.is_past(Some(*day)))?;
+        let entry = self.find(id);
+        let kind = entry.map_or(kind, |entry| entry.kind);
+        let named = entry.and_then(|entry| entry.replaced_by.as_ref());
+        Some((on, named.or_else(|| self.current(kind, id))?))
+    }
+
+    /// Whatever of this kind still answers, the default first.
+    fn current(&self, kind: Kind, instead_of: &ModelId) -> Option<&ModelId> {
+        let entries = self.entries().filter(|entry| entry.kind == kind && !entry.is_pattern()).map(|entry| &entry.id);
+        let mut answering = self.default(kind).into_iter().chain(entries);
+        answering.find(|id| *id != instead_of && !self.is_past(self.retires_on(id)))
+    }
+
+    /// The notice of a retirement to come. Where the embedded catalogue's dates mean nothing, the upstream's own do.
+    fn retiring(&self, id: &ModelId) -> Option<String> {
+        let on = match self.config.retired {
+            Retired::Send => self.own.retires_on(id).or_else(|| self.listing()?.retires_on(id)),
+            Retired::Replace | Retired::Refuse => self.retires_on(id),
+        }?;
+        let today = self.today.date();
+        let replaced_by = self.find(id).and_then(|entry| entry.replaced_by.as_ref());
+        let instead = replaced_by.filter(|_| self.config.at == At::OpenAi);
+        let instead = instead.map(|id| format!("; {id} takes its place")).unwrap_or_default();
+        (on > today && on <= today + NOTICE).then(|| format!("{id} retires on {on}{instead}."))
+    }
+
+    /// The models of a kind that are here to stay.
+    fn lasting(&self, kind: Kind) -> String {
+        let stays = |entry: &&Entry| entry.kind == kind && entry.retires_on.is_none() && !entry.is_pattern();
+        let ids: Vec<_> = self.entries().filter(stays).map(|entry| entry.id.as_str()).collect();
+        ids.join(", ")
+    }
+}

@@ -1,0 +1,266 @@
+//! `mcp-openai conversations`: what was asked and answered, listed, shown, exported and removed.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use chrono::{Local, Utc};
+
+use super::{outcome::Printing, table};
+use crate::{
+    app::App,
+    config::shape::{Raw, Shape, Span},
+    conversation::{Conversation, Conversations, Handle, Summary},
+    handle::Owner,
+    text,
+};
+
+#[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Option<Action>,
+    #[command(flatten)]
+    list: List,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// List them, newest first (the default)
+    List(List),
+    /// Show one, from its first turn on
+    Show {
+        #[arg(value_name = "ID", help = ID)]
+        id: String,
+    },
+    /// Write one out: Markdown, or everything as JSON
+    Export(Export),
+    /// Remove conversations with all their turns and attachments
+    Rm(Rm),
+}
+
+#[derive(Debug, clap::Args)]
+struct List {
+    /// How many
+    #[arg(short, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    n: u32,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct Export {
+    #[arg(value_name = "ID", help = ID)]
+    id: String,
+    /// JSON with every turn of every branch instead of Markdown
+    #[arg(long)]
+    json: bool,
+    /// Write to this file instead of stdout
+    #[arg(short, long, value_name = "PATH")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct Rm {
+    #[arg(value_name = "ID", help = ID)]
+    ids: Vec<String>,
+    /// All of them
+    #[arg(long)]
+    all: bool,
+    /// Those whose last turn is longer ago, such as 30d
+    #[arg(long, value_name = "AGE", value_parser = age)]
+    older_than: Option<Duration>,
+}
+
+/// What stands for a conversation on the command line.
+const ID: &str = "An id, or the beginning of an id that no other conversation has";
+
+/// # Errors
+/// When there is no such conversation, the folder cannot be used, or what is told cannot be written.
+pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
+    let conversations = &app.conversations;
+    match args.action.unwrap_or(Action::List(args.list)) {
+        Action::List(list) => self::list(&list, conversations).await?,
+        Action::Show { id } => {
+            let (conversation, handle) = read(conversations, &id).await?;
+            io::stdout().write_all(conversation.markdown(handle.n()).as_bytes())?;
+            tell_of_branches(&conversation, &handle)?;
+        }
+        Action::Export(export) => self::export(&export, conversations).await?,
+        Action::Rm(rm) => remove(&rm, conversations).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(args: &List, conversations: &Conversations) -> anyhow::Result<()> {
+    let wanted = args.n as usize;
+    let mut newest = conversations.newest(&Owner::local(), wanted + 1).await?;
+    let there_are_older = newest.len() > wanted;
+    newest.truncate(wanted);
+    let mut out = io::stdout();
+    if args.json {
+        let conversations: Vec<_> = newest.iter().map(listed).collect();
+        writeln!(out, "{:#}", serde_json::json!({ "conversations": conversations }))?;
+        return Ok(());
+    }
+    if newest.is_empty() {
+        writeln!(io::stderr(), "mcp-openai: there is no conversation yet; `mcp-openai ask QUERY` begins one")?;
+        return Ok(());
+    }
+    let head = ["id", "when", "turns", "model", "cost", "first words"].map(str::to_owned);
+    let rows: Vec<_> = [head].into_iter().chain(newest.iter().map(row)).collect();
+    out.write_all(table::columns(&rows).as_bytes())?;
+    if there_are_older {
+        writeln!(io::stderr(), "there are older ones: -n {} shows more", args.n.saturating_mul(2))?;
+    }
+    Ok(())
+}
+
+fn row(summary: &Summary) -> [String; 6] {
+    let words = summary.first_words.split_whitespace().collect::<Vec<_>>().join(" ");
+    [
+        summary.handle.to_string(),
+        summary.at.with_timezone(&Local).format("%Y-%m-%d %H:%M").to_string(),
+        summary.turns.to_string(),
+        text::brief(&summary.model, 40),
+        summary.cost_usd.map_or_else(|| "-".to_owned(), |cost| cost.to_string()),
+        text::brief(&words, 60),
+    ]
+}
+
+fn listed(summary: &Summary) -> serde_json::Value {
+    serde_json::json!({
+        "conversation": summary.handle,
+        "created_at": summary.created,
+        "last_turn_at": summary.at,
+        "turns": summary.turns,
+        "model": summary.model,
+        "cost_usd": summary.cost_usd,
+        "first_words": summary.first_words,
+    })
+}
+
+async fn export(args: &Export, conversations: &Conversations) -> anyhow::Result<()> {
+    let (conversation, handle) = read(conversations, &args.id).await?;
+    let written = match Printing::from_flag(args.json) {
+        Printing::Text => conversation.markdown(handle.n()),
+        Printing::Json => format!("{:#}\n", exported(&conversation)),
+    };
+    match &args.output {
+        None => io::stdout().write_all(written.as_bytes())?,
+        Some(path) => write_new(path, &written).with_context(|| format!("{} cannot be written", path.display()))?,
+    }
+    Ok(())
+}
+
+/// Every turn, with its handle and that of the turn before it.
+fn exported(conversation: &Conversation) -> serde_json::Value {
+    let entries = &conversation.entries;
+    let handle_of = |n| entries.iter().find(|entry| entry.n == n).map(|entry| conversation.handle(entry));
+    let turns = entries.iter().map(|entry| {
+        let mut turn = serde_json::json!({
+            "conversation": conversation.handle(entry),
+            "goes_on_from": entry.parent.and_then(handle_of),
+        });
+        if let (Some(turn), Ok(serde_json::Value::Object(said))) =
+            (turn.as_object_mut(), serde_json::to_value(&entry.turn))
+        {
+            turn.extend(said);
+        }
+        turn
+    });
+    serde_json::json!({ "created_at": conversation.created, "turns": turns.collect::<Vec<_>>() })
+}
+
+/// What was said is for nobody but the user.
+fn write_new(path: &Path, written: &str) -> io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)?.write_all(written.as_bytes())
+}
+
+/// All of them are found before the first one goes.
+async fn remove(args: &Rm, conversations: &Conversations) -> anyhow::Result<()> {
+    let mut found: Vec<Handle> = Vec::new();
+    if args.all || args.older_than.is_some() {
+        let is_meant = |summary: &Summary| {
+            let age = (Utc::now() - summary.at).to_std().unwrap_or_default();
+            args.older_than.is_none_or(|longest| age > longest)
+        };
+        let all = conversations.newest(&Owner::local(), usize::MAX).await?;
+        found.extend(all.into_iter().filter(is_meant).map(|summary| summary.handle));
+    }
+    for id in &args.ids {
+        let handle = find(conversations, id).await?;
+        if !found.iter().any(|other| other.root() == handle.root()) {
+            found.push(handle);
+        }
+    }
+    for handle in found {
+        conversations.remove(&Owner::local(), &handle).await?;
+        writeln!(io::stdout(), "removed {handle}")?;
+    }
+    Ok(())
+}
+
+async fn read(conversations: &Conversations, id: &str) -> anyhow::Result<(Conversation, Handle)> {
+    let handle = find(conversations, id).await?;
+    Ok((conversations.conversation(&Owner::local(), &handle).await?, handle))
+}
+
+fn tell_of_branches(conversation: &Conversation, shown: &Handle) -> io::Result<()> {
+    let others: Vec<_> =
+        conversation.ends().into_iter().filter(|end| end != shown).map(|end| end.to_string()).collect();
+    if others.is_empty() { Ok(()) } else { writeln!(io::stderr(), "it also goes on to {}", others.join(", ")) }
+}
+
+/// The turn that is meant: the newest where only the conversation is named.
+///
+/// # Errors
+/// When no conversation has such an id, or several begin so.
+pub(super) async fn find(conversations: &Conversations, given: &str) -> anyhow::Result<Handle> {
+    const SHOWN: usize = 3;
+    let start = given.strip_prefix("conversation://").unwrap_or(given);
+    if let Some(handle) = Handle::parse(start) {
+        return Ok(handle);
+    }
+    if start.is_empty() {
+        bail!("an empty id: `mcp-openai conversations` lists those that there are");
+    }
+    let found = conversations.beginning_with(&Owner::local(), start, SHOWN + 1).await?;
+    match found.as_slice() {
+        [one] => Ok(one.handle.clone()),
+        [] => bail!(
+            "no conversation has the id `{}`, or one that begins so: `mcp-openai conversations` lists those that there are",
+            text::brief(given, 100)
+        ),
+        several => {
+            let first: Vec<_> = several.iter().take(SHOWN).map(|found| found.handle.to_string()).collect();
+            bail!("several conversations have ids that begin with `{start}`, such as {}", first.join(", "))
+        }
+    }
+}
+
+/// The newest turn of this user.
+///
+/// # Errors
+/// When there is none.
+pub(super) async fn newest(conversations: &Conversations) -> anyhow::Result<Handle> {
+    let newest = conversations.newest(&Owner::local(), 1).await?;
+    let newest = newest.into_iter().next().context("there is no conversation yet: ask without --continue")?;
+    Ok(newest.handle)
+}
+
+/// A duration as settings have it.
+fn age(given: &str) -> Result<Duration, String> {
+    const AGES: Span = Span { min: Duration::ZERO, max: Duration::from_hours(100 * 365 * 24) };
+    AGES.parse(&Raw::Text(given.to_owned()))
+}

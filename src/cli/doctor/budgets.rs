@@ -1,0 +1,48 @@
+//! What the budgets are, and what is left of them today.
+
+use super::report::Finding;
+use crate::{
+    app::App,
+    catalogue::Kind,
+    cli::exit,
+    ledger::{Ledger, Standing},
+};
+
+const CHECK: &str = "budgets";
+
+/// Nothing where none is set.
+pub async fn examine(app: &App) -> Vec<Finding> {
+    if !app.ledger.has_budgets() {
+        return Vec::new();
+    }
+    let standing = match app.openai.account().await {
+        Err(_) => Ok(None),
+        Ok(account) => app.ledger.standing(&account).await,
+    };
+    let unpriced = [Kind::Text, Kind::Image].into_iter().filter_map(|kind| unpriced(app, kind));
+    let stands = match standing {
+        Ok(standing) => Finding::fine(CHECK, message(&app.ledger, standing.as_ref())),
+        Err(error) => {
+            let remedy = "make the folder writable, or set state.dir to another one: until then every call is refused";
+            Finding::failed(CHECK, error.to_string(), remedy, exit::FAILED)
+        }
+    };
+    [stands].into_iter().chain(unpriced).collect()
+}
+
+fn message(ledger: &Ledger, standing: Option<&Standing>) -> String {
+    let per_call = ledger.per_call().map(|limit| format!("a call may cost {limit} (spend.per_call)"));
+    let per_day = match standing {
+        Some(standing) => Some(standing.to_string()),
+        None => ledger.per_day().map(|limit| format!("a day may cost {limit} (spend.per_day)")),
+    };
+    per_call.into_iter().chain(per_day).collect::<Vec<_>>().join("; ")
+}
+
+/// A default model that would be refused, for its price is not known.
+fn unpriced(app: &App, kind: Kind) -> Option<Finding> {
+    let model = app.catalogue.resolve(kind, None).ok().filter(|model| model.price.is_none())?;
+    let message = format!("what {} costs here is not known, so every call to it is refused", model.id);
+    let remedy = "give its price in a models.file of your own, or set models.text, models.image to one with a price";
+    Some(Finding::doubtful(CHECK, message, remedy))
+}

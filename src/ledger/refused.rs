@@ -1,0 +1,69 @@
+//! Why a call is not made: it does not fit a budget, or nobody can tell whether it does.
+
+use std::{fmt, io, path::PathBuf};
+
+use chrono::Utc;
+
+use super::Standing;
+use crate::money::Usd;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    #[error(transparent)]
+    OverBudget(#[from] OverBudget),
+    #[error(transparent)]
+    Unusable(#[from] Unusable),
+}
+
+/// A call that does not fit; nothing was sent.
+#[derive(Debug, thiserror::Error)]
+pub enum OverBudget {
+    #[error("the call may cost {estimate}, and spend.per_call is {limit}")]
+    Call { estimate: Usd, limit: Usd },
+    #[error("the call may cost {estimate}, and {standing}")]
+    Day { estimate: Usd, standing: Box<Standing> },
+}
+
+/// A budget that cannot be held, since its file cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[error("the budget of the day cannot be held: the folder {} cannot be used: {source}", folder.display())]
+pub struct Unusable {
+    pub folder: PathBuf,
+    pub source: io::Error,
+}
+
+impl OverBudget {
+    /// What a call may cost at most to fit.
+    #[must_use]
+    pub fn left(&self) -> Usd {
+        match self {
+            Self::Call { limit, .. } => *limit,
+            Self::Day { standing, .. } => standing.left(),
+        }
+    }
+}
+
+impl Standing {
+    /// What may still be set aside.
+    #[must_use]
+    pub fn left(&self) -> Usd {
+        self.limit_usd - (self.spent_usd + self.reserved_usd)
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { limit_usd, spent_usd, reserved_usd, resets_at } = self;
+        let reserved = match *reserved_usd {
+            Usd::ZERO => String::new(),
+            reserved => format!(" and {reserved} reserved for calls that run"),
+        };
+        let minutes = (*resets_at - Utc::now()).num_minutes() + 1;
+        let (hours, minutes) = (minutes / 60, minutes % 60);
+        write!(
+            f,
+            "of the day's {limit_usd} (spend.per_day) {spent_usd} is spent{reserved}; it resets at 00:00 UTC, in {hours} h \
+         {minutes} min"
+        )
+    }
+}

@@ -1,0 +1,142 @@
+//! One attempt at a request: what it came to, and what could make the same request succeed.
+
+use std::time::SystemTime;
+
+use http::StatusCode;
+use tokio::time::Instant;
+use url::Url;
+
+use super::{Call, Client, LONGEST_COMPLAINT};
+use crate::openai::{
+    Terms,
+    body::{Body, Shape},
+    complaint::Complaint,
+    connection::Connection,
+    error::{Billing, Error, UnreachableClass},
+    key::Held,
+    kind::Kind,
+    objection::Objection,
+    payload::Payload,
+    retry::{Advice, Silence, Symptom},
+    sending::{Extent, Sending},
+    trail::Trail,
+    unreached::{Unreached, host_of, proxy_for},
+};
+
+/// One attempt: the call as it is sent now.
+pub(super) struct Attempt<'a> {
+    pub call: &'a Call<'a>,
+    pub payload: &'a Payload,
+    pub url: &'a Url,
+    pub key: &'a Held,
+    pub terms: &'a Terms,
+}
+
+/// One attempt that came to nothing.
+pub(super) struct Miss {
+    pub error: Error,
+    pub symptom: Symptom,
+    pub remedy: Remedy,
+}
+
+/// What could make the same request succeed at once.
+pub(super) enum Remedy {
+    None,
+    OtherWay(Objection),
+    OtherKey,
+    /// The same in another form, or without a field: as the caller calls it, where the caller asked for it.
+    Other(Payload, Option<&'static str>),
+}
+
+impl Client {
+    pub(super) async fn attempt(
+        &self,
+        attempt: &Attempt<'_>,
+        connection: &Connection,
+        trail: &mut Trail,
+    ) -> Result<(Body, Shape), Miss> {
+        let Attempt { call, payload, url, key, terms } = *attempt;
+        let mut request = connection.request(call.kind.method(), url, key);
+        let mut sending = Sending {
+            progress: payload.load(&mut request),
+            first_byte: self.first_byte_timeout(call.kind),
+            idle: self.config.idle_timeout,
+            terms,
+            then: call.kind.waiting(),
+        };
+        trail.attempt();
+        let response = match sending.wait(connection.http.execute(request)).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                let (resend, extent) = (call.kind.resend(), sending.extent());
+                let connect_timeout = self.config.connect_timeout;
+                let (error, symptom) = Unreached { error, url, connect_timeout, resend, extent }.read();
+                return Err(Miss { error, symptom, remedy: Remedy::None });
+            }
+            Err(timer) => {
+                let (symptom, may_be_billed) = match sending.extent() {
+                    Extent::Part => (Symptom::NotSent, Billing::No),
+                    Extent::Whole => (Symptom::Unanswered(Silence::TimedOut), call.kind.billing()),
+                };
+                let error = Error::TimedOut { timer, may_be_billed };
+                return Err(Miss { error, symptom, remedy: Remedy::None });
+            }
+        };
+        let rate_limits = trail.read(response.headers(), |id| self.clean(id, key));
+        if let Some(model) = call.model {
+            self.governor.learn(&self.payer(key), model, rate_limits).await;
+        }
+        if !response.status().is_success() {
+            return Err(self.read_failure(attempt, response).await);
+        }
+        let shape = Shape::read(response.headers()).map_err(|message| Miss {
+            error: Error::BadResponse { message: self.clean(&message, key), may_be_billed: Billing::No },
+            symptom: Symptom::Final,
+            remedy: Remedy::None,
+        })?;
+        let body = Body::new(response, self.body_limits(call.kind, terms.deadline));
+        Ok((body.answering(sending.progress), shape))
+    }
+
+    /// Reads an answer with a failing status.
+    async fn read_failure(&self, attempt: &Attempt<'_>, response: reqwest::Response) -> Miss {
+        let status = response.status();
+        let advice = Advice::read(response.headers(), SystemTime::now());
+        let complaint = self.read_complaint(response, attempt.terms.deadline).await;
+        let error = if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
+            let proxy = proxy_for(attempt.url).unwrap_or_else(|| "a proxy".to_owned());
+            let class = UnreachableClass::Proxy(format!("{proxy}: it asks for a login"));
+            Error::Unreachable { host: host_of(attempt.url), class }
+        } else {
+            let error = Error::of_status(status, &complaint, advice.wait, &self.key_origin());
+            self.cleaned(error, attempt.key)
+        };
+        let symptom = match error {
+            Error::QuotaExhausted { .. } => Symptom::Final,
+            _ => Symptom::Status { code: status.as_u16(), advice },
+        };
+        let remedy = match status.as_u16() {
+            401 => Remedy::OtherKey,
+            400 | 404 | 405 | 415 | 422 => {
+                let other = attempt.payload.instead(status, &complaint, self.config.edit_transfer);
+                let other = other.map(|(payload, without)| Remedy::Other(payload, without));
+                let way = || Objection::read(status, &complaint).map(Remedy::OtherWay);
+                other.or_else(way).unwrap_or(Remedy::None)
+            }
+            _ => Remedy::None,
+        };
+        Miss { error, symptom, remedy }
+    }
+
+    async fn read_complaint(&self, response: reqwest::Response, deadline: Instant) -> Complaint {
+        let status = response.status();
+        let mut body = Body::new(response, self.body_limits(Kind::List, deadline));
+        let mut bytes = Vec::new();
+        while bytes.len() < LONGEST_COMPLAINT
+            && let Ok(Some(chunk)) = body.chunk().await
+        {
+            bytes.extend_from_slice(&chunk);
+        }
+        Complaint::read(&bytes, status)
+    }
+}

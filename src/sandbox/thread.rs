@@ -1,0 +1,84 @@
+//! What was said so far, turn by turn, whichever API it came by and whether it was sent or remembered.
+
+use super::{attachment::Attachment, prose};
+
+/// A conversation up to the question that is to be answered.
+#[derive(Debug, Clone, Default)]
+pub struct Thread {
+    /// What was told to the model beside the conversation.
+    pub instructions: String,
+    turns: Vec<Turn>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Turn {
+    asked: Said,
+    answer: Option<String>,
+}
+
+/// What the user said in one turn.
+#[derive(Debug, Clone, Default)]
+pub struct Said {
+    pub text: String,
+    pub attachments: Vec<Attachment>,
+}
+
+impl Said {
+    /// Adds another part.
+    pub fn add(&mut self, text: &str) {
+        add_line(&mut self.text, text);
+    }
+
+    fn tokens(&self) -> usize {
+        let attached: usize = self.attachments.iter().map(|attachment| attachment.tokens).sum();
+        prose::tokens(&self.text) + attached
+    }
+}
+
+impl Thread {
+    pub fn instruct(&mut self, text: &str) {
+        add_line(&mut self.instructions, text);
+    }
+
+    /// The user speaks: a new turn begins, unless the last one still waits for its answer.
+    pub fn ask(&mut self, said: Said) {
+        match self.turns.last_mut() {
+            Some(Turn { asked, answer: None }) => {
+                asked.add(&said.text);
+                asked.attachments.extend(said.attachments);
+            }
+            _ => self.turns.push(Turn { asked: said, answer: None }),
+        }
+    }
+
+    /// The model speaks.
+    pub fn answer(&mut self, text: &str) {
+        match self.turns.last_mut() {
+            Some(turn) => add_line(turn.answer.get_or_insert_default(), text),
+            None => self.turns.push(Turn { asked: Said::default(), answer: Some(text.to_owned()) }),
+        }
+    }
+
+    /// What is to be answered, if it is not answered yet.
+    pub fn question(&self) -> Option<&Said> {
+        self.turns.last().filter(|turn| turn.answer.is_none()).map(|turn| &turn.asked)
+    }
+
+    /// What was asked in the turns before.
+    pub fn earlier(&self) -> impl Iterator<Item = &Said> {
+        self.turns.iter().filter(|turn| turn.answer.is_some()).map(|turn| &turn.asked)
+    }
+
+    /// All that the model has to read.
+    pub fn tokens(&self) -> usize {
+        let said = self.turns.iter().map(|turn| turn.asked.tokens() + turn.answer.as_deref().map_or(0, prose::tokens));
+        prose::tokens(&self.instructions) + said.sum::<usize>() + 3
+    }
+}
+
+fn add_line(text: &mut String, line: &str) {
+    if !text.is_empty() {
+        text.push('\n');
+    }
+    text.push_str(line);
+}

@@ -1,0 +1,61 @@
+//! `conversation://ID`: a conversation of the caller's, as people read it. For everybody else there is none.
+
+use rmcp::{
+    ErrorData,
+    model::{ReadResourceResult, ResourceContents, ResourceTemplate},
+};
+
+use crate::{
+    conversation::{Conversations, Error, Handle},
+    handle::Owner,
+};
+
+pub(super) const SCHEME: &str = "conversation://";
+pub(super) const TEMPLATE: &str = "conversation://{id}";
+
+/// How many are proposed while a person types.
+const PROPOSED: usize = 20;
+
+pub(super) fn template() -> ResourceTemplate {
+    ResourceTemplate::new(TEMPLATE, "conversation")
+        .with_title("A conversation")
+        .with_description("What was asked and answered up to a turn, by the handle that its answer carried.")
+        .with_mime_type(MARKDOWN)
+}
+
+pub(super) async fn read(
+    conversations: &Conversations,
+    owner: &Owner,
+    uri: &str,
+) -> Result<ReadResourceResult, ErrorData> {
+    let handle = uri.strip_prefix(SCHEME).and_then(Handle::parse).ok_or_else(|| not_found(uri))?;
+    let conversation = conversations.conversation(owner, &handle).await.map_err(|error| match error {
+        Error::NotFound(_) => not_found(uri),
+        Error::Storage { .. } => storage(&error),
+    })?;
+    let contents = ResourceContents::text(conversation.markdown(handle.n()), uri).with_mime_type(MARKDOWN);
+    Ok(ReadResourceResult::new(vec![contents]))
+}
+
+/// The handles of the caller's newest that begin so.
+pub(super) async fn handles(
+    conversations: &Conversations,
+    owner: &Owner,
+    start: &str,
+) -> Result<Vec<String>, ErrorData> {
+    let newest = conversations.beginning_with(owner, start, PROPOSED).await.map_err(|error| storage(&error))?;
+    let handles = newest.into_iter().map(|summary| summary.handle.to_string());
+    Ok(handles.filter(|handle| handle.starts_with(start)).collect())
+}
+
+const MARKDOWN: &str = "text/markdown";
+const GONE: &str = "there is no such conversation, or no more: it may have expired by conversations.keep_for";
+
+fn not_found(uri: &str) -> ErrorData {
+    ErrorData::resource_not_found(GONE, Some(serde_json::json!({ "uri": crate::text::brief(uri, 100) })))
+}
+
+fn storage(error: &Error) -> ErrorData {
+    tracing::warn!(%error, source = ?std::error::Error::source(error), "the conversations cannot be read");
+    ErrorData::internal_error(error.to_string(), None)
+}

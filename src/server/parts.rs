@@ -1,0 +1,39 @@
+//! What the server is built of, and who asks it something.
+
+use std::sync::Arc;
+
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::profile::Profiles;
+use crate::{
+    artifact::Artifacts, catalogue::Catalogue, conversation::Conversations, handle::Owner, ledger::Ledger,
+    preview::Previews, queue::Caller, tools::get_result::GetResult,
+};
+
+/// What the server is built of.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    pub artifacts: Artifacts,
+    pub conversations: Conversations,
+    pub ledger: Ledger,
+    pub previews: Previews,
+    /// The jobs, and how to collect them.
+    pub get_result: Arc<GetResult>,
+    pub catalogue: Arc<Catalogue>,
+    /// Where calls run, so that a shutdown can wait for them.
+    pub tasks: TaskTracker,
+    /// A sentence that marks every answer, when it is not OpenAI that answers (the sandbox).
+    pub notice: Option<String>,
+    pub profiles: Profiles,
+}
+
+/// Who sent a request, as a transport that serves many clients tells it: laid into the request's HTTP extensions.
+/// Without it the caller is the one client on stdio.
+#[derive(Debug, Clone)]
+pub struct Requester {
+    pub caller: Caller,
+    /// Whose jobs it may see: the same after a new connection, and after a restart.
+    pub owner: Owner,
+    /// Cancelled once nobody waits for the answer any more.
+    pub gone: CancellationToken,
+}

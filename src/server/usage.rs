@@ -1,0 +1,59 @@
+//! `usage://summary`: what was paid today and this month, as a page of Markdown.
+
+use std::fmt::Write as _;
+
+use chrono::{Datelike, Utc};
+use rmcp::model::{ReadResourceResult, ResourceContents, ResourceTemplate};
+
+use crate::ledger::{By, Ledger, Sum, Tally};
+
+pub(super) const URI: &str = "usage://summary";
+
+/// Among the templates, though there is nothing to fill in: the list of resources is the pictures', page by page.
+pub(super) fn template() -> ResourceTemplate {
+    ResourceTemplate::new(URI, "usage")
+        .with_title("What was paid")
+        .with_description("What calls cost today, by model, and this month, by day; and the budgets.")
+        .with_mime_type("text/markdown")
+}
+
+pub(super) async fn read(ledger: &Ledger) -> ReadResourceResult {
+    let today = Utc::now().date_naive();
+    let first = today.with_day(1).unwrap_or(today);
+    let (models, days) = tokio::join!(ledger.tally(today, By::Model), ledger.tally(first, By::Day));
+    let page = format!(
+        "# What was paid\n\nDays are UTC.\n\n## Today, {today}\n\n{}\n## This month\n\n{}\n{}",
+        table("model", &models),
+        table("day", &days),
+        budgets(ledger, &models)
+    );
+    ReadResourceResult::new(vec![ResourceContents::text(page, URI).with_mime_type("text/markdown")])
+}
+
+fn table(name: &str, tally: &Tally) -> String {
+    let Tally { rows, total, .. } = tally;
+    if rows.is_empty() {
+        return "Nothing.\n".to_owned();
+    }
+    let mut table = format!("| {name} | calls | tokens in | tokens out | cost |\n|---|--:|--:|--:|--:|\n");
+    let all = [("all", total)];
+    for (name, sum) in rows.iter().map(|row| (row.name.as_str(), &row.sum)).chain(all) {
+        let (calls, read, written, cost) = (sum.calls, sum.input_tokens, sum.output_tokens, sum.cost());
+        // Writing to a text cannot fail.
+        let _ = writeln!(table, "| {name} | {calls} | {read} | {written} | {cost} |");
+    }
+    if total.calls_of_unknown_cost > 0 {
+        let _ = writeln!(table, "\n{}", Sum::NOT_ALL);
+    }
+    table
+}
+
+fn budgets(ledger: &Ledger, today: &Tally) -> String {
+    let per_call = ledger.per_call().map(|limit| format!("- A call may cost {limit} (spend.per_call).\n"));
+    let per_day = ledger.per_day().map(|limit| {
+        let spent = today.total.cost_usd;
+        format!("- A day may cost {limit} for each key (spend.per_day); today came to {spent} for all. It resets at 00:00 UTC.\n")
+    });
+    let budgets: String = per_call.into_iter().chain(per_day).collect();
+    if budgets.is_empty() { budgets } else { format!("## Budgets\n\n{budgets}") }
+}

@@ -1,0 +1,182 @@
+//! What an answer may cost at most: without a tokenizer, whose table alone would be megabytes, and never too low. A token
+//! of a byte-level vocabulary stands for at least one byte of the text.
+
+use std::num::NonZeroU32;
+
+use super::{AskOpenai, args::Request};
+use crate::{
+    call::Call,
+    catalogue::Price,
+    ledger::{Estimate, Spend},
+    money::{Usage, Usd},
+    openai::{Exchange, Part, Question, WebSearch},
+    tools::{
+        Tool as _, ToolError,
+        spending::{Costing, Purse},
+    },
+};
+
+/// Beside its text, a message has tokens for its role and its bounds: a few, and some for what the upstream adds.
+const PER_MESSAGE: u64 = 64;
+/// A picture of eight tiles at 5,667 tokens and a base of 2,833, as gpt-4o-mini counts it: no documented model counts
+/// more. <https://platform.openai.com/docs/guides/images-vision>
+const PICTURE: u64 = 48_169;
+/// Of a document, text and pictures of its pages are read. Its text is packed, seldom tighter than four to one: an
+/// estimate, not a bound.
+const DOCUMENT_PER_BYTE: u64 = 4;
+/// The window that web search works in. <https://platform.openai.com/docs/guides/tools-web-search>
+const SEARCH_RESULTS: u64 = 128_000;
+/// How often a model is taken to search for one answer: an estimate, not a bound.
+const SEARCHES: u64 = 10;
+/// No current model reads more: what is longer is refused by the upstream.
+const WINDOW: u64 = 1_050_000;
+
+/// The longest answer under a budget when the call names no `max_tokens`.
+const LONGEST: u64 = 16_384;
+/// A shorter answer is of no use: reasoning may take it all.
+const SHORTEST: u64 = 1_000;
+
+/// A lower bound may be raised to this on its way up.
+const LEAST: NonZeroU32 = NonZeroU32::new(Question::LEAST_TOKENS).unwrap();
+
+/// A question, as far as it costs.
+#[derive(Debug)]
+struct Reading {
+    input: Usage,
+    max_tokens: Option<NonZeroU32>,
+}
+
+impl AskOpenai {
+    pub(super) fn purse(&self) -> Purse<'_> {
+        Purse { ledger: &self.ledger, openai: &self.openai, tool: Self::NAME }
+    }
+
+    /// Sets aside what the answer may cost. Under a budget an answer that names no bound gets one.
+    pub(super) async fn afford(&self, request: &mut Request, call: &Call) -> Result<Spend, ToolError> {
+        let reading = Reading::of(&request.question);
+        let spend = self.purse().open(call, &request.model, &reading).await?;
+        if let Some(price) = request.model.price
+            && self.ledger.has_budgets()
+            && reading.max_tokens.is_none()
+        {
+            let tokens = reading.tokens_for(&price, spend.amount()).min(LONGEST);
+            request.afforded = u32::try_from(tokens).ok().and_then(NonZeroU32::new);
+            request.question.max_tokens = request.afforded;
+        }
+        Ok(spend)
+    }
+}
+
+impl Reading {
+    fn of(question: &Question) -> Self {
+        let Question { input, thread, instructions, schema, .. } = question;
+        let schema = schema.as_ref().and_then(|form| serde_json::to_string(&form.schema).ok());
+        let texts = [instructions.as_deref(), schema.as_deref()];
+        let texts: u64 = texts.into_iter().flatten().map(|text| PER_MESSAGE + text.len() as u64).sum();
+        let said = |parts: &[Part]| PER_MESSAGE + parts.iter().map(part).sum::<u64>();
+        let earlier: u64 = thread.iter().map(|exchange| said(&exchange.said) + answer(exchange)).sum();
+        let (results, web_searches) = match question.web_search {
+            WebSearch::Off => (0, 0),
+            WebSearch::Allowed => (SEARCH_RESULTS, SEARCHES),
+        };
+        let input_tokens = (texts + said(input) + earlier + results).min(WINDOW);
+        let input = Usage { input_tokens, web_searches, ..Usage::default() };
+        let max_tokens = question.max_tokens.map(|tokens| tokens.max(LEAST));
+        Self { input, max_tokens }
+    }
+
+    fn cost(&self, price: &Price, output_tokens: u64) -> Option<Usd> {
+        price.of(&Usage { output_tokens, ..self.input })
+    }
+
+    /// How many tokens of an answer this much pays for.
+    fn tokens_for(&self, price: &Price, amount: Usd) -> u64 {
+        let (Some(input), Some(million)) = (self.cost(price, 0), self.cost(price, 1_000_000)) else { return 0 };
+        if amount < input { 0 } else { (amount - input).buys(million - input) }
+    }
+}
+
+impl Costing for Reading {
+    fn estimate(&self, price: &Price) -> Option<Estimate> {
+        let (shortest, longest) = match self.max_tokens {
+            Some(tokens) => (tokens.get().into(), tokens.get().into()),
+            None => (SHORTEST, LONGEST),
+        };
+        Some(Estimate { least: self.cost(price, shortest)?, most: self.cost(price, longest)? })
+    }
+
+    fn fits(&self, price: &Price, left: Usd) -> String {
+        match (self.tokens_for(price, left), self.max_tokens) {
+            (0, _) => "the input alone is too long for it: shorten it, or use a cheaper model".to_owned(),
+            (tokens, Some(_)) => format!("`max_tokens` of at most {tokens} would fit"),
+            (tokens, None) => format!(
+                "that would pay for {tokens} tokens of an answer, and fewer than {SHORTEST} may leave no text: name \
+                 `max_tokens` yourself if they are enough"
+            ),
+        }
+    }
+}
+
+fn part(part: &Part) -> u64 {
+    match part {
+        Part::Text(text) => text.len() as u64,
+        Part::Picture(_) => PICTURE,
+        Part::Document { content, .. } => content.length().saturating_mul(DOCUMENT_PER_BYTE),
+    }
+}
+
+/// An earlier answer goes up as its text, or as the upstream gave it.
+fn answer(exchange: &Exchange) -> u64 {
+    let text = exchange.answer.as_ref().map_or(0, |answer| answer.len() as u64);
+    let items: u64 = exchange.items.iter().map(|item| item.to_string().len() as u64).sum();
+    PER_MESSAGE + text.max(items)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::model::ModelId;
+
+    fn price() -> Price {
+        let usd = |dollars| Usd::from_dollars(dollars).unwrap();
+        Price { input: usd(2.0), output: usd(10.0), ..Price::FREE }
+    }
+
+    fn question() -> Question {
+        Question::new(ModelId::parse("gpt-6.2-sol").unwrap(), "a".repeat(936))
+    }
+
+    #[test]
+    fn every_text_is_counted_by_its_bytes() {
+        let exchange = Exchange {
+            said: vec![Part::Text("\u{1f980}".to_owned())],
+            answer: Some("b".repeat(10)),
+            response_id: Some("resp_1".to_owned()),
+            items: vec![json!({ "encrypted_content": "c".repeat(100) })],
+        };
+        let with = Question { thread: vec![exchange], instructions: Some("d".to_owned()), ..question() };
+        assert_eq!(Reading::of(&question()).input.input_tokens, 1_000);
+        assert_eq!(Reading::of(&with).input.input_tokens, 1_000 + (64 + 4) + (64 + 124) + (64 + 1));
+    }
+
+    #[test]
+    fn an_answer_is_as_long_as_it_can_be_paid_for() {
+        let reading = Reading::of(&question());
+        let estimate = reading.estimate(&price()).unwrap();
+        assert_eq!(estimate.least, Usd::from_dollars(0.012).unwrap());
+        assert_eq!(estimate.most, Usd::from_dollars(0.165_84).unwrap());
+        assert_eq!(reading.tokens_for(&price(), estimate.most), 16_384);
+        assert_eq!(reading.tokens_for(&price(), estimate.least), 1_000);
+        assert_eq!(reading.tokens_for(&price(), Usd::ZERO), 0);
+    }
+
+    #[test]
+    fn a_search_without_a_price_has_no_estimate() {
+        let searching = Question { web_search: WebSearch::Allowed, ..question() };
+        let unpriced = Price { web_search: None, ..price() };
+        assert!(Reading::of(&searching).estimate(&unpriced).is_none());
+        assert_eq!(Reading::of(&searching).input.input_tokens, 129_000);
+    }
+}

@@ -1,0 +1,226 @@
+//! What an answer looks like as ask-openai's result.
+
+use std::num::NonZeroU32;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use super::resume::Expected;
+use crate::{
+    call::Call,
+    money::Usd,
+    openai::{self, Answer, Finish, Reply},
+    tools::{Output, ToolError, Unfit, UsageReport, arguments, milliseconds},
+};
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Answered {
+    /// `complete`, or `incomplete`: then `finish_reason` says what cut the answer.
+    pub status: Status,
+    /// The answer.
+    pub text: String,
+    /// The model that answered.
+    pub model: String,
+    /// The model that was asked for, when another answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requested_model: Option<String>,
+    /// Give it back as `conversation` to go on from this answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub conversation: Option<String>,
+    /// The answer as data, when a `schema` was given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Map<String, Value>>")]
+    pub value: Option<Map<String, Value>>,
+    /// Sources that the answer names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub citations: Vec<Citation>,
+    /// `stop`, `refusal`, `max_tokens`, `content_filter`, `cut_off`, or the upstream's own word.
+    pub finish_reason: String,
+    /// Tokens used, as the upstream reported them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usage: Option<UsageReport>,
+    /// Exact cost in US dollars; absent where the price is unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<f64>")]
+    pub cost_usd: Option<Usd>,
+    /// What the person should know besides, such as arguments left out and models replaced.
+    pub warnings: Vec<String>,
+    /// The upstream's id of the request, for its support.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// HTTP requests that it took.
+    pub attempts: u32,
+    /// From the call to its answer, the queue included.
+    pub elapsed_ms: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum Status {
+    Complete,
+    Incomplete,
+}
+
+/// A source.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Citation {
+    pub title: String,
+    pub url: String,
+    /// Where in `text` it is cited: the first character, counted from 0.
+    pub start: usize,
+    /// The one after the last.
+    pub end: usize,
+}
+
+impl Expected {
+    /// The answer as a result, held to the schema where there is one.
+    ///
+    /// # Errors
+    /// [`ToolError::Unfit`], with the answer in it.
+    pub(super) async fn answered(self, reply: Reply<Answer>, call: &Call) -> Result<Answered, ToolError> {
+        let Reply { value: answer, meta } = reply;
+        let mut warnings = self.warnings;
+        warnings.extend_from_slice(&meta.warnings);
+        warnings.extend(arguments::left_out(&answer.left_out, &answer.model));
+        let (status, finish_reason, cut) = finish(answer.finish, &answer.text, self.afforded);
+        let cost = answer.usage.and_then(|usage| self.model.cost(&usage));
+        let value = match self.schema {
+            None => None,
+            Some(schema) => match schema.value(&answer.text).await {
+                Ok(value) => Some(value),
+                Err(why) => {
+                    // Of an answer that is cut or declined, that says more than where it does not fit.
+                    let why = cut.map_or(why, |cut| format!("it ended with {finish_reason}. {cut}"));
+                    let unfit = Unfit { why, answer: answer.text, cost_usd: cost, meta };
+                    return Err(ToolError::Unfit(Box::new(unfit)));
+                }
+            },
+        };
+        warnings.extend(cut);
+        Ok(Answered {
+            status,
+            text: answer.text,
+            model: answer.model,
+            requested_model: self.model.requested.map(String::from),
+            conversation: None,
+            value,
+            citations: answer.citations.into_iter().map(Citation::from).collect(),
+            finish_reason,
+            usage: answer.usage.map(UsageReport::from),
+            cost_usd: cost,
+            warnings,
+            request_id: meta.request_id,
+            attempts: meta.attempts,
+            elapsed_ms: milliseconds(call.elapsed()),
+        })
+    }
+}
+
+/// How an ending is told: status, reason, and a warning where the answer was cut.
+fn finish(finish: Finish, text: &str, afforded: Option<NonZeroU32>) -> (Status, String, Option<String>) {
+    let cut = |reason: &str, why: &str| (Status::Incomplete, reason.to_owned(), Some(why.to_owned()));
+    match finish {
+        Finish::Stop => (Status::Complete, "stop".into(), None),
+        Finish::Refusal => (Status::Complete, "refusal".into(), Some("The model declined to answer.".into())),
+        Finish::MaxTokens if let Some(tokens) = afforded => cut(
+            "max_tokens",
+            &format!(
+                "The answer is cut: the budget (spend.per_call, spend.per_day) bounds it to {tokens} tokens, reasoning included. Name `max_tokens`, or raise the budget, for the rest."
+            ),
+        ),
+        Finish::MaxTokens if text.is_empty() => cut(
+            "max_tokens",
+            "There is no text: reasoning used up `max_tokens`. Raise it, or lower `reasoning_effort`.",
+        ),
+        Finish::MaxTokens => cut("max_tokens", "The answer is cut: it reached `max_tokens`. Raise it for the rest."),
+        Finish::ContentFilter => cut("content_filter", "The answer is cut: the upstream's content filter stopped it."),
+        Finish::CutOff(why) => cut("cut_off", &format!("The answer is cut: {why}.")),
+        Finish::Other(reason) => {
+            let why = format!("The answer is incomplete: {reason}.");
+            (Status::Incomplete, reason, Some(why))
+        }
+    }
+}
+
+impl Answered {
+    /// The sources that are cited, each once, numbered, one a line.
+    #[must_use]
+    pub fn sources(&self) -> Option<String> {
+        let mut sources: Vec<&Citation> = Vec::new();
+        for citation in &self.citations {
+            if sources.iter().all(|source| source.url != citation.url) {
+                sources.push(citation);
+            }
+        }
+        let lines =
+            sources.iter().zip(1..).map(|(source, number)| format!("{number}. {} <{}>", source.title, source.url));
+        (!sources.is_empty()).then(|| lines.collect::<Vec<_>>().join("\n"))
+    }
+}
+
+impl From<openai::Citation> for Citation {
+    fn from(citation: openai::Citation) -> Self {
+        let openai::Citation { title, url, range } = citation;
+        Self { title, url, start: range.start, end: range.end }
+    }
+}
+
+impl Output for Answered {
+    /// The answer, and the sources it names. One that was asked for as data stays that, and nothing else.
+    fn text(&self) -> String {
+        match self.sources() {
+            Some(sources) if self.value.is_none() => format!("{}\n\nSources:\n{sources}", self.text),
+            // Some hosts send a result on to an API that refuses an empty text; a warning says why there is none.
+            _ if self.text.is_empty() => "(There is no text.)".to_owned(),
+            _ => self.text.clone(),
+        }
+    }
+
+    fn warnings(&mut self) -> &mut Vec<String> {
+        &mut self.warnings
+    }
+
+    fn conversation(&self) -> Option<&str> {
+        self.conversation.as_deref()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(urls: &[&str], value: Option<Map<String, Value>>) -> Answered {
+        let citations = urls.iter().map(|url| openai::Citation {
+            title: format!("About {url}"),
+            url: format!("https://{url}.example/"),
+            range: 0..4,
+        });
+        Answered {
+            status: Status::Complete,
+            text: "{}".into(),
+            model: "gpt".into(),
+            requested_model: None,
+            conversation: None,
+            value,
+            citations: citations.map(Citation::from).collect(),
+            finish_reason: "stop".into(),
+            usage: None,
+            cost_usd: None,
+            warnings: Vec::new(),
+            request_id: None,
+            attempts: 1,
+            elapsed_ms: 1,
+        }
+    }
+
+    #[test]
+    fn sources_stand_after_the_answer_each_once() {
+        let text = answered(&["a", "b", "a"], None).text();
+        assert_eq!(text, "{}\n\nSources:\n1. About a <https://a.example/>\n2. About b <https://b.example/>");
+        assert_eq!(answered(&[], None).text(), "{}");
+        assert_eq!(answered(&["a"], Some(Map::new())).text(), "{}");
+    }
+}

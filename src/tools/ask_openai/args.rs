@@ -1,0 +1,155 @@
+//! ask-openai's arguments as sent, and as a question that is fit to be sent.
+
+use std::num::NonZeroU32;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use super::{attachments, schema::Schema};
+use crate::{
+    catalogue::{Catalogue, Kind, Resolved, Temperature, TextTraits},
+    openai::{Question, Terms, WebSearch},
+    tools::{
+        ToolError, arguments,
+        references::{Named, References, Source},
+        upkeep,
+    },
+};
+
+/// Longer texts do not fit any model's context.
+const MAX_QUERY: usize = 4_000_000;
+const EFFORTS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
+const VERBOSITIES: [&str; 3] = ["low", "medium", "high"];
+
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Args {
+    /// The question or task, with all the context it needs.
+    pub query: String,
+    /// Model id or role (strong, cheap, fast); left out: the default.
+    pub model: Option<String>,
+    /// Randomness; many models take none.
+    #[schemars(range(min = 0, max = 2))]
+    pub temperature: Option<f64>,
+    /// Most output tokens, reasoning included.
+    #[schemars(range(min = 1))]
+    pub max_tokens: Option<u32>,
+    /// How the model should behave: role, tone, format.
+    pub instructions: Option<String>,
+    /// How long to think first: more costs more.
+    #[schemars(extend("enum" = EFFORTS))]
+    pub reasoning_effort: Option<String>,
+    /// How long the answer should be.
+    #[schemars(extend("enum" = VERBOSITIES))]
+    pub verbosity: Option<String>,
+    /// Handle of an earlier answer: go on from there.
+    pub conversation: Option<String>,
+    /// Pictures, PDFs, texts, code: whole paths, image:// URIs, https URLs.
+    #[schemars(with = "Option<Vec<String>>")]
+    pub attachments: Option<Vec<Named>>,
+    /// Let it search the web.
+    pub web_search: Option<bool>,
+    /// JSON Schema: the answer is such an object.
+    #[schemars(with = "Option<Map<String, Value>>")]
+    pub schema: Option<Map<String, Value>>,
+}
+
+/// A question that is fit to be sent, once what comes with it is.
+#[derive(Debug)]
+pub(super) struct Request {
+    pub question: Question,
+    pub model: Resolved,
+    /// The bound that a budget put on the answer.
+    pub afforded: Option<NonZeroU32>,
+    pub warnings: Vec<String>,
+    pub attachments: Vec<Source>,
+    /// As it was given.
+    pub schema: Option<Map<String, Value>>,
+}
+
+impl Args {
+    pub(super) fn parse(self, catalogue: &Catalogue) -> Result<Request, ToolError> {
+        let input = arguments::text("query", self.query, MAX_QUERY)?;
+        let instructions =
+            self.instructions.map(|text| arguments::text("instructions", text, MAX_QUERY)).transpose()?;
+        let requested = self.model.as_deref().map(arguments::model).transpose()?;
+        let temperature = self.temperature.map(|t| arguments::within("temperature", t, 0.0, 2.0)).transpose()?;
+        let max_tokens = self
+            .max_tokens
+            .map(|n| {
+                NonZeroU32::new(n)
+                    .ok_or_else(|| ToolError::InvalidArgument("`max_tokens` is 0: it must be at least 1".into()))
+            })
+            .transpose()?;
+        let effort =
+            self.reasoning_effort.map(|word| arguments::word("reasoning_effort", word, &EFFORTS)).transpose()?;
+        let verbosity = self.verbosity.map(|word| arguments::word("verbosity", word, &VERBOSITIES)).transpose()?;
+
+        let attachments = attachments::parse(self.attachments.unwrap_or_default())?;
+
+        let model = catalogue.resolve(Kind::Text, requested.as_ref())?;
+        let mut warnings = Vec::new();
+        let traits = model.entry.as_ref().and_then(|entry| entry.text.as_ref());
+        let effort =
+            arguments::taken("reasoning_effort", effort, traits.map(|t| t.efforts.as_slice()), &model, &mut warnings);
+        let verbosity =
+            arguments::taken("verbosity", verbosity, traits.map(|t| t.verbosity.as_slice()), &model, &mut warnings);
+        let temperature = temperature.filter(|_| match traits.map(|t| takes_temperature(t, effort.as_deref())) {
+            None | Some(Ok(())) => true,
+            Some(Err(why)) => {
+                warnings.push(format!("`temperature` was left out: {} takes {why}.", model.id));
+                false
+            }
+        });
+        let temperature =
+            arguments::unless_refused("temperature", temperature, effort.as_deref(), &model, &mut warnings);
+        let max_tokens = arguments::unless_refused("max_tokens", max_tokens, None, &model, &mut warnings);
+
+        let question = Question {
+            instructions,
+            temperature,
+            max_tokens,
+            reasoning_effort: effort,
+            verbosity,
+            web_search: if self.web_search == Some(true) { WebSearch::Allowed } else { WebSearch::Off },
+            only_by: upkeep::only_by(&model),
+            ..Question::new(model.id.clone(), input)
+        };
+        Ok(Request { question, model, afforded: None, warnings, attachments, schema: self.schema })
+    }
+}
+
+impl Request {
+    /// Compiles the schema and opens the attachments, all that can be wrong before anything is sent. What is attached
+    /// stands before what is asked about it.
+    pub(super) async fn open(&mut self, references: &References, terms: &Terms) -> Result<Option<Schema>, ToolError> {
+        let schema = match self.schema.take() {
+            Some(schema) => Some(Schema::compile(schema).await?),
+            None => None,
+        };
+        self.question.schema = schema.as_ref().map(Schema::form);
+        let attached = attachments::open(&self.attachments, references, terms).await?;
+        self.question.input.splice(..0, attached);
+        Ok(schema)
+    }
+}
+
+/// The word that was given for an argument, or beside it.
+pub(super) fn given<'a>(question: &'a Question, argument: &str) -> Option<&'a str> {
+    match argument {
+        "reasoning_effort" | "temperature" => question.reasoning_effort.as_deref(),
+        "verbosity" => question.verbosity.as_deref(),
+        _ => None,
+    }
+}
+
+/// Whether a model takes a temperature at this effort; if not, the end of the sentence "it takes ...".
+fn takes_temperature(traits: &TextTraits, effort: Option<&str>) -> Result<(), &'static str> {
+    match traits.temperature {
+        Temperature::Always => Ok(()),
+        Temperature::Never => Err("none"),
+        Temperature::WithEffortNone if effort.or(traits.default_effort.as_deref()) == Some("none") => Ok(()),
+        Temperature::WithEffortNone => Err("one only with `reasoning_effort` none"),
+    }
+}

@@ -1,0 +1,136 @@
+//! What is attached to a question: opened, known by its own bytes, and made into parts of the question. Pictures and PDFs
+//! go up as they are, text goes in as text. Knows no API's form of them.
+
+use crate::{
+    media::Content,
+    openai::{Part, Terms},
+    text,
+    tools::{
+        ToolError,
+        references::{Named, References, Source},
+    },
+};
+
+mod kind;
+
+use kind::{Kind, Unknown};
+
+/// More are no question any more; OpenAI itself would take 500 pictures.
+const MOST: usize = 20;
+/// 48 MB in base64: OpenAI takes requests of 50 MB. <https://platform.openai.com/docs/guides/images-vision>
+const ALL_TOGETHER: u64 = 36_000_000;
+/// What OpenAI and most compatible servers take of one picture, and of one document.
+/// <https://platform.openai.com/docs/guides/pdf-files>
+const PICTURE: u64 = 20_000_000;
+const PDF: u64 = 32_000_000;
+/// Half a million tokens or so: as much as any model reads.
+const TEXT: u64 = 2_000_000;
+
+/// Reads what is named, without looking at any of it.
+///
+/// # Errors
+/// [`ToolError::InvalidArgument`] with what would be right.
+pub(super) fn parse(named: Vec<Named>) -> Result<Vec<Source>, ToolError> {
+    if named.len() > MOST {
+        let count = named.len();
+        return Err(ToolError::InvalidArgument(format!("`attachments` names {count} files: at most {MOST} are taken")));
+    }
+    let numbered = named.into_iter().zip(1..);
+    numbered.map(|(named, number)| source(&format!("`attachments` {number}"), named)).collect()
+}
+
+fn source(which: &str, named: Named) -> Result<Source, ToolError> {
+    if named.0.starts_with("conversation://") {
+        let right = "a conversation is no attachment: give its handle as `conversation`";
+        return Err(ToolError::InvalidArgument(right.into()).at(which));
+    }
+    Source::parse(which, named)
+}
+
+/// Opens all of them, one after the other.
+///
+/// # Errors
+/// What stands in the way of one, with its place among the arguments.
+pub(super) async fn open(sources: &[Source], references: &References, terms: &Terms) -> Result<Vec<Part>, ToolError> {
+    let mut parts = Vec::with_capacity(sources.len());
+    let mut total = 0;
+    for source in sources {
+        let opened = async {
+            let content = references.content(source, terms).await?;
+            total += content.length();
+            if total > ALL_TOGETHER {
+                return Err(too_large("with those before it, it is", total, "all together", ALL_TOGETHER));
+            }
+            part(source, content).await
+        };
+        parts.push(opened.await.map_err(|error| error.at(source.which()))?);
+    }
+    Ok(parts)
+}
+
+async fn part(source: &Source, content: Content) -> Result<Part, ToolError> {
+    match kind(&content).await? {
+        Kind::Picture => {
+            limit(&content, "a picture", PICTURE)?;
+            Ok(Part::Picture(source.as_picture(content).await?.reference))
+        }
+        Kind::Pdf => {
+            limit(&content, "a PDF", PDF)?;
+            Ok(Part::Document { name: source.safe_name("document", "pdf"), media_type: "application/pdf", content })
+        }
+        Kind::Text => {
+            limit(&content, "a text", TEXT)?;
+            let text = read(content, usize::MAX, kind::decode).await?.map_err(unknown)?;
+            Ok(Part::Text(framed(&source.name(), &text)))
+        }
+    }
+}
+
+/// The kind of what was opened, by its beginning.
+async fn kind(content: &Content) -> Result<Kind, ToolError> {
+    const BEGINNING: usize = 8 << 10;
+    read(content.clone(), BEGINNING, Kind::sniff).await?.map_err(unknown)
+}
+
+/// Reads from the start, where it holds up nobody.
+async fn read<T: Send + 'static>(
+    content: Content,
+    limit: usize,
+    look: impl FnOnce(&[u8]) -> T + Send + 'static,
+) -> Result<T, ToolError> {
+    let seen = tokio::task::spawn_blocking(move || content.read(0, limit).map(|bytes| look(&bytes))).await;
+    let seen = seen.map_err(|_| ToolError::InvalidArgument("reading it broke off; the log says more".into()))?;
+    seen.map_err(|cause| ToolError::InvalidArgument(format!("it cannot be read ({cause})")))
+}
+
+fn limit(content: &Content, what: &str, most: u64) -> Result<(), ToolError> {
+    if content.length() > most { Err(too_large("it is", content.length(), what, most)) } else { Ok(()) }
+}
+
+fn too_large(it_is: &str, bytes: u64, what: &str, most: u64) -> ToolError {
+    let [bytes, most] = [bytes, most].map(text::bytes);
+    ToolError::InvalidArgument(format!("{it_is} too large ({bytes}): {what} may have at most {most}"))
+}
+
+fn unknown(Unknown { what, right }: Unknown) -> ToolError {
+    ToolError::InvalidArgument(format!("it {what}: {right}"))
+}
+
+/// A text under its name, between fences that do not occur in it.
+fn framed(name: &str, text: &str) -> String {
+    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
+    let fence = "`".repeat(longest.max(2) + 1);
+    let end = if text.ends_with('\n') || text.is_empty() { "" } else { "\n" };
+    format!("The attached file {name}:\n{fence}\n{text}{end}{fence}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fence_does_not_occur_in_what_it_holds() {
+        assert_eq!(framed("a.rs", "fn a() {}\n"), "The attached file a.rs:\n```\nfn a() {}\n```");
+        assert_eq!(framed("a.md", "```\nx\n````"), "The attached file a.md:\n`````\n```\nx\n````\n`````");
+    }
+}

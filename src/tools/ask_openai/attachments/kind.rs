@@ -1,0 +1,191 @@
+//! What bytes are: by what they hold, never by what somebody calls them.
+
+use std::str;
+
+use crate::media::Format;
+
+/// What models read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Picture,
+    Pdf,
+    Text,
+}
+
+/// Bytes that no model reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unknown {
+    /// The sentence "it ...".
+    pub what: &'static str,
+    /// What would be right.
+    pub right: &'static str,
+}
+
+const PICTURES: &str = "convert it to PNG, JPEG or WebP";
+const UNPACKED: &str = "attach the files that are in it";
+const OFFICE: &str = "save it as PDF or as text";
+const SPOKEN: &str = "attach a transcript of it";
+const SHOWN: &str = "attach pictures of it, or a transcript";
+const EXPORTED: &str = "attach what matters of it as text";
+const TEXT: &str = "pictures (PNG, JPEG, WebP), PDFs, and text in UTF-8 or UTF-16 are taken";
+
+impl Kind {
+    /// The kind by the beginning of the bytes. Text is not known for sure until all of it was read, see [`decode`].
+    pub(super) fn sniff(head: &[u8]) -> Result<Self, Unknown> {
+        if Format::sniff(head).is_some() {
+            return Ok(Self::Picture);
+        }
+        if head.starts_with(b"%PDF-") {
+            return Ok(Self::Pdf);
+        }
+        if head.is_empty() {
+            return Err(Unknown { what: "is empty", right: TEXT });
+        }
+        match foreign(head) {
+            Some((what, right)) => Err(Unknown { what, right }),
+            None if Encoding::of(head) == Encoding::Utf8 && head.contains(&0) => Err(UNKNOWN),
+            None => Ok(Self::Text),
+        }
+    }
+}
+
+const UNKNOWN: Unknown = Unknown { what: "is no text, and of no kind that is known here", right: TEXT };
+
+/// What some well-known beginnings mean, and what to do about it.
+fn foreign(head: &[u8]) -> Option<(&'static str, &'static str)> {
+    Some(match head {
+        [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => ("is a GIF picture", PICTURES),
+        [b'I', b'I', 0x2a, 0, ..] | [b'M', b'M', 0, 0x2a, ..] => ("is a TIFF picture", PICTURES),
+        [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => ("is a BMP picture", PICTURES),
+        [b'8', b'B', b'P', b'S', 0, ..] => ("is a Photoshop picture", PICTURES),
+        [0, _, _, _, b'f', b't', b'y', b'p', brand @ ..] => match brand {
+            [b'h', b'e', b'i' | b'v', ..] | [b'm', b'i', b'f', b'1', ..] => ("is a HEIC picture", PICTURES),
+            [b'a', b'v', b'i', b'f' | b's', ..] => ("is an AVIF picture", PICTURES),
+            [b'M', b'4', b'A' | b'B', ..] => ("is a sound recording", SPOKEN),
+            _ => ("is a video", SHOWN),
+        },
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'A', b'V', b'I', ..] | [0x1a, 0x45, 0xdf, 0xa3, ..] => {
+            ("is a video", SHOWN)
+        }
+        [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'A', b'V', b'E', ..]
+        | [b'I', b'D', b'3', 0..=9, ..]
+        | [0xff, 0xf1 | 0xf3 | 0xf9 | 0xfa | 0xfb, ..]
+        | [b'O', b'g', b'g', b'S', 0, ..]
+        | [b'f', b'L', b'a', b'C', 0, ..] => ("is a sound recording", SPOKEN),
+        [b'P', b'K', 3, 4, ..] => (
+            "is a ZIP archive, or an Office document (docx, xlsx, pptx, odt)",
+            "attach the files that are in it, or save the document as PDF or as text",
+        ),
+        [0xd0, 0xcf, 0x11, 0xe0, ..] => ("is an old Office document (doc, xls, ppt)", OFFICE),
+        [b'{', b'\\', b'r', b't', b'f', ..] => ("is a document in RTF", OFFICE),
+        [0x1f, 0x8b, ..]
+        | [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, ..]
+        | [0xfd, b'7', b'z', b'X', b'Z', ..]
+        | [b'7', b'z', 0xbc, 0xaf, ..]
+        | [b'R', b'a', b'r', b'!', 0x1a, ..]
+        | [0x28, 0xb5, 0x2f, 0xfd, ..] => ("is a compressed archive", UNPACKED),
+        [0x7f, b'E', b'L', b'F', ..]
+        | [b'M', b'Z', _, 0, ..]
+        | [0xfe, 0xed, 0xfa, 0xce | 0xcf, ..]
+        | [0xce | 0xcf, 0xfa, 0xed, 0xfe, ..]
+        | [0xca, 0xfe, 0xba, 0xbe, ..]
+        | [0, b'a', b's', b'm', ..] => ("is a program", "attach its source"),
+        [b'S', b'Q', b'L', b'i', b't', b'e', b' ', b'f', b'o', b'r', b'm', b'a', b't', b' ', b'3', 0, ..] => {
+            ("is an SQLite database", EXPORTED)
+        }
+        [b'P', b'A', b'R', b'1', 0x15, ..] => ("is a Parquet table", EXPORTED),
+        _ => return None,
+    })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Utf8,
+    Utf16Le,
+    Utf16Be,
+}
+
+impl Encoding {
+    /// By the byte order mark; without one it is UTF-8 or nothing.
+    fn of(head: &[u8]) -> Self {
+        match head {
+            [0xff, 0xfe, ..] => Self::Utf16Le,
+            [0xfe, 0xff, ..] => Self::Utf16Be,
+            _ => Self::Utf8,
+        }
+    }
+}
+
+/// A whole text, without its byte order mark.
+pub(super) fn decode(bytes: &[u8]) -> Result<String, Unknown> {
+    let text = match Encoding::of(bytes) {
+        Encoding::Utf8 => str::from_utf8(bytes).ok().map(|text| text.trim_start_matches('\u{feff}').to_owned()),
+        Encoding::Utf16Le => utf16(bytes, u16::from_le_bytes),
+        Encoding::Utf16Be => utf16(bytes, u16::from_be_bytes),
+    };
+    match text {
+        Some(text) if !text.contains('\0') => Ok(text),
+        Some(_) => Err(UNKNOWN),
+        None => Err(Unknown { what: "is no text in UTF-8 or UTF-16", right: "if it is text, save it as UTF-8" }),
+    }
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
+    let (units, rest) = bytes.as_chunks::<2>();
+    let units = units.iter().skip(1).map(|&pair| unit(pair));
+    char::decode_utf16(units).collect::<Result<_, _>>().ok().filter(|_| rest.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(bytes: &[u8]) -> Result<Kind, &'static str> {
+        Kind::sniff(bytes).map_err(|unknown| unknown.what)
+    }
+
+    #[test]
+    fn kinds_are_known_by_their_bytes() {
+        assert_eq!(seen(b"\x89PNG\r\n\x1a\n"), Ok(Kind::Picture));
+        assert_eq!(seen(b"\xff\xd8\xff\xe0"), Ok(Kind::Picture));
+        assert_eq!(seen(b"%PDF-1.7\n\x89PNG\r\n\x1a\n"), Ok(Kind::Pdf));
+        for text in ["<svg xmlns='http://www.w3.org/2000/svg'/>", "fn main() {}", "BMW", "MZ", "ID3 tags", "\u{feff}x"]
+        {
+            assert_eq!(seen(text.as_bytes()), Ok(Kind::Text), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_no_model_reads_is_named() {
+        let foreign: [(&[u8], &str); 12] = [
+            (b"", "is empty"),
+            (b"GIF89a", "is a GIF picture"),
+            (b"PK\x03\x04\x14\0", "is a ZIP archive, or an Office document (docx, xlsx, pptx, odt)"),
+            (b"\0\0\0\x18ftypheic", "is a HEIC picture"),
+            (b"\0\0\0\x18ftypisom", "is a video"),
+            (b"\0\0\0\x18ftypM4A ", "is a sound recording"),
+            (b"RIFF\0\0\0\0WAVEfmt ", "is a sound recording"),
+            (b"ID3\x04", "is a sound recording"),
+            (b"\x7fELF\x02", "is a program"),
+            (b"\x1f\x8b\x08", "is a compressed archive"),
+            (b"SQLite format 3\0", "is an SQLite database"),
+            (b"\0\x01\x02\x03", "is no text, and of no kind that is known here"),
+        ];
+        for (bytes, what) in foreign {
+            assert_eq!(seen(bytes), Err(what));
+        }
+    }
+
+    #[test]
+    fn text_is_decoded_or_refused_never_mended() {
+        assert_eq!(decode(b"\xef\xbb\xbfh\xc3\xa9").unwrap(), "hé");
+        assert_eq!(decode(b"\xff\xfeh\0\xe9\0\x3d\xd8\0\xde").unwrap(), "hé😀");
+        assert_eq!(decode(b"\xfe\xff\0h\0\xe9").unwrap(), "hé");
+        for bytes in [&b"h\xe9"[..], b"\xff\xfeh\0\xe9", b"\xff\xfe\0\xd8x\0", b"\xc3"] {
+            assert_eq!(decode(bytes).unwrap_err().what, "is no text in UTF-8 or UTF-16");
+        }
+        for bytes in [&b"a\0b"[..], b"\xff\xfea\0\0\0"] {
+            assert_eq!(decode(bytes).unwrap_err(), UNKNOWN);
+        }
+    }
+}

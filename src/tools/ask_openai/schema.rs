@@ -1,0 +1,160 @@
+//! The schema that an answer is asked to fit: checked before anything is paid for, and the answer held to it when it is
+//! there. Nothing is fetched for it, and no pattern takes more than linear time.
+
+use std::{sync::Arc, time::Duration};
+
+use jsonschema::{PatternOptions, ReferencingError, ValidationError, Validator, error::ValidationErrorKind};
+use serde_json::{Map, Value};
+use tokio::{task::spawn_blocking, time::timeout};
+
+use crate::{openai::Form, text, tools::ToolError};
+
+mod strict;
+
+/// As JSON, in bytes: it is sent with the question, and read by the model as part of it.
+const LONGEST: usize = 100_000;
+/// One compiled pattern, in bytes.
+const LARGEST_PATTERN: usize = 1 << 20;
+/// References can make a schema that takes for ever; an honest one takes milliseconds.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A schema that can be asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Schema {
+    form: Form,
+    validator: Arc<Validator>,
+}
+
+impl Schema {
+    /// Checks and compiles a schema, where it holds up nobody.
+    ///
+    /// # Errors
+    /// [`ToolError::InvalidArgument`] with the place in the schema and what is wrong there.
+    pub(super) async fn compile(schema: Map<String, Value>) -> Result<Self, ToolError> {
+        let compiled = in_time(move || Self::compile_now(schema)).await;
+        let compiled = compiled.unwrap_or_else(|why| Err(format!("it could not be checked: {why}")));
+        compiled.map_err(|why| ToolError::InvalidArgument(format!("`schema` cannot be used: {why}")))
+    }
+
+    fn compile_now(schema: Map<String, Value>) -> Result<Self, String> {
+        if schema.get("type").is_none_or(|root| root != "object") {
+            return Err("its root must have \"type\": \"object\"; put anything else into a property of it".into());
+        }
+        let schema = Value::Object(schema);
+        let length = schema.to_string().len();
+        if length > LONGEST {
+            return Err(format!("it is {length} bytes long: at most {LONGEST}"));
+        }
+        let patterns = PatternOptions::regex().size_limit(LARGEST_PATTERN);
+        let options = jsonschema::options().offline().with_pattern_options(patterns).should_validate_formats(true);
+        let validator = options.build(&schema).map_err(|error| explained(&error))?;
+        let Value::Object(schema) = schema else { return Err("it is no object".into()) };
+        let form = Form { strict: strict::of(&schema), schema };
+        Ok(Self { form, validator: Arc::new(validator) })
+    }
+
+    /// What the upstream is told of it.
+    pub(super) fn form(&self) -> Form {
+        self.form.clone()
+    }
+
+    /// The answer as data, or why it is not what was asked for.
+    pub(super) async fn value(&self, answer: &str) -> Result<Map<String, Value>, String> {
+        let (validator, answer) = (self.validator.clone(), answer.to_owned());
+        let read = in_time(move || {
+            let value: Value =
+                serde_json::from_str(unfenced(&answer)).map_err(|error| format!("it is not JSON ({error})"))?;
+            validator.validate(&value).map_err(|error| explained(&error))?;
+            match value {
+                Value::Object(fields) => Ok(fields),
+                _ => Err("it is no object".to_owned()),
+            }
+        });
+        read.await.unwrap_or_else(|why| Err(format!("it could not be checked: {why}")))
+    }
+}
+
+/// Without the fence that some models put around all of their JSON.
+fn unfenced(answer: &str) -> &str {
+    let fenced = answer.trim().strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
+    fenced.and_then(|fenced| fenced.split_once('\n')).map_or(answer, |(_language, inside)| inside)
+}
+
+/// Where, and what is wrong there. Both may quote the schema and the answer.
+fn explained(error: &ValidationError<'_>) -> String {
+    let place = match error.instance_path().as_str() {
+        "" => String::new(),
+        path => format!("at {}: ", text::brief(path, 200)),
+    };
+    let what = match error.kind() {
+        ValidationErrorKind::Format { format } if format == "regex" => {
+            format!(
+                "{} is no pattern that is matched here (no look-around, no back-references, not too large)",
+                error.instance()
+            )
+        }
+        ValidationErrorKind::Referencing(ReferencingError::UnknownSpecification { specification }) => {
+            format!("its \"$schema\" {specification} is not known here: leave it out")
+        }
+        ValidationErrorKind::Referencing(ReferencingError::Unretrievable { uri, .. }) => {
+            format!("it refers to {uri}, and nothing is fetched: put what is there into \"$defs\"")
+        }
+        _ => error.to_string(),
+    };
+    format!("{place}{}", text::brief(&what, 400))
+}
+
+/// Works off the async threads, for as long as anybody would wait.
+async fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+    match timeout(PATIENCE, spawn_blocking(work)).await {
+        Ok(Ok(done)) => Ok(done),
+        Ok(Err(_)) => Err("the check broke off; the log says more".into()),
+        Err(_) => Err(format!("the check took longer than {}; make the schema simpler", text::duration(PATIENCE))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn schema(schema: Value) -> Map<String, Value> {
+        serde_json::from_value(schema).unwrap()
+    }
+
+    #[tokio::test]
+    async fn endless_references_end() {
+        let endless = [
+            json!({ "type": "object", "allOf": [{ "$ref": "#" }] }),
+            json!({
+                "type": "object", "$ref": "#/$defs/a",
+                "$defs": { "a": { "$ref": "#/$defs/b" }, "b": { "$ref": "#/$defs/a" } },
+            }),
+        ];
+        for schema in endless.map(schema) {
+            let schema = Schema::compile(schema).await.unwrap();
+            assert_eq!(schema.value("{}").await.unwrap(), Map::new());
+        }
+    }
+
+    #[tokio::test]
+    async fn json_in_a_fence_is_json() {
+        let schema = Schema::compile(schema(json!({ "type": "object", "required": ["a"] }))).await.unwrap();
+        for answer in ["{\"a\":1}", "```json\n{\"a\":1}\n```", "\n```\n{\n\"a\": 1 }\n```\n"] {
+            assert_eq!(schema.value(answer).await.unwrap()["a"], 1, "{answer}");
+        }
+        for answer in ["```", "``````", "```json\n```", "```json\n{\"a\":1}", "```\n{\"a\":1}\n```\n```\n{}\n```"] {
+            assert!(schema.value(answer).await.unwrap_err().starts_with("it is not JSON"), "{answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pattern_takes_linear_time() {
+        let schema = schema(json!({ "type": "object", "properties": { "a": { "pattern": "^(a+)+$" } } }));
+        let schema = Schema::compile(schema).await.unwrap();
+        let answer = json!({ "a": format!("{}!", "a".repeat(100_000)) }).to_string();
+        let why = schema.value(&answer).await.unwrap_err();
+        assert!(why.starts_with("at /a: ") && why.chars().count() < 500, "{why}");
+    }
+}

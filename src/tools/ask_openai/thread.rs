@@ -1,0 +1,279 @@
+//! One turn of a conversation: from what was written down to what a model is shown of it, and from an answer back to
+//! the disk.
+
+use chrono::Utc;
+use serde::{Deserialize, Serialize};
+
+use super::{Answered, Args, AskOpenai, args::Request};
+use crate::{
+    artifact::{ArtifactId, Artifacts},
+    call::Call,
+    catalogue::{Catalogue, Kind},
+    conversation::{Error, Place, Said, Thread, Turn},
+    media::{Content, Reference},
+    model::ModelId,
+    openai::{Answer, Exchange, Part, Question},
+    tools::{Tool, ToolError, threads},
+};
+
+impl AskOpenai {
+    /// The question that a call asks, and the thread that it stands in: a new one where it goes on from none.
+    pub(super) async fn begin(&self, mut args: Args, call: &Call) -> Result<(Thread, Request), ToolError> {
+        let thread = threads::open(&self.conversations, args.conversation.as_deref(), call).await?;
+        let thread = thread.unwrap_or_else(|| self.conversations.begin(&call.owner));
+        let warnings = carry_over(thread.turns(), &mut args, &self.catalogue);
+        let mut request = args.parse(&self.catalogue)?;
+        request.warnings.extend(warnings);
+        for turn in thread.turns() {
+            request.question.thread.push(exchange(&self.references.artifacts, &thread, turn).await);
+        }
+        Ok((thread, request))
+    }
+
+    /// What was asked, ready to become a turn once it is answered.
+    pub(super) async fn spoken(&self, thread: &Thread, question: &Question) -> Result<Spoken, Error> {
+        let mut said = Vec::with_capacity(question.input.len());
+        for part in question.input.clone() {
+            said.push(written(&self.references.artifacts, thread, part).await?);
+        }
+        let turn = Turn {
+            at: Utc::now(),
+            tool: Self::NAME.to_owned(),
+            model: question.model.to_string(),
+            instructions: question.instructions.clone(),
+            said,
+            answer: None,
+            made: Vec::new(),
+            response_id: None,
+            items: Vec::new(),
+            cost_usd: None,
+        };
+        Ok(Spoken { place: thread.place(), turn })
+    }
+
+    /// Writes down what was asked and answered, for the next question to go on from. Finished once begun.
+    pub(super) async fn remember(&self, spoken: Result<Spoken, Error>, answered: &mut Answered) {
+        let written = match spoken {
+            Ok(Spoken { place, turn }) => {
+                let turn = Turn { at: Utc::now(), cost_usd: answered.cost_usd, ..turn };
+                self.conversations.append(place, turn).await
+            }
+            Err(error) => Err(error),
+        };
+        answered.conversation = threads::told(written, &mut answered.warnings);
+    }
+}
+
+/// What was asked, and then what was answered, on its way to the disk. It can be written down with a job, so that whoever
+/// comes by the answer can write the turn.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct Spoken {
+    place: Place,
+    turn: Turn,
+}
+
+impl Spoken {
+    pub(super) fn answered_by(mut self, answer: &Answer) -> Self {
+        self.turn.answer = Some(answer.text.clone()).filter(|text| !text.is_empty());
+        self.turn.response_id.clone_from(&answer.response_id);
+        self.turn.items.clone_from(&answer.items);
+        self
+    }
+}
+
+/// A conversation goes on with its model and its instructions, unless others are given: the upstream itself carries over
+/// neither. <https://platform.openai.com/docs/guides/conversation-state>
+fn carry_over(turns: &[Turn], args: &mut Args, catalogue: &Catalogue) -> Vec<String> {
+    let Some(last) = turns.iter().rev().find(|turn| turn.tool == AskOpenai::NAME) else { return Vec::new() };
+    if args.instructions.is_none() {
+        args.instructions.clone_from(&last.instructions);
+    }
+    if args.model.is_some() {
+        return Vec::new();
+    }
+    let usable = ModelId::parse(&last.model).map_err(|error| error.to_string()).and_then(|model| {
+        catalogue.resolve(Kind::Text, Some(&model)).map(drop).map_err(|unusable| unusable.to_string())
+    });
+    match usable {
+        Ok(()) => {
+            args.model = Some(last.model.clone());
+            Vec::new()
+        }
+        Err(why) => vec![format!("The conversation goes on with the default model: {why}.")],
+    }
+}
+
+/// A part as it is written down: with a copy of what may be gone by the next turn.
+async fn written(gallery: &Artifacts, thread: &Thread, part: Part) -> Result<Said, Error> {
+    Ok(match part {
+        Part::Text(text) => Said::Text { text },
+        Part::Picture(picture) => {
+            if let Some(uri) = kept(gallery, &picture).await {
+                return Ok(Said::Kept { uri });
+            }
+            let Reference { name, format, dimensions, content } = picture;
+            Said::Picture { name, format, dimensions, file: thread.keep(content).await? }
+        }
+        Part::Document { name, media_type, content } => {
+            Said::Document { name, media_type: media_type.to_owned(), file: thread.keep(content).await? }
+        }
+    })
+}
+
+/// The URI of a picture that is one of our own: it is called like one, and as long.
+async fn kept(gallery: &Artifacts, picture: &Reference) -> Option<String> {
+    let id = ArtifactId::parse(&picture.name)?;
+    let (_, content) = gallery.open(&id).await.ok()?;
+    (content.length() == picture.content.length()).then(|| id.uri())
+}
+
+/// A turn as a model is shown it.
+async fn exchange(gallery: &Artifacts, thread: &Thread, turn: &Turn) -> Exchange {
+    let mut said = Vec::new();
+    for piece in &turn.said {
+        said.push(part(gallery, thread, piece).await);
+    }
+    if !turn.made.is_empty() {
+        said.push(Part::Text(format!("[{} made of this:]", turn.tool)));
+        for uri in &turn.made {
+            said.push(picture(gallery, uri).await);
+        }
+    }
+    let Turn { answer, response_id, items, .. } = turn.clone();
+    Exchange { said, answer, response_id, items }
+}
+
+/// A piece as a model is shown it; where it is gone, that it is.
+async fn part(gallery: &Artifacts, thread: &Thread, said: &Said) -> Part {
+    match said.clone() {
+        Said::Text { text } => Part::Text(text),
+        Said::Kept { uri } => picture(gallery, &uri).await,
+        Said::Picture { name, format, dimensions, file } => match opened(thread, &file).await {
+            Some(content) => Part::Picture(Reference { name, format, dimensions, content }),
+            None => gone(&name),
+        },
+        Said::Document { name, media_type, file } => match opened(thread, &file).await {
+            Some(content) => Part::Document { name, media_type: document(&media_type), content },
+            None => gone(&name),
+        },
+    }
+}
+
+/// A picture that was made or kept here, unless it was deleted or has expired.
+async fn picture(gallery: &Artifacts, uri: &str) -> Part {
+    let Some(id) = ArtifactId::parse_uri(uri) else { return gone(uri) };
+    match gallery.open(&id).await {
+        Ok((kept, content)) => {
+            let (name, format, dimensions) = (id.to_string(), kept.format, kept.dimensions);
+            Part::Picture(Reference { name, format, dimensions, content })
+        }
+        Err(_) => gone(uri),
+    }
+}
+
+async fn opened(thread: &Thread, file: &str) -> Option<Content> {
+    let opened = thread.open(file).await;
+    opened.inspect_err(|error| tracing::warn!(%error, "an attachment of an earlier turn cannot be read")).ok()
+}
+
+/// The kinds of document that are sent.
+fn document(media_type: &str) -> &'static str {
+    match media_type {
+        "application/pdf" => "application/pdf",
+        _ => "application/octet-stream",
+    }
+}
+
+fn gone(name: &str) -> Part {
+    Part::Text(format!("[{name} is no longer there]"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use image::{ImageFormat, RgbImage};
+
+    use super::*;
+    use crate::{
+        artifact::{self, Origin},
+        conversation::{self, Conversations},
+        handle::Owner,
+        media::Encoded,
+        state::Folder,
+    };
+
+    fn png() -> Encoded {
+        let mut bytes = std::io::Cursor::new(Vec::new());
+        RgbImage::new(3, 2).write_to(&mut bytes, ImageFormat::Png).unwrap();
+        Encoded::sniff(bytes.into_inner().into()).unwrap()
+    }
+
+    fn named(name: &str) -> Part {
+        let picture = png();
+        let (format, dimensions) = (picture.format(), picture.dimensions());
+        let content = Content::Memory(picture.bytes().clone());
+        Part::Picture(Reference { name: name.into(), format, dimensions, content })
+    }
+
+    /// A part's kind, name and bytes.
+    fn told(part: &Part) -> String {
+        match part {
+            Part::Text(text) => text.clone(),
+            Part::Picture(Reference { name, format, dimensions, content }) => {
+                assert_eq!(content.read(0, 1_000).unwrap(), png().bytes());
+                format!("{name}: {} {dimensions}", format.media_type())
+            }
+            Part::Document { name, media_type, content } => {
+                format!("{name}: {media_type} {:?}", content.read(0, 100).unwrap())
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn what_was_said_is_shown_again_whole_and_what_is_gone_is_named() {
+        let dir = tempfile::TempDir::new().unwrap();
+        let gallery =
+            Artifacts::build(artifact::Config { dir: dir.path().join("pictures"), ..artifact::Config::default() });
+        let kept = gallery.keep(&png(), None, Origin::default()).await.unwrap().id;
+        let folder = Folder::new(dir.path().join("conversations"));
+        let config = conversation::Config { folder: folder.clone(), keep_for: Duration::from_hours(1) };
+        let thread = Conversations::build(config).begin(&Owner::local());
+
+        let content = Content::Memory(bytes::Bytes::from_static(b"%PDF-1"));
+        let pdf = Part::Document { name: "a.pdf".into(), media_type: "application/pdf", content };
+        let mut said = Vec::new();
+        for part in [Part::Text("Compare.".into()), named(kept.as_str()), named("elsewhere.png"), pdf] {
+            said.push(written(&gallery, &thread, part).await.unwrap());
+        }
+        assert_eq!(said.get(1), Some(&Said::Kept { uri: kept.uri() }));
+        let turn = Turn {
+            at: Utc::now(),
+            tool: "create-image".into(),
+            model: "a-model".into(),
+            instructions: None,
+            said,
+            answer: None,
+            made: vec![kept.uri()],
+            response_id: None,
+            items: Vec::new(),
+            cost_usd: None,
+        };
+        let shown = exchange(&gallery, &thread, &turn).await.said;
+        let picture = format!("{kept}: image/png 3x2");
+        let made = "[create-image made of this:]";
+        let elsewhere = "elsewhere.png: image/png 3x2";
+        let pdf = "a.pdf: application/pdf b\"%PDF-1\"";
+        assert_eq!(shown.iter().map(told).collect::<Vec<_>>(), ["Compare.", &picture, elsewhere, pdf, made, &picture]);
+
+        gallery.remove(&kept).await.unwrap();
+        folder.files().for_each(|entry| drop(folder.remove(&entry.name)));
+        let shown = exchange(&gallery, &thread, &turn).await.said;
+        let picture = format!("[{} is no longer there]", kept.uri());
+        let [elsewhere, pdf] = ["elsewhere.png", "a.pdf"].map(|name| format!("[{name} is no longer there]"));
+        assert_eq!(
+            shown.iter().map(told).collect::<Vec<_>>(),
+            ["Compare.", &picture, &elsewhere, &pdf, made, &picture]
+        );
+    }
+}

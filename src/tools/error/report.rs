@@ -1,0 +1,35 @@
+//! What a program is told of a failure.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Code;
+use crate::money::Usd;
+
+/// A failure for programs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Report {
+    /// What kind of failure it is.
+    pub code: Code,
+    /// What happened, for the person; no secrets.
+    pub message: String,
+    /// Whether the same call may succeed later without a change, and without paying twice.
+    pub retryable: bool,
+    /// Wait so long before the same call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retry_after_seconds: Option<u64>,
+    /// The upstream's id of the request, for its support.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// HTTP requests that were made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attempts: Option<u32>,
+    /// The answer that does not fit its schema.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<String>,
+    /// What it cost all the same, in US dollars, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<f64>")]
+    pub cost_usd: Option<Usd>,
+}

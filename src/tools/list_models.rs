@@ -1,0 +1,331 @@
+//! list-models: what can be asked at the moment, and what it costs. Merged from the catalogue and the upstream's list;
+//! the upstream is not waited for longer than a moment.
+
+use std::{fmt::Write as _, time::Duration};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Effect, Output, Pace, Tool, ToolError, arguments, upkeep::Upkeep};
+use crate::{
+    call::{Call, Ended},
+    catalogue::{Entry, ImageTraits, Kind, Overview, Price, Taught, Temperature, TextTraits},
+    money::Usd,
+    text,
+};
+
+/// How long the upstream is waited for.
+const PATIENCE: Duration = Duration::from_secs(5);
+const KINDS: [&str; 3] = ["text", "image", "all"];
+/// ask-openai's and create-image's arguments that a model may or may not take.
+const OF_TEXT: &[&str] = &[
+    "temperature",
+    "max_tokens",
+    "instructions",
+    "conversation",
+    "attachments",
+    "reasoning_effort",
+    "verbosity",
+    "web_search",
+    "schema",
+];
+const OF_IMAGES: &[&str] = &[
+    "size",
+    "quality",
+    "n",
+    "background",
+    "output_format",
+    "output_compression",
+    "moderation",
+    "style",
+    "name",
+    "conversation",
+];
+
+#[derive(Debug)]
+pub struct ListModels {
+    pub upkeep: Upkeep,
+}
+
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Args {
+    /// Left out: all.
+    #[schemars(extend("enum" = KINDS))]
+    pub kind: Option<String>,
+}
+
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+pub struct Models {
+    /// Always `complete`.
+    pub status: Status,
+    /// The models that answer, retired ones not among them.
+    pub models: Vec<Model>,
+    /// Names that can be given as `model` instead of an id.
+    pub roles: Vec<Role>,
+    /// The day the prices were read.
+    pub prices_as_of: String,
+    /// What the person should know besides, such as why the upstream's own list is missing.
+    pub warnings: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum Status {
+    Complete,
+}
+
+/// What a model makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(inline)]
+pub enum Makes {
+    Text,
+    Image,
+    /// Only the upstream knows the model.
+    Unknown,
+}
+
+/// A model.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Model {
+    /// What to give as `model`.
+    pub id: String,
+    /// What it makes: `unknown` where only the upstream knows the model.
+    pub kind: Makes,
+    /// Whether it is asked when a call names no model.
+    pub default: bool,
+    /// Whether the upstream lists it; absent where its list is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listed: Option<bool>,
+    /// Sizes of pictures besides `auto`; where any size within limits is made, some of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sizes: Option<Vec<String>>,
+    /// Qualities of pictures, weakest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub qualities: Option<Vec<String>>,
+    /// Reasoning efforts, weakest first.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub efforts: Option<Vec<String>>,
+    /// The optional arguments that it takes. Of a model that is not known, all are sent.
+    pub accepts: Vec<String>,
+    /// The day from which it no longer answers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub retires_on: Option<String>,
+    /// What answers after that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replaced_by: Option<String>,
+    /// In US dollars per million tokens; absent where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<PerMillion>,
+}
+
+/// US dollars per million tokens.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct PerMillion {
+    /// What is read.
+    pub input: f64,
+    /// Input from the prompt cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached_input: Option<f64>,
+    /// Input that stands for pictures.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image_input: Option<f64>,
+    /// What is written, reasoning included.
+    pub output: f64,
+}
+
+/// A name for the model that does something best at the moment.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Role {
+    /// What to give as `model`.
+    pub name: String,
+    /// `text` or `image`.
+    pub kind: Makes,
+    /// The id of the model.
+    pub model: String,
+}
+
+impl Tool for ListModels {
+    const NAME: &'static str = "list-models";
+    const TITLE: &'static str = "List models";
+    const DESCRIPTION: &'static str = "The OpenAI models there are: price, roles, what each takes, when it retires.";
+    const EFFECT: Effect = Effect::Reads;
+    const PACE: Pace = Pace::Quick;
+    type Args = Args;
+    type Output = Models;
+
+    async fn run(&self, args: Args, call: &Call) -> Result<Models, ToolError> {
+        let kind = args.kind.map(|word| arguments::word("kind", word, &KINDS)).transpose()?;
+        let wanted = match kind.as_deref() {
+            Some("text") => Some(Kind::Text),
+            Some("image") => Some(Kind::Image),
+            _ => None,
+        };
+        let unasked = match call.wait(call.deadline(PATIENCE), self.upkeep.refresh(PATIENCE)).await {
+            Ok(Ok(())) => None,
+            Ok(Err(failure)) => Some(failure.to_string()),
+            Err(Ended::TimedOut) => Some("the upstream does not answer in time".to_owned()),
+            Err(Ended::Cancelled) => return Err(ToolError::Cancelled),
+        };
+        Ok(self.models(wanted, unasked))
+    }
+}
+
+impl ListModels {
+    fn models(&self, wanted: Option<Kind>, unasked: Option<String>) -> Models {
+        let catalogue = &self.upkeep.catalogue;
+        let is_wanted = |kind: Option<Kind>| wanted.is_none() || kind == wanted;
+        let models = catalogue.answering().into_iter().filter(|model| is_wanted(model.kind));
+        let roles = catalogue.roles().filter(|role| is_wanted(Some(role.kind)));
+        let warnings = unasked.map(|why| match catalogue.listing() {
+            Some(listing) => {
+                format!(
+                    "The upstream's list of models is that of {}: {why}.",
+                    listing.read_at.format("%Y-%m-%d %H:%M UTC")
+                )
+            }
+            None => format!("The upstream's own list of models is missing here: {why}."),
+        });
+        Models {
+            status: Status::Complete,
+            models: models.map(Model::of).collect(),
+            roles: roles
+                .map(|role| Role { name: role.name, kind: role.kind.into(), model: role.model.into() })
+                .collect(),
+            prices_as_of: catalogue.prices_as_of().to_string(),
+            warnings: warnings.into_iter().collect(),
+        }
+    }
+}
+
+impl Model {
+    fn of(known: Overview) -> Self {
+        let accepts = accepted(&known);
+        let entry = known.entry;
+        let text = entry.as_ref().and_then(|entry| entry.text.as_ref());
+        let image = entry.as_ref().and_then(|entry| entry.image.as_ref());
+        Self {
+            id: text::sanitize(known.id.as_str()).into_owned(),
+            kind: known.kind.map_or(Makes::Unknown, Makes::from),
+            default: known.default,
+            listed: known.listed,
+            sizes: image.map(|image| image.sizes.examples().iter().map(ToString::to_string).collect()),
+            qualities: image.map(|image| image.qualities.clone()),
+            efforts: text.filter(|text| !text.efforts.is_empty()).map(|text| text.efforts.clone()),
+            accepts,
+            retires_on: known.retires_on.map(|day| day.to_string()),
+            replaced_by: entry.as_ref().and_then(|entry| entry.replaced_by.clone()).map(String::from),
+            price: entry.and_then(|entry| entry.price).map(PerMillion::from),
+        }
+    }
+
+    /// For the model that reads it.
+    fn line(&self, roles: &[Role]) -> String {
+        let of_this = roles.iter().filter(|role| role.model == self.id).map(|role| role.name.as_str());
+        let roles: Vec<_> = of_this.collect();
+        let mut line = self.id.clone();
+        // Writing to a text cannot fail.
+        if !roles.is_empty() {
+            let _ = write!(line, " ({})", roles.join(", "));
+        } else if self.default {
+            line.push_str(" (default)");
+        }
+        if let Some(PerMillion { input, output, .. }) = self.price {
+            let _ = write!(line, ": ${input} in, ${output} out");
+        }
+        if let Some(day) = &self.retires_on {
+            let _ = write!(line, "; retires {day}");
+        }
+        if self.kind == Makes::Text && self.accepts.iter().any(|argument| argument == "temperature") {
+            line.push_str("; takes temperature");
+        }
+        if self.listed == Some(false) {
+            line.push_str("; the upstream does not list it");
+        }
+        line
+    }
+}
+
+impl From<Kind> for Makes {
+    fn from(kind: Kind) -> Self {
+        match kind {
+            Kind::Text => Self::Text,
+            Kind::Image => Self::Image,
+        }
+    }
+}
+
+impl From<Price> for PerMillion {
+    fn from(price: Price) -> Self {
+        Self {
+            input: price.input.dollars(),
+            cached_input: price.cached_input.map(Usd::dollars),
+            image_input: price.image_input.map(Usd::dollars),
+            output: price.output.dollars(),
+        }
+    }
+}
+
+/// The optional arguments that are sent to the model: those that neither the catalogue nor a refusal speaks against.
+fn accepted(model: &Overview) -> Vec<String> {
+    let all = match model.kind {
+        Some(Kind::Image) => OF_IMAGES,
+        Some(Kind::Text) | None => OF_TEXT,
+    };
+    let refuses = |argument: &str| {
+        model
+            .lessons
+            .iter()
+            .any(|lesson| matches!(&lesson.taught, Taught::Refuses { refuses, with: None } if refuses == argument))
+    };
+    let takes = |argument: &&str| {
+        let known = model.entry.as_ref().is_none_or(|entry| takes(entry, argument));
+        known && !refuses(argument)
+    };
+    all.iter().copied().filter(takes).map(str::to_owned).collect()
+}
+
+fn takes(entry: &Entry, argument: &str) -> bool {
+    let text = |takes: fn(&TextTraits) -> bool| entry.text.as_ref().is_none_or(takes);
+    let image = |takes: fn(&ImageTraits) -> bool| entry.image.as_ref().is_none_or(takes);
+    match argument {
+        "temperature" => text(|traits| traits.temperature != Temperature::Never),
+        "reasoning_effort" => text(|traits| !traits.efforts.is_empty()),
+        "verbosity" => text(|traits| !traits.verbosity.is_empty()),
+        "quality" => image(|traits| !traits.qualities.is_empty()),
+        "background" => image(|traits| !traits.backgrounds.is_empty()),
+        _ => true,
+    }
+}
+
+impl Output for Models {
+    fn text(&self) -> String {
+        let mut page = String::new();
+        for (kind, head) in [(Makes::Text, "Text"), (Makes::Image, "Pictures")] {
+            let of_kind: Vec<_> = self.models.iter().filter(|model| model.kind == kind).collect();
+            if !of_kind.is_empty() {
+                let lines: Vec<_> = of_kind.iter().map(|model| format!("- {}", model.line(&self.roles))).collect();
+                let _ = writeln!(page, "{head}:\n{}\n", lines.join("\n"));
+            }
+        }
+        let others: Vec<_> =
+            self.models.iter().filter(|model| model.kind == Makes::Unknown).map(|model| model.id.as_str()).collect();
+        if !others.is_empty() {
+            let _ = writeln!(page, "Also listed, of unknown kind: {}\n", others.join(", "));
+        }
+        let _ = write!(page, "US dollars per million tokens, as of {}.", self.prices_as_of);
+        if !self.roles.is_empty() {
+            page.push_str(" A name in brackets is a role, and can be given as `model`.");
+        }
+        page
+    }
+
+    fn warnings(&mut self) -> &mut Vec<String> {
+        &mut self.warnings
+    }
+}

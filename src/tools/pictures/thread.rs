@@ -1,0 +1,47 @@
+//! Pictures made in a conversation: one turn of it, for a model to see later.
+
+use chrono::Utc;
+
+use super::{Created, Request, Studio};
+use crate::{
+    artifact::Origin,
+    call::Call,
+    conversation::{Said, Thread, Turn},
+    tools::{ToolError, threads},
+};
+
+impl Studio {
+    /// The thread that a call wants its pictures in.
+    pub async fn thread(&self, conversation: Option<&str>, call: &Call) -> Result<Option<Thread>, ToolError> {
+        threads::open(&self.conversations, conversation, call).await
+    }
+}
+
+impl Request {
+    /// The same request, whose pictures become a turn of this thread.
+    #[must_use]
+    pub fn within(self, thread: Option<Thread>) -> Self {
+        Self { thread, ..self }
+    }
+}
+
+impl Created {
+    /// Writes down what was asked and what came of it. Finished once begun.
+    pub(super) async fn remember(&mut self, thread: Thread, origin: Origin) {
+        let started_from = origin.parents.into_iter().filter(|parent| parent.starts_with("image://"));
+        let started_from = started_from.map(|uri| Said::Kept { uri });
+        let turn = Turn {
+            at: Utc::now(),
+            tool: origin.tool,
+            model: self.model.clone(),
+            instructions: None,
+            said: [Said::Text { text: origin.prompt }].into_iter().chain(started_from).collect(),
+            answer: None,
+            made: self.images.iter().filter_map(|image| image.uri.clone()).collect(),
+            response_id: None,
+            items: Vec::new(),
+            cost_usd: self.cost_usd,
+        };
+        self.conversation = threads::told(thread.append(turn).await, &mut self.warnings);
+    }
+}

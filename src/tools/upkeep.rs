@@ -1,0 +1,144 @@
+//! What keeps the catalogue current, beside the calls and never in their way: the upstream's list of models is read anew
+//! when it is old, and what a refusal taught is remembered.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{sync::Mutex, time::Instant};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    catalogue::{Api, Catalogue, Resolved, Taught},
+    model::ListedModel,
+    news::News,
+    openai::{self, Failure, OpenAi, Reply, Terms},
+};
+
+/// The longest that the upstream is waited for when nobody waits for the list.
+const UNHURRIED: Duration = Duration::from_secs(30);
+/// After a failure it is not asked unasked for so long.
+const PAUSE: Duration = Duration::from_hours(1);
+/// A list this young is good enough for whoever asks for it.
+const FRESH: Duration = Duration::from_mins(10);
+
+/// Arguments that are left out of the next call; what else is refused is a setting, to be said each time.
+const ARGUMENTS: [&str; 10] = [
+    "temperature",
+    "max_tokens",
+    "reasoning_effort",
+    "verbosity",
+    "web_search",
+    "quality",
+    "background",
+    "moderation",
+    "output_format",
+    "output_compression",
+];
+
+/// Cheap to clone; clones share what they know.
+#[derive(Debug, Clone)]
+pub struct Upkeep {
+    openai: OpenAi,
+    pub catalogue: Arc<Catalogue>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+    /// Held by the one that reads the list anew; before this moment nobody does.
+    not_before: Arc<Mutex<Option<Instant>>>,
+}
+
+impl Upkeep {
+    #[must_use]
+    pub fn build(openai: OpenAi, catalogue: Arc<Catalogue>, tasks: TaskTracker, stop: CancellationToken) -> Self {
+        Self { openai, catalogue, tasks, stop, not_before: Arc::default() }
+    }
+
+    /// After an answer of the model: what is to be said of its retirement today. Has an old list read anew.
+    #[must_use]
+    pub fn answered(&self, model: &Resolved) -> Option<String> {
+        self.renew();
+        self.catalogue.once_a_day(model)
+    }
+
+    /// Remembers what a call taught: arguments that the upstream refused, each with the word that was `given` for it or
+    /// beside it, and the only API by which the model answers.
+    pub fn learn<'a>(
+        &self,
+        model: &Resolved,
+        left_out: &[String],
+        given: impl Fn(&str) -> Option<&'a str>,
+        only_by: Option<openai::Api>,
+    ) {
+        let refused = left_out
+            .iter()
+            .filter(|field| ARGUMENTS.contains(&field.as_str()))
+            .map(|argument| Taught::Refuses { refuses: argument.clone(), with: given(argument).map(str::to_owned) });
+        let only_by = match only_by {
+            Some(openai::Api::Responses) => Some(Api::Responses),
+            Some(openai::Api::Chat) => Some(Api::Chat),
+            Some(openai::Api::Auto) | None => None,
+        };
+        let taught = refused.chain(only_by.map(|only_by| Taught::OnlyBy { only_by }));
+        // Each is learnt, also after the first that is new.
+        if taught.filter(|taught| self.catalogue.learn(&model.id, taught.clone())).count() > 0 {
+            let catalogue = self.catalogue.clone();
+            self.tasks.spawn_blocking(move || catalogue.save_lessons());
+        }
+    }
+
+    /// Sees to it that the upstream's list is young enough for somebody who asks for it.
+    ///
+    /// # Errors
+    /// When it is not and the upstream cannot be asked within `patience`.
+    pub async fn refresh(&self, patience: Duration) -> Result<(), Failure> {
+        let account = self.openai.account().await?;
+        if self.catalogue.has_list_of(&account, FRESH) {
+            return Ok(());
+        }
+        self.read(patience).await.map(|_| ())
+    }
+
+    /// Asks the upstream for its list and remembers it.
+    ///
+    /// # Errors
+    /// When it cannot be asked within `patience`.
+    pub async fn read(&self, patience: Duration) -> Result<Reply<Vec<ListedModel>>, Failure> {
+        let terms = Terms { deadline: Instant::now() + patience, news: News::unheard() };
+        let reply = self.openai.models(&terms).await?;
+        let account = self.openai.account().await?;
+        let (catalogue, models) = (self.catalogue.clone(), reply.value.clone());
+        // A failure to write is logged there; there is no other.
+        let _ = self.tasks.spawn_blocking(move || catalogue.keep_list(account, models)).await;
+        Ok(reply)
+    }
+
+    /// Has the list read anew if it is due, nobody does it already, and it did not fail just now.
+    fn renew(&self) {
+        if !self.catalogue.list_is_due() {
+            return;
+        }
+        let Ok(mut not_before) = self.not_before.clone().try_lock_owned() else { return };
+        if not_before.is_some_and(|moment| Instant::now() < moment) {
+            return;
+        }
+        let this = self.clone();
+        self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(async move {
+            let catalogue = this.catalogue.clone();
+            let _ = this.tasks.spawn_blocking(move || catalogue.catch_up()).await;
+            if !this.catalogue.list_is_due() {
+                return;
+            }
+            if let Err(failure) = this.read(UNHURRIED).await {
+                tracing::debug!(%failure, "the upstream's list of models could not be read");
+                *not_before = Some(Instant::now() + PAUSE);
+            }
+        }));
+    }
+}
+
+/// The API by which a model is known to answer, as the client takes it.
+#[must_use]
+pub fn only_by(model: &Resolved) -> Option<openai::Api> {
+    model.only_by().map(|api| match api {
+        Api::Responses => openai::Api::Responses,
+        Api::Chat => openai::Api::Chat,
+    })
+}

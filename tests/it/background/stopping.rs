@@ -1,0 +1,64 @@
+//! What is stopped upstream when nobody waits for it any more, and what is not.
+
+use mcp_openai::{
+    news::News,
+    openai::{Background, Config, OpenAi, Question, Run, Terms},
+};
+
+use super::*;
+use crate::{
+    openai::{config, question, terms},
+    upstream::{Upstream, json as body},
+};
+
+/// Asks, and drops the question once this many events were said; what the upstream was asked for until all is quiet.
+async fn dropped_after(number: usize, drop_it: impl FnOnce(&mcp_openai::news::Feed)) -> Vec<String> {
+    let upstream = Upstream::start([open(&events()[..number]).stall(), body("{}")]).await;
+    let client = OpenAi::build(Config { background: Background::Always, ..config(&upstream) });
+    let (news, feed) = News::channel();
+    news.note_call(json!({}));
+    let (terms, question) = (Terms { news, ..terms() }, Question { run: Run::Background, ..question("Why?") });
+    {
+        let asking = client.ask(&question, &terms);
+        tokio::pin!(asking);
+        while feed.note().is_none() {
+            tokio::select! {
+                _ = &mut asking => unreachable!("it stalls"),
+                () = feed.changed() => {}
+            }
+        }
+        drop_it(&feed);
+    }
+    client.settled().await;
+    upstream.lines()
+}
+
+#[tokio::test]
+async fn c05_a_question_that_is_dropped_is_stopped_upstream() {
+    for events in [1, 2, 5] {
+        let lines = dropped_after(events, |_| {}).await;
+        assert_eq!(lines, ["POST /v1/responses", "POST /v1/responses/resp_1/cancel"]);
+    }
+}
+
+#[tokio::test]
+async fn one_that_was_left_for_another_process_goes_on() {
+    assert_eq!(dropped_after(5, mcp_openai::news::Feed::leave).await, ["POST /v1/responses"]);
+}
+
+/// As the real binary, from a terminal.
+#[cfg(unix)]
+#[tokio::test]
+async fn ctrl_c_stops_the_answer_upstream() {
+    use tokio::io::AsyncReadExt;
+    let upstream = Upstream::start([open(&events()[..5]).stall(), body("{}")]).await;
+    let mut command = crate::cli::mcp_openai(&["ask", "Why?"]);
+    command.env("OPENAI_BASE_URL", upstream.base_url().as_str()).env("MCP_OPENAI_BACKGROUND", "always");
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::null());
+    let mut asking = tokio::process::Command::from(command).kill_on_drop(true).spawn().unwrap();
+    asking.stdout.as_mut().unwrap().read_u8().await.unwrap();
+    let process = asking.id().unwrap().to_string();
+    assert!(tokio::process::Command::new("kill").args(["-INT", &process]).status().await.unwrap().success());
+    assert_eq!(asking.wait().await.unwrap().code(), Some(130));
+    assert_eq!(upstream.lines(), ["POST /v1/responses", "POST /v1/responses/resp_1/cancel"]);
+}

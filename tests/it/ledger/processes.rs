@@ -1,0 +1,109 @@
+//! One budget, many processes: never above it, whatever happens to one of them.
+
+use std::process::{Output, Stdio};
+
+use mcp_openai::{
+    handle::Account,
+    ledger::{Bill, Config, Estimate, Ledger, Request},
+    money::Usd,
+    state::Folder,
+};
+use wiremock::MockServer;
+
+use super::{answering, arrived, response, sent};
+use crate::cli;
+
+/// `ask` as the real binary, at most 700 tokens for an answer: $0.0072 at most.
+fn ask(server: &MockServer, state: &std::path::Path, per_day: &str) -> tokio::process::Command {
+    let mut command = cli::mcp_openai(&["ask", "Why?", "--max-tokens", "700"]);
+    command.env("OPENAI_BASE_URL", server.uri()).env("OPENAI_API_KEY", "sk-test-canary");
+    command.env("MCP_OPENAI_STATE_DIR", state).env("MCP_OPENAI_SPEND_PER_DAY", per_day);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.into()
+}
+
+fn told(output: &Output) -> (i32, String) {
+    let (code, _, err) = cli::told(output);
+    (code, err)
+}
+
+#[tokio::test]
+async fn eight_processes_together_stay_within_a_day() {
+    let server = answering(response()).await;
+    let state = tempfile::tempdir().unwrap();
+    let running: Vec<_> = (0..8).map(|_| ask(&server, state.path(), "0.03").spawn().unwrap()).collect();
+    let mut answered = 0;
+    for process in running {
+        match told(&process.wait_with_output().await.unwrap()) {
+            (0, _) => answered += 1,
+            (1, err) => assert!(err.contains("it resets at 00:00 UTC"), "{err}"),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((answered, sent(&server).await.len()), (4, 4));
+}
+
+#[tokio::test]
+async fn what_a_killed_process_had_set_aside_is_spent() {
+    let server = answering(response().set_delay(std::time::Duration::from_mins(5))).await;
+    let state = tempfile::tempdir().unwrap();
+    let mut killed = ask(&server, state.path(), "0.01").spawn().unwrap();
+    arrived(&server).await;
+    let (code, err) = told(&ask(&server, state.path(), "0.01").output().await.unwrap());
+    assert!(code == 1 && err.contains("$0.0000 is spent and $0.0071 reserved"), "{err}");
+    killed.kill().await.unwrap();
+    let (code, err) = told(&ask(&server, state.path(), "0.01").output().await.unwrap());
+    assert!(code == 1 && err.contains("$0.0071 is spent;"), "{err}");
+}
+
+#[tokio::test]
+async fn many_calls_of_many_ledgers_are_counted_exactly() {
+    let usd = |dollars: f64| Usd::from_dollars(dollars).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let (limit, estimate) = (usd(1.0), usd(0.01));
+    let build = || {
+        let folder = Folder::new(dir.path().join("ledger"));
+        Ledger::build(Config { folder, per_call: None, per_day: Some(limit) })
+    };
+    let account = Account("one".to_owned());
+    let mut calls = tokio::task::JoinSet::new();
+    for number in 0..8_u32 {
+        let (ledger, account) = (build(), account.clone());
+        for call in 0..30_u32 {
+            let (ledger, account) = (ledger.clone(), account.clone());
+            calls.spawn(async move {
+                let client = format!("client {number}");
+                let request =
+                    Request { tool: "ask-openai".into(), model: "m".into(), client, account: account.clone() };
+                let opened = ledger.open(request, Estimate { least: estimate, most: estimate }).await;
+                let stands = ledger.standing(&account).await.unwrap().unwrap();
+                assert!(stands.spent_usd + stands.reserved_usd <= limit, "{stands}");
+                let Ok(mut spend) = opened else { return Usd::ZERO };
+                match call % 4 {
+                    // Given up before it was sent.
+                    0 => Usd::ZERO,
+                    // Given up after.
+                    1 => {
+                        spend.sent();
+                        estimate
+                    }
+                    2 => {
+                        spend.settle(Bill::Nothing).await.unwrap();
+                        Usd::ZERO
+                    }
+                    _ => {
+                        spend.sent();
+                        let cost = usd(0.007);
+                        spend.settle(Bill::Due { usage: None, cost: Some(cost), request_id: None }).await.unwrap();
+                        cost
+                    }
+                }
+            });
+        }
+    }
+    let costs = calls.join_all().await;
+    let stands = build().standing(&account).await.unwrap().unwrap();
+    assert_eq!(stands.spent_usd, costs.into_iter().sum());
+    assert_eq!(stands.reserved_usd, Usd::ZERO);
+    assert!(stands.spent_usd > usd(0.3) && stands.spent_usd <= limit, "{stands}");
+}

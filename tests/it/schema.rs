@@ -1,0 +1,102 @@
+//! ask-openai's schema through MCP: checked before anything is sent, and the answer held to it.
+
+use serde_json::{Value, json};
+use wiremock::{MockServer, ResponseTemplate};
+
+use crate::{
+    ask_openai::{answering, received, response},
+    session::{Session, upstream},
+};
+
+async fn saying(text: &str) -> MockServer {
+    let mut body = response(text);
+    // The default model has no price for cached tokens.
+    body["usage"]["input_tokens_details"]["cached_tokens"] = json!(0);
+    answering(ResponseTemplate::new(200).insert_header("x-request-id", "req_1").set_body_json(body)).await
+}
+
+fn fox() -> Value {
+    json!({
+        "type": "object", "required": ["name", "legs"], "additionalProperties": false,
+        "properties": { "name": { "type": "string" }, "legs": { "type": "integer", "minimum": 1 } }
+    })
+}
+
+async fn ask(server: &MockServer, schema: Value) -> Value {
+    let mut session = Session::start(upstream(&server.uri())).await;
+    session.call("ask-openai", json!({ "query": "Describe a fox.", "schema": schema })).await
+}
+
+#[tokio::test]
+async fn an_answer_that_fits_is_told_as_text_and_as_data() {
+    let answer = "{\"name\": \"Reynard\",\n \"legs\": 4}\n";
+    let result = ask(&saying(answer).await, fox()).await;
+    let told = &result["structuredContent"];
+    assert_eq!((&told["text"], &result["content"][0]["text"]), (&json!(answer), &json!(answer)));
+    assert_eq!((&told["value"], &told["status"]), (&json!({ "name": "Reynard", "legs": 4 }), &json!("complete")));
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_fit_is_told_whole_with_the_reason_and_the_cost() {
+    insta::assert_json_snapshot!(ask(&saying("{\"name\": \"Reynard\", \"legs\": 0}").await, fox()).await);
+    let mut told = Vec::new();
+    for answer in [
+        "A fox has four legs.",
+        "[1]",
+        "{}",
+        "{\"name\": \"Reynard\"",
+        "{\"name\": 7, \"legs\": 4}",
+        "{\"name\": \"Reynard\", \"legs\": 4, \"tail\": 1}",
+    ] {
+        let result = ask(&saying(answer).await, fox()).await;
+        let error = &result["structuredContent"]["error"];
+        assert_eq!((&error["code"], &error["answer"]), (&json!("bad_response"), &json!(answer)));
+        told.push(error["message"].clone());
+    }
+    insta::assert_json_snapshot!(told);
+}
+
+#[tokio::test]
+async fn a_cut_answer_and_a_refusal_are_called_what_they_are() {
+    let mut cut = response("{\"name\": \"Rey");
+    cut["status"] = json!("incomplete");
+    cut["incomplete_details"] = json!({ "reason": "max_output_tokens" });
+    let mut refusal = response("");
+    refusal["output"][0]["content"] = json!([{ "type": "refusal", "refusal": "I do not speak of foxes." }]);
+    let mut told = Vec::new();
+    for body in [cut, refusal] {
+        let server = answering(ResponseTemplate::new(200).set_body_json(body)).await;
+        let result = ask(&server, fox()).await;
+        assert_eq!(result["structuredContent"]["error"]["code"], "bad_response");
+        told.push(result["content"][0]["text"].clone());
+    }
+    insta::assert_json_snapshot!(told);
+}
+
+#[tokio::test]
+async fn i08_a_schema_that_cannot_be_used_is_refused_before_it_costs_anything() {
+    let server = saying("{}").await;
+    let with = |field: Value| json!({ "type": "object", "properties": { "a": field } });
+    let mut told = Vec::new();
+    for schema in [
+        json!("object"),
+        json!({}),
+        json!({ "type": "array" }),
+        json!({ "type": "object", "properties": 5 }),
+        with(json!({ "type": "objekt" })),
+        with(json!({ "$ref": "#/$defs/none" })),
+        with(json!({ "$ref": "https://example.com/schema.json" })),
+        with(json!({ "$ref": "file:///etc/passwd" })),
+        json!({ "type": "object", "$schema": "https://example.com/own" }),
+        with(json!({ "pattern": "(" })),
+        with(json!({ "pattern": "(?=a)b" })),
+        with(json!({ "pattern": "a{1000}{1000}{1000}" })),
+        with(json!({ "description": "x".repeat(100_000) })),
+    ] {
+        let result = ask(&server, schema).await;
+        assert_eq!(result["structuredContent"]["error"]["code"], "invalid_argument", "{result}");
+        told.push(result["content"][0]["text"].clone());
+    }
+    insta::assert_json_snapshot!(told);
+    assert_eq!(received(&server).await.len(), 0);
+}

@@ -1,0 +1,107 @@
+//! The book of calls: what is written down, and how it is told on the command line and as a resource.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use wiremock::MockServer;
+
+use crate::{
+    cli,
+    ledger::{answering, lines, response, session},
+};
+
+/// Two answers of one model, one of a model whose price is not known.
+async fn three_answers(state: &Path) -> crate::session::Session {
+    three_answers_of(&answering(response()).await, state).await
+}
+
+async fn three_answers_of(server: &MockServer, state: &Path) -> crate::session::Session {
+    let mut session = session(server, state, &[]).await;
+    for model in ["gpt-6.2-sol", "gpt-6.2-sol", "gpt-6.1-sol"] {
+        session.call("ask-openai", json!({ "query": "A canary of a prompt", "model": model })).await;
+    }
+    session
+}
+
+fn usage(state: &Path, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = cli::mcp_openai(&[&["usage"], arguments].concat());
+    cli::told(&command.env("MCP_OPENAI_STATE_DIR", state).output().unwrap())
+}
+
+#[tokio::test]
+async fn i07_a_call_is_a_line_without_its_prompt_and_its_key() {
+    let state = tempfile::tempdir().unwrap();
+    three_answers(state.path()).await;
+    let mut lines = lines(state.path());
+    assert!(!json!(lines).to_string().contains("canary"), "{lines:?}");
+    for line in &mut lines {
+        assert!(line["at"].take().as_str().unwrap().ends_with('Z'));
+        assert_eq!(line["account"].take().as_str().unwrap().len(), 16, "a fingerprint, no key");
+    }
+    insta::assert_json_snapshot!([&lines[0], &lines[2]]);
+}
+
+#[tokio::test]
+async fn usage_is_a_table_or_an_object_by_day_model_or_client() {
+    let state = tempfile::tempdir().unwrap();
+    let (code, out, _) = usage(state.path(), &["--since", "2026-01-01"]);
+    assert_eq!((code, out.as_str()), (0, "Nothing was paid since 2026-01-01 (UTC).\n"));
+
+    three_answers(state.path()).await;
+    let book = std::fs::read_dir(state.path().join("ledger")).unwrap().next().unwrap().unwrap().path();
+    let torn = std::fs::read_to_string(&book).unwrap() + "not ours\n\n{\"at\": \"2026-11-";
+    std::fs::write(&book, torn).unwrap();
+    let (code, out, err) = usage(state.path(), &["--by", "model"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    insta::assert_snapshot!(out);
+
+    let (_, out, _) = usage(state.path(), &["--by", "client", "--since", "1d", "--json"]);
+    let mut report: Value = serde_json::from_str(&out).unwrap();
+    report["since"] = "[today]".into();
+    insta::assert_json_snapshot!(report);
+    assert_eq!(usage(state.path(), &["--since", "soon"]).0, 2);
+}
+
+#[tokio::test]
+async fn tokens_beyond_all_counting_spoil_no_sum() {
+    let state = tempfile::tempdir().unwrap();
+    three_answers(state.path()).await;
+    let book = std::fs::read_dir(state.path().join("ledger")).unwrap().next().unwrap().unwrap().path();
+    let absurd = std::fs::read_to_string(&book)
+        .unwrap()
+        .replace("\"input_tokens\":1000", "\"input_tokens\":18446744073709551615");
+    std::fs::write(&book, absurd).unwrap();
+    let (code, out, err) = usage(state.path(), &["--by", "model", "--json"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((&report["total"]["calls"], &report["total"]["input_tokens"]), (&json!(3), &json!(u64::MAX)));
+}
+
+#[tokio::test]
+async fn usage_is_a_resource_that_is_never_stale() {
+    let state = tempfile::tempdir().unwrap();
+    let mut session = three_answers(state.path()).await;
+    let templates = session.request("resources/templates/list", json!({})).await;
+    assert!(templates.to_string().contains("\"usage://summary\""), "{templates}");
+    let read = session.request("resources/read", json!({ "uri": "usage://summary" })).await;
+    assert_eq!(read["contents"][0]["mimeType"], "text/markdown");
+    let today = chrono::Utc::now().date_naive().to_string();
+    insta::assert_snapshot!(read["contents"][0]["text"].as_str().unwrap().replace(&today, "[today]"));
+}
+
+#[tokio::test]
+async fn the_doctor_tells_what_is_left_of_a_budget() {
+    let state = tempfile::tempdir().unwrap();
+    let server = answering(response()).await;
+    three_answers_of(&server, state.path()).await;
+    let mut doctor = cli::mcp_openai(&["doctor", "--json"]);
+    doctor.env("MCP_OPENAI_STATE_DIR", state.path()).env("OPENAI_BASE_URL", server.uri());
+    doctor.env("OPENAI_API_KEY", "sk-test-canary");
+    doctor.env("MCP_OPENAI_SPEND_PER_DAY", "5").env("MCP_OPENAI_SPEND_PER_CALL", "0.50");
+    let (_, out, _) = cli::told(&doctor.output().unwrap());
+    let report: Value = serde_json::from_str(&out).unwrap();
+    let budgets = report["findings"].as_array().unwrap().iter().find(|finding| finding["check"] == "budgets").unwrap();
+    let message = budgets["message"].as_str().unwrap();
+    let start = "a call may cost $0.5000 (spend.per_call); of the day's $5.0000 (spend.per_day) $0.0140 is spent;";
+    assert!(message.starts_with(start), "{message}");
+}
