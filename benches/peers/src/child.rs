@@ -27,18 +27,33 @@ pub struct Surroundings {
     /// The upstream's base URL.
     pub upstream: String,
     home: tempfile::TempDir,
-    /// `answer_within`, where it is not left to the server.
-    patience: Option<&'static str>,
+    /// What is not left to the server.
+    settings: Vec<(&'static str, &'static str)>,
 }
 
 impl Surroundings {
     pub fn of(upstream: String) -> io::Result<Self> {
-        Ok(Self { upstream, home: tempfile::tempdir()?, patience: None })
+        Ok(Self { upstream, home: tempfile::tempdir()?, settings: Vec::new() })
     }
 
     /// The same in a home of its own, where every call that takes longer than a blink becomes a job.
     pub fn hurried(&self) -> io::Result<Self> {
-        Ok(Self { patience: Some("1ms"), ..Self::of(self.upstream.clone())? })
+        self.set("MCP_OPENAI_ANSWER_WITHIN", "1ms")
+    }
+
+    /// The same in a home of its own, with one setting.
+    pub fn set(&self, name: &'static str, value: &'static str) -> io::Result<Self> {
+        Ok(Self { settings: vec![(name, value)], ..self.fresh()? })
+    }
+
+    /// The same in a home of its own.
+    pub fn fresh(&self) -> io::Result<Self> {
+        Self::of(self.upstream.clone())
+    }
+
+    /// How many files of this ending are in the home.
+    pub fn files(&self, extension: &str) -> io::Result<usize> {
+        count(self.home.path(), extension)
     }
 
     fn command(&self, program: &Path) -> Command {
@@ -49,7 +64,7 @@ impl Surroundings {
             .env("OPENAI_BASE_URL", &self.upstream)
             .env("OPENAI_API_KEY", "test")
             .env("MCP_OPENAI_IMAGES_DIR", self.pictures())
-            .envs(self.patience.map(|patience| ("MCP_OPENAI_ANSWER_WITHIN", patience)))
+            .envs(self.settings.iter().copied())
             .env("MCP_OPENAI_MAX_RUNNING", "128")
             .stderr(Stdio::null());
         command
@@ -66,6 +81,19 @@ impl Surroundings {
             result => result,
         }
     }
+}
+
+fn count(folder: &Path, extension: &str) -> io::Result<usize> {
+    let mut files = 0;
+    for entry in std::fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files += count(&path, extension)?;
+        } else if path.extension().is_some_and(|found| found == extension) {
+            files += 1;
+        }
+    }
+    Ok(files)
 }
 
 /// A running child; killed when dropped.

@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use crate::{
     child::Surroundings,
-    measure::{Bench, Rows, calls, jobs, pictures, start},
+    measure::{Bench, Rows, calls, jobs, pictures, shared, start},
 };
 
 mod child;
@@ -24,11 +24,13 @@ mod table;
 
 type Part = fn(&Bench) -> Rows;
 
-const PARTS: [(&str, Part); 7] = [
+const PARTS: [(&str, Part); 9] = [
     ("start", start::start),
     ("latency", calls::latency),
     ("HTTP", calls::http),
     ("throughput", calls::throughput),
+    ("shared state", shared::added),
+    ("conversations", shared::conversations),
     ("pictures", pictures::pictures),
     ("jobs", jobs::jobs),
     ("binary", start::binary_size),

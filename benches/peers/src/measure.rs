@@ -7,6 +7,7 @@ use crate::{child::Surroundings, table::Row};
 pub mod calls;
 pub mod jobs;
 pub mod pictures;
+pub mod shared;
 pub mod start;
 
 /// The programs, and where they run.

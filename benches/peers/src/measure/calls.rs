@@ -133,13 +133,13 @@ impl Bare {
 }
 
 /// Of one round, in seconds.
-struct Latency {
-    p50: f64,
+pub struct Latency {
+    pub p50: f64,
     p99: f64,
 }
 
 impl Latency {
-    fn measure(mut call: impl FnMut() -> Result<()>) -> Result<Self> {
+    pub fn measure(mut call: impl FnMut() -> Result<()>) -> Result<Self> {
         let mut times = Vec::new();
         for _ in 0..CALLS_PER_ROUND {
             times.push(timed(&mut call)?);
