@@ -85,7 +85,7 @@ impl Studio {
     /// Makes one picture for each ticket; an error only if none was made.
     pub async fn make(&self, mut request: Request, tickets: Vec<Ticket>, call: &Call) -> Result<Created, ToolError> {
         call.news.parts(request.n);
-        let spends = self.wait(call, self.afford(&request, call)).await??;
+        let spends = self.wait(call, self.afford(&mut request, call)).await??;
         let pictures = tickets.into_iter().zip(spends).map(|(ticket, spend)| async {
             let painted = self.generate(ticket, spend, &request, call).await?;
             call.news.stage(Stage::Keeping);

@@ -202,9 +202,11 @@ async fn pictures_are_estimated_by_size_and_quality_and_each_is_paid_for() {
         call
     };
     let mut texts = Vec::new();
-    for arguments in
-        [json!({}), json!({ "size": "3840x2160", "quality": "high" }), json!({ "n": 10, "quality": "medium" })]
-    {
+    for arguments in [
+        json!({ "quality": "max" }),
+        json!({ "size": "3840x2160", "quality": "high" }),
+        json!({ "n": 10, "quality": "medium" }),
+    ] {
         texts.push(told(&session.call("create-image", call(arguments)).await));
     }
     insta::assert_snapshot!(texts.join("\n"));
@@ -263,4 +265,24 @@ pub fn lines(state: &Path) -> Vec<Value> {
     let books = files.filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
     let texts: String = books.map(|path| std::fs::read_to_string(path).unwrap()).collect();
     texts.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn a_quality_that_is_left_open_is_the_best_that_the_budget_pays_for() {
+    let server = MockServer::start().await;
+    let picture = crate::create_image::generated(&crate::create_image::picture(64));
+    Mock::given(method("POST")).and(path("/images/generations")).respond_with(picture).mount(&server).await;
+    let asked_for = async |settings: &[(&'static str, &str)]| {
+        let state = tempfile::tempdir().unwrap();
+        let mut session = session(&server, state.path(), settings).await;
+        let made = session.call("create-image", json!({ "prompt": "a fox" })).await["structuredContent"].take();
+        let sent = sent(&server).await.pop().unwrap();
+        json!([sent["quality"], made["quality"], made["warnings"]])
+    };
+    let chosen = |quality: &str| {
+        json!([quality, quality, [format!("`quality` is {quality}: the best, up to high, that the budget pays for.")]])
+    };
+    assert_eq!(asked_for(&[("MCP_OPENAI_SPEND_PER_CALL", "0.50")]).await, chosen("medium"));
+    assert_eq!(asked_for(&[("MCP_OPENAI_SPEND_PER_DAY", "5")]).await, chosen("high"));
+    assert_eq!(asked_for(&[]).await, json!([null, "auto", []]));
 }

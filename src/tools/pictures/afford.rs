@@ -36,11 +36,29 @@ struct Painting<'a> {
 }
 
 impl Studio {
-    /// Sets aside what the pictures of a request may cost, for each its part.
-    pub(super) async fn afford(&self, request: &Request, call: &Call) -> Result<Vec<Spend>, ToolError> {
+    /// Sets aside what the pictures of a request may cost, for each its part. Under a budget a quality that was left open
+    /// becomes the best that it pays for.
+    pub(super) async fn afford(&self, request: &mut Request, call: &Call) -> Result<Vec<Spend>, ToolError> {
         let purse = Purse { ledger: &self.ledger, openai: &self.openai, tool: &request.origin.tool };
-        let spend = purse.open(call, &request.model, &Painting::of(request)).await?;
+        let painting = Painting::of(request);
+        let spend = purse.open(call, &request.model, &painting).await?;
+        if self.ledger.has_budgets()
+            && painting.quality.is_none()
+            && let Some(price) = request.model.price
+            && let Some(quality) = painting.best_for(&price, spend.amount()).map(str::to_owned)
+        {
+            request.choose(quality);
+        }
         Ok(spend.split(NonZeroU32::new(request.n).unwrap_or(NonZeroU32::MIN)))
+    }
+}
+
+impl Request {
+    fn choose(&mut self, quality: String) {
+        self.warnings.push(format!("`quality` is {quality}: the best, up to high, that the budget pays for."));
+        self.quality.clone_from(&quality);
+        self.origin.quality.clone_from(&quality);
+        self.picture.quality = Some(quality);
     }
 }
 
@@ -99,16 +117,29 @@ impl<'a> Painting<'a> {
         qualities
     }
 
-    /// `auto` may be the dearest.
-    fn quality(&self) -> &str {
-        self.quality.or_else(|| self.qualities().first().copied()).unwrap_or("high")
+    /// What may become of a quality that was left open, the dearest first: beyond high nothing is spent unasked.
+    fn open_qualities(&self) -> Vec<&str> {
+        let mut qualities = self.qualities();
+        qualities.retain(|quality| patch(quality) >= patch("high"));
+        qualities
+    }
+
+    /// The best quality, of those that may be chosen, that this much pays for.
+    fn best_for(&self, price: &Price, amount: Usd) -> Option<&str> {
+        let fits = |quality: &&str| self.cost(price, self.size, quality, self.n).is_some_and(|cost| cost <= amount);
+        self.open_qualities().into_iter().find(fits)
     }
 }
 
 impl Costing for Painting<'_> {
     fn estimate(&self, price: &Price) -> Option<Estimate> {
-        let cost = self.cost(price, self.size, self.quality(), self.n)?;
-        Some(Estimate { least: cost, most: cost })
+        let cost = |quality: &str| self.cost(price, self.size, quality, self.n);
+        let open = self.open_qualities();
+        let (cheapest, dearest) = match self.quality {
+            Some(quality) => (quality, quality),
+            None => (open.last().copied().unwrap_or("high"), open.first().copied().unwrap_or("high")),
+        };
+        Some(Estimate { least: cost(cheapest)?, most: cost(dearest)? })
     }
 
     /// The best of what would fit: first of the size asked for, then of the usual one, at last a single picture.
