@@ -110,7 +110,8 @@ pub(super) fn read(folder: &Folder, root: &str) -> io::Result<Option<Conversatio
     Ok(Some(Conversation { root: root.to_owned(), owner, created, entries }))
 }
 
-/// Writes the first turn and the header before it, whole or not at all.
+/// Writes the first turn and the header before it, whole or not at all. Like every turn it is not flushed: a process that
+/// is killed loses nothing, and a disk's pause in every call would be the price of what a power failure may take.
 ///
 /// # Errors
 /// What the operating system says.
@@ -120,7 +121,7 @@ pub(super) fn begin(folder: &Folder, root: &str, owner: Owner, turn: Turn) -> io
     lines.push(b'\n');
     serde_json::to_writer(&mut lines, &entry)?;
     lines.push(b'\n');
-    folder.write(&name(root), &lines)?;
+    folder.replace(&name(root), &lines)?;
     Ok(entry.n)
 }
 
@@ -143,9 +144,6 @@ pub(super) fn append(folder: &Folder, root: &str, parent: u32, turn: Turn) -> io
     serde_json::to_writer(&mut line, &entry)?;
     line.push(b'\n');
     file.write_all(&line)?;
-    // The next one need not wait for the disk.
-    file.unlock()?;
-    file.sync_data()?;
     Ok(Some(entry.n))
 }
 
