@@ -10,7 +10,10 @@ use std::{
 use anyhow::{Context, bail};
 use chrono::{Local, Utc};
 
-use super::{outcome::Printing, table};
+use super::{
+    outcome::Printing,
+    table::{self, List},
+};
 use crate::{
     app::App,
     config::shape::{Raw, Shape, Span},
@@ -41,16 +44,6 @@ enum Action {
     Export(Export),
     /// Remove conversations with all their turns and attachments
     Rm(Rm),
-}
-
-#[derive(Debug, clap::Args)]
-struct List {
-    /// How many
-    #[arg(short, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
-    n: u32,
-    /// Print one JSON object instead of a table
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -8,7 +8,10 @@ use std::{
 use anyhow::bail;
 use chrono::Local;
 
-use super::{outcome::Printing, table};
+use super::{
+    outcome::Printing,
+    table::{self, List},
+};
 use crate::{
     app::App,
     artifact::{Artifact, ArtifactId, Artifacts},
@@ -43,16 +46,6 @@ enum Action {
         #[arg(value_name = "ID", required = true, help = ID)]
         ids: Vec<String>,
     },
-}
-
-#[derive(Debug, clap::Args)]
-struct List {
-    /// How many
-    #[arg(short, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
-    n: u32,
-    /// Print one JSON object instead of a table
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Debug, clap::Args)]

@@ -1,6 +1,17 @@
-//! Rows of text in columns, for a terminal.
+//! Rows of text in columns, for a terminal, and how many of them.
 
 use std::fmt::Write as _;
+
+/// What can be said of a list of what was kept.
+#[derive(Debug, clap::Args)]
+pub struct List {
+    /// How many
+    #[arg(short, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
+    pub n: u32,
+    /// Print one JSON object instead of a table
+    #[arg(long)]
+    pub json: bool,
+}
 
 /// The cells from this column on end alike, as numbers do.
 pub fn align_numbers<const N: usize>(rows: &mut [[String; N]], from: usize) {

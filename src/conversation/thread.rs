@@ -59,7 +59,7 @@ impl Thread {
         let name = file::beside(&self.place.root);
         let kept = self.conversations.off_thread(move |store| {
             let bytes = content.read(0, usize::MAX)?;
-            store.config.folder.write(&name, &bytes)?;
+            store.config.folder.replace(&name, &bytes)?;
             Ok(name)
         });
         kept.await

@@ -224,6 +224,19 @@ async fn a_refused_word_does_not_speak_against_other_words() {
 }
 
 #[tokio::test]
+async fn a_refused_search_is_left_out_at_once_the_next_time() {
+    let server = upstream_refusing("web_search", refusal("tools", "unsupported_parameter"), json!({})).await;
+    let mut session = Session::start(upstream(&server.uri())).await;
+    for attempts in [2, 1] {
+        let ask = json!({ "query": "Why?", "model": "gpt-9", "web_search": true });
+        let result = session.call("ask-openai", ask).await;
+        assert_eq!(result["structuredContent"]["attempts"], attempts, "{result}");
+        let told = warnings(&result);
+        assert!(told.len() == 1 && told[0].contains("`web_search`"), "{told:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_a_refusal_of_a_picture_teaches_is_left_out_too() {
     let server = MockServer::start().await;
     let painting = || Mock::given(method("POST")).and(path("/images/generations"));

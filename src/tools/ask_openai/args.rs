@@ -105,6 +105,8 @@ impl Args {
         let temperature =
             arguments::unless_refused("temperature", temperature, effort.as_deref(), &model, &mut warnings);
         let max_tokens = arguments::unless_refused("max_tokens", max_tokens, None, &model, &mut warnings);
+        let web_search = self.web_search.filter(|wanted| *wanted);
+        let web_search = arguments::unless_refused("web_search", web_search, None, &model, &mut warnings);
 
         let question = Question {
             instructions,
@@ -112,7 +114,7 @@ impl Args {
             max_tokens,
             reasoning_effort: effort,
             verbosity,
-            web_search: if self.web_search == Some(true) { WebSearch::Allowed } else { WebSearch::Off },
+            web_search: if web_search == Some(true) { WebSearch::Allowed } else { WebSearch::Off },
             only_by: upkeep::only_by(&model),
             ..Question::new(model.id.clone(), input)
         };
