@@ -19,47 +19,26 @@ use crate::{
 };
 
 mod account;
-mod answer;
-mod asking;
-mod background;
-mod body;
-mod breaker;
-mod chat;
-mod citations;
 mod client;
-mod complaint;
-mod connection;
-mod error;
-mod events;
-mod fetch;
-mod form;
-mod governor;
-#[cfg(test)]
-mod http2;
+mod failure;
 mod images;
-mod json;
 mod key;
 mod kind;
-mod left_out;
+mod limits;
 mod models;
-mod objection;
-mod payload;
-mod question;
-mod rate_limit;
-mod responses;
-mod retry;
-mod sending;
+mod text;
 mod trail;
-mod turns;
-mod unreached;
-mod upload;
-mod wire;
+mod transport;
 
-pub use background::ResponseNote;
-pub use error::{Billing, Error, Failure, Timer, UnreachableClass};
-pub use question::{Answer, Citation, Exchange, Finish, Form, Part, Question, Run, Strict, WebSearch};
+pub use failure::error::{Billing, Error, Failure, Timer, UnreachableClass};
+pub use text::{
+    background::ResponseNote,
+    question::{Answer, Citation, Exchange, Finish, Form, Part, Question, Run, Strict, WebSearch},
+};
 
 use client::Client;
+use text::{asking, background};
+use transport::{body, fetch};
 
 /// Everything the client needs to know; [`OpenAi::build`] turns it into a client without touching the network.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use http::HeaderName;
 use ring::digest::{Context, SHA256};
 use secrecy::ExposeSecret;
 
-use super::{Config, Key, client::Client, error::Error, key::Held};
+use super::{Config, Key, client::Client, failure::error::Error, key::Held};
 use crate::handle::Account;
 
 impl Client {

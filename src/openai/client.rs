@@ -18,18 +18,24 @@ use url::Url;
 
 use super::{
     Api, Config, Failure, Terms,
-    background::Background,
-    body::{self, Body, Shape},
-    breaker::Breakers,
-    connection::Connection,
-    error::{Billing, Error, Timer, UnreachableClass},
-    governor::Governor,
+    failure::{
+        error::{Billing, Error, Timer, UnreachableClass},
+        objection::Objection,
+    },
     key::{self, Held},
     kind::Kind,
-    objection::Objection,
-    payload::Payload,
-    retry::{self, Bucket, Symptom},
+    limits::{
+        breaker::Breakers,
+        governor::Governor,
+        retry::{self, Bucket, Symptom},
+    },
+    text::background::Background,
     trail::Trail,
+    transport::{
+        body::{self, Body, Shape},
+        connection::Connection,
+        payload::Payload,
+    },
 };
 use crate::{model::ModelId, news::Stage, text};
 

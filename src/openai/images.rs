@@ -8,17 +8,21 @@ use serde_json::Value;
 
 use super::{
     Config, EditTransfer, Picture, PictureRequest, Reply, Terms, Transfer,
-    body::{Body, Place, Shape},
     client::{Answering, Call, Client, Unanswered},
-    complaint::Complaint,
-    error::{Billing, Error},
-    events::Events,
-    fetch::{self, Named},
-    form::{Boundary, Encoding, Form},
-    json::{Json, object},
+    failure::{
+        complaint::Complaint,
+        error::{Billing, Error},
+    },
     kind::Kind,
-    payload::Payload,
-    wire::{Head, Lenient, Text, Usage},
+    transport::{
+        body::{Body, Place, Shape},
+        events::Events,
+        fetch::{self, Named},
+        form::{Boundary, Encoding, Form},
+        json::{Json, object},
+        payload::Payload,
+        wire::{Head, Lenient, Text, Usage},
+    },
 };
 use crate::{
     media::{Encoded, Format},

@@ -7,7 +7,7 @@ use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{io::AsyncReadExt, process::Command, sync::Mutex, time::timeout};
 
-use super::{Key, error::Error};
+use super::{Key, failure::error::Error};
 use crate::text;
 
 /// Files and commands that give no key within this time are given up.

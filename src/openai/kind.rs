@@ -2,7 +2,11 @@
 
 use http::Method;
 
-use super::{body::Speed, error::Billing, governor::Counted, retry::Resend};
+use super::{
+    failure::error::Billing,
+    limits::{governor::Counted, retry::Resend},
+    transport::body::Speed,
+};
 use crate::news::Stage;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

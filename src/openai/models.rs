@@ -4,12 +4,14 @@ use serde::Deserialize;
 
 use super::{
     Reply, Terms,
-    answer::not_json,
     client::{Answering, Call, Client, Unanswered},
-    error::Error,
+    failure::error::Error,
     kind::Kind,
-    payload::Payload,
-    wire::{Lenient, Text},
+    text::answer::not_json,
+    transport::{
+        payload::Payload,
+        wire::{Lenient, Text},
+    },
 };
 use crate::model::{ListedModel, ModelId};
 

@@ -3,7 +3,7 @@
 use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
-use super::{Failure, Meta, RateLimits, Reply, error::Error};
+use super::{Failure, Meta, RateLimits, Reply, failure::error::Error};
 
 pub(super) struct Trail {
     started: Instant,

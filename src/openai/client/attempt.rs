@@ -9,22 +9,26 @@ use url::Url;
 use super::{Call, Client, LONGEST_COMPLAINT};
 use crate::openai::{
     Terms,
-    body::{Body, Shape},
-    complaint::Complaint,
-    connection::Connection,
-    error::{Billing, Error, UnreachableClass},
+    failure::{
+        complaint::Complaint,
+        error::{Billing, Error, UnreachableClass},
+        objection::Objection,
+    },
     key::Held,
     kind::Kind,
-    objection::Objection,
-    payload::Payload,
-    retry::{Advice, Silence, Symptom},
-    sending::{Extent, Sending},
+    limits::retry::{Advice, Silence, Symptom},
     trail::Trail,
-    unreached::{Unreached, host_of, proxy_for},
+    transport::{
+        body::{Body, Shape},
+        connection::Connection,
+        payload::Payload,
+        sending::{Extent, Sending},
+        unreached::{Unreached, host_of, proxy_for},
+    },
 };
 
 /// One attempt: the call as it is sent now.
-pub(super) struct Attempt<'a> {
+pub(crate) struct Attempt<'a> {
     pub call: &'a Call<'a>,
     pub payload: &'a Payload,
     pub url: &'a Url,
@@ -33,14 +37,14 @@ pub(super) struct Attempt<'a> {
 }
 
 /// One attempt that came to nothing.
-pub(super) struct Miss {
+pub(crate) struct Miss {
     pub error: Error,
     pub symptom: Symptom,
     pub remedy: Remedy,
 }
 
 /// What could make the same request succeed at once.
-pub(super) enum Remedy {
+pub(crate) enum Remedy {
     None,
     OtherWay(Objection),
     OtherKey,
@@ -49,7 +53,7 @@ pub(super) enum Remedy {
 }
 
 impl Client {
-    pub(super) async fn attempt(
+    pub(crate) async fn attempt(
         &self,
         attempt: &Attempt<'_>,
         connection: &Connection,

@@ -1,0 +1,6 @@
+//! What failed, and what to do about it.
+
+pub(super) mod complaint;
+pub(super) mod error;
+pub(super) mod left_out;
+pub(super) mod objection;

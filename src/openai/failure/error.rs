@@ -1,0 +1,141 @@
+//! What can go wrong with the upstream. Each variant is named by what the caller can do about it; `Display` is for the
+//! person and the model and holds no secret; sources go to the log.
+
+use std::time::Duration;
+
+use crate::{openai::Meta, text};
+
+/// A failure and what is known of the request that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("{error}")]
+pub struct Failure {
+    pub error: Error,
+    pub meta: Box<Meta>,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("no OpenAI API key is set")]
+    NoApiKey,
+    /// A configured key file or command that gives no key; the text names which and why, never the key.
+    #[error("the API key could not be read: {0}")]
+    KeyUnreadable(String),
+    /// 401. `key_from` names the setting that the key came from.
+    #[error("the upstream does not accept the API key from {key_from}: {message}")]
+    Unauthorized { message: String, key_from: String },
+    #[error("the upstream forbids this: {message}")]
+    Forbidden { message: String },
+    #[error("the upstream does not know this model: {message}")]
+    ModelNotFound { message: String },
+    /// 400, 404, 422 and the like: the request as sent will never do.
+    #[error("the upstream refused the request: {message}")]
+    Refused { message: String },
+    #[error("the request was stopped by moderation: {message}")]
+    Moderated { message: String },
+    #[error("the input is too long for the model: {message}")]
+    ContextTooLong { message: String },
+    /// The upstream's limit, or the user's own cap.
+    #[error("rate limited: {message}")]
+    RateLimited { message: String, retry_after: Option<Duration> },
+    #[error("the account's quota or credit is used up, see its billing page: {message}")]
+    QuotaExhausted { message: String },
+    /// 5xx after the last retry, or the breaker is open.
+    #[error("the upstream is overloaded or failing: {message}")]
+    Overloaded { message: String, retry_after: Option<Duration> },
+    #[error("cannot reach {host}: {class}")]
+    Unreachable { host: String, class: UnreachableClass },
+    #[error("timed out: {timer}{}", billed(*.may_be_billed))]
+    TimedOut { timer: Timer, may_be_billed: Billing },
+    /// The upstream answered something that is no answer.
+    #[error("the upstream's answer cannot be used: {message}{}", billed(*.may_be_billed))]
+    BadResponse { message: String, may_be_billed: Billing },
+    /// A response that was being worked on in the background, and is gone there.
+    #[error("the upstream no longer knows the response {response}, which was being worked on there")]
+    Lost { response: String },
+    /// A file to be sent that cannot be fetched, or not be read while it was sent. Nothing was billed.
+    #[error("what is to be sent cannot be used: {message}")]
+    BadReference { message: String },
+    /// A URL that leads where we do not go.
+    #[error("the address is not allowed: {message}")]
+    UrlNotAllowed { message: String },
+}
+
+/// Whether a failed request may have been charged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Billing {
+    No,
+    Possible,
+}
+
+fn billed(billing: Billing) -> &'static str {
+    match billing {
+        Billing::No => "",
+        Billing::Possible => " (the picture may have been billed; it is not asked for again)",
+    }
+}
+
+/// Which timer ended a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timer {
+    Connect(Duration),
+    FirstByte(Duration),
+    /// The request stood still while it went up.
+    Sending(Duration),
+    Idle(Duration),
+    /// Less than 1 kB/s for 20 s.
+    TooSlow,
+    /// The whole call's deadline.
+    Deadline,
+}
+
+impl std::fmt::Display for Timer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Connect(limit) => {
+                write!(f, "no connection within {} (openai.connect_timeout)", text::duration(*limit))
+            }
+            Self::FirstByte(limit) => {
+                write!(f, "no first byte within {} (openai.first_byte_timeout)", text::duration(*limit))
+            }
+            Self::Sending(limit) => {
+                write!(f, "nothing could be sent for {} (openai.idle_timeout)", text::duration(*limit))
+            }
+            Self::Idle(limit) => write!(f, "nothing came for {} (openai.idle_timeout)", text::duration(*limit)),
+            Self::TooSlow => f.write_str("the answer came slower than 1 kB/s for 20 s"),
+            Self::Deadline => f.write_str("the whole call reached its deadline (timeouts.text or timeouts.image)"),
+        }
+    }
+}
+
+/// Why no connection came about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum UnreachableClass {
+    UnknownHost,
+    Refused,
+    /// Reset, aborted, or closed before an answer.
+    Broken,
+    /// Broken while the request went up.
+    BrokenOff,
+    /// The TLS handshake failed; the text says why (unknown CA, expired, wrong name).
+    Tls(String),
+    /// The proxy, without its credentials, and what it did.
+    Proxy(String),
+    /// Trouble on this side of the wire: no network, no file descriptor left; the text says which.
+    Other(String),
+}
+
+impl std::fmt::Display for UnreachableClass {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::UnknownHost => f.write_str("the host name is unknown"),
+            Self::Refused => f.write_str("the connection was refused"),
+            Self::Broken => f.write_str("the connection broke before an answer came"),
+            Self::BrokenOff => {
+                f.write_str("the connection broke while the files were being sent; fewer or smaller ones may pass")
+            }
+            Self::Tls(why) => write!(f, "the TLS handshake failed ({why})"),
+            Self::Proxy(what) => write!(f, "the proxy failed ({what})"),
+            Self::Other(why) => write!(f, "the connection failed ({why})"),
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! The patience: what is tried again, and how requests are spaced.
+
+pub(super) mod breaker;
+pub(super) mod governor;
+pub(super) mod rate_limit;
+pub(super) mod retry;

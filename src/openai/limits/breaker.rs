@@ -1,0 +1,147 @@
+//! The circuit breaker: after five calls in a row that a model's upstream failed, new calls fail at once, and one probe
+//! after a cool-off finds out whether it is back. Knows no HTTP.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use crate::model::ModelId;
+
+/// Models that are failing at one time, at most: names come from outside.
+const MODELS: usize = 256;
+
+/// The breakers of one upstream, one a model. A model without an entry is well.
+#[derive(Debug, Default)]
+pub(crate) struct Breakers(Mutex<HashMap<ModelId, Breaker>>);
+
+#[derive(Debug)]
+struct Breaker {
+    state: State,
+    /// Why the last call failed.
+    cause: String,
+    cool_off: Duration,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum State {
+    /// Calls pass; so many in a row failed.
+    Closed {
+        failures: u32,
+    },
+    Open {
+        probe_at: Instant,
+    },
+    /// The probe is out. Should it vanish without a result, the next one is due at `probe_at`.
+    Probing {
+        probe_at: Instant,
+    },
+}
+
+/// An open breaker: when a probe is due, and why it opened.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Open {
+    pub wait: Duration,
+    pub cause: String,
+}
+
+impl Breakers {
+    const FAILURES: u32 = 5;
+    const FIRST_COOL_OFF: Duration = Duration::from_secs(10);
+    const LONGEST_COOL_OFF: Duration = Duration::from_mins(1);
+
+    /// Lets a call through, unless the breaker is open.
+    pub(crate) fn pass(&self, model: &ModelId, now: Instant) -> Result<(), Open> {
+        let mut models = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(breaker) = models.get_mut(model) else { return Ok(()) };
+        match breaker.state {
+            State::Closed { .. } => Ok(()),
+            State::Open { probe_at } | State::Probing { probe_at } if now < probe_at => {
+                Err(Open { wait: probe_at - now, cause: breaker.cause.clone() })
+            }
+            State::Open { .. } | State::Probing { .. } => {
+                breaker.state = State::Probing { probe_at: now + breaker.cool_off };
+                Ok(())
+            }
+        }
+    }
+
+    pub(crate) fn succeeded(&self, model: &ModelId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(model);
+    }
+
+    /// Counts a call that failed for good because the upstream is failing.
+    pub(crate) fn failed(&self, model: &ModelId, cause: String, now: Instant) {
+        let mut models = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if models.len() >= MODELS && !models.contains_key(model) {
+            return;
+        }
+        let breaker = models.entry(model.clone()).or_insert(Breaker {
+            state: State::Closed { failures: 0 },
+            cause: String::new(),
+            cool_off: Self::FIRST_COOL_OFF,
+        });
+        breaker.cause = cause;
+        breaker.state = match breaker.state {
+            State::Closed { failures } if failures + 1 < Self::FAILURES => State::Closed { failures: failures + 1 },
+            State::Closed { .. } => State::Open { probe_at: now + breaker.cool_off },
+            // A call that was under way when the breaker opened says nothing new.
+            open @ State::Open { .. } => open,
+            State::Probing { .. } => {
+                breaker.cool_off = (breaker.cool_off * 2).min(Self::LONGEST_COOL_OFF);
+                State::Open { probe_at: now + breaker.cool_off }
+            }
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn open(seconds: u64) -> Open {
+        Open { wait: Duration::from_secs(seconds), cause: "down".to_owned() }
+    }
+
+    #[test]
+    fn u07_opens_after_five_failures_and_one_probe_closes_it() {
+        let breakers = Breakers::default();
+        let model = ModelId::parse("m").unwrap();
+        let other = ModelId::parse("other").unwrap();
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        for _ in 0..5 {
+            assert_eq!(breakers.pass(&model, start), Ok(()));
+            breakers.failed(&model, "down".to_owned(), start);
+        }
+        assert_eq!(breakers.pass(&model, at(3)), Err(open(7)));
+        assert_eq!(breakers.pass(&other, at(3)), Ok(()));
+
+        assert_eq!(breakers.pass(&model, at(10)), Ok(()), "the probe");
+        assert_eq!(breakers.pass(&model, at(10)), Err(open(10)), "only one");
+        breakers.failed(&model, "down".to_owned(), at(11));
+        assert_eq!(breakers.pass(&model, at(11)), Err(open(20)));
+
+        assert_eq!(breakers.pass(&model, at(31)), Ok(()), "the second probe");
+        breakers.succeeded(&model);
+        assert_eq!(breakers.pass(&model, at(31)), Ok(()));
+    }
+
+    #[test]
+    fn u07_the_cool_off_grows_with_each_probe_up_to_a_minute() {
+        let breakers = Breakers::default();
+        let model = ModelId::parse("m").unwrap();
+        let mut now = Instant::now();
+        // So many calls that failed together are one failure of the upstream.
+        (0..50).for_each(|_| breakers.failed(&model, "down".to_owned(), now));
+        for cool_off in [10, 20, 40, 60, 60] {
+            assert_eq!(breakers.pass(&model, now), Err(open(cool_off)));
+            now += Duration::from_secs(cool_off);
+            assert_eq!(breakers.pass(&model, now), Ok(()), "the probe");
+            breakers.failed(&model, "down".to_owned(), now);
+        }
+    }
+}

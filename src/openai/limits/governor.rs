@@ -1,0 +1,354 @@
+//! One governor for one key: our own caps and what the upstream's headers teach hold for all processes of a user
+//! together, without a daemon. Knows no HTTP client.
+//!
+//! In each process callers line up, and only the first holds a place in the shared record, so that processes take turns,
+//! however many callers each has. Processes that are set to different caps share one course of time, in which a place
+//! is as long as the spacing of whoever takes it: each keeps within its own cap, and all together within the largest.
+//! One that has no cap is not counted.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    handle::Account,
+    model::ModelId,
+    news::Stage,
+    openai::{RateLimits, Terms, failure::error::Error},
+    state::Folder,
+};
+
+mod book;
+mod line;
+mod rate;
+mod record;
+
+use book::Book;
+use line::Line;
+use rate::Rate;
+
+/// A reset that is further away is left to the upstream's own 429: its count of what remains is renewed step by step.
+const LONGEST_HOLD: Duration = Duration::from_mins(2);
+
+/// What a request is counted as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Counted {
+    Request,
+    Picture,
+}
+
+#[derive(Debug)]
+pub(crate) struct Governor {
+    requests: Option<Line>,
+    pictures: Option<Line>,
+    book: Book,
+}
+
+/// A call that may have to wait: what it waits for, and how long it can.
+struct Waiting<'a> {
+    what: &'static str,
+    terms: &'a Terms,
+}
+
+impl Governor {
+    pub(crate) fn new(
+        requests_per_minute: Option<NonZeroU32>,
+        images_per_minute: Option<NonZeroU32>,
+        shared: Option<Folder>,
+    ) -> Self {
+        let line = |counted, most: NonZeroU32| Line::new(counted, Rate::per_minute(most));
+        Self {
+            requests: requests_per_minute.map(|most| line(Counted::Request, most)),
+            pictures: images_per_minute.map(|most| line(Counted::Picture, most)),
+            book: Book::new(shared),
+        }
+    }
+
+    /// Waits until a request may be sent; fails at once where that is beyond the deadline.
+    pub(crate) async fn pass(
+        &self,
+        counted: Counted,
+        account: &Account,
+        model: &ModelId,
+        terms: &Terms,
+    ) -> Result<(), Error> {
+        let waiting = Waiting { what: "no requests are left until the upstream's limit resets", terms };
+        while let Some(wait) = self.hold_of(account, model) {
+            waiting.out(wait).await?;
+        }
+        if let Some(line) = &self.pictures
+            && counted == Counted::Picture
+        {
+            line.pass(&self.book, account, &Waiting { what: "limits.images_per_minute, set here", terms }).await?;
+        }
+        if let Some(line) = &self.requests {
+            line.pass(&self.book, account, &Waiting { what: "limits.requests_per_minute, set here", terms }).await?;
+        }
+        Ok(())
+    }
+
+    /// Learns from an answer whether more requests may be sent.
+    pub(crate) async fn learn(&self, account: &Account, model: &ModelId, limits: RateLimits) {
+        match (limits.remaining_requests, limits.reset_requests) {
+            (Some(0), Some(reset)) if reset <= LONGEST_HOLD => {
+                self.book.change(account, |record, now| record.hold(model, now + reset, now)).await;
+            }
+            _ if self.hold_of(account, model).is_some() => {
+                self.book.change(account, |record, _| record.release(model)).await;
+            }
+            _ => {}
+        }
+    }
+
+    /// That limits are not shared with other processes, once, when it is so.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        let why = self.book.trouble()?;
+        Some(format!("Rate limits are not shared with other programs: {why}."))
+    }
+
+    /// Why limits cannot be shared now.
+    pub(crate) async fn unshared(&self, account: &Account) -> Option<String> {
+        self.book.change(account, |_, _| ()).await;
+        self.book.failure()
+    }
+
+    fn hold_of(&self, account: &Account, model: &ModelId) -> Option<Duration> {
+        let (record, now) = self.book.look(account)?;
+        record.hold_of(model, now)
+    }
+}
+
+impl Waiting<'_> {
+    async fn out(&self, wait: Duration) -> Result<(), Error> {
+        self.fits(wait)?;
+        // The shortest sleep takes a millisecond.
+        if !wait.is_zero() {
+            sleep(wait).await;
+        }
+        Ok(())
+    }
+
+    /// Tells of a wait, if the deadline leaves time for it.
+    fn fits(&self, wait: Duration) -> Result<(), Error> {
+        if wait >= self.left() {
+            return Err(self.too_long(wait));
+        }
+        if !wait.is_zero() {
+            self.terms.news.stage(Stage::RateLimited { wait });
+        }
+        Ok(())
+    }
+
+    fn too_long(&self, wait: Duration) -> Error {
+        Error::RateLimited { message: self.what.to_owned(), retry_after: Some(wait) }
+    }
+
+    fn left(&self) -> Duration {
+        self.terms.deadline.saturating_duration_since(Instant::now())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::news::News;
+
+    const PLENTY: Duration = Duration::from_mins(10);
+
+    fn terms(deadline: Duration) -> Terms {
+        Terms { deadline: Instant::now() + deadline, news: News::unheard() }
+    }
+
+    fn account() -> Account {
+        Account("0123456789abcdef".into())
+    }
+
+    fn model() -> ModelId {
+        ModelId::parse("m").unwrap()
+    }
+
+    fn alone(requests: u32, pictures: u32) -> Governor {
+        Governor::new(NonZeroU32::new(requests), NonZeroU32::new(pictures), None)
+    }
+
+    fn sharing(dir: &TempDir, requests: u32) -> Governor {
+        Governor::new(NonZeroU32::new(requests), None, Some(Folder::new(dir.path().join("state"))))
+    }
+
+    fn file(dir: &TempDir) -> std::path::PathBuf {
+        dir.path().join("state").join(format!("{}.rate", account().0))
+    }
+
+    async fn pass(governor: &Governor, counted: Counted, deadline: Duration) -> Result<(), Error> {
+        governor.pass(counted, &account(), &model(), &terms(deadline)).await
+    }
+
+    async fn request(governor: &Governor) -> Result<(), Error> {
+        pass(governor, Counted::Request, Duration::from_secs(2)).await
+    }
+
+    fn none_left(reset: Duration) -> RateLimits {
+        RateLimits { remaining_requests: Some(0), reset_requests: Some(reset), ..RateLimits::default() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_model_without_requests_left_is_held_until_the_reset() {
+        let governor = alone(0, 0);
+        governor.learn(&account(), &model(), none_left(Duration::from_secs(3))).await;
+        let other = ModelId::parse("other").unwrap();
+        let start = Instant::now();
+        governor.pass(Counted::Request, &account(), &other, &terms(PLENTY)).await.unwrap();
+        let refused = request(&governor).await.unwrap_err();
+        assert!(matches!(refused, Error::RateLimited { retry_after: Some(_), .. }), "{refused}");
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        pass(&governor, Counted::Request, PLENTY).await.unwrap();
+        assert!(start.elapsed() >= Duration::from_secs(3));
+
+        governor.learn(&account(), &model(), none_left(Duration::from_secs(3))).await;
+        let some = RateLimits { remaining_requests: Some(1), ..RateLimits::default() };
+        governor.learn(&account(), &model(), some).await;
+        request(&governor).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn our_own_cap_spaces_pictures_and_leaves_texts_alone() {
+        let governor = alone(0, 2);
+        let start = Instant::now();
+        pass(&governor, Counted::Picture, PLENTY).await.unwrap();
+        request(&governor).await.unwrap();
+        assert_eq!(start.elapsed(), Duration::ZERO);
+        pass(&governor, Counted::Picture, PLENTY).await.unwrap();
+        assert_eq!(start.elapsed().as_secs(), 30);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_go_in_the_order_they_came_and_the_hopeless_are_told_at_once() {
+        let (governor, start) = (alone(6, 0), Instant::now());
+        let went = std::sync::Mutex::new(Vec::new());
+        let callers = (0..4).map(|number| {
+            let (governor, went) = (&governor, &went);
+            async move {
+                pass(governor, Counted::Request, PLENTY).await.unwrap();
+                went.lock().unwrap().push((number, start.elapsed().as_secs()));
+            }
+        });
+        let hopeless = async {
+            let refused = pass(&governor, Counted::Request, Duration::from_secs(29)).await.unwrap_err();
+            assert!(matches!(refused, Error::RateLimited { retry_after: Some(_), .. }), "{refused}");
+            assert_eq!(start.elapsed(), Duration::ZERO);
+        };
+        tokio::join!(futures_util::future::join_all(callers), hopeless);
+        assert_eq!(went.into_inner().unwrap(), [(0, 0), (1, 10), (2, 20), (3, 30)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cancelled_caller_gives_its_place_back() {
+        let (governor, start) = (alone(2, 0), Instant::now());
+        request(&governor).await.unwrap();
+        for _ in 0..3 {
+            let waiting = pass(&governor, Counted::Request, PLENTY);
+            tokio::time::timeout(Duration::from_secs(5), waiting).await.unwrap_err();
+        }
+        pass(&governor, Counted::Request, PLENTY).await.unwrap();
+        assert_eq!(start.elapsed().as_secs(), 30);
+    }
+
+    #[tokio::test]
+    async fn processes_share_a_cap_and_what_one_of_them_learnt() {
+        let dir = TempDir::new().unwrap();
+        let (one, other) = (sharing(&dir, 1), sharing(&dir, 1));
+        request(&one).await.unwrap();
+        let refused = request(&other).await.unwrap_err();
+        assert!(
+            matches!(refused, Error::RateLimited { retry_after: Some(wait), .. } if wait > PLENTY / 11),
+            "{refused}"
+        );
+
+        let (one, other) = (sharing(&dir, 0), sharing(&dir, 0));
+        one.learn(&account(), &model(), none_left(Duration::from_secs(30))).await;
+        request(&other).await.unwrap_err();
+        assert_eq!((one.trouble(), other.trouble()), (None, None));
+    }
+
+    /// The place of somebody who was cancelled goes to the next of the same process, when another one stands behind it.
+    #[tokio::test]
+    async fn a_place_that_cannot_be_given_back_is_not_lost() {
+        let dir = TempDir::new().unwrap();
+        let (one, other) = (sharing(&dir, 10), sharing(&dir, 10));
+        for _ in 0..2 {
+            request(&one).await.unwrap();
+        }
+        let mut cancelled = Box::pin(pass(&one, Counted::Request, PLENTY));
+        let mut behind = Box::pin(pass(&other, Counted::Request, PLENTY));
+        assert!(futures_util::poll!(&mut cancelled).is_pending() && futures_util::poll!(&mut behind).is_pending());
+        drop(cancelled);
+        let refused = request(&one).await.unwrap_err();
+        assert!(
+            matches!(refused, Error::RateLimited { retry_after: Some(wait), .. } if wait.as_secs() < 7),
+            "{refused}"
+        );
+    }
+
+    #[tokio::test]
+    async fn without_caps_nothing_is_written() {
+        let dir = TempDir::new().unwrap();
+        let governor = sharing(&dir, 0);
+        request(&governor).await.unwrap();
+        governor.learn(&account(), &model(), RateLimits { remaining_requests: Some(9), ..RateLimits::default() }).await;
+        assert!(!dir.path().join("state").exists());
+    }
+
+    #[tokio::test]
+    async fn p04_a_damaged_record_is_begun_anew() {
+        let dir = TempDir::new().unwrap();
+        request(&sharing(&dir, 1)).await.unwrap();
+        for damage in [&b"x"[..], &[0xff; 4096]] {
+            fs::write(file(&dir), damage).unwrap();
+            request(&sharing(&dir, 1)).await.unwrap();
+            request(&sharing(&dir, 1)).await.unwrap_err();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_removed_record_is_made_again_for_all() {
+        let dir = TempDir::new().unwrap();
+        let (one, other) = (sharing(&dir, 1), sharing(&dir, 1));
+        request(&one).await.unwrap();
+        fs::remove_dir_all(dir.path().join("state")).unwrap();
+        request(&other).await.unwrap();
+        request(&one).await.unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn p02_without_a_folder_each_process_holds_its_own_cap_and_says_so_once() {
+        let dir = TempDir::new().unwrap();
+        fs::write(dir.path().join("state"), "a file where the folder should be").unwrap();
+        let governor = sharing(&dir, 1);
+        request(&governor).await.unwrap();
+        request(&governor).await.unwrap_err();
+        let said = governor.trouble().unwrap();
+        assert!(said.starts_with("Rate limits are not shared with other programs: ") && said.ends_with('.'), "{said}");
+        assert_eq!(governor.trouble(), None);
+        assert!(governor.unshared(&account()).await.is_some());
+    }
+
+    #[tokio::test]
+    async fn a_record_that_is_never_let_go_of_stops_nobody() {
+        let dir = TempDir::new().unwrap();
+        let governor = sharing(&dir, 1);
+        request(&governor).await.unwrap();
+        let stopped = Folder::new(dir.path().join("state")).lock(&format!("{}.rate", account().0)).unwrap();
+        request(&governor).await.unwrap();
+        request(&governor).await.unwrap_err();
+        assert!(governor.trouble().unwrap().contains("does not let go of it"));
+        drop(stopped);
+        tokio::time::pause();
+        tokio::time::advance(Duration::from_secs(10)).await;
+        governor.unshared(&account()).await;
+        assert_eq!(governor.unshared(&account()).await, None);
+    }
+}

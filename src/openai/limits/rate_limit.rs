@@ -1,0 +1,66 @@
+//! The upstream's rate limit on us, read from its headers.
+
+use std::time::Duration;
+
+use http::HeaderMap;
+
+use crate::openai::RateLimits;
+
+impl RateLimits {
+    pub(crate) fn read(headers: &HeaderMap) -> Self {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+        let count = |name: &str| text(name).and_then(|value| value.trim().parse().ok());
+        let time = |name: &str| text(name).and_then(parse_reset);
+        Self {
+            limit_requests: count("x-ratelimit-limit-requests"),
+            remaining_requests: count("x-ratelimit-remaining-requests"),
+            reset_requests: time("x-ratelimit-reset-requests"),
+            limit_tokens: count("x-ratelimit-limit-tokens"),
+            remaining_tokens: count("x-ratelimit-remaining-tokens"),
+            reset_tokens: time("x-ratelimit-reset-tokens"),
+        }
+    }
+}
+
+/// `1s`, `6m0s`, `200ms`, `1h2m3.5s`, or plain seconds.
+fn parse_reset(text: &str) -> Option<Duration> {
+    let mut rest = text.trim();
+    if rest.is_empty() {
+        return None;
+    }
+    let mut total = Duration::ZERO;
+    while !rest.is_empty() {
+        let (number, after) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len()));
+        let (unit, after) = after.split_at(after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len()));
+        let seconds = match unit {
+            "ms" => 1e-3,
+            "s" | "" => 1.0,
+            "m" => 60.0,
+            "h" => 3_600.0,
+            "d" => 86_400.0,
+            _ => return None,
+        };
+        let part = Duration::try_from_secs_f64(number.parse::<f64>().ok()? * seconds).ok()?;
+        total = total.checked_add(part)?;
+        rest = after;
+    }
+    Some(total)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resets_are_read_in_every_shape() {
+        let millis = |text| parse_reset(text).map(|reset| reset.as_millis());
+        assert_eq!(millis("1s"), Some(1_000));
+        assert_eq!(millis("6m0s"), Some(360_000));
+        assert_eq!(millis("200ms"), Some(200));
+        assert_eq!(millis("1h2m3.5s"), Some(3_723_500));
+        assert_eq!(millis("12"), Some(12_000));
+        for nonsense in ["", "s", "1y", "-1s", "1.2.3s", "1e9", "1s x", "99999999999999999999999h"] {
+            assert_eq!(millis(nonsense), None, "{nonsense:?}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Questions and their answers, by the two APIs for text.
+
+pub(super) mod answer;
+pub(super) mod asking;
+pub(super) mod background;
+pub(super) mod chat;
+pub(super) mod citations;
+pub(super) mod question;
+pub(super) mod responses;
+pub(super) mod turns;

@@ -1,0 +1,248 @@
+//! An answer as it is written down: what came is told at once, and what is told is the answer, byte for byte.
+//! Shared by both APIs for text; knows the events of neither.
+
+use http::StatusCode;
+use serde_json::Value;
+
+use super::citations::Citations;
+use crate::{
+    model::ModelId,
+    money::Usage,
+    news::{News, Stage},
+    openai::{
+        Answer, Finish, Reply, Terms,
+        client::{Answering, Client, Unanswered},
+        failure::{
+            complaint::Complaint,
+            error::{Billing, Error},
+            objection::Objection,
+        },
+        transport::{body::Shape, events::Events},
+    },
+    text,
+};
+
+/// A model's name or a reason, in the upstream's own words, is cut to this many characters.
+const WORD: usize = 200;
+
+/// An API for text: how its events and its plain body are read into a [`Draft`].
+pub(crate) trait Dialect {
+    /// Takes the data of one event. Unknown events are nothing.
+    fn take_event(&mut self, data: &str, draft: &mut Draft<'_>) -> Result<Step, Error>;
+
+    /// Takes a whole answer that did not come as events.
+    fn take_body(&mut self, body: &[u8], draft: &mut Draft<'_>) -> Result<(), Error>;
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    More,
+    /// The answer is complete; what may follow does not matter.
+    Done,
+}
+
+/// What is written of an answer.
+pub(crate) struct Draft<'a> {
+    pub text: String,
+    /// The model that answers; the one that was asked until the upstream names it.
+    pub model: String,
+    pub usage: Option<Usage>,
+    /// Set once the upstream has said how it ends.
+    pub finish: Option<Finish>,
+    /// The upstream's name for the response, where it can be continued by it.
+    pub response_id: Option<String>,
+    /// The output as it came, where it is sent again.
+    pub items: Vec<Value>,
+    pub citations: Citations,
+    /// How much of the text was told, in bytes.
+    told: usize,
+    left_out: Vec<String>,
+    objection: Option<Objection>,
+    stage: Option<Stage>,
+    asked: &'a ModelId,
+    news: &'a News,
+}
+
+impl<'a> Draft<'a> {
+    pub(crate) fn new(asked: &'a ModelId, left_out: Vec<String>, news: &'a News) -> Self {
+        Self {
+            text: String::new(),
+            model: asked.as_str().to_owned(),
+            usage: None,
+            finish: None,
+            response_id: None,
+            items: Vec::new(),
+            citations: Citations::default(),
+            told: 0,
+            left_out,
+            objection: None,
+            stage: None,
+            asked,
+            news,
+        }
+    }
+
+    /// The same answer from its beginning: what was told of it is not told again.
+    pub(crate) fn again(&mut self) {
+        let (told, left_out) = (self.told, std::mem::take(&mut self.left_out));
+        *self = Self { told, ..Self::new(self.asked, left_out, self.news) };
+    }
+
+    /// The connection was lost: what comes next is news again.
+    pub(crate) fn pause(&mut self) {
+        self.stage = None;
+    }
+
+    /// Takes up text without what a terminal or a model would obey: what is told and what is kept stay the same.
+    pub(crate) fn write(&mut self, came: &str) {
+        let delta = text::sanitize(came);
+        self.citations.note(came, &delta);
+        if !delta.is_empty() {
+            self.tell(Stage::Writing);
+            self.text.push_str(&delta);
+            let new = self.text.get(self.told..).unwrap_or_default();
+            self.news.delta(new);
+            self.told += new.len();
+        }
+    }
+
+    /// The model works and has not written anything yet.
+    pub(crate) fn think(&mut self) {
+        if self.text.is_empty() {
+            self.tell(Stage::Thinking);
+        }
+    }
+
+    pub(crate) fn search(&mut self) {
+        self.tell(Stage::Searching);
+    }
+
+    /// What a complaint means in place of an answer. As long as nothing was told of one, there may be another way to ask.
+    pub(crate) fn refuse(&mut self, complaint: &Complaint) -> Error {
+        if self.text.is_empty() {
+            self.objection = Objection::read(StatusCode::OK, complaint);
+        }
+        complaint.inside_200()
+    }
+
+    fn tell(&mut self, stage: Stage) {
+        if self.stage.as_ref() != Some(&stage) {
+            self.news.stage(stage.clone());
+            self.stage = Some(stage);
+        }
+    }
+
+    /// The answer that was written.
+    pub(crate) fn done(self) -> Result<Answer, Error> {
+        if self.finish.is_none() && self.text.is_empty() {
+            return Err(unreadable("it holds no text"));
+        }
+        Ok(Answer {
+            text: self.text,
+            model: text::brief(&self.model, WORD),
+            finish: match self.finish {
+                Some(Finish::Other(reason)) => Finish::Other(text::brief(&reason, WORD)),
+                Some(finish) => finish,
+                None => Finish::Stop,
+            },
+            usage: self.usage,
+            left_out: self.left_out,
+            response_id: self.response_id,
+            items: self.items,
+            citations: self.citations.finish(),
+            only_by: None,
+        })
+    }
+}
+
+/// Reads an answer that has begun to its end.
+pub(crate) async fn receive(
+    client: &Client,
+    answering: Answering,
+    dialect: &mut impl Dialect,
+    asked: &ModelId,
+    terms: &Terms,
+) -> Result<Reply<Answer>, Unanswered> {
+    let Answering { mut body, shape, trail, key, left_out } = answering;
+    let mut draft = Draft::new(asked, left_out, &terms.news);
+    let read = match shape {
+        Shape::Json => match body.whole().await {
+            Ok(whole) => dialect.take_body(&whole, &mut draft),
+            Err(error) => Err(error),
+        },
+        Shape::Events => match listen(Events::new(body), dialect, &mut draft).await {
+            Ok(()) => Ok(()),
+            Err(Stopped::Broken(error) | Stopped::Refused(error)) => cut_off(error, &mut draft),
+        },
+    };
+    let objection = draft.objection;
+    let answer = read.and_then(|()| draft.done()).map_err(|error| client.cleaned(error, &key));
+    trail.close(answer).map_err(|failure| match objection {
+        Some(objection) => Unanswered::Objected(objection, failure),
+        None => Unanswered::Failed(failure),
+    })
+}
+
+/// Why no more of an answer comes.
+pub(crate) enum Stopped {
+    /// The connection: the upstream may have more to say.
+    Broken(Error),
+    /// The upstream said so, or said something that cannot be read.
+    Refused(Error),
+}
+
+/// Takes the events of one connection.
+pub(crate) async fn listen(
+    mut events: Events,
+    dialect: &mut impl Dialect,
+    draft: &mut Draft<'_>,
+) -> Result<(), Stopped> {
+    loop {
+        let data = match events.next().await {
+            Ok(Some(data)) => data,
+            Ok(None) if draft.finish.is_some() => return Ok(()),
+            Ok(None) => return Err(Stopped::Broken(unreadable("it ended before its last event"))),
+            Err(error) => return Err(Stopped::Broken(error)),
+        };
+        match take(&data, dialect, draft) {
+            Ok(Step::More) => {}
+            Ok(Step::Done) => break,
+            Err(error) => return Err(Stopped::Refused(error)),
+        }
+    }
+    events.finish().await;
+    Ok(())
+}
+
+/// Some text is an answer, if not a whole one.
+pub(crate) fn cut_off(error: Error, draft: &mut Draft<'_>) -> Result<(), Error> {
+    let why = match &error {
+        Error::TimedOut { timer, .. } => timer.to_string(),
+        Error::BadResponse { message, .. } => message.clone(),
+        _ => return Err(error),
+    };
+    if draft.text.is_empty() {
+        return Err(error);
+    }
+    draft.finish.get_or_insert(Finish::CutOff(why));
+    Ok(())
+}
+
+fn take(data: &str, dialect: &mut impl Dialect, draft: &mut Draft<'_>) -> Result<Step, Error> {
+    match data.trim_ascii() {
+        "[DONE]" => Ok(Step::Done),
+        event if event.starts_with('{') => dialect.take_event(event, draft),
+        // What some proxies send to keep a connection alive.
+        _ => Ok(Step::More),
+    }
+}
+
+/// Text that is not what it should be; nothing of it costs anything more.
+pub(crate) fn unreadable(message: &str) -> Error {
+    Error::BadResponse { message: message.to_owned(), may_be_billed: Billing::No }
+}
+
+/// A JSON value that is no answer, described by its place only: what it says may be anything.
+pub(crate) fn not_json(error: &serde_json::Error) -> Error {
+    unreadable(&format!("it is not the JSON it should be (line {}, column {})", error.line(), error.column()))
+}

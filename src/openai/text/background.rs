@@ -1,0 +1,359 @@
+//! Responses that the upstream works on in its background: they go on without us. A stream that breaks off is gone on
+//! with where it stopped, a response that an earlier process began is read from its beginning, and one that nobody
+//! waits for any more is stopped. Knows nothing of what an answer looks like: that is `responses`.
+//! <https://platform.openai.com/docs/guides/background>
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::task::TaskTracker;
+use url::Url;
+
+use super::answer::{self, Dialect, Draft, Stopped, unreadable};
+use crate::{
+    model::ModelId,
+    news::Stage,
+    openai::{
+        Answer, Api, Config, Failure, Question, Reply, Run, Store, Terms,
+        client::{Answering, Call, Client, Unanswered},
+        failure::{
+            error::{Billing, Error, Timer},
+            objection::Objection,
+        },
+        is_openai,
+        kind::Kind,
+        limits::retry::{self, Resend, Silence, Symptom},
+        trail::Trail,
+        transport::{
+            body::{Body, Shape},
+            events::Events,
+            payload::Payload,
+            wire::{Lenient, Text},
+        },
+    },
+    text,
+};
+
+mod followed;
+
+use followed::Followed;
+
+/// At these efforts, models think for minutes.
+const LONG_EFFORTS: [&str; 3] = ["high", "xhigh", "max"];
+/// Between two looks at a response that cannot be streamed.
+const FIRST_LOOK: Duration = Duration::from_secs(1);
+const LONGEST_LOOK: Duration = Duration::from_secs(10);
+
+/// What the client knows of the upstream's background.
+#[derive(Debug, Default)]
+pub(crate) struct Background {
+    is_absent: AtomicBool,
+    /// Where the upstream is told to stop what nobody waits for.
+    tasks: TaskTracker,
+}
+
+/// All that is needed to read a response that was begun before.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ResponseNote {
+    pub response_id: String,
+    /// Where it is worked on: host, port and path.
+    pub upstream: String,
+    /// The model that was asked.
+    pub model: ModelId,
+    /// Fields that the upstream refused and that were left out.
+    pub left_out: Vec<String>,
+}
+
+/// An upstream without what may be secret in its address.
+pub(crate) fn place(base_url: &Url) -> String {
+    let port = base_url.port_or_known_default().unwrap_or_default();
+    format!("{}:{port}{}", base_url.host_str().unwrap_or_default(), base_url.path().trim_end_matches('/'))
+}
+
+impl Background {
+    /// In the background where it is asked for; by itself, only at OpenAI and at an effort of `high` or more. Never
+    /// where nothing may be left upstream: a response must be kept there to be read again.
+    pub(crate) fn run_for(&self, config: &Config, question: &Question) -> Run {
+        let takes_long = || question.reasoning_effort.as_deref().is_some_and(|effort| LONG_EFFORTS.contains(&effort));
+        let is_wanted = match config.background {
+            crate::openai::Background::Never => false,
+            crate::openai::Background::Always => true,
+            crate::openai::Background::Auto => is_openai(&config.base_url) && takes_long(),
+        };
+        let is_there = !self.is_absent.load(Ordering::Relaxed) && config.api != Api::Chat;
+        if is_wanted && is_there && config.store == Store::Kept { Run::Background } else { Run::Attached }
+    }
+
+    /// Resolves once everything was stopped that nobody waits for.
+    pub(crate) async fn settled(&self) {
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
+    /// The upstream did without: it is not asked again.
+    fn remember_absent(&self) {
+        self.is_absent.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Reads a response that was asked for in the background to its end.
+pub(crate) async fn follow(
+    client: &Arc<Client>,
+    question: &Question,
+    mut answering: Answering,
+    terms: &Terms,
+) -> Result<Reply<Answer>, Failure> {
+    let asked = answering.left_out.len();
+    answering.left_out.retain(|field| field != "background");
+    if answering.left_out.len() < asked {
+        client.background.remember_absent();
+    }
+    let left_out = std::mem::take(&mut answering.left_out);
+    let followed = Followed::new(client, &question.model, left_out.clone(), &terms.news);
+    let draft = Draft::new(&question.model, left_out, &terms.news);
+    let trail = Trail::begin();
+    Reading { client, terms, followed, draft, trail, way: Way::Stream }.read(Some(answering)).await
+}
+
+/// Reads one that was begun before. It is followed from now on: dropped unread, it is stopped upstream, too.
+pub(crate) fn resume<'a>(
+    client: &'a Arc<Client>,
+    response: &'a ResponseNote,
+    terms: &'a Terms,
+) -> impl Future<Output = Result<Reply<Answer>, Failure>> + Send + 'a {
+    let ResponseNote { response_id, model, left_out, .. } = response;
+    let mut followed = Followed::new(client, model, left_out.clone(), &terms.news);
+    followed.begin(response_id);
+    let draft = Draft::new(model, left_out.clone(), &terms.news);
+    Reading { client, terms, followed, draft, trail: Trail::begin(), way: Way::Stream }.read(None)
+}
+
+/// One response on its way, over as many connections as it takes.
+struct Reading<'a> {
+    client: &'a Arc<Client>,
+    terms: &'a Terms,
+    followed: Followed<'a>,
+    draft: Draft<'a>,
+    trail: Trail,
+    way: Way,
+}
+
+/// How it is read when its first connection is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Stream,
+    /// As often as that: for upstreams that do not stream a response twice.
+    Look {
+        every: Duration,
+    },
+}
+
+/// Why a connection did not bring the answer to its end.
+enum Halt {
+    Broken(Error),
+    /// It is still being worked on.
+    Unfinished,
+    /// There is nothing to go on with.
+    Final(Error),
+}
+
+/// What of a response tells whether it has ended.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Standing<'a> {
+    #[serde(borrow)]
+    id: Lenient<Text<'a>>,
+    #[serde(borrow)]
+    status: Lenient<Text<'a>>,
+}
+
+impl Reading<'_> {
+    async fn read(mut self, first: Option<Answering>) -> Result<Reply<Answer>, Failure> {
+        let mut fruitless = 0;
+        let mut next = first;
+        loop {
+            let before = self.followed.taken();
+            let heard = match next.take() {
+                Some(answering) => self.hear(answering).await,
+                None => self.ask_again().await,
+            };
+            let halt = match heard {
+                Ok(()) => return self.done(None),
+                Err(halt) => halt,
+            };
+            let rest = match halt {
+                Halt::Final(error) => Err(error),
+                Halt::Unfinished => self.wait_to_look().await,
+                Halt::Broken(error) if !self.followed.goes_on() => Err(error),
+                Halt::Broken(error) => {
+                    fruitless = if self.followed.taken() > before { 0 } else { fruitless + 1 };
+                    self.wait_to_resume(fruitless, error).await
+                }
+            };
+            if let Err(error) = rest {
+                return self.done(Some(error));
+            }
+        }
+    }
+
+    /// Takes what one connection brings.
+    async fn hear(&mut self, answering: Answering) -> Result<(), Halt> {
+        let Answering { body, shape, trail, key, .. } = answering;
+        self.trail.absorb(trail);
+        let heard = match shape {
+            Shape::Json => self.take_whole(body).await,
+            Shape::Events => match answer::listen(Events::new(body), &mut self.followed, &mut self.draft).await {
+                Ok(()) if self.draft.finish.is_none() => {
+                    Err(Halt::Broken(unreadable("it ended before its last event")))
+                }
+                Ok(()) => Ok(()),
+                Err(Stopped::Broken(error)) => Err(Halt::Broken(error)),
+                Err(Stopped::Refused(error)) => Err(Halt::Final(error)),
+            },
+        };
+        heard.map_err(|halt| match halt {
+            Halt::Broken(error) => Halt::Broken(self.client.cleaned(error, &key)),
+            Halt::Final(error) => Halt::Final(self.client.cleaned(error, &key)),
+            Halt::Unfinished => Halt::Unfinished,
+        })
+    }
+
+    /// Takes a response that came as one piece, if it has ended.
+    async fn take_whole(&mut self, mut body: Body) -> Result<(), Halt> {
+        let json = body.whole().await.map_err(Halt::Broken)?;
+        let Standing { id, status } = serde_json::from_slice(&json).unwrap_or_default();
+        if let (Some(id), Some("queued" | "in_progress")) = (id.text(), status.text()) {
+            self.followed.begin(id);
+            if self.way == Way::Stream {
+                self.way = Way::Look { every: FIRST_LOOK };
+            }
+            self.draft.think();
+            return Err(Halt::Unfinished);
+        }
+        if !self.followed.goes_on() {
+            // It was not even begun there.
+            self.client.background.remember_absent();
+        }
+        self.begin_again();
+        self.followed.take_body(&json, &mut self.draft).map_err(Halt::Final)
+    }
+
+    /// Asks for the response once more: its stream from where it broke off, or how it stands.
+    async fn ask_again(&mut self) -> Result<(), Halt> {
+        if self.way == Way::Stream && self.followed.last().is_none() {
+            self.begin_again();
+        }
+        let path = match self.way {
+            Way::Stream => self.followed.stream_path(),
+            Way::Look { .. } => self.followed.path(),
+        };
+        let Some(path) = path else { return Err(Halt::Final(unreadable("it has no name to ask for it by"))) };
+        let call = Call { kind: Kind::Response, path: &path, model: None, payload: Payload::Nothing };
+        match self.client.send(call, self.terms).await {
+            Ok(answering) => self.hear(answering).await,
+            Err(unanswered) => self.read_refusal(unanswered),
+        }
+    }
+
+    /// Takes it from its beginning; what was told is not told again.
+    fn begin_again(&mut self) {
+        self.draft.again();
+        self.followed.begin_again();
+    }
+
+    fn read_refusal(&mut self, unanswered: Unanswered) -> Result<(), Halt> {
+        let is_unknown =
+            matches!(unanswered, Unanswered::Objected(Objection::NoSuchApi | Objection::UnknownResponse, _));
+        let failure = Failure::from(unanswered);
+        self.trail.count(failure.meta.attempts);
+        Err(match failure.error {
+            Error::Refused { .. } | Error::ModelNotFound { .. } if self.way == Way::Stream => {
+                self.way = Way::Look { every: Duration::ZERO };
+                Halt::Unfinished
+            }
+            Error::Refused { .. } if is_unknown => Halt::Final(self.followed.lost()),
+            Error::TimedOut { timer: Timer::Deadline, .. } => Halt::Final(failure.error),
+            Error::Unreachable { .. }
+            | Error::TimedOut { .. }
+            | Error::Overloaded { .. }
+            | Error::RateLimited { .. }
+            | Error::BadResponse { .. } => Halt::Broken(failure.error),
+            error => Halt::Final(error),
+        })
+    }
+
+    /// Until it is worth while to look again how a response stands: more and more seldom.
+    async fn wait_to_look(&mut self) -> Result<(), Error> {
+        let Way::Look { every } = self.way else { return Ok(()) };
+        self.way = Way::Look { every: more_seldom(every) };
+        self.wait(every).await
+    }
+
+    /// Before the next connection, after so many in a row that brought nothing.
+    async fn wait_to_resume(&mut self, fruitless: u32, broken: Error) -> Result<(), Error> {
+        let symptom = Symptom::Unanswered(Silence::Broken);
+        let wait = match fruitless.checked_sub(1) {
+            Some(retries) => retry::decide(symptom, Resend::Always, retries, rand::random()).unwrap_or_default(),
+            None => Duration::ZERO,
+        };
+        if !self.client.bucket.pay(symptom) {
+            return Err(broken);
+        }
+        self.draft.pause();
+        let cause = text::clip(&broken.to_string(), 120).into_owned();
+        self.terms.news.stage(Stage::Retrying { attempt: self.trail.attempts() + 1, wait, cause });
+        self.wait(wait).await
+    }
+
+    async fn wait(&self, wait: Duration) -> Result<(), Error> {
+        let until = Instant::now() + wait;
+        sleep_until(until.min(self.terms.deadline)).await;
+        if until < self.terms.deadline {
+            return Ok(());
+        }
+        Err(Error::TimedOut { timer: Timer::Deadline, may_be_billed: Billing::No })
+    }
+
+    /// The answer, as far as it came. What was not read to its end is stopped upstream.
+    fn done(mut self, failed: Option<Error>) -> Result<Reply<Answer>, Failure> {
+        let answer = match failed {
+            Some(error) if self.draft.text.is_empty() => Err(error),
+            Some(error) => {
+                let error = match error {
+                    Error::Unreachable { .. }
+                    | Error::Overloaded { .. }
+                    | Error::RateLimited { .. }
+                    | Error::Lost { .. } => {
+                        unreadable(&format!("it broke off, and the rest could not be had ({error})"))
+                    }
+                    error => error,
+                };
+                answer::cut_off(error, &mut self.draft).and_then(|()| self.draft.done())
+            }
+            None => self.draft.done(),
+        };
+        self.trail.close(answer)
+    }
+}
+
+fn more_seldom(every: Duration) -> Duration {
+    (every * 2).clamp(FIRST_LOOK, LONGEST_LOOK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn looks_become_seldom_up_to_ten_seconds() {
+        let waits = std::iter::successors(Some(Duration::ZERO), |every| Some(more_seldom(*every)));
+        assert_eq!(waits.take(7).map(|wait| wait.as_secs()).collect::<Vec<_>>(), [0, 1, 2, 4, 8, 10, 10]);
+    }
+}

@@ -1,0 +1,184 @@
+//! How far a background response was read: its name upstream, and the number of the last event that was taken. As long
+//! as it has not ended and somebody follows it, it goes on; let go of, it is stopped upstream.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::Deserialize;
+use tokio::{runtime::Handle, time::Instant};
+
+use super::{ResponseNote, place};
+use crate::{
+    model::ModelId,
+    news::News,
+    openai::{
+        Store, Terms,
+        client::{Call, Client},
+        failure::error::Error,
+        kind::Kind,
+        text::{
+            answer::{Dialect, Draft, Step},
+            responses::Responses,
+        },
+        transport::{
+            payload::Payload,
+            wire::{Head, Lenient, Text},
+        },
+    },
+};
+
+/// How long the upstream has to take note that a response is to stop.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+pub(super) struct Followed<'a> {
+    client: &'a Arc<Client>,
+    asked: &'a ModelId,
+    left_out: Vec<String>,
+    news: &'a News,
+    responses: Responses,
+    running: Option<Running>,
+    last: Option<u64>,
+    /// Events that brought something.
+    taken: u64,
+}
+
+/// A response that goes on upstream. Dropped, it is stopped there, unless its call was left for another process.
+struct Running {
+    client: Arc<Client>,
+    news: News,
+    id: String,
+}
+
+/// Where an event stands in its stream, and of which response it tells.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Mark<'a> {
+    sequence_number: Lenient<u64>,
+    #[serde(borrow)]
+    response: Lenient<Begun<'a>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Begun<'a> {
+    #[serde(borrow)]
+    id: Lenient<Text<'a>>,
+    background: Lenient<bool>,
+}
+
+impl<'a> Followed<'a> {
+    pub fn new(client: &'a Arc<Client>, asked: &'a ModelId, left_out: Vec<String>, news: &'a News) -> Self {
+        let responses = Responses::new(Store::Kept);
+        Self { client, asked, left_out, news, responses, running: None, last: None, taken: 0 }
+    }
+
+    /// Notes the response's name, so that it can be asked for again, also by another process.
+    pub fn begin(&mut self, id: &str) {
+        if self.running.is_some() || !is_name(id) {
+            return;
+        }
+        let note = ResponseNote {
+            response_id: id.to_owned(),
+            upstream: place(&self.client.config.base_url),
+            model: self.asked.clone(),
+            left_out: self.left_out.clone(),
+        };
+        // Texts always have a form in JSON.
+        self.news.note_response(serde_json::to_value(note).unwrap_or_default());
+        self.running = Some(Running { client: self.client.clone(), news: self.news.clone(), id: id.to_owned() });
+    }
+
+    /// The upstream does not know it any more: there is nothing to stop.
+    pub fn lost(&mut self) -> Error {
+        let response = self.running.as_ref().map(|running| running.id.clone()).unwrap_or_default();
+        self.end();
+        Error::Lost { response }
+    }
+
+    /// Nothing is left to stop.
+    fn end(&mut self) {
+        if let Some(running) = &mut self.running {
+            running.id.clear();
+        }
+        self.running = None;
+    }
+
+    pub fn goes_on(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Forgets what was taken of it.
+    pub fn begin_again(&mut self) {
+        self.responses = Responses::new(Store::Kept);
+        self.last = None;
+    }
+
+    /// Behind the base URL.
+    pub fn path(&self) -> Option<String> {
+        self.running.as_ref().map(|running| format!("responses/{}", running.id))
+    }
+
+    /// The same for what comes after the last event that was taken.
+    pub fn stream_path(&self) -> Option<String> {
+        let after = self.last.map_or_else(String::new, |last| format!("&starting_after={last}"));
+        Some(format!("{}?stream=true{after}", self.path()?))
+    }
+
+    /// The number of the last event that was taken.
+    pub fn last(&self) -> Option<u64> {
+        self.last
+    }
+
+    pub fn taken(&self) -> u64 {
+        self.taken
+    }
+}
+
+impl Dialect for Followed<'_> {
+    fn take_event(&mut self, data: &str, draft: &mut Draft<'_>) -> Result<Step, Error> {
+        let Mark { sequence_number, response } = serde_json::from_str(data).unwrap_or_default();
+        if sequence_number.0.is_some_and(|number| self.last.is_some_and(|last| number <= last)) {
+            return Ok(Step::More);
+        }
+        let head: Head<'_> = serde_json::from_str(data).unwrap_or_default();
+        match (head.kind(), response.0) {
+            ("response.completed" | "response.incomplete" | "response.failed", _) => self.end(),
+            (_, Some(Begun { background: Lenient(Some(false)), .. })) => self.client.background.remember_absent(),
+            (_, Some(Begun { id, .. })) => self.begin(id.text().unwrap_or_default()),
+            _ => {}
+        }
+        let step = self.responses.take_event(data, draft)?;
+        self.last = sequence_number.0.or(self.last);
+        self.taken += 1;
+        Ok(step)
+    }
+
+    fn take_body(&mut self, body: &[u8], draft: &mut Draft<'_>) -> Result<(), Error> {
+        self.end();
+        self.responses.take_body(body, draft)
+    }
+}
+
+/// An id as upstreams make them: it becomes part of an address.
+fn is_name(id: &str) -> bool {
+    (1..=200).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
+}
+
+impl Drop for Running {
+    /// By itself: whoever drops it waits for nothing.
+    fn drop(&mut self) {
+        let Ok(runtime) = Handle::try_current() else { return };
+        if self.id.is_empty() || self.news.is_left() {
+            return;
+        }
+        let (client, path) = (self.client.clone(), format!("responses/{}/cancel", self.id));
+        let tasks = client.background.tasks.clone();
+        let stopping = async move {
+            let terms = Terms { deadline: Instant::now() + STOP_WITHIN, news: News::unheard() };
+            let call = Call { kind: Kind::Text, path: &path, model: None, payload: Payload::Nothing };
+            if client.send(call, &terms).await.is_err() {
+                tracing::warn!("a response that nobody waits for any more could not be stopped upstream");
+            }
+        };
+        tasks.spawn_on(stopping, &runtime);
+    }
+}

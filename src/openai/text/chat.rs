@@ -1,0 +1,164 @@
+//! Chat Completions: `POST /chat/completions`, streamed; the road to compatible servers, so it is read leniently.
+//! <https://platform.openai.com/docs/api-reference/chat>
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    answer::{self, Dialect, Draft, Step, not_json, unreadable},
+    asking::Way,
+    citations::{Annotation, Place},
+};
+use crate::openai::{
+    Answer, Finish, Question, Reply, Terms,
+    client::{Call, Client, Unanswered},
+    failure::{complaint::Complaint, error::Error},
+    kind::Kind,
+    transport::wire::{Lenient, Text, Usage},
+};
+
+mod request;
+
+/// Asks by way of Chat Completions.
+pub(crate) async fn ask(
+    client: &Client,
+    question: &Question,
+    way: Way,
+    terms: &Terms,
+) -> Result<Reply<Answer>, Unanswered> {
+    let (payload, mut left_out) = request::encode(question, way, &client.config);
+    let call = Call { kind: Kind::Text, path: "chat/completions", model: Some(&question.model), payload };
+    let mut answering = client.send(call, terms).await?;
+    answering.left_out.append(&mut left_out);
+    answer::receive(client, answering, &mut Chat, &question.model, terms).await
+}
+
+/// How Chat Completions speaks.
+struct Chat;
+
+/// A chunk of a stream (`delta`) or a whole completion (`message`).
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Completion<'a> {
+    #[serde(borrow)]
+    model: Lenient<Text<'a>>,
+    #[serde(borrow)]
+    choices: Option<Vec<Choice<'a>>>,
+    usage: Lenient<Usage>,
+    error: Option<Value>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Choice<'a> {
+    #[serde(borrow)]
+    delta: Option<Said<'a>>,
+    #[serde(borrow)]
+    message: Option<Said<'a>>,
+    #[serde(borrow)]
+    finish_reason: Lenient<Text<'a>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Said<'a> {
+    #[serde(borrow)]
+    content: Lenient<Content<'a>>,
+    #[serde(borrow)]
+    refusal: Lenient<Text<'a>>,
+    /// The reasoning of compatible servers, under either of its names: told as thinking, not shown.
+    #[serde(borrow)]
+    reasoning: Lenient<Text<'a>>,
+    #[serde(borrow)]
+    reasoning_content: Lenient<Text<'a>>,
+    /// Sources, as OpenAI's search models and `OpenRouter` name them.
+    #[serde(borrow)]
+    annotations: Lenient<Vec<Lenient<Annotation<'a>>>>,
+}
+
+/// A text, or parts of which some are texts.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Content<'a> {
+    Text(#[serde(borrow)] Text<'a>),
+    Parts(#[serde(borrow)] Vec<Part<'a>>),
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Part<'a> {
+    #[serde(borrow)]
+    text: Lenient<Text<'a>>,
+}
+
+impl Dialect for Chat {
+    fn take_event(&mut self, data: &str, draft: &mut Draft<'_>) -> Result<Step, Error> {
+        let chunk: Completion<'_> = serde_json::from_str(data).map_err(|error| not_json(&error))?;
+        take(chunk, draft)?;
+        Ok(Step::More)
+    }
+
+    fn take_body(&mut self, body: &[u8], draft: &mut Draft<'_>) -> Result<(), Error> {
+        let completion: Completion<'_> = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
+        let holds_choice = completion.choices.as_ref().is_some_and(|choices| !choices.is_empty());
+        if !holds_choice && completion.error.is_none() {
+            return Err(unreadable("it holds no choices"));
+        }
+        take(completion, draft)?;
+        draft.finish.get_or_insert(Finish::Stop);
+        Ok(())
+    }
+}
+
+fn take(completion: Completion<'_>, draft: &mut Draft<'_>) -> Result<(), Error> {
+    if let Some(complaint) = completion.error.as_ref().and_then(Complaint::of_error) {
+        return Err(draft.refuse(&complaint));
+    }
+    if let Some(model) = completion.model.text().filter(|model| !model.is_empty() && *model != draft.model) {
+        model.clone_into(&mut draft.model);
+    }
+    if let Some(usage) = completion.usage.0.and_then(Usage::read) {
+        draft.usage = Some(usage);
+    }
+    let Some(choice) = completion.choices.and_then(|choices| choices.into_iter().next()) else { return Ok(()) };
+    if let Some(said) = choice.delta.or(choice.message) {
+        write(said, draft);
+    }
+    if let Some(reason) = choice.finish_reason.text().filter(|reason| !reason.is_empty()) {
+        finish(reason, draft);
+    }
+    Ok(())
+}
+
+fn write(said: Said<'_>, draft: &mut Draft<'_>) {
+    if said.reasoning.text().or(said.reasoning_content.text()).is_some_and(|text| !text.is_empty()) {
+        draft.think();
+    }
+    match said.content.0 {
+        Some(Content::Text(text)) => draft.write(&text),
+        Some(Content::Parts(parts)) => {
+            for part in parts {
+                draft.write(part.text.text().unwrap_or_default());
+            }
+        }
+        None => {}
+    }
+    if let Some(refusal) = said.refusal.text().filter(|refusal| !refusal.is_empty()) {
+        draft.write(refusal);
+        draft.finish = Some(Finish::Refusal);
+    }
+    for annotation in said.annotations.0.into_iter().flatten().filter_map(|annotation| annotation.0) {
+        draft.citations.cite(Place::default(), annotation);
+    }
+}
+
+fn finish(reason: &str, draft: &mut Draft<'_>) {
+    let finish = match reason {
+        "stop" if draft.finish == Some(Finish::Refusal) => Finish::Refusal,
+        "stop" | "eos" => Finish::Stop,
+        "length" => Finish::MaxTokens,
+        "content_filter" => Finish::ContentFilter,
+        other => Finish::Other(other.to_owned()),
+    };
+    draft.finish = Some(finish);
+}

@@ -1,0 +1,187 @@
+//! What is sent to Chat Completions.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::openai::{
+    Config, Part, Question, Store, WebSearch, is_openai,
+    text::{
+        asking::{SCHEMA_NAME, Schema, Thread, Way},
+        turns::{self, Turn},
+    },
+    transport::{
+        json::{Json, Long, Writer, object},
+        payload::Payload,
+    },
+};
+
+#[derive(Serialize)]
+struct Request<'a> {
+    model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    /// OpenAI's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u32>,
+    /// Everybody else's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_effort: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verbosity: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_format: Option<ResponseFormat<'a>>,
+    /// OpenAI's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    web_search_options: Option<WebSearchOptions>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<&'a str>,
+    /// OpenAI's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<bool>,
+    stream: bool,
+    stream_options: StreamOptions,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "json_schema")]
+struct ResponseFormat<'a> {
+    json_schema: Format<'a>,
+}
+
+#[derive(Serialize)]
+struct Format<'a> {
+    name: &'static str,
+    schema: &'a Map<String, Value>,
+    strict: bool,
+}
+
+#[derive(Serialize)]
+struct WebSearchOptions {}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    include_usage: bool,
+}
+
+#[derive(Serialize)]
+struct Message<'a> {
+    role: &'static str,
+    content: Cow<'a, str>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "text")]
+struct TextPart<'a> {
+    text: &'a str,
+}
+
+/// The request, and the caller's names of the fields that it does without: only OpenAI itself has them.
+pub(super) fn encode(question: &Question, way: Way, config: &Config) -> (Payload, Vec<String>) {
+    let is_openai = is_openai(&config.base_url);
+    let max_tokens = question.max_tokens.map(std::num::NonZeroU32::get);
+    let searches = question.web_search == WebSearch::Allowed;
+    let fields = object(&Request {
+        model: question.model.as_str(),
+        temperature: question.temperature,
+        max_completion_tokens: max_tokens.filter(|_| is_openai),
+        max_tokens: max_tokens.filter(|_| !is_openai),
+        reasoning_effort: question.reasoning_effort.as_deref(),
+        verbosity: question.verbosity.as_deref(),
+        response_format: response_format(question, way),
+        web_search_options: (searches && is_openai).then_some(WebSearchOptions {}),
+        service_tier: config.service_tier.as_deref(),
+        store: (is_openai && config.store == Store::Nothing).then_some(false),
+        stream: true,
+        stream_options: StreamOptions { include_usage: true },
+    });
+    let left_out = if searches && !is_openai { vec!["web_search".to_owned()] } else { Vec::new() };
+    (Payload::Json(Json::new(fields).with("messages", messages(question, way))), left_out)
+}
+
+fn response_format(question: &Question, way: Way) -> Option<ResponseFormat<'_>> {
+    let form = question.schema.as_ref().filter(|_| way.schema != Some(Schema::Told))?;
+    let strict = way.schema == Some(Schema::Held);
+    Some(ResponseFormat { json_schema: Format { name: SCHEMA_NAME, schema: &form.schema, strict } })
+}
+
+/// The whole thread: this API keeps none.
+fn messages(question: &Question, way: Way) -> Long {
+    let mut json = Writer::default();
+    let system = way.instructions(question).map(Said::System);
+    let turns = turns::turns(question, Thread::Retold).into_iter().map(Said::Turn);
+    json.list(system.into_iter().chain(turns), write_message);
+    json.finish()
+}
+
+/// What one message says.
+enum Said<'a> {
+    System(Cow<'a, str>),
+    Turn(Turn<'a>),
+}
+
+fn write_message(json: &mut Writer, said: Said<'_>) {
+    match said {
+        Said::System(content) => json.value(&Message { role: "system", content }),
+        Said::Turn(Turn::Assistant(text)) => json.value(&Message { role: "assistant", content: text.into() }),
+        Said::Turn(Turn::User(parts)) => {
+            json.raw(r#"{"role":"user","content":"#);
+            turns::write_content(json, parts, write_part);
+            json.raw("}");
+        }
+        Said::Turn(Turn::Output(item)) => json.value(item),
+    }
+}
+
+fn write_part(json: &mut Writer, part: &Part) {
+    match part {
+        Part::Text(text) => json.value(&TextPart { text }),
+        Part::Picture(picture) => {
+            json.raw(r#"{"type":"image_url","image_url":{"detail":"auto","url":"#);
+            json.data_url(picture.format.media_type(), &picture.content, &picture.name);
+            json.raw("}}");
+        }
+        Part::Document { name, media_type, content } => {
+            json.raw(r#"{"type":"file","file":{"filename":"#);
+            json.value(name);
+            json.raw(r#","file_data":"#);
+            json.data_url(media_type, content, name);
+            json.raw("}}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{model::ModelId, openai::transport::http2};
+
+    #[test]
+    fn only_openai_is_sent_what_only_openai_has() {
+        let question = Question {
+            web_search: WebSearch::Allowed,
+            max_tokens: std::num::NonZeroU32::new(9),
+            ..Question::new(ModelId::parse("m").unwrap(), "Hi".to_owned())
+        };
+        let request = |base_url: &str| {
+            let base_url = base_url.parse().unwrap();
+            let config = Config { base_url, store: Store::Nothing, ..http2::config() };
+            let (payload, left_out) = encode(&question, Way::first(&question, config.api, config.store), &config);
+            let Payload::Json(json) = payload else { panic!("{payload:?}") };
+            (Value::Object(json.fields), left_out)
+        };
+        let (fields, left_out) = request("https://api.openai.com/v1");
+        let expected = json!({"model": "m", "max_completion_tokens": 9, "web_search_options": {}, "store": false,
+            "stream": true, "stream_options": {"include_usage": true}});
+        assert_eq!((fields, left_out.len()), (expected, 0));
+        let (fields, left_out) = request("https://example.com/v1");
+        let expected =
+            json!({"model": "m", "max_tokens": 9, "stream": true, "stream_options": {"include_usage": true}});
+        assert_eq!((fields, left_out), (expected, vec!["web_search".to_owned()]));
+    }
+}

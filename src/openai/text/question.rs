@@ -1,0 +1,166 @@
+//! What a text model can be asked, and what it can answer. Knows no API's form of it.
+
+use std::{num::NonZeroU32, ops::Range};
+
+use serde_json::{Map, Value};
+
+use crate::{
+    media::{Content, Reference},
+    model::ModelId,
+    money::Usage,
+    openai::Api,
+};
+
+/// A question. Fields left `None` are not sent.
+#[derive(Debug, Clone)]
+pub struct Question {
+    pub model: ModelId,
+    /// What is asked, and what is attached to it.
+    pub input: Vec<Part>,
+    /// What was said before, oldest first.
+    pub thread: Vec<Exchange>,
+    pub instructions: Option<String>,
+    pub temperature: Option<f64>,
+    /// Output tokens at most, reasoning included.
+    pub max_tokens: Option<NonZeroU32>,
+    /// The upstream's own word: `none`, `low`, `high` ...
+    pub reasoning_effort: Option<String>,
+    /// The upstream's own word: `low`, `medium`, `high`.
+    pub verbosity: Option<String>,
+    pub web_search: WebSearch,
+    /// The answer is to be JSON of this form.
+    pub schema: Option<Form>,
+    pub run: Run,
+    /// The only API by which the model is known to answer, where that is known.
+    pub only_by: Option<Api>,
+}
+
+/// A piece of what is said to a model.
+#[derive(Debug, Clone)]
+pub enum Part {
+    Text(String),
+    Picture(Reference),
+    /// A document that the upstream reads by itself, such as a PDF.
+    Document {
+        name: String,
+        media_type: &'static str,
+        content: Content,
+    },
+}
+
+/// One turn of a conversation.
+#[derive(Debug, Clone)]
+pub struct Exchange {
+    pub said: Vec<Part>,
+    /// `None` where nothing was answered in words, such as when a picture was made.
+    pub answer: Option<String>,
+    /// The upstream's own name for its response, where the upstream keeps it.
+    pub response_id: Option<String>,
+    /// The output as the upstream gave it, with encrypted reasoning: what is sent again where it keeps nothing.
+    pub items: Vec<Value>,
+}
+
+/// Whether the model may search the web.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum WebSearch {
+    #[default]
+    Off,
+    Allowed,
+}
+
+/// The form of an answer. <https://platform.openai.com/docs/guides/structured-outputs>
+#[derive(Debug, Clone, PartialEq)]
+pub struct Form {
+    /// A JSON Schema.
+    pub schema: Map<String, Value>,
+    pub strict: Strict,
+}
+
+/// Whether the upstream itself holds the answer to the schema: it can for a part of JSON Schema only.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Strict {
+    Held,
+    Asked,
+}
+
+/// How a question is worked on.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub enum Run {
+    /// As long as its connection lasts.
+    #[default]
+    Attached,
+    /// In the upstream's background where it has one: the response goes on without us, and can be read again.
+    /// <https://platform.openai.com/docs/guides/background>
+    Background,
+}
+
+/// An answer, whole or as far as it came.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    pub text: String,
+    /// The model that answered, as the upstream names it.
+    pub model: String,
+    pub finish: Finish,
+    /// `None` where the upstream reports none.
+    pub usage: Option<Usage>,
+    /// Fields that the upstream refused and that were left out of a second try.
+    pub left_out: Vec<String>,
+    /// The upstream's name for the response, where it can be continued by it.
+    pub response_id: Option<String>,
+    /// The output as it came, where the upstream keeps nothing of it: for [`Exchange::items`].
+    pub items: Vec<Value>,
+    pub citations: Vec<Citation>,
+    /// The only API by which the model answers, where this call has found that out.
+    pub only_by: Option<Api>,
+}
+
+/// A source that an answer names: an address on the web, and a title of one line, both fit to show.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Citation {
+    pub title: String,
+    pub url: String,
+    /// Where in the answer's text, in characters: from the first to the one after the last.
+    pub range: Range<usize>,
+}
+
+/// Why an answer ends where it ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finish {
+    /// The model was done.
+    Stop,
+    /// The model declined; the text is its refusal.
+    Refusal,
+    /// Cut by `max_tokens` or the model's own limit.
+    MaxTokens,
+    /// Cut by the content filter.
+    ContentFilter,
+    /// The stream ended too early; the text says why.
+    CutOff(String),
+    /// Incomplete for a reason in the upstream's own word.
+    Other(String),
+}
+
+impl Question {
+    /// The least that OpenAI's Responses take as a bound of output tokens; a lower one is refused.
+    /// <https://platform.openai.com/docs/api-reference/responses/create>
+    pub const LEAST_TOKENS: u32 = 16;
+
+    /// A text and nothing else.
+    #[must_use]
+    pub fn new(model: ModelId, text: String) -> Self {
+        Self {
+            model,
+            input: vec![Part::Text(text)],
+            thread: Vec::new(),
+            instructions: None,
+            temperature: None,
+            max_tokens: None,
+            reasoning_effort: None,
+            verbosity: None,
+            web_search: WebSearch::Off,
+            schema: None,
+            run: Run::Attached,
+            only_by: None,
+        }
+    }
+}

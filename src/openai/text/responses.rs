@@ -1,0 +1,287 @@
+//! The Responses API: `POST /responses`, streamed. <https://platform.openai.com/docs/api-reference/responses>
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::{
+    answer::{self, Dialect, Draft, Step, not_json, unreadable},
+    asking::Way,
+    background,
+    citations::{Annotation, Place},
+};
+use crate::{
+    money,
+    openai::{
+        Answer, Finish, Question, Reply, Run, Store, Terms,
+        client::{Call, Client, Unanswered},
+        failure::{complaint::Complaint, error::Error},
+        kind::Kind,
+        transport::wire::{Head, Lenient, Text, Usage},
+    },
+};
+
+mod request;
+
+/// A response's name is a short word; what is longer is none.
+const LONGEST_ID: usize = 256;
+
+/// Asks by way of Responses.
+pub(crate) async fn ask(
+    client: &Arc<Client>,
+    question: &Question,
+    way: Way,
+    terms: &Terms,
+) -> Result<Reply<Answer>, Unanswered> {
+    let payload = request::encode(question, way, &client.config);
+    let call = Call { kind: Kind::Text, path: "responses", model: Some(&question.model), payload };
+    let answering = client.send(call, terms).await?;
+    let mut reply = match question.run {
+        Run::Background => background::follow(client, question, answering, terms).await.map_err(Unanswered::Failed)?,
+        Run::Attached => {
+            let mut dialect = Responses::new(client.config.store);
+            answer::receive(client, answering, &mut dialect, &question.model, terms).await?
+        }
+    };
+    reply.meta.warnings.extend(request::raised(question));
+    Ok(reply)
+}
+
+/// How Responses speaks.
+pub(crate) struct Responses {
+    store: Store,
+    refusal: Refusal,
+    /// The pieces of output that are done, where the end does not tell them once more.
+    output: Vec<Value>,
+}
+
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Refusal {
+    #[default]
+    None,
+    Seen,
+}
+
+#[derive(Deserialize)]
+struct Delta<'a> {
+    #[serde(rename = "delta", borrow)]
+    text: Text<'a>,
+    #[serde(default)]
+    output_index: Lenient<u64>,
+    #[serde(default)]
+    content_index: Lenient<u64>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Annotated<'a> {
+    #[serde(borrow)]
+    annotation: Lenient<Annotation<'a>>,
+    output_index: Lenient<u64>,
+    content_index: Lenient<u64>,
+}
+
+#[derive(Deserialize)]
+struct Done {
+    item: Value,
+}
+
+#[derive(Deserialize)]
+struct Closing<'a> {
+    #[serde(borrow)]
+    response: Response<'a>,
+}
+
+/// A response object, as far as it concerns an answer.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Response<'a> {
+    #[serde(borrow)]
+    id: Lenient<Text<'a>>,
+    store: Lenient<bool>,
+    #[serde(borrow)]
+    status: Lenient<Text<'a>>,
+    #[serde(borrow)]
+    model: Lenient<Text<'a>>,
+    error: Option<Value>,
+    #[serde(borrow)]
+    incomplete_details: Lenient<IncompleteDetails<'a>>,
+    output: Option<Vec<Value>>,
+    usage: Lenient<Usage>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct IncompleteDetails<'a> {
+    #[serde(borrow)]
+    reason: Lenient<Text<'a>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Item<'a> {
+    #[serde(borrow)]
+    content: Lenient<Vec<Lenient<Part<'a>>>>,
+}
+
+/// `output_text` or `refusal`; parts of other kinds have neither.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Part<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Lenient<Text<'a>>,
+    #[serde(borrow)]
+    text: Lenient<Text<'a>>,
+    #[serde(borrow)]
+    refusal: Lenient<Text<'a>>,
+    #[serde(borrow)]
+    annotations: Lenient<Vec<Lenient<Annotation<'a>>>>,
+}
+
+impl Dialect for Responses {
+    fn take_event(&mut self, data: &str, draft: &mut Draft<'_>) -> Result<Step, Error> {
+        let head: Head<'_> = parse(data)?;
+        match head.kind() {
+            "response.output_text.delta" => write(&parse(data)?, draft),
+            "response.refusal.delta" => {
+                self.refusal = Refusal::Seen;
+                write(&parse(data)?, draft);
+            }
+            "response.output_text.annotation.added" => {
+                let Annotated { annotation, output_index, content_index } = parse(data)?;
+                draft.citations.cite(place(&output_index, &content_index), annotation.0.unwrap_or_default());
+            }
+            "response.output_item.done" => self.output.push(parse::<Done>(data)?.item),
+            "response.completed" | "response.incomplete" | "response.failed" => {
+                self.close(parse::<Closing<'_>>(data)?.response, draft)?;
+                return Ok(Step::Done);
+            }
+            "error" | "" => {
+                if let Some(complaint) = Complaint::of_event(data) {
+                    return Err(draft.refuse(&complaint));
+                }
+            }
+            "response.created" | "response.queued" | "response.in_progress" => draft.think(),
+            other if other.starts_with("response.reasoning") => draft.think(),
+            other if other.starts_with("response.web_search_call.") => draft.search(),
+            _ => {}
+        }
+        Ok(Step::More)
+    }
+
+    fn take_body(&mut self, body: &[u8], draft: &mut Draft<'_>) -> Result<(), Error> {
+        let response: Response<'_> = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
+        if response.output.is_none() && response.status.text().is_none() && response.error.is_none() {
+            return Err(unreadable("it is not a response"));
+        }
+        self.close(response, draft)
+    }
+}
+
+impl Responses {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store, refusal: Refusal::None, output: Vec::new() }
+    }
+
+    /// Takes the finished response. Its text is taken only where none was streamed.
+    fn close(&mut self, response: Response<'_>, draft: &mut Draft<'_>) -> Result<(), Error> {
+        let status = response.status.text().unwrap_or("completed");
+        let complaint = response.error.as_ref().and_then(Complaint::of_error);
+        if status == "failed" || complaint.is_some() {
+            return Err(draft.refuse(&complaint.unwrap_or_default()));
+        }
+        let output = response.output.filter(|output| !output.is_empty());
+        let output = output.unwrap_or_else(|| std::mem::take(&mut self.output));
+        if draft.text.is_empty() {
+            self.write_output(&output, draft);
+        }
+        cite(&output, draft);
+        if let Some(model) = response.model.text() {
+            model.clone_into(&mut draft.model);
+        }
+        draft.usage = response.usage.0.and_then(Usage::read).map(|usage| money::Usage {
+            web_searches: output.iter().filter(|item| is_search(item)).count() as u64,
+            ..usage
+        });
+        let reason = response.incomplete_details.0.unwrap_or_default().reason;
+        draft.finish = Some(match (status, reason.text()) {
+            ("completed", _) if self.refusal == Refusal::Seen => Finish::Refusal,
+            ("completed", _) => Finish::Stop,
+            ("incomplete", Some("max_output_tokens")) => Finish::MaxTokens,
+            ("incomplete", Some("content_filter")) => Finish::ContentFilter,
+            (_, Some(reason)) => Finish::Other(reason.to_owned()),
+            (status, None) => Finish::Other(status.to_owned()),
+        });
+        match self.store {
+            Store::Kept if response.store.0 != Some(false) => draft.response_id = response.id.text().and_then(name),
+            // Half a thought cannot be sent again.
+            Store::Nothing if status == "completed" => draft.items = output,
+            Store::Kept | Store::Nothing => {}
+        }
+        Ok(())
+    }
+
+    fn write_output(&mut self, output: &[Value], draft: &mut Draft<'_>) {
+        for (place, part) in parts(output) {
+            draft.citations.begin(place);
+            match part.kind.text() {
+                Some("output_text") => draft.write(part.text.text().unwrap_or_default()),
+                Some("refusal") => {
+                    self.refusal = Refusal::Seen;
+                    draft.write(part.refusal.text().unwrap_or_default());
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+fn parse<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, Error> {
+    serde_json::from_str(data).map_err(|error| not_json(&error))
+}
+
+fn write(delta: &Delta<'_>, draft: &mut Draft<'_>) {
+    draft.citations.begin(place(&delta.output_index, &delta.content_index));
+    draft.write(&delta.text);
+}
+
+fn place(output: &Lenient<u64>, content: &Lenient<u64>) -> Place {
+    Place { output: output.0.unwrap_or(0), content: content.0.unwrap_or(0) }
+}
+
+/// The parts of all messages.
+fn parts(output: &[Value]) -> impl Iterator<Item = (Place, Part<'_>)> {
+    let items = (0..).zip(output).filter_map(|(number, item)| Some((number, Item::deserialize(item).ok()?.content.0?)));
+    items.flat_map(|(output, parts)| {
+        let parts = (0..).zip(parts).filter_map(|(content, part): (u64, Lenient<Part<'_>>)| Some((content, part.0?)));
+        parts.map(move |(content, part)| (Place { output, content }, part))
+    })
+}
+
+/// Takes the sources from the finished output where it has them, in place of those that were told on the way.
+fn cite(output: &[Value], draft: &mut Draft<'_>) {
+    let cited = parts(output).flat_map(|(place, part)| {
+        part.annotations.0.into_iter().flatten().filter_map(move |annotation| Some((place, annotation.0?)))
+    });
+    let cited: Vec<_> = cited.collect();
+    if !cited.is_empty() {
+        draft.citations.restart();
+    }
+    for (place, annotation) in cited {
+        draft.citations.cite(place, annotation);
+    }
+}
+
+/// A search of the web, which costs; to open a page that it found, or to look for something on it, does not.
+/// <https://platform.openai.com/docs/guides/tools-web-search#output-and-citations>
+fn is_search(item: &Value) -> bool {
+    let action = item.pointer("/action/type").and_then(Value::as_str);
+    item.get("type").and_then(Value::as_str) == Some("web_search_call")
+        && !matches!(action, Some("open_page" | "find_in_page" | "find"))
+}
+
+/// A response's name, if it is fit to be one.
+fn name(id: &str) -> Option<String> {
+    (!id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(|b| b.is_ascii_graphic())).then(|| id.to_owned())
+}

@@ -1,0 +1,179 @@
+//! What is sent to the Responses API.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::openai::{
+    Config, Part, Question, Run, Store, WebSearch,
+    text::{
+        asking::{SCHEMA_NAME, Schema, Thread, Way},
+        turns::{self, Turn},
+    },
+    transport::{
+        json::{Json, Long, Writer, object},
+        payload::Payload,
+    },
+};
+
+#[derive(Serialize)]
+struct Request<'a> {
+    model: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    instructions: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_response_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_output_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning: Option<Reasoning<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    text: Option<TextOptions<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tools: Option<[Tool; 1]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_tier: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    background: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    include: Option<[&'static str; 1]>,
+    stream: bool,
+    stream_options: StreamOptions,
+}
+
+#[derive(Serialize)]
+struct Reasoning<'a> {
+    effort: &'a str,
+}
+
+#[derive(Serialize)]
+struct TextOptions<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    verbosity: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<Format<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "json_schema")]
+struct Format<'a> {
+    name: &'static str,
+    schema: &'a Map<String, Value>,
+    strict: bool,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Tool {
+    WebSearch,
+}
+
+#[derive(Serialize)]
+struct StreamOptions {
+    /// Padding against listeners on the wire; TLS to OpenAI itself needs none, and it doubles the bytes.
+    include_obfuscation: bool,
+}
+
+#[derive(Serialize)]
+struct Said<'a> {
+    role: &'static str,
+    content: &'a str,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "input_text")]
+struct InputText<'a> {
+    text: &'a str,
+}
+
+pub(super) fn encode(question: &Question, way: Way, config: &Config) -> Payload {
+    let is_kept = config.store == Store::Kept;
+    let in_background = question.run == Run::Background;
+    let previous = turns::kept(question).filter(|_| way.thread == Thread::Kept);
+    let fields = object(&Request {
+        model: question.model.as_str(),
+        instructions: way.instructions(question),
+        previous_response_id: previous.map(|(id, _)| id),
+        temperature: question.temperature,
+        max_output_tokens: question.max_tokens.map(|tokens| tokens.get().max(Question::LEAST_TOKENS)),
+        reasoning: question.reasoning_effort.as_deref().map(|effort| Reasoning { effort }),
+        text: text_options(question, way),
+        tools: (question.web_search == WebSearch::Allowed).then_some([Tool::WebSearch]),
+        service_tier: config.service_tier.as_deref(),
+        // What is worked on in the background must be kept, to be read again.
+        store: if in_background { Some(true) } else { (!is_kept).then_some(false) },
+        background: in_background.then_some(true),
+        // What the upstream does not keep, it gives away encrypted, to be sent again.
+        include: (!is_kept).then_some(["reasoning.encrypted_content"]),
+        stream: true,
+        stream_options: StreamOptions { include_obfuscation: false },
+    });
+    Payload::Json(Json::new(fields).with("input", input(question, way.thread)))
+}
+
+/// What the person should know of a bound that is too low to be sent.
+pub(super) fn raised(question: &Question) -> Option<String> {
+    let least = Question::LEAST_TOKENS;
+    let asked = question.max_tokens.filter(|tokens| tokens.get() < least)?;
+    Some(format!("`max_tokens` {asked} was raised to {least}: the Responses API takes no less."))
+}
+
+fn text_options(question: &Question, way: Way) -> Option<TextOptions<'_>> {
+    let verbosity = question.verbosity.as_deref();
+    let format = question.schema.as_ref().filter(|_| way.schema != Some(Schema::Told)).map(|form| Format {
+        name: SCHEMA_NAME,
+        schema: &form.schema,
+        strict: way.schema == Some(Schema::Held),
+    });
+    (verbosity.is_some() || format.is_some()).then_some(TextOptions { verbosity, format })
+}
+
+/// A question that is one text and stands alone is sent as that.
+fn input(question: &Question, thread: Thread) -> Long {
+    let mut json = Writer::default();
+    let turns = turns::turns(question, thread);
+    let text = match turns.as_slice() {
+        [Turn::User(parts)] => turns::as_text(parts),
+        _ => None,
+    };
+    match text {
+        Some(text) => json.value(&text),
+        None => json.list(turns, write_turn),
+    }
+    json.finish()
+}
+
+fn write_turn(json: &mut Writer, turn: Turn<'_>) {
+    match turn {
+        Turn::User(parts) => {
+            json.raw(r#"{"role":"user","content":"#);
+            turns::write_content(json, parts, write_part);
+            json.raw("}");
+        }
+        Turn::Assistant(text) => json.value(&Said { role: "assistant", content: text }),
+        Turn::Output(item) => json.value(item),
+    }
+}
+
+fn write_part(json: &mut Writer, part: &Part) {
+    match part {
+        Part::Text(text) => json.value(&InputText { text }),
+        Part::Picture(picture) => {
+            json.raw(r#"{"type":"input_image","detail":"auto","image_url":"#);
+            json.data_url(picture.format.media_type(), &picture.content, &picture.name);
+            json.raw("}");
+        }
+        Part::Document { name, media_type, content } => {
+            json.raw(r#"{"type":"input_file","filename":"#);
+            json.value(name);
+            json.raw(r#","file_data":"#);
+            json.data_url(media_type, content, name);
+            json.raw("}");
+        }
+    }
+}

@@ -1,0 +1,238 @@
+//! Server-sent events by the WHATWG rules: any line ending, any split, linear time, one event in memory.
+//! Bytes that are no UTF-8 become U+FFFD, as the rules say. Knows nothing of what the events mean.
+//! <https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation>
+
+use std::borrow::Cow;
+
+use bytes::{Buf, Bytes};
+
+use super::body::{Body, Place};
+use crate::openai::failure::error::Error;
+
+/// The events of one body. Only `data` is kept: OpenAI repeats the event's name in it as `type`.
+pub(crate) struct Events {
+    body: Body,
+    decoder: Decoder,
+}
+
+impl Events {
+    pub(crate) fn new(body: Body) -> Self {
+        Self { body, decoder: Decoder::default() }
+    }
+
+    /// The next event's data; `None` at the end of the body. An event without its blank line is dropped, as the rules say.
+    pub(crate) async fn next(&mut self) -> Result<Option<Cow<'_, str>>, Error> {
+        while !self.decoder.reach_event() {
+            if self.decoder.is_between_events() {
+                self.body.restart_pace();
+            }
+            match self.body.chunk().await? {
+                Some(chunk) => self.decoder.feed(chunk),
+                None => return Ok(None),
+            }
+        }
+        Ok(Some(self.decoder.event()))
+    }
+
+    /// Says that the last event is done with, so that nothing large is held until the next.
+    pub(crate) fn rest(&mut self) {
+        self.decoder.rest();
+        self.body.rest();
+    }
+
+    /// Reads on to the end of the body after the last event that matters, so that the connection can be used again.
+    /// Gives what the body held.
+    pub(crate) async fn finish(mut self) -> Place {
+        self.body.finish().await;
+        self.body.into_place()
+    }
+}
+
+#[derive(Default)]
+struct Decoder {
+    /// What was fed and is not yet looked at.
+    chunk: Bytes,
+    /// The beginning of a line whose end has not come.
+    line: Vec<u8>,
+    /// The data lines of the event that is being read, each with its `\n`.
+    data: Vec<u8>,
+    /// The data of the event that was reached.
+    event: Vec<u8>,
+    position: Position,
+}
+
+#[derive(Default, Clone, Copy, PartialEq)]
+enum Position {
+    #[default]
+    Start,
+    /// After a CR: an LF that follows belongs to it.
+    AfterCr,
+    Inside,
+}
+
+impl Decoder {
+    /// Takes the next piece of the body. Only to be called once [`Self::reach_event`] has said that there is no more.
+    fn feed(&mut self, chunk: Bytes) {
+        self.chunk = chunk;
+    }
+
+    fn event(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.event)
+    }
+
+    /// Frees what the event that was reached last took.
+    fn rest(&mut self) {
+        self.event = Vec::new();
+        self.data.shrink_to_fit();
+    }
+
+    fn is_between_events(&self) -> bool {
+        self.line.is_empty() && self.data.is_empty()
+    }
+
+    /// Reads lines up to the end of an event that has data; false when the chunk ends before that.
+    fn reach_event(&mut self) -> bool {
+        while !self.chunk.is_empty() {
+            if self.position == Position::AfterCr {
+                self.position = Position::Inside;
+                if self.chunk.starts_with(b"\n") {
+                    self.chunk.advance(1);
+                    continue;
+                }
+            }
+            let Some(end) = memchr::memchr2(b'\n', b'\r', &self.chunk) else {
+                self.line.extend_from_slice(&self.chunk);
+                self.chunk.clear();
+                return false;
+            };
+            let head = self.chunk.split_to(end);
+            let ending = self.chunk.get_u8();
+            let reached = self.end_line(&head);
+            self.position = if ending == b'\r' { Position::AfterCr } else { Position::Inside };
+            if reached {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Takes a line whose last piece is `head`; true when it ends an event that has data.
+    fn end_line(&mut self, head: &[u8]) -> bool {
+        if self.line.is_empty() {
+            return self.take_line(head);
+        }
+        let mut line = std::mem::take(&mut self.line);
+        line.extend_from_slice(head);
+        if self.data.is_empty() && line.starts_with(b"data: ") {
+            // A line that came in pieces may be a whole picture: moved, not copied.
+            line.drain(..b"data: ".len());
+            line.push(b'\n');
+            self.data = line;
+            return false;
+        }
+        self.take_line(&line)
+    }
+
+    fn take_line(&mut self, line: &[u8]) -> bool {
+        let line = match self.position {
+            Position::Start => line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line),
+            _ => line,
+        };
+        if line.is_empty() {
+            return self.end_event();
+        }
+        let value = match line.strip_prefix(b"data") {
+            Some([]) => &[],
+            Some([b':', b' ', value @ ..] | [b':', value @ ..]) => value,
+            _ => return false,
+        };
+        self.data.extend_from_slice(value);
+        self.data.push(b'\n');
+        false
+    }
+
+    fn end_event(&mut self) -> bool {
+        if self.data.pop().is_none() {
+            return false;
+        }
+        std::mem::swap(&mut self.event, &mut self.data);
+        self.data.clear();
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::*;
+
+    fn decode(chunks: impl IntoIterator<Item = Bytes>) -> Vec<String> {
+        let mut decoder = Decoder::default();
+        let mut events = Vec::new();
+        for chunk in chunks {
+            decoder.feed(chunk);
+            while decoder.reach_event() {
+                events.push(decoder.event().into_owned());
+            }
+        }
+        events
+    }
+
+    fn decode_whole(text: &'static str) -> Vec<String> {
+        decode([Bytes::from_static(text.as_bytes())])
+    }
+
+    #[test]
+    fn u21_line_endings_bom_comments_and_several_data_lines() {
+        assert_eq!(decode_whole("data: a\n\ndata: b\n\n"), ["a", "b"]);
+        assert_eq!(decode_whole("data: a\r\rdata: b\r\r"), ["a", "b"]);
+        assert_eq!(decode_whole("data: a\r\n\r\ndata: b\r\n\r\n"), ["a", "b"]);
+        assert_eq!(decode_whole("\u{FEFF}data: a\n\n"), ["a"]);
+        assert_eq!(decode_whole(": hello\n\nevent: x\nid: 1\ndata:a\ndata:  b\ndata\n\n"), ["a\n b\n"]);
+        assert_eq!(decode_whole("event: ping\n\nretry: 10\n\ndatax: 1\n\n"), [""; 0]);
+        assert_eq!(decode_whole("data: \u{FEFF}a\n\n\u{FEFF}data: b\n\n"), ["\u{FEFF}a"]);
+    }
+
+    #[test]
+    fn u21_an_event_without_its_blank_line_is_dropped() {
+        assert_eq!(decode_whole("data: a\n\ndata: b\n"), ["a"]);
+        assert_eq!(decode_whole("data: a\n\ndata: b"), ["a"]);
+    }
+
+    #[test]
+    fn u21_bytes_that_are_no_utf8_are_replaced() {
+        assert_eq!(decode([Bytes::from_static(b"data: a\xFFb\n\n")]), ["a\u{FFFD}b"]);
+    }
+
+    #[test]
+    fn u22_the_same_for_every_split() {
+        let text = "\u{FEFF}: c\r\ndata: {\"a\":\"\u{1F600}é\"}\r\n\r\ndata: x\rdata:y\r\rdata: z\n\n".as_bytes();
+        let whole = decode([Bytes::from_static(text)]);
+        assert_eq!(whole, ["{\"a\":\"\u{1F600}é\"}", "x\ny", "z"]);
+        for first in 0..text.len() {
+            for second in first..text.len() {
+                let (a, rest) = text.split_at(first);
+                let (b, c) = rest.split_at(second - first);
+                assert_eq!(decode([a, b, c].map(Bytes::copy_from_slice)), whole, "split at {first} and {second}");
+            }
+        }
+        assert_eq!(decode(text.iter().map(|&byte| Bytes::copy_from_slice(&[byte]))), whole);
+    }
+
+    #[test]
+    fn u23_a_huge_event_and_a_million_tiny_ones_take_linear_time() {
+        let start = Instant::now();
+        let mut huge = b"data: ".to_vec();
+        huge.resize(24 << 20, b'x');
+        huge.extend_from_slice(b"\n\n");
+        let pieces = Bytes::from(huge);
+        let events = decode((0..pieces.len()).step_by(1400).map(|at| pieces.slice(at..pieces.len().min(at + 1400))));
+        assert_eq!(events.iter().map(String::len).collect::<Vec<_>>(), [(24 << 20) - 6]);
+
+        let tiny = Bytes::from("data: x\n\n".repeat(1_000_000));
+        assert_eq!(decode([tiny]).len(), 1_000_000);
+        // Quadratic decoding takes minutes; the bound only has to tell the two apart on a busy machine.
+        assert!(start.elapsed() < Duration::from_secs(30), "{:?}", start.elapsed());
+    }
+}

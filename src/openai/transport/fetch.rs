@@ -1,0 +1,310 @@
+//! What lies at an address, fetched under a guard: https to public addresses only, the address that was checked is the one
+//! connected to, each redirect is checked anew, and the key goes nowhere.
+//! No proxy is used: it would resolve the name anew, and connect where nothing was checked.
+//! A local upstream may serve its own pictures: where it names the address, the base URL's own host and port are allowed
+//! as they are.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use bytes::Bytes;
+use http::{StatusCode, header};
+use tokio::time::{Instant, timeout_at};
+use url::{Host, Url};
+
+use super::{
+    body::{Body, Limits, Place, root_cause},
+    connection::{client_builder, not_built},
+    unreached::host_of,
+};
+use crate::openai::{
+    client::Client,
+    failure::error::{Billing, Error, Timer},
+    kind::Kind,
+};
+
+const REDIRECTS: usize = 3;
+
+/// The largest picture that an edit may start from (OpenAI's own limit), and larger than any other file that is sent.
+const LARGEST_REFERENCE: usize = 50 * 1000 * 1000;
+
+/// Who named the address, and what follows from it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Named {
+    /// It is the answer: the picture there may be paid for.
+    ByUpstream,
+    /// It is to be sent with a request: nothing has been sent.
+    ByUser,
+}
+
+/// Fetches what is to be sent with a request.
+pub(crate) async fn download(client: &Client, address: &str, deadline: Instant) -> Result<Bytes, Error> {
+    let (bytes, _) = fetch(client, address, Named::ByUser, deadline).await?;
+    Ok(bytes)
+}
+
+/// Fetches what lies at `address`, and gives its place in memory with it.
+pub(crate) async fn fetch(
+    client: &Client,
+    address: &str,
+    named: Named,
+    deadline: Instant,
+) -> Result<(Bytes, Place), Error> {
+    let mut url = Url::parse(address).map_err(|_| not_allowed("it is no URL"))?;
+    for _ in 0..=REDIRECTS {
+        let response = request(client, &url, named, deadline).await?;
+        if !response.status().is_redirection() {
+            return receive(client, response, named, deadline).await;
+        }
+        url = target(&response, &url).ok_or_else(|| named.unusable("the address redirects to nowhere".to_owned()))?;
+    }
+    Err(named.unusable(format!("the address redirects more than {REDIRECTS} times")))
+}
+
+async fn request(client: &Client, url: &Url, named: Named, deadline: Instant) -> Result<reqwest::Response, Error> {
+    let timeout = client.config.connect_timeout;
+    let mut builder = client_builder(timeout).no_proxy();
+    if named == Named::ByUpstream && is_upstream_itself(url, &client.config.base_url) {
+        if url.scheme() == "http" {
+            builder = builder.tls_certs_only([]);
+        }
+    } else {
+        check(url)?;
+        let addresses = timeout_at(deadline.min(Instant::now() + timeout), resolve(url, named)).await;
+        let addresses = addresses.map_err(|_| named.timed_out(Timer::Connect(timeout)))??;
+        builder = builder.resolve_to_addrs(url.host_str().unwrap_or_default(), &addresses);
+    }
+    let http = builder.build().map_err(|error| not_built(url, &error))?;
+    let first_byte = client.config.first_byte_timeout_text;
+    let (until, timer) = match Instant::now() + first_byte {
+        at if at < deadline => (at, Timer::FirstByte(first_byte)),
+        _ => (deadline, Timer::Deadline),
+    };
+    let sent = timeout_at(until, http.get(url.clone()).send()).await.map_err(|_| named.timed_out(timer))?;
+    sent.map_err(|error| {
+        named.unusable(format!("what lies at {} cannot be fetched ({})", host_of(url), root_cause(&error)))
+    })
+}
+
+async fn receive(
+    client: &Client,
+    response: reqwest::Response,
+    named: Named,
+    deadline: Instant,
+) -> Result<(Bytes, Place), Error> {
+    if response.status() != StatusCode::OK {
+        return Err(named.unusable(format!("the address answers HTTP {}", response.status())));
+    }
+    let mut body = Body::new(response, named.limits(client, deadline));
+    match body.whole().await {
+        Ok(bytes) => Ok((bytes.into(), body.into_place())),
+        Err(Error::BadResponse { message, .. }) => Err(named.unusable(message)),
+        Err(error) => Err(error),
+    }
+}
+
+impl Named {
+    fn limits(self, client: &Client, deadline: Instant) -> Limits {
+        match self {
+            Self::ByUpstream => client.body_limits(Kind::Picture, deadline),
+            // As large as the user's own files, and like them the caller's to hold.
+            Self::ByUser => Limits { max_bytes: LARGEST_REFERENCE, ..client.body_limits(Kind::List, deadline) },
+        }
+    }
+
+    fn billing(self) -> Billing {
+        match self {
+            Self::ByUpstream => Billing::Possible,
+            Self::ByUser => Billing::No,
+        }
+    }
+
+    fn timed_out(self, timer: Timer) -> Error {
+        Error::TimedOut { timer, may_be_billed: self.billing() }
+    }
+
+    fn unusable(self, message: String) -> Error {
+        match self {
+            Self::ByUpstream => Error::BadResponse { message, may_be_billed: Billing::Possible },
+            Self::ByUser => Error::BadReference { message },
+        }
+    }
+}
+
+fn target(response: &reqwest::Response, from: &Url) -> Option<Url> {
+    from.join(response.headers().get(header::LOCATION)?.to_str().ok()?).ok()
+}
+
+fn is_upstream_itself(url: &Url, base: &Url) -> bool {
+    url.origin() == base.origin() && url.origin().is_tuple() && has_no_login(url)
+}
+
+fn has_no_login(url: &Url) -> bool {
+    url.username().is_empty() && url.password().is_none()
+}
+
+/// What can be said without asking the name service.
+fn check(url: &Url) -> Result<(), Error> {
+    if url.scheme() != "https" {
+        return Err(not_allowed("only https is"));
+    }
+    if url.port().is_some() {
+        return Err(not_allowed("only the port 443 is"));
+    }
+    if !has_no_login(url) {
+        return Err(not_allowed("it holds a user name or password"));
+    }
+    Ok(())
+}
+
+/// The addresses of a host, all of them public.
+async fn resolve(url: &Url, named: Named) -> Result<Vec<SocketAddr>, Error> {
+    let addresses: Vec<SocketAddr> = match url.host() {
+        Some(Host::Ipv4(ip)) => vec![(ip, 443).into()],
+        Some(Host::Ipv6(ip)) => vec![(ip, 443).into()],
+        Some(Host::Domain(name)) => match tokio::net::lookup_host((name, 443)).await {
+            Ok(found) => found.collect(),
+            Err(_) => return Err(named.unusable(format!("its host {name} is unknown"))),
+        },
+        None => Vec::new(),
+    };
+    if addresses.is_empty() {
+        return Err(named.unusable("its host has no address".to_owned()));
+    }
+    if addresses.iter().all(|address| is_public(address.ip())) {
+        Ok(addresses)
+    } else {
+        Err(not_allowed("it leads to an address that is not public"))
+    }
+}
+
+fn is_public(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => is_public_v4(ip),
+        IpAddr::V6(ip) => is_public_v6(ip),
+    }
+}
+
+/// <https://www.iana.org/assignments/iana-ipv4-special-registry>
+fn is_public_v4(ip: Ipv4Addr) -> bool {
+    let [a, b, c, _] = ip.octets();
+    let reserved = ip.is_private()
+        || ip.is_loopback()
+        || ip.is_link_local()
+        || ip.is_documentation()
+        || matches!((a, b, c), (0 | 224.., ..) | (100, 64..128, _) | (192, 0, 0) | (192, 88, 99) | (198, 18 | 19, _));
+    !reserved
+}
+
+/// Global unicast only, without the ranges that carry an IPv4 address or lead through a tunnel.
+/// <https://www.iana.org/assignments/iana-ipv6-special-registry>
+fn is_public_v6(ip: Ipv6Addr) -> bool {
+    if let Some(mapped) = ip.to_ipv4_mapped() {
+        return is_public_v4(mapped);
+    }
+    let [first, second, ..] = ip.segments();
+    let global = first & 0xe000 == 0x2000;
+    let special = (first == 0x2001 && (second < 0x200 || second == 0xdb8)) || first == 0x2002 || first == 0x3fff;
+    global && !special
+}
+
+fn not_allowed(why: &str) -> Error {
+    Error::UrlNotAllowed { message: why.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::openai::transport::http2::config;
+
+    #[test]
+    fn u31_i04_public_addresses_only() {
+        let public = ["1.1.1.1", "104.18.7.192", "2606:4700::6812:7c0", "::ffff:8.8.8.8"];
+        let others = [
+            "127.0.0.1",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "0.0.0.0",
+            "100.64.0.1",
+            "198.18.0.1",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "192.0.2.1",
+            "192.0.0.8",
+            "::1",
+            "::",
+            "fe80::1",
+            "fc00::1",
+            "fd00:ec2::254",
+            "ff02::1",
+            "::ffff:127.0.0.1",
+            "::127.0.0.1",
+            "64:ff9b::7f00:1",
+            "2002:7f00:1::",
+            "2001:db8::1",
+            "2001::1",
+            "3fff::1",
+        ];
+        for ip in public {
+            assert!(is_public(ip.parse().unwrap()), "{ip}");
+        }
+        for ip in others {
+            assert!(!is_public(ip.parse().unwrap()), "{ip}");
+        }
+    }
+
+    #[tokio::test]
+    async fn u31_i04_addresses_in_disguise_are_not_allowed() {
+        let disguises = [
+            "http://example.com/a.png",
+            "file:///etc/passwd",
+            "ftp://example.com/",
+            "data:image/png;base64,AAAA",
+            "https://example.com:8443/",
+            "https://user@example.com/",
+            "https://user:pass@example.com/",
+            "https://127.0.0.1/",
+            "https://2130706433/",
+            "https://0x7f.1/",
+            "https://0177.0.0.1/",
+            "https://127.1/",
+            "https://[::1]/",
+            "https://[::ffff:169.254.169.254]/",
+            "https://localhost/",
+        ];
+        for address in disguises {
+            let url = Url::parse(address).unwrap();
+            let allowed = match check(&url) {
+                Ok(()) => resolve(&url, Named::ByUser).await.map(|_| ()),
+                refused => refused,
+            };
+            assert!(matches!(allowed, Err(Error::UrlNotAllowed { .. })), "{address}: {allowed:?}");
+        }
+    }
+
+    /// What comes of an answer to a user's own address.
+    async fn received(status: u16, body: Vec<u8>) -> Result<usize, String> {
+        let head = http::Response::builder().status(status).header("content-type", "image/png");
+        let client = Client::new(config());
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let received = receive(&client, head.body(body).unwrap().into(), Named::ByUser, deadline).await;
+        received.map(|(bytes, _)| bytes.len()).map_err(|error| error.to_string())
+    }
+
+    #[tokio::test]
+    async fn u31_what_a_user_names_is_limited_and_never_billed() {
+        assert_eq!(received(200, vec![0; LARGEST_REFERENCE]).await, Ok(LARGEST_REFERENCE));
+        assert_eq!(
+            received(200, vec![0; LARGEST_REFERENCE + 1]).await.unwrap_err(),
+            "what is to be sent cannot be used: it is longer than 50000000 bytes"
+        );
+        assert_eq!(
+            received(403, Vec::new()).await.unwrap_err(),
+            "what is to be sent cannot be used: the address answers HTTP 403 Forbidden"
+        );
+    }
+}

@@ -1,0 +1,95 @@
+//! What a request carries, and how it looks when it is sent: made anew for each attempt, always as the same bytes.
+
+use http::{StatusCode, header};
+use tokio::sync::watch;
+
+use super::{
+    form::{Encoding, Form},
+    json::{Json, Long},
+    upload::{Part, Progress, Upload},
+};
+use crate::openai::{
+    EditTransfer,
+    failure::{
+        complaint::Complaint,
+        left_out::{self, Reduced},
+    },
+};
+
+#[derive(Debug, Clone)]
+pub(crate) enum Payload {
+    Nothing,
+    Json(Json),
+    /// Sent from where its pictures lie.
+    Form(Form),
+}
+
+impl Payload {
+    /// Puts it into a request. What takes its time to go up can be followed.
+    pub(crate) fn load(&self, request: &mut reqwest::Request) -> Option<watch::Receiver<Progress>> {
+        match self {
+            Self::Nothing => None,
+            Self::Json(json) => match json.whole() {
+                Long::Text(text) => {
+                    *request.body_mut() = Some(text.into());
+                    None
+                }
+                Long::Files(parts) => Some(follow(parts, request)),
+            },
+            Self::Form(form) => {
+                request.headers_mut().insert(header::CONTENT_TYPE, form.content_type());
+                Some(follow(form.parts(), request))
+            }
+        }
+    }
+
+    /// What the upstream may take instead: the same without the field that it does not take, and the caller's name for
+    /// that; or the same as JSON.
+    pub(crate) fn instead(
+        &self,
+        status: StatusCode,
+        complaint: &Complaint,
+        transfer: EditTransfer,
+    ) -> Option<(Self, Option<&'static str>)> {
+        let is_form_refused = status == StatusCode::UNSUPPORTED_MEDIA_TYPE || complaint.speaks_of_the_form();
+        let json = || self.as_json().filter(|_| is_form_refused && transfer == EditTransfer::Auto);
+        self.without(complaint).or_else(|| json().map(|json| (json, None)))
+    }
+
+    /// Without what `complaint` is about, and the caller's name for it; `None` when it is about nothing that may be left
+    /// out.
+    fn without(&self, complaint: &Complaint) -> Option<(Self, Option<&'static str>)> {
+        match self {
+            Self::Nothing => None,
+            Self::Json(json) => {
+                let Reduced { fields, left_out } = left_out::reduce(json.fields.clone(), complaint)?;
+                Some((Self::Json(json.with_fields(fields)), left_out))
+            }
+            Self::Form(form) => {
+                let Reduced { fields, left_out } = left_out::reduce(form.fields.clone(), complaint)?;
+                Some((Self::Form(Form { fields, ..form.clone() }), left_out))
+            }
+        }
+    }
+
+    pub(crate) fn is_json_edit(&self) -> bool {
+        matches!(self, Self::Form(form) if form.encoding == Encoding::Json)
+    }
+
+    /// The same as JSON, where it is a multipart form.
+    fn as_json(&self) -> Option<Self> {
+        match self {
+            Self::Form(form) if form.encoding != Encoding::Json => {
+                Some(Self::Form(Form { encoding: Encoding::Json, ..form.clone() }))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Has the parts sent as the body of the request.
+fn follow(parts: Vec<Part>, request: &mut reqwest::Request) -> watch::Receiver<Progress> {
+    let (upload, progress) = Upload::new(parts);
+    *request.body_mut() = Some(reqwest::Body::wrap(upload));
+    progress
+}

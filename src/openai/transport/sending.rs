@@ -1,0 +1,80 @@
+//! Sends a request and waits for the head of its answer: the first-byte timer runs while nothing has gone up and again
+//! once everything has; in between, the idle timer watches that it moves.
+
+use std::{future::Future, pin::pin, time::Duration};
+
+use tokio::{
+    sync::watch,
+    time::{Instant, sleep_until},
+};
+
+use super::upload::Progress;
+use crate::{
+    news::Stage,
+    openai::{Terms, failure::error::Timer},
+};
+
+/// A request that is followed on its way up, if it takes its time.
+pub(crate) struct Sending<'a> {
+    pub progress: Option<watch::Receiver<Progress>>,
+    pub first_byte: Duration,
+    pub idle: Duration,
+    pub terms: &'a Terms,
+    /// What the upstream does once it has the request.
+    pub then: Stage,
+}
+
+/// How much of a request went up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Extent {
+    Whole,
+    Part,
+}
+
+impl Sending<'_> {
+    /// Waits for what `execute` gives, or for the timer that fires first.
+    pub(crate) async fn wait<T>(&mut self, execute: impl Future<Output = T>) -> Result<T, Timer> {
+        let mut execute = pin!(execute);
+        loop {
+            let (limit, timer) = match self.take_progress() {
+                Some(progress) if progress.handed > 0 && !progress.is_whole() => {
+                    self.terms.news.stage(Stage::Sending { percent: progress.percent() });
+                    (self.idle, Timer::Sending(self.idle))
+                }
+                _ => {
+                    self.terms.news.stage(self.then.clone());
+                    (self.first_byte, Timer::FirstByte(self.first_byte))
+                }
+            };
+            let fires = Instant::now() + limit;
+            let (until, timer) =
+                if self.terms.deadline <= fires { (self.terms.deadline, Timer::Deadline) } else { (fires, timer) };
+            tokio::select! {
+                biased;
+                done = &mut execute => return Ok(done),
+                () = moved(self.progress.as_mut()) => {}
+                () = sleep_until(until) => return Err(timer),
+            }
+        }
+    }
+
+    pub(crate) fn extent(&self) -> Extent {
+        let progress = self.progress.as_ref().map(|progress| *progress.borrow());
+        if progress.is_none_or(Progress::is_whole) { Extent::Whole } else { Extent::Part }
+    }
+
+    fn take_progress(&mut self) -> Option<Progress> {
+        self.progress.as_mut().map(|progress| *progress.borrow_and_update())
+    }
+}
+
+/// Resolves when more has gone up; never where that is not followed, or is over.
+async fn moved(progress: Option<&mut watch::Receiver<Progress>>) {
+    let moved = match progress {
+        Some(progress) => progress.changed().await.is_ok(),
+        None => false,
+    };
+    if !moved {
+        std::future::pending::<()>().await;
+    }
+}

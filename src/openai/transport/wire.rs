@@ -1,0 +1,196 @@
+//! Pieces of OpenAI's JSON that several APIs share, read leniently: a field of an unexpected kind counts as absent.
+
+use std::{borrow::Cow, fmt, ops::Deref};
+
+use bytes::Bytes;
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, IgnoredAny, Visitor},
+};
+
+use crate::money;
+
+/// A request as JSON. Requests are texts and numbers, which always have a form there.
+pub(crate) fn encode(request: &impl Serialize) -> Bytes {
+    serde_json::to_vec(request).unwrap_or_default().into()
+}
+
+/// A text that borrows from the JSON wherever it stands there without escapes. (serde's own `Cow` always copies inside
+/// an `Option`, which for a picture is megabytes.)
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Text<'a>(Cow<'a, str>);
+
+impl Deref for Text<'_> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Borrowing;
+
+        impl<'de> Visitor<'de> for Borrowing {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text")
+            }
+
+            fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+
+        deserializer.deserialize_str(Borrowing)
+    }
+}
+
+/// A field that counts as absent when it is `null` or of another kind than expected.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Lenient<T>(pub Option<T>);
+
+impl<T> Default for Lenient<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Maybe<T> {
+            As(T),
+            Other(IgnoredAny),
+        }
+        Ok(match Maybe::deserialize(deserializer)? {
+            Maybe::As(value) => Self(Some(value)),
+            Maybe::Other(IgnoredAny) => Self(None),
+        })
+    }
+}
+
+impl Lenient<Text<'_>> {
+    pub(crate) fn text(&self) -> Option<&str> {
+        self.0.as_deref()
+    }
+}
+
+/// What an event is, by its own `type`.
+#[derive(Deserialize, Default)]
+pub(crate) struct Head<'a> {
+    #[serde(rename = "type", default, borrow)]
+    kind: Lenient<Text<'a>>,
+}
+
+impl Head<'_> {
+    pub(crate) fn kind(&self) -> &str {
+        self.kind.text().unwrap_or_default()
+    }
+}
+
+/// `usage` of Responses and Images (input, output) and of Chat Completions (prompt, completion).
+#[derive(Debug, Deserialize, Default)]
+#[serde(default)]
+pub(crate) struct Usage {
+    input_tokens: Lenient<u64>,
+    prompt_tokens: Lenient<u64>,
+    output_tokens: Lenient<u64>,
+    completion_tokens: Lenient<u64>,
+    input_tokens_details: Lenient<InputDetails>,
+    prompt_tokens_details: Lenient<InputDetails>,
+    output_tokens_details: Lenient<OutputDetails>,
+    completion_tokens_details: Lenient<OutputDetails>,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(default)]
+struct InputDetails {
+    cached_tokens: Lenient<u64>,
+    image_tokens: Lenient<u64>,
+}
+
+#[derive(Debug, Deserialize, Default)]
+#[serde(default)]
+struct OutputDetails {
+    reasoning_tokens: Lenient<u64>,
+}
+
+impl Usage {
+    /// `None` where nothing was counted.
+    pub(crate) fn read(self) -> Option<money::Usage> {
+        let input = self.input_tokens.0.or(self.prompt_tokens.0);
+        let output = self.output_tokens.0.or(self.completion_tokens.0);
+        if input.is_none() && output.is_none() {
+            return None;
+        }
+        let input_details = self.input_tokens_details.0.or(self.prompt_tokens_details.0).unwrap_or_default();
+        let output_details = self.output_tokens_details.0.or(self.completion_tokens_details.0).unwrap_or_default();
+        Some(money::Usage {
+            input_tokens: input.unwrap_or(0),
+            cached_tokens: input_details.cached_tokens.0.unwrap_or(0),
+            image_input_tokens: input_details.image_tokens.0.unwrap_or(0),
+            output_tokens: output.unwrap_or(0),
+            reasoning_tokens: output_details.reasoning_tokens.0.unwrap_or(0),
+            web_searches: 0,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Deserialize, Default)]
+    #[serde(default)]
+    struct Item<'a> {
+        #[serde(borrow)]
+        text: Option<Text<'a>>,
+        #[serde(borrow)]
+        lenient: Lenient<Text<'a>>,
+    }
+
+    fn is_borrowed(text: &Text<'_>) -> bool {
+        matches!(text.0, Cow::Borrowed(_))
+    }
+
+    #[test]
+    fn texts_borrow_unless_they_are_escaped() {
+        let item: Item = serde_json::from_str(r#"{"text":"abc/=","lenient":"abc"}"#).unwrap();
+        assert!(is_borrowed(&item.text.unwrap()) && is_borrowed(&item.lenient.0.unwrap()));
+        let item: Item = serde_json::from_str(r#"{"text":"a\/b","lenient":7}"#).unwrap();
+        assert_eq!((&*item.text.unwrap(), item.lenient.text()), ("a/b", None));
+        let item: Item = serde_json::from_str(r#"{"text":null,"lenient":null}"#).unwrap();
+        assert!(item.text.is_none() && item.lenient.text().is_none());
+    }
+
+    #[test]
+    fn u17_usage_of_every_api_and_of_none() {
+        let read = |json| serde_json::from_str::<Usage>(json).unwrap().read();
+        let chat = read(
+            r#"{"prompt_tokens":5,"completion_tokens":7,"prompt_tokens_details":{"cached_tokens":2},
+                "completion_tokens_details":{"reasoning_tokens":3},"total_tokens":12,"cost":0.1}"#,
+        );
+        let expected = money::Usage {
+            input_tokens: 5,
+            cached_tokens: 2,
+            output_tokens: 7,
+            reasoning_tokens: 3,
+            web_searches: 0,
+            image_input_tokens: 0,
+        };
+        assert_eq!(chat, Some(expected));
+        let image =
+            read(r#"{"input_tokens":9,"input_tokens_details":{"text_tokens":4,"image_tokens":5},"output_tokens":8}"#);
+        assert_eq!(image.map(|usage| (usage.input_tokens, usage.image_input_tokens)), Some((9, 5)));
+        assert_eq!(read(r#"{"input_tokens":-1,"output_tokens":"many"}"#), None);
+        assert_eq!(read("{}"), None);
+    }
+}
