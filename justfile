@@ -18,7 +18,7 @@ lint:
 
 # write docs/ anew from the code
 docs:
-    UPDATE_DOCS=1 cargo test --test docs
+    UPDATE_DOCS=1 cargo test --test it docs
 
 # the viewer in a headless Chromium; with a folder, screenshots too
 viewer-test *folder:

@@ -1,7 +1,7 @@
 //! mcp-openai: OpenAI's models for any MCP client, as one small binary.
 //!
 //! The modules stand in reading order, from the process down to the words. A module uses lower floors and itself;
-//! `tests/tidy.rs` fails on an upward or sideways path. See `ARCHITECTURE.md` for the life of a call.
+//! `tests/it/tidy.rs` fails on an upward or sideways path. See `ARCHITECTURE.md` for the life of a call.
 
 // 6 the process
 pub mod app;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::settings::{self, Describe, Fallback};
 
 const HEAD: &str = "\
-<!-- Generated from src/config/settings.rs. Refresh with: UPDATE_DOCS=1 cargo test --test docs -->
+<!-- Generated from src/config/settings.rs. Refresh with: UPDATE_DOCS=1 cargo test --test it docs -->
 # Configuration
 
 Nothing has to be configured but the API key. A setting's value is the strongest of these, the weakest first:

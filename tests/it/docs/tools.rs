@@ -6,10 +6,10 @@ use mcp_openai::{
 };
 use serde_json::Value;
 
-use crate::schema;
+use super::schema;
 
 const HEAD: &str = "\
-<!-- Generated from what tools/list answers. Refresh with: UPDATE_DOCS=1 cargo test --test docs -->
+<!-- Generated from what tools/list answers. Refresh with: UPDATE_DOCS=1 cargo test --test it docs -->
 # Tools
 
 A result comes in several forms, so that every client can show it: a text that stands alone; for pictures, previews to

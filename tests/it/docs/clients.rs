@@ -8,7 +8,7 @@ use mcp_openai::{
 };
 
 const HEAD: &str = "\
-<!-- Generated from src/server/profile/known.rs. Refresh with: UPDATE_DOCS=1 cargo test --test docs -->
+<!-- Generated from src/server/profile/known.rs. Refresh with: UPDATE_DOCS=1 cargo test --test it docs -->
 # Clients
 
 Clients differ in what they survive, so every answer is shaped for the one that asked: by the name that it gives itself,

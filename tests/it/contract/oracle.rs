@@ -13,8 +13,8 @@ pub struct Oracle {
 
 impl Oracle {
     pub fn load() -> Self {
-        let published: Value = serde_json::from_str(include_str!("../schema/openai.json")).unwrap();
-        let overlay = serde_json::from_str(include_str!("../schema/overlay.json")).unwrap();
+        let published: Value = serde_json::from_str(include_str!("../../schema/openai.json")).unwrap();
+        let overlay = serde_json::from_str(include_str!("../../schema/overlay.json")).unwrap();
         let mut components = published["components"].clone();
         patch(&mut components["schemas"], &overlay);
         Self { components, validators: RefCell::default() }

@@ -74,7 +74,7 @@ fn paths_upward_sideways_and_nowhere() {
             "src/artifact/store.rs:7: `super::super::`: say `crate::`, so that the floor shows",
             "src/artifact/store.rs:4: `artifact` may not use `crate::tools`: it stands higher",
             "src/artifact/store.rs:4: `artifact` may not use `crate::openai`: siblings never meet",
-            "src/artifact/store.rs:6: `artifact` may not use `crate::nothing`: one of them has no floor in tests/tidy.rs",
+            "src/artifact/store.rs:6: `artifact` may not use `crate::nothing`: one of them has no floor in tests/it/tidy.rs",
         ]
     );
     assert!(floors(&source("src/main.rs", text)).is_empty());
@@ -83,7 +83,7 @@ fn paths_upward_sideways_and_nowhere() {
 #[test]
 fn a_module_without_floor_or_place() {
     let library = source("src/lib.rs", "//! The crate.\npub mod cli;\npub mod helpers;\n");
-    assert_eq!(said(without_floor(&library)), ["src/lib.rs:3: `helpers` has no floor in tests/tidy.rs"]);
+    assert_eq!(said(without_floor(&library)), ["src/lib.rs:3: `helpers` has no floor in tests/it/tidy.rs"]);
     assert_eq!(
         said(unnamed_modules(&library, "`src/cli.rs` and its helpers")),
         ["src/lib.rs:3: ARCHITECTURE.md does not name `helpers`"]

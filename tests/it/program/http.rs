@@ -1,12 +1,4 @@
 //! The real binary on HTTP: where it listens, and how it ends.
-#![cfg(unix)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failed expectation is a failed test"
-)]
 
 use std::{
     io::{Read, Write},

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use wiremock::{Mock, MockServer, Request, ResponseTemplate, matchers::any};
 
-use crate::oracle::Oracle;
+use super::oracle::Oracle;
 
 /// Refuses everything for good, so that nothing is sent twice, and keeps what was sent.
 struct Recorder(MockServer);

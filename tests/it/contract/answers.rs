@@ -7,7 +7,7 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use crate::oracle::Oracle;
+use super::oracle::Oracle;
 
 pub struct Upstream {
     base_url: String,

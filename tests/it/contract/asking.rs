@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::{
+use super::{
     answers::{Upstream, data_url, events_in, with},
     oracle::Oracle,
 };

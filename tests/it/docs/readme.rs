@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fs, path::Path};
 
-use crate::tools;
+use super::tools;
 
 /// The first column quotes texts of the program; `...` stands for what differs.
 #[test]

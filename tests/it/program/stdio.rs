@@ -1,13 +1,4 @@
 //! The real binary on stdio: nothing but protocol on stdout, and every way to end.
-#![cfg(unix)]
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a failed expectation is a failed test"
-)]
-#![allow(clippy::needless_pass_by_value, reason = "json!({..}) reads better than &json!({..})")]
 
 use std::{
     io::{BufRead, BufReader, Read, Write},

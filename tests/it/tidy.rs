@@ -1,11 +1,7 @@
 //! The architecture, enforced: who may use whom, who may say what, and how long a file may be. What is written in
 //! `ARCHITECTURE.md` and can be checked by reading is checked here.
 
-#![allow(clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
-
-#[path = "tidy/bites.rs"]
 mod bites;
-#[path = "tidy/reading.rs"]
 mod reading;
 
 use reading::{Fault, Source, crate_paths, lines, numbered, read, sources};
@@ -110,7 +106,7 @@ fn module_file(source: &Source) -> Option<Fault> {
 
 /// Notes to oneself, and tests that do not run.
 fn leftovers(source: &Source) -> Vec<Fault> {
-    if source.path.starts_with("tests/tidy") {
+    if source.path.starts_with("tests/it/tidy") {
         return Vec::new();
     }
     source.faults_in_lines(|line| {
@@ -157,7 +153,7 @@ fn floors(source: &Source) -> Vec<Fault> {
 
 fn relation(module: &str, used: &str) -> &'static str {
     match (row(used), row(module)) {
-        (None, _) | (_, None) => "one of them has no floor in tests/tidy.rs",
+        (None, _) | (_, None) => "one of them has no floor in tests/it/tidy.rs",
         (used, module) if used == module => "siblings never meet",
         _ => "it stands higher",
     }
@@ -170,7 +166,7 @@ fn row(module: &str) -> Option<usize> {
 
 fn without_floor(library: &Source) -> Vec<Fault> {
     let unknown = modules(library).filter(|(_, module)| row(module).is_none());
-    unknown.map(|(line, module)| library.fault(line, format!("`{module}` has no floor in tests/tidy.rs"))).collect()
+    unknown.map(|(line, module)| library.fault(line, format!("`{module}` has no floor in tests/it/tidy.rs"))).collect()
 }
 
 fn unnamed_modules(library: &Source, architecture: &str) -> Vec<Fault> {

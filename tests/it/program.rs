@@ -1,0 +1,5 @@
+//! The real binary as a child process, as a client starts it.
+#![cfg(unix)]
+
+mod http;
+mod stdio;
