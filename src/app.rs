@@ -3,6 +3,7 @@
 use std::{net::Ipv4Addr, sync::Arc, time::Duration};
 
 use anyhow::Context;
+use openai_sandbox::{Pace, Sandbox};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -15,7 +16,6 @@ use crate::{
     openai::OpenAi,
     preview::Previews,
     queue::Queue,
-    sandbox::{self, Pace, Sandbox},
     server::{Parts, Server, profile::Profiles},
     tools::{
         Jobs, ask_openai::AskOpenai, create_image::CreateImage, edit_image::EditImage, get_result::GetResult,
@@ -58,7 +58,7 @@ impl App {
         let (stop, sandbox) = (CancellationToken::new(), CancellationToken::new());
         if config.upstream == Upstream::Sandbox {
             let bind = (Ipv4Addr::LOCALHOST, 0).into();
-            let started = Sandbox::start(sandbox::Config { bind, pace: Pace::Natural }, &tasks, sandbox.clone())
+            let started = Sandbox::start(openai_sandbox::Config { bind, pace: Pace::Natural }, &tasks, sandbox.clone())
                 .await
                 .context("the sandbox cannot listen on loopback")?;
             config.openai.base_url = started.base_url().parse()?;

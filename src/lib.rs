@@ -28,7 +28,6 @@ pub mod inputs;
 pub mod ledger;
 pub mod openai;
 pub mod preview;
-pub mod sandbox;
 
 // 1 shared
 pub mod news;

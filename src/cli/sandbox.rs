@@ -7,9 +7,8 @@ use std::{
     process::ExitCode,
 };
 
+use openai_sandbox::{Config, Pace, Sandbox};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-
-use crate::sandbox::{Config, Pace, Sandbox};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

@@ -2,10 +2,8 @@
 
 use std::{net::Ipv4Addr, time::Duration};
 
-use mcp_openai::{
-    config::Upstream,
-    sandbox::{self, Pace, Sandbox},
-};
+use mcp_openai::config::Upstream;
+use openai_sandbox::{Config, Pace, Sandbox};
 use serde_json::{Value, json};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wiremock::{
@@ -20,7 +18,7 @@ use crate::{
 
 async fn sandbox() -> Sandbox {
     let bind = (Ipv4Addr::LOCALHOST, 0).into();
-    let config = sandbox::Config { bind, pace: Pace::Instant };
+    let config = Config { bind, pace: Pace::Instant };
     Sandbox::start(config, &TaskTracker::new(), CancellationToken::new()).await.unwrap()
 }
 

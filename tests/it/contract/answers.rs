@@ -1,6 +1,6 @@
 //! What the sandbox answers: whole bodies, stream events and errors.
 
-use mcp_openai::sandbox::{Config, Pace, Sandbox};
+use openai_sandbox::{Config, Pace, Sandbox};
 use serde_json::{Value, json};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},

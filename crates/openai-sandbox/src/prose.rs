@@ -1,13 +1,12 @@
 //! What the sandbox has to say: plainly its own words, the same for the same question.
 
-use std::{fmt::Write as _, ops::Range, time::Duration};
+use std::{borrow::Cow, fmt::Write as _, ops::Range, time::Duration};
 
 use super::{
     Pace,
     form::Form,
     thread::{Said, Thread},
 };
-use crate::text::clip;
 
 /// The start of every answer.
 const MARK: &str = "This is the sandbox of mcp-openai, not OpenAI: no model has read this and nothing was charged.";
@@ -211,6 +210,14 @@ pub fn is_blocked(text: &str) -> bool {
 /// OpenAI's rule of thumb for English.
 pub fn tokens(text: &str) -> usize {
     text.chars().count().div_ceil(4)
+}
+
+/// At most `most` characters; an ellipsis stands for what was cut.
+fn clip(text: &str, most: usize) -> Cow<'_, str> {
+    if text.chars().nth(most).is_none() {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(text.chars().take(most.saturating_sub(1)).chain(['…']).collect())
 }
 
 fn count(number: usize, what: &str) -> String {

@@ -1,9 +1,22 @@
-//! An OpenAI-compatible server on loopback: what `--sandbox`, `demo` and the tests talk to. It shares no type with the
-//! client, so that one mistake cannot hide in both.
+//! An OpenAI-compatible server on loopback, for tests and trials. It depends on no client of the API, so that one
+//! misreading of it cannot hide in both.
+//!
+//! ```no_run
+//! # async fn start() -> std::io::Result<()> {
+//! use openai_sandbox::{Config, Pace, Sandbox};
+//! use tokio_util::{sync::CancellationToken, task::TaskTracker};
+//!
+//! let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+//! let config = Config { bind: ([127, 0, 0, 1], 0).into(), pace: Pace::Instant };
+//! let sandbox = Sandbox::start(config, &tasks, stop.clone()).await?;
+//! println!("{}", sandbox.base_url()); // http://127.0.0.1:PORT/v1
+//! # Ok(()) }
+//! ```
 //!
 //! Its own front page, served at `GET /`:
 //!
-#![doc = include_str!("sandbox/guide.md")]
+#![doc = include_str!("guide.md")]
+#![warn(missing_docs)]
 
 use std::{
     collections::HashMap,
@@ -46,10 +59,12 @@ use models::Models;
 use reply::ApiError;
 use responses::kept;
 
+/// Where a [`Sandbox`] listens and how fast it answers.
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
-    /// Loopback; port 0 takes a free one.
+    /// A loopback address; port 0 takes a free one.
     pub bind: SocketAddr,
+    /// The time that answers take.
     pub pace: Pace,
 }
 
@@ -62,16 +77,17 @@ pub enum Pace {
     Natural,
 }
 
+/// A server that runs.
 #[derive(Debug)]
 pub struct Sandbox {
     address: SocketAddr,
 }
 
 impl Sandbox {
-    /// Binds and serves until `stop`, which also ends answers in flight.
+    /// Binds, and serves on `tasks` until `stop`, which also ends answers in flight.
     ///
     /// # Errors
-    /// When the address cannot be bound, or is not loopback.
+    /// [`io::ErrorKind::InvalidInput`] when the address is not loopback, otherwise that of the bind.
     pub async fn start(config: Config, tasks: &TaskTracker, stop: CancellationToken) -> io::Result<Self> {
         if !config.bind.ip().is_loopback() {
             let message = format!("the sandbox serves on loopback only, such as 127.0.0.1:0, not on {}", config.bind);
@@ -128,7 +144,7 @@ fn router(pace: Pace) -> io::Result<Router> {
         archive: Arc::default(),
     };
     Ok(Router::new()
-        .route("/", get(|| async { include_str!("sandbox/guide.md") }))
+        .route("/", get(|| async { include_str!("guide.md") }))
         .route("/v1/models", get(models::list))
         .route("/v1/models/{id}", get(models::fetch))
         .route("/v1/responses", post(responses::create))

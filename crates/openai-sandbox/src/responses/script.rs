@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::sandbox::reply;
+use crate::reply;
 
 #[derive(Debug, Default)]
 pub struct Script {

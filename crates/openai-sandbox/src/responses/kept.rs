@@ -16,7 +16,7 @@ use futures_util::stream;
 use serde_json::{Value, json};
 
 use super::{items::Input, script::Play};
-use crate::sandbox::{Shared, reply::ApiError, stream as sse};
+use crate::{Shared, reply::ApiError, stream as sse};
 
 /// How many responses are remembered; the oldest go first.
 const MOST: usize = 300;

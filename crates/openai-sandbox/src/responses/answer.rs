@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{items, kept::Run, script::Script};
-use crate::sandbox::{
+use crate::{
     prose::{Citation, Draft, Ending, Kind},
     reply,
 };

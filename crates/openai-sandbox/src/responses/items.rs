@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::kept::Archive;
-use crate::sandbox::{
+use crate::{
     attachment::Attachment,
     fields::Fields,
     reply::{self, ApiError},
