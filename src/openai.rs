@@ -24,6 +24,7 @@ mod failure;
 mod images;
 mod key;
 mod kind;
+mod learnt;
 mod limits;
 mod models;
 mod text;
@@ -220,13 +221,13 @@ impl OpenAi {
 
     /// Resolves once the upstream was told of everything that nobody waits for any more.
     pub async fn settled(&self) {
-        self.0.background.settled().await;
+        background::settled(&self.0).await;
     }
 
     /// How a question is best worked on here, by the setting `openai.background`.
     #[must_use]
     pub fn run_for(&self, question: &Question) -> Run {
-        self.0.background.run_for(&self.0.config, question)
+        background::run_for(&self.0, question)
     }
 
     /// Whether a response is worked on by the upstream that is asked here: no other knows it.

@@ -1,35 +1,30 @@
 //! One request to the upstream, from the rate limit to the head of its answer, with the only retry loop of the program.
 //! Once an answer has begun (a 2xx head), nothing is sent again: the callers read it, and pay for it, once.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use secrecy::ExposeSecret;
 use tokio::{
     sync::{OnceCell, Semaphore},
     time::{Instant, sleep, timeout_at},
 };
+use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::{
-    Api, Config, Failure, Terms,
+    Config, Failure, Terms,
     failure::{
         error::{Billing, Error, Timer, UnreachableClass},
         objection::Objection,
     },
     key::{self, Held},
     kind::Kind,
+    learnt::Learnt,
     limits::{
         breaker::Breakers,
         governor::Governor,
         retry::{self, Bucket, Symptom},
     },
-    text::background::Background,
     trail::Trail,
     transport::{
         body::{self, Body, Shape},
@@ -58,9 +53,9 @@ pub(super) struct Client {
     pub(super) bucket: Bucket,
     breakers: Breakers,
     places: Arc<Semaphore>,
-    has_no_responses: AtomicBool,
-    takes_no_multipart: AtomicBool,
-    pub(super) background: Background,
+    pub(super) learnt: Learnt,
+    /// Where the upstream is told to stop what nobody waits for.
+    pub(super) stopping: TaskTracker,
 }
 
 /// One request, before its attempts.
@@ -108,9 +103,8 @@ impl Client {
             bucket: Bucket::new(),
             breakers: Breakers::default(),
             places: Arc::new(Semaphore::new(PLACES)),
-            has_no_responses: AtomicBool::new(false),
-            takes_no_multipart: AtomicBool::new(false),
-            background: Background::default(),
+            learnt: Learnt::default(),
+            stopping: TaskTracker::new(),
             config,
         }
     }
@@ -238,26 +232,10 @@ impl Client {
         url
     }
 
-    /// The API to ask by, with what was found out about the upstream.
-    pub(super) fn api(&self) -> Api {
-        match self.config.api {
-            Api::Auto if self.has_no_responses.load(Ordering::Relaxed) => Api::Chat,
-            api => api,
-        }
-    }
-
-    pub(super) fn remember_no_responses(&self) {
-        self.has_no_responses.store(true, Ordering::Relaxed);
-    }
-
-    pub(super) fn takes_no_multipart(&self) -> bool {
-        self.takes_no_multipart.load(Ordering::Relaxed)
-    }
-
     /// An edit as JSON that was accepted is how the next one is sent at once.
     fn learn_form(&self, payload: &Payload) {
         if payload.is_json_edit() {
-            self.takes_no_multipart.store(true, Ordering::Relaxed);
+            self.learnt.no_multipart();
         }
     }
 

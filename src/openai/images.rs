@@ -95,7 +95,7 @@ fn form(request: &PictureRequest, fields: &Request<'_>, encoding: Encoding) -> F
 fn encoding(client: &Client) -> Encoding {
     match client.config.edit_transfer {
         EditTransfer::Json => Encoding::Json,
-        EditTransfer::Auto if client.takes_no_multipart() => Encoding::Json,
+        EditTransfer::Auto if !client.learnt.takes_multipart() => Encoding::Json,
         EditTransfer::Auto | EditTransfer::Multipart => Encoding::Multipart(Boundary::draw()),
     }
 }

@@ -4,14 +4,14 @@
 use http::StatusCode;
 
 use super::complaint::Complaint;
-use crate::openai::text::asking::Road;
+use crate::openai::text::api::TextApi;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Objection {
     /// It does not have this API.
     NoSuchApi,
     /// The model answers by this API alone.
-    OnlyBy(Road),
+    OnlyBy(TextApi),
     /// It does not know the response to go on from, or no more, or never goes on from one.
     UnknownResponse,
     /// It does not take the output of earlier responses again.
@@ -41,8 +41,8 @@ impl Objection {
         {
             return Some(Self::Output);
         }
-        if let Some(road) = only_road(complaint, &message) {
-            return Some(Self::OnlyBy(road));
+        if let Some(api) = only_api(complaint, &message) {
+            return Some(Self::OnlyBy(api));
         }
         if matches!(param.split(['.', '[']).next(), Some("text" | "response_format"))
             || says(&["response_format", "text.format", "json_schema", "json schema", "grammar"])
@@ -57,27 +57,27 @@ impl Objection {
 
 /// The API that a model is said to answer by: "only supported in v1/responses and not in v1/chat/completions", "cannot be
 /// used with the Responses API", "not supported in /v1/chat/completions, please use /v1/responses".
-fn only_road(complaint: &Complaint, message: &str) -> Option<Road> {
+fn only_api(complaint: &Complaint, message: &str) -> Option<TextApi> {
     if !complaint.speaks_of_a_model() {
         return None;
     }
-    let named_after = |words: &str| message.split_once(words).and_then(|(_, rest)| first_road(rest));
+    let named_after = |words: &str| message.split_once(words).and_then(|(_, rest)| first_api(rest));
     let only =
         ["only supported", "only available", "only be used", "only works"].iter().find_map(|yes| named_after(yes));
     only.or_else(|| {
         let not = ["not supported", "cannot be used", "can't be used", "not available", "not support"];
-        not.iter().find_map(|no| named_after(no)).map(Road::other)
+        not.iter().find_map(|no| named_after(no)).map(TextApi::other)
     })
 }
 
-fn first_road(text: &str) -> Option<Road> {
+fn first_api(text: &str) -> Option<TextApi> {
     let place = |names: &[&str]| names.iter().filter_map(|name| text.find(name)).min();
     let responses = place(&["v1/responses", "responses api", "responses endpoint"]);
     let chat = place(&["chat/completions", "chat completions"]);
     match (responses, chat) {
-        (Some(responses), Some(chat)) => Some(if responses < chat { Road::Responses } else { Road::Chat }),
-        (Some(_), None) => Some(Road::Responses),
-        (None, Some(_)) => Some(Road::Chat),
+        (Some(responses), Some(chat)) => Some(if responses < chat { TextApi::Responses } else { TextApi::Chat }),
+        (Some(_), None) => Some(TextApi::Responses),
+        (None, Some(_)) => Some(TextApi::Chat),
         (None, None) => None,
     }
 }
@@ -105,19 +105,19 @@ mod tests {
             (
                 404,
                 model("This model is only supported in v1/responses and not in v1/chat/completions."),
-                Some(OnlyBy(Road::Responses)),
+                Some(OnlyBy(TextApi::Responses)),
             ),
             (
                 400,
                 model(
                     "Function tools with reasoning_effort are not supported for this model in /v1/chat/completions. Please use /v1/responses instead.",
                 ),
-                Some(OnlyBy(Road::Responses)),
+                Some(OnlyBy(TextApi::Responses)),
             ),
             (
                 400,
                 model("The requested model 'gpt-5-search-api' cannot be used with the Responses API."),
-                Some(OnlyBy(Road::Chat)),
+                Some(OnlyBy(TextApi::Chat)),
             ),
             (
                 400,

@@ -3,17 +3,10 @@
 //! waits for any more is stopped. Knows nothing of what an answer looks like: that is `responses`.
 //! <https://platform.openai.com/docs/guides/background>
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
-use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::answer::{self, Dialect, Draft, Stopped, unreadable};
@@ -21,7 +14,7 @@ use crate::{
     model::ModelId,
     news::Stage,
     openai::{
-        Answer, Api, Config, Failure, Question, Reply, Run, Store, Terms,
+        Answer, Api, Background, Failure, Question, Reply, Run, Store, Terms,
         client::{Answering, Call, Client, Unanswered},
         failure::{
             error::{Billing, Error, Timer},
@@ -51,14 +44,6 @@ const LONG_EFFORTS: [&str; 3] = ["high", "xhigh", "max"];
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 const LONGEST_LOOK: Duration = Duration::from_secs(10);
 
-/// What the client knows of the upstream's background.
-#[derive(Debug, Default)]
-pub(crate) struct Background {
-    is_absent: AtomicBool,
-    /// Where the upstream is told to stop what nobody waits for.
-    tasks: TaskTracker,
-}
-
 /// All that is needed to read a response that was begun before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResponseNote {
@@ -77,30 +62,24 @@ pub(crate) fn place(base_url: &Url) -> String {
     format!("{}:{port}{}", base_url.host_str().unwrap_or_default(), base_url.path().trim_end_matches('/'))
 }
 
-impl Background {
-    /// In the background where it is asked for; by itself, only at OpenAI and at an effort of `high` or more. Never
-    /// where nothing may be left upstream: a response must be kept there to be read again.
-    pub(crate) fn run_for(&self, config: &Config, question: &Question) -> Run {
-        let takes_long = || question.reasoning_effort.as_deref().is_some_and(|effort| LONG_EFFORTS.contains(&effort));
-        let is_wanted = match config.background {
-            crate::openai::Background::Never => false,
-            crate::openai::Background::Always => true,
-            crate::openai::Background::Auto => is_openai(&config.base_url) && takes_long(),
-        };
-        let is_there = !self.is_absent.load(Ordering::Relaxed) && config.api != Api::Chat;
-        if is_wanted && is_there && config.store == Store::Kept { Run::Background } else { Run::Attached }
-    }
+/// In the background where it is asked for; by itself, only at OpenAI and at an effort of `high` or more. Never where
+/// nothing may be left upstream: a response must be kept there to be read again.
+pub(crate) fn run_for(client: &Client, question: &Question) -> Run {
+    let config = &client.config;
+    let takes_long = || question.reasoning_effort.as_deref().is_some_and(|effort| LONG_EFFORTS.contains(&effort));
+    let is_wanted = match config.background {
+        Background::Never => false,
+        Background::Always => true,
+        Background::Auto => is_openai(&config.base_url) && takes_long(),
+    };
+    let is_there = client.learnt.has_background() && config.api != Api::Chat;
+    if is_wanted && is_there && config.store == Store::Kept { Run::Background } else { Run::Attached }
+}
 
-    /// Resolves once everything was stopped that nobody waits for.
-    pub(crate) async fn settled(&self) {
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-
-    /// The upstream did without: it is not asked again.
-    fn remember_absent(&self) {
-        self.is_absent.store(true, Ordering::Relaxed);
-    }
+/// Resolves once everything was stopped that nobody waits for.
+pub(crate) async fn settled(client: &Client) {
+    client.stopping.close();
+    client.stopping.wait().await;
 }
 
 /// Reads a response that was asked for in the background to its end.
@@ -113,7 +92,7 @@ pub(crate) async fn follow(
     let asked = answering.left_out.len();
     answering.left_out.retain(|field| field != "background");
     if answering.left_out.len() < asked {
-        client.background.remember_absent();
+        client.learnt.no_background();
     }
     let left_out = std::mem::take(&mut answering.left_out);
     let followed = Followed::new(client, &question.model, left_out.clone(), &terms.news);
@@ -239,7 +218,7 @@ impl Reading<'_> {
         }
         if !self.followed.goes_on() {
             // It was not even begun there.
-            self.client.background.remember_absent();
+            self.client.learnt.no_background();
         }
         self.begin_again();
         self.followed.take_body(&json, &mut self.draft).map_err(Halt::Final)

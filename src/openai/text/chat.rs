@@ -5,36 +5,19 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    answer::{self, Dialect, Draft, Step, not_json, unreadable},
-    asking::Way,
+    answer::{Dialect, Draft, Step, not_json, unreadable},
     citations::{Annotation, Place},
 };
 use crate::openai::{
-    Answer, Finish, Question, Reply, Terms,
-    client::{Call, Client, Unanswered},
+    Finish,
     failure::{complaint::Complaint, error::Error},
-    kind::Kind,
     transport::wire::{Lenient, Text, Usage},
 };
 
-mod request;
-
-/// Asks by way of Chat Completions.
-pub(crate) async fn ask(
-    client: &Client,
-    question: &Question,
-    way: Way,
-    terms: &Terms,
-) -> Result<Reply<Answer>, Unanswered> {
-    let (payload, mut left_out) = request::encode(question, way, &client.config);
-    let call = Call { kind: Kind::Text, path: "chat/completions", model: Some(&question.model), payload };
-    let mut answering = client.send(call, terms).await?;
-    answering.left_out.append(&mut left_out);
-    answer::receive(client, answering, &mut Chat, &question.model, terms).await
-}
+pub(super) mod request;
 
 /// How Chat Completions speaks.
-struct Chat;
+pub(crate) struct Chat;
 
 /// A chunk of a stream (`delta`) or a whole completion (`message`).
 #[derive(Deserialize, Default)]

@@ -1,52 +1,25 @@
 //! The Responses API: `POST /responses`, streamed. <https://platform.openai.com/docs/api-reference/responses>
 
-use std::sync::Arc;
-
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    answer::{self, Dialect, Draft, Step, not_json, unreadable},
-    asking::Way,
-    background,
+    answer::{Dialect, Draft, Step, not_json, unreadable},
     citations::{Annotation, Place},
 };
 use crate::{
     money,
     openai::{
-        Answer, Finish, Question, Reply, Run, Store, Terms,
-        client::{Call, Client, Unanswered},
+        Finish, Store,
         failure::{complaint::Complaint, error::Error},
-        kind::Kind,
         transport::wire::{Head, Lenient, Text, Usage},
     },
 };
 
-mod request;
+pub(super) mod request;
 
 /// A response's name is a short word; what is longer is none.
 const LONGEST_ID: usize = 256;
-
-/// Asks by way of Responses.
-pub(crate) async fn ask(
-    client: &Arc<Client>,
-    question: &Question,
-    way: Way,
-    terms: &Terms,
-) -> Result<Reply<Answer>, Unanswered> {
-    let payload = request::encode(question, way, &client.config);
-    let call = Call { kind: Kind::Text, path: "responses", model: Some(&question.model), payload };
-    let answering = client.send(call, terms).await?;
-    let mut reply = match question.run {
-        Run::Background => background::follow(client, question, answering, terms).await.map_err(Unanswered::Failed)?,
-        Run::Attached => {
-            let mut dialect = Responses::new(client.config.store);
-            answer::receive(client, answering, &mut dialect, &question.model, terms).await?
-        }
-    };
-    reply.meta.warnings.extend(request::raised(question));
-    Ok(reply)
-}
 
 /// How Responses speaks.
 pub(crate) struct Responses {

@@ -4,8 +4,18 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::asking::Thread;
 use crate::openai::{Exchange, Part, Question, transport::json::Writer};
+
+/// How the upstream learns what was said before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Thread {
+    /// It goes on from the last response that it keeps.
+    Kept,
+    /// It is sent the whole thread, with its own output as it came.
+    Replayed,
+    /// It is sent the whole thread in words.
+    Retold,
+}
 
 /// What one side said.
 #[derive(Debug)]

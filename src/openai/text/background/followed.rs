@@ -142,7 +142,7 @@ impl Dialect for Followed<'_> {
         let head: Head<'_> = serde_json::from_str(data).unwrap_or_default();
         match (head.kind(), response.0) {
             ("response.completed" | "response.incomplete" | "response.failed", _) => self.end(),
-            (_, Some(Begun { background: Lenient(Some(false)), .. })) => self.client.background.remember_absent(),
+            (_, Some(Begun { background: Lenient(Some(false)), .. })) => self.client.learnt.no_background(),
             (_, Some(Begun { id, .. })) => self.begin(id.text().unwrap_or_default()),
             _ => {}
         }
@@ -171,7 +171,7 @@ impl Drop for Running {
             return;
         }
         let (client, path) = (self.client.clone(), format!("responses/{}/cancel", self.id));
-        let tasks = client.background.tasks.clone();
+        let tasks = client.stopping.clone();
         let stopping = async move {
             let terms = Terms { deadline: Instant::now() + STOP_WITHIN, news: News::unheard() };
             let call = Call { kind: Kind::Text, path: &path, model: None, payload: Payload::Nothing };

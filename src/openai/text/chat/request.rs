@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use crate::openai::{
     Config, Part, Question, Store, WebSearch, is_openai,
     text::{
-        asking::{SCHEMA_NAME, Schema, Thread, Way},
-        turns::{self, Turn},
+        plan::{Plan, SCHEMA_NAME, Schema},
+        turns::{self, Thread, Turn},
     },
     transport::{
         json::{Json, Long, Writer, object},
@@ -80,7 +80,7 @@ struct TextPart<'a> {
 }
 
 /// The request, and the caller's names of the fields that it does without: only OpenAI itself has them.
-pub(super) fn encode(question: &Question, way: Way, config: &Config) -> (Payload, Vec<String>) {
+pub(crate) fn encode(question: &Question, plan: Plan, config: &Config) -> (Payload, Vec<String>) {
     let is_openai = is_openai(&config.base_url);
     let max_tokens = question.max_tokens.map(std::num::NonZeroU32::get);
     let searches = question.web_search == WebSearch::Allowed;
@@ -91,7 +91,7 @@ pub(super) fn encode(question: &Question, way: Way, config: &Config) -> (Payload
         max_tokens: max_tokens.filter(|_| !is_openai),
         reasoning_effort: question.reasoning_effort.as_deref(),
         verbosity: question.verbosity.as_deref(),
-        response_format: response_format(question, way),
+        response_format: response_format(question, plan),
         web_search_options: (searches && is_openai).then_some(WebSearchOptions {}),
         service_tier: config.service_tier.as_deref(),
         store: (is_openai && config.store == Store::Nothing).then_some(false),
@@ -99,19 +99,19 @@ pub(super) fn encode(question: &Question, way: Way, config: &Config) -> (Payload
         stream_options: StreamOptions { include_usage: true },
     });
     let left_out = if searches && !is_openai { vec!["web_search".to_owned()] } else { Vec::new() };
-    (Payload::Json(Json::new(fields).with("messages", messages(question, way))), left_out)
+    (Payload::Json(Json::new(fields).with("messages", messages(question, plan))), left_out)
 }
 
-fn response_format(question: &Question, way: Way) -> Option<ResponseFormat<'_>> {
-    let form = question.schema.as_ref().filter(|_| way.schema != Some(Schema::Told))?;
-    let strict = way.schema == Some(Schema::Held);
+fn response_format(question: &Question, plan: Plan) -> Option<ResponseFormat<'_>> {
+    let form = question.schema.as_ref().filter(|_| plan.schema != Some(Schema::Told))?;
+    let strict = plan.schema == Some(Schema::Held);
     Some(ResponseFormat { json_schema: Format { name: SCHEMA_NAME, schema: &form.schema, strict } })
 }
 
 /// The whole thread: this API keeps none.
-fn messages(question: &Question, way: Way) -> Long {
+fn messages(question: &Question, plan: Plan) -> Long {
     let mut json = Writer::default();
-    let system = way.instructions(question).map(Said::System);
+    let system = plan.instructions(question).map(Said::System);
     let turns = turns::turns(question, Thread::Retold).into_iter().map(Said::Turn);
     json.list(system.into_iter().chain(turns), write_message);
     json.finish()
@@ -171,7 +171,7 @@ mod tests {
         let request = |base_url: &str| {
             let base_url = base_url.parse().unwrap();
             let config = Config { base_url, store: Store::Nothing, ..http2::config() };
-            let (payload, left_out) = encode(&question, Way::first(&question, config.api, config.store), &config);
+            let (payload, left_out) = encode(&question, Plan::first(&question, config.api, config.store), &config);
             let Payload::Json(json) = payload else { panic!("{payload:?}") };
             (Value::Object(json.fields), left_out)
         };

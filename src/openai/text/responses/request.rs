@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use crate::openai::{
     Config, Part, Question, Run, Store, WebSearch,
     text::{
-        asking::{SCHEMA_NAME, Schema, Thread, Way},
-        turns::{self, Turn},
+        plan::{Plan, SCHEMA_NAME, Schema},
+        turns::{self, Thread, Turn},
     },
     transport::{
         json::{Json, Long, Writer, object},
@@ -91,18 +91,18 @@ struct InputText<'a> {
     text: &'a str,
 }
 
-pub(super) fn encode(question: &Question, way: Way, config: &Config) -> Payload {
+pub(crate) fn encode(question: &Question, plan: Plan, config: &Config) -> Payload {
     let is_kept = config.store == Store::Kept;
     let in_background = question.run == Run::Background;
-    let previous = turns::kept(question).filter(|_| way.thread == Thread::Kept);
+    let previous = turns::kept(question).filter(|_| plan.thread == Thread::Kept);
     let fields = object(&Request {
         model: question.model.as_str(),
-        instructions: way.instructions(question),
+        instructions: plan.instructions(question),
         previous_response_id: previous.map(|(id, _)| id),
         temperature: question.temperature,
         max_output_tokens: question.max_tokens.map(|tokens| tokens.get().max(Question::LEAST_TOKENS)),
         reasoning: question.reasoning_effort.as_deref().map(|effort| Reasoning { effort }),
-        text: text_options(question, way),
+        text: text_options(question, plan),
         tools: (question.web_search == WebSearch::Allowed).then_some([Tool::WebSearch]),
         service_tier: config.service_tier.as_deref(),
         // What is worked on in the background must be kept, to be read again.
@@ -113,22 +113,22 @@ pub(super) fn encode(question: &Question, way: Way, config: &Config) -> Payload 
         stream: true,
         stream_options: StreamOptions { include_obfuscation: false },
     });
-    Payload::Json(Json::new(fields).with("input", input(question, way.thread)))
+    Payload::Json(Json::new(fields).with("input", input(question, plan.thread)))
 }
 
 /// What the person should know of a bound that is too low to be sent.
-pub(super) fn raised(question: &Question) -> Option<String> {
+pub(crate) fn raised(question: &Question) -> Option<String> {
     let least = Question::LEAST_TOKENS;
     let asked = question.max_tokens.filter(|tokens| tokens.get() < least)?;
     Some(format!("`max_tokens` {asked} was raised to {least}: the Responses API takes no less."))
 }
 
-fn text_options(question: &Question, way: Way) -> Option<TextOptions<'_>> {
+fn text_options(question: &Question, plan: Plan) -> Option<TextOptions<'_>> {
     let verbosity = question.verbosity.as_deref();
-    let format = question.schema.as_ref().filter(|_| way.schema != Some(Schema::Told)).map(|form| Format {
+    let format = question.schema.as_ref().filter(|_| plan.schema != Some(Schema::Told)).map(|form| Format {
         name: SCHEMA_NAME,
         schema: &form.schema,
-        strict: way.schema == Some(Schema::Held),
+        strict: plan.schema == Some(Schema::Held),
     });
     (verbosity.is_some() || format.is_some()).then_some(TextOptions { verbosity, format })
 }

@@ -1,0 +1,44 @@
+//! What was found out about the upstream, for as long as this process lives: asked once, then remembered.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::Api;
+
+/// Facts about one upstream. All are unknown, and taken for the better, until an answer says otherwise.
+#[derive(Debug, Default)]
+pub(super) struct Learnt {
+    has_no_responses: AtomicBool,
+    has_no_background: AtomicBool,
+    takes_no_multipart: AtomicBool,
+}
+
+impl Learnt {
+    /// The API to ask by where the settings leave it open.
+    pub(super) fn api(&self, setting: Api) -> Api {
+        match setting {
+            Api::Auto if self.has_no_responses.load(Ordering::Relaxed) => Api::Chat,
+            setting => setting,
+        }
+    }
+
+    pub(super) fn no_responses(&self) {
+        self.has_no_responses.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn has_background(&self) -> bool {
+        !self.has_no_background.load(Ordering::Relaxed)
+    }
+
+    /// The upstream answered without its background: it is not asked for one again.
+    pub(super) fn no_background(&self) {
+        self.has_no_background.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn takes_multipart(&self) -> bool {
+        !self.takes_no_multipart.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn no_multipart(&self) {
+        self.takes_no_multipart.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,102 @@
+//! How a question is put: by which API, with how much of its thread, held to its schema or told of it; and the plan that
+//! is left when the upstream objects. Each way out is taken once. Pure; knows no wire.
+
+use std::borrow::Cow;
+
+use super::{
+    api::TextApi,
+    turns::{self, Thread},
+};
+use crate::openai::{Api, Config, Question, Store, Strict, failure::objection::Objection};
+
+/// What the upstream calls a schema, where it wants a name for it.
+pub(crate) const SCHEMA_NAME: &str = "answer";
+
+/// How a question is put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Plan {
+    pub api: TextApi,
+    pub chosen: Chosen,
+    pub thread: Thread,
+    /// `None` where the question has none.
+    pub schema: Option<Schema>,
+}
+
+/// Why it goes by its API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Chosen {
+    AtFirst,
+    /// The upstream does not have the other.
+    AsTheOtherIsMissing,
+    /// The model answers by no other.
+    ByTheModel,
+}
+
+/// How an answer comes to fit its schema.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Schema {
+    /// The upstream holds the model to it.
+    Held,
+    /// The upstream asks the model for it.
+    Asked,
+    /// It stands in the instructions: whether it was followed is seen in the answer.
+    Told,
+}
+
+impl Plan {
+    pub(crate) fn first(question: &Question, setting: Api, store: Store) -> Self {
+        let api = match question.only_by.unwrap_or(setting) {
+            Api::Chat => TextApi::Chat,
+            Api::Responses | Api::Auto => TextApi::Responses,
+        };
+        let is_kept = store == Store::Kept && turns::kept(question).is_some();
+        let schema = question.schema.as_ref().map(|form| match form.strict {
+            Strict::Held => Schema::Held,
+            Strict::Asked => Schema::Asked,
+        });
+        let thread = if is_kept { Thread::Kept } else { Thread::Replayed };
+        Self { api, chosen: Chosen::AtFirst, thread, schema }
+    }
+
+    /// The way that is left after an objection; `None` when it is not about what can be done in another way.
+    pub(crate) fn after(self, objection: Objection, question: &Question, config: &Config) -> Option<Self> {
+        let is_first_api = self.chosen == Chosen::AtFirst;
+        let (by_responses, thread, schema) = (self.api == TextApi::Responses, self.thread, self.schema);
+        match objection {
+            Objection::NoSuchApi if by_responses && is_first_api && config.api == Api::Auto => {
+                Some(Self { api: TextApi::Chat, chosen: Chosen::AsTheOtherIsMissing, ..self })
+            }
+            Objection::OnlyBy(api) if is_first_api && api != self.api => {
+                Some(Self { api, chosen: Chosen::ByTheModel, ..self })
+            }
+            Objection::UnknownResponse if by_responses && thread == Thread::Kept => {
+                Some(Self { thread: Thread::Replayed, ..self })
+            }
+            Objection::Output if by_responses && thread == Thread::Replayed && holds_output(question) => {
+                Some(Self { thread: Thread::Retold, ..self })
+            }
+            Objection::StrictSchema if schema == Some(Schema::Held) => {
+                Some(Self { schema: Some(Schema::Asked), ..self })
+            }
+            Objection::StrictSchema | Objection::Schema if schema.is_some_and(|schema| schema != Schema::Told) => {
+                Some(Self { schema: Some(Schema::Told), ..self })
+            }
+            _ => None,
+        }
+    }
+
+    /// The question's instructions, and its schema where it has to be told.
+    pub(crate) fn instructions(self, question: &Question) -> Option<Cow<'_, str>> {
+        let given = question.instructions.as_deref();
+        let Some(form) = question.schema.as_ref().filter(|_| self.schema == Some(Schema::Told)) else {
+            return given.map(Cow::Borrowed);
+        };
+        let schema = serde_json::to_string(&form.schema).unwrap_or_default();
+        let told = format!("Answer with one JSON object and nothing else, by this JSON Schema:\n{schema}");
+        Some(Cow::Owned(given.map(|given| format!("{given}\n\n{told}")).unwrap_or(told)))
+    }
+}
+
+fn holds_output(question: &Question) -> bool {
+    question.thread.iter().any(|turn| !turn.items.is_empty())
+}
