@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 use tokio::{
     runtime::{Builder, Runtime},
     time::timeout,
@@ -85,7 +85,7 @@ pub fn run(command_line: CommandLine) -> anyhow::Result<ExitCode> {
         Command::Models(args) => call(Config::load(&flags)?, |app| models::run(args, app)),
         Command::Usage(args) => call(Config::load(&flags)?, |app| usage::run(args, app)),
         Command::Sandbox(args) => until_interrupted(sandbox::run(args), async {}),
-        Command::Completions(args) => completions::run(&args),
+        Command::Completions(args) => completions::run(&args, CommandLine::command()),
     }
 }
 

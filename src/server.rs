@@ -214,7 +214,7 @@ impl ServerHandler for Server {
     /// rmcp has cancelled the request's own token already; this says why.
     async fn on_cancelled(&self, cancelled: CancelledNotificationParam, context: NotificationContext<RoleServer>) {
         let Some(request) = cancelled.request_id else { return };
-        let caller = tools::requester(&context.extensions).caller;
+        let caller = Requester::of(&context.extensions).caller;
         self.cancellations.tell(caller, request, cancelled.reason.as_deref());
     }
 
@@ -285,7 +285,7 @@ impl ServerHandler for Server {
         request: CompleteRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
-        let owner = tools::requester(&context.extensions).owner;
+        let owner = Requester::of(&context.extensions).owner;
         completions::complete(&self.parts, &owner, request).await
     }
 
@@ -323,7 +323,7 @@ impl ServerHandler for Server {
             viewer::URI => (viewer::read(), CacheScope::Public, FIXED_TTL_MS),
             usage::URI => (usage::read(&self.parts.ledger).await, CacheScope::Private, 0),
             uri if uri.starts_with(conversations::SCHEME) => {
-                let owner = tools::requester(&context.extensions).owner;
+                let owner = Requester::of(&context.extensions).owner;
                 let read = conversations::read(&self.parts.conversations, &owner, uri).await?;
                 (read, CacheScope::Private, FIXED_TTL_MS)
             }
@@ -346,7 +346,7 @@ impl ServerHandler for Server {
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        let gone = tools::requester(&context.request_context().extensions).gone;
+        let gone = Requester::of(&context.request_context().extensions).gone;
         let telling = async {
             if context.accepted().resources_list_changed == Some(true) {
                 let sink = context.sink();

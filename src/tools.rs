@@ -21,8 +21,8 @@ mod spending;
 mod threads;
 pub mod upkeep;
 
-pub use error::{Code, Report, ToolError, Unfit};
-pub use outcome::{Failed, Outcome, Running};
+pub use error::{Code, Failed, Report, ToolError, Unfit};
+pub use outcome::{Outcome, Running};
 
 /// The calls that their clients could not wait for.
 pub type Jobs = crate::job::Jobs<Result<Outcome, Failed>>;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, de::Error as _};
 use toml::value::Datetime;
 
 use super::{Entry, ImageTraits, Kind, LongInput, Price, Role, Sizes, Temperature, TextTraits, entry::spokesman};
-use crate::{media::Dimensions, model::ModelId, money::Usd};
+use crate::{model::ModelId, money::Usd};
 
 /// What a catalogue file says, or several of them together.
 #[derive(Debug, Default)]
@@ -159,16 +159,6 @@ impl Said {
             image,
         }
     }
-}
-
-/// Reads a list of `WxH`.
-pub fn sizes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Dimensions>, D::Error> {
-    let written = Vec::<String>::deserialize(deserializer)?;
-    written
-        .iter()
-        .map(|size| Dimensions::parse(size))
-        .collect::<Option<_>>()
-        .ok_or_else(|| D::Error::custom("a size is written 1024x1024"))
 }
 
 #[derive(Deserialize)]

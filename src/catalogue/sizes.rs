@@ -2,9 +2,8 @@
 
 use std::num::NonZeroU32;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error as _};
 
-use super::file;
 use crate::media::Dimensions;
 
 /// The sizes besides `auto`. Written as a list of `WxH`, or as the rule.
@@ -15,9 +14,19 @@ use crate::media::Dimensions;
 )]
 pub enum Sizes {
     /// Only these.
-    Fixed(#[serde(deserialize_with = "file::sizes")] Vec<Dimensions>),
+    Fixed(#[serde(deserialize_with = "listed")] Vec<Dimensions>),
     /// Any size within the rules of the images guide.
     Free { multiple_of: NonZeroU32, max_ratio: u32, min_pixels: u64, max_pixels: u64, max_side: u32 },
+}
+
+/// Reads a list of `WxH`.
+fn listed<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Dimensions>, D::Error> {
+    let written = Vec::<String>::deserialize(deserializer)?;
+    written
+        .iter()
+        .map(|size| Dimensions::parse(size))
+        .collect::<Option<_>>()
+        .ok_or_else(|| D::Error::custom("a size is written 1024x1024"))
 }
 
 impl Default for Sizes {

@@ -5,10 +5,7 @@ use std::{
     process::ExitCode,
 };
 
-use clap::CommandFactory;
 use clap_complete::{Shell, generate};
-
-use super::CommandLine;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -16,11 +13,13 @@ pub struct Args {
     shell: Shell,
 }
 
+/// Writes the script for `command`.
+///
 /// # Errors
 /// When stdout cannot be written to.
-pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+pub fn run(args: &Args, mut command: clap::Command) -> anyhow::Result<ExitCode> {
     let mut script = Vec::new();
-    generate(args.shell, &mut CommandLine::command(), "mcp-openai", &mut script);
+    generate(args.shell, &mut command, "mcp-openai", &mut script);
     io::stdout().write_all(&script)?;
     Ok(ExitCode::SUCCESS)
 }

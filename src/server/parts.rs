@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rmcp::model::Extensions;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::profile::Profiles;
@@ -36,4 +37,16 @@ pub struct Requester {
     pub owner: Owner,
     /// Cancelled once nobody waits for the answer any more.
     pub gone: CancellationToken,
+}
+
+impl Requester {
+    /// Who sent a request: over HTTP what the transport says, on stdio the one user of this machine.
+    pub(super) fn of(extensions: &Extensions) -> Self {
+        let parts = extensions.get::<http::request::Parts>();
+        parts.and_then(|parts| parts.extensions.get::<Self>()).cloned().unwrap_or_else(|| Self {
+            caller: Caller::local(),
+            owner: Owner::local(),
+            gone: CancellationToken::new(),
+        })
+    }
 }

@@ -14,9 +14,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    Server,
+    Requester, Server,
     results::{self, Shape},
-    tools::requester,
 };
 use crate::{
     handle::Owner,
@@ -98,7 +97,7 @@ pub(super) async fn update(
 /// Who asks for which job.
 fn address(task: &str, context: &RequestContext<RoleServer>) -> Result<(Owner, JobId), ErrorData> {
     let id = JobId::parse(task).ok_or_else(|| unknown(task))?;
-    Ok((requester(&context.extensions).owner, id))
+    Ok((Requester::of(&context.extensions).owner, id))
 }
 
 fn unknown(task: &str) -> ErrorData {

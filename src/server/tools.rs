@@ -15,7 +15,7 @@ use futures_util::{
 };
 use rmcp::{
     RoleServer,
-    model::{CallToolResponse, CreateTaskResult, Extensions, JsonObject, ProgressToken, ToolAnnotations},
+    model::{CallToolResponse, CreateTaskResult, JsonObject, ProgressToken, ToolAnnotations},
     service::RequestContext,
 };
 use tokio::{
@@ -33,10 +33,8 @@ use super::{
 };
 use crate::{
     call::Call,
-    handle::Owner,
     job::{JobId, Started, State},
     news::{Feed, News},
-    queue::Caller,
     text,
     tools::{Code, Effect, Failed, Outcome, Output, Pace, Shows, Tool, ToolError, get_result::GetResult},
 };
@@ -116,7 +114,7 @@ pub(super) async fn run(
     context: RequestContext<RoleServer>,
 ) -> CallToolResponse {
     let name = route.name();
-    let Requester { caller, owner, gone } = requester(&context.extensions);
+    let Requester { caller, owner, gone } = Requester::of(&context.extensions);
     let shape = Shape::of(&server.parts, &context);
     let cancel = server.calls.child_token();
     // Unless it is handed out, nothing of the call lives on unasked.
@@ -243,16 +241,6 @@ async fn result(
         };
         log(tool, &error);
         Failed::from(&error)
-    })
-}
-
-/// The caller on stdio is one and stays.
-pub(super) fn requester(extensions: &Extensions) -> Requester {
-    let parts = extensions.get::<http::request::Parts>();
-    parts.and_then(|parts| parts.extensions.get::<Requester>()).cloned().unwrap_or_else(|| Requester {
-        caller: Caller::local(),
-        owner: Owner::local(),
-        gone: CancellationToken::new(),
     })
 }
 

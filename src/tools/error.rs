@@ -5,7 +5,6 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Failed;
 use crate::{
     artifact,
     call::Ended,
@@ -20,7 +19,7 @@ use crate::{
 mod report;
 mod unfit;
 
-pub use report::Report;
+pub use report::{Failed, Report};
 pub use unfit::Unfit;
 
 /// The public code of a failure: in `structuredContent.error.code` and `docs/errors.md`.

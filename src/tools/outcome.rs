@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Output, Report, ToolError, milliseconds};
+use super::{Output, milliseconds};
 use crate::{artifact::Artifact, job::JobId, media::Encoded};
 
 /// What a tool gave back.
@@ -25,13 +25,6 @@ pub struct Outcome {
     pub artifacts: Vec<Artifact>,
     /// For programs: an object, never with base64 in it.
     pub structured: Map<String, Value>,
-}
-
-/// Why a tool gave nothing back, in the words in which it was told.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Failed {
-    pub text: String,
-    pub report: Report,
 }
 
 /// In place of a result that is still being worked on.
@@ -99,10 +92,4 @@ fn fields(value: impl Serialize) -> Result<Map<String, Value>, serde_json::Error
         Value::Object(fields) => fields,
         other => Map::from_iter([("result".to_owned(), other)]),
     })
-}
-
-impl From<&ToolError> for Failed {
-    fn from(error: &ToolError) -> Self {
-        Self { text: error.text(), report: error.report() }
-    }
 }

@@ -2,6 +2,7 @@
 //! `ARCHITECTURE.md` and can be checked by reading is checked here.
 
 mod bites;
+mod circles;
 mod reading;
 
 use reading::{Fault, Source, crate_paths, lines, numbered, read, sources};
@@ -77,6 +78,12 @@ fn the_tree_is_tidy() {
         faults.extend(reserved_words(source));
     }
     assert!(faults.is_empty(), "\n{}\n", lines(&faults));
+}
+
+#[test]
+fn no_file_uses_itself_by_way_of_others() {
+    let circles = circles::circles(&sources(&["src"]));
+    assert!(circles.is_empty(), "files that use each other in a circle: {circles:#?}");
 }
 
 #[test]

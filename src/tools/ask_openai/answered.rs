@@ -6,13 +6,24 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::resume::Expected;
+use super::schema::Schema;
 use crate::{
     call::Call,
+    catalogue::Resolved,
     money::Usd,
     openai::{self, Answer, Finish, Reply},
     tools::{Output, ToolError, Unfit, UsageReport, arguments, milliseconds},
 };
+
+/// What an answer is held against.
+#[derive(Debug)]
+pub(super) struct Expected {
+    pub model: Resolved,
+    pub warnings: Vec<String>,
+    /// How many tokens of an answer the budget allows, where it set the bound.
+    pub afforded: Option<NonZeroU32>,
+    pub schema: Option<Schema>,
+}
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Answered {

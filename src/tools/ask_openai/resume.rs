@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::{Answered, AskOpenai, args::Request, schema::Schema, thread::Spoken};
+use super::{Answered, AskOpenai, answered::Expected, args::Request, schema::Schema, thread::Spoken};
 use crate::{
     call::Call,
     catalogue::{Kind, Resolved},
@@ -28,17 +28,7 @@ pub(super) struct Asked {
     client: String,
 }
 
-/// What an answer is held against.
-#[derive(Debug)]
-pub(super) struct Expected {
-    pub model: Resolved,
-    pub warnings: Vec<String>,
-    /// How many tokens of an answer the budget allows, where it set the bound.
-    pub afforded: Option<NonZeroU32>,
-    pub schema: Option<Schema>,
-}
-
-/// The same as it can be written down, so that another process can bring the call to its end.
+/// An [`Asked`] as it can be written down, so that another process can bring the call to its end.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Resume {
     pub client: String,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Code;
+use super::{Code, ToolError};
 use crate::money::Usd;
 
 /// A failure for programs.
@@ -32,4 +32,17 @@ pub struct Report {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<f64>")]
     pub cost_usd: Option<Usd>,
+}
+
+/// Why a tool gave nothing back, in the words in which it was told.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Failed {
+    pub text: String,
+    pub report: Report,
+}
+
+impl From<&ToolError> for Failed {
+    fn from(error: &ToolError) -> Self {
+        Self { text: error.text(), report: error.report() }
+    }
 }

@@ -89,3 +89,23 @@ fn a_module_without_floor_or_place() {
         ["src/lib.rs:3: ARCHITECTURE.md does not name `helpers`"]
     );
 }
+
+#[test]
+fn a_circle_of_files_but_not_a_folder_and_its_face() {
+    let found = |files: &[(&str, &str)]| {
+        let sources: Vec<_> = files.iter().map(|(path, text)| source(path, text)).collect();
+        circles::circles(&sources)
+    };
+    let face = ("src/a.rs", "mod b;\nmod c;\npub use b::B;\nuse c::C;\nstruct Own;\n");
+    assert!(
+        found(&[face, ("src/a/b.rs", "use super::Own;\n"), ("src/a/c.rs", "use crate::a::{B, Own};\n")]).is_empty()
+    );
+    // By a name that the folder's face hands on, and by one that is only named in passing.
+    let circle = [["a::b", "a::c"].map(str::to_owned).to_vec()];
+    assert_eq!(found(&[face, ("src/a/b.rs", "use super::c::C;\n"), ("src/a/c.rs", "use crate::a::{B};\n")]), circle);
+    let passing = ("src/a/c.rs", "fn f() { crate::a::b::go() }\n");
+    assert_eq!(found(&[face, ("src/a/b.rs", "use super::{c::{self, C}};\n"), passing]), circle);
+    // In a test, everything may be used.
+    let tested = ("src/a/c.rs", "#[cfg(test)]\nmod tests {\n    use crate::a::b;\n}\n");
+    assert!(found(&[face, ("src/a/b.rs", "use super::c::C;\n"), tested]).is_empty());
+}

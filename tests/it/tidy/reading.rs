@@ -123,12 +123,12 @@ fn identifier(text: &str) -> String {
     text.chars().take_while(|&character| is_word(character)).collect()
 }
 
-fn is_word(character: char) -> bool {
+pub fn is_word(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 
 /// Comments may point upward: they are made blank, lines stay lines.
-fn without_comments(text: &str) -> String {
+pub fn without_comments(text: &str) -> String {
     text.lines().map(|line| if is_comment(line) { "\n".to_owned() } else { format!("{line}\n") }).collect()
 }
 
@@ -138,4 +138,63 @@ fn is_comment(line: &str) -> bool {
 
 pub fn numbered(text: &str) -> impl Iterator<Item = (usize, &str)> {
     text.lines().enumerate().map(|(index, line)| (index + 1, line))
+}
+
+/// One `use`, taken apart: each path, and the name by which it is known.
+pub struct UseTree {
+    pub is_public: bool,
+    pub paths: Vec<(Vec<String>, String)>,
+}
+
+/// The `use` declarations of a file; inside a test module, they are not asked for.
+pub fn use_trees(code: &str) -> Vec<UseTree> {
+    let mut trees = Vec::new();
+    for (start, _) in code.match_indices("use ") {
+        let line = code[..start].rsplit('\n').next().unwrap_or_default();
+        if !(line.is_empty() || line.starts_with("pub") && line.ends_with(' ')) {
+            continue;
+        }
+        let tree = code[start + "use ".len()..].split(';').next().unwrap_or_default();
+        let tree: String = tree.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut paths = Vec::new();
+        flatten(&tree, &[], &mut paths);
+        trees.push(UseTree { is_public: !line.is_empty(), paths });
+    }
+    trees
+}
+
+fn flatten(tree: &str, before: &[String], paths: &mut Vec<(Vec<String>, String)>) {
+    if let Some((head, inner)) = tree.split_once('{') {
+        let before: Vec<String> = before.iter().cloned().chain(words_of(head.trim())).collect();
+        for branch in top_level(inner.strip_suffix('}').unwrap_or(inner)) {
+            flatten(branch.trim(), &before, paths);
+        }
+        return;
+    }
+    let (path, alias) = tree.split_once(" as ").map_or((tree, None), |(path, alias)| (path, Some(alias)));
+    let mut path: Vec<String> = before.iter().cloned().chain(words_of(path)).collect();
+    if path.len() > 1 && path.last().is_some_and(|last| last == "self") {
+        path.pop();
+    }
+    if let Some(name) = alias.map(str::to_owned).or_else(|| path.last().cloned()) {
+        paths.push((path, name));
+    }
+}
+
+fn words_of(path: &str) -> Vec<String> {
+    path.split("::").filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// The branches of a tree between its outermost braces.
+fn top_level(inner: &str) -> Vec<&str> {
+    let mut depth = 0;
+    let branches = inner.split(move |c: char| {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        c == ',' && depth == 0
+    });
+    branches.filter(|branch| !branch.trim().is_empty()).collect()
 }
