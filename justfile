@@ -24,9 +24,13 @@ docs:
 viewer-test *folder:
     .ci/viewer/run {{ folder }}
 
-# how light and how fast it is, beside floors built in the same run
-bench:
-    cargo run --release --quiet --package peers --bin bench
+# how light and how fast it is, beside floors built in the same run; `--check` fails when a goal is missed
+bench *arguments:
+    cargo run --profile dist --quiet --package peers --bin bench -- {{ arguments }}
+
+# the binary as it is shipped: target/dist/mcp-openai
+dist:
+    cargo build --locked --profile dist
 
 # how much previews keep of a picture, beside other encoders
 previews *folder:

@@ -1,6 +1,6 @@
 //! `just bench`: how light and how fast mcp-openai is, beside floors that are built and measured in the same run.
 //!
-//! `cargo run --release -p peers --bin bench [-- --server PATH]`. A missed goal is marked, it never fails the run.
+//! `cargo run --profile dist -p peers --bin bench [-- --server PATH]`. A missed goal is marked, it never fails the run.
 
 use std::{
     path::{Path, PathBuf},
@@ -76,16 +76,16 @@ fn server_argument() -> Result<Option<PathBuf>> {
     }
 }
 
-/// Where cargo puts release binaries: this one is there, too.
+/// Where cargo puts what is built with the profile `dist`: this one is there, too.
 fn programs_folder() -> Result<PathBuf> {
-    ensure!(!cfg!(debug_assertions), "measure release builds: cargo run --release -p peers --bin bench");
+    ensure!(!cfg!(debug_assertions), "measure what is shipped: cargo run --profile dist -p peers --bin bench");
     Ok(std::env::current_exe()?.parent().context("this program lies in no folder")?.to_owned())
 }
 
 fn cargo_build(what: &[&str]) -> Result<()> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../../Cargo.toml");
     let status = Command::new("cargo")
-        .args(["build", "--release", "--quiet", "--manifest-path", manifest])
+        .args(["build", "--profile", "dist", "--quiet", "--manifest-path", manifest])
         .args(what)
         .status()?;
     ensure!(status.success(), "cargo build {} failed", what.join(" "));
