@@ -15,9 +15,20 @@ impl Figure {
         percentile(&self.0, 0.5)
     }
 
+    /// As they were measured, one after the other.
+    pub fn rounds(&self) -> impl Iterator<Item = f64> {
+        self.0.iter().copied()
+    }
+
     /// The middle half of the rounds: from the first to the third quartile.
     pub fn spread(&self) -> (f64, f64) {
         (percentile(&self.0, 0.25), percentile(&self.0, 0.75))
+    }
+}
+
+impl FromIterator<f64> for Figure {
+    fn from_iter<T: IntoIterator<Item = f64>>(rounds: T) -> Self {
+        Self(rounds.into_iter().collect())
     }
 }
 

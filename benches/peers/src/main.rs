@@ -1,10 +1,11 @@
 //! `just bench`: how light and how fast mcp-openai is, beside floors that are built and measured in the same run.
 //!
-//! `cargo run --profile dist -p peers --bin bench [-- --server PATH]`. A missed goal is marked, it never fails the run.
+//! `cargo run --profile dist -p peers --bin bench [-- --check] [--part NAME] [--server PATH]`. A missed goal is marked;
+//! with `--check` it fails the run, if it is missed by more than the noise (see [`table::Verdict`]).
 
 use std::{
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, ExitCode},
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -12,6 +13,7 @@ use anyhow::{Context, Result, bail, ensure};
 use crate::{
     child::Surroundings,
     measure::{Bench, Rows, calls, jobs, pictures, shared, start},
+    table::Verdict,
 };
 
 mod child;
@@ -36,11 +38,12 @@ const PARTS: [(&str, Part); 9] = [
     ("binary", start::binary_size),
 ];
 
-fn main() -> Result<()> {
+fn main() -> Result<ExitCode> {
+    let arguments = Arguments::parse(std::env::args().skip(1))?;
     // The bare calls are made with TLS built in, as those of the servers are.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let programs = programs_folder()?;
-    let ours = match server_argument()? {
+    let ours = match arguments.server {
         Some(path) => path,
         None => {
             cargo_build(&["-p", "mcp-openai", "--bin", "mcp-openai"])?;
@@ -57,22 +60,52 @@ fn main() -> Result<()> {
     };
     print_machine(&bench.ours);
     table::print_head();
-    for (name, measure) in PARTS {
+    let mut missed = Vec::new();
+    for (name, measure) in PARTS.into_iter().filter(|(name, _)| arguments.part.as_ref().is_none_or(|it| it == name)) {
         match measure(&bench) {
-            Ok(rows) => rows.iter().for_each(table::print),
-            Err(error) => table::print_missing(name, &error),
+            Ok(rows) => {
+                rows.iter().for_each(table::print);
+                missed.extend(rows.iter().filter(|row| row.verdict() == Some(Verdict::Missed)).map(|row| row.name));
+            }
+            Err(error) => {
+                table::print_missing(name, &error);
+                missed.push(name);
+            }
         }
     }
-    Ok(())
+    if arguments.check && !missed.is_empty() {
+        println!("\nmissed by more than the noise, or not measured: {}", missed.join("; "));
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
-/// `--server PATH` measures another program than the workspace's own.
-fn server_argument() -> Result<Option<PathBuf>> {
-    let mut arguments = std::env::args().skip(1);
-    match arguments.next().as_deref() {
-        None => Ok(None),
-        Some("--server") => Ok(Some(arguments.next().context("--server needs a path")?.into())),
-        Some(other) => bail!("unknown argument {other}; usage: bench [--server PATH]"),
+#[derive(Default)]
+struct Arguments {
+    /// A missed goal fails the run.
+    check: bool,
+    /// The only one of [`PARTS`] to measure.
+    part: Option<String>,
+    /// Another program than the workspace's own.
+    server: Option<PathBuf>,
+}
+
+impl Arguments {
+    fn parse(mut words: impl Iterator<Item = String>) -> Result<Self> {
+        let parts = PARTS.map(|(name, _)| name);
+        let mut arguments = Self::default();
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "--check" => arguments.check = true,
+                "--part" => arguments.part = Some(words.next().context("--part needs a name")?),
+                "--server" => arguments.server = Some(words.next().context("--server needs a path")?.into()),
+                other => bail!("unknown argument {other}; usage: bench [--check] [--part NAME] [--server PATH]"),
+            }
+        }
+        if let Some(part) = &arguments.part {
+            ensure!(parts.contains(&part.as_str()), "there is no part {part:?}; the parts are: {}", parts.join(", "));
+        }
+        Ok(arguments)
     }
 }
 

@@ -99,6 +99,40 @@ impl Client {
         Ok(started.elapsed())
     }
 
+    /// The same with a ping after every sixteenth answer; gives how long each ping took, in seconds.
+    pub fn ping_while_pumping(
+        &mut self,
+        in_flight: u32,
+        total: u32,
+        write: impl Fn(u64) -> String,
+    ) -> Result<Vec<f64>> {
+        const EVERY: u32 = 16;
+        let mut pings = Vec::new();
+        let mut ping = None;
+        let mut left_to_send = total;
+        let mut left = total;
+        for _ in 0..in_flight.min(total) {
+            self.begin(&write)?;
+            left_to_send -= 1;
+        }
+        while left > 0 || ping.is_some() {
+            let (answered, _) = self.next_answer()?;
+            if let Some((_, sent)) = ping.take_if(|(id, _)| *id == answered) {
+                pings.push(Instant::elapsed(&sent).as_secs_f64());
+                continue;
+            }
+            left -= 1;
+            if left_to_send > 0 {
+                self.begin(&write)?;
+                left_to_send -= 1;
+            }
+            if left.is_multiple_of(EVERY) && ping.is_none() {
+                ping = Some((self.begin(message::ping)?, Instant::now()));
+            }
+        }
+        Ok(pings)
+    }
+
     fn send(&mut self, message: &str) -> Result<()> {
         self.input.write_all(format!("{message}\n").as_bytes())?;
         Ok(())

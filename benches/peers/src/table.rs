@@ -22,6 +22,16 @@ pub enum Goal {
     None,
 }
 
+/// How a figure stands to its goal. A busy moment of the machine meets a round of ours or of the floor, so that single
+/// rounds tell nothing: a goal is missed by more than the noise when three rounds of four miss it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Reached,
+    /// The median misses the goal, a quarter of the rounds does not.
+    WithinNoise,
+    Missed,
+}
+
 /// What a figure counts; values are in seconds, bytes or 1/s.
 #[derive(Clone, Copy)]
 pub enum Unit {
@@ -42,7 +52,7 @@ pub fn print(row: &Row) {
         None => ("", String::new()),
     };
     let ratio = row.ratio().map(|ratio| format!("{ratio:.2}x")).unwrap_or_default();
-    print_line(row.name, &ours, &floor, floor_name, &ratio, &row.verdict());
+    print_line(row.name, &ours, &floor, floor_name, &ratio, &row.goal_and_verdict());
 }
 
 /// What could not be measured, and why.
@@ -60,15 +70,43 @@ impl Row {
         self.floor.as_ref().map(|(_, floor)| self.ours.median() / floor.median())
     }
 
-    fn verdict(&self) -> String {
+    /// Ours over the floor, round by round: both were measured in the same moment.
+    fn ratios(&self) -> Figure {
+        let floor = self.floor.iter().flat_map(|(_, floor)| floor.rounds());
+        self.ours.rounds().zip(floor).map(|(ours, floor)| ours / floor).collect()
+    }
+
+    /// `None` where there is no goal.
+    pub fn verdict(&self) -> Option<Verdict> {
         let ratio = self.ratio().unwrap_or(f64::NAN);
-        let (goal, reached) = match self.goal {
-            Goal::RatioAtMost(most) => (format!("<= {most}x"), ratio <= most),
-            Goal::RatioAtLeast(least) => (format!(">= {least}x"), ratio >= least),
-            Goal::AtMost(most) => (format!("<= {}", self.unit.value(most)), self.ours.median() <= most),
-            Goal::None => return String::new(),
+        let (low, high) = self.ratios().spread();
+        let (reached, at_times) = match self.goal {
+            Goal::RatioAtMost(most) => (ratio <= most, low <= most),
+            Goal::RatioAtLeast(least) => (ratio >= least, high >= least),
+            Goal::AtMost(most) => (self.ours.median() <= most, self.ours.spread().0 <= most),
+            Goal::None => return None,
         };
-        format!("{goal:<11} {}", if reached { "reached" } else { "MISSED" })
+        Some(match (reached, at_times) {
+            (true, _) => Verdict::Reached,
+            (false, true) => Verdict::WithinNoise,
+            (false, false) => Verdict::Missed,
+        })
+    }
+
+    fn goal_and_verdict(&self) -> String {
+        let goal = match self.goal {
+            Goal::RatioAtMost(most) => format!("<= {most}x"),
+            Goal::RatioAtLeast(least) => format!(">= {least}x"),
+            Goal::AtMost(most) => format!("<= {}", self.unit.value(most)),
+            Goal::None => String::new(),
+        };
+        let verdict = match self.verdict() {
+            Some(Verdict::Reached) => "reached",
+            Some(Verdict::WithinNoise) => "missed within the noise",
+            Some(Verdict::Missed) => "MISSED",
+            None => "",
+        };
+        format!("{goal:<11} {verdict}")
     }
 }
 
@@ -102,5 +140,28 @@ fn significant(value: f64) -> String {
         small if small.abs() < 1.0 => format!("{small:.3}"),
         middle if middle.abs() < 100.0 => format!("{middle:.1}"),
         large => format!("{large:.0}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(ours: &[f64], goal: Goal) -> Row {
+        let floor = Some(("floor", ours.iter().map(|_| 2.0).collect()));
+        Row { name: "", unit: Unit::Time, ours: ours.iter().copied().collect(), floor, goal }
+    }
+
+    #[test]
+    fn a_goal_is_missed_when_three_rounds_of_four_miss_it() {
+        let verdict = |ours: &[f64], goal| row(ours, goal).verdict();
+        let rounds = [2.0, 2.0, 4.0, 4.0, 4.0];
+        assert_eq!(verdict(&rounds, Goal::RatioAtMost(2.0)), Some(Verdict::Reached));
+        assert_eq!(verdict(&rounds, Goal::RatioAtMost(1.5)), Some(Verdict::WithinNoise));
+        assert_eq!(verdict(&rounds, Goal::RatioAtMost(0.9)), Some(Verdict::Missed));
+        assert_eq!(verdict(&[2.0, 2.0, 2.0, 4.0, 4.0], Goal::RatioAtLeast(1.5)), Some(Verdict::WithinNoise));
+        assert_eq!(verdict(&rounds, Goal::RatioAtLeast(2.1)), Some(Verdict::Missed));
+        assert_eq!(verdict(&rounds, Goal::AtMost(3.0)), Some(Verdict::WithinNoise));
+        assert_eq!(verdict(&rounds, Goal::None), None);
     }
 }

@@ -45,7 +45,7 @@ pub fn pictures(bench: &Bench) -> Rows {
             unit: Unit::Time,
             ours,
             floor: Some(("shrinking alone", floor)),
-            goal: Goal::RatioAtMost(1.2),
+            goal: Goal::RatioAtMost(1.3),
         },
         row("ten pictures, peak memory", Unit::Memory, peak, 40e6 + 2.0 * png.len() as f64),
         row("ping meanwhile, p99", Unit::Time, ping_p99, 0.010),
