@@ -26,27 +26,35 @@ pub async fn serve(app: App, serving: impl Future<Output = io::Result<()>>) -> a
     }
 }
 
-async fn twice(stop: &CancellationToken) {
-    signal().await;
-    tracing::info!("asked to end: finishing what is in flight, a second signal ends at once");
-    stop.cancel();
-    signal().await;
-}
-
+/// Listens once for both signals: between two listeners one would be lost.
 #[cfg(unix)]
-async fn signal() {
+async fn twice(stop: &CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
 
-    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
-    tokio::select! {
-        Ok(()) = tokio::signal::ctrl_c() => {}
-        _ = terminate.recv() => {}
-    }
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    let mut either = async || {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    };
+    either().await;
+    ask_to_end(stop);
+    either().await;
 }
 
-#[cfg(not(unix))]
-async fn signal() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
+#[cfg(windows)]
+async fn twice(stop: &CancellationToken) {
+    let Ok(mut interrupt) = tokio::signal::windows::ctrl_c() else { return std::future::pending().await };
+    interrupt.recv().await;
+    ask_to_end(stop);
+    interrupt.recv().await;
+}
+
+fn ask_to_end(stop: &CancellationToken) {
+    tracing::info!("asked to end: finishing what is in flight, a second signal ends at once");
+    stop.cancel();
 }

@@ -36,7 +36,8 @@ impl Program {
         Self::start_as(Command::new(env!("CARGO_BIN_EXE_mcp-openai")), over)
     }
 
-    fn start_as(command: Command, over: Over) -> Self {
+    fn start_as(mut command: Command, over: Over) -> Self {
+        command.stderr(Stdio::null());
         Self::start_at(tempfile::tempdir().unwrap(), command, over)
     }
 
@@ -49,8 +50,7 @@ impl Program {
             .env("HOME", home.path())
             .env("OPENAI_API_KEY", "sk-test")
             .env("MCP_OPENAI_IMAGES_DIR", home.path().join("pictures"))
-            .env("OPENAI_BASE_URL", format!("http://{}/v1", upstream.local_addr().unwrap()))
-            .stderr(Stdio::null());
+            .env("OPENAI_BASE_URL", format!("http://{}/v1", upstream.local_addr().unwrap()));
         let (child, input, output): (Child, Box<dyn Write>, Box<dyn Read>) = match over {
             Over::Pipes => {
                 let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
@@ -233,10 +233,13 @@ fn c07_a_signal_ends_an_idle_server() {
 
 #[test]
 fn c07_a_second_signal_ends_it_at_once() {
-    let mut program = Program::start(Over::Pipes);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-openai"));
+    command.stderr(Stdio::piped());
+    let mut program = Program::start_at(tempfile::tempdir().unwrap(), command, Over::Pipes);
     let _connection = program.hanging_call();
     program.signal("-TERM");
-    std::thread::sleep(Duration::from_millis(200));
+    let mut log = BufReader::new(program.child.stderr.take().unwrap()).lines();
+    assert!(log.any(|line| line.unwrap().contains("asked to end")));
     assert!(program.child.try_wait().unwrap().is_none(), "the first one waits for the call");
     let start = Instant::now();
     program.signal("-TERM");
@@ -252,10 +255,11 @@ fn c07_a_signal_leaves_the_sandbox_to_a_call_in_flight() {
     let mut program = Program::start_as(command, Over::Pipes);
     let model = "sandbox-fault:delay=1s";
     let arguments = json!({"query": "hi", "model": model});
-    program.request(1, "tools/call", json!({"name": "ask-openai", "arguments": arguments}));
-    std::thread::sleep(Duration::from_millis(200));
+    let params = json!({"name": "ask-openai", "arguments": arguments, "_meta": {"progressToken": 7}});
+    program.request(1, "tools/call", params);
+    while !program.next().unwrap()["params"]["message"].as_str().unwrap().contains("waiting for the model") {}
     program.signal("-TERM");
-    let answer = program.next().unwrap();
+    let answer = std::iter::from_fn(|| program.next()).find(|message| message["id"] == 1).unwrap();
     assert_eq!(answer["result"]["structuredContent"]["status"], "complete", "{answer}");
     assert!(program.ends().success());
 }
@@ -264,7 +268,7 @@ fn c07_a_signal_leaves_the_sandbox_to_a_call_in_flight() {
 fn impatient() -> Command {
     let mut command = Command::new("/bin/sh");
     let patience = "export MCP_OPENAI_ANSWER_WITHIN=100ms; exec \"$0\" \"$@\"";
-    command.args(["-c", patience, env!("CARGO_BIN_EXE_mcp-openai")]);
+    command.args(["-c", patience, env!("CARGO_BIN_EXE_mcp-openai")]).stderr(Stdio::null());
     command
 }
 
