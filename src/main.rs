@@ -4,6 +4,10 @@ use std::process::ExitCode;
 
 use mcp_openai::cli;
 
+/// A call makes some hundreds of small allocations; this allocator serves them in half the instructions of glibc's.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let outcome = match cli::parse(std::env::args_os()) {
         Ok(command_line) => cli::run(command_line),
