@@ -16,7 +16,7 @@ impl Client {
 
     /// Who pays with this key.
     pub(super) fn payer(&self, key: &Held) -> Account {
-        fingerprint(&self.config, key)
+        key.account.get_or_init(|| fingerprint(&self.config, key)).clone()
     }
 
     /// Where the key comes from, for people.

@@ -1,14 +1,19 @@
 //! The API key: read at the first request, kept, and read once more when the upstream refuses it. The key leaves this
 //! file only as a header marked sensitive; texts from outside are cleaned of it here.
 
-use std::{path::Path, process::Stdio, sync::Arc, time::Duration};
+use std::{
+    path::Path,
+    process::Stdio,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{io::AsyncReadExt, process::Command, sync::Mutex, time::timeout};
 
 use super::{Key, failure::error::Error};
-use crate::text;
+use crate::{handle::Account, text};
 
 /// Files and commands that give no key within this time are given up.
 const READ_WITHIN: Duration = Duration::from_secs(30);
@@ -36,6 +41,8 @@ impl Key {
 pub(super) struct Held {
     /// `None` where the upstream asks for none.
     pub authorization: Option<HeaderValue>,
+    /// Who pays with it, once that was asked: every call does, several times.
+    pub account: OnceLock<Account>,
     secret: Option<SecretString>,
 }
 
@@ -92,11 +99,15 @@ impl Reader {
 
 impl Held {
     fn new(secret: Option<SecretString>, from: &str) -> Result<Self, Error> {
-        let Some(secret) = secret else { return Ok(Self { authorization: None, secret: None }) };
+        let Some(secret) = secret else { return Ok(Self::of(None, None)) };
         let mut header = HeaderValue::try_from(format!("Bearer {}", secret.expose_secret().trim()))
             .map_err(|_| Error::KeyUnreadable(format!("{from} holds characters that no HTTP header may have")))?;
         header.set_sensitive(true);
-        Ok(Self { authorization: Some(header), secret: Some(secret) })
+        Ok(Self::of(Some(header), Some(secret)))
+    }
+
+    fn of(authorization: Option<HeaderValue>, secret: Option<SecretString>) -> Self {
+        Self { authorization, account: OnceLock::new(), secret }
     }
 
     pub(super) fn secret(&self) -> Option<&str> {
