@@ -32,6 +32,7 @@ use super::{
 use crate::server::Server;
 
 mod id;
+mod message;
 
 /// With more unsent bytes than this, stdin is not read: a client that does not listen is not listened to.
 const HIGH_WATER: usize = 32 * 1024 * 1024;
@@ -151,7 +152,7 @@ impl<R: AsyncRead + Send + Unpin> Connection<R> {
     }
 
     fn parse(&mut self, line: &[u8]) -> Option<ClientJsonRpcMessage> {
-        match serde_json::from_slice(line) {
+        match message::read(line) {
             Ok(message) => Some(message),
             Err(error) => {
                 self.refuse(
