@@ -12,7 +12,7 @@ use crate::{
     openai::{
         Finish, Store,
         failure::{complaint::Complaint, error::Error},
-        transport::wire::{Head, Lenient, Text, Usage},
+        transport::wire::{Lenient, Text, Usage},
     },
 };
 
@@ -36,13 +36,16 @@ enum Refusal {
     Seen,
 }
 
-#[derive(Deserialize)]
-struct Delta<'a> {
-    #[serde(rename = "delta", borrow)]
-    text: Text<'a>,
-    #[serde(default)]
+/// An event as far as a delta needs it: those come by the thousand, and are parsed once. What comes once an answer is
+/// parsed again into its own type.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Event<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Lenient<Text<'a>>,
+    #[serde(borrow)]
+    delta: Lenient<Text<'a>>,
     output_index: Lenient<u64>,
-    #[serde(default)]
     content_index: Lenient<u64>,
 }
 
@@ -114,12 +117,12 @@ struct Part<'a> {
 
 impl Dialect for Responses {
     fn take_event(&mut self, data: &str, draft: &mut Draft<'_>) -> Result<Step, Error> {
-        let head: Head<'_> = parse(data)?;
-        match head.kind() {
-            "response.output_text.delta" => write(&parse(data)?, draft),
+        let event: Event<'_> = parse(data)?;
+        match event.kind.text().unwrap_or_default() {
+            "response.output_text.delta" => event.write(draft)?,
             "response.refusal.delta" => {
                 self.refusal = Refusal::Seen;
-                write(&parse(data)?, draft);
+                event.write(draft)?;
             }
             "response.output_text.annotation.added" => {
                 let Annotated { annotation, output_index, content_index } = parse(data)?;
@@ -214,9 +217,13 @@ fn parse<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, Error> {
     serde_json::from_str(data).map_err(|error| not_json(&error))
 }
 
-fn write(delta: &Delta<'_>, draft: &mut Draft<'_>) {
-    draft.citations.begin(place(&delta.output_index, &delta.content_index));
-    draft.write(&delta.text);
+impl Event<'_> {
+    fn write(&self, draft: &mut Draft<'_>) -> Result<(), Error> {
+        let delta = self.delta.text().ok_or_else(|| unreadable("a delta holds no text"))?;
+        draft.citations.begin(place(&self.output_index, &self.content_index));
+        draft.write(delta);
+        Ok(())
+    }
 }
 
 fn place(output: &Lenient<u64>, content: &Lenient<u64>) -> Place {

@@ -21,7 +21,7 @@ use crate::{
         },
         transport::{
             payload::Payload,
-            wire::{Head, Lenient, Text},
+            wire::{Lenient, Text},
         },
     },
 };
@@ -48,10 +48,12 @@ struct Running {
     id: String,
 }
 
-/// Where an event stands in its stream, and of which response it tells.
+/// An event's type, its place in the stream, and the response that it tells of.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Mark<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Lenient<Text<'a>>,
     sequence_number: Lenient<u64>,
     #[serde(borrow)]
     response: Lenient<Begun<'a>>,
@@ -135,12 +137,11 @@ impl<'a> Followed<'a> {
 
 impl Dialect for Followed<'_> {
     fn take_event(&mut self, data: &str, draft: &mut Draft<'_>) -> Result<Step, Error> {
-        let Mark { sequence_number, response } = serde_json::from_str(data).unwrap_or_default();
+        let Mark { kind, sequence_number, response } = serde_json::from_str(data).unwrap_or_default();
         if sequence_number.0.is_some_and(|number| self.last.is_some_and(|last| number <= last)) {
             return Ok(Step::More);
         }
-        let head: Head<'_> = serde_json::from_str(data).unwrap_or_default();
-        match (head.kind(), response.0) {
+        match (kind.text().unwrap_or_default(), response.0) {
             ("response.completed" | "response.incomplete" | "response.failed", _) => self.end(),
             (_, Some(Begun { background: Lenient(Some(false)), .. })) => self.client.learnt.no_background(),
             (_, Some(Begun { id, .. })) => self.begin(id.text().unwrap_or_default()),
