@@ -92,12 +92,16 @@ impl Call {
     ///
     /// # Errors
     /// [`Ended`].
-    pub async fn wait<T>(&self, deadline: Instant, work: impl Future<Output = T>) -> Result<T, Ended> {
-        tokio::select! {
-            biased;
-            () = self.cancelled.cancelled() => Err(Ended::Cancelled),
-            done = work => Ok(done),
-            () = tokio::time::sleep_until(deadline) => Err(Ended::TimedOut),
+    pub fn wait<T>(&self, deadline: Instant, work: impl Future<Output = T>) -> impl Future<Output = Result<T, Ended>> {
+        // A future holds its argument beside what it polls: unboxed, work of 8 kB makes every caller's future move 16 kB.
+        let work = Box::pin(work);
+        async move {
+            tokio::select! {
+                biased;
+                () = self.cancelled.cancelled() => Err(Ended::Cancelled),
+                done = work => Ok(done),
+                () = tokio::time::sleep_until(deadline) => Err(Ended::TimedOut),
+            }
         }
     }
 }

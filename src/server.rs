@@ -208,7 +208,7 @@ impl ServerHandler for Server {
             return Err(ErrorData::invalid_params(message, None));
         };
         let arguments = request.arguments.unwrap_or_default();
-        Ok(tools::run(self, route.clone(), arguments, context).await)
+        Ok(Box::pin(tools::run(self, route.clone(), arguments, context)).await)
     }
 
     /// rmcp has cancelled the request's own token already; this says why.

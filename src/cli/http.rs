@@ -21,5 +21,5 @@ pub async fn run(_: Args, app: App) -> anyhow::Result<ExitCode> {
         transport::http::serve(app.server(), app.config.http.clone(), app.stop.clone(), app.config.drain, |address| {
             tracing::info!("serving MCP at http://{address}/mcp");
         });
-    signals::serve(app, serving).await
+    Box::pin(signals::serve(app, serving)).await
 }

@@ -14,5 +14,5 @@ pub struct Args {}
 /// When stdin or stdout cannot be used at all.
 pub async fn run(_: Args, app: App) -> anyhow::Result<ExitCode> {
     let serving = transport::stdio::serve(app.server(), app.stop.clone(), app.config.drain);
-    signals::serve(app, serving).await
+    Box::pin(signals::serve(app, serving)).await
 }

@@ -75,7 +75,7 @@ impl Tool for AskOpenai {
         });
         let reply = reply.await.map_err(ended).and_then(|reply| Ok(reply?));
         self.learn(&asked, &question, &reply);
-        self.conclude(asked, spend, reply, call).await
+        Box::pin(self.conclude(asked, spend, reply, call)).await
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use futures_util::future::join_all;
+use futures_util::{TryFutureExt, future::join_all};
 use serde_json::{Map, Value};
 
 use super::{Timeouts, ToolError, arguments, spending, upkeep::Upkeep};
@@ -106,9 +106,9 @@ impl Studio {
     }
 
     /// Waits for what may be abandoned, as long as the call may take.
-    pub async fn wait<T>(&self, call: &Call, work: impl Future<Output = T>) -> Result<T, ToolError> {
+    pub fn wait<T>(&self, call: &Call, work: impl Future<Output = T>) -> impl Future<Output = Result<T, ToolError>> {
         let limit = self.timeouts.image;
-        call.wait(call.deadline(limit), work).await.map_err(|ended| ToolError::ended(ended, limit))
+        call.wait(call.deadline(limit), work).map_err(move |ended| ToolError::ended(ended, limit))
     }
 
     /// Nothing is paid for until the upstream has answered.

@@ -61,7 +61,10 @@ async fn by_responses(
     let call = Call { kind: Kind::Text, path: "responses", model: Some(&question.model), payload };
     let answering = client.send(call, terms).await?;
     let mut reply = match question.run {
-        Run::Background => background::follow(client, question, answering, terms).await.map_err(Unanswered::Failed)?,
+        Run::Background => {
+            // Boxed, so that attached calls need not carry the room for it.
+            Box::pin(background::follow(client, question, answering, terms)).await.map_err(Unanswered::Failed)?
+        }
         Run::Attached => {
             let mut dialect = Responses::new(client.config.store);
             answer::receive(client, answering, &mut dialect, &question.model, terms).await?

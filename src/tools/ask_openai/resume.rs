@@ -92,7 +92,7 @@ impl AskOpenai {
         let asked = self.asked(note).await?;
         let reply = call.wait(terms.deadline, self.openai.resume(response, &terms)).await;
         let reply = reply.map_err(|ended| ToolError::ended(ended, limit)).and_then(|reply| Ok(reply?));
-        self.conclude(asked, spend, reply, call).await
+        Box::pin(self.conclude(asked, spend, reply, call)).await
     }
 
     /// A call as it was before it was written down.

@@ -128,7 +128,7 @@ impl Endpoint {
         parts.extensions.insert(Requester { caller, owner, gone: flight.gone() });
         let request = Request::from_parts(parts, Body::from(body));
         let mcp = self.mcp.clone();
-        let answer = async move { understood(reply::of_rmcp(mcp.handle(request).await), id) };
+        let answer = async move { understood(reply::of_rmcp(Box::pin(mcp.handle(request)).await), id) };
         reply::begin_early(answer).await.map(|body| Body::new(InFlight::new(body, flight)))
     }
 }
