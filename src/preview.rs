@@ -15,6 +15,8 @@ mod pixels;
 mod scale;
 mod sheet;
 
+use encode::Guess;
+
 /// What the previews of one result may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
@@ -46,12 +48,13 @@ impl Room {
 #[derive(Debug, Clone)]
 pub struct Previews {
     place: Arc<Semaphore>,
+    guess: Arc<Guess>,
 }
 
 impl Previews {
     #[must_use]
     pub fn build() -> Self {
-        Self { place: Arc::new(Semaphore::new(1)) }
+        Self { place: Arc::new(Semaphore::new(1)), guess: Arc::default() }
     }
 
     /// A copy for one of `of` pictures that share `room`; the original itself when it fits and nothing shines through
@@ -64,8 +67,8 @@ impl Previews {
         if budget.admits(picture) && !alpha::is_possible(picture) {
             return Some(picture.clone());
         }
-        let picture = picture.clone();
-        self.work(move || shrink(&picture, budget)).await
+        let (picture, guess) = (picture.clone(), self.guess.clone());
+        self.work(move || shrink_from(&picture, budget, &guess)).await
     }
 
     /// One picture that shows all of them in a grid, numbered from 1 in reading order, in `room`: for results without
@@ -166,6 +169,10 @@ pub enum Failure {
 /// # Errors
 /// [`Failure`].
 pub fn shrink(picture: &Encoded, budget: Budget) -> Result<Encoded, Failure> {
+    shrink_from(picture, budget, &Guess::default())
+}
+
+fn shrink_from(picture: &Encoded, budget: Budget, guess: &Guess) -> Result<Encoded, Failure> {
     let (image, orientation) = decode::decode(picture)?;
     if budget.admits(picture) && alpha::is_opaque(&image) {
         return Ok(picture.clone());
@@ -174,6 +181,6 @@ pub fn shrink(picture: &Encoded, budget: Budget) -> Result<Encoded, Failure> {
     let image = pixels::turned(image.into_owned(), orientation);
     match encode::as_png(picture, &image, budget.bytes) {
         Some(png) => Ok(png),
-        None => encode::as_jpeg(&image, budget.bytes, SHORTEST_SIDE),
+        None => encode::as_jpeg(&image, budget.bytes, SHORTEST_SIDE, guess),
     }
 }

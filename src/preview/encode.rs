@@ -2,7 +2,11 @@
 //! the picture where room is short, so that as a rule the whole is encoded once, where searching for the quality would
 //! take half a dozen encodes.
 
-use std::{borrow::Cow, io::Cursor};
+use std::{
+    borrow::Cow,
+    io::Cursor,
+    sync::atomic::{AtomicU8, Ordering::Relaxed},
+};
 
 use image::{ImageFormat, RgbImage};
 use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder, EncodingError};
@@ -22,6 +26,21 @@ const COARSEST: u8 = 50;
 
 const STEP: u8 = 5;
 
+/// How many steps there are from the coarsest to the finest, both counted.
+const STEPS: u8 = (FINEST - COARSEST) / STEP + 1;
+
+/// The step of quality that was found last. The pictures of one call are alike: where the search begins there, it ends
+/// after two samples instead of four, at the same quality.
+#[derive(Debug)]
+pub(super) struct Guess(AtomicU8);
+
+impl Default for Guess {
+    /// The middle: as good as any other.
+    fn default() -> Self {
+        Self(AtomicU8::new(STEPS / 2))
+    }
+}
+
 /// The image as PNG, if its original is a PNG that compressed so well that it was drawn, not photographed, and it fits
 /// `max_bytes`: then it has no loss and takes less time than a JPEG.
 pub(super) fn as_png(original: &Encoded, image: &RgbImage, max_bytes: usize) -> Option<Encoded> {
@@ -40,7 +59,7 @@ pub(super) fn as_png(original: &Encoded, image: &RgbImage, max_bytes: usize) -> 
 
 /// The finest JPEG that fits `max_bytes`; with fewer pixels when not even the coarsest does, down to a longer side of
 /// `shortest`.
-pub(super) fn as_jpeg(whole: &RgbImage, max_bytes: usize, shortest: u32) -> Result<Encoded, Failure> {
+pub(super) fn as_jpeg(whole: &RgbImage, max_bytes: usize, shortest: u32, guess: &Guess) -> Result<Encoded, Failure> {
     if is_ample(max_bytes, whole) {
         let jpeg = encode(whole, FINEST)?;
         if jpeg.len() <= max_bytes {
@@ -51,22 +70,31 @@ pub(super) fn as_jpeg(whole: &RgbImage, max_bytes: usize, shortest: u32) -> Resu
     loop {
         // From the whole each time: pixels that are scaled twice are blurred twice.
         let image = scaled_to(Cow::Borrowed(whole), side)?;
-        let sample = Sample::of(&image);
-        let mut bytes = sample.foretell(COARSEST)?;
-        if bytes <= max_bytes {
-            for quality in (COARSEST..=sample.finest_within(max_bytes)?).rev().step_by(STEP.into()) {
-                let jpeg = encode(&image, quality)?;
-                bytes = jpeg.len();
-                if bytes <= max_bytes {
-                    return Ok(Encoded::sniff(jpeg.into())?);
-                }
-            }
-        }
+        let bytes = match Sample::of(&image).finest_within(max_bytes, guess)? {
+            Foretold::Fits(finest) => match encode_within(&image, finest, max_bytes)? {
+                Ok(jpeg) => return Ok(Encoded::sniff(jpeg.into())?),
+                Err(bytes) => bytes,
+            },
+            Foretold::TooLarge(bytes) => bytes,
+        };
         side = side_for(side, bytes, max_bytes);
         if side < shortest {
             return Err(Failure::Budget(max_bytes));
         }
     }
+}
+
+/// The finest JPEG from a quality down that does fit; else how many bytes the coarsest takes.
+fn encode_within(image: &RgbImage, finest: u8, max_bytes: usize) -> Result<Result<Vec<u8>, usize>, EncodingError> {
+    let mut bytes = usize::MAX;
+    for quality in (COARSEST..=finest).rev().step_by(STEP.into()) {
+        let jpeg = encode(image, quality)?;
+        bytes = jpeg.len();
+        if bytes <= max_bytes {
+            return Ok(Ok(jpeg));
+        }
+    }
+    Ok(Err(bytes))
 }
 
 /// Half a byte for a pixel is more than the finest takes of almost anything: no need to foretell.
@@ -89,6 +117,15 @@ fn encode(image: &RgbImage, quality: u8) -> Result<Vec<u8>, EncodingError> {
     encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
     encoder.encode(image, width, height, ColorType::Rgb)?;
     Ok(jpeg)
+}
+
+/// What the sample of a picture says of its size.
+#[derive(Debug, PartialEq, Eq)]
+enum Foretold {
+    /// At this quality.
+    Fits(u8),
+    /// Even at the coarsest quality, which takes so many bytes.
+    TooLarge(usize),
 }
 
 /// Bands spread over the height of an image that stand for the whole of it.
@@ -121,24 +158,69 @@ impl Sample {
         Self { bands, rows: rows as usize }
     }
 
-    /// The finest quality foretold to fit; the coarsest if none is.
-    fn finest_within(&self, max_bytes: usize) -> Result<u8, EncodingError> {
-        // In steps from the coarsest: the first fits, or must do.
-        let (mut fits, mut fails) = (0, (FINEST - COARSEST) / STEP + 1);
-        while fails - fits > 1 {
-            let middle = fits.midpoint(fails);
-            if self.foretell(COARSEST + middle * STEP)? <= max_bytes {
-                fits = middle;
+    /// The finest quality foretold to fit. Looks at the guess first, then at its neighbour, then halves what is left.
+    fn finest_within(&self, max_bytes: usize, guess: &Guess) -> Result<Foretold, EncodingError> {
+        let first = guess.0.load(Relaxed);
+        // The steps below `fitting` fit, those from `failing` on do not.
+        let (mut fitting, mut failing) = (0, STEPS);
+        let mut smallest = usize::MAX;
+        let mut step = first;
+        while fitting < failing {
+            let bytes = self.foretell(COARSEST + step * STEP)?;
+            if bytes <= max_bytes {
+                fitting = step + 1;
             } else {
-                fails = middle;
+                failing = step;
+                smallest = bytes;
             }
+            step = if fitting == first + 1 {
+                fitting
+            } else if failing == first {
+                first.saturating_sub(1)
+            } else {
+                fitting.midpoint(failing)
+            };
         }
-        Ok(COARSEST + fits * STEP)
+        let Some(finest) = fitting.checked_sub(1) else { return Ok(Foretold::TooLarge(smallest)) };
+        guess.0.store(finest, Relaxed);
+        Ok(Foretold::Fits(COARSEST + finest * STEP))
     }
 
     /// How many bytes the whole image takes at a quality.
     fn foretell(&self, quality: u8) -> Result<usize, EncodingError> {
         let body = encode(&self.bands, quality)?.len().saturating_sub(Self::HEADER);
         Ok(Self::HEADER + body * self.rows / self.bands.height().max(1) as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Grain, so that every quality takes more bytes than the one before.
+    fn grainy() -> RgbImage {
+        let mut grain = 1_u32;
+        RgbImage::from_fn(96, 96, |_, _| {
+            grain = grain.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            image::Rgb(grain.to_be_bytes()[..3].try_into().unwrap())
+        })
+    }
+
+    #[test]
+    fn the_quality_is_the_same_wherever_the_search_begins() {
+        let image = grainy();
+        let sample = Sample::of(&image);
+        let qualities: Vec<u8> = (0..STEPS).map(|step| COARSEST + step * STEP).collect();
+        let sizes: Vec<usize> = qualities.iter().map(|&quality| sample.foretell(quality).unwrap()).collect();
+        assert!(sizes.is_sorted());
+        let budgets = sizes.iter().flat_map(|size| [size - 1, *size]).chain([usize::MAX]);
+        for max_bytes in budgets {
+            let finest = qualities.iter().zip(&sizes).rfind(|(_, size)| **size <= max_bytes);
+            let expected = finest.map_or(Foretold::TooLarge(sizes[0]), |(quality, _)| Foretold::Fits(*quality));
+            for step in 0..STEPS {
+                let guess = Guess(AtomicU8::new(step));
+                assert_eq!(sample.finest_within(max_bytes, &guess).unwrap(), expected, "{max_bytes}, from step {step}");
+            }
+        }
     }
 }

@@ -5,7 +5,11 @@ use std::borrow::Cow;
 
 use image::{Rgb, RgbImage, imageops};
 
-use super::{Failure, Room, alpha, decode, digits, encode, pixels};
+use super::{
+    Failure, Room, alpha, decode, digits,
+    encode::{self, Guess},
+    pixels,
+};
 use crate::media::{Dimensions, Encoded};
 
 /// Neither black nor white: the edges of pale and of dark pictures are seen on it.
@@ -40,7 +44,7 @@ pub(super) fn lay_out(pictures: &[Encoded], room: Room) -> Result<Encoded, Failu
     if shown == 0 {
         return Err(Failure::Sheet(pictures.len()));
     }
-    encode::as_jpeg(&sheet, room.bytes, SMALLEST_PLACE * grid.columns.max(grid.rows))
+    encode::as_jpeg(&sheet, room.bytes, SMALLEST_PLACE * grid.columns.max(grid.rows), &Guess::default())
 }
 
 /// The whole picture, upright, no larger than its place.
