@@ -40,6 +40,22 @@ impl Draft {
         self.notes.iter_mut().for_each(|note| *note = text::clip(note, LENGTH).into_owned());
     }
 
+    /// Whether it takes `limit` serialized bytes at most. Most answers are far smaller: a bound that is quickly had spares
+    /// them to be serialized once more than they are sent.
+    pub(super) fn fits(&self, limit: usize) -> bool {
+        self.pictures.is_empty() && self.links.is_empty() && self.bound() <= limit || self.size() <= limit
+    }
+
+    /// Of a draft without pictures and links: no less than its serialized bytes.
+    fn bound(&self) -> usize {
+        /// What stands around the asides: the words, and the blocks of all parts.
+        const FRAME: usize = 512;
+        let notes = self.notes.iter().map(|note| escaped(note) + escaped("Note: \n"));
+        let handle = self.conversation.as_deref().map_or(0, escaped);
+        let structured = self.structured.iter().flatten().map(|(name, value)| escaped(name) + bound(value));
+        FRAME + escaped(&self.text) + handle + notes.sum::<usize>() + structured.sum::<usize>()
+    }
+
     /// In serialized bytes, never too few.
     pub(super) fn size(&self) -> usize {
         let blocks = 2 + usize::from(self.conversation.is_some());
@@ -78,6 +94,23 @@ fn image(picture: &Encoded) -> ContentBlock {
     ContentBlock::image(base64_simd::STANDARD.encode_to_string(picture.bytes()), picture.format().media_type())
 }
 
+/// The most that a text takes in JSON, with its quotes and what divides it from the next: each byte as `\u001f`.
+fn escaped(text: &str) -> usize {
+    text.len() * 6 + 4
+}
+
+/// The most that a value takes in JSON.
+fn bound(value: &Value) -> usize {
+    /// More than any number, `true`, `false` and `null` have.
+    const SCALAR: usize = 40;
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => SCALAR,
+        Value::String(text) => escaped(text),
+        Value::Array(items) => 2 + items.iter().map(|item| bound(item) + 1).sum::<usize>(),
+        Value::Object(fields) => 2 + fields.iter().map(|(name, value)| escaped(name) + bound(value)).sum::<usize>(),
+    }
+}
+
 /// How long so many bytes are in base64.
 fn base64(bytes: usize) -> usize {
     bytes.div_ceil(3) * 4
@@ -109,4 +142,30 @@ pub(super) fn serialized(value: &impl Serialize) -> usize {
     // What has no form in JSON is not sent either.
     drop(serde_json::to_writer(&mut count, value));
     count.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_bound_is_never_too_low() {
+        let nasty = "\u{1}\u{1f}\"\\\n\u{7f}é\u{1F600}".repeat(30);
+        let value = serde_json::json!({
+            &nasty: [nasty, null, true, -1.797_693_134_862_315_7e308, {"a": {"b": []}}], "warnings": [nasty], "x": i64::MIN,
+        });
+        assert!(bound(&value) >= serialized(&value));
+        let draft = |notes: Vec<String>| Draft {
+            text: nasty.clone(),
+            conversation: Some("conv_1".to_owned()),
+            notes,
+            pictures: Vec::new(),
+            links: Vec::new(),
+            structured: value.as_object().cloned(),
+        };
+        for notes in [Vec::new(), vec![String::new(); 100], vec![nasty.clone(), nasty.clone()]] {
+            let draft = draft(notes);
+            assert!(draft.bound() >= draft.size(), "{} < {}", draft.bound(), draft.size());
+        }
+    }
 }

@@ -58,20 +58,20 @@ pub(super) fn texts(draft: &mut Draft, limit: usize) {
     /// The longest part of the structured content that stays when that does not help, in serialized bytes.
     const SMALL: usize = 600;
 
-    if draft.size() <= limit {
+    if draft.fits(limit) {
         return;
     }
     draft.note(STRUCTURED_CUT);
     for length in LENGTHS {
         draft.structured.iter_mut().flat_map(|fields| fields.values_mut()).for_each(|value| clip(value, length));
-        if draft.size() <= limit {
+        if draft.fits(limit) {
             return;
         }
     }
     if let Some(fields) = &mut draft.structured {
         fields.retain(|_, value| serialized(value) <= SMALL);
     }
-    if draft.size() <= limit {
+    if draft.fits(limit) {
         return;
     }
     draft.note(TEXT_CUT);
