@@ -12,7 +12,7 @@ use image::{DynamicImage, ImageFormat, Rgb, RgbImage, codecs::png::PngDecoder};
 use jpeg_encoder::{ColorType, Encoder};
 use mcp_openai::{
     media::Encoded,
-    preview::{Budget, shrink},
+    preview::{PreviewBudget, shrink},
 };
 
 const SIDE: u32 = 1024;
@@ -58,7 +58,7 @@ fn encode(image: &RgbImage) -> Vec<u8> {
 fn pictures(criterion: &mut Criterion) {
     let picture = png(SIDE);
     let image = decode(&picture);
-    let budget = |bytes| Budget { bytes, side: SIDE };
+    let budget = |bytes| PreviewBudget { bytes, side: SIDE };
     let full = encode(&image).len();
 
     let mut group = criterion.benchmark_group(format!(

@@ -34,11 +34,11 @@ pub struct Config {
     /// How long pictures that were made here are kept; `None` is for ever.
     pub keep_for: Option<Duration>,
     /// What the pictures that were made here may come to before the oldest go; `None` is no cap.
-    pub keep_at_most: Option<Cap>,
+    pub keep_at_most: Option<ArtifactCap>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cap {
+pub enum ArtifactCap {
     Pictures(u64),
     Bytes(u64),
 }

@@ -26,7 +26,7 @@ mod upstream;
 
 pub use docs::markdown;
 pub use error::{Error, Problem, Source};
-pub use key::Key;
+pub use key::SettingKey;
 
 use layers::Layers;
 
@@ -89,7 +89,7 @@ pub struct Flag {
 /// One setting that is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provenance {
-    pub key: Key,
+    pub key: SettingKey,
     /// Safe to show: secrets are hidden.
     pub value: String,
     pub source: Source,
@@ -188,7 +188,7 @@ impl Config {
 }
 
 impl Provenance {
-    fn of((setting, key, source, raw): (&dyn settings::Describe, &Key, &Source, &shape::Raw)) -> Self {
+    fn of((setting, key, source, raw): (&dyn settings::Describe, &SettingKey, &Source, &shape::Raw)) -> Self {
         Self { key: key.clone(), value: setting.show(raw), source: source.clone() }
     }
 }

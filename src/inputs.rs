@@ -12,7 +12,7 @@ use crate::{media::Content, text};
 mod beneath;
 mod data_url;
 
-pub use data_url::{DataUrl, Unreadable};
+pub use data_url::{BadDataUrl, DataUrl};
 
 #[derive(Debug, Clone, Default)]
 pub struct Config {

@@ -38,8 +38,8 @@ impl Room {
     }
 
     /// The share of one of `n` pictures.
-    fn share(self, n: u32) -> Budget {
-        Budget { bytes: self.bytes / n.max(1) as usize, side: self.side }
+    fn share(self, n: u32) -> PreviewBudget {
+        PreviewBudget { bytes: self.bytes / n.max(1) as usize, side: self.side }
     }
 }
 
@@ -99,7 +99,7 @@ impl Previews {
     }
 
     /// Works on pixels off the async threads, one piece of work at a time.
-    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T, Failure> + Send + 'static) -> Option<T> {
+    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T, PreviewFailure> + Send + 'static) -> Option<T> {
         let place = Arc::clone(&self.place).acquire_owned().await.ok()?;
         let made = in_a_thread(move || {
             let _place = place;
@@ -112,8 +112,8 @@ impl Previews {
 /// Works in a thread that ends with the work. A thread of the pool would keep what its allocator took for the pixels,
 /// ten megabytes for each that ever made a preview. A decoder that panics costs a preview and nothing else.
 async fn in_a_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
-) -> Result<T, Failure> {
+    work: impl FnOnce() -> Result<T, PreviewFailure> + Send + 'static,
+) -> Result<T, PreviewFailure> {
     let (done, made) = oneshot::channel();
     // Nobody waits any more when the send fails.
     thread::Builder::new().name("preview".into()).spawn(move || drop(done.send(work())))?;
@@ -122,13 +122,13 @@ async fn in_a_thread<T: Send + 'static>(
 
 /// What one preview may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Budget {
+pub struct PreviewBudget {
     pub bytes: usize,
     /// The longer side, in pixels.
     pub side: u32,
 }
 
-impl Budget {
+impl PreviewBudget {
     fn admits(self, picture: &Encoded) -> bool {
         let sides = picture.dimensions();
         picture.bytes().len() <= self.bytes && sides.width.max(sides.height) <= self.side
@@ -140,7 +140,7 @@ const SHORTEST_SIDE: u32 = 64;
 
 /// Why there is no preview; for the log.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum PreviewFailure {
     #[error("the picture has more pixels than are decoded for a preview")]
     TooManyPixels,
     #[error("the picture cannot be decoded: {0}")]
@@ -156,7 +156,7 @@ pub enum Failure {
     #[error("the preview cannot be read back: {0}")]
     Unreadable(#[from] NotAPicture),
     #[error("no preview fits into {0} bytes")]
-    Budget(usize),
+    PreviewBudget(usize),
     #[error("making the preview broke off")]
     Broken(#[from] oneshot::error::RecvError),
     #[error("no thread can be started: {0}")]
@@ -167,12 +167,12 @@ pub enum Failure {
 /// milliseconds.
 ///
 /// # Errors
-/// [`Failure`].
-pub fn shrink(picture: &Encoded, budget: Budget) -> Result<Encoded, Failure> {
+/// [`PreviewFailure`].
+pub fn shrink(picture: &Encoded, budget: PreviewBudget) -> Result<Encoded, PreviewFailure> {
     shrink_from(picture, budget, &Guess::default())
 }
 
-fn shrink_from(picture: &Encoded, budget: Budget, guess: &Guess) -> Result<Encoded, Failure> {
+fn shrink_from(picture: &Encoded, budget: PreviewBudget, guess: &Guess) -> Result<Encoded, PreviewFailure> {
     let (image, orientation) = decode::decode(picture)?;
     if budget.admits(picture) && alpha::is_opaque(&image) {
         return Ok(picture.clone());

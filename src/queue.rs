@@ -43,7 +43,7 @@ pub struct Busy {
 
 /// Cheap to clone; clones are the same queue.
 #[derive(Debug, Clone)]
-pub struct Queue(Arc<Shared>);
+pub struct Queue(Arc<QueueState>);
 
 /// A place in the line. Dropping it leaves the line.
 #[derive(Debug)]
@@ -60,15 +60,15 @@ pub struct Slot {
 }
 
 #[derive(Debug)]
-struct Shared {
+struct QueueState {
     config: Config,
-    line: Mutex<Line>,
+    line: Mutex<WaitingLine>,
     /// Woken whenever the line moves. It is as long as `config.waiting` at most, so waking all of it is cheap.
     moved: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Line {
+struct WaitingLine {
     next_number: u64,
     /// Slots given away, whether or not their ticket has come to fetch them.
     running: usize,
@@ -85,7 +85,7 @@ impl Queue {
     #[must_use]
     pub fn build(config: Config) -> Self {
         let config = Config { running: config.running.max(1), ..config };
-        Self(Arc::new(Shared { config, line: Mutex::default(), moved: Notify::new() }))
+        Self(Arc::new(QueueState { config, line: Mutex::default(), moved: Notify::new() }))
     }
 
     /// Takes a place for one request.
@@ -111,7 +111,7 @@ impl Queue {
     }
 
     /// The line, when it has room for so many more.
-    fn admit(&self, places: usize) -> Result<MutexGuard<'_, Line>, Busy> {
+    fn admit(&self, places: usize) -> Result<MutexGuard<'_, WaitingLine>, Busy> {
         let Config { running, waiting } = self.0.config;
         let line = self.line();
         let room = running.saturating_add(waiting).saturating_sub(line.running + line.waiting);
@@ -121,16 +121,16 @@ impl Queue {
         Ok(line)
     }
 
-    fn ticket(&self, caller: &Caller, line: &mut Line) -> Ticket {
+    fn ticket(&self, caller: &Caller, line: &mut WaitingLine) -> Ticket {
         Ticket { queue: self.clone(), caller: caller.clone(), number: line.join(caller) }
     }
 
-    fn line(&self) -> MutexGuard<'_, Line> {
+    fn line(&self) -> MutexGuard<'_, WaitingLine> {
         self.0.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Changes the line, gives away what came free and tells everybody who waits.
-    fn change(&self, change: impl FnOnce(&mut Line)) {
+    fn change(&self, change: impl FnOnce(&mut WaitingLine)) {
         let mut line = self.line();
         change(&mut line);
         line.grant(self.0.config.running);
@@ -173,7 +173,7 @@ impl Drop for Slot {
     }
 }
 
-impl Line {
+impl WaitingLine {
     fn join(&mut self, caller: &Caller) -> u64 {
         let number = self.next_number;
         self.next_number += 1;

@@ -29,11 +29,11 @@ const FLUSH: Duration = Duration::from_millis(200);
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
     pub level: Level,
-    pub format: Format,
+    pub format: LogFormat,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum LogFormat {
     Text,
     Json,
 }
@@ -53,8 +53,8 @@ pub fn start(config: Config) -> Guard {
         .with_default(LevelFilter::from_level(config.level.min(Level::WARN)))
         .with_target(env!("CARGO_CRATE_NAME"), config.level);
     match config.format {
-        Format::Text => install(registry().with(levels).with(lines)),
-        Format::Json => install(registry().with(levels).with(lines.json().flatten_event(true))),
+        LogFormat::Text => install(registry().with(levels).with(lines)),
+        LogFormat::Json => install(registry().with(levels).with(lines.json().flatten_event(true))),
     }
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
@@ -72,7 +72,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let Some(lines) = self.0.lines.get() else { return };
         let (done, written) = sync_channel(1);
-        if lines.try_send(Line::Flush(done)).is_ok() {
+        if lines.try_send(LogLine::Flush(done)).is_ok() {
             let _ = written.recv_timeout(FLUSH);
         }
     }
@@ -80,11 +80,11 @@ impl Drop for Guard {
 
 #[derive(Debug, Clone, Default)]
 struct Log {
-    lines: Arc<OnceLock<SyncSender<Line>>>,
+    lines: Arc<OnceLock<SyncSender<LogLine>>>,
     lost: Arc<AtomicUsize>,
 }
 
-enum Line {
+enum LogLine {
     Text(String),
     Flush(SyncSender<()>),
 }
@@ -95,7 +95,7 @@ impl Write for Log {
         let text = String::from_utf8_lossy(event);
         let line = text::clip(&text::escape(text.trim_end_matches('\n')), LINE_CHARS).into_owned() + "\n";
         let lines = self.lines.get_or_init(|| drain_to_stderr(self.lost.clone()));
-        if lines.try_send(Line::Text(line)).is_err() {
+        if lines.try_send(LogLine::Text(line)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
         Ok(event.len())
@@ -107,19 +107,19 @@ impl Write for Log {
 }
 
 /// Starts the writing thread. Where none can be started, every line is lost.
-fn drain_to_stderr(lost: Arc<AtomicUsize>) -> SyncSender<Line> {
+fn drain_to_stderr(lost: Arc<AtomicUsize>) -> SyncSender<LogLine> {
     let (lines, waiting) = sync_channel(LINES);
     let _ = thread::Builder::new().name("log".to_owned()).spawn(move || drain(&waiting, &lost, io::stderr()));
     lines
 }
 
-fn drain(waiting: &Receiver<Line>, lost: &AtomicUsize, mut out: impl Write) {
+fn drain(waiting: &Receiver<LogLine>, lost: &AtomicUsize, mut out: impl Write) {
     for line in waiting {
         match line {
-            Line::Text(text) => {
+            LogLine::Text(text) => {
                 let _ = out.write_all(text.as_bytes());
             }
-            Line::Flush(done) => {
+            LogLine::Flush(done) => {
                 let _ = done.try_send(());
             }
         }
@@ -135,14 +135,14 @@ mod tests {
     use super::*;
 
     /// A log that writes into a channel that nobody reads yet.
-    fn unread() -> (Log, Receiver<Line>) {
+    fn unread() -> (Log, Receiver<LogLine>) {
         let (lines, waiting) = sync_channel(LINES);
         let log = Log::default();
         log.lines.set(lines).unwrap();
         (log, waiting)
     }
 
-    fn written(log: Log, waiting: &Receiver<Line>) -> String {
+    fn written(log: Log, waiting: &Receiver<LogLine>) -> String {
         let lost = log.lost.clone();
         drop(log);
         let mut out = Vec::new();

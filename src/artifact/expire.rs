@@ -5,13 +5,13 @@ use std::{collections::HashSet, time::Duration};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{ArtifactId, Artifacts, Cap, Error, record::Record};
+use super::{ArtifactCap, ArtifactId, Artifacts, Error, record::Record};
 
 /// How long pictures stay, and how many.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Expiry {
     pub keep_for: Option<Duration>,
-    pub keep_at_most: Option<Cap>,
+    pub keep_at_most: Option<ArtifactCap>,
 }
 
 impl Expiry {
@@ -41,7 +41,7 @@ impl Artifacts {
     fn expire_now(&self, kept: &ArtifactId, now: DateTime<Utc>) -> Result<(), Error> {
         let ours = self.ours()?;
         let horizon = self.expiry.horizon(now);
-        let mut room = Room::of(self.expiry.keep_at_most);
+        let mut room = KeptRoom::of(self.expiry.keep_at_most);
         let is_over = |id: &ArtifactId| {
             let fits = room.take(|| self.store.length(id).unwrap_or_default());
             !fits || horizon.is_some_and(|horizon| id.made_at() < horizon)
@@ -65,18 +65,18 @@ impl Artifacts {
 }
 
 /// What is left of a cap.
-enum Room {
+enum KeptRoom {
     Endless,
     Pictures(u64),
     Bytes(u64),
 }
 
-impl Room {
-    fn of(cap: Option<Cap>) -> Self {
+impl KeptRoom {
+    fn of(cap: Option<ArtifactCap>) -> Self {
         match cap {
             None => Self::Endless,
-            Some(Cap::Pictures(pictures)) => Self::Pictures(pictures),
-            Some(Cap::Bytes(bytes)) => Self::Bytes(bytes),
+            Some(ArtifactCap::Pictures(pictures)) => Self::Pictures(pictures),
+            Some(ArtifactCap::Bytes(bytes)) => Self::Bytes(bytes),
         }
     }
 

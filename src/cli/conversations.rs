@@ -12,7 +12,7 @@ use chrono::{Local, Utc};
 
 use super::{
     outcome::Printing,
-    table::{self, List},
+    table::{self, ListOptions},
 };
 use crate::{
     app::App,
@@ -26,15 +26,15 @@ use crate::{
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
     #[command(subcommand)]
-    action: Option<Action>,
+    action: Option<ConversationsAction>,
     #[command(flatten)]
-    list: List,
+    list: ListOptions,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Action {
+enum ConversationsAction {
     /// List them, newest first (the default)
-    List(List),
+    List(ListOptions),
     /// Show one, from its first turn on
     Show {
         #[arg(value_name = "ID", help = ID)]
@@ -78,20 +78,20 @@ const ID: &str = "An id, or the beginning of an id that no other conversation ha
 /// When there is no such conversation, the folder cannot be used, or what is told cannot be written.
 pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     let conversations = &app.conversations;
-    match args.action.unwrap_or(Action::List(args.list)) {
-        Action::List(list) => self::list(&list, conversations).await?,
-        Action::Show { id } => {
+    match args.action.unwrap_or(ConversationsAction::List(args.list)) {
+        ConversationsAction::List(list) => self::list(&list, conversations).await?,
+        ConversationsAction::Show { id } => {
             let (conversation, handle) = read(conversations, &id).await?;
             io::stdout().write_all(conversation.markdown(handle.n()).as_bytes())?;
             tell_of_branches(&conversation, &handle)?;
         }
-        Action::Export(export) => self::export(&export, conversations).await?,
-        Action::Rm(rm) => remove(&rm, conversations).await?,
+        ConversationsAction::Export(export) => self::export(&export, conversations).await?,
+        ConversationsAction::Rm(rm) => remove(&rm, conversations).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn list(args: &List, conversations: &Conversations) -> anyhow::Result<()> {
+async fn list(args: &ListOptions, conversations: &Conversations) -> anyhow::Result<()> {
     let wanted = args.n as usize;
     let mut newest = conversations.newest(&Owner::local(), wanted + 1).await?;
     let there_are_older = newest.len() > wanted;

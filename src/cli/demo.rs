@@ -11,7 +11,7 @@ use std::{
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
-use self::session::{News, Session};
+use self::session::{Notified, Session};
 use super::image::progress_bar;
 use crate::{
     config::{Config, Flags, Upstream},
@@ -30,7 +30,7 @@ const LONG_QUESTION: &str = "Tell the history of the lighthouse, from Pharos to 
 pub struct Args {}
 
 /// One line of the closing summary.
-struct Step {
+struct DemoStep {
     what: &'static str,
     took: Duration,
     cost: Option<Usd>,
@@ -72,7 +72,7 @@ fn introduce(upstream: Upstream, config: &Config) -> anyhow::Result<()> {
     }
 }
 
-async fn discover(flags: &Flags, upstream: Upstream) -> anyhow::Result<(Session, Step)> {
+async fn discover(flags: &Flags, upstream: Upstream) -> anyhow::Result<(Session, DemoStep)> {
     step("1. Start and discover")?;
     let started = Instant::now();
     let session = Session::start(flags, upstream).await?;
@@ -82,15 +82,15 @@ async fn discover(flags: &Flags, upstream: Upstream) -> anyhow::Result<(Session,
     for (name, title) in tools {
         say(&format!("   {name:<14} {title}"))?;
     }
-    Ok((session, Step { what: "start and discovery", took, cost: None }))
+    Ok((session, DemoStep { what: "start and discovery", took, cost: None }))
 }
 
-async fn ask(session: &mut Session) -> anyhow::Result<Step> {
+async fn ask(session: &mut Session) -> anyhow::Result<DemoStep> {
     step(&format!("2. ask-openai: {QUESTION}"))?;
     let started = Instant::now();
     let mut call = session.call("ask-openai", json!({ "query": QUESTION })).await?;
     while let Some(news) = call.news().await {
-        if let News::Delta(text) = news {
+        if let Notified::Delta(text) = news {
             write!(stdout(), "{}", sanitize(&text))?;
             stdout().flush()?;
         }
@@ -99,18 +99,18 @@ async fn ask(session: &mut Session) -> anyhow::Result<Step> {
     say("")?;
     tell_warnings(&result)?;
     let cost = cost(&result);
-    Ok(Step { what: "streamed answer", took: started.elapsed(), cost })
+    Ok(DemoStep { what: "streamed answer", took: started.elapsed(), cost })
 }
 
 /// Makes two pictures; also gives the folder they lie in.
-async fn paint(session: &mut Session) -> anyhow::Result<(Step, Option<PathBuf>)> {
+async fn paint(session: &mut Session) -> anyhow::Result<(DemoStep, Option<PathBuf>)> {
     step(&format!("3. create-image, twice: {PROMPT}"))?;
     let started = Instant::now();
     let mut call = session.call("create-image", json!({ "prompt": PROMPT, "n": 2, "name": "lighthouse" })).await?;
     let bar = progress_bar();
     bar.set_length(2);
     while let Some(news) = call.news().await {
-        if let News::Progress { progress, message } = news {
+        if let Notified::Progress { progress, message } = news {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 2 pictures")]
             bar.set_position(progress.floor() as u64);
             bar.set_message(message);
@@ -130,18 +130,18 @@ async fn paint(session: &mut Session) -> anyhow::Result<(Step, Option<PathBuf>)>
     }
     tell_warnings(&result)?;
     let folder = paths.first().and_then(|path| Path::new(path).parent()).map(Path::to_owned);
-    Ok((Step { what: "two pictures", took: started.elapsed(), cost: cost(&result) }, folder))
+    Ok((DemoStep { what: "two pictures", took: started.elapsed(), cost: cost(&result) }, folder))
 }
 
-async fn cancel(session: &mut Session) -> anyhow::Result<Step> {
+async fn cancel(session: &mut Session) -> anyhow::Result<DemoStep> {
     step(&format!("4. ask-openai, cancelled in the middle: {LONG_QUESTION}"))?;
     let started = Instant::now();
     let mut call = session.call("ask-openai", json!({ "query": LONG_QUESTION })).await?;
     let mut characters = 0;
     while characters < 40 {
         match call.news().await {
-            Some(News::Delta(text)) => characters += text.chars().count(),
-            Some(News::Progress { .. }) => {}
+            Some(Notified::Delta(text)) => characters += text.chars().count(),
+            Some(Notified::Progress { .. }) => {}
             None => bail!("the answer was over before it could be cancelled: {}", call.result()?),
         }
     }
@@ -151,12 +151,12 @@ async fn cancel(session: &mut Session) -> anyhow::Result<Step> {
         "   cancelled after {characters} characters; the server dropped the request and answered the next in {:.1} ms",
         next.as_secs_f64() * 1e3
     ))?;
-    Ok(Step { what: "cancelled call", took: started.elapsed(), cost: None })
+    Ok(DemoStep { what: "cancelled call", took: started.elapsed(), cost: None })
 }
 
-fn sum_up(steps: &[Step], upstream: Upstream, folder: Option<&Path>) -> anyhow::Result<()> {
+fn sum_up(steps: &[DemoStep], upstream: Upstream, folder: Option<&Path>) -> anyhow::Result<()> {
     step("What happened")?;
-    for Step { what, took, cost } in steps {
+    for DemoStep { what, took, cost } in steps {
         let cost = cost.filter(|cost| *cost > Usd::ZERO).map(|cost| format!("   {cost}")).unwrap_or_default();
         say(&format!("   {what:<22} {:>9}{cost}", time(*took)))?;
     }

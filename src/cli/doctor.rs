@@ -17,7 +17,7 @@ use crate::{
 mod budgets;
 mod report;
 
-use report::{Finding, Report, Setting};
+use report::{DoctorReport, Finding, ReportedSetting};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -30,16 +30,16 @@ pub struct Args {
 /// When a part cannot be built at all, or stdout cannot be written to.
 pub async fn run(args: Args, config: Result<Config, config::Error>) -> anyhow::Result<ExitCode> {
     let report = match config {
-        Err(error) => Report::new(Vec::new(), error.0.iter().map(misconfigured).collect()),
+        Err(error) => DoctorReport::new(Vec::new(), error.0.iter().map(misconfigured).collect()),
         Ok(config) => {
-            let settings = config.provenance.iter().map(Setting::of).collect();
+            let settings = config.provenance.iter().map(ReportedSetting::of).collect();
             let file = file_finding(&config);
             let _log = super::start_quiet_log(&config);
             let mut findings = vec![file];
             findings.extend(config::unknown_variables().iter().map(misspelt));
             findings.extend(config.clients.strangers().map(strange));
             findings.extend(examine(&App::build(config).await?).await);
-            Report::new(settings, findings)
+            DoctorReport::new(settings, findings)
         }
     };
     let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.to_string() };
@@ -234,12 +234,12 @@ mod tests {
             key_finding(&Key::Missing, Upstream::Configured),
             upstream_finding(&Err(unreachable), "api.example"),
         ];
-        let settings = vec![Setting {
+        let settings = vec![ReportedSetting {
             key: "log.level".to_owned(),
             value: "warn".to_owned(),
             source: "flag --log-level".to_owned(),
         }];
-        let report = Report::new(settings, findings);
+        let report = DoctorReport::new(settings, findings);
         assert_eq!(report.exit_code(), exit::CONFIGURATION);
         insta::assert_snapshot!(plain(&report));
         insta::assert_json_snapshot!(report);

@@ -29,7 +29,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
-    given: Given,
+    given: PromptSource,
     /// Make one like this picture: its prompt and arguments, but what is said here
     #[arg(long, value_name = "ID")]
     like: Option<String>,
@@ -49,7 +49,7 @@ pub struct Args {
 
 /// The tool's arguments, by its own names.
 #[derive(Debug, clap::Args, Serialize)]
-struct Given {
+struct PromptSource {
     /// What the picture shows
     #[arg(required_unless_present = "like")]
     prompt: Option<String>,
@@ -126,7 +126,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     }
 }
 
-impl Given {
+impl PromptSource {
     /// What is given goes before what there was.
     fn lay_over(&self, arguments: &mut Map<String, Value>) -> anyhow::Result<()> {
         if let Value::Object(given) = serde_json::to_value(self)? {

@@ -10,7 +10,7 @@ use chrono::Local;
 
 use super::{
     outcome::Printing,
-    table::{self, List},
+    table::{self, ListOptions},
 };
 use crate::{
     app::App,
@@ -25,15 +25,15 @@ mod show;
 #[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
     #[command(subcommand)]
-    action: Option<Action>,
+    action: Option<ImagesAction>,
     #[command(flatten)]
-    list: List,
+    list: ListOptions,
 }
 
 #[derive(Debug, clap::Subcommand)]
-enum Action {
+enum ImagesAction {
     /// List them, newest first (the default)
-    List(List),
+    List(ListOptions),
     /// Tell all that is known of a picture
     Show(Show),
     /// Open a picture in the system's viewer
@@ -64,27 +64,27 @@ const ID: &str = "An id, an image:// URI, or the beginning of an id that no othe
 /// When there is no such picture, the folder cannot be used, or stdout cannot be written to.
 pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     let gallery = &app.artifacts;
-    match args.action.unwrap_or(Action::List(args.list)) {
-        Action::List(list) => self::list(&list, gallery).await?,
-        Action::Show(Show { id, json }) => {
+    match args.action.unwrap_or(ImagesAction::List(args.list)) {
+        ImagesAction::List(list) => self::list(&list, gallery).await?,
+        ImagesAction::Show(Show { id, json }) => {
             let (artifact, _) = gallery.open(&find(gallery, &id).await?).await?;
             io::stdout().write_all(show::text(&artifact, Printing::from_flag(json))?.as_bytes())?;
         }
-        Action::Open { id } => {
+        ImagesAction::Open { id } => {
             let (artifact, _) = gallery.open(&find(gallery, &id).await?).await?;
             open::in_viewer(&artifact.path)?;
             writeln!(io::stdout(), "{}", artifact.path.display())?;
         }
-        Action::Rm { ids } => remove(&ids, gallery).await?,
+        ImagesAction::Rm { ids } => remove(&ids, gallery).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn list(args: &List, gallery: &Artifacts) -> anyhow::Result<()> {
+async fn list(args: &ListOptions, gallery: &Artifacts) -> anyhow::Result<()> {
     let page = gallery.list(None, args.n as usize).await?;
     let mut out = io::stdout();
     if args.json {
-        let images: Vec<_> = page.artifacts.iter().map(show::Picture::of).collect();
+        let images: Vec<_> = page.artifacts.iter().map(show::ShownPicture::of).collect();
         writeln!(out, "{:#}", serde_json::json!({ "images": images }))?;
         return Ok(());
     }

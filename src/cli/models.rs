@@ -37,15 +37,15 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
         };
         let _ = writeln!(io::stderr(), "mcp-openai: the upstream's list is {age}: {failure}");
     }
-    let report = Report::of(&app.catalogue);
+    let report = ModelsReport::of(&app.catalogue);
     let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.table() };
     io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
 
 #[derive(Debug, Serialize)]
-struct Report {
-    models: Vec<Model>,
+struct ModelsReport {
+    models: Vec<ModelRow>,
     /// Names that can be given instead of an id.
     roles: Vec<Role>,
     /// What the upstream's refusals taught of models.
@@ -58,7 +58,7 @@ struct Report {
 }
 
 #[derive(Debug, Serialize)]
-struct Model {
+struct ModelRow {
     id: ModelId,
     /// Absent: only the upstream knows it.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -78,10 +78,10 @@ struct Model {
     price: Option<Price>,
 }
 
-impl Report {
+impl ModelsReport {
     fn of(catalogue: &Catalogue) -> Self {
         Self {
-            models: catalogue.overview().into_iter().map(Model::of).collect(),
+            models: catalogue.overview().into_iter().map(ModelRow::of).collect(),
             roles: catalogue.roles().collect(),
             lessons: catalogue.lessons(),
             prices_as_of: catalogue.prices_as_of().to_string(),
@@ -92,7 +92,7 @@ impl Report {
     fn table(&self) -> String {
         let head =
             ["id", "kind", "roles", "listed", "retires", "replaced by", "USD per million tokens"].map(str::to_owned);
-        let rows: Vec<_> = [head].into_iter().chain(self.models.iter().map(Model::row)).collect();
+        let rows: Vec<_> = [head].into_iter().chain(self.models.iter().map(ModelRow::row)).collect();
         let mut table = table::columns(&rows);
         if !self.lessons.is_empty() {
             let _ = writeln!(table, "\nLearnt from refusals, and held for 30 days:");
@@ -107,7 +107,7 @@ impl Report {
     }
 }
 
-impl Model {
+impl ModelRow {
     fn of(known: Overview) -> Self {
         let (replaced_by, price) = known.entry.map(|entry| (entry.replaced_by, entry.price)).unwrap_or_default();
         Self {
@@ -171,14 +171,14 @@ mod tests {
         let refuses = Taught::Refuses { refuses: "reasoning_effort".to_owned(), with: Some("max".to_owned()) };
         catalogue.learn(&id("gpt-6.1-sol"), refuses);
         catalogue.learn(&id("whisper-9"), Taught::OnlyBy { only_by: catalogue::Api::Responses });
-        let report = Report::of(&catalogue);
+        let report = ModelsReport::of(&catalogue);
         insta::assert_snapshot!(report.table());
         insta::assert_json_snapshot!(report.lessons);
     }
 
     #[test]
     fn without_an_upstream_nothing_is_said_of_what_it_lists() {
-        let report = Report::of(&catalogue());
+        let report = ModelsReport::of(&catalogue());
         assert!(report.models.iter().all(|model| model.listed.is_none()));
         insta::assert_json_snapshot!(report.models.first());
     }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 /// What can be said of a list of what was kept.
 #[derive(Debug, clap::Args)]
-pub struct List {
+pub struct ListOptions {
     /// How many
     #[arg(short, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub n: u32,

@@ -37,7 +37,7 @@ enum Rows {
 }
 
 #[derive(Debug, Serialize)]
-struct Report {
+struct UsageOutput {
     by: By,
     /// The first day, as `YYYY-MM-DD`, UTC.
     since: NaiveDate,
@@ -50,7 +50,7 @@ struct Report {
 pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     let by = args.by.meaning();
     let tally = app.ledger.tally(args.since, by).await;
-    let report = Report { by, since: args.since, tally };
+    let report = UsageOutput { by, since: args.since, tally };
     let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.table() };
     io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
@@ -77,7 +77,7 @@ fn since(text: &str) -> Result<NaiveDate, String> {
     Utc::now().date_naive().checked_sub_days(back).ok_or_else(wrong)
 }
 
-impl Report {
+impl UsageOutput {
     fn table(&self) -> String {
         let Tally { rows, total, skipped_lines } = &self.tally;
         if total.calls == 0 {
@@ -136,7 +136,7 @@ mod tests {
         let rows = [("2026-11-21", sum(3, 0.5, 0)), ("2026-11-22", sum(120, 12.25, 2))];
         let rows = rows.map(|(name, sum)| Row { name: name.to_owned(), sum }).to_vec();
         let tally = Tally { rows, total: sum(123, 12.75, 2), skipped_lines: 1 };
-        let report = Report { by: By::Day, since: "2026-11-20".parse().unwrap(), tally };
+        let report = UsageOutput { by: By::Day, since: "2026-11-20".parse().unwrap(), tally };
         insta::assert_snapshot!(report.table(), @"
         day         calls  tokens in  cached  tokens out      cost
         2026-11-21      3       3000      30         600   $0.5000

@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
-use super::key::Key;
+use super::key::SettingKey;
 
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,7 +45,7 @@ impl fmt::Display for Source {
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
-    Value { key: Key, place: Source, wrong: String, takes: String },
+    Value { key: SettingKey, place: Source, wrong: String, takes: String },
     UnknownKey { key: String, place: Source, nearest: String },
     Syntax { place: Source, message: String },
     Unreadable { path: PathBuf, why: String },

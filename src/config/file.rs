@@ -12,27 +12,27 @@ use toml::{
 
 use super::{
     error::{Problem, Source},
-    key::Key,
+    key::SettingKey,
     settings,
     shape::Raw,
 };
 
 /// A value in the file.
-pub struct Entry {
-    pub key: Key,
+pub struct FileEntry {
+    pub key: SettingKey,
     pub source: Source,
     pub raw: Raw,
 }
 
 /// Reads a file: its known entries, and what is wrong with the rest.
-pub fn read(path: &Path) -> (Vec<Entry>, Vec<Problem>) {
+pub fn read(path: &Path) -> (Vec<FileEntry>, Vec<Problem>) {
     match std::fs::read_to_string(path) {
         Ok(text) => parse(&text, path),
         Err(error) => (Vec::new(), vec![Problem::Unreadable { path: path.to_owned(), why: error.to_string() }]),
     }
 }
 
-fn parse(text: &str, path: &Path) -> (Vec<Entry>, Vec<Problem>) {
+fn parse(text: &str, path: &Path) -> (Vec<FileEntry>, Vec<Problem>) {
     let mut walk = Walk { text, path: Arc::new(path.to_owned()), entries: Vec::new(), problems: Vec::new() };
     match DeTable::parse(text) {
         Ok(table) => walk.table("", table.get_ref()),
@@ -51,7 +51,7 @@ fn parse(text: &str, path: &Path) -> (Vec<Entry>, Vec<Problem>) {
 struct Walk<'a> {
     text: &'a str,
     path: Arc<PathBuf>,
-    entries: Vec<Entry>,
+    entries: Vec<FileEntry>,
     problems: Vec<Problem>,
 }
 
@@ -70,7 +70,7 @@ impl Walk<'_> {
         let found = settings::key_at(path)
             .or_else(|| settings::key_at(&format!("{path}.mode")).filter(|_| !value.get_ref().is_table()));
         match (found, value.get_ref()) {
-            (Some(key), value) => self.entries.push(Entry { key, source, raw: raw(value) }),
+            (Some(key), value) => self.entries.push(FileEntry { key, source, raw: raw(value) }),
             (None, DeValue::Table(table)) if !table.is_empty() => self.table(path, table),
             (None, _) => self.problems.push(unknown(path, source)),
         }
@@ -86,7 +86,7 @@ impl Walk<'_> {
 }
 
 fn unknown(path: &str, place: Source) -> Problem {
-    let keys: Vec<_> = settings::ALL.iter().map(|setting| Key::near(setting.key(), path).to_string()).collect();
+    let keys: Vec<_> = settings::ALL.iter().map(|setting| SettingKey::near(setting.key(), path).to_string()).collect();
     let nearest = settings::nearest(path, keys.iter().map(String::as_str)).to_owned();
     Problem::UnknownKey { key: crate::text::sanitize(path).into_owned(), place, nearest }
 }

@@ -9,14 +9,14 @@ use crate::text;
 const NAME: &str = ".NAME.";
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Key {
+pub struct SettingKey {
     /// As in the table of settings.
     setting: &'static str,
     /// What stands in the place of `NAME`.
     name: Option<String>,
 }
 
-impl Key {
+impl SettingKey {
     pub fn plain(setting: &'static str) -> Self {
         Self { setting, name: None }
     }
@@ -55,7 +55,7 @@ fn within<'a>(path: &'a str, section: &str) -> Option<&'a str> {
 }
 
 /// As it would be written in the file.
-impl fmt::Display for Key {
+impl fmt::Display for SettingKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some((name, (before, after))) = self.name().zip(self.setting.split_once(NAME)) else {
             return f.write_str(self.setting);

@@ -10,13 +10,13 @@ use super::{
     Flag,
     error::{Error, Problem, Source},
     file,
-    key::Key,
+    key::SettingKey,
     settings::{self, Describe, Fallback, Setting},
     shape::{Raw, Shape},
 };
 
 /// The settings that are set.
-pub struct Layers(BTreeMap<Key, (Source, Raw)>);
+pub struct Layers(BTreeMap<SettingKey, (Source, Raw)>);
 
 impl Layers {
     /// Lays file, environment and flags over one another and checks every value that holds.
@@ -31,7 +31,7 @@ impl Layers {
         }
         for setting in settings::ALL {
             let Some(name) = setting.env() else { continue };
-            let key = Key::plain(setting.key());
+            let key = SettingKey::plain(setting.key());
             match env(name).map(OsString::into_string) {
                 Some(Ok(text)) => layers.put(key, Source::Environment(name), Raw::Text(text)),
                 Some(Err(_)) => {
@@ -41,13 +41,13 @@ impl Layers {
             }
         }
         for flag in flags {
-            layers.put(Key::plain(flag.key), Source::Flag(flag.name), Raw::Text(flag.value.clone()));
+            layers.put(SettingKey::plain(flag.key), Source::Flag(flag.name), Raw::Text(flag.value.clone()));
         }
         problems.extend(layers.wrong());
         if problems.is_empty() { Ok(layers) } else { Err(Error(problems)) }
     }
 
-    fn put(&mut self, key: Key, source: Source, raw: Raw) {
+    fn put(&mut self, key: SettingKey, source: Source, raw: Raw) {
         if !raw.is_blank() {
             self.0.insert(key, (source, raw));
         }
@@ -61,7 +61,7 @@ impl Layers {
     }
 
     /// Every value that is set, in the order of the table.
-    pub fn set(&self) -> impl Iterator<Item = (&'static dyn Describe, &Key, &Source, &Raw)> {
+    pub fn set(&self) -> impl Iterator<Item = (&'static dyn Describe, &SettingKey, &Source, &Raw)> {
         settings::ALL.iter().flat_map(|setting| {
             let values = self.0.iter().filter(|(key, _)| key.setting() == setting.key());
             values.map(|(key, (source, raw))| (*setting, key, source, raw))
@@ -70,12 +70,12 @@ impl Layers {
 
     /// The names that stand in keys for `NAME`.
     pub fn names(&self) -> BTreeSet<&str> {
-        self.0.keys().filter_map(Key::name).collect()
+        self.0.keys().filter_map(SettingKey::name).collect()
     }
 
     /// Where the value of `setting` stands; [`Source::Default`] when nothing sets it.
     pub fn source<S>(&self, setting: &Setting<S>) -> Source {
-        self.0.get(&Key::plain(setting.key)).map_or(Source::Default, |(source, _)| source.clone())
+        self.0.get(&SettingKey::plain(setting.key)).map_or(Source::Default, |(source, _)| source.clone())
     }
 
     /// The value, or `None` where nothing sets it and there is no default.
@@ -83,7 +83,7 @@ impl Layers {
     /// # Errors
     /// A [`Problem`] with the value.
     pub fn optional<S: Shape>(&self, setting: &Setting<S>) -> Result<Option<S::Value>, Problem> {
-        self.value_at(setting, Key::plain(setting.key))
+        self.value_at(setting, SettingKey::plain(setting.key))
     }
 
     /// The value for one of the [`Layers::names`], or `None` where nothing sets it.
@@ -91,10 +91,10 @@ impl Layers {
     /// # Errors
     /// A [`Problem`] with the value.
     pub fn named<S: Shape>(&self, setting: &Setting<S>, name: &str) -> Result<Option<S::Value>, Problem> {
-        self.value_at(setting, Key::named(setting.key, name))
+        self.value_at(setting, SettingKey::named(setting.key, name))
     }
 
-    fn value_at<S: Shape>(&self, setting: &Setting<S>, key: Key) -> Result<Option<S::Value>, Problem> {
+    fn value_at<S: Shape>(&self, setting: &Setting<S>, key: SettingKey) -> Result<Option<S::Value>, Problem> {
         let default;
         let (source, raw) = match (self.0.get(&key), setting.default) {
             (Some((source, raw)), _) => (source.clone(), raw),
@@ -117,10 +117,10 @@ impl Layers {
 
     /// A problem with a setting's value that only shows beside other settings.
     pub fn problem<S: Shape>(&self, setting: &Setting<S>, wrong: String) -> Problem {
-        problem(setting, Key::plain(setting.key), self.source(setting), wrong)
+        problem(setting, SettingKey::plain(setting.key), self.source(setting), wrong)
     }
 }
 
-fn problem(setting: &dyn Describe, key: Key, place: Source, wrong: String) -> Problem {
+fn problem(setting: &dyn Describe, key: SettingKey, place: Source, wrong: String) -> Problem {
     Problem::Value { key, place, wrong, takes: setting.takes() }
 }

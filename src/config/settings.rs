@@ -5,7 +5,7 @@ use std::{num::NonZeroU32, time::Duration};
 use tracing::Level;
 
 use super::{
-    key::Key,
+    key::SettingKey,
     shape::{
         Address, Dollars, List, Model, MostPictures, OneLine, Place, Places, Raw, SWITCH, Secret, Shape, Size, Span,
         SpanOrOff, Whole, Words,
@@ -16,7 +16,7 @@ use crate::{
     catalogue::Retired,
     openai::{Api, Background, EditTransfer, Store, Transfer},
     server::profile::{Mode, Structured},
-    telemetry::Format,
+    telemetry::LogFormat,
     tools::ImageUrls,
 };
 
@@ -82,8 +82,8 @@ impl<S: Shape> Describe for Setting<S> {
 
 /// The key that this path of the file is.
 #[must_use]
-pub fn key_at(path: &str) -> Option<Key> {
-    ALL.iter().find_map(|setting| Key::at(setting.key(), path))
+pub fn key_at(path: &str) -> Option<SettingKey> {
+    ALL.iter().find_map(|setting| SettingKey::at(setting.key(), path))
 }
 
 /// The known name that is most like this one.
@@ -290,8 +290,8 @@ settings! {
     LOG_LEVEL: Words<Level> = "log.level", Some("MCP_OPENAI_LOG"), Is("info"),
         Words(LEVELS),
         "How much goes to the log (stderr). Prompts, answers and keys never do.";
-    LOG_FORMAT: Words<Format> = "log.format", Some("MCP_OPENAI_LOG_FORMAT"), Is("text"),
-        Words(&[("text", Format::Text), ("json", Format::Json)]),
+    LOG_FORMAT: Words<LogFormat> = "log.format", Some("MCP_OPENAI_LOG_FORMAT"), Is("text"),
+        Words(&[("text", LogFormat::Text), ("json", LogFormat::Json)]),
         "Lines for people, or one JSON object a line.";
 
     DRAIN: Span = "drain", Some("MCP_OPENAI_DRAIN"), Is("5s"),

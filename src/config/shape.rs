@@ -13,7 +13,7 @@ use std::{
 
 use secrecy::SecretString;
 
-use crate::{artifact::Cap, model::ModelId, money::Usd, server::profile::Patience, text};
+use crate::{artifact::ArtifactCap, model::ModelId, money::Usd, server::profile::Patience, text};
 
 pub mod web;
 
@@ -218,18 +218,18 @@ impl Shape for SpanOrOff {
 }
 
 impl Shape for MostPictures {
-    type Value = Cap;
+    type Value = ArtifactCap;
 
-    fn parse(&self, raw: &Raw) -> Result<Cap, String> {
+    fn parse(&self, raw: &Raw) -> Result<ArtifactCap, String> {
         let text = raw.text()?;
         if let Ok(pictures) = text.parse::<u32>() {
             return if pictures == 0 {
                 Err("0 would keep none".to_owned())
             } else {
-                Ok(Cap::Pictures(pictures.into()))
+                Ok(ArtifactCap::Pictures(pictures.into()))
             };
         }
-        Size { min: 1 << 20, max: usize::MAX >> 1 }.parse(raw).map(|bytes| Cap::Bytes(bytes as u64))
+        Size { min: 1 << 20, max: usize::MAX >> 1 }.parse(raw).map(|bytes| ArtifactCap::Bytes(bytes as u64))
     }
 
     fn takes(&self) -> String {

@@ -10,7 +10,7 @@ pub struct DataUrl(String);
 
 /// Why a data URL is not one that is read here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
+pub enum BadDataUrl {
     #[error("the data URL is not `data:...;base64,...`")]
     Head,
     #[error("the data URL's base64 is damaged")]
@@ -27,19 +27,19 @@ impl DataUrl {
     /// Reads the head, which must speak of base64; what it says of the kind is not believed anyway.
     ///
     /// # Errors
-    /// [`Unreadable::Head`].
-    pub fn parse(text: String) -> Result<Self, Unreadable> {
-        let head = text.split_once(',').map(|(head, _)| head.to_ascii_lowercase()).ok_or(Unreadable::Head)?;
-        if head.ends_with(";base64") { Ok(Self(text)) } else { Err(Unreadable::Head) }
+    /// [`BadDataUrl::Head`].
+    pub fn parse(text: String) -> Result<Self, BadDataUrl> {
+        let head = text.split_once(',').map(|(head, _)| head.to_ascii_lowercase()).ok_or(BadDataUrl::Head)?;
+        if head.ends_with(";base64") { Ok(Self(text)) } else { Err(BadDataUrl::Head) }
     }
 
     /// The bytes, decoded as the URL Standard has it: blanks and missing padding are forgiven.
     ///
     /// # Errors
-    /// [`Unreadable::Base64`].
-    pub fn decode(&self) -> Result<Bytes, Unreadable> {
+    /// [`BadDataUrl::Base64`].
+    pub fn decode(&self) -> Result<Bytes, BadDataUrl> {
         let bytes = base64_simd::forgiving_decode_to_vec(self.base64().as_bytes());
-        bytes.map(Bytes::from).map_err(|_| Unreadable::Base64)
+        bytes.map(Bytes::from).map_err(|_| BadDataUrl::Base64)
     }
 
     fn base64(&self) -> &str {
@@ -73,10 +73,10 @@ mod tests {
     #[test]
     fn everything_else_is_refused() {
         for text in ["data:image/png;base64", "data:image/svg+xml,<svg/>", "data:,hi"] {
-            assert_eq!(DataUrl::parse(text.into()), Err(Unreadable::Head), "{text}");
+            assert_eq!(DataUrl::parse(text.into()), Err(BadDataUrl::Head), "{text}");
         }
         for text in ["data:image/png;base64,a", "data:image/png;base64,a*==", "data:image/png;base64,aGk=aGk="] {
-            assert_eq!(DataUrl::parse(text.into()).unwrap().decode(), Err(Unreadable::Base64), "{text}");
+            assert_eq!(DataUrl::parse(text.into()).unwrap().decode(), Err(BadDataUrl::Base64), "{text}");
         }
     }
 }

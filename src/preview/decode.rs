@@ -8,7 +8,7 @@ use image::{
     metadata::Orientation,
 };
 
-use super::Failure;
+use super::PreviewFailure;
 use crate::media::{Dimensions, Encoded, Format};
 
 const LONGEST_SIDE: u32 = 8192;
@@ -18,7 +18,7 @@ const MOST_PIXELS: u64 = 40_000_000;
 const ALLOWANCE: u64 = 16 << 20;
 
 /// The picture's first frame, and how it is to be turned.
-pub(super) fn decode(picture: &Encoded) -> Result<(DynamicImage, Orientation), Failure> {
+pub(super) fn decode(picture: &Encoded) -> Result<(DynamicImage, Orientation), PreviewFailure> {
     within_limits(picture.dimensions())?;
     let file = Cursor::new(picture.bytes());
     match picture.format() {
@@ -28,7 +28,7 @@ pub(super) fn decode(picture: &Encoded) -> Result<(DynamicImage, Orientation), F
     }
 }
 
-fn read(mut decoder: impl ImageDecoder) -> Result<(DynamicImage, Orientation), Failure> {
+fn read(mut decoder: impl ImageDecoder) -> Result<(DynamicImage, Orientation), PreviewFailure> {
     // What the decoder found is what it will allocate for, whatever the first header said.
     let (width, height) = decoder.dimensions();
     within_limits(Dimensions { width, height })?;
@@ -37,9 +37,9 @@ fn read(mut decoder: impl ImageDecoder) -> Result<(DynamicImage, Orientation), F
     Ok((DynamicImage::from_decoder(decoder)?, orientation))
 }
 
-fn within_limits(Dimensions { width, height }: Dimensions) -> Result<(), Failure> {
+fn within_limits(Dimensions { width, height }: Dimensions) -> Result<(), PreviewFailure> {
     let fits = width.max(height) <= LONGEST_SIDE && u64::from(width) * u64::from(height) <= MOST_PIXELS;
-    fits.then_some(()).ok_or(Failure::TooManyPixels)
+    fits.then_some(()).ok_or(PreviewFailure::TooManyPixels)
 }
 
 fn limits() -> Limits {

@@ -12,7 +12,7 @@ use image::{ImageFormat, RgbImage};
 use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder, EncodingError};
 
 use super::{
-    Failure,
+    PreviewFailure,
     pixels::{longer_side, scaled_to},
 };
 use crate::media::{Encoded, Format};
@@ -59,7 +59,7 @@ pub(super) fn as_png(original: &Encoded, image: &RgbImage, max_bytes: usize) -> 
 
 /// The finest JPEG that fits `max_bytes`; with fewer pixels when not even the coarsest does, down to a longer side of
 /// `shortest`.
-pub(super) fn as_jpeg(whole: &RgbImage, max_bytes: usize, shortest: u32, guess: &Guess) -> Result<Encoded, Failure> {
+pub(super) fn as_jpeg(whole: &RgbImage, max_bytes: usize, shortest: u32, guess: &Guess) -> Result<Encoded, PreviewFailure> {
     if is_ample(max_bytes, whole) {
         let jpeg = encode(whole, FINEST)?;
         if jpeg.len() <= max_bytes {
@@ -79,7 +79,7 @@ pub(super) fn as_jpeg(whole: &RgbImage, max_bytes: usize, shortest: u32, guess: 
         };
         side = side_for(side, bytes, max_bytes);
         if side < shortest {
-            return Err(Failure::Budget(max_bytes));
+            return Err(PreviewFailure::PreviewBudget(max_bytes));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use fast_image_resize::{PixelType, Resizer, images};
 use image::{DynamicImage, RgbImage, metadata::Orientation};
 
-use super::Failure;
+use super::PreviewFailure;
 use crate::media::Dimensions;
 
 /// The longer side, in pixels.
@@ -14,12 +14,12 @@ pub(super) fn longer_side(image: &RgbImage) -> u32 {
 }
 
 /// Scales down so that the longer side is at most `side`; the same image when it is.
-pub(super) fn scaled_to(image: Cow<'_, RgbImage>, side: u32) -> Result<Cow<'_, RgbImage>, Failure> {
+pub(super) fn scaled_to(image: Cow<'_, RgbImage>, side: u32) -> Result<Cow<'_, RgbImage>, PreviewFailure> {
     scaled_within(image, Dimensions { width: side, height: side })
 }
 
 /// Scales down, with the proportions kept, so that it lies within `room`; the same image when it does.
-pub(super) fn scaled_within(image: Cow<'_, RgbImage>, room: Dimensions) -> Result<Cow<'_, RgbImage>, Failure> {
+pub(super) fn scaled_within(image: Cow<'_, RgbImage>, room: Dimensions) -> Result<Cow<'_, RgbImage>, PreviewFailure> {
     let (width, height) = image.dimensions();
     let Dimensions { width, height } = within(Dimensions { width, height }, room);
     if image.dimensions() == (width, height) {

@@ -5,13 +5,13 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageFormat, codecs::jpeg::JpegEncoder, imageops::FilterType};
 
-use super::{Failure, decode};
+use super::{PreviewFailure, decode};
 use crate::media::{Dimensions, Encoded, Format};
 
 /// Above what the eye tells from the original.
 const JPEG_QUALITY: u8 = 92;
 
-pub(super) fn scale(picture: &Encoded, to: Dimensions) -> Result<Encoded, Failure> {
+pub(super) fn scale(picture: &Encoded, to: Dimensions) -> Result<Encoded, PreviewFailure> {
     let (image, orientation) = decode::decode(picture)?;
     let mut scaled = image.resize_exact(to.width, to.height, FilterType::Lanczos3);
     // Not sooner: the size is that of the picture as its file has it.
@@ -19,7 +19,7 @@ pub(super) fn scale(picture: &Encoded, to: Dimensions) -> Result<Encoded, Failur
     Ok(Encoded::sniff(encode(&scaled, picture.format())?.into())?)
 }
 
-fn encode(image: &DynamicImage, format: Format) -> Result<Vec<u8>, Failure> {
+fn encode(image: &DynamicImage, format: Format) -> Result<Vec<u8>, PreviewFailure> {
     let mut bytes = Cursor::new(Vec::new());
     match format {
         Format::Png => image.write_to(&mut bytes, ImageFormat::Png)?,

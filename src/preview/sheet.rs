@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use image::{Rgb, RgbImage, imageops};
 
 use super::{
-    Failure, Room, alpha, decode, digits,
+    PreviewFailure, Room, alpha, decode, digits,
     encode::{self, Guess},
     pixels,
 };
@@ -22,8 +22,8 @@ const LONGEST_SIDE: u32 = 2048;
 const SMALLEST_PLACE: u32 = 48;
 
 /// The pictures in one, as large as `room` allows.
-pub(super) fn lay_out(pictures: &[Encoded], room: Room) -> Result<Encoded, Failure> {
-    let nothing = Failure::Sheet(pictures.len());
+pub(super) fn lay_out(pictures: &[Encoded], room: Room) -> Result<Encoded, PreviewFailure> {
+    let nothing = PreviewFailure::Sheet(pictures.len());
     let grid = Grid::plan(pictures, room.side.min(LONGEST_SIDE)).ok_or(nothing)?;
     let mut sheet = RgbImage::from_pixel(grid.width(), grid.height(), GROUND);
     let mut shown = 0;
@@ -42,13 +42,13 @@ pub(super) fn lay_out(pictures: &[Encoded], room: Room) -> Result<Encoded, Failu
         digits::write(&mut sheet, index + 1, corner, grid.dot());
     }
     if shown == 0 {
-        return Err(Failure::Sheet(pictures.len()));
+        return Err(PreviewFailure::Sheet(pictures.len()));
     }
     encode::as_jpeg(&sheet, room.bytes, SMALLEST_PLACE * grid.columns.max(grid.rows), &Guess::default())
 }
 
 /// The whole picture, upright, no larger than its place.
-fn thumbnail(picture: &Encoded, place: Dimensions) -> Result<RgbImage, Failure> {
+fn thumbnail(picture: &Encoded, place: Dimensions) -> Result<RgbImage, PreviewFailure> {
     let (image, orientation) = decode::decode(picture)?;
     let before = if pixels::lies_on_its_side(orientation) {
         Dimensions { width: place.height, height: place.width }

@@ -17,7 +17,7 @@ mod descriptors;
 mod lines;
 mod outbox;
 
-use connection::Connection;
+use connection::StdioConnection;
 
 /// How long the end may take once the drain is over: answers to the cancelled calls, the last bytes on stdout.
 const GRACE: Duration = Duration::from_millis(800);
@@ -29,7 +29,7 @@ const GRACE: Duration = Duration::from_millis(800);
 pub async fn serve(server: Server, stop: CancellationToken, drain: Duration) -> io::Result<()> {
     let server = server.for_connection();
     let (input, output) = descriptors::open()?;
-    let mut connection = Connection::open(server.clone(), input, output.stream, stop, drain);
+    let mut connection = StdioConnection::open(server.clone(), input, output.stream, stop, drain);
     connection.end_with(output.gone);
     run(server, connection).await;
     Ok(())
@@ -44,10 +44,10 @@ pub async fn serve_over(
     drain: Duration,
 ) {
     let server = server.for_connection();
-    run(server.clone(), Connection::open(server, input, output, stop, drain)).await;
+    run(server.clone(), StdioConnection::open(server, input, output, stop, drain)).await;
 }
 
-async fn run(server: Server, connection: Connection<impl AsyncRead + Send + Unpin + 'static>) {
+async fn run(server: Server, connection: StdioConnection<impl AsyncRead + Send + Unpin + 'static>) {
     let ended = connection.ended();
     let running = serve_directly_with_ct(Opening(server), connection, None, CancellationToken::new());
     let last = async {

@@ -7,7 +7,7 @@ use std::{fs, path::Path, time::Duration};
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use mcp_openai::{
-    artifact::{Artifact, ArtifactId, Artifacts, Cap, Config, Error, Origin},
+    artifact::{Artifact, ArtifactCap, ArtifactId, Artifacts, Config, Error, Origin},
     media::{Content, Encoded},
 };
 use serde_json::json;
@@ -19,7 +19,7 @@ fn gallery(dir: &Path) -> Artifacts {
     expiring(dir, None, None)
 }
 
-fn expiring(dir: &Path, keep_for: Option<Duration>, keep_at_most: Option<Cap>) -> Artifacts {
+fn expiring(dir: &Path, keep_for: Option<Duration>, keep_at_most: Option<ArtifactCap>) -> Artifacts {
     Artifacts::build(Config { dir: dir.to_owned(), keep_for, keep_at_most })
 }
 
@@ -146,7 +146,7 @@ async fn a_jobs_pictures_are_found_oldest_first_and_nobody_elses() {
 #[tokio::test]
 async fn changes_tell_of_what_is_kept_and_what_goes() {
     let dir = TempDir::new().unwrap();
-    let gallery = expiring(dir.path(), None, Some(Cap::Pictures(1)));
+    let gallery = expiring(dir.path(), None, Some(ArtifactCap::Pictures(1)));
     let mut changes = gallery.changes();
     assert!(!changes.has_changed().unwrap());
     let first = keep(&gallery).await;
@@ -186,7 +186,7 @@ async fn what_is_too_old_expires_and_takes_its_record_along() {
 #[tokio::test]
 async fn beyond_a_number_the_oldest_expire() {
     let dir = TempDir::new().unwrap();
-    let gallery = expiring(dir.path(), None, Some(Cap::Pictures(3)));
+    let gallery = expiring(dir.path(), None, Some(ArtifactCap::Pictures(3)));
     let [a, b, c, d] = [4, 3, 2, 1].map(|age| ours(dir.path(), HOUR * age, "x", 10));
     let kept = keep(&gallery).await;
     assert_eq!(left(dir.path(), &[&a, &b, &c, &d, &kept.id]), [false, false, true, true, true]);
@@ -196,13 +196,13 @@ async fn beyond_a_number_the_oldest_expire() {
 async fn beyond_a_size_the_oldest_expire_but_never_what_was_just_kept() {
     let dir = TempDir::new().unwrap();
     let kept = keep(&gallery(dir.path())).await;
-    let gallery = expiring(dir.path(), None, Some(Cap::Bytes(kept.bytes * 2 + 1500)));
+    let gallery = expiring(dir.path(), None, Some(ArtifactCap::Bytes(kept.bytes * 2 + 1500)));
     let [a, b, c] = [(3, 100), (2, 1000), (1, 600)].map(|(age, bytes)| ours(dir.path(), HOUR * age, "x", bytes));
     let newest = keep(&gallery).await;
     // The oldest would fit once more, but nothing older stays than what went.
     assert_eq!(left(dir.path(), &[&a, &b, &c, &kept.id, &newest.id]), [false, false, true, true, true]);
 
-    let tiny = expiring(dir.path(), None, Some(Cap::Bytes(1)));
+    let tiny = expiring(dir.path(), None, Some(ArtifactCap::Bytes(1)));
     let last = keep(&tiny).await;
     assert_eq!(left(dir.path(), &[&c, &kept.id, &newest.id, &last.id]), [false, false, false, true]);
 }
@@ -210,7 +210,7 @@ async fn beyond_a_size_the_oldest_expire_but_never_what_was_just_kept() {
 #[tokio::test]
 async fn p04_only_what_was_written_here_expires() {
     let dir = TempDir::new().unwrap();
-    let gallery = expiring(dir.path(), Some(DAY), Some(Cap::Pictures(1)));
+    let gallery = expiring(dir.path(), Some(DAY), Some(ArtifactCap::Pictures(1)));
     let bare = foreign(dir.path(), DAY * 9, "bare", 10);
     let damaged = ours(dir.path(), DAY * 9, "damaged", 10);
     fs::write(record_of(dir.path(), &damaged), "{\"format\": \"pn").unwrap();
@@ -236,7 +236,7 @@ async fn c13_several_servers_may_expire_at_once() {
     }
     let mut keeping = tokio::task::JoinSet::new();
     for _ in 0..6 {
-        let server = expiring(dir.path(), Some(DAY), Some(Cap::Pictures(100)));
+        let server = expiring(dir.path(), Some(DAY), Some(ArtifactCap::Pictures(100)));
         keeping.spawn(async move { keep(&server).await.id });
     }
     let kept = keeping.join_all().await;

@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, bail};
 use image::{DynamicImage, ImageFormat, Rgb, RgbImage, imageops};
 use mcp_openai::{
     media::Encoded,
-    preview::{Budget, Previews, Room, shrink},
+    preview::{PreviewBudget, Previews, Room, shrink},
 };
 
 mod encoders;
@@ -145,8 +145,8 @@ fn show(folder: &Path) -> Result<()> {
     Ok(())
 }
 
-fn budget(bytes: usize) -> Budget {
-    Budget { bytes, side: SIDE }
+fn budget(bytes: usize) -> PreviewBudget {
+    PreviewBudget { bytes, side: SIDE }
 }
 
 fn png(scene: &Scene) -> Result<Encoded> {

@@ -23,19 +23,19 @@ use tokio::{process::Command, sync::mpsc};
 use crate::config::{Flags, Upstream};
 
 pub struct Session {
-    service: RunningService<RoleClient, Listener>,
-    news: mpsc::UnboundedReceiver<(ProgressToken, News)>,
+    service: RunningService<RoleClient, Notifications>,
+    news: mpsc::UnboundedReceiver<(ProgressToken, Notified)>,
 }
 
 /// A call in flight.
-pub struct Call<'a> {
+pub struct ToolCall<'a> {
     handle: Option<RequestHandle<RoleClient>>,
     result: Option<CallToolResult>,
-    news: &'a mut mpsc::UnboundedReceiver<(ProgressToken, News)>,
+    news: &'a mut mpsc::UnboundedReceiver<(ProgressToken, Notified)>,
 }
 
 /// What a call tells on its way.
-pub enum News {
+pub enum Notified {
     /// More of the answer's text.
     Delta(String),
     Progress {
@@ -44,15 +44,15 @@ pub enum News {
     },
 }
 
-struct Listener(mpsc::UnboundedSender<(ProgressToken, News)>);
+struct Notifications(mpsc::UnboundedSender<(ProgressToken, Notified)>);
 
-impl ClientHandler for Listener {
+impl ClientHandler for Notifications {
     async fn on_progress(&self, told: ProgressNotificationParam, context: NotificationContext<RoleClient>) {
         // rmcp 3.9 leaves a notification's `_meta` in the extensions; `context.meta` is empty.
         let meta = context.extensions.get::<NotificationMetaObject>().unwrap_or(&context.meta);
         let news = match meta.0.get("mcp-openai/delta").and_then(Value::as_str) {
-            Some(delta) => News::Delta(delta.to_owned()),
-            None => News::Progress { progress: told.progress, message: told.message.unwrap_or_default() },
+            Some(delta) => Notified::Delta(delta.to_owned()),
+            None => Notified::Progress { progress: told.progress, message: told.message.unwrap_or_default() },
         };
         // Nobody listens any more only when the session is being closed.
         let _ = self.0.send((told.progress_token, news));
@@ -67,7 +67,7 @@ impl Session {
         command.args(arguments(flags, upstream)).env("MCP_OPENAI_ANSWER_WITHIN", "off");
         let (sender, news) = mpsc::unbounded_channel();
         let lifecycle = ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] };
-        let service = Listener(sender)
+        let service = Notifications(sender)
             .serve_with_lifecycle(TokioChildProcess::new(command).context("the server does not start")?, lifecycle)
             .await
             .context("the server does not answer")?;
@@ -98,12 +98,12 @@ impl Session {
         Ok(start.elapsed())
     }
 
-    pub async fn call(&mut self, tool: &'static str, arguments: Value) -> anyhow::Result<Call<'_>> {
+    pub async fn call(&mut self, tool: &'static str, arguments: Value) -> anyhow::Result<ToolCall<'_>> {
         let Value::Object(arguments) = arguments else { bail!("arguments are an object") };
         let params = CallToolRequestParams::new(tool).with_arguments(arguments);
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
         let handle = self.service.send_cancellable_request(request, PeerRequestOptions::no_options()).await?;
-        Ok(Call { handle: Some(handle), result: None, news: &mut self.news })
+        Ok(ToolCall { handle: Some(handle), result: None, news: &mut self.news })
     }
 
     pub async fn close(mut self) -> anyhow::Result<()> {
@@ -124,9 +124,9 @@ fn arguments(flags: &Flags, upstream: Upstream) -> Vec<OsString> {
     arguments
 }
 
-impl Call<'_> {
+impl ToolCall<'_> {
     /// The next news, or `None` once the result is there.
-    pub async fn news(&mut self) -> Option<News> {
+    pub async fn news(&mut self) -> Option<Notified> {
         loop {
             let handle = self.handle.as_mut()?;
             tokio::select! {

@@ -7,19 +7,19 @@ use serde::Serialize;
 use crate::config::Provenance;
 
 #[derive(Debug, Serialize)]
-pub struct Report {
+pub struct DoctorReport {
     /// Whether nothing failed.
     ok: bool,
     version: &'static str,
     findings: Vec<Finding>,
     /// What is set; everything else has its default.
-    settings: Vec<Setting>,
+    settings: Vec<ReportedSetting>,
 }
 
 #[derive(Debug, Serialize)]
 pub struct Finding {
     check: &'static str,
-    verdict: Verdict,
+    verdict: DoctorVerdict,
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<String>,
@@ -30,22 +30,22 @@ pub struct Finding {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Verdict {
+enum DoctorVerdict {
     Ok,
     Warning,
     Failed,
 }
 
 #[derive(Debug, Serialize)]
-pub struct Setting {
+pub struct ReportedSetting {
     pub key: String,
     pub value: String,
     pub source: String,
 }
 
-impl Report {
-    pub fn new(settings: Vec<Setting>, findings: Vec<Finding>) -> Self {
-        let ok = findings.iter().all(|finding| finding.verdict != Verdict::Failed);
+impl DoctorReport {
+    pub fn new(settings: Vec<ReportedSetting>, findings: Vec<Finding>) -> Self {
+        let ok = findings.iter().all(|finding| finding.verdict != DoctorVerdict::Failed);
         Self { ok, version: env!("CARGO_PKG_VERSION"), findings, settings }
     }
 
@@ -57,26 +57,26 @@ impl Report {
 
 impl Finding {
     pub fn fine(check: &'static str, message: String) -> Self {
-        Self { check, verdict: Verdict::Ok, message, remedy: None, exit: 0 }
+        Self { check, verdict: DoctorVerdict::Ok, message, remedy: None, exit: 0 }
     }
 
     pub fn doubtful(check: &'static str, message: String, remedy: &str) -> Self {
-        Self { check, verdict: Verdict::Warning, message, remedy: Some(remedy.to_owned()), exit: 0 }
+        Self { check, verdict: DoctorVerdict::Warning, message, remedy: Some(remedy.to_owned()), exit: 0 }
     }
 
     pub fn failed(check: &'static str, message: String, remedy: &str, exit: u8) -> Self {
-        Self { check, verdict: Verdict::Failed, message, remedy: Some(remedy.to_owned()), exit }
+        Self { check, verdict: DoctorVerdict::Failed, message, remedy: Some(remedy.to_owned()), exit }
     }
 }
 
-impl Setting {
+impl ReportedSetting {
     pub fn of(set: &Provenance) -> Self {
         Self { key: set.key.to_string(), value: set.value.clone(), source: set.source.to_string() }
     }
 }
 
 /// For a terminal; colours are stripped where there is none or `NO_COLOR` is set.
-impl fmt::Display for Report {
+impl fmt::Display for DoctorReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "mcp-openai {}\n", self.version)?;
         for finding in &self.findings {
@@ -85,7 +85,7 @@ impl fmt::Display for Report {
         if !self.settings.is_empty() {
             writeln!(f, "\nset:")?;
         }
-        for Setting { key, value, source } in &self.settings {
+        for ReportedSetting { key, value, source } in &self.settings {
             writeln!(f, "  {key} = {value}  ({source})")?;
         }
         Ok(())
@@ -95,9 +95,9 @@ impl fmt::Display for Report {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mark = match self.verdict {
-            Verdict::Ok => "\x1b[32m  ok \x1b[0m",
-            Verdict::Warning => "\x1b[33mwarn \x1b[0m",
-            Verdict::Failed => "\x1b[31mFAIL \x1b[0m",
+            DoctorVerdict::Ok => "\x1b[32m  ok \x1b[0m",
+            DoctorVerdict::Warning => "\x1b[33mwarn \x1b[0m",
+            DoctorVerdict::Failed => "\x1b[31mFAIL \x1b[0m",
         };
         write!(f, "{mark} {:<14} {}", self.check, self.message)?;
         match &self.remedy {

@@ -13,7 +13,7 @@ use crate::{
 
 /// A picture as `--json` prints it: the words of create-image's result, then its record.
 #[derive(Debug, Serialize)]
-pub(super) struct Picture<'a> {
+pub(super) struct ShownPicture<'a> {
     id: &'a str,
     uri: String,
     path: &'a Path,
@@ -26,7 +26,7 @@ pub(super) struct Picture<'a> {
     origin: &'a Origin,
 }
 
-impl<'a> Picture<'a> {
+impl<'a> ShownPicture<'a> {
     pub(super) fn of(artifact: &'a Artifact) -> Self {
         Self {
             id: artifact.id.as_str(),
@@ -44,7 +44,7 @@ impl<'a> Picture<'a> {
 
 pub(super) fn text(artifact: &Artifact, printing: Printing) -> serde_json::Result<String> {
     match printing {
-        Printing::Json => Ok(serde_json::to_string_pretty(&Picture::of(artifact))? + "\n"),
+        Printing::Json => Ok(serde_json::to_string_pretty(&ShownPicture::of(artifact))? + "\n"),
         Printing::Text => Ok(lines(artifact)),
     }
 }

@@ -26,7 +26,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    lines::{Line, Lines, MAX_LINE},
+    lines::{InputLine, Lines, MAX_LINE},
     outbox::Outbox,
 };
 use crate::server::Server;
@@ -45,7 +45,7 @@ const LOW_WATER: usize = 64 * 1024;
 /// How long the last bytes may take.
 const FLUSH: Duration = Duration::from_millis(500);
 
-pub(super) struct Connection<R> {
+pub(super) struct StdioConnection<R> {
     lines: Lines<R>,
     outbox: Outbox,
     pending: Arc<Pending>,
@@ -63,13 +63,13 @@ pub(super) struct Connection<R> {
 /// The requests that were passed on and not answered yet.
 #[derive(Default)]
 struct Pending {
-    requests: Mutex<HashMap<RequestId, Answer>>,
+    requests: Mutex<HashMap<RequestId, Expected>>,
     answered: Notify,
 }
 
 /// What is to be expected of an answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Answer {
+enum Expected {
     Small,
     /// An original, megabytes of base64.
     Picture,
@@ -77,7 +77,7 @@ enum Answer {
     Last,
 }
 
-impl<R: AsyncRead + Send + Unpin> Connection<R> {
+impl<R: AsyncRead + Send + Unpin> StdioConnection<R> {
     pub(super) fn open(
         server: Server,
         input: R,
@@ -131,8 +131,8 @@ impl<R: AsyncRead + Send + Unpin> Connection<R> {
                 } => line,
             };
             let message = match line {
-                Ok(Some(Line::Whole(line))) => self.parse(&line),
-                Ok(Some(Line::TooLong(start))) => {
+                Ok(Some(InputLine::Whole(line))) => self.parse(&line),
+                Ok(Some(InputLine::TooLong(start))) => {
                     self.refuse(
                         &start,
                         ErrorData::parse_error(format!("the line is longer than {MAX_LINE} bytes"), None),
@@ -182,7 +182,7 @@ impl<R: AsyncRead + Send + Unpin> Connection<R> {
     /// Keeps count of what is in flight; refuses an id that is.
     fn admit(&mut self, message: ClientJsonRpcMessage) -> Option<ClientJsonRpcMessage> {
         match &message {
-            JsonRpcMessage::Request(request) if !self.pending.add(&request.id, Answer::to(&request.request)) => {
+            JsonRpcMessage::Request(request) if !self.pending.add(&request.id, Expected::to(&request.request)) => {
                 let error = ErrorData::invalid_request("a request with this id is still in flight", None);
                 self.answer(&JsonRpcMessage::error(error, Some(request.id.clone())));
                 return None;
@@ -207,7 +207,7 @@ impl<R: AsyncRead + Send + Unpin> Connection<R> {
     }
 }
 
-impl<R: AsyncRead + Send + Unpin + 'static> Transport<RoleServer> for Connection<R> {
+impl<R: AsyncRead + Send + Unpin + 'static> Transport<RoleServer> for StdioConnection<R> {
     type Error = io::Error;
 
     /// Serializes at once, so that messages stand in the order of the calls. Only notifications wait for the reader.
@@ -263,12 +263,12 @@ impl<R: AsyncRead + Send + Unpin + 'static> Transport<RoleServer> for Connection
 }
 
 impl Pending {
-    fn requests(&self) -> MutexGuard<'_, HashMap<RequestId, Answer>> {
+    fn requests(&self) -> MutexGuard<'_, HashMap<RequestId, Expected>> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether this id was not in flight.
-    fn add(&self, id: &RequestId, answer: Answer) -> bool {
+    fn add(&self, id: &RequestId, answer: Expected) -> bool {
         let mut requests = self.requests();
         let is_new = !requests.contains_key(id);
         if is_new {
@@ -283,17 +283,17 @@ impl Pending {
     }
 
     /// Whether one more may come.
-    fn has_room(requests: &HashMap<RequestId, Answer>) -> bool {
-        let reads = requests.values().filter(|answer| **answer == Answer::Picture).count();
+    fn has_room(requests: &HashMap<RequestId, Expected>) -> bool {
+        let reads = requests.values().filter(|answer| **answer == Expected::Picture).count();
         requests.len() < MAX_PENDING && reads < MAX_READS
     }
 
     /// Whether every answer is out that comes by itself.
-    fn has_only_last(requests: &HashMap<RequestId, Answer>) -> bool {
-        requests.values().all(|answer| *answer == Answer::Last)
+    fn has_only_last(requests: &HashMap<RequestId, Expected>) -> bool {
+        requests.values().all(|answer| *answer == Expected::Last)
     }
 
-    async fn until(&self, holds: impl Fn(&HashMap<RequestId, Answer>) -> bool) {
+    async fn until(&self, holds: impl Fn(&HashMap<RequestId, Expected>) -> bool) {
         loop {
             let answered = self.answered.notified();
             if holds(&self.requests()) {
@@ -304,7 +304,7 @@ impl Pending {
     }
 }
 
-impl Answer {
+impl Expected {
     fn to(request: &ClientRequest) -> Self {
         match request {
             ClientRequest::ReadResourceRequest(_) => Self::Picture,

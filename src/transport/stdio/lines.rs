@@ -14,7 +14,7 @@ const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// What came, up to a newline or the end of the stream.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Line {
+pub(super) enum InputLine {
     /// Without its newline, carriage return and byte order mark; not blank.
     Whole(BytesMut),
     /// Longer than [`MAX_LINE`]; how it begins.
@@ -40,7 +40,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     ///
     /// # Errors
     /// When reading fails.
-    pub(super) async fn next(&mut self) -> io::Result<Option<Line>> {
+    pub(super) async fn next(&mut self) -> io::Result<Option<InputLine>> {
         loop {
             while let Some(line) = self.split() {
                 if let Some(line) = self.accept(line) {
@@ -49,7 +49,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
             }
             if self.buffer.len() > MAX_LINE && !self.skipping {
                 self.skipping = true;
-                return Ok(Some(Line::TooLong(self.take_all())));
+                return Ok(Some(InputLine::TooLong(self.take_all())));
             }
             if self.skipping {
                 self.buffer.clear();
@@ -85,12 +85,12 @@ impl<R: AsyncRead + Unpin> Lines<R> {
     }
 
     /// `None` for what is passed over: blank lines, and the end of one that was too long.
-    fn accept(&mut self, mut line: BytesMut) -> Option<Line> {
+    fn accept(&mut self, mut line: BytesMut) -> Option<InputLine> {
         if std::mem::take(&mut self.skipping) {
             return None;
         }
         if line.len() > MAX_LINE {
-            return Some(Line::TooLong(line));
+            return Some(InputLine::TooLong(line));
         }
         if line.starts_with(BOM) {
             line.advance(BOM.len());
@@ -98,7 +98,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         if line.ends_with(b"\r") {
             line.truncate(line.len() - 1);
         }
-        (!line.trim_ascii().is_empty()).then_some(Line::Whole(line))
+        (!line.trim_ascii().is_empty()).then_some(InputLine::Whole(line))
     }
 }
 
@@ -106,7 +106,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
 mod tests {
     use super::*;
 
-    async fn lines(bytes: &[u8]) -> Vec<Line> {
+    async fn lines(bytes: &[u8]) -> Vec<InputLine> {
         let mut lines = Lines::new(bytes);
         let mut all = Vec::new();
         while let Some(line) = lines.next().await.unwrap() {
@@ -115,8 +115,8 @@ mod tests {
         all
     }
 
-    fn whole(text: &str) -> Line {
-        Line::Whole(BytesMut::from(text))
+    fn whole(text: &str) -> InputLine {
+        InputLine::Whole(BytesMut::from(text))
     }
 
     #[tokio::test]
@@ -148,7 +148,7 @@ mod tests {
             bytes.extend_from_slice(b"\nnext\n");
             let lines = lines(&bytes).await;
             assert_eq!(lines.len(), 2, "{length}");
-            assert_eq!(matches!(lines[0], Line::Whole(_)), fits, "{length}");
+            assert_eq!(matches!(lines[0], InputLine::Whole(_)), fits, "{length}");
             assert_eq!(lines[1], whole("next"), "{length}");
         }
     }

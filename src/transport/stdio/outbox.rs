@@ -17,9 +17,9 @@ const KEEP: usize = 1024 * 1024;
 
 /// Cheap to clone; clones are the same outbox.
 #[derive(Clone)]
-pub(super) struct Outbox(Arc<Shared>);
+pub(super) struct Outbox(Arc<OutboxState>);
 
-struct Shared {
+struct OutboxState {
     unsent: Mutex<Unsent>,
     /// Something waits to be written.
     filled: Notify,
@@ -38,7 +38,7 @@ struct Unsent {
 
 impl Outbox {
     pub(super) fn new() -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(OutboxState {
             unsent: Mutex::default(),
             filled: Notify::new(),
             emptied: Notify::new(),
