@@ -11,7 +11,7 @@ import json
 import sys
 
 ROOTS = [
-    "CreateResponse", "Response", "ResponseStreamEvent", "ResponseItemList",
+    "CreateResponse", "Response", "ResponseStreamEvent", "ResponseItemList", "TokenCountsBody", "TokenCountsResource",
     "CreateChatCompletionRequest", "CreateChatCompletionResponse", "CreateChatCompletionStreamResponse",
     "CreateImageRequest", "ImagesResponse", "ImageGenStreamEvent",
     "CreateImageEditRequest", "EditImageBodyJsonParam", "ImageEditStreamEvent",

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{
     Shared,
     attachment::Attachment,
-    fault::Misfit,
+    fault::Wishes,
     fields::Fields,
     form::{Fit, Form, Place},
     models::{self, Family},
@@ -21,6 +21,7 @@ use super::{
     reply::{self, ApiError, Spent},
     stream::{self, Beat},
     thread::{Said, Thread},
+    usage::{Caching, Usage},
 };
 
 const KNOWN: &str = "audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens \
@@ -31,16 +32,17 @@ const KNOWN: &str = "audio frequency_penalty function_call functions logit_bias 
 
 pub async fn create(
     State(shared): State<Shared>,
-    misfit: Option<Extension<Misfit>>,
+    wishes: Option<Extension<Wishes>>,
     body: Bytes,
 ) -> Result<Response, ApiError> {
+    let Extension(wishes) = wishes.unwrap_or_default();
     let fields = Fields::parse(&body, KNOWN)?;
     let model = fields.required_text("model")?;
     let family = shared.models.for_chat(model)?;
     let effort = family.effort(&fields, "reasoning_effort")?;
     check_sampling(&fields, &family, effort)?;
     family.verbosity(&fields, "verbosity")?;
-    let form = form(&fields, misfit.map_or(Fit::Kept, |_| Fit::Broken))?;
+    let form = form(&fields, wishes.fit)?;
     let thread = thread(&fields)?;
     let question = Question {
         model,
@@ -59,8 +61,11 @@ pub async fn create(
     let tail = if wants_usage { Tail::Usage } else { Tail::None };
     let draft = question.answer();
     let spent = Extension(Spent(draft.total_tokens()));
-    let tier = reply::service_tier(&fields)?;
-    let answer = Answer { id: reply::id("chatcmpl"), created: reply::now(), model, tier, draft: &draft };
+    let tier = reply::service_tier(&fields, wishes.tier)?;
+    let caching = Caching::read(&fields)?;
+    let usage = Usage::count(&shared.prompts, model, &family, &caching, &draft, wishes.cost);
+    let answer =
+        Answer { id: reply::id("chatcmpl"), created: reply::now(), model, tier, draft: &draft, usage: usage.of_chat() };
     if fields.is_set("stream")? {
         Ok((spent, stream::events(answer.beats(question.word_time(shared.pace), tail))).into_response())
     } else {
@@ -183,6 +188,7 @@ struct Answer<'a> {
     model: &'a str,
     tier: &'a str,
     draft: &'a Draft,
+    usage: Value,
 }
 
 impl Answer<'_> {
@@ -195,7 +201,7 @@ impl Answer<'_> {
         json!({
             "id": self.id, "object": "chat.completion", "created": self.created, "model": self.model,
             "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": self.finish_reason()}],
-            "usage": self.usage(), "service_tier": self.tier,
+            "usage": self.usage, "service_tier": self.tier,
         })
     }
 
@@ -204,19 +210,6 @@ impl Answer<'_> {
             Ending::MaxTokens => "length",
             Ending::Done | Ending::Failed => "stop",
         }
-    }
-
-    fn usage(&self) -> Value {
-        let draft = self.draft;
-        json!({
-            "prompt_tokens": draft.input_tokens, "completion_tokens": draft.output_tokens,
-            "total_tokens": draft.total_tokens(),
-            "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
-            "completion_tokens_details": {
-                "reasoning_tokens": draft.reasoning_tokens, "audio_tokens": 0,
-                "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0,
-            },
-        })
     }
 
     fn beats(&self, word_time: Duration, tail: Tail) -> Vec<Beat> {
@@ -235,7 +228,7 @@ impl Answer<'_> {
         );
         beats.push(Beat::unnamed(Duration::ZERO, &self.chunk(&last, tail)));
         if tail == Tail::Usage {
-            let chunk = reply::merged(self.chunk(&json!([]), tail), &json!({"usage": self.usage()}));
+            let chunk = reply::merged(self.chunk(&json!([]), tail), &json!({"usage": self.usage}));
             beats.push(Beat::unnamed(Duration::ZERO, &chunk));
         }
         beats.push(Beat::done());

@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Shared,
-    fault::Weight,
+    fault::Wishes,
     fields::Fields,
     images::{self, Order},
     multipart::{self, Part},
@@ -46,7 +46,7 @@ struct Request {
 
 pub async fn create(
     State(shared): State<Shared>,
-    weight: Option<Extension<Weight>>,
+    wishes: Option<Extension<Wishes>>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, ApiError> {
@@ -58,7 +58,7 @@ pub async fn create(
     let decoded = tokio::task::spawn_blocking(move || decode(&pictures, mask.as_deref())).await;
     let sources = decoded.map_err(|_| ApiError::for_status(StatusCode::INTERNAL_SERVER_ERROR, None))??;
     let order = Order::read(&fields, &shared, &sources.pictures)?;
-    images::deliver(&shared, weight, order, Some(sources)).await
+    images::deliver(&shared, wishes, order, Some(sources)).await
 }
 
 impl Request {

@@ -11,8 +11,14 @@ use axum::{
 };
 use futures_util::{StreamExt, stream};
 use serde::Deserialize;
+use serde_json::Number;
 
-use super::{MAX_REQUEST_BYTES, Shared, multipart, reply::ApiError};
+use super::{
+    MAX_REQUEST_BYTES, Shared,
+    form::Fit,
+    multipart,
+    reply::{ApiError, TIERS},
+};
 
 /// A model of this name asks for a fault.
 pub const MODEL_PREFIX: &str = "sandbox-fault:";
@@ -22,13 +28,18 @@ const HEADER: &str = "x-sandbox-fault";
 #[derive(Debug, Clone, Copy)]
 pub struct HangUp;
 
-/// A request's wish for a picture of about so many bytes.
-#[derive(Debug, Clone, Copy)]
-pub struct Weight(pub usize);
-
-/// A request's wish for an answer against its schema.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Misfit;
+/// What a request wants of an answer that is otherwise the usual one.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Wishes {
+    /// About so many bytes for a picture.
+    pub weight: Option<usize>,
+    /// Against its schema or not.
+    pub fit: Fit,
+    /// The service tier that the answer names, whichever was asked for.
+    pub tier: Option<&'static str>,
+    /// What its usage says that it cost, in US$.
+    pub cost: Option<Number>,
+}
 
 #[derive(Debug, Default, PartialEq)]
 struct Fault {
@@ -37,8 +48,7 @@ struct Fault {
     code: Option<String>,
     headers: Vec<(HeaderName, HeaderValue)>,
     end: End,
-    weight: Option<usize>,
-    misfit: Option<Misfit>,
+    wishes: Wishes,
     path: Option<String>,
     times: Option<u32>,
 }
@@ -91,8 +101,10 @@ impl Fault {
             "stall" if value == "headers" => self.answer = Answer::Silence,
             "stall" if value == "body" => self.end = End::Stall(0),
             "stall" => self.end = End::Stall(value.parse().ok()?),
-            "bytes" => self.weight = Some(size(value)?),
-            "misfit" => self.misfit = Some(Misfit),
+            "bytes" => self.wishes.weight = Some(size(value)?),
+            "misfit" => self.wishes.fit = Fit::Broken,
+            "tier" => self.wishes.tier = Some(TIERS.into_iter().find(|tier| *tier == value)?),
+            "cost" => self.wishes.cost = Some(value.parse().ok()?),
             "path" => self.path = Some(value.to_owned()),
             "times" => self.times = Some(value.parse().ok()?),
             _ => return None,
@@ -106,12 +118,7 @@ impl Fault {
 
     async fn answer(&self, mut request: Request, next: Next) -> Response {
         tokio::time::sleep(self.delay).await;
-        if let Some(bytes) = self.weight {
-            request.extensions_mut().insert(Weight(bytes));
-        }
-        if let Some(misfit) = self.misfit {
-            request.extensions_mut().insert(misfit);
-        }
+        request.extensions_mut().insert(self.wishes.clone());
         match self.answer {
             Answer::Usual => next.run(request).await,
             Answer::Error(status) => ApiError::for_status(status, self.code.as_deref()).into_response(),
@@ -214,16 +221,21 @@ mod tests {
 
     #[test]
     fn reads_the_whole_grammar() {
-        let fault =
-            Fault::parse("status=503,code=x,retry-after=2,delay=250ms,cut=100,bytes=2MB,misfit,path=/models,times=3");
+        let fault = Fault::parse(
+            "status=503,code=x,retry-after=2,delay=250ms,cut=100,bytes=2MB,misfit,tier=default,cost=0.25,path=/models,times=3",
+        );
         let expected = Fault {
             delay: Duration::from_millis(250),
             answer: Answer::Error(StatusCode::SERVICE_UNAVAILABLE),
             code: Some("x".to_owned()),
             headers: vec![(header::RETRY_AFTER, HeaderValue::from_static("2"))],
             end: End::Cut(100),
-            weight: Some(2_000_000),
-            misfit: Some(Misfit),
+            wishes: Wishes {
+                weight: Some(2_000_000),
+                fit: Fit::Broken,
+                tier: Some("default"),
+                cost: Number::from_f64(0.25),
+            },
             path: Some("/models".to_owned()),
             times: Some(3),
         };

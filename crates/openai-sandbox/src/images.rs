@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use super::{
     Pace, Shared,
-    fault::Weight,
+    fault::Wishes,
     fields::Fields,
     models::{Answers, Family},
     paint::{self, Commission, Encoding, Ground, Source, Sources},
@@ -52,17 +52,17 @@ struct Made {
 
 pub async fn create(
     State(shared): State<Shared>,
-    weight: Option<Extension<Weight>>,
+    wishes: Option<Extension<Wishes>>,
     body: Bytes,
 ) -> Result<Response, ApiError> {
     let order = Order::read(&Fields::parse(&body, KNOWN)?, &shared, &[])?;
-    deliver(&shared, weight, order, None).await
+    deliver(&shared, wishes, order, None).await
 }
 
 /// Makes what was ordered, from `sources` where it is an edit.
 pub async fn deliver(
     shared: &Shared,
-    weight: Option<Extension<Weight>>,
+    wishes: Option<Extension<Wishes>>,
     order: Order,
     sources: Option<Sources>,
 ) -> Result<Response, ApiError> {
@@ -70,9 +70,10 @@ pub async fn deliver(
         return Err(ApiError::moderated("image_generation_user_error"));
     }
     let sources = sources.map(Arc::new);
+    let weight = wishes.and_then(|wishes| wishes.weight);
     let mut pictures = Vec::new();
     for _ in 0..order.count {
-        let picture = order.picture(shared.tally.count(&order.prompt), weight.as_ref().map(|weight| weight.0.0));
+        let picture = order.picture(shared.tally.count(&order.prompt), weight);
         let (studio, sources) = (Arc::clone(&shared.studio), sources.clone());
         let made = tokio::task::spawn_blocking(move || studio.make(&picture, sources.as_deref())).await;
         pictures

@@ -54,6 +54,7 @@ mod reply;
 mod responses;
 mod stream;
 mod thread;
+mod usage;
 
 use models::Models;
 use reply::ApiError;
@@ -116,6 +117,7 @@ struct Shared {
     pace: Pace,
     models: Arc<Models>,
     tally: Arc<Tally>,
+    prompts: Arc<usage::PromptCache>,
     studio: Arc<images::Studio>,
     archive: Arc<kept::Archive>,
 }
@@ -140,6 +142,7 @@ fn router(pace: Pace) -> io::Result<Router> {
         pace,
         models: Arc::new(Models::read()?),
         tally: Arc::default(),
+        prompts: Arc::default(),
         studio: Arc::default(),
         archive: Arc::default(),
     };
@@ -148,6 +151,7 @@ fn router(pace: Pace) -> io::Result<Router> {
         .route("/v1/models", get(models::list))
         .route("/v1/models/{id}", get(models::fetch))
         .route("/v1/responses", post(responses::create))
+        .route("/v1/responses/input_tokens", post(responses::count_input))
         .route("/v1/responses/{id}", get(kept::fetch).delete(kept::delete))
         .route("/v1/responses/{id}/cancel", post(kept::cancel))
         .route("/v1/responses/{id}/input_items", get(kept::input_items))

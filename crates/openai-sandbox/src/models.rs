@@ -35,6 +35,9 @@ pub struct Family {
     verbosities: Vec<String>,
     #[serde(default)]
     reach: Reach,
+    /// Whether what it writes to the prompt cache is counted, and billed.
+    #[serde(default)]
+    pub cache_writes: bool,
     #[serde(default)]
     pub qualities: Vec<String>,
     #[serde(default)]

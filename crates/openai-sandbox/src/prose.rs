@@ -57,6 +57,8 @@ pub struct Draft {
     /// What was looked for on the web.
     pub searched: Option<String>,
     pub ending: Ending,
+    /// All that the model had to read, in its order; what is attached takes as much room as it has tokens.
+    pub prompt: String,
     pub input_tokens: usize,
     pub reasoning_tokens: usize,
     /// Reasoning included.
@@ -102,7 +104,7 @@ impl Question<'_> {
         };
         let most = self.max_tokens.and_then(|tokens| usize::try_from(tokens).ok()).unwrap_or(usize::MAX);
         let reasoning_tokens = self.reasoning_tokens.min(most);
-        let length = (most - reasoning_tokens).saturating_mul(4);
+        let length = (most - reasoning_tokens).saturating_mul(CHARACTERS_PER_TOKEN);
         let text: String = whole.chars().take(length).collect();
         citations.retain(|citation| citation.range.end <= length);
         let ending = match (asked.contains("[failed]"), text.len() < whole.len()) {
@@ -115,7 +117,8 @@ impl Question<'_> {
             ending,
             citations,
             searched: (self.search == Search::On).then(|| clip(asked.trim(), 100).into_owned()),
-            input_tokens: self.thread.tokens() + self.instructions.map_or(0, tokens),
+            prompt: self.prompt(),
+            input_tokens: input_tokens(self.thread, self.instructions),
             reasoning_tokens,
             output_tokens: reasoning_tokens + tokens(&text),
             text,
@@ -129,6 +132,10 @@ impl Question<'_> {
             Pace::Instant => Duration::ZERO,
             Pace::Natural => Duration::from_millis(25),
         }
+    }
+
+    fn prompt(&self) -> String {
+        format!("{}\n{}", self.instructions.unwrap_or_default(), self.thread.prompt())
     }
 
     fn asked(&self) -> &str {
@@ -166,6 +173,11 @@ impl Question<'_> {
         text.push_str("\n\nFor a model's answer, set OPENAI_API_KEY and leave the sandbox out.");
         text
     }
+}
+
+/// Tokens of all that the model has to read.
+pub fn input_tokens(thread: &Thread, instructions: Option<&str>) -> usize {
+    thread.tokens() + instructions.map_or(0, tokens)
 }
 
 /// An earlier question, with what was attached to it.
@@ -208,8 +220,10 @@ pub fn is_blocked(text: &str) -> bool {
 }
 
 /// OpenAI's rule of thumb for English.
+pub const CHARACTERS_PER_TOKEN: usize = 4;
+
 pub fn tokens(text: &str) -> usize {
-    text.chars().count().div_ceil(4)
+    text.chars().count().div_ceil(CHARACTERS_PER_TOKEN)
 }
 
 /// At most `most` characters; an ellipsis stands for what was cut.

@@ -12,12 +12,13 @@ use serde_json::{Value, json};
 
 use super::{
     Shared,
-    fault::Misfit,
+    fault::Wishes,
     fields::Fields,
     form::{Fit, Form, Place},
     models::{self, Family},
-    prose::{Question, Search},
+    prose::{self, Question, Search},
     reply::{self, ApiError, Spent},
+    usage::{Caching, Usage},
 };
 use answer::{Answer, Ids, Reasoning, Sources};
 use items::Input;
@@ -29,10 +30,13 @@ mod items;
 pub mod kept;
 mod script;
 
-const KNOWN: &str = "background context_management conversation include input instructions max_output_tokens \
+const KNOWN: &str = "background background_options context_management conversation include input instructions max_output_tokens \
     max_tool_calls metadata model moderation parallel_tool_calls previous_response_id prompt prompt_cache_key \
     prompt_cache_options prompt_cache_retention reasoning safety_identifier service_tier store stream \
     stream_options temperature text tool_choice tools top_logprobs top_p truncation user";
+
+const COUNTED: &str = "conversation input instructions model parallel_tool_calls personality previous_response_id \
+    reasoning text tool_choice tools truncation";
 
 const INCLUDABLE: [&str; 8] = [
     "file_search_call.results",
@@ -47,12 +51,13 @@ const INCLUDABLE: [&str; 8] = [
 
 pub async fn create(
     State(shared): State<Shared>,
-    misfit: Option<Extension<Misfit>>,
+    wishes: Option<Extension<Wishes>>,
     body: Bytes,
 ) -> Result<Response, ApiError> {
+    let Extension(wishes) = wishes.unwrap_or_default();
     let fields = Fields::parse(&body, KNOWN)?;
     let family = shared.models.for_responses(fields.required_text("model")?)?;
-    let terms = Terms::read(&fields, &family, misfit.map_or(Fit::Kept, |_| Fit::Broken))?;
+    let terms = Terms::read(&fields, &family, wishes.fit)?;
     let input = input(&fields, &shared)?;
     let question = Question {
         model: fields.required_text("model")?,
@@ -67,12 +72,15 @@ pub async fn create(
         return Err(ApiError::moderated("invalid_request_error"));
     }
     let draft = question.answer();
+    let caching = Caching::read(&fields)?;
+    let usage = Usage::count(&shared.prompts, question.model, &family, &caching, &draft, wishes.cost);
     let answer = Answer {
-        base: terms.base(&fields)?,
+        base: terms.base(&fields, wishes.tier)?,
         run: terms.run,
         reasoning: terms.reasoning,
         sources: terms.sources,
         draft: &draft,
+        usage: &usage,
         ids: Ids::new(),
     };
     let spent = Extension(Spent(draft.total_tokens()));
@@ -95,6 +103,17 @@ pub async fn create(
             (spent, Json(response.play.response())).into_response()
         }
     })
+}
+
+/// `POST /responses/input_tokens`: counts, and answers nothing.
+pub async fn count_input(State(shared): State<Shared>, body: Bytes) -> Result<Json<Value>, ApiError> {
+    let fields = Fields::parse(&body, COUNTED)?;
+    if let Some(model) = fields.text("model")? {
+        shared.models.for_responses(model)?;
+    }
+    let input = input(&fields, &shared)?;
+    let tokens = prose::input_tokens(&input.thread, fields.text("instructions")?);
+    Ok(Json(json!({"object": "response.input_tokens", "input_tokens": tokens})))
 }
 
 /// What was said before, and what is said now.
@@ -175,7 +194,7 @@ impl Terms {
     }
 
     /// The response as far as it follows from the request.
-    fn base(&self, fields: &Fields) -> Result<Value, ApiError> {
+    fn base(&self, fields: &Fields, tier: Option<&'static str>) -> Result<Value, ApiError> {
         let sent = |name: &str| fields.value(name);
         Ok(json!({
             "id": self.id, "object": "response", "created_at": reply::now(),
@@ -184,7 +203,7 @@ impl Terms {
             "metadata": sent("metadata").unwrap_or(&json!({})), "model": sent("model"), "output": [],
             "parallel_tool_calls": true, "previous_response_id": sent("previous_response_id"),
             "reasoning": {"effort": self.effort, "summary": null},
-            "service_tier": reply::service_tier(fields)?,
+            "service_tier": reply::service_tier(fields, tier)?,
             "temperature": fields.decimal("temperature", 0.0..=2.0)?.unwrap_or(1.0),
             "top_p": fields.decimal("top_p", 0.0..=1.0)?.unwrap_or(1.0),
             "text": self.text, "tool_choice": sent("tool_choice").unwrap_or(&json!("auto")),

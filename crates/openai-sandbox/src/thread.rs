@@ -69,6 +69,20 @@ impl Thread {
         self.turns.iter().filter(|turn| turn.answer.is_some()).map(|turn| &turn.asked)
     }
 
+    /// What the model has to read, as one text.
+    pub fn prompt(&self) -> String {
+        let mut prompt = self.instructions.clone();
+        for Turn { asked, answer } in &self.turns {
+            for Attachment { description, tokens } in &asked.attachments {
+                let width = tokens * prose::CHARACTERS_PER_TOKEN;
+                add_line(&mut prompt, &format!("{description:width$}"));
+            }
+            add_line(&mut prompt, &asked.text);
+            add_line(&mut prompt, answer.as_deref().unwrap_or_default());
+        }
+        prompt
+    }
+
     /// All that the model has to read.
     pub fn tokens(&self) -> usize {
         let said = self.turns.iter().map(|turn| turn.asked.tokens() + turn.answer.as_deref().map_or(0, prose::tokens));

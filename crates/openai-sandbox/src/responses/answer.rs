@@ -8,6 +8,7 @@ use super::{items, kept::Run, script::Script};
 use crate::{
     prose::{Citation, Draft, Ending, Kind},
     reply,
+    usage::Usage,
 };
 
 /// How long a response in the background waits for its turn, in words.
@@ -20,6 +21,7 @@ pub struct Answer<'a> {
     pub reasoning: Reasoning,
     pub sources: Sources,
     pub draft: &'a Draft,
+    pub usage: &'a Usage<'a>,
     pub ids: Ids,
 }
 
@@ -101,18 +103,14 @@ impl Answer<'_> {
     /// The response at its end.
     fn whole(&self) -> Value {
         let draft = self.draft;
-        let usage = json!({
-            "input_tokens": draft.input_tokens,
-            "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
-            "output_tokens": draft.output_tokens,
-            "output_tokens_details": {"reasoning_tokens": draft.reasoning_tokens},
-            "total_tokens": draft.total_tokens(),
-        });
+        let (usage, tools) = (self.usage.of_response(), self.usage.of_tools());
         let ending = match draft.ending {
-            Ending::Done => json!({"output": self.output(), "usage": usage, "completed_at": reply::now()}),
+            Ending::Done => {
+                json!({"output": self.output(), "usage": usage, "tool_usage": tools, "completed_at": reply::now()})
+            }
             Ending::MaxTokens => {
                 let details = json!({"reason": "max_output_tokens"});
-                json!({"output": self.output(), "usage": usage, "incomplete_details": details})
+                json!({"output": self.output(), "usage": usage, "tool_usage": tools, "incomplete_details": details})
             }
             Ending::Failed => {
                 let message = "The sandbox fails as asked: the question contains [failed].";

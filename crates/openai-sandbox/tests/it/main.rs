@@ -19,6 +19,7 @@ use tokio_util::{
 
 mod asking;
 mod images;
+mod usage;
 
 struct Upstream {
     base_url: String,
