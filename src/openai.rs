@@ -31,7 +31,10 @@ mod text;
 mod trail;
 mod transport;
 
-pub use failure::error::{Billing, Error, Failure, Timer, UnreachableClass};
+pub use failure::{
+    error::{Billing, Error, Failure, Timer, UnreachableClass},
+    traits::{Again, Exit, Health, Outlook, Traits},
+};
 pub use text::{
     background::ResponseNote,
     question::{Answer, Citation, Exchange, Finish, Form, Part, Question, Run, Strict, WebSearch},

@@ -21,7 +21,8 @@ mod spending;
 mod threads;
 pub mod upkeep;
 
-pub use error::{Code, Failed, Report, ToolError, Unfit};
+pub use crate::code::Code;
+pub use error::{Failed, Report, ToolError, Unfit};
 pub use outcome::{Outcome, Running};
 
 /// The calls that their clients could not wait for.

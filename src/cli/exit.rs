@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     catalogue, config,
-    openai::{self, Failure, Timer},
+    openai::{Exit, Failure},
     tools::ToolError,
 };
 
@@ -55,10 +55,10 @@ pub fn code(error: &anyhow::Error) -> u8 {
 /// The exit code of a failed request.
 #[must_use]
 pub fn of_failure(failure: &Failure) -> u8 {
-    match failure.error {
-        openai::Error::NoApiKey | openai::Error::KeyUnreadable(_) => CONFIGURATION,
-        openai::Error::Unreachable { .. } | openai::Error::TimedOut { timer: Timer::Connect(_), .. } => UNREACHABLE,
-        _ => FAILED,
+    match failure.error.traits().exit {
+        Exit::Configuration => CONFIGURATION,
+        Exit::Unreachable => UNREACHABLE,
+        Exit::Failed => FAILED,
     }
 }
 
@@ -75,6 +75,7 @@ fn is_closed_pipe(error: &anyhow::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::openai::{self, Timer};
 
     fn failed(error: openai::Error) -> anyhow::Error {
         ToolError::OpenAi(Failure { error, meta: Box::default() }).into()

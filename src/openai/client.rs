@@ -14,8 +14,9 @@ use url::Url;
 use super::{
     Config, Failure, Terms,
     failure::{
-        error::{Billing, Error, Timer, UnreachableClass},
+        error::{Billing, Error, Timer},
         objection::Objection,
+        traits::Health,
     },
     key::{self, Held},
     kind::Kind,
@@ -202,20 +203,10 @@ impl Client {
 
     fn count_failure(&self, model: Option<&ModelId>, error: &Error) {
         let Some(model) = model else { return };
-        match error {
-            // Says nothing of the upstream's health.
-            Error::Unreachable { class: UnreachableClass::Other(_) | UnreachableClass::BrokenOff, .. }
-            | Error::BadReference { .. }
-            | Error::BadResponse { .. } => {}
-            Error::Overloaded { .. }
-            | Error::Unreachable { .. }
-            | Error::TimedOut { timer: Timer::Connect(_) | Timer::FirstByte(_), .. } => {
-                self.breakers.failed(model, error.to_string(), Instant::now());
-            }
-            // Our own limit, not the upstream's failure.
-            Error::TimedOut { .. } => {}
-            // A refusal is an answer: the upstream is well.
-            _ => self.breakers.succeeded(model),
+        match error.traits().health {
+            Health::Unknown => {}
+            Health::Failing => self.breakers.failed(model, error.to_string(), Instant::now()),
+            Health::Well => self.breakers.succeeded(model),
         }
     }
 

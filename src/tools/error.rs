@@ -2,16 +2,14 @@
 
 use std::time::Duration;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use crate::{
     artifact,
     call::Ended,
     catalogue::Unusable,
+    code::Code,
     conversation, inputs, ledger,
     model::ModelId,
-    openai::{Billing, Error, Failure, Meta, UnreachableClass},
+    openai::{Again, Billing, Error, Failure, Meta},
     queue::Busy,
     text,
 };
@@ -21,142 +19,6 @@ mod unfit;
 
 pub use report::{Failed, Report};
 pub use unfit::Unfit;
-
-/// The public code of a failure: in `structuredContent.error.code` and `docs/errors.md`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-#[schemars(inline)]
-pub enum Code {
-    InvalidArgument,
-    NoApiKey,
-    Unauthorized,
-    Forbidden,
-    ModelNotFound,
-    Moderated,
-    ContextTooLong,
-    RateLimited,
-    QuotaExhausted,
-    Overloaded,
-    Unreachable,
-    TimedOut,
-    BadResponse,
-    Busy,
-    Cancelled,
-    NotFound,
-    PathNotAllowed,
-    UrlNotAllowed,
-    OverBudget,
-    StorageFailed,
-    Interrupted,
-    Internal,
-}
-
-impl Code {
-    pub const ALL: [Self; 22] = [
-        Self::InvalidArgument,
-        Self::NoApiKey,
-        Self::Unauthorized,
-        Self::Forbidden,
-        Self::ModelNotFound,
-        Self::Moderated,
-        Self::ContextTooLong,
-        Self::RateLimited,
-        Self::QuotaExhausted,
-        Self::Overloaded,
-        Self::Unreachable,
-        Self::TimedOut,
-        Self::BadResponse,
-        Self::Busy,
-        Self::Cancelled,
-        Self::NotFound,
-        Self::PathNotAllowed,
-        Self::UrlNotAllowed,
-        Self::OverBudget,
-        Self::StorageFailed,
-        Self::Interrupted,
-        Self::Internal,
-    ];
-
-    /// What happened, for `docs/errors.md`.
-    pub fn meaning(self) -> &'static str {
-        match self {
-            Self::InvalidArgument => {
-                "An argument is missing, unknown or out of range; the text names the allowed values."
-            }
-            Self::NoApiKey => "No API key is configured, or its file or command gave none.",
-            Self::Unauthorized => "The upstream answered 401; the text names the setting that the key came from.",
-            Self::Forbidden => "The upstream answered 403: the account or project may not do this.",
-            Self::ModelNotFound => "The upstream does not know the model, or it retired and replacing is off.",
-            Self::Moderated => "The prompt or the picture was stopped by the upstream's moderation.",
-            Self::ContextTooLong => "The input is longer than the model takes.",
-            Self::RateLimited => "The upstream's rate limit held beyond the retries or the deadline.",
-            Self::QuotaExhausted => "The account's credit or spending limit is used up. Waiting does not help.",
-            Self::Overloaded => {
-                "The upstream kept failing with 5xx, or failed so often that calls are held back for a while."
-            }
-            Self::Unreachable => "No connection: unknown host, refused, broken, TLS or proxy trouble.",
-            Self::TimedOut => "A timer fired; the text names it and its setting.",
-            Self::BadResponse => "The upstream's answer was no usable answer: cut, damaged, or not what was asked.",
-            Self::Busy => "Too many calls are running and waiting; nothing was sent.",
-            Self::Cancelled => "The client cancelled the call.",
-            Self::NotFound => "There is no such picture, file, job or conversation, or it is somebody else's.",
-            Self::PathNotAllowed => "A path leads outside the folders that may be read; nothing was opened.",
-            Self::UrlNotAllowed => {
-                "A URL leads to a private address or another forbidden place, or no URLs are fetched."
-            }
-            Self::OverBudget => "The call does not fit the budget that is set; nothing was sent.",
-            Self::StorageFailed => "A folder cannot be used; the text names it.",
-            Self::Interrupted => {
-                "The server ended while the job ran, or the upstream lost what it was working on; nothing was saved."
-            }
-            Self::Internal => "A fault of this server; the text carries an id that its log repeats.",
-        }
-    }
-
-    /// What the person can do about it: one sentence, shown after the message.
-    pub fn remedy(self) -> &'static str {
-        match self {
-            Self::InvalidArgument => "Correct the argument and call again.",
-            Self::NoApiKey => {
-                "Set OPENAI_API_KEY in the MCP client's `env` for this server, or `openai.api_key_file` in its configuration \
-                 file, and restart it; or start it with --sandbox to try it without a key."
-            }
-            Self::Unauthorized => {
-                "Check that the key is whole and still valid at https://platform.openai.com/api-keys."
-            }
-            Self::Forbidden => {
-                "Check the project's permissions, and for image models the organisation's verification, at \
-                 https://platform.openai.com/settings."
-            }
-            Self::ModelNotFound => "Choose another model: list-models and `mcp-openai models` show them.",
-            Self::Moderated => "Rephrase the prompt.",
-            Self::ContextTooLong => "Shorten the input, or choose a model with a larger context.",
-            Self::RateLimited => {
-                "Wait before the next call; limits.requests_per_minute and limits.images_per_minute set a pace of your \
-                 own."
-            }
-            Self::QuotaExhausted => {
-                "Add credit or raise the limit at https://platform.openai.com/settings/organization/billing."
-            }
-            Self::Overloaded => "Try again later; https://status.openai.com shows the upstream's state.",
-            Self::Unreachable => "Check the network, the proxy and openai.base_url; `mcp-openai doctor` tests them.",
-            Self::TimedOut => "Try again, ask for less, or raise the timeout that is named.",
-            Self::BadResponse => "Try again; if it persists, check what answers at openai.base_url.",
-            Self::Busy => "Nothing was sent; queue.running and queue.waiting set the limits.",
-            Self::Cancelled => "",
-            Self::NotFound => "Check the name; resources/list shows the pictures made here.",
-            Self::PathNotAllowed => "Move the file into one of the folders, or add its folder to images.inputs.",
-            Self::UrlNotAllowed => {
-                "Only public https addresses are fetched, and those that a call names only with images.allow_urls = true: \
-                 name a file instead."
-            }
-            Self::OverBudget => "Ask for less, or raise the budget that is named; a day's begins anew at 00:00 UTC.",
-            Self::StorageFailed => "Make the folder writable, or set images.dir or state.dir to another one.",
-            Self::Interrupted => "Make the call again; it may have been billed.",
-            Self::Internal => "Please report it with the lines of the log that carry the id.",
-        }
-    }
-}
 
 /// A failed call. `Display` is safe to show; sources go to the log.
 #[derive(Debug, thiserror::Error)]
@@ -235,7 +97,7 @@ impl ToolError {
                 Code::InvalidArgument
             }
             Self::Model(Unusable::Retired { .. }) => Code::ModelNotFound,
-            Self::OpenAi(failure) => upstream_code(&failure.error),
+            Self::OpenAi(failure) => failure.error.traits().code,
             Self::Busy(_) => Code::Busy,
             Self::Artifact(artifact::Error::NotFound(_))
             | Self::Input(inputs::Error::NotFound(_))
@@ -313,12 +175,7 @@ impl ToolError {
             Self::Busy(_) | Self::TimedOut(_) => true,
             Self::Earlier(failed) => failed.report.retryable,
             Self::At { cause, .. } => cause.is_retryable(),
-            Self::OpenAi(failure) => match &failure.error {
-                Error::RateLimited { .. } | Error::Overloaded { .. } => true,
-                Error::Unreachable { class, .. } => !matches!(class, UnreachableClass::Tls(_)),
-                Error::TimedOut { .. } | Error::BadResponse { .. } => self.billing() == Billing::No,
-                _ => false,
-            },
+            Self::OpenAi(failure) => failure.error.traits().again == Again::Later,
             _ => false,
         }
     }
@@ -364,25 +221,5 @@ impl ToolError {
             },
             _ => None,
         }
-    }
-}
-
-fn upstream_code(error: &Error) -> Code {
-    match error {
-        Error::NoApiKey | Error::KeyUnreadable(_) => Code::NoApiKey,
-        Error::Unauthorized { .. } => Code::Unauthorized,
-        Error::Forbidden { .. } => Code::Forbidden,
-        Error::ModelNotFound { .. } => Code::ModelNotFound,
-        Error::Refused { .. } | Error::BadReference { .. } => Code::InvalidArgument,
-        Error::Moderated { .. } => Code::Moderated,
-        Error::ContextTooLong { .. } => Code::ContextTooLong,
-        Error::RateLimited { .. } => Code::RateLimited,
-        Error::QuotaExhausted { .. } => Code::QuotaExhausted,
-        Error::Overloaded { .. } => Code::Overloaded,
-        Error::Unreachable { .. } => Code::Unreachable,
-        Error::TimedOut { .. } => Code::TimedOut,
-        Error::BadResponse { .. } => Code::BadResponse,
-        Error::UrlNotAllowed { .. } => Code::UrlNotAllowed,
-        Error::Lost { .. } => Code::Interrupted,
     }
 }

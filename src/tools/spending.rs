@@ -8,7 +8,7 @@ use crate::{
     ledger::{self, Bill, Estimate, Ledger, Refused, Spend},
     model::ModelId,
     money::{Usage, Usd},
-    openai::{Billing, Error, Failure, OpenAi, Reply, Timer, UnreachableClass},
+    openai::{Billing, Failure, OpenAi, Reply},
 };
 
 /// What a request may come to.
@@ -91,21 +91,10 @@ fn of_failure(error: &ToolError) -> Bill {
     match error {
         ToolError::Cancelled | ToolError::TimedOut(_) => Bill::Unknown { request_id: None },
         ToolError::OpenAi(Failure { error, meta })
-            if meta.attempts > 0 && may_be_billed(error) == Billing::Possible =>
+            if meta.attempts > 0 && error.traits().charge == Billing::Possible =>
         {
             Bill::Unknown { request_id: meta.request_id.clone() }
         }
         _ => Bill::Nothing,
-    }
-}
-
-/// As the money sees it: also a text that was written in vain.
-fn may_be_billed(error: &Error) -> Billing {
-    match error {
-        Error::TimedOut { timer: Timer::Connect(_) | Timer::Sending(_), .. } => Billing::No,
-        Error::TimedOut { .. }
-        | Error::BadResponse { .. }
-        | Error::Unreachable { class: UnreachableClass::Broken, .. } => Billing::Possible,
-        _ => Billing::No,
     }
 }

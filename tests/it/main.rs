@@ -42,6 +42,7 @@ mod program;
 mod progress;
 mod prompts;
 mod queue;
+mod reports;
 mod resources;
 mod sandbox;
 mod schema;

@@ -115,9 +115,9 @@ impl Client {
             let error = Error::of_status(status, &complaint, advice.wait, &self.key_origin());
             self.cleaned(error, attempt.key)
         };
-        let symptom = match error {
-            Error::QuotaExhausted { .. } => Symptom::Final,
-            _ => Symptom::Status { code: status.as_u16(), advice },
+        let symptom = match complaint.exact() {
+            Some(_) => Symptom::Final,
+            None => Symptom::Status { code: status.as_u16(), advice: advice.or_wait(complaint.retry_after) },
         };
         let remedy = match status.as_u16() {
             401 => Remedy::OtherKey,

@@ -1,11 +1,9 @@
-//! What the upstream says when it says no: its error object, wherever it stands (a failing status, a 200, an event),
-//! read leniently, and what it means. Texts come out as they came in: whoever shows them cleans them.
+//! The upstream's error object, wherever it stands (a failing status, a 200, an event, behind a gateway), read leniently.
+//! Texts come out as they came in: whoever shows them cleans them.
 
 use std::time::Duration;
 
-use serde_json::Value;
-
-use super::error::{Billing, Error};
+use serde_json::{Map, Value};
 
 /// The upstream's error object. Absent fields are empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,7 +15,9 @@ pub(crate) struct Complaint {
     pub code: String,
     pub param: Option<String>,
     /// Why moderation stopped it, where the upstream tells.
-    moderation: Option<String>,
+    pub moderation: Option<String>,
+    /// How long to wait, where the error itself says so.
+    pub retry_after: Option<Duration>,
 }
 
 impl Complaint {
@@ -39,96 +39,57 @@ impl Complaint {
         serde_json::from_str(data).ok().and_then(|event| Self::find(&event))
     }
 
-    /// Reads what stands under `error`; `None` for `null`.
+    /// Reads what stands under `error`; `None` for `null` and for an object that says nothing.
     pub(crate) fn of_error(error: &Value) -> Option<Self> {
         match error {
-            Value::Null => None,
-            Value::Object(error) => Some(Self::from_object(error)),
-            other => Some(Self { message: word(other).unwrap_or_else(|| other.to_string()), ..Self::default() }),
+            Value::Null | Value::Bool(false) => None,
+            Value::Object(fields) if fields.is_empty() => None,
+            Value::Object(fields) => Some(Self::from_object(fields)),
+            other => Some(Self { message: words(other).unwrap_or_else(|| other.to_string()), ..Self::default() }),
         }
     }
 
-    /// Finds the error in a JSON value: `{error: {..}}`, `{error: ".."}`, `{message}`, `{code}` or `{detail}`.
+    /// Finds the error in a JSON value: under `error` or `detail`, as `message` or `code`, or as the first of a list
+    /// whose entries have one.
     fn find(value: &Value) -> Option<Self> {
-        let object = value.as_object()?;
+        let object = match value {
+            Value::Array(list) => return list.iter().find_map(Self::find),
+            value => value.as_object()?,
+        };
         if let Some(complaint) = object.get("error").and_then(Self::of_error) {
             return Some(complaint);
         }
         let complaint = Self::from_object(object);
-        if complaint.message.is_empty() && complaint.code.is_empty() {
-            return object.get("detail").and_then(Self::of_error);
+        if !complaint.message.is_empty() || !complaint.code.is_empty() {
+            return Some(complaint);
         }
-        Some(complaint)
+        let detail = object.get("detail")?;
+        Self::find(detail).or_else(|| Self::of_error(detail))
     }
 
-    fn from_object(error: &serde_json::Map<String, Value>) -> Self {
-        let text = |name: &str| error.get(name).and_then(word);
-        Self {
-            message: text("message").unwrap_or_default(),
-            class: text("type").unwrap_or_default(),
+    fn from_object(error: &Map<String, Value>) -> Self {
+        let text = |name: &str| error.get(name).and_then(words);
+        let plain = Self {
+            message: text("message").or_else(|| misplaced(error)).unwrap_or_default(),
+            class: text("type").or_else(|| text("status")).unwrap_or_default(),
             code: text("code").unwrap_or_default(),
-            param: text("param").filter(|param| !param.is_empty()),
+            param: text("param").filter(|param| !param.is_empty()).or_else(|| location(error)),
             moderation: error.get("moderation_details").and_then(moderation).or_else(|| filtered(error)),
-        }
-    }
-
-    /// What the complaint means by its own words; `None` where only the status tells.
-    pub(crate) fn meaning(&self, retry_after: Option<Duration>) -> Option<Error> {
-        let message = self.text();
-        if self.speaks_of_credit() {
-            return Some(Error::QuotaExhausted { message });
-        }
-        let error = match self.code.as_str() {
-            "moderation_blocked" | "content_policy_violation" | "content_filter" | "image_content_policy_violation" => {
-                Error::Moderated { message }
-            }
-            "context_length_exceeded" | "string_above_max_length" => Error::ContextTooLong { message },
-            "model_not_found" | "DeploymentNotFound" => Error::ModelNotFound { message },
-            "rate_limit_exceeded" => Error::RateLimited { message, retry_after },
-            "server_error" | "vector_store_timeout" | "overloaded" | "server_overloaded" => {
-                Error::Overloaded { message, retry_after }
-            }
-            "invalid_api_key" | "invalid_prompt" => return None,
-            _ if self.moderation.is_some() || self.class == "image_generation_user_error" => {
-                Error::Moderated { message }
-            }
-            _ if self.message.to_ascii_lowercase().contains("maximum context length") => {
-                Error::ContextTooLong { message }
-            }
-            _ if self.message.contains("is not a valid model") => Error::ModelNotFound { message },
-            _ => match self.class.as_str() {
-                "server_error" | "overloaded_error" => Error::Overloaded { message, retry_after },
-                "rate_limit_error" => Error::RateLimited { message, retry_after },
-                _ => return None,
-            },
+            retry_after: error.get("details").and_then(retry_delay),
         };
-        Some(error)
+        inner(error).map_or_else(|| plain.clone(), |inner| plain.clone().explained_by(inner))
     }
 
-    /// What a complaint inside a 200 means. Some servers give the status that it should have had as its code.
-    pub(crate) fn inside_200(&self) -> Error {
-        let status = self.code.parse().ok().filter(|code| (400..600).contains(code));
-        match status.and_then(|code: u16| http::StatusCode::from_u16(code).ok()) {
-            Some(status) => Error::of_status(status, self, None, "the settings"),
-            None => self.meaning(None).unwrap_or_else(|| Error::Refused { message: self.text() }),
+    /// A gateway's complaint, with what the server behind it says: that is the reason, and names the field.
+    fn explained_by(self, inner: Self) -> Self {
+        Self {
+            message: if inner.message.is_empty() { self.message } else { inner.message },
+            class: if inner.class.is_empty() { self.class } else { inner.class },
+            code: if inner.code.is_empty() { self.code } else { inner.code },
+            param: inner.param.or(self.param),
+            moderation: inner.moderation.or(self.moderation),
+            retry_after: inner.retry_after.or(self.retry_after),
         }
-    }
-
-    /// Used-up credit or a spending limit: waiting does not help.
-    fn speaks_of_credit(&self) -> bool {
-        let word = |word: &str| {
-            matches!(
-                word,
-                "insufficient_quota"
-                    | "credit_balance_exhausted"
-                    | "organization_spend_limit_exceeded"
-                    | "project_spend_limit_exceeded"
-                    | "organization_usage_limit_exceeded"
-                    | "billing_hard_limit_reached"
-                    | "billing_not_active"
-            )
-        };
-        word(&self.code) || word(&self.class)
     }
 
     /// Whether it is about a model, and not about an address that does not exist.
@@ -140,7 +101,7 @@ impl Complaint {
     /// Whether it is about the form of the body, not about what is in it.
     pub(crate) fn speaks_of_the_form(&self) -> bool {
         let message = self.message.to_ascii_lowercase();
-        self.meaning(None).is_none()
+        self.exact().is_none()
             && ["content type", "content-type", "multipart", "json"].iter().any(|word| message.contains(word))
     }
 
@@ -172,67 +133,63 @@ impl Complaint {
     }
 }
 
-impl Error {
-    /// What an answer with a failing status means.
-    pub(crate) fn of_status(
-        status: http::StatusCode,
-        complaint: &Complaint,
-        retry_after: Option<Duration>,
-        key_from: &str,
-    ) -> Self {
-        let message = complaint.text();
-        if let Some(error) = complaint.meaning(retry_after) {
-            return error;
-        }
-        match status.as_u16() {
-            401 => Self::Unauthorized { message, key_from: key_from.to_owned() },
-            402 => Self::QuotaExhausted { message },
-            403 => Self::Forbidden { message },
-            404 if complaint.speaks_of_a_model() => Self::ModelNotFound { message },
-            404 | 405 => Self::Refused { message: format!("{message}; check openai.base_url") },
-            413 => Self::Refused { message: format!("{}; send fewer or smaller files", message.trim_end_matches('.')) },
-            415 => Self::Refused { message: format!("{message}; see openai.edit_transfer") },
-            429 => Self::RateLimited { message, retry_after },
-            408 | 409 | 500.. => Self::Overloaded { message, retry_after },
-            300..=399 => Self::BadResponse {
-                message: format!("it redirects (HTTP {status}), which is not followed; check openai.base_url"),
-                may_be_billed: Billing::No,
-            },
-            _ => Self::Refused { message },
-        }
-    }
-
-    /// The same error with every text from the upstream passed through `clean`.
-    pub(crate) fn cleaned(mut self, clean: impl Fn(&str) -> String) -> Self {
-        match &mut self {
-            Self::Refused { message }
-            | Self::Unauthorized { message, .. }
-            | Self::Forbidden { message }
-            | Self::ModelNotFound { message }
-            | Self::Moderated { message }
-            | Self::ContextTooLong { message }
-            | Self::RateLimited { message, .. }
-            | Self::QuotaExhausted { message }
-            | Self::Overloaded { message, .. }
-            | Self::BadResponse { message, .. }
-            | Self::BadReference { message }
-            | Self::UrlNotAllowed { message } => *message = clean(message),
-            Self::NoApiKey
-            | Self::KeyUnreadable(_)
-            | Self::Unreachable { .. }
-            | Self::TimedOut { .. }
-            | Self::Lost { .. } => {}
-        }
-        self
-    }
-}
-
-fn word(value: &Value) -> Option<String> {
+/// A text, a number, or a list of such.
+fn words(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
-        _ => None,
+        Value::Array(list) => {
+            let all: Option<Vec<String>> = list.iter().map(words).collect();
+            all.filter(|all| !all.is_empty()).map(|all| all.join("; "))
+        }
+        Value::Null | Value::Bool(_) | Value::Object(_) => None,
     }
+}
+
+/// `FastAPI`'s `msg`, with the place that it is about.
+fn misplaced(error: &Map<String, Value>) -> Option<String> {
+    let what = error.get("msg").and_then(words)?;
+    Some(location(error).map_or_else(|| what.clone(), |place| format!("{place}: {what}")))
+}
+
+/// `FastAPI`'s `loc`, `["body", "text", "verbosity"]`, as OpenAI names a field: `text.verbosity`.
+fn location(error: &Map<String, Value>) -> Option<String> {
+    let place = error.get("loc")?.as_array()?.iter().filter_map(words).filter(|part| part != "body");
+    let place: Vec<String> = place.collect();
+    (!place.is_empty()).then(|| place.join("."))
+}
+
+/// What stands behind a gateway's complaint: `OpenRouter`'s `metadata.raw`, which is JSON in a text, and the list
+/// `errors` of Google and others.
+fn inner(error: &Map<String, Value>) -> Option<Complaint> {
+    if let Some(first) = error.get("errors").and_then(Value::as_array).and_then(|errors| errors.first()) {
+        return Complaint::find(first).or_else(|| Complaint::of_error(first));
+    }
+    let metadata = error.get("metadata")?.as_object()?;
+    let raw = metadata.get("raw").and_then(|raw| match raw {
+        Value::String(text) => match serde_json::from_str::<Value>(text) {
+            Ok(value) => Complaint::find(&value),
+            Err(_) => Some(Complaint { message: text.trim().to_owned(), ..Complaint::default() }),
+        },
+        other => Complaint::find(other),
+    });
+    let provider = metadata.get("provider_name").and_then(Value::as_str);
+    let mut raw = raw.filter(|raw| !raw.message.is_empty() || !raw.code.is_empty())?;
+    // The gateway's own code is a status, and says more than a number from behind it.
+    if raw.code.bytes().all(|b| b.is_ascii_digit()) {
+        raw.code = String::new();
+    }
+    if let Some(provider) = provider {
+        raw.message = format!("{provider}: {}", raw.text());
+    }
+    Some(raw)
+}
+
+/// `details[].retryDelay` of Google: `"17s"`, `"0.5s"`.
+fn retry_delay(details: &Value) -> Option<Duration> {
+    let delay = details.as_array()?.iter().find_map(|detail| detail.get("retryDelay")?.as_str())?;
+    let seconds: f64 = delay.strip_suffix('s')?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok().filter(|delay| !delay.is_zero())
 }
 
 /// `moderation_details{moderation_stage, categories}` in words.
@@ -254,104 +211,10 @@ fn moderation(details: &Value) -> Option<String> {
 }
 
 /// What Azure's content filter found, in words.
-fn filtered(error: &serde_json::Map<String, Value>) -> Option<String> {
+fn filtered(error: &Map<String, Value>) -> Option<String> {
     let found = error.get("innererror")?.get("content_filter_result")?.as_object()?;
     let is_filtered = |found: &Value| found.get("filtered") == Some(&Value::Bool(true));
     let names: Vec<&str> =
         found.iter().filter(|(_, found)| is_filtered(found)).map(|(name, _)| name.as_str()).collect();
     (!names.is_empty()).then(|| names.join(", "))
-}
-
-#[cfg(test)]
-mod tests {
-    use http::StatusCode;
-
-    use super::*;
-
-    fn error(status: u16, body: &str) -> String {
-        let status = StatusCode::from_u16(status).unwrap();
-        let complaint = Complaint::read(body.as_bytes(), status);
-        format!("{:?}", Error::of_status(status, &complaint, None, "OPENAI_API_KEY"))
-    }
-
-    #[test]
-    fn u08_u17_errors_in_every_shape() {
-        let shapes = [
-            (
-                400,
-                r#"{"error":{"message":"no","type":"invalid_request_error","param":"size","code":null}}"#,
-                r#"Refused { message: "no" }"#,
-            ),
-            (400, r#"{"error":{"message":"no","code":400}}"#, r#"Refused { message: "no" }"#),
-            (
-                400,
-                r#"{"error":{"message":"Blocked.","code":"moderation_blocked","type":"image_generation_user_error","moderation_details":{"moderation_stage":"input","categories":["violence"]}}}"#,
-                r#"Moderated { message: "Blocked. (found in the input: violence)" }"#,
-            ),
-            (
-                400,
-                r#"{"error":{"message":"This model's maximum context length is 8 tokens"}}"#,
-                r#"ContextTooLong { message: "This model's maximum context length is 8 tokens" }"#,
-            ),
-            (
-                401,
-                r#"{"error":{"message":"wrong key","code":"invalid_api_key"}}"#,
-                r#"Unauthorized { message: "wrong key", key_from: "OPENAI_API_KEY" }"#,
-            ),
-            (402, r#"{"error":"pay"}"#, r#"QuotaExhausted { message: "pay" }"#),
-            (
-                403,
-                r#"{"message":"your organisation is not verified"}"#,
-                r#"Forbidden { message: "your organisation is not verified" }"#,
-            ),
-            (
-                404,
-                r#"{"error":{"message":"model 'x' not found","type":"not_found_error"}}"#,
-                r#"ModelNotFound { message: "model 'x' not found" }"#,
-            ),
-            (404, r#"{"detail":"Not Found"}"#, r#"Refused { message: "Not Found; check openai.base_url" }"#),
-            (
-                422,
-                r#"{"detail":[{"loc":["body"],"msg":"bad"}]}"#,
-                r#"Refused { message: "[{\"loc\":[\"body\"],\"msg\":\"bad\"}]" }"#,
-            ),
-            (
-                429,
-                r#"{"error":{"message":"no credit","type":"insufficient_quota"}}"#,
-                r#"QuotaExhausted { message: "no credit" }"#,
-            ),
-            (
-                429,
-                r#"{"error":{"message":"slow down","code":"rate_limit_exceeded"}}"#,
-                r#"RateLimited { message: "slow down", retry_after: None }"#,
-            ),
-            (502, "<html>Bad Gateway</html>", r#"Overloaded { message: "HTTP 502 Bad Gateway", retry_after: None }"#),
-            (503, "", r#"Overloaded { message: "HTTP 503 Service Unavailable", retry_after: None }"#),
-            (500, "oops", r#"Overloaded { message: "HTTP 500 Internal Server Error: oops", retry_after: None }"#),
-            (
-                302,
-                "",
-                r#"BadResponse { message: "it redirects (HTTP 302 Found), which is not followed; check openai.base_url", may_be_billed: No }"#,
-            ),
-            (400, r#"{"error":{}}"#, r#"Refused { message: "it gives no reason" }"#),
-            (400, "\0[1,2", r#"Refused { message: "HTTP 400 Bad Request: \0[1,2" }"#),
-        ];
-        for (status, body, meaning) in shapes {
-            assert_eq!(error(status, body), meaning, "{status} {body}");
-        }
-    }
-
-    #[test]
-    fn u04_every_billing_code_is_quota() {
-        for code in [
-            "credit_balance_exhausted",
-            "organization_spend_limit_exceeded",
-            "project_spend_limit_exceeded",
-            "organization_usage_limit_exceeded",
-            "insufficient_quota",
-        ] {
-            let said = error(429, &format!(r#"{{"error":{{"message":"m","code":"{code}"}}}}"#));
-            assert!(said.starts_with("QuotaExhausted"), "{said}");
-        }
-    }
 }

@@ -99,6 +99,13 @@ impl Advice {
     }
 }
 
+impl Advice {
+    /// The same, with a wait that is said elsewhere where the headers say none.
+    pub(crate) fn or_wait(self, wait: Option<Duration>) -> Self {
+        Self { wait: self.wait.or(wait), ..self }
+    }
+}
+
 /// A positive decimal number times `unit` seconds; what is too long for a clock becomes the longest there is.
 fn positive(number: &str, unit: f64) -> Option<Duration> {
     if !number.starts_with(|first: char| first.is_ascii_digit() || first == '.') {

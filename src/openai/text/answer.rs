@@ -172,7 +172,7 @@ pub(crate) async fn receive(
         },
         Shape::Events => match listen(Events::new(body), dialect, &mut draft).await {
             Ok(()) => Ok(()),
-            Err(Stopped::Broken(error) | Stopped::Refused(error)) => cut_off(error, &mut draft),
+            Err(Stopped::Broken(error) | Stopped::Refused(error)) => cut_off(client.cleaned(error, &key), &mut draft),
         },
     };
     let objection = draft.objection;
@@ -214,16 +214,16 @@ pub(crate) async fn listen(
     Ok(())
 }
 
-/// Some text is an answer, if not a whole one.
+/// Some text is an answer, if not a whole one, whatever came after it.
 pub(crate) fn cut_off(error: Error, draft: &mut Draft<'_>) -> Result<(), Error> {
-    let why = match &error {
-        Error::TimedOut { timer, .. } => timer.to_string(),
-        Error::BadResponse { message, .. } => message.clone(),
-        _ => return Err(error),
-    };
     if draft.text.is_empty() {
         return Err(error);
     }
+    let why = match error {
+        Error::TimedOut { timer, .. } => timer.to_string(),
+        Error::BadResponse { message, .. } => message,
+        error => error.to_string(),
+    };
     draft.finish.get_or_insert(Finish::CutOff(why));
     Ok(())
 }

@@ -19,6 +19,7 @@ use crate::{
         failure::{
             error::{Billing, Error, Timer},
             objection::Objection,
+            traits::Outlook,
         },
         is_openai,
         kind::Kind,
@@ -258,13 +259,10 @@ impl Reading<'_> {
                 Halt::Unfinished
             }
             Error::Refused { .. } if is_unknown => Halt::Final(self.followed.lost()),
-            Error::TimedOut { timer: Timer::Deadline, .. } => Halt::Final(failure.error),
-            Error::Unreachable { .. }
-            | Error::TimedOut { .. }
-            | Error::Overloaded { .. }
-            | Error::RateLimited { .. }
-            | Error::BadResponse { .. } => Halt::Broken(failure.error),
-            error => Halt::Final(error),
+            error => match error.traits().outlook {
+                Outlook::Passing => Halt::Broken(error),
+                Outlook::Lasting => Halt::Final(error),
+            },
         })
     }
 
@@ -304,18 +302,7 @@ impl Reading<'_> {
     fn done(mut self, failed: Option<Error>) -> Result<Reply<Answer>, Failure> {
         let answer = match failed {
             Some(error) if self.draft.text.is_empty() => Err(error),
-            Some(error) => {
-                let error = match error {
-                    Error::Unreachable { .. }
-                    | Error::Overloaded { .. }
-                    | Error::RateLimited { .. }
-                    | Error::Lost { .. } => {
-                        unreadable(&format!("it broke off, and the rest could not be had ({error})"))
-                    }
-                    error => error,
-                };
-                answer::cut_off(error, &mut self.draft).and_then(|()| self.draft.done())
-            }
+            Some(error) => answer::cut_off(error, &mut self.draft).and_then(|()| self.draft.done()),
             None => self.draft.done(),
         };
         self.trail.close(answer)

@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Code, ToolError};
-use crate::money::Usd;
+use super::ToolError;
+use crate::{code::Code, money::Usd};
 
 /// A failure for programs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::{schema, tools};
 
 const HEAD: &str = "\
-<!-- Generated from src/tools/error.rs. Refresh with: UPDATE_DOCS=1 cargo test --test it docs -->
+<!-- Generated from src/code.rs. Refresh with: UPDATE_DOCS=1 cargo test --test it docs -->
 # Errors
 
 A failed call is a result with `isError: true`, a text that says what happened and what to do, and for programs

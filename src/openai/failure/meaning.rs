@@ -1,0 +1,254 @@
+//! The error that a complaint means. A code that says exactly what is wrong speaks louder than the status, the status
+//! louder than the `type`: servers give `server_error` to everything.
+
+use std::time::Duration;
+
+use super::{
+    complaint::Complaint,
+    error::{Billing, Error},
+};
+
+impl Complaint {
+    /// What the complaint says so exactly that no status speaks louder: credit, moderation, length, the model. `None`
+    /// where the status has to tell.
+    pub(crate) fn exact(&self) -> Option<Error> {
+        let message = self.text();
+        if self.speaks_of_credit() {
+            return Some(Error::QuotaExhausted { message });
+        }
+        match self.code.as_str() {
+            "moderation_blocked" | "content_policy_violation" | "content_filter" | "image_content_policy_violation" => {
+                Some(Error::Moderated { message })
+            }
+            "context_length_exceeded" | "string_above_max_length" => Some(Error::ContextTooLong { message }),
+            "model_not_found" | "DeploymentNotFound" => Some(Error::ModelNotFound { message }),
+            _ if self.moderation.is_some() => Some(Error::Moderated { message }),
+            _ => None,
+        }
+    }
+
+    /// What a refusal (4xx but 429) means by the words of its message or its `type`.
+    fn in_words(&self) -> Option<Error> {
+        let message = self.text();
+        let lower = self.message.to_ascii_lowercase();
+        let says = |words: &[&str]| words.iter().any(|words| lower.contains(words));
+        if self.class == "image_generation_user_error" {
+            return Some(Error::Moderated { message });
+        }
+        if says(&["maximum context length", "context length exceeded", "exceeds the available context size"])
+            || self.class == "exceed_context_size_error"
+        {
+            return Some(Error::ContextTooLong { message });
+        }
+        self.message.contains("is not a valid model").then_some(Error::ModelNotFound { message })
+    }
+
+    /// What a complaint without a status means by its `code` or `type`.
+    fn by_its_class(&self) -> Option<Error> {
+        let message = self.text();
+        [&self.code, &self.class].into_iter().find_map(|word| match word.as_str() {
+            "rate_limit_exceeded" | "rate_limit_error" | "too_many_requests" | "RESOURCE_EXHAUSTED" => {
+                Some(Error::RateLimited { message: message.clone(), retry_after: self.retry_after })
+            }
+            "server_error"
+            | "api_error"
+            | "internal_error"
+            | "internal_server_error"
+            | "vector_store_timeout"
+            | "overloaded"
+            | "overloaded_error"
+            | "server_overloaded"
+            | "service_unavailable"
+            | "UNAVAILABLE"
+            | "INTERNAL" => Some(Error::Overloaded { message: message.clone(), retry_after: self.retry_after }),
+            _ => None,
+        })
+    }
+
+    /// What a complaint inside a 200 means. Some servers give the status that it should have had as its code.
+    pub(crate) fn inside_200(&self) -> Error {
+        match self.status() {
+            Some(status) => Error::of_status(status, self, self.retry_after, "the settings"),
+            None => self
+                .exact()
+                .or_else(|| self.by_its_class())
+                .or_else(|| self.in_words())
+                .unwrap_or_else(|| Error::Refused { message: self.text() }),
+        }
+    }
+
+    /// The failing status that is given as its code.
+    fn status(&self) -> Option<http::StatusCode> {
+        let code: u16 = self.code.parse().ok().filter(|code| (400..600).contains(code))?;
+        http::StatusCode::from_u16(code).ok()
+    }
+
+    /// Used-up credit or a spending limit: waiting does not help.
+    fn speaks_of_credit(&self) -> bool {
+        let word = |word: &str| {
+            matches!(
+                word,
+                "insufficient_quota"
+                    | "credit_balance_exhausted"
+                    | "organization_spend_limit_exceeded"
+                    | "project_spend_limit_exceeded"
+                    | "organization_usage_limit_exceeded"
+                    | "billing_hard_limit_reached"
+                    | "billing_not_active"
+            )
+        };
+        word(&self.code) || word(&self.class)
+    }
+}
+
+impl Error {
+    /// What an answer with a failing status means.
+    pub(crate) fn of_status(
+        status: http::StatusCode,
+        complaint: &Complaint,
+        retry_after: Option<Duration>,
+        key_from: &str,
+    ) -> Self {
+        let message = complaint.text();
+        let retry_after = retry_after.or(complaint.retry_after);
+        if let Some(error) = complaint.exact() {
+            return error;
+        }
+        match status.as_u16() {
+            429 => Self::RateLimited { message, retry_after },
+            408 | 409 | 500.. => Self::Overloaded { message, retry_after },
+            _ if let Some(error) = complaint.in_words() => error,
+            401 => Self::Unauthorized { message, key_from: key_from.to_owned() },
+            402 => Self::QuotaExhausted { message },
+            403 => Self::Forbidden { message },
+            404 if complaint.speaks_of_a_model() => Self::ModelNotFound { message },
+            404 | 405 => Self::Refused { message: format!("{message}; check openai.base_url") },
+            413 => Self::Refused { message: format!("{}; send fewer or smaller files", message.trim_end_matches('.')) },
+            415 => Self::Refused { message: format!("{message}; see openai.edit_transfer") },
+            300..=399 => Self::BadResponse {
+                message: format!("it redirects (HTTP {status}), which is not followed; check openai.base_url"),
+                may_be_billed: Billing::No,
+            },
+            _ => Self::Refused { message },
+        }
+    }
+
+    /// The same error with every text from the upstream passed through `clean`.
+    pub(crate) fn cleaned(mut self, clean: impl Fn(&str) -> String) -> Self {
+        match &mut self {
+            Self::Refused { message }
+            | Self::Unauthorized { message, .. }
+            | Self::Forbidden { message }
+            | Self::ModelNotFound { message }
+            | Self::Moderated { message }
+            | Self::ContextTooLong { message }
+            | Self::RateLimited { message, .. }
+            | Self::QuotaExhausted { message }
+            | Self::Overloaded { message, .. }
+            | Self::BadResponse { message, .. }
+            | Self::BadReference { message }
+            | Self::UrlNotAllowed { message } => *message = clean(message),
+            Self::NoApiKey
+            | Self::KeyUnreadable(_)
+            | Self::Unreachable { .. }
+            | Self::TimedOut { .. }
+            | Self::Lost { .. } => {}
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    fn error(status: u16, body: &str) -> String {
+        let status = StatusCode::from_u16(status).unwrap();
+        let complaint = Complaint::read(body.as_bytes(), status);
+        format!("{:?}", Error::of_status(status, &complaint, None, "OPENAI_API_KEY"))
+    }
+
+    #[test]
+    fn u08_u17_errors_in_every_shape() {
+        let shapes = [
+            (
+                400,
+                r#"{"error":{"message":"no","type":"invalid_request_error","param":"size","code":null}}"#,
+                r#"Refused { message: "no" }"#,
+            ),
+            (400, r#"{"error":{"message":"no","code":400}}"#, r#"Refused { message: "no" }"#),
+            (
+                400,
+                r#"{"error":{"message":"Blocked.","code":"moderation_blocked","type":"image_generation_user_error","moderation_details":{"moderation_stage":"input","categories":["violence"]}}}"#,
+                r#"Moderated { message: "Blocked. (found in the input: violence)" }"#,
+            ),
+            (
+                400,
+                r#"{"error":{"message":"This model's maximum context length is 8 tokens"}}"#,
+                r#"ContextTooLong { message: "This model's maximum context length is 8 tokens" }"#,
+            ),
+            (
+                401,
+                r#"{"error":{"message":"wrong key","code":"invalid_api_key"}}"#,
+                r#"Unauthorized { message: "wrong key", key_from: "OPENAI_API_KEY" }"#,
+            ),
+            (402, r#"{"error":"pay"}"#, r#"QuotaExhausted { message: "pay" }"#),
+            (
+                403,
+                r#"{"message":"your organisation is not verified"}"#,
+                r#"Forbidden { message: "your organisation is not verified" }"#,
+            ),
+            (
+                404,
+                r#"{"error":{"message":"model 'x' not found","type":"not_found_error"}}"#,
+                r#"ModelNotFound { message: "model 'x' not found" }"#,
+            ),
+            (404, r#"{"detail":"Not Found"}"#, r#"Refused { message: "Not Found; check openai.base_url" }"#),
+            (422, r#"{"detail":[{"loc":["body"],"msg":"bad"}]}"#, r#"Refused { message: "bad" }"#),
+            (
+                429,
+                r#"{"error":{"message":"no credit","type":"insufficient_quota"}}"#,
+                r#"QuotaExhausted { message: "no credit" }"#,
+            ),
+            (
+                429,
+                r#"{"error":{"message":"slow down","code":"rate_limit_exceeded"}}"#,
+                r#"RateLimited { message: "slow down", retry_after: None }"#,
+            ),
+            (502, "<html>Bad Gateway</html>", r#"Overloaded { message: "HTTP 502 Bad Gateway", retry_after: None }"#),
+            (503, "", r#"Overloaded { message: "HTTP 503 Service Unavailable", retry_after: None }"#),
+            (500, "oops", r#"Overloaded { message: "HTTP 500 Internal Server Error: oops", retry_after: None }"#),
+            (
+                302,
+                "",
+                r#"BadResponse { message: "it redirects (HTTP 302 Found), which is not followed; check openai.base_url", may_be_billed: No }"#,
+            ),
+            (400, r#"{"error":{"code":null}}"#, r#"Refused { message: "it gives no reason" }"#),
+            (
+                400,
+                r#"{"error":{"message":"no","type":"server_error","code":"server_error"}}"#,
+                r#"Refused { message: "no" }"#,
+            ),
+            (400, "\0[1,2", r#"Refused { message: "HTTP 400 Bad Request: \0[1,2" }"#),
+        ];
+        for (status, body, meaning) in shapes {
+            assert_eq!(error(status, body), meaning, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn u04_every_billing_code_is_quota() {
+        for code in [
+            "credit_balance_exhausted",
+            "organization_spend_limit_exceeded",
+            "project_spend_limit_exceeded",
+            "organization_usage_limit_exceeded",
+            "insufficient_quota",
+        ] {
+            let said = error(429, &format!(r#"{{"error":{{"message":"m","code":"{code}"}}}}"#));
+            assert!(said.starts_with("QuotaExhausted"), "{said}");
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! What follows from an error, decided here and nowhere else: its public code, whether the same call may be made again,
+//! whether it may have been charged, what it says of the upstream's health, and how a command that meets it exits.
+
+use super::error::{Billing, Error, Timer, UnreachableClass};
+use crate::code::Code;
+
+/// What follows from an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Traits {
+    pub code: Code,
+    pub again: Again,
+    /// For what did not come, also for a text that was written and lost.
+    pub charge: Billing,
+    pub health: Health,
+    pub outlook: Outlook,
+    pub exit: Exit,
+}
+
+/// The same call without a change, and without paying twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Again {
+    Never,
+    /// It may succeed later.
+    Later,
+}
+
+/// The upstream's health, for its circuit breaker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Health {
+    /// It answered, if only to refuse.
+    Well,
+    Failing,
+    /// The error says nothing of it.
+    Unknown,
+}
+
+/// A response that goes on upstream, when one connection to it ends with this error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outlook {
+    /// Another connection may bring the rest.
+    Passing,
+    Lasting,
+}
+
+/// How a command exits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    Failed,
+    Unreachable,
+    Configuration,
+}
+
+impl Error {
+    /// What follows from this error.
+    #[must_use]
+    pub fn traits(&self) -> Traits {
+        match self {
+            Self::NoApiKey | Self::KeyUnreadable(_) => {
+                Traits { health: Health::Unknown, exit: Exit::Configuration, ..Traits::refusal(Code::NoApiKey) }
+            }
+            Self::Unauthorized { .. } => Traits::refusal(Code::Unauthorized),
+            Self::Forbidden { .. } => Traits::refusal(Code::Forbidden),
+            Self::ModelNotFound { .. } => Traits::refusal(Code::ModelNotFound),
+            Self::Refused { .. } => Traits::refusal(Code::InvalidArgument),
+            Self::BadReference { .. } => Traits { health: Health::Unknown, ..Traits::refusal(Code::InvalidArgument) },
+            Self::UrlNotAllowed { .. } => Traits { health: Health::Unknown, ..Traits::refusal(Code::UrlNotAllowed) },
+            Self::Moderated { .. } => Traits::refusal(Code::Moderated),
+            Self::ContextTooLong { .. } => Traits::refusal(Code::ContextTooLong),
+            Self::QuotaExhausted { .. } => Traits::refusal(Code::QuotaExhausted),
+            Self::Lost { .. } => Traits { charge: Billing::Possible, ..Traits::refusal(Code::Interrupted) },
+            Self::RateLimited { .. } => {
+                Traits { again: Again::Later, outlook: Outlook::Passing, ..Traits::refusal(Code::RateLimited) }
+            }
+            Self::Overloaded { .. } => Traits { health: Health::Failing, ..Traits::passing(Code::Overloaded) },
+            Self::Unreachable { class, .. } => of_class(class),
+            Self::TimedOut { timer, may_be_billed } => {
+                Traits { again: Again::unless(*may_be_billed), ..of_timer(*timer) }
+            }
+            Self::BadResponse { may_be_billed, .. } => Traits {
+                again: Again::unless(*may_be_billed),
+                charge: Billing::Possible,
+                ..Traits::passing(Code::BadResponse)
+            },
+        }
+    }
+}
+
+fn of_class(class: &UnreachableClass) -> Traits {
+    let unreachable = Traits { health: Health::Failing, exit: Exit::Unreachable, ..Traits::passing(Code::Unreachable) };
+    match class {
+        UnreachableClass::UnknownHost | UnreachableClass::Refused | UnreachableClass::Proxy(_) => unreachable,
+        UnreachableClass::Broken => Traits { charge: Billing::Possible, ..unreachable },
+        UnreachableClass::Tls(_) => Traits { again: Again::Never, ..unreachable },
+        // Trouble on this side of the wire, or with what was sent.
+        UnreachableClass::BrokenOff | UnreachableClass::Other(_) => Traits { health: Health::Unknown, ..unreachable },
+    }
+}
+
+fn of_timer(timer: Timer) -> Traits {
+    let timed_out = Traits::passing(Code::TimedOut);
+    match timer {
+        Timer::Connect(_) => Traits { health: Health::Failing, exit: Exit::Unreachable, ..timed_out },
+        Timer::FirstByte(_) => Traits { health: Health::Failing, charge: Billing::Possible, ..timed_out },
+        Timer::Sending(_) => timed_out,
+        Timer::Idle(_) | Timer::TooSlow => Traits { charge: Billing::Possible, ..timed_out },
+        // Our own limit, not the upstream's failure.
+        Timer::Deadline => Traits { charge: Billing::Possible, outlook: Outlook::Lasting, ..timed_out },
+    }
+}
+
+impl Traits {
+    /// An answer, if not the one that was asked for: nothing is charged, and nothing changes by asking again.
+    const fn refusal(code: Code) -> Self {
+        Self {
+            code,
+            again: Again::Never,
+            charge: Billing::No,
+            health: Health::Well,
+            outlook: Outlook::Lasting,
+            exit: Exit::Failed,
+        }
+    }
+
+    /// No answer this time.
+    const fn passing(code: Code) -> Self {
+        Self { again: Again::Later, health: Health::Unknown, outlook: Outlook::Passing, ..Self::refusal(code) }
+    }
+}
+
+impl Again {
+    fn unless(billing: Billing) -> Self {
+        match billing {
+            Billing::No => Self::Later,
+            Billing::Possible => Self::Never,
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Where upstreams put the reason of a failure, and which of their words speaks loudest.
+
+use serde_json::json;
+
+use super::{CHAT, RESPONSES, ask, failing, session};
+use crate::upstream::{Upstream, json as whole};
+
+#[tokio::test]
+async fn the_status_speaks_louder_than_the_type_and_an_exact_code_louder_than_the_status() {
+    let error = |class: &str, code: &str| {
+        json!({ "error": { "message": "no", "type": class, "code": code, "param": null } }).to_string()
+    };
+    for (status, class, code, told) in [
+        (429, "server_error", "server_error", "rate_limited"),
+        (429, "overloaded_error", "", "rate_limited"),
+        (400, "server_error", "", "invalid_argument"),
+        (400, "server_error", "server_error", "invalid_argument"),
+        (400, "rate_limit_error", "", "invalid_argument"),
+        (422, "overloaded_error", "", "invalid_argument"),
+        (403, "server_error", "", "forbidden"),
+        (401, "rate_limit_error", "", "unauthorized"),
+        (404, "server_error", "", "invalid_argument"),
+        (500, "invalid_request_error", "", "overloaded"),
+        (503, "rate_limit_error", "rate_limit_exceeded", "overloaded"),
+        (529, "", "", "overloaded"),
+        (500, "", "insufficient_quota", "quota_exhausted"),
+        (429, "insufficient_quota", "", "quota_exhausted"),
+        (400, "", "insufficient_quota", "quota_exhausted"),
+        (500, "", "content_policy_violation", "moderated"),
+        (429, "", "context_length_exceeded", "context_too_long"),
+        (500, "server_error", "context_length_exceeded", "context_too_long"),
+    ] {
+        for api in [RESPONSES, CHAT] {
+            let (answer, _upstream) = ask(api, vec![failing(status, &error(class, code))]).await;
+            assert_eq!(answer["error"]["code"], told, "{status} {class} {code}: {answer}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_that_calls_itself_a_server_error_opens_no_breaker() {
+    for status in [400, 429] {
+        let body = r#"{"error":{"message":"The server had an error","type":"server_error","code":null}}"#;
+        let upstream = Upstream::start([failing(status, body)]).await;
+        let mut session = session(&upstream, RESPONSES, &[]).await;
+        for _ in 0..8 {
+            session.call("ask-openai", json!({ "query": "Hi", "model": "m" })).await;
+        }
+        assert_eq!(upstream.sent().len(), 8, "{status}");
+    }
+}
+
+#[tokio::test]
+async fn reasons_are_found_where_servers_put_them() {
+    for (status, body, reason) in [
+        (
+            429,
+            r#"{"error":{"message":"Provider returned error","code":429,"metadata":{"raw":"{\"error\":{\"message\":\"Rate limit reached for m\"}}","provider_name":"Groq"}},"user_id":"u"}"#,
+            "Groq: Rate limit reached for m",
+        ),
+        (
+            502,
+            r#"{"error":{"message":"Provider returned error","code":502,"metadata":{"raw":"upstream connect error","provider_name":"DeepInfra"}}}"#,
+            "DeepInfra: upstream connect error",
+        ),
+        (
+            400,
+            r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}]"#,
+            "API key not valid. Please pass a valid API key.",
+        ),
+        (400, r#"{"detail":{"error":"model is loading"}}"#, "model is loading"),
+        (400, r#"{"detail":{"error":{"message":"model is loading"}}}"#, "model is loading"),
+        (400, r#"{"error":{"errors":[{"message":"Daily limit","reason":"dailyLimit"}],"code":400}}"#, "Daily limit"),
+        (
+            400,
+            r#"{"message":["query must be shorter","model must be set"]}"#,
+            "query must be shorter; model must be set",
+        ),
+        (400, r#"{"errors":[{"message":"AiError: bad input","code":5006}],"success":false}"#, "AiError: bad input"),
+    ] {
+        let (answer, _upstream) = ask(CHAT, vec![failing(status, body)]).await;
+        let message = answer["error"]["message"].as_str().unwrap();
+        assert!(message.contains(reason), "{body}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn google_says_in_the_error_how_long_to_wait() {
+    let body = r#"[{"error":{"code":429,"message":"You exceeded your current quota","status":"RESOURCE_EXHAUSTED","details":[{"@type":"type.googleapis.com/google.rpc.RetryInfo","retryDelay":"17s"}]}}]"#;
+    let (answer, _upstream) = ask(CHAT, vec![failing(429, body)]).await;
+    assert_eq!(answer["error"]["code"], "rate_limited", "{answer}");
+    assert_eq!(answer["error"]["retry_after_seconds"], 17, "{answer}");
+}
+
+#[tokio::test]
+async fn a_field_that_is_named_behind_a_gateway_is_left_out_once() {
+    let raw = r#"{\"error\":{\"message\":\"Unsupported parameter: 'temperature' is not supported with this model.\",\"type\":\"invalid_request_error\",\"param\":\"temperature\",\"code\":\"unsupported_parameter\"}}"#;
+    let refused = format!(
+        r#"{{"error":{{"message":"Provider returned error","code":400,"metadata":{{"raw":"{raw}","provider_name":"OpenAI"}}}}}}"#
+    );
+    let pydantic = r#"{"detail":[{"type":"extra_forbidden","loc":["body","temperature"],"msg":"Extra inputs are not permitted","input":1}]}"#;
+    let said = r#"{"choices":[{"message":{"content":"Yes."},"finish_reason":"stop"}]}"#;
+    for (status, refused) in [(400, refused.as_str()), (422, pydantic)] {
+        let upstream = Upstream::start([failing(status, refused), whole(said)]).await;
+        let mut session = session(&upstream, CHAT, &[]).await;
+        let told = session.call("ask-openai", json!({ "query": "Hi", "model": "m", "temperature": 1 })).await;
+        assert_eq!(told["structuredContent"]["text"], "Yes.", "{told}");
+        let sent = upstream.sent();
+        assert_eq!((sent.len(), sent[1].json().get("temperature")), (2, None));
+    }
+}
