@@ -6,7 +6,7 @@ use std::fmt;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-/// A model's id as sent to the upstream: any printable text without blanks, 1-200 characters.
+/// A model's id as sent to the upstream: any printable text, 1-200 characters; local servers have names with blanks inside.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ModelId(String);
@@ -22,17 +22,17 @@ pub struct ListedModel {
 
 /// Why a text is no model id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("a model id is 1 to 200 printable characters without blanks")]
+#[error("a model id is 1 to 200 printable characters")]
 pub struct NotAModelId;
 
 impl ModelId {
     /// Reads a model id, trimming blanks around it.
     ///
     /// # Errors
-    /// [`NotAModelId`] for an empty text, one over 200 characters, or one with blanks or control characters inside.
+    /// [`NotAModelId`] for an empty text, one over 200 characters, or one with line breaks or control characters inside.
     pub fn parse(text: &str) -> Result<Self, NotAModelId> {
         let text = text.trim();
-        let printable = text.chars().all(|c| !c.is_whitespace() && !c.is_control());
+        let printable = text.chars().all(|c| c == ' ' || !c.is_whitespace() && !c.is_control());
         if text.is_empty() || text.chars().count() > 200 || !printable {
             return Err(NotAModelId);
         }

@@ -30,12 +30,12 @@ pub struct Args {
 /// # Errors
 /// When stdout cannot be written to.
 pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
-    if let Err(failure) = app.list_models.upkeep.refresh(PATIENCE).await {
+    if let Err(why) = app.list_models.upkeep.refresh(PATIENCE).await {
         let age = match app.catalogue.listing() {
             Some(listing) => format!("of {}", listing.read_at.format("%Y-%m-%d %H:%M UTC")),
             None => "missing here".to_owned(),
         };
-        let _ = writeln!(io::stderr(), "mcp-openai: the upstream's list is {age}: {failure}");
+        let _ = writeln!(io::stderr(), "mcp-openai: the upstream's list is {age}: {why}");
     }
     let report = ModelsReport::of(&app.catalogue);
     let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.table() };

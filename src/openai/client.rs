@@ -28,7 +28,7 @@ use super::{
     },
     trail::Trail,
     transport::{
-        body::{self, Body, Shape},
+        body::{self, Body},
         connection::Connection,
         payload::Payload,
     },
@@ -72,7 +72,6 @@ pub(super) struct Call<'a> {
 /// An answer that has begun.
 pub(super) struct Answering {
     pub body: Body,
-    pub shape: Shape,
     pub trail: Trail,
     /// The key that it was asked with.
     pub key: Arc<Held>,
@@ -85,12 +84,22 @@ pub(super) enum Unanswered {
     /// It may be answered if it is put in another way.
     Objected(Objection, Failure),
     Failed(Failure),
+    /// The answer was nothing but a complaint that may pass: it may be asked for again.
+    Missed(Symptom, Failure),
+}
+
+/// An attempt that failed, and how many were made.
+pub(super) struct FailedAttempt<'a> {
+    pub kind: Kind,
+    pub symptom: Symptom,
+    pub error: &'a Error,
+    pub attempts: u32,
 }
 
 impl From<Unanswered> for Failure {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {
-            Unanswered::Objected(_, failure) | Unanswered::Failed(failure) => failure,
+            Unanswered::Objected(_, failure) | Unanswered::Failed(failure) | Unanswered::Missed(_, failure) => failure,
         }
     }
 }
@@ -130,12 +139,12 @@ impl Client {
             }
             let attempt = Attempt { call: &call, payload: &payload, url: &url, key: &key, terms };
             let miss = match self.attempt(&attempt, connection, &mut trail).await {
-                Ok((body, shape)) => {
+                Ok(body) => {
                     self.bucket.give_back();
                     self.count_success(call.model);
                     self.learn_form(&payload);
                     trail.warn(call.model.and_then(|_| self.governor.trouble()));
-                    return Ok(Answering { body, shape, trail, key, left_out });
+                    return Ok(Answering { body, trail, key, left_out });
                 }
                 Err(miss) => miss,
             };
@@ -157,14 +166,17 @@ impl Client {
                 }
                 Remedy::None | Remedy::OtherKey => {}
             }
-            let Some(wait) = self.wait_before_retry(&call, miss.symptom, retries, terms.deadline) else {
+            let failed = FailedAttempt {
+                kind: call.kind,
+                symptom: miss.symptom,
+                error: &miss.error,
+                attempts: trail.attempts(),
+            };
+            if !self.pause(&failed, retries, terms).await {
                 self.count_failure(call.model, &miss.error);
                 return Err(Unanswered::Failed(trail.failure(miss.error)));
-            };
+            }
             retries += 1;
-            let cause = text::clip(&miss.error.to_string(), 120).into_owned();
-            terms.news.stage(Stage::Retrying { attempt: trail.attempts() + 1, wait, cause });
-            sleep(wait).await;
         }
     }
 
@@ -180,19 +192,21 @@ impl Client {
         Ok((key, connection))
     }
 
-    /// How long to wait before the next attempt; `None` when this failure is the end.
-    fn wait_before_retry(
-        &self,
-        call: &Call<'_>,
-        symptom: Symptom,
-        retries: u32,
-        deadline: Instant,
-    ) -> Option<Duration> {
+    /// Waits before the next attempt, and tells of it; false when this failure is the end.
+    pub(super) async fn pause(&self, failed: &FailedAttempt<'_>, retries: u32, terms: &Terms) -> bool {
+        let Some(wait) = self.wait_before_retry(failed, retries, terms.deadline) else { return false };
+        let cause = text::clip(&failed.error.to_string(), 120).into_owned();
+        terms.news.stage(Stage::Retrying { attempt: failed.attempts + 1, wait, cause });
+        sleep(wait).await;
+        true
+    }
+
+    fn wait_before_retry(&self, failed: &FailedAttempt<'_>, retries: u32, deadline: Instant) -> Option<Duration> {
         if retries >= self.config.max_retries {
             return None;
         }
-        let wait = retry::decide(symptom, call.kind.resend(), retries, rand::random())?;
-        (Instant::now() + wait < deadline && self.bucket.pay(symptom)).then_some(wait)
+        let wait = retry::decide(failed.symptom, failed.kind.resend(), retries, rand::random())?;
+        (Instant::now() + wait < deadline && self.bucket.pay(failed.symptom)).then_some(wait)
     }
 
     fn count_success(&self, model: Option<&ModelId>) {
@@ -201,7 +215,7 @@ impl Client {
         }
     }
 
-    fn count_failure(&self, model: Option<&ModelId>, error: &Error) {
+    pub(super) fn count_failure(&self, model: Option<&ModelId>, error: &Error) {
         let Some(model) = model else { return };
         match error.traits().health {
             Health::Unknown => {}
@@ -227,6 +241,9 @@ impl Client {
     fn learn_form(&self, payload: &Payload) {
         if payload.is_json_edit() {
             self.learnt.no_multipart();
+        }
+        if payload.is_renamed() {
+            self.learnt.image_alone();
         }
     }
 

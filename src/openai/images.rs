@@ -18,7 +18,7 @@ use super::{
         body::{Body, Place, Shape},
         events::Events,
         fetch::{self, Named},
-        form::{Boundary, Encoding, Form},
+        form::{Boundary, Encoding, Form, Naming},
         json::{Json, object},
         payload::Payload,
         wire::{Head, Lenient, Text, Usage},
@@ -63,11 +63,11 @@ pub(super) async fn paint(
     let (path, payload) = if request.references.is_empty() {
         ("images/generations", Payload::Json(Json::new(object(&fields))))
     } else {
-        ("images/edits", Payload::Form(form(request, &fields, encoding(client))))
+        ("images/edits", Payload::Form(form(request, &fields, encoding(client), client.learnt.naming())))
     };
     let call = Call { kind: Kind::Picture, path, model: Some(&request.model), payload };
-    let Answering { body, shape, trail, key, left_out } = client.send(call, terms).await?;
-    let picture = receive(client, body, shape, left_out, terms).await;
+    let Answering { body, trail, key, left_out } = client.send(call, terms).await?;
+    let picture = receive(client, body, left_out, terms).await;
     trail.close(picture.map_err(|error| client.cleaned(error, &key))).map_err(Unanswered::Failed)
 }
 
@@ -88,8 +88,8 @@ fn fields<'a>(request: &'a PictureRequest, config: &Config) -> Request<'a> {
     }
 }
 
-fn form(request: &PictureRequest, fields: &Request<'_>, encoding: Encoding) -> Form {
-    Form { fields: object(fields), pictures: request.references.clone(), mask: request.mask.clone(), encoding }
+fn form(request: &PictureRequest, fields: &Request<'_>, encoding: Encoding, naming: Naming) -> Form {
+    Form { fields: object(fields), pictures: request.references.clone(), mask: request.mask.clone(), encoding, naming }
 }
 
 fn encoding(client: &Client) -> Encoding {
@@ -105,9 +105,9 @@ fn encoding(client: &Client) -> Encoding {
 #[serde(default)]
 struct Painted<'a> {
     #[serde(borrow)]
-    data: Option<Vec<Item<'a>>>,
+    data: Lenient<Items<'a>>,
     #[serde(borrow)]
-    b64_json: Option<Text<'a>>,
+    b64_json: Lenient<Text<'a>>,
     #[serde(borrow)]
     url: Lenient<Text<'a>>,
     #[serde(borrow)]
@@ -116,11 +116,19 @@ struct Painted<'a> {
     error: Option<Value>,
 }
 
+/// One picture a request is one item: a list of it, or it alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Items<'a> {
+    List(#[serde(borrow)] Vec<Lenient<Item<'a>>>),
+    Alone(#[serde(borrow)] Item<'a>),
+}
+
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Item<'a> {
     #[serde(borrow)]
-    b64_json: Option<Text<'a>>,
+    b64_json: Lenient<Text<'a>>,
     #[serde(borrow)]
     url: Lenient<Text<'a>>,
     #[serde(borrow)]
@@ -148,25 +156,26 @@ enum Source {
 }
 
 /// Reads an answer that has begun. The place in memory goes from the body to its picture.
-async fn receive(
-    client: &Client,
-    mut body: Body,
-    shape: Shape,
-    left_out: Vec<String>,
-    terms: &Terms,
-) -> Result<Picture, Error> {
-    let (received, place) = match shape {
+async fn receive(client: &Client, mut body: Body, left_out: Vec<String>, terms: &Terms) -> Result<Picture, Error> {
+    let (received, place) = match body.shape().await? {
         Shape::Json => {
             terms.news.stage(Stage::Receiving);
             let json = body.whole().await?;
             (decode(serde_json::from_slice(&json).map_err(|error| not_json(&error))?)?, body.into_place())
         }
         Shape::Events => listen(Events::new(body), client.config.partial_images, terms).await?,
+        Shape::Raw => {
+            terms.news.stage(Stage::Receiving);
+            let bytes = body.whole().await?.into();
+            (Received { source: Source::Bytes(bytes), revised_prompt: None, usage: None }, body.into_place())
+        }
     };
     let (bytes, place) = match received.source {
         Source::Bytes(bytes) => (bytes, place),
         Source::Url(url) => {
             drop(place);
+            // One without a host is one of the upstream's own.
+            let url = client.config.base_url.join(&url).map_or(url, String::from);
             fetch::fetch(client, &url, Named::ByUpstream, terms.deadline).await?
         }
     };
@@ -178,30 +187,32 @@ async fn receive(
 /// passed over: the picture is paid for.
 async fn listen(mut events: Events, of: u8, terms: &Terms) -> Result<(Received, Place), Error> {
     let mut sketches = 0;
-    while let Some(data) = events.next().await? {
+    while let Some(event) = events.next().await? {
+        let (name, data) = (&*event.name, &*event.data);
         if data.trim() == "[DONE]" {
             break;
         }
-        let Ok(head) = serde_json::from_str::<Head<'_>>(&data) else { continue };
-        match head.kind() {
+        let Ok(head) = serde_json::from_str::<Head<'_>>(data) else { continue };
+        let kind = if head.kind().is_empty() { name } else { head.kind() };
+        match kind {
             "error" | "" => {
-                if let Some(complaint) = Complaint::of_event(&data) {
+                if let Some(complaint) = Complaint::of_event(data) {
                     return Err(complaint.inside_200());
                 }
             }
             kind if kind.ends_with(".completed") => {
-                let decoded = decode(serde_json::from_str(&data).map_err(|error| not_json(&error))?)?;
+                let decoded = decode(serde_json::from_str(data).map_err(|error| not_json(&error))?)?;
                 return Ok((decoded, events.finish().await));
             }
             kind if kind.ends_with(".partial_image") => {
-                let index = serde_json::from_str::<Partial>(&data).ok().and_then(|partial| partial.index.0);
+                let index = serde_json::from_str::<Partial>(data).ok().and_then(|partial| partial.index.0);
                 // They come doubled and out of order: it is told how far the upstream ever was.
                 if let Some(newest) = index.map(|index| index.saturating_add(1)).filter(|newest| *newest > sketches) {
                     sketches = newest;
                     let of = u32::from(of).max(newest);
                     terms.news.stage(Stage::Sketched { index: newest, of });
                 }
-                drop(data);
+                drop(event);
                 events.rest();
             }
             _ => {}
@@ -210,26 +221,56 @@ async fn listen(mut events: Events, of: u8, terms: &Terms) -> Result<(Received, 
     Err(unusable("the stream ended without the final picture"))
 }
 
+/// Takes the picture, if there is one: a complaint beside it does not make it unpaid.
 fn decode(painted: Painted<'_>) -> Result<Received, Error> {
-    if let Some(complaint) = painted.error.as_ref().and_then(Complaint::of_error) {
-        return Err(complaint.inside_200());
-    }
-    let item = match painted.data {
-        Some(data) => data.into_iter().next().ok_or_else(|| unusable("it holds no picture (data is empty)"))?,
-        None => Item { b64_json: painted.b64_json, url: painted.url, revised_prompt: painted.revised_prompt },
+    let alone = Item { b64_json: painted.b64_json, url: painted.url, revised_prompt: painted.revised_prompt };
+    let items = match painted.data.0 {
+        Some(Items::List(items)) => items.into_iter().filter_map(|item| item.0).collect(),
+        Some(Items::Alone(item)) => vec![item],
+        None => Vec::new(),
     };
-    let source = match (item.b64_json, item.url.text()) {
-        (Some(base64), _) if !base64.is_empty() => Source::Bytes(decode_base64(&base64)?),
-        (_, Some(url)) if !url.is_empty() => Source::Url(url.to_owned()),
-        _ => return Err(unusable("it holds no picture (neither b64_json nor url)")),
+    let Some(item) = items.into_iter().chain([alone]).find(Item::holds_picture) else {
+        let complaint = painted.error.as_ref().and_then(Complaint::of_error);
+        return Err(complaint.map_or_else(
+            || unusable("it holds no picture (neither b64_json nor url)"),
+            |complaint| complaint.inside_200(),
+        ));
+    };
+    let source = match (item.b64_json.text(), item.url.text()) {
+        (Some(base64), _) if !base64.is_empty() => Source::Bytes(decode_base64(base64)?),
+        (_, Some(url)) if url.starts_with("data:") => Source::Bytes(decode_base64(url)?),
+        (_, url) => Source::Url(url.unwrap_or_default().to_owned()),
     };
     let revised_prompt = item.revised_prompt.text().map(|prompt| text::sanitize(prompt).into_owned());
     Ok(Received { source, revised_prompt, usage: painted.usage.0.and_then(Usage::read) })
 }
 
-fn decode_base64(base64: &str) -> Result<Bytes, Error> {
-    let bytes = base64_simd::STANDARD.decode_to_vec(base64.as_bytes());
-    bytes.map(Bytes::from).map_err(|_| unusable("the picture's base64 is damaged"))
+impl Item<'_> {
+    fn holds_picture(&self) -> bool {
+        [&self.b64_json, &self.url].iter().any(|field| field.text().is_some_and(|text| !text.is_empty()))
+    }
+}
+
+/// Decodes base64 as it comes: as a data URL, with line breaks, in the URL's alphabet, without its padding. What is
+/// damaged stays so.
+fn decode_base64(text: &str) -> Result<Bytes, Error> {
+    let base64 = match text.strip_prefix("data:").and_then(|url| url.split_once(',')) {
+        Some((_media_type, base64)) => base64,
+        None => text,
+    };
+    let as_it_is = base64_simd::STANDARD.decode_to_vec(base64.as_bytes());
+    let decoded = as_it_is.or_else(|_| {
+        let mended = base64.bytes().filter(|byte| !byte.is_ascii_whitespace()).map(|byte| match byte {
+            b'-' => b'+',
+            b'_' => b'/',
+            byte => byte,
+        });
+        let mended: Vec<u8> = mended.collect();
+        let padding = mended.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
+        let (base64, _) = mended.split_at(mended.len() - padding);
+        base64_simd::STANDARD_NO_PAD.decode_to_vec(base64)
+    });
+    decoded.map(Bytes::from).map_err(|_| unusable("the picture's base64 is damaged"))
 }
 
 fn unusable(message: &str) -> Error {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::Api;
+use super::{Api, transport::form::Naming};
 
 /// Facts about one upstream. All are unknown, and taken for the better, until an answer says otherwise.
 #[derive(Debug, Default)]
@@ -10,6 +10,7 @@ pub(super) struct Learnt {
     has_no_responses: AtomicBool,
     has_no_background: AtomicBool,
     takes_no_multipart: AtomicBool,
+    knows_image_alone: AtomicBool,
 }
 
 impl Learnt {
@@ -36,6 +37,15 @@ impl Learnt {
 
     pub(super) fn takes_multipart(&self) -> bool {
         !self.takes_no_multipart.load(Ordering::Relaxed)
+    }
+
+    /// The name that the pictures of an edit go by.
+    pub(super) fn naming(&self) -> Naming {
+        if self.knows_image_alone.load(Ordering::Relaxed) { Naming::Single } else { Naming::List }
+    }
+
+    pub(super) fn image_alone(&self) {
+        self.knows_image_alone.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn no_multipart(&self) {

@@ -6,6 +6,7 @@ pub(super) mod asking;
 pub(super) mod background;
 pub(super) mod chat;
 pub(super) mod citations;
+pub(super) mod finish;
 pub(super) mod plan;
 pub(super) mod question;
 pub(super) mod responses;

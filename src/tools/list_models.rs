@@ -168,7 +168,7 @@ impl Tool for ListModels {
         };
         let unasked = match call.wait(call.deadline(PATIENCE), self.upkeep.refresh(PATIENCE)).await {
             Ok(Ok(())) => None,
-            Ok(Err(failure)) => Some(failure.to_string()),
+            Ok(Err(why)) => Some(why),
             Err(Ended::TimedOut) => Some("the upstream does not answer in time".to_owned()),
             Err(Ended::Cancelled) => return Err(ToolError::Cancelled),
         };

@@ -17,6 +17,8 @@ use crate::{
 const UNHURRIED: Duration = Duration::from_secs(30);
 /// After a failure it is not asked unasked for so long.
 const PAUSE: Duration = Duration::from_hours(1);
+/// So long, whoever asks after a failure is told of it, and the upstream is left alone.
+const REMEMBERED: Duration = Duration::from_secs(15);
 /// A list this young is good enough for whoever asks for it.
 const FRESH: Duration = Duration::from_mins(10);
 
@@ -43,12 +45,14 @@ pub struct Upkeep {
     stop: CancellationToken,
     /// Held by the one that reads the list anew; before this moment nobody does.
     not_before: Arc<Mutex<Option<Instant>>>,
+    /// Held while somebody waits for the list: why it could not be read, and when.
+    flight: Arc<Mutex<Option<(Instant, String)>>>,
 }
 
 impl Upkeep {
     #[must_use]
     pub fn build(openai: OpenAi, catalogue: Arc<Catalogue>, tasks: TaskTracker, stop: CancellationToken) -> Self {
-        Self { openai, catalogue, tasks, stop, not_before: Arc::default() }
+        Self { openai, catalogue, tasks, stop, not_before: Arc::default(), flight: Arc::default() }
     }
 
     /// After an answer of the model: what is to be said of its retirement today. Has an old list read anew.
@@ -86,14 +90,24 @@ impl Upkeep {
 
     /// Sees to it that the upstream's list is young enough for somebody who asks for it.
     ///
+    /// However many ask, one of them asks the upstream, and the others hear what it was told.
+    ///
     /// # Errors
-    /// When it is not and the upstream cannot be asked within `patience`.
-    pub async fn refresh(&self, patience: Duration) -> Result<(), Failure> {
-        let account = self.openai.account().await?;
+    /// When it is not and the upstream cannot be asked within `patience`, or could not just now: why.
+    pub async fn refresh(&self, patience: Duration) -> Result<(), String> {
+        let mut failed = self.flight.lock().await;
+        let account = self.openai.account().await.map_err(|failure| failure.to_string())?;
         if self.catalogue.has_list_of(&account, FRESH) {
             return Ok(());
         }
-        self.read(patience).await.map(|_| ())
+        if let Some((at, why)) = &*failed
+            && at.elapsed() < REMEMBERED
+        {
+            return Err(why.clone());
+        }
+        let read = self.read(patience).await.map(|_| ()).map_err(|failure| failure.to_string());
+        *failed = read.as_ref().err().map(|why| (Instant::now(), why.clone()));
+        read
     }
 
     /// Asks the upstream for its list and remembers it.

@@ -182,7 +182,7 @@ async fn i08_nonsense_is_refused_with_what_is_allowed() {
         json!({ "query": "q", "max_tokens": -1 }),
         json!({ "query": "q", "reasoning_effort": "ultra" }),
         json!({ "query": "q", "verbosity": "chatty" }),
-        json!({ "query": "q", "model": "two words" }),
+        json!({ "query": "q", "model": "two\nlines" }),
         json!({ "query": "q", "modle": "gpt-6.2-sol" }),
         json!({ "query": "q", "base_url": "http://evil" }),
         json!({ "query": "q", "model": "gpt-image-2" }),

@@ -9,6 +9,9 @@ use crate::{
 };
 
 mod errors;
+mod http;
+mod pictures;
+mod text;
 
 /// By which API a question goes.
 const RESPONSES: &str = "responses";
@@ -34,4 +37,9 @@ async fn ask(api: &str, scripts: Vec<Script>) -> (Value, Upstream) {
 /// A failing answer.
 fn failing(status: u16, body: &str) -> Script {
     answer(status, &[("content-type", "application/json")], body)
+}
+
+/// A whole answer under this label.
+fn labelled(content_type: &str, body: impl AsRef<[u8]>) -> Script {
+    answer(200, &[("content-type", content_type)], body)
 }

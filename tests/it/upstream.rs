@@ -7,7 +7,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use tokio::{
@@ -24,6 +24,7 @@ pub struct Script(Vec<Act>);
 #[derive(Clone)]
 enum Act {
     Send(Vec<u8>),
+    Pause(Duration),
     Stall,
     Close,
     Reset,
@@ -36,6 +37,12 @@ impl Script {
 
     pub fn send(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.0.push(Act::Send(bytes.as_ref().to_vec()));
+        self
+    }
+
+    /// Says nothing for a while.
+    pub fn pause(mut self, time: Duration) -> Self {
+        self.0.push(Act::Pause(time));
         self
     }
 
@@ -190,6 +197,7 @@ async fn serve(mut stream: TcpStream, state: Arc<State>) {
                         return;
                     }
                 }
+                Act::Pause(time) => tokio::time::sleep(time).await,
                 Act::Stall => {
                     let _ = stream.read(&mut [0; 1]).await;
                     state.gone.notify_one();

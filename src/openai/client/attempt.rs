@@ -19,7 +19,7 @@ use crate::openai::{
     limits::retry::{Advice, Silence, Symptom},
     trail::Trail,
     transport::{
-        body::{Body, Shape},
+        body::Body,
         connection::Connection,
         payload::Payload,
         sending::{Extent, Sending},
@@ -58,7 +58,7 @@ impl Client {
         attempt: &Attempt<'_>,
         connection: &Connection,
         trail: &mut Trail,
-    ) -> Result<(Body, Shape), Miss> {
+    ) -> Result<Body, Miss> {
         let Attempt { call, payload, url, key, terms } = *attempt;
         let mut request = connection.request(call.kind.method(), url, key);
         let mut sending = Sending {
@@ -93,13 +93,8 @@ impl Client {
         if !response.status().is_success() {
             return Err(self.read_failure(attempt, response).await);
         }
-        let shape = Shape::read(response.headers()).map_err(|message| Miss {
-            error: Error::BadResponse { message: self.clean(&message, key), may_be_billed: Billing::No },
-            symptom: Symptom::Final,
-            remedy: Remedy::None,
-        })?;
         let body = Body::new(response, self.body_limits(call.kind, terms.deadline));
-        Ok((body.answering(sending.progress), shape))
+        Ok(body.answering(sending.progress))
     }
 
     /// Reads an answer with a failing status.
@@ -121,7 +116,7 @@ impl Client {
         };
         let remedy = match status.as_u16() {
             401 => Remedy::OtherKey,
-            400 | 404 | 405 | 415 | 422 => {
+            400 | 404 | 405 | 415 | 422 | 501 => {
                 let other = attempt.payload.instead(status, &complaint, self.config.edit_transfer);
                 let other = other.map(|(payload, without)| Remedy::Other(payload, without));
                 let way = || Objection::read(status, &complaint).map(Remedy::OtherWay);

@@ -120,6 +120,30 @@ impl Complaint {
         }
     }
 
+    /// Whether a field is said to be missing, or its name with `[]` to be unknown.
+    pub(crate) fn misses_the_field(&self, name: &str) -> bool {
+        let message = self.message.to_ascii_lowercase();
+        let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
+        let named = self.param.as_deref().map_or_else(
+            || {
+                message
+                    .split(|c: char| !c.is_alphanumeric() && !matches!(c, '_' | '[' | ']'))
+                    .any(|word| word.trim_end_matches("[]") == name)
+            },
+            |param| param.trim_end_matches("[]") == name,
+        );
+        named
+            && says(&[
+                "required",
+                "missing",
+                "must be provided",
+                "unknown",
+                "unexpected",
+                "unrecognized",
+                "not permitted",
+            ])
+    }
+
     pub(crate) fn text(&self) -> String {
         let message = match (self.message.as_str(), self.code.as_str()) {
             ("", "") => "it gives no reason",

@@ -7,6 +7,7 @@ use super::{
     complaint::Complaint,
     error::{Billing, Error},
 };
+use crate::openai::limits::retry::{Advice, Symptom};
 
 impl Complaint {
     /// What the complaint says so exactly that no status speaks louder: credit, moderation, length, the model. `None`
@@ -75,6 +76,20 @@ impl Complaint {
                 .or_else(|| self.in_words())
                 .unwrap_or_else(|| Error::Refused { message: self.text() }),
         }
+    }
+
+    /// The same as far as asking again is concerned: as its status would be.
+    pub(crate) fn symptom_inside_200(&self) -> Option<Symptom> {
+        if self.exact().is_some() {
+            return None;
+        }
+        let code = match (self.status(), self.by_its_class()) {
+            (Some(status), _) => status.as_u16(),
+            (None, Some(Error::RateLimited { .. })) => 429,
+            (None, Some(_)) => 503,
+            (None, None) => return None,
+        };
+        Some(Symptom::Status { code, advice: Advice::default().or_wait(self.retry_after) })
     }
 
     /// The failing status that is given as its code.

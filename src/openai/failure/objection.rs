@@ -10,6 +10,8 @@ use crate::openai::text::api::TextApi;
 pub(crate) enum Objection {
     /// It does not have this API.
     NoSuchApi,
+    /// The model does not answer by this API, but may by the other.
+    OtherApi,
     /// The model answers by this API alone.
     OnlyBy(TextApi),
     /// It does not know the response to go on from, or no more, or never goes on from one.
@@ -41,6 +43,9 @@ impl Objection {
         {
             return Some(Self::Output);
         }
+        if matches!(complaint.code.as_str(), "unsupported_api_for_model" | "OperationNotSupported") {
+            return Some(only_api(complaint, &message).map_or(Self::OtherApi, Self::OnlyBy));
+        }
         if let Some(api) = only_api(complaint, &message) {
             return Some(Self::OnlyBy(api));
         }
@@ -50,8 +55,12 @@ impl Objection {
             let is_refused = complaint.code == "invalid_json_schema" || says(&["invalid schema"]);
             return Some(if is_refused { Self::StrictSchema } else { Self::Schema });
         }
-        (matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) && !complaint.speaks_of_a_model())
-            .then_some(Self::NoSuchApi)
+        let is_missing = match status.as_u16() {
+            404 | 405 | 501 => !complaint.speaks_of_a_model(),
+            // LM Studio says so in a 200.
+            _ => says(&["unexpected endpoint or method"]),
+        };
+        is_missing.then_some(Self::NoSuchApi)
     }
 }
 

@@ -2,6 +2,7 @@
 //! Shared by both APIs for text; knows the events of neither.
 
 use http::StatusCode;
+use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::citations::Citations;
@@ -17,7 +18,11 @@ use crate::{
             error::{Billing, Error},
             objection::Objection,
         },
-        transport::{body::Shape, events::Events},
+        limits::retry::Symptom,
+        transport::{
+            body::Shape,
+            events::{Events, SentEvent},
+        },
     },
     text,
 };
@@ -27,8 +32,8 @@ const WORD: usize = 200;
 
 /// An API for text: how its events and its plain body are read into a [`Draft`].
 pub(crate) trait Dialect {
-    /// Takes the data of one event. Unknown events are nothing.
-    fn take_event(&mut self, data: &str, draft: &mut Draft<'_>) -> Result<Step, Error>;
+    /// Takes the data of one event, which is an object; `name` is the event's own, often empty. Unknown events are nothing.
+    fn take_event(&mut self, name: &str, data: &str, draft: &mut Draft<'_>) -> Result<Step, Error>;
 
     /// Takes a whole answer that did not come as events.
     fn take_body(&mut self, body: &[u8], draft: &mut Draft<'_>) -> Result<(), Error>;
@@ -58,6 +63,8 @@ pub(crate) struct Draft<'a> {
     told: usize,
     left_out: Vec<String>,
     objection: Option<Objection>,
+    /// What the upstream's complaint in place of an answer is, as far as asking again is concerned.
+    symptom: Option<Symptom>,
     stage: Option<Stage>,
     asked: &'a ModelId,
     news: &'a News,
@@ -76,6 +83,7 @@ impl<'a> Draft<'a> {
             told: 0,
             left_out,
             objection: None,
+            symptom: None,
             stage: None,
             asked,
             news,
@@ -121,6 +129,7 @@ impl<'a> Draft<'a> {
     pub(crate) fn refuse(&mut self, complaint: &Complaint) -> Error {
         if self.text.is_empty() {
             self.objection = Objection::read(StatusCode::OK, complaint);
+            self.symptom = complaint.symptom_inside_200();
         }
         complaint.inside_200()
     }
@@ -137,14 +146,16 @@ impl<'a> Draft<'a> {
         if self.finish.is_none() && self.text.is_empty() {
             return Err(unreadable("it holds no text"));
         }
+        let finish = match self.finish {
+            Some(Finish::Other(reason)) => Finish::Other(text::brief(&reason, WORD)),
+            // Nothing but reasoning, or nothing at all, is no answer.
+            Some(Finish::Stop) | None if self.text.trim().is_empty() => Finish::NoText,
+            finish => finish.unwrap_or(Finish::Stop),
+        };
         Ok(Answer {
             text: self.text,
             model: text::brief(&self.model, WORD),
-            finish: match self.finish {
-                Some(Finish::Other(reason)) => Finish::Other(text::brief(&reason, WORD)),
-                Some(finish) => finish,
-                None => Finish::Stop,
-            },
+            finish,
             usage: self.usage,
             left_out: self.left_out,
             response_id: self.response_id,
@@ -163,24 +174,48 @@ pub(crate) async fn receive(
     asked: &ModelId,
     terms: &Terms,
 ) -> Result<Reply<Answer>, Unanswered> {
-    let Answering { mut body, shape, trail, key, left_out } = answering;
+    let Answering { mut body, trail, key, left_out } = answering;
     let mut draft = Draft::new(asked, left_out, &terms.news);
-    let read = match shape {
-        Shape::Json => match body.whole().await {
-            Ok(whole) => dialect.take_body(&whole, &mut draft),
+    let read = match body.shape().await {
+        Ok(Shape::Json | Shape::Raw) => match body.whole().await {
+            Ok(whole) => take_whole(&whole, dialect, &mut draft),
             Err(error) => Err(error),
         },
-        Shape::Events => match listen(Events::new(body), dialect, &mut draft).await {
+        Ok(Shape::Events) => match listen(Events::new(body), dialect, &mut draft).await {
             Ok(()) => Ok(()),
-            Err(Stopped::Broken(error) | Stopped::Refused(error)) => cut_off(client.cleaned(error, &key), &mut draft),
+            Err(Stopped::Broken(error) | Stopped::Refused(error)) => Err(error),
         },
+        Err(error) => Err(error),
     };
-    let objection = draft.objection;
-    let answer = read.and_then(|()| draft.done()).map_err(|error| client.cleaned(error, &key));
-    trail.close(answer).map_err(|failure| match objection {
-        Some(objection) => Unanswered::Objected(objection, failure),
-        None => Unanswered::Failed(failure),
+    let read = read.or_else(|error| cut_off(client.cleaned(error, &key), &mut draft));
+    let (objection, symptom) = (draft.objection, draft.symptom);
+    let answer = read.and_then(|()| draft.done());
+    trail.close(answer).map_err(|failure| match (objection, symptom) {
+        (Some(objection), _) => Unanswered::Objected(objection, failure),
+        (None, Some(symptom)) => Unanswered::Missed(symptom, failure),
+        (None, None) => Unanswered::Failed(failure),
     })
+}
+
+/// Takes a body that is no stream: one JSON value, or several, one a line.
+fn take_whole(whole: &[u8], dialect: &mut impl Dialect, draft: &mut Draft<'_>) -> Result<(), Error> {
+    if whole.starts_with(b"[")
+        && let Some(complaint) = std::str::from_utf8(whole).ok().and_then(Complaint::of_event)
+    {
+        return Err(draft.refuse(&complaint));
+    }
+    let lines = || std::str::from_utf8(whole).ok().filter(|text| text.trim_end().contains("}\n"));
+    if let Some(text) = lines()
+        && serde_json::from_slice::<IgnoredAny>(whole).is_err()
+    {
+        for line in text.lines() {
+            if take(&SentEvent { name: "".into(), data: line.into() }, dialect, draft)? == Step::Done {
+                break;
+            }
+        }
+        return Ok(());
+    }
+    dialect.take_body(whole, draft)
 }
 
 /// Why no more of an answer comes.
@@ -198,13 +233,13 @@ pub(crate) async fn listen(
     draft: &mut Draft<'_>,
 ) -> Result<(), Stopped> {
     loop {
-        let data = match events.next().await {
-            Ok(Some(data)) => data,
+        let event = match events.next().await {
+            Ok(Some(event)) => event,
             Ok(None) if draft.finish.is_some() => return Ok(()),
             Ok(None) => return Err(Stopped::Broken(unreadable("it ended before its last event"))),
             Err(error) => return Err(Stopped::Broken(error)),
         };
-        match take(&data, dialect, draft) {
+        match take(&event, dialect, draft) {
             Ok(Step::More) => {}
             Ok(Step::Done) => break,
             Err(error) => return Err(Stopped::Refused(error)),
@@ -228,13 +263,24 @@ pub(crate) fn cut_off(error: Error, draft: &mut Draft<'_>) -> Result<(), Error> 
     Ok(())
 }
 
-fn take(data: &str, dialect: &mut impl Dialect, draft: &mut Draft<'_>) -> Result<Step, Error> {
-    match data.trim_ascii() {
-        "[DONE]" => Ok(Step::Done),
-        event if event.starts_with('{') => dialect.take_event(event, draft),
-        // What some proxies send to keep a connection alive.
-        _ => Ok(Step::More),
+fn take(event: &SentEvent<'_>, dialect: &mut impl Dialect, draft: &mut Draft<'_>) -> Result<Step, Error> {
+    for piece in event.pieces() {
+        let step = match piece.trim_ascii() {
+            "[DONE]" => Step::Done,
+            object if object.starts_with('{') => dialect.take_event(&event.name, object, draft)?,
+            list if list.starts_with('[')
+                && let Some(complaint) = Complaint::of_event(list) =>
+            {
+                return Err(draft.refuse(&complaint));
+            }
+            // What some proxies send to keep a connection alive.
+            _ => Step::More,
+        };
+        if step == Step::Done {
+            return Ok(Step::Done);
+        }
     }
+    Ok(Step::More)
 }
 
 /// Text that is not what it should be; nothing of it costs anything more.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::openai::{
     Answer, Failure, Meta, Question, Reply, Run, Terms,
-    client::{Call, Client, Unanswered},
+    client::{Call, Client, FailedAttempt, Unanswered},
     failure::objection::Objection,
     kind::Kind,
 };
@@ -22,6 +22,7 @@ pub(crate) async fn ask(client: &Arc<Client>, question: &Question, terms: &Terms
     let setting = client.learnt.api(client.config.api);
     let mut plan = Plan::first(question, setting, client.config.store);
     let mut before = Meta::default();
+    let mut retries = 0;
     loop {
         let asked = match plan.api {
             TextApi::Responses => by_responses(client, question, plan, terms).await,
@@ -38,6 +39,18 @@ pub(crate) async fn ask(client: &Arc<Client>, question: &Question, terms: &Terms
             }
             Err(Unanswered::Objected(objection, failure)) => (Some(objection), failure),
             Err(Unanswered::Failed(failure)) => (None, failure),
+            Err(Unanswered::Missed(symptom, mut failure)) => {
+                failure.meta.follow(&before);
+                let attempts = failure.meta.attempts;
+                let failed = FailedAttempt { kind: Kind::Text, symptom, error: &failure.error, attempts };
+                if !client.pause(&failed, retries, terms).await {
+                    client.count_failure(Some(&question.model), &failure.error);
+                    return Err(failure);
+                }
+                retries += 1;
+                before = *failure.meta;
+                continue;
+            }
         };
         failure.meta.follow(&before);
         match objection.and_then(|objection| plan.after(objection, question, &client.config)) {

@@ -185,11 +185,12 @@ impl Reading<'_> {
 
     /// Takes what one connection brings.
     async fn hear(&mut self, answering: Answering) -> Result<(), Halt> {
-        let Answering { body, shape, trail, key, .. } = answering;
+        let Answering { mut body, trail, key, .. } = answering;
         self.trail.absorb(trail);
-        let heard = match shape {
-            Shape::Json => self.take_whole(body).await,
-            Shape::Events => match answer::listen(Events::new(body), &mut self.followed, &mut self.draft).await {
+        let heard = match body.shape().await {
+            Err(error) => Err(Halt::Broken(error)),
+            Ok(Shape::Json | Shape::Raw) => self.take_whole(body).await,
+            Ok(Shape::Events) => match answer::listen(Events::new(body), &mut self.followed, &mut self.draft).await {
                 Ok(()) if self.draft.finish.is_none() => {
                     Err(Halt::Broken(unreadable("it ended before its last event")))
                 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::{
     answer::{Dialect, Draft, Step, not_json, unreadable},
     citations::{Annotation, Place},
+    finish,
 };
 use crate::openai::{
     Finish,
@@ -35,11 +36,15 @@ struct Completion<'a> {
 #[serde(default)]
 struct Choice<'a> {
     #[serde(borrow)]
-    delta: Option<Said<'a>>,
+    delta: Lenient<Said<'a>>,
     #[serde(borrow)]
-    message: Option<Said<'a>>,
+    message: Lenient<Said<'a>>,
+    /// As the older completions have it.
+    #[serde(borrow)]
+    text: Lenient<Text<'a>>,
     #[serde(borrow)]
     finish_reason: Lenient<Text<'a>>,
+    error: Option<Value>,
 }
 
 #[derive(Deserialize, Default)]
@@ -75,8 +80,13 @@ struct Part<'a> {
 }
 
 impl Dialect for Chat {
-    fn take_event(&mut self, data: &str, draft: &mut Draft<'_>) -> Result<Step, Error> {
+    fn take_event(&mut self, _name: &str, data: &str, draft: &mut Draft<'_>) -> Result<Step, Error> {
         let chunk: Completion<'_> = serde_json::from_str(data).map_err(|error| not_json(&error))?;
+        if chunk.choices.is_none()
+            && let Some(complaint) = Complaint::of_event(data)
+        {
+            return Err(draft.refuse(&complaint));
+        }
         take(chunk, draft)?;
         Ok(Step::More)
     }
@@ -85,7 +95,8 @@ impl Dialect for Chat {
         let completion: Completion<'_> = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
         let holds_choice = completion.choices.as_ref().is_some_and(|choices| !choices.is_empty());
         if !holds_choice && completion.error.is_none() {
-            return Err(unreadable("it holds no choices"));
+            let complaint = std::str::from_utf8(body).ok().and_then(Complaint::of_event);
+            return Err(complaint.map_or_else(|| unreadable("it holds no choices"), |told| draft.refuse(&told)));
         }
         take(completion, draft)?;
         draft.finish.get_or_insert(Finish::Stop);
@@ -94,18 +105,21 @@ impl Dialect for Chat {
 }
 
 fn take(completion: Completion<'_>, draft: &mut Draft<'_>) -> Result<(), Error> {
-    if let Some(complaint) = completion.error.as_ref().and_then(Complaint::of_error) {
-        return Err(draft.refuse(&complaint));
-    }
+    let complaint = completion.error.as_ref().and_then(Complaint::of_error);
     if let Some(model) = completion.model.text().filter(|model| !model.is_empty() && *model != draft.model) {
         model.clone_into(&mut draft.model);
     }
     if let Some(usage) = completion.usage.0.and_then(Usage::read) {
         draft.usage = Some(usage);
     }
-    let Some(choice) = completion.choices.and_then(|choices| choices.into_iter().next()) else { return Ok(()) };
-    if let Some(said) = choice.delta.or(choice.message) {
-        write(said, draft);
+    let choice = completion.choices.and_then(|choices| choices.into_iter().next()).unwrap_or_default();
+    match choice.delta.0.or(choice.message.0) {
+        Some(said) => write(said, draft),
+        None => draft.write(choice.text.text().unwrap_or_default()),
+    }
+    // Text that came with it, or before it, is kept: it is paid for.
+    if let Some(complaint) = complaint.or_else(|| choice.error.as_ref().and_then(Complaint::of_error)) {
+        return Err(draft.refuse(&complaint));
     }
     if let Some(reason) = choice.finish_reason.text().filter(|reason| !reason.is_empty()) {
         finish(reason, draft);
@@ -136,12 +150,9 @@ fn write(said: Said<'_>, draft: &mut Draft<'_>) {
 }
 
 fn finish(reason: &str, draft: &mut Draft<'_>) {
-    let finish = match reason {
-        "stop" if draft.finish == Some(Finish::Refusal) => Finish::Refusal,
-        "stop" | "eos" => Finish::Stop,
-        "length" => Finish::MaxTokens,
-        "content_filter" => Finish::ContentFilter,
-        other => Finish::Other(other.to_owned()),
+    let finish = match finish::read(reason) {
+        Finish::Stop if draft.finish == Some(Finish::Refusal) => Finish::Refusal,
+        finish => finish,
     };
     draft.finish = Some(finish);
 }

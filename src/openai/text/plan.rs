@@ -66,6 +66,9 @@ impl Plan {
             Objection::NoSuchApi if by_responses && is_first_api && config.api == Api::Auto => {
                 Some(Self { api: TextApi::Chat, chosen: Chosen::AsTheOtherIsMissing, ..self })
             }
+            Objection::OtherApi if is_first_api => {
+                Some(Self { api: self.api.other(), chosen: Chosen::ByTheModel, ..self })
+            }
             Objection::OnlyBy(api) if is_first_api && api != self.api => {
                 Some(Self { api, chosen: Chosen::ByTheModel, ..self })
             }

@@ -132,6 +132,8 @@ pub enum Finish {
     Refusal,
     /// Cut by `max_tokens` or the model's own limit.
     MaxTokens,
+    /// The model stopped without a word: nothing but its reasoning came, or nothing at all.
+    NoText,
     /// Cut by the content filter.
     ContentFilter,
     /// The stream ended too early; the text says why.

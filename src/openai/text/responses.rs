@@ -1,11 +1,14 @@
 //! The Responses API: `POST /responses`, streamed. <https://platform.openai.com/docs/api-reference/responses>
 
+use std::collections::BTreeSet;
+
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     answer::{Dialect, Draft, Step, not_json, unreadable},
     citations::{Annotation, Place},
+    finish,
 };
 use crate::{
     money,
@@ -14,6 +17,7 @@ use crate::{
         failure::{complaint::Complaint, error::Error},
         transport::wire::{Lenient, Text, Usage},
     },
+    text,
 };
 
 pub(super) mod request;
@@ -25,6 +29,8 @@ const LONGEST_ID: usize = 256;
 pub(crate) struct Responses {
     store: Store,
     refusal: Refusal,
+    /// Where text was written.
+    written: BTreeSet<Place>,
     /// The pieces of output that are done, where the end does not tell them once more.
     output: Vec<Value>,
 }
@@ -65,8 +71,22 @@ struct Done {
 
 #[derive(Deserialize)]
 struct Closing<'a> {
+    #[serde(borrow, default)]
+    response: Lenient<Response<'a>>,
+}
+
+/// A piece of text that is done, told once more in whole: of itself, or as a part.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct DonePiece<'a> {
     #[serde(borrow)]
-    response: Response<'a>,
+    text: Lenient<Text<'a>>,
+    #[serde(borrow)]
+    refusal: Lenient<Text<'a>>,
+    #[serde(borrow)]
+    part: Lenient<Part<'a>>,
+    output_index: Lenient<u64>,
+    content_index: Lenient<u64>,
 }
 
 /// A response object, as far as it concerns an answer.
@@ -83,7 +103,10 @@ struct Response<'a> {
     error: Option<Value>,
     #[serde(borrow)]
     incomplete_details: Lenient<IncompleteDetails<'a>>,
-    output: Option<Vec<Value>>,
+    output: Option<Value>,
+    /// The SDKs' own field, which some servers send.
+    #[serde(borrow)]
+    output_text: Lenient<Text<'a>>,
     usage: Lenient<Usage>,
 }
 
@@ -97,8 +120,18 @@ struct IncompleteDetails<'a> {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Item<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Lenient<Text<'a>>,
     #[serde(borrow)]
-    content: Lenient<Vec<Lenient<Part<'a>>>>,
+    content: Lenient<Written<'a>>,
+}
+
+/// A message as parts, or as one text.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Written<'a> {
+    Whole(#[serde(borrow)] Text<'a>),
+    Parts(#[serde(borrow)] Vec<Lenient<Part<'a>>>),
 }
 
 /// `output_text` or `refusal`; parts of other kinds have neither.
@@ -116,21 +149,31 @@ struct Part<'a> {
 }
 
 impl Dialect for Responses {
-    fn take_event(&mut self, data: &str, draft: &mut Draft<'_>) -> Result<Step, Error> {
+    fn take_event(&mut self, name: &str, data: &str, draft: &mut Draft<'_>) -> Result<Step, Error> {
         let event: Event<'_> = parse(data)?;
-        match event.kind.text().unwrap_or_default() {
-            "response.output_text.delta" => event.write(draft)?,
+        let kind = event.kind.text().filter(|kind| !kind.is_empty()).unwrap_or(name);
+        match kind {
+            "response.output_text.delta" => self.write(&event, draft),
             "response.refusal.delta" => {
                 self.refusal = Refusal::Seen;
-                event.write(draft)?;
+                self.write(&event, draft);
+            }
+            "response.output_text.done" | "response.refusal.done" | "response.content_part.done" => {
+                self.take_done(&parse(data)?, draft);
             }
             "response.output_text.annotation.added" => {
                 let Annotated { annotation, output_index, content_index } = parse(data)?;
                 draft.citations.cite(place(&output_index, &content_index), annotation.0.unwrap_or_default());
             }
             "response.output_item.done" => self.output.push(parse::<Done>(data)?.item),
-            "response.completed" | "response.incomplete" | "response.failed" => {
-                self.close(parse::<Closing<'_>>(data)?.response, draft)?;
+            "response.completed"
+            | "response.incomplete"
+            | "response.failed"
+            | "response.cancelled"
+            | "response.done" => {
+                let ending = kind.trim_start_matches("response.").to_owned();
+                let response = parse::<Closing<'_>>(data)?.response.0.unwrap_or_default();
+                self.close(response, &ending, draft)?;
                 return Ok(Step::Done);
             }
             "error" | "" => {
@@ -148,29 +191,64 @@ impl Dialect for Responses {
 
     fn take_body(&mut self, body: &[u8], draft: &mut Draft<'_>) -> Result<(), Error> {
         let response: Response<'_> = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
-        if response.output.is_none() && response.status.text().is_none() && response.error.is_none() {
-            return Err(unreadable("it is not a response"));
+        let holds_text = response.output.is_some() || response.output_text.0.is_some();
+        if !holds_text && response.status.text().is_none() && response.error.is_none() {
+            let complaint = std::str::from_utf8(body).ok().and_then(Complaint::of_event);
+            return Err(complaint.map_or_else(|| unreadable("it is not a response"), |told| draft.refuse(&told)));
         }
-        self.close(response, draft)
+        self.close(response, "completed", draft)
     }
 }
 
 impl Responses {
     pub(crate) fn new(store: Store) -> Self {
-        Self { store, refusal: Refusal::None, output: Vec::new() }
+        Self { store, refusal: Refusal::None, written: BTreeSet::new(), output: Vec::new() }
     }
 
-    /// Takes the finished response. Its text is taken only where none was streamed.
-    fn close(&mut self, response: Response<'_>, draft: &mut Draft<'_>) -> Result<(), Error> {
-        let status = response.status.text().unwrap_or("completed");
-        let complaint = response.error.as_ref().and_then(Complaint::of_error);
-        if status == "failed" || complaint.is_some() {
-            return Err(draft.refuse(&complaint.unwrap_or_default()));
+    /// Writes what a delta brings.
+    fn write(&mut self, event: &Event<'_>, draft: &mut Draft<'_>) {
+        let place = place(&event.output_index, &event.content_index);
+        if let Some(delta) = event.delta.text() {
+            self.written.insert(place);
+            draft.citations.begin(place);
+            draft.write(delta);
         }
-        let output = response.output.filter(|output| !output.is_empty());
-        let output = output.unwrap_or_else(|| std::mem::take(&mut self.output));
+    }
+
+    /// Writes a piece that is done where none of it came before. A server that numbers its pieces only here is known by
+    /// the text itself.
+    fn take_done(&mut self, done: &DonePiece<'_>, draft: &mut Draft<'_>) {
+        let place = place(&done.output_index, &done.content_index);
+        let part = done.part.0.as_ref();
+        let refusal = done.refusal.text().or_else(|| part.and_then(|part| part.refusal.text()));
+        let said = part.filter(|part| part.is_said()).and_then(|part| part.text.text());
+        let Some(text) = refusal.or(done.text.text()).or(said) else { return };
+        if draft.text.ends_with(&*text::sanitize(text)) || !self.written.insert(place) {
+            return;
+        }
+        if refusal.is_some() {
+            self.refusal = Refusal::Seen;
+        }
+        draft.citations.begin(place);
+        draft.write(text);
+    }
+
+    /// Takes the finished response, which ends as it says itself, or as the event that brought it. Its text is taken only
+    /// where none was streamed.
+    fn close(&mut self, response: Response<'_>, ending: &str, draft: &mut Draft<'_>) -> Result<(), Error> {
+        let status = response.status.text().map_or_else(|| ending.to_owned(), str::to_ascii_lowercase);
+        let complaint = response.error.as_ref().and_then(Complaint::of_error);
+        let output = match response.output {
+            Some(Value::Array(output)) if !output.is_empty() => output,
+            Some(Value::String(text)) => vec![json!({ "type": "message", "content": text })],
+            Some(item @ Value::Object(_)) => vec![item],
+            _ => std::mem::take(&mut self.output),
+        };
         if draft.text.is_empty() {
             self.write_output(&output, draft);
+        }
+        if draft.text.is_empty() {
+            draft.write(response.output_text.text().unwrap_or_default());
         }
         cite(&output, draft);
         if let Some(model) = response.model.text() {
@@ -180,19 +258,20 @@ impl Responses {
             web_searches: output.iter().filter(|item| is_search(item)).count() as u64,
             ..usage
         });
+        if status == "failed" || complaint.is_some() {
+            return Err(draft.refuse(&complaint.unwrap_or_default()));
+        }
         let reason = response.incomplete_details.0.unwrap_or_default().reason;
-        draft.finish = Some(match (status, reason.text()) {
-            ("completed", _) if self.refusal == Refusal::Seen => Finish::Refusal,
-            ("completed", _) => Finish::Stop,
-            ("incomplete", Some("max_output_tokens")) => Finish::MaxTokens,
-            ("incomplete", Some("content_filter")) => Finish::ContentFilter,
-            (_, Some(reason)) => Finish::Other(reason.to_owned()),
+        draft.finish = Some(match (status.as_str(), reason.text()) {
+            ("completed" | "complete" | "done" | "succeeded", _) if self.refusal == Refusal::Seen => Finish::Refusal,
+            ("completed" | "complete" | "done" | "succeeded", _) => Finish::Stop,
+            (_, Some(reason)) => finish::read(reason),
             (status, None) => Finish::Other(status.to_owned()),
         });
         match self.store {
             Store::Kept if response.store.0 != Some(false) => draft.response_id = response.id.text().and_then(name),
             // Half a thought cannot be sent again.
-            Store::Nothing if status == "completed" => draft.items = output,
+            Store::Nothing if draft.finish == Some(Finish::Stop) => draft.items = output,
             Store::Kept | Store::Nothing => {}
         }
         Ok(())
@@ -202,7 +281,7 @@ impl Responses {
         for (place, part) in parts(output) {
             draft.citations.begin(place);
             match part.kind.text() {
-                Some("output_text") => draft.write(part.text.text().unwrap_or_default()),
+                _ if part.is_said() => draft.write(part.text.text().unwrap_or_default()),
                 Some("refusal") => {
                     self.refusal = Refusal::Seen;
                     draft.write(part.refusal.text().unwrap_or_default());
@@ -217,12 +296,10 @@ fn parse<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, Error> {
     serde_json::from_str(data).map_err(|error| not_json(&error))
 }
 
-impl Event<'_> {
-    fn write(&self, draft: &mut Draft<'_>) -> Result<(), Error> {
-        let delta = self.delta.text().ok_or_else(|| unreadable("a delta holds no text"))?;
-        draft.citations.begin(place(&self.output_index, &self.content_index));
-        draft.write(delta);
-        Ok(())
+impl Part<'_> {
+    /// Whether its text is meant for the person: reasoning and calls of tools are not.
+    fn is_said(&self) -> bool {
+        matches!(self.kind.text(), Some("output_text" | "text") | None)
     }
 }
 
@@ -232,7 +309,15 @@ fn place(output: &Lenient<u64>, content: &Lenient<u64>) -> Place {
 
 /// The parts of all messages.
 fn parts(output: &[Value]) -> impl Iterator<Item = (Place, Part<'_>)> {
-    let items = (0..).zip(output).filter_map(|(number, item)| Some((number, Item::deserialize(item).ok()?.content.0?)));
+    let items = (0..).zip(output).filter_map(|(number, item)| {
+        let Item { kind, content } = Item::deserialize(item).ok()?;
+        let parts = match content.0? {
+            _ if kind.text() == Some("reasoning") => return None,
+            Written::Parts(parts) => parts,
+            Written::Whole(text) => vec![Lenient(Some(Part { text: Lenient(Some(text)), ..Part::default() }))],
+        };
+        Some((number, parts))
+    });
     items.flat_map(|(output, parts)| {
         let parts = (0..).zip(parts).filter_map(|(content, part): (u64, Lenient<Part<'_>>)| Some((content, part.0?)));
         parts.map(move |(content, part)| (Place { output, content }, part))

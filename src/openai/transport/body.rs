@@ -55,6 +55,10 @@ pub(crate) struct Body {
     /// Bytes that stand in memory, or what was made of them.
     read: usize,
     place: Place,
+    /// When a line ended last, or anything came that only keeps the connection alive.
+    line_ended: Instant,
+    /// A piece that was looked at and not taken.
+    ahead: Option<Bytes>,
     /// Follows the request that it answers, which may still be going up.
     _request: Option<watch::Receiver<Progress>>,
 }
@@ -64,30 +68,58 @@ pub(crate) struct Body {
 pub(crate) enum Shape {
     Json,
     Events,
+    /// A file, as it is.
+    Raw,
 }
 
 impl Shape {
-    /// By the content type; anything but JSON and events is no answer of an OpenAI-compatible server.
-    pub(crate) fn read(headers: &HeaderMap) -> Result<Self, String> {
-        let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase());
-        if let Some(encoding) = text(header::CONTENT_ENCODING).filter(|encoding| encoding != "identity") {
-            return Err(format!("it is compressed ({:?}), which was not asked for", text::clip(&encoding, 40)));
-        }
-        let Some(content_type) = text(header::CONTENT_TYPE) else { return Ok(Self::Json) };
-        let media_type = content_type.split(';').next().unwrap_or_default().trim();
-        match media_type {
-            "text/event-stream" => Ok(Self::Events),
-            "application/json" => Ok(Self::Json),
-            suffixed if suffixed.ends_with("+json") => Ok(Self::Json),
-            other => Err(format!("its content type is {:?}, not JSON; check openai.base_url", text::clip(other, 80))),
+    /// By the first bytes, blanks left out; `None` for neither.
+    fn of(begin: &[u8]) -> Option<Self> {
+        const FIELDS: [&[u8]; 5] = [b"data:", b"event:", b"id:", b"retry:", b":"];
+        match begin.first()? {
+            b'{' | b'[' => Some(Self::Json),
+            _ if FIELDS.iter().any(|field| begin.starts_with(field) || field.starts_with(begin)) => Some(Self::Events),
+            _ => None,
         }
     }
+}
+
+/// What the head says of the body: the form that it is labelled with, or why it cannot be read.
+fn label(headers: &HeaderMap) -> Result<Shape, String> {
+    let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase());
+    if let Some(encoding) = text(header::CONTENT_ENCODING).filter(|encoding| encoding != "identity") {
+        return Err(format!("it is compressed ({:?}), which was not asked for", text::clip(&encoding, 40)));
+    }
+    let Some(content_type) = text(header::CONTENT_TYPE) else { return Ok(Shape::Json) };
+    let media_type = content_type.split(';').next().unwrap_or_default().trim();
+    match media_type {
+        "text/event-stream" => Ok(Shape::Events),
+        "application/json" => Ok(Shape::Json),
+        suffixed if suffixed.ends_with("+json") => Ok(Shape::Json),
+        picture if picture.starts_with("image/") => Ok(Shape::Raw),
+        other => Err(format!("its content type is {:?}, not JSON; check openai.base_url", text::clip(other, 80))),
+    }
+}
+
+/// Whether a page is meant for people: no answer, whatever it begins with.
+fn is_page(headers: &HeaderMap) -> bool {
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    content_type.to_ascii_lowercase().contains("html")
 }
 
 impl Body {
     pub(crate) fn new(response: reqwest::Response, limits: Limits) -> Self {
         let pace = Pace::new(Instant::now());
-        Self { response, limits, pace, read: 0, place: Place::default(), _request: None }
+        Self {
+            response,
+            limits,
+            pace,
+            read: 0,
+            place: Place::default(),
+            ahead: None,
+            line_ended: Instant::now(),
+            _request: None,
+        }
     }
 
     /// The answer to a request that may still be going up: it goes on as long as the body is read.
@@ -102,8 +134,40 @@ impl Body {
         self.restart_pace();
     }
 
+    /// How it is written, by its first bytes: servers label a stream as JSON, JSON as text, or nothing at all. What
+    /// begins like neither is what its label says.
+    pub(crate) async fn shape(&mut self) -> Result<Shape, Error> {
+        let label = label(self.response.headers());
+        if let Err(why) = &label
+            && (is_page(self.response.headers()) || self.response.headers().contains_key(header::CONTENT_ENCODING))
+        {
+            return Err(self.unusable(why.clone()));
+        }
+        while let Some(chunk) = self.chunk().await? {
+            let begin = chunk.trim_ascii_start();
+            let begin = begin.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(begin);
+            if begin.is_empty() {
+                // Sent ahead to keep the connection alive.
+                continue;
+            }
+            let shape = Shape::of(begin);
+            self.ahead = Some(chunk.slice_ref(begin));
+            return match (shape, label) {
+                (Some(shape), _) => Ok(shape),
+                (None, Ok(label)) => Ok(label),
+                // A picture says what it is by itself.
+                (None, Err(_)) if self.limits.places.is_some() => Ok(Shape::Raw),
+                (None, Err(why)) => Err(self.unusable(why)),
+            };
+        }
+        label.map_err(|why| self.unusable(why))
+    }
+
     /// The next piece; `None` at the end.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
+        if let Some(ahead) = self.ahead.take() {
+            return Ok(Some(ahead));
+        }
         self.take_place().await?;
         let idle_at = Instant::now() + self.limits.idle;
         let (until, timer) = if self.limits.deadline <= idle_at {
@@ -124,7 +188,19 @@ impl Body {
         if self.pace.is_too_slow(Instant::now(), chunk.len()) && self.limits.speed == Speed::Floor {
             return Err(self.timed_out(Timer::TooSlow));
         }
+        if self.is_stuck_in_a_line(&chunk) && self.limits.speed == Speed::Free {
+            return Err(self.timed_out(Timer::Idle(self.limits.idle)));
+        }
         Ok(Some(chunk))
+    }
+
+    /// A text may be slow, but each line of it comes at once: a byte a second is no life.
+    fn is_stuck_in_a_line(&mut self, chunk: &[u8]) -> bool {
+        let now = Instant::now();
+        if chunk.contains(&b'\n') || chunk.trim_ascii().is_empty() {
+            self.line_ended = now;
+        }
+        now - self.line_ended > self.limits.idle
     }
 
     /// The whole body, without the blanks that some servers send ahead to keep the connection alive.

@@ -5,11 +5,29 @@
 use std::borrow::Cow;
 
 use bytes::{Buf, Bytes};
+use serde::de::IgnoredAny;
 
 use super::body::{Body, Place};
 use crate::openai::failure::error::Error;
 
-/// The events of one body. Only `data` is kept: OpenAI repeats the event's name in it as `type`.
+/// One event. OpenAI repeats its name in the data as `type`; some servers say it in the name alone.
+pub(crate) struct SentEvent<'a> {
+    pub name: Cow<'a, str>,
+    pub data: Cow<'a, str>,
+}
+
+impl SentEvent<'_> {
+    /// The data; line by line where the server forgot the blank line between events, so that each line is JSON and the
+    /// whole is not.
+    pub(crate) fn pieces(&self) -> Vec<&str> {
+        if !self.data.contains('\n') || is_json(self.data.as_bytes()) {
+            return vec![&self.data];
+        }
+        self.data.lines().collect()
+    }
+}
+
+/// The events of one body.
 pub(crate) struct Events {
     body: Body,
     decoder: Decoder,
@@ -20,14 +38,16 @@ impl Events {
         Self { body, decoder: Decoder::default() }
     }
 
-    /// The next event's data; `None` at the end of the body. An event without its blank line is dropped, as the rules say.
-    pub(crate) async fn next(&mut self) -> Result<Option<Cow<'_, str>>, Error> {
+    /// The next event; `None` at the end of the body. Against the rules, a last event without its blank line counts if it
+    /// is whole: servers that end with it are common.
+    pub(crate) async fn next(&mut self) -> Result<Option<SentEvent<'_>>, Error> {
         while !self.decoder.reach_event() {
             if self.decoder.is_between_events() {
                 self.body.restart_pace();
             }
             match self.body.chunk().await? {
                 Some(chunk) => self.decoder.feed(chunk),
+                None if self.decoder.reach_end() => break,
                 None => return Ok(None),
             }
         }
@@ -56,8 +76,11 @@ struct Decoder {
     line: Vec<u8>,
     /// The data lines of the event that is being read, each with its `\n`.
     data: Vec<u8>,
-    /// The data of the event that was reached.
+    /// The name of the event that is being read.
+    name: Vec<u8>,
+    /// The data of the event that was reached, and its name.
     event: Vec<u8>,
+    event_name: Vec<u8>,
     position: Position,
 }
 
@@ -76,8 +99,19 @@ impl Decoder {
         self.chunk = chunk;
     }
 
-    fn event(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.event)
+    fn event(&self) -> SentEvent<'_> {
+        SentEvent { name: String::from_utf8_lossy(&self.event_name), data: String::from_utf8_lossy(&self.event) }
+    }
+
+    /// At the end of the body: true when what is left over is a whole event.
+    fn reach_end(&mut self) -> bool {
+        let line = std::mem::take(&mut self.line);
+        if !line.is_empty() {
+            self.take_line(&line);
+        }
+        let is_piece = |line: &[u8]| line.is_empty() || line == b"[DONE]" || is_json(line);
+        let is_whole = is_json(&self.data) || self.data.split(|b| *b == b'\n').all(|line| is_piece(line.trim_ascii()));
+        is_whole && self.end_event()
     }
 
     /// Frees what the event that was reached last took.
@@ -141,6 +175,10 @@ impl Decoder {
         if line.is_empty() {
             return self.end_event();
         }
+        if let Some(name) = line.strip_prefix(b"event:") {
+            self.name = name.trim_ascii().to_vec();
+            return false;
+        }
         let value = match line.strip_prefix(b"data") {
             Some([]) => &[],
             Some([b':', b' ', value @ ..] | [b':', value @ ..]) => value,
@@ -152,13 +190,20 @@ impl Decoder {
     }
 
     fn end_event(&mut self) -> bool {
+        let name = std::mem::take(&mut self.name);
         if self.data.pop().is_none() {
             return false;
         }
+        self.event_name = name;
         std::mem::swap(&mut self.event, &mut self.data);
         self.data.clear();
         true
     }
+}
+
+/// Whether all of it is one JSON value.
+fn is_json(data: &[u8]) -> bool {
+    serde_json::from_slice::<IgnoredAny>(data).is_ok()
 }
 
 #[cfg(test)]
@@ -173,7 +218,7 @@ mod tests {
         for chunk in chunks {
             decoder.feed(chunk);
             while decoder.reach_event() {
-                events.push(decoder.event().into_owned());
+                events.push(decoder.event().data.into_owned());
             }
         }
         events

@@ -4,7 +4,7 @@ use http::{StatusCode, header};
 use tokio::sync::watch;
 
 use super::{
-    form::{Encoding, Form},
+    form::{Encoding, Form, Naming},
     json::{Json, Long},
     upload::{Part, Progress, Upload},
 };
@@ -53,7 +53,8 @@ impl Payload {
     ) -> Option<(Self, Option<&'static str>)> {
         let is_form_refused = status == StatusCode::UNSUPPORTED_MEDIA_TYPE || complaint.speaks_of_the_form();
         let json = || self.as_json().filter(|_| is_form_refused && transfer == EditTransfer::Auto);
-        self.without(complaint).or_else(|| json().map(|json| (json, None)))
+        let renamed = || self.renamed(complaint);
+        self.without(complaint).or_else(|| renamed().or_else(json).map(|other| (other, None)))
     }
 
     /// Without what `complaint` is about, and the caller's name for it; `None` when it is about nothing that may be left
@@ -74,6 +75,21 @@ impl Payload {
 
     pub(crate) fn is_json_edit(&self) -> bool {
         matches!(self, Self::Form(form) if form.encoding == Encoding::Json)
+    }
+
+    /// Whether its pictures go by the name that some servers know alone.
+    pub(crate) fn is_renamed(&self) -> bool {
+        matches!(self, Self::Form(Form { encoding: Encoding::Multipart(_), naming: Naming::Single, .. }))
+    }
+
+    /// With its pictures under the name `image`, where the upstream misses that, or does not know the other.
+    fn renamed(&self, complaint: &Complaint) -> Option<Self> {
+        match self {
+            Self::Form(form) if form.naming == Naming::List && complaint.misses_the_field("image") => {
+                Some(Self::Form(Form { naming: Naming::Single, ..form.clone() }))
+            }
+            _ => None,
+        }
     }
 
     /// The same as JSON, where it is a multipart form.

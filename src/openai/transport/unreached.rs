@@ -39,6 +39,14 @@ impl Unreached<'_> {
         if let Some(broken) = find::<Broken>(&self.error) {
             return (Error::BadReference { message: broken.to_string() }, Symptom::Final);
         }
+        if let Some(why) = find::<hyper::Error>(&self.error).filter(|error| error.is_parse()) {
+            let may_be_billed = match self.resend {
+                Resend::Always => Billing::No,
+                Resend::OnlyUnpaid => Billing::Possible,
+            };
+            let message = format!("what answers speaks no HTTP that can be read ({})", root_cause(why));
+            return (Error::BadResponse { message, may_be_billed }, Symptom::Final);
+        }
         if self.extent == Extent::Part {
             return (self.unreachable(UnreachableClass::BrokenOff), Symptom::NotSent);
         }

@@ -46,7 +46,7 @@ pub struct Answered {
     /// Sources that the answer names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub citations: Vec<Citation>,
-    /// `stop`, `refusal`, `max_tokens`, `content_filter`, `cut_off`, or the upstream's own word.
+    /// `stop`, `refusal`, `max_tokens`, `content_filter`, `no_text`, `cut_off`, or the upstream's own word.
     pub finish_reason: String,
     /// Tokens used, as the upstream reported them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,6 +147,10 @@ fn finish(finish: Finish, text: &str, afforded: Option<NonZeroU32>) -> (Status, 
             "There is no text: reasoning used up `max_tokens`. Raise it, or lower `reasoning_effort`.",
         ),
         Finish::MaxTokens => cut("max_tokens", "The answer is cut: it reached `max_tokens`. Raise it for the rest."),
+        Finish::NoText => cut(
+            "no_text",
+            "There is no text: the model stopped without an answer. Ask again, or name another `reasoning_effort`.",
+        ),
         Finish::ContentFilter => cut("content_filter", "The answer is cut: the upstream's content filter stopped it."),
         Finish::CutOff(why) => cut("cut_off", &format!("The answer is cut: {why}.")),
         Finish::Other(reason) => {

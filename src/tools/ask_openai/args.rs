@@ -131,6 +131,7 @@ impl Request {
             None => None,
         };
         self.question.schema = schema.as_ref().map(Schema::form);
+        self.warnings.extend(schema.iter().flat_map(|schema| schema.warnings.iter().cloned()));
         let attached = attachments::open(&self.attachments, references, terms).await?;
         self.question.input.splice(..0, attached);
         Ok(schema)

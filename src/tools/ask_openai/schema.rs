@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) struct Schema {
     form: Form,
     validator: Arc<Validator>,
+    /// What of it cannot be held here, for the person.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Schema {
@@ -47,10 +49,25 @@ impl Schema {
         }
         let patterns = PatternOptions::regex().size_limit(LARGEST_PATTERN);
         let options = jsonschema::options().offline().with_pattern_options(patterns).should_validate_formats(true);
-        let validator = options.build(&schema).map_err(|error| explained(&error))?;
+        let (mut held, mut warnings) = (schema.clone(), Vec::new());
+        let validator = loop {
+            match options.build(&held) {
+                Ok(validator) => break validator,
+                Err(error) => {
+                    let place = unmatched(&error).ok_or_else(|| explained(&error))?;
+                    let pattern = drop_pattern(&mut held, &place).ok_or_else(|| explained(&error))?;
+                    warnings.push(format!(
+                        "The pattern at {} ({}) is asked for, but not checked here: it needs look-around or \
+                         back-references.",
+                        text::brief(&place, 200),
+                        text::brief(&pattern, 80)
+                    ));
+                }
+            }
+        };
         let Value::Object(schema) = schema else { return Err("it is no object".into()) };
         let form = Form { strict: strict::of(&schema), schema };
-        Ok(Self { form, validator: Arc::new(validator) })
+        Ok(Self { form, validator: Arc::new(validator), warnings })
     }
 
     /// What the upstream is told of it.
@@ -63,7 +80,7 @@ impl Schema {
         let (validator, answer) = (self.validator.clone(), answer.to_owned());
         let read = in_time(move || {
             let value: Value =
-                serde_json::from_str(unfenced(&answer)).map_err(|error| format!("it is not JSON ({error})"))?;
+                serde_json::from_str(bare(&answer)).map_err(|error| format!("it is not JSON ({error})"))?;
             validator.validate(&value).map_err(|error| explained(&error))?;
             match value {
                 Value::Object(fields) => Ok(fields),
@@ -74,10 +91,45 @@ impl Schema {
     }
 }
 
-/// Without the fence that some models put around all of their JSON.
-fn unfenced(answer: &str) -> &str {
-    let fenced = answer.trim().strip_prefix("```").and_then(|rest| rest.strip_suffix("```"));
-    fenced.and_then(|fenced| fenced.split_once('\n')).map_or(answer, |(_language, inside)| inside)
+/// The JSON without what some models put around it: their thoughts, the tokens of their template, prose and a fence.
+fn bare(answer: &str) -> &str {
+    let mut answer = answer.trim();
+    if let Some((_thoughts, rest)) = answer.strip_prefix("<think>").and_then(|rest| rest.split_once("</think>")) {
+        answer = rest.trim_start();
+    }
+    while let Some((rest, token)) = answer.strip_suffix("|>").and_then(|rest| rest.rsplit_once("<|"))
+        && token.len() <= 40
+        && token.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
+    {
+        answer = rest.trim_end();
+    }
+    let mut pieces = answer.split("```");
+    match (pieces.next(), pieces.next(), pieces.next(), pieces.next()) {
+        (Some(_before), Some(fenced), Some(_after), None) if !answer.starts_with('{') => {
+            // What stands behind the opening of a fence is its language.
+            fenced.split_once('\n').map_or(fenced, |(_language, inside)| inside).trim()
+        }
+        _ => answer,
+    }
+}
+
+/// Where a pattern stands that other engines match and this one does not: in linear time there is no look-around and no
+/// back-reference.
+fn unmatched(error: &ValidationError<'_>) -> Option<String> {
+    const BEYOND: [&str; 5] = ["(?=", "(?!", "(?<=", "(?<!", "\\k<"];
+    let is_pattern = matches!(error.kind(), ValidationErrorKind::Format { format } if format == "regex");
+    let pattern = error.instance().as_str().unwrap_or_default();
+    let refers_back = pattern.as_bytes().windows(2).any(|two| matches!(two, [b'\\', b'1'..=b'9']));
+    let place = error.instance_path().as_str();
+    let is_beyond = refers_back || BEYOND.iter().any(|group| pattern.contains(group));
+    (is_pattern && is_beyond && place.ends_with("/pattern")).then(|| place.to_owned())
+}
+
+/// Takes the pattern at this place out of a schema.
+fn drop_pattern(schema: &mut Value, place: &str) -> Option<String> {
+    let around = place.strip_suffix("/pattern")?;
+    let pattern = schema.pointer_mut(around)?.as_object_mut()?.remove("pattern")?;
+    pattern.as_str().map(str::to_owned)
 }
 
 /// Where, and what is wrong there. Both may quote the schema and the answer.
@@ -88,10 +140,7 @@ fn explained(error: &ValidationError<'_>) -> String {
     };
     let what = match error.kind() {
         ValidationErrorKind::Format { format } if format == "regex" => {
-            format!(
-                "{} is no pattern that is matched here (no look-around, no back-references, not too large)",
-                error.instance()
-            )
+            format!("{} is no pattern that is matched here (it is broken, or too large)", error.instance())
         }
         ValidationErrorKind::Referencing(ReferencingError::UnknownSpecification { specification }) => {
             format!("its \"$schema\" {specification} is not known here: leave it out")

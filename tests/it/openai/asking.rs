@@ -229,11 +229,11 @@ async fn without_a_key_nothing_is_sent() {
 
 #[tokio::test]
 async fn the_models_are_listed_with_their_retirement() {
-    let body = r#"{"object":"list","data":[{"id":"a","shutdown_date":"2026-12-11"},{"id":"b","shutdown_date":null},{"id":"no id"},{"name":"x"},3]}"#;
+    let body = r#"{"object":"list","data":[{"id":"a","shutdown_date":"2026-12-11"},{"id":"b","shutdown_date":null},{"id":"an id"},{"name":"x"},{"id":""},3]}"#;
     let upstream = Upstream::start([json(body)]).await;
     let models = client(&upstream).models(&terms()).await.unwrap().value;
     let read: Vec<_> = models.iter().map(|m| (m.id.as_str(), m.retires_on.map(|date| date.to_string()))).collect();
-    assert_eq!(read, [("a", Some("2026-12-11".to_owned())), ("b", None)]);
+    assert_eq!(read, [("a", Some("2026-12-11".to_owned())), ("b", None), ("an id", None), ("x", None)]);
     assert_eq!(upstream.lines(), ["GET /v1/models"]);
 }
 

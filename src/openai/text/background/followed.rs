@@ -136,18 +136,18 @@ impl<'a> Followed<'a> {
 }
 
 impl Dialect for Followed<'_> {
-    fn take_event(&mut self, data: &str, draft: &mut Draft<'_>) -> Result<Step, Error> {
+    fn take_event(&mut self, name: &str, data: &str, draft: &mut Draft<'_>) -> Result<Step, Error> {
         let Mark { kind, sequence_number, response } = serde_json::from_str(data).unwrap_or_default();
         if sequence_number.0.is_some_and(|number| self.last.is_some_and(|last| number <= last)) {
             return Ok(Step::More);
         }
-        match (kind.text().unwrap_or_default(), response.0) {
-            ("response.completed" | "response.incomplete" | "response.failed", _) => self.end(),
+        match (kind.text().filter(|kind| !kind.is_empty()).unwrap_or(name), response.0) {
+            ("response.completed" | "response.incomplete" | "response.failed" | "response.done", _) => self.end(),
             (_, Some(Begun { background: Lenient(Some(false)), .. })) => self.client.learnt.no_background(),
             (_, Some(Begun { id, .. })) => self.begin(id.text().unwrap_or_default()),
             _ => {}
         }
-        let step = self.responses.take_event(data, draft)?;
+        let step = self.responses.take_event(name, data, draft)?;
         self.last = sequence_number.0.or(self.last);
         self.taken += 1;
         Ok(step)

@@ -1,0 +1,58 @@
+//! How servers say why an answer ends, in any case and in the words of many APIs.
+
+use crate::openai::Finish;
+
+/// What a reason means: `stop`, `STOP`, `end_turn`, `MAX_TOKENS`, `SAFETY` and the like.
+pub(crate) fn read(reason: &str) -> Finish {
+    let word = reason.trim().to_ascii_lowercase().replace(['-', ' '], "_");
+    match word.rsplit('.').next().unwrap_or_default() {
+        "stop" | "eos" | "eos_token" | "end_turn" | "end" | "end_of_text" | "stop_sequence" | "stop_token" | "done"
+        | "complete" | "completed" | "finish" | "finished" | "finish_reason_stop" => Finish::Stop,
+        "length"
+        | "max_tokens"
+        | "max_token"
+        | "max_output_tokens"
+        | "max_completion_tokens"
+        | "max_length"
+        | "model_length"
+        | "token_limit"
+        | "context_length"
+        | "finish_reason_max_tokens" => Finish::MaxTokens,
+        "content_filter"
+        | "content_filtered"
+        | "safety"
+        | "moderation"
+        | "sensitive"
+        | "guardrail_intervened"
+        | "prohibited_content"
+        | "blocklist"
+        | "spii"
+        | "recitation"
+        | "finish_reason_safety" => Finish::ContentFilter,
+        "refusal" => Finish::Refusal,
+        _ => Finish::Other(reason.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reasons_in_any_case_and_word() {
+        for (reason, finish) in [
+            ("STOP", Finish::Stop),
+            ("end_turn", Finish::Stop),
+            ("eos_token", Finish::Stop),
+            ("COMPLETE", Finish::Stop),
+            ("FinishReason.STOP", Finish::Stop),
+            ("MAX_TOKENS", Finish::MaxTokens),
+            ("max-tokens", Finish::MaxTokens),
+            ("length", Finish::MaxTokens),
+            ("SAFETY", Finish::ContentFilter),
+            ("tool_calls", Finish::Other("tool_calls".to_owned())),
+        ] {
+            assert_eq!(read(reason), finish, "{reason}");
+        }
+    }
+}

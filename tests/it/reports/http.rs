@@ -1,0 +1,65 @@
+//! What is no HTTP, answers that trickle, and lists of models as servers give them.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{CHAT, ask, failing, labelled, session};
+use crate::upstream::{Script, Upstream};
+
+#[tokio::test]
+async fn what_is_no_http_is_a_bad_response_with_its_cause() {
+    let many = (0..120).fold(String::new(), |head, number| head + &format!("x-{number}: 1\r\n"));
+    for script in [
+        Script::new().send("SSH-2.0-OpenSSH_9.6\r\n").close(),
+        Script::new().send(b"\x15\x03\x03\x00\x02\x02\x28").close(),
+        Script::new().send("HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 3\r\n\r\n{}").close(),
+        Script::new().send(format!("HTTP/1.1 200 OK\r\n{many}content-length: 2\r\n\r\n{{}}")).close(),
+    ] {
+        let (told, _upstream) = ask(CHAT, vec![script]).await;
+        assert_eq!(told["error"]["code"], "bad_response", "{told}");
+        assert!(told["error"]["message"].as_str().unwrap().contains("no HTTP"), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn lists_of_models_in_other_forms() {
+    for body in [
+        r#"[{"id":"llama 3.1 8b"},{"id":"qwen3"}]"#,
+        r#"{"models":[{"name":"llama 3.1 8b"},{"id":"qwen3"}]}"#,
+        r#"{"data":[{"id":" llama 3.1 8b "},null,{"id":"qwen3"}]}"#,
+    ] {
+        let upstream = Upstream::start([labelled("application/json", body)]).await;
+        let mut session = session(&upstream, CHAT, &[]).await;
+        let told = session.call("list-models", json!({})).await;
+        let text = told["content"][0]["text"].as_str().unwrap();
+        assert!(text.contains("qwen3") && text.contains("llama 3.1 8b"), "{body}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_fails_is_asked_for_once() {
+    let upstream = Upstream::start([failing(403, r#"{"error":{"message":"no"}}"#)]).await;
+    let mut session = session(&upstream, CHAT, &[]).await;
+    let mut calls = Vec::new();
+    for _ in 0..40 {
+        let params = json!({ "name": "list-models", "arguments": {} });
+        calls.push(session.start_request("tools/call", params).await);
+    }
+    for call in calls {
+        session.answer(call).await;
+    }
+    assert_eq!(upstream.lines(), ["GET /v1/models"]);
+}
+
+#[tokio::test]
+async fn a_byte_a_second_ends_a_text() {
+    let mut script = Script::new().send("HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\ndata: ");
+    for _ in 0..40 {
+        script = script.pause(Duration::from_millis(50)).send("x");
+    }
+    let upstream = Upstream::start([script.stall()]).await;
+    let mut session = session(&upstream, CHAT, &[("MCP_OPENAI_IDLE_TIMEOUT", "1s")]).await;
+    let told = session.call("ask-openai", json!({ "query": "Hi", "model": "m" })).await;
+    assert_eq!(told["structuredContent"]["error"]["code"], "timed_out", "{told}");
+}
