@@ -24,6 +24,7 @@ mod failure;
 mod images;
 mod key;
 mod kind;
+pub mod known;
 mod learnt;
 mod limits;
 mod models;
@@ -41,6 +42,7 @@ pub use text::{
 };
 
 use client::Client;
+use known::KnownUpstream;
 use text::{asking, background};
 use transport::{body, fetch};
 
@@ -303,7 +305,7 @@ impl OpenAi {
 /// Whether OpenAI itself answers there, its regional hosts included: it has what compatible servers may lack.
 #[must_use]
 pub fn is_openai(base_url: &Url) -> bool {
-    base_url.host_str().is_some_and(|host| host == "api.openai.com" || host.ends_with(".api.openai.com"))
+    KnownUpstream::at(base_url).is_some_and(|known| known.product == "OpenAI")
 }
 
 /// Whether this URL leads to this machine.

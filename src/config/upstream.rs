@@ -100,13 +100,23 @@ pub(super) fn ledger(layers: &Layers, upstream: Upstream, state: &state::Folder)
 }
 
 fn base_url(layers: &Layers) -> Result<Url, Problem> {
-    let url = layers.value(&s::BASE_URL)?;
+    let url = without_endpoint(layers.value(&s::BASE_URL)?);
     if url.scheme() == "http" && !is_loopback(&url) && !layers.value(&s::ALLOW_INSECURE)? {
         let wrong = "plain http to another machine shows the key and every prompt to the network; \
                      use https, or set openai.allow_insecure to true";
         return Err(layers.problem(&s::BASE_URL, wrong.to_owned()));
     }
     Ok(url)
+}
+
+/// Without the endpoint that is often pasted with it.
+fn without_endpoint(mut url: Url) -> Url {
+    const ENDPOINTS: [&str; 5] = ["/chat/completions", "/responses", "/images/generations", "/images/edits", "/models"];
+    let path = url.path().trim_end_matches('/');
+    if let Some(base) = ENDPOINTS.iter().find_map(|endpoint| path.strip_suffix(endpoint)).map(str::to_owned) {
+        url.set_path(&base);
+    }
+    url
 }
 
 /// The stronger layer wins; within one, the key itself goes before a file, a file before a command.

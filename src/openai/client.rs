@@ -254,7 +254,9 @@ impl Client {
 
     fn clean(&self, text: &str, key: &Held) -> String {
         let headers = self.config.headers.iter().map(|(_, value)| value.expose_secret());
-        key::clean(text, key.secret().into_iter().chain(headers))
+        // What stands in the query of each request is as secret as a header: some gateways take their key there.
+        let query = self.config.query.iter().map(|(_, value)| value.as_str());
+        key::clean(text, key.secret().into_iter().chain(headers).chain(query))
     }
 
     pub(super) fn body_limits(&self, kind: Kind, deadline: Instant) -> body::Limits {

@@ -2,7 +2,9 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::{Api, transport::form::Naming};
+use url::Url;
+
+use super::{Api, known::KnownUpstream, transport::form::Naming};
 
 /// Facts about one upstream. All are unknown, and taken for the better, until an answer says otherwise.
 #[derive(Debug, Default)]
@@ -15,9 +17,10 @@ pub(super) struct Learnt {
 
 impl Learnt {
     /// The API to ask by where the settings leave it open.
-    pub(super) fn api(&self, setting: Api) -> Api {
+    pub(super) fn api(&self, setting: Api, base_url: &Url) -> Api {
         match setting {
             Api::Auto if self.has_no_responses.load(Ordering::Relaxed) => Api::Chat,
+            Api::Auto => KnownUpstream::at(base_url).map_or(Api::Auto, |known| known.first),
             setting => setting,
         }
     }

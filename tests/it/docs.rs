@@ -8,6 +8,7 @@ mod errors;
 mod readme;
 mod schema;
 mod tools;
+mod upstreams;
 
 /// A file of `docs/` and what writes it.
 type Page = (&'static str, fn() -> String);
@@ -17,6 +18,7 @@ const PAGES: &[Page] = &[
     ("clients.md", clients::markdown),
     ("tools.md", tools::markdown),
     ("errors.md", errors::markdown),
+    ("upstreams.md", upstreams::markdown),
 ];
 
 #[test]

@@ -4,7 +4,10 @@
 use http::StatusCode;
 
 use super::complaint::Complaint;
-use crate::openai::text::api::TextApi;
+use crate::openai::{
+    known::{self, Means},
+    text::api::TextApi,
+};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Objection {
@@ -43,8 +46,10 @@ impl Objection {
         {
             return Some(Self::Output);
         }
-        if matches!(complaint.code.as_str(), "unsupported_api_for_model" | "OperationNotSupported") {
-            return Some(only_api(complaint, &message).map_or(Self::OtherApi, Self::OnlyBy));
+        match known::meaning(&complaint.code, &message) {
+            Some(Means::NoSuchApi) => return Some(Self::NoSuchApi),
+            Some(Means::OtherApi) => return Some(only_api(complaint, &message).map_or(Self::OtherApi, Self::OnlyBy)),
+            None => {}
         }
         if let Some(api) = only_api(complaint, &message) {
             return Some(Self::OnlyBy(api));
@@ -55,12 +60,7 @@ impl Objection {
             let is_refused = complaint.code == "invalid_json_schema" || says(&["invalid schema"]);
             return Some(if is_refused { Self::StrictSchema } else { Self::Schema });
         }
-        let is_missing = match status.as_u16() {
-            404 | 405 | 501 => !complaint.speaks_of_a_model(),
-            // LM Studio says so in a 200.
-            _ => says(&["unexpected endpoint or method"]),
-        };
-        is_missing.then_some(Self::NoSuchApi)
+        (matches!(status.as_u16(), 404 | 405 | 501) && !complaint.speaks_of_a_model()).then_some(Self::NoSuchApi)
     }
 }
 

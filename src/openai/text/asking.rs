@@ -19,7 +19,7 @@ use crate::openai::{
 
 /// Asks until there is an answer, or no other way to ask.
 pub(crate) async fn ask(client: &Arc<Client>, question: &Question, terms: &Terms) -> Result<Reply<Answer>, Failure> {
-    let setting = client.learnt.api(client.config.api);
+    let setting = client.learnt.api(client.config.api, &client.config.base_url);
     let mut plan = Plan::first(question, setting, client.config.store);
     let mut before = Meta::default();
     let mut retries = 0;

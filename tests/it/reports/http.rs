@@ -2,10 +2,14 @@
 
 use std::time::Duration;
 
+use mcp_openai::openai::{Config, OpenAi};
 use serde_json::json;
 
 use super::{CHAT, ask, failing, labelled, session};
-use crate::upstream::{Script, Upstream};
+use crate::{
+    openai::{config, question, terms},
+    upstream::{Script, Upstream},
+};
 
 #[tokio::test]
 async fn what_is_no_http_is_a_bad_response_with_its_cause() {
@@ -62,4 +66,27 @@ async fn a_byte_a_second_ends_a_text() {
     let mut session = session(&upstream, CHAT, &[("MCP_OPENAI_IDLE_TIMEOUT", "1s")]).await;
     let told = session.call("ask-openai", json!({ "query": "Hi", "model": "m" })).await;
     assert_eq!(told["structuredContent"]["error"]["code"], "timed_out", "{told}");
+}
+
+#[tokio::test]
+async fn a_base_url_that_ends_in_an_endpoint_is_taken_without_it() {
+    let said = r#"{"choices":[{"message":{"content":"Hello."},"finish_reason":"stop"}]}"#;
+    for endpoint in ["/chat/completions", "/responses/", "/images/generations"] {
+        let upstream = Upstream::start([labelled("application/json", said)]).await;
+        let url = format!("{}{endpoint}", upstream.base_url());
+        let mut session = session(&upstream, CHAT, &[("OPENAI_BASE_URL", &url)]).await;
+        session.call("ask-openai", json!({ "query": "Hi", "model": "m" })).await;
+        assert_eq!(upstream.lines(), ["POST /v1/chat/completions"], "{endpoint}");
+    }
+}
+
+#[tokio::test]
+async fn values_of_the_query_are_secrets() {
+    let refused = r#"{"error":{"message":"bad key qs-canary-0123456789 at /v1?code=qs-canary-0123456789"}}"#;
+    let upstream = Upstream::start([failing(400, refused)]).await;
+    let query = vec![("code".to_owned(), "qs-canary-0123456789".to_owned())];
+    let client = OpenAi::build(Config { query, ..config(&upstream) });
+    let failure = client.ask(&question("Hi"), &terms()).await.unwrap_err();
+    assert!(failure.to_string().contains("[secret]"), "{failure}");
+    assert!(!failure.to_string().contains("qs-canary"), "{failure}");
 }

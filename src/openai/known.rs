@@ -1,0 +1,204 @@
+//! The upstreams that are known, each with what it takes, refuses and answers, and where that is known from. What is not
+//! known of an upstream is found out by asking. Data: `docs/upstreams.md` is written from it.
+
+use url::Url;
+
+use super::Api;
+
+/// What is known of an upstream.
+#[derive(Debug)]
+pub struct KnownUpstream {
+    /// As people call it.
+    pub product: &'static str,
+    /// Its hosts, those below them included; empty where everybody runs it on a host of their own.
+    pub hosts: &'static [&'static str],
+    /// A base URL as people give it.
+    pub base_url: &'static str,
+    /// Where its key goes.
+    pub key: &'static str,
+    /// The API that it is asked by first where `openai.api` is `auto`: [`Api::Responses`] unless it is known to lack it.
+    pub first: Api,
+    /// Fields, forms and answers in which it differs from OpenAI, one a sentence.
+    pub differs: &'static [&'static str],
+    /// What it says in words of its own.
+    pub quirks: &'static [Quirk],
+    pub sources: &'static [&'static str],
+}
+
+/// Something that an upstream says in its own words.
+#[derive(Debug, Clone, Copy)]
+pub struct Quirk {
+    pub says: Says,
+    pub means: Means,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Says {
+    /// The `code` of its error.
+    Code(&'static str),
+    /// A part of its message, in lower case.
+    Words(&'static str),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Means {
+    /// It does not have this API.
+    NoSuchApi,
+    /// The model may answer by the other API.
+    OtherApi,
+}
+
+impl KnownUpstream {
+    /// The one that answers at this address.
+    #[must_use]
+    pub fn at(base_url: &Url) -> Option<&'static Self> {
+        let host = base_url.host_str()?;
+        let is_at = |known: &str| host.strip_suffix(known).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+        KNOWN_UPSTREAMS.iter().find(|upstream| upstream.hosts.iter().copied().any(is_at))
+    }
+}
+
+/// What an error means by the words of some upstream. All upstreams' words are heard from all: gateways hand them on.
+pub(super) fn meaning(code: &str, message: &str) -> Option<Means> {
+    let is_said = |quirk: &&Quirk| match quirk.says {
+        Says::Code(said) => said == code,
+        Says::Words(said) => message.contains(said),
+    };
+    KNOWN_UPSTREAMS.iter().flat_map(|upstream| upstream.quirks).find(is_said).map(|quirk| quirk.means)
+}
+
+/// OpenAI first, the others in the order of the documentation.
+pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
+    KnownUpstream {
+        product: "OpenAI",
+        hosts: &["api.openai.com"],
+        base_url: "https://api.openai.com/v1",
+        key: "`OPENAI_API_KEY`",
+        first: Api::Responses,
+        differs: &[],
+        quirks: &[],
+        sources: &["<https://platform.openai.com/docs/api-reference>"],
+    },
+    KnownUpstream {
+        product: "Azure OpenAI, v1",
+        hosts: &["openai.azure.com", "services.ai.azure.com"],
+        base_url: "https://NAME.openai.azure.com/openai/v1/",
+        key: "`OPENAI_CUSTOM_HEADERS=\"api-key: ...\"`",
+        first: Api::Responses,
+        differs: &[
+            "A model is the name of a deployment; an unknown one is `DeploymentNotFound`.",
+            "Its content filter says what it found in `innererror`, which is told.",
+            "A model that does not answer by Responses is `OperationNotSupported`, and asked by Chat Completions.",
+        ],
+        quirks: &[
+            Quirk { says: Says::Code("OperationNotSupported"), means: Means::OtherApi },
+            Quirk { says: Says::Code("unsupported_api_for_model"), means: Means::OtherApi },
+        ],
+        sources: &["<https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle>"],
+    },
+    KnownUpstream {
+        product: "OpenRouter",
+        hosts: &["openrouter.ai"],
+        base_url: "https://openrouter.ai/api/v1",
+        key: "`OPENAI_API_KEY=sk-or-...`",
+        first: Api::Chat,
+        differs: &[
+            "The reason of a failure stands in `error.metadata.raw`, with the provider's name; both are told.",
+            "A failure may come inside a 200, in a chunk or in `choices[0].error`.",
+            "Comments (`: OPENROUTER PROCESSING`) keep a stream alive.",
+        ],
+        quirks: &[],
+        sources: &[
+            "<https://openrouter.ai/docs/api-reference/errors>",
+            "<https://openrouter.ai/docs/api-reference/streaming>",
+        ],
+    },
+    KnownUpstream {
+        product: "Gemini, OpenAI-compatible",
+        hosts: &["generativelanguage.googleapis.com"],
+        base_url: "https://generativelanguage.googleapis.com/v1beta/openai/",
+        key: "`OPENAI_API_KEY`, a Gemini key",
+        first: Api::Chat,
+        differs: &[
+            "An error comes as a list of one, and says in `details[].retryDelay` how long to wait.",
+            "A field that it does not know is refused as `Unknown name`, and left out.",
+        ],
+        quirks: &[],
+        sources: &[
+            "<https://ai.google.dev/gemini-api/docs/openai>",
+            "`google.rpc.RetryInfo`, <https://cloud.google.com/apis/design/errors>",
+        ],
+    },
+    KnownUpstream {
+        product: "LiteLLM",
+        hosts: &[],
+        base_url: "http://localhost:4000/v1",
+        key: "`OPENAI_API_KEY=`, its virtual key",
+        first: Api::Responses,
+        differs: &["The reason of the provider behind it stands in its message."],
+        quirks: &[],
+        sources: &["<https://docs.litellm.ai/docs/exception_mapping>"],
+    },
+    KnownUpstream {
+        product: "Ollama",
+        hosts: &[],
+        base_url: "http://localhost:11434/v1",
+        key: "none",
+        first: Api::Responses,
+        differs: &[
+            "Older ones have no Responses and say `404 page not found`: asked by Chat Completions from then on.",
+        ],
+        quirks: &[],
+        sources: &["<https://docs.ollama.com/api/openai-compatibility>"],
+    },
+    KnownUpstream {
+        product: "LM Studio",
+        hosts: &[],
+        base_url: "http://localhost:1234/v1",
+        key: "none",
+        first: Api::Responses,
+        differs: &["An API that it lacks is answered with 200 and `Unexpected endpoint or method`."],
+        quirks: &[Quirk { says: Says::Words("unexpected endpoint or method"), means: Means::NoSuchApi }],
+        sources: &["<https://lmstudio.ai/docs/developer/openai-compat>"],
+    },
+    KnownUpstream {
+        product: "llama.cpp",
+        hosts: &[],
+        base_url: "http://localhost:8080/v1",
+        key: "what `llama-server --api-key` was given",
+        first: Api::Responses,
+        differs: &["A prompt that is too long is `exceed_context_size_error`, told as `context_too_long`."],
+        quirks: &[],
+        sources: &["<https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md>"],
+    },
+    KnownUpstream {
+        product: "vLLM",
+        hosts: &[],
+        base_url: "http://localhost:8000/v1",
+        key: "what `vllm serve --api-key` was given",
+        first: Api::Responses,
+        differs: &["A field that it does not know is refused in `detail[].loc`, and left out."],
+        quirks: &[],
+        sources: &["<https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html>"],
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn product(url: &str) -> Option<&'static str> {
+        KnownUpstream::at(&url.parse().unwrap()).map(|known| known.product)
+    }
+
+    #[test]
+    fn an_upstream_is_known_by_its_host_and_by_nothing_that_only_looks_like_it() {
+        assert_eq!(product("https://api.openai.com/v1"), Some("OpenAI"));
+        assert_eq!(product("https://eu.api.openai.com/v1"), Some("OpenAI"));
+        assert_eq!(product("https://mine.openai.azure.com/openai/v1/"), Some("Azure OpenAI, v1"));
+        assert_eq!(product("https://openrouter.ai/api/v1"), Some("OpenRouter"));
+        assert_eq!(product("https://notopenrouter.ai/api/v1"), None);
+        assert_eq!(product("https://openrouter.ai.example/api/v1"), None);
+        assert_eq!(product("http://127.0.0.1:1234/v1"), None);
+    }
+}
