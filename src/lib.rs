@@ -35,6 +35,7 @@ pub mod state;
 pub mod telemetry;
 
 // 0 words
+pub mod argument;
 pub mod code;
 pub mod handle;
 pub mod media;

@@ -168,6 +168,8 @@ pub struct PictureRequest {
     /// Percent, 0 to 100, for JPEG and WebP.
     pub output_compression: Option<u8>,
     pub moderation: Option<String>,
+    /// Fields that the upstream refused before.
+    pub without: Vec<String>,
 }
 
 /// One picture made. Only a few large ones stand in memory at once: as long as this one lives, its place is taken.
@@ -196,6 +198,8 @@ pub struct Meta {
     /// HTTP requests sent, 0 when none was.
     pub attempts: u32,
     pub rate_limits: RateLimits,
+    /// Fields that the upstream refused and that no argument stands for: to be left out from now on.
+    pub refused: Vec<String>,
     /// What the person should know besides.
     pub warnings: Vec<String>,
     /// From the first attempt's start to the end of the last.

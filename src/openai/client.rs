@@ -15,6 +15,7 @@ use super::{
     Config, Failure, Terms,
     failure::{
         error::{Billing, Error, Timer},
+        left_out::Without,
         objection::Objection,
         traits::Health,
     },
@@ -33,7 +34,7 @@ use super::{
         payload::Payload,
     },
 };
-use crate::{model::ModelId, news::Stage, text};
+use crate::{argument::Asked, model::ModelId, news::Stage, text};
 
 mod attempt;
 
@@ -160,7 +161,14 @@ impl Client {
                     }
                 }
                 Remedy::Other(other, without) => {
-                    left_out.extend(without.map(str::to_owned));
+                    match without {
+                        Some(Without::Argument(name)) => left_out.push(name.to_owned()),
+                        Some(Without::Field(field)) => {
+                            trail.refused(field.name);
+                            left_out.extend((field.asked == Asked::BySetting).then(|| field.name.to_owned()));
+                        }
+                        None => {}
+                    }
                     payload = other;
                     continue;
                 }

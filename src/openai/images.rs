@@ -65,6 +65,7 @@ pub(super) async fn paint(
     } else {
         ("images/edits", Payload::Form(form(request, &fields, encoding(client), client.learnt.naming())))
     };
+    let payload = payload.dropping(&request.without);
     let call = Call { kind: Kind::Picture, path, model: Some(&request.model), payload };
     let Answering { body, trail, key, left_out } = client.send(call, terms).await?;
     let picture = receive(client, body, left_out, terms).await;

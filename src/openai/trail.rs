@@ -43,6 +43,11 @@ impl Trail {
         self.meta.rate_limits
     }
 
+    /// Notes a field that the upstream refused, and that no argument stands for.
+    pub(super) fn refused(&mut self, field: &str) {
+        self.meta.refused.push(field.to_owned());
+    }
+
     /// Notes what the person should know besides.
     pub(super) fn warn(&mut self, warning: Option<String>) {
         self.meta.warnings.extend(warning);
@@ -75,6 +80,7 @@ impl Meta {
     /// Counts what was sent before to the same end.
     pub(super) fn follow(&mut self, before: &Self) {
         self.attempts += before.attempts;
+        self.refused.extend(before.refused.iter().cloned());
         self.latency += before.latency;
     }
 }

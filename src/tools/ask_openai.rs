@@ -82,8 +82,9 @@ impl Tool for AskOpenai {
 impl AskOpenai {
     /// Remembers what the upstream's refusals taught of the model on the way to an answer.
     fn learn(&self, asked: &Asked, question: &Question, reply: &Result<Reply<Answer>, ToolError>) {
-        if let Ok(Reply { value: Answer { left_out, only_by, .. }, .. }) = reply {
-            self.upkeep.learn(asked.model(), left_out, |argument| args::given(question, argument), *only_by);
+        if let Ok(Reply { value: Answer { left_out, only_by, .. }, meta }) = reply {
+            let given = |argument: &str| args::given(question, argument);
+            self.upkeep.learn(asked.model(), left_out, &meta.refused, given, *only_by);
         }
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Effect, Output, Pace, Tool, ToolError, arguments, upkeep::Upkeep};
 use crate::{
+    argument,
     call::{Call, Ended},
     catalogue::{Entry, ImageTraits, Kind, Overview, Price, Taught, Temperature, TextTraits},
     money::Usd,
@@ -17,31 +18,6 @@ use crate::{
 /// How long the upstream is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 const KINDS: [&str; 3] = ["text", "image", "all"];
-/// ask-openai's and create-image's arguments that a model may or may not take.
-const OF_TEXT: &[&str] = &[
-    "temperature",
-    "max_tokens",
-    "instructions",
-    "conversation",
-    "attachments",
-    "reasoning_effort",
-    "verbosity",
-    "web_search",
-    "schema",
-];
-const OF_IMAGES: &[&str] = &[
-    "size",
-    "quality",
-    "n",
-    "background",
-    "output_format",
-    "output_compression",
-    "moderation",
-    "style",
-    "name",
-    "conversation",
-];
-
 #[derive(Debug)]
 pub struct ListModels {
     pub upkeep: Upkeep,
@@ -273,21 +249,21 @@ impl From<Price> for PerMillion {
 
 /// The optional arguments that are sent to the model: those that neither the catalogue nor a refusal speaks against.
 fn accepted(model: &Overview) -> Vec<String> {
-    let all = match model.kind {
-        Some(Kind::Image) => OF_IMAGES,
-        Some(Kind::Text) | None => OF_TEXT,
-    };
+    let all = argument::ARGUMENTS.into_iter().filter(|argument| match model.kind {
+        Some(Kind::Image) => argument.of.pictures(),
+        Some(Kind::Text) | None => argument.of.text(),
+    });
     let refuses = |argument: &str| {
         model
             .lessons
             .iter()
             .any(|lesson| matches!(&lesson.taught, Taught::Refuses { refuses, with: None } if refuses == argument))
     };
-    let takes = |argument: &&str| {
+    let takes = |argument: &&'static str| {
         let known = model.entry.as_ref().is_none_or(|entry| takes(entry, argument));
         known && !refuses(argument)
     };
-    all.iter().copied().filter(takes).map(str::to_owned).collect()
+    all.map(|argument| argument.name).filter(takes).map(str::to_owned).collect()
 }
 
 fn takes(entry: &Entry, argument: &str) -> bool {

@@ -133,7 +133,8 @@ impl Studio {
     /// What is finished once begun: the picture is paid for, so it is kept, whatever the client does meanwhile.
     async fn look_after(&self, painted: Painted, request: &Request, call: &Call) -> Made {
         let Painted { reply: Reply { value: picture, meta }, unwritten } = painted;
-        self.upkeep.learn(&request.model, &picture.left_out, |argument| request.given(argument), None);
+        let given = |argument: &str| request.given(argument);
+        self.upkeep.learn(&request.model, &picture.left_out, &meta.refused, given, None);
         let left_out = arguments::left_out(&picture.left_out, request.model.id.as_str());
         let mut warnings: Vec<String> =
             left_out.into_iter().chain(unwritten).chain(meta.warnings.iter().cloned()).collect();

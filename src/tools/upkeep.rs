@@ -7,6 +7,7 @@ use tokio::{sync::Mutex, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    argument::{self, Refused},
     catalogue::{Api, Catalogue, Resolved, Taught},
     model::ListedModel,
     news::News,
@@ -21,20 +22,6 @@ const PAUSE: Duration = Duration::from_hours(1);
 const REMEMBERED: Duration = Duration::from_secs(15);
 /// A list this young is good enough for whoever asks for it.
 const FRESH: Duration = Duration::from_mins(10);
-
-/// Arguments that are left out of the next call; what else is refused is a setting, to be said each time.
-const ARGUMENTS: [&str; 10] = [
-    "temperature",
-    "max_tokens",
-    "reasoning_effort",
-    "verbosity",
-    "web_search",
-    "quality",
-    "background",
-    "moderation",
-    "output_format",
-    "output_compression",
-];
 
 /// Cheap to clone; clones share what they know.
 #[derive(Debug, Clone)]
@@ -63,24 +50,26 @@ impl Upkeep {
     }
 
     /// Remembers what a call taught: arguments that the upstream refused, each with the word that was `given` for it or
-    /// beside it, and the only API by which the model answers.
+    /// beside it, fields that no argument stands for, and the only API by which the model answers.
     pub fn learn<'a>(
         &self,
         model: &Resolved,
         left_out: &[String],
+        fields: &[String],
         given: impl Fn(&str) -> Option<&'a str>,
         only_by: Option<openai::Api>,
     ) {
         let refused = left_out
             .iter()
-            .filter(|field| ARGUMENTS.contains(&field.as_str()))
+            .filter(|name| argument::named(name).is_some_and(|argument| argument.refused == Refused::Learnt))
             .map(|argument| Taught::Refuses { refuses: argument.clone(), with: given(argument).map(str::to_owned) });
         let only_by = match only_by {
             Some(openai::Api::Responses) => Some(Api::Responses),
             Some(openai::Api::Chat) => Some(Api::Chat),
             Some(openai::Api::Auto) | None => None,
         };
-        let taught = refused.chain(only_by.map(|only_by| Taught::OnlyBy { only_by }));
+        let fields = fields.iter().map(|field| Taught::Refuses { refuses: field.clone(), with: None });
+        let taught = refused.chain(fields).chain(only_by.map(|only_by| Taught::OnlyBy { only_by }));
         // Each is learnt, also after the first that is new.
         if taught.filter(|taught| self.catalogue.learn(&model.id, taught.clone())).count() > 0 {
             let catalogue = self.catalogue.clone();
@@ -155,4 +144,11 @@ pub fn only_by(model: &Resolved) -> Option<openai::Api> {
         Api::Responses => openai::Api::Responses,
         Api::Chat => openai::Api::Chat,
     })
+}
+
+/// The fields that the upstream refused of a model lately, and that no argument stands for.
+#[must_use]
+pub fn refused_fields(model: &Resolved) -> Vec<String> {
+    let refused = argument::FIELDS.into_iter().filter(|field| model.refuses(field.name, None).is_some());
+    refused.map(|field| field.name.to_owned()).collect()
 }

@@ -89,6 +89,7 @@ pub fn picture(prompt: &str) -> PictureRequest {
         output_format: None,
         output_compression: None,
         moderation: None,
+        without: Vec::new(),
     }
 }
 

@@ -12,6 +12,7 @@ use crate::openai::{
     failure::{
         complaint::Complaint,
         error::{Billing, Error, UnreachableClass},
+        left_out::Without,
         objection::Objection,
     },
     key::Held,
@@ -48,8 +49,8 @@ pub(crate) enum Remedy {
     None,
     OtherWay(Objection),
     OtherKey,
-    /// The same in another form, or without a field: as the caller calls it, where the caller asked for it.
-    Other(Payload, Option<&'static str>),
+    /// The same in another form, or without a field: which.
+    Other(Payload, Option<Without>),
 }
 
 impl Client {

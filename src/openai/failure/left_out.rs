@@ -4,62 +4,70 @@
 use serde_json::{Map, Value};
 
 use super::complaint::Complaint;
+use crate::argument::{self, Refused};
 
 /// A request without the field that was refused.
 pub(crate) struct Reduced {
     pub fields: Map<String, Value>,
-    /// The caller's name for the field; `None` where the caller did not ask for it.
-    pub left_out: Option<&'static str>,
+    pub without: Option<Without>,
 }
 
-/// Fields that may be left out: the name on the wire and, where the caller set it, the caller's name. A schema and a
-/// thread are not among them: an answer without them would be another one.
-const OPTIONAL: [(&str, Option<&str>); 21] = [
-    ("temperature", Some("temperature")),
-    ("max_output_tokens", Some("max_tokens")),
-    ("max_completion_tokens", Some("max_tokens")),
-    ("max_tokens", Some("max_tokens")),
-    ("reasoning.effort", Some("reasoning_effort")),
-    ("reasoning_effort", Some("reasoning_effort")),
-    ("text.verbosity", Some("verbosity")),
-    ("verbosity", Some("verbosity")),
-    ("tools", Some("web_search")),
-    ("web_search_options", Some("web_search")),
-    ("service_tier", Some("service_tier")),
-    ("store", Some("store")),
-    ("include", None),
-    ("quality", Some("quality")),
-    ("background", Some("background")),
-    ("output_format", Some("output_format")),
-    ("output_compression", Some("output_compression")),
-    ("moderation", Some("moderation")),
-    ("stream_options", None),
-    ("partial_images", None),
-    ("stream", None),
-];
+/// What a second try does without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Without {
+    /// An argument, by the caller's name.
+    Argument(&'static str),
+    /// A field that no argument stands for.
+    Field(argument::Field),
+}
+
+/// All fields that may be left out.
+fn optional() -> impl Iterator<Item = (&'static str, Without)> {
+    let arguments = argument::ARGUMENTS.into_iter().filter(|argument| argument.refused == Refused::Learnt);
+    let of_arguments = arguments
+        .flat_map(|argument| argument.fields.iter().map(move |field| (*field, Without::Argument(argument.name))));
+    of_arguments.chain(argument::FIELDS.into_iter().map(|field| (field.name, Without::Field(field))))
+}
+
+/// The request without fields that were refused before.
+pub(crate) fn drop_fields(fields: &mut Map<String, Value>, refused: &[String]) {
+    for field in refused {
+        if let Some(field) = argument::field(field)
+            && remove(fields, field.name).is_some()
+            && field.name == "stream"
+        {
+            drop_companions(fields);
+        }
+    }
+}
+
+/// Takes out what is refused where nothing is streamed.
+fn drop_companions(fields: &mut Map<String, Value>) {
+    fields.remove("stream_options");
+    fields.remove("partial_images");
+}
 
 /// The request without what `complaint` is about; `None` when it is about nothing that may be left out.
 pub(crate) fn reduce(mut fields: Map<String, Value>, complaint: &Complaint) -> Option<Reduced> {
     if !complaint.speaks_of_a_field() {
         return None;
     }
-    let meant = OPTIONAL.into_iter().filter(|(field, _)| is_meant(field, complaint));
-    let (field, left_out, value) =
-        meant.into_iter().find_map(|(field, left_out)| Some((field, left_out, remove(&mut fields, field)?)))?;
-    let left_out = match field {
+    let mut meant = optional().filter(|(field, _)| is_meant(field, complaint));
+    let (field, without, value) =
+        meant.find_map(|(field, without)| Some((field, without, remove(&mut fields, field)?)))?;
+    let without = match field {
         // The older name of the same thing, which must not be lost: it bounds the cost.
         "max_tokens" => {
             fields.insert("max_completion_tokens".to_owned(), value);
             None
         }
         "stream" => {
-            fields.remove("stream_options");
-            fields.remove("partial_images");
-            None
+            drop_companions(&mut fields);
+            Some(without)
         }
-        _ => left_out,
+        _ => Some(without),
     };
-    Some(Reduced { fields, left_out })
+    Some(Reduced { fields, without })
 }
 
 /// Takes a field out, and the object that it was in with its last.
@@ -101,7 +109,13 @@ mod tests {
     fn reduced(request: &Value, error: &Value) -> Option<(Value, Option<&'static str>)> {
         let complaint = Complaint::of_error(error)?;
         let reduced = reduce(request.as_object()?.clone(), &complaint)?;
-        Some((Value::Object(reduced.fields), reduced.left_out))
+        let left_out = reduced.without.and_then(|without| match without {
+            Without::Argument(name) | Without::Field(argument::Field { name, asked: argument::Asked::BySetting }) => {
+                Some(name)
+            }
+            Without::Field(_) => None,
+        });
+        Some((Value::Object(reduced.fields), left_out))
     }
 
     #[test]

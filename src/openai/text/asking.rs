@@ -70,7 +70,7 @@ async fn by_responses(
     plan: Plan,
     terms: &Terms,
 ) -> Result<Reply<Answer>, Unanswered> {
-    let payload = responses::request::encode(question, plan, &client.config);
+    let payload = responses::request::encode(question, plan, &client.config).dropping(&question.without);
     let call = Call { kind: Kind::Text, path: "responses", model: Some(&question.model), payload };
     let answering = client.send(call, terms).await?;
     let mut reply = match question.run {
@@ -89,6 +89,7 @@ async fn by_responses(
 
 async fn by_chat(client: &Client, question: &Question, plan: Plan, terms: &Terms) -> Result<Reply<Answer>, Unanswered> {
     let (payload, mut left_out) = chat::request::encode(question, plan, &client.config);
+    let payload = payload.dropping(&question.without);
     let call = Call { kind: Kind::Text, path: "chat/completions", model: Some(&question.model), payload };
     let mut answering = client.send(call, terms).await?;
     answering.left_out.append(&mut left_out);

@@ -33,6 +33,8 @@ pub struct Question {
     pub run: Run,
     /// The only API by which the model is known to answer, where that is known.
     pub only_by: Option<Api>,
+    /// Fields that the upstream refused before, and that no argument stands for.
+    pub without: Vec<String>,
 }
 
 /// A piece of what is said to a model.
@@ -163,6 +165,7 @@ impl Question {
             schema: None,
             run: Run::Attached,
             only_by: None,
+            without: Vec::new(),
         }
     }
 }

@@ -165,6 +165,7 @@ async fn pictures_that_wait_do_not_starve_the_ones_that_are_read() {
             output_format: None,
             output_compression: None,
             moderation: None,
+            without: Vec::new(),
         };
         client.paint(&request, &terms()).await.map(|_| ()).map_err(|failure| failure.to_string())
     };

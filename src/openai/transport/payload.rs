@@ -12,7 +12,7 @@ use crate::openai::{
     EditTransfer,
     failure::{
         complaint::Complaint,
-        left_out::{self, Reduced},
+        left_out::{self, Reduced, Without},
     },
 };
 
@@ -43,38 +43,48 @@ impl Payload {
         }
     }
 
-    /// What the upstream may take instead: the same without the field that it does not take, and the caller's name for
-    /// that; or the same as JSON.
+    /// What the upstream may take instead: the same without the field that it does not take, and what
+    /// that is; or the same in another form.
     pub(crate) fn instead(
         &self,
         status: StatusCode,
         complaint: &Complaint,
         transfer: EditTransfer,
-    ) -> Option<(Self, Option<&'static str>)> {
+    ) -> Option<(Self, Option<Without>)> {
         let is_form_refused = status == StatusCode::UNSUPPORTED_MEDIA_TYPE || complaint.speaks_of_the_form();
         let json = || self.as_json().filter(|_| is_form_refused && transfer == EditTransfer::Auto);
         let renamed = || self.renamed(complaint);
         self.without(complaint).or_else(|| renamed().or_else(json).map(|other| (other, None)))
     }
 
-    /// Without what `complaint` is about, and the caller's name for it; `None` when it is about nothing that may be left
+    /// Without what `complaint` is about, and what that is; `None` when it is about nothing that may be left
     /// out.
-    fn without(&self, complaint: &Complaint) -> Option<(Self, Option<&'static str>)> {
+    fn without(&self, complaint: &Complaint) -> Option<(Self, Option<Without>)> {
         match self {
             Self::Nothing => None,
             Self::Json(json) => {
-                let Reduced { fields, left_out } = left_out::reduce(json.fields.clone(), complaint)?;
-                Some((Self::Json(json.with_fields(fields)), left_out))
+                let Reduced { fields, without } = left_out::reduce(json.fields.clone(), complaint)?;
+                Some((Self::Json(json.with_fields(fields)), without))
             }
             Self::Form(form) => {
-                let Reduced { fields, left_out } = left_out::reduce(form.fields.clone(), complaint)?;
-                Some((Self::Form(Form { fields, ..form.clone() }), left_out))
+                let Reduced { fields, without } = left_out::reduce(form.fields.clone(), complaint)?;
+                Some((Self::Form(Form { fields, ..form.clone() }), without))
             }
         }
     }
 
     pub(crate) fn is_json_edit(&self) -> bool {
         matches!(self, Self::Form(form) if form.encoding == Encoding::Json)
+    }
+
+    /// The same without fields that the upstream refused before.
+    pub(crate) fn dropping(mut self, refused: &[String]) -> Self {
+        match &mut self {
+            Self::Nothing => {}
+            Self::Json(json) => left_out::drop_fields(&mut json.fields, refused),
+            Self::Form(form) => left_out::drop_fields(&mut form.fields, refused),
+        }
+        self
     }
 
     /// Whether its pictures go by the name that some servers know alone.

@@ -116,6 +116,7 @@ impl Args {
             verbosity,
             web_search: if web_search == Some(true) { WebSearch::Allowed } else { WebSearch::Off },
             only_by: upkeep::only_by(&model),
+            without: upkeep::refused_fields(&model),
             ..Question::new(model.id.clone(), input)
         };
         Ok(Request { question, model, afforded: None, warnings, attachments, schema: self.schema })

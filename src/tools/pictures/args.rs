@@ -10,7 +10,7 @@ use crate::{
     catalogue::{Catalogue, ImageTraits, Kind},
     media::{Dimensions, Format},
     openai::PictureRequest,
-    tools::{ToolError, arguments},
+    tools::{ToolError, arguments, upkeep},
 };
 
 /// The images guide's limit. <https://platform.openai.com/docs/api-reference/images/create>
@@ -119,6 +119,7 @@ impl Args {
                 output_format,
                 output_compression,
                 moderation,
+                without: upkeep::refused_fields(&model),
             },
             model,
             warnings,

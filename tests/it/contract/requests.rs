@@ -174,6 +174,7 @@ fn pictures() -> [PictureRequest; 2] {
         output_format: None,
         output_compression: None,
         moderation: None,
+        without: Vec::new(),
     };
     let most = PictureRequest {
         size: Some("1536x864".to_owned()),

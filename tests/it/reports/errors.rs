@@ -109,3 +109,22 @@ async fn a_field_that_is_named_behind_a_gateway_is_left_out_once() {
         assert_eq!((sent.len(), sent[1].json().get("temperature")), (2, None));
     }
 }
+
+#[tokio::test]
+async fn a_field_that_nobody_asked_for_is_refused_once_and_then_left_out() {
+    let refused = r#"{"error":{"message":"Unrecognized request argument supplied: stream_options","type":"invalid_request_error"}}"#;
+    for (api, said) in [
+        (CHAT, r#"{"choices":[{"message":{"content":"Yes."},"finish_reason":"stop"}]}"#),
+        (RESPONSES, r#"{"status":"completed","output":[{"type":"message","content":"Yes."}]}"#),
+    ] {
+        let upstream = Upstream::start([failing(400, refused), whole(said)]).await;
+        let mut session = session(&upstream, api, &[]).await;
+        for _ in 0..2 {
+            let told = session.call("ask-openai", json!({ "query": "Hi", "model": "m" })).await;
+            assert_eq!(told["structuredContent"]["text"], "Yes.", "{told}");
+            assert_eq!(told["structuredContent"]["warnings"], json!([]));
+        }
+        let sent: Vec<bool> = upstream.sent().iter().map(|sent| sent.json().get("stream_options").is_some()).collect();
+        assert_eq!(sent, [true, false, false]);
+    }
+}
