@@ -6,14 +6,28 @@ use serde_json::Value;
 
 use crate::{text, tools::ToolError};
 
-/// Reads arguments; `schema` is asked only when they do not fit.
+mod plain;
+
+/// Reads arguments; `schema` is asked only when they do not fit as they came.
+///
+/// # Errors
+/// [`ToolError::InvalidArgument`]: they do not fit, and are not clear either.
 pub(super) fn parse<A: DeserializeOwned>(
     arguments: JsonObject,
     schema: impl FnOnce() -> JsonObject,
 ) -> Result<A, ToolError> {
+    let has_blanks = arguments.values().any(plain::is_blank);
     let arguments = Value::Object(arguments);
+    if !has_blanks && let Ok(args) = A::deserialize(&arguments) {
+        return Ok(args);
+    }
+    let schema = schema();
+    let arguments = match arguments {
+        Value::Object(arguments) => Value::Object(plain::as_declared(arguments, &schema)),
+        other => other,
+    };
     serde_path_to_error::deserialize(&arguments)
-        .map_err(|error| ToolError::InvalidArgument(explain(&arguments, &schema(), &error)))
+        .map_err(|error| ToolError::InvalidArgument(explain(&arguments, &schema, &error)))
 }
 
 fn explain(arguments: &Value, schema: &JsonObject, error: &serde_path_to_error::Error<serde_json::Error>) -> String {

@@ -8,6 +8,7 @@ use crate::{
     upstream::{Script, Upstream, answer},
 };
 
+mod arguments;
 mod errors;
 mod http;
 mod pictures;
@@ -43,3 +44,4 @@ fn failing(status: u16, body: &str) -> Script {
 fn labelled(content_type: &str, body: impl AsRef<[u8]>) -> Script {
     answer(200, &[("content-type", content_type)], body)
 }
+

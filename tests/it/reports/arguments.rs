@@ -1,0 +1,141 @@
+//! Arguments as hosts and their models send them: with fields of the host's own, with "" for what is not given, with
+//! lists and objects as JSON text.
+
+use serde_json::{Value, json};
+use wiremock::{MockServer, ResponseTemplate};
+
+use crate::{
+    ask_openai::{answering, received, response},
+    session::{Session, upstream},
+};
+
+async fn saying(text: &str) -> MockServer {
+    answering(ResponseTemplate::new(200).set_body_json(response(text))).await
+}
+
+/// What the upstream is asked when ask-openai gets these arguments.
+async fn asked(arguments: Value) -> Value {
+    let server = saying(r#"{"a": 1}"#).await;
+    let result = Session::start(upstream(&server.uri())).await.call("ask-openai", arguments.clone()).await;
+    assert_ne!(result["isError"], true, "{arguments}: {result}");
+    received(&server).await.pop().unwrap()
+}
+
+async fn refused(tool: &str, arguments: Value) -> String {
+    let server = saying("").await;
+    let result = Session::start(upstream(&server.uri())).await.call(tool, arguments.clone()).await;
+    assert_eq!(result["structuredContent"]["error"]["code"], "invalid_argument", "{arguments}: {result}");
+    assert_eq!(received(&server).await.len(), 0, "{arguments}");
+    result["content"][0]["text"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn what_hosts_add_of_their_own_is_dropped_by_name() {
+    let plain = asked(json!({ "query": "Hi" })).await;
+    // Gemini CLI, and n8n before 2.2.5.
+    for injected in [
+        json!({ "query": "Hi", "wait_for_previous": true }),
+        json!({
+            "query": "Hi", "sessionId": "6f1c", "action": "sendMessage", "chatInput": "draw a fox",
+            "toolCallId": "call_1", "tool": { "name": "ask-openai" }
+        }),
+    ] {
+        assert_eq!(asked(injected).await, plain);
+    }
+    let mut told = Vec::new();
+    for stranger in ["session_id", "waitForPrevious", "wait_for_previous_call", "tools", "Action", "api_key"] {
+        told.push(refused("ask-openai", json!({ "query": "Hi", stranger: "x" })).await);
+    }
+    insta::assert_json_snapshot!(told);
+}
+
+#[tokio::test]
+async fn every_tool_drops_them() {
+    let server = saying("Hi").await;
+    let mut session = Session::start(upstream(&server.uri())).await;
+    let listed = session.call("list-models", json!({ "kind": "text", "wait_for_previous": false })).await;
+    assert_ne!(listed["isError"], true, "{listed}");
+    let job = session.call("get-result", json!({ "job": "job_none", "wait_for_previous": true })).await;
+    assert_eq!(job["structuredContent"]["error"]["code"], "not_found", "{job}");
+}
+
+#[tokio::test]
+async fn an_empty_text_for_an_optional_argument_is_absent() {
+    let plain = asked(json!({ "query": "Hi" })).await;
+    for name in [
+        "model",
+        "temperature",
+        "max_tokens",
+        "instructions",
+        "reasoning_effort",
+        "verbosity",
+        "conversation",
+        "attachments",
+        "web_search",
+        "schema",
+    ] {
+        assert_eq!(asked(json!({ "query": "Hi", name: "" })).await, plain, "{name}");
+    }
+    let everything = json!({
+        "query": "Hi", "model": "", "temperature": "", "max_tokens": "", "instructions": " ", "reasoning_effort": "",
+        "verbosity": "", "conversation": "", "attachments": "", "web_search": "", "schema": ""
+    });
+    assert_eq!(asked(everything).await, plain);
+
+    let required = [
+        refused("ask-openai", json!({ "query": "" })).await,
+        refused("create-image", json!({ "prompt": "" })).await,
+        refused("edit-image", json!({ "prompt": "Bluer", "images": "" })).await,
+    ];
+    insta::assert_json_snapshot!(required);
+}
+
+#[tokio::test]
+async fn a_list_or_an_object_as_json_text_is_taken() {
+    let schema = json!({ "type": "object", "properties": { "a": { "type": "integer" } } });
+    let plain = asked(json!({ "query": "Hi", "schema": schema })).await;
+    assert_eq!(asked(json!({ "query": "Hi", "schema": schema.to_string() })).await, plain);
+
+    let folder = tempfile::tempdir().unwrap();
+    let note = folder.path().join("note [1].txt");
+    std::fs::write(&note, "Foxes are red.").unwrap();
+    let note = note.to_str().unwrap();
+    let with = async |attachments: Value| {
+        let server = saying("They are.").await;
+        let mut env = upstream(&server.uri());
+        env.push(("MCP_OPENAI_IMAGE_INPUTS", folder.path().to_str().unwrap().to_owned()));
+        let arguments = json!({ "query": "Are they?", "attachments": attachments });
+        let result = Session::start(env).await.call("ask-openai", arguments).await;
+        assert_ne!(result["isError"], true, "{result}");
+        received(&server).await.pop().unwrap()
+    };
+    let plain = with(json!([note])).await;
+    assert_eq!(with(json!(json!([note]).to_string())).await, plain, "a list as text");
+    assert_eq!(with(json!(note)).await, plain, "one path in place of a list");
+
+    let told = [
+        refused("ask-openai", json!({ "query": "Hi", "schema": "an object with a" })).await,
+        refused("ask-openai", json!({ "query": "Hi", "schema": "[1]" })).await,
+        refused("ask-openai", json!({ "query": "Hi", "attachments": "[1]" })).await,
+        refused("ask-openai", json!({ "query": "Hi", "attachments": 7 })).await,
+    ];
+    insta::assert_json_snapshot!(told);
+}
+
+#[tokio::test]
+async fn a_whole_number_may_have_a_point_and_a_number_is_no_text() {
+    let plain = asked(json!({ "query": "Hi", "max_tokens": 100 })).await;
+    assert_eq!(asked(json!({ "query": "Hi", "max_tokens": 100.0 })).await, plain);
+    assert_eq!(asked(json!({ "query": "Hi", "max_tokens": 1e2 })).await, plain);
+    let told = [
+        refused("ask-openai", json!({ "query": "Hi", "max_tokens": "100" })).await,
+        refused("ask-openai", json!({ "query": "Hi", "max_tokens": 100.5 })).await,
+        refused("ask-openai", json!({ "query": "Hi", "max_tokens": 0.0 })).await,
+        refused("ask-openai", json!({ "query": "Hi", "max_tokens": 1e19 })).await,
+        refused("ask-openai", json!({ "query": "Hi", "temperature": "0.5" })).await,
+        refused("ask-openai", json!({ "query": "Hi", "web_search": "true" })).await,
+        refused("create-image", json!({ "prompt": "A fox", "n": "2" })).await,
+        refused("create-image", json!({ "prompt": "A fox", "n": 11.0 })).await,
+    ];
+    insta::assert_json_snapshot!(told);
+}
