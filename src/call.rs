@@ -17,6 +17,8 @@ pub struct Call {
     pub news: News,
     /// What the previews of its result may take.
     pub room: Room,
+    /// How long its client waits for an answer; `None` is to the end.
+    pub patience: Option<Duration>,
     /// The handle under which it goes on when its client cannot wait.
     pub job: Option<JobId>,
     cancelled: CancellationToken,
@@ -36,7 +38,7 @@ impl Call {
     pub fn new(caller: Caller, news: News, cancelled: CancellationToken) -> Self {
         let (owner, started) = (Owner::local(), Instant::now());
         let client = "mcp-openai".to_owned();
-        Self { caller, owner, client, news, room: Room::NONE, job: None, cancelled, started }
+        Self { caller, owner, client, news, room: Room::NONE, patience: None, job: None, cancelled, started }
     }
 
     /// Of this owner.
@@ -55,6 +57,12 @@ impl Call {
     #[must_use]
     pub fn showing(self, room: Room) -> Self {
         Self { room, ..self }
+    }
+
+    /// For a client that waits so long.
+    #[must_use]
+    pub fn answered_within(self, patience: Option<Duration>) -> Self {
+        Self { patience, ..self }
     }
 
     /// That may go on under this handle.

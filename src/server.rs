@@ -11,7 +11,7 @@ use rmcp::{
         GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, InitializeRequestParams, InitializeResult,
         ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
         ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
-        SubscriptionFilter, UpdateTaskParams,
+        SubscriptionFilter, TASKS_EXTENSION_ID, UpdateTaskParams,
     },
     service::{NotificationContext, RequestContext, SubscriptionContext},
 };
@@ -171,7 +171,12 @@ impl ServerHandler for Server {
         mut request: InitializeRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
-        let result = self.negotiate_initialize(&request)?;
+        let mut result = self.negotiate_initialize(&request)?;
+        if result.protocol_version < ProtocolVersion::V_2026_07_28
+            && let Some(extensions) = &mut result.capabilities.extensions
+        {
+            extensions.remove(TASKS_EXTENSION_ID);
+        }
         request.protocol_version = result.protocol_version.clone();
         context.peer.set_peer_info(request);
         Ok(result)
@@ -318,6 +323,7 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
+        let limit = Shape::of(&self.parts, &context).profile.max_read_bytes;
         // A picture or a turn never changes under its id, the viewer only with the program.
         let (result, scope, ttl_ms) = match request.uri.as_str() {
             viewer::URI => (viewer::read(), CacheScope::Public, FIXED_TTL_MS),
@@ -327,7 +333,7 @@ impl ServerHandler for Server {
                 let read = conversations::read(&self.parts.conversations, &owner, uri).await?;
                 (read, CacheScope::Private, FIXED_TTL_MS)
             }
-            uri => (resources::read(&self.parts.artifacts, uri).await?, CacheScope::Private, FIXED_TTL_MS),
+            uri => (resources::read(&self.parts.artifacts, uri, limit).await?, CacheScope::Private, FIXED_TTL_MS),
         };
         let modern = is_modern(&context);
         Ok(if modern { result.with_ttl_ms(ttl_ms).with_cache_scope(scope) } else { result }.into())

@@ -16,6 +16,7 @@ pub mod get_result;
 pub mod list_models;
 pub mod outcome;
 pub mod pictures;
+mod receipt;
 pub mod references;
 mod spending;
 mod threads;
@@ -24,6 +25,7 @@ pub mod upkeep;
 pub use crate::code::Code;
 pub use error::{Failed, Report, ToolError, Unfit};
 pub use outcome::{Outcome, Running};
+pub use receipt::Receipt;
 
 /// The calls that their clients could not wait for.
 pub type Jobs = crate::job::Jobs<Result<Outcome, Failed>>;
@@ -80,6 +82,11 @@ pub trait Output: Serialize + JsonSchema + Send {
 
     /// What the person should know besides: shown as notes after the text.
     fn warnings(&mut self) -> &mut Vec<String>;
+
+    /// What it came to, in one line: it stands under an answer or a set of pictures.
+    fn receipt(&self) -> Option<String> {
+        None
+    }
 
     /// The handle of the turn that this became.
     fn conversation(&self) -> Option<&str> {

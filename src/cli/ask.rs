@@ -21,7 +21,7 @@ use crate::{
     news::{Feed, News},
     queue::Caller,
     tools::{
-        Tool, ToolError,
+        Output, Tool, ToolError,
         ask_openai::{self, Answered, AskOpenai},
         references::Named,
     },
@@ -172,6 +172,5 @@ fn report(answered: &Answered, notice: Option<&str>) -> anyhow::Result<ExitCode>
     let tokens = answered
         .usage
         .map_or(String::new(), |usage| format!(" · {} tokens in, {} out", usage.input_tokens, usage.output_tokens));
-    let cost_and_time = outcome::cost_and_time(answered.cost_usd, answered.elapsed_ms);
-    outcome::footer(&answered.warnings, notice, &format!("{}{tokens} · {cost_and_time}", answered.model))
+    outcome::footer(&answered.warnings, notice, &format!("{}{tokens}", answered.receipt().unwrap_or_default()))
 }

@@ -210,8 +210,7 @@ pub fn progress_bar() -> ProgressBar {
 
 fn report(created: &Created, notice: Option<&str>) -> anyhow::Result<ExitCode> {
     writeln!(stdout(), "{}", created.text())?;
-    let cost_and_time = outcome::cost_and_time(created.cost_usd, created.elapsed_ms);
-    outcome::footer(&created.warnings, notice, &format!("{} · {cost_and_time}", created.model))
+    outcome::footer(&created.warnings, notice, &created.receipt().unwrap_or_default())
 }
 
 /// What would keep a picture from `target`, seen before it is paid for.

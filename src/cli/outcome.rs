@@ -6,10 +6,7 @@ use std::{
 };
 
 use super::exit;
-use crate::{
-    money::Usd,
-    tools::{Output, ToolError},
-};
+use crate::tools::{Output, ToolError};
 
 /// What a command prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,12 +49,4 @@ pub fn footer(warnings: &[String], notice: Option<&str>, summary: &str) -> anyho
         writeln!(err, "{summary}")?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// `$0.0021 · 1.4 s`
-pub fn cost_and_time(cost: Option<Usd>, elapsed_ms: u64) -> String {
-    let cost = cost.map_or("cost unknown".to_owned(), |cost| cost.to_string());
-    #[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
-    let seconds = elapsed_ms as f64 / 1e3;
-    format!("{cost} · {seconds:.1} s")
 }

@@ -294,7 +294,7 @@ settings! {
         Words(&[("text", LogFormat::Text), ("json", LogFormat::Json)]),
         "Lines for people, or one JSON object a line.";
 
-    DRAIN: Span = "drain", Some("MCP_OPENAI_DRAIN"), Is("5s"),
+    DRAIN: Span = "drain", Some("MCP_OPENAI_DRAIN"), Is("3s"),
         Span { min: Duration::ZERO, max: Duration::from_mins(10) },
         "How long calls in flight may still run once the server is asked to end.";
 }

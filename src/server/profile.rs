@@ -83,7 +83,10 @@ pub struct Profile {
     pub room: Room,
     pub answer_within: Patience,
     pub structured: Structured,
+    pub links: Links,
     pub apps: Apps,
+    /// The longest serialized answer to `resources/read`, in bytes.
+    pub max_read_bytes: usize,
 }
 
 /// Whether `structuredContent` and `outputSchema` may stand beside pictures.
@@ -92,6 +95,15 @@ pub enum Structured {
     BesidePictures,
     /// The client would drop the pictures.
     NeverBesidePictures,
+}
+
+/// What becomes of `resource_link` blocks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Links {
+    /// The client is known to use them.
+    Followed,
+    /// It is sent none: some make an address of them that their model's API cannot open.
+    Withheld,
 }
 
 /// What becomes of image blocks.
@@ -147,7 +159,9 @@ impl Profiles {
             room,
             answer_within: set.answer_within.or(self.config.answer_within).unwrap_or(known.answer_within),
             structured: set.structured.unwrap_or(known.structured),
+            links: known.links,
             apps: known.apps,
+            max_read_bytes: known.max_read_bytes,
         }
     }
 

@@ -16,6 +16,8 @@ const HEARTBEAT: Duration = Duration::from_secs(9);
 /// what it reads together with the answer is lost.
 const LEAD: Duration = Duration::from_millis(20);
 const DELTA: &str = "mcp-openai/delta";
+/// The longest delta, serialized: Python's stream readers take lines of 64 kB where nothing else is set.
+const LONGEST_DELTA: usize = 60_000;
 
 /// Follows the news while `work` runs, and returns what `work` gave. Each `notify` is awaited before the next look at
 /// the news: a slow reader gets fewer notifications, never a queue of them.
@@ -30,31 +32,40 @@ where
 {
     let mut work = pin!(work);
     let mut count = Count::default();
-    let mut told = feed.take();
+    let mut unsent = Unsent::default();
+    let mut told = unsent.next_of(feed.take());
     notify(count.next(&token, &told)).await;
     loop {
         let last = Instant::now();
         tokio::select! {
             biased;
             done = &mut work => {
-                let rest = feed.take();
+                let mut rest = unsent.next_of(feed.take());
+                while !unsent.is_empty() {
+                    notify(count.next(&token, &rest)).await;
+                    sleep(PACE).await;
+                    rest = unsent.next_of(feed.take());
+                }
                 if let Some(notification) = count.last(&token, &rest) {
                     notify(notification).await;
                     sleep(LEAD).await;
                 }
                 return done;
             }
-            update = next_update(feed, &told, last) => {
-                notify(count.next(&token, &update)).await;
-                told = update;
+            update = next_update(feed, &told, &unsent, last) => {
+                told = unsent.next_of(update);
+                notify(count.next(&token, &told)).await;
             }
         }
     }
 }
 
 /// The next update worth telling: something new, not sooner than the pace allows, or the heartbeat.
-async fn next_update(feed: &Feed, told: &Update, last: Instant) -> Update {
+async fn next_update(feed: &Feed, told: &Update, unsent: &Unsent, last: Instant) -> Update {
     sleep_until(last + PACE).await;
+    if !unsent.is_empty() {
+        return feed.take();
+    }
     loop {
         let woken_by_news = tokio::select! {
             () = feed.changed() => true,
@@ -66,6 +77,39 @@ async fn next_update(feed: &Feed, told: &Update, last: Instant) -> Update {
             return update;
         }
     }
+}
+
+/// Text that came and did not fit into one notification.
+#[derive(Debug, Default)]
+struct Unsent(String);
+
+impl Unsent {
+    /// The update, with as much text as one notification may hold.
+    fn next_of(&mut self, update: Update) -> Update {
+        self.0.push_str(&update.delta);
+        let delta = self.0.drain(..fitting(&self.0)).collect();
+        Update { delta, ..update }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// Where the text ends that [`LONGEST_DELTA`] bytes of JSON hold.
+fn fitting(text: &str) -> usize {
+    let escaped = |next: char| match next {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
+        next if next < ' ' => 6,
+        next => next.len_utf8(),
+    };
+    let mut size = 0;
+    text.char_indices()
+        .find(|(_, next)| {
+            size += escaped(*next);
+            size > LONGEST_DELTA
+        })
+        .map_or(text.len(), |(end, _)| end)
 }
 
 /// Where the number stands: parts done, and a fraction that rises towards the next without reaching it.

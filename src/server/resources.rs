@@ -44,12 +44,17 @@ pub(super) fn templates() -> ListResourceTemplatesResult {
     ListResourceTemplatesResult::with_all_items(vec![template, conversations::template(), usage::template()])
 }
 
-pub(super) async fn read(artifacts: &Artifacts, uri: &str) -> Result<ReadResourceResult, ErrorData> {
+/// The original behind an `image://` URI, for a client that takes an answer of `limit` bytes.
+pub(super) async fn read(artifacts: &Artifacts, uri: &str, limit: usize) -> Result<ReadResourceResult, ErrorData> {
     let Some(id) = ArtifactId::parse_uri(uri) else { return Err(not_found(uri, NEVER)) };
     let (artifact, picture) = artifacts.fetch(&id).await.map_err(|error| match &error {
         Error::NotFound(_) => not_found(uri, GONE),
         Error::Storage { .. } => storage(&error),
     })?;
+    let size = base64_simd::STANDARD.encoded_length(picture.bytes().len()) + ENVELOPE;
+    if size > limit {
+        return Err(too_large(&artifact, limit));
+    }
     let blob = base64_simd::STANDARD.encode_to_string(picture.bytes());
     let contents = ResourceContents::blob(blob, uri).with_mime_type(artifact.format.media_type());
     Ok(ReadResourceResult::new(vec![contents]))
@@ -59,6 +64,22 @@ pub(super) async fn read(artifacts: &Artifacts, uri: &str) -> Result<ReadResourc
 fn start_of(cursor: &str) -> Result<ArtifactId, ErrorData> {
     let unknown = || ErrorData::invalid_params("unknown cursor: use the nextCursor of an earlier page", None);
     ArtifactId::parse(cursor).ok_or_else(unknown)
+}
+
+/// What stands around the picture in the message, with room to spare.
+const ENVELOPE: usize = 2_000;
+
+/// Some clients close the connection over a message that is longer than they take.
+fn too_large(artifact: &Artifact, limit: usize) -> ErrorData {
+    let message = format!(
+        "the picture is too large for this client: it has {}, and a client of this kind takes messages of {}. It lies in \
+         {}: open it there",
+        text::bytes(artifact.bytes),
+        text::bytes(limit as u64),
+        artifact.path.display()
+    );
+    let data = serde_json::json!({ "uri": artifact.id.uri(), "path": artifact.path, "bytes": artifact.bytes });
+    ErrorData::internal_error(message, Some(data))
 }
 
 const NEVER: &str = "no picture has this URI: resources/list names those that there are";

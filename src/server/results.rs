@@ -10,7 +10,7 @@ use serde_json::Map;
 
 use super::{
     Parts,
-    profile::{Profile, Structured},
+    profile::{Links, Profile, Structured},
 };
 use crate::{
     artifact::Artifact,
@@ -56,20 +56,30 @@ impl Shape {
     /// Revisions before 2025-06-18 have no `resource_link`, and their clients refuse a block that they do not know.
     fn links(&self, artifacts: &[Artifact]) -> Vec<Resource> {
         let known = self.version.as_ref().is_none_or(|version| *version >= ProtocolVersion::V_2025_06_18);
-        if known { artifacts.iter().map(resource).collect() } else { Vec::new() }
+        match self.profile.links {
+            Links::Followed if known => artifacts.iter().map(resource).collect(),
+            Links::Followed | Links::Withheld => Vec::new(),
+        }
     }
 }
 
 /// Text first, alone in its block: some clients drop every other one. Then what the person should know besides, the
-/// pictures, and links to their originals. What the client cannot take is given up, see [`fit`].
+/// pictures, and links to their originals for a client that uses them. What the client cannot take is given up, see [`fit`].
 pub(super) async fn answer(mut outcome: Outcome, shape: &Shape) -> CallToolResult {
     if let Some(notice) = &shape.notice {
         outcome.warn(notice.clone());
     }
+    // Text is all that some clients keep of pictures; an answer stays the answer, byte for byte.
+    let has_pictures = !(outcome.previews.is_empty() && outcome.artifacts.is_empty());
+    let (text, receipt) = match outcome.receipt {
+        Some(receipt) if has_pictures => (format!("{}\n{receipt}", outcome.text), None),
+        receipt => (outcome.text, receipt),
+    };
     let costs_pictures = shape.profile.structured == Structured::NeverBesidePictures && !outcome.previews.is_empty();
     let mut draft = Draft {
         links: shape.links(&outcome.artifacts),
-        text: outcome.text,
+        text,
+        receipt,
         conversation: outcome.conversation,
         notes: outcome.warnings,
         pictures: Vec::new(),
@@ -86,6 +96,7 @@ pub(super) fn failure(failed: impl Into<Failed>, shape: &Shape) -> CallToolResul
     let error = serde_json::to_value(report).unwrap_or_default();
     let mut draft = Draft {
         text,
+        receipt: None,
         conversation: None,
         notes: shape.notice.iter().cloned().collect(),
         pictures: Vec::new(),

@@ -1,5 +1,5 @@
 //! JSON Schemas as every client survives them: a plain root object, nothing by reference, no null unions, no `format`
-//! but `date-time`, items on every array. Ranges, enums and descriptions stay: models read them.
+//! but `date-time`, items on every array, no `additionalProperties`. Ranges, enums and descriptions stay: models read them.
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -60,7 +60,8 @@ fn plain<T: JsonSchema>(settings: SchemaSettings) -> Object {
 }
 
 fn simplify(schema: &mut Object) {
-    for keyword in ["$schema", "$defs", "title"] {
+    // google-genai fails on a boolean under `additionalProperties`; unknown arguments are refused all the same.
+    for keyword in ["$schema", "$defs", "title", "additionalProperties"] {
         schema.remove(keyword);
     }
     schema.retain(|keyword, value| match keyword.as_str() {
@@ -71,9 +72,6 @@ fn simplify(schema: &mut Object) {
     drop_null_type(schema);
     for keyword in ["anyOf", "oneOf", "allOf"] {
         flatten(schema, keyword);
-    }
-    if let Some(Value::Object(inner)) = schema.get_mut("additionalProperties") {
-        simplify(inner);
     }
     if schema.get("type").is_some_and(|kind| kind == "array") {
         simplify_any(schema.entry("items").or_insert(Value::Bool(true)));

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    Requester, Server,
+    Requester, Server, is_modern,
     results::{self, Shape},
 };
 use crate::{
@@ -29,9 +29,10 @@ const POLL_MS: u64 = 1_000;
 
 type Done = Result<Outcome, Failed>;
 
-/// Whether this client may be given a task.
+/// Whether this client may be given a task: earlier revisions know tasks of another form, and version 1 of the
+/// TypeScript SDK fails on these.
 pub(super) fn are_known_to(context: &RequestContext<RoleServer>) -> bool {
-    context.client_capabilities().is_some_and(|client| client.supports_tasks())
+    is_modern(context) && context.client_capabilities().is_some_and(|client| client.supports_tasks())
 }
 
 /// A job as a task.

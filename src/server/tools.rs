@@ -126,8 +126,8 @@ pub(super) async fn run(
     let patience = shape.profile.answer_within.limit();
     let job = (route.pace() == Pace::Slow).then(JobId::mint);
     let client = context.client_info().map_or_else(|| "unknown".to_owned(), |client| text::brief(&client.name, 60));
-    let call =
-        Call::new(caller, news, cancel).of(owner.clone()).by(client).showing(shape.profile.room).as_job(job.clone());
+    let call = Call::new(caller, news, cancel).of(owner.clone()).by(client).showing(shape.profile.room);
+    let call = call.answered_within(patience).as_job(job.clone());
     let since = call.started();
     // The outcome stays with it until it is taken: a client may give up while the last of the news is being told.
     let mut work = maybe_done(outcome(name, server.parts.tasks.spawn(route.run(arguments, call))).boxed());

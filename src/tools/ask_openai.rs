@@ -42,7 +42,7 @@ impl Tool for AskOpenai {
     const TITLE: &'static str = "Ask OpenAI";
     const DESCRIPTION: &'static str = "Ask an OpenAI model: a second opinion, a draft, a review, a hard question. It sees nothing \
          of this chat, only what you send; go on from an earlier answer with its `conversation`. Every call costs money.";
-    const EFFECT: Effect = Effect::Reads;
+    const EFFECT: Effect = Effect::Adds;
     const PACE: Pace = Pace::Slow;
     type Args = Args;
     type Output = Answered;

@@ -64,7 +64,7 @@ pub enum ToolError {
     #[error("the job was interrupted: the server ended while it ran, before anything was saved")]
     Interrupted,
     /// What an earlier call came to, as it was told then.
-    #[error("{}", .0.report.message)]
+    #[error("{}", .0.text)]
     Earlier(Box<Failed>),
     /// Ended by the call's own deadline before or between requests.
     #[error("timed out: not done within {}, the time in the queue included (timeouts.text or timeouts.image)", text::duration(*.0))]
@@ -158,7 +158,7 @@ impl ToolError {
         let unfit = self.unfit();
         Report {
             code: self.code(),
-            message: self.to_string(),
+            message: self.text(),
             retryable: self.is_retryable(),
             retry_after_seconds: self.retry_after().map(text::whole_seconds),
             request_id: meta.and_then(|meta| meta.request_id.clone()),

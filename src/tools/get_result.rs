@@ -42,9 +42,9 @@ pub struct GetResult {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
-    /// The handle.
+    /// The handle that the call was answered with.
     pub job: String,
-    /// Answer after so long even if it still runs [default: 45].
+    /// Answer after so long even if it still runs [default: 45]; sooner for a client that waits less.
     #[schemars(range(min = 0, max = MOST_WAIT))]
     pub wait_seconds: Option<u64>,
     /// Stop the job.
@@ -67,7 +67,8 @@ impl Tool for GetResult {
 
     async fn run(&self, args: Args, call: &Call) -> Result<Collected, ToolError> {
         let seconds = arguments::within("wait_seconds", args.wait_seconds.unwrap_or(MOST_WAIT), 0, MOST_WAIT)?;
-        let wait = Duration::from_secs(seconds);
+        // Beyond its patience a client hears nothing any more.
+        let wait = call.patience.map_or(Duration::MAX, |patience| patience).min(Duration::from_secs(seconds));
         let Some(id) = JobId::parse(&args.job) else { return Err(self.no_such(&args.job, &call.owner).await) };
         if args.cancel == Some(true) {
             // What it has come to is told below, also when it had ended already.
@@ -149,6 +150,7 @@ fn partial(saved: Vec<Artifact>, previews: Vec<Encoded>) -> Outcome {
     let mut outcome = Outcome {
         text: Image::lines(&images),
         warnings: Vec::new(),
+        receipt: None,
         conversation: None,
         previews,
         artifacts: saved,
@@ -169,6 +171,10 @@ impl Output for Collected {
 
     fn warnings(&mut self) -> &mut Vec<String> {
         &mut self.0.warnings
+    }
+
+    fn receipt(&self) -> Option<String> {
+        self.0.receipt.clone()
     }
 
     fn conversation(&self) -> Option<&str> {

@@ -26,7 +26,7 @@ pub struct ListModels {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
-    /// Left out: all.
+    /// Models of this kind; left out: all.
     #[schemars(extend("enum" = KINDS))]
     pub kind: Option<String>,
 }

@@ -16,6 +16,9 @@ pub struct Outcome {
     pub text: String,
     /// What the person should know besides; also in `structured`.
     pub warnings: Vec<String>,
+    /// What it came to, in one line; also in `structured`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<String>,
     /// The handle of the turn that it became; also in `structured`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub conversation: Option<String>,
@@ -65,7 +68,7 @@ impl Outcome {
         // A struct of texts and a number always has a form in JSON.
         let structured = fields(running).unwrap_or_default();
         let (warnings, previews, artifacts) = (Vec::new(), Vec::new(), Vec::new());
-        Self { text, warnings, conversation: None, previews, artifacts, structured }
+        Self { text, warnings, receipt: None, conversation: None, previews, artifacts, structured }
     }
 
     /// # Errors
@@ -73,8 +76,8 @@ impl Outcome {
     pub fn of(mut output: impl Output) -> Result<Self, serde_json::Error> {
         let (text, warnings) = (output.text(), output.warnings().clone());
         let (previews, artifacts) = (output.previews().to_vec(), output.artifacts().to_vec());
-        let conversation = output.conversation().map(str::to_owned);
-        Ok(Self { text, warnings, conversation, previews, artifacts, structured: fields(output)? })
+        let (receipt, conversation) = (output.receipt(), output.conversation().map(str::to_owned));
+        Ok(Self { text, warnings, receipt, conversation, previews, artifacts, structured: fields(output)? })
     }
 
     /// Adds something that the person should know besides, wherever warnings are told.

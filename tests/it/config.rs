@@ -48,7 +48,7 @@ fn the_defaults_are_those_of_the_contract() {
     assert_eq!((config.queue.running, config.queue.waiting), (16, 256));
     assert_eq!((config.clients.preview.mode, config.clients.preview.max_bytes), (Mode::Auto, None));
     assert_eq!((config.clients.preview.max_side, config.http.max_body_bytes), (None, 16 << 20));
-    assert_eq!((config.http.bind.to_string().as_str(), config.drain), ("127.0.0.1:8787", Duration::from_secs(5)));
+    assert_eq!((config.http.bind.to_string().as_str(), config.drain), ("127.0.0.1:8787", Duration::from_secs(3)));
     assert_eq!((config.catalogue.retired, config.provenance.len()), (Retired::Replace, 0));
     assert!(config.images.dir.ends_with("mcp-openai"), "{:?}", config.images.dir);
 }

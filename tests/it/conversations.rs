@@ -94,7 +94,9 @@ async fn an_answer_carries_a_handle_for_programs_and_for_models() {
     assert!(Handle::parse(&handle).is_some(), "{handle}");
     // The answer stands alone; the handle follows where a model sees it that is shown no structured content.
     assert_eq!(result["content"][0]["text"], "Because.");
-    assert_eq!(result["content"][1]["text"], format!("To go on from here: `conversation` {handle}"));
+    let receipt = result["content"][1]["text"].as_str().unwrap();
+    assert!(receipt.starts_with("a-model · $0.0070 · "), "{receipt}");
+    assert_eq!(result["content"][2]["text"], format!("To go on from here: `conversation` {handle}"));
 }
 
 #[tokio::test]
@@ -156,7 +158,7 @@ async fn i09_unknown_foreign_and_malformed_handles_are_one_answer_and_cost_nothi
     let no_such_turn = format!("conv_{}.2", own.root());
     let guessed = format!("conv_{}.1", mcp_openai::handle::random());
     let mut session = session(&server, state.path()).await;
-    for given in [foreign, no_such_turn, guessed, "conv_../../etc.1".into(), String::new(), "x".repeat(1 << 20)] {
+    for given in [foreign, no_such_turn, guessed, "conv_../../etc.1".into(), "x".repeat(1 << 20)] {
         for (tool, query) in [("ask-openai", "query"), ("create-image", "prompt")] {
             let result = session.call(tool, json!({ query: "go on", "conversation": given })).await;
             assert_eq!(code(&result), "not_found");

@@ -193,9 +193,9 @@ async fn i06_a_prompt_loses_what_a_terminal_would_obey_where_it_is_shown() {
     let server = painting(generated(&picture(64))).await;
     let mut session = Session::start(upstream(&server.uri())).await;
     let prompt = "\u{1b}]0;fox\u{7} \u{202e}\u{e0041}";
-    let result = session.call("create-image", json!({ "prompt": prompt })).await;
-    let link = result["content"].as_array().unwrap().iter().find(|block| block["type"] == "resource_link").unwrap();
-    assert_eq!(link["title"], "]0;fox ");
+    session.call("create-image", json!({ "prompt": prompt })).await;
+    let listed = session.request("resources/list", json!({})).await;
+    assert_eq!(listed["resources"][0]["title"], "]0;fox ");
 }
 
 #[tokio::test]

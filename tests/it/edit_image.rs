@@ -263,7 +263,7 @@ async fn i08_nonsense_is_refused_with_what_is_allowed() {
         json!({ "prompt": "p" }),
         json!({ "images": [image] }),
         json!({ "prompt": "p", "images": [] }),
-        json!({ "prompt": "p", "images": image }),
+        json!({ "prompt": "p", "images": 5 }),
         json!({ "prompt": "p", "images": [5] }),
         json!({ "prompt": "p", "images": vec![&image; 17] }),
         json!({ "prompt": "p", "images": [image, ""] }),

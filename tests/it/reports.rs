@@ -12,6 +12,7 @@ mod arguments;
 mod errors;
 mod http;
 mod pictures;
+mod results;
 mod text;
 
 /// By which API a question goes.

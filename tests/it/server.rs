@@ -155,7 +155,7 @@ async fn pictures_come_as_text_preview_and_link() {
     };
     let server = Server::build(parts).with(Arc::new(Album(vec![page])));
 
-    let mut peer = Peer::initialized(server.clone(), REVISION).await;
+    let mut peer = Peer::introduced(server.clone(), REVISION, "Visual Studio Code").await;
     let result = call(&mut peer, "album", json!({"page": 0})).await;
     let uri = kept.id.uri();
     assert_eq!(
@@ -168,7 +168,10 @@ async fn pictures_come_as_text_preview_and_link() {
     );
     assert_eq!(result["structuredContent"], json!({"status": "complete", "images": [], "warnings": []}));
 
-    let mut old = Peer::initialized(server, "2025-03-26").await;
+    let mut old = Peer::introduced(server.clone(), "2025-03-26", "Visual Studio Code").await;
     let result = call(&mut old, "album", json!({"page": 0})).await;
     assert_eq!(result["content"].as_array().unwrap().len(), 2, "no link before 2025-06-18: {result}");
+    let mut other = Peer::initialized(server, REVISION).await;
+    let result = call(&mut other, "album", json!({"page": 0})).await;
+    assert_eq!(result["content"].as_array().unwrap().len(), 2, "no link for a client not known to use it: {result}");
 }

@@ -137,7 +137,7 @@ impl Session {
     }
 }
 
-/// A result without what is random in it: the handle of its conversation.
+/// A result without what is random in it: the handle of its conversation, and how long it took.
 pub fn steady(result: &Value) -> Value {
     const START: &str = "conv_";
     const RANDOM: usize = 26;
@@ -145,7 +145,15 @@ pub fn steady(result: &Value) -> Value {
     let mut parts = text.split(START);
     let start = parts.next().unwrap().to_owned();
     let rest = parts.flat_map(|part| [START, "ID", part.get(RANDOM..).unwrap_or_default()]);
-    serde_json::from_str(&rest.fold(start, |text, part| text + part)).unwrap()
+    let mut steady: Value = serde_json::from_str(&rest.fold(start, |text, part| text + part)).unwrap();
+    for block in steady["content"].as_array_mut().into_iter().flatten() {
+        if let Some((rest, time)) = block["text"].as_str().and_then(|text| text.rsplit_once(" · "))
+            && time.ends_with(" s")
+        {
+            block["text"] = format!("{rest} · [s]").into();
+        }
+    }
+    steady
 }
 
 /// The same schema, but every object in it has only the fields that it names.

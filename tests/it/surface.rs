@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::{peer::modern, session::Session};
 
 /// Names, descriptions and input schemas of all tools together, in bytes: they stand in every conversation.
-const MOST_FOR_THE_MODEL: usize = 5_000;
+const MOST_FOR_THE_MODEL: usize = 7_000;
 const LONGEST_DESCRIPTION: usize = 1_500;
 
 async fn listed() -> Vec<Value> {
@@ -41,8 +41,11 @@ async fn capabilities() {
     let opening = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client });
     let initialized = session.request("initialize", opening).await;
     let discovered = session.request("server/discover", modern(json!({}))).await;
-    assert_eq!(initialized["capabilities"], discovered["capabilities"]);
-    insta::assert_json_snapshot!("capabilities", initialized["capabilities"]);
+    insta::assert_json_snapshot!("capabilities", discovered["capabilities"]);
+    // Tasks have this form on the modern revision alone: version 1 of the TypeScript SDK fails on them.
+    let mut legacy = discovered["capabilities"].clone();
+    legacy["extensions"].as_object_mut().unwrap().remove("io.modelcontextprotocol/tasks");
+    assert_eq!(initialized["capabilities"], legacy);
     insta::assert_json_snapshot!("revisions", discovered["supportedVersions"]);
 }
 
@@ -91,6 +94,7 @@ fn a_schema_that_breaks_some_client_is_found() {
         "d": { "type": "array" },
         "e": { "type": "array", "items": { "anyOf": [{ "type": "string" }, { "type": "null" }] } },
         "f": { "type": "string", "format": "date-time" },
+        "g": { "type": "object", "additionalProperties": false },
         "ref": { "type": "string", "description": "a property may be named like a keyword" },
         "format": { "type": "string" },
     } });
@@ -103,6 +107,7 @@ fn a_schema_that_breaks_some_client_is_found() {
             "x.properties.c: format uint32",
             "x.properties.d: an array without items",
             "x.properties.e.items.anyOf.1: type null",
+            "x.properties.g: additionalProperties",
         ]
     );
     assert_eq!(faults_of_root(&json!(true)), ["no object with properties"]);
@@ -118,17 +123,10 @@ async fn every_tool_is_described_and_short() {
         assert!(text(&tool["title"]) > 0, "{tool}");
         assert!(tool["annotations"]["readOnlyHint"].is_boolean(), "{tool}");
         for (argument, schema) in tool["inputSchema"]["properties"].as_object().unwrap() {
-            // edit-image says of itself that the rest is as in create-image.
+            assert!(text(&schema["description"]) > 0, "{}: `{argument}` has no description", name(tool));
             let shared = &creating["inputSchema"]["properties"][argument];
-            let is_explained =
-                text(&schema["description"]) > 0 || name(tool) == "edit-image" && text(&shared["description"]) > 0;
-            assert!(is_explained, "{}: `{argument}` has no description", name(tool));
             if name(tool) == "edit-image" && argument != "prompt" && shared.is_object() {
-                assert_eq!(
-                    without_description(schema),
-                    without_description(shared),
-                    "`{argument}` takes the same in both"
-                );
+                assert_eq!(schema, shared, "`{argument}` is the same in both");
             }
         }
     }
@@ -138,12 +136,6 @@ async fn every_tool_is_described_and_short() {
         .map(|[name, description, schema]| name + description + schema)
         .sum();
     assert!(shown <= MOST_FOR_THE_MODEL, "{shown} bytes of {MOST_FOR_THE_MODEL} that may stand in every conversation");
-}
-
-fn without_description(schema: &Value) -> Value {
-    let mut schema = schema.clone();
-    schema.as_object_mut().unwrap().remove("description");
-    schema
 }
 
 /// Unions at the root make some clients drop the tool.
@@ -157,6 +149,9 @@ fn faults_of_root(schema: &Value) -> Vec<String> {
 /// What of this schema and all within it some client does not understand.
 fn faults_of(schema: &Value, at: &str) -> Vec<String> {
     let mut faults = Vec::new();
+    if schema.get("additionalProperties").is_some() {
+        faults.push(format!("{at}: additionalProperties"));
+    }
     if schema.get("$ref").or(schema.get("$defs")).is_some() {
         faults.push(format!("{at}: $ref"));
     }
@@ -181,7 +176,7 @@ fn faults_of(schema: &Value, at: &str) -> Vec<String> {
 
 /// The schemas within a schema, with their places.
 fn subschemas<'a>(schema: &'a Value, at: &str) -> Vec<(String, &'a Value)> {
-    let single = ["items", "additionalProperties"].into_iter().filter_map(|keyword| {
+    let single = ["items"].into_iter().filter_map(|keyword| {
         let within = schema.get(keyword).filter(|within| within.is_object())?;
         Some((format!("{at}.{keyword}"), within))
     });

@@ -31,9 +31,12 @@ pub(super) fn as_declared(mut arguments: JsonObject, schema: &JsonObject) -> Jso
     let required: Vec<_> =
         schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).collect();
 
-    arguments.retain(|name, value| match declared.contains_key(name) {
-        true => required.contains(&name.as_str()) || !is_blank(value),
-        false => !INJECTED.contains(&name.as_str()),
+    arguments.retain(|name, value| {
+        if declared.contains_key(name) {
+            required.contains(&name.as_str()) || !is_blank(value)
+        } else {
+            !INJECTED.contains(&name.as_str())
+        }
     });
     for (name, value) in &mut arguments {
         if let Some(schema) = declared.get(name) {

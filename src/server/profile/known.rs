@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Apps, Patience, Pictures, Structured, answers_to};
+use super::{Apps, Links, Patience, Pictures, Structured, answers_to};
 use crate::preview::Room;
 
 /// What is known of a client.
@@ -25,7 +25,10 @@ pub struct Known {
     pub answer_within: Patience,
     pub pictures: Pictures,
     pub structured: Structured,
+    pub links: Links,
     pub apps: Apps,
+    /// The longest serialized answer to `resources/read` that it takes, in bytes.
+    pub max_read_bytes: usize,
     /// Where the values come from that are not the careful ones, and what is behind those that are.
     pub sources: &'static [&'static str],
 }
@@ -52,8 +55,13 @@ pub const UNKNOWN: Known = Known {
     answer_within: Patience::For(Duration::from_secs(45)),
     pictures: Pictures::Shown,
     structured: Structured::BesidePictures,
+    links: Links::Withheld,
     apps: Apps::Offered,
+    // The TypeScript SDK's limit, in which it counts the line feed.
+    max_read_bytes: 10_000_000,
     sources: &[
+        "langchain-mcp-adapters makes an `image_url` of a link to a picture, which the next request to a model fails on",
+        "the TypeScript SDK closes a stdio connection over a message of more than 10 MB",
         "60 s is what the TypeScript SDK waits where its host says nothing (modelcontextprotocol/typescript-sdk#2250)",
         "1 MiB is the least that any known client takes",
     ],
@@ -102,9 +110,11 @@ pub const KNOWN: &[Known] = &[
         key: "vscode",
         product: "VS Code",
         names: &["Visual Studio Code"],
+        links: Links::Followed,
         longest_side: 1_999,
         sources: &[
             "one picture of more than 2000 px a side ends a chat with many pictures (microsoft/vscode#297841, #308148)",
+            "offers what a link names for adding to the chat (its guide for MCP developers, since 1.103)",
             "its time limit and its size limit are not known",
         ],
         ..UNKNOWN
@@ -157,6 +167,7 @@ pub const KNOWN: &[Known] = &[
         names: &["inspector-client", "mcp-inspector"],
         max_result_bytes: 8 * MIB,
         room: Room { bytes: 4_000_000, side: 2_048 },
+        links: Links::Followed,
         sources: &[
             "built on the TypeScript SDK: 60 s for a call, 10 MB for a message over stdio",
             "a web page: it shows what browsers show, and no model pays for the bytes",

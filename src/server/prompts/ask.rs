@@ -17,8 +17,8 @@ pub(super) fn second_opinion(given: &Given, _: &Catalogue) -> String {
          First settle your own answer. Then call ask-openai once{model}: it costs money. {QUERY} Leave your own answer out, \
          so that the other is independent.\n\n\
          Then tell me both, short, and where they differ: which is right, by what evidence, and what remains open. Where \
-         the other is right, say so and correct yourself. Name the model that answered, what it cost, any warning, and the \
-         `conversation` of its result: a follow-up goes on from there, with that as `conversation`."
+         the other is right, say so and correct yourself. Name the model that answered and what it cost, both in the line \
+         under its answer, any note, and the `conversation` to go on from: a follow-up takes that as `conversation`."
     )
 }
 
@@ -36,9 +36,9 @@ pub(super) fn compare_models(given: &Given, catalogue: &Catalogue) -> String {
         "Compare OpenAI's models on this question: {question}\n\n\
          Call ask-openai once for {which}. Give each as `model`, and the same `query`, word for word; each call costs \
          money, so make no more of them. {QUERY}\n\n\
-         Then give me a table with a row for each: the model that answered (`model`; another than asked for where there \
-         is a `requested_model`), what is right and what is wrong or missing in its answer, its time (`elapsed_ms`) and \
-         its cost (`cost_usd`; unknown where there is none). Judge the answers by what they say, not by who says it; \
+         Then give me a table with a row for each: the model that answered, what is right and what is wrong or missing \
+         in its answer, its cost and its time. Model, cost and time stand in the line under each answer; a note says \
+         where another model answered than was asked. Judge the answers by what they say, not by who says it; \
          where you cannot tell who is right, say that. One answer each proves little: end with what this shows and what \
          it does not, and with the `conversation` of each, for follow-ups."
     )

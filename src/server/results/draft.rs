@@ -11,6 +11,8 @@ use crate::{media::Encoded, text};
 /// The parts of a result, in the order in which the client gets them.
 pub(super) struct Draft {
     pub text: String,
+    /// What it came to, where the text is an answer and must stay it.
+    pub receipt: Option<String>,
     /// The handle of the turn that it became: many clients show a model no structured content.
     pub conversation: Option<String>,
     /// What the person should know besides.
@@ -58,7 +60,7 @@ impl Draft {
 
     /// In serialized bytes, never too few.
     pub(super) fn size(&self) -> usize {
-        let blocks = 2 + usize::from(self.conversation.is_some());
+        let blocks = 2 + usize::from(self.receipt.is_some()) + usize::from(self.conversation.is_some());
         let asides = serialized(&self.all_asides());
         let texts = [serialized(&self.text), asides, serialized(&self.structured)];
         let links = self.links.iter().map(|link| serialized(link) + BLOCK);
@@ -77,10 +79,10 @@ impl Draft {
         result
     }
 
-    /// What stands after the text, a block each: how to go on from here, and the notes.
+    /// What stands after the text, a block each: what it came to, how to go on from here, and the notes.
     fn all_asides(&self) -> Vec<String> {
         let handle = self.conversation.as_ref().map(|handle| format!("To go on from here: `conversation` {handle}"));
-        handle.into_iter().chain(self.all_notes()).collect()
+        self.receipt.iter().cloned().chain(handle).chain(self.all_notes()).collect()
     }
 
     /// All of them in one block, one a line.

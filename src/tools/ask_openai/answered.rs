@@ -12,7 +12,7 @@ use crate::{
     catalogue::Resolved,
     money::Usd,
     openai::{self, Answer, Finish, Reply},
-    tools::{Output, ToolError, Unfit, UsageReport, arguments, milliseconds},
+    tools::{Output, Receipt, ToolError, Unfit, UsageReport, arguments, milliseconds},
 };
 
 /// What an answer is held against.
@@ -196,6 +196,11 @@ impl Output for Answered {
 
     fn warnings(&mut self) -> &mut Vec<String> {
         &mut self.warnings
+    }
+
+    fn receipt(&self) -> Option<String> {
+        let Self { model, cost_usd: cost, elapsed_ms, .. } = self;
+        Some(Receipt { model, quality: None, cost: *cost, elapsed_ms: *elapsed_ms }.to_string())
     }
 
     fn conversation(&self) -> Option<&str> {

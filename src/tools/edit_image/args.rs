@@ -12,7 +12,7 @@ use crate::tools::{
 /// The Images API's limit. <https://platform.openai.com/docs/api-reference/images/createEdit>
 const MOST_IMAGES: usize = 16;
 
-/// What create-image explains is not explained again: every word of it would stand in every conversation.
+/// What create-image takes too is described in the same words.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
@@ -24,22 +24,33 @@ pub struct Args {
     /// A PNG as large as the first picture, see-through where that may change.
     #[schemars(with = "Option<String>")]
     pub mask: Option<Named>,
+    /// Model id, or best; left out: the default.
     pub model: Option<String>,
+    /// `auto` or `WxH`, such as 1536x1024.
     pub size: Option<String>,
+    /// Better is slower and dearer.
     #[schemars(extend("enum" = QUALITIES))]
     pub quality: Option<String>,
+    /// How many; each is paid for.
     #[schemars(range(min = 1, max = 10))]
     pub n: Option<u32>,
+    /// `transparent` needs png or webp.
     #[schemars(extend("enum" = BACKGROUNDS))]
     pub background: Option<String>,
+    /// Left out: png.
     #[schemars(extend("enum" = FORMATS))]
     pub output_format: Option<String>,
+    /// Percent, for jpeg and webp.
     #[schemars(range(min = 0, max = 100))]
     pub output_compression: Option<u8>,
+    /// How strict the filter is.
     #[schemars(extend("enum" = MODERATIONS))]
     pub moderation: Option<String>,
+    /// A look, such as vivid or natural.
     pub style: Option<String>,
+    /// A file name, without extension.
     pub name: Option<String>,
+    /// Handle of an earlier answer: its next one sees these.
     pub conversation: Option<String>,
 }
 

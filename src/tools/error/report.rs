@@ -12,7 +12,7 @@ use crate::{code::Code, money::Usd};
 pub struct Report {
     /// What kind of failure it is.
     pub code: Code,
-    /// What happened, for the person; no secrets.
+    /// What happened and what to do about it, for the person; no secrets.
     pub message: String,
     /// Whether the same call may succeed later without a change, and without paying twice.
     pub retryable: bool,

@@ -13,7 +13,7 @@ use crate::{
     money::{Usage, Usd},
     openai::{Billing, Meta},
     text::bytes,
-    tools::{Output, Report, Shows, ToolError, UsageReport, milliseconds},
+    tools::{Output, Receipt, Report, Shows, ToolError, UsageReport, milliseconds},
 };
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -192,7 +192,8 @@ impl Image {
 
     fn line(&self) -> String {
         let place = self.path.as_ref().map_or("not kept".into(), |path| path.display().to_string());
-        format!("{place} ({}x{}, {})", self.width, self.height, bytes(self.bytes))
+        let uri = self.uri.as_ref().map(|uri| format!(" {uri}")).unwrap_or_default();
+        format!("{place} ({}x{}, {}){uri}", self.width, self.height, bytes(self.bytes))
     }
 }
 
@@ -205,6 +206,12 @@ impl Output for Created {
 
     fn warnings(&mut self) -> &mut Vec<String> {
         &mut self.warnings
+    }
+
+    fn receipt(&self) -> Option<String> {
+        let quality = Some(self.quality.as_str());
+        let Self { model, cost_usd: cost, elapsed_ms, .. } = self;
+        Some(Receipt { model, quality, cost: *cost, elapsed_ms: *elapsed_ms }.to_string())
     }
 
     fn conversation(&self) -> Option<&str> {

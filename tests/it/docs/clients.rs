@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use mcp_openai::{
-    server::profile::{Apps, KNOWN, Known, Patience, Pictures, Structured, UNKNOWN},
+    server::profile::{Apps, KNOWN, Known, Links, Patience, Pictures, Structured, UNKNOWN},
     text::{bytes, duration},
 };
 
@@ -21,8 +21,8 @@ An answer that would be longer than its client takes gives up, in this order: pi
 one sheet with all of them, that sheet, long texts in the structured content, its other long parts, the end of the text.
 The text with the paths stands first and alone in its block, and the files are whole whatever happens.
 
-| client | key | calls itself | result | previews | a side | pictures | answered within | data beside pictures | viewer |
-|---|---|---|---|---|---|---|---|---|---|
+| client | key | calls itself | result | previews | a side | pictures | answered within | data beside pictures | links | viewer |
+|---|---|---|---|---|---|---|---|---|---|---|
 ";
 
 /// The whole page.
@@ -34,7 +34,10 @@ pub fn markdown() -> String {
         "\n*result*: the longest message, base64 and all texts included. *previews*: all of one result together, before \
          base64. *pictures*: whether it shows them at all. *answered within*: after it a running call is handed out as a \
          job. *data beside pictures*: whether `structuredContent` and `outputSchema` stand there; where not, they are left \
-         away from what shows pictures.\n\
+         away from what shows pictures. *links*: whether pictures are pointed at by `resource_link` besides; the text names \
+         their URIs in every client.\n\
+         \nA picture whose original is longer than the client takes as one message (10 MB where nothing else is known) is not \
+         read through `resources/read`: the error names its path. Over HTTP what is read comes as JSON, never as an event.\n\
          \n## Sources\n",
     );
     for known in all() {
@@ -67,11 +70,15 @@ fn row(known: &Known) -> String {
         Structured::BesidePictures => "yes",
         Structured::NeverBesidePictures => "no",
     };
+    let links = match known.links {
+        Links::Followed => "yes",
+        Links::Withheld => "no",
+    };
     let viewer = match known.apps {
         Apps::Offered => "offered",
         Apps::Withheld => "no",
     };
     format!(
-        "| {product} | `{key}` | {names} | {result} | {previews} | {side} | {shown} | {within} | {structured} | {viewer} |\n"
+        "| {product} | `{key}` | {names} | {result} | {previews} | {side} | {shown} | {within} | {structured} | {links} | {viewer} |\n"
     )
 }

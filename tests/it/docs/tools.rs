@@ -13,8 +13,10 @@ const HEAD: &str = "\
 # Tools
 
 A result comes in several forms, so that every client can show it: a text that stands alone; for pictures, previews to
-look at and links to the originals (`image://ID`, which `resources/read` gives whole); and the fields below as
-`structuredContent`, which never holds the pictures themselves. A field that is not known is left away.
+look at; and the fields below as `structuredContent`, which never holds the pictures themselves. A field that is not known
+is left away. The text names each picture by its path and its URI (`image://ID`, which `resources/read` gives whole);
+clients known to use links get those too. One line under an answer or a set of pictures says model, quality, cost and
+time.
 
 A failed call has `isError` and only the field `error`: see [errors.md](errors.md).
 
@@ -24,14 +26,16 @@ whole. A cancelled call ends its request within 200 ms; what is paid for is kept
 
 A call that takes longer than its client waits (`answer_within`) is answered with `status` running and a `job`, and goes
 on by itself. get-result waits for it and gives what the call would have given, as often as asked, also after a restart
-of the server; a client that declares MCP's tasks extension gets a task instead. A job is its caller's alone, and its
+of the server; a client of 2026-07-28 that declares MCP's tasks extension gets a task instead. A job is its caller's alone, and its
 result is kept for `jobs.keep_for`. A client that times out, or that cancels because it timed out, loses nothing; one
 that cancels for another reason ends the call. A job whose server ended while it ran gives the pictures that were saved,
 or the error `interrupted`; an answer that OpenAI writes in its background (`openai.background`) goes on without the
 server, and the next one that is asked for the job delivers it.
 
-Arguments are checked before anything is sent, and what is refused is told with the allowed values. What makes sense but
-does not suit the model is left out with a warning.
+Arguments are checked before anything is sent. What is clear is taken however it was sent: `\"\"` for what is left out, a
+list or an object as JSON text, a single path for a list, `100.0` for 100; and what hosts add of their own
+(`wait_for_previous`, and n8n's fields) is dropped. What is refused is told with the
+allowed values. What makes sense but does not suit the model is left out with a warning.
 
 Attachments are known by their bytes, never by their names: pictures (PNG, JPEG, WebP, 20 MB each), PDFs (32 MB) and text
 in UTF-8 or UTF-16 (2 MB), 20 of them and 36 MB at most. Text goes in as text under its file's name. With a `schema` (a

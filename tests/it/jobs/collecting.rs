@@ -252,14 +252,19 @@ async fn a_job_is_seen_by_its_owner_alone() {
     assert_eq!(place.studio.cancelled.load(Ordering::SeqCst), 0);
 }
 
-/// However soon calls are handed out.
+/// A wait that outlives its client's patience would be answered to nobody.
 #[tokio::test(start_paused = true)]
-async fn a_wait_is_as_long_as_asked_for() {
+async fn a_wait_is_no_longer_than_asked_for_and_than_the_client_waits() {
     let dir = tempfile::tempdir().unwrap();
     let place = Place::of(dir.path(), Studio::default(), Patience::For(Duration::from_secs(2)));
     let mut peer = place.peer().await;
     let job = hand_out(&mut peer, json!({"seconds": 20})).await;
-    let soon = call(&mut peer, "get-result", json!({"job": job, "wait_seconds": 5})).await;
-    assert_eq!(soon["structuredContent"]["status"], "running", "{soon}");
+    for (asked, waited) in [(json!(1), 1), (json!(5), 2), (json!(null), 2)] {
+        let start = Instant::now();
+        let soon = call(&mut peer, "get-result", json!({"job": job, "wait_seconds": asked})).await;
+        assert_eq!(soon["structuredContent"]["status"], "running", "{soon}");
+        assert_eq!(start.elapsed().as_secs(), waited, "asked for {asked}");
+    }
+    sleep(Duration::from_secs(20)).await;
     assert_eq!(collect(&mut peer, &job).await["structuredContent"]["status"], "complete");
 }

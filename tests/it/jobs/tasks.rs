@@ -81,9 +81,9 @@ async fn clients_that_do_not_know_tasks_get_a_job_and_may_not_ask() {
     assert_eq!(refused["error"]["code"], -32021, "{refused}");
 }
 
-/// A legacy client declares it once, in `initialize`.
+/// Tasks of this form came with 2026-07-28: version 1 of the TypeScript SDK fails on them.
 #[tokio::test(start_paused = true)]
-async fn a_session_that_declared_tasks_gets_them() {
+async fn a_legacy_session_that_declares_tasks_gets_a_job() {
     let (place, _dir) = place();
     let mut peer = Peer::connect(place.server.clone());
     let opening = json!({
@@ -91,9 +91,9 @@ async fn a_session_that_declared_tasks_gets_them() {
         "clientInfo": {"name": "test", "version": "1"},
     });
     let opened = peer.ask("initialize", opening).await;
-    assert!(opened["result"]["capabilities"]["extensions"]["io.modelcontextprotocol/tasks"].is_object());
+    assert!(opened["result"]["capabilities"]["extensions"]["io.modelcontextprotocol/tasks"].is_null());
     let created = peer.ask("tools/call", studio(60)).await["result"].take();
-    assert_eq!((&created["resultType"], &created["status"]), (&json!("task"), &json!("working")), "{created}");
+    assert_eq!(created["structuredContent"]["status"], "running", "{created}");
 }
 
 #[tokio::test(start_paused = true)]
