@@ -24,9 +24,11 @@ use tower::ServiceExt;
 
 use crate::server::Server;
 
+mod accept;
 mod endpoint;
 mod flight;
 mod gate;
+mod legacy;
 mod reply;
 
 use endpoint::Endpoint;

@@ -4,13 +4,15 @@ use std::{io, time::Duration};
 
 use rmcp::{
     RoleServer, ServerHandler,
-    model::{ClientNotification, ClientRequest, ErrorData, ProtocolVersion, ServerConfig, ServerResult},
+    model::{
+        ClientNotification, ClientRequest, ErrorData, InitializeRequest, ProtocolVersion, ServerConfig, ServerResult,
+    },
     service::{NotificationContext, RequestContext, Service, serve_directly_with_ct},
 };
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::sync::CancellationToken;
 
-use crate::server::Server;
+use crate::{server::Server, transport::opening};
 
 mod connection;
 mod descriptors;
@@ -71,6 +73,12 @@ impl Service<RoleServer> for Opening {
         request: ClientRequest,
         context: RequestContext<RoleServer>,
     ) -> Result<ServerResult, ErrorData> {
+        let request = match request {
+            ClientRequest::CustomRequest(custom) if custom.method == "initialize" => {
+                ClientRequest::InitializeRequest(InitializeRequest::new(opening::completed(custom.params)?))
+            }
+            request => request,
+        };
         let opens = matches!(
             request,
             ClientRequest::InitializeRequest(_) | ClientRequest::DiscoverRequest(_) | ClientRequest::PingRequest(_)

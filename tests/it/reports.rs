@@ -12,6 +12,7 @@ mod arguments;
 mod errors;
 mod http;
 mod pictures;
+mod serving;
 mod results;
 mod text;
 

@@ -15,20 +15,23 @@ use rmcp::{
     },
 };
 use serde::Deserialize;
-use serde_json::error::Category;
+use serde_json::{Value, error::Category, json};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Config,
+    accept::{self, Takes},
     flight::{Flight, Flights, InFlight},
     gate,
+    legacy::Priming,
     reply::{self, Refusal},
 };
 use crate::{
     handle::Owner,
     queue::Caller,
     server::{Requester, Server},
+    transport::opening,
 };
 
 const SESSION: &str = "mcp-session-id";
@@ -48,6 +51,15 @@ pub(super) struct Endpoint {
 #[derive(Deserialize)]
 struct Envelope {
     id: Option<RequestId>,
+    method: Option<String>,
+}
+
+/// A request's body that passed, and what is done about it here.
+struct Message {
+    id: Option<RequestId>,
+    body: Bytes,
+    priming: Priming,
+    form: Takes,
 }
 
 impl Endpoint {
@@ -81,18 +93,29 @@ impl Endpoint {
         }
         gate::check(request.headers(), &self.config.allowed_hosts, &self.config.allowed_origins)?;
         if request.method() != Method::POST {
-            // GET streams and DELETE: no call hangs on them.
-            return Ok(reply::of_rmcp(self.mcp.handle(request).await));
+            return self.stream(request).await;
         }
         if !reply::has_type(request.headers(), "application/json") {
             let reason = "send the message as application/json";
             return Err(Refusal::invalid(StatusCode::UNSUPPORTED_MEDIA_TYPE, None, reason));
         }
-        let (parts, body) = request.into_parts();
+        let form = accept::form(request.headers())?;
+        let (mut parts, body) = request.into_parts();
+        parts.headers.insert(header::ACCEPT, accept::BOTH);
         let body = self.read(&parts.headers, body).await?;
-        let id = id_of(&body)?;
-        let flight = self.start(&parts.headers, id.clone())?;
-        Ok(self.call(parts, body, id, flight).await)
+        let message = Message::read(&parts.headers, body, form)?;
+        let flight = self.start(&parts.headers, message.id.clone())?;
+        Ok(self.call(parts, message, flight).await)
+    }
+
+    /// GET streams and DELETE: no call hangs on them.
+    async fn stream(&self, mut request: Request) -> Result<Response, Refusal> {
+        let priming = Priming::of(None, request.headers());
+        if request.method() == Method::GET && accept::form(request.headers())? == Takes::Events {
+            request.headers_mut().insert(header::ACCEPT, accept::BOTH);
+        }
+        let answer = reply::of_rmcp(self.mcp.handle(request).await);
+        Ok(priming.held_to(reply::explained(answer, None).await))
     }
 
     async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
@@ -121,15 +144,52 @@ impl Endpoint {
     }
 
     /// Hands a checked request to rmcp.
-    async fn call(&self, mut parts: request::Parts, body: Bytes, id: Option<RequestId>, flight: Flight) -> Response {
+    async fn call(&self, mut parts: request::Parts, message: Message, flight: Flight) -> Response {
+        let Message { id, body, priming, form } = message;
         let address = address_of(&parts);
         let owner = Owner(format!("http:{address}"));
-        let caller = Caller(session_of(&parts.headers).unwrap_or(address));
-        parts.extensions.insert(Requester { caller, owner, gone: flight.gone() });
+        let session = session_of(&parts.headers);
+        // In a session a connection that breaks says nothing: its client can resume the stream, and collect the result.
+        let gone = if session.is_some() { CancellationToken::new() } else { flight.gone() };
+        let caller = Caller(session.unwrap_or(address));
+        parts.extensions.insert(Requester { caller, owner, gone });
         let request = Request::from_parts(parts, Body::from(body));
         let mcp = self.mcp.clone();
-        let answer = async move { understood(reply::of_rmcp(Box::pin(mcp.handle(request)).await), id) };
-        reply::begin_early(answer).await.map(|body| Body::new(InFlight::new(body, flight)))
+        let answer = async move {
+            let answer = understood(reply::of_rmcp(Box::pin(mcp.handle(request)).await), id.clone());
+            let answer = reply::explained(answer, id.clone()).await;
+            match form {
+                Takes::Events => priming.held_to(answer),
+                Takes::Json => reply::whole(answer, id).await,
+            }
+        };
+        let answer = match form {
+            Takes::Events => reply::begin_early(answer).await,
+            Takes::Json => answer.await,
+        };
+        answer.map(|body| Body::new(InFlight::new(body, flight)))
+    }
+}
+
+impl Message {
+    /// # Errors
+    /// 400 for what is no JSON-RPC message of its own, or no `initialize` that can be read.
+    fn read(headers: &HeaderMap, body: Bytes, form: Takes) -> Result<Self, Refusal> {
+        let Envelope { id, method } = envelope_of(&body)?;
+        let (mut body, mut form, mut priming) = (body, form, Priming::of(None, headers));
+        match method.as_deref() {
+            Some("initialize") => {
+                let params = opening::completed(params_of(&body))
+                    .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, id.clone(), error))?;
+                priming = Priming::of(Some(&params.protocol_version), headers);
+                let whole = json!({ "jsonrpc": "2.0", "id": id, "method": "initialize", "params": params });
+                body = Bytes::from(whole.to_string());
+            }
+            // An original can be longer than the events that some clients take; every one takes it as JSON.
+            Some("resources/read") => form = Takes::Json,
+            _ => {}
+        }
+        Ok(Self { id, body, priming, form })
     }
 }
 
@@ -142,13 +202,17 @@ fn understood(response: Response, id: Option<RequestId>) -> Response {
     }
 }
 
-fn id_of(body: &[u8]) -> Result<Option<RequestId>, Refusal> {
+fn params_of(body: &[u8]) -> Option<Value> {
+    serde_json::from_slice::<Value>(body).ok()?.get_mut("params").map(Value::take)
+}
+
+fn envelope_of(body: &[u8]) -> Result<Envelope, Refusal> {
     if body.trim_ascii_start().starts_with(b"[") {
         let reason = "batches are not supported: send each message on its own";
         return Err(Refusal::invalid(StatusCode::BAD_REQUEST, None, reason));
     }
     match serde_json::from_slice::<Envelope>(body) {
-        Ok(envelope) => Ok(envelope.id),
+        Ok(envelope) => Ok(envelope),
         Err(error) if error.classify() == Category::Data => {
             Err(Refusal::invalid(StatusCode::BAD_REQUEST, None, "the body is no JSON-RPC message"))
         }

@@ -9,6 +9,7 @@ use axum::{
 };
 use futures_util::{StreamExt, stream};
 use rmcp::model::{ErrorData, JsonRpcError, RequestId};
+use serde::{Deserialize, de::IgnoredAny};
 use tokio::time::{sleep, timeout};
 
 /// The answer begins after this, with or without a first message: clients give up on a silent one after 60 s.
@@ -46,6 +47,56 @@ impl IntoResponse for Refusal {
         }
         response
     }
+}
+
+/// An answer that is an error and no JSON, as JSON-RPC's error under the same status.
+pub(super) async fn explained(answer: Response, id: Option<RequestId>) -> Response {
+    /// Longer than any of rmcp's words.
+    const LONGEST: usize = 64 * 1024;
+    let status = answer.status();
+    if !(status.is_client_error() || status.is_server_error()) || has_type(answer.headers(), "application/json") {
+        return answer;
+    }
+    let (parts, body) = answer.into_parts();
+    let body = axum::body::to_bytes(body, LONGEST).await.unwrap_or_default();
+    let reason = String::from_utf8_lossy(&body).trim().to_owned();
+    let reason = if reason.is_empty() { status.to_string() } else { reason };
+    let error = if status.is_server_error() {
+        ErrorData::internal_error(reason, None)
+    } else {
+        ErrorData::invalid_request(reason, None)
+    };
+    let mut explained = Refusal::new(status, id, error).into_response();
+    // What a client is to do next stands in some headers, such as Allow.
+    let kept = parts.headers.into_iter().filter_map(|(name, value)| Some((name?, value)));
+    let kept = kept.filter(|(name, _)| *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH);
+    explained.headers_mut().extend(kept);
+    explained
+}
+
+/// The answer to `id` as JSON; what came before it on an event stream is left away.
+pub(super) async fn whole(answer: Response, id: Option<RequestId>) -> Response {
+    #[derive(Deserialize)]
+    struct Envelope {
+        id: Option<RequestId>,
+        method: Option<IgnoredAny>,
+    }
+
+    if !has_type(answer.headers(), "text/event-stream") {
+        return answer;
+    }
+    let (mut parts, body) = answer.into_parts();
+    let events = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let messages = events.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"data:"));
+    let is_answer = |message: &&[u8]| {
+        serde_json::from_slice::<Envelope>(message).is_ok_and(|it| it.method.is_none() && it.id == id)
+    };
+    let Some(message) = messages.map(<[u8]>::trim_ascii).find(is_answer) else {
+        let error = ErrorData::internal_error("the answer did not come", None);
+        return Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, id, error).into_response();
+    };
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Response::from_parts(parts, Body::from(events.slice_ref(message)))
 }
 
 /// The answer itself when it comes soon; an event stream that leads to it otherwise. Dropping either drops `answer`.
