@@ -1,5 +1,11 @@
 //! What things are called that must not be guessed, and whose they are.
 
+use std::{
+    fmt::{self, Write as _},
+    sync::atomic::{AtomicI64, Ordering},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
 use serde::{Deserialize, Serialize};
 
 /// Crockford's base 32: no letter reads as another.
@@ -39,4 +45,96 @@ pub fn random() -> String {
 #[must_use]
 pub fn is_one(text: &str) -> bool {
     text.len() == LETTERS && text.bytes().all(|b| DIGITS.contains(&b))
+}
+
+/// Identifies one thing that is kept: when it was begun, and a secret, so that it cannot be guessed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Id {
+    /// Microseconds since 1970 in the upper 51 bits, randomness below: they sort by time, so rows that are inserted
+    /// together lie together. Never negative.
+    pub number: i64,
+    pub secret: u64,
+}
+
+/// Makes identifiers, no two alike in one process.
+#[derive(Debug, Default)]
+pub struct IdMint {
+    last: AtomicI64,
+}
+
+impl IdMint {
+    /// Mints one of now.
+    pub fn mint(&self) -> Id {
+        const RANDOM_BITS: u32 = 12;
+        let now = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros());
+        let random = i64::from(rand::random::<u16>() >> (u16::BITS - RANDOM_BITS));
+        // The clock may stand still or be set back; 51 bits last until 2041.
+        let number = (now.unwrap_or_default() << RANDOM_BITS & i64::MAX) | random;
+        let number = match self.last.fetch_max(number, Ordering::Relaxed) {
+            last if last < number => number,
+            _ => self.last.fetch_add(1, Ordering::Relaxed) + 1,
+        };
+        Id { number, secret: rand::random() }
+    }
+}
+
+impl Id {
+    /// The smallest of a moment: all that were minted from then on are larger.
+    #[must_use]
+    pub fn earliest(at: chrono::DateTime<chrono::Utc>) -> Self {
+        Self { number: at.timestamp_micros().max(0) << 12 & i64::MAX, secret: 0 }
+    }
+
+    /// Reads 26 letters as [`Display`](fmt::Display) writes them; `None` for anything else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if !is_one(text) {
+            return None;
+        }
+        let digit =
+            |letter: u8| DIGITS.iter().position(|digit| *digit == letter).and_then(|at| u128::try_from(at).ok());
+        let mut bits: u128 = 0;
+        for letter in text.bytes() {
+            // 26 letters have two bits more than an identifier.
+            bits = bits.checked_mul(32)?.checked_add(digit(letter)?)?;
+        }
+        let number = i64::try_from(bits >> 64).ok()?;
+        #[expect(clippy::cast_possible_truncation, reason = "the lower half is meant")]
+        let secret = bits as u64;
+        Some(Self { number, secret })
+    }
+}
+
+/// 26 letters of base 32, the time first: handles of one day begin alike.
+impl fmt::Display for Id {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let bits = u128::from(self.number.unsigned_abs()) << 64 | u128::from(self.secret);
+        (0..LETTERS).rev().try_for_each(|place| {
+            let digit = usize::try_from(bits >> (5 * place) & 31).unwrap_or_default();
+            f.write_char(DIGITS.get(digit).copied().map_or('0', char::from))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_read_back_and_sort_by_time() {
+        let mint = IdMint::default();
+        let ids: Vec<_> = (0..1000).map(|_| mint.mint()).collect();
+        assert!(ids.is_sorted_by(|one, next| one.number < next.number && one.to_string() < next.to_string()));
+        for id in ids {
+            assert_eq!(Id::parse(&id.to_string()), Some(id));
+        }
+    }
+
+    #[test]
+    fn i09_nothing_else_is_an_id() {
+        for text in ["", "0", "zzzzzzzzzzzzzzzzzzzzzzzzzz", "0123456789abcdefghjkmnpqru", "0000000000000000000000000\0"]
+        {
+            assert_eq!(Id::parse(text), None, "{text}");
+        }
+    }
 }

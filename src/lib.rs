@@ -32,6 +32,7 @@ pub mod preview;
 // 1 shared
 pub mod news;
 pub mod state;
+pub mod store;
 pub mod telemetry;
 
 // 0 words

@@ -30,6 +30,17 @@ impl Usd {
         tokens.and_then(|tokens| u64::try_from(tokens).ok()).unwrap_or(u64::MAX)
     }
 
+    /// The amount in whole picodollars, for a store; saturates at 9.2 million dollars.
+    #[must_use]
+    pub fn picodollars(self) -> i64 {
+        i64::try_from(self.0).unwrap_or(i64::MAX)
+    }
+
+    #[must_use]
+    pub fn from_picodollars(picodollars: u64) -> Self {
+        Self(picodollars)
+    }
+
     /// So many times as much.
     #[must_use]
     pub fn times(self, n: u32) -> Self {

@@ -25,7 +25,7 @@ const FLOORS: [&[&str]; 12] = [
     // 2 the outside
     &["artifact", "catalogue", "conversation", "inputs", "ledger", "openai", "preview"],
     // 1 shared
-    &["news", "state", "telemetry"],
+    &["news", "state", "store", "telemetry"],
     // 0 words
     &["argument", "code", "handle", "media", "model", "money", "text"],
 ];
@@ -38,7 +38,7 @@ struct Reserved {
     reason: &'static str,
 }
 
-const RESERVED: [Reserved; 5] = [
+const RESERVED: [Reserved; 6] = [
     Reserved {
         word: "rmcp::",
         to: &["server.rs", "server/", "transport.rs", "transport/", "cli/demo.rs", "cli/demo/"],
@@ -54,6 +54,11 @@ const RESERVED: [Reserved; 5] = [
         word: "LocalFileSystem",
         to: &["artifact/store.rs"],
         reason: "artifact/store.rs chooses where pictures lie; everything else is told",
+    },
+    Reserved {
+        word: "rusqlite::",
+        to: &["store/sqlite.rs", "store/sqlite/"],
+        reason: "only the embedded engine knows SQL",
     },
     Reserved {
         word: "env::var",

@@ -1,0 +1,108 @@
+//! Everything that is kept but pictures: turns of conversations, jobs, money, the pace of requests, and learnt facts.
+//!
+//! One door for each kind, and the unit of a door is a transaction of the domain: `settle` books a cost, its line of the
+//! ledger, the turn and the end of the job together or not at all. No door shows a connection, a file or a path, so that
+//! a second engine fits behind the same five. [`sqlite`] is the embedded one, shared by all processes of a user.
+//!
+//! Identifiers are [`Id`](crate::handle::Id)s: time-ordered, so that the newest rows lie together and inserting never
+//! slows down as the store grows, with a secret, so that a handle cannot be guessed.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+pub mod facts;
+pub mod jobs;
+pub mod money;
+pub mod pace;
+pub mod sqlite;
+pub mod turns;
+
+pub use facts::FactStore;
+pub use jobs::JobStore;
+pub use money::MoneyStore;
+pub use pace::PaceStore;
+pub use turns::TurnStore;
+
+/// Time that a process is believed to live after its last sign of life. It renews its lease three times as often while
+/// anything of it runs.
+pub const LEASE: Duration = Duration::from_secs(15);
+
+/// The five doors to one engine. Cheap to clone; clones are the same store.
+#[derive(Clone)]
+pub struct Store {
+    pub turns: Arc<dyn TurnStore>,
+    pub jobs: Arc<dyn JobStore>,
+    pub money: Arc<dyn MoneyStore>,
+    pub pace: Arc<dyn PaceStore>,
+    pub facts: Arc<dyn FactStore>,
+    /// Names the place for people: a path, or the URL without its password.
+    pub place: Arc<str>,
+}
+
+/// Where the store is, and how long processes that share it are believed to live.
+#[derive(Debug, Clone)]
+pub struct Config {
+    pub place: StorePlace,
+    /// See [`LEASE`]; tests shorten it.
+    pub lease: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StorePlace {
+    /// The embedded database in this folder; made with the first call that needs it.
+    Folder(PathBuf),
+    /// This process's memory, gone with it.
+    Memory,
+}
+
+/// Failures of an engine, by what its user can do.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// Nothing can be read or written there now: full, read-only, missing rights, a network file system.
+    #[error("the store in {place} cannot be used: {why}")]
+    Unusable { place: Arc<str>, why: Arc<str> },
+    /// A later version of this program made it. It is left as it is.
+    #[error("the store in {place} was made by a newer version of mcp-openai (schema {found}, this one knows {known})")]
+    Newer { place: Arc<str>, found: u32, known: u32 },
+    /// Another process has kept it locked for longer than any transaction takes.
+    #[error("the store in {place} is locked by another process that does not let go of it")]
+    Locked { place: Arc<str> },
+}
+
+impl Error {
+    /// The way out, as a sentence for people.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Unusable { .. } => "Make the folder writable and its disk not full, or set state.dir to another one.",
+            Self::Newer { .. } => "Update this program, or set state.dir to another folder.",
+            Self::Locked { .. } => "End the program that holds it, or set state.dir to another folder.",
+        }
+    }
+}
+
+impl Store {
+    /// Builds the embedded engine without touching the disk.
+    #[must_use]
+    pub fn build(config: Config) -> Self {
+        let place = config.place.to_string().into();
+        let engine = Arc::new(sqlite::Sqlite::build(config));
+        let (turns, jobs, money) = (engine.clone(), engine.clone(), engine.clone());
+        Self { turns, jobs, money, pace: engine.clone(), facts: engine, place }
+    }
+}
+
+impl std::fmt::Display for StorePlace {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Folder(dir) => dir.display().fmt(f),
+            Self::Memory => f.write_str("memory"),
+        }
+    }
+}
+
+/// By its place: what is in it is somebody's.
+impl std::fmt::Debug for Store {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Store").field("place", &self.place).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,83 @@
+//! The door to jobs: calls that outlive their client's patience, and who runs them.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::Error;
+use crate::handle::{Id, Owner};
+
+/// One job as it is handed out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewJob {
+    pub id: Id,
+    pub owner: Owner,
+    pub tool: String,
+    pub started_at: DateTime<Utc>,
+    /// The stage of the call, in words.
+    pub stage: String,
+    /// All that another process needs to resume it, opaque to the store; `None` while none could.
+    pub resume: Option<String>,
+}
+
+/// One job as it was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptJob {
+    pub id: Id,
+    pub owner: Owner,
+    pub tool: String,
+    pub started_at: DateTime<Utc>,
+    pub state: JobState,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum JobState {
+    /// Its process holds a lease.
+    Running { stage: String },
+    /// The lease of its process has expired. With `resume` another process can take it over.
+    Orphaned { stage: String, resume: Option<String> },
+    /// It has ended; the result is opaque to the store.
+    Finished { result: String },
+}
+
+/// The end of a job.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FinishedJob {
+    pub id: Id,
+    pub result: String,
+}
+
+/// Jobs of all processes. A running job belongs to the process that handed it out, until its lease expires.
+#[async_trait]
+pub trait JobStore: Debug + Send + Sync {
+    /// Keeps a job as this process's own.
+    async fn hand_out(&self, job: NewJob) -> Result<(), Error>;
+
+    /// Replaces stage and resumption of a job that this process runs.
+    async fn note(&self, id: Id, stage: &str, resume: Option<&str>) -> Result<(), Error>;
+
+    /// Ends a job. The first end stays.
+    async fn finish(&self, job: FinishedJob) -> Result<(), Error>;
+
+    /// Makes an orphaned job this process's own. Of all who try, exactly one gets `true`.
+    async fn claim(&self, id: Id) -> Result<bool, Error>;
+
+    /// Gives up this process's hold on a job that another one shall take over.
+    async fn release(&self, id: Id) -> Result<(), Error>;
+
+    /// Asks the process that runs the job to cancel it.
+    async fn ask_cancel(&self, id: Id) -> Result<(), Error>;
+
+    /// Those of this process's jobs that somebody asked to cancel.
+    async fn cancels(&self) -> Result<Vec<Id>, Error>;
+
+    /// One job; `None` where there is none or it is somebody else's.
+    async fn job(&self, owner: &Owner, id: Id) -> Result<Option<KeptJob>, Error>;
+
+    /// Somebody's newest jobs, newest first. Results are left empty.
+    async fn newest_jobs(&self, owner: &Owner, most: usize) -> Result<Vec<KeptJob>, Error>;
+
+    /// Removes jobs that ended, or whose process died, before this moment. Returns their number.
+    async fn expire_jobs(&self, before: DateTime<Utc>) -> Result<u64, Error>;
+}

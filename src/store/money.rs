@@ -1,0 +1,166 @@
+//! The door to money: what is reserved before a request is sent, what it came to, and the ledger.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::{Error, jobs::FinishedJob, turns::NewTurn};
+use crate::{
+    handle::{Account, Id},
+    money::{Usage, Usd},
+};
+
+/// Money to set aside for one request before it is sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reservation {
+    /// Also the id of its line in the ledger.
+    pub id: Id,
+    /// The moment by whose day (UTC) it counts.
+    pub at: DateTime<Utc>,
+    pub account: Account,
+    pub tool: String,
+    pub model: String,
+    /// The MCP client's name for itself.
+    pub client: String,
+    /// Less than this is of no use.
+    pub least: Usd,
+    /// More than this is not needed.
+    pub most: Usd,
+    /// The budget of the day that holds it; `None` reserves `most` whatever the day has come to.
+    pub per_day: Option<Usd>,
+}
+
+/// The answer to a [`Reservation`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserved {
+    /// So much is set aside: `most`, or what the day has left.
+    Granted(Usd),
+    /// The day has less left than `least`; nothing is set aside.
+    Refused(DayStanding),
+}
+
+/// One day of one account.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct DayStanding {
+    /// Costs of the day, and the estimates of its requests whose cost is not known.
+    pub spent: Usd,
+    /// Set aside for requests that run.
+    pub reserved: Usd,
+}
+
+/// What one request came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Charge {
+    /// Nothing was or will be billed.
+    Nothing,
+    /// Billed, or perhaps billed.
+    Due {
+        /// `None` where the upstream reported none.
+        usage: Option<Usage>,
+        /// `None` where it is not known: then what was reserved counts.
+        cost: Option<Usd>,
+        request_id: Option<String>,
+    },
+}
+
+/// The end of one request, in one transaction: the reservation goes, its line, the turn and the end of the job come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    pub reservation: Reservation,
+    /// Part of the reservation that was set aside for this request.
+    pub amount: Usd,
+    pub charge: Charge,
+    pub turn: Option<NewTurn>,
+    pub job: Option<FinishedJob>,
+}
+
+/// Parts of a [`Settlement`] that were not written because of what the store holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    Whole,
+    /// The turn before is gone: everything but the turn is kept.
+    WithoutTurn,
+}
+
+/// One line of the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerLine {
+    pub id: Id,
+    pub at: DateTime<Utc>,
+    pub account: Account,
+    pub tool: String,
+    pub model: String,
+    pub client: String,
+    pub usage: Option<Usage>,
+    pub cost: Option<Usd>,
+    /// What was set aside for it; counts where the cost is not known.
+    pub reserved: Usd,
+    pub request_id: Option<String>,
+    pub state: LineState,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineState {
+    Settled,
+    /// Its process died before the request had ended: it may have been billed.
+    Unsettled,
+}
+
+/// Rows of a tally.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TallyBy {
+    /// UTC.
+    Day,
+    Model,
+    Client,
+}
+
+/// Sum of the lines of one name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TallySum {
+    pub name: String,
+    pub calls: u64,
+    pub usage: Usage,
+    /// Of the lines whose cost is known.
+    pub cost: Usd,
+    pub calls_of_unknown_cost: u64,
+    /// What was set aside for the lines of unknown cost: `cost` and this are what budgets count.
+    pub estimated: Usd,
+    /// Lines that are [`LineState::Unsettled`].
+    pub unsettled: u64,
+}
+
+/// Reservations and the ledger. Whoever looks first books what dead processes had reserved as unsettled lines.
+#[async_trait]
+pub trait MoneyStore: Debug + Send + Sync {
+    /// Sets money aside, exactly, among all processes.
+    async fn reserve(&self, reservation: Reservation) -> Result<Reserved, Error>;
+
+    /// Notes a request that no budget holds, without waiting until it is kept: it is written at the latest 100 ms from
+    /// now, unless it is settled before.
+    fn begin(&self, reservation: Reservation);
+
+    /// Takes over a request from a process that died, without waiting until it is kept: the reservation is this process's
+    /// from now on, and the unsettled line that it may have got is taken back.
+    fn take_over(&self, reservation: Reservation);
+
+    /// Puts what a request came to in the place of what was reserved. A second settlement of the same id replaces the
+    /// first, so that a request is never counted twice.
+    async fn settle(&self, settlement: Settlement) -> Result<Settled, Error>;
+
+    /// Settles without anybody waiting, for calls that are dropped.
+    fn settle_later(&self, settlement: Settlement);
+
+    /// Divides a reservation into equal ones, one for each of these ids; the first keeps what does not divide.
+    async fn split(&self, reservation: Id, into: &[Id]) -> Result<(), Error>;
+
+    /// Standing of an account on a day (UTC).
+    async fn standing(&self, account: &Account, day: NaiveDate) -> Result<DayStanding, Error>;
+
+    /// Sums of all lines since a day (UTC), in the order of their names.
+    async fn tally(&self, since: NaiveDate, by: TallyBy) -> Result<Vec<TallySum>, Error>;
+
+    /// Lines after an id, in the order of their ids, for an export in pages.
+    async fn lines_after(&self, after: Option<Id>, most: usize) -> Result<Vec<LedgerLine>, Error>;
+}

@@ -1,0 +1,63 @@
+//! The bell of the upkeep thread: rung when there is something to do at once. It starts the thread when it is first rung.
+
+use std::{
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+#[derive(Default)]
+pub(super) struct Bell {
+    state: Mutex<Rung>,
+    rung: Condvar,
+    is_started: AtomicBool,
+    /// The thread does not look by itself soon.
+    pub is_asleep: AtomicBool,
+    pub wants_checkpoint: AtomicBool,
+}
+
+/// Tells if there is anything to do at once.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Rung {
+    #[default]
+    No,
+    Yes,
+}
+
+impl Bell {
+    pub fn ask_checkpoint(&self) {
+        if !self.wants_checkpoint.swap(true, Ordering::AcqRel) {
+            self.ring();
+        }
+    }
+
+    /// Starts the thread, once. A thread that cannot be started is tried again.
+    pub fn start(self: &Arc<Self>, run: impl FnOnce() + Send + 'static) {
+        if self.is_started.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if let Err(error) = thread::Builder::new().name("store".into()).spawn(run) {
+            self.is_started.store(false, Ordering::Release);
+            tracing::warn!(%error, "the store's thread cannot be started");
+        }
+    }
+
+    pub fn ring(&self) {
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Rung::Yes;
+        self.rung.notify_one();
+    }
+
+    /// Waits for the bell, at most so long; `None` waits for ever.
+    pub fn wait(&self, most: Option<Duration>) {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_quiet = |state: &mut Rung| *state == Rung::No;
+        let mut state = match most {
+            None => self.rung.wait_while(state, is_quiet).unwrap_or_else(PoisonError::into_inner),
+            Some(most) => self.rung.wait_timeout_while(state, most, is_quiet).unwrap_or_else(PoisonError::into_inner).0,
+        };
+        *state = Rung::No;
+    }
+}

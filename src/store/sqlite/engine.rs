@@ -1,0 +1,386 @@
+//! Batches: what is ready together is committed together, and every caller is answered after the commit.
+//!
+//! A caller puts its work into the queue, lets everything else that is ready run once, and commits the whole queue on its
+//! own thread: waking another thread costs a third of a call. The upkeep thread takes the queue instead when a commit was
+//! slow, when another process holds the database, and when the work is heavy, so that nothing that is served waits for a
+//! disk. Work must be repeatable: it is run again on a new transaction when its first one was rolled back.
+
+use std::{
+    fmt, mem,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError, Weak,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use super::{
+    bell::Bell,
+    open::{Fault, Opened},
+    process::Process,
+    work::{Awaited, Posted, Work},
+};
+use crate::store::{Config, Error, StorePlace};
+
+/// A longer commit is slow.
+const SLOW: Duration = Duration::from_millis(2);
+/// Batches that go to the upkeep thread after a slow one, before the serving thread tries again.
+const AWAY: u64 = 64;
+/// Work of more bytes goes to the upkeep thread at once.
+const HEAVY: usize = 64 * 1024;
+/// Waits for a database that another process holds: short ones, so that no writer starves. SQLite's own grow to 100 ms,
+/// and one of four writers was seen to wait 1.4 s.
+const TURNS: [Duration; 3] = [Duration::from_micros(50), Duration::from_micros(150), Duration::from_micros(400)];
+/// Nobody holds a database for longer, unless it was stopped.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The only writer of this process.
+pub(super) struct Engine(Arc<Shared>);
+
+pub(super) struct Shared {
+    pub config: Config,
+    pub process: Arc<Process>,
+    bell: Arc<Bell>,
+    /// The life of the upkeep thread.
+    upkeep: fn(&Weak<Shared>, &Bell),
+    queue: Mutex<Vec<Box<dyn Work>>>,
+    opened: Mutex<Option<Opened>>,
+    /// Batches that are still to go to the upkeep thread.
+    away: AtomicU64,
+}
+
+/// Wakes the upkeep thread if a caller is dropped before it committed the queue: what was begun is finished.
+struct HandOver<'a>(&'a Arc<Shared>);
+
+impl Engine {
+    pub fn build(config: Config, upkeep: fn(&Weak<Shared>, &Bell)) -> Self {
+        Self(Arc::new(Shared {
+            process: Arc::new(Process::new(config.lease)),
+            bell: Arc::default(),
+            upkeep,
+            config,
+            queue: Mutex::default(),
+            opened: Mutex::default(),
+            away: AtomicU64::new(0),
+        }))
+    }
+
+    pub fn process(&self) -> &Arc<Process> {
+        &self.0.process
+    }
+
+    /// Runs `work` in the next transaction and answers after its commit. `weight` is roughly the bytes that it writes.
+    pub async fn write<T, F>(&self, weight: usize, work: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        let (waiting, answer) = oneshot::channel();
+        self.0.queue().push(Box::new(Awaited::new(work, waiting)));
+        let hand_over = HandOver(&self.0);
+        if weight <= HEAVY {
+            // Whatever else is ready adds its work first.
+            tokio::task::yield_now().await;
+            if self.0.commit_here() {
+                mem::forget(hand_over);
+                return answer.await.unwrap_or_else(|_| Err(self.0.gone()));
+            }
+        }
+        drop(hand_over);
+        answer.await.unwrap_or_else(|_| Err(self.0.gone()))
+    }
+
+    /// The same for work that finds nothing to do in a database that was never made, and makes none.
+    pub async fn write_existing<T, F>(&self, weight: usize, work: F) -> Result<T, Error>
+    where
+        T: Default + Send + 'static,
+        F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        match &self.0.config.place {
+            StorePlace::Folder(dir) if !super::open::exists(dir) => Ok(T::default()),
+            _ => self.write(weight, work).await,
+        }
+    }
+
+    /// Queues `work` for the upkeep thread. `what` names it in the log should it fail.
+    pub fn post(&self, what: &'static str, work: impl Fn(&Connection) -> rusqlite::Result<()> + Send + 'static) {
+        self.0.queue().push(Box::new(Posted::new(what, work)));
+        self.0.wake();
+    }
+
+    /// Wakes the upkeep thread, so that it soon flushes what [`Process::begin`] put off and renews the lease.
+    pub fn watch(&self) {
+        self.0.start();
+        if self.0.bell.is_asleep.load(Ordering::SeqCst) {
+            self.0.bell.ring();
+        }
+    }
+
+    /// Runs a short query on the writer's connection, or on the upkeep thread while that is taken. A database that was
+    /// never made is empty: nothing is made for a question.
+    pub async fn read<T, F>(&self, query: F) -> Result<T, Error>
+    where
+        T: Default + Send + 'static,
+        F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    {
+        match self.0.read_here(&query) {
+            Some(answer) => answer,
+            None => self.write(HEAVY + 1, query).await,
+        }
+    }
+
+    /// Runs a long query on a connection and a thread of its own: lists, sums, searches and exports.
+    pub async fn scan<T, F>(&self, query: F) -> Result<T, Error>
+    where
+        T: Default + Send + 'static,
+        F: Fn(&Connection) -> rusqlite::Result<T> + Send + Sync + 'static,
+    {
+        let StorePlace::Folder(dir) = self.0.config.place.clone() else { return self.read(query).await };
+        let query = Arc::new(query);
+        let scan = {
+            let query = query.clone();
+            move || match Opened::to_read(&dir)? {
+                None => Ok(T::default()),
+                Some(opened) => query(&opened.connection).map_err(Fault::from),
+            }
+        };
+        match tokio::task::spawn_blocking(scan).await {
+            Ok(Ok(answer)) => Ok(answer),
+            // The writer knows how to meet it.
+            Ok(Err(Fault::Damaged(_))) => self.write(HEAVY + 1, move |connection| query(connection)).await,
+            Ok(Err(fault)) => Err(self.0.error(fault)),
+            Err(_) => Err(self.0.gone()),
+        }
+    }
+}
+
+impl Shared {
+    /// Commits the queue on this thread. `false`: it is left to the upkeep thread, which is still to be woken.
+    fn commit_here(&self) -> bool {
+        if self.queue().is_empty() {
+            return true;
+        }
+        let is_away = |left: u64| left.checked_sub(1);
+        if self.away.fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_away).is_ok() {
+            return false;
+        }
+        let Some(mut opened) = self.try_opened() else { return false };
+        let batch = mem::take(&mut *self.queue());
+        // Opening says nothing of the disk's pace.
+        let was_open = opened.is_some();
+        let since = Instant::now();
+        let left = self.commit(&mut opened, batch, since);
+        drop(opened);
+        if !left.is_empty() {
+            self.queue().splice(..0, left);
+            self.away.store(AWAY, Ordering::Relaxed);
+            return false;
+        }
+        if was_open && since.elapsed() > SLOW {
+            self.away.store(AWAY, Ordering::Relaxed);
+        }
+        true
+    }
+
+    /// Commits the queue on the upkeep thread, which may wait.
+    pub fn commit_patiently(&self) {
+        if self.queue().is_empty() {
+            return;
+        }
+        let mut opened = self.opened();
+        let batch = mem::take(&mut *self.queue());
+        if batch.is_empty() {
+            return;
+        }
+        for work in self.commit(&mut opened, batch, Instant::now() + PATIENCE) {
+            work.conclude(Err(Error::Locked { place: self.place() }));
+        }
+    }
+
+    /// Runs a batch in one transaction. Returns it untouched while another process holds the database beyond `until`.
+    fn commit(&self, opened: &mut Option<Opened>, mut batch: Vec<Box<dyn Work>>, until: Instant) -> Vec<Box<dyn Work>> {
+        match self.transact(opened, &mut batch, until) {
+            Ok(()) => {}
+            Err(Fault::Locked) => return batch,
+            Err(Fault::Other(_)) if batch.len() > 1 => {
+                // One of them is at fault: each has a transaction of its own.
+                let mut left = Vec::new();
+                for work in batch {
+                    left.extend(self.commit(opened, vec![work], until));
+                }
+                return left;
+            }
+            Err(fault) => {
+                *opened = None;
+                let error = self.error(fault);
+                for work in batch {
+                    work.conclude(Err(error.clone()));
+                }
+                return Vec::new();
+            }
+        }
+        for work in batch {
+            work.conclude(Ok(()));
+        }
+        Vec::new()
+    }
+
+    fn transact(&self, opened: &mut Option<Opened>, batch: &mut [Box<dyn Work>], until: Instant) -> Result<(), Fault> {
+        let fault = match self.attempt(opened, batch, until) {
+            Err(Fault::Damaged(why)) => why,
+            ended => return ended,
+        };
+        // A damaged database is set aside, and nothing that is being paid for is refused for it.
+        *opened = None;
+        if let StorePlace::Folder(dir) = &self.config.place {
+            super::open::set_aside(dir, &fault)?;
+        }
+        self.attempt(opened, batch, until)
+    }
+
+    fn attempt(&self, opened: &mut Option<Opened>, batch: &mut [Box<dyn Work>], until: Instant) -> Result<(), Fault> {
+        if !opened.as_ref().is_some_and(Opened::is_current) {
+            *opened = None;
+        }
+        let opened = match opened {
+            Some(opened) => opened,
+            none => none.insert(patiently(until, || Opened::to_write(&self.config.place))?),
+        };
+        patiently(until, || execute(&opened.connection, "BEGIN IMMEDIATE").map_err(Fault::from))?;
+        let ran = batch.iter_mut().try_for_each(|work| work.run(&opened.connection));
+        match ran.and_then(|()| execute(&opened.connection, "COMMIT")) {
+            Ok(()) => {
+                if opened.needs_checkpoint() {
+                    self.bell.ask_checkpoint();
+                }
+                Ok(())
+            }
+            Err(error) => {
+                // SQLite may have rolled back by itself.
+                let _ = execute(&opened.connection, "ROLLBACK");
+                Err(Fault::of(&error))
+            }
+        }
+    }
+
+    /// `None` while the connection is taken, or fails in a way that the upkeep thread knows how to meet.
+    fn read_here<T: Default>(&self, query: &impl Fn(&Connection) -> rusqlite::Result<T>) -> Option<Result<T, Error>> {
+        let mut opened = self.try_opened()?;
+        if !opened.as_ref().is_some_and(Opened::is_current) {
+            *opened = None;
+            match &self.config.place {
+                StorePlace::Folder(dir) if !super::open::exists(dir) => return Some(Ok(T::default())),
+                place => *opened = Some(Opened::to_write(place).ok()?),
+            }
+        }
+        query(&opened.as_ref()?.connection).ok().map(Ok)
+    }
+
+    pub fn place(&self) -> Arc<str> {
+        self.config.place.to_string().into()
+    }
+
+    fn error(&self, fault: Fault) -> Error {
+        let place = self.place();
+        match fault {
+            Fault::Locked => Error::Locked { place },
+            Fault::Newer { found, known } => Error::Newer { place, found, known },
+            Fault::Unusable(why) | Fault::Damaged(why) | Fault::Other(why) => {
+                tracing::warn!(%place, %why, "the store cannot be used");
+                Error::Unusable { place, why: why.into() }
+            }
+        }
+    }
+
+    /// The program ends, or the transaction was abandoned by a panic.
+    fn gone(&self) -> Error {
+        Error::Unusable { place: self.place(), why: "the transaction was abandoned".into() }
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Vec<Box<dyn Work>>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn opened(&self) -> MutexGuard<'_, Option<Opened>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn try_opened(&self) -> Option<MutexGuard<'_, Option<Opened>>> {
+        match self.opened.try_lock() {
+            Ok(opened) => Some(opened),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+}
+
+/// What upkeep needs of the engine.
+impl Shared {
+    pub fn wake(self: &Arc<Self>) {
+        self.start();
+        self.bell.ring();
+    }
+
+    fn start(self: &Arc<Self>) {
+        let (shared, bell, run) = (Arc::downgrade(self), self.bell.clone(), self.upkeep);
+        self.bell.start(move || run(&shared, &bell));
+    }
+
+    /// Queues work and commits it on the upkeep thread.
+    pub fn run_patiently(
+        &self,
+        what: &'static str,
+        work: impl Fn(&Connection) -> rusqlite::Result<()> + Send + 'static,
+    ) {
+        self.queue().push(Box::new(Posted::new(what, work)));
+        self.commit_patiently();
+    }
+}
+
+/// What nobody committed yet is committed before the store goes.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(release) = self.process.release() {
+            self.queue().push(Box::new(Posted::new("the end of this process's lease", release)));
+        }
+        self.commit_patiently();
+        // The thread sees that the store is gone.
+        self.bell.ring();
+    }
+}
+
+impl Drop for HandOver<'_> {
+    fn drop(&mut self) {
+        self.0.wake();
+    }
+}
+
+/// Tries again while another process holds the database, until then.
+fn patiently<T>(until: Instant, mut attempt: impl FnMut() -> Result<T, Fault>) -> Result<T, Fault> {
+    let mut turns = TURNS.into_iter().cycle();
+    loop {
+        match attempt() {
+            Err(Fault::Locked) if Instant::now() < until => std::thread::sleep(turns.next().unwrap_or(SLOW)),
+            ended => return ended,
+        }
+    }
+}
+
+fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
+    connection.prepare_cached(sql)?.execute([]).map(drop)
+}
+
+impl Clone for Engine {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("place", &self.0.config.place).finish_non_exhaustive()
+    }
+}

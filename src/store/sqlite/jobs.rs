@@ -1,0 +1,178 @@
+//! Jobs and who runs them, in SQL.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::{
+    Sqlite, moment, now,
+    process::{self, Held},
+    secret,
+};
+use crate::{
+    handle::{Id, Owner},
+    store::{
+        Error,
+        jobs::{FinishedJob, JobState, JobStore, KeptJob, NewJob},
+    },
+};
+
+/// One job as [`kept`] reads it; `lease_until` is that of the process that runs it.
+const COLUMNS: &str = "jobs.id, secret, owner, tool, started_at, process, stage, resume, result, lease_until";
+
+#[async_trait]
+impl JobStore for Sqlite {
+    async fn hand_out(&self, job: NewJob) -> Result<(), Error> {
+        let (process, lease) = (self.engine.process().id, self.engine.process().lease());
+        self.engine.process().started(Held::Job(job.id.number));
+        self.engine.watch();
+        let weight = job.resume.as_ref().map_or(0, String::len);
+        let insert = move |connection: &Connection| {
+            process::renew(connection, process, lease)?;
+            let NewJob { id, owner, tool, started_at, stage, resume } = &job;
+            let mut insert = connection.prepare_cached(
+                "INSERT OR REPLACE INTO jobs (id, secret, owner, tool, started_at, process, stage, resume)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            )?;
+            let started_at = started_at.timestamp_micros();
+            insert.execute(params![id.number, secret(*id), owner.0, tool, started_at, process, stage, resume]).map(drop)
+        };
+        self.engine.write(weight, insert).await
+    }
+
+    async fn note(&self, id: Id, stage: &str, resume: Option<&str>) -> Result<(), Error> {
+        let (stage, resume) = (stage.to_owned(), resume.map(str::to_owned));
+        let update = move |connection: &Connection| {
+            let mut update = connection.prepare_cached(
+                "UPDATE jobs SET stage = ?3, resume = ?4 WHERE id = ?1 AND secret = ?2 AND result IS NULL",
+            )?;
+            update.execute(params![id.number, secret(id), stage, resume]).map(drop)
+        };
+        self.engine.write(0, update).await
+    }
+
+    async fn finish(&self, job: FinishedJob) -> Result<(), Error> {
+        self.engine.process().ended(Held::Job(job.id.number));
+        self.engine.write(job.result.len(), move |connection| finish(connection, &job)).await
+    }
+
+    async fn claim(&self, id: Id) -> Result<bool, Error> {
+        let (process, lease) = (self.engine.process().id, self.engine.process().lease());
+        let claim = move |connection: &Connection| {
+            process::renew(connection, process, lease)?;
+            let mut update = connection.prepare_cached(
+                "UPDATE jobs SET process = ?3 WHERE id = ?1 AND secret = ?2 AND result IS NULL AND (process IS NULL OR
+                 process NOT IN (SELECT id FROM processes WHERE lease_until > ?4))",
+            )?;
+            Ok(update.execute(params![id.number, secret(id), process, now()])? == 1)
+        };
+        let claimed = self.engine.write(0, claim).await?;
+        if claimed {
+            self.engine.process().started(Held::Job(id.number));
+            self.engine.watch();
+        }
+        Ok(claimed)
+    }
+
+    async fn release(&self, id: Id) -> Result<(), Error> {
+        self.engine.process().ended(Held::Job(id.number));
+        let own = self.engine.process().id;
+        let update = move |connection: &Connection| {
+            let mut update = connection.prepare_cached(
+                "UPDATE jobs SET process = NULL WHERE id = ?1 AND secret = ?2 AND process = ?3 AND result IS NULL",
+            )?;
+            update.execute(params![id.number, secret(id), own]).map(drop)
+        };
+        self.engine.write(0, update).await
+    }
+
+    async fn ask_cancel(&self, id: Id) -> Result<(), Error> {
+        let update = move |connection: &Connection| {
+            let mut update = connection
+                .prepare_cached("UPDATE jobs SET cancel = 1 WHERE id = ?1 AND secret = ?2 AND result IS NULL")?;
+            update.execute(params![id.number, secret(id)]).map(drop)
+        };
+        self.engine.write(0, update).await
+    }
+
+    async fn cancels(&self) -> Result<Vec<Id>, Error> {
+        let process = self.engine.process().id;
+        let select = move |connection: &Connection| {
+            let mut select =
+                connection.prepare_cached("SELECT id, secret FROM jobs WHERE process = ?1 AND cancel = 1")?;
+            select.query_map([process], |row| Ok(super::id(row.get(0)?, row.get(1)?)))?.collect()
+        };
+        self.engine.read(select).await
+    }
+
+    async fn job(&self, owner: &Owner, id: Id) -> Result<Option<KeptJob>, Error> {
+        let owner = owner.clone();
+        let select = move |connection: &Connection| {
+            let mut select = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS} FROM jobs LEFT JOIN processes ON processes.id = process
+                 WHERE jobs.id = ?1 AND secret = ?2 AND owner = ?3"
+            ))?;
+            select.query_row(params![id.number, secret(id), owner.0], kept).optional()
+        };
+        self.engine.read(select).await
+    }
+
+    async fn newest_jobs(&self, owner: &Owner, most: usize) -> Result<Vec<KeptJob>, Error> {
+        let (owner, most) = (owner.clone(), i64::try_from(most).unwrap_or(i64::MAX));
+        let select = move |connection: &Connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT jobs.id, secret, owner, tool, started_at, process, stage, resume,
+                     CASE WHEN result IS NULL THEN NULL ELSE '' END, lease_until
+                 FROM jobs LEFT JOIN processes ON processes.id = process
+                 WHERE owner = ?1 ORDER BY jobs.id DESC LIMIT ?2",
+            )?;
+            select.query_map(params![owner.0, most], kept)?.collect()
+        };
+        self.engine.scan(select).await
+    }
+
+    async fn expire_jobs(&self, before: DateTime<Utc>) -> Result<u64, Error> {
+        let before = before.timestamp_micros();
+        let delete = move |connection: &Connection| {
+            let gone = connection.execute(
+                "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE started_at < ?1 AND coalesce(ended_at, started_at) < ?1
+                 AND (process IS NULL OR process NOT IN (SELECT id FROM processes WHERE lease_until > ?2)) LIMIT 1000)",
+                params![before, now()],
+            )?;
+            connection.execute(
+                "DELETE FROM processes WHERE lease_until <= ?1 AND id NOT IN (SELECT process FROM reservations)
+                 AND id NOT IN (SELECT process FROM jobs WHERE process IS NOT NULL)",
+                [now()],
+            )?;
+            Ok(gone as u64)
+        };
+        self.engine.write(usize::MAX, delete).await
+    }
+}
+
+/// Ends a job within a transaction.
+pub(super) fn finish(connection: &Connection, job: &FinishedJob) -> rusqlite::Result<()> {
+    let mut update = connection.prepare_cached(
+        "UPDATE jobs SET result = ?3, ended_at = ?4, process = NULL, resume = NULL, cancel = 0
+         WHERE id = ?1 AND secret = ?2 AND result IS NULL",
+    )?;
+    update.execute(params![job.id.number, secret(job.id), job.result, now()]).map(drop)
+}
+
+fn kept(row: &Row<'_>) -> rusqlite::Result<KeptJob> {
+    let (process, lease_until): (Option<i64>, Option<i64>) = (row.get(5)?, row.get(9)?);
+    let stage = row.get(6)?;
+    let is_alive = process.is_some() && lease_until.is_some_and(|until| until > now());
+    let standing = match row.get(8)? {
+        Some(result) => JobState::Finished { result },
+        None if is_alive => JobState::Running { stage },
+        None => JobState::Orphaned { stage, resume: row.get(7)? },
+    };
+    Ok(KeptJob {
+        id: super::id(row.get(0)?, row.get(1)?),
+        owner: Owner(row.get(2)?),
+        tool: row.get(3)?,
+        started_at: moment(row.get(4)?),
+        state: standing,
+    })
+}

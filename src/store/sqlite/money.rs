@@ -1,0 +1,348 @@
+//! Reservations and the ledger, in SQL. Every function here runs within a transaction.
+
+use std::num::NonZeroU32;
+
+use async_trait::async_trait;
+use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use rusqlite::{Connection, Row, params};
+
+use super::{
+    Sqlite, jobs, moment, now,
+    process::{self, Held},
+    turns, usd,
+};
+use crate::{
+    handle::{Account, Id},
+    money::{Usage, Usd},
+    store::{
+        Error,
+        money::{
+            Charge, DayStanding, LedgerLine, LineState, MoneyStore, Reservation, Reserved, Settled, Settlement,
+            TallyBy, TallySum,
+        },
+    },
+};
+
+#[async_trait]
+impl MoneyStore for Sqlite {
+    async fn reserve(&self, reservation: Reservation) -> Result<Reserved, Error> {
+        let (process, lease) = (self.engine.process().id, self.engine.process().lease());
+        let held = Held::Money(reservation.id.number);
+        let reserve = move |connection: &Connection| {
+            process::renew(connection, process, lease)?;
+            reserve(connection, process, &reservation)
+        };
+        // Held before it is written: a caller that goes away meanwhile is followed by its `settle_later`.
+        self.engine.process().started(held);
+        self.engine.watch();
+        let reserved = self.engine.write(0, reserve).await;
+        if !matches!(reserved, Ok(Reserved::Granted(_))) {
+            self.engine.process().ended(held);
+        }
+        reserved
+    }
+
+    fn begin(&self, reservation: Reservation) {
+        self.engine.process().begin(reservation);
+        self.engine.watch();
+    }
+
+    fn take_over(&self, reservation: Reservation) {
+        let process = self.engine.process().clone();
+        process.started(Held::Money(reservation.id.number));
+        self.engine.post("a request that is taken over", move |connection| {
+            process::renew(connection, process.id, process.lease())?;
+            insert(connection, process.id, &reservation, reservation.most)
+        });
+    }
+
+    async fn settle(&self, settlement: Settlement) -> Result<Settled, Error> {
+        let settlement = self.close(settlement);
+        self.engine.write(weight(&settlement), move |connection| settle(connection, &settlement)).await
+    }
+
+    fn settle_later(&self, settlement: Settlement) {
+        let settlement = self.close(settlement);
+        self.engine.post("the end of a request", move |connection| settle(connection, &settlement).map(drop));
+    }
+
+    async fn split(&self, reservation: Id, into: &[Id]) -> Result<(), Error> {
+        let process = self.engine.process();
+        if let Some(begun) = process.take_begun(reservation.number) {
+            let parts = u32::try_from(into.len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+            for id in into {
+                process.begin(Reservation { id: *id, most: begun.most / parts, ..begun.clone() });
+            }
+            return Ok(());
+        }
+        for id in into {
+            process.started(Held::Money(id.number));
+        }
+        let into = into.to_vec();
+        self.engine.write(0, move |connection| split(connection, reservation, &into)).await
+    }
+
+    async fn standing(&self, account: &Account, day: NaiveDate) -> Result<DayStanding, Error> {
+        let account = account.clone();
+        let standing = move |connection: &Connection| {
+            book_the_dead(connection)?;
+            standing(connection, &account, number(day))
+        };
+        self.engine.write_existing(0, standing).await
+    }
+
+    async fn tally(&self, since: NaiveDate, by: TallyBy) -> Result<Vec<TallySum>, Error> {
+        self.engine.write_existing(0, book_the_dead).await?;
+        self.engine.scan(move |connection| tally(connection, since, by)).await
+    }
+
+    async fn lines_after(&self, after: Option<Id>, most: usize) -> Result<Vec<LedgerLine>, Error> {
+        let (after, most) = (after.map_or(-1, |id| id.number), i64::try_from(most).unwrap_or(i64::MAX));
+        let select = move |connection: &Connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT id, at, account, tool, model, client, usage, cost, reserved, request_id, unsettled FROM ledger
+                 WHERE id > ?1 ORDER BY id LIMIT ?2",
+            )?;
+            select.query_map([after, most], line)?.collect()
+        };
+        self.engine.scan(select).await
+    }
+}
+
+/// A settlement, and the knowledge if its reservation was ever written.
+struct Closing {
+    settlement: Settlement,
+    is_written: bool,
+}
+
+impl Sqlite {
+    /// Takes back what was put off: then the database never hears of the reservation.
+    fn close(&self, settlement: Settlement) -> Closing {
+        let process = self.engine.process();
+        let id = settlement.reservation.id.number;
+        let is_written = process.take_begun(id).is_none();
+        process.ended(Held::Money(id));
+        if let Some(job) = &settlement.job {
+            process.ended(Held::Job(job.id.number));
+        }
+        Closing { settlement, is_written }
+    }
+}
+
+fn reserve(connection: &Connection, process: i64, reservation: &Reservation) -> rusqlite::Result<Reserved> {
+    book_the_dead(connection)?;
+    let mut amount = reservation.most;
+    if let Some(limit) = reservation.per_day {
+        let standing = standing(connection, &reservation.account, number(reservation.at.date_naive()))?;
+        let left = limit - standing.spent - standing.reserved;
+        if reservation.least > left {
+            return Ok(Reserved::Refused(standing));
+        }
+        amount = amount.min(left);
+    }
+    insert(connection, process, reservation, amount)?;
+    Ok(Reserved::Granted(amount))
+}
+
+/// Writes a reservation, or makes that of a dead process this one's own. The unsettled line that it may have got since is
+/// taken back.
+pub(super) fn insert(
+    connection: &Connection,
+    process: i64,
+    reservation: &Reservation,
+    amount: Usd,
+) -> rusqlite::Result<()> {
+    let Reservation { id, at, account, tool, model, client, .. } = reservation;
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO reservations (id, process, account, day, at, amount, tool, model, client)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE SET process = excluded.process",
+    )?;
+    take_line_back(connection, id.number)?;
+    let (day, at) = (number(at.date_naive()), at.timestamp_micros());
+    insert.execute(params![id.number, process, account.0, day, at, amount.picodollars(), tool, model, client]).map(drop)
+}
+
+fn split(connection: &Connection, reservation: Id, into: &[Id]) -> rusqlite::Result<()> {
+    let parts = i64::try_from(into.len()).unwrap_or(i64::MAX).max(1);
+    let mut copy = connection.prepare_cached(
+        "INSERT OR IGNORE INTO reservations (id, process, account, day, at, amount, tool, model, client)
+         SELECT ?2, process, account, day, at, amount / ?3, tool, model, client FROM reservations WHERE id = ?1",
+    )?;
+    for id in into.iter().filter(|id| **id != reservation) {
+        copy.execute([reservation.number, id.number, parts])?;
+    }
+    let mut shrink =
+        connection.prepare_cached("UPDATE reservations SET amount = amount - amount / ?2 * (?2 - 1) WHERE id = ?1")?;
+    shrink.execute([reservation.number, parts]).map(drop)
+}
+
+fn settle(connection: &Connection, closing: &Closing) -> rusqlite::Result<Settled> {
+    let Closing { settlement, is_written } = closing;
+    let Settlement { reservation, charge, turn, job, .. } = settlement;
+    let id = reservation.id.number;
+    if *is_written {
+        connection.prepare_cached("DELETE FROM reservations WHERE id = ?1")?.execute([id])?;
+        take_line_back(connection, id)?;
+    }
+    if let Charge::Due { usage, cost, request_id } = charge {
+        write_line(
+            connection,
+            &LedgerLine {
+                id: reservation.id,
+                at: reservation.at,
+                account: reservation.account.clone(),
+                tool: reservation.tool.clone(),
+                model: reservation.model.clone(),
+                client: reservation.client.clone(),
+                usage: *usage,
+                cost: *cost,
+                reserved: settlement.amount,
+                request_id: request_id.clone(),
+                state: LineState::Settled,
+            },
+        )?;
+    }
+    if let Some(job) = job {
+        jobs::finish(connection, job)?;
+    }
+    match turn {
+        Some(turn) if !turns::append(connection, turn)? => Ok(Settled::WithoutTurn),
+        _ => Ok(Settled::Whole),
+    }
+}
+
+/// Removes the line that a request got while its process was believed dead, or from the process that it was taken over
+/// from: what it really came to takes its place.
+fn take_line_back(connection: &Connection, id: i64) -> rusqlite::Result<()> {
+    let mut delete = connection
+        .prepare_cached("DELETE FROM ledger WHERE id = ?1 RETURNING account, at, coalesce(cost, reserved)")?;
+    let mut rows = delete.query([id])?;
+    while let Some(row) = rows.next()? {
+        count(connection, &row.get::<_, String>(0)?, moment(row.get(1)?), -row.get::<_, i64>(2)?)?;
+    }
+    Ok(())
+}
+
+fn write_line(connection: &Connection, line: &LedgerLine) -> rusqlite::Result<()> {
+    let LedgerLine { id, at, account, tool, model, client, usage, cost, reserved, request_id, state } = line;
+    let usage = usage.and_then(|usage| serde_json::to_string(&usage).ok());
+    let mut insert = connection.prepare_cached(
+        "INSERT INTO ledger
+             (id, at, account, tool, model, client, usage, cost, reserved, request_id, unsettled)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?;
+    insert.execute(params![
+        id.number,
+        at.timestamp_micros(),
+        account.0,
+        tool,
+        model,
+        client,
+        usage,
+        cost.map(Usd::picodollars),
+        reserved.picodollars(),
+        request_id,
+        i64::from(*state == LineState::Unsettled),
+    ])?;
+    count(connection, &account.0, *at, cost.unwrap_or(*reserved).picodollars())
+}
+
+/// Adds to what a day came to.
+fn count(connection: &Connection, account: &str, at: DateTime<Utc>, picodollars: i64) -> rusqlite::Result<()> {
+    let mut upsert = connection.prepare_cached(
+        "INSERT INTO days (account, day, spent) VALUES (?1, ?2, ?3)
+         ON CONFLICT (account, day) DO UPDATE SET spent = spent + excluded.spent",
+    )?;
+    upsert.execute(params![account, number(at.date_naive()), picodollars]).map(drop)
+}
+
+/// Turns the reservations of processes whose lease has expired into unsettled lines: their requests may have been billed.
+fn book_the_dead(connection: &Connection) -> rusqlite::Result<()> {
+    let mut dead = connection.prepare_cached(
+        "DELETE FROM reservations WHERE process NOT IN (SELECT id FROM processes WHERE lease_until > ?1)
+         RETURNING id, at, account, tool, model, client, NULL, NULL, amount, NULL, 1",
+    )?;
+    let lines = dead.query_map([now()], line)?.collect::<Result<Vec<_>, _>>()?;
+    for line in &lines {
+        take_line_back(connection, line.id.number)?;
+        write_line(connection, line)?;
+    }
+    Ok(())
+}
+
+fn standing(connection: &Connection, account: &Account, day: i64) -> rusqlite::Result<DayStanding> {
+    let mut select = connection.prepare_cached(
+        "SELECT coalesce((SELECT spent FROM days WHERE account = ?1 AND day = ?2), 0),
+             coalesce((SELECT sum(amount) FROM reservations WHERE account = ?1 AND day = ?2), 0)",
+    )?;
+    select.query_row(params![account.0, day], |row| {
+        Ok(DayStanding { spent: usd(row.get(0)?), reserved: usd(row.get(1)?) })
+    })
+}
+
+fn tally(connection: &Connection, since: NaiveDate, by: TallyBy) -> rusqlite::Result<Vec<TallySum>> {
+    let name = match by {
+        TallyBy::Day => "date(at / 1000000, 'unixepoch')",
+        TallyBy::Model => "model",
+        TallyBy::Client => "client",
+    };
+    let start = since.and_time(NaiveTime::MIN).and_utc();
+    // Ids are time-ordered: the day's lines are found without an index of their own.
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT {name} AS name, count(*),
+             coalesce(sum(usage ->> 'input_tokens'), 0), coalesce(sum(usage ->> 'cached_tokens'), 0),
+             coalesce(sum(usage ->> 'image_input_tokens'), 0), coalesce(sum(usage ->> 'output_tokens'), 0),
+             coalesce(sum(usage ->> 'reasoning_tokens'), 0), coalesce(sum(usage ->> 'web_searches'), 0),
+             coalesce(sum(cost), 0), sum(cost IS NULL),
+             coalesce(sum(CASE WHEN cost IS NULL THEN reserved END), 0), sum(unsettled)
+         FROM ledger WHERE id >= ?1 AND at >= ?2 GROUP BY name ORDER BY name"
+    ))?;
+    let rows = select.query_map([Id::earliest(start).number, start.timestamp_micros()], |row| {
+        let tokens = |at: usize| row.get::<_, i64>(at).map(|tokens| u64::try_from(tokens).unwrap_or_default());
+        Ok(TallySum {
+            name: row.get(0)?,
+            calls: tokens(1)?,
+            usage: Usage {
+                input_tokens: tokens(2)?,
+                cached_tokens: tokens(3)?,
+                image_input_tokens: tokens(4)?,
+                output_tokens: tokens(5)?,
+                reasoning_tokens: tokens(6)?,
+                web_searches: tokens(7)?,
+            },
+            cost: usd(row.get(8)?),
+            calls_of_unknown_cost: tokens(9)?,
+            estimated: usd(row.get(10)?),
+            unsettled: tokens(11)?,
+        })
+    })?;
+    rows.collect()
+}
+
+fn line(row: &Row<'_>) -> rusqlite::Result<LedgerLine> {
+    let usage: Option<String> = row.get(6)?;
+    Ok(LedgerLine {
+        // A line has no secret: nobody is led to it by a handle.
+        id: Id { number: row.get(0)?, secret: 0 },
+        at: moment(row.get(1)?),
+        account: Account(row.get(2)?),
+        tool: row.get(3)?,
+        model: row.get(4)?,
+        client: row.get(5)?,
+        usage: usage.and_then(|usage| serde_json::from_str(&usage).ok()),
+        cost: row.get::<_, Option<i64>>(7)?.map(usd),
+        reserved: usd(row.get(8)?),
+        request_id: row.get(9)?,
+        state: if row.get(10)? { LineState::Unsettled } else { LineState::Settled },
+    })
+}
+
+fn weight(closing: &Closing) -> usize {
+    let Settlement { turn, job, .. } = &closing.settlement;
+    turn.as_ref().map_or(0, |turn| turn.body.len() + turn.words.len()) + job.as_ref().map_or(0, |job| job.result.len())
+}
+
+/// Days since 1970.
+fn number(day: NaiveDate) -> i64 {
+    day.signed_duration_since(DateTime::UNIX_EPOCH.date_naive()).num_days()
+}

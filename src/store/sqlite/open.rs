@@ -1,0 +1,333 @@
+//! The database: made private to its user, opened without following a link, migrated, and set aside when it is damaged.
+
+use std::{
+    fs::{self, DirBuilder, OpenOptions},
+    io::{self, ErrorKind},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+    time::Duration,
+};
+
+use chrono::Utc;
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
+
+use super::now;
+use crate::store::StorePlace;
+
+const FILE: &str = "store.sqlite3";
+/// Told apart from other programs' databases by it, as `file` does.
+const APPLICATION_ID: u32 = 0x6d63_6f61;
+/// One file for each schema version, in order; applied ones never change.
+const MIGRATIONS: [&str; 1] = [include_str!("schema_1.sql")];
+/// The name of the mark that says from which schema version on a program can use the database.
+const USABLE_FROM: &str = "usable_from";
+/// Pages of the log after which it is moved into the database: 4 MB, as much as SQLite's own rule.
+const CHECKPOINT_PAGES: u32 = 1000;
+/// Statements that stay prepared: all of the path of a call.
+const PREPARED: usize = 64;
+
+/// What went wrong, by what follows from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Another process holds it.
+    Locked,
+    /// Nothing can be read or written there now.
+    Unusable(String),
+    /// It is not, or no longer, a database.
+    Damaged(String),
+    /// A later version made it.
+    Newer { found: u32, known: u32 },
+    /// One statement failed, by its own fault.
+    Other(String),
+}
+
+/// An open connection, and which file it leads to.
+#[derive(Debug)]
+pub(super) struct Opened {
+    pub connection: Connection,
+    file: Option<Identity>,
+    log_pages: Arc<AtomicU32>,
+}
+
+/// A file, told apart from another one that takes its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Identity {
+    path: PathBuf,
+    number: (u64, u64),
+}
+
+impl Opened {
+    /// Opens the database for the writer; makes it where there is none.
+    pub fn to_write(place: &StorePlace) -> Result<Self, Fault> {
+        let StorePlace::Folder(dir) = place else {
+            let opened = Self::of(Connection::open_in_memory()?, None);
+            migrate(&opened.connection)?;
+            return Ok(opened);
+        };
+        refuse_network(dir)?;
+        let path = make_private(dir).map_err(|error| Fault::Unusable(error.to_string()))?;
+        let is_new = fs::metadata(&path).is_ok_and(|found| found.len() == 0);
+        let mut opened =
+            Self::of(connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, Duration::ZERO)?, Identity::of(&path));
+        opened.use_log(is_new)?;
+        migrate(&opened.connection)?;
+        // A process that is killed loses nothing; a power failure may take the last commits, never the database.
+        opened.connection.pragma_update(None, "synchronous", "NORMAL")?;
+        Ok(opened)
+    }
+
+    /// Opens the database for a query; `None` where there is none.
+    pub fn to_read(dir: &Path) -> Result<Option<Self>, Fault> {
+        Self::existing(dir, OpenFlags::SQLITE_OPEN_READ_ONLY)
+    }
+
+    /// Opens the database for a checkpoint; `None` where there is none.
+    pub fn to_checkpoint(dir: &Path) -> Result<Option<Self>, Fault> {
+        Self::existing(dir, OpenFlags::SQLITE_OPEN_READ_WRITE)
+    }
+
+    fn existing(dir: &Path, flags: OpenFlags) -> Result<Option<Self>, Fault> {
+        if !exists(dir) {
+            return Ok(None);
+        }
+        let path = dir.join(FILE);
+        let opened = Self::of(connect(&path, flags, Duration::from_secs(1))?, Identity::of(&path));
+        // One that is only being made is empty yet.
+        let version = version(&opened.connection)?;
+        if version == 0 {
+            return Ok(None);
+        }
+        refuse_newer(&opened.connection, version)?;
+        Ok(Some(opened))
+    }
+
+    fn of(connection: Connection, file: Option<Identity>) -> Self {
+        connection.set_prepared_statement_cache_capacity(PREPARED);
+        Self { connection, file, log_pages: Arc::default() }
+    }
+
+    /// `false` where another file has taken the place of the one that it leads to, and where a panic left a transaction
+    /// open on it.
+    pub fn is_current(&self) -> bool {
+        self.connection.is_autocommit()
+            && self.file.as_ref().is_none_or(|file| Identity::of(&file.path).as_ref() == Some(file))
+    }
+
+    /// `true` once for each log that grew long.
+    pub fn needs_checkpoint(&self) -> bool {
+        let pages = self.log_pages.load(Ordering::Relaxed);
+        pages >= CHECKPOINT_PAGES && self.log_pages.swap(0, Ordering::Relaxed) > 0
+    }
+
+    /// Moves the log into the database as far as no reader is in the way.
+    pub fn checkpoint(&self) -> Result<(), Fault> {
+        let moved = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+        Ok(moved?)
+    }
+
+    /// Switches to the write-ahead log, whose checkpoints the upkeep thread makes.
+    fn use_log(&mut self, is_new: bool) -> Result<(), Fault> {
+        if is_new {
+            // Nothing is in it yet that a power failure could take: making it need not wait for the disk.
+            self.connection.pragma_update(None, "synchronous", "OFF")?;
+        }
+        let mode: String = self.connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        if mode != "wal" {
+            return Err(Fault::Unusable(format!("its file system takes no write-ahead log (only `{mode}`)")));
+        }
+        let pages = self.log_pages.clone();
+        self.connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, length: std::ffi::c_int| {
+            pages.store(u32::try_from(length).unwrap_or_default(), Ordering::Relaxed);
+            Ok(())
+        }))?;
+        Ok(())
+    }
+}
+
+impl Identity {
+    fn of(path: &Path) -> Option<Self> {
+        let found = fs::symlink_metadata(path).ok()?;
+        #[cfg(unix)]
+        let number = (std::os::unix::fs::MetadataExt::dev(&found), std::os::unix::fs::MetadataExt::ino(&found));
+        #[cfg(not(unix))]
+        let number = (0, u64::from(found.is_file()));
+        Some(Self { path: path.to_owned(), number })
+    }
+}
+
+/// `true` where there is a database in the folder.
+pub(super) fn exists(dir: &Path) -> bool {
+    dir.join(FILE).exists()
+}
+
+/// Moves a damaged database out of the way, under a name with the time; a new one takes its place. One that another
+/// process has replaced meanwhile stays.
+pub(super) fn set_aside(dir: &Path, why: &str) -> Result<(), Fault> {
+    // Of two processes that find the same damage, the second must not move the first one's new database away.
+    let lock = lock_to_set_aside(dir).map_err(|error| Fault::Unusable(error.to_string()))?;
+    if is_sound(dir)? {
+        return Ok(());
+    }
+    let name = format!("store-damaged-{}", Utc::now().format("%Y-%m-%dT%H%M%S"));
+    for suffix in ["", "-wal", "-shm"] {
+        let (from, to) = (dir.join(format!("{FILE}{suffix}")), dir.join(format!("{name}.sqlite3{suffix}")));
+        match fs::rename(&from, &to) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(Fault::Unusable(error.to_string())),
+            _ => {}
+        }
+    }
+    tracing::error!(%why, aside = %dir.join(format!("{name}.sqlite3")).display(), "the store was damaged; a new one is begun");
+    drop(lock);
+    Ok(())
+}
+
+/// Holds off other processes while the result is kept.
+fn lock_to_set_aside(dir: &Path) -> io::Result<fs::File> {
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let lock = options.open(dir.join("store.lock"))?;
+    lock.lock()?;
+    Ok(lock)
+}
+
+fn is_sound(dir: &Path) -> Result<bool, Fault> {
+    let checked = Opened::to_write(&StorePlace::Folder(dir.to_owned())).and_then(|opened| {
+        Ok(opened.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))?)
+    });
+    match checked {
+        Ok(checked) => Ok(checked == "ok"),
+        Err(Fault::Damaged(_)) => Ok(false),
+        Err(fault) => Err(fault),
+    }
+}
+
+impl Fault {
+    pub fn of(error: &rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
+            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Damaged(error.to_string()),
+            Some(ErrorCode::DiskFull) => Self::Unusable("the disk is full".into()),
+            Some(ErrorCode::ReadOnly) => Self::Unusable("it is read-only".into()),
+            Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::SystemIoFailure) => {
+                Self::Unusable(error.to_string())
+            }
+            _ => Self::Other(error.to_string()),
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::of(&error)
+    }
+}
+
+/// Connects without touching the disk. The writer waits for nothing here: the engine tries again by its own rule.
+fn connect(path: &Path, flags: OpenFlags, patience: Duration) -> Result<Connection, Fault> {
+    let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
+    let connection = Connection::open_with_flags(path, flags)?;
+    connection.busy_timeout(patience)?;
+    Ok(connection)
+}
+
+/// Makes the folder and the file for their user alone, before anything is in them. Returns the file's real path: the
+/// folder may be reached through links, the file may not be one.
+fn make_private(dir: &Path) -> io::Result<PathBuf> {
+    let mut builder = DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(dir)?;
+    let path = dir.canonicalize()?.join(FILE);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    match options.open(&path) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(path),
+    }
+}
+
+/// Brings the schema up to this program's. Another process may do so at the same time.
+fn migrate(connection: &Connection) -> Result<(), Fault> {
+    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    let found = version(connection)?;
+    if found >= known {
+        return refuse_newer(connection, found);
+    }
+    connection.execute_batch("BEGIN IMMEDIATE")?;
+    let migrated = (|| {
+        for (migration, number) in MIGRATIONS.iter().zip(1..) {
+            if version(connection)? < number {
+                connection.execute_batch(migration)?;
+                connection.pragma_update(None, "user_version", number)?;
+            }
+        }
+        connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+        connection.execute("INSERT OR IGNORE INTO marks (name, value) VALUES (?1, 1)", [USABLE_FROM])?;
+        connection.execute("INSERT OR IGNORE INTO marks (name, value) VALUES ('made_at', ?1)", [now()])?;
+        connection.execute_batch("COMMIT")
+    })();
+    migrated.map_err(|error| {
+        let _ = connection.execute_batch("ROLLBACK");
+        Fault::of(&error)
+    })
+}
+
+fn version(connection: &Connection) -> rusqlite::Result<u32> {
+    connection.query_row("PRAGMA user_version", [], |row| row.get(0))
+}
+
+/// A later version's database is used if its marks say that this version can.
+fn refuse_newer(connection: &Connection, found: u32) -> Result<(), Fault> {
+    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    if found <= known {
+        return Ok(());
+    }
+    let usable_from: Option<u32> = connection
+        .query_row("SELECT value FROM marks WHERE name = ?1", [USABLE_FROM], |row| row.get(0))
+        .optional()
+        .unwrap_or_default();
+    if usable_from.is_some_and(|from| from <= known) { Ok(()) } else { Err(Fault::Newer { found, known }) }
+}
+
+/// Refuses folders on network file systems: their locks and shared memory do not hold what the log needs.
+/// <https://sqlite.org/wal.html>
+#[cfg(target_os = "linux")]
+fn refuse_network(dir: &Path) -> Result<(), Fault> {
+    const NETWORKS: [(rustix::fs::FsWord, &str); 6] = [
+        (0x6969, "NFS"),
+        (0x517b, "SMB"),
+        (0xff53_4d42, "CIFS"),
+        (0xfe53_4d42, "SMB"),
+        (0x5346_414f, "AFS"),
+        (0x0102_1997, "9P"),
+    ];
+    let nearest = dir.ancestors().find_map(|existing| rustix::fs::statfs(existing).ok());
+    let kind = nearest.map(|found| found.f_type);
+    match NETWORKS.into_iter().find(|(number, _)| Some(*number) == kind) {
+        Some((_, name)) => Err(network(name)),
+        None => Ok(()),
+    }
+}
+
+#[cfg(windows)]
+fn refuse_network(dir: &Path) -> Result<(), Fault> {
+    if dir.to_string_lossy().starts_with(r"\\") { Err(network("Windows")) } else { Ok(()) }
+}
+
+#[cfg(not(any(target_os = "linux", windows)))]
+fn refuse_network(_: &Path) -> Result<(), Fault> {
+    Ok(())
+}
+
+#[cfg(any(target_os = "linux", windows))]
+fn network(name: &str) -> Fault {
+    Fault::Unusable(format!("it is on a network file system ({name}), where processes cannot share it safely"))
+}

@@ -1,0 +1,95 @@
+//! The pace of requests, in SQL.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::{Sqlite, now};
+use crate::{
+    handle::Account,
+    model::ModelId,
+    store::{
+        Error,
+        pace::{PaceCap, PaceStore, PlaceGrant, PlaceReceipt, PlaceRequest},
+    },
+};
+
+#[async_trait]
+impl PaceStore for Sqlite {
+    async fn pass(&self, account: &Account, place: PlaceRequest) -> Result<PlaceGrant, Error> {
+        let account = account.clone();
+        self.engine.write(0, move |connection| pass(connection, &account, place)).await
+    }
+
+    fn give_back(&self, account: &Account, receipt: PlaceReceipt) {
+        let account = account.clone();
+        self.engine.post("a place under a cap", move |connection| {
+            let mut update =
+                connection.prepare_cached("UPDATE pace SET due = ?3 WHERE account = ?1 AND cap = ?2 AND due = ?4")?;
+            update.execute(params![account.0, name(receipt.cap), receipt.before, receipt.after]).map(drop)
+        });
+    }
+
+    async fn hold(&self, account: &Account, model: &ModelId, time: Duration) -> Result<(), Error> {
+        let (account, model) = (account.clone(), model.clone());
+        self.engine.write(0, move |connection| hold(connection, &account, &model, time)).await
+    }
+
+    async fn holds(&self, account: &Account) -> Result<Vec<(ModelId, Duration)>, Error> {
+        let account = account.clone();
+        self.engine.read(move |connection| holds(connection, &account)).await
+    }
+}
+
+fn pass(connection: &Connection, account: &Account, place: PlaceRequest) -> rusqlite::Result<PlaceGrant> {
+    let PlaceRequest { cap, spacing, tolerance, within } = place;
+    let (now, spacing, tolerance) = (now(), micros(spacing), micros(tolerance));
+    let mut select = connection.prepare_cached("SELECT due FROM pace WHERE account = ?1 AND cap = ?2")?;
+    let due: Option<i64> = select.query_row(params![account.0, name(cap)], |row| row.get(0)).optional()?;
+    // A clock that was set back must not hold anybody up for longer than the cap can.
+    let before = due.unwrap_or(now).min(now.saturating_add(tolerance + spacing + micros(within)));
+    let wait = Duration::from_micros(u64::try_from(before - tolerance - now).unwrap_or_default());
+    if wait > within {
+        return Ok(PlaceGrant::TooFar { wait });
+    }
+    let after = before.max(now).saturating_add(spacing);
+    let mut upsert = connection.prepare_cached(
+        "INSERT INTO pace (account, cap, due) VALUES (?1, ?2, ?3)
+         ON CONFLICT (account, cap) DO UPDATE SET due = excluded.due",
+    )?;
+    upsert.execute(params![account.0, name(cap), after])?;
+    Ok(PlaceGrant::Granted { wait, receipt: PlaceReceipt { cap, before, after } })
+}
+
+fn hold(connection: &Connection, account: &Account, model: &ModelId, time: Duration) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM holds WHERE account = ?1 AND until <= ?2")?
+        .execute(params![account.0, now()])?;
+    let mut upsert = connection.prepare_cached(
+        "INSERT INTO holds (account, model, until) VALUES (?1, ?2, ?3)
+         ON CONFLICT (account, model) DO UPDATE SET until = excluded.until",
+    )?;
+    upsert.execute(params![account.0, model.as_str(), now().saturating_add(micros(time))]).map(drop)
+}
+
+fn holds(connection: &Connection, account: &Account) -> rusqlite::Result<Vec<(ModelId, Duration)>> {
+    let now = now();
+    let mut select = connection.prepare_cached("SELECT model, until FROM holds WHERE account = ?1 AND until > ?2")?;
+    let rows = select.query_map(params![account.0, now], |row| {
+        let left = Duration::from_micros(u64::try_from(row.get::<_, i64>(1)? - now).unwrap_or_default());
+        Ok(ModelId::parse(&row.get::<_, String>(0)?).ok().map(|model| (model, left)))
+    })?;
+    rows.filter_map(Result::transpose).collect()
+}
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX / 8)
+}
+
+fn name(cap: PaceCap) -> &'static str {
+    match cap {
+        PaceCap::Requests => "requests",
+        PaceCap::Pictures => "pictures",
+    }
+}

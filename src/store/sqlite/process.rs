@@ -1,0 +1,120 @@
+//! This process as the others see it: a lease that it renews while anything of it runs, and the requests whose
+//! reservations are still to be written.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use rusqlite::{Connection, params};
+
+use super::now;
+use crate::{handle::IdMint, store::money::Reservation};
+
+/// Reservations that no budget holds are written so much later: most short requests end before, and then the ledger has
+/// their line without a second commit.
+pub(super) const DEFERRED: Duration = Duration::from_millis(100);
+
+pub(super) struct Process {
+    pub id: i64,
+    lease: Duration,
+    /// The database has, or had, a row of this process.
+    is_known: AtomicBool,
+    holds: Mutex<Holds>,
+}
+
+/// What this process runs.
+#[derive(Default)]
+struct Holds {
+    /// In the database, or on the way there.
+    written: HashSet<Held>,
+    /// Reservations that are put off, and since when.
+    begun: HashMap<i64, (Instant, Reservation)>,
+}
+
+/// One thing that a process runs, by the number of its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Held {
+    Money(i64),
+    Job(i64),
+}
+
+impl Process {
+    pub fn new(lease: Duration) -> Self {
+        let id = IdMint::default().mint().number;
+        Self { id, lease, is_known: AtomicBool::new(false), holds: Mutex::default() }
+    }
+
+    pub fn lease(&self) -> Duration {
+        self.lease
+    }
+
+    pub fn started(&self, held: Held) {
+        self.is_known.store(true, Ordering::Relaxed);
+        self.holds().written.insert(held);
+    }
+
+    pub fn ended(&self, held: Held) {
+        self.holds().written.remove(&held);
+    }
+
+    pub fn runs(&self, held: Held) -> bool {
+        self.holds().written.contains(&held)
+    }
+
+    pub fn is_running(&self) -> bool {
+        !self.holds().written.is_empty()
+    }
+
+    /// Puts a reservation off.
+    pub fn begin(&self, reservation: Reservation) {
+        self.holds().begun.insert(reservation.id.number, (Instant::now(), reservation));
+    }
+
+    /// Takes a reservation back that was put off; `None` where it is in the database or on its way there.
+    pub fn take_begun(&self, id: i64) -> Option<Reservation> {
+        self.holds().begun.remove(&id).map(|(_, reservation)| reservation)
+    }
+
+    pub fn has_begun(&self) -> bool {
+        !self.holds().begun.is_empty()
+    }
+
+    /// Takes the reservations that were put off for long enough; from now on they count as written.
+    pub fn take_due(&self) -> Vec<Reservation> {
+        let mut holds = self.holds();
+        let due = holds.begun.extract_if(|_, (since, _)| since.elapsed() >= DEFERRED);
+        let due: Vec<_> = due.map(|(_, (_, reservation))| reservation).collect();
+        holds.written.extend(due.iter().map(|reservation| Held::Money(reservation.id.number)));
+        if !due.is_empty() {
+            self.is_known.store(true, Ordering::Relaxed);
+        }
+        due
+    }
+
+    /// The work that ends the lease when the process ends in order; `None` where it holds nothing.
+    pub fn release(&self) -> Option<impl Fn(&Connection) -> rusqlite::Result<()> + Send + 'static + use<>> {
+        let id = self.id;
+        let release =
+            move |connection: &Connection| connection.execute("DELETE FROM processes WHERE id = ?1", [id]).map(drop);
+        (self.is_known.load(Ordering::Relaxed) && !self.is_running()).then_some(release)
+    }
+
+    fn holds(&self) -> MutexGuard<'_, Holds> {
+        self.holds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Extends the lease of a process, within a transaction.
+pub(super) fn renew(connection: &Connection, process: i64, lease: Duration) -> rusqlite::Result<()> {
+    let until = now().saturating_add(i64::try_from(lease.as_micros()).unwrap_or(i64::MAX));
+    let mut upsert = connection.prepare_cached(
+        "INSERT INTO processes (id, lease_until) VALUES (?1, ?2)
+         ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until",
+    )?;
+    upsert.execute(params![process, until]).map(drop)
+}

@@ -1,0 +1,93 @@
+//! The upkeep thread: batches that the serving thread must not wait for, checkpoints, leases, and the full-text index.
+//! It starts when it is first needed, and sleeps while nothing runs.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, Weak, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use super::{
+    bell::Bell,
+    engine::Shared,
+    money,
+    open::Opened,
+    process::{self, DEFERRED, Held},
+    turns,
+};
+use crate::store::StorePlace;
+
+/// So long after a request was begun the thread looks by itself every [`DEFERRED`], so that a short call need not wake it.
+const ALERT: Duration = Duration::from_secs(10);
+
+/// The thread's life: it ends with the store.
+pub(super) fn run(shared: &Weak<Shared>, bell: &Bell) {
+    let mut watch = Watch { renewed: Instant::now(), alert_until: Instant::now() + ALERT };
+    loop {
+        let Some(shared) = shared.upgrade() else { return };
+        // A panic costs the work at hand, not the thread that everybody waits for.
+        let pass = catch_unwind(AssertUnwindSafe(|| watch.pass(&shared, bell)));
+        let most = pass.unwrap_or_else(|_| {
+            tracing::error!("the upkeep of the store panicked");
+            Some(DEFERRED)
+        });
+        drop(shared);
+        bell.wait(most);
+    }
+}
+
+struct Watch {
+    renewed: Instant,
+    alert_until: Instant,
+}
+
+impl Watch {
+    /// Does what is due. Returns when to look again; `None` waits for the bell alone.
+    fn pass(&mut self, shared: &Arc<Shared>, bell: &Bell) -> Option<Duration> {
+        let process = &shared.process;
+        shared.commit_patiently();
+        write_begun(shared);
+        if process.is_running() && self.renewed.elapsed() >= process.lease() / 3 {
+            let (id, lease) = (process.id, process.lease());
+            shared.run_patiently("the lease of this process", move |connection| process::renew(connection, id, lease));
+            self.renewed = Instant::now();
+        }
+        if bell.wants_checkpoint.swap(false, Ordering::AcqRel) {
+            checkpoint(&shared.config.place);
+            shared.run_patiently("the full-text index", turns::index_some);
+        }
+        let now = Instant::now();
+        bell.is_asleep.store(now >= self.alert_until, Ordering::SeqCst);
+        // Asked after the store: what was begun before it is seen here, and what is begun after it rings.
+        if process.has_begun() {
+            self.alert_until = now + ALERT;
+        }
+        if now < self.alert_until {
+            return Some(DEFERRED.min(process.lease() / 10));
+        }
+        process.is_running().then_some(process.lease() / 10)
+    }
+}
+
+/// Writes the reservations that were put off.
+fn write_begun(shared: &Shared) {
+    let process = shared.process.clone();
+    let due = process.take_due();
+    if !due.is_empty() {
+        shared.run_patiently("requests that were begun", move |connection| {
+            process::renew(connection, process.id, process.lease())?;
+            // Those that ended since have their line already, or will have it next.
+            let running = due.iter().filter(|reservation| process.runs(Held::Money(reservation.id.number)));
+            running.into_iter().try_for_each(|it| money::insert(connection, process.id, it, it.most))
+        });
+    }
+}
+
+/// Moves the write-ahead log into the database, on a connection of its own: writers go on meanwhile.
+fn checkpoint(place: &StorePlace) {
+    let StorePlace::Folder(dir) = place else { return };
+    let checkpointed = Opened::to_checkpoint(dir).and_then(|opened| opened.map_or(Ok(()), |it| it.checkpoint()));
+    if let Err(error) = checkpointed {
+        tracing::debug!(?error, "the store's log stays as it is for now");
+    }
+}

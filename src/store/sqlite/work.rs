@@ -1,0 +1,71 @@
+//! Work that waits for a transaction.
+
+use rusqlite::Connection;
+use tokio::sync::oneshot;
+
+use crate::store::Error;
+
+/// One piece of work, and whoever waits for it.
+pub(super) trait Work: Send {
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
+
+    /// Answers: after the commit, or with what kept it from being committed.
+    fn conclude(self: Box<Self>, committed: Result<(), Error>);
+}
+
+/// Work whose caller waits for the answer.
+pub(super) struct Awaited<T, F> {
+    work: F,
+    done: Option<T>,
+    waiting: oneshot::Sender<Result<T, Error>>,
+}
+
+/// Work that nobody waits for.
+pub(super) struct Posted<F> {
+    work: F,
+    what: &'static str,
+}
+
+impl<T, F> Awaited<T, F> {
+    pub fn new(work: F, waiting: oneshot::Sender<Result<T, Error>>) -> Self {
+        Self { work, done: None, waiting }
+    }
+}
+
+impl<F> Posted<F> {
+    /// `what` names the work in the log should it fail.
+    pub fn new(what: &'static str, work: F) -> Self {
+        Self { work, what }
+    }
+}
+
+impl<T, F> Work for Awaited<T, F>
+where
+    T: Send,
+    F: Fn(&Connection) -> rusqlite::Result<T> + Send,
+{
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        self.done = Some((self.work)(connection)?);
+        Ok(())
+    }
+
+    fn conclude(self: Box<Self>, committed: Result<(), Error>) {
+        let Self { done, waiting, .. } = *self;
+        if let Some(answer) = committed.map(|()| done).transpose() {
+            // Whoever asked may be gone.
+            let _ = waiting.send(answer);
+        }
+    }
+}
+
+impl<F: Fn(&Connection) -> rusqlite::Result<()> + Send> Work for Posted<F> {
+    fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        (self.work)(connection)
+    }
+
+    fn conclude(self: Box<Self>, committed: Result<(), Error>) {
+        if let Err(error) = committed {
+            tracing::warn!(what = self.what, %error, "not kept");
+        }
+    }
+}

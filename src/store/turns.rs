@@ -1,0 +1,104 @@
+//! The door to conversations: turns that are appended, never rewritten, and linked to the turn before.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::Error;
+use crate::{
+    handle::{Id, Owner},
+    money::Usd,
+};
+
+/// One turn on its way into the store.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewTurn {
+    pub id: Id,
+    /// The turn before; `None` begins a conversation.
+    pub parent: Option<Id>,
+    pub owner: Owner,
+    pub at: DateTime<Utc>,
+    pub tool: String,
+    pub model: String,
+    /// `None` where it is not known.
+    pub cost: Option<Usd>,
+    /// The words that [`TurnStore::search`] finds it by: what was said and what was answered.
+    pub words: String,
+    /// The whole turn, opaque to the store.
+    pub body: String,
+}
+
+/// One turn as it was kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptTurn {
+    pub id: Id,
+    /// The first turn of its conversation.
+    pub root: Id,
+    pub parent: Option<Id>,
+    pub at: DateTime<Utc>,
+    pub cost: Option<Usd>,
+    pub body: String,
+}
+
+/// One conversation in a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptConversation {
+    /// Of its newest turn.
+    pub newest: Id,
+    pub created: DateTime<Utc>,
+    pub newest_at: DateTime<Utc>,
+    /// In all branches.
+    pub turns: u64,
+    /// Of the newest turn.
+    pub model: String,
+    /// The body of its first turn.
+    pub first_body: String,
+    /// Of all turns; `None` where the cost of any is not known.
+    pub cost: Option<Usd>,
+}
+
+/// Conversations to list: somebody's, newest first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TurnQuery {
+    pub owner: Owner,
+    /// Conversations whose newest turn is older are expired.
+    pub since: DateTime<Utc>,
+    pub most: usize,
+}
+
+/// Turns of conversations. Everything is bound to its owner: for anybody else it does not exist.
+#[async_trait]
+pub trait TurnStore: Debug + Send + Sync {
+    /// Appends one turn. `false`: the turn before is gone, or somebody else's, and nothing was written.
+    async fn append_turn(&self, turn: NewTurn) -> Result<bool, Error>;
+
+    /// Turns from the first of the conversation to this one, oldest first. Empty where there is none, where it is
+    /// somebody else's, and where the conversation's newest turn is older than `since`.
+    async fn thread(&self, owner: &Owner, id: Id, since: DateTime<Utc>) -> Result<Vec<KeptTurn>, Error>;
+
+    /// All turns of the conversation that has this one, branches included, oldest first.
+    async fn conversation(&self, owner: &Owner, id: Id, since: DateTime<Utc>) -> Result<Vec<KeptTurn>, Error>;
+
+    /// Somebody's conversations, the one with the newest turn first.
+    async fn newest(&self, query: TurnQuery) -> Result<Vec<KeptConversation>, Error>;
+
+    /// Conversations in which all these words stand, best match first.
+    async fn search(&self, query: TurnQuery, words: &str) -> Result<Vec<KeptConversation>, Error>;
+
+    /// Somebody's turns after an id, in the order of their ids, for an export in pages.
+    async fn turns_after(&self, owner: &Owner, after: Option<Id>, most: usize) -> Result<Vec<KeptTurn>, Error>;
+
+    /// Removes the whole conversation that has this turn, attachments included. `false` where there is none.
+    async fn remove(&self, owner: &Owner, id: Id) -> Result<bool, Error>;
+
+    /// Keeps the bytes of an attachment until the conversation of this root goes. `root` may be yet to come: bytes whose
+    /// conversation never came are swept after an hour.
+    async fn attach(&self, root: Id, attachment: Id, bytes: Vec<u8>) -> Result<(), Error>;
+
+    /// Bytes of an attachment; `None` where they are gone.
+    async fn attachment(&self, root: Id, attachment: Id) -> Result<Option<Vec<u8>>, Error>;
+
+    /// Removes conversations whose newest turn is older than `before`. Returns their number.
+    async fn expire_turns(&self, before: DateTime<Utc>) -> Result<u64, Error>;
+}
