@@ -17,6 +17,7 @@ use crate::{
     preview::Previews,
     queue::Queue,
     server::{Parts, Server, profile::Profiles},
+    store::Store,
     tools::{
         Jobs, ask_openai::AskOpenai, create_image::CreateImage, edit_image::EditImage, get_result::GetResult,
         list_models::ListModels, pictures::Studio, references::References, upkeep::Upkeep,
@@ -31,6 +32,7 @@ const SANDBOX_NOTICE: &str =
 #[derive(Debug)]
 pub struct App {
     pub config: Config,
+    pub store: Store,
     pub openai: OpenAi,
     pub catalogue: Arc<Catalogue>,
     pub artifacts: Artifacts,
@@ -64,6 +66,7 @@ impl App {
             config.openai.base_url = started.base_url().parse()?;
         }
 
+        let store = Store::build(config.store.clone());
         let openai = OpenAi::build(config.openai.clone());
         let catalogue = Arc::new(Catalogue::build(config.catalogue.clone(), Today::Now)?);
         let upkeep = Upkeep::build(openai.clone(), catalogue.clone(), tasks.clone(), stop.clone());
@@ -101,12 +104,13 @@ impl App {
         });
         let create_image = Arc::new(CreateImage { studio: studio.clone() });
         let edit_image = Arc::new(EditImage { studio, references });
-        let jobs = Jobs::build(config.jobs.clone(), tasks.clone());
+        let jobs = Jobs::build(config.jobs, store.jobs.clone(), tasks.clone());
         let get_result =
             Arc::new(GetResult { jobs, artifacts: artifacts.clone(), previews, ask_openai: Some(ask_openai.clone()) });
         let list_models = Arc::new(ListModels { upkeep });
         Ok(Self {
             config,
+            store,
             openai,
             catalogue,
             artifacts,

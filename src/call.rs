@@ -5,7 +5,13 @@ use std::{future::Future, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::{handle::Owner, job::JobId, news::News, preview::Room, queue::Caller};
+use crate::{
+    handle::Owner,
+    job::{JobId, Resumable},
+    news::News,
+    preview::Room,
+    queue::Caller,
+};
 
 #[derive(Debug, Clone)]
 pub struct Call {
@@ -21,6 +27,8 @@ pub struct Call {
     pub patience: Option<Duration>,
     /// The handle under which it goes on when its client cannot wait.
     pub job: Option<JobId>,
+    /// All that another process needs to resume it, should it become a job.
+    pub resumable: Resumable,
     cancelled: CancellationToken,
     started: Instant,
 }
@@ -38,7 +46,9 @@ impl Call {
     pub fn new(caller: Caller, news: News, cancelled: CancellationToken) -> Self {
         let (owner, started) = (Owner::local(), Instant::now());
         let client = "mcp-openai".to_owned();
-        Self { caller, owner, client, news, room: Room::NONE, patience: None, job: None, cancelled, started }
+        let resumable = Resumable::default();
+        let (patience, job) = (None, None);
+        Self { caller, owner, client, news, room: Room::NONE, patience, job, resumable, cancelled, started }
     }
 
     /// Of this owner.
@@ -67,8 +77,8 @@ impl Call {
 
     /// That may go on under this handle.
     #[must_use]
-    pub fn as_job(self, job: Option<JobId>) -> Self {
-        Self { job, ..self }
+    pub fn as_job(self, job: JobId) -> Self {
+        Self { job: Some(job), resumable: Resumable::shared(), ..self }
     }
 
     /// That began this long ago, in another process.

@@ -11,8 +11,11 @@ use std::{
 use url::Url;
 
 use crate::{
-    artifact, catalogue, conversation, inputs, job, ledger, openai, queue, server::profile, state, telemetry, tools,
-    transport,
+    artifact, catalogue, conversation, inputs, job, ledger, openai, queue,
+    server::profile,
+    state,
+    store::{self, LEASE, StorePlace},
+    telemetry, tools, transport,
 };
 
 mod docs;
@@ -43,6 +46,7 @@ pub struct Config {
     pub images: artifact::Config,
     pub inputs: inputs::Config,
     pub image_urls: tools::ImageUrls,
+    pub store: store::Config,
     pub jobs: job::Config,
     pub conversations: conversation::Config,
     pub ledger: ledger::Config,
@@ -156,7 +160,8 @@ impl Config {
                 home: directories::BaseDirs::new().map(|user| user.home_dir().to_owned()),
             },
             image_urls: layers.value(&s::IMAGES_ALLOW_URLS)?,
-            jobs: job::Config { dir: state.path().join("jobs"), keep_for: layers.value(&s::JOBS_KEEP_FOR)? },
+            store: store::Config { place: StorePlace::Folder(state.path().to_owned()), lease: LEASE },
+            jobs: job::Config { keep_for: layers.value(&s::JOBS_KEEP_FOR)? },
             conversations: conversation::Config {
                 folder: state.folder("conversations"),
                 keep_for: layers.value(&s::CONVERSATIONS_KEEP_FOR)?,

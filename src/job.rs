@@ -1,60 +1,57 @@
 //! Calls that outlive the client's patience: start, keep running, collect, also after a restart. Knows neither tools nor
-//! the wire: what a job leaves behind is any value that can be written down.
+//! the wire: the result of a job is any value that can be written down.
 //!
-//! A call becomes a job the moment it is handed out. From then on it is in memory until it has ended and its result is
-//! on disk; its record is what other processes, and this program after a restart, see of it.
+//! A call becomes a job the moment it is handed out. From then on it is in memory until it has ended and the store has
+//! its result; what the store has is all that other processes, and this program after a restart, see of it.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    fmt, io,
-    path::PathBuf,
+    fmt,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::BoxFuture;
-use serde::{Serialize, de::DeserializeOwned, de::IgnoredAny};
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    handle::Owner,
+    handle::{IdMint, Owner},
     news::{Feed, News},
-    state,
+    store::{
+        self, JobStore,
+        jobs::{JobState, KeptJob},
+    },
 };
 
-mod folder;
 mod id;
 mod live;
-mod record;
+mod resumption;
 mod takeover;
 
 pub use id::JobId;
-pub use takeover::Orphan;
+pub use resumption::{Orphan, Resumable, Resumption};
 
-use folder::Folder;
 use live::Live;
-use record::{Record, Written};
 
-/// How often another process's record is looked at.
+/// Time between two looks at a job of another process.
 const POLL: Duration = Duration::from_millis(500);
-/// How often old records are looked for.
+/// Time between two questions to the store whether another process wants a job of this one cancelled.
+const LOOK: Duration = Duration::from_secs(1);
+/// Time between two sweeps of expired jobs.
 const SWEEP: Duration = Duration::from_hours(1);
-/// How many results are held while the disk does not take them.
-const MOST_UNWRITTEN: usize = 32;
-/// How many records are looked through for somebody's own.
-const MOST_LOOKED_THROUGH: usize = 200;
+/// Results held in memory while the store does not take them.
+const MOST_UNKEPT: usize = 32;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Config {
-    /// The folder of the records; made with the first one.
-    pub dir: PathBuf,
-    /// How long a record outlives its job.
+    /// Time for which an ended job is kept.
     pub keep_for: Duration,
 }
 
-/// What a job may leave behind.
+/// Results that a job may have.
 pub trait Lasting: Clone + Serialize + DeserializeOwned + Send + Sync + 'static {}
 
 impl<T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> Lasting for T {}
@@ -65,32 +62,35 @@ pub struct Started<T> {
     pub owner: Owner,
     /// The tool that was called.
     pub tool: &'static str,
-    /// When the call began.
+    /// The call's beginning.
     pub since: Instant,
     pub cancel: CancellationToken,
     pub feed: Feed,
+    pub resumable: Resumable,
     pub work: BoxFuture<'static, T>,
 }
 
-/// What is known of a job.
+/// One job as it is now.
 #[derive(Debug)]
 pub struct Job<T> {
     pub started_at: DateTime<Utc>,
     pub state: State<T>,
+    /// Reason why the store does not have it: it is lost when this process ends.
+    pub unkept: Option<NotKept>,
 }
 
 #[derive(Debug)]
 pub enum State<T> {
     Running {
-        /// Where it is, in words.
+        /// The stage of the call, in words.
         stage: String,
         /// Since the call began.
         elapsed: Duration,
     },
     Finished(T),
-    /// Its process ended while it ran, and left what it takes to go on: see [`Jobs::take_over`].
+    /// Its process died, and another one can resume it: see [`Jobs::take_over`].
     Orphaned(Box<Orphan>),
-    /// Its process ended while it ran.
+    /// Its process died, and nobody can resume it.
     Interrupted,
 }
 
@@ -110,28 +110,26 @@ pub enum Standing {
     Interrupted,
 }
 
-/// The job runs, but there is no record of it: its result is lost with this process.
+/// The store does not take the job: it goes on, and its result stays in memory, among the last 32 such results.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the job cannot be written down in {}: {source}. Its result is lost when the server ends before it is collected; make the folder writable, or set state.dir to another one", dir.display())]
-pub struct NotWritten {
-    pub dir: PathBuf,
-    pub source: Arc<io::Error>,
-}
+#[error("The job is not kept: {0}. Its result is lost if the server ends before it is collected. {remedy}", remedy = .0.remedy())]
+pub struct NotKept(#[from] pub store::Error);
 
 /// All jobs. Cheap to clone; clones are the same jobs.
 pub struct Jobs<T>(Arc<Shared<T>>);
 
 struct Shared<T> {
-    folder: Folder,
+    store: Arc<dyn JobStore>,
     keep_for: Duration,
-    /// Where jobs run, so that a shutdown can wait for them.
+    mint: IdMint,
+    /// Holds every job's task, so that a shutdown can wait for them.
     tasks: TaskTracker,
     /// Counts the jobs that run.
     running: TaskTracker,
     memory: Mutex<Memory<T>>,
     /// Results are written one at a time: many that end together take no more memory than one.
     writing: tokio::sync::Mutex<()>,
-    /// Jobs of processes that are gone are taken over one at a time.
+    /// Orphaned jobs are taken over one at a time.
     taking: tokio::sync::Mutex<()>,
     /// Cancelled once jobs are left to other processes.
     leaving: CancellationToken,
@@ -139,19 +137,21 @@ struct Shared<T> {
 
 struct Memory<T> {
     live: HashMap<JobId, Arc<Live<T>>>,
-    /// Those that ended and could not be written, oldest first.
-    unwritten: VecDeque<JobId>,
+    /// Jobs that ended and whose results the store did not take, oldest first.
+    unkept: VecDeque<JobId>,
     swept: Option<Instant>,
+    looked: Option<Instant>,
 }
 
 impl<T: Lasting> Jobs<T> {
-    /// Without touching the disk.
+    /// Builds them without touching the store. Jobs run on `tasks`.
     #[must_use]
-    pub fn build(config: Config, tasks: TaskTracker) -> Self {
-        let memory = Memory { live: HashMap::new(), unwritten: VecDeque::new(), swept: None };
+    pub fn build(config: Config, store: Arc<dyn JobStore>, tasks: TaskTracker) -> Self {
+        let memory = Memory { live: HashMap::new(), unkept: VecDeque::new(), swept: None, looked: None };
         Self(Arc::new(Shared {
-            folder: Folder::new(state::Folder::new(config.dir)),
+            store,
             keep_for: config.keep_for,
+            mint: IdMint::default(),
             tasks,
             running: TaskTracker::new(),
             memory: Mutex::new(memory),
@@ -161,81 +161,85 @@ impl<T: Lasting> Jobs<T> {
         }))
     }
 
-    /// How long a record outlives its job.
+    /// Mints the handle of a call that may become a job.
+    #[must_use]
+    pub fn mint(&self) -> JobId {
+        JobId(self.0.mint.mint())
+    }
+
+    /// Time for which an ended job is kept.
     pub fn keep_for(&self) -> Duration {
         self.0.keep_for
     }
 
-    /// Lets a call go on by itself, and returns once it is written down.
-    ///
-    /// # Errors
-    /// [`NotWritten`]: it goes on all the same, and its result is kept in memory.
-    pub async fn hand_out(&self, started: Started<T>) -> Result<(), NotWritten> {
-        let (live, keeping) = live::keep(self.clone(), started);
-        let id = live.id.clone();
-        self.memory().live.insert(id, live);
-        let running = self.0.running.token();
-        let (told, written) = tokio::sync::oneshot::channel();
-        self.0.tasks.spawn(async move {
-            keeping.run(told).await;
-            drop(running);
-        });
+    /// Lets a call go on by itself, and returns once the store has it, or has refused it: see [`Job::unkept`].
+    pub async fn hand_out(&self, started: Started<T>) {
+        let (told, kept) = tokio::sync::oneshot::channel();
+        self.run(started, live::Begun::New(told));
         self.sweep();
-        written.await.unwrap_or(Ok(()))
+        let _ = kept.await;
     }
 
-    /// The job, once it has ended or `until` has come; `news` hears where it is. `None` when there is none of that
-    /// handle, or it is somebody else's.
-    pub async fn wait(&self, owner: &Owner, id: &JobId, until: Instant, news: &News) -> Option<Job<T>> {
+    /// The job, once it has ended or `until` has come; `news` hears its stages. `None` when there is none of that handle,
+    /// or it is somebody else's.
+    ///
+    /// # Errors
+    /// When the store cannot be read, for jobs that are not in this process's memory.
+    pub async fn wait(
+        &self,
+        owner: &Owner,
+        id: &JobId,
+        until: Instant,
+        news: &News,
+    ) -> Result<Option<Job<T>>, store::Error> {
         loop {
             let job = match self.live(owner, id) {
                 Some(live) => live.wait(until, news).await,
-                None => self.written(owner, id).await?,
+                None => match self.kept(owner, id).await? {
+                    Some(job) => job,
+                    None => return Ok(None),
+                },
             };
             let now = Instant::now();
             if now >= until || !matches!(job.state, State::Running { .. }) {
-                return Some(job);
+                return Ok(Some(job));
             }
             // Another process runs it.
             sleep(POLL.min(until - now)).await;
         }
     }
 
-    /// Cancels a job that runs, here or in another process of this user; one that has ended stays as it is. `None` as
-    /// for [`Jobs::wait`].
-    pub async fn cancel(&self, owner: &Owner, id: &JobId) -> Option<()> {
+    /// Cancels a job that runs, here or in another process; one that has ended stays as it is. `None` as for
+    /// [`Jobs::wait`].
+    ///
+    /// # Errors
+    /// When the store cannot be read or written, for jobs that are not in this process's memory.
+    pub async fn cancel(&self, owner: &Owner, id: &JobId) -> Result<Option<()>, store::Error> {
         if let Some(live) = self.live(owner, id) {
             live.cancel.cancel();
-            return Some(());
+            return Ok(Some(()));
         }
-        if let State::Running { .. } = self.written(owner, id).await?.state {
-            let marked = self.off_thread(|folder, id| folder.mark_cancelled(&id), id).await;
-            if let Some(Err(error)) = marked {
-                tracing::warn!(%id, %error, "the process that runs the job could not be asked to cancel it");
-            }
+        match self.kept(owner, id).await? {
+            None => Ok(None),
+            Some(Job { state: State::Running { .. }, .. }) => self.0.store.ask_cancel(id.0).await.map(Some),
+            Some(_) => Ok(Some(())),
         }
-        Some(())
     }
 
-    /// The owner's newest jobs, newest first.
+    /// The owner's newest jobs, newest first; those in memory alone where the store cannot be read.
     pub async fn newest(&self, owner: &Owner, most: usize) -> Vec<Listed> {
         let mine = |live: &&Arc<Live<T>>| live.owner == *owner;
         let mut jobs: Vec<_> = self.memory().live.values().filter(mine).map(|live| live.listed()).collect();
-        let here: HashSet<_> = jobs.iter().map(|job| job.id.clone()).collect();
-        let (folder, owner) = (self.0.folder.clone(), owner.clone());
-        let elsewhere = tokio::task::spawn_blocking(move || {
-            let ids = folder.jobs().into_iter().take(MOST_LOOKED_THROUGH).filter(|id| !here.contains(id));
-            let records = ids.filter_map(|id| folder.read::<IgnoredAny>(&id));
-            let mine = records.filter(|record| record.owner == owner).take(most);
-            mine.map(|record| Listed::of(&folder, record)).collect::<Vec<_>>()
-        });
-        jobs.extend(elsewhere.await.unwrap_or_default());
+        let here: HashSet<_> = jobs.iter().map(|job| job.id).collect();
+        let kept = self.0.store.newest_jobs(owner, most).await;
+        let kept = kept.inspect_err(|error| tracing::warn!(%error, "jobs cannot be listed")).unwrap_or_default();
+        jobs.extend(kept.into_iter().map(Listed::from).filter(|job| !here.contains(&job.id)));
         jobs.sort_by_key(|job| std::cmp::Reverse(job.started_at));
         jobs.truncate(most);
         jobs
     }
 
-    /// Leaves every job that another process can go on with: nothing of them is stopped, and none is taken over here.
+    /// Leaves every job that another process can resume: nothing of them is stopped, and none is taken over here.
     pub fn leave(&self) {
         self.0.leaving.cancel();
         self.memory().live.values().for_each(|live| live.leave());
@@ -247,61 +251,94 @@ impl<T: Lasting> Jobs<T> {
         self.0.running.wait().await;
     }
 
-    /// How many jobs are in memory: those that run, and those that could not be written.
+    /// Number of jobs in memory: those that run, and those whose results the store did not take.
     pub fn in_memory(&self) -> usize {
         self.memory().live.len()
+    }
+
+    /// Runs a job to its end, as a task of its own.
+    fn run(&self, started: Started<T>, begun: live::Begun) {
+        let (live, keeping) = live::keep(self.clone(), started, begun);
+        self.memory().live.insert(live.id, live);
+        let running = self.0.running.token();
+        self.0.tasks.spawn(async move {
+            keeping.run().await;
+            drop(running);
+        });
     }
 
     fn live(&self, owner: &Owner, id: &JobId) -> Option<Arc<Live<T>>> {
         self.memory().live.get(id).filter(|live| live.owner == *owner).cloned()
     }
 
-    /// A job as its record tells it.
-    async fn written(&self, owner: &Owner, id: &JobId) -> Option<Job<T>> {
-        let look = |folder: &Folder, id: JobId| {
-            let record = folder.read(&id)?;
-            match folder.standing(&record) {
-                // It may have finished between the two looks.
-                Standing::Interrupted => Some((folder.read(&id)?, Standing::Interrupted)),
-                standing => Some((record, standing)),
-            }
-        };
-        let (record, standing): (Record<T>, _) = self.off_thread(look, id).await??;
-        if record.owner != *owner {
-            return None;
+    /// A job as the store has it. Whoever finds one that died and that nobody can resume writes down that it was
+    /// interrupted.
+    async fn kept(&self, owner: &Owner, id: &JobId) -> Result<Option<Job<T>>, store::Error> {
+        let Some(mut job) = self.0.store.job(owner, id.0).await? else { return Ok(None) };
+        if matches!(job.state, JobState::Orphaned { resume: None, .. }) && !self.0.store.interrupt(id.0).await? {
+            // It was ended between the two looks.
+            let Some(again) = self.0.store.job(owner, id.0).await? else { return Ok(None) };
+            job = again;
         }
-        let state = match (record.state, standing) {
-            (Written::Finished { result }, _) => State::Finished(result),
-            (Written::Running { note: Some(note), .. }, Standing::Interrupted) if !self.0.leaving.is_cancelled() => {
-                let (id, owner, tool) = (record.job, record.owner, record.tool);
-                State::Orphaned(Box::new(Orphan { id, owner, tool, started_at: record.started_at, note }))
-            }
-            (Written::Running { note: None, .. }, Standing::Interrupted) => State::Interrupted,
-            (Written::Running { stage, .. }, _) => {
-                let elapsed = (Utc::now() - record.started_at).to_std().unwrap_or_default();
-                State::Running { stage, elapsed }
-            }
+        let KeptJob { owner, tool, started_at, state, .. } = job;
+        let running = |stage| {
+            let elapsed = (Utc::now() - started_at).to_std().unwrap_or_default();
+            State::Running { stage, elapsed }
         };
-        Some(Job { started_at: record.started_at, state })
+        let state = match state {
+            JobState::Finished { result } => match serde_json::from_str(&result) {
+                Ok(result) => State::Finished(result),
+                Err(error) => {
+                    tracing::warn!(%id, %error, "the result of a job is damaged, or of a later version");
+                    return Ok(None);
+                }
+            },
+            JobState::Running { stage } => running(stage),
+            JobState::Orphaned { stage, resume: Some(_) } if self.0.leaving.is_cancelled() => running(stage),
+            JobState::Orphaned { resume: Some(resume), .. } => {
+                State::Orphaned(Box::new(Orphan { id: *id, owner, tool, started_at, resume }))
+            }
+            JobState::Orphaned { resume: None, .. } | JobState::Interrupted => State::Interrupted,
+        };
+        Ok(Some(Job { started_at, state, unkept: None }))
     }
 
-    /// Drops what is over from memory, and the oldest of what the disk would not take.
-    fn forget(&self, id: JobId, written: io::Result<()>) {
+    /// Drops an ended job from memory, or else the oldest of those that the store did not take.
+    fn forget(&self, id: JobId, kept: Result<(), store::Error>) {
         let mut memory = self.memory();
-        let Err(error) = written else {
+        let Err(error) = kept else {
             memory.live.remove(&id);
             return;
         };
-        tracing::warn!(%id, %error, "a job's result could not be written down; it is kept in memory");
-        memory.unwritten.push_back(id);
-        if memory.unwritten.len() > MOST_UNWRITTEN
-            && let Some(oldest) = memory.unwritten.pop_front()
+        tracing::warn!(%id, %error, "the result of a job is kept in memory alone");
+        memory.unkept.push_back(id);
+        if memory.unkept.len() > MOST_UNKEPT
+            && let Some(oldest) = memory.unkept.pop_front()
         {
             memory.live.remove(&oldest);
         }
     }
 
-    /// Looks for old records now and then, where it holds up nobody.
+    /// Cancels the jobs of this process that other processes asked to cancel. All jobs call it; the store is asked once
+    /// a second for all of them.
+    async fn look_for_cancels(&self) {
+        {
+            let mut memory = self.memory();
+            if memory.looked.is_some_and(|looked| looked.elapsed() < LOOK) {
+                return;
+            }
+            memory.looked = Some(Instant::now());
+        }
+        match self.0.store.cancels().await {
+            Ok(ids) => {
+                let memory = self.memory();
+                ids.into_iter().filter_map(|id| memory.live.get(&JobId(id))).for_each(|live| live.cancel.cancel());
+            }
+            Err(error) => tracing::debug!(%error, "the store cannot tell which jobs are to be cancelled"),
+        }
+    }
+
+    /// Removes expired jobs now and then, where it holds up nobody.
     fn sweep(&self) {
         let mut memory = self.memory();
         if memory.swept.is_some_and(|swept| swept.elapsed() < SWEEP) {
@@ -309,33 +346,31 @@ impl<T: Lasting> Jobs<T> {
         }
         memory.swept = Some(Instant::now());
         drop(memory);
-        let (folder, keep_for) = (self.0.folder.clone(), self.0.keep_for);
-        self.0.tasks.spawn_blocking(move || folder.sweep(keep_for));
+        let before = TimeDelta::from_std(self.0.keep_for).ok().and_then(|kept| Utc::now().checked_sub_signed(kept));
+        // Beyond what the calendar holds, nothing expires.
+        let Some(before) = before else { return };
+        let store = self.0.store.clone();
+        self.0.tasks.spawn(async move {
+            if let Err(error) = store.expire_jobs(before).await {
+                tracing::debug!(%error, "expired jobs stay for now");
+            }
+        });
     }
 
     fn memory(&self) -> MutexGuard<'_, Memory<T>> {
         self.0.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Runs what blocks on the disk where it holds up nobody. `None` while the process ends.
-    async fn off_thread<R: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Folder, JobId) -> R + Send + 'static,
-        id: &JobId,
-    ) -> Option<R> {
-        let (folder, id) = (self.0.folder.clone(), id.clone());
-        tokio::task::spawn_blocking(move || work(&folder, id)).await.ok()
-    }
 }
 
-impl Listed {
-    fn of<U>(folder: &Folder, record: Record<U>) -> Self {
-        let standing = match (folder.standing(&record), &record.state) {
-            // Whoever asks for it goes on with it.
-            (Standing::Interrupted, Written::Running { note: Some(_), .. }) => Standing::Running,
-            (standing, _) => standing,
+impl From<KeptJob> for Listed {
+    fn from(KeptJob { id, tool, started_at, state, .. }: KeptJob) -> Self {
+        let standing = match state {
+            // Whoever asks for an orphan that left its resumption resumes it.
+            JobState::Running { .. } | JobState::Orphaned { resume: Some(_), .. } => Standing::Running,
+            JobState::Finished { .. } => Standing::Finished,
+            JobState::Orphaned { resume: None, .. } | JobState::Interrupted => Standing::Interrupted,
         };
-        Self { id: record.job, tool: record.tool, started_at: record.started_at, standing }
+        Self { id: JobId(id), tool, started_at, standing }
     }
 }
 
@@ -348,6 +383,6 @@ impl<T> Clone for Jobs<T> {
 /// Without the results: they are somebody's.
 impl<T> fmt::Debug for Jobs<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Jobs").field("dir", &self.0.folder.dir()).finish_non_exhaustive()
+        f.debug_struct("Jobs").field("keep_for", &self.0.keep_for).finish_non_exhaustive()
     }
 }

@@ -7,10 +7,7 @@ use std::{
     time::Duration,
 };
 
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 use crate::text::whole_seconds;
 
@@ -86,29 +83,11 @@ pub struct Update {
     pub parts: Option<(u32, u32)>,
 }
 
-/// What it takes to bring a call to its end without the process that began it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Note {
-    /// What its tool must know.
-    pub call: Value,
-    /// Which answer of the upstream's is waited for.
-    pub response: Value,
-}
-
 #[derive(Debug)]
 struct Board {
     update: Mutex<Update>,
     changed: Notify,
     text: Text,
-    noted: Mutex<Noted>,
-    left: CancellationToken,
-}
-
-/// A [`Note`], as far as it is known.
-#[derive(Debug, Default)]
-struct Noted {
-    call: Option<Value>,
-    response: Option<Value>,
 }
 
 /// What becomes of answer text.
@@ -145,13 +124,7 @@ impl News {
     }
 
     fn pair(text: Text) -> (Self, Feed) {
-        let board = Arc::new(Board {
-            update: Mutex::default(),
-            changed: Notify::new(),
-            text,
-            noted: Mutex::default(),
-            left: CancellationToken::new(),
-        });
+        let board = Arc::new(Board { update: Mutex::default(), changed: Notify::new(), text });
         (Self(Some(board.clone())), Feed(board))
     }
 
@@ -193,28 +166,6 @@ impl News {
         });
     }
 
-    /// Says what the call's tool must know to bring it to its end in another process.
-    pub fn note_call(&self, call: Value) {
-        self.note(|noted| noted.call = Some(call));
-    }
-
-    /// Says that the upstream goes on by itself, and how its answer is asked for.
-    pub fn note_response(&self, response: Value) {
-        self.note(|noted| noted.response = Some(response));
-    }
-
-    /// Whether the call was left for another process: then the upstream is to go on.
-    #[must_use]
-    pub fn is_left(&self) -> bool {
-        self.0.as_ref().is_some_and(|board| board.left.is_cancelled())
-    }
-
-    fn note(&self, change: impl FnOnce(&mut Noted)) {
-        let Some(board) = &self.0 else { return };
-        change(&mut board.noted.lock().unwrap_or_else(PoisonError::into_inner));
-        board.changed.notify_one();
-    }
-
     fn write(&self, change: impl FnOnce(&mut Update)) {
         let Some(board) = &self.0 else { return };
         change(&mut board.update.lock().unwrap_or_else(PoisonError::into_inner));
@@ -223,35 +174,6 @@ impl News {
 }
 
 impl Feed {
-    /// What it takes to bring the call to its end elsewhere; `None` while it could not be.
-    #[must_use]
-    pub fn note(&self) -> Option<Note> {
-        let noted = self.0.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(Note { call: noted.call.clone()?, response: noted.response.clone()? })
-    }
-
-    /// Whether there is a [`Note`].
-    #[must_use]
-    pub fn is_noted(&self) -> bool {
-        let noted = self.0.noted.lock().unwrap_or_else(PoisonError::into_inner);
-        noted.call.is_some() && noted.response.is_some()
-    }
-
-    /// Leaves the call for another process: whoever works at it lets go, and nothing is stopped upstream.
-    pub fn leave(&self) {
-        self.0.left.cancel();
-    }
-
-    #[must_use]
-    pub fn is_left(&self) -> bool {
-        self.0.left.is_cancelled()
-    }
-
-    /// Resolves once the call was left.
-    pub async fn left(&self) {
-        self.0.left.cancelled().await;
-    }
-
     /// Resolves once something was written since the last [`Feed::take`]; may resolve once too often.
     pub async fn changed(&self) {
         self.0.changed.notified().await;

@@ -37,7 +37,7 @@ pub use failure::{
     traits::{Again, Exit, Health, Outlook, Traits},
 };
 pub use text::{
-    background::ResponseNote,
+    background::{ResponseHold, ResponseNote},
     question::{Answer, Citation, Exchange, Finish, Form, Part, Question, Run, Strict, WebSearch},
 };
 
@@ -144,11 +144,14 @@ pub enum EditTransfer {
     Json,
 }
 
-/// The terms of one request: how long it may take, retries and waits included, and where its news goes.
+/// The terms of one request.
 #[derive(Debug, Clone)]
 pub struct Terms {
+    /// Retries and waits included.
     pub deadline: Instant,
     pub news: News,
+    /// The owner's hold on a response in the upstream's background.
+    pub hold: ResponseHold,
 }
 
 /// One picture to make. Fields left `None` are not sent.
@@ -246,7 +249,7 @@ impl OpenAi {
     }
 
     /// Reads a response that was begun in the background, maybe by another process, to its end: from its beginning,
-    /// with its text told to `terms.news`. When this is dropped, it is stopped upstream, unless the call was left.
+    /// with its text told to `terms.news`. When this is dropped, it is stopped upstream, unless `terms.hold` was released.
     ///
     /// # Errors
     /// [`Error::Lost`] when the upstream does not know it any more; else as [`OpenAi::ask`].

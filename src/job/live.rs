@@ -1,12 +1,8 @@
-//! A job that runs in this process: who waits for it, who cancels it, and how it is written down.
+//! A job that runs in this process: who waits for it, who cancels it, and what the store hears of it.
 
-use std::{
-    io,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
 use chrono::{DateTime, Utc};
@@ -17,20 +13,17 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Job, JobId, Jobs, Lasting, Listed, NotWritten, Standing, Started, State,
-    folder::Folder,
-    record::{Record, Written},
-};
+use super::{Job, JobId, Jobs, LOOK, Lasting, Listed, NotKept, Resumable, Standing, Started, State};
 use crate::{
     handle::Owner,
     news::{Feed, News, Update},
+    store::{
+        self, JobStore,
+        jobs::{FinishedJob, NewJob},
+    },
 };
 
-/// How often a job looks whether another process wants it cancelled.
-const LOOK: Duration = Duration::from_secs(1);
-
-/// What others see of it.
+/// The part of a job that others see.
 pub(super) struct Live<T> {
     pub id: JobId,
     pub owner: Owner,
@@ -41,88 +34,96 @@ pub(super) struct Live<T> {
     progress: watch::Receiver<Update>,
     result: watch::Receiver<Option<T>>,
     feed: Feed,
-    /// Whether its record says how another process can go on with it.
-    is_noted: AtomicBool,
+    resumable: Resumable,
+    /// The store has its resumption.
+    is_resumable: AtomicBool,
+    unkept: watch::Sender<Option<NotKept>>,
 }
 
-/// What keeps it going.
+/// The part that keeps it going.
 pub(super) struct Keeping<T> {
     jobs: Jobs<T>,
     live: Arc<Live<T>>,
+    begun: Begun,
     work: BoxFuture<'static, T>,
     progress: watch::Sender<Update>,
     result: watch::Sender<Option<T>>,
 }
 
-pub(super) fn keep<T>(jobs: Jobs<T>, started: Started<T>) -> (Arc<Live<T>>, Keeping<T>) {
-    let Started { id, owner, tool, since, cancel, feed, work } = started;
+/// The way in which a job came to this process.
+pub(super) enum Begun {
+    /// It is handed out; the channel is told once the store has it or has refused it.
+    New(oneshot::Sender<()>),
+    /// The store has it already, as this process's own.
+    TakenOver,
+}
+
+pub(super) fn keep<T>(jobs: Jobs<T>, started: Started<T>, begun: Begun) -> (Arc<Live<T>>, Keeping<T>) {
+    let Started { id, owner, tool, since, cancel, feed, resumable, work } = started;
     let (progress, progress_seen) = watch::channel(feed.take());
     let (result, result_seen) = watch::channel(None);
-    let started_at = Utc::now() - since.elapsed();
     let live = Arc::new(Live {
         id,
         owner,
         cancel,
         tool,
         since,
-        started_at,
+        started_at: Utc::now() - since.elapsed(),
         progress: progress_seen,
         result: result_seen,
         feed,
-        is_noted: AtomicBool::new(false),
+        resumable,
+        is_resumable: AtomicBool::new(matches!(begun, Begun::TakenOver)),
+        unkept: watch::Sender::new(None),
     });
-    (live.clone(), Keeping { jobs, live, work, progress, result })
+    (live.clone(), Keeping { jobs, live, begun, work, progress, result })
 }
 
 impl<T: Lasting> Keeping<T> {
-    /// Writes the job down, follows it to its end and writes that down; then nothing of it is left in memory. One that
-    /// was left for another process stays written down as it is.
-    pub async fn run(mut self, told: oneshot::Sender<Result<(), NotWritten>>) {
-        let folder = self.jobs.0.folder.clone();
-        let written = self.live.write_running(folder.clone()).await.map_err(|source| {
-            let dir = folder.dir().to_owned();
-            NotWritten { dir, source: source.into() }
-        });
-        // Whoever handed it out may be gone meanwhile.
-        let _ = told.send(written);
-
+    /// Has the job kept, follows it to its end and has that kept; then nothing of it is left in memory. One that is left
+    /// for another process stays in the store as it is.
+    pub async fn run(mut self) {
+        let (live, store) = (self.live.clone(), self.jobs.0.store.clone());
+        if let Begun::New(told) = std::mem::replace(&mut self.begun, Begun::TakenOver) {
+            live.hand_out(&self.jobs).await;
+            // Whoever handed it out may be gone.
+            let _ = told.send(());
+        }
         let Some(result) = self.follow().await else {
-            tracing::info!(id = %self.live.id, "the job goes on without this process");
-            return self.jobs.forget(self.live.id.clone(), Ok(()));
+            tracing::info!(id = %live.id, "the job is left to another process");
+            if let Err(error) = store.release(live.id.0).await {
+                tracing::warn!(id = %live.id, %error, "the job can be taken over only once this process's lease expires");
+            }
+            return self.jobs.forget(live.id, Ok(()));
         };
         self.result.send_replace(Some(result.clone()));
         let writing = self.jobs.0.writing.lock().await;
-        let written = self.live.write(folder, Written::Finished { result }).await;
+        let kept = live.finish(&*store, &result).await;
         drop(writing);
-        self.jobs.forget(self.live.id.clone(), written);
+        live.unkept.send_replace(kept.clone().err().map(NotKept));
+        self.jobs.forget(live.id, kept);
     }
 
-    /// What it comes to; `None` when it was left.
+    /// The result; `None` when the job was left.
     async fn follow(&mut self) -> Option<T> {
         let live = self.live.clone();
-        let mut is_noted = live.is_noted.load(Ordering::Relaxed);
+        // It is noted once: should that fail, the job goes on all the same.
+        let mut is_noted = live.is_resumable.load(Ordering::Relaxed);
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
-                () = live.feed.left() => return None,
+                () = live.resumable.hold().released() => return None,
                 result = &mut self.work => return Some(result),
                 () = live.feed.changed() => {
                     self.progress.send_replace(live.feed.take());
-                    if !is_noted && live.feed.is_noted() {
-                        is_noted = true;
-                        if let Err(error) = live.write_running(self.jobs.0.folder.clone()).await {
-                            tracing::warn!(id = %live.id, %error, "the job could not be written down anew");
-                        }
-                    }
                 }
-                _ = look.tick() => {
-                    let take_mark = |folder: &Folder, id| folder.take_mark(&id);
-                    if self.jobs.off_thread(take_mark, &self.live.id).await == Some(true) {
-                        self.live.cancel.cancel();
-                    }
+                () = live.resumable.complete(), if !is_noted => {
+                    is_noted = true;
+                    live.note_resumption(&self.jobs).await;
                 }
+                _ = look.tick() => self.jobs.look_for_cancels().await,
             }
         }
     }
@@ -139,7 +140,7 @@ impl<T: Lasting> Live<T> {
                 done = result.wait_for(Option::is_some) => match done.as_deref() {
                     Ok(Some(done)) => return self.job(State::Finished(done.clone())),
                     // The process ends: nobody keeps it any more.
-                    _ if !self.feed.is_left() => return self.job(State::Interrupted),
+                    _ if !self.resumable.hold().is_released() => return self.job(State::Interrupted),
                     _ => return self.running(),
                 },
                 Ok(()) = progress.changed() => news.repeat(&progress.borrow_and_update()),
@@ -148,33 +149,59 @@ impl<T: Lasting> Live<T> {
         }
     }
 
-    /// Leaves it for another process, if its record says how one can go on with it.
+    /// Leaves it for another process, if the store has what that needs to resume it.
     pub fn leave(&self) {
-        if self.is_noted.load(Ordering::Relaxed) {
-            self.feed.leave();
+        if self.is_resumable.load(Ordering::Relaxed) {
+            self.resumable.hold().release();
         }
     }
 
     pub fn listed(&self) -> Listed {
         let standing = if self.result.borrow().is_some() { Standing::Finished } else { Standing::Running };
-        Listed { id: self.id.clone(), tool: self.tool.to_owned(), started_at: self.started_at, standing }
+        Listed { id: self.id, tool: self.tool.to_owned(), started_at: self.started_at, standing }
     }
 
-    async fn write_running(&self, folder: Folder) -> io::Result<()> {
-        let asked = folder.clone();
-        let process = tokio::task::spawn_blocking(move || asked.process()).await??;
-        let stage = self.progress.borrow().to_string();
-        let note = self.feed.note();
-        let is_noted = note.is_some();
-        self.write(folder, Written::Running { process, stage, note }).await?;
-        self.is_noted.store(is_noted, Ordering::Relaxed);
+    async fn hand_out(&self, jobs: &Jobs<T>) {
+        let job = self.record();
+        let is_resumable = job.resume.is_some();
+        match jobs.0.store.hand_out(job).await {
+            Ok(()) => self.is_resumable.store(is_resumable, Ordering::Relaxed),
+            Err(error) => {
+                self.unkept.send_replace(Some(NotKept(error)));
+            }
+        }
+    }
+
+    /// Has the result kept. A job that the store does not have (it could not be used at first, or was removed) is handed
+    /// out again before.
+    async fn finish(&self, store: &dyn JobStore, result: &T) -> Result<(), store::Error> {
+        // Results are values of our own: they always have a form in JSON.
+        let result = serde_json::to_string(result).unwrap_or_default();
+        let job = FinishedJob { id: self.id.0, result };
+        if !store.finish(job.clone()).await? {
+            store.hand_out(self.record()).await?;
+            store.finish(job).await?;
+        }
         Ok(())
     }
 
-    async fn write(&self, folder: Folder, state: Written<T>) -> io::Result<()> {
-        let Self { id, owner, tool, started_at, .. } = self;
-        let record = Record::new(id.clone(), owner.clone(), (*tool).to_owned(), *started_at, state);
-        tokio::task::spawn_blocking(move || folder.write(&record)).await?
+    async fn note_resumption(&self, jobs: &Jobs<T>) {
+        let NewJob { id, stage, resume, .. } = self.record();
+        match jobs.0.store.note(id, &stage, resume.as_deref()).await {
+            Ok(()) => self.is_resumable.store(true, Ordering::Relaxed),
+            Err(error) => tracing::warn!(id = %self.id, %error, "no other process can resume the job"),
+        }
+    }
+
+    fn record(&self) -> NewJob {
+        NewJob {
+            id: self.id.0,
+            owner: self.owner.clone(),
+            tool: self.tool.to_owned(),
+            started_at: self.started_at,
+            stage: self.progress.borrow().to_string(),
+            resume: self.resumable.encode(),
+        }
     }
 
     fn running(&self) -> Job<T> {
@@ -183,6 +210,6 @@ impl<T: Lasting> Live<T> {
     }
 
     fn job(&self, state: State<T>) -> Job<T> {
-        Job { started_at: self.started_at, state }
+        Job { started_at: self.started_at, state, unkept: self.unkept.borrow().clone() }
     }
 }

@@ -21,7 +21,7 @@ use crate::{
     handle::Owner,
     job::{Job, JobId, State},
     news::News,
-    text,
+    store, text,
     tools::{Code, Failed, Jobs, Outcome, ToolError},
 };
 
@@ -40,7 +40,7 @@ pub(super) fn task(jobs: &Jobs, id: &JobId, job: &Job<Done>) -> Task {
     let started = job.started_at.to_rfc3339_opts(SecondsFormat::Millis, true);
     let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
     let keep_for = u64::try_from(jobs.keep_for().as_millis()).unwrap_or(u64::MAX);
-    let task = Task::new(id.as_str(), TaskStatus::Working, started, now).with_ttl_ms(keep_for);
+    let task = Task::new(id.to_string(), TaskStatus::Working, started, now).with_ttl_ms(keep_for);
     match &job.state {
         State::Running { stage, .. } => task.with_status_message(stage).with_poll_interval_ms(POLL_MS),
         State::Finished(_) | State::Orphaned(_) | State::Interrupted => task,
@@ -54,7 +54,7 @@ pub(super) async fn get(
 ) -> Result<GetTaskResult, ErrorData> {
     let (owner, id) = address(&params.task_id, context)?;
     let get_result = &server.parts.get_result;
-    let job = get_result.wait(&owner, &id, Instant::now(), &News::unheard()).await;
+    let job = get_result.wait(&owner, &id, Instant::now(), &News::unheard()).await.map_err(unusable)?;
     let job = job.ok_or_else(|| unknown(&params.task_id))?;
     let task = task(&get_result.jobs, &id, &job);
     let payload = match &job.state {
@@ -81,7 +81,7 @@ pub(super) async fn cancel(
     context: &RequestContext<RoleServer>,
 ) -> Result<(), ErrorData> {
     let (owner, id) = address(&params.task_id, context)?;
-    server.parts.get_result.cancel(&owner, &id).await.ok_or_else(|| unknown(&params.task_id))
+    server.parts.get_result.cancel(&owner, &id).await.map_err(unusable)?.ok_or_else(|| unknown(&params.task_id))
 }
 
 /// No task ever asks for anything, so what comes answers nothing.
@@ -92,13 +92,17 @@ pub(super) async fn update(
 ) -> Result<(), ErrorData> {
     let (owner, id) = address(&params.task_id, context)?;
     let job = server.parts.get_result.jobs.wait(&owner, &id, Instant::now(), &News::unheard()).await;
-    job.map(drop).ok_or_else(|| unknown(&params.task_id))
+    job.map_err(unusable)?.map(drop).ok_or_else(|| unknown(&params.task_id))
 }
 
 /// Who asks for which job.
 fn address(task: &str, context: &RequestContext<RoleServer>) -> Result<(Owner, JobId), ErrorData> {
     let id = JobId::parse(task).ok_or_else(|| unknown(task))?;
     Ok((Requester::of(&context.extensions).owner, id))
+}
+
+fn unusable(error: store::Error) -> ErrorData {
+    ErrorData::internal_error(ToolError::from(error).text(), None)
 }
 
 fn unknown(task: &str) -> ErrorData {

@@ -33,7 +33,7 @@ use super::{
 };
 use crate::{
     call::Call,
-    job::{JobId, Started, State},
+    job::{Started, State},
     news::{Feed, News},
     text,
     tools::{Code, Effect, Failed, Outcome, Output, Pace, Shows, Tool, ToolError, get_result::GetResult},
@@ -124,11 +124,11 @@ pub(super) async fn run(
     let token = context.meta.get_progress_token();
     let (news, feed) = if token.is_some() { News::channel() } else { News::without_text() };
     let patience = shape.profile.answer_within.limit();
-    let job = (route.pace() == Pace::Slow).then(JobId::mint);
+    let job = (route.pace() == Pace::Slow).then(|| server.parts.get_result.jobs.mint());
     let client = context.client_info().map_or_else(|| "unknown".to_owned(), |client| text::brief(&client.name, 60));
     let call = Call::new(caller, news, cancel).of(owner.clone()).by(client).showing(shape.profile.room);
-    let call = call.answered_within(patience).as_job(job.clone());
-    let since = call.started();
+    let call = job.into_iter().fold(call.answered_within(patience), Call::as_job);
+    let (since, resumable) = (call.started(), call.resumable.clone());
     // The outcome stays with it until it is taken: a client may give up while the last of the news is being told.
     let mut work = maybe_done(outcome(name, server.parts.tasks.spawn(route.run(arguments, call))).boxed());
 
@@ -158,7 +158,7 @@ pub(super) async fn run(
         },
         (End::Impatient, Some(id)) => {
             let work = result(name, work, server.calls.clone()).boxed();
-            let started = Started { id, owner, tool: name, since, cancel: ended.disarm(), feed, work };
+            let started = Started { id, owner, tool: name, since, cancel: ended.disarm(), feed, resumable, work };
             hand_out(server, started, &context, &shape).await
         }
         (End::Impatient | End::Cancelled, _) => results::failure(&ToolError::Cancelled, &shape).into(),
@@ -209,21 +209,20 @@ async fn hand_out(
     shape: &Shape,
 ) -> CallToolResponse {
     let GetResult { jobs, .. } = &*server.parts.get_result;
-    let (id, owner) = (started.id.clone(), started.owner.clone());
+    let (id, owner) = (started.id, started.owner.clone());
     tracing::info!(tool = started.tool, %id, "the call goes on as a job");
-    let written = jobs.hand_out(started).await;
-    let Some(job) = jobs.wait(&owner, &id, Instant::now(), &News::unheard()).await else {
-        return results::failure(&ToolError::Interrupted, shape).into();
+    jobs.hand_out(started).await;
+    let job = match jobs.wait(&owner, &id, Instant::now(), &News::unheard()).await {
+        Ok(Some(job)) => job,
+        Ok(None) => return results::failure(&ToolError::Interrupted, shape).into(),
+        Err(error) => return results::failure(&error.into(), shape).into(),
     };
     // It may have ended while it was handed out.
     if matches!(job.state, State::Running { .. }) && tasks::are_known_to(context) {
         return CreateTaskResult::new(tasks::task(jobs, &id, &job)).into();
     }
     match server.parts.get_result.outcome(&id, job, shape.profile.room).await {
-        Ok(mut outcome) => {
-            written.err().into_iter().for_each(|warning| outcome.warn(warning.to_string()));
-            results::answer(outcome, shape).await.into()
-        }
+        Ok(outcome) => results::answer(outcome, shape).await.into(),
         Err(error) => results::failure(&error, shape).into(),
     }
 }

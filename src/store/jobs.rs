@@ -39,6 +39,8 @@ pub enum JobState {
     Orphaned { stage: String, resume: Option<String> },
     /// It has ended; the result is opaque to the store.
     Finished { result: String },
+    /// It has ended without a result: its process died, and nobody could resume it.
+    Interrupted,
 }
 
 /// The end of a job.
@@ -51,14 +53,19 @@ pub struct FinishedJob {
 /// Jobs of all processes. A running job belongs to the process that handed it out, until its lease expires.
 #[async_trait]
 pub trait JobStore: Debug + Send + Sync {
-    /// Keeps a job as this process's own.
+    /// Keeps a job as this process's own, unless it is there already.
     async fn hand_out(&self, job: NewJob) -> Result<(), Error>;
 
     /// Replaces stage and resumption of a job that this process runs.
     async fn note(&self, id: Id, stage: &str, resume: Option<&str>) -> Result<(), Error>;
 
-    /// Ends a job. The first end stays.
-    async fn finish(&self, job: FinishedJob) -> Result<(), Error>;
+    /// Ends a job with a result. The first result stays. `false`: nothing was written, because the job has a result or is
+    /// not there.
+    async fn finish(&self, job: FinishedJob) -> Result<bool, Error>;
+
+    /// Ends an orphaned job without a result, unless its process comes back with one. Of all who try, exactly one gets
+    /// `true`.
+    async fn interrupt(&self, id: Id) -> Result<bool, Error>;
 
     /// Makes an orphaned job this process's own. Of all who try, exactly one gets `true`.
     async fn claim(&self, id: Id) -> Result<bool, Error>;

@@ -50,7 +50,8 @@ impl Tool for AskOpenai {
     async fn run(&self, args: Args, call: &Call) -> Result<Answered, ToolError> {
         let (thread, mut request) = self.begin(args, call).await?;
         let limit = self.timeouts.text;
-        let terms = Terms { deadline: call.deadline(limit), news: call.news.clone() };
+        let terms =
+            Terms { deadline: call.deadline(limit), news: call.news.clone(), hold: call.resumable.hold().clone() };
         let ended = |ended| ToolError::ended(ended, limit);
         let ticket = self.queue.enter(&call.caller)?;
 
@@ -63,9 +64,9 @@ impl Tool for AskOpenai {
         let spoken = self.spoken(&thread, &request.question).await;
         let (question, asked) = request.split(spoken, schema, call);
         if question.run == Run::Background
-            && let Some(note) = asked.note()
+            && let Some(part) = asked.resume()
         {
-            call.news.note_call(note);
+            call.resumable.resume_by(part);
         }
 
         let reply = call.wait(terms.deadline, async {

@@ -11,7 +11,7 @@ use crate::{
     model::ModelId,
     openai::{Again, Billing, Error, Failure, Meta},
     queue::Busy,
-    text,
+    store, text,
 };
 
 mod report;
@@ -50,6 +50,8 @@ pub enum ToolError {
     Unpriced(ModelId),
     #[error(transparent)]
     Ledger(#[from] ledger::Unusable),
+    #[error(transparent)]
+    Store(#[from] store::Error),
     #[error(transparent)]
     Conversation(#[from] conversation::Error),
     /// An answer that is not what its schema asked for.
@@ -110,6 +112,7 @@ impl ToolError {
             Self::At { cause, .. } => cause.code(),
             Self::Artifact(artifact::Error::Storage { .. })
             | Self::Ledger(_)
+            | Self::Store(_)
             | Self::Conversation(conversation::Error::Storage { .. }) => Code::StorageFailed,
             Self::Cancelled => Code::Cancelled,
             Self::Interrupted => Code::Interrupted,
@@ -137,6 +140,7 @@ impl ToolError {
         let remedy = match self {
             // The message names the jobs there are, or what would be right.
             Self::NoSuchJob(_) | Self::Unpriced(_) => "",
+            Self::Store(error) => error.remedy(),
             Self::Conversation(conversation::Error::NotFound(_)) => "Leave `conversation` out to begin a new one.",
             Self::Conversation(conversation::Error::Storage { .. }) => {
                 "Make it readable, or leave `conversation` out to begin a new one."

@@ -35,7 +35,7 @@ pub struct GetResult {
     pub jobs: Jobs,
     pub artifacts: Artifacts,
     pub previews: Previews,
-    /// Goes on with what it asked in a process that is gone; `None`: nothing is gone on with.
+    /// Resumes what it asked in a process that died; `None`: nothing is resumed.
     pub ask_openai: Option<Arc<AskOpenai>>,
 }
 
@@ -72,14 +72,14 @@ impl Tool for GetResult {
         let Some(id) = JobId::parse(&args.job) else { return Err(self.no_such(&args.job, &call.owner).await) };
         if args.cancel == Some(true) {
             // What it has come to is told below, also when it had ended already.
-            self.cancel(&call.owner, &id).await;
+            self.cancel(&call.owner, &id).await?;
         }
         let waiting = self.wait(&call.owner, &id, call.deadline(wait), &call.news);
         // The wait has an end of its own; only its client can end it earlier, and that leaves the job alone.
-        let job = call.wait(call.deadline(Duration::MAX), waiting).await.map_err(|_| ToolError::Cancelled)?;
+        let job = call.wait(call.deadline(Duration::MAX), waiting).await.map_err(|_| ToolError::Cancelled)??;
         match job {
             Some(job) => self.outcome(&id, job, call.room).await.map(Collected),
-            None => Err(self.no_such(id.as_str(), &call.owner).await),
+            None => Err(self.no_such(&id.to_string(), &call.owner).await),
         }
     }
 }
@@ -95,19 +95,23 @@ impl GetResult {
         job: Job<Result<Outcome, Failed>>,
         room: Room,
     ) -> Result<Outcome, ToolError> {
-        match job.state {
+        let outcome = match job.state {
             State::Running { stage, elapsed } => Ok(Outcome::running(id, &stage, elapsed)),
             State::Finished(Ok(outcome)) => Ok(outcome),
             State::Finished(Err(failed)) => Err(ToolError::Earlier(Box::new(failed))),
             State::Interrupted | State::Orphaned(_) => {
-                let saved = self.artifacts.of_job(id.as_str(), job.started_at).await?;
+                let saved = self.artifacts.of_job(&id.to_string(), job.started_at).await?;
                 if saved.is_empty() {
                     return Err(ToolError::Interrupted);
                 }
                 let previews = self.previews(&saved, room).await;
                 Ok(partial(saved, previews))
             }
-        }
+        };
+        outcome.map(|mut outcome| {
+            job.unkept.iter().for_each(|unkept| outcome.warn(unkept.to_string()));
+            outcome
+        })
     }
 
     /// Of those that are still there.

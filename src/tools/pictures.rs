@@ -15,7 +15,7 @@ use crate::{
     ledger::{Ledger, Spend},
     media::{Dimensions, Encoded},
     news::Stage,
-    openai::{OpenAi, Picture, PictureRequest, Reply, Terms},
+    openai::{OpenAi, Picture, PictureRequest, Reply, ResponseHold, Terms},
     preview::Previews,
     queue::{Queue, Ticket},
 };
@@ -79,7 +79,7 @@ impl Studio {
 
     /// The terms on which a call may use the network.
     pub fn terms(&self, call: &Call) -> Terms {
-        Terms { deadline: call.deadline(self.timeouts.image), news: call.news.clone() }
+        Terms { deadline: call.deadline(self.timeouts.image), news: call.news.clone(), hold: ResponseHold::default() }
     }
 
     /// Makes one picture for each ticket; an error only if none was made.

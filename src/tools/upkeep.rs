@@ -11,7 +11,7 @@ use crate::{
     catalogue::{Api, Catalogue, Resolved, Taught},
     model::ListedModel,
     news::News,
-    openai::{self, Failure, OpenAi, Reply, Terms},
+    openai::{self, Failure, OpenAi, Reply, ResponseHold, Terms},
 };
 
 /// The longest that the upstream is waited for when nobody waits for the list.
@@ -104,7 +104,7 @@ impl Upkeep {
     /// # Errors
     /// When it cannot be asked within `patience`.
     pub async fn read(&self, patience: Duration) -> Result<Reply<Vec<ListedModel>>, Failure> {
-        let terms = Terms { deadline: Instant::now() + patience, news: News::unheard() };
+        let terms = Terms { deadline: Instant::now() + patience, news: News::unheard(), hold: ResponseHold::default() };
         let reply = self.openai.models(&terms).await?;
         let account = self.openai.account().await?;
         let (catalogue, models) = (self.catalogue.clone(), reply.value.clone());

@@ -25,11 +25,14 @@ use mcp_openai::{
         profile::{Patience, Profiles},
     },
     state,
+    store::Store,
     tools::{Effect, Jobs, Output, Pace, Tool, ToolError, get_result::GetResult},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tokio_util::task::TaskTracker;
+
+use crate::still;
 
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Said {
@@ -233,9 +236,14 @@ pub fn profiles(answer_within: Patience) -> Profiles {
 
 /// A server without tools, that keeps pictures and jobs in `dir`.
 pub fn parts(dir: &Path, tasks: &TaskTracker, answer_within: Patience) -> Parts {
+    parts_in(&still::store(dir), dir, tasks, answer_within)
+}
+
+/// The same on this store.
+pub fn parts_in(store: &Store, dir: &Path, tasks: &TaskTracker, answer_within: Patience) -> Parts {
     let artifacts = Artifacts::build(artifact::Config { dir: dir.join("pictures"), ..artifact::Config::default() });
-    let jobs = job::Config { dir: dir.join("jobs"), keep_for: Duration::from_hours(24) };
-    let (jobs, previews) = (Jobs::build(jobs, tasks.clone()), Previews::build());
+    let jobs = job::Config { keep_for: Duration::from_hours(24) };
+    let (jobs, previews) = (Jobs::build(jobs, store.jobs.clone(), tasks.clone()), Previews::build());
     let get_result =
         Arc::new(GetResult { jobs, artifacts: artifacts.clone(), previews: previews.clone(), ask_openai: None });
     let folder = state::Folder::new(dir.join("conversations"));

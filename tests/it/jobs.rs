@@ -12,9 +12,14 @@ use std::{
 use mcp_openai::{
     artifact::Artifact,
     call::Call,
+    handle::Owner,
     media::Encoded,
     news::Stage,
     server::{Parts, Server, profile::Patience},
+    store::{
+        Store,
+        jobs::{FinishedJob, JobState, KeptJob},
+    },
     tools::{Effect, Jobs, Output, Pace, Tool, ToolError},
 };
 use schemars::JsonSchema;
@@ -24,12 +29,12 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 use tokio_util::task::TaskTracker;
 
-use crate::{fakes, peer::Peer};
+use crate::{fakes, peer::Peer, still};
 
 mod cancelling;
 mod collecting;
-mod folder;
 mod http;
+mod keeping;
 mod tasks;
 mod tools;
 
@@ -126,7 +131,7 @@ impl Tool for Studio {
     }
 }
 
-/// A server with such a tool, and where it writes its jobs down.
+/// A server with such a tool, and the jobs that it hands out.
 struct Place {
     server: Server,
     studio: Arc<Studio>,
@@ -137,6 +142,12 @@ struct Place {
 impl Place {
     fn open(dir: &Path) -> Self {
         Self::of(dir, Studio::default(), Patience::For(PATIENCE))
+    }
+
+    fn leased(dir: &Path, lease: Duration) -> Self {
+        let tasks = TaskTracker::new();
+        let parts = fakes::parts_in(&still::leased(dir, lease), dir, &tasks, Patience::For(PATIENCE));
+        Self::with(parts, Studio::default())
     }
 
     fn of(dir: &Path, studio: Studio, patience: Patience) -> Self {
@@ -178,15 +189,9 @@ async fn collect(peer: &mut Peer, job: &str) -> Value {
     call(peer, "get-result", json!({"job": job})).await
 }
 
-fn names(dir: &Path) -> Vec<String> {
-    let Ok(entries) = std::fs::read_dir(dir.join("jobs")) else { return Vec::new() };
-    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
-    names.sort();
-    names
-}
-
-fn records(dir: &Path) -> usize {
-    names(dir).iter().filter(|name| name.contains(".json")).count()
+/// The jobs that the store has, newest first.
+async fn kept(dir: &Path) -> Vec<KeptJob> {
+    still::store(dir).jobs.newest_jobs(&Owner::local(), 1_000).await.unwrap()
 }
 
 /// Waits, in virtual time, until something holds.

@@ -49,6 +49,7 @@ mod schema;
 mod server;
 mod session;
 mod stdio;
+mod still;
 mod store;
 mod surface;
 mod tidy;

@@ -6,7 +6,8 @@ use mcp_openai::{
     model::ModelId,
     news::{News, Stage},
     openai::{
-        Answer, Api, Background, Config, Failure, Key, OpenAi, PictureRequest, Question, Reply, Store, Terms, Transfer,
+        Answer, Api, Background, Config, Failure, Key, OpenAi, PictureRequest, Question, Reply, ResponseHold, Store,
+        Terms, Transfer,
     },
 };
 use tokio::time::Instant;
@@ -59,7 +60,7 @@ pub fn client(upstream: &Upstream) -> OpenAi {
 }
 
 pub fn terms() -> Terms {
-    Terms { deadline: Instant::now() + Duration::from_secs(30), news: News::unheard() }
+    Terms { deadline: Instant::now() + Duration::from_secs(30), news: News::unheard(), hold: ResponseHold::default() }
 }
 
 pub fn question(input: &str) -> Question {

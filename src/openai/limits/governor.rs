@@ -155,12 +155,12 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::news::News;
+    use crate::{news::News, openai::ResponseHold};
 
     const PLENTY: Duration = Duration::from_mins(10);
 
     fn terms(deadline: Duration) -> Terms {
-        Terms { deadline: Instant::now() + deadline, news: News::unheard() }
+        Terms { deadline: Instant::now() + deadline, news: News::unheard(), hold: ResponseHold::default() }
     }
 
     fn account() -> Account {

@@ -36,6 +36,9 @@ use crate::{
 };
 
 mod followed;
+mod hold;
+
+pub use hold::ResponseHold;
 
 use followed::Followed;
 
@@ -96,7 +99,7 @@ pub(crate) async fn follow(
         client.learnt.no_background();
     }
     let left_out = std::mem::take(&mut answering.left_out);
-    let followed = Followed::new(client, &question.model, left_out.clone(), &terms.news);
+    let followed = Followed::new(client, &question.model, left_out.clone(), &terms.hold);
     let draft = Draft::new(&question.model, left_out, &terms.news);
     let trail = Trail::begin();
     Reading { client, terms, followed, draft, trail, way: Way::Stream }.read(Some(answering)).await
@@ -109,7 +112,7 @@ pub(crate) fn resume<'a>(
     terms: &'a Terms,
 ) -> impl Future<Output = Result<Reply<Answer>, Failure>> + Send + 'a {
     let ResponseNote { response_id, model, left_out, .. } = response;
-    let mut followed = Followed::new(client, model, left_out.clone(), &terms.news);
+    let mut followed = Followed::new(client, model, left_out.clone(), &terms.hold);
     followed.begin(response_id);
     let draft = Draft::new(model, left_out.clone(), &terms.news);
     Reading { client, terms, followed, draft, trail: Trail::begin(), way: Way::Stream }.read(None)

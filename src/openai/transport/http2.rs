@@ -98,7 +98,11 @@ fn answer_hello(respond: server::SendResponse<Bytes>) {
 }
 
 fn terms() -> Terms {
-    Terms { deadline: Instant::now() + Duration::from_secs(30), news: News::unheard() }
+    Terms {
+        deadline: Instant::now() + Duration::from_secs(30),
+        news: News::unheard(),
+        hold: crate::openai::ResponseHold::default(),
+    }
 }
 
 async fn ask(client: OpenAi) -> u32 {

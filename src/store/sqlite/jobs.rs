@@ -18,7 +18,8 @@ use crate::{
 };
 
 /// One job as [`kept`] reads it; `lease_until` is that of the process that runs it.
-const COLUMNS: &str = "jobs.id, secret, owner, tool, started_at, process, stage, resume, result, lease_until";
+const COLUMNS: &str = "jobs.id, secret, owner, tool, started_at, process, stage, resume, result, lease_until,
+     ended_at";
 
 #[async_trait]
 impl JobStore for Sqlite {
@@ -31,7 +32,7 @@ impl JobStore for Sqlite {
             process::renew(connection, process, lease)?;
             let NewJob { id, owner, tool, started_at, stage, resume } = &job;
             let mut insert = connection.prepare_cached(
-                "INSERT OR REPLACE INTO jobs (id, secret, owner, tool, started_at, process, stage, resume)
+                "INSERT OR IGNORE INTO jobs (id, secret, owner, tool, started_at, process, stage, resume)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?;
             let started_at = started_at.timestamp_micros();
@@ -44,16 +45,27 @@ impl JobStore for Sqlite {
         let (stage, resume) = (stage.to_owned(), resume.map(str::to_owned));
         let update = move |connection: &Connection| {
             let mut update = connection.prepare_cached(
-                "UPDATE jobs SET stage = ?3, resume = ?4 WHERE id = ?1 AND secret = ?2 AND result IS NULL",
+                "UPDATE jobs SET stage = ?3, resume = ?4 WHERE id = ?1 AND secret = ?2 AND ended_at IS NULL",
             )?;
             update.execute(params![id.number, secret(id), stage, resume]).map(drop)
         };
         self.engine.write(0, update).await
     }
 
-    async fn finish(&self, job: FinishedJob) -> Result<(), Error> {
+    async fn finish(&self, job: FinishedJob) -> Result<bool, Error> {
         self.engine.process().ended(Held::Job(job.id.number));
         self.engine.write(job.result.len(), move |connection| finish(connection, &job)).await
+    }
+
+    async fn interrupt(&self, id: Id) -> Result<bool, Error> {
+        let update = move |connection: &Connection| {
+            let mut update = connection.prepare_cached(
+                "UPDATE jobs SET ended_at = ?3, process = NULL WHERE id = ?1 AND secret = ?2 AND ended_at IS NULL AND
+                 (process IS NULL OR process NOT IN (SELECT id FROM processes WHERE lease_until > ?3))",
+            )?;
+            Ok(update.execute(params![id.number, secret(id), now()])? == 1)
+        };
+        self.engine.write(0, update).await
     }
 
     async fn claim(&self, id: Id) -> Result<bool, Error> {
@@ -61,7 +73,7 @@ impl JobStore for Sqlite {
         let claim = move |connection: &Connection| {
             process::renew(connection, process, lease)?;
             let mut update = connection.prepare_cached(
-                "UPDATE jobs SET process = ?3 WHERE id = ?1 AND secret = ?2 AND result IS NULL AND (process IS NULL OR
+                "UPDATE jobs SET process = ?3 WHERE id = ?1 AND secret = ?2 AND ended_at IS NULL AND (process IS NULL OR
                  process NOT IN (SELECT id FROM processes WHERE lease_until > ?4))",
             )?;
             Ok(update.execute(params![id.number, secret(id), process, now()])? == 1)
@@ -79,7 +91,7 @@ impl JobStore for Sqlite {
         let own = self.engine.process().id;
         let update = move |connection: &Connection| {
             let mut update = connection.prepare_cached(
-                "UPDATE jobs SET process = NULL WHERE id = ?1 AND secret = ?2 AND process = ?3 AND result IS NULL",
+                "UPDATE jobs SET process = NULL WHERE id = ?1 AND secret = ?2 AND process = ?3 AND ended_at IS NULL",
             )?;
             update.execute(params![id.number, secret(id), own]).map(drop)
         };
@@ -89,7 +101,7 @@ impl JobStore for Sqlite {
     async fn ask_cancel(&self, id: Id) -> Result<(), Error> {
         let update = move |connection: &Connection| {
             let mut update = connection
-                .prepare_cached("UPDATE jobs SET cancel = 1 WHERE id = ?1 AND secret = ?2 AND result IS NULL")?;
+                .prepare_cached("UPDATE jobs SET cancel = 1 WHERE id = ?1 AND secret = ?2 AND ended_at IS NULL")?;
             update.execute(params![id.number, secret(id)]).map(drop)
         };
         self.engine.write(0, update).await
@@ -122,7 +134,7 @@ impl JobStore for Sqlite {
         let select = move |connection: &Connection| {
             let mut select = connection.prepare_cached(
                 "SELECT jobs.id, secret, owner, tool, started_at, process, stage, resume,
-                     CASE WHEN result IS NULL THEN NULL ELSE '' END, lease_until
+                     CASE WHEN result IS NULL THEN NULL ELSE '' END, lease_until, ended_at
                  FROM jobs LEFT JOIN processes ON processes.id = process
                  WHERE owner = ?1 ORDER BY jobs.id DESC LIMIT ?2",
             )?;
@@ -132,12 +144,13 @@ impl JobStore for Sqlite {
     }
 
     async fn expire_jobs(&self, before: DateTime<Utc>) -> Result<u64, Error> {
-        let before = before.timestamp_micros();
+        // Ids are time-ordered: older jobs are found without an index of their own.
+        let (earliest, before) = (Id::earliest(before), before.timestamp_micros());
         let delete = move |connection: &Connection| {
             let gone = connection.execute(
-                "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE started_at < ?1 AND coalesce(ended_at, started_at) < ?1
+                "DELETE FROM jobs WHERE id IN (SELECT id FROM jobs WHERE id < ?3 AND coalesce(ended_at, started_at) < ?1
                  AND (process IS NULL OR process NOT IN (SELECT id FROM processes WHERE lease_until > ?2)) LIMIT 1000)",
-                params![before, now()],
+                params![before, now(), earliest.number],
             )?;
             connection.execute(
                 "DELETE FROM processes WHERE lease_until <= ?1 AND id NOT IN (SELECT process FROM reservations)
@@ -151,12 +164,12 @@ impl JobStore for Sqlite {
 }
 
 /// Ends a job within a transaction.
-pub(super) fn finish(connection: &Connection, job: &FinishedJob) -> rusqlite::Result<()> {
+pub(super) fn finish(connection: &Connection, job: &FinishedJob) -> rusqlite::Result<bool> {
     let mut update = connection.prepare_cached(
         "UPDATE jobs SET result = ?3, ended_at = ?4, process = NULL, resume = NULL, cancel = 0
          WHERE id = ?1 AND secret = ?2 AND result IS NULL",
     )?;
-    update.execute(params![job.id.number, secret(job.id), job.result, now()]).map(drop)
+    Ok(update.execute(params![job.id.number, secret(job.id), job.result, now()])? == 1)
 }
 
 fn kept(row: &Row<'_>) -> rusqlite::Result<KeptJob> {
@@ -165,6 +178,7 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<KeptJob> {
     let is_alive = process.is_some() && lease_until.is_some_and(|until| until > now());
     let standing = match row.get(8)? {
         Some(result) => JobState::Finished { result },
+        None if row.get::<_, Option<i64>>(10)?.is_some() => JobState::Interrupted,
         None if is_alive => JobState::Running { stage },
         None => JobState::Orphaned { stage, resume: row.get(7)? },
     };

@@ -62,10 +62,10 @@ impl Asked {
     }
 
     /// As it can be written down; `None` where what was said cannot be: then no other process goes on with it.
-    pub(super) fn note(&self) -> Option<Value> {
+    pub(super) fn resume(&self) -> Option<Resume> {
         let spoken = self.spoken.as_ref().ok()?;
         let Expected { model, warnings, afforded, schema } = &self.expected;
-        let note = Resume {
+        Some(Resume {
             client: self.client.clone(),
             model: model.id.clone(),
             requested: model.requested.clone(),
@@ -73,8 +73,7 @@ impl Asked {
             afforded: *afforded,
             schema: schema.as_ref().map(|schema| schema.form().schema),
             spoken: spoken.clone(),
-        };
-        serde_json::to_value(note).ok()
+        })
     }
 }
 
@@ -87,7 +86,8 @@ impl AskOpenai {
     /// more.
     pub async fn resume(&self, note: Resume, response: &ResponseNote, call: &Call) -> Result<Answered, ToolError> {
         let limit = self.timeouts.text;
-        let terms = Terms { deadline: Instant::now() + limit, news: call.news.clone() };
+        let terms =
+            Terms { deadline: Instant::now() + limit, news: call.news.clone(), hold: call.resumable.hold().clone() };
         let spend = self.purse().unheld(&note.client, &note.model).await?;
         let asked = self.asked(note).await?;
         let reply = call.wait(terms.deadline, self.openai.resume(response, &terms)).await;

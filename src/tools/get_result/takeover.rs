@@ -1,5 +1,4 @@
-//! Going on with a job whose process is gone, as if nothing had happened: its tool is given what it noted, and the rest
-//! of the call is a job of this process.
+//! Takes over a job whose process died: its tool resumes the call, and the rest of it is a job of this process.
 
 use std::panic::AssertUnwindSafe;
 
@@ -12,9 +11,10 @@ use super::GetResult;
 use crate::{
     call::Call,
     handle::Owner,
-    job::{Job, JobId, Orphan, Started, State},
+    job::{Job, JobId, Orphan, Resumption, Started, State},
     news::News,
     queue::Caller,
+    store,
     tools::{
         Failed, Outcome, Tool, ToolError,
         ask_openai::{AskOpenai, Resume},
@@ -24,68 +24,79 @@ use crate::{
 type Done = Result<Outcome, Failed>;
 
 impl GetResult {
-    /// The job, once it has ended or `until` has come, as [`crate::job::Jobs::wait`] tells it; one whose process is gone
-    /// is gone on with.
-    pub async fn wait(&self, owner: &Owner, id: &JobId, until: Instant, news: &News) -> Option<Job<Done>> {
+    /// The job, once it has ended or `until` has come, as [`Jobs::wait`](crate::job::Jobs::wait) gives it; an orphaned one
+    /// is taken over.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub async fn wait(
+        &self,
+        owner: &Owner,
+        id: &JobId,
+        until: Instant,
+        news: &News,
+    ) -> Result<Option<Job<Done>>, store::Error> {
         loop {
-            let job = self.jobs.wait(owner, id, until, news).await?;
-            let State::Orphaned(orphan) = &job.state else { return Some(job) };
-            let Some(started) = self.begin(orphan) else { return Some(Job { state: State::Interrupted, ..job }) };
-            if let Err(error) = self.jobs.take_over(started).await {
-                tracing::warn!(%id, %error, "the job could not be taken over");
-                return Some(Job { state: State::Interrupted, ..job });
-            }
+            let Some(job) = self.jobs.wait(owner, id, until, news).await? else { return Ok(None) };
+            let State::Orphaned(orphan) = &job.state else { return Ok(Some(job)) };
+            let Some(started) = self.begin(orphan) else {
+                return Ok(Some(Job { state: State::Interrupted, ..job }));
+            };
+            self.jobs.take_over(started).await?;
         }
     }
 
-    /// Cancels a job, as [`crate::job::Jobs::cancel`]; one whose process is gone is stopped from here.
-    pub async fn cancel(&self, owner: &Owner, id: &JobId) -> Option<()> {
-        self.wait(owner, id, Instant::now(), &News::unheard()).await?;
-        self.jobs.cancel(owner, id).await
+    /// Cancels a job, as [`Jobs::cancel`](crate::job::Jobs::cancel); an orphaned one is taken over before.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub async fn cancel(&self, owner: &Owner, id: &JobId) -> Result<Option<()>, store::Error> {
+        match self.wait(owner, id, Instant::now(), &News::unheard()).await? {
+            Some(_) => self.jobs.cancel(owner, id).await,
+            None => Ok(None),
+        }
     }
 
-    /// The rest of the call; `None` where this program does not know how it goes on, or asks another upstream: then the
-    /// job is left for one that can.
+    /// The rest of the call; `None` where this program cannot resume it, or asks another upstream: then the job is left
+    /// for one that can.
     fn begin(&self, orphan: &Orphan) -> Option<Started<Done>> {
         let tool = self.ask_openai.clone().filter(|_| orphan.tool == AskOpenai::NAME)?;
-        let asked: Resume = serde_json::from_value(orphan.note.call.clone()).ok()?;
-        let response = serde_json::from_value(orphan.note.response.clone()).ok()?;
+        let Resumption { call: asked, response } = orphan.resumption::<Resume>()?;
         if !tool.openai.works_on(&response) {
             return None;
         }
 
         let (news, feed) = News::without_text();
-        news.note_call(orphan.note.call.clone());
-        news.note_response(orphan.note.response.clone());
         let cancel = CancellationToken::new();
         let age = (Utc::now() - orphan.started_at).to_std().unwrap_or_default();
         let call = Call::new(Caller::local(), news, cancel.clone())
             .of(orphan.owner.clone())
             .by(asked.client.clone())
-            .as_job(Some(orphan.id.clone()))
+            .as_job(orphan.id)
             .since(age);
-        let since = call.started();
+        call.resumable.resume_by(asked.clone());
+        let (since, resumable) = (call.started(), call.resumable.clone());
         let work = async move {
             let resumed = AssertUnwindSafe(tool.resume(asked, &response, &call)).catch_unwind().await;
             outcome(&call, resumed.ok())
         };
-        let (id, owner, tool) = (orphan.id.clone(), orphan.owner.clone(), AskOpenai::NAME);
-        Some(Started { id, owner, tool, since, cancel, feed, work: work.boxed() })
+        let (id, owner, tool) = (orphan.id, orphan.owner.clone(), AskOpenai::NAME);
+        Some(Started { id, owner, tool, since, cancel, feed, resumable, work: work.boxed() })
     }
 }
 
 /// What it came to; `None` is a panic, whose text is shown to nobody.
 #[expect(clippy::result_large_err, reason = "it is written down at once, and passed on nowhere")]
 fn outcome<O: crate::tools::Output>(call: &Call, resumed: Option<Result<O, ToolError>>) -> Done {
-    let id = call.job.as_ref().map_or("", JobId::as_str);
-    let internal = || ToolError::Internal(id.to_owned());
+    let id = call.job.map(|id| id.to_string()).unwrap_or_default();
+    let internal = || ToolError::Internal(id.clone());
     let outcome = match resumed {
         Some(Ok(output)) => Outcome::of(output).map_err(|_| internal()),
         Some(Err(error)) => Err(error),
         None => Err(internal()),
     };
     outcome.map_err(|error| {
-        tracing::warn!(id, code = ?error.code(), %error, "a job that was gone on with failed");
+        tracing::warn!(id, code = ?error.code(), %error, "a resumed job failed");
         Failed::from(&error)
     })
 }

@@ -1,9 +1,6 @@
 //! What is stopped upstream when nobody waits for it any more, and what is not.
 
-use mcp_openai::{
-    news::News,
-    openai::{Background, Config, OpenAi, Question, Run, Terms},
-};
+use mcp_openai::openai::{Background, Config, OpenAi, Question, ResponseHold, Run, Terms};
 
 use super::*;
 use crate::{
@@ -12,22 +9,19 @@ use crate::{
 };
 
 /// Asks, and drops the question once this many events were said; what the upstream was asked for until all is quiet.
-async fn dropped_after(number: usize, drop_it: impl FnOnce(&mcp_openai::news::Feed)) -> Vec<String> {
+async fn dropped_after(number: usize, drop_it: impl FnOnce(&ResponseHold)) -> Vec<String> {
     let upstream = Upstream::start([open(&events()[..number]).stall(), body("{}")]).await;
     let client = OpenAi::build(Config { background: Background::Always, ..config(&upstream) });
-    let (news, feed) = News::channel();
-    news.note_call(json!({}));
-    let (terms, question) = (Terms { news, ..terms() }, Question { run: Run::Background, ..question("Why?") });
+    let hold = ResponseHold::shared();
+    let terms = Terms { hold: hold.clone(), ..terms() };
+    let question = Question { run: Run::Background, ..question("Why?") };
     {
         let asking = client.ask(&question, &terms);
         tokio::pin!(asking);
-        while feed.note().is_none() {
-            tokio::select! {
-                _ = &mut asking => unreachable!("it stalls"),
-                () = feed.changed() => {}
-            }
+        tokio::select! {
+            _ = &mut asking => unreachable!("it stalls"),
+            () = hold.noted() => drop_it(&hold),
         }
-        drop_it(&feed);
     }
     client.settled().await;
     upstream.lines()
@@ -42,8 +36,8 @@ async fn c05_a_question_that_is_dropped_is_stopped_upstream() {
 }
 
 #[tokio::test]
-async fn one_that_was_left_for_another_process_goes_on() {
-    assert_eq!(dropped_after(5, mcp_openai::news::Feed::leave).await, ["POST /v1/responses"]);
+async fn one_that_was_released_to_another_process_goes_on() {
+    assert_eq!(dropped_after(5, ResponseHold::release).await, ["POST /v1/responses"]);
 }
 
 /// As the real binary, from a terminal.

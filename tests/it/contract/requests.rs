@@ -96,7 +96,11 @@ fn form(body: &[u8], boundary: &str) -> Value {
 }
 
 fn terms() -> Terms {
-    Terms { deadline: Instant::now() + Duration::from_secs(10), news: News::unheard() }
+    Terms {
+        deadline: Instant::now() + Duration::from_secs(10),
+        news: News::unheard(),
+        hold: mcp_openai::openai::ResponseHold::default(),
+    }
 }
 
 /// The least and the most that can be asked.

@@ -272,8 +272,8 @@ fn impatient() -> Command {
     command
 }
 
-fn collect(program: &mut Program, job: &Value) -> Value {
-    let arguments = json!({"job": job, "wait_seconds": 0});
+fn collect(program: &mut Program, job: &Value, wait_seconds: u64) -> Value {
+    let arguments = json!({"job": job, "wait_seconds": wait_seconds});
     program.ask(9, "tools/call", json!({"name": "get-result", "arguments": arguments}))["result"].take()
 }
 
@@ -287,11 +287,12 @@ fn p01_a_job_outlives_its_process_as_far_as_it_got() {
 
     let home = std::mem::replace(&mut program.home, tempfile::tempdir().unwrap());
     let mut next = Program::start_at(home, impatient(), Over::Pipes);
-    let seen = collect(&mut next, &running["job"]);
+    let seen = collect(&mut next, &running["job"], 0);
     assert_eq!(seen["structuredContent"]["status"], "running", "{seen}");
     program.signal("-KILL");
     program.ends();
-    let seen = collect(&mut next, &running["job"]);
+    // Until the lease of the dead expires.
+    let seen = collect(&mut next, &running["job"], 45);
     assert_eq!(seen["structuredContent"]["error"]["code"], "interrupted", "{seen}");
 }
 

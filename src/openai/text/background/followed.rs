@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use serde::Deserialize;
 use tokio::{runtime::Handle, time::Instant};
 
-use super::{ResponseNote, place};
+use super::{ResponseHold, ResponseNote, place};
 use crate::{
     model::ModelId,
     news::News,
@@ -33,7 +33,7 @@ pub(super) struct Followed<'a> {
     client: &'a Arc<Client>,
     asked: &'a ModelId,
     left_out: Vec<String>,
-    news: &'a News,
+    hold: &'a ResponseHold,
     responses: Responses,
     running: Option<Running>,
     last: Option<u64>,
@@ -41,10 +41,10 @@ pub(super) struct Followed<'a> {
     taken: u64,
 }
 
-/// A response that goes on upstream. Dropped, it is stopped there, unless its call was left for another process.
+/// A response that goes on upstream. Dropped, it is stopped there, unless it was released to another process.
 struct Running {
     client: Arc<Client>,
-    news: News,
+    hold: ResponseHold,
     id: String,
 }
 
@@ -68,9 +68,9 @@ struct Begun<'a> {
 }
 
 impl<'a> Followed<'a> {
-    pub fn new(client: &'a Arc<Client>, asked: &'a ModelId, left_out: Vec<String>, news: &'a News) -> Self {
+    pub fn new(client: &'a Arc<Client>, asked: &'a ModelId, left_out: Vec<String>, hold: &'a ResponseHold) -> Self {
         let responses = Responses::new(Store::Kept);
-        Self { client, asked, left_out, news, responses, running: None, last: None, taken: 0 }
+        Self { client, asked, left_out, hold, responses, running: None, last: None, taken: 0 }
     }
 
     /// Notes the response's name, so that it can be asked for again, also by another process.
@@ -84,9 +84,8 @@ impl<'a> Followed<'a> {
             model: self.asked.clone(),
             left_out: self.left_out.clone(),
         };
-        // Texts always have a form in JSON.
-        self.news.note_response(serde_json::to_value(note).unwrap_or_default());
-        self.running = Some(Running { client: self.client.clone(), news: self.news.clone(), id: id.to_owned() });
+        self.hold.begin(note);
+        self.running = Some(Running { client: self.client.clone(), hold: self.hold.clone(), id: id.to_owned() });
     }
 
     /// The upstream does not know it any more: there is nothing to stop.
@@ -168,13 +167,14 @@ impl Drop for Running {
     /// By itself: whoever drops it waits for nothing.
     fn drop(&mut self) {
         let Ok(runtime) = Handle::try_current() else { return };
-        if self.id.is_empty() || self.news.is_left() {
+        if self.id.is_empty() || self.hold.is_released() {
             return;
         }
         let (client, path) = (self.client.clone(), format!("responses/{}/cancel", self.id));
         let tasks = client.stopping.clone();
         let stopping = async move {
-            let terms = Terms { deadline: Instant::now() + STOP_WITHIN, news: News::unheard() };
+            let terms =
+                Terms { deadline: Instant::now() + STOP_WITHIN, news: News::unheard(), hold: ResponseHold::default() };
             let call = Call { kind: Kind::Text, path: &path, model: None, payload: Payload::Nothing };
             if client.send(call, &terms).await.is_err() {
                 tracing::warn!("a response that nobody waits for any more could not be stopped upstream");
