@@ -67,7 +67,10 @@ impl App {
         }
 
         let store = Store::build(config.store.clone());
-        let openai = OpenAi::build(config.openai.clone());
+        let openai = match config.upstream {
+            Upstream::Configured => OpenAi::sharing(config.openai.clone(), store.pace.clone()),
+            Upstream::Sandbox => OpenAi::build(config.openai.clone()),
+        };
         let catalogue = Arc::new(Catalogue::build(config.catalogue.clone(), Today::Now)?);
         let upkeep = Upkeep::build(openai.clone(), catalogue.clone(), tasks.clone(), stop.clone());
         let queue = Queue::build(config.queue);

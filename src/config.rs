@@ -135,7 +135,7 @@ impl Config {
             keep_at_most: layers.optional(&s::IMAGES_KEEP_AT_MOST)?,
         };
         let state = state::Folder::new(layers.optional(&s::STATE_DIR)?.unwrap_or_else(|| state_folder(&images.dir)));
-        let openai = upstream::openai(layers, upstream, &state)?;
+        let openai = upstream::openai(layers, upstream)?;
         let at = upstream::at(&openai.base_url, upstream);
         Ok(Self {
             catalogue: catalogue::Config {

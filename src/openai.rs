@@ -15,7 +15,7 @@ use crate::{
     model::{ListedModel, ModelId},
     money::Usage,
     news::News,
-    state,
+    store::PaceStore,
 };
 
 mod account;
@@ -78,8 +78,6 @@ pub struct Config {
     /// The upstream's own word, such as `flex` or `priority`.
     pub service_tier: Option<String>,
     pub background: Background,
-    /// Where rate limits are shared with the other processes of this user; `None`: not at all.
-    pub shared: Option<state::Folder>,
 }
 
 /// Whether the upstream keeps a response, so that a conversation goes on from it.
@@ -228,7 +226,13 @@ impl OpenAi {
     /// Makes a client without network, files or TLS: those come with the first request.
     #[must_use]
     pub fn build(config: Config) -> Self {
-        Self(Arc::new(Client::new(config)))
+        Self(Arc::new(Client::new(config, None)))
+    }
+
+    /// Makes a client that shares rate limits with the other processes of this user.
+    #[must_use]
+    pub fn sharing(config: Config, pace: Arc<dyn PaceStore>) -> Self {
+        Self(Arc::new(Client::new(config, Some(pace))))
     }
 
     /// Resolves once the upstream was told of everything that nobody waits for any more.

@@ -17,7 +17,7 @@ use crate::{
     state,
 };
 
-pub(super) fn openai(layers: &Layers, upstream: Upstream, state: &state::Folder) -> Result<openai::Config, Problem> {
+pub(super) fn openai(layers: &Layers, upstream: Upstream) -> Result<openai::Config, Problem> {
     let base_url = base_url(layers)?;
     let first_byte = layers.optional(&s::FIRST_BYTE_TIMEOUT)?;
     let mut config = openai::Config {
@@ -42,7 +42,6 @@ pub(super) fn openai(layers: &Layers, upstream: Upstream, state: &state::Folder)
         store: layers.value(&s::STORE)?,
         service_tier: layers.optional(&s::SERVICE_TIER)?,
         background: layers.value(&s::BACKGROUND)?,
-        shared: (upstream == Upstream::Configured).then(|| state.clone()),
     };
     if upstream == Upstream::Sandbox {
         // Nothing that is meant for the real upstream goes to the sandbox.

@@ -34,7 +34,7 @@ use super::{
         payload::Payload,
     },
 };
-use crate::{argument::Asked, model::ModelId, news::Stage, text};
+use crate::{argument::Asked, model::ModelId, news::Stage, store::PaceStore, text};
 
 mod attempt;
 
@@ -106,11 +106,11 @@ impl From<Unanswered> for Failure {
 }
 
 impl Client {
-    pub(super) fn new(config: Config) -> Self {
+    pub(super) fn new(config: Config, shared: Option<Arc<dyn PaceStore>>) -> Self {
         Self {
             connection: OnceCell::new(),
             key: key::Reader::new(config.key.clone()),
-            governor: Governor::new(config.requests_per_minute, config.images_per_minute, config.shared.clone()),
+            governor: Governor::new(config.requests_per_minute, config.images_per_minute, shared),
             bucket: Bucket::new(),
             breakers: Breakers::default(),
             places: Arc::new(Semaphore::new(PLACES)),
@@ -144,7 +144,7 @@ impl Client {
                     self.bucket.give_back();
                     self.count_success(call.model);
                     self.learn_form(&payload);
-                    trail.warn(call.model.and_then(|_| self.governor.trouble()));
+                    trail.warn(call.model.and_then(|_| self.governor.warning()));
                     return Ok(Answering { body, trail, key, left_out });
                 }
                 Err(miss) => miss,

@@ -51,7 +51,6 @@ pub fn config_at(base_url: url::Url) -> Config {
         store: Store::Kept,
         service_tier: None,
         background: Background::Never,
-        shared: None,
     }
 }
 

@@ -1,12 +1,12 @@
 //! One governor for one key: our own caps and what the upstream's headers teach hold for all processes of a user
 //! together, without a daemon. Knows no HTTP client.
 //!
-//! In each process callers line up, and only the first holds a place in the shared record, so that processes take turns,
-//! however many callers each has. Processes that are set to different caps share one course of time, in which a place
+//! In each process callers queue, and only the first holds a place in the store, so that processes take turns, however
+//! many callers each has. Processes that are set to different caps share one course of time, in which a place
 //! is as long as the spacing of whoever takes it: each keeps within its own cap, and all together within the largest.
 //! One that has no cap is not counted.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use tokio::time::{Instant, sleep};
 
@@ -15,17 +15,17 @@ use crate::{
     model::ModelId,
     news::Stage,
     openai::{RateLimits, Terms, failure::error::Error},
-    state::Folder,
+    store::{
+        PaceStore,
+        pace::{PaceCap, Rate},
+    },
 };
 
-mod book;
-mod line;
-mod rate;
-mod record;
+mod cap;
+mod shared;
 
-use book::Book;
-use line::Line;
-use rate::Rate;
+use cap::Cap;
+use shared::SharedPace;
 
 /// A reset that is further away is left to the upstream's own 429: its count of what remains is renewed step by step.
 const LONGEST_HOLD: Duration = Duration::from_mins(2);
@@ -39,9 +39,9 @@ pub(crate) enum Counted {
 
 #[derive(Debug)]
 pub(crate) struct Governor {
-    requests: Option<Line>,
-    pictures: Option<Line>,
-    book: Book,
+    requests: Option<Cap>,
+    pictures: Option<Cap>,
+    pace: SharedPace,
 }
 
 /// A call that may have to wait: what it waits for, and how long it can.
@@ -54,13 +54,13 @@ impl Governor {
     pub(crate) fn new(
         requests_per_minute: Option<NonZeroU32>,
         images_per_minute: Option<NonZeroU32>,
-        shared: Option<Folder>,
+        shared: Option<Arc<dyn PaceStore>>,
     ) -> Self {
-        let line = |counted, most: NonZeroU32| Line::new(counted, Rate::per_minute(most));
+        let of = |cap, most: NonZeroU32| Cap::new(cap, Rate::per_minute(most));
         Self {
-            requests: requests_per_minute.map(|most| line(Counted::Request, most)),
-            pictures: images_per_minute.map(|most| line(Counted::Picture, most)),
-            book: Book::new(shared),
+            requests: requests_per_minute.map(|most| of(PaceCap::Requests, most)),
+            pictures: images_per_minute.map(|most| of(PaceCap::Pictures, most)),
+            pace: SharedPace::new(shared),
         }
     }
 
@@ -73,16 +73,16 @@ impl Governor {
         terms: &Terms,
     ) -> Result<(), Error> {
         let waiting = Waiting { what: "no requests are left until the upstream's limit resets", terms };
-        while let Some(wait) = self.hold_of(account, model) {
+        while let Some(wait) = self.pace.hold_of(account, model).await {
             waiting.out(wait).await?;
         }
-        if let Some(line) = &self.pictures
+        if let Some(cap) = &self.pictures
             && counted == Counted::Picture
         {
-            line.pass(&self.book, account, &Waiting { what: "limits.images_per_minute, set here", terms }).await?;
+            cap.pass(&self.pace, account, &Waiting { what: "limits.images_per_minute, set here", terms }).await?;
         }
-        if let Some(line) = &self.requests {
-            line.pass(&self.book, account, &Waiting { what: "limits.requests_per_minute, set here", terms }).await?;
+        if let Some(cap) = &self.requests {
+            cap.pass(&self.pace, account, &Waiting { what: "limits.requests_per_minute, set here", terms }).await?;
         }
         Ok(())
     }
@@ -90,31 +90,26 @@ impl Governor {
     /// Learns from an answer whether more requests may be sent.
     pub(crate) async fn learn(&self, account: &Account, model: &ModelId, limits: RateLimits) {
         match (limits.remaining_requests, limits.reset_requests) {
-            (Some(0), Some(reset)) if reset <= LONGEST_HOLD => {
-                self.book.change(account, |record, now| record.hold(model, now + reset, now)).await;
-            }
-            _ if self.hold_of(account, model).is_some() => {
-                self.book.change(account, |record, _| record.release(model)).await;
+            (Some(0), Some(reset)) if reset <= LONGEST_HOLD => self.pace.hold(account, model, reset).await,
+            _ if self.pace.hold_of(account, model).await.is_some() => {
+                self.pace.hold(account, model, Duration::ZERO).await;
             }
             _ => {}
         }
     }
 
-    /// That limits are not shared with other processes, once, when it is so.
-    pub(crate) fn trouble(&self) -> Option<String> {
-        let why = self.book.trouble()?;
+    /// The warning that limits are not shared with other processes, once when it is so.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let why = self.pace.warning()?;
         Some(format!("Rate limits are not shared with other programs: {why}."))
     }
 
-    /// Why limits cannot be shared now.
+    /// Reason why limits cannot be shared now: found out by writing one that holds nothing.
     pub(crate) async fn unshared(&self, account: &Account) -> Option<String> {
-        self.book.change(account, |_, _| ()).await;
-        self.book.failure()
-    }
-
-    fn hold_of(&self, account: &Account, model: &ModelId) -> Option<Duration> {
-        let (record, now) = self.book.look(account)?;
-        record.hold_of(model, now)
+        if let Ok(nothing) = ModelId::parse("none") {
+            self.pace.hold(account, &nothing, Duration::ZERO).await;
+        }
+        self.pace.failure()
     }
 }
 
@@ -155,7 +150,11 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::{news::News, openai::ResponseHold};
+    use crate::{
+        news::News,
+        openai::ResponseHold,
+        store::{Config, LEASE, Store, StorePlace},
+    };
 
     const PLENTY: Duration = Duration::from_mins(10);
 
@@ -176,11 +175,12 @@ mod tests {
     }
 
     fn sharing(dir: &TempDir, requests: u32) -> Governor {
-        Governor::new(NonZeroU32::new(requests), None, Some(Folder::new(dir.path().join("state"))))
+        Governor::new(NonZeroU32::new(requests), None, Some(store(dir)))
     }
 
-    fn file(dir: &TempDir) -> std::path::PathBuf {
-        dir.path().join("state").join(format!("{}.rate", account().0))
+    /// The store as one more process opens it.
+    fn store(dir: &TempDir) -> Arc<dyn PaceStore> {
+        Store::build(Config { place: StorePlace::Folder(dir.path().join("state")), lease: LEASE }).pace
     }
 
     async fn pass(governor: &Governor, counted: Counted, deadline: Duration) -> Result<(), Error> {
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_cancelled_caller_gives_its_place_back() {
+    async fn a_cancelled_caller_leaves_its_place_to_the_next() {
         let (governor, start) = (alone(2, 0), Instant::now());
         request(&governor).await.unwrap();
         for _ in 0..3 {
@@ -271,21 +271,21 @@ mod tests {
         let (one, other) = (sharing(&dir, 0), sharing(&dir, 0));
         one.learn(&account(), &model(), none_left(Duration::from_secs(30))).await;
         request(&other).await.unwrap_err();
-        assert_eq!((one.trouble(), other.trouble()), (None, None));
+        assert_eq!((one.warning(), other.warning()), (None, None));
     }
 
     /// The place of somebody who was cancelled goes to the next of the same process, when another one stands behind it.
     #[tokio::test]
-    async fn a_place_that_cannot_be_given_back_is_not_lost() {
+    async fn the_place_of_somebody_who_was_cancelled_is_not_lost() {
         let dir = TempDir::new().unwrap();
         let (one, other) = (sharing(&dir, 10), sharing(&dir, 10));
         for _ in 0..2 {
             request(&one).await.unwrap();
         }
-        let mut cancelled = Box::pin(pass(&one, Counted::Request, PLENTY));
+        let soon = Duration::from_millis(500);
         let mut behind = Box::pin(pass(&other, Counted::Request, PLENTY));
-        assert!(futures_util::poll!(&mut cancelled).is_pending() && futures_util::poll!(&mut behind).is_pending());
-        drop(cancelled);
+        tokio::time::timeout(soon, pass(&one, Counted::Request, PLENTY)).await.unwrap_err();
+        tokio::time::timeout(soon, &mut behind).await.unwrap_err();
         let refused = request(&one).await.unwrap_err();
         assert!(
             matches!(refused, Error::RateLimited { retry_after: Some(wait), .. } if wait.as_secs() < 7),
@@ -303,18 +303,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn p04_a_damaged_record_is_begun_anew() {
-        let dir = TempDir::new().unwrap();
-        request(&sharing(&dir, 1)).await.unwrap();
-        for damage in [&b"x"[..], &[0xff; 4096]] {
-            fs::write(file(&dir), damage).unwrap();
-            request(&sharing(&dir, 1)).await.unwrap();
-            request(&sharing(&dir, 1)).await.unwrap_err();
-        }
-    }
-
-    #[tokio::test]
-    async fn a_removed_record_is_made_again_for_all() {
+    async fn a_removed_store_is_made_again_for_all() {
         let dir = TempDir::new().unwrap();
         let (one, other) = (sharing(&dir, 1), sharing(&dir, 1));
         request(&one).await.unwrap();
@@ -324,31 +313,15 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn p02_without_a_folder_each_process_holds_its_own_cap_and_says_so_once() {
+    async fn p02_without_a_store_each_process_holds_its_own_cap_and_says_so_once() {
         let dir = TempDir::new().unwrap();
         fs::write(dir.path().join("state"), "a file where the folder should be").unwrap();
         let governor = sharing(&dir, 1);
         request(&governor).await.unwrap();
         request(&governor).await.unwrap_err();
-        let said = governor.trouble().unwrap();
+        let said = governor.warning().unwrap();
         assert!(said.starts_with("Rate limits are not shared with other programs: ") && said.ends_with('.'), "{said}");
-        assert_eq!(governor.trouble(), None);
+        assert_eq!(governor.warning(), None);
         assert!(governor.unshared(&account()).await.is_some());
-    }
-
-    #[tokio::test]
-    async fn a_record_that_is_never_let_go_of_stops_nobody() {
-        let dir = TempDir::new().unwrap();
-        let governor = sharing(&dir, 1);
-        request(&governor).await.unwrap();
-        let stopped = Folder::new(dir.path().join("state")).lock(&format!("{}.rate", account().0)).unwrap();
-        request(&governor).await.unwrap();
-        request(&governor).await.unwrap_err();
-        assert!(governor.trouble().unwrap().contains("does not let go of it"));
-        drop(stopped);
-        tokio::time::pause();
-        tokio::time::advance(Duration::from_secs(10)).await;
-        governor.unshared(&account()).await;
-        assert_eq!(governor.unshared(&account()).await, None);
     }
 }

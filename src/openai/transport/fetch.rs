@@ -289,7 +289,7 @@ mod tests {
     /// What comes of an answer to a user's own address.
     async fn received(status: u16, body: Vec<u8>) -> Result<usize, String> {
         let head = http::Response::builder().status(status).header("content-type", "image/png");
-        let client = Client::new(config());
+        let client = Client::new(config(), None);
         let deadline = Instant::now() + Duration::from_secs(30);
         let received = receive(&client, head.body(body).unwrap().into(), Named::ByUser, deadline).await;
         received.map(|(bytes, _)| bytes.len()).map_err(|error| error.to_string())

@@ -76,14 +76,13 @@ pub(crate) fn config() -> Config {
         store: Store::Kept,
         service_tier: None,
         background: Background::Never,
-        shared: None,
     }
 }
 
 fn client(upstream: SocketAddr) -> OpenAi {
     let config = Config { base_url: format!("http://{upstream}/v1").parse().unwrap(), ..config() };
     let http = client_builder(config.connect_timeout).tls_certs_only([]).http2_prior_knowledge().build().unwrap();
-    let client = Client::new(config);
+    let client = Client::new(config, None);
     assert!(client.connection.set(Connection { http, headers: http::HeaderMap::new() }).is_ok());
     OpenAi(client.into())
 }

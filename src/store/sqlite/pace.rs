@@ -11,7 +11,7 @@ use crate::{
     model::ModelId,
     store::{
         Error,
-        pace::{PaceCap, PaceStore, PlaceGrant, PlaceReceipt, PlaceRequest},
+        pace::{PaceCap, PaceStore, PlaceGrant, PlaceRequest},
     },
 };
 
@@ -20,15 +20,6 @@ impl PaceStore for Sqlite {
     async fn pass(&self, account: &Account, place: PlaceRequest) -> Result<PlaceGrant, Error> {
         let account = account.clone();
         self.engine.write(0, move |connection| pass(connection, &account, place)).await
-    }
-
-    fn give_back(&self, account: &Account, receipt: PlaceReceipt) {
-        let account = account.clone();
-        self.engine.post("a place under a cap", move |connection| {
-            let mut update =
-                connection.prepare_cached("UPDATE pace SET due = ?3 WHERE account = ?1 AND cap = ?2 AND due = ?4")?;
-            update.execute(params![account.0, name(receipt.cap), receipt.before, receipt.after]).map(drop)
-        });
     }
 
     async fn hold(&self, account: &Account, model: &ModelId, time: Duration) -> Result<(), Error> {
@@ -43,23 +34,18 @@ impl PaceStore for Sqlite {
 }
 
 fn pass(connection: &Connection, account: &Account, place: PlaceRequest) -> rusqlite::Result<PlaceGrant> {
-    let PlaceRequest { cap, spacing, tolerance, within } = place;
-    let (now, spacing, tolerance) = (now(), micros(spacing), micros(tolerance));
+    let PlaceRequest { cap, rate, within } = place;
     let mut select = connection.prepare_cached("SELECT due FROM pace WHERE account = ?1 AND cap = ?2")?;
     let due: Option<i64> = select.query_row(params![account.0, name(cap)], |row| row.get(0)).optional()?;
-    // A clock that was set back must not hold anybody up for longer than the cap can.
-    let before = due.unwrap_or(now).min(now.saturating_add(tolerance + spacing + micros(within)));
-    let wait = Duration::from_micros(u64::try_from(before - tolerance - now).unwrap_or_default());
-    if wait > within {
-        return Ok(PlaceGrant::TooFar { wait });
+    let (grant, after) = rate.place(due, now(), within);
+    if let Some(after) = after {
+        let mut upsert = connection.prepare_cached(
+            "INSERT INTO pace (account, cap, due) VALUES (?1, ?2, ?3)
+             ON CONFLICT (account, cap) DO UPDATE SET due = excluded.due",
+        )?;
+        upsert.execute(params![account.0, name(cap), after])?;
     }
-    let after = before.max(now).saturating_add(spacing);
-    let mut upsert = connection.prepare_cached(
-        "INSERT INTO pace (account, cap, due) VALUES (?1, ?2, ?3)
-         ON CONFLICT (account, cap) DO UPDATE SET due = excluded.due",
-    )?;
-    upsert.execute(params![account.0, name(cap), after])?;
-    Ok(PlaceGrant::Granted { wait, receipt: PlaceReceipt { cap, before, after } })
+    Ok(grant)
 }
 
 fn hold(connection: &Connection, account: &Account, model: &ModelId, time: Duration) -> rusqlite::Result<()> {

@@ -57,7 +57,6 @@ impl Recorder {
             store: Store::Kept,
             service_tier: None,
             background: Background::Never,
-            shared: None,
         }
     }
 

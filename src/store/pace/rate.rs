@@ -1,0 +1,121 @@
+//! The spacing of requests such that no minute has more than its number, by the generic cell rate algorithm: pure sums
+//! over moments in microseconds of any clock.
+
+use std::{num::NonZeroU32, time::Duration};
+
+use super::PlaceGrant;
+
+const MINUTE_IN_MICROS: u64 = 60_000_000;
+
+/// At most so many in any 60 seconds: a tenth of them may go at once, the others evenly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Requests that may go at once after a rest.
+    burst: u32,
+    /// From one to the next, when there is no rest.
+    spacing: Duration,
+}
+
+impl Rate {
+    /// With a burst of b = 1 + N/10 and a spacing of 60 s / (N - b + 1), b + (N - b) are the most that fit into 60 s.
+    #[must_use]
+    pub fn per_minute(most: NonZeroU32) -> Self {
+        let burst = 1 + most.get() / 10;
+        let evenly = u64::from(most.get() - burst + 1);
+        Self { burst, spacing: Duration::from_micros(MINUTE_IN_MICROS.div_ceil(evenly)) }
+    }
+
+    /// The first free place, when the theoretical arrival time of the next request is `due`; then the next one's with it.
+    /// One further away than `within` is not taken.
+    #[must_use]
+    pub fn place(self, due: Option<i64>, now: i64, within: Duration) -> (PlaceGrant, Option<i64>) {
+        let (spacing, tolerance, within) = (micros(self.spacing), micros(self.tolerance()), micros(within));
+        // A clock that was set back must not hold anybody up for longer than the cap can.
+        let furthest = now.saturating_add(tolerance).saturating_add(spacing).saturating_add(within);
+        let due = due.unwrap_or(now).min(furthest);
+        let wait = due.saturating_sub(tolerance).saturating_sub(now).max(0);
+        let told = Duration::from_micros(wait.unsigned_abs());
+        if wait >= within {
+            return (PlaceGrant::TooFar { wait: told }, None);
+        }
+        (PlaceGrant::Granted { wait: told }, Some(due.max(now).saturating_add(spacing)))
+    }
+
+    /// The least that somebody waits who has so many before him, however long nobody went.
+    #[must_use]
+    pub fn least_wait(self, ahead: u32) -> Duration {
+        self.spacing * (ahead + 1).saturating_sub(self.burst)
+    }
+
+    /// Time that the theoretical arrival time may lie ahead.
+    fn tolerance(self) -> Duration {
+        self.spacing * (self.burst - 1)
+    }
+}
+
+fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MINUTE: i64 = 60_000_000;
+    const FAR: Duration = Duration::from_hours(24);
+
+    fn take(rate: Rate, due: &mut Option<i64>, now: i64) -> i64 {
+        let (PlaceGrant::Granted { wait }, after) = rate.place(*due, now, FAR) else { unreachable!("it is far away") };
+        *due = after;
+        micros(wait)
+    }
+
+    /// Everybody goes as early as allowed, after a rest and under load: no 60 s have more than the cap, and the load
+    /// uses nine tenths of it.
+    #[test]
+    fn no_minute_has_more_than_its_number() {
+        for most in [1, 2, 9, 10, 11, 19, 60, 61, 600, 5_000] {
+            let rate = Rate::per_minute(NonZeroU32::new(most).unwrap());
+            let (mut due, mut now, mut went) = (None, MINUTE, Vec::new());
+            for number in 0..4 * most {
+                if number == 2 * most {
+                    now += MINUTE / 3;
+                }
+                now += take(rate, &mut due, now);
+                went.push(now);
+            }
+            for (start, next) in went.iter().zip(went.iter().skip(most as usize)) {
+                assert!(*next >= *start + MINUTE, "more than {most} from {start} to {next}");
+            }
+            let first = went.iter().filter(|moment| **moment < 2 * MINUTE).count();
+            assert_eq!(first, most as usize, "the first minute may use the whole of its number");
+        }
+    }
+
+    #[test]
+    fn a_place_in_a_queue_has_a_least_wait_that_is_kept() {
+        let rate = Rate::per_minute(NonZeroU32::new(60).unwrap());
+        let mut due = None;
+        for ahead in 0..30 {
+            assert_eq!(take(rate, &mut due, MINUTE), micros(rate.least_wait(ahead)));
+        }
+    }
+
+    #[test]
+    fn what_is_too_far_away_is_not_taken() {
+        let rate = Rate::per_minute(NonZeroU32::MIN);
+        let within = Duration::from_mins(1);
+        let (first, due) = rate.place(None, 0, within);
+        assert_eq!(first, PlaceGrant::Granted { wait: Duration::ZERO });
+        assert_eq!(rate.place(due, 0, within), (PlaceGrant::TooFar { wait: within }, None));
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_stops_nobody_for_long() {
+        let rate = Rate::per_minute(NonZeroU32::MIN);
+        let (PlaceGrant::TooFar { wait }, None) = rate.place(Some(i64::MAX), 0, Duration::from_secs(1)) else {
+            unreachable!("it is taken")
+        };
+        assert_eq!(wait, Duration::from_secs(61));
+    }
+}
