@@ -99,7 +99,10 @@ impl Previews {
     }
 
     /// Works on pixels off the async threads, one piece of work at a time.
-    async fn work<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T, PreviewFailure> + Send + 'static) -> Option<T> {
+    async fn work<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, PreviewFailure> + Send + 'static,
+    ) -> Option<T> {
         let place = Arc::clone(&self.place).acquire_owned().await.ok()?;
         let made = in_a_thread(move || {
             let _place = place;

@@ -59,7 +59,12 @@ pub(super) fn as_png(original: &Encoded, image: &RgbImage, max_bytes: usize) -> 
 
 /// The finest JPEG that fits `max_bytes`; with fewer pixels when not even the coarsest does, down to a longer side of
 /// `shortest`.
-pub(super) fn as_jpeg(whole: &RgbImage, max_bytes: usize, shortest: u32, guess: &Guess) -> Result<Encoded, PreviewFailure> {
+pub(super) fn as_jpeg(
+    whole: &RgbImage,
+    max_bytes: usize,
+    shortest: u32,
+    guess: &Guess,
+) -> Result<Encoded, PreviewFailure> {
     if is_ample(max_bytes, whole) {
         let jpeg = encode(whole, FINEST)?;
         if jpeg.len() <= max_bytes {

@@ -12,8 +12,8 @@ mod arguments;
 mod errors;
 mod http;
 mod pictures;
-mod serving;
 mod results;
+mod serving;
 mod text;
 
 /// By which API a question goes.
@@ -46,4 +46,3 @@ fn failing(status: u16, body: &str) -> Script {
 fn labelled(content_type: &str, body: impl AsRef<[u8]>) -> Script {
     answer(200, &[("content-type", content_type)], body)
 }
-

@@ -53,9 +53,10 @@ impl Draft {
         /// What stands around the asides: the words, and the blocks of all parts.
         const FRAME: usize = 512;
         let notes = self.notes.iter().map(|note| escaped(note) + escaped("Note: \n"));
+        let receipt = self.receipt.as_deref().map_or(0, |receipt| BLOCK + escaped(receipt));
         let handle = self.conversation.as_deref().map_or(0, escaped);
         let structured = self.structured.iter().flatten().map(|(name, value)| escaped(name) + bound(value));
-        FRAME + escaped(&self.text) + handle + notes.sum::<usize>() + structured.sum::<usize>()
+        FRAME + escaped(&self.text) + receipt + handle + notes.sum::<usize>() + structured.sum::<usize>()
     }
 
     /// In serialized bytes, never too few.
@@ -159,6 +160,7 @@ mod tests {
         assert!(bound(&value) >= serialized(&value));
         let draft = |notes: Vec<String>| Draft {
             text: nasty.clone(),
+            receipt: Some(nasty.clone()),
             conversation: Some("conv_1".to_owned()),
             notes,
             pictures: Vec::new(),
