@@ -14,25 +14,33 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use crate::{
     handle::Account,
     model::{ListedModel, ModelId},
+    money::Tier,
     state,
 };
 
+mod day;
 mod entry;
 mod file;
 mod lessons;
 mod listing;
 mod overview;
 mod price;
+mod quote;
+mod rates;
 mod resolve;
 mod sizes;
+mod tiers;
 
 pub use entry::{Entry, ImageTraits, Kind, Role, Temperature, TextTraits};
 pub use lessons::{Api, Lesson, Taught};
 pub use listing::Listing;
 pub use overview::Overview;
 pub use price::{LongInput, Price};
+pub use quote::Quote;
+pub use rates::{RateName, Rates};
 pub use resolve::{Resolved, Unusable};
 pub use sizes::Sizes;
+pub use tiers::{AtTier, Tiers};
 
 use entry::spokesman;
 use file::{Contents, Known};
@@ -48,6 +56,8 @@ pub struct Config {
     pub image: Option<ModelId>,
     pub retired: Retired,
     pub prices: Prices,
+    /// The service tier that text is asked for at.
+    pub tier: Tier,
     pub at: At,
     /// A file of entries that change or add to the embedded ones.
     pub file: Option<PathBuf>,
@@ -75,9 +85,6 @@ pub enum Prices {
     /// What the catalogue says.
     #[default]
     Listed,
-    /// As listed for pictures. Text is answered by another service tier: what it costs is known only where the user's
-    /// own file says it.
-    OtherTier,
     /// Nothing: the upstream is the sandbox.
     Free,
 }
@@ -239,16 +246,19 @@ impl Catalogue {
         }
     }
 
-    /// The model's notice, unless it was given before on this day.
+    /// The model's notices, unless they were given before on this day.
     #[must_use]
-    pub fn once_a_day(&self, model: &Resolved) -> Option<String> {
-        let notice = model.notice.clone()?;
+    pub fn once_a_day(&self, model: &Resolved) -> Vec<String> {
+        let notices: Vec<_> = model.notice.iter().chain(&model.old_price).cloned().collect();
+        if notices.is_empty() {
+            return notices;
+        }
         let today = self.today.date();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.on != today {
             *told = Told { on: today, models: HashSet::new() };
         }
-        told.models.insert(model.asked.clone()).then_some(notice)
+        if told.models.insert(model.asked.clone()) { notices } else { Vec::new() }
     }
 
     /// The embedded entries with the user's over them. A test keeps the embedded file readable.

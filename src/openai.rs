@@ -13,7 +13,7 @@ use crate::{
     handle::Account,
     media::{Encoded, Format, Reference},
     model::{ListedModel, ModelId},
-    money::Usage,
+    money::Metered,
     news::News,
     store::PaceStore,
 };
@@ -178,7 +178,6 @@ pub struct PictureRequest {
 pub struct Picture {
     pub encoded: Encoded,
     pub revised_prompt: Option<String>,
-    pub usage: Option<Usage>,
     /// Fields that the upstream refused and that were left out of a second try.
     pub left_out: Vec<String>,
     _place: body::Place,
@@ -201,6 +200,8 @@ pub struct Meta {
     pub rate_limits: RateLimits,
     /// Fields that the upstream refused and that no argument stands for: to be left out from now on.
     pub refused: Vec<String>,
+    /// What the upstream reports of what it bills, also where it failed after that.
+    pub metered: Metered,
     /// What the person should know besides.
     pub warnings: Vec<String>,
     /// From the first attempt's start to the end of the last.
@@ -271,6 +272,12 @@ impl OpenAi {
     /// See [`Error`]. A stream that broke off after some text is not an error: see [`Finish::CutOff`].
     pub async fn ask(&self, question: &Question, terms: &Terms) -> Result<Reply<Answer>, Failure> {
         asking::ask(&self.0, question, terms).await
+    }
+
+    /// Partial pictures that are asked for with each picture; they cost tokens of their own.
+    #[must_use]
+    pub fn sketches(&self) -> u8 {
+        self.0.config.partial_images
     }
 
     /// Who pays: the same for every process with the same key and upstream.

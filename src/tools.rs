@@ -127,6 +127,8 @@ pub struct UsageReport {
     pub input_tokens: u64,
     /// Part of `input_tokens` that was read from the prompt cache.
     pub cached_tokens: u64,
+    /// Part of `input_tokens` that was written to it.
+    pub cache_write_tokens: u64,
     /// All that was written: text, pictures and reasoning.
     pub output_tokens: u64,
     /// Part of `output_tokens` that went into reasoning.
@@ -138,6 +140,7 @@ impl From<Usage> for UsageReport {
         Self {
             input_tokens: usage.input_tokens,
             cached_tokens: usage.cached_tokens,
+            cache_write_tokens: usage.cache_write_tokens,
             output_tokens: usage.output_tokens,
             reasoning_tokens: usage.reasoning_tokens,
         }

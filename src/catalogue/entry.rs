@@ -1,5 +1,7 @@
 //! What is known of one model.
 
+use std::collections::BTreeMap;
+
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
@@ -55,6 +57,8 @@ pub struct ImageTraits {
     pub qualities: Vec<String>,
     /// Empty: takes none.
     pub backgrounds: Vec<String>,
+    /// Output tokens of a picture of 1024x1024 at most, by quality; empty: not known.
+    pub tokens: BTreeMap<String, u64>,
 }
 
 /// A name for whichever model does something best at the moment, given instead of an id.

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
-use serde::{Deserialize, Deserializer, de::Error as _};
-use toml::value::Datetime;
+use serde::Deserialize;
 
-use super::{Entry, ImageTraits, Kind, LongInput, Price, Role, Sizes, Temperature, TextTraits, entry::spokesman};
+use super::{
+    Entry, ImageTraits, Kind, LongInput, Price, RateName, Rates, Role, Sizes, Temperature, TextTraits, Tiers, day::Day,
+    entry::spokesman,
+};
 use crate::{model::ModelId, money::Usd};
 
 /// What a catalogue file says, or several of them together.
@@ -39,6 +41,7 @@ struct Said {
     sizes: Option<Sizes>,
     qualities: Option<Vec<String>>,
     backgrounds: Option<Vec<String>>,
+    picture_tokens: Option<BTreeMap<String, u64>>,
     retires_on: Option<NaiveDate>,
     replaced_by: Option<ModelId>,
     price: Option<Price>,
@@ -55,13 +58,13 @@ pub fn parse(text: &str, name: &str) -> Result<Contents, String> {
         let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
         format!("{name}:{line}:{column}: {}", error.message().trim_end())
     })?;
-    let Prices { as_of, long_input, web_search } = file.prices;
+    let prices = file.prices;
     let said = file.family.into_iter().flat_map(|family| {
         let models = family.models.clone();
-        models.into_iter().map(move |model| family.said(model, long_input))
+        models.into_iter().map(move |model| family.said(model, &prices))
     });
-    let (roles, prices_as_of) = (file.roles.all(), as_of.map(|day| day.0));
-    Ok(Contents { said: said.collect(), roles, prices_as_of, web_search })
+    let (roles, prices_as_of) = (file.roles.all(), prices.as_of.map(|day| day.0));
+    Ok(Contents { said: said.collect(), roles, prices_as_of, web_search: prices.web_search })
 }
 
 impl Contents {
@@ -69,6 +72,9 @@ impl Contents {
     /// entry that spoke for it; new models follow.
     #[must_use]
     pub fn overlaid(mut self, own: &Self) -> Self {
+        if own.web_search.is_some() {
+            self.said.iter_mut().filter_map(|said| said.price.as_mut()).for_each(|price| price.web_search = None);
+        }
         for said in &own.said {
             let whole = match spokesman(&self.said, &said.id, |said| &said.id) {
                 Some(base) if base.kind == said.kind => said.clone().over(base),
@@ -91,12 +97,6 @@ impl Contents {
         self.said.iter().find(|said| said.id == *id)?.retires_on
     }
 
-    /// Whether it says itself what this model costs.
-    #[must_use]
-    pub fn prices(&self, id: &ModelId) -> bool {
-        self.said.iter().any(|said| said.id == *id && said.price.is_some())
-    }
-
     #[must_use]
     pub fn roles(&self) -> &[Role] {
         &self.roles
@@ -105,8 +105,11 @@ impl Contents {
     #[must_use]
     pub fn known(self) -> Known {
         let searches = self.web_search;
-        let priced = |price: Price| Price { web_search: searches, ..price };
-        let said = self.said.into_iter().map(|said| Said { price: said.price.map(priced), ..said });
+        let priced = |kind, price: Price| match kind {
+            Kind::Text => Price { web_search: price.web_search.or(searches), ..price },
+            Kind::Image => price,
+        };
+        let said = self.said.into_iter().map(|said| Said { price: said.price.map(|it| priced(said.kind, it)), ..said });
         let entries = said.map(Said::entry).collect();
         Known { entries, roles: self.roles, prices_as_of: self.prices_as_of }
     }
@@ -126,6 +129,7 @@ impl Said {
             sizes: self.sizes.or(base.sizes),
             qualities: self.qualities.or(base.qualities),
             backgrounds: self.backgrounds.or(base.backgrounds),
+            picture_tokens: self.picture_tokens.or(base.picture_tokens),
             retires_on: self.retires_on.or(base.retires_on),
             replaced_by: self.replaced_by.or(base.replaced_by),
             price: self.price.or(base.price),
@@ -146,7 +150,8 @@ impl Said {
             Kind::Image => {
                 let (qualities, backgrounds) =
                     (self.qualities.unwrap_or_default(), self.backgrounds.unwrap_or_default());
-                (None, self.sizes.map(|sizes| ImageTraits { sizes, qualities, backgrounds }))
+                let tokens = self.picture_tokens.unwrap_or_default();
+                (None, self.sizes.map(|sizes| ImageTraits { sizes, qualities, backgrounds, tokens }))
             }
         };
         Entry {
@@ -172,13 +177,16 @@ struct File {
     family: Vec<Family>,
 }
 
-#[derive(Deserialize, Default)]
+/// What holds for all prices of the file that do not say otherwise.
+#[derive(Deserialize, Default, Clone, Copy)]
 #[serde(deny_unknown_fields)]
 struct Prices {
     as_of: Option<Day>,
     long_input: Option<LongInput>,
     /// Dollars for a thousand.
     web_search: Option<Usd>,
+    #[serde(default)]
+    tiers: Tiers,
 }
 
 #[derive(Deserialize, Default)]
@@ -201,7 +209,15 @@ struct Family {
     sizes: Option<Sizes>,
     qualities: Option<Vec<String>>,
     backgrounds: Option<Vec<String>>,
+    /// Output tokens of a picture of 1024x1024 at most, by quality.
+    picture_tokens: Option<BTreeMap<String, u64>>,
     price: Option<Rates>,
+    long_input: Option<LongInput>,
+    web_search: Option<Usd>,
+    #[serde(default)]
+    tiers: Tiers,
+    #[serde(default)]
+    derived: Vec<RateName>,
     models: Vec<Model>,
 }
 
@@ -212,42 +228,11 @@ struct Model {
     retires_on: Option<Day>,
     replaced_by: Option<ModelId>,
     price: Option<Rates>,
-}
-
-/// Dollars per million tokens.
-#[derive(Deserialize, Clone, Copy)]
-#[serde(deny_unknown_fields)]
-struct Rates {
-    input: Usd,
-    cached_input: Option<Usd>,
-    image_input: Option<Usd>,
-    output: Usd,
-}
-
-/// A date without a time.
-#[derive(Clone, Copy)]
-struct Day(NaiveDate);
-
-impl<'de> Deserialize<'de> for Day {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let moment = Datetime::deserialize(deserializer)?;
-        let date = moment.date.filter(|_| moment.time.is_none());
-        let date = date.and_then(|date| NaiveDate::from_ymd_opt(date.year.into(), date.month.into(), date.day.into()));
-        date.map(Self).ok_or_else(|| D::Error::custom("a day is written 2026-11-22, without a time"))
-    }
-}
-
-impl Rates {
-    fn price(self, long: Option<LongInput>) -> Price {
-        Price {
-            input: self.input,
-            cached_input: self.cached_input,
-            image_input: self.image_input,
-            output: self.output,
-            web_search: None,
-            long,
-        }
-    }
+    as_of: Option<Day>,
+    #[serde(default)]
+    tiers: Tiers,
+    #[serde(default)]
+    derived: Vec<RateName>,
 }
 
 impl Roles {
@@ -259,8 +244,17 @@ impl Roles {
 }
 
 impl Family {
-    fn said(&self, model: Model, long: Option<LongInput>) -> Said {
-        let long = long.filter(|_| self.kind == Kind::Text);
+    fn said(&self, model: Model, all: &Prices) -> Said {
+        let price = model.price.or(self.price).map(|rates| {
+            let derived = self.derived.iter().chain(&model.derived).copied().collect();
+            let as_of = model.as_of.or(all.as_of).map(|day| day.0);
+            let own = model.tiers.or(self.tiers);
+            let (long, tiers) = match self.kind {
+                Kind::Text => (self.long_input.or(all.long_input), own.or(all.tiers)),
+                Kind::Image => (None, own),
+            };
+            Price { rates, web_search: self.web_search, long, tiers, as_of, derived }
+        });
         Said {
             id: model.id,
             kind: self.kind,
@@ -271,9 +265,10 @@ impl Family {
             sizes: self.sizes.clone(),
             qualities: self.qualities.clone(),
             backgrounds: self.backgrounds.clone(),
+            picture_tokens: self.picture_tokens.clone(),
             retires_on: model.retires_on.map(|day| day.0),
             replaced_by: model.replaced_by,
-            price: model.price.or(self.price).map(|rates| rates.price(long)),
+            price,
         }
     }
 }

@@ -2,10 +2,10 @@
 
 use chrono::{Days, NaiveDate};
 
-use super::{Api, At, Catalogue, Entry, Kind, Lesson, Price, Prices, Retired, Role, Taught};
+use super::{Api, At, Catalogue, Entry, Kind, Lesson, Price, Prices, Quote, Retired, Role, Taught};
 use crate::{
     model::ModelId,
-    money::{Usage, Usd},
+    money::{Metered, Tier, Usd},
 };
 
 /// The role of the model that is asked when a call names none.
@@ -26,10 +26,16 @@ pub struct Resolved {
     pub requested: Option<ModelId>,
     /// A sentence for `warnings`: replaced, or retiring within 30 days. [`Catalogue::once_a_day`] says whether it is due.
     pub notice: Option<String>,
+    /// The same of a price that is more than 90 days old.
+    pub old_price: Option<String>,
     /// What the upstream's refusals taught of it.
     pub lessons: Vec<Lesson>,
-    /// What the notice is about.
+    /// What the notices are about.
     pub(super) asked: ModelId,
+    /// The service tier that it is asked at.
+    tier: Tier,
+    /// The day that its prices are of.
+    on: NaiveDate,
 }
 
 /// Why a model cannot be used.
@@ -52,10 +58,21 @@ impl Resolved {
         Self { id, requested, ..self }
     }
 
-    /// The exact cost of `usage`, or `None` where it is not known.
+    /// The exact cost of what was metered, or `None` where it is not known: what the upstream says that it charges, or
+    /// the usage at its price.
     #[must_use]
-    pub fn cost(&self, usage: &Usage) -> Option<Usd> {
-        self.price?.of(usage)
+    pub fn cost(&self, metered: &Metered) -> Option<Usd> {
+        let price = self.price.as_ref();
+        if price == Some(&Price::FREE) {
+            return Some(Usd::ZERO);
+        }
+        metered.charged.or_else(|| price?.of(&metered.usage?, metered.tier, self.on))
+    }
+
+    /// What a request may come to, where a price is known.
+    #[must_use]
+    pub fn quote(&self) -> Option<Quote<'_>> {
+        self.price.as_ref().map(|price| Quote { price, tier: self.tier, on: self.on })
     }
 
     /// The lesson that this argument is refused, with this word where the refusal was of one.
@@ -103,8 +120,14 @@ impl Catalogue {
         }
         Ok(Resolved {
             notice: notice.or_else(|| self.retiring(id)),
+            old_price: price.as_ref().and_then(|price| self.old_price(id, price)),
             entry,
             price,
+            tier: match kind {
+                Kind::Text => self.config.tier,
+                Kind::Image => Tier::Default,
+            },
+            on: self.today.date(),
             requested: (id != asked).then(|| asked.clone()),
             lessons: self.lessons_of(id),
             id: id.clone(),
@@ -116,8 +139,7 @@ impl Catalogue {
     fn price(&self, entry: Option<&Entry>) -> Option<Price> {
         match self.config.prices {
             Prices::Free => Some(Price::FREE),
-            Prices::OtherTier => entry.filter(|it| it.kind == Kind::Image || self.own.prices(&it.id))?.price,
-            Prices::Listed => entry?.price,
+            Prices::Listed => entry?.price.clone(),
         }
     }
 
@@ -218,6 +240,15 @@ impl Catalogue {
         let instead = replaced_by.filter(|_| self.config.at == At::OpenAi);
         let instead = instead.map(|id| format!("; {id} takes its place")).unwrap_or_default();
         (on > today && on <= today + NOTICE).then(|| format!("{id} retires on {on}{instead}."))
+    }
+
+    /// The notice of a price that may have changed since.
+    fn old_price(&self, id: &ModelId, price: &Price) -> Option<String> {
+        let day = price.old(self.today.date())?;
+        Some(format!(
+            "The price of {id} was read on {day}, more than 90 days ago, so the cost may be wrong: update mcp-openai, or \
+             give the price in a `models.file`."
+        ))
     }
 
     /// The models of a kind that are here to stay.

@@ -13,8 +13,9 @@ use serde::Serialize;
 use super::table;
 use crate::{
     app::App,
-    catalogue::{Catalogue, Kind, Lesson, Overview, Price, Role},
+    catalogue::{Catalogue, Kind, Lesson, Overview, Price, Rates, Role},
     model::ModelId,
+    money::Usd,
 };
 
 /// The longest wait for the upstream.
@@ -102,7 +103,12 @@ impl ModelsReport {
         }
         let _ =
             writeln!(table, "\nAn id that ends in `*` stands for all that start so. A role can be given as a model.");
-        let _ = writeln!(table, "Prices as of {}; no price: not known, and no cost is shown.", self.prices_as_of);
+        let _ = writeln!(
+            table,
+            "Prices as of {}; no price: not known, and no cost is shown. `cached` is read from the prompt cache, `written` to \
+             it; long inputs and other service tiers cost otherwise: see --json.",
+            self.prices_as_of
+        );
         table
     }
 }
@@ -144,7 +150,11 @@ impl ModelRow {
 }
 
 fn rates(price: &Price) -> String {
-    format!("{} in, {} out", price.input.dollars(), price.output.dollars())
+    let Rates { input, cached_input, cache_write, output, .. } = price.rates;
+    let part = |what, usd: Option<Usd>| usd.map(|usd| format!("{} {what}", usd.dollars()));
+    let cache: Vec<_> = [part("cached", cached_input), part("written", cache_write)].into_iter().flatten().collect();
+    let cache = if cache.is_empty() { String::new() } else { format!(" ({})", cache.join(", ")) };
+    format!("{} in{cache}, {} out", input.dollars(), output.dollars())
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use super::{
 use crate::{
     catalogue::{At, Prices, Retired},
     ledger,
+    money::Tier,
     openai::{self, is_loopback, is_openai},
     state,
 };
@@ -75,16 +76,16 @@ pub(super) fn name(base_url: &Url) -> String {
     place.chars().map(|c| if is_plain(c) { c } else { '-' }).take(120).collect()
 }
 
-/// The tiers whose prices are those of the catalogue. <https://platform.openai.com/docs/pricing>
-const LISTED_TIERS: [&str; 2] = ["default", "auto"];
-
-pub(super) fn prices(layers: &Layers, upstream: Upstream) -> Result<Prices, Problem> {
-    let tier = layers.optional(&s::SERVICE_TIER)?;
-    Ok(match upstream {
+pub(super) fn prices(upstream: Upstream) -> Prices {
+    match upstream {
         Upstream::Sandbox => Prices::Free,
-        Upstream::Configured if tier.is_some_and(|tier| !LISTED_TIERS.contains(&tier.as_str())) => Prices::OtherTier,
         Upstream::Configured => Prices::Listed,
-    })
+    }
+}
+
+/// The service tier that text is asked for at, as the money sees it.
+pub(super) fn tier(layers: &Layers) -> Result<Tier, Problem> {
+    Ok(layers.optional(&s::SERVICE_TIER)?.map_or(Tier::Default, |word| Tier::parse(&word)))
 }
 
 /// What the sandbox does costs nothing: it has a book of its own, and no budget.

@@ -13,6 +13,7 @@ use super::{
         complaint::Complaint,
         error::{Billing, Error},
     },
+    is_openai,
     kind::Kind,
     transport::{
         body::{Body, Place, Shape},
@@ -26,7 +27,7 @@ use super::{
 };
 use crate::{
     media::{Encoded, Format},
-    money,
+    money::Metered,
     news::Stage,
     text,
 };
@@ -67,8 +68,10 @@ pub(super) async fn paint(
     };
     let payload = payload.dropping(&request.without);
     let call = Call { kind: Kind::Picture, path, model: Some(&request.model), payload };
-    let Answering { body, trail, key, left_out } = client.send(call, terms).await?;
-    let picture = receive(client, body, left_out, terms).await;
+    let Answering { body, mut trail, key, left_out } = client.send(call, terms).await?;
+    let mut metered = Metered::default();
+    let picture = receive(client, body, left_out, terms, &mut metered).await;
+    trail.meter(metered);
     trail.close(picture.map_err(|error| client.cleaned(error, &key))).map_err(Unanswered::Failed)
 }
 
@@ -147,7 +150,6 @@ struct Partial {
 struct Received {
     source: Source,
     revised_prompt: Option<String>,
-    usage: Option<money::Usage>,
 }
 
 /// How the upstream hands a picture over.
@@ -157,18 +159,25 @@ enum Source {
 }
 
 /// Reads an answer that has begun. The place in memory goes from the body to its picture.
-async fn receive(client: &Client, mut body: Body, left_out: Vec<String>, terms: &Terms) -> Result<Picture, Error> {
+async fn receive(
+    client: &Client,
+    mut body: Body,
+    left_out: Vec<String>,
+    terms: &Terms,
+    metered: &mut Metered,
+) -> Result<Picture, Error> {
     let (received, place) = match body.shape().await? {
         Shape::Json => {
             terms.news.stage(Stage::Receiving);
             let json = body.whole().await?;
-            (decode(serde_json::from_slice(&json).map_err(|error| not_json(&error))?)?, body.into_place())
+            let painted = serde_json::from_slice(&json).map_err(|error| not_json(&error))?;
+            (decode(painted, &client.config, metered)?, body.into_place())
         }
-        Shape::Events => listen(Events::new(body), client.config.partial_images, terms).await?,
+        Shape::Events => listen(Events::new(body), &client.config, terms, metered).await?,
         Shape::Raw => {
             terms.news.stage(Stage::Receiving);
             let bytes = body.whole().await?.into();
-            (Received { source: Source::Bytes(bytes), revised_prompt: None, usage: None }, body.into_place())
+            (Received { source: Source::Bytes(bytes), revised_prompt: None }, body.into_place())
         }
     };
     let (bytes, place) = match received.source {
@@ -181,12 +190,17 @@ async fn receive(client: &Client, mut body: Body, left_out: Vec<String>, terms: 
         }
     };
     let encoded = Encoded::sniff(bytes).map_err(|why| unusable(&why.to_string()))?;
-    Ok(Picture { encoded, revised_prompt: received.revised_prompt, usage: received.usage, left_out, _place: place })
+    Ok(Picture { encoded, revised_prompt: received.revised_prompt, left_out, _place: place })
 }
 
-/// Waits for the final event. Of the `of` sketches that were asked for it is told that they came; what cannot be read is
-/// passed over: the picture is paid for.
-async fn listen(mut events: Events, of: u8, terms: &Terms) -> Result<(Received, Place), Error> {
+/// Waits for the final event. Of the sketches that were asked for it is told that they came; what cannot be read is passed
+/// over: the picture is paid for.
+async fn listen(
+    mut events: Events,
+    config: &Config,
+    terms: &Terms,
+    metered: &mut Metered,
+) -> Result<(Received, Place), Error> {
     let mut sketches = 0;
     while let Some(event) = events.next().await? {
         let (name, data) = (&*event.name, &*event.data);
@@ -202,7 +216,8 @@ async fn listen(mut events: Events, of: u8, terms: &Terms) -> Result<(Received, 
                 }
             }
             kind if kind.ends_with(".completed") => {
-                let decoded = decode(serde_json::from_str(data).map_err(|error| not_json(&error))?)?;
+                let painted = serde_json::from_str(data).map_err(|error| not_json(&error))?;
+                let decoded = decode(painted, config, metered)?;
                 return Ok((decoded, events.finish().await));
             }
             kind if kind.ends_with(".partial_image") => {
@@ -210,7 +225,7 @@ async fn listen(mut events: Events, of: u8, terms: &Terms) -> Result<(Received, 
                 // They come doubled and out of order: it is told how far the upstream ever was.
                 if let Some(newest) = index.map(|index| index.saturating_add(1)).filter(|newest| *newest > sketches) {
                     sketches = newest;
-                    let of = u32::from(of).max(newest);
+                    let of = u32::from(config.partial_images).max(newest);
                     terms.news.stage(Stage::Sketched { index: newest, of });
                 }
                 drop(event);
@@ -222,8 +237,14 @@ async fn listen(mut events: Events, of: u8, terms: &Terms) -> Result<(Received, 
     Err(unusable("the stream ended without the final picture"))
 }
 
-/// Takes the picture, if there is one: a complaint beside it does not make it unpaid.
-fn decode(painted: Painted<'_>) -> Result<Received, Error> {
+/// Takes what is billed first: a picture that cannot be used is paid for, too. Then the picture, if there is one: a
+/// complaint beside it does not make it unpaid.
+fn decode(painted: Painted<'_>, config: &Config, metered: &mut Metered) -> Result<Received, Error> {
+    if let Some(usage) = painted.usage.0 {
+        // OpenAI itself charges by its list.
+        metered.charged = usage.charged().filter(|_| !is_openai(&config.base_url));
+        metered.usage = usage.read();
+    }
     let alone = Item { b64_json: painted.b64_json, url: painted.url, revised_prompt: painted.revised_prompt };
     let items = match painted.data.0 {
         Some(Items::List(items)) => items.into_iter().filter_map(|item| item.0).collect(),
@@ -243,7 +264,7 @@ fn decode(painted: Painted<'_>) -> Result<Received, Error> {
         (_, url) => Source::Url(url.unwrap_or_default().to_owned()),
     };
     let revised_prompt = item.revised_prompt.text().map(|prompt| text::sanitize(prompt).into_owned());
-    Ok(Received { source, revised_prompt, usage: painted.usage.0.and_then(Usage::read) })
+    Ok(Received { source, revised_prompt })
 }
 
 impl Item<'_> {

@@ -4,6 +4,7 @@ use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
 use super::{Failure, Meta, RateLimits, Reply, failure::error::Error};
+use crate::money::Metered;
 
 pub(super) struct Trail {
     started: Instant,
@@ -48,6 +49,11 @@ impl Trail {
         self.meta.refused.push(field.to_owned());
     }
 
+    /// Notes what the upstream bills.
+    pub(super) fn meter(&mut self, metered: Metered) {
+        self.meta.metered = metered;
+    }
+
     /// Notes what the person should know besides.
     pub(super) fn warn(&mut self, warning: Option<String>) {
         self.meta.warnings.extend(warning);
@@ -82,5 +88,6 @@ impl Meta {
         self.attempts += before.attempts;
         self.refused.extend(before.refused.iter().cloned());
         self.latency += before.latency;
+        self.metered = self.metered.after(before.metered);
     }
 }

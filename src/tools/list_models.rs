@@ -10,7 +10,7 @@ use super::{Effect, Output, Pace, Tool, ToolError, arguments, upkeep::Upkeep};
 use crate::{
     argument,
     call::{Call, Ended},
-    catalogue::{Entry, ImageTraits, Kind, Overview, Price, Taught, Temperature, TextTraits},
+    catalogue::{Entry, ImageTraits, Kind, Overview, Rates, Taught, Temperature, TextTraits},
     money::Usd,
     text,
 };
@@ -104,12 +104,18 @@ pub struct Model {
 pub struct PerMillion {
     /// What is read.
     pub input: f64,
-    /// Input from the prompt cache.
+    /// Input from the prompt cache; absent: no discount.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached_input: Option<f64>,
+    /// Input to the prompt cache, for 30 minutes; absent: no fee, as `input`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cache_write: Option<f64>,
     /// Input that stands for pictures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image_input: Option<f64>,
+    /// The same from the prompt cache.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cached_image_input: Option<f64>,
     /// What is written, reasoning included.
     pub output: f64,
 }
@@ -196,7 +202,7 @@ impl Model {
             accepts,
             retires_on: known.retires_on.map(|day| day.to_string()),
             replaced_by: entry.as_ref().and_then(|entry| entry.replaced_by.clone()).map(String::from),
-            price: entry.and_then(|entry| entry.price).map(PerMillion::from),
+            price: entry.and_then(|entry| entry.price).map(|price| PerMillion::from(price.rates)),
         }
     }
 
@@ -211,8 +217,9 @@ impl Model {
         } else if self.default {
             line.push_str(" (default)");
         }
-        if let Some(PerMillion { input, output, .. }) = self.price {
-            let _ = write!(line, ": ${input} in, ${output} out");
+        if let Some(PerMillion { input, cached_input, output, .. }) = self.price {
+            let cached = cached_input.map(|usd| format!(" (${usd} cached)")).unwrap_or_default();
+            let _ = write!(line, ": ${input} in{cached}, ${output} out");
         }
         if let Some(day) = &self.retires_on {
             let _ = write!(line, "; retires {day}");
@@ -236,13 +243,15 @@ impl From<Kind> for Makes {
     }
 }
 
-impl From<Price> for PerMillion {
-    fn from(price: Price) -> Self {
+impl From<Rates> for PerMillion {
+    fn from(rates: Rates) -> Self {
         Self {
-            input: price.input.dollars(),
-            cached_input: price.cached_input.map(Usd::dollars),
-            image_input: price.image_input.map(Usd::dollars),
-            output: price.output.dollars(),
+            input: rates.input.dollars(),
+            cached_input: rates.cached_input.map(Usd::dollars),
+            cache_write: rates.cache_write.map(Usd::dollars),
+            image_input: rates.image_input.map(Usd::dollars),
+            cached_image_input: rates.cached_image_input.map(Usd::dollars),
+            output: rates.output.dollars(),
         }
     }
 }

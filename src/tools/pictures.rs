@@ -126,7 +126,7 @@ impl Studio {
             self.openai.paint(&request.picture, &terms).await
         });
         let painted = painted.await.and_then(|painted| Ok(painted?));
-        let unwritten = spending::settle(spend, &request.model, &painted, |picture| picture.usage).await;
+        let unwritten = spending::settle(spend, &request.model, &painted).await;
         Ok(Painted { reply: painted?, unwritten })
     }
 
@@ -145,13 +145,13 @@ impl Studio {
                 picture.encoded
             }),
         };
-        let cost = picture.usage.and_then(|usage| request.model.cost(&usage));
+        let cost = request.model.cost(&meta.metered);
         let origin = Origin {
             revised_prompt: picture.revised_prompt.clone(),
             size: original.dimensions().to_string(),
             cost_usd: cost,
             request_id: meta.request_id.clone(),
-            usage: picture.usage,
+            usage: meta.metered.usage,
             job: call.job.as_ref().map(ToString::to_string),
             ..request.origin.clone()
         };
@@ -170,7 +170,7 @@ impl Studio {
             },
             artifact,
             preview,
-            usage: picture.usage,
+            usage: meta.metered.usage,
             cost,
             warnings,
             meta,

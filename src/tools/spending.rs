@@ -4,20 +4,20 @@
 use super::ToolError;
 use crate::{
     call::Call,
-    catalogue::{Price, Resolved},
+    catalogue::{Quote, Resolved},
     ledger::{self, Bill, Estimate, Ledger, Refused, Spend},
     model::ModelId,
-    money::{Usage, Usd},
-    openai::{Billing, Failure, OpenAi, Reply},
+    money::Usd,
+    openai::{Billing, Failure, Meta, OpenAi, Reply},
 };
 
 /// What a request may come to.
 pub trait Costing {
     /// `None` where a price that it needs is not known.
-    fn estimate(&self, price: &Price) -> Option<Estimate>;
+    fn estimate(&self, quote: Quote<'_>) -> Option<Estimate>;
 
     /// What would fit into this much, in words that follow a semicolon.
-    fn fits(&self, price: &Price, left: Usd) -> String;
+    fn fits(&self, quote: Quote<'_>, left: Usd) -> String;
 }
 
 /// Where a tool's money comes from.
@@ -38,13 +38,11 @@ impl Purse<'_> {
         if !self.ledger.has_budgets() {
             return self.unheld(&call.client, &model.id).await;
         }
-        let priced = model.price.and_then(|price| Some((price, costing.estimate(&price)?)));
-        let (price, estimate) = priced.ok_or_else(|| ToolError::Unpriced(model.id.clone()))?;
+        let priced = model.quote().and_then(|quote| Some((quote, costing.estimate(quote)?)));
+        let (quote, estimate) = priced.ok_or_else(|| ToolError::Unpriced(model.id.clone()))?;
         let request = self.request(&call.client, &model.id).await?;
         self.ledger.open(request, estimate).await.map_err(|refused| match refused {
-            Refused::OverBudget(over) => {
-                ToolError::OverBudget(format!("{over}; {}", costing.fits(&price, over.left())))
-            }
+            Refused::OverBudget(over) => ToolError::OverBudget(format!("{over}; {}", costing.fits(quote, over.left()))),
             Refused::Unusable(unusable) => unusable.into(),
         })
     }
@@ -69,26 +67,24 @@ impl Purse<'_> {
 }
 
 /// Settles what a request came to: finished once begun. What remains to be said of it is a warning.
-pub async fn settle<T>(
-    spend: Spend,
-    model: &Resolved,
-    came: &Result<Reply<T>, ToolError>,
-    usage: impl FnOnce(&T) -> Option<Usage>,
-) -> Option<String> {
+pub async fn settle<T>(spend: Spend, model: &Resolved, came: &Result<Reply<T>, ToolError>) -> Option<String> {
     let bill = match came {
-        Ok(reply) => {
-            let usage = usage(&reply.value);
-            let cost = usage.and_then(|usage| model.cost(&usage));
-            Bill::Due { usage, cost, request_id: reply.meta.request_id.clone() }
-        }
-        Err(error) => of_failure(error),
+        Ok(reply) => due(model, &reply.meta),
+        Err(error) => of_failure(model, error),
     };
     spend.settle(bill).await.map_err(|unwritten| unwritten.to_string()).err()
 }
 
-/// A refusal is not billed; what broke off after it was sent may be.
-fn of_failure(error: &ToolError) -> Bill {
+/// What the upstream billed; without a cost where it did not say what it came to.
+fn due(model: &Resolved, meta: &Meta) -> Bill {
+    let metered = &meta.metered;
+    Bill::Due { usage: metered.usage, cost: model.cost(metered), request_id: meta.request_id.clone() }
+}
+
+/// What a failure reports is billed. Else a refusal is not, and what broke off after it was sent may be.
+fn of_failure(model: &Resolved, error: &ToolError) -> Bill {
     match error {
+        ToolError::OpenAi(Failure { meta, .. }) if meta.metered.is_reported() => due(model, meta),
         ToolError::Cancelled | ToolError::TimedOut(_) => Bill::Unknown { request_id: None },
         ToolError::OpenAi(Failure { error, meta })
             if meta.attempts > 0 && error.traits().charge == Billing::Possible =>

@@ -42,9 +42,10 @@ impl Upkeep {
         Self { openai, catalogue, tasks, stop, not_before: Arc::default(), flight: Arc::default() }
     }
 
-    /// After an answer of the model: what is to be said of its retirement today. Has an old list read anew.
+    /// What is to be said today of a model that has answered: its retirement, and a price that is old. Has an old list
+    /// read anew.
     #[must_use]
-    pub fn answered(&self, model: &Resolved) -> Option<String> {
+    pub fn answered(&self, model: &Resolved) -> Vec<String> {
         self.renew();
         self.catalogue.once_a_day(model)
     }

@@ -137,7 +137,7 @@ fn elsewhere_the_catalogues_dates_mean_nothing_and_the_upstreams_do() {
 #[test]
 fn a_retirement_is_said_once_a_day_a_model() {
     let catalogue = on("2026-11-22", Config::default());
-    let say = |name: &str| catalogue.once_a_day(&resolve(&catalogue, name)).is_some();
+    let say = |name: &str| !catalogue.once_a_day(&resolve(&catalogue, name)).is_empty();
     assert_eq!(
         [say("gpt-4"), say("gpt-5"), say("gpt-4"), say("gpt-5"), say("gpt-6.2-sol")],
         [true, true, false, false, false]

@@ -76,7 +76,7 @@ async fn list_models_tells_what_answers_and_what_it_takes() {
     insta::assert_json_snapshot!(ids.map(|id| model(id).unwrap()));
     insta::assert_json_snapshot!(told["roles"]);
     let text = result["content"][0]["text"].as_str().unwrap();
-    assert!(text.starts_with("Text:\n- gpt-6.2-sol (default): $2 in, $10 out\n"), "{text}");
+    assert!(text.starts_with("Text:\n- gpt-6.2-sol (default): $2 in ($0.1 cached), $10 out\n"), "{text}");
     for gone in ["gpt-4*", "gpt-4", "dall-e-3", "gpt-image-1", "gpt-4o*"] {
         assert_eq!(model(gone), None, "{gone} is no model to choose");
     }

@@ -55,7 +55,7 @@ async fn the_client_edits_both_ways() {
         assert_eq!(painted.meta.attempts, 1);
         assert_eq!(painted.value.left_out, Vec::<String>::new());
         assert_eq!(painted.value.encoded.dimensions(), Dimensions { width: 1024, height: 640 });
-        assert!(painted.value.usage.unwrap().image_input_tokens > 0);
+        assert!(painted.meta.metered.usage.unwrap().image_input_tokens > 0);
         assert_eq!(feed.take().stage, Some(Stage::Sketched { index: 2, of: 2 }));
     }
 }

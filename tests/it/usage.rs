@@ -17,7 +17,7 @@ async fn three_answers(state: &Path) -> crate::session::Session {
 
 async fn three_answers_of(server: &MockServer, state: &Path) -> crate::session::Session {
     let mut session = session(server, state, &[]).await;
-    for model in ["gpt-6.2-sol", "gpt-6.2-sol", "gpt-6.1-sol"] {
+    for model in ["gpt-6.2-sol", "gpt-6.2-sol", "house-1"] {
         session.call("ask-openai", json!({ "query": "A canary of a prompt", "model": model })).await;
     }
     session

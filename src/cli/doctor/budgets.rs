@@ -6,6 +6,7 @@ use crate::{
     catalogue::Kind,
     cli::exit,
     ledger::{Ledger, Standing},
+    money::Usage,
 };
 
 const CHECK: &str = "budgets";
@@ -41,7 +42,10 @@ fn message(ledger: &Ledger, standing: Option<&Standing>) -> String {
 
 /// A default model that would be refused, for its price is not known.
 fn unpriced(app: &App, kind: Kind) -> Option<Finding> {
-    let model = app.catalogue.resolve(kind, None).ok().filter(|model| model.price.is_none())?;
+    let model = app.catalogue.resolve(kind, None).ok()?;
+    if model.quote().is_some_and(|quote| quote.most(&Usage::default()).is_some()) {
+        return None;
+    }
     let message = format!("what {} costs here is not known, so every call to it is refused", model.id);
     let remedy = "give its price in a models.file of your own, or set models.text, models.image to one with a price";
     Some(Finding::doubtful(CHECK, message, remedy))

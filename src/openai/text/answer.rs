@@ -8,16 +8,17 @@ use serde_json::Value;
 use super::citations::Citations;
 use crate::{
     model::ModelId,
-    money::Usage,
+    money::{Metered, Tier, Usage, Usd},
     news::{News, Stage},
     openai::{
-        Answer, Finish, Reply, Terms,
+        Answer, Config, Finish, Reply, Terms,
         client::{Answering, Client, Unanswered},
         failure::{
             complaint::Complaint,
             error::{Billing, Error},
             objection::Objection,
         },
+        is_openai,
         limits::retry::Symptom,
         transport::{
             body::Shape,
@@ -52,6 +53,10 @@ pub(crate) struct Draft<'a> {
     /// The model that answers; the one that was asked until the upstream names it.
     pub model: String,
     pub usage: Option<Usage>,
+    /// The service tier that the upstream names.
+    pub tier: Option<Tier>,
+    /// What the upstream says that it charges.
+    pub charged: Option<Usd>,
     /// Set once the upstream has said how it ends.
     pub finish: Option<Finish>,
     /// The upstream's name for the response, where it can be continued by it.
@@ -76,6 +81,8 @@ impl<'a> Draft<'a> {
             text: String::new(),
             model: asked.as_str().to_owned(),
             usage: None,
+            tier: None,
+            charged: None,
             finish: None,
             response_id: None,
             items: Vec::new(),
@@ -134,6 +141,23 @@ impl<'a> Draft<'a> {
         complaint.inside_200()
     }
 
+    /// What the upstream bills, as far as it said so. Where another tier than `default` was asked for, it is not known
+    /// without being named: the answer may have come from another.
+    pub(super) fn metered(&self, config: &Config) -> Metered {
+        let is_left_out = self.left_out.iter().any(|field| field == "service_tier");
+        let asked = config.service_tier.as_deref().filter(|_| !is_left_out);
+        let unnamed = match asked.map_or(Tier::Default, Tier::parse) {
+            Tier::Default => Tier::Default,
+            Tier::Batch | Tier::Flex | Tier::Priority | Tier::Ultrafast | Tier::Other => Tier::Other,
+        };
+        Metered {
+            usage: self.usage,
+            tier: self.tier.unwrap_or(unnamed),
+            // OpenAI itself charges by its list.
+            charged: self.charged.filter(|_| !is_openai(&config.base_url)),
+        }
+    }
+
     fn tell(&mut self, stage: Stage) {
         if self.stage.as_ref() != Some(&stage) {
             self.news.stage(stage.clone());
@@ -156,7 +180,6 @@ impl<'a> Draft<'a> {
             text: self.text,
             model: text::brief(&self.model, WORD),
             finish,
-            usage: self.usage,
             left_out: self.left_out,
             response_id: self.response_id,
             items: self.items,
@@ -174,7 +197,7 @@ pub(crate) async fn receive(
     asked: &ModelId,
     terms: &Terms,
 ) -> Result<Reply<Answer>, Unanswered> {
-    let Answering { mut body, trail, key, left_out } = answering;
+    let Answering { mut body, mut trail, key, left_out } = answering;
     let mut draft = Draft::new(asked, left_out, &terms.news);
     let read = match body.shape().await {
         Ok(Shape::Json | Shape::Raw) => match body.whole().await {
@@ -189,6 +212,7 @@ pub(crate) async fn receive(
     };
     let read = read.or_else(|error| cut_off(client.cleaned(error, &key), &mut draft));
     let (objection, symptom) = (draft.objection, draft.symptom);
+    trail.meter(draft.metered(&client.config));
     let answer = read.and_then(|()| draft.done());
     trail.close(answer).map_err(|failure| match (objection, symptom) {
         (Some(objection), _) => Unanswered::Objected(objection, failure),

@@ -304,6 +304,7 @@ impl Reading<'_> {
 
     /// The answer, as far as it came. What was not read to its end is stopped upstream.
     fn done(mut self, failed: Option<Error>) -> Result<Reply<Answer>, Failure> {
+        self.trail.meter(self.draft.metered(&self.client.config));
         let answer = match failed {
             Some(error) if self.draft.text.is_empty() => Err(error),
             Some(error) => answer::cut_off(error, &mut self.draft).and_then(|()| self.draft.done()),

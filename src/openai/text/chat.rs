@@ -9,6 +9,7 @@ use super::{
     citations::{Annotation, Place},
     finish,
 };
+use crate::money::Tier;
 use crate::openai::{
     Finish,
     failure::{complaint::Complaint, error::Error},
@@ -29,6 +30,8 @@ struct Completion<'a> {
     #[serde(borrow)]
     choices: Option<Vec<Choice<'a>>>,
     usage: Lenient<Usage>,
+    #[serde(borrow)]
+    service_tier: Lenient<Text<'a>>,
     error: Option<Value>,
 }
 
@@ -109,8 +112,12 @@ fn take(completion: Completion<'_>, draft: &mut Draft<'_>) -> Result<(), Error> 
     if let Some(model) = completion.model.text().filter(|model| !model.is_empty() && *model != draft.model) {
         model.clone_into(&mut draft.model);
     }
-    if let Some(usage) = completion.usage.0.and_then(Usage::read) {
-        draft.usage = Some(usage);
+    if let Some(tier) = completion.service_tier.text().filter(|tier| !tier.is_empty()) {
+        draft.tier = Some(Tier::parse(tier));
+    }
+    if let Some(usage) = completion.usage.0 {
+        draft.charged = usage.charged().or(draft.charged);
+        draft.usage = usage.read().or(draft.usage);
     }
     let choice = completion.choices.and_then(|choices| choices.into_iter().next()).unwrap_or_default();
     match choice.delta.0.or(choice.message.0) {

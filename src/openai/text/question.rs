@@ -7,7 +7,6 @@ use serde_json::{Map, Value};
 use crate::{
     media::{Content, Reference},
     model::ModelId,
-    money::Usage,
     openai::Api,
 };
 
@@ -103,8 +102,6 @@ pub struct Answer {
     /// The model that answered, as the upstream names it.
     pub model: String,
     pub finish: Finish,
-    /// `None` where the upstream reports none.
-    pub usage: Option<Usage>,
     /// Fields that the upstream refused and that were left out of a second try.
     pub left_out: Vec<String>,
     /// The upstream's name for the response, where it can be continued by it.

@@ -11,7 +11,7 @@ use super::{
     finish,
 };
 use crate::{
-    money,
+    money::{self, Tier},
     openai::{
         Finish, Store,
         failure::{complaint::Complaint, error::Error},
@@ -108,6 +108,8 @@ struct Response<'a> {
     #[serde(borrow)]
     output_text: Lenient<Text<'a>>,
     usage: Lenient<Usage>,
+    #[serde(borrow)]
+    service_tier: Lenient<Text<'a>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -244,6 +246,7 @@ impl Responses {
             Some(item @ Value::Object(_)) => vec![item],
             _ => std::mem::take(&mut self.output),
         };
+        meter(response.usage.0, &response.service_tier, &output, draft);
         if draft.text.is_empty() {
             self.write_output(&output, draft);
         }
@@ -254,10 +257,6 @@ impl Responses {
         if let Some(model) = response.model.text() {
             model.clone_into(&mut draft.model);
         }
-        draft.usage = response.usage.0.and_then(Usage::read).map(|usage| money::Usage {
-            web_searches: output.iter().filter(|item| is_search(item)).count() as u64,
-            ..usage
-        });
         if status == "failed" || complaint.is_some() {
             return Err(draft.refuse(&complaint.unwrap_or_default()));
         }
@@ -336,6 +335,14 @@ fn cite(output: &[Value], draft: &mut Draft<'_>) {
     for (place, annotation) in cited {
         draft.citations.cite(place, annotation);
     }
+}
+
+/// Notes what is billed, also of a response that failed.
+fn meter(usage: Option<Usage>, tier: &Lenient<Text<'_>>, output: &[Value], draft: &mut Draft<'_>) {
+    draft.charged = usage.as_ref().and_then(Usage::charged);
+    draft.tier = tier.text().map(Tier::parse);
+    let web_searches = output.iter().filter(|item| is_search(item)).count() as u64;
+    draft.usage = usage.and_then(Usage::read).map(|usage| money::Usage { web_searches, ..usage });
 }
 
 /// A search of the web, which costs; to open a page that it found, or to look for something on it, does not.

@@ -290,11 +290,13 @@ fn tally(connection: &Connection, since: NaiveDate, by: TallyBy) -> rusqlite::Re
     // Ids are time-ordered: the day's lines are found without an index of their own.
     let mut select = connection.prepare_cached(&format!(
         "SELECT {name} AS name, count(*),
-             coalesce(sum(usage ->> 'input_tokens'), 0), coalesce(sum(usage ->> 'cached_tokens'), 0),
-             coalesce(sum(usage ->> 'image_input_tokens'), 0), coalesce(sum(usage ->> 'output_tokens'), 0),
-             coalesce(sum(usage ->> 'reasoning_tokens'), 0), coalesce(sum(usage ->> 'web_searches'), 0),
              coalesce(sum(cost), 0), sum(cost IS NULL),
-             coalesce(sum(CASE WHEN cost IS NULL THEN reserved END), 0), sum(unsettled)
+             coalesce(sum(CASE WHEN cost IS NULL THEN reserved END), 0), sum(unsettled),
+             coalesce(sum(usage ->> 'input_tokens'), 0), coalesce(sum(usage ->> 'cached_tokens'), 0),
+             coalesce(sum(usage ->> 'cached_image_tokens'), 0), coalesce(sum(usage ->> 'cache_write_tokens'), 0),
+             coalesce(sum(usage ->> 'cache_write_12h_tokens'), 0), coalesce(sum(usage ->> 'image_input_tokens'), 0),
+             coalesce(sum(usage ->> 'output_tokens'), 0), coalesce(sum(usage ->> 'text_output_tokens'), 0),
+             coalesce(sum(usage ->> 'reasoning_tokens'), 0), coalesce(sum(usage ->> 'web_searches'), 0)
          FROM ledger WHERE id >= ?1 AND at >= ?2 GROUP BY name ORDER BY name"
     ))?;
     let rows = select.query_map([Id::earliest(start).number, start.timestamp_micros()], |row| {
@@ -302,18 +304,22 @@ fn tally(connection: &Connection, since: NaiveDate, by: TallyBy) -> rusqlite::Re
         Ok(TallySum {
             name: row.get(0)?,
             calls: tokens(1)?,
+            cost: usd(row.get(2)?),
+            calls_of_unknown_cost: tokens(3)?,
+            estimated: usd(row.get(4)?),
+            unsettled: tokens(5)?,
             usage: Usage {
-                input_tokens: tokens(2)?,
-                cached_tokens: tokens(3)?,
-                image_input_tokens: tokens(4)?,
-                output_tokens: tokens(5)?,
-                reasoning_tokens: tokens(6)?,
-                web_searches: tokens(7)?,
+                input_tokens: tokens(6)?,
+                cached_tokens: tokens(7)?,
+                cached_image_tokens: tokens(8)?,
+                cache_write_tokens: tokens(9)?,
+                cache_write_12h_tokens: tokens(10)?,
+                image_input_tokens: tokens(11)?,
+                output_tokens: tokens(12)?,
+                text_output_tokens: tokens(13)?,
+                reasoning_tokens: tokens(14)?,
+                web_searches: tokens(15)?,
             },
-            cost: usd(row.get(8)?),
-            calls_of_unknown_cost: tokens(9)?,
-            estimated: usd(row.get(10)?),
-            unsettled: tokens(11)?,
         })
     })?;
     rows.collect()

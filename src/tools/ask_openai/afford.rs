@@ -6,7 +6,7 @@ use std::num::NonZeroU32;
 use super::{AskOpenai, args::Request};
 use crate::{
     call::Call,
-    catalogue::Price,
+    catalogue::Quote,
     ledger::{Estimate, Spend},
     money::{Usage, Usd},
     openai::{Exchange, Part, Question, WebSearch},
@@ -55,11 +55,11 @@ impl AskOpenai {
     pub(super) async fn afford(&self, request: &mut Request, call: &Call) -> Result<Spend, ToolError> {
         let reading = Reading::of(&request.question);
         let spend = self.purse().open(call, &request.model, &reading).await?;
-        if let Some(price) = request.model.price
+        if let Some(quote) = request.model.quote()
             && self.ledger.has_budgets()
             && reading.max_tokens.is_none()
         {
-            let tokens = reading.tokens_for(&price, spend.amount()).min(LONGEST);
+            let tokens = quote.buys(&reading.input, spend.amount()).min(LONGEST);
             request.afforded = u32::try_from(tokens).ok().and_then(NonZeroU32::new);
             request.question.max_tokens = request.afforded;
         }
@@ -80,33 +80,28 @@ impl Reading {
             WebSearch::Allowed => (SEARCH_RESULTS, SEARCHES),
         };
         let input_tokens = (texts + said(input) + earlier + results).min(WINDOW);
-        let input = Usage { input_tokens, web_searches, ..Usage::default() };
+        // All of it may be written to the cache, which costs most where it costs a fee.
+        let input = Usage { input_tokens, cache_write_tokens: input_tokens, web_searches, ..Usage::default() };
         let max_tokens = question.max_tokens.map(|tokens| tokens.max(LEAST));
         Self { input, max_tokens }
     }
 
-    fn cost(&self, price: &Price, output_tokens: u64) -> Option<Usd> {
-        price.of(&Usage { output_tokens, ..self.input })
-    }
-
-    /// How many tokens of an answer this much pays for.
-    fn tokens_for(&self, price: &Price, amount: Usd) -> u64 {
-        let (Some(input), Some(million)) = (self.cost(price, 0), self.cost(price, 1_000_000)) else { return 0 };
-        if amount < input { 0 } else { (amount - input).buys(million - input) }
+    fn cost(&self, quote: Quote<'_>, output_tokens: u64) -> Option<Usd> {
+        quote.most(&Usage { output_tokens, ..self.input })
     }
 }
 
 impl Costing for Reading {
-    fn estimate(&self, price: &Price) -> Option<Estimate> {
+    fn estimate(&self, quote: Quote<'_>) -> Option<Estimate> {
         let (shortest, longest) = match self.max_tokens {
             Some(tokens) => (tokens.get().into(), tokens.get().into()),
             None => (SHORTEST, LONGEST),
         };
-        Some(Estimate { least: self.cost(price, shortest)?, most: self.cost(price, longest)? })
+        Some(Estimate { least: self.cost(quote, shortest)?, most: self.cost(quote, longest)? })
     }
 
-    fn fits(&self, price: &Price, left: Usd) -> String {
-        match (self.tokens_for(price, left), self.max_tokens) {
+    fn fits(&self, quote: Quote<'_>, left: Usd) -> String {
+        match (quote.buys(&self.input, left), self.max_tokens) {
             (0, _) => "the input alone is too long for it: shorten it, or use a cheaper model".to_owned(),
             (tokens, Some(_)) => format!("`max_tokens` of at most {tokens} would fit"),
             (tokens, None) => format!(
@@ -137,11 +132,20 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::model::ModelId;
+    use crate::{
+        catalogue::{Price, Rates},
+        model::ModelId,
+        money::Tier,
+    };
 
     fn price() -> Price {
         let usd = |dollars| Usd::from_dollars(dollars).unwrap();
-        Price { input: usd(2.0), output: usd(10.0), ..Price::FREE }
+        let rates = Rates { input: usd(1.6), cache_write: Some(usd(2.0)), output: usd(10.0), ..Price::FREE.rates };
+        Price { rates, ..Price::FREE }
+    }
+
+    fn quote(price: &Price) -> Quote<'_> {
+        Quote { price, tier: Tier::Default, on: "2026-11-27".parse().unwrap() }
     }
 
     fn question() -> Question {
@@ -164,19 +168,20 @@ mod tests {
     #[test]
     fn an_answer_is_as_long_as_it_can_be_paid_for() {
         let reading = Reading::of(&question());
-        let estimate = reading.estimate(&price()).unwrap();
+        let price = price();
+        let estimate = reading.estimate(quote(&price)).unwrap();
         assert_eq!(estimate.least, Usd::from_dollars(0.012).unwrap());
         assert_eq!(estimate.most, Usd::from_dollars(0.165_84).unwrap());
-        assert_eq!(reading.tokens_for(&price(), estimate.most), 16_384);
-        assert_eq!(reading.tokens_for(&price(), estimate.least), 1_000);
-        assert_eq!(reading.tokens_for(&price(), Usd::ZERO), 0);
+        assert_eq!(quote(&price).buys(&reading.input, estimate.most), 16_384);
+        assert_eq!(quote(&price).buys(&reading.input, estimate.least), 1_000);
+        assert_eq!(quote(&price).buys(&reading.input, Usd::ZERO), 0);
     }
 
     #[test]
     fn a_search_without_a_price_has_no_estimate() {
         let searching = Question { web_search: WebSearch::Allowed, ..question() };
         let unpriced = Price { web_search: None, ..price() };
-        assert!(Reading::of(&searching).estimate(&unpriced).is_none());
+        assert!(Reading::of(&searching).estimate(quote(&unpriced)).is_none());
         assert_eq!(Reading::of(&searching).input.input_tokens, 129_000);
     }
 }

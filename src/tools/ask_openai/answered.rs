@@ -97,7 +97,7 @@ impl Expected {
         warnings.extend_from_slice(&meta.warnings);
         warnings.extend(arguments::left_out(&answer.left_out, &answer.model));
         let (status, finish_reason, cut) = finish(answer.finish, &answer.text, self.afforded);
-        let cost = answer.usage.and_then(|usage| self.model.cost(&usage));
+        let cost = self.model.cost(&meta.metered);
         let value = match self.schema {
             None => None,
             Some(schema) => match schema.value(&answer.text).await {
@@ -120,7 +120,7 @@ impl Expected {
             value,
             citations: answer.citations.into_iter().map(Citation::from).collect(),
             finish_reason,
-            usage: answer.usage.map(UsageReport::from),
+            usage: meta.metered.usage.map(UsageReport::from),
             cost_usd: cost,
             warnings,
             request_id: meta.request_id,

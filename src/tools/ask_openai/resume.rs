@@ -115,7 +115,7 @@ impl AskOpenai {
         reply: Result<Reply<Answer>, ToolError>,
         call: &Call,
     ) -> Result<Answered, ToolError> {
-        let unwritten = spending::settle(spend, &asked.expected.model, &reply, |answer| answer.usage).await;
+        let unwritten = spending::settle(spend, &asked.expected.model, &reply).await;
         asked.expected.warnings.extend(unwritten);
         let reply = reply?;
         asked.expected.warnings.splice(..0, self.upkeep.answered(&asked.expected.model));

@@ -77,7 +77,7 @@ impl GetResult {
         call.resumable.resume_by(asked.clone());
         let (since, resumable) = (call.started(), call.resumable.clone());
         let work = async move {
-            let resumed = AssertUnwindSafe(tool.resume(asked, &response, &call)).catch_unwind().await;
+            let resumed = AssertUnwindSafe(Box::pin(tool.resume(asked, &response, &call))).catch_unwind().await;
             outcome(&call, resumed.ok())
         };
         let (id, owner, tool) = (orphan.id, orphan.owner.clone(), AskOpenai::NAME);

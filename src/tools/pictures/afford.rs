@@ -1,11 +1,11 @@
 //! What pictures may cost: an estimate by size and quality, before they are painted.
 
-use std::num::NonZeroU32;
+use std::{cmp::Reverse, num::NonZeroU32};
 
 use super::{Request, Studio};
 use crate::{
     call::Call,
-    catalogue::{ImageTraits, Price, Sizes},
+    catalogue::{ImageTraits, Quote, Sizes},
     ledger::{Estimate, Spend},
     media::Dimensions,
     money::{Usage, Usd},
@@ -20,10 +20,10 @@ const PER_PROMPT: u64 = 64;
 /// A picture to start from, at high fidelity: 6,240 tokens for the largest, and eight tiles of 129 on a base of 65.
 /// <https://platform.openai.com/docs/guides/image-generation>
 const REFERENCE: u64 = 6_240 + 65 + 8 * 129;
-/// Three sketches of 100 tokens each, whether they are asked for or not.
-const SKETCHES: u64 = 300;
-/// What is proposed when the size asked for is too dear.
-const USUAL: Dimensions = Dimensions { width: 1024, height: 1024 };
+/// A partial picture that is sent on the way. <https://platform.openai.com/docs/guides/image-generation>
+const SKETCH: u64 = 100;
+/// The size that tokens are known of.
+const MEASURED: Dimensions = Dimensions { width: 1024, height: 1024 };
 
 /// A model's pictures and what is asked of them.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ struct Painting<'a> {
     size: Option<Dimensions>,
     quality: Option<&'a str>,
     traits: Option<&'a ImageTraits>,
+    /// Partial pictures on the way to each.
+    sketches: u8,
     n: u32,
 }
 
@@ -40,12 +42,12 @@ impl Studio {
     /// becomes the best that it pays for.
     pub(super) async fn afford(&self, request: &mut Request, call: &Call) -> Result<Vec<Spend>, ToolError> {
         let purse = Purse { ledger: &self.ledger, openai: &self.openai, tool: &request.origin.tool };
-        let painting = Painting::of(request);
+        let painting = Painting::of(request, self.openai.sketches());
         let spend = purse.open(call, &request.model, &painting).await?;
         if self.ledger.has_budgets()
             && painting.quality.is_none()
-            && let Some(price) = request.model.price
-            && let Some(quality) = painting.best_for(&price, spend.amount()).map(str::to_owned)
+            && let Some(quote) = request.model.quote()
+            && let Some(quality) = painting.best_for(quote, spend.amount()).map(str::to_owned)
         {
             request.choose(quality);
         }
@@ -63,7 +65,7 @@ impl Request {
 }
 
 impl<'a> Painting<'a> {
-    fn of(request: &'a Request) -> Self {
+    fn of(request: &'a Request, sketches: u8) -> Self {
         let picture = &request.picture;
         let image_input_tokens = REFERENCE * (picture.references.len() + usize::from(picture.mask.is_some())) as u64;
         Self {
@@ -75,25 +77,31 @@ impl<'a> Painting<'a> {
             size: picture.size.as_deref().and_then(Dimensions::parse),
             quality: picture.quality.as_deref().filter(|quality| *quality != "auto"),
             traits: request.model.entry.as_ref().and_then(|entry| entry.image.as_ref()),
+            sketches,
             n: request.n,
         }
     }
 
-    fn cost(&self, price: &Price, size: Option<Dimensions>, quality: &str, n: u32) -> Option<Usd> {
-        let output_tokens = SKETCHES + self.tokens(size, quality);
-        Some(price.of(&Usage { output_tokens, ..self.input })?.times(n))
+    fn cost(&self, quote: Quote<'_>, size: Option<Dimensions>, quality: &str, n: u32) -> Option<Usd> {
+        let output_tokens = SKETCH * u64::from(self.sketches) + self.tokens(size, quality);
+        Some(quote.most(&Usage { output_tokens, ..self.input })?.times(n))
     }
 
-    /// gpt-image-1's published table, as a rule: a token for each patch, and one for the end of each row of them.
+    /// The measured tokens, in proportion to the size.
     fn tokens(&self, size: Option<Dimensions>, quality: &str) -> u64 {
         let patch = patch(quality);
-        let Some(Dimensions { width, height }) = size else { return self.most_tokens(patch) };
-        let (columns, rows) = (u64::from(width).div_ceil(patch), u64::from(height).div_ceil(patch));
-        rows * (columns + 1)
+        let patches = size.map_or_else(|| self.most_patches(patch), |size| patches(size, patch));
+        (self.measured(quality) * patches).div_ceil(patches_of_measured(patch))
+    }
+
+    /// The most tokens that a picture of the measured size takes.
+    fn measured(&self, quality: &str) -> u64 {
+        let known = self.traits.and_then(|traits| traits.tokens.get(listed(quality)));
+        known.copied().unwrap_or_else(|| dearest(quality))
     }
 
     /// Of whatever size the model may choose.
-    fn most_tokens(&self, patch: u64) -> u64 {
+    fn most_patches(&self, patch: u64) -> u64 {
         let (pixels, longest) = match self.traits.map(|traits| &traits.sizes) {
             Some(Sizes::Free { max_pixels, max_side, .. }) => (*max_pixels, *max_side),
             Some(Sizes::Fixed(sizes)) if !sizes.is_empty() => {
@@ -113,27 +121,27 @@ impl<'a> Painting<'a> {
             Some(traits) => traits.qualities.iter().map(String::as_str).filter(|quality| *quality != "auto").collect(),
             None => vec!["low", "medium", "high"],
         };
-        qualities.sort_by_key(|quality| patch(quality));
+        qualities.sort_by_key(|quality| Reverse(rank(quality)));
         qualities
     }
 
     /// What may become of a quality that was left open, the dearest first: beyond high nothing is spent unasked.
     fn open_qualities(&self) -> Vec<&str> {
         let mut qualities = self.qualities();
-        qualities.retain(|quality| patch(quality) >= patch("high"));
+        qualities.retain(|quality| rank(quality) <= rank("high"));
         qualities
     }
 
     /// The best quality, of those that may be chosen, that this much pays for.
-    fn best_for(&self, price: &Price, amount: Usd) -> Option<&str> {
-        let fits = |quality: &&str| self.cost(price, self.size, quality, self.n).is_some_and(|cost| cost <= amount);
+    fn best_for(&self, quote: Quote<'_>, amount: Usd) -> Option<&str> {
+        let fits = |quality: &&str| self.cost(quote, self.size, quality, self.n).is_some_and(|cost| cost <= amount);
         self.open_qualities().into_iter().find(fits)
     }
 }
 
 impl Costing for Painting<'_> {
-    fn estimate(&self, price: &Price) -> Option<Estimate> {
-        let cost = |quality: &str| self.cost(price, self.size, quality, self.n);
+    fn estimate(&self, quote: Quote<'_>) -> Option<Estimate> {
+        let cost = |quality: &str| self.cost(quote, self.size, quality, self.n);
         let open = self.open_qualities();
         let (cheapest, dearest) = match self.quality {
             Some(quality) => (quality, quality),
@@ -143,11 +151,11 @@ impl Costing for Painting<'_> {
     }
 
     /// The best of what would fit: first of the size asked for, then of the usual one, at last a single picture.
-    fn fits(&self, price: &Price, left: Usd) -> String {
-        let sizes = [self.size, Some(USUAL)];
+    fn fits(&self, quote: Quote<'_>, left: Usd) -> String {
+        let sizes = [self.size, Some(MEASURED)];
         let choices = [self.n, 1].into_iter().flat_map(|n| sizes.map(|size| (n, size)));
         let choices = choices.flat_map(|(n, size)| self.qualities().into_iter().map(move |quality| (n, size, quality)));
-        let mut priced = choices.filter_map(|choice| Some((choice, self.cost(price, choice.1, choice.2, choice.0)?)));
+        let mut priced = choices.filter_map(|choice| Some((choice, self.cost(quote, choice.1, choice.2, choice.0)?)));
         match priced.find(|(_, cost)| *cost <= left) {
             None => "no picture of this model fits into that".to_owned(),
             Some(((n, size, quality), cost)) => {
@@ -159,15 +167,64 @@ impl Costing for Painting<'_> {
     }
 }
 
-/// The side of a patch, in pixels. Of the two best qualities no table is published: each is taken to have four times the
-/// patches of the one before.
+/// gpt-image-1's published table, as a rule: a token for each patch, and one for the end of each row of them. Other
+/// models have other tokens, in the same proportion.
+fn patches(size: Dimensions, patch: u64) -> u64 {
+    let (columns, rows) = (u64::from(size.width).div_ceil(patch), u64::from(size.height).div_ceil(patch));
+    rows * (columns + 1)
+}
+
+fn patches_of_measured(patch: u64) -> u64 {
+    patches(MEASURED, patch).max(1)
+}
+
+/// The side of a patch, in pixels.
 fn patch(quality: &str) -> u64 {
+    match rank(quality) {
+        Rank::Low => 64,
+        Rank::Medium => 32,
+        Rank::High | Rank::Xhigh | Rank::Max => 16,
+    }
+}
+
+/// Qualities, the cheapest first; one that is not known is taken for the dearest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    Low,
+    Medium,
+    High,
+    Xhigh,
+    Max,
+}
+
+fn rank(quality: &str) -> Rank {
     match quality {
-        "low" => 64,
-        "medium" | "standard" => 32,
-        "high" | "hd" => 16,
-        "xhigh" => 8,
-        _ => 4,
+        "low" => Rank::Low,
+        "medium" | "standard" => Rank::Medium,
+        "high" | "hd" => Rank::High,
+        "xhigh" => Rank::Xhigh,
+        _ => Rank::Max,
+    }
+}
+
+/// The catalogue's word for a quality.
+fn listed(quality: &str) -> &str {
+    match quality {
+        "standard" => "medium",
+        "hd" => "high",
+        other => other,
+    }
+}
+
+/// Tokens of a picture whose model's are not known: the most of any that are, and beyond high four times the quality
+/// before.
+fn dearest(quality: &str) -> u64 {
+    match rank(quality) {
+        Rank::Low => 784,
+        Rank::Medium => 1_756,
+        Rank::High => 4_160,
+        Rank::Xhigh => 4 * 4_160,
+        Rank::Max => 16 * 4_160,
     }
 }
 
@@ -175,23 +232,34 @@ fn patch(quality: &str) -> u64 {
 mod tests {
     use super::*;
 
-    fn painting() -> Painting<'static> {
-        Painting { input: Usage::default(), size: None, quality: None, traits: None, n: 1 }
+    fn tokens(known: &[(&str, u64)], size: Option<(u32, u32)>) -> Vec<u64> {
+        let tokens = known.iter().map(|(quality, tokens)| ((*quality).to_owned(), *tokens)).collect();
+        let traits = ImageTraits { tokens, ..ImageTraits::default() };
+        let painting =
+            Painting { input: Usage::default(), size: None, quality: None, traits: Some(&traits), sketches: 0, n: 1 };
+        let size = size.map(|(width, height)| Dimensions { width, height });
+        ["low", "medium", "high"].iter().map(|quality| painting.tokens(size, quality)).collect()
     }
+
+    const FIRST: [(&str, u64); 3] = [("low", 272), ("medium", 1_056), ("high", 4_160)];
 
     #[test]
     fn the_published_table_comes_out() {
-        let sizes = [(1024, 1024), (1024, 1536), (1536, 1024)];
-        let tokens = sizes.map(|(width, height)| {
-            ["low", "medium", "high"].map(|quality| painting().tokens(Some(Dimensions { width, height }), quality))
-        });
-        assert_eq!(tokens, [[272, 1_056, 4_160], [408, 1_584, 6_240], [400, 1_568, 6_208]]);
+        assert_eq!(tokens(&FIRST, Some((1024, 1024))), [272, 1_056, 4_160]);
+        assert_eq!(tokens(&FIRST, Some((1024, 1536))), [408, 1_584, 6_240]);
+        assert_eq!(tokens(&FIRST, Some((1536, 1024))), [400, 1_568, 6_208]);
+    }
+
+    #[test]
+    fn other_models_have_the_same_proportions() {
+        let flare = [("low", 196), ("medium", 439), ("high", 1_756)];
+        assert_eq!(tokens(&flare, Some((1024, 1024))), [196, 439, 1_756]);
+        assert_eq!(tokens(&flare, Some((1024, 1536))), [294, 659, 2_634]);
+        assert_eq!(tokens(&[], Some((1024, 1024))), [784, 1_756, 4_160], "what is not known is the dearest");
     }
 
     #[test]
     fn a_size_left_to_the_model_is_the_largest() {
-        assert_eq!(painting().tokens(None, "high"), 32_640);
-        let largest = Dimensions { width: 2160, height: 3840 };
-        assert_eq!(painting().tokens(Some(largest), "high"), 32_640);
+        assert_eq!(tokens(&FIRST, None).last(), tokens(&FIRST, Some((2160, 3840))).last());
     }
 }

@@ -136,7 +136,11 @@ impl Request {
             }
         }
         warnings.extend(errors.iter().map(|(index, error)| format!("Picture {} failed: {}", index + 1, error.text())));
-        let lost = errors.iter().map(|(_, error)| (error.billing() == Billing::No).then_some(Usd::ZERO));
+        let lost = errors.iter().map(|(_, error)| match error {
+            ToolError::OpenAi(failure) if failure.meta.metered.is_reported() => self.model.cost(&failure.meta.metered),
+            error => (error.billing() == Billing::No).then_some(Usd::ZERO),
+        });
+        let cost_usd = made.iter().map(|picture| picture.cost).chain(lost).sum();
         Ok(Created {
             status: if failed.is_empty() { Status::Complete } else { Status::Partial },
             model: self.model.id.to_string(),
@@ -144,7 +148,7 @@ impl Request {
             size: self.size,
             quality: self.quality,
             usage: made.iter().filter_map(|picture| picture.usage).reduce(Usage::add).map(UsageReport::from),
-            cost_usd: made.iter().map(|picture| picture.cost).chain(lost).sum(),
+            cost_usd,
             request_ids: made.iter().filter_map(|picture| picture.meta.request_id.clone()).collect(),
             attempts: made.iter().map(|picture| picture.meta.attempts).sum(),
             elapsed_ms: milliseconds(call.elapsed()),

@@ -23,9 +23,10 @@ fn client(upstream: &Upstream) -> OpenAi {
 }
 
 fn assert_whole((asked, told): (Asked, Told)) {
-    let answer = asked.unwrap().value;
+    let reply = asked.unwrap();
+    let (answer, usage) = (reply.value, reply.meta.metered.usage.unwrap());
     assert_eq!((answer.text.as_str(), told.text.as_str(), answer.finish), (TEXT, TEXT, Finish::Stop));
-    assert_eq!((answer.model.as_str(), answer.usage.unwrap().output_tokens), ("a-model-1", 7));
+    assert_eq!((answer.model.as_str(), usage.output_tokens), ("a-model-1", 7));
 }
 
 #[tokio::test]

@@ -50,10 +50,10 @@ async fn what_a_killed_process_had_set_aside_is_spent() {
     let mut killed = ask(&server, state.path(), "0.01").spawn().unwrap();
     arrived(&server).await;
     let (code, err) = told(&ask(&server, state.path(), "0.01").output().await.unwrap());
-    assert!(code == 1 && err.contains("$0.0000 is spent and $0.0071 reserved"), "{err}");
+    assert!(code == 1 && err.contains("$0.0000 is spent and $0.00717 reserved"), "{err}");
     killed.kill().await.unwrap();
     let (code, err) = told(&ask(&server, state.path(), "0.01").output().await.unwrap());
-    assert!(code == 1 && err.contains("$0.0071 is spent;"), "{err}");
+    assert!(code == 1 && err.contains("$0.00717 is spent;"), "{err}");
 }
 
 #[tokio::test]

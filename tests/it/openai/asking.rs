@@ -153,7 +153,7 @@ async fn an_upstream_without_responses_is_asked_by_chat_and_that_is_remembered()
         let reply = asked.unwrap();
         assert_eq!((told.text.as_str(), reply.meta.attempts), ("Hello", attempts));
         assert_eq!((reply.value.model.as_str(), reply.value.finish), ("llama", Finish::MaxTokens));
-        assert_eq!(reply.value.usage.unwrap().output_tokens, 4);
+        assert_eq!(reply.meta.metered.usage.unwrap().output_tokens, 4);
     }
     assert_eq!(upstream.lines(), ["POST /v1/responses", "POST /v1/chat/completions", "POST /v1/chat/completions"]);
 }

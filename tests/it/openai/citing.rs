@@ -77,9 +77,10 @@ async fn a_searched_answer_names_its_sources_and_what_was_searched() {
     let stream: Vec<&str> = stream.iter().map(String::as_str).collect();
     let upstream = Upstream::start([events(&stream)]).await;
     let (asked, told) = ask(&client(&upstream), &searching()).await;
-    let answer = asked.unwrap().value;
+    let reply = asked.unwrap();
+    let answer = reply.value;
     assert_eq!((answer.text.as_str(), citations(&answer)), ("Füchse 🦊 bellen.", expected()));
-    assert_eq!(answer.usage.unwrap().web_searches, 2);
+    assert_eq!(reply.meta.metered.usage.unwrap().web_searches, 2);
     assert_eq!(upstream.sent()[0].json()["tools"], json!([{"type": "web_search"}]));
     assert_eq!(told.text, answer.text);
 }
@@ -105,9 +106,10 @@ async fn u21_a_cut_answer_keeps_the_sources_that_were_told() {
 #[tokio::test]
 async fn a_plain_body_names_its_sources() {
     let upstream = Upstream::start([json(response().to_string())]).await;
-    let answer = client(&upstream).ask(&searching(), &terms()).await.unwrap().value;
+    let reply = client(&upstream).ask(&searching(), &terms()).await.unwrap();
+    let answer = reply.value;
     assert_eq!((answer.text.as_str(), citations(&answer)), ("Füchse 🦊 bellen.", expected()));
-    assert_eq!(answer.usage.unwrap().web_searches, 2);
+    assert_eq!(reply.meta.metered.usage.unwrap().web_searches, 2);
 }
 
 #[tokio::test]
@@ -116,8 +118,8 @@ async fn pieces_of_output_count_where_the_end_does_not_tell_them() {
     let stream = [stream(), vec![completed]].concat();
     let stream: Vec<&str> = stream.iter().map(String::as_str).collect();
     let upstream = Upstream::start([events(&stream)]).await;
-    let answer = client(&upstream).ask(&searching(), &terms()).await.unwrap().value;
-    assert_eq!((citations(&answer), answer.usage.unwrap().web_searches), (expected(), 1));
+    let reply = client(&upstream).ask(&searching(), &terms()).await.unwrap();
+    assert_eq!((citations(&reply.value), reply.meta.metered.usage.unwrap().web_searches), (expected(), 1));
 }
 
 #[tokio::test]

@@ -78,7 +78,7 @@ async fn an_edit_goes_up_as_a_form_with_everything_that_was_asked() {
     };
     let painted = client(&upstream).paint(&request, &terms()).await.unwrap();
     assert_eq!(painted.value.encoded.dimensions().width, 8);
-    assert_eq!(painted.value.usage.unwrap().input_tokens, 9);
+    assert_eq!(painted.meta.metered.usage.unwrap().input_tokens, 9);
     assert_eq!(upstream.lines(), ["POST /v1/images/edits"]);
     let sent = &upstream.sent()[0];
     assert_eq!(sent.header("content-length"), Some(sent.body.len().to_string().as_str()));

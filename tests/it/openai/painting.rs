@@ -56,11 +56,12 @@ async fn a_picture_comes_whole_with_what_was_said_of_it() {
         moderation: Some("low".to_owned()),
         ..picture("a cat")
     };
-    let painted = client(&upstream).paint(&request, &terms()).await.unwrap().value;
+    let reply = client(&upstream).paint(&request, &terms()).await.unwrap();
+    let painted = reply.value;
     assert_eq!(painted.encoded.bytes().as_ref(), png(8, 4));
     assert_eq!(painted.encoded.format(), Format::Png, "the bytes count, not what was asked for");
     assert_eq!(painted.revised_prompt.as_deref(), Some("a better cat"));
-    assert_eq!(painted.usage.unwrap().output_tokens, 80);
+    assert_eq!(reply.meta.metered.usage.unwrap().output_tokens, 80);
     assert_eq!(upstream.lines(), ["POST /v1/images/generations"]);
     insta::assert_json_snapshot!(upstream.sent()[0].json());
 }

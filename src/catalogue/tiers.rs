@@ -1,0 +1,71 @@
+//! What service tiers cost.
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+
+use super::{day::Day, rates::Rates};
+use crate::money::{Factor, Tier};
+
+/// What each service tier costs; `None`: not known.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tiers {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub batch: Option<AtTier>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub flex: Option<AtTier>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<AtTier>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ultrafast: Option<AtTier>,
+}
+
+/// What a service tier costs.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "a tier is a factor, or prices of its own, or a factor, `until` which day, and what `then`"
+)]
+pub enum AtTier {
+    /// So many times the price.
+    Times(Factor),
+    /// The first to the end of a day (UTC), and then the other.
+    Until { factor: Factor, until: Day, then: Factor },
+    /// Prices of its own.
+    Own(Rates),
+}
+
+impl Tiers {
+    /// These, and those of `other` where nothing is said here.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        Self {
+            batch: self.batch.or(other.batch),
+            flex: self.flex.or(other.flex),
+            priority: self.priority.or(other.priority),
+            ultrafast: self.ultrafast.or(other.ultrafast),
+        }
+    }
+
+    /// What holds at a tier on a day: which prices, and how many times. `None` where it is not known.
+    pub(super) fn at(&self, tier: Tier, on: NaiveDate, listed: Rates) -> Option<(Rates, Factor)> {
+        if *self == Self::default() {
+            return Some((listed, Factor::ONE));
+        }
+        let Self { batch, flex, priority, ultrafast } = *self;
+        let priced = match tier {
+            Tier::Default => return Some((listed, Factor::ONE)),
+            Tier::Batch => batch?,
+            Tier::Flex => flex?,
+            Tier::Priority => priority?,
+            Tier::Ultrafast => ultrafast?,
+            Tier::Other => return None,
+        };
+        Some(match priced {
+            AtTier::Times(factor) => (listed, factor),
+            AtTier::Until { factor, until, .. } if on <= until.0 => (listed, factor),
+            AtTier::Until { then, .. } => (listed, then),
+            AtTier::Own(rates) => (rates, Factor::ONE),
+        })
+    }
+}

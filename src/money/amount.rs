@@ -1,0 +1,242 @@
+//! Money: exact amounts, and how a bill is added up.
+
+use std::{
+    fmt,
+    iter::Sum,
+    num::NonZeroU32,
+    ops::{Add, Div, Mul, Sub},
+};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+/// Picodollars in a dollar.
+const PICO: u64 = 1_000_000_000_000;
+
+/// An exact amount of US dollars, in whole picodollars (1e-12 USD): prices per million tokens come out even.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Usd(u64);
+
+impl Usd {
+    pub const ZERO: Self = Self(0);
+
+    /// How many tokens this buys at `per_million` a million.
+    #[must_use]
+    pub fn buys(self, per_million: Self) -> u64 {
+        let tokens = (u128::from(self.0) * 1_000_000).checked_div(per_million.0.into());
+        tokens.and_then(|tokens| u64::try_from(tokens).ok()).unwrap_or(u64::MAX)
+    }
+
+    /// The amount in whole picodollars, for a store; saturates at 9.2 million dollars.
+    #[must_use]
+    pub fn picodollars(self) -> i64 {
+        i64::try_from(self.0).unwrap_or(i64::MAX)
+    }
+
+    #[must_use]
+    pub fn from_picodollars(picodollars: u64) -> Self {
+        Self(picodollars)
+    }
+
+    /// So many times as much.
+    #[must_use]
+    pub fn times(self, n: u32) -> Self {
+        Self(self.0.saturating_mul(n.into()))
+    }
+
+    /// Reads dollars as written in JSON and TOML: finite, 0 to 1,000,000.
+    #[must_use]
+    pub fn from_dollars(dollars: f64) -> Option<Self> {
+        if !(0.0..=1_000_000.0).contains(&dollars) {
+            return None;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the range is checked above: at most 1e18"
+        )]
+        let pico = (dollars * 1e12).round() as u64;
+        Some(Self(pico))
+    }
+
+    /// Dollars, for people and JSON: exact to the picodollar as long as the amount is below 9,000 USD.
+    #[must_use]
+    pub fn dollars(self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "9,000 USD is 9e15 picodollars, below 2^53")]
+        let pico = self.0 as f64;
+        pico / 1e12
+    }
+}
+
+impl Add for Usd {
+    type Output = Self;
+
+    fn add(self, other: Self) -> Self {
+        Self(self.0.saturating_add(other.0))
+    }
+}
+
+/// What is left, never less than nothing.
+impl Sub for Usd {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self(self.0.saturating_sub(other.0))
+    }
+}
+
+impl Sum for Usd {
+    fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
+        amounts.fold(Self::ZERO, Add::add)
+    }
+}
+
+impl fmt::Display for Usd {
+    /// `$0.0342`: exact, with four decimals at least and twelve at most, so that two amounts read the same only where
+    /// they are.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (dollars, pico) = (self.0 / PICO, self.0 % PICO);
+        let decimals = format!("{pico:012}");
+        let shown = decimals.trim_end_matches('0').len().max(4);
+        write!(f, "${dollars}.{}", decimals.get(..shown).unwrap_or(&decimals))
+    }
+}
+
+/// The nth part, rounded up.
+impl Div<NonZeroU32> for Usd {
+    type Output = Self;
+
+    fn div(self, n: NonZeroU32) -> Self {
+        Self(self.0.div_ceil(n.get().into()))
+    }
+}
+
+impl Serialize for Usd {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.dollars())
+    }
+}
+
+impl<'de> Deserialize<'de> for Usd {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_dollars(f64::deserialize(deserializer)?)
+            .ok_or_else(|| D::Error::custom("an amount is 0 to 1,000,000 dollars"))
+    }
+}
+
+/// How many times a price: 0 to 1,000, exact to a thousandth.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Factor {
+    /// Millionths, so that the product of two is exact.
+    millionths: u32,
+}
+
+impl Factor {
+    pub const ONE: Self = Self { millionths: 1_000_000 };
+    const THOUSANDTH: f64 = 1_000.0;
+
+    /// Reads a number as written in JSON and TOML; `None` where it is out of range or finer than a thousandth.
+    #[must_use]
+    pub fn new(number: f64) -> Option<Self> {
+        let thousandths = (number * Self::THOUSANDTH).round();
+        let is_exact = (number * Self::THOUSANDTH - thousandths).abs() < 1e-6;
+        if !(0.0..=1_000_000.0).contains(&thousandths) || !is_exact {
+            return None;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "the range is checked above: at most 1e6"
+        )]
+        let thousandths = thousandths as u32;
+        Some(Self { millionths: thousandths.saturating_mul(1_000) })
+    }
+
+    #[must_use]
+    pub fn number(self) -> f64 {
+        f64::from(self.millionths) / 1e6
+    }
+}
+
+impl Mul for Factor {
+    type Output = Self;
+
+    /// Saturates at 4,294 times.
+    fn mul(self, other: Self) -> Self {
+        let product = u64::from(self.millionths) * u64::from(other.millionths) / 1_000_000;
+        Self { millionths: u32::try_from(product).unwrap_or(u32::MAX) }
+    }
+}
+
+impl Serialize for Factor {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(self.number())
+    }
+}
+
+impl<'de> Deserialize<'de> for Factor {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::new(f64::deserialize(deserializer)?)
+            .ok_or_else(|| D::Error::custom("a factor is 0 to 1,000, with three decimals at most"))
+    }
+}
+
+/// A bill that is being added up. Nothing is rounded before [`Tab::total`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tab {
+    /// Picodollars, a million times finer for prices per million tokens and again for factors.
+    fine: u128,
+}
+
+impl Tab {
+    const FINENESS: u128 = 1_000_000_000_000;
+
+    /// Adds `tokens` at so many times the price of a million. Saturates.
+    pub fn add(&mut self, tokens: u64, per_million: Usd, times: Factor) {
+        let price = u128::from(per_million.0).saturating_mul(times.millionths.into());
+        self.fine = self.fine.saturating_add(price.saturating_mul(tokens.into()));
+    }
+
+    /// The amount, rounded half up to the picodollar: the only rounding of a cost.
+    #[must_use]
+    pub fn total(self) -> Usd {
+        let total = self.fine.saturating_add(Self::FINENESS / 2) / Self::FINENESS;
+        Usd(u64::try_from(total).unwrap_or(u64::MAX))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn usd(dollars: f64) -> Usd {
+        Usd::from_dollars(dollars).unwrap()
+    }
+
+    #[test]
+    fn two_amounts_read_the_same_only_where_they_are() {
+        let read = [0.0, 0.001, 0.001_04, 12.5, 1e-12, 0.000_999_9].map(|dollars| usd(dollars).to_string());
+        assert_eq!(read, ["$0.0000", "$0.0010", "$0.00104", "$12.5000", "$0.000000000001", "$0.0009999"]);
+    }
+
+    #[test]
+    fn a_bill_is_rounded_once_and_half_up() {
+        let mut tab = Tab::default();
+        // Half a picodollar, twice: one.
+        tab.add(1, Usd(500_000), Factor::ONE);
+        assert_eq!(tab.total(), Usd(1));
+        tab.add(1, Usd(500_000), Factor::ONE);
+        assert_eq!(tab.total(), Usd(1));
+        tab.add(1, Usd(499_999), Factor::ONE);
+        assert_eq!(tab.total(), Usd(1));
+        tab.add(u64::MAX, usd(1_000_000.0), Factor::ONE);
+        assert_eq!(tab.total(), Usd(u64::MAX));
+    }
+
+    #[test]
+    fn factors_are_exact() {
+        let factor = |number| Factor::new(number).unwrap();
+        assert_eq!(factor(1.75) * factor(1.5), factor(2.625));
+        assert_eq!(Factor::new(0.333_3), None);
+        assert_eq!((Factor::new(-1.0), Factor::new(f64::NAN), Factor::new(1_001.0)), (None, None, None));
+    }
+}
