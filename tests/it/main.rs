@@ -34,6 +34,7 @@ mod jobs;
 mod ledger;
 mod models;
 mod openai;
+mod oracle;
 mod painting;
 mod peer;
 mod preview;
