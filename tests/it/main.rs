@@ -33,6 +33,7 @@ mod inputs;
 mod jobs;
 mod ledger;
 mod models;
+mod money;
 mod openai;
 mod oracle;
 mod painting;
