@@ -1,6 +1,6 @@
 //! What is known of one model.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -23,7 +23,7 @@ pub struct Entry {
     pub kind: Kind,
     pub retires_on: Option<NaiveDate>,
     pub replaced_by: Option<ModelId>,
-    pub price: Option<Price>,
+    pub price: Option<Arc<Price>>,
     pub text: Option<TextTraits>,
     pub image: Option<ImageTraits>,
 }

@@ -1,6 +1,6 @@
 //! The form of `models.toml`, and how a file of the user's is laid over the built-in one: field by field.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::NaiveDate;
 use serde::Deserialize;
@@ -159,7 +159,7 @@ impl Said {
             kind: self.kind,
             retires_on: self.retires_on,
             replaced_by: self.replaced_by,
-            price: self.price,
+            price: self.price.map(Arc::new),
             text,
             image,
         }

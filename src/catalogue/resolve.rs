@@ -1,5 +1,7 @@
 //! From the name that a call gives to the model that is asked: roles, replacements, and what is to be said of it.
 
+use std::sync::Arc;
+
 use chrono::{Days, NaiveDate};
 
 use super::{Api, At, Catalogue, Entry, Kind, Lesson, Price, Prices, Quote, Retired, Role, Taught};
@@ -21,7 +23,7 @@ pub struct Resolved {
     /// Its entry, when the catalogue has one.
     pub entry: Option<Entry>,
     /// What its tokens cost here, where that is known.
-    pub price: Option<Price>,
+    pub price: Option<Arc<Price>>,
     /// What was asked for, when it was replaced.
     pub requested: Option<ModelId>,
     /// A sentence for `warnings`: replaced, or retiring within 30 days. [`Catalogue::once_a_day`] says whether it is due.
@@ -62,7 +64,7 @@ impl Resolved {
     /// the usage at its price.
     #[must_use]
     pub fn cost(&self, metered: &Metered) -> Option<Usd> {
-        let price = self.price.as_ref();
+        let price = self.price.as_deref();
         if price == Some(&Price::FREE) {
             return Some(Usd::ZERO);
         }
@@ -72,7 +74,7 @@ impl Resolved {
     /// What a request may come to, where a price is known.
     #[must_use]
     pub fn quote(&self) -> Option<Quote<'_>> {
-        self.price.as_ref().map(|price| Quote { price, tier: self.tier, on: self.on })
+        self.price.as_deref().map(|price| Quote { price, tier: self.tier, on: self.on })
     }
 
     /// The lesson that this argument is refused, with this word where the refusal was of one.
@@ -136,9 +138,9 @@ impl Catalogue {
     }
 
     /// What the tokens of a model with this entry cost here.
-    fn price(&self, entry: Option<&Entry>) -> Option<Price> {
+    fn price(&self, entry: Option<&Entry>) -> Option<Arc<Price>> {
         match self.config.prices {
-            Prices::Free => Some(Price::FREE),
+            Prices::Free => Some(Arc::new(Price::FREE)),
             Prices::Listed => entry?.price.clone(),
         }
     }

@@ -4,6 +4,7 @@ use std::{
     fmt::Write as _,
     io::{self, Write},
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
@@ -124,7 +125,7 @@ impl ModelRow {
             listed: known.listed,
             retires_on: known.retires_on,
             replaced_by,
-            price,
+            price: price.map(Arc::unwrap_or_clone),
         }
     }
 

@@ -78,7 +78,7 @@ fn known_to_both() -> Vec<Priced> {
     let catalogue = catalogue();
     let priced = table().into_iter().filter_map(|(id, theirs)| {
         let entry = catalogue.find(&ModelId::parse(&id).unwrap())?;
-        Some(Priced { id, kind: entry.kind, ours: entry.price.clone()?, theirs })
+        Some(Priced { id, kind: entry.kind, ours: Price::clone(entry.price.as_ref()?), theirs })
     });
     priced.collect()
 }
