@@ -102,7 +102,7 @@ pub(crate) async fn follow(
     let followed = Followed::new(client, &question.model, left_out.clone(), &terms.hold);
     let draft = Draft::new(&question.model, left_out, &terms.news);
     let trail = Trail::begin();
-    Reading { client, terms, followed, draft, trail, way: Way::Stream }.read(Some(answering)).await
+    Box::pin(Reading { client, terms, followed, draft, trail, way: Way::Stream }.read(Some(answering))).await
 }
 
 /// Reads one that was begun before. It is followed from now on: dropped unread, it is stopped upstream, too.
@@ -115,7 +115,7 @@ pub(crate) fn resume<'a>(
     let mut followed = Followed::new(client, model, left_out.clone(), &terms.hold);
     followed.begin(response_id);
     let draft = Draft::new(model, left_out.clone(), &terms.news);
-    Reading { client, terms, followed, draft, trail: Trail::begin(), way: Way::Stream }.read(None)
+    Box::pin(Reading { client, terms, followed, draft, trail: Trail::begin(), way: Way::Stream }.read(None))
 }
 
 /// One response on its way, over as many connections as it takes.
