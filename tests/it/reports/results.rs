@@ -44,7 +44,7 @@ async fn a_line_under_an_answer_says_model_cost_and_time() {
     let result = session.call("ask-openai", json!({ "query": "Why is the sky blue?" })).await;
     let texts = texts(&result);
     assert_eq!(texts[0], "It scatters.", "the answer alone, byte for byte");
-    assert_eq!(without_time(texts[1]), "gpt-6.2-sol · cost unknown");
+    assert_eq!(without_time(texts[1]), "gpt-6.2-sol · $0.00662");
 }
 
 #[tokio::test]
