@@ -53,6 +53,26 @@ async fn an_answer_that_does_not_fit_is_told_whole_with_the_reason_and_the_cost(
     insta::assert_json_snapshot!(told);
 }
 
+/// 28 definitions, each of which refers twice to the next: 2^28 paths in 2 kB.
+#[tokio::test]
+async fn a_schema_of_endless_paths_is_refused_before_anything_is_paid() {
+    for keyword in ["anyOf", "allOf", "oneOf"] {
+        let next = |level: usize| json!({ "$ref": format!("#/$defs/d{}", level + 1) });
+        let definition = |level: usize| json!({ keyword: [next(level), next(level)] });
+        let mut definitions: serde_json::Map<_, _> =
+            (0..28).map(|level| (format!("d{level}"), definition(level))).collect();
+        definitions.insert("d28".to_owned(), json!({ "type": "string" }));
+        let properties = json!({ "fox": { "$ref": "#/$defs/d0" } });
+        let server = saying("{\"fox\": 1}").await;
+        let schema = json!({ "type": "object", "properties": properties, "$defs": definitions });
+        let result = ask(&server, schema).await;
+        let error = &result["structuredContent"]["error"];
+        assert_eq!(error["code"], "invalid_argument", "{keyword}: {result}");
+        assert!(error["message"].as_str().unwrap().contains("refer to each definition less often"), "{error}");
+        assert!(received(&server).await.is_empty(), "{keyword}");
+    }
+}
+
 #[tokio::test]
 async fn a_cut_answer_and_a_refusal_are_called_what_they_are() {
     let mut cut = response("{\"name\": \"Rey");

@@ -9,19 +9,22 @@ use tokio::{task::spawn_blocking, time::timeout};
 
 use crate::{openai::Form, text, tools::ToolError};
 
+mod paths;
 mod strict;
 
 /// As JSON, in bytes: it is sent with the question, and read by the model as part of it.
 const LONGEST: usize = 100_000;
 /// One compiled pattern, in bytes.
 const LARGEST_PATTERN: usize = 1 << 20;
-/// References can make a schema that takes for ever; an honest one takes milliseconds.
+/// What is bounded takes seconds at most, an honest schema milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A schema that can be asked for.
 #[derive(Debug, Clone)]
 pub(super) struct Schema {
     form: Form,
+    /// With every keyword, to count the steps of a check.
+    whole: Arc<Value>,
     validator: Arc<Validator>,
     /// What of it cannot be held here, for the person.
     pub(super) warnings: Vec<String>,
@@ -47,6 +50,7 @@ impl Schema {
         if length > LONGEST {
             return Err(format!("it is {length} bytes long: at most {LONGEST}"));
         }
+        paths::bound(&schema)?;
         let patterns = PatternOptions::regex().size_limit(LARGEST_PATTERN);
         let options = jsonschema::options().offline().with_pattern_options(patterns).should_validate_formats(true);
         let (mut held, mut warnings) = (schema.clone(), Vec::new());
@@ -65,9 +69,10 @@ impl Schema {
                 }
             }
         };
+        let whole = Arc::new(schema.clone());
         let Value::Object(schema) = schema else { return Err("it is no object".into()) };
         let form = Form { strict: strict::of(&schema), schema };
-        Ok(Self { form, validator: Arc::new(validator), warnings })
+        Ok(Self { form, whole, validator: Arc::new(validator), warnings })
     }
 
     /// What the upstream is told of it.
@@ -77,10 +82,11 @@ impl Schema {
 
     /// The answer as data, or why it is not what was asked for.
     pub(super) async fn value(&self, answer: &str) -> Result<Map<String, Value>, String> {
-        let (validator, answer) = (self.validator.clone(), answer.to_owned());
+        let (whole, validator, answer) = (self.whole.clone(), self.validator.clone(), answer.to_owned());
         let read = in_time(move || {
             let value: Value =
                 serde_json::from_str(bare(&answer)).map_err(|error| format!("it is not JSON ({error})"))?;
+            paths::bound_steps(&whole, &value)?;
             validator.validate(&value).map_err(|error| explained(&error))?;
             match value {
                 Value::Object(fields) => Ok(fields),

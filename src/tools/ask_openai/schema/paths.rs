@@ -1,0 +1,264 @@
+//! How much work a schema can make: references fan out, and whoever follows each of 2^28 paths is never done. So paths
+//! are counted before anything is paid for, and steps before an answer is checked; both take linear time.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+/// Through one place of an answer. Honest schemas have a handful.
+const MOST_PATHS: u64 = 10_000;
+/// References that lead to one another at one place of an answer.
+const LONGEST_PATH: usize = 200;
+/// Of one check: some seconds.
+const MOST_STEPS: u64 = 20_000_000;
+/// Places of an answer, times the schemas that apply there.
+const MOST_PAIRS: usize = 500_000;
+/// Schemas within schemas, for all levels of an answer together.
+const DEEPEST: usize = 2_000;
+
+const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
+
+/// Bounds the paths of a schema.
+///
+/// # Errors
+/// What there is too much of.
+pub(super) fn bound(root: &Value) -> Result<(), String> {
+    let mut paths = Paths { root, known: HashMap::new(), open: Vec::new() };
+    let mut left = vec![root];
+    while let Some(value) = left.pop() {
+        match value {
+            Value::Object(schema) => {
+                if !std::ptr::eq(value, root) && ["$id", "id"].iter().any(|name| names_itself(schema, name)) {
+                    return Err("a part of it has an \"$id\" of its own: refer to \"#/$defs/NAME\" instead".into());
+                }
+                if paths.of(value)? > MOST_PATHS {
+                    return Err(format!(
+                        "its references (\"$ref\", \"anyOf\", \"allOf\" and the like) lead through one place of an \
+                         answer on more than {MOST_PATHS} paths: refer to each definition less often"
+                    ));
+                }
+                left.extend(schema.values());
+            }
+            Value::Array(values) => left.extend(values),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Bounds the steps that the check of an answer takes.
+///
+/// # Errors
+/// What there is too much of.
+pub(super) fn bound_steps(root: &Value, answer: &Value) -> Result<(), String> {
+    let mut steps = Steps { root, known: HashMap::new() };
+    if steps.of(root, answer, 0).is_some_and(|steps| steps <= MOST_STEPS) {
+        Ok(())
+    } else {
+        Err("the check would take too many steps; make the schema simpler".into())
+    }
+}
+
+/// A schema with a name that its references are read against.
+fn names_itself(schema: &Map<String, Value>, name: &str) -> bool {
+    let is_schema = ["type", "$ref", "properties", "anyOf", "allOf", "$defs", "definitions"];
+    schema.get(name).is_some_and(Value::is_string) && is_schema.iter().any(|keyword| schema.contains_key(*keyword))
+}
+
+struct Paths<'a> {
+    root: &'a Value,
+    known: HashMap<*const Value, u64>,
+    /// The schemas between the first and this one, with how many each leads to.
+    open: Vec<(*const Value, usize)>,
+}
+
+impl<'a> Paths<'a> {
+    /// Counts the paths on which a check continues from here without going deeper into the answer.
+    fn of(&mut self, schema: &'a Value) -> Result<u64, String> {
+        let key = std::ptr::from_ref(schema);
+        if let Some(known) = self.known.get(&key) {
+            return Ok(*known);
+        }
+        if let Some(start) = self.open.iter().position(|(open, _)| *open == key) {
+            // A circle without a fork ends by itself.
+            let forks = self.open.iter().skip(start).any(|(_, ways)| *ways > 1);
+            return if forks { Err("it refers to itself without going deeper into the answer".into()) } else { Ok(0) };
+        }
+        if self.open.len() >= LONGEST_PATH {
+            return Err(format!("more than {LONGEST_PATH} references lead to one another: make it flatter"));
+        }
+        let next = at_one_place(self.root, schema);
+        self.open.push((key, next.len()));
+        let mut paths = 1_u64;
+        for schema in next {
+            paths = paths.saturating_add(self.of(schema)?);
+        }
+        self.open.pop();
+        self.known.insert(key, paths);
+        Ok(paths)
+    }
+}
+
+struct Steps<'a> {
+    root: &'a Value,
+    known: HashMap<(*const Value, *const Value), u64>,
+}
+
+impl<'a> Steps<'a> {
+    /// Counts the schemas that are held against this part of an answer and all within it; `None` where there are too many
+    /// to count.
+    fn of(&mut self, schema: &'a Value, part: &Value, depth: usize) -> Option<u64> {
+        let key = (std::ptr::from_ref(schema), std::ptr::from_ref(part));
+        if let Some(known) = self.known.get(&key) {
+            return Some(*known);
+        }
+        if depth > DEEPEST || self.known.len() >= MOST_PAIRS {
+            return None;
+        }
+        // Until it is known: a circle adds nothing.
+        self.known.insert(key, 0);
+        let mut steps = 1_u64;
+        for next in at_one_place(self.root, schema) {
+            steps = steps.saturating_add(self.of(next, part, depth + 1)?);
+        }
+        for (next, part) in deeper(schema, part) {
+            steps = steps.saturating_add(self.of(next, part, depth + 1)?);
+        }
+        self.known.insert(key, steps);
+        Some(steps)
+    }
+}
+
+/// The schemas that are held against the same part of an answer.
+fn at_one_place<'a>(root: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
+    let Value::Object(keywords) = schema else { return Vec::new() };
+    let mut next = Vec::new();
+    for (keyword, value) in keywords {
+        match (keyword.as_str(), value) {
+            (reference, Value::String(to)) if REFERENCES.contains(&reference) => next.extend(resolved(root, to)),
+            ("anyOf" | "allOf" | "oneOf", Value::Array(schemas)) => next.extend(schemas),
+            ("not" | "if" | "then" | "else", schema) => next.push(schema),
+            ("dependentSchemas" | "dependencies", Value::Object(schemas)) => next.extend(schemas.values()),
+            _ => {}
+        }
+    }
+    next
+}
+
+/// The schemas that are held against parts of a part, with those; rather too many than too few.
+fn deeper<'a, 'b>(schema: &'a Value, part: &'b Value) -> Vec<(&'a Value, &'b Value)> {
+    let Value::Object(keywords) = schema else { return Vec::new() };
+    let mut next = Vec::new();
+    for (keyword, value) in keywords {
+        match (keyword.as_str(), value, part) {
+            ("properties", Value::Object(schemas), Value::Object(fields)) => {
+                next.extend(schemas.iter().filter_map(|(name, schema)| Some((schema, fields.get(name)?))));
+            }
+            ("patternProperties", Value::Object(schemas), Value::Object(fields)) => {
+                next.extend(schemas.values().flat_map(|schema| fields.values().map(move |field| (schema, field))));
+            }
+            ("additionalProperties" | "unevaluatedProperties", schema, Value::Object(fields)) => {
+                next.extend(fields.values().map(|field| (schema, field)));
+            }
+            ("prefixItems" | "items", Value::Array(schemas), Value::Array(items)) => {
+                next.extend(schemas.iter().zip(items));
+            }
+            ("items" | "additionalItems" | "contains" | "unevaluatedItems", schema, Value::Array(items)) => {
+                next.extend(items.iter().map(|item| (schema, item)));
+            }
+            _ => {}
+        }
+    }
+    next
+}
+
+/// What a reference within the schema names; nothing for one to the outside, which is refused elsewhere.
+fn resolved<'a>(root: &'a Value, reference: &str) -> Option<&'a Value> {
+    let base = root.get("$id").and_then(Value::as_str).unwrap_or_default();
+    let (place, fragment) = reference.split_once('#').unwrap_or((reference, ""));
+    if !place.is_empty() && place != base.trim_end_matches('#') {
+        return None;
+    }
+    let fragment = percent_decoded(fragment);
+    if fragment.is_empty() || fragment.starts_with('/') { root.pointer(&fragment) } else { anchored(root, &fragment) }
+}
+
+fn anchored<'a>(root: &'a Value, anchor: &str) -> Option<&'a Value> {
+    let mut left = vec![root];
+    while let Some(value) = left.pop() {
+        match value {
+            Value::Object(fields) => {
+                let is_here = |name| fields.get(name).and_then(Value::as_str) == Some(anchor);
+                if is_here("$anchor") || is_here("$dynamicAnchor") {
+                    return Some(value);
+                }
+                left.extend(fields.values());
+            }
+            Value::Array(values) => left.extend(values),
+            _ => {}
+        }
+    }
+    None
+}
+
+fn percent_decoded(fragment: &str) -> String {
+    let mut bytes = Vec::with_capacity(fragment.len());
+    let mut rest = fragment.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        let code = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
+        if let Some(byte) = code.and_then(|code| u8::from_str_radix(code, 16).ok()).filter(|_| *first == b'%') {
+            bytes.push(byte);
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            bytes.push(*first);
+            rest = after;
+        }
+    }
+    String::from_utf8_lossy(&bytes).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    /// Each definition refers twice to the next.
+    fn fan(keyword: &str, levels: usize) -> Value {
+        let definitions: Map<String, Value> = (0..levels)
+            .map(|level| {
+                let next = json!({ "$ref": format!("#/$defs/d{}", level + 1) });
+                (format!("d{level}"), json!({ keyword: [next, next] }))
+            })
+            .chain([(format!("d{levels}"), json!({ "type": "object" }))])
+            .collect();
+        json!({ "type": "object", "$ref": "#/$defs/d0", "$defs": definitions })
+    }
+
+    #[test]
+    fn paths_are_counted_in_no_time() {
+        for keyword in ["anyOf", "allOf", "oneOf"] {
+            assert!(bound(&fan(keyword, 28)).unwrap_err().contains("10000 paths"), "{keyword}");
+            assert_eq!(bound(&fan(keyword, 10)), Ok(()), "{keyword}");
+        }
+        let tree = json!({ "type": "object", "properties": { "left": { "$ref": "#" }, "right": { "$ref": "#" } } });
+        assert_eq!(bound(&tree), Ok(()), "a tree goes deeper each time");
+        let endless = json!({ "type": "object", "allOf": [{ "$ref": "#" }, { "$ref": "#" }] });
+        assert!(bound(&endless).unwrap_err().contains("refers to itself"));
+    }
+
+    #[test]
+    fn steps_grow_with_the_answer_and_are_counted_in_no_time() {
+        // Each level of the answer is checked on two paths, each of which checks the next on two.
+        let schema = json!({
+            "type": "object", "$defs": { "n": { "anyOf": [
+                { "properties": { "a": { "$ref": "#/$defs/n" } } }, { "properties": { "a": { "$ref": "#/$defs/n" } } }
+            ] } },
+            "$ref": "#/$defs/n"
+        });
+        assert_eq!(bound(&schema), Ok(()));
+        let nested = |levels| (0..levels).fold(json!({}), |inside, _| json!({ "a": inside }));
+        assert_eq!(bound_steps(&schema, &nested(10)), Ok(()));
+        assert!(bound_steps(&schema, &nested(60)).unwrap_err().contains("too many steps"));
+    }
+}
