@@ -51,6 +51,22 @@ impl Add for Usage {
     }
 }
 
+impl Usage {
+    /// This, and what was told later in its place. What is told as nothing takes nothing back: streams end with zeros.
+    #[must_use]
+    pub fn updated(self, later: Self) -> Self {
+        let input = if later.input_tokens > 0 { later } else { self };
+        let output = if later.output_tokens > 0 { later } else { self };
+        Self {
+            output_tokens: output.output_tokens,
+            text_output_tokens: output.text_output_tokens,
+            reasoning_tokens: output.reasoning_tokens,
+            web_searches: self.web_searches.max(later.web_searches),
+            ..input
+        }
+    }
+}
+
 /// The service tier that a request is billed at. <https://platform.openai.com/docs/api-reference/responses/object>
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tier {

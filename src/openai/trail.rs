@@ -3,17 +3,22 @@
 use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
-use super::{Failure, Meta, RateLimits, Reply, failure::error::Error};
-use crate::money::Metered;
+use super::{Failure, Meta, RateLimits, Reply, failure::error::Error, transport::wire};
+use crate::money::{Metered, Usd};
+
+/// `LiteLLM`'s header for what it charges, in US dollars. <https://docs.litellm.ai/docs/proxy/response_headers>
+const LITELLM_COST: &str = "x-litellm-response-cost";
 
 pub(super) struct Trail {
     started: Instant,
     meta: Meta,
+    /// The charge that the head of an answer names.
+    charged: Option<Usd>,
 }
 
 impl Trail {
     pub(super) fn begin() -> Self {
-        Self { started: Instant::now(), meta: Meta::default() }
+        Self { started: Instant::now(), meta: Meta::default(), charged: None }
     }
 
     /// Counts one more HTTP request.
@@ -41,6 +46,9 @@ impl Trail {
     pub(super) fn read(&mut self, headers: &HeaderMap, clean: impl FnOnce(&str) -> String) -> RateLimits {
         self.meta.rate_limits = RateLimits::read(headers);
         self.meta.request_id = headers.get("x-request-id").and_then(printable).map(|id| clean(&id));
+        // Before a stream it is not known yet, and may be told as nothing.
+        let charged = headers.get(LITELLM_COST).and_then(|cost| wire::dollars(cost.to_str().ok()?));
+        self.charged = charged.filter(|charged| *charged > Usd::ZERO);
         self.meta.rate_limits
     }
 
@@ -49,9 +57,9 @@ impl Trail {
         self.meta.refused.push(field.to_owned());
     }
 
-    /// Notes what the upstream bills.
+    /// Notes what the upstream bills: what it says with the answer goes before what it said in its head.
     pub(super) fn meter(&mut self, metered: Metered) {
-        self.meta.metered = metered;
+        self.meta.metered = Metered { charged: metered.charged.or(self.charged), ..metered };
     }
 
     /// Notes what the person should know besides.

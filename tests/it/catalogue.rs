@@ -4,7 +4,7 @@ use std::{fmt::Write as _, io::Write as _, path::PathBuf};
 
 use chrono::NaiveDate;
 use mcp_openai::{
-    catalogue::{Catalogue, Config, Kind, Resolved, Retired, Temperature, Today, Unusable},
+    catalogue::{Catalogue, Config, Kind, Prices, Resolved, Retired, Temperature, Today, Unusable},
     model::ModelId,
     money::{Metered, Tier, Usage, Usd},
 };
@@ -135,6 +135,22 @@ fn a_model_of_the_other_kind_is_refused_with_the_choices() {
     insta::assert_snapshot!(resolve(&today(), Kind::Image, "gpt-6.2-sol").unwrap_err(), @"gpt-6.2-sol makes text, not pictures; use one of gpt-image-2.6-flare, gpt-image-2.6-sunburst, gpt-image-2");
     let error = resolve(&today(), Kind::Text, "dall-e-3").unwrap_err().to_string();
     assert!(error.starts_with("dall-e-3 makes pictures, not text; use one of gpt-6.2-sol, "), "{error}");
+}
+
+#[test]
+fn a_price_is_old_from_its_91st_day_on() {
+    let warned = |today: &str, config: Config| {
+        let catalogue = Catalogue::build(config, Today::At(day(today))).unwrap();
+        let text = catalogue.resolve(Kind::Text, None).unwrap();
+        let image = catalogue.resolve(Kind::Image, None).unwrap();
+        (text.old_price, image.old_price)
+    };
+    assert_eq!(warned("2027-02-24", Config::default()), (None, None));
+    let (text, image) = warned("2027-02-25", Config::default());
+    assert!(text.unwrap().starts_with("The price of gpt-6.2-sol was read on 2026-11-26, more than 90 days ago"));
+    assert!(image.unwrap().starts_with("The price of gpt-image-2.6-flare was read on 2026-11-26"));
+    let free = Config { prices: Prices::Free, ..Config::default() };
+    assert_eq!(warned("2030-01-01", free), (None, None), "what costs nothing has no price to be old");
 }
 
 #[test]

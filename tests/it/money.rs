@@ -196,3 +196,22 @@ async fn two_amounts_never_read_the_same() {
         "{refused}"
     );
 }
+
+#[tokio::test]
+async fn a_price_that_is_old_is_said_once_a_day() {
+    let server = answering(whole(&response(&json!({ "input_tokens": 10, "output_tokens": 5 }), &json!({})))).await;
+    let state = tempfile::tempdir().unwrap();
+    let file = state.path().join("models.toml");
+    let old = "[[family]]\nkind = \"text\"\nmodels = [{ id = \"house-1\", price = { input = 1, output = 2 }, as_of = 2020-01-31 }]\n";
+    std::fs::write(&file, old).unwrap();
+    let settings = [("MCP_OPENAI_MODELS_FILE", file.to_str().unwrap())];
+    let mut session = session(&server, state.path(), &settings).await;
+    let call = json!({ "query": "Why?", "model": "house-1" });
+    let first = session.call("ask-openai", call.clone()).await["structuredContent"].clone();
+    assert_eq!(first["cost_usd"].as_f64(), Some(0.000_02), "{first}");
+    let warning = "The price of house-1 was read on 2020-01-31, more than 90 days ago, so the cost may be wrong: update \
+                   mcp-openai, or give the price in a `models.file`.";
+    assert_eq!(first["warnings"], json!([warning]));
+    let second = session.call("ask-openai", call).await["structuredContent"].clone();
+    assert_eq!(second["warnings"], json!([]), "{second}");
+}

@@ -15,6 +15,7 @@ mod pictures;
 mod results;
 mod serving;
 mod text;
+mod usage;
 
 /// By which API a question goes.
 const RESPONSES: &str = "responses";

@@ -23,6 +23,7 @@ use crate::{
         transport::{
             body::Shape,
             events::{Events, SentEvent},
+            wire,
         },
     },
     text,
@@ -139,6 +140,13 @@ impl<'a> Draft<'a> {
             self.symptom = complaint.symptom_inside_200();
         }
         complaint.inside_200()
+    }
+
+    /// Takes up counts and a charge; they may come more than once.
+    pub(crate) fn meter(&mut self, told: wire::Usage) {
+        let charged = told.charged();
+        self.charged = charged.filter(|charged| *charged > Usd::ZERO).or(self.charged).or(charged);
+        self.usage = [self.usage, told.read()].into_iter().flatten().reduce(Usage::updated);
     }
 
     /// What the upstream bills, as far as it said so. Where another tier than `default` was asked for, it is not known

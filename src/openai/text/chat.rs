@@ -30,6 +30,8 @@ struct Completion<'a> {
     #[serde(borrow)]
     choices: Option<Vec<Choice<'a>>>,
     usage: Lenient<Usage>,
+    /// Groq's place for the counts of a stream.
+    x_groq: Lenient<Groq>,
     #[serde(borrow)]
     service_tier: Lenient<Text<'a>>,
     error: Option<Value>,
@@ -47,7 +49,15 @@ struct Choice<'a> {
     text: Lenient<Text<'a>>,
     #[serde(borrow)]
     finish_reason: Lenient<Text<'a>>,
+    /// Moonshot's place for the counts of a stream.
+    usage: Lenient<Usage>,
     error: Option<Value>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Groq {
+    usage: Lenient<Usage>,
 }
 
 #[derive(Deserialize, Default)]
@@ -85,12 +95,11 @@ struct Part<'a> {
 impl Dialect for Chat {
     fn take_event(&mut self, _name: &str, data: &str, draft: &mut Draft<'_>) -> Result<Step, Error> {
         let chunk: Completion<'_> = serde_json::from_str(data).map_err(|error| not_json(&error))?;
-        if chunk.choices.is_none()
-            && let Some(complaint) = Complaint::of_event(data)
-        {
+        let complaint = chunk.choices.is_none().then(|| Complaint::of_event(data)).flatten();
+        take(chunk, draft)?;
+        if let Some(complaint) = complaint {
             return Err(draft.refuse(&complaint));
         }
-        take(chunk, draft)?;
         Ok(Step::More)
     }
 
@@ -115,11 +124,11 @@ fn take(completion: Completion<'_>, draft: &mut Draft<'_>) -> Result<(), Error> 
     if let Some(tier) = completion.service_tier.text().filter(|tier| !tier.is_empty()) {
         draft.tier = Some(Tier::parse(tier));
     }
-    if let Some(usage) = completion.usage.0 {
-        draft.charged = usage.charged().or(draft.charged);
-        draft.usage = usage.read().or(draft.usage);
-    }
     let choice = completion.choices.and_then(|choices| choices.into_iter().next()).unwrap_or_default();
+    let groq = completion.x_groq.0.unwrap_or_default();
+    for usage in [choice.usage.0, groq.usage.0, completion.usage.0].into_iter().flatten() {
+        draft.meter(usage);
+    }
     match choice.delta.0.or(choice.message.0) {
         Some(said) => write(said, draft),
         None => draft.write(choice.text.text().unwrap_or_default()),

@@ -73,6 +73,9 @@ struct Done {
 struct Closing<'a> {
     #[serde(borrow, default)]
     response: Lenient<Response<'a>>,
+    /// Beside the response, as some servers have it.
+    #[serde(default)]
+    usage: Lenient<Usage>,
 }
 
 /// A piece of text that is done, told once more in whole: of itself, or as a part.
@@ -174,12 +177,18 @@ impl Dialect for Responses {
             | "response.cancelled"
             | "response.done" => {
                 let ending = kind.trim_start_matches("response.").to_owned();
-                let response = parse::<Closing<'_>>(data)?.response.0.unwrap_or_default();
-                self.close(response, &ending, draft)?;
+                let Closing { response, usage } = parse(data)?;
+                if let Some(usage) = usage.0 {
+                    draft.meter(usage);
+                }
+                self.close(response.0.unwrap_or_default(), &ending, draft)?;
                 return Ok(Step::Done);
             }
             "error" | "" => {
                 if let Some(complaint) = Complaint::of_event(data) {
+                    if let Some(usage) = parse::<Closing<'_>>(data)?.usage.0 {
+                        draft.meter(usage);
+                    }
                     return Err(draft.refuse(&complaint));
                 }
             }
@@ -339,10 +348,12 @@ fn cite(output: &[Value], draft: &mut Draft<'_>) {
 
 /// Notes what is billed, also of a response that failed.
 fn meter(usage: Option<Usage>, tier: &Lenient<Text<'_>>, output: &[Value], draft: &mut Draft<'_>) {
-    draft.charged = usage.as_ref().and_then(Usage::charged);
+    if let Some(usage) = usage {
+        draft.meter(usage);
+    }
     draft.tier = tier.text().map(Tier::parse);
     let web_searches = output.iter().filter(|item| is_search(item)).count() as u64;
-    draft.usage = usage.and_then(Usage::read).map(|usage| money::Usage { web_searches, ..usage });
+    draft.usage = draft.usage.map(|usage| money::Usage { web_searches, ..usage });
 }
 
 /// A search of the web, which costs; to open a page that it found, or to look for something on it, does not.

@@ -10,7 +10,7 @@ use serde::{
 
 mod usage;
 
-pub(crate) use usage::Usage;
+pub(crate) use usage::{Usage, dollars};
 
 /// A request as JSON. Requests are texts and numbers, which always have a form there.
 pub(crate) fn encode(request: &impl Serialize) -> Bytes {
