@@ -1,13 +1,14 @@
-//! The optional arguments of the tools that models may or may not take, each declared once: what it is called, what it is
-//! on the wire of each API, and what becomes of it when an upstream refuses it. Listing, learning and the second try
+//! The arguments of the tools that go to a model, each declared once: its name, its values, its names on the wire of each
+//! API, and the consequence when an upstream refuses it. Schemas, checks, listing, learning and the second attempt
 //! without a field read it.
 
-/// An optional argument.
+/// An argument that goes to a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Argument {
     /// As the tools call it.
     pub name: &'static str,
     pub of: Of,
+    pub values: Values,
     /// As the APIs call it: Responses, Chat Completions, Images. Empty for what never stands in a field of its own.
     pub fields: &'static [&'static str],
     pub refused: Refused,
@@ -21,7 +22,20 @@ pub enum Of {
     Both,
 }
 
-/// What becomes of an argument that an upstream refuses.
+/// The values that an argument takes before any model is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Values {
+    /// One of these words.
+    Words(&'static [&'static str]),
+    /// A number in this range, both ends included.
+    Range(u32, u32),
+    /// A text of at most so many characters.
+    Text(usize),
+    /// Values that their own type checks.
+    Typed,
+}
+
+/// The consequence when an upstream refuses an argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
     /// It is left out of a second try, and of the calls that follow.
@@ -46,26 +60,71 @@ pub enum Asked {
     ByUs,
 }
 
-/// In the order in which they are listed.
+/// Longer texts do not fit any model's context.
+const LONGEST: Values = Values::Text(4_000_000);
+
+pub const QUERY: Argument = kept("query", Of::Text, LONGEST);
+/// 32,000 characters are the images guide's limit. <https://platform.openai.com/docs/api-reference/images/create>
+pub const PROMPT: Argument = kept("prompt", Of::Pictures, Values::Text(32_000));
+
+pub const TEMPERATURE: Argument = learnt("temperature", Of::Text, Values::Range(0, 2), &["temperature"]);
+pub const MAX_TOKENS: Argument = learnt(
+    "max_tokens",
+    Of::Text,
+    Values::Range(1, u32::MAX),
+    &["max_output_tokens", "max_completion_tokens", "max_tokens"],
+);
+pub const INSTRUCTIONS: Argument = kept("instructions", Of::Text, LONGEST);
+pub const SIZE: Argument = kept("size", Of::Pictures, Values::Typed);
+pub const QUALITY: Argument = learnt(
+    "quality",
+    Of::Pictures,
+    Values::Words(&["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"]),
+    &["quality"],
+);
+pub const N: Argument = kept("n", Of::Pictures, Values::Range(1, 10));
+pub const BACKGROUND: Argument =
+    learnt("background", Of::Pictures, Values::Words(&["auto", "transparent", "opaque"]), &["background"]);
+pub const OUTPUT_FORMAT: Argument =
+    learnt("output_format", Of::Pictures, Values::Words(&["png", "jpeg", "webp"]), &["output_format"]);
+pub const OUTPUT_COMPRESSION: Argument =
+    learnt("output_compression", Of::Pictures, Values::Range(0, 100), &["output_compression"]);
+pub const MODERATION: Argument = learnt("moderation", Of::Pictures, Values::Words(&["auto", "low"]), &["moderation"]);
+pub const STYLE: Argument = kept("style", Of::Pictures, Values::Text(400));
+pub const NAME: Argument = kept("name", Of::Pictures, Values::Text(1_000));
+pub const CONVERSATION: Argument = kept("conversation", Of::Both, Values::Typed);
+pub const ATTACHMENTS: Argument = kept("attachments", Of::Text, Values::Typed);
+pub const REASONING_EFFORT: Argument = learnt(
+    "reasoning_effort",
+    Of::Text,
+    Values::Words(&["none", "minimal", "low", "medium", "high", "xhigh", "max"]),
+    &["reasoning.effort", "reasoning_effort"],
+);
+pub const VERBOSITY: Argument =
+    learnt("verbosity", Of::Text, Values::Words(&["low", "medium", "high"]), &["text.verbosity", "verbosity"]);
+pub const WEB_SEARCH: Argument = learnt("web_search", Of::Text, Values::Typed, &["tools", "web_search_options"]);
+pub const SCHEMA: Argument = kept("schema", Of::Text, Values::Typed);
+
+/// All optional ones, in the order in which they are listed.
 pub const ARGUMENTS: [Argument; 18] = [
-    learnt("temperature", Of::Text, &["temperature"]),
-    learnt("max_tokens", Of::Text, &["max_output_tokens", "max_completion_tokens", "max_tokens"]),
-    kept("instructions", Of::Text),
-    kept("size", Of::Pictures),
-    learnt("quality", Of::Pictures, &["quality"]),
-    kept("n", Of::Pictures),
-    learnt("background", Of::Pictures, &["background"]),
-    learnt("output_format", Of::Pictures, &["output_format"]),
-    learnt("output_compression", Of::Pictures, &["output_compression"]),
-    learnt("moderation", Of::Pictures, &["moderation"]),
-    kept("style", Of::Pictures),
-    kept("name", Of::Pictures),
-    kept("conversation", Of::Both),
-    kept("attachments", Of::Text),
-    learnt("reasoning_effort", Of::Text, &["reasoning.effort", "reasoning_effort"]),
-    learnt("verbosity", Of::Text, &["text.verbosity", "verbosity"]),
-    learnt("web_search", Of::Text, &["tools", "web_search_options"]),
-    kept("schema", Of::Text),
+    TEMPERATURE,
+    MAX_TOKENS,
+    INSTRUCTIONS,
+    SIZE,
+    QUALITY,
+    N,
+    BACKGROUND,
+    OUTPUT_FORMAT,
+    OUTPUT_COMPRESSION,
+    MODERATION,
+    STYLE,
+    NAME,
+    CONVERSATION,
+    ATTACHMENTS,
+    REASONING_EFFORT,
+    VERBOSITY,
+    WEB_SEARCH,
+    SCHEMA,
 ];
 
 /// Fields that may be left out and that no argument stands for. All are learnt.
@@ -78,12 +137,12 @@ pub const FIELDS: [Field; 6] = [
     Field { name: "stream", asked: Asked::ByUs },
 ];
 
-const fn learnt(name: &'static str, of: Of, fields: &'static [&'static str]) -> Argument {
-    Argument { name, of, fields, refused: Refused::Learnt }
+const fn learnt(name: &'static str, of: Of, values: Values, fields: &'static [&'static str]) -> Argument {
+    Argument { name, of, values, fields, refused: Refused::Learnt }
 }
 
-const fn kept(name: &'static str, of: Of) -> Argument {
-    Argument { name, of, fields: &[], refused: Refused::Kept }
+const fn kept(name: &'static str, of: Of, values: Values) -> Argument {
+    Argument { name, of, values, fields: &[], refused: Refused::Kept }
 }
 
 /// The argument of this name.
@@ -96,6 +155,35 @@ pub fn named(name: &str) -> Option<Argument> {
 #[must_use]
 pub fn field(name: &str) -> Option<Field> {
     FIELDS.into_iter().find(|field| field.name == name)
+}
+
+impl Argument {
+    /// The words that it takes; none where it takes something else.
+    #[must_use]
+    pub const fn words(&self) -> &'static [&'static str] {
+        match self.values {
+            Values::Words(words) => words,
+            Values::Range(..) | Values::Text(_) | Values::Typed => &[],
+        }
+    }
+
+    /// The range of its numbers, both ends included; all numbers where it has none.
+    #[must_use]
+    pub const fn range(&self) -> (u32, u32) {
+        match self.values {
+            Values::Range(least, most) => (least, most),
+            Values::Words(_) | Values::Text(_) | Values::Typed => (0, u32::MAX),
+        }
+    }
+
+    /// The most characters of its text.
+    #[must_use]
+    pub const fn longest(&self) -> usize {
+        match self.values {
+            Values::Text(most) => most,
+            Values::Words(_) | Values::Range(..) | Values::Typed => usize::MAX,
+        }
+    }
 }
 
 impl Of {

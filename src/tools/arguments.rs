@@ -1,4 +1,4 @@
-//! What several tools do with their arguments: each refusal says what was given and what would be right.
+//! Checks of arguments that several tools share: each refusal says what was given and what would be right.
 
 use std::fmt::Display;
 
@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::ToolError;
-use crate::{catalogue::Resolved, model::ModelId};
+use crate::{argument::Argument, catalogue::Resolved, model::ModelId};
 
 /// The arguments of a call as they can be written down and used again: those that were given.
 pub fn as_given(args: &impl Serialize) -> Map<String, Value> {
@@ -16,34 +16,43 @@ pub fn as_given(args: &impl Serialize) -> Map<String, Value> {
     }
 }
 
-/// A text that must say something, of at most `max` characters.
-pub fn text(name: &str, value: String, max: usize) -> Result<String, ToolError> {
+/// A text that must say something, within the argument's length.
+pub fn text(argument: &Argument, value: String) -> Result<String, ToolError> {
     if value.trim().is_empty() {
-        return Err(ToolError::InvalidArgument(format!("`{name}` is empty: give it some text")));
+        return Err(ToolError::InvalidArgument(format!("`{}` is empty: give it some text", argument.name)));
     }
-    at_most(name, &value, max)?;
+    at_most(argument, &value)?;
     Ok(value)
 }
 
-/// A text of at most `max` characters.
-pub fn at_most(name: &str, value: &str, max: usize) -> Result<(), ToolError> {
-    let characters = value.chars().count();
+/// A text within the argument's length.
+pub fn at_most(argument: &Argument, value: &str) -> Result<(), ToolError> {
+    let (name, max, characters) = (argument.name, argument.longest(), value.chars().count());
     if characters <= max {
         return Ok(());
     }
     Err(ToolError::InvalidArgument(format!("`{name}` has {characters} characters: at most {max} are allowed")))
 }
 
-/// A number from `least` to `most`.
-pub fn within<T: PartialOrd + Display + Copy>(name: &str, value: T, least: T, most: T) -> Result<T, ToolError> {
-    if (least..=most).contains(&value) {
+/// A number in the argument's range.
+pub fn within<T: Into<f64> + Display + Copy>(argument: &Argument, value: T) -> Result<T, ToolError> {
+    let (name, (least, most)) = (argument.name, argument.range());
+    if (f64::from(least)..=f64::from(most)).contains(&value.into()) {
         return Ok(value);
     }
-    Err(ToolError::InvalidArgument(format!("`{name}` is {value}: it must be from {least} to {most}")))
+    Err(ToolError::InvalidArgument(match most {
+        u32::MAX => format!("`{name}` is {value}: it must be at least {least}"),
+        most => format!("`{name}` is {value}: it must be from {least} to {most}"),
+    }))
+}
+
+/// One of the argument's words.
+pub fn word(argument: &Argument, value: String) -> Result<String, ToolError> {
+    one_of(argument.name, argument.words(), value)
 }
 
 /// One of the words in `allowed`.
-pub fn word(name: &str, value: String, allowed: &[&str]) -> Result<String, ToolError> {
+pub fn one_of(name: &str, allowed: &[&str], value: String) -> Result<String, ToolError> {
     if allowed.contains(&value.as_str()) {
         return Ok(value);
     }
@@ -57,7 +66,7 @@ pub fn model(value: &str) -> Result<ModelId, ToolError> {
 
 /// `value` if the model takes it; otherwise left out with a warning. A model that is not in the catalogue takes all.
 pub fn taken(
-    name: &str,
+    argument: &Argument,
     value: Option<String>,
     choices: Option<&[String]>,
     model: &Resolved,
@@ -67,12 +76,12 @@ pub fn taken(
     match choices {
         Some(choices) if !choices.contains(&value) => {
             let takes = if choices.is_empty() { "none".to_owned() } else { choices.join(", ") };
-            warnings.push(format!("`{name}` {value} was left out: {} takes {takes}.", model.id));
+            warnings.push(format!("`{}` {value} was left out: {} takes {takes}.", argument.name, model.id));
             None
         }
         _ => {
             let word = value.clone();
-            unless_refused(name, Some(value), Some(&word), model, warnings)
+            unless_refused(argument, Some(value), Some(&word), model, warnings)
         }
     }
 }
@@ -80,12 +89,13 @@ pub fn taken(
 /// `value`, unless the upstream has refused it of this model lately, with the word that is `given` for it or beside it;
 /// then it is left out with a warning.
 pub fn unless_refused<T>(
-    name: &str,
+    argument: &Argument,
     value: Option<T>,
     given: Option<&str>,
     model: &Resolved,
     warnings: &mut Vec<String>,
 ) -> Option<T> {
+    let name = argument.name;
     value.filter(|_| match model.refuses(name, given) {
         None => true,
         Some(lesson) => {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::json;
 
 use super::{
-    Effect, Failed, Jobs, Outcome, Output, Pace, Shows, Tool, ToolError, arguments,
+    Effect, Failed, Jobs, Outcome, Output, Pace, Shows, Tool, ToolError,
     ask_openai::{Answered, AskOpenai},
     outcome::Running,
     pictures::{Created, Image},
@@ -66,7 +66,11 @@ impl Tool for GetResult {
     type Output = Collected;
 
     async fn run(&self, args: Args, call: &Call) -> Result<Collected, ToolError> {
-        let seconds = arguments::within("wait_seconds", args.wait_seconds.unwrap_or(MOST_WAIT), 0, MOST_WAIT)?;
+        let seconds = args.wait_seconds.unwrap_or(MOST_WAIT);
+        if seconds > MOST_WAIT {
+            let why = format!("`wait_seconds` is {seconds}: it must be from 0 to {MOST_WAIT}");
+            return Err(ToolError::InvalidArgument(why));
+        }
         // Beyond its patience a client hears nothing any more.
         let wait = call.patience.map_or(Duration::MAX, |patience| patience).min(Duration::from_secs(seconds));
         let Some(id) = JobId::parse(&args.job) else { return Err(self.no_such(&args.job, &call.owner).await) };

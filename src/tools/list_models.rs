@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Effect, Output, Pace, Tool, ToolError, arguments, upkeep::Upkeep};
 use crate::{
-    argument,
+    argument::{self, Argument},
     call::{Call, Ended},
     catalogue::{Entry, ImageTraits, Kind, Overview, Rates, Taught, Temperature, TextTraits},
     money::Usd,
@@ -142,7 +142,7 @@ impl Tool for ListModels {
     type Output = Models;
 
     async fn run(&self, args: Args, call: &Call) -> Result<Models, ToolError> {
-        let kind = args.kind.map(|word| arguments::word("kind", word, &KINDS)).transpose()?;
+        let kind = args.kind.map(|word| arguments::one_of("kind", &KINDS, word)).transpose()?;
         let wanted = match kind.as_deref() {
             Some("text") => Some(Kind::Text),
             Some("image") => Some(Kind::Image),
@@ -268,22 +268,22 @@ fn accepted(model: &Overview) -> Vec<String> {
             .iter()
             .any(|lesson| matches!(&lesson.taught, Taught::Refuses { refuses, with: None } if refuses == argument))
     };
-    let takes = |argument: &&'static str| {
-        let known = model.entry.as_ref().is_none_or(|entry| takes(entry, argument));
-        known && !refuses(argument)
+    let takes = |argument: &Argument| {
+        let known = model.entry.as_ref().is_none_or(|entry| takes(entry, *argument));
+        known && !refuses(argument.name)
     };
-    all.map(|argument| argument.name).filter(takes).map(str::to_owned).collect()
+    all.filter(takes).map(|argument| argument.name.to_owned()).collect()
 }
 
-fn takes(entry: &Entry, argument: &str) -> bool {
+fn takes(entry: &Entry, argument: Argument) -> bool {
     let text = |takes: fn(&TextTraits) -> bool| entry.text.as_ref().is_none_or(takes);
     let image = |takes: fn(&ImageTraits) -> bool| entry.image.as_ref().is_none_or(takes);
     match argument {
-        "temperature" => text(|traits| traits.temperature != Temperature::Never),
-        "reasoning_effort" => text(|traits| !traits.efforts.is_empty()),
-        "verbosity" => text(|traits| !traits.verbosity.is_empty()),
-        "quality" => image(|traits| !traits.qualities.is_empty()),
-        "background" => image(|traits| !traits.backgrounds.is_empty()),
+        argument::TEMPERATURE => text(|traits| traits.temperature != Temperature::Never),
+        argument::REASONING_EFFORT => text(|traits| !traits.efforts.is_empty()),
+        argument::VERBOSITY => text(|traits| !traits.verbosity.is_empty()),
+        argument::QUALITY => image(|traits| !traits.qualities.is_empty()),
+        argument::BACKGROUND => image(|traits| !traits.backgrounds.is_empty()),
         _ => true,
     }
 }

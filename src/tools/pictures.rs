@@ -28,7 +28,6 @@ mod thread;
 pub use args::Args;
 pub use result::{Created, Failed, Image, Status};
 
-pub(super) use args::{BACKGROUNDS, FORMATS, MODERATIONS, QUALITIES};
 use result::Made;
 
 /// Where pictures are made.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{attachments, schema::Schema};
 use crate::{
+    argument::{INSTRUCTIONS, MAX_TOKENS, QUERY, REASONING_EFFORT, TEMPERATURE, VERBOSITY, WEB_SEARCH},
     catalogue::{Catalogue, Kind, Resolved, Temperature, TextTraits},
     openai::{Question, Terms, WebSearch},
     tools::{
@@ -17,11 +18,6 @@ use crate::{
     },
 };
 
-/// Longer texts do not fit any model's context.
-const MAX_QUERY: usize = 4_000_000;
-const EFFORTS: [&str; 7] = ["none", "minimal", "low", "medium", "high", "xhigh", "max"];
-const VERBOSITIES: [&str; 3] = ["low", "medium", "high"];
-
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
@@ -30,18 +26,18 @@ pub struct Args {
     /// Model id or role (strong, cheap, fast); left out: the default.
     pub model: Option<String>,
     /// Randomness; many models take none.
-    #[schemars(range(min = 0, max = 2))]
+    #[schemars(range(min = TEMPERATURE.range().0, max = TEMPERATURE.range().1))]
     pub temperature: Option<f64>,
     /// Most output tokens, reasoning included.
-    #[schemars(range(min = 1))]
+    #[schemars(range(min = MAX_TOKENS.range().0))]
     pub max_tokens: Option<u32>,
     /// How the model should behave: role, tone, format.
     pub instructions: Option<String>,
     /// How long to think first: more costs more.
-    #[schemars(extend("enum" = EFFORTS))]
+    #[schemars(extend("enum" = REASONING_EFFORT.words()))]
     pub reasoning_effort: Option<String>,
     /// How long the answer should be.
-    #[schemars(extend("enum" = VERBOSITIES))]
+    #[schemars(extend("enum" = VERBOSITY.words()))]
     pub verbosity: Option<String>,
     /// Handle of an earlier answer: go on from there.
     pub conversation: Option<String>,
@@ -70,21 +66,13 @@ pub(super) struct Request {
 
 impl Args {
     pub(super) fn parse(self, catalogue: &Catalogue) -> Result<Request, ToolError> {
-        let input = arguments::text("query", self.query, MAX_QUERY)?;
-        let instructions =
-            self.instructions.map(|text| arguments::text("instructions", text, MAX_QUERY)).transpose()?;
+        let input = arguments::text(&QUERY, self.query)?;
+        let instructions = self.instructions.map(|text| arguments::text(&INSTRUCTIONS, text)).transpose()?;
         let requested = self.model.as_deref().map(arguments::model).transpose()?;
-        let temperature = self.temperature.map(|t| arguments::within("temperature", t, 0.0, 2.0)).transpose()?;
-        let max_tokens = self
-            .max_tokens
-            .map(|n| {
-                NonZeroU32::new(n)
-                    .ok_or_else(|| ToolError::InvalidArgument("`max_tokens` is 0: it must be at least 1".into()))
-            })
-            .transpose()?;
-        let effort =
-            self.reasoning_effort.map(|word| arguments::word("reasoning_effort", word, &EFFORTS)).transpose()?;
-        let verbosity = self.verbosity.map(|word| arguments::word("verbosity", word, &VERBOSITIES)).transpose()?;
+        let temperature = self.temperature.map(|t| arguments::within(&TEMPERATURE, t)).transpose()?;
+        let max_tokens = self.max_tokens.map(|n| arguments::within(&MAX_TOKENS, n)).transpose()?;
+        let effort = self.reasoning_effort.map(|word| arguments::word(&REASONING_EFFORT, word)).transpose()?;
+        let verbosity = self.verbosity.map(|word| arguments::word(&VERBOSITY, word)).transpose()?;
 
         let attachments = attachments::parse(self.attachments.unwrap_or_default())?;
 
@@ -92,9 +80,9 @@ impl Args {
         let mut warnings = Vec::new();
         let traits = model.entry.as_ref().and_then(|entry| entry.text.as_ref());
         let effort =
-            arguments::taken("reasoning_effort", effort, traits.map(|t| t.efforts.as_slice()), &model, &mut warnings);
+            arguments::taken(&REASONING_EFFORT, effort, traits.map(|t| t.efforts.as_slice()), &model, &mut warnings);
         let verbosity =
-            arguments::taken("verbosity", verbosity, traits.map(|t| t.verbosity.as_slice()), &model, &mut warnings);
+            arguments::taken(&VERBOSITY, verbosity, traits.map(|t| t.verbosity.as_slice()), &model, &mut warnings);
         let temperature = temperature.filter(|_| match traits.map(|t| takes_temperature(t, effort.as_deref())) {
             None | Some(Ok(())) => true,
             Some(Err(why)) => {
@@ -103,10 +91,11 @@ impl Args {
             }
         });
         let temperature =
-            arguments::unless_refused("temperature", temperature, effort.as_deref(), &model, &mut warnings);
-        let max_tokens = arguments::unless_refused("max_tokens", max_tokens, None, &model, &mut warnings);
+            arguments::unless_refused(&TEMPERATURE, temperature, effort.as_deref(), &model, &mut warnings);
+        let max_tokens =
+            arguments::unless_refused(&MAX_TOKENS, max_tokens.and_then(NonZeroU32::new), None, &model, &mut warnings);
         let web_search = self.web_search.filter(|wanted| *wanted);
-        let web_search = arguments::unless_refused("web_search", web_search, None, &model, &mut warnings);
+        let web_search = arguments::unless_refused(&WEB_SEARCH, web_search, None, &model, &mut warnings);
 
         let question = Question {
             instructions,

@@ -3,10 +3,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::tools::{
-    ToolError,
-    pictures::{self, BACKGROUNDS, FORMATS, MODERATIONS, QUALITIES},
-    references::{Named, Source},
+use crate::{
+    argument::{BACKGROUND, MODERATION, N, OUTPUT_COMPRESSION, OUTPUT_FORMAT, QUALITY},
+    tools::{
+        ToolError, pictures,
+        references::{Named, Source},
+    },
 };
 
 /// The Images API's limit. <https://platform.openai.com/docs/api-reference/images/createEdit>
@@ -29,22 +31,22 @@ pub struct Args {
     /// `auto` or `WxH`, such as 1536x1024.
     pub size: Option<String>,
     /// Better is slower and dearer.
-    #[schemars(extend("enum" = QUALITIES))]
+    #[schemars(extend("enum" = QUALITY.words()))]
     pub quality: Option<String>,
     /// How many; each is paid for.
-    #[schemars(range(min = 1, max = 10))]
+    #[schemars(range(min = N.range().0, max = N.range().1))]
     pub n: Option<u32>,
     /// `transparent` needs png or webp.
-    #[schemars(extend("enum" = BACKGROUNDS))]
+    #[schemars(extend("enum" = BACKGROUND.words()))]
     pub background: Option<String>,
     /// Left out: png.
-    #[schemars(extend("enum" = FORMATS))]
+    #[schemars(extend("enum" = OUTPUT_FORMAT.words()))]
     pub output_format: Option<String>,
     /// Percent, for jpeg and webp.
-    #[schemars(range(min = 0, max = 100))]
+    #[schemars(range(min = OUTPUT_COMPRESSION.range().0, max = OUTPUT_COMPRESSION.range().1))]
     pub output_compression: Option<u8>,
     /// How strict the filter is.
-    #[schemars(extend("enum" = MODERATIONS))]
+    #[schemars(extend("enum" = MODERATION.words()))]
     pub moderation: Option<String>,
     /// A look, such as vivid or natural.
     pub style: Option<String>,

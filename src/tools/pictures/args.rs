@@ -6,21 +6,13 @@ use serde::{Deserialize, Serialize};
 
 use super::Request;
 use crate::{
+    argument::{BACKGROUND, MODERATION, N, NAME, OUTPUT_COMPRESSION, OUTPUT_FORMAT, PROMPT, QUALITY, STYLE},
     artifact::{Origin, Stem},
     catalogue::{Catalogue, ImageTraits, Kind},
     media::{Dimensions, Format},
     openai::PictureRequest,
     tools::{ToolError, arguments, upkeep},
 };
-
-/// The images guide's limit. <https://platform.openai.com/docs/api-reference/images/create>
-const MAX_PROMPT: usize = 32_000;
-const MAX_STYLE: usize = 400;
-const MAX_NAME: usize = 1_000;
-pub const QUALITIES: [&str; 8] = ["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"];
-pub const BACKGROUNDS: [&str; 3] = ["auto", "transparent", "opaque"];
-pub const MODERATIONS: [&str; 2] = ["auto", "low"];
-pub const FORMATS: [&str; 3] = ["png", "jpeg", "webp"];
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -32,22 +24,22 @@ pub struct Args {
     /// `auto` or `WxH`, such as 1536x1024.
     pub size: Option<String>,
     /// Better is slower and dearer.
-    #[schemars(extend("enum" = QUALITIES))]
+    #[schemars(extend("enum" = QUALITY.words()))]
     pub quality: Option<String>,
     /// How many; each is paid for.
-    #[schemars(range(min = 1, max = 10))]
+    #[schemars(range(min = N.range().0, max = N.range().1))]
     pub n: Option<u32>,
     /// `transparent` needs png or webp.
-    #[schemars(extend("enum" = BACKGROUNDS))]
+    #[schemars(extend("enum" = BACKGROUND.words()))]
     pub background: Option<String>,
     /// Left out: png.
-    #[schemars(extend("enum" = FORMATS))]
+    #[schemars(extend("enum" = OUTPUT_FORMAT.words()))]
     pub output_format: Option<String>,
     /// Percent, for jpeg and webp.
-    #[schemars(range(min = 0, max = 100))]
+    #[schemars(range(min = OUTPUT_COMPRESSION.range().0, max = OUTPUT_COMPRESSION.range().1))]
     pub output_compression: Option<u8>,
     /// How strict the filter is.
-    #[schemars(extend("enum" = MODERATIONS))]
+    #[schemars(extend("enum" = MODERATION.words()))]
     pub moderation: Option<String>,
     /// A look, such as vivid or natural.
     pub style: Option<String>,
@@ -62,12 +54,12 @@ impl Args {
     pub fn parse(self, catalogue: &Catalogue) -> Result<Request, ToolError> {
         let prompt = self.prompt()?;
         let requested = self.model.as_deref().map(arguments::model).transpose()?;
-        let n = arguments::within("n", self.n.unwrap_or(1), 1, 10)?;
+        let n = arguments::within(&N, self.n.unwrap_or(1))?;
         let (output_format, output_compression) = self.output()?;
-        self.name.as_deref().map(|name| arguments::at_most("name", name, MAX_NAME)).transpose()?;
-        let moderation = self.moderation.map(|word| arguments::word("moderation", word, &MODERATIONS)).transpose()?;
-        let quality = self.quality.map(|word| arguments::word("quality", word, &QUALITIES)).transpose()?;
-        let background = self.background.map(|word| arguments::word("background", word, &BACKGROUNDS)).transpose()?;
+        self.name.as_deref().map(|name| arguments::at_most(&NAME, name)).transpose()?;
+        let moderation = self.moderation.map(|word| arguments::word(&MODERATION, word)).transpose()?;
+        let quality = self.quality.map(|word| arguments::word(&QUALITY, word)).transpose()?;
+        let background = self.background.map(|word| arguments::word(&BACKGROUND, word)).transpose()?;
         if background.as_deref() == Some("transparent") && output_format == Some(Format::Jpeg) {
             return Err(ToolError::InvalidArgument(
                 "`background` transparent needs `output_format` png or webp: jpeg has no transparency".into(),
@@ -79,13 +71,13 @@ impl Args {
         let traits = model.entry.as_ref().and_then(|entry| entry.image.as_ref());
         let quality = quality.map(|word| if traits.is_some() { current_quality(word) } else { word });
         let quality =
-            arguments::taken("quality", quality, traits.map(|t| t.qualities.as_slice()), &model, &mut warnings);
+            arguments::taken(&QUALITY, quality, traits.map(|t| t.qualities.as_slice()), &model, &mut warnings);
         let background =
-            arguments::taken("background", background, traits.map(|t| t.backgrounds.as_slice()), &model, &mut warnings);
-        let moderation = arguments::taken("moderation", moderation, None, &model, &mut warnings);
-        let output_format = arguments::unless_refused("output_format", output_format, None, &model, &mut warnings);
+            arguments::taken(&BACKGROUND, background, traits.map(|t| t.backgrounds.as_slice()), &model, &mut warnings);
+        let moderation = arguments::taken(&MODERATION, moderation, None, &model, &mut warnings);
+        let output_format = arguments::unless_refused(&OUTPUT_FORMAT, output_format, None, &model, &mut warnings);
         let output_compression =
-            arguments::unless_refused("output_compression", output_compression, None, &model, &mut warnings);
+            arguments::unless_refused(&OUTPUT_COMPRESSION, output_compression, None, &model, &mut warnings);
         let Size { sent, scale_to, told } = size(self.size.as_deref(), traits)?;
         let stem = self.name.as_deref().and_then(|name| {
             let stem = Stem::parse(name);
@@ -129,24 +121,23 @@ impl Args {
 
     /// The prompt as sent: `style`, which no current model takes, becomes a sentence of it.
     fn prompt(&self) -> Result<String, ToolError> {
-        let prompt = arguments::text("prompt", self.prompt.clone(), MAX_PROMPT)?;
+        let prompt = arguments::text(&PROMPT, self.prompt.clone())?;
         let Some(style) = &self.style else { return Ok(prompt) };
-        let style = arguments::text("style", style.clone(), MAX_STYLE)?;
+        let style = arguments::text(&STYLE, style.clone())?;
         let styled = format!("{prompt}\n\nStyle: {}.", style.trim().trim_end_matches('.'));
-        arguments::text("prompt", styled, MAX_PROMPT)
+        arguments::text(&PROMPT, styled)
     }
 
     fn output(&self) -> Result<(Option<Format>, Option<u8>), ToolError> {
         let format = match &self.output_format {
             None => None,
-            Some(word) => match arguments::word("output_format", word.clone(), &FORMATS)?.as_str() {
+            Some(word) => match arguments::word(&OUTPUT_FORMAT, word.clone())?.as_str() {
                 "jpeg" => Some(Format::Jpeg),
                 "webp" => Some(Format::Webp),
                 _ => Some(Format::Png),
             },
         };
-        let compression =
-            self.output_compression.map(|c| arguments::within("output_compression", c, 0, 100)).transpose()?;
+        let compression = self.output_compression.map(|c| arguments::within(&OUTPUT_COMPRESSION, c)).transpose()?;
         if compression.is_some() && !matches!(format, Some(Format::Jpeg | Format::Webp)) {
             return Err(ToolError::InvalidArgument(
                 "`output_compression` needs `output_format` jpeg or webp: png is not compressed by percent".into(),
