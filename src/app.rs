@@ -67,11 +67,16 @@ impl App {
         }
 
         let store = Store::build(config.store.clone());
-        let openai = match config.upstream {
-            Upstream::Configured => OpenAi::sharing(config.openai.clone(), store.pace.clone()),
-            Upstream::Sandbox => OpenAi::build(config.openai.clone()),
+        let (openai, catalogue) = match config.upstream {
+            Upstream::Configured => (
+                OpenAi::sharing(config.openai.clone(), store.pace.clone()),
+                Catalogue::sharing(config.catalogue.clone(), Today::Now, store.facts.clone())?,
+            ),
+            Upstream::Sandbox => {
+                (OpenAi::build(config.openai.clone()), Catalogue::build(config.catalogue.clone(), Today::Now)?)
+            }
         };
-        let catalogue = Arc::new(Catalogue::build(config.catalogue.clone(), Today::Now)?);
+        let catalogue = Arc::new(catalogue);
         let upkeep = Upkeep::build(openai.clone(), catalogue.clone(), tasks.clone(), stop.clone());
         let queue = Queue::build(config.queue);
         let artifacts = Artifacts::build(config.images.clone());

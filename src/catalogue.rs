@@ -11,18 +11,14 @@ use std::{
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
-use crate::{
-    handle::Account,
-    model::{ListedModel, ModelId},
-    money::Tier,
-    state,
-};
+use crate::{handle::Account, model::ModelId, money::Tier};
 
 mod day;
 mod entry;
 mod file;
 mod lessons;
 mod listing;
+mod memory;
 mod overview;
 mod price;
 mod quote;
@@ -46,6 +42,7 @@ use entry::spokesman;
 use file::{Contents, Known};
 use lessons::Lessons;
 use listing::Shelf;
+use memory::Memory;
 
 const EMBEDDED: &str = include_str!("../models.toml");
 
@@ -63,8 +60,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// How old the upstream's list may get before it is asked for again; `None`: it is not asked unasked.
     pub refresh: Option<Duration>,
-    /// Where the upstream's list and what its refusals taught are remembered; `None`: nowhere. Of this upstream alone.
-    pub state: Option<state::Folder>,
+    /// The name under which the upstream's list and what its refusals taught are remembered.
+    pub upstream: String,
 }
 
 /// What happens to a retired model's name.
@@ -136,6 +133,8 @@ pub struct Catalogue {
     all: OnceLock<Known>,
     listing: Shelf,
     lessons: Lessons,
+    /// `None`: what is learnt goes with this process.
+    memory: Option<Memory>,
     told: Mutex<Told>,
 }
 
@@ -164,7 +163,8 @@ impl Catalogue {
             }
         };
         let (all, told) = (OnceLock::new(), Mutex::default());
-        Ok(Self { config, today, own, all, listing: Shelf::default(), lessons: Lessons::default(), told })
+        let (listing, lessons) = (Shelf::default(), Lessons::default());
+        Ok(Self { config, today, own, all, listing, lessons, memory: None, told })
     }
 
     /// All entries in the catalogue's order.
@@ -195,7 +195,7 @@ impl Catalogue {
     /// What the upstream listed when it was last asked.
     #[must_use]
     pub fn listing(&self) -> Option<Arc<Listing>> {
-        self.listing.latest(self.config.state.as_ref())
+        self.listing.latest()
     }
 
     /// Whether the account's list is younger than `age`.
@@ -211,39 +211,20 @@ impl Catalogue {
         !self.listing().is_some_and(|listing| self.is_younger(&listing, limit))
     }
 
-    /// Takes over a list that another process has read since. Blocks on the disk.
-    pub fn catch_up(&self) {
-        self.listing.catch_up(self.config.state.as_ref());
-    }
-
-    /// Remembers what the upstream lists, here and for other processes. Blocks on the disk.
-    pub fn keep_list(&self, account: Account, models: Vec<ListedModel>) {
-        let listing = Listing::new(self.today.moment(), account, models);
-        self.listing.keep(listing, self.config.state.as_ref());
-    }
-
     /// What refusals taught and still holds, oldest first.
     #[must_use]
     pub fn lessons(&self) -> Vec<Lesson> {
-        self.lessons.holding(None, self.today.date(), self.config.state.as_ref())
+        self.lessons.holding(None, self.today.date())
     }
 
     fn lessons_of(&self, id: &ModelId) -> Vec<Lesson> {
-        self.lessons.holding(Some(id), self.today.date(), self.config.state.as_ref())
+        self.lessons.holding(Some(id), self.today.date())
     }
 
-    /// Remembers what a refusal taught. Whether it is new, and so worth [`Catalogue::save_lessons`].
-    pub fn learn(&self, model: &ModelId, taught: Taught) -> bool {
+    /// Remembers what a refusal taught. Returns it where it is new, and so worth [`Catalogue::keep_lessons`].
+    pub fn learn(&self, model: &ModelId, taught: Taught) -> Option<Lesson> {
         let lesson = Lesson { model: model.clone(), learnt_on: self.today.date(), taught };
-        self.lessons.learn(&lesson, self.config.state.as_ref())
-    }
-
-    /// Writes down what was learnt, for other processes. Blocks on the disk, whose failures are only logged.
-    pub fn save_lessons(&self) {
-        let Some(folder) = &self.config.state else { return };
-        if let Err(error) = self.lessons.save(self.today.date(), folder) {
-            tracing::debug!(%error, "what was learnt of models is not kept");
-        }
+        self.lessons.learn(&lesson).then_some(lesson)
     }
 
     /// The model's notices, unless they were given before on this day.

@@ -147,8 +147,7 @@ impl Config {
                 at,
                 file: layers.optional(&s::MODELS_FILE)?,
                 refresh: refresh(layers.optional(&s::MODELS_REFRESH)?, &openai.base_url),
-                state: (upstream == Upstream::Configured)
-                    .then(|| state.folder("models").folder(&upstream::name(&openai.base_url))),
+                upstream: upstream::name(&openai.base_url),
             },
             openai,
             queue: queue::Config { running: layers.value(&s::RUNNING)?, waiting: layers.value(&s::WAITING)? },

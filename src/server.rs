@@ -282,6 +282,7 @@ impl ServerHandler for Server {
         _: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
         let arguments = request.arguments.unwrap_or_default();
+        self.parts.catalogue.recall().await;
         Ok(prompts::get(&request.name, arguments, &self.parts.catalogue)?.into())
     }
 

@@ -1,21 +1,21 @@
-//! What the upstream's refusals taught of a model: in memory, and in a file shared with the other processes of this
-//! user. Forgotten after a while, so that a model that has changed is tried again.
+//! What the upstream's refusals taught of a model. Forgotten after a while, so that a model that has changed is tried
+//! again.
 
 use std::{
-    fmt, io,
-    sync::{Mutex, PoisonError},
+    fmt,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use chrono::{Days, NaiveDate};
+use chrono::{NaiveDate, NaiveTime, TimeDelta};
 use serde::{Deserialize, Serialize};
 
-use crate::{model::ModelId, state};
+use crate::{
+    model::ModelId,
+    store::facts::{Fact, FactKind},
+};
 
-const FILE: &str = "lessons.json";
-const LOCK: &str = "lessons.lock";
-const LONGEST: u64 = 4 * 1024 * 1024;
 /// A lesson holds for so long.
-const HOLDS: Days = Days::new(30);
+pub(super) const HOLDS: TimeDelta = TimeDelta::days(30);
 /// The oldest go beyond this: names of models come from outside.
 const MOST: usize = 1_000;
 
@@ -50,41 +50,32 @@ pub enum Api {
     Chat,
 }
 
-/// All lessons; `None`: the file was not looked at yet.
+/// All lessons.
 #[derive(Debug, Default)]
-pub(super) struct Lessons(Mutex<Option<Vec<Lesson>>>);
+pub(super) struct Lessons(Mutex<Vec<Lesson>>);
 
 impl Lessons {
-    /// Those that still hold, of one model or of all, oldest first; the file is read the first time.
-    pub fn holding(&self, of: Option<&ModelId>, today: NaiveDate, folder: Option<&state::Folder>) -> Vec<Lesson> {
+    /// Those that still hold, of one model or of all, oldest first.
+    pub fn holding(&self, of: Option<&ModelId>, today: NaiveDate) -> Vec<Lesson> {
         let is_meant = |lesson: &&Lesson| of.is_none_or(|model| lesson.model == *model) && lesson.holds(today);
-        self.with(folder, |all| all.iter().filter(is_meant).cloned().collect())
+        self.all().iter().filter(is_meant).cloned().collect()
     }
 
-    /// Whether this is new.
-    pub fn learn(&self, lesson: &Lesson, folder: Option<&state::Folder>) -> bool {
-        self.with(folder, |all| {
-            let known = all.iter().any(|known| known.is(lesson) && known.holds(lesson.learnt_on));
-            add(all, std::slice::from_ref(lesson), lesson.learnt_on);
-            !known
-        })
+    /// Adds one. `false`: it was known.
+    pub fn learn(&self, lesson: &Lesson) -> bool {
+        let mut all = self.all();
+        let is_known = all.iter().any(|known| known.is(lesson) && known.holds(lesson.learnt_on));
+        add(&mut all, [lesson.clone()], lesson.learnt_on);
+        !is_known
     }
 
-    /// Adds what was learnt here to the file. Blocks on the disk.
-    ///
-    /// # Errors
-    /// What the operating system says.
-    pub fn save(&self, today: NaiveDate, folder: &state::Folder) -> io::Result<()> {
-        let _held = folder.lock(LOCK)?;
-        let mut all = read(folder);
-        let ours = self.with(Some(folder), |ours| ours.clone());
-        add(&mut all, &ours, today);
-        folder.write(FILE, &serde_json::to_vec_pretty(&all)?)
+    /// Adds what other processes learnt.
+    pub fn take_over(&self, theirs: impl IntoIterator<Item = Lesson>, today: NaiveDate) {
+        add(&mut self.all(), theirs, today);
     }
 
-    fn with<T>(&self, folder: Option<&state::Folder>, work: impl FnOnce(&mut Vec<Lesson>) -> T) -> T {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        work(all.get_or_insert_with(|| folder.map(read).unwrap_or_default()))
+    fn all(&self) -> MutexGuard<'_, Vec<Lesson>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,7 +94,25 @@ impl fmt::Display for Lesson {
 }
 
 impl Lesson {
-    /// Whether it says the same.
+    /// As the store keeps it.
+    pub(super) fn fact(&self, upstream: &str) -> Fact {
+        let Self { model, taught, .. } = self;
+        let taught = serde_json::to_string(taught).unwrap_or_default();
+        Fact {
+            kind: FactKind::Lesson,
+            upstream: upstream.to_owned(),
+            name: format!("{model} {taught}"),
+            value: serde_json::to_string(self).unwrap_or_default(),
+            learnt_at: self.learnt_on.and_time(NaiveTime::MIN).and_utc(),
+        }
+    }
+
+    /// Reads it back; one that is damaged, or of a form to come, teaches nothing.
+    pub(super) fn read(fact: &Fact) -> Option<Self> {
+        serde_json::from_str(&fact.value).ok()
+    }
+
+    /// Says the same.
     fn is(&self, other: &Self) -> bool {
         (&self.model, &self.taught) == (&other.model, &other.taught)
     }
@@ -114,20 +123,14 @@ impl Lesson {
 }
 
 /// The newest of each that still hold, oldest first.
-fn add(all: &mut Vec<Lesson>, new: &[Lesson], today: NaiveDate) {
+fn add(all: &mut Vec<Lesson>, new: impl IntoIterator<Item = Lesson>, today: NaiveDate) {
     for lesson in new {
-        match all.iter_mut().find(|old| old.is(lesson)) {
+        match all.iter_mut().find(|old| old.is(&lesson)) {
             Some(old) => old.learnt_on = old.learnt_on.max(lesson.learnt_on),
-            None => all.push(lesson.clone()),
+            None => all.push(lesson),
         }
     }
     all.retain(|lesson| lesson.holds(today));
     all.sort_by_key(|lesson| lesson.learnt_on);
     all.drain(..all.len().saturating_sub(MOST));
-}
-
-/// A file that is damaged, or of a form to come, teaches nothing.
-fn read(folder: &state::Folder) -> Vec<Lesson> {
-    let json = folder.read(FILE, LONGEST).ok().flatten().unwrap_or_default();
-    serde_json::from_slice(&json).unwrap_or_default()
 }

@@ -1,7 +1,6 @@
-//! The upstream's list of models as it was last read, by this process or another: in memory, and in a file beside it.
-//! Does not know how it is asked for.
+//! The upstream's list of models as it was last read, by this process or another. Does not know how it is asked for.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
@@ -9,12 +8,11 @@ use serde::{Deserialize, Serialize};
 use crate::{
     handle::Account,
     model::{ListedModel, ModelId},
-    state,
+    store::facts::{Fact, FactKind},
 };
 
-const FILE: &str = "listed.json";
-/// Far more than any list takes.
-const LONGEST: u64 = 4 * 1024 * 1024;
+/// The name of the only fact of its kind.
+const NAME: &str = "models";
 
 /// What the upstream lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,6 +32,22 @@ impl Listing {
         Self { read_at, account, models }
     }
 
+    /// As the store keeps it.
+    pub(super) fn fact(&self, upstream: &str) -> Fact {
+        Fact {
+            kind: FactKind::Listing,
+            upstream: upstream.to_owned(),
+            name: NAME.to_owned(),
+            value: serde_json::to_string(self).unwrap_or_default(),
+            learnt_at: self.read_at,
+        }
+    }
+
+    /// Reads it back; one that is damaged, or of a form to come, is as good as none: it will be asked for anew.
+    pub(super) fn read(fact: &Fact) -> Option<Self> {
+        serde_json::from_str(&fact.value).ok()
+    }
+
     #[must_use]
     pub fn find(&self, id: &ModelId) -> Option<&ListedModel> {
         let place = self.models.binary_search_by(|model| model.id.cmp(id)).ok()?;
@@ -46,59 +60,29 @@ impl Listing {
     }
 }
 
-/// Where it is kept.
+/// The newest list that was read.
 #[derive(Debug, Default)]
-pub(super) struct Shelf(Mutex<Memory>);
-
-#[derive(Debug, Default)]
-enum Memory {
-    /// The file was not looked at yet: the start of a server does not need it.
-    #[default]
-    Unread,
-    Read(Option<Arc<Listing>>),
-}
+pub(super) struct Shelf(Mutex<Option<Arc<Listing>>>);
 
 impl Shelf {
-    /// What is in memory; the file is read the first time.
-    pub fn latest(&self, folder: Option<&state::Folder>) -> Option<Arc<Listing>> {
-        let mut memory = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Memory::Read(listing) = &*memory {
-            return listing.clone();
-        }
-        let listing = folder.and_then(read).map(Arc::new);
-        *memory = Memory::Read(listing.clone());
-        listing
+    pub fn latest(&self) -> Option<Arc<Listing>> {
+        self.listing().clone()
     }
 
-    /// Takes over what another process has read since. Blocks on the disk.
-    pub fn catch_up(&self, folder: Option<&state::Folder>) {
-        let Some(theirs) = folder.and_then(read) else { return };
-        if self.latest(folder).is_none_or(|ours| ours.read_at < theirs.read_at) {
-            self.remember(theirs);
+    /// Puts a list in place of the last.
+    pub fn put(&self, listing: Listing) {
+        *self.listing() = Some(Arc::new(listing));
+    }
+
+    /// The same, unless the last was read later.
+    pub fn take_over(&self, theirs: Listing) {
+        let mut listing = self.listing();
+        if listing.as_ref().is_none_or(|ours| ours.read_at < theirs.read_at) {
+            *listing = Some(Arc::new(theirs));
         }
     }
 
-    /// Puts a newer list in place of the last. Blocks on the disk, whose failures are only logged: the list in memory
-    /// is as good until this process ends.
-    pub fn keep(&self, listing: Listing, folder: Option<&state::Folder>) {
-        if let Some(folder) = folder {
-            let written = serde_json::to_vec(&listing).map_err(Into::into).and_then(|json| folder.write(FILE, &json));
-            if let Err(error) = written {
-                tracing::debug!(%error, "the upstream's list of models is not kept");
-            }
-        }
-        self.remember(listing);
+    fn listing(&self) -> MutexGuard<'_, Option<Arc<Listing>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn remember(&self, listing: Listing) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Memory::Read(Some(Arc::new(listing)));
-    }
-}
-
-/// A file that is damaged, or of a form to come, is as good as none: it will be read anew.
-fn read(folder: &state::Folder) -> Option<Listing> {
-    let json = folder.read(FILE, LONGEST).ok()??;
-    serde_json::from_slice(&json)
-        .inspect_err(|error| tracing::debug!(%error, "the kept list of models is damaged"))
-        .ok()
 }

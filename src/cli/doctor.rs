@@ -51,6 +51,7 @@ async fn examine(app: &App) -> Vec<Finding> {
     let config = &app.config;
     let mut findings = vec![key_finding(&config.openai.key, config.upstream)];
     let mut listed = None;
+    app.catalogue.recall().await;
     if !matches!(config.openai.key, Key::Missing) {
         let answer = app.list_models.upkeep.read(models::PATIENCE).await;
         findings.push(upstream_finding(&answer, upstream(config)));
@@ -205,12 +206,12 @@ mod tests {
         anstream::adapter::strip_str(&shown.to_string()).to_string()
     }
 
-    #[test]
-    fn a_default_model_is_checked_against_catalogue_and_upstream() {
-        let finding = |listed: Option<&[ListedModel]>| {
+    #[tokio::test]
+    async fn a_default_model_is_checked_against_catalogue_and_upstream() {
+        let finding = async |listed: Option<&[ListedModel]>| {
             let catalogue = on("2026-11-22");
             if let Some(listed) = listed {
-                catalogue.keep_list(Account("a".to_owned()), listed.to_vec());
+                catalogue.keep_list(Account("a".to_owned()), listed.to_vec()).await;
             }
             plain(&model_finding(&catalogue, Kind::Text, listed))
         };
@@ -220,6 +221,7 @@ mod tests {
         };
         let (late, soon, past) = (retiring("2027-09-01"), retiring("2026-12-01"), retiring("2026-11-01"));
         let findings = [None, Some(&late[..]), Some(&soon), Some(&past), Some(&[])].map(finding);
+        let findings = futures_util::future::join_all(findings).await;
         insta::assert_snapshot!(findings.join("\n"));
     }
 

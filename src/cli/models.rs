@@ -171,14 +171,14 @@ mod tests {
         Catalogue::build(catalogue::Config::default(), Today::At("2026-11-22".parse().unwrap())).unwrap()
     }
 
-    #[test]
-    fn the_table_has_catalogue_and_upstream_and_what_was_learnt() {
+    #[tokio::test]
+    async fn the_table_has_catalogue_and_upstream_and_what_was_learnt() {
         let catalogue = catalogue();
         let id = |id: &str| ModelId::parse(id).unwrap();
         let listed = [("gpt-6.2-sol", Some("2027-09-01")), ("gpt-4o-2024-08-06", None), ("whisper-9", None)];
         let listed =
             listed.map(|(name, day)| ListedModel { id: id(name), retires_on: day.map(|d| d.parse().unwrap()) });
-        catalogue.keep_list(Account("a".to_owned()), listed.into());
+        catalogue.keep_list(Account("a".to_owned()), listed.into()).await;
         let refuses = Taught::Refuses { refuses: "reasoning_effort".to_owned(), with: Some("max".to_owned()) };
         catalogue.learn(&id("gpt-6.1-sol"), refuses);
         catalogue.learn(&id("whisper-9"), Taught::OnlyBy { only_by: catalogue::Api::Responses });

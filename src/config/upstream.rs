@@ -68,12 +68,10 @@ pub(super) fn retired_models(at: At) -> Retired {
     }
 }
 
-/// A folder's name for what is remembered of an upstream: `api.openai.com-443-v1`.
+/// A name for what is remembered of an upstream, without what may be secret in its address: `api.openai.com:443/v1`.
 pub(super) fn name(base_url: &Url) -> String {
     let (host, port) = (base_url.host_str().unwrap_or_default(), base_url.port_or_known_default().unwrap_or_default());
-    let place = format!("{host}-{port}{}", base_url.path().trim_end_matches('/'));
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    place.chars().map(|c| if is_plain(c) { c } else { '-' }).take(120).collect()
+    format!("{host}:{port}{}", base_url.path().trim_end_matches('/'))
 }
 
 pub(super) fn prices(upstream: Upstream) -> Prices {

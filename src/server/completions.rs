@@ -31,6 +31,7 @@ pub(super) async fn complete(
             None => Vec::new(),
             Some(prompt) => {
                 let values = prompt.argument(&argument.name)?.values;
+                parts.catalogue.recall().await;
                 let model = context.as_ref().and_then(|context| context.get_argument("model"));
                 proposals(values, &argument.value, &parts.catalogue, model.map(String::as_str))
             }

@@ -35,6 +35,7 @@ impl Tool for EditImage {
         let arguments = arguments::as_given(&args);
         let (wanted, sources) = args.split()?;
         let thread = self.studio.thread(wanted.conversation.as_deref(), call).await?;
+        self.studio.catalogue.recall().await;
         let request = wanted.parse(&self.studio.catalogue)?.recorded(Self::NAME, arguments).within(thread);
         let tickets = self.studio.enter(&request, call)?;
         let start = self.studio.wait(call, self.open(&sources, &self.studio.terms(call))).await??;

@@ -71,10 +71,10 @@ impl Upkeep {
         };
         let fields = fields.iter().map(|field| Taught::Refuses { refuses: field.clone(), with: None });
         let taught = refused.chain(fields).chain(only_by.map(|only_by| Taught::OnlyBy { only_by }));
-        // Each is learnt, also after the first that is new.
-        if taught.filter(|taught| self.catalogue.learn(&model.id, taught.clone())).count() > 0 {
+        let new: Vec<_> = taught.filter_map(|taught| self.catalogue.learn(&model.id, taught)).collect();
+        if !new.is_empty() {
             let catalogue = self.catalogue.clone();
-            self.tasks.spawn_blocking(move || catalogue.save_lessons());
+            self.tasks.spawn(async move { catalogue.keep_lessons(new).await });
         }
     }
 
@@ -86,6 +86,7 @@ impl Upkeep {
     /// When it is not and the upstream cannot be asked within `patience`, or could not just now: why.
     pub async fn refresh(&self, patience: Duration) -> Result<(), String> {
         let mut failed = self.flight.lock().await;
+        self.catalogue.recall().await;
         let account = self.openai.account().await.map_err(|failure| failure.to_string())?;
         if self.catalogue.has_list_of(&account, FRESH) {
             return Ok(());
@@ -108,9 +109,7 @@ impl Upkeep {
         let terms = Terms { deadline: Instant::now() + patience, news: News::unheard(), hold: ResponseHold::default() };
         let reply = self.openai.models(&terms).await?;
         let account = self.openai.account().await?;
-        let (catalogue, models) = (self.catalogue.clone(), reply.value.clone());
-        // A failure to write is logged there; there is no other.
-        let _ = self.tasks.spawn_blocking(move || catalogue.keep_list(account, models)).await;
+        self.catalogue.keep_list(account, reply.value.clone()).await;
         Ok(reply)
     }
 
@@ -125,8 +124,8 @@ impl Upkeep {
         }
         let this = self.clone();
         self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(async move {
-            let catalogue = this.catalogue.clone();
-            let _ = this.tasks.spawn_blocking(move || catalogue.catch_up()).await;
+            // Another process may have read it meanwhile.
+            this.catalogue.recall_now().await;
             if !this.catalogue.list_is_due() {
                 return;
             }

@@ -282,17 +282,16 @@ fn the_sandbox_gets_nothing_that_is_meant_for_the_upstream() {
     assert!(matches!(config.openai.key, Key::NotNeeded));
     assert!(config.openai.headers.is_empty() && config.openai.query.is_empty() && config.openai.organization.is_none());
     assert_eq!((config.catalogue.retired, config.catalogue.at), (Retired::Replace, At::OpenAi));
-    assert_eq!(config.catalogue.state, None, "what the sandbox teaches is not remembered");
 }
 
 #[test]
-fn what_is_remembered_of_models_has_a_folder_for_each_upstream() {
-    let folder = |base_url: &str| {
+fn what_is_remembered_of_models_has_a_name_for_each_upstream() {
+    let named = |base_url: &str| {
         let config = load("", &[("OPENAI_BASE_URL", base_url), ("MCP_OPENAI_STATE_DIR", "/state")]).unwrap();
-        (config.catalogue.state.unwrap().path().to_str().unwrap().to_owned(), config.catalogue.at)
+        (config.catalogue.upstream, config.catalogue.at)
     };
-    assert_eq!(folder("https://eu.api.openai.com/v1/"), ("/state/models/eu.api.openai.com-443-v1".into(), At::OpenAi));
-    assert_eq!(folder("http://[::1]:11434/v1"), ("/state/models/---1--11434-v1".into(), At::Elsewhere));
+    assert_eq!(named("https://eu.api.openai.com/v1/"), ("eu.api.openai.com:443/v1".into(), At::OpenAi));
+    assert_eq!(named("http://[::1]:11434/v1/"), ("[::1]:11434/v1".into(), At::Elsewhere));
 }
 
 #[test]

@@ -7,7 +7,10 @@ use mcp_openai::{
     catalogue::{Api, At, Catalogue, Config, Kind, Resolved, Retired, Taught, Today},
     handle::Account,
     model::{ListedModel, ModelId},
-    state::Folder,
+    store::{
+        self, LEASE, Store, StorePlace,
+        facts::{Fact, FactKind},
+    },
 };
 
 fn day(text: &str) -> NaiveDate {
@@ -22,9 +25,16 @@ fn on(today: &str, config: Config) -> Catalogue {
     Catalogue::build(config, Today::At(day(today))).unwrap()
 }
 
-/// That remembers in `dir`.
+/// In a process of its own that remembers in `dir`.
 fn in_folder(today: &str, dir: &Path) -> Catalogue {
-    on(today, Config { state: Some(Folder::new(dir.to_owned())), ..Config::default() })
+    of_upstream("one", today, dir)
+}
+
+fn of_upstream(upstream: &str, today: &str, dir: &Path) -> Catalogue {
+    let store = Store::build(store::Config { place: StorePlace::Folder(dir.to_owned()), lease: LEASE });
+    let refresh = Some(Duration::from_hours(24));
+    let config = Config { upstream: upstream.to_owned(), refresh, ..Config::default() };
+    Catalogue::sharing(config, Today::At(day(today)), store.facts).unwrap()
 }
 
 fn account() -> Account {
@@ -92,23 +102,25 @@ fn elsewhere_a_model_may_be_called_like_a_role_unless_the_users_file_says_what_i
     assert_eq!(resolve(&catalogue, "default").id, id("default"));
 }
 
-#[test]
-fn the_upstreams_dates_go_before_the_catalogues_and_not_before_the_users() {
+#[tokio::test]
+async fn the_upstreams_dates_go_before_the_catalogues_and_not_before_the_users() {
     let file = tempfile::NamedTempFile::new().unwrap();
     let family = "[[family]]\nkind = \"text\"\nmodels = [{ id = \"gpt-5-mini\", retires_on = 2026-12-20 }]";
     std::fs::write(file.path(), family).unwrap();
     let catalogue = on("2026-11-22", Config { file: Some(file.path().to_owned()), ..Config::default() });
-    catalogue.keep_list(
-        account(),
-        listed(&[
-            ("gpt-6.2-astra", Some("2026-12-01")),
-            ("gpt-5", Some("2027-06-01")),
-            ("gpt-5-mini", Some("2027-06-01")),
-            ("gpt-5-nano", None),
-            ("gpt-6.2-sol", Some("2026-11-22")),
-            ("gpt-7-preview", Some("2026-11-01")),
-        ]),
-    );
+    catalogue
+        .keep_list(
+            account(),
+            listed(&[
+                ("gpt-6.2-astra", Some("2026-12-01")),
+                ("gpt-5", Some("2027-06-01")),
+                ("gpt-5-mini", Some("2027-06-01")),
+                ("gpt-5-nano", None),
+                ("gpt-6.2-sol", Some("2026-11-22")),
+                ("gpt-7-preview", Some("2026-11-01")),
+            ]),
+        )
+        .await;
     let said = |name: &str| resolve(&catalogue, name).notice;
     assert_eq!(said("strong").as_deref(), Some("gpt-6.2-astra retires on 2026-12-01."));
     assert_eq!(said("gpt-5"), None);
@@ -124,10 +136,10 @@ fn the_upstreams_dates_go_before_the_catalogues_and_not_before_the_users() {
     assert_eq!(resolve(&catalogue, "gpt-7-preview").id, id("gpt-6.2-astra"));
 }
 
-#[test]
-fn elsewhere_the_catalogues_dates_mean_nothing_and_the_upstreams_do() {
+#[tokio::test]
+async fn elsewhere_the_catalogues_dates_mean_nothing_and_the_upstreams_do() {
     let catalogue = on("2026-11-22", Config { at: At::Elsewhere, retired: Retired::Send, ..Config::default() });
-    catalogue.keep_list(account(), listed(&[("qwen-9", Some("2026-12-01")), ("gpt-5", None)]));
+    catalogue.keep_list(account(), listed(&[("qwen-9", Some("2026-12-01")), ("gpt-5", None)])).await;
     assert_eq!(resolve(&catalogue, "qwen-9").notice.as_deref(), Some("qwen-9 retires on 2026-12-01."));
     assert_eq!(resolve(&catalogue, "gpt-5").notice, None);
     let choices: Vec<_> = catalogue.choices(Kind::Text).into_iter().map(String::from).collect();
@@ -145,48 +157,59 @@ fn a_retirement_is_said_once_a_day_a_model() {
     assert_eq!(resolve(&catalogue, "gpt-4").requested, Some(id("gpt-4")), "what answers is told each time");
 }
 
-#[test]
-fn the_list_outlives_the_process_and_grows_old() {
+#[tokio::test]
+async fn the_list_outlives_the_process_and_grows_old() {
     let dir = tempfile::tempdir().unwrap();
-    let refreshed = |today: &str| {
-        let (state, refresh) = (Some(Folder::new(dir.path().to_owned())), Some(Duration::from_hours(24)));
-        on(today, Config { state, refresh, ..Config::default() })
+    let process = async |today: &str| {
+        let catalogue = in_folder(today, dir.path());
+        catalogue.recall().await;
+        catalogue
     };
-    let first = refreshed("2026-11-22");
+    let first = process("2026-11-22").await;
     assert!(first.list_is_due() && first.listing().is_none());
-    first.keep_list(account(), listed(&[("gpt-6.2-sol", Some("2027-09-01"))]));
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0, "nothing is made for a question");
+    first.keep_list(account(), listed(&[("gpt-6.2-sol", Some("2027-09-01"))])).await;
     assert!(!first.list_is_due());
 
-    let again = refreshed("2026-11-22");
+    let again = process("2026-11-22").await;
     assert_eq!(again.listing(), first.listing());
     assert!(again.has_list_of(&account(), Duration::from_mins(10)));
     assert!(!again.has_list_of(&Account("another".to_owned()), Duration::from_mins(10)), "accounts differ in models");
-    let later = refreshed("2026-11-23");
+    let later = process("2026-11-23").await;
     assert!(later.list_is_due() && !later.has_list_of(&account(), Duration::from_mins(10)));
-    assert!(refreshed("2026-11-21").list_is_due(), "a list from the future is as good as none");
+    assert!(process("2026-11-21").await.list_is_due(), "a list from the future is as good as none");
     assert_eq!(later.retires_on(&id("gpt-6.2-sol")), Some(day("2027-09-01")), "old dates are better than none");
 
     // Another process has read it meanwhile.
-    refreshed("2026-11-23").keep_list(account(), Vec::new());
-    later.catch_up();
+    process("2026-11-23").await.keep_list(account(), Vec::new()).await;
+    later.recall_now().await;
     assert!(!later.list_is_due() && later.retires_on(&id("gpt-6.2-sol")).is_none());
+
+    let elsewhere = of_upstream("another", "2026-11-23", dir.path());
+    elsewhere.recall().await;
+    assert!(elsewhere.listing().is_none());
 }
 
-#[test]
-fn what_a_refusal_taught_is_known_to_other_processes_and_forgotten_after_thirty_days() {
+async fn learn(catalogue: &Catalogue, model: &str, taught: Taught) -> bool {
+    let new = catalogue.learn(&id(model), taught);
+    let is_new = new.is_some();
+    catalogue.keep_lessons(new.into_iter().collect()).await;
+    is_new
+}
+
+#[tokio::test]
+async fn what_a_refusal_taught_is_known_to_later_processes_and_forgotten_after_thirty_days() {
     let dir = tempfile::tempdir().unwrap();
     let first = in_folder("2026-11-22", dir.path());
-    assert!(first.learn(&id("gpt-7"), refuses("temperature", None)));
-    assert!(!first.learn(&id("gpt-7"), refuses("temperature", None)), "it was known");
-    assert!(first.learn(&id("gpt-7"), refuses("reasoning_effort", Some("max"))));
-    first.save_lessons();
+    assert!(learn(&first, "gpt-7", refuses("temperature", None)).await);
+    assert!(!learn(&first, "gpt-7", refuses("temperature", None)).await, "it was known");
+    assert!(learn(&first, "gpt-7", refuses("reasoning_effort", Some("max"))).await);
     let second = in_folder("2026-11-23", dir.path());
-    assert!(second.learn(&id("gpt-7-pro"), Taught::OnlyBy { only_by: Api::Responses }));
-    second.save_lessons();
-    first.learn(&id("gpt-8"), refuses("verbosity", Some("low")));
-    first.save_lessons();
+    assert!(learn(&second, "gpt-7-pro", Taught::OnlyBy { only_by: Api::Responses }).await);
+    learn(&first, "gpt-8", refuses("verbosity", Some("low"))).await;
 
     let later = in_folder("2026-12-21", dir.path());
+    later.recall().await;
     let of = |name: &str| resolve(&later, name);
     assert!(of("gpt-7").refuses("temperature", None).is_some() && of("gpt-7").refuses("max_tokens", None).is_none());
     assert!(of("gpt-7").refuses("reasoning_effort", Some("max")).is_some(), "this word");
@@ -195,25 +218,46 @@ fn what_a_refusal_taught_is_known_to_other_processes_and_forgotten_after_thirty_
     assert_eq!(of("gpt-8").lessons.len(), 1);
 
     let forgotten = in_folder("2026-12-22", dir.path());
+    forgotten.recall().await;
     assert!(resolve(&forgotten, "gpt-7").lessons.is_empty() && resolve(&forgotten, "gpt-7-pro").only_by().is_some());
 }
 
-#[test]
-fn p04_what_is_remembered_may_be_damaged_or_unwritable_and_nothing_fails() {
+#[tokio::test(start_paused = true)]
+async fn what_another_process_learns_is_seen_after_a_minute() {
     let dir = tempfile::tempdir().unwrap();
-    for damage in ["{", "[]", "{\"version\": 9}", "\u{0}"] {
-        std::fs::write(dir.path().join("listed.json"), damage).unwrap();
-        std::fs::write(dir.path().join("lessons.json"), damage).unwrap();
+    let (first, second) = (in_folder("2026-11-22", dir.path()), in_folder("2026-11-22", dir.path()));
+    learn(&first, "gpt-7", refuses("temperature", None)).await;
+    second.recall().await;
+    learn(&first, "gpt-8", refuses("temperature", None)).await;
+    let known = |name: &str| resolve(&second, name).lessons.len();
+    second.recall().await;
+    assert_eq!((known("gpt-7"), known("gpt-8")), (1, 0), "it was looked just now");
+    tokio::time::advance(Duration::from_mins(1)).await;
+    second.recall().await;
+    assert_eq!((known("gpt-7"), known("gpt-8")), (1, 1));
+}
+
+#[tokio::test]
+async fn p04_what_is_remembered_may_be_damaged_or_unwritable_and_nothing_fails() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::build(store::Config { place: StorePlace::Folder(dir.path().to_owned()), lease: LEASE });
+    for (damage, kind) in
+        [("{", FactKind::Lesson), ("{\"version\": 9}", FactKind::Listing), ("\u{0}", FactKind::Listing)]
+    {
+        let learnt_at = day("2026-11-22").and_time(chrono::NaiveTime::MIN).and_utc();
+        let fact = Fact { kind, upstream: "one".into(), name: "a".into(), value: damage.into(), learnt_at };
+        store.facts.learn(fact).await.unwrap();
         let catalogue = in_folder("2026-11-22", dir.path());
+        catalogue.recall().await;
         assert_eq!(resolve(&catalogue, "gpt-6.2-sol").lessons, []);
         assert!(catalogue.listing().is_none());
     }
     let file = dir.path().join("a file");
     std::fs::write(&file, "").unwrap();
     let catalogue = in_folder("2026-11-22", &file.join("no folder"));
-    catalogue.keep_list(account(), listed(&[("gpt-6.2-sol", Some("2027-09-01"))]));
-    catalogue.learn(&id("gpt-7"), refuses("temperature", None));
-    catalogue.save_lessons();
+    catalogue.recall().await;
+    catalogue.keep_list(account(), listed(&[("gpt-6.2-sol", Some("2027-09-01"))])).await;
+    learn(&catalogue, "gpt-7", refuses("temperature", None)).await;
     assert_eq!(catalogue.retires_on(&id("gpt-6.2-sol")), Some(day("2027-09-01")));
     assert_eq!(resolve(&catalogue, "gpt-7").lessons.len(), 1);
 }

@@ -98,6 +98,7 @@ impl AskOpenai {
     /// A call as it was before it was written down.
     async fn asked(&self, note: Resume) -> Result<Asked, ToolError> {
         let Resume { client, model, requested, warnings, afforded, schema, spoken } = note;
+        self.catalogue.recall().await;
         let resolved = self.catalogue.resolve(Kind::Text, Some(&model))?;
         let schema = match schema {
             Some(schema) => Some(Schema::compile(schema).await?),
