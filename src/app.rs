@@ -88,7 +88,7 @@ impl App {
             urls: config.image_urls,
         };
         let conversations = Conversations::build(config.conversations.clone());
-        let ledger = Ledger::build(config.ledger.clone());
+        let ledger = Ledger::build(config.ledger, store.money.clone());
         let ask_openai = Arc::new(AskOpenai {
             openai: openai.clone(),
             catalogue: catalogue.clone(),
@@ -157,7 +157,7 @@ impl App {
     }
 
     /// Ends everything: stops what serves, and waits as long as the drain, 1 s at least, for pictures that are paid for
-    /// and not yet kept, and for responses that are to be stopped.
+    /// and not yet kept, for responses that are to be stopped, and for the store to take what nobody waits for.
     pub async fn end(self) {
         const LEAST: Duration = Duration::from_secs(1);
         self.stop.cancel();
@@ -166,6 +166,7 @@ impl App {
         let ended = async {
             self.tasks.wait().await;
             self.openai.settled().await;
+            self.store.money.flush().await;
         };
         if tokio::time::timeout(self.config.drain.max(LEAST), ended).await.is_err() {
             tracing::warn!(tasks = self.tasks.len(), "left behind");

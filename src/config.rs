@@ -11,11 +11,8 @@ use std::{
 use url::Url;
 
 use crate::{
-    artifact, catalogue, conversation, inputs, job, ledger, openai, queue,
-    server::profile,
-    state,
-    store::{self, LEASE, StorePlace},
-    telemetry, tools, transport,
+    artifact, catalogue, conversation, inputs, job, ledger, openai, queue, server::profile, state, store, telemetry,
+    tools, transport,
 };
 
 mod docs;
@@ -160,13 +157,13 @@ impl Config {
                 home: directories::BaseDirs::new().map(|user| user.home_dir().to_owned()),
             },
             image_urls: layers.value(&s::IMAGES_ALLOW_URLS)?,
-            store: store::Config { place: StorePlace::Folder(state.path().to_owned()), lease: LEASE },
+            store: upstream::store(state.path(), upstream),
             jobs: job::Config { keep_for: layers.value(&s::JOBS_KEEP_FOR)? },
             conversations: conversation::Config {
                 folder: state.folder("conversations"),
                 keep_for: layers.value(&s::CONVERSATIONS_KEEP_FOR)?,
             },
-            ledger: upstream::ledger(layers, upstream, &state)?,
+            ledger: upstream::ledger(layers, upstream)?,
             images,
             clients: profile::Config {
                 answer_within: layers.optional(&s::ANSWER_WITHIN)?,

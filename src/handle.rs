@@ -47,8 +47,10 @@ pub fn is_one(text: &str) -> bool {
     text.len() == LETTERS && text.bytes().all(|b| DIGITS.contains(&b))
 }
 
-/// Identifies one thing that is kept: when it was begun, and a secret, so that it cannot be guessed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Identifies one thing that is kept: when it was begun, and a secret, so that it cannot be guessed. Written down, it is
+/// its 26 letters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Id {
     /// Microseconds since 1970 in the upper 51 bits, randomness below: they sort by time, so rows that are inserted
     /// together lie together. Never negative.
@@ -113,6 +115,20 @@ impl fmt::Display for Id {
             let digit = usize::try_from(bits >> (5 * place) & 31).unwrap_or_default();
             f.write_char(DIGITS.get(digit).copied().map_or('0', char::from))
         })
+    }
+}
+
+impl TryFrom<String> for Id {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("not an identifier")
+    }
+}
+
+impl From<Id> for String {
+    fn from(id: Id) -> Self {
+        id.to_string()
     }
 }
 

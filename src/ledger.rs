@@ -1,62 +1,36 @@
-//! What calls cost: a line for each in the book, and the budgets that all processes of this machine hold together. Never
-//! a prompt, never a key.
+//! What calls cost: a line of the ledger for each, and the budgets that all processes hold together. Never a prompt, never
+//! a key.
 //!
-//! [`Ledger::open`] sets money aside before a request is sent, [`Spend::settle`] puts what it came to in its place. The
-//! rules, also for what is not settled: `docs/money.md`.
+//! [`Ledger::open`] and [`Ledger::begin`] reserve money before a request is sent, [`Spend::settle`] puts what it came to
+//! in its place, with the turn and the end of the job that belong to it. The rules, also for what is never settled:
+//! `docs/money.md`.
 
-use std::{
-    io,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
-use chrono::{DateTime, NaiveDate, Utc};
-use serde::{Deserialize, Serialize};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use serde::Serialize;
 
 use crate::{
-    handle::Account,
-    money::{Usage, Usd},
-    state,
+    handle::{Account, IdMint},
+    money::Usd,
+    store::{
+        self, MoneyStore,
+        money::{DayStanding, Reservation, Reserved, TallyBy},
+    },
 };
 
-mod book;
-mod budget;
 mod refused;
 mod spend;
-mod tally;
+mod sums;
 
-pub use refused::{OverBudget, Refused, Unusable};
-pub use spend::{Bill, NotWritten, Spend};
-pub use tally::{By, Row, Sum, Tally};
+pub use refused::{OverBudget, Refused, Unheld};
+pub use spend::{Bill, Spend, SpendNote};
+pub use sums::{Sum, Tally};
 
-use book::Book;
-use budget::{Budget, Reserved};
-
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Config {
-    /// Made with the first call.
-    pub folder: state::Folder,
     pub per_call: Option<Usd>,
     pub per_day: Option<Usd>,
-}
-
-/// One request that was paid for, or may have been.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
-    /// When it was begun: the day that it counts on.
-    pub at: DateTime<Utc>,
-    pub tool: String,
-    pub model: String,
-    /// `None` where the upstream reports none.
-    pub usage: Option<Usage>,
-    /// `None` where it is not known.
-    pub cost_usd: Option<Usd>,
-    /// What was set aside for it, where a day's budget held it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reserved_usd: Option<Usd>,
-    pub request_id: Option<String>,
-    /// The MCP client's name for itself.
-    pub client: String,
-    pub account: Account,
 }
 
 /// Whose call it is that may cost something.
@@ -64,6 +38,7 @@ pub struct Entry {
 pub struct Request {
     pub tool: String,
     pub model: String,
+    /// The MCP client's name for itself.
     pub client: String,
     pub account: Account,
 }
@@ -77,11 +52,11 @@ pub struct Estimate {
     pub most: Usd,
 }
 
-/// How a day's budget stands.
+/// The budget of a day as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Standing {
     pub limit_usd: Usd,
-    /// What calls of today came to, and what those may have that were never settled.
+    /// Costs of the day, and the estimates of its requests whose cost is not known.
     pub spent_usd: Usd,
     /// Set aside for calls that run.
     pub reserved_usd: Usd,
@@ -89,88 +64,89 @@ pub struct Standing {
     pub resets_at: DateTime<Utc>,
 }
 
-/// The book of all calls. Cheap to clone; clones are the same book.
+/// The ledger of all calls. Cheap to clone; clones are the same ledger.
 #[derive(Debug, Clone)]
 pub struct Ledger(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
     config: Config,
-    book: Book,
-    /// Threads of one process take turns here, so that only processes wait for each other's lock.
-    budget: Mutex<Budget>,
-}
-
-impl Entry {
-    fn is_of(&self, account: &Account, day: NaiveDate) -> bool {
-        self.account == *account && self.at.date_naive() == day
-    }
-
-    /// What a budget counts.
-    fn counted(&self) -> Usd {
-        self.cost_usd.or(self.reserved_usd).unwrap_or_default()
-    }
+    store: Arc<dyn MoneyStore>,
+    mint: IdMint,
 }
 
 impl Ledger {
-    /// Without touching the disk.
+    /// Builds it without touching the store.
     #[must_use]
-    pub fn build(config: Config) -> Self {
-        let book = Book::of(config.folder.clone());
-        let budget = Mutex::new(Budget::of(config.folder.folder("budgets"), book.clone()));
-        Self(Arc::new(Inner { config, book, budget }))
+    pub fn build(config: Config, store: Arc<dyn MoneyStore>) -> Self {
+        Self(Arc::new(Inner { config, store, mint: IdMint::default() }))
     }
 
-    /// Whether a call must be estimated before it is made.
+    /// `true` where a call must be estimated before it is made.
     #[must_use]
     pub fn has_budgets(&self) -> bool {
         self.0.config.per_call.is_some() || self.0.config.per_day.is_some()
     }
 
-    /// Begins to pay for a request that no budget holds: nothing is set aside.
+    /// Reserves the estimate of a request that no budget of a day holds: noted without waiting for the store.
     #[must_use]
-    pub fn begin(&self, request: Request) -> Spend {
-        Spend::new(self.clone(), request, Utc::now(), Usd::ZERO, None)
+    pub fn begin(&self, request: Request, estimate: Usd) -> Spend {
+        let reservation = self.reservation(request, Estimate { least: Usd::ZERO, most: estimate }, None);
+        self.0.store.begin(reservation.clone());
+        Spend::new(self.clone(), reservation)
     }
 
-    /// Begins to pay for a request: as much is set aside as it may cost and the budgets have left.
+    /// Reserves as much as a request may cost and the budgets have left.
     ///
     /// # Errors
-    /// [`Refused`]; then nothing is set aside.
+    /// [`Refused`]; then nothing is reserved.
     pub async fn open(&self, request: Request, Estimate { least, most }: Estimate) -> Result<Spend, Refused> {
         let most = match self.0.config.per_call {
             Some(limit) if least > limit => return Err(OverBudget::Call { estimate: least, limit }.into()),
             Some(limit) => most.min(limit),
             None => most,
         };
-        let Some(limit) = self.0.config.per_day else {
-            return Ok(Spend::new(self.clone(), request, Utc::now(), most, None));
-        };
-        let ledger = self.clone();
-        let reserve = move || {
-            let wanted = Estimate { least, most };
-            let reserved = ledger.with_budget(|budget| budget.reserve(&request.account, wanted, limit))?;
-            // Made here, so that it is settled also when nobody waits for it any more.
-            Ok(reserved.map(|Reserved { at, amount, id }| Spend::new(ledger, request, at, amount, Some(id))))
-        };
-        Ok(off_thread(reserve).await.map_err(|source| self.unusable(source))??)
+        let Some(limit) = self.0.config.per_day else { return Ok(self.begin(request, most)) };
+        let reservation = self.reservation(request, Estimate { least, most }, Some(limit));
+        // Made before it is waited for, so that it is settled also when nobody waits for it any more.
+        let spend = Spend::new(self.clone(), reservation.clone());
+        match self.0.store.reserve(reservation).await {
+            Ok(Reserved::Granted(amount)) => Ok(spend.of(amount)),
+            Ok(Reserved::Refused(standing)) => {
+                let standing = Box::new(Standing::of(standing, limit, spend.forget()));
+                Err(OverBudget::Day { estimate: least, standing }.into())
+            }
+            Err(error) => {
+                spend.forget();
+                Err(Refused::Unheld(error.into()))
+            }
+        }
     }
 
-    /// How the day's budget stands for an account; `None` where none is set.
+    /// Takes over a request that a process sent which is gone: it is settled here, and once.
+    #[must_use]
+    pub fn take_over(&self, note: SpendNote) -> Spend {
+        self.0.store.take_over(note.reservation());
+        Spend::taken_over(self.clone(), note)
+    }
+
+    /// Standing of the day's budget for an account; `None` where none is set.
     ///
     /// # Errors
-    /// [`Unusable`].
-    pub async fn standing(&self, account: &Account) -> Result<Option<Standing>, Unusable> {
+    /// When the store cannot be used.
+    pub async fn standing(&self, account: &Account) -> Result<Option<Standing>, Unheld> {
         let Some(limit) = self.0.config.per_day else { return Ok(None) };
-        let (ledger, account) = (self.clone(), account.clone());
-        let stands = move || ledger.with_budget(|budget| budget.standing(&account, limit));
-        off_thread(stands).await.map(Some).map_err(|source| self.unusable(source))
+        let now = Utc::now();
+        let standing = self.0.store.standing(account, now.date_naive()).await?;
+        Ok(Some(Standing::of(standing, limit, now)))
     }
 
-    /// What was paid since the beginning of a day (UTC).
-    pub async fn tally(&self, since: NaiveDate, by: By) -> Tally {
-        let book = self.0.book.clone();
-        off_thread(move || Ok(Tally::of(&book, since, by))).await.unwrap_or_default()
+    /// Sums of what was paid since the beginning of a day (UTC).
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub async fn tally(&self, since: NaiveDate, by: TallyBy) -> Result<Tally, store::Error> {
+        Ok(Tally::of(self.0.store.tally(since, by).await?))
     }
 
     pub fn per_call(&self) -> Option<Usd> {
@@ -181,16 +157,16 @@ impl Ledger {
         self.0.config.per_day
     }
 
-    fn with_budget<T>(&self, act: impl FnOnce(&mut Budget) -> T) -> T {
-        act(&mut self.0.budget.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn unusable(&self, source: io::Error) -> Unusable {
-        Unusable { folder: self.0.config.folder.path().to_owned(), source }
+    fn reservation(&self, request: Request, Estimate { least, most }: Estimate, per_day: Option<Usd>) -> Reservation {
+        let Request { tool, model, client, account } = request;
+        Reservation { id: self.0.mint.mint(), at: Utc::now(), account, tool, model, client, least, most, per_day }
     }
 }
 
-/// On a thread that may block.
-async fn off_thread<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.unwrap_or_else(|ended| Err(io::Error::other(ended)))
+impl Standing {
+    fn of(DayStanding { spent, reserved }: DayStanding, limit: Usd, at: DateTime<Utc>) -> Self {
+        let tomorrow = at.date_naive().checked_add_days(Days::new(1)).unwrap_or(NaiveDate::MAX);
+        let resets_at = tomorrow.and_time(NaiveTime::MIN).and_utc();
+        Self { limit_usd: limit, spent_usd: spent, reserved_usd: reserved, resets_at }
+    }
 }

@@ -6,6 +6,7 @@ use std::{
     process::ExitCode,
 };
 
+use anyhow::anyhow;
 use chrono::{Days, NaiveDate, Utc};
 use clap::ValueEnum;
 use serde::Serialize;
@@ -13,7 +14,8 @@ use serde::Serialize;
 use super::table;
 use crate::{
     app::App,
-    ledger::{By, Sum, Tally},
+    ledger::{Sum, Tally},
+    store::money::{TallyBy, TallySum},
 };
 
 #[derive(Debug, clap::Args)]
@@ -38,7 +40,7 @@ enum Rows {
 
 #[derive(Debug, Serialize)]
 struct UsageOutput {
-    by: By,
+    by: TallyBy,
     /// The first day, as `YYYY-MM-DD`, UTC.
     since: NaiveDate,
     #[serde(flatten)]
@@ -46,10 +48,10 @@ struct UsageOutput {
 }
 
 /// # Errors
-/// When stdout cannot be written to.
+/// When the store cannot be read, or stdout not be written to.
 pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     let by = args.by.meaning();
-    let tally = app.ledger.tally(args.since, by).await;
+    let tally = app.ledger.tally(args.since, by).await.map_err(|error| anyhow!("{error}. {}", error.remedy()))?;
     let report = UsageOutput { by, since: args.since, tally };
     let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.table() };
     io::stdout().write_all(text.as_bytes())?;
@@ -57,11 +59,11 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
 }
 
 impl Rows {
-    fn meaning(self) -> By {
+    fn meaning(self) -> TallyBy {
         match self {
-            Self::Day => By::Day,
-            Self::Model => By::Model,
-            Self::Client => By::Client,
+            Self::Day => TallyBy::Day,
+            Self::Model => TallyBy::Model,
+            Self::Client => TallyBy::Client,
         }
     }
 }
@@ -79,73 +81,77 @@ fn since(text: &str) -> Result<NaiveDate, String> {
 
 impl UsageOutput {
     fn table(&self) -> String {
-        let Tally { rows, total, skipped_lines } = &self.tally;
-        if total.calls == 0 {
+        let Tally { rows, total } = &self.tally;
+        if total.0.calls == 0 {
             return format!("Nothing was paid since {} (UTC).\n", self.since);
         }
         let name = match self.by {
-            By::Day => "day",
-            By::Model => "model",
-            By::Client => "client",
+            TallyBy::Day => "day",
+            TallyBy::Model => "model",
+            TallyBy::Client => "client",
         };
-        let head = [name, "calls", "tokens in", "cached", "tokens out", "cost "].map(str::to_owned);
-        let sums = rows.iter().map(|row| cells(&row.name, &row.sum));
+        let head = [name, "calls", "tokens in", "cached", "tokens out", "cost ", "estimated"].map(str::to_owned);
+        let sums = rows.iter().map(|row| cells(&row.0.name, row));
         let mut cells: Vec<_> = [head].into_iter().chain(sums).chain([cells("all", total)]).collect();
         table::align_numbers(&mut cells, 1);
         let mut text = table::columns(&cells);
-        if total.calls_of_unknown_cost > 0 {
-            let _ = writeln!(text, "\n{}", Sum::NOT_ALL);
-        }
-        if *skipped_lines > 0 {
-            let _ = writeln!(text, "\nLines of the book that cannot be read, and are left out: {skipped_lines}.");
+        if let Some(explained) = self.tally.explained() {
+            let _ = writeln!(text, "\n{explained}");
         }
         text
     }
 }
 
-fn cells(name: &str, sum: &Sum) -> [String; 6] {
+fn cells(name: &str, sum: &Sum) -> [String; 7] {
+    let TallySum { calls, usage, .. } = &sum.0;
     let cost = sum.cost();
     [
         name.to_owned(),
-        sum.calls.to_string(),
-        sum.input_tokens.to_string(),
-        sum.cached_tokens.to_string(),
-        sum.output_tokens.to_string(),
+        calls.to_string(),
+        usage.input_tokens.to_string(),
+        usage.cached_tokens.to_string(),
+        usage.output_tokens.to_string(),
         if cost.ends_with('+') { cost } else { cost + " " },
+        sum.estimated(),
     ]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ledger::Row, money::Usd};
+    use crate::money::{Usage, Usd};
 
-    fn sum(calls: u64, cost: f64, unknown: u64) -> Sum {
-        Sum {
-            calls,
+    fn sum(name: &str, calls: u64, cost: f64, unknown: u64) -> TallySum {
+        let usd = |dollars| Usd::from_dollars(dollars).unwrap();
+        let usage = Usage {
             input_tokens: calls * 1_000,
             cached_tokens: calls * 10,
             output_tokens: calls * 200,
-            cost_usd: Usd::from_dollars(cost).unwrap(),
+            ..Usage::default()
+        };
+        let (name, estimated) = (name.to_owned(), usd(0.25).times(u32::try_from(unknown).unwrap()));
+        TallySum {
+            name,
+            calls,
+            usage,
+            cost: usd(cost),
             calls_of_unknown_cost: unknown,
+            estimated,
+            unsettled: unknown / 2,
         }
     }
 
     #[test]
     fn numbers_stand_in_columns_and_what_is_not_known_is_said() {
-        let rows = [("2026-11-21", sum(3, 0.5, 0)), ("2026-11-22", sum(120, 12.25, 2))];
-        let rows = rows.map(|(name, sum)| Row { name: name.to_owned(), sum }).to_vec();
-        let tally = Tally { rows, total: sum(123, 12.75, 2), skipped_lines: 1 };
-        let report = UsageOutput { by: By::Day, since: "2026-11-20".parse().unwrap(), tally };
+        let tally = Tally::of(vec![sum("2026-11-21", 3, 0.5, 0), sum("2026-11-22", 120, 12.25, 2)]);
+        let report = UsageOutput { by: TallyBy::Day, since: "2026-11-20".parse().unwrap(), tally };
         insta::assert_snapshot!(report.table(), @"
-        day         calls  tokens in  cached  tokens out      cost
-        2026-11-21      3       3000      30         600   $0.5000
-        2026-11-22    120     120000    1200       24000  $12.2500+
-        all           123     123000    1230       24600  $12.7500+
+        day         calls  tokens in  cached  tokens out      cost   estimated
+        2026-11-21      3       3000      30         600   $0.5000           -
+        2026-11-22    120     120000    1200       24000  $12.2500+    $0.5000
+        all           123     123000    1230       24600  $12.7500+    $0.5000
 
-        A + stands for what is not known: no price, no usage, or an answer that never came.
-
-        Lines of the book that cannot be read, and are left out: 1.
+        A + stands for what is not known: no price, no usage, or an answer that never came. Budgets count what was estimated for it. Unsettled, since their process died while they ran: 1.
         ");
     }
 

@@ -1,6 +1,6 @@
 //! What the settings together say about the upstream: whether its URL is safe, and where its key comes from.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use url::Url;
 
@@ -15,7 +15,7 @@ use crate::{
     ledger,
     money::Tier,
     openai::{self, is_loopback, is_openai},
-    state,
+    store::{self, LEASE, StorePlace},
 };
 
 pub(super) fn openai(layers: &Layers, upstream: Upstream) -> Result<openai::Config, Problem> {
@@ -86,15 +86,22 @@ pub(super) fn tier(layers: &Layers) -> Result<Tier, Problem> {
     Ok(layers.optional(&s::SERVICE_TIER)?.map_or(Tier::Default, |word| Tier::parse(&word)))
 }
 
-/// What the sandbox does costs nothing: it has a book of its own, and no budget.
-pub(super) fn ledger(layers: &Layers, upstream: Upstream, state: &state::Folder) -> Result<ledger::Config, Problem> {
+/// Budgets hold what costs something, which the sandbox does not.
+pub(super) fn ledger(layers: &Layers, upstream: Upstream) -> Result<ledger::Config, Problem> {
     let (per_call, per_day) = (layers.optional(&s::SPEND_PER_CALL)?, layers.optional(&s::SPEND_PER_DAY)?);
     Ok(match upstream {
-        Upstream::Configured => ledger::Config { folder: state.folder("ledger"), per_call, per_day },
-        Upstream::Sandbox => {
-            ledger::Config { folder: state.folder("sandbox").folder("ledger"), per_call: None, per_day: None }
-        }
+        Upstream::Configured => ledger::Config { per_call, per_day },
+        Upstream::Sandbox => ledger::Config::default(),
     })
+}
+
+/// What is done in the sandbox is kept apart: none of it was paid for, and no other upstream can go on from it.
+pub(super) fn store(state: &Path, upstream: Upstream) -> store::Config {
+    let dir = match upstream {
+        Upstream::Configured => state.to_owned(),
+        Upstream::Sandbox => state.join("sandbox"),
+    };
+    store::Config { place: StorePlace::Folder(dir), lease: LEASE }
 }
 
 fn base_url(layers: &Layers) -> Result<Url, Problem> {

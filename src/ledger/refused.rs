@@ -1,18 +1,18 @@
 //! Why a call is not made: it does not fit a budget, or nobody can tell whether it does.
 
-use std::{fmt, io, path::PathBuf};
+use std::fmt;
 
 use chrono::Utc;
 
 use super::Standing;
-use crate::money::Usd;
+use crate::{money::Usd, store};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
     #[error(transparent)]
     OverBudget(#[from] OverBudget),
     #[error(transparent)]
-    Unusable(#[from] Unusable),
+    Unheld(#[from] Unheld),
 }
 
 /// A call that does not fit; nothing was sent.
@@ -24,13 +24,10 @@ pub enum OverBudget {
     Day { estimate: Usd, standing: Box<Standing> },
 }
 
-/// A budget that cannot be held, since its file cannot be used.
+/// A budget that cannot be held, since the store cannot be used.
 #[derive(Debug, thiserror::Error)]
-#[error("the budget of the day cannot be held: the folder {} cannot be used: {source}", folder.display())]
-pub struct Unusable {
-    pub folder: PathBuf,
-    pub source: io::Error,
-}
+#[error("the budget of the day cannot be held: {0}")]
+pub struct Unheld(#[from] pub store::Error);
 
 impl OverBudget {
     /// What a call may cost at most to fit.

@@ -1,32 +1,45 @@
 //! Money for one request, from before it is sent to what it came to. However its call ends, it is settled.
 
-use std::{io, num::NonZeroU32, path::PathBuf};
+use std::{iter, mem, num::NonZeroU32};
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 
-use super::{Entry, Ledger, Request, budget::Settled};
-use crate::money::{Usage, Usd};
+use super::Ledger;
+use crate::{
+    money::{Usage, Usd},
+    store::{
+        self,
+        jobs::FinishedJob,
+        money::{Charge, Reservation, Settled, Settlement},
+        turns::NewTurn,
+    },
+};
 
-/// How often a file that somebody else holds is tried again: what is set aside and not settled stays set aside.
-const TRIES: u32 = 4;
-
-/// What may be spent on one request. Dropped unsettled, it counts in full once the request may have been sent, and for
-/// nothing before that.
+/// Money reserved for one request. Dropped unsettled, it is settled without anybody waiting: for what the request came
+/// to if that is known, for all of it if the request may have been sent, and for nothing before that.
 #[derive(Debug)]
 pub struct Spend {
     ledger: Ledger,
-    request: Request,
-    at: DateTime<Utc>,
-    amount: Usd,
-    /// Where the budget of the day knows of it.
-    reservation: Option<String>,
+    note: SpendNote,
     stage: Stage,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// All that another process needs to settle a request.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SpendNote {
+    reservation: Reservation,
+    /// Part of the reservation that was granted.
+    amount: Usd,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
 enum Stage {
     Unsent,
     Sent,
+    /// Sent by another process.
+    TakenOver,
+    Ended(Charge),
     Settled,
 }
 
@@ -38,7 +51,7 @@ pub enum Bill {
     /// Billed, or perhaps.
     Due {
         usage: Option<Usage>,
-        /// `None`: not known, so the budget counts what was set aside.
+        /// `None`: not known, so the estimate counts.
         cost: Option<Usd>,
         request_id: Option<String>,
     },
@@ -46,104 +59,121 @@ pub enum Bill {
     Unknown { request_id: Option<String> },
 }
 
-/// The book has no line of a request.
-#[derive(Debug, thiserror::Error)]
-#[error("The cost of this call could not be written down in {}: {source}. Make the folder writable, or set state.dir to another one.", folder.display())]
-pub struct NotWritten {
-    folder: PathBuf,
-    source: io::Error,
-}
-
 impl Spend {
-    pub(super) fn new(
-        ledger: Ledger,
-        request: Request,
-        at: DateTime<Utc>,
-        amount: Usd,
-        reservation: Option<String>,
-    ) -> Self {
-        Self { ledger, request, at, amount, reservation, stage: Stage::Unsent }
+    pub(super) fn new(ledger: Ledger, reservation: Reservation) -> Self {
+        let note = SpendNote { amount: reservation.most, reservation };
+        Self { ledger, note, stage: Stage::Unsent }
     }
 
-    /// What the request may cost.
+    pub(super) fn taken_over(ledger: Ledger, note: SpendNote) -> Self {
+        Self { ledger, note, stage: Stage::TakenOver }
+    }
+
+    /// The same, for what was granted of it.
+    pub(super) fn of(mut self, amount: Usd) -> Self {
+        self.note.amount = amount;
+        self
+    }
+
+    /// Gives up what was never reserved. Returns the moment of whose day it was asked.
+    pub(super) fn forget(mut self) -> DateTime<Utc> {
+        self.stage = Stage::Settled;
+        self.note.reservation.at
+    }
+
+    /// The most that the request may cost.
     #[must_use]
     pub fn amount(&self) -> Usd {
-        self.amount
+        self.note.amount
     }
 
-    /// The same in equal parts, one for each of `n` requests.
+    /// What another process needs to settle it.
     #[must_use]
-    pub fn split(mut self, n: NonZeroU32) -> Vec<Self> {
-        self.stage = Stage::Settled;
-        // Parts that are rounded up take the whole with them; the last ones find less.
-        let mut left = self.amount;
-        let part = self.amount / n;
-        let parts = (0..n.get()).map(|_| {
-            let amount = part.min(left);
-            left = left - amount;
-            let (ledger, request) = (self.ledger.clone(), self.request.clone());
-            Self::new(ledger, request, self.at, amount, self.reservation.clone())
-        });
-        parts.collect()
+    pub fn note(&self) -> SpendNote {
+        self.note.clone()
     }
 
-    /// From now on it may be paid for.
+    /// Divides it into equal parts, one for each of `n` requests.
+    ///
+    /// # Errors
+    /// When the store cannot be used, where a budget holds the money: then nothing stays reserved.
+    pub async fn split(mut self, n: NonZeroU32) -> Result<Vec<Self>, store::Error> {
+        if n == NonZeroU32::MIN {
+            return Ok(vec![self]);
+        }
+        self.stage = Stage::Settled;
+        let SpendNote { reservation, amount } = self.note.clone();
+        let others = iter::repeat_with(|| self.ledger.0.mint.mint());
+        let ids = iter::once(reservation.id).chain(others).zip(amount.shares(n));
+        // Made before the store divides, so that each is settled also when nobody waits for that any more.
+        let parts: Vec<_> = ids
+            .map(|(id, most)| Self::new(self.ledger.clone(), Reservation { id, most, ..reservation.clone() }))
+            .collect();
+        let ids: Vec<_> = parts.iter().map(|part| part.note.reservation.id).collect();
+        match self.ledger.0.store.split(reservation.id, &ids).await {
+            Err(error) if reservation.per_day.is_some() => Err(error),
+            Err(error) => {
+                tracing::debug!(%error, "the parts of a request are noted when they end");
+                Ok(parts)
+            }
+            Ok(()) => Ok(parts),
+        }
+    }
+
+    /// Notes that the request is being sent: from now on it may be billed.
     pub fn sent(&mut self) {
         self.stage = Stage::Sent;
     }
 
-    /// Settles the budget and writes the line.
+    /// Notes what the request came to.
+    pub fn ended(&mut self, bill: Bill) {
+        let unknown = |request_id| Charge::Due { usage: None, cost: None, request_id };
+        let charge = match (bill, &self.stage) {
+            (Bill::Due { usage, cost, request_id }, _) => Charge::Due { usage, cost, request_id },
+            (Bill::Unknown { request_id }, Stage::Sent | Stage::TakenOver) => unknown(request_id),
+            // The process that sent it may have been billed for more than this one can learn.
+            (Bill::Nothing, Stage::TakenOver) => unknown(None),
+            (Bill::Nothing | Bill::Unknown { .. }, _) => Charge::Nothing,
+        };
+        self.stage = Stage::Ended(charge);
+    }
+
+    /// Settles it: the line of the ledger, the turn and the end of the job are kept together or not at all.
     ///
     /// # Errors
-    /// [`NotWritten`]: the request is what it is all the same.
-    pub async fn settle(mut self, bill: Bill) -> Result<(), NotWritten> {
-        let folder = self.ledger.0.config.folder.path().to_owned();
-        super::off_thread(move || self.close(bill)).await.map_err(|source| NotWritten { folder, source })
-    }
-
-    fn close(&mut self, bill: Bill) -> io::Result<()> {
-        let was = std::mem::replace(&mut self.stage, Stage::Settled);
-        let (counted, line) = match bill {
-            Bill::Unknown { request_id } if was == Stage::Sent => {
-                (self.amount, Some(self.entry(None, None, request_id)))
-            }
-            Bill::Nothing | Bill::Unknown { .. } => (Usd::ZERO, None),
-            Bill::Due { usage, cost, request_id } => {
-                (cost.unwrap_or(self.amount), Some(self.entry(usage, cost, request_id)))
-            }
-        };
-        let settled = self.reservation.as_deref().map_or(Ok(()), |id| self.give_back(id, counted));
-        let written = line.map_or(Ok(()), |line| self.ledger.0.book.write(&line));
-        settled.and(written)
-    }
-
-    fn entry(&self, usage: Option<Usage>, cost: Option<Usd>, request_id: Option<String>) -> Entry {
-        let Request { tool, model, client, account } = self.request.clone();
-        let reserved_usd = self.reservation.as_ref().map(|_| self.amount);
-        Entry { at: self.at, tool, model, usage, cost_usd: cost, reserved_usd, request_id, client, account }
-    }
-
-    fn give_back(&self, id: &str, cost: Usd) -> io::Result<()> {
-        let settled = Settled { account: &self.request.account, id, at: self.at, amount: self.amount, cost };
-        let settle = || self.ledger.with_budget(|budget| budget.settle(&settled));
-        let mut tried = settle();
-        for _ in 1..TRIES {
-            match &tried {
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => tried = settle(),
-                _ => break,
-            }
+    /// When the store cannot be used. The request is what it is all the same.
+    pub async fn settle(mut self, turn: Option<NewTurn>, job: Option<FinishedJob>) -> Result<Settled, store::Error> {
+        let ledger = self.ledger.clone();
+        match self.settlement() {
+            Some(settlement) => ledger.0.store.settle(Settlement { turn, job, ..settlement }).await,
+            None => Ok(Settled::Whole),
         }
-        tried
+    }
+
+    /// The end of it as it is known now; `None` where it was settled before.
+    fn settlement(&mut self) -> Option<Settlement> {
+        let charge = match mem::replace(&mut self.stage, Stage::Settled) {
+            Stage::Unsent => Charge::Nothing,
+            Stage::Sent | Stage::TakenOver => Charge::Due { usage: None, cost: None, request_id: None },
+            Stage::Ended(charge) => charge,
+            Stage::Settled => return None,
+        };
+        let SpendNote { reservation, amount } = self.note.clone();
+        Some(Settlement { reservation, amount, charge, turn: None, job: None })
+    }
+}
+
+impl SpendNote {
+    /// The reservation of what was granted.
+    pub(super) fn reservation(&self) -> Reservation {
+        Reservation { most: self.amount, ..self.reservation.clone() }
     }
 }
 
 impl Drop for Spend {
     fn drop(&mut self) {
-        if self.stage == Stage::Settled {
-            return;
-        }
-        if let Err(error) = self.close(Bill::Unknown { request_id: None }) {
-            tracing::warn!(%error, "a call that was given up could not be settled");
+        if let Some(settlement) = self.settlement() {
+            self.ledger.0.store.settle_later(settlement);
         }
     }
 }

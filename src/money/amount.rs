@@ -4,7 +4,7 @@ use std::{
     fmt,
     iter::Sum,
     num::NonZeroU32,
-    ops::{Add, Div, Mul, Sub},
+    ops::{Add, Mul, Sub},
 };
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
@@ -41,6 +41,13 @@ impl Usd {
     #[must_use]
     pub fn times(self, n: u32) -> Self {
         Self(self.0.saturating_mul(n.into()))
+    }
+
+    /// Divides it into `n` equal shares; the first keeps what does not divide.
+    pub fn shares(self, n: NonZeroU32) -> impl Iterator<Item = Self> + use<> {
+        let n = u64::from(n.get());
+        let share = self.0 / n;
+        (0..n).map(move |at| Self(if at == 0 { share + self.0 % n } else { share }))
     }
 
     /// Reads dollars as written in JSON and TOML: finite, 0 to 1,000,000.
@@ -98,15 +105,6 @@ impl fmt::Display for Usd {
         let decimals = format!("{pico:012}");
         let shown = decimals.trim_end_matches('0').len().max(4);
         write!(f, "${dollars}.{}", decimals.get(..shown).unwrap_or(&decimals))
-    }
-}
-
-/// The nth part, rounded up.
-impl Div<NonZeroU32> for Usd {
-    type Output = Self;
-
-    fn div(self, n: NonZeroU32) -> Self {
-        Self(self.0.div_ceil(n.get().into()))
     }
 }
 

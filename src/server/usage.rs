@@ -3,9 +3,19 @@
 use std::fmt::Write as _;
 
 use chrono::{Datelike, Utc};
-use rmcp::model::{ReadResourceResult, ResourceContents, ResourceTemplate};
+use rmcp::{
+    ErrorData,
+    model::{ReadResourceResult, ResourceContents, ResourceTemplate},
+};
 
-use crate::ledger::{By, Ledger, Sum, Tally};
+use crate::{
+    ledger::{Ledger, Tally},
+    money::Usage,
+    store::{
+        self,
+        money::{TallyBy, TallySum},
+    },
+};
 
 pub(super) const URI: &str = "usage://summary";
 
@@ -17,33 +27,43 @@ pub(super) fn template() -> ResourceTemplate {
         .with_mime_type("text/markdown")
 }
 
-pub(super) async fn read(ledger: &Ledger) -> ReadResourceResult {
+pub(super) async fn read(ledger: &Ledger) -> Result<ReadResourceResult, ErrorData> {
+    let page = page(ledger).await.map_err(|error| {
+        tracing::warn!(%error, "the ledger cannot be read");
+        ErrorData::internal_error(format!("{error}. {}", error.remedy()), None)
+    })?;
+    Ok(ReadResourceResult::new(vec![ResourceContents::text(page, URI).with_mime_type("text/markdown")]))
+}
+
+async fn page(ledger: &Ledger) -> Result<String, store::Error> {
     let today = Utc::now().date_naive();
     let first = today.with_day(1).unwrap_or(today);
-    let (models, days) = tokio::join!(ledger.tally(today, By::Model), ledger.tally(first, By::Day));
-    let page = format!(
+    let (models, days) = tokio::join!(ledger.tally(today, TallyBy::Model), ledger.tally(first, TallyBy::Day));
+    let (models, days) = (models?, days?);
+    Ok(format!(
         "# What was paid\n\nDays are UTC.\n\n## Today, {today}\n\n{}\n## This month\n\n{}\n{}",
         table("model", &models),
         table("day", &days),
         budgets(ledger, &models)
-    );
-    ReadResourceResult::new(vec![ResourceContents::text(page, URI).with_mime_type("text/markdown")])
+    ))
 }
 
 fn table(name: &str, tally: &Tally) -> String {
-    let Tally { rows, total, .. } = tally;
+    let Tally { rows, total } = tally;
     if rows.is_empty() {
         return "Nothing.\n".to_owned();
     }
-    let mut table = format!("| {name} | calls | tokens in | tokens out | cost |\n|---|--:|--:|--:|--:|\n");
+    let mut table =
+        format!("| {name} | calls | tokens in | tokens out | cost | estimated |\n|---|--:|--:|--:|--:|--:|\n");
     let all = [("all", total)];
-    for (name, sum) in rows.iter().map(|row| (row.name.as_str(), &row.sum)).chain(all) {
-        let (calls, read, written, cost) = (sum.calls, sum.input_tokens, sum.output_tokens, sum.cost());
+    for (name, sum) in rows.iter().map(|row| (row.0.name.as_str(), row)).chain(all) {
+        let TallySum { calls, usage: Usage { input_tokens, output_tokens, .. }, .. } = &sum.0;
+        let (cost, estimated) = (sum.cost(), sum.estimated());
         // Writing to a text cannot fail.
-        let _ = writeln!(table, "| {name} | {calls} | {read} | {written} | {cost} |");
+        let _ = writeln!(table, "| {name} | {calls} | {input_tokens} | {output_tokens} | {cost} | {estimated} |");
     }
-    if total.calls_of_unknown_cost > 0 {
-        let _ = writeln!(table, "\n{}", Sum::NOT_ALL);
+    if let Some(explained) = tally.explained() {
+        let _ = writeln!(table, "\n{explained}");
     }
     table
 }
@@ -51,7 +71,7 @@ fn table(name: &str, tally: &Tally) -> String {
 fn budgets(ledger: &Ledger, today: &Tally) -> String {
     let per_call = ledger.per_call().map(|limit| format!("- A call may cost {limit} (spend.per_call).\n"));
     let per_day = ledger.per_day().map(|limit| {
-        let spent = today.total.cost_usd;
+        let spent = today.total.counted();
         format!("- A day may cost {limit} for each key (spend.per_day); today came to {spent} for all. It resets at 00:00 UTC.\n")
     });
     let budgets: String = per_call.into_iter().chain(per_day).collect();

@@ -4,6 +4,7 @@ use std::fmt::Debug;
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
 
 use super::{Error, jobs::FinishedJob, turns::NewTurn};
 use crate::{
@@ -12,7 +13,7 @@ use crate::{
 };
 
 /// Money to set aside for one request before it is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
     /// Also the id of its line in the ledger.
     pub id: Id,
@@ -79,7 +80,7 @@ pub struct Settlement {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
     Whole,
-    /// The turn before is gone: everything but the turn is kept.
+    /// The turn before is gone: the line is kept, but neither the turn nor the end of the job, which names it.
     WithoutTurn,
 }
 
@@ -108,7 +109,8 @@ pub enum LineState {
 }
 
 /// Rows of a tally.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum TallyBy {
     /// UTC.
     Day,
@@ -131,6 +133,22 @@ pub struct TallySum {
     pub unsettled: u64,
 }
 
+impl TallySum {
+    /// Both sums together, under no name.
+    #[must_use]
+    pub fn plus(&self, other: &Self) -> Self {
+        Self {
+            name: String::new(),
+            calls: self.calls + other.calls,
+            usage: self.usage + other.usage,
+            cost: self.cost + other.cost,
+            calls_of_unknown_cost: self.calls_of_unknown_cost + other.calls_of_unknown_cost,
+            estimated: self.estimated + other.estimated,
+            unsettled: self.unsettled + other.unsettled,
+        }
+    }
+}
+
 /// Reservations and the ledger. Whoever looks first books what dead processes had reserved as unsettled lines.
 #[async_trait]
 pub trait MoneyStore: Debug + Send + Sync {
@@ -146,11 +164,14 @@ pub trait MoneyStore: Debug + Send + Sync {
     fn take_over(&self, reservation: Reservation);
 
     /// Puts what a request came to in the place of what was reserved. A second settlement of the same id replaces the
-    /// first, so that a request is never counted twice.
+    /// first, so that a request is never counted twice; but a known cost stays where the second does not know it.
     async fn settle(&self, settlement: Settlement) -> Result<Settled, Error>;
 
     /// Settles without anybody waiting, for calls that are dropped.
     fn settle_later(&self, settlement: Settlement);
+
+    /// Resolves once everything is kept, or has failed to be, that nobody waited for.
+    async fn flush(&self);
 
     /// Divides a reservation into equal ones, one for each of these ids; the first keeps what does not divide.
     async fn split(&self, reservation: Id, into: &[Id]) -> Result<(), Error>;

@@ -64,7 +64,7 @@ impl Tool for AskOpenai {
         let spoken = self.spoken(&thread, &request.question).await;
         let (question, asked) = request.split(spoken, schema, call);
         if question.run == Run::Background
-            && let Some(part) = asked.resume()
+            && let Some(part) = asked.resume(&spend)
         {
             call.resumable.resume_by(part);
         }

@@ -9,6 +9,7 @@ use crate::{
     code::Code,
     conversation, inputs, ledger,
     model::ModelId,
+    money::Usd,
     openai::{Again, Billing, Error, Failure, Meta},
     queue::Busy,
     store, text,
@@ -41,6 +42,9 @@ pub enum ToolError {
     /// Something is wrong with one of several things that a call names: which, and what.
     #[error("{which}: {cause}")]
     At { which: String, cause: Box<ToolError> },
+    /// A failure that was billed.
+    #[error("{cause}. It was billed all the same ({cost})")]
+    Billed { cost: Usd, cause: Box<ToolError> },
     #[error("{0}")]
     OverBudget(String),
     /// A budget is set, and what the call costs is not known.
@@ -49,7 +53,7 @@ pub enum ToolError {
     )]
     Unpriced(ModelId),
     #[error(transparent)]
-    Ledger(#[from] ledger::Unusable),
+    Ledger(#[from] ledger::Unheld),
     #[error(transparent)]
     Store(#[from] store::Error),
     #[error(transparent)]
@@ -109,7 +113,7 @@ impl ToolError {
             Self::OverBudget(_) | Self::Unpriced(_) => Code::OverBudget,
             Self::Unfit(_) => Code::BadResponse,
             Self::UrlsRefused => Code::UrlNotAllowed,
-            Self::At { cause, .. } => cause.code(),
+            Self::At { cause, .. } | Self::Billed { cause, .. } => cause.code(),
             Self::Artifact(artifact::Error::Storage { .. })
             | Self::Ledger(_)
             | Self::Store(_)
@@ -140,7 +144,7 @@ impl ToolError {
         let remedy = match self {
             // The message names the jobs there are, or what would be right.
             Self::NoSuchJob(_) | Self::Unpriced(_) => "",
-            Self::Store(error) => error.remedy(),
+            Self::Store(error) | Self::Ledger(ledger::Unheld(error)) => error.remedy(),
             Self::Conversation(conversation::Error::NotFound(_)) => "Leave `conversation` out to begin a new one.",
             Self::Conversation(conversation::Error::Storage { .. }) => {
                 "Make it readable, or leave `conversation` out to begin a new one."
@@ -159,7 +163,11 @@ impl ToolError {
             return failed.report.clone();
         }
         let meta = self.meta();
-        let unfit = self.unfit();
+        let (unfit, cost) = match self {
+            Self::Unfit(unfit) => (Some(unfit), unfit.cost_usd),
+            Self::Billed { cost, .. } => (None, Some(*cost)),
+            _ => (None, None),
+        };
         Report {
             code: self.code(),
             message: self.text(),
@@ -168,7 +176,7 @@ impl ToolError {
             request_id: meta.and_then(|meta| meta.request_id.clone()),
             attempts: meta.map(|meta| meta.attempts),
             answer: unfit.map(|unfit| unfit.answer.clone()),
-            cost_usd: unfit.and_then(|unfit| unfit.cost_usd),
+            cost_usd: cost,
         }
     }
 
@@ -178,7 +186,7 @@ impl ToolError {
         match self {
             Self::Busy(_) | Self::TimedOut(_) => true,
             Self::Earlier(failed) => failed.report.retryable,
-            Self::At { cause, .. } => cause.is_retryable(),
+            Self::At { cause, .. } | Self::Billed { cause, .. } => cause.is_retryable(),
             Self::OpenAi(failure) => failure.error.traits().again == Again::Later,
             _ => false,
         }
@@ -192,7 +200,7 @@ impl ToolError {
                 Error::TimedOut { may_be_billed, .. } | Error::BadResponse { may_be_billed, .. } => may_be_billed,
                 _ => Billing::No,
             },
-            Self::At { cause, .. } => cause.billing(),
+            Self::At { cause, .. } | Self::Billed { cause, .. } => cause.billing(),
             Self::Unfit(_) => Billing::Possible,
             _ => Billing::No,
         }
@@ -203,21 +211,14 @@ impl ToolError {
         match self {
             Self::OpenAi(failure) => Some(&failure.meta),
             Self::Unfit(unfit) => Some(&unfit.meta),
-            Self::At { cause, .. } => cause.meta(),
-            _ => None,
-        }
-    }
-
-    fn unfit(&self) -> Option<&Unfit> {
-        match self {
-            Self::Unfit(unfit) => Some(unfit),
+            Self::At { cause, .. } | Self::Billed { cause, .. } => cause.meta(),
             _ => None,
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::At { cause, .. } => cause.retry_after(),
+            Self::At { cause, .. } | Self::Billed { cause, .. } => cause.retry_after(),
             Self::Busy(_) => Some(Duration::from_secs(1)),
             Self::OpenAi(failure) => match &failure.error {
                 Error::RateLimited { retry_after, .. } | Error::Overloaded { retry_after, .. } => *retry_after,

@@ -66,8 +66,8 @@ pub struct Request {
 /// A picture as it came.
 struct Painted {
     reply: Reply<Picture>,
-    /// A warning, where its cost could not be written down.
-    unwritten: Option<String>,
+    /// A warning, where its cost is not kept.
+    unkept: Option<String>,
 }
 
 impl Studio {
@@ -125,18 +125,20 @@ impl Studio {
             self.openai.paint(&request.picture, &terms).await
         });
         let painted = painted.await.and_then(|painted| Ok(painted?));
-        let unwritten = spending::settle(spend, &request.model, &painted).await;
-        Ok(Painted { reply: painted?, unwritten })
+        spend.ended(spending::bill(&request.model, &painted));
+        let unkept = spend.settle(None, None).await.map_err(|error| spending::unkept(&error)).err();
+        let reply = painted.map_err(|error| spending::billed(&request.model, error))?;
+        Ok(Painted { reply, unkept })
     }
 
     /// What is finished once begun: the picture is paid for, so it is kept, whatever the client does meanwhile.
     async fn look_after(&self, painted: Painted, request: &Request, call: &Call) -> Made {
-        let Painted { reply: Reply { value: picture, meta }, unwritten } = painted;
+        let Painted { reply: Reply { value: picture, meta }, unkept } = painted;
         let given = |argument: &str| request.given(argument);
         self.upkeep.learn(&request.model, &picture.left_out, &meta.refused, given, None);
         let left_out = arguments::left_out(&picture.left_out, request.model.id.as_str());
         let mut warnings: Vec<String> =
-            left_out.into_iter().chain(unwritten).chain(meta.warnings.iter().cloned()).collect();
+            left_out.into_iter().chain(unkept).chain(meta.warnings.iter().cloned()).collect();
         let original = match request.scale_to {
             None => picture.encoded,
             Some(size) => self.previews.scale(&picture.encoded, size).await.unwrap_or_else(|| {

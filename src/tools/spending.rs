@@ -1,14 +1,14 @@
-//! What a call costs: set aside before it is sent, settled when it has ended, and written down. How much it may come to
-//! is each tool's own to say.
+//! What a call costs: reserved before it is sent, and settled when it has ended. How much it may come to is each tool's own
+//! to say.
 
 use super::ToolError;
 use crate::{
     call::Call,
     catalogue::{Quote, Resolved},
     ledger::{self, Bill, Estimate, Ledger, Refused, Spend},
-    model::ModelId,
     money::Usd,
     openai::{Billing, Failure, Meta, OpenAi, Reply},
+    store,
 };
 
 /// What a request may come to.
@@ -29,50 +29,53 @@ pub struct Purse<'a> {
 }
 
 impl Purse<'_> {
-    /// Sets aside what a request may come to.
+    /// Reserves what a request may come to.
     ///
     /// # Errors
-    /// [`ToolError::OverBudget`]; [`ToolError::Unpriced`] where a budget is set and nobody knows the price; what reading
-    /// the key fails with.
+    /// [`ToolError::OverBudget`]; [`ToolError::Unpriced`] where a budget is set and nobody knows the price;
+    /// [`ToolError::Ledger`] where the budget cannot be held; what reading the key fails with.
     pub async fn open(&self, call: &Call, model: &Resolved, costing: &impl Costing) -> Result<Spend, ToolError> {
-        if !self.ledger.has_budgets() {
-            return self.unheld(&call.client, &model.id).await;
-        }
         let priced = model.quote().and_then(|quote| Some((quote, costing.estimate(quote)?)));
+        let request = ledger::Request {
+            tool: self.tool.to_owned(),
+            model: model.id.to_string(),
+            client: call.client.clone(),
+            account: self.openai.account().await?,
+        };
+        if !self.ledger.has_budgets() {
+            let estimate = priced.map(|(_, estimate)| estimate.most).unwrap_or_default();
+            return Ok(self.ledger.begin(request, estimate));
+        }
         let (quote, estimate) = priced.ok_or_else(|| ToolError::Unpriced(model.id.clone()))?;
-        let request = self.request(&call.client, &model.id).await?;
         self.ledger.open(request, estimate).await.map_err(|refused| match refused {
             Refused::OverBudget(over) => ToolError::OverBudget(format!("{over}; {}", costing.fits(quote, over.left()))),
-            Refused::Unusable(unusable) => unusable.into(),
-        })
-    }
-
-    /// Sets nothing aside: where no budget is set, and for what another process has set money aside for, which counts as
-    /// spent with it.
-    ///
-    /// # Errors
-    /// What reading the key fails with.
-    pub async fn unheld(&self, client: &str, model: &ModelId) -> Result<Spend, ToolError> {
-        Ok(self.ledger.begin(self.request(client, model).await?))
-    }
-
-    async fn request(&self, client: &str, model: &ModelId) -> Result<ledger::Request, ToolError> {
-        Ok(ledger::Request {
-            tool: self.tool.to_owned(),
-            model: model.to_string(),
-            client: client.to_owned(),
-            account: self.openai.account().await?,
+            Refused::Unheld(unheld) => unheld.into(),
         })
     }
 }
 
-/// Settles what a request came to: finished once begun. What remains to be said of it is a warning.
-pub async fn settle<T>(spend: Spend, model: &Resolved, came: &Result<Reply<T>, ToolError>) -> Option<String> {
-    let bill = match came {
+/// What a request came to, for [`Spend::ended`].
+pub fn bill<T>(model: &Resolved, came: &Result<Reply<T>, ToolError>) -> Bill {
+    match came {
         Ok(reply) => due(model, &reply.meta),
         Err(error) => of_failure(model, error),
-    };
-    spend.settle(bill).await.map_err(|unwritten| unwritten.to_string()).err()
+    }
+}
+
+/// The failure with its cost, where it was billed.
+pub fn billed(model: &Resolved, error: ToolError) -> ToolError {
+    match &error {
+        ToolError::OpenAi(Failure { meta, .. }) => match model.cost(&meta.metered) {
+            Some(cost) if meta.metered.is_reported() => ToolError::Billed { cost, cause: Box::new(error) },
+            _ => error,
+        },
+        _ => error,
+    }
+}
+
+/// That the line of a call is not kept, as a warning.
+pub fn unkept(error: &store::Error) -> String {
+    format!("The cost of this call is not kept: {error}. {}", error.remedy())
 }
 
 /// What the upstream billed; without a cost where it did not say what it came to.

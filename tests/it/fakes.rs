@@ -248,11 +248,10 @@ pub fn parts_in(store: &Store, dir: &Path, tasks: &TaskTracker, answer_within: P
         Arc::new(GetResult { jobs, artifacts: artifacts.clone(), previews: previews.clone(), ask_openai: None });
     let folder = state::Folder::new(dir.join("conversations"));
     let conversations = Conversations::build(conversation::Config { folder, keep_for: Duration::from_hours(24) });
-    let folder = state::Folder::new(dir.join("ledger"));
     Parts {
         artifacts,
         conversations,
-        ledger: Ledger::build(ledger::Config { folder, per_call: None, per_day: None }),
+        ledger: Ledger::build(ledger::Config::default(), store.money.clone()),
         previews,
         get_result,
         catalogue: catalogue(),

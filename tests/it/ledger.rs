@@ -3,6 +3,10 @@
 
 use std::{path::Path, time::Duration};
 
+use mcp_openai::store::{
+    self, LEASE, Store, StorePlace,
+    money::{LedgerLine, LineState},
+};
 use serde_json::{Value, json};
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
@@ -21,7 +25,7 @@ pub fn response() -> ResponseTemplate {
     response_with(&json!({ "status": "completed" }))
 }
 
-fn response_with(ending: &Value) -> ResponseTemplate {
+pub fn response_with(ending: &Value) -> ResponseTemplate {
     let mut body = json!({
         "id": "resp_1", "object": "response", "model": "gpt-6.2-sol",
         "output": [{ "type": "message", "role": "assistant", "content": [{ "type": "output_text", "text": "It scatters.", "annotations": [] }] }],
@@ -129,23 +133,6 @@ async fn what_is_paid_without_a_budget_counts_when_there_is_one() {
 }
 
 #[tokio::test]
-async fn a_budget_whose_file_is_damaged_begins_anew_from_the_book() {
-    let server = answering(response()).await;
-    let state = tempfile::tempdir().unwrap();
-    let mut session = session(&server, state.path(), &[("MCP_OPENAI_SPEND_PER_DAY", "0.02")]).await;
-    session.call("ask-openai", question()).await;
-    session.call("ask-openai", question()).await;
-    for file in std::fs::read_dir(state.path().join("ledger/budgets")).unwrap() {
-        let file = file.unwrap().path();
-        if file.extension().is_some_and(|extension| extension == "json") {
-            std::fs::write(file, "{\"day\":").unwrap();
-        }
-    }
-    let refused = told(&session.call("ask-openai", question()).await);
-    assert!(refused.contains("$0.0140 is spent;"), "{refused}");
-}
-
-#[tokio::test]
 async fn a_refusal_costs_nothing_and_what_broke_off_counts_in_full() {
     let refusal = ResponseTemplate::new(400)
         .set_body_json(json!({ "error": { "message": "no", "type": "invalid_request_error" } }));
@@ -214,22 +201,20 @@ async fn pictures_are_estimated_by_size_and_quality_and_each_is_paid_for() {
 
     let made = session.call("create-image", call(json!({ "size": "1024x1024", "quality": "high", "n": 3 }))).await;
     assert_eq!(made["structuredContent"]["cost_usd"].as_f64(), Some(0.090_15));
-    let lines = lines(state.path());
+    let lines = lines(state.path()).await;
     assert_eq!(lines.len(), 3);
     assert!(lines.iter().all(|line| line["cost_usd"].as_f64() == Some(0.030_05)), "{lines:?}");
 }
 
 #[tokio::test]
-async fn p02_without_a_folder_an_answer_has_a_warning_and_a_budget_cannot_be_held() {
+async fn p02_without_a_store_an_answer_has_a_warning_and_a_budget_cannot_be_held() {
     let server = answering(response()).await;
     let state = tempfile::tempdir().unwrap();
-    std::fs::write(state.path().join("ledger"), "a file in the folder's place").unwrap();
+    unusable(state.path());
     let mut free = session(&server, state.path(), &[]).await;
     let answered = free.call("ask-openai", question()).await;
     let warning = answered["structuredContent"]["warnings"][0].as_str().unwrap();
-    assert!(
-        warning.starts_with("The cost of this call could not be written down in ") && warning.contains("state.dir")
-    );
+    assert!(warning.starts_with("The cost of this call is not kept: ") && warning.contains("state.dir"), "{warning}");
     let mut held = session(&server, state.path(), &[("MCP_OPENAI_SPEND_PER_DAY", "1")]).await;
     let refused = told(&held.call("ask-openai", question()).await);
     assert!(refused.starts_with("storage_failed: the budget of the day cannot be held"), "{refused}");
@@ -246,12 +231,25 @@ fn an_impossible_budget_is_refused_at_the_start() {
     }
 }
 
-/// The lines of the book.
-pub fn lines(state: &Path) -> Vec<Value> {
-    let files = std::fs::read_dir(state.join("ledger")).unwrap().map(|file| file.unwrap().path());
-    let books = files.filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"));
-    let texts: String = books.map(|path| std::fs::read_to_string(path).unwrap()).collect();
-    texts.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+/// Makes the store there one that nobody can use, not even root.
+pub fn unusable(state: &Path) {
+    std::fs::create_dir_all(state.join("store.sqlite3")).unwrap();
+}
+
+/// The store of one more process, whose state lies there.
+pub fn store(state: &Path) -> Store {
+    Store::build(store::Config { place: StorePlace::Folder(state.to_owned()), lease: LEASE })
+}
+
+/// The lines of the ledger, oldest first.
+pub async fn lines(state: &Path) -> Vec<Value> {
+    let lines = store(state).money.lines_after(None, usize::MAX).await.unwrap();
+    let lines = lines.into_iter().map(|line| {
+        let LedgerLine { at, account, tool, model, client, usage, cost, reserved, request_id, state, .. } = line;
+        json!({ "at": at, "account": account, "tool": tool, "model": model, "client": client, "usage": usage,
+            "cost_usd": cost, "reserved_usd": reserved, "request_id": request_id, "unsettled": state == LineState::Unsettled })
+    });
+    lines.collect()
 }
 
 #[tokio::test]

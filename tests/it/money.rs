@@ -35,7 +35,7 @@ async fn ask(server: &MockServer, settings: &[(&'static str, &str)], call: Value
     let state = tempfile::tempdir().unwrap();
     let mut session = session(server, state.path(), settings).await;
     let result = session.call("ask-openai", call).await;
-    let line = lines(state.path()).pop().unwrap_or_default();
+    let line = lines(state.path()).await.pop().unwrap_or_default();
     assert_eq!(line["cost_usd"], result["structuredContent"]["cost_usd"], "the book says the same: {result}");
     result["structuredContent"].clone()
 }
@@ -145,11 +145,28 @@ async fn usage_that_comes_with_a_failure_is_paid() {
         let settings = [("MCP_OPENAI_SPEND_PER_DAY", "0.0125"), ("MCP_OPENAI_MAX_RETRIES", "0")];
         let mut session = session(&server, state.path(), &settings).await;
         let call = json!({ "query": "Why?" });
-        assert!(told(&session.call("ask-openai", call.clone()).await).starts_with("overloaded: "));
-        let line = lines(state.path()).pop().unwrap();
+        let failed = session.call("ask-openai", call.clone()).await;
+        assert!(told(&failed).starts_with("overloaded: ") && told(&failed).contains("billed all the same ($0.0070)"));
+        assert_eq!(failed["structuredContent"]["error"]["cost_usd"], 0.007);
+        let line = lines(state.path()).await.pop().unwrap();
         assert_eq!((line["cost_usd"].as_f64(), line["usage"]["output_tokens"].as_u64()), (Some(0.007), Some(500)));
         let refused = told(&session.call("ask-openai", call).await);
         assert!(refused.contains("$0.0070 is spent;"), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn text_without_usage_counts_its_estimate_with_and_without_a_budget() {
+    for settings in [&[][..], &[("MCP_OPENAI_SPEND_PER_DAY", "5")]] {
+        let mut silent = response(&json!({}), &json!({}));
+        silent.as_object_mut().unwrap().remove("usage");
+        let server = answering(whole(&silent)).await;
+        let state = tempfile::tempdir().unwrap();
+        let mut session = session(&server, state.path(), settings).await;
+        session.call("ask-openai", json!({ "query": "Why?", "max_tokens": 1_000 })).await;
+        let line = lines(state.path()).await.pop().unwrap();
+        // 68 tokens at most, written to the cache at $2.50 a million, and 1,000 at $10.
+        assert_eq!((&line["cost_usd"], line["reserved_usd"].as_f64()), (&Value::Null, Some(0.010_17)), "{line}");
     }
 }
 
@@ -161,8 +178,10 @@ async fn a_picture_that_cannot_be_used_is_paid() {
     Mock::given(method("POST")).and(path("/images/generations")).respond_with(whole(&body)).mount(&server).await;
     let state = tempfile::tempdir().unwrap();
     let mut session = session(&server, state.path(), &[]).await;
-    assert!(told(&session.call("create-image", json!({ "prompt": "a fox" })).await).starts_with("bad_response: "));
-    assert_eq!(lines(state.path()).pop().unwrap()["cost_usd"].as_f64(), Some(0.030_05));
+    let failed = session.call("create-image", json!({ "prompt": "a fox", "n": 2 })).await;
+    assert!(told(&failed).starts_with("bad_response: "), "{failed}");
+    assert_eq!(failed["structuredContent"]["error"]["cost_usd"], 0.060_1, "of both");
+    assert_eq!(lines(state.path()).await.pop().unwrap()["cost_usd"].as_f64(), Some(0.030_05));
 }
 
 #[tokio::test]

@@ -24,8 +24,7 @@ pub async fn examine(app: &App) -> Vec<Finding> {
     let stands = match standing {
         Ok(standing) => Finding::fine(CHECK, message(&app.ledger, standing.as_ref())),
         Err(error) => {
-            let remedy = "make the folder writable, or set state.dir to another one: until then every call is refused";
-            Finding::failed(CHECK, error.to_string(), remedy, exit::FAILED)
+            Finding::failed(CHECK, format!("{error}; until then every call is refused"), error.0.remedy(), exit::FAILED)
         }
     };
     [stands].into_iter().chain(unpriced).collect()

@@ -111,6 +111,16 @@ impl Engine {
         self.0.wake();
     }
 
+    /// Resolves once everything in the queue is committed, or has failed.
+    pub async fn flush(&self) {
+        // Whoever commits holds the connection.
+        let is_unused = self.0.queue().is_empty() && self.0.try_opened().is_some_and(|opened| opened.is_none());
+        if !is_unused {
+            // What could not be kept was told to those who wait for it, and to the log.
+            let _ = self.write(HEAVY + 1, |_| Ok(())).await;
+        }
+    }
+
     /// Wakes the upkeep thread, so that it soon flushes what [`Process::begin`] put off and renews the lease.
     pub fn watch(&self) {
         self.0.start();

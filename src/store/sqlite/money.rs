@@ -58,20 +58,29 @@ impl MoneyStore for Sqlite {
 
     async fn settle(&self, settlement: Settlement) -> Result<Settled, Error> {
         let settlement = self.close(settlement);
+        if settlement.is_empty() {
+            return Ok(Settled::Whole);
+        }
         self.engine.write(weight(&settlement), move |connection| settle(connection, &settlement)).await
     }
 
     fn settle_later(&self, settlement: Settlement) {
         let settlement = self.close(settlement);
-        self.engine.post("the end of a request", move |connection| settle(connection, &settlement).map(drop));
+        if !settlement.is_empty() {
+            self.engine.post("the end of a request", move |connection| settle(connection, &settlement).map(drop));
+        }
+    }
+
+    async fn flush(&self) {
+        self.engine.flush().await;
     }
 
     async fn split(&self, reservation: Id, into: &[Id]) -> Result<(), Error> {
         let process = self.engine.process();
         if let Some(begun) = process.take_begun(reservation.number) {
             let parts = u32::try_from(into.len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
-            for id in into {
-                process.begin(Reservation { id: *id, most: begun.most / parts, ..begun.clone() });
+            for (id, most) in into.iter().zip(begun.most.shares(parts)) {
+                process.begin(Reservation { id: *id, most, ..begun.clone() });
             }
             return Ok(());
         }
@@ -129,6 +138,14 @@ impl Sqlite {
     }
 }
 
+impl Closing {
+    /// `true` where the store has heard nothing of the request, and need not.
+    fn is_empty(&self) -> bool {
+        let Settlement { charge, turn, job, .. } = &self.settlement;
+        !self.is_written && *charge == Charge::Nothing && turn.is_none() && job.is_none()
+    }
+}
+
 fn reserve(connection: &Connection, process: i64, reservation: &Reservation) -> rusqlite::Result<Reserved> {
     book_the_dead(connection)?;
     let mut amount = reservation.most;
@@ -180,11 +197,17 @@ fn settle(connection: &Connection, closing: &Closing) -> rusqlite::Result<Settle
     let Closing { settlement, is_written } = closing;
     let Settlement { reservation, charge, turn, job, .. } = settlement;
     let id = reservation.id.number;
+    let mut knows_less = false;
     if *is_written {
         connection.prepare_cached("DELETE FROM reservations WHERE id = ?1")?.execute([id])?;
-        take_line_back(connection, id)?;
+        knows_less = !matches!(charge, Charge::Due { cost: Some(_), .. }) && has_cost(connection, id)?;
+        if !knows_less {
+            take_line_back(connection, id)?;
+        }
     }
-    if let Charge::Due { usage, cost, request_id } = charge {
+    if let Charge::Due { usage, cost, request_id } = charge
+        && !knows_less
+    {
         write_line(
             connection,
             &LedgerLine {
@@ -202,13 +225,21 @@ fn settle(connection: &Connection, closing: &Closing) -> rusqlite::Result<Settle
             },
         )?;
     }
+    if let Some(turn) = turn
+        && !turns::append(connection, turn)?
+    {
+        // The result of the job names the turn: its caller tells another one.
+        return Ok(Settled::WithoutTurn);
+    }
     if let Some(job) = job {
         jobs::finish(connection, job)?;
     }
-    match turn {
-        Some(turn) if !turns::append(connection, turn)? => Ok(Settled::WithoutTurn),
-        _ => Ok(Settled::Whole),
-    }
+    Ok(Settled::Whole)
+}
+
+/// `true` where another process has settled the request and knew its cost.
+fn has_cost(connection: &Connection, id: i64) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT 1 FROM ledger WHERE id = ?1 AND cost IS NOT NULL")?.exists([id])
 }
 
 /// Removes the line that a request got while its process was believed dead, or from the process that it was taken over
@@ -251,7 +282,7 @@ fn write_line(connection: &Connection, line: &LedgerLine) -> rusqlite::Result<()
 fn count(connection: &Connection, account: &str, at: DateTime<Utc>, picodollars: i64) -> rusqlite::Result<()> {
     let mut upsert = connection.prepare_cached(
         "INSERT INTO days (account, day, spent) VALUES (?1, ?2, ?3)
-         ON CONFLICT (account, day) DO UPDATE SET spent = spent + excluded.spent",
+         ON CONFLICT (account, day) DO UPDATE SET spent = min(spent + excluded.spent, 9223372036854775807)",
     )?;
     upsert.execute(params![account, number(at.date_naive()), picodollars]).map(drop)
 }
@@ -287,38 +318,44 @@ fn tally(connection: &Connection, since: NaiveDate, by: TallyBy) -> rusqlite::Re
         TallyBy::Client => "client",
     };
     let start = since.and_time(NaiveTime::MIN).and_utc();
-    // Ids are time-ordered: the day's lines are found without an index of their own.
+    // Ids are time-ordered: the day's lines are found without an index of their own. What an upstream reports may be
+    // beyond all counting, and must not spoil the sums: tokens are summed as floats, amounts in two parts.
     let mut select = connection.prepare_cached(&format!(
         "SELECT {name} AS name, count(*),
-             coalesce(sum(cost), 0), sum(cost IS NULL),
-             coalesce(sum(CASE WHEN cost IS NULL THEN reserved END), 0), sum(unsettled),
-             coalesce(sum(usage ->> 'input_tokens'), 0), coalesce(sum(usage ->> 'cached_tokens'), 0),
-             coalesce(sum(usage ->> 'cached_image_tokens'), 0), coalesce(sum(usage ->> 'cache_write_tokens'), 0),
-             coalesce(sum(usage ->> 'cache_write_12h_tokens'), 0), coalesce(sum(usage ->> 'image_input_tokens'), 0),
-             coalesce(sum(usage ->> 'output_tokens'), 0), coalesce(sum(usage ->> 'text_output_tokens'), 0),
-             coalesce(sum(usage ->> 'reasoning_tokens'), 0), coalesce(sum(usage ->> 'web_searches'), 0)
+             coalesce(sum(cost >> 20), 0), coalesce(sum(cost & 1048575), 0), sum(cost IS NULL), sum(unsettled),
+             coalesce(sum(iif(cost IS NULL, reserved >> 20, 0)), 0), coalesce(sum(iif(cost IS NULL, reserved & 1048575, 0)), 0),
+             CAST(total(usage ->> 'input_tokens') AS INTEGER), CAST(total(usage ->> 'cached_tokens') AS INTEGER),
+             CAST(total(usage ->> 'cached_image_tokens') AS INTEGER), CAST(total(usage ->> 'cache_write_tokens') AS INTEGER),
+             CAST(total(usage ->> 'cache_write_12h_tokens') AS INTEGER), CAST(total(usage ->> 'image_input_tokens') AS INTEGER),
+             CAST(total(usage ->> 'output_tokens') AS INTEGER), CAST(total(usage ->> 'text_output_tokens') AS INTEGER),
+             CAST(total(usage ->> 'reasoning_tokens') AS INTEGER), CAST(total(usage ->> 'web_searches') AS INTEGER)
          FROM ledger WHERE id >= ?1 AND at >= ?2 GROUP BY name ORDER BY name"
     ))?;
     let rows = select.query_map([Id::earliest(start).number, start.timestamp_micros()], |row| {
         let tokens = |at: usize| row.get::<_, i64>(at).map(|tokens| u64::try_from(tokens).unwrap_or_default());
+        let amount = |at: usize| {
+            Ok::<_, rusqlite::Error>(Usd::from_picodollars(
+                tokens(at)?.saturating_mul(1 << 20).saturating_add(tokens(at + 1)?),
+            ))
+        };
         Ok(TallySum {
             name: row.get(0)?,
             calls: tokens(1)?,
-            cost: usd(row.get(2)?),
-            calls_of_unknown_cost: tokens(3)?,
-            estimated: usd(row.get(4)?),
+            cost: amount(2)?,
+            calls_of_unknown_cost: tokens(4)?,
             unsettled: tokens(5)?,
+            estimated: amount(6)?,
             usage: Usage {
-                input_tokens: tokens(6)?,
-                cached_tokens: tokens(7)?,
-                cached_image_tokens: tokens(8)?,
-                cache_write_tokens: tokens(9)?,
-                cache_write_12h_tokens: tokens(10)?,
-                image_input_tokens: tokens(11)?,
-                output_tokens: tokens(12)?,
-                text_output_tokens: tokens(13)?,
-                reasoning_tokens: tokens(14)?,
-                web_searches: tokens(15)?,
+                input_tokens: tokens(8)?,
+                cached_tokens: tokens(9)?,
+                cached_image_tokens: tokens(10)?,
+                cache_write_tokens: tokens(11)?,
+                cache_write_12h_tokens: tokens(12)?,
+                image_input_tokens: tokens(13)?,
+                output_tokens: tokens(14)?,
+                text_output_tokens: tokens(15)?,
+                reasoning_tokens: tokens(16)?,
+                web_searches: tokens(17)?,
             },
         })
     })?;

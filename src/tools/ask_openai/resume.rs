@@ -12,7 +12,7 @@ use crate::{
     call::Call,
     catalogue::{Kind, Resolved},
     conversation,
-    ledger::Spend,
+    ledger::{Spend, SpendNote},
     model::ModelId,
     openai::{Answer, Question, Reply, ResponseNote, Terms},
     tools::{ToolError, spending},
@@ -40,6 +40,8 @@ pub struct Resume {
     afforded: Option<NonZeroU32>,
     schema: Option<Map<String, Value>>,
     spoken: Spoken,
+    /// The money that was reserved for it.
+    spend: SpendNote,
 }
 
 impl Request {
@@ -62,7 +64,7 @@ impl Asked {
     }
 
     /// As it can be written down; `None` where what was said cannot be: then no other process goes on with it.
-    pub(super) fn resume(&self) -> Option<Resume> {
+    pub(super) fn resume(&self, spend: &Spend) -> Option<Resume> {
         let spoken = self.spoken.as_ref().ok()?;
         let Expected { model, warnings, afforded, schema } = &self.expected;
         Some(Resume {
@@ -73,6 +75,7 @@ impl Asked {
             afforded: *afforded,
             schema: schema.as_ref().map(|schema| schema.form().schema),
             spoken: spoken.clone(),
+            spend: spend.note(),
         })
     }
 }
@@ -88,7 +91,7 @@ impl AskOpenai {
         let limit = self.timeouts.text;
         let terms =
             Terms { deadline: Instant::now() + limit, news: call.news.clone(), hold: call.resumable.hold().clone() };
-        let spend = self.purse().unheld(&note.client, &note.model).await?;
+        let spend = self.ledger.take_over(note.spend.clone());
         let asked = self.asked(note).await?;
         let reply = call.wait(terms.deadline, self.openai.resume(response, &terms)).await;
         let reply = reply.map_err(|ended| ToolError::ended(ended, limit)).and_then(|reply| Ok(reply?));
@@ -97,7 +100,7 @@ impl AskOpenai {
 
     /// A call as it was before it was written down.
     async fn asked(&self, note: Resume) -> Result<Asked, ToolError> {
-        let Resume { client, model, requested, warnings, afforded, schema, spoken } = note;
+        let Resume { client, model, requested, warnings, afforded, schema, spoken, spend: _ } = note;
         self.catalogue.recall().await;
         let resolved = self.catalogue.resolve(Kind::Text, Some(&model))?;
         let schema = match schema {
@@ -112,13 +115,13 @@ impl AskOpenai {
     pub(super) async fn conclude(
         &self,
         mut asked: Asked,
-        spend: Spend,
+        mut spend: Spend,
         reply: Result<Reply<Answer>, ToolError>,
         call: &Call,
     ) -> Result<Answered, ToolError> {
-        let unwritten = spending::settle(spend, &asked.expected.model, &reply).await;
-        asked.expected.warnings.extend(unwritten);
-        let reply = reply?;
+        spend.ended(spending::bill(&asked.expected.model, &reply));
+        asked.expected.warnings.extend(spend.settle(None, None).await.map_err(|error| spending::unkept(&error)).err());
+        let reply = reply.map_err(|error| spending::billed(&asked.expected.model, error))?;
         asked.expected.warnings.splice(..0, self.upkeep.answered(&asked.expected.model));
         let Asked { expected, spoken, .. } = asked;
         let spoken = spoken.map(|spoken| spoken.answered_by(&reply.value));

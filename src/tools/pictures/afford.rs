@@ -51,7 +51,7 @@ impl Studio {
         {
             request.choose(quality);
         }
-        Ok(spend.split(NonZeroU32::new(request.n).unwrap_or(NonZeroU32::MIN)))
+        Ok(spend.split(NonZeroU32::new(request.n).unwrap_or(NonZeroU32::MIN)).await?)
     }
 }
 

@@ -122,9 +122,7 @@ impl Request {
             }
         }
         if made.is_empty() && !errors.is_empty() {
-            // What may have been billed must not hide behind what may be tried again.
-            let gravest = errors.iter().position(|(_, error)| !error.is_retryable()).unwrap_or(0);
-            return Err(errors.swap_remove(gravest).1);
+            return Err(gravest(errors));
         }
         let failed: Vec<Failed> =
             errors.iter().map(|(index, error)| Failed { index: *index, error: error.report() }).collect();
@@ -137,7 +135,7 @@ impl Request {
         }
         warnings.extend(errors.iter().map(|(index, error)| format!("Picture {} failed: {}", index + 1, error.text())));
         let lost = errors.iter().map(|(_, error)| match error {
-            ToolError::OpenAi(failure) if failure.meta.metered.is_reported() => self.model.cost(&failure.meta.metered),
+            ToolError::Billed { cost, .. } => Some(*cost),
             error => (error.billing() == Billing::No).then_some(Usd::ZERO),
         });
         let cost_usd = made.iter().map(|picture| picture.cost).chain(lost).sum();
@@ -160,6 +158,22 @@ impl Request {
             warnings,
         })
     }
+}
+
+/// The failure that is told for all of them, with what all of them cost: what may have been billed must not hide behind
+/// what may be tried again.
+fn gravest(mut errors: Vec<(usize, ToolError)>) -> ToolError {
+    let costs = errors.iter().map(|(_, error)| match error {
+        ToolError::Billed { cost, .. } => *cost,
+        _ => Usd::ZERO,
+    });
+    let cost: Usd = costs.sum();
+    let gravest = errors.iter().position(|(_, error)| !error.is_retryable()).unwrap_or(0);
+    let cause = match errors.swap_remove(gravest).1 {
+        ToolError::Billed { cause, .. } => cause,
+        error => Box::new(error),
+    };
+    if cost == Usd::ZERO { *cause } else { ToolError::Billed { cost, cause } }
 }
 
 impl Image {

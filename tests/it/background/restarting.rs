@@ -161,6 +161,9 @@ async fn a_job_of_a_killed_process_is_delivered_whole_by_the_next() {
     let result = next.collect(&job).await;
     assert_whole(&result);
     assert_eq!(next.collect(&job).await, result, "as often as asked");
+    let lines = crate::ledger::lines(&home.path().join("state")).await;
+    assert_eq!((lines.len(), &lines[0]["usage"]["output_tokens"]), (1, &json!(7)), "it is settled once: {lines:?}");
+    assert_eq!(lines[0]["unsettled"], false);
     assert_eq!(upstream.lines(), ["POST /v1/responses", STREAM]);
 }
 

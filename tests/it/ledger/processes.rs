@@ -6,11 +6,11 @@ use mcp_openai::{
     handle::Account,
     ledger::{Bill, Config, Estimate, Ledger, Request},
     money::Usd,
-    state::Folder,
 };
+use serde_json::json;
 use wiremock::MockServer;
 
-use super::{answering, arrived, response, sent};
+use super::{answering, arrived, lines, response, sent, store};
 use crate::cli;
 
 /// `ask` as the real binary, at most 700 tokens for an answer: $0.0072 at most.
@@ -43,8 +43,15 @@ async fn eight_processes_together_stay_within_a_day() {
     assert_eq!((answered, sent(&server).await.len()), (4, 4));
 }
 
+/// Has the leases of all processes expire, as they do 15 s after the last sign of life.
+fn expire_leases(state: &std::path::Path) {
+    let database = rusqlite::Connection::open(state.join("store.sqlite3")).unwrap();
+    database.busy_timeout(std::time::Duration::from_secs(5)).unwrap();
+    database.execute("UPDATE processes SET lease_until = 0", []).unwrap();
+}
+
 #[tokio::test]
-async fn what_a_killed_process_had_set_aside_is_spent() {
+async fn what_a_killed_process_had_set_aside_is_spent_and_has_its_line() {
     let server = answering(response().set_delay(std::time::Duration::from_mins(5))).await;
     let state = tempfile::tempdir().unwrap();
     let mut killed = ask(&server, state.path(), "0.01").spawn().unwrap();
@@ -52,8 +59,39 @@ async fn what_a_killed_process_had_set_aside_is_spent() {
     let (code, err) = told(&ask(&server, state.path(), "0.01").output().await.unwrap());
     assert!(code == 1 && err.contains("$0.0000 is spent and $0.00717 reserved"), "{err}");
     killed.kill().await.unwrap();
+    expire_leases(state.path());
     let (code, err) = told(&ask(&server, state.path(), "0.01").output().await.unwrap());
     assert!(code == 1 && err.contains("$0.00717 is spent;"), "{err}");
+    let usage = cli::mcp_openai(&["usage"]).env("MCP_OPENAI_STATE_DIR", state.path()).output().unwrap();
+    let (code, usage, _) = cli::told(&usage);
+    assert!(code == 0 && usage.contains("$0.00717"), "it says the same sum: {usage}");
+    assert!(usage.contains("Unsettled, since their process died while they ran: 1."), "{usage}");
+    let lines = lines(state.path()).await;
+    assert_eq!((lines.len(), &lines[0]["unsettled"]), (1, &json!(true)));
+}
+
+#[tokio::test]
+async fn without_a_budget_a_killed_process_leaves_its_line_too() {
+    let server = answering(response().set_delay(std::time::Duration::from_mins(5))).await;
+    let state = tempfile::tempdir().unwrap();
+    let mut command = ask(&server, state.path(), "1");
+    let mut killed = command.env_remove("MCP_OPENAI_SPEND_PER_DAY").spawn().unwrap();
+    arrived(&server).await;
+    // It is noted without holding the call up.
+    let account = loop {
+        let database = state.path().join("store.sqlite3");
+        let noted = database.exists().then(|| rusqlite::Connection::open(database).unwrap());
+        let noted = noted.and_then(|db| db.query_row("SELECT account FROM reservations", [], |row| row.get(0)).ok());
+        match noted {
+            Some(account) => break Account(account),
+            None => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+        }
+    };
+    killed.kill().await.unwrap();
+    expire_leases(state.path());
+    let standing = store(state.path()).money.standing(&account, chrono::Utc::now().date_naive()).await.unwrap();
+    assert_eq!((standing.spent, standing.reserved), (Usd::from_dollars(0.00717).unwrap(), Usd::ZERO));
+    assert_eq!(lines(state.path()).await[0]["reserved_usd"], 0.00717);
 }
 
 #[tokio::test]
@@ -61,14 +99,13 @@ async fn many_calls_of_many_ledgers_are_counted_exactly() {
     let usd = |dollars: f64| Usd::from_dollars(dollars).unwrap();
     let dir = tempfile::tempdir().unwrap();
     let (limit, estimate) = (usd(1.0), usd(0.01));
-    let build = || {
-        let folder = Folder::new(dir.path().join("ledger"));
-        Ledger::build(Config { folder, per_call: None, per_day: Some(limit) })
-    };
+    let stores: Vec<_> = (0..8).map(|_| store(dir.path())).collect();
+    let build =
+        |number: usize| Ledger::build(Config { per_call: None, per_day: Some(limit) }, stores[number].money.clone());
     let account = Account("one".to_owned());
     let mut calls = tokio::task::JoinSet::new();
-    for number in 0..8_u32 {
-        let (ledger, account) = (build(), account.clone());
+    for number in 0..8 {
+        let (ledger, account) = (build(number), account.clone());
         for call in 0..30_u32 {
             let (ledger, account) = (ledger.clone(), account.clone());
             calls.spawn(async move {
@@ -88,13 +125,15 @@ async fn many_calls_of_many_ledgers_are_counted_exactly() {
                         estimate
                     }
                     2 => {
-                        spend.settle(Bill::Nothing).await.unwrap();
+                        spend.ended(Bill::Nothing);
+                        spend.settle(None, None).await.unwrap();
                         Usd::ZERO
                     }
                     _ => {
                         spend.sent();
                         let cost = usd(0.007);
-                        spend.settle(Bill::Due { usage: None, cost: Some(cost), request_id: None }).await.unwrap();
+                        spend.ended(Bill::Due { usage: None, cost: Some(cost), request_id: None });
+                        spend.settle(None, None).await.unwrap();
                         cost
                     }
                 }
@@ -102,7 +141,11 @@ async fn many_calls_of_many_ledgers_are_counted_exactly() {
         }
     }
     let costs = calls.join_all().await;
-    let stands = build().standing(&account).await.unwrap().unwrap();
+    // What was dropped is settled without anybody waiting.
+    for store in &stores {
+        store.money.flush().await;
+    }
+    let stands = build(0).standing(&account).await.unwrap().unwrap();
     assert_eq!(stands.spent_usd, costs.into_iter().sum());
     assert_eq!(stands.reserved_usd, Usd::ZERO);
     assert!(stands.spent_usd > usd(0.3) && stands.spent_usd <= limit, "{stands}");
