@@ -109,17 +109,14 @@ impl Studio {
         if let Some(bytes) = picture.weight {
             return Some(Made { partials: Vec::new(), whole: self.weigh(picture, bytes)? });
         }
-        let mut canvas = paint::paint(&picture.commission);
-        if let Some(sources) = sources {
-            paint::retouch(&mut canvas, sources);
-        }
+        let painting = paint::paint(&picture.commission, sources)?;
         let partials = (0..picture.partials).map(|index| {
             let coarseness = 32 >> (2 * index);
-            paint::encode(&canvas.coarse(coarseness), picture.encoding).map(base64)
+            paint::encode(&paint::coarse(&painting, coarseness), picture.encoding).map(base64)
         });
         Some(Made {
             partials: partials.collect::<Option<_>>()?,
-            whole: Arc::new(base64(paint::encode(&canvas, picture.encoding)?)),
+            whole: Arc::new(base64(paint::encode(&painting, picture.encoding)?)),
         })
     }
 }

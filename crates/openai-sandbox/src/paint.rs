@@ -1,6 +1,6 @@
 //! The painter: a picture worth looking at, from the words of a prompt. Knows nothing of HTTP or JSON.
 //!
-//! `scene` reads the prompt, `sky`, `land` and `things` draw what it names, back to front, on a `canvas`.
+//! `scene` reads the prompt; the `landscape` and the `motif`s that it names are drawn back to front on a `canvas`.
 #![expect(
     clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
@@ -8,25 +8,22 @@
     reason = "pixels: coordinates stay within a few thousand, colours within a byte"
 )]
 
+use image::{DynamicImage, ImageFormat, codecs::jpeg::JpegEncoder, imageops::FilterType};
+use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
+
 mod canvas;
-mod color;
-mod encode;
-mod font;
-mod land;
-mod random;
+mod landscape;
+mod motif;
 mod retouch;
 mod scene;
-mod shape;
-mod sky;
-mod things;
-mod town;
 
-pub use canvas::Canvas;
-pub use encode::{Encoding, encode};
-pub use retouch::{Source, Sources, retouch};
+pub use retouch::{Source, Sources};
 
-use random::Random;
-use scene::{Land, Scene};
+use canvas::Canvas;
+use scene::{Hour, Scene};
+
+/// Chance that repeats itself, with every release of its crate.
+type Chance = Xoshiro256PlusPlus;
 
 /// What is to be painted. The same commission gives the same picture.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -46,27 +43,48 @@ pub enum Ground {
     Transparent,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Encoding {
+    Png,
+    Jpeg {
+        /// 1 to 100.
+        quality: u8,
+    },
+    /// Lossless.
+    Webp,
+}
+
 /// How far the paper's grain moves a pixel, in steps of 1/255.
 const GRAIN: u8 = 3;
 
-/// Paints the picture.
-#[must_use]
-pub fn paint(commission: &Commission) -> Canvas {
-    paint_on(commission, GRAIN)
+/// A picture while it is painted.
+struct Painting {
+    canvas: Canvas,
+    scene: Scene,
+    chance: Chance,
+}
+
+/// Paints the picture, from others where it is an edit; `None` when it has no pixels.
+pub fn paint(commission: &Commission, sources: Option<&Sources>) -> Option<DynamicImage> {
+    let mut painting = Painting::begin(commission)?;
+    painting.canvas.finish(GRAIN, &mut painting.chance);
+    if let Some(sources) = sources {
+        retouch::retouch(&mut painting.canvas, sources);
+    }
+    painting.sign();
+    painting.canvas.image(commission.ground)
 }
 
 /// Paints and encodes a picture of about so many bytes: the coarser the grain, the more of them.
 pub fn weigh(commission: &Commission, encoding: Encoding, bytes: usize) -> Option<Vec<u8>> {
-    let (mut low, mut high) = (0u8, 128u8);
-    let mut best = encode(&paint_on(commission, low), encoding)?;
+    let painting = Painting::begin(commission)?;
+    let (mut low, mut high) = (0u8, 129u8);
+    let mut best = Vec::new();
     while high - low > 1 {
-        let middle = low.midpoint(high);
-        let tried = encode(&paint_on(commission, middle), encoding)?;
-        if tried.len() <= bytes {
-            low = middle;
-        } else {
-            high = middle;
-        }
+        let (middle, mut grainy) = (low.midpoint(high), painting.canvas.clone());
+        grainy.finish(middle, &mut painting.chance.clone());
+        let tried = encode(&grainy.image(commission.ground)?, encoding)?;
+        (low, high) = if tried.len() <= bytes { (middle, high) } else { (low, middle) };
         if tried.len().abs_diff(bytes) < best.len().abs_diff(bytes) {
             best = tried;
         }
@@ -74,23 +92,45 @@ pub fn weigh(commission: &Commission, encoding: Encoding, bytes: usize) -> Optio
     Some(best)
 }
 
-fn paint_on(commission: &Commission, grain: u8) -> Canvas {
-    let mut canvas = Canvas::new(commission.width as usize, commission.height as usize);
-    let scene = Scene::read(&commission.prompt);
-    let mut random = Random::new(scene.seed, commission.variation);
-    match commission.ground {
-        Ground::Transparent => things::cut_out(&mut canvas, &scene, &mut random),
-        Ground::Opaque => {
-            sky::paint(&mut canvas, &scene, &mut random);
-            match scene.land {
-                Land::City => town::paint(&mut canvas, &scene, &mut random),
-                _ => land::paint(&mut canvas, &scene, &mut random),
+impl Painting {
+    /// Paints all but the grain.
+    fn begin(commission: &Commission) -> Option<Self> {
+        let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+        let seed = commission.prompt.bytes().fold(0xcbf2_9ce4_8422_2325, fnv);
+        let canvas = Canvas::new(commission.width, commission.height)?;
+        let chance = Chance::seed_from_u64(seed.wrapping_add(commission.variation.into()));
+        let mut painting = Self { canvas, scene: Scene::read(&commission.prompt, seed), chance };
+        match commission.ground {
+            Ground::Transparent => {
+                painting.scene.hour = Hour::Day;
+                painting.cut_out();
             }
-            things::place(&mut canvas, &scene, &mut random);
-            sky::fall(&mut canvas, &scene, &mut random);
+            Ground::Opaque => {
+                painting.sky();
+                painting.land();
+                painting.motifs();
+                painting.fall();
+            }
         }
+        Some(painting)
     }
-    canvas.finish(grain, &mut random);
-    font::sign(&mut canvas);
-    canvas
+}
+
+/// The picture as it looks before it is finished: only details of this many pixels.
+pub fn coarse(picture: &DynamicImage, detail: u32) -> DynamicImage {
+    let (width, height) = (picture.width(), picture.height());
+    let small = picture.thumbnail_exact((width / detail).max(1), (height / detail).max(1));
+    small.resize_exact(width, height, FilterType::Triangle)
+}
+
+/// The file's bytes; `None` for a picture that the format cannot hold.
+pub fn encode(picture: &DynamicImage, encoding: Encoding) -> Option<Vec<u8>> {
+    let mut file = std::io::Cursor::new(Vec::new());
+    match encoding {
+        Encoding::Png => picture.write_to(&mut file, ImageFormat::Png),
+        Encoding::Webp => picture.write_to(&mut file, ImageFormat::WebP),
+        Encoding::Jpeg { quality } => picture.write_with_encoder(JpegEncoder::new_with_quality(&mut file, quality)),
+    }
+    .ok()?;
+    Some(file.into_inner())
 }

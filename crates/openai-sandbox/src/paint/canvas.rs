@@ -1,41 +1,29 @@
-//! The pixels, and the few ways to put colour on them. Knows no motif.
+//! The pixels, colours and shapes, and the few ways to put one on the other. Knows no motif.
 
-use image::{DynamicImage, RgbaImage, imageops::FilterType};
-
-use super::{
-    color::{Color, Ink},
-    random::Random,
-    shape::Shape,
+use image::{DynamicImage, RgbaImage};
+use rand::RngExt;
+use tiny_skia::{
+    BlendMode, FillRule, FilterQuality, GradientStop, LinearGradient, Mask, Paint, Path, PathBuilder, Pattern, Pixmap,
+    PixmapPaint, Point, RadialGradient, Rect, Shader, SpreadMode, Stroke, StrokeDash, Transform,
 };
 
-type Pixel = [u8; 4];
+use super::{Chance, Ground};
 
-/// Straight RGBA, row by row.
 #[derive(Debug, Clone)]
-pub struct Canvas {
-    width: usize,
-    height: usize,
-    pixels: Vec<Pixel>,
-}
-
-/// A tint this weak changes no byte.
-const INVISIBLE: f32 = 0.001;
-
-/// Subdivisions of a pixel's height where edges are smoothed.
-const SUBROWS: usize = 4;
+pub struct Canvas(Pixmap);
 
 impl Canvas {
-    /// Nothing on it: transparent.
-    pub fn new(width: usize, height: usize) -> Self {
-        Self { width, height, pixels: vec![[0; 4]; width * height] }
+    /// Nothing on it: transparent. `None` when a side is 0.
+    pub fn new(width: u32, height: u32) -> Option<Self> {
+        Pixmap::new(width, height).map(Self)
     }
 
     pub fn width(&self) -> f32 {
-        self.width as f32
+        self.0.width() as f32
     }
 
     pub fn height(&self) -> f32 {
-        self.height as f32
+        self.0.height() as f32
     }
 
     /// The measure of things: the shorter side.
@@ -43,218 +31,184 @@ impl Canvas {
         self.width().min(self.height())
     }
 
-    /// Row by row.
-    pub fn pixels(&self) -> &[Pixel] {
-        &self.pixels
+    pub fn fill<'a>(&mut self, path: Option<Path>, ink: impl Into<Shader<'a>>) {
+        self.place(path, ink, Transform::identity());
     }
 
-    pub fn dimensions(&self) -> (u32, u32) {
-        (self.width as u32, self.height as u32)
-    }
-
-    /// One colour a row, over everything.
-    pub fn wash(&mut self, color: impl Fn(f32) -> Color) {
-        for (y, row) in self.pixels.chunks_exact_mut(self.width).enumerate() {
-            row.fill(opaque(color(y as f32)));
+    /// Fills a shape, moved and scaled with its ink.
+    pub fn place<'a>(&mut self, path: Option<Path>, ink: impl Into<Shader<'a>>, placed: Transform) {
+        if let Some(path) = path {
+            let paint = Paint { shader: ink.into(), ..Paint::default() };
+            self.0.fill_path(&path, &paint, FillRule::Winding, placed, None);
         }
     }
 
-    /// Everything below a line, given by its height at each column; the colour follows the row.
-    pub fn fill_below(&mut self, line: impl Fn(f32) -> f32, color: impl Fn(f32) -> Color) {
-        let line: Vec<f32> = (0..self.width).map(|x| line(x as f32)).collect();
-        let top = line.iter().copied().fold(f32::MAX, f32::min).max(0.0) as usize;
-        for (y, row) in self.pixels.chunks_exact_mut(self.width).enumerate().skip(top) {
-            let color = color(y as f32);
-            let solid = opaque(color);
-            for (pixel, line) in row.iter_mut().zip(&line) {
-                let part = y as f32 + 1.0 - line;
-                if part >= 1.0 {
-                    *pixel = solid;
-                } else if part > 0.0 {
-                    blend(pixel, color, part);
-                }
-            }
-        }
-    }
-
-    /// Colour by place and strength (0 to 1), within a box.
-    pub fn tint(&mut self, left: f32, top: f32, right: f32, bottom: f32, color: impl Fn(f32, f32) -> (Color, f32)) {
-        let (from, to) = (left.clamp(0.0, self.width()) as usize, right.clamp(0.0, self.width()).ceil() as usize);
-        let (first, last) = (top.clamp(0.0, self.height()) as usize, bottom.clamp(0.0, self.height()).ceil() as usize);
-        let rows = self.pixels.chunks_exact_mut(self.width).enumerate();
-        for (y, row) in rows.take(last).skip(first) {
-            for (x, pixel) in row.iter_mut().enumerate().take(to).skip(from) {
-                let (color, part) = color(x as f32 + 0.5, y as f32 + 0.5);
-                if part > INVISIBLE {
-                    blend(pixel, color, part.min(1.0));
-                }
-            }
-        }
+    /// Fills what lies below a line, given by its height at each column.
+    pub fn fill_below(&mut self, line: impl Fn(f32) -> f32, ink: impl Into<Shader<'static>>) {
+        let (right, bottom) = (self.width() + 3.0, self.height());
+        let line = (0..right as u16).step_by(3).map(|x| (x.into(), line(x.into())));
+        self.fill(polygon(line.chain([(right, bottom), (0.0, bottom)])), ink);
     }
 
     /// Light that fades with the distance.
-    pub fn glow(&mut self, (x, y): (f32, f32), radius: f32, color: Color, strength: f32) {
-        self.tint(x - radius, y - radius, x + radius, y + radius, |px, py| {
-            let far = ((px - x).powi(2) + (py - y).powi(2)) / (radius * radius);
-            let near = (1.0 - far).max(0.0);
-            (color, strength * near * near * near)
-        });
-    }
-
-    pub fn fill(&mut self, shape: &Shape, ink: impl Into<Ink>) {
-        self.glaze(shape, ink, 1.0);
-    }
-
-    /// Fills a shape so that what is below shows through.
-    pub fn glaze(&mut self, shape: &Shape, ink: impl Into<Ink>, strength: f32) {
-        let ink = ink.into();
-        let Some((left, top, right, bottom)) = shape.bounds() else { return };
-        if right <= 0.0 || bottom <= 0.0 || left >= self.width() || top >= self.height() {
-            return;
-        }
-        let from = left.clamp(0.0, self.width()) as usize;
-        let to = right.clamp(0.0, self.width()).ceil() as usize;
-        let first = top.clamp(0.0, self.height()) as usize;
-        let last = bottom.clamp(0.0, self.height()).ceil() as usize;
-        let mut cover = vec![0.0; to - from];
-        for (y, row) in self.pixels.chunks_exact_mut(self.width).enumerate().take(last).skip(first) {
-            cover.fill(0.0);
-            for sub in 0..SUBROWS {
-                let height = y as f32 + (sub as f32 + 0.5) / SUBROWS as f32;
-                for (enter, leave) in shape.crossings(height) {
-                    add_span(&mut cover, enter - from as f32, leave - from as f32);
-                }
-            }
-            for ((x, pixel), part) in row.iter_mut().enumerate().skip(from).zip(&cover) {
-                if *part > 0.0 {
-                    blend(pixel, ink.at(x as f32, y as f32), part.min(1.0) * strength);
-                }
-            }
+    pub fn glow(&mut self, at: (f32, f32), radius: f32, color: Color) {
+        // Two cones make a curve, and are quicker than more stops.
+        for (radius, part) in [(radius, 0.35), (radius * 0.55, 0.65)] {
+            let colors = [color.thin(part), color.thin(0.0)];
+            self.fill(oval(at, radius, radius), radial((0.0, radius), colors, Transform::from_translate(at.0, at.1)));
         }
     }
 
-    /// Mirrors what stands above `horizon` below it, `squeeze` times as high, shifted sideways by `wave` of the depth
-    /// and mixed with the water's colour.
-    pub fn reflect(
-        &mut self,
-        horizon: f32,
-        squeeze: f32,
-        wave: impl Fn(f32) -> f32,
-        water: impl Fn(f32) -> (Color, f32),
-    ) {
-        let horizon = (horizon.max(1.0) as usize).min(self.height);
-        let (above, below) = self.pixels.split_at_mut(horizon * self.width);
-        for (depth, row) in below.chunks_exact_mut(self.width).enumerate() {
-            let source = horizon.saturating_sub(1 + (depth as f32 / squeeze) as usize);
-            let source = above.get(source * self.width..(source + 1) * self.width).unwrap_or_default();
-            let shift = wave(depth as f32) as isize;
-            let (color, part) = water(depth as f32);
-            for (x, pixel) in row.iter_mut().enumerate() {
-                let from = x.saturating_add_signed(shift).min(self.width - 1);
-                *pixel = source.get(from).copied().unwrap_or_else(|| opaque(color));
-                blend(pixel, color, part);
-            }
+    /// Mirrors what stands above `horizon` below it, `squeeze` times as high and shifted sideways by `wave` of the depth.
+    pub fn reflect(&mut self, horizon: f32, squeeze: f32, wave: impl Fn(f32) -> f32) {
+        let above = self.0.clone();
+        for y in (horizon as u16..self.height() as u16).step_by(2).map(f32::from) {
+            let placed = Transform::from_row(1.0, 0.0, 0.0, -squeeze, wave(y - horizon), horizon * (1.0 + squeeze));
+            let mirrored = Pattern::new(above.as_ref(), SpreadMode::Pad, FilterQuality::Nearest, 1.0, placed);
+            self.fill(rectangle(0.0, y, self.width(), 2.0), mirrored);
         }
     }
 
-    /// The last layer: darker corners, and the grain of paper.
-    pub fn finish(&mut self, grain: u8, random: &mut Random) {
-        let (across, down) = (2.0 / self.width(), 2.0 / self.height());
-        let span = u32::from(grain) * 2 + 1;
-        for (y, row) in self.pixels.chunks_exact_mut(self.width).enumerate() {
-            let v = (y as f32 * down - 1.0).powi(2);
-            let mut state = random.bits() as u32 | 1;
-            for (x, [red, green, blue, _]) in row.iter_mut().enumerate().filter(|(_, [.., alpha])| *alpha > 0) {
-                let far = (x as f32 * across - 1.0).powi(2) + v;
-                let light = 1.0 - 0.07 * far * far;
-                state ^= state << 13;
-                state ^= state >> 17;
-                state ^= state << 5;
-                let fleck = (((state >> 16) * span) >> 16) as f32 - f32::from(grain);
-                for channel in [red, green, blue] {
-                    *channel = (f32::from(*channel) * light + fleck + 0.5) as u8;
-                }
-            }
+    /// Lays a picture of the same size over what is there.
+    pub fn lay(&mut self, over: &Pixmap, mask: Option<&Mask>, (x, y): (f32, f32), opacity: f32) {
+        let paint = PixmapPaint { opacity, ..Default::default() };
+        self.0.draw_pixmap(x as i32, y as i32, over.as_ref(), &paint, Transform::identity(), mask);
+    }
+
+    /// The last layer: darker corners, and the grain of paper, 0 to 128.
+    pub fn finish(&mut self, grain: u8, chance: &mut Chance) {
+        let (across, down) = (self.width() / 2.0, self.height() / 2.0);
+        let placed = Transform::from_row(across, 0.0, 0.0, down, across, down);
+        self.cover(radial((0.7, 1.415), [Color::BLACK.thin(0.0), Color::BLACK.thin(0.22)], placed));
+        let Some(mut paper) = Pixmap::new(self.0.width(), 64) else { return };
+        for pixel in paper.data_mut().chunks_exact_mut(4) {
+            let fleck = chance.random();
+            pixel.copy_from_slice(&[fleck, fleck, fleck, 255]);
+        }
+        let (strength, here) = (f32::from(grain) / 128.0, Transform::identity());
+        self.cover(Pattern::new(paper.as_ref(), SpreadMode::Repeat, FilterQuality::Nearest, strength, here));
+    }
+
+    /// Colours what is there, and nothing else.
+    fn cover(&mut self, shader: Shader<'_>) {
+        let paint = Paint { shader, blend_mode: BlendMode::SourceAtop, ..Paint::default() };
+        if let Some(all) = Rect::from_xywh(0.0, 0.0, self.width(), self.height()) {
+            self.0.fill_rect(all, &paint, Transform::identity(), None);
         }
     }
 
-    /// The picture as it looks before it is finished: only details of this many pixels.
-    pub fn coarse(&self, detail: u32) -> Self {
-        let (width, height) = self.dimensions();
-        let Some(image) = RgbaImage::from_raw(width, height, self.pixels.as_flattened().to_vec()) else {
-            return self.clone();
-        };
-        let small = DynamicImage::from(image).thumbnail_exact((width / detail).max(1), (height / detail).max(1));
-        let soft = small.resize_exact(width, height, FilterType::Triangle).into_rgba8();
-        Self { pixels: soft.pixels().map(|pixel| pixel.0).collect(), ..*self }
-    }
-
-    pub fn is_opaque(&self) -> bool {
-        self.pixels.iter().all(|[.., alpha]| *alpha == 255)
+    /// The pixels, without alpha where there is none.
+    pub fn image(self, ground: Ground) -> Option<DynamicImage> {
+        let image = RgbaImage::from_raw(self.0.width(), self.0.height(), self.0.take_demultiplied())?;
+        Some(match ground {
+            Ground::Opaque => DynamicImage::from(image).into_rgb8().into(),
+            Ground::Transparent => image.into(),
+        })
     }
 }
 
-fn opaque(Color(red, green, blue): Color) -> Pixel {
-    [(red + 0.5) as u8, (green + 0.5) as u8, (blue + 0.5) as u8, 255]
+fn outline(points: impl IntoIterator<Item = (f32, f32)>) -> PathBuilder {
+    let mut path = PathBuilder::new();
+    for (x, y) in points {
+        if path.is_empty() { path.move_to(x, y) } else { path.line_to(x, y) }
+    }
+    path
 }
 
-/// Source over, on straight alpha.
-fn blend(pixel: &mut Pixel, color: Color, part: f32) {
-    let [red, green, blue, alpha] = pixel;
-    let (new, old, sum) = if *alpha == 255 {
-        (part, 1.0 - part, 1.0)
-    } else {
-        let below = f32::from(*alpha) / 255.0 * (1.0 - part);
-        let sum = part + below;
-        (part / sum, below / sum, sum)
-    };
-    *red = (color.0 * new + f32::from(*red) * old + 0.5) as u8;
-    *green = (color.1 * new + f32::from(*green) * old + 0.5) as u8;
-    *blue = (color.2 * new + f32::from(*blue) * old + 0.5) as u8;
-    *alpha = (sum * 255.0 + 0.5) as u8;
+pub fn polygon(points: impl IntoIterator<Item = (f32, f32)>) -> Option<Path> {
+    let mut path = outline(points);
+    path.close();
+    path.finish()
 }
 
-/// Adds one subrow's share from `enter` to `leave`, in pixels from the row's start.
-fn add_span(cover: &mut [f32], enter: f32, leave: f32) {
-    const SHARE: f32 = 1.0 / SUBROWS as f32;
-    let (enter, leave) = (enter.max(0.0), leave.min(cover.len() as f32));
-    if leave <= enter {
-        return;
+pub fn rectangle(left: f32, top: f32, width: f32, height: f32) -> Option<Path> {
+    Rect::from_xywh(left, top, width, height).map(PathBuilder::from_rect)
+}
+
+pub fn oval((x, y): (f32, f32), across: f32, down: f32) -> Option<Path> {
+    PathBuilder::from_oval(Rect::from_ltrb(x - across, y - down, x + across, y + down)?)
+}
+
+/// A line through all points, whole or in dashes and gaps.
+pub fn line(points: impl Iterator<Item = (f32, f32)>, width: f32, dashes: &[f32]) -> Option<Path> {
+    let path = outline(points).finish()?;
+    let parts = StrokeDash::new(dashes.to_vec(), 0.0).and_then(|dashes| path.dash(&dashes, 1.0));
+    parts.unwrap_or(path).stroke(&Stroke { width, ..Stroke::default() }, 1.0)
+}
+
+/// A closed curve that passes through all points (Catmull-Rom).
+pub fn blob(points: impl Iterator<Item = (f32, f32)>) -> Option<Path> {
+    let points: Vec<(f32, f32)> = points.collect();
+    let around = |from: usize| points.iter().copied().cycle().skip(from);
+    let mut path = outline(around(1).take(1));
+    for (((before, from), to), after) in around(0).zip(around(1)).zip(around(2)).zip(around(3)).take(points.len()) {
+        let (leave, enter) = ((to.0 - before.0, to.1 - before.1), (after.0 - from.0, after.1 - from.1));
+        let (x, y) = (from.0 + leave.0 / 6.0, from.1 + leave.1 / 6.0);
+        path.cubic_to(x, y, to.0 - enter.0 / 6.0, to.1 - enter.1 / 6.0, to.0, to.1);
     }
-    let (first, last) = (enter as usize, leave as usize);
-    for (x, part) in cover.iter_mut().enumerate().take(last + 1).skip(first) {
-        let covered = (leave.min(x as f32 + 1.0) - enter.max(x as f32)).max(0.0);
-        *part += covered * SHARE;
+    path.close();
+    path.finish()
+}
+
+/// Red, green, blue and how much of it there is, 0 to 1 each.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Color(f32, f32, f32, f32);
+
+impl Color {
+    pub const WHITE: Self = Self(1.0, 1.0, 1.0, 1.0);
+    pub const BLACK: Self = Self(0.0, 0.0, 0.0, 1.0);
+
+    pub const fn hex(rgb: u32) -> Self {
+        let [_, red, green, blue] = rgb.to_be_bytes();
+        Self(red as f32 / 255.0, green as f32 / 255.0, blue as f32 / 255.0, 1.0)
+    }
+
+    /// From this colour (0) to another (1).
+    pub fn mix(self, other: Self, part: f32) -> Self {
+        let between = |from: f32, to: f32| from + (to - from) * part.clamp(0.0, 1.0);
+        Self(between(self.0, other.0), between(self.1, other.1), between(self.2, other.2), between(self.3, other.3))
+    }
+
+    pub fn darker(self, part: f32) -> Self {
+        self.mix(Self::BLACK, part)
+    }
+
+    pub fn lighter(self, part: f32) -> Self {
+        self.mix(Self::WHITE, part)
+    }
+
+    /// Lets what is below show through: all of it at 0.
+    pub fn thin(self, part: f32) -> Self {
+        Self(self.0, self.1, self.2, self.3 * part.clamp(0.0, 1.0))
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn edges_cover_pixels_in_part() {
-        let mut canvas = Canvas::new(4, 2);
-        canvas.fill(&Shape::rectangle(0.5, 0.0, 2.0, 1.5), Color::WHITE);
-        let alphas: Vec<u8> = canvas.pixels().iter().map(|pixel| pixel[3]).collect();
-        assert_eq!(alphas, [128, 255, 128, 0, 64, 128, 64, 0]);
+impl From<Color> for tiny_skia::Color {
+    fn from(Color(red, green, blue, alpha): Color) -> Self {
+        Self::from_rgba(red, green, blue, alpha).unwrap_or(Self::TRANSPARENT)
     }
+}
 
-    #[test]
-    fn colour_goes_over_colour_and_onto_nothing() {
-        let mut pixel = [255, 255, 255, 255];
-        blend(&mut pixel, Color::BLACK, 0.5);
-        assert_eq!(pixel, [128, 128, 128, 255]);
-        let mut nothing = [0, 0, 0, 0];
-        blend(&mut nothing, Color::WHITE, 0.5);
-        assert_eq!(nothing, [255, 255, 255, 128]);
+impl From<Color> for Shader<'_> {
+    fn from(color: Color) -> Self {
+        Self::SolidColor(color.into())
     }
+}
 
-    #[test]
-    fn what_lies_outside_is_left_out() {
-        let mut canvas = Canvas::new(2, 2);
-        canvas.fill(&Shape::circle((-50.0, 90.0), 20.0), Color::WHITE);
-        canvas.glow((-9.0, -9.0), 3.0, Color::WHITE, 1.0);
-        assert!(canvas.pixels().iter().all(|pixel| *pixel == [0; 4]));
-    }
+/// From one colour to another, along a line.
+pub fn linear(from: (f32, f32), to: (f32, f32), colors: [Color; 2]) -> Shader<'static> {
+    let [start, end] = [from, to].map(|(x, y)| Point::from_xy(x, y));
+    let shader = LinearGradient::new(start, end, stops(colors), SpreadMode::Pad, Transform::identity());
+    shader.unwrap_or(colors[0].into())
+}
+
+/// From one colour at a distance from the middle to another at another.
+pub fn radial((near, far): (f32, f32), colors: [Color; 2], placed: Transform) -> Shader<'static> {
+    let at = Point::zero();
+    let shader = RadialGradient::new(at, near, at, far, stops(colors), SpreadMode::Pad, placed);
+    shader.unwrap_or(colors[0].into())
+}
+
+fn stops(colors: [Color; 2]) -> Vec<GradientStop> {
+    colors.into_iter().zip([0.0, 1.0]).map(|(color, at)| GradientStop::new(at, color.into())).collect()
 }

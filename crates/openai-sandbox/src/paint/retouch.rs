@@ -1,8 +1,9 @@
 //! An edit: what a picture was made from shows through what is new.
 
-use image::{DynamicImage, RgbaImage, imageops::FilterType};
+use image::{DynamicImage, imageops::FilterType};
+use tiny_skia::{ColorU8, Mask, MaskType, Pixmap};
 
-use super::{canvas::Canvas, color::Color, font, shape::Shape};
+use super::canvas::{Canvas, Color, rectangle};
 
 /// The pictures that an edit starts from.
 #[derive(Debug, Clone)]
@@ -22,8 +23,15 @@ pub struct Source {
 
 impl Source {
     /// Scaled and cut to this size.
-    fn fill(&self, width: u32, height: u32) -> RgbaImage {
-        self.pixels.resize_to_fill(width, height, FilterType::Triangle).to_rgba8()
+    fn fill(&self, width: f32, height: f32) -> Option<Pixmap> {
+        let (width, height) = (width as u32, height as u32);
+        let scaled = self.pixels.resize_to_fill(width, height, FilterType::Triangle).into_rgba8();
+        let mut pixmap = Pixmap::new(width, height)?;
+        for (pixel, from) in pixmap.pixels_mut().iter_mut().zip(scaled.pixels()) {
+            let [red, green, blue, alpha] = from.0;
+            *pixel = ColorU8::from_rgba(red, green, blue, alpha).premultiply();
+        }
+        Some(pixmap)
     }
 }
 
@@ -32,31 +40,17 @@ const STAYS: f32 = 0.65;
 
 /// Lays the first picture over the new one, and the others along its lower edge, framed.
 pub fn retouch(canvas: &mut Canvas, sources: &Sources) {
-    let (width, height) = canvas.dimensions();
-    if let Some(first) = sources.pictures.first() {
-        let first = first.fill(width, height);
-        let mask = sources.mask.as_ref().map(|mask| mask.fill(width, height));
-        canvas.tint(0.0, 0.0, width as f32, height as f32, |x, y| {
-            let (color, alpha) = at(&first, x, y);
-            let stays = mask.as_ref().map_or(STAYS, |mask| at(mask, x, y).1);
-            (color, alpha * stays)
-        });
+    let (width, height) = (canvas.width(), canvas.height());
+    if let Some(first) = sources.pictures.first().and_then(|first| first.fill(width, height)) {
+        let mask = sources.mask.as_ref().and_then(|mask| mask.fill(width, height));
+        let mask = mask.map(|mask| Mask::from_pixmap(mask.as_ref(), MaskType::Alpha));
+        canvas.lay(&first, mask.as_ref(), (0.0, 0.0), if mask.is_some() { 1.0 } else { STAYS });
     }
     let others = sources.pictures.len().saturating_sub(1);
-    let side = (canvas.unit() / 8.0).min(canvas.width() / (1.2 * others as f32 + 1.0));
+    let side = (canvas.unit() / 8.0).min(width / (1.2 * others as f32 + 1.0)).floor();
     for (number, other) in sources.pictures.iter().skip(1).enumerate() {
-        let (left, top) = (side * (0.3 + 1.2 * number as f32), canvas.height() - side * 1.5);
-        let frame = side * 0.06;
-        canvas.fill(&Shape::rectangle(left - frame, top - frame, side + 2.0 * frame, side + 2.0 * frame), Color::WHITE);
-        let small = other.fill(side as u32 + 1, side as u32 + 1);
-        canvas.tint(left, top, left + side, top + side, |x, y| at(&small, x - left, y - top));
+        let (left, top, frame) = (side * (0.3 + 1.2 * number as f32), height - side * 1.5, side * 0.06);
+        canvas.fill(rectangle(left - frame, top - frame, side + 2.0 * frame, side + 2.0 * frame), Color::WHITE);
+        other.fill(side, side).inspect(|other| canvas.lay(other, None, (left, top), 1.0));
     }
-    font::sign(canvas);
-}
-
-/// The colour at a place, and how much of it there is.
-fn at(image: &RgbaImage, x: f32, y: f32) -> (Color, f32) {
-    let place = |at: f32, sides: u32| (at.max(0.0) as u32).min(sides.saturating_sub(1));
-    let [red, green, blue, alpha] = image.get_pixel(place(x, image.width()), place(y, image.height())).0;
-    (Color(f32::from(red), f32::from(green), f32::from(blue)), f32::from(alpha) / 255.0)
 }

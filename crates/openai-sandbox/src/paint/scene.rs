@@ -1,17 +1,26 @@
 //! From a prompt's words to what is to be seen.
 
-use super::{color::Color, random::Random};
+use rand::{RngExt, SeedableRng, seq::IndexedRandom};
+
+use super::{
+    Chance,
+    canvas::Color,
+    motif::{self, Motif},
+};
 
 #[derive(Debug)]
 pub struct Scene {
-    pub seed: u64,
     pub land: Land,
     pub hour: Hour,
     pub weather: Weather,
-    pub things: Vec<Thing>,
+    pub motifs: Vec<Motif>,
     /// The colour that the prompt names, if it names one.
     pub accent: Option<Color>,
-    pub sky: Sky,
+    /// The sky from the top down.
+    pub sky: [Color; 3],
+    pub light: Color,
+    /// Where the sun or the moon stands, in parts of the picture.
+    pub sun: (f32, f32),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,29 +51,6 @@ pub enum Weather {
     Snowfall,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Thing {
-    Balloon,
-    Birds,
-    Boat,
-    Cat,
-    Flowers,
-    House,
-    Lighthouse,
-    Robot,
-    Rocket,
-    Tree,
-}
-
-/// The sky's colours from the top down, its light, and what distance fades into.
-#[derive(Debug, Clone, Copy)]
-pub struct Sky {
-    pub top: Color,
-    pub middle: Color,
-    pub low: Color,
-    pub light: Color,
-}
-
 const LANDS: [(Land, &str); 8] = [
     (Land::Mountains, "mountain peak alps valley cliff volcano glacier canyon himalaya"),
     (Land::Sea, "sea ocean beach coast lake harbor harbour bay wave island water river sail sailing fish whale"),
@@ -76,30 +62,25 @@ const LANDS: [(Land, &str); 8] = [
     (Land::Hills, "hill field meadow farm garden countryside village green grass spring summer"),
 ];
 
-const HOURS: [(Hour, &str); 4] = [
-    (Hour::Night, "night midnight moon moonlit star starry dark neon cyberpunk space galaxy"),
-    (Hour::Dusk, "sunset dusk evening twilight golden"),
-    (Hour::Dawn, "sunrise dawn morning pastel misty mist fog foggy"),
-    (Hour::Day, "day noon sunny sun bright summer blue"),
+/// An hour, how high the sun stands above the horizon, the sky's colours from the top down, and the light's.
+type Light = (Hour, f32, [u32; 4]);
+
+const HOURS: [(Light, &str); 4] = [
+    (NIGHT, "night midnight moon moonlit star starry dark neon cyberpunk space galaxy"),
+    (DUSK, "sunset dusk evening twilight golden"),
+    (DAWN, "sunrise dawn morning pastel misty mist fog foggy"),
+    (DAY, "day noon sunny sun bright summer blue"),
 ];
+
+const DAWN: Light = (Hour::Dawn, 0.27, [0x0059_70b0, 0x00d8_a5b4, 0x00fc_e3bd, 0x00ff_f3cf]);
+const DAY: Light = (Hour::Day, 0.66, [0x0036_78c0, 0x0083_b9e4, 0x00e8_f1f2, 0x00ff_f7dc]);
+const DUSK: Light = (Hour::Dusk, 0.17, [0x002b_2860, 0x00bd_4c7c, 0x00ff_b661, 0x00ff_edaf]);
+const NIGHT: Light = (Hour::Night, 0.66, [0x0006_0a22, 0x0014_204c, 0x0039_4a82, 0x00f4_f1e0]);
 
 const WEATHERS: [(Weather, &str); 3] = [
     (Weather::Snowfall, "snowfall snowing blizzard winter christmas"),
     (Weather::Rain, "rain rainy storm stormy thunder"),
     (Weather::Cloudy, "cloud cloudy overcast"),
-];
-
-const THINGS: [(Thing, &str); 10] = [
-    (Thing::Cat, "cat kitten kitty"),
-    (Thing::Robot, "robot android machine"),
-    (Thing::Rocket, "rocket spaceship astronaut shuttle"),
-    (Thing::Boat, "boat ship sail sailing sailboat yacht regatta"),
-    (Thing::Lighthouse, "lighthouse beacon"),
-    (Thing::House, "house cottage cabin hut home farm village barn castle"),
-    (Thing::Balloon, "balloon airship zeppelin"),
-    (Thing::Flowers, "flower tulip rose poppy sunflower daisy bouquet garden meadow"),
-    (Thing::Tree, "tree oak apple cherry autumn"),
-    (Thing::Birds, "bird gull seagull crow eagle swallow goose geese"),
 ];
 
 const COLORS: [(u32, &str); 12] = [
@@ -117,122 +98,86 @@ const COLORS: [(u32, &str); 12] = [
     (0x0093_9aa5, "gray grey silver"),
 ];
 
-impl Scene {
-    pub fn read(prompt: &str) -> Self {
-        let seed = Random::seed(prompt);
-        let mut random = Random::new(seed, 0);
-        let lower = prompt.to_lowercase();
-        let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
-        let things: Vec<Thing> = every(&THINGS, &words).collect();
-        let named = if things.contains(&Thing::Boat) { Some(Land::Sea) } else { every(&LANDS, &words).next() };
-        let land = named.or_else(|| usual_land(&things)).unwrap_or_else(|| {
-            let lands = [Land::Hills, Land::Mountains, Land::Sea, Land::Forest, Land::Desert];
-            random.pick(&lands).copied().unwrap_or(Land::Hills)
-        });
-        let hour = every(&HOURS, &words).next().unwrap_or_else(|| match land {
-            Land::Space => Hour::Night,
-            Land::City => Hour::Dusk,
-            _ => random.pick(&[Hour::Day, Hour::Day, Hour::Dawn, Hour::Dusk]).copied().unwrap_or(Hour::Day),
-        });
-        let accent = every(&COLORS, &words).next().map(Color::hex);
-        Self {
-            seed,
-            land,
-            hour,
-            weather: every(&WEATHERS, &words).next().unwrap_or(Weather::Fair),
-            sky: Sky::at(hour).tinted(accent.filter(|_| things.is_empty())),
-            things,
-            accent,
-        }
+impl Land {
+    pub fn named(word: &str) -> Option<Self> {
+        every(LANDS, &[word]).next()
     }
 
     /// Where sky and land meet, as a part of the height.
-    pub fn horizon(&self) -> f32 {
-        match self.land {
-            Land::Sea => 0.58,
-            Land::City => 0.80,
-            Land::Space => 0.78,
-            _ => 0.62,
+    pub fn horizon(self) -> f32 {
+        match self {
+            Self::Sea => 0.58,
+            Self::City | Self::Space => 0.79,
+            Self::Hills | Self::Mountains | Self::Forest | Self::Desert | Self::Snow => 0.62,
+        }
+    }
+}
+
+impl Scene {
+    /// Reads the prompt; `seed` decides what it leaves open.
+    pub fn read(prompt: &str, seed: u64) -> Self {
+        let mut chance = Chance::seed_from_u64(seed);
+        let lower = prompt.to_lowercase();
+        let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        let motifs: Vec<Motif> = every(motif::all().map(|motif| (motif, motif.words)), &words).collect();
+        let sails = motifs.iter().any(|motif| motif.name == "boat").then_some(Land::Sea);
+        let usual = || motifs.first().and_then(|motif| motif.land);
+        let land = sails.or_else(|| every(LANDS, &words).next()).or_else(usual).unwrap_or_else(|| {
+            let lands = [Land::Hills, Land::Mountains, Land::Sea, Land::Forest, Land::Desert];
+            *lands.choose(&mut chance).unwrap_or(&Land::Hills)
+        });
+        let (hour, up, colors) = every(HOURS, &words).next().unwrap_or_else(|| match land {
+            Land::Space => NIGHT,
+            Land::City => DUSK,
+            _ => *[DAY, DAY, DAWN, DUSK].choose(&mut chance).unwrap_or(&DAY),
+        });
+        let accent = every(COLORS, &words).next().map(Color::hex);
+        let [top, middle, low, light] = colors.map(Color::hex);
+        let tinted = |accent: Color| {
+            [top.mix(accent.darker(0.35), 0.55), middle.mix(accent, 0.5), low.mix(accent.lighter(0.5), 0.4)]
+        };
+        Self {
+            land,
+            hour,
+            weather: every(WEATHERS, &words).next().unwrap_or(Weather::Fair),
+            sky: accent.filter(|_| motifs.is_empty()).map_or([top, middle, low], tinted),
+            light,
+            motifs,
+            accent,
+            sun: (chance.random_range(0.24..0.76), land.horizon() * (1.0 - up + chance.random_range(-0.08..0.08))),
         }
     }
 
-    /// A thing's own colour as it looks at this hour.
-    pub fn lit(&self, color: Color) -> Color {
-        match self.hour {
+    /// A thing's own colour at this hour, as it looks from afar: `near` is 1 here and 0 at the horizon.
+    pub fn faded(&self, color: Color, near: f32) -> Color {
+        let [_, middle, low] = self.sky;
+        let lit = match self.hour {
             _ if self.land == Land::Space => color,
             Hour::Day => color,
-            Hour::Dawn => color.mix(self.sky.low, 0.22).darker(0.06),
-            Hour::Dusk => color.mix(Color::hex(0x0030_1a3e), 0.5).mix(self.sky.low, 0.1),
+            Hour::Dawn => color.mix(low, 0.22).darker(0.06),
+            Hour::Dusk => color.mix(Color::hex(0x0030_1a3e), 0.5).mix(low, 0.1),
             Hour::Night => color.mix(Color::hex(0x000b_1230), 0.66),
-        }
+        };
+        low.mix(middle, 0.45).mix(lit, 0.3 + 0.7 * near)
     }
 
-    /// The same from afar: `near` is 1 here and 0 at the horizon.
-    pub fn faded(&self, color: Color, near: f32) -> Color {
-        let haze = self.sky.low.mix(self.sky.middle, 0.45);
-        haze.mix(self.lit(color), 0.3 + 0.7 * near)
+    /// The colour that the prompt gives to the land, which it does where there is no motif.
+    pub fn tint(&self) -> Option<Color> {
+        self.accent.filter(|_| self.motifs.is_empty())
     }
 
-    /// Whether windows are lit.
+    /// Lamps are lit.
     pub fn is_dim(&self) -> bool {
         matches!(self.hour, Hour::Dusk | Hour::Night)
     }
 }
 
-impl Sky {
-    fn at(hour: Hour) -> Self {
-        let [top, middle, low, light] = match hour {
-            Hour::Day => [0x0036_78c0, 0x0083_b9e4, 0x00e8_f1f2, 0x00ff_f7dc],
-            Hour::Dawn => [0x0059_70b0, 0x00d8_a5b4, 0x00fc_e3bd, 0x00ff_f3cf],
-            Hour::Dusk => [0x002b_2860, 0x00bd_4c7c, 0x00ff_b661, 0x00ff_edaf],
-            Hour::Night => [0x0006_0a22, 0x0014_204c, 0x0039_4a82, 0x00f4_f1e0],
-        }
-        .map(Color::hex);
-        Self { top, middle, low, light }
-    }
-
-    fn tinted(self, accent: Option<Color>) -> Self {
-        let Some(accent) = accent else { return self };
-        Self {
-            top: self.top.mix(accent.darker(0.35), 0.55),
-            middle: self.middle.mix(accent, 0.5),
-            low: self.low.mix(accent.lighter(0.5), 0.4),
-            light: self.light,
-        }
-    }
-
-    /// The colour at a part of the way down to the horizon.
-    pub fn color(&self, down: f32) -> Color {
-        if down < 0.55 {
-            self.top.mix(self.middle, smooth(down / 0.55))
-        } else {
-            self.middle.mix(self.low, smooth((down - 0.55) / 0.45))
-        }
-    }
-}
-
-fn smooth(part: f32) -> f32 {
-    let part = part.clamp(0.0, 1.0);
-    part * part * (3.0 - 2.0 * part)
-}
-
-/// Where such things are found when the prompt does not say.
-fn usual_land(things: &[Thing]) -> Option<Land> {
-    match things.first()? {
-        Thing::Lighthouse => Some(Land::Sea),
-        Thing::Rocket => Some(Land::Space),
-        Thing::Robot => Some(Land::City),
-        Thing::Cat | Thing::House | Thing::Flowers | Thing::Tree | Thing::Balloon => Some(Land::Hills),
-        Thing::Birds | Thing::Boat => None,
-    }
-}
-
 /// What the words name, in the table's order; a plural names the same.
-fn every<T: Copy>(table: &[(T, &str)], words: &[&str]) -> impl Iterator<Item = T> {
+fn every<T: Copy>(table: impl IntoIterator<Item = (T, &'static str)>, words: &[&str]) -> impl Iterator<Item = T> {
     let is_named = |names: &str| {
         names.split(' ').any(|name| words.iter().any(|word| *word == name || word.strip_suffix('s') == Some(name)))
     };
-    table.iter().filter(move |(_, names)| is_named(names)).map(|(what, _)| *what)
+    table.into_iter().filter(move |(_, names)| is_named(names)).map(|(what, _)| what)
 }
 
 #[cfg(test)]
@@ -240,26 +185,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_land_hour_and_things() {
-        for (prompt, land, hour, things) in [
-            ("Sailing boats at sunset", Land::Sea, Hour::Dusk, vec![Thing::Boat]),
-            ("A lighthouse, by NIGHT!", Land::Sea, Hour::Night, vec![Thing::Lighthouse]),
-            ("two boats on a lake in the mountains at noon", Land::Sea, Hour::Day, vec![Thing::Boat]),
-            ("snow on a cottage at dawn", Land::Snow, Hour::Dawn, vec![Thing::House]),
+    fn reads_land_hour_motifs_and_colours_by_whole_words() {
+        for (prompt, land, hour, motifs) in [
+            ("Sailing boats at sunset", Land::Sea, Hour::Dusk, "boat"),
+            ("A lighthouse, by NIGHT!", Land::Sea, Hour::Night, "lighthouse"),
+            ("two boats on a lake in the mountains at noon", Land::Sea, Hour::Day, "boat"),
+            ("snow on a cottage at dawn", Land::Snow, Hour::Dawn, "house"),
+            ("a concatenated boathouse in the desert at noon", Land::Desert, Hour::Day, ""),
         ] {
-            let scene = Scene::read(prompt);
-            assert_eq!((scene.land, scene.hour, scene.things), (land, hour, things), "{prompt}");
+            let scene = Scene::read(prompt, 0);
+            let named: Vec<_> = scene.motifs.iter().map(|motif| motif.name).collect();
+            assert_eq!((scene.land, scene.hour, &*named.join(" ")), (land, hour, motifs), "{prompt}");
         }
-    }
-
-    #[test]
-    fn words_are_whole_words() {
-        assert_eq!(Scene::read("a concatenated boathouse").things, []);
-    }
-
-    #[test]
-    fn a_named_colour_colours_the_thing_or_else_the_sky() {
-        assert_eq!(Scene::read("a red house at noon").sky.top, Sky::at(Hour::Day).top);
-        assert_ne!(Scene::read("something red at noon").sky.top, Sky::at(Hour::Day).top);
+        assert_eq!(Scene::read("a red house at noon", 0).sky[0], Color::hex(DAY.2[0]));
+        assert_ne!(Scene::read("something red at noon", 0).sky[0], Color::hex(DAY.2[0]));
     }
 }
