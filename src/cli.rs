@@ -99,6 +99,9 @@ where
     Work: Future<Output = anyhow::Result<ExitCode>>,
 {
     let _log = telemetry::start(config.log);
+    for unfilled in &config.unfilled {
+        tracing::warn!("{unfilled}");
+    }
     let runtime = one_thread()?;
     let ended = runtime.block_on(async { work(App::build(config).await?).await });
     runtime.shutdown_timeout(LAST_WRITES);

@@ -94,6 +94,34 @@ impl Code {
         }
     }
 
+    /// What the person can do about it at an upstream that is not OpenAI's: none of OpenAI's pages helps there.
+    pub fn remedy_elsewhere(self) -> &'static str {
+        match self {
+            Self::Unauthorized => "Check that the key is whole, still valid, and one of the server at openai.base_url.",
+            Self::Forbidden => "Check what the account may do at the server at openai.base_url.",
+            Self::QuotaExhausted => "Add credit or raise the limit where this account is kept.",
+            Self::Overloaded => "Try again later.",
+            Self::InvalidArgument
+            | Self::NoApiKey
+            | Self::ModelNotFound
+            | Self::Moderated
+            | Self::ContextTooLong
+            | Self::RateLimited
+            | Self::Unreachable
+            | Self::TimedOut
+            | Self::BadResponse
+            | Self::Busy
+            | Self::Cancelled
+            | Self::NotFound
+            | Self::PathNotAllowed
+            | Self::UrlNotAllowed
+            | Self::OverBudget
+            | Self::StorageFailed
+            | Self::Interrupted
+            | Self::Internal => self.remedy(),
+        }
+    }
+
     /// What the person can do about it: one sentence, shown after the message.
     pub fn remedy(self) -> &'static str {
         match self {

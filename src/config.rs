@@ -27,6 +27,7 @@ mod upstream;
 pub use docs::markdown;
 pub use error::{Error, Problem, Source};
 pub use key::SettingKey;
+pub use layers::Unfilled;
 
 use layers::Layers;
 
@@ -58,6 +59,8 @@ pub struct Config {
     pub file: Option<PathBuf>,
     /// What is set, and where; the rest are defaults.
     pub provenance: Vec<Provenance>,
+    /// What would be set if somebody had filled it in.
+    pub unfilled: Vec<Unfilled>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -185,6 +188,7 @@ impl Config {
             drain: layers.value(&s::DRAIN)?,
             file: None,
             provenance: layers.set().map(Provenance::of).collect(),
+            unfilled: layers.unfilled().to_vec(),
         })
     }
 }

@@ -51,6 +51,8 @@ use transport::{body, fetch};
 pub struct Config {
     pub base_url: Url,
     pub key: Key,
+    /// Said where there is no key: the setting that would have been one if somebody had filled it in.
+    pub unfilled_key: Option<String>,
     pub organization: Option<String>,
     pub project: Option<String>,
     /// Sent with every request, last: they replace what the client would send under the same name.
@@ -193,6 +195,8 @@ pub struct Reply<T> {
 /// What is known of a request besides its value; the same in success and failure.
 #[derive(Debug, Clone, Default)]
 pub struct Meta {
+    /// Whose upstream it is.
+    pub vendor: Vendor,
     /// `x-request-id`, cleaned, at most 128 characters.
     pub request_id: Option<String>,
     /// HTTP requests sent, 0 when none was.
@@ -206,6 +210,20 @@ pub struct Meta {
     pub warnings: Vec<String>,
     /// From the first attempt's start to the end of the last.
     pub latency: Duration,
+}
+
+/// Whose upstream answers: what OpenAI says on its pages holds for OpenAI alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Vendor {
+    #[default]
+    OpenAi,
+    Another,
+}
+
+impl Vendor {
+    fn of(base_url: &Url) -> Self {
+        if is_openai(base_url) { Self::OpenAi } else { Self::Another }
+    }
 }
 
 /// The upstream's `x-ratelimit-*` headers. <https://platform.openai.com/docs/guides/rate-limits>

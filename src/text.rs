@@ -4,7 +4,8 @@
 use std::{borrow::Cow, fmt::Write as _, time::Duration};
 
 /// Removes what no reader can see but a terminal or a model obeys: control characters other than newline and tab
-/// (ANSI and OSC sequences lose their ESC), bidi overrides and isolates, zero-width and tag characters.
+/// (ANSI and OSC sequences lose their ESC), bidi overrides and isolates, zero-width characters, fillers, tags and the
+/// separators that break lines for some readers and not for others.
 #[must_use]
 pub fn sanitize(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_safe) {
@@ -48,21 +49,35 @@ pub fn brief(text: &str, max: usize) -> String {
     clip(&sanitize(text), max).into_owned()
 }
 
-/// Whether [`sanitize`] keeps it.
+/// Whether [`sanitize`] keeps it. Of what Unicode calls default ignorable stays what scripts and emoji need: ZWJ, ZWNJ,
+/// the sixteen variation selectors and Mongolian's own.
+/// <https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt>
 #[must_use]
 pub fn is_safe(c: char) -> bool {
     match c {
-        '\n' | '\t' => true,
-        // Bidi marks, embeddings, overrides and isolates; zero-width space, word joiner, invisible operators, BOM; tags.
-        // ZWJ and ZWNJ stay: emoji and scripts need them.
-        '\u{061C}'
+        '\n' | '\t' | ' '..='~' => true,
+        // Soft hyphen, grapheme joiner, Hangul and Khmer fillers, the Mongolian vowel separator.
+        '\u{AD}'
+        | '\u{34F}'
+        | '\u{115F}'..='\u{1160}'
+        | '\u{17B4}'..='\u{17B5}'
+        | '\u{180E}'
+        | '\u{3164}'
+        | '\u{FFA0}'
+        // Bidi marks, embeddings, overrides and isolates; zero-width space, word joiner, invisible operators, BOM.
+        | '\u{61C}'
         | '\u{200B}'
-        | '\u{200E}'
-        | '\u{200F}'
+        | '\u{200E}'..='\u{200F}'
         | '\u{202A}'..='\u{202E}'
         | '\u{2060}'..='\u{206F}'
         | '\u{FEFF}'
-        | '\u{E0000}'..='\u{E007F}' => false,
+        // Line and paragraph separators; interlinear annotations.
+        | '\u{2028}'..='\u{2029}'
+        | '\u{FFF0}'..='\u{FFFB}'
+        // Format controls of shorthand and musical notation; tags and the supplement of the variation selectors.
+        | '\u{1BCA0}'..='\u{1BCA3}'
+        | '\u{1D173}'..='\u{1D17A}'
+        | '\u{E0000}'..='\u{E0FFF}' => false,
         c => !c.is_control(),
     }
 }
@@ -87,6 +102,65 @@ pub fn redact(text: &str) -> Cow<'_, str> {
         }
     }
     if kept == 0 { Cow::Borrowed(text) } else { Cow::Owned(redacted + text.get(kept..).unwrap_or_default()) }
+}
+
+/// A value as it was meant where it was pasted with quotes around it, a byte order mark or other invisible characters.
+#[must_use]
+pub fn bare(value: &str) -> String {
+    const QUOTES: [(char, char); 5] = [('"', '"'), ('\'', '\''), ('`', '`'), ('“', '”'), ('‘', '’')];
+    let visible = sanitize(value);
+    let mut bare = visible.trim();
+    while let Some(inner) =
+        QUOTES.iter().find_map(|&(open, close)| bare.strip_prefix(open)?.strip_suffix(close)).map(str::trim)
+    {
+        bare = inner;
+    }
+    bare.to_owned()
+}
+
+/// Whether nobody filled a value in: `${NAME}`, `$NAME`, `$env:NAME`, `%NAME%`, `{{NAME}}`, `<NAME>` and nothing else.
+#[must_use]
+pub fn is_placeholder(value: &str) -> bool {
+    let within = |open: &str, close: &str| value.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
+    let is_name = |word: &str| {
+        word.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let of_a_shell = value.strip_prefix('$').map(|name| name.strip_prefix("env:").unwrap_or(name));
+    within("${", "}").is_some()
+        || within("{{", "}}").is_some()
+        || within("<", ">").is_some()
+        || within("%", "%").is_some_and(is_name)
+        || of_a_shell.is_some_and(is_name)
+}
+
+/// A whole text in UTF-8, or in UTF-16 with its byte order mark; without that mark. `None` when it is neither.
+#[must_use]
+pub fn decode(bytes: &[u8]) -> Option<String> {
+    match bytes {
+        [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
+        [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
+        _ => std::str::from_utf8(bytes).ok().map(|text| text.trim_start_matches('\u{feff}').to_owned()),
+    }
+}
+
+fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
+    let (units, rest) = bytes.as_chunks::<2>();
+    char::decode_utf16(units.iter().map(|&pair| unit(pair))).collect::<Result<_, _>>().ok().filter(|_| rest.is_empty())
+}
+
+/// A name of somebody else's for people to see: [`brief`], and hidden where it looks like a key in the wrong place. Keys
+/// of no known beginning are long words of letters and digits.
+#[must_use]
+pub fn name(word: &str) -> String {
+    const SHORTEST_KEY: usize = 20;
+    let is_piece = |piece: &str| {
+        let has = |kind: fn(&u8) -> bool| piece.bytes().any(|byte| kind(&byte));
+        piece.len() >= SHORTEST_KEY && has(u8::is_ascii_alphabetic) && has(u8::is_ascii_digit)
+    };
+    let is_key =
+        matches!(redact(word), Cow::Owned(_)) || word.split(|c: char| !c.is_ascii_alphanumeric()).any(is_piece);
+    if is_key { "(hidden: it looks like a key)".to_owned() } else { brief(word, 60) }
 }
 
 /// A size for people: `812 B`, `1.9 MB`. Thousands, as file browsers count.
@@ -129,11 +203,40 @@ mod tests {
         assert_eq!(sanitize("gpj\u{202e}.exe \u{2067}x\u{2069}\u{61c}"), "gpj.exe x");
         assert_eq!(sanitize("a\u{e0041}\u{e007f}\u{feff}b\u{200b}\r\nc"), "ab\nc");
         assert_eq!(sanitize("\u{9b}31m"), "31m");
+        for hidden in [
+            '\u{ad}',
+            '\u{34f}',
+            '\u{115f}',
+            '\u{180e}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{3164}',
+            '\u{fff9}',
+            '\u{fffb}',
+            '\u{ffa0}',
+            '\u{1d173}',
+            '\u{e0100}',
+            '\u{e01ef}',
+        ] {
+            assert_eq!(sanitize(&format!("a{hidden}b")), "ab", "{hidden:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_looks_like_a_key_is_hidden() {
+        for key in
+            ["sk-proj-abcdefgh", "gsk_0123456789abcdefghij", "0123456789abcdef0123456789abcdef", "x.sk-12345678.y"]
+        {
+            assert_eq!(name(key), "(hidden: it looks like a key)", "{key}");
+        }
+        for word in ["claude-code", "clients.cursor-vscode.preview", "opnai", "gpt-6.2-sol", ""] {
+            assert_eq!(name(word), word);
+        }
     }
 
     #[test]
     fn what_people_write_passes_untouched() {
-        let text = "Füchse — 👩‍🚀, می‌خواهم\n\t日本語";
+        let text = "Füchse — 👩‍🚀 ❤\u{fe0f}, می‌خواهم\n\t日本語";
         assert!(matches!(sanitize(text), Cow::Borrowed(same) if same == text));
     }
 

@@ -7,9 +7,9 @@ use crate::{
     app::App,
     artifact,
     catalogue::{Catalogue, Kind, Lesson},
-    config::{self, Config, Upstream},
+    config::{self, Config, Unfilled, Upstream},
     model::ListedModel,
-    openai::{Error, Failure, Key, Reply},
+    openai::{Error, Failure, Key, Reply, Vendor},
     server::profile::KNOWN,
     text,
 };
@@ -37,6 +37,7 @@ pub async fn run(args: Args, config: Result<Config, config::Error>) -> anyhow::R
             let _log = super::start_quiet_log(&config);
             let mut findings = vec![file];
             findings.extend(config::unknown_variables().iter().map(misspelt));
+            findings.extend(config.unfilled.iter().map(unfilled));
             findings.extend(config.clients.strangers().map(strange));
             findings.extend(examine(&App::build(config).await?).await);
             DoctorReport::new(settings, findings)
@@ -77,8 +78,13 @@ fn misspelt((name, nearest): &(String, &str)) -> Finding {
     Finding::doubtful("configuration", message, &format!("the nearest is {nearest}"))
 }
 
+fn unfilled(unfilled: &Unfilled) -> Finding {
+    let remedy = "put the value itself there; most clients fill in no variables of your shell";
+    Finding::doubtful("configuration", unfilled.to_string(), remedy)
+}
+
 fn strange(client: &str) -> Finding {
-    let client = text::brief(client, 60);
+    let client = text::name(client);
     let nearest = config::settings::nearest(&client, KNOWN.iter().map(|known| known.key));
     let message =
         format!("no client that calls itself `{client}` is known; what is set for it counts only for such a one");
@@ -126,6 +132,9 @@ fn upstream_finding(answer: &Result<Reply<Vec<ListedModel>>, Failure>, host: &st
     };
     let remedy = match failure.error {
         Error::Unauthorized { .. } => "check the key, and where it comes from",
+        Error::Unreachable { .. } | Error::TimedOut { .. } if failure.meta.vendor == Vendor::Another => {
+            "check the network, HTTPS_PROXY and openai.base_url"
+        }
         Error::Unreachable { .. } | Error::TimedOut { .. } => {
             "check the network, HTTPS_PROXY and openai.base_url; status.openai.com tells of outages"
         }

@@ -16,6 +16,7 @@ use super::{
     settings,
     shape::Raw,
 };
+use crate::text;
 
 /// A value in the file.
 pub struct FileEntry {
@@ -88,7 +89,7 @@ impl Walk<'_> {
 fn unknown(path: &str, place: Source) -> Problem {
     let keys: Vec<_> = settings::ALL.iter().map(|setting| SettingKey::near(setting.key(), path).to_string()).collect();
     let nearest = settings::nearest(path, keys.iter().map(String::as_str)).to_owned();
-    Problem::UnknownKey { key: crate::text::sanitize(path).into_owned(), place, nearest }
+    Problem::UnknownKey { key: text::name(path), place, nearest }
 }
 
 fn raw(value: &DeValue<'_>) -> Raw {

@@ -61,7 +61,7 @@ impl fmt::Display for SettingKey {
             return f.write_str(self.setting);
         };
         let is_bare = name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
-        let name = text::brief(name, 60);
+        let name = text::name(name);
         if is_bare { write!(f, "{before}.{name}.{after}") } else { write!(f, "{before}.\"{name}\".{after}") }
     }
 }

@@ -3,6 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     ffi::OsString,
+    fmt,
     path::Path,
 };
 
@@ -16,7 +17,25 @@ use super::{
 };
 
 /// The settings that are set.
-pub struct Layers(BTreeMap<SettingKey, (Source, Raw)>);
+pub struct Layers {
+    set: BTreeMap<SettingKey, (Source, Raw)>,
+    unfilled: Vec<Unfilled>,
+}
+
+/// A setting whose value is a placeholder that nobody filled in: it counts as not set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfilled {
+    pub key: SettingKey,
+    pub source: Source,
+    pub placeholder: String,
+}
+
+impl fmt::Display for Unfilled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { key, source, placeholder } = self;
+        write!(f, "{key} ({source}) is the placeholder `{placeholder}`, which nobody filled in; it counts as not set")
+    }
+}
 
 impl Layers {
     /// Lays file, environment and flags over one another and checks every value that holds.
@@ -25,7 +44,7 @@ impl Layers {
     /// All problems at once.
     pub fn read(file: Option<&Path>, env: &impl Fn(&str) -> Option<OsString>, flags: &[Flag]) -> Result<Self, Error> {
         let (entries, mut problems) = file.map(file::read).unwrap_or_default();
-        let mut layers = Self(BTreeMap::new());
+        let mut layers = Self { set: BTreeMap::new(), unfilled: Vec::new() };
         for entry in entries {
             layers.put(entry.key, entry.source, entry.raw);
         }
@@ -48,8 +67,10 @@ impl Layers {
     }
 
     fn put(&mut self, key: SettingKey, source: Source, raw: Raw) {
-        if !raw.is_blank() {
-            self.0.insert(key, (source, raw));
+        if let Some(placeholder) = raw.placeholder() {
+            self.unfilled.push(Unfilled { key, source, placeholder });
+        } else if !raw.is_blank() {
+            self.set.insert(key, (source, raw));
         }
     }
 
@@ -63,19 +84,24 @@ impl Layers {
     /// Every value that is set, in the order of the table.
     pub fn set(&self) -> impl Iterator<Item = (&'static dyn Describe, &SettingKey, &Source, &Raw)> {
         settings::ALL.iter().flat_map(|setting| {
-            let values = self.0.iter().filter(|(key, _)| key.setting() == setting.key());
+            let values = self.set.iter().filter(|(key, _)| key.setting() == setting.key());
             values.map(|(key, (source, raw))| (*setting, key, source, raw))
         })
     }
 
+    /// Every value that nobody filled in, in the order of the layers.
+    pub fn unfilled(&self) -> &[Unfilled] {
+        &self.unfilled
+    }
+
     /// The names that stand in keys for `NAME`.
     pub fn names(&self) -> BTreeSet<&str> {
-        self.0.keys().filter_map(SettingKey::name).collect()
+        self.set.keys().filter_map(SettingKey::name).collect()
     }
 
     /// Where the value of `setting` stands; [`Source::Default`] when nothing sets it.
     pub fn source<S>(&self, setting: &Setting<S>) -> Source {
-        self.0.get(&SettingKey::plain(setting.key)).map_or(Source::Default, |(source, _)| source.clone())
+        self.set.get(&SettingKey::plain(setting.key)).map_or(Source::Default, |(source, _)| source.clone())
     }
 
     /// The value, or `None` where nothing sets it and there is no default.
@@ -96,7 +122,7 @@ impl Layers {
 
     fn value_at<S: Shape>(&self, setting: &Setting<S>, key: SettingKey) -> Result<Option<S::Value>, Problem> {
         let default;
-        let (source, raw) = match (self.0.get(&key), setting.default) {
+        let (source, raw) = match (self.set.get(&key), setting.default) {
             (Some((source, raw)), _) => (source.clone(), raw),
             (None, Fallback::Is(text)) => {
                 default = Raw::Text(text.to_owned());

@@ -7,9 +7,9 @@ use tracing::Level;
 use super::{
     key::SettingKey,
     shape::{
-        Address, Dollars, List, Model, MostPictures, OneLine, Place, Places, Raw, SWITCH, Secret, Shape, Size, Span,
-        SpanOrOff, Whole, Words,
-        web::{BaseUrl, Headers, Query},
+        Address, Dollars, List, Model, MostPictures, OneLine, Place, Places, Raw, SWITCH, Shape, Size, Span, SpanOrOff,
+        Whole, Words,
+        web::{BaseUrl, Headers, Query, Secret},
     },
 };
 use crate::{

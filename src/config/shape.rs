@@ -11,8 +11,6 @@ use std::{
     time::Duration,
 };
 
-use secrecy::SecretString;
-
 use crate::{artifact::ArtifactCap, model::ModelId, money::Usd, server::profile::Patience, text};
 
 pub mod web;
@@ -73,7 +71,6 @@ pub struct MostPictures;
 pub struct Dollars;
 
 pub struct OneLine;
-pub struct Secret;
 /// The path of such a thing, a file or a folder; it may start with `~/` and is made absolute.
 pub struct Place(pub &'static str);
 /// Several folders.
@@ -85,11 +82,20 @@ pub struct List;
 pub const SWITCH: Words<bool> = Words(&[("true", true), ("false", false)]);
 
 impl Raw {
-    /// Whether it is as good as absent: empty, or a placeholder that a client did not fill in.
+    /// The placeholder that it still is, because nobody filled it in; it counts as not set.
+    #[must_use]
+    pub fn placeholder(&self) -> Option<String> {
+        let Self::Text(text) = self else { return None };
+        let bare = text::bare(text);
+        let is_one = text::is_placeholder(&bare) || bare.starts_with("${user_config");
+        is_one.then(|| text::clip(&bare, 80).into_owned())
+    }
+
+    /// Whether it is as good as absent.
     #[must_use]
     pub fn is_blank(&self) -> bool {
         match self {
-            Self::Text(text) => text.trim().is_empty() || text.trim().starts_with("${user_config"),
+            Self::Text(text) => text::bare(text).is_empty() || self.placeholder().is_some(),
             Self::List(items) => items.is_empty(),
             Self::Pairs(pairs) => pairs.is_empty(),
         }
@@ -110,7 +116,7 @@ impl fmt::Display for Raw {
             Self::Text(text) => f.write_str(&masked(text)),
             Self::List(items) => f.write_str(&masked(&items.join(", "))),
             Self::Pairs(pairs) => {
-                let names: Vec<_> = pairs.iter().map(|(name, _)| text::sanitize(name)).collect();
+                let names: Vec<_> = pairs.iter().map(|(name, _)| text::name(name)).collect();
                 write!(f, "{} (values hidden)", names.join(", "))
             }
         }
@@ -300,26 +306,6 @@ impl Shape for OneLine {
 
     fn takes(&self) -> String {
         "one line of text".to_owned()
-    }
-}
-
-impl Shape for Secret {
-    type Value = SecretString;
-
-    fn parse(&self, raw: &Raw) -> Result<SecretString, String> {
-        let text = raw.text()?;
-        if !text.chars().all(|c| c.is_ascii_graphic()) {
-            return Err("it has a blank or a character that no key has".to_owned());
-        }
-        Ok(SecretString::from(text))
-    }
-
-    fn takes(&self) -> String {
-        "a secret".to_owned()
-    }
-
-    fn show(&self, _: &Raw) -> String {
-        "set (hidden)".to_owned()
     }
 }
 

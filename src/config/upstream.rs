@@ -14,7 +14,7 @@ use crate::{
     catalogue::{At, Prices, Retired},
     ledger,
     money::Tier,
-    openai::{self, is_loopback, is_openai},
+    openai::{self, is_loopback, is_openai, known::KnownUpstream},
     store::{self, LEASE, StorePlace},
 };
 
@@ -23,6 +23,7 @@ pub(super) fn openai(layers: &Layers, upstream: Upstream) -> Result<openai::Conf
     let first_byte = layers.optional(&s::FIRST_BYTE_TIMEOUT)?;
     let mut config = openai::Config {
         key: key(layers, &base_url)?,
+        unfilled_key: unfilled_key(layers),
         base_url,
         organization: layers.optional(&s::ORGANIZATION)?,
         project: layers.optional(&s::PROJECT)?,
@@ -105,7 +106,7 @@ pub(super) fn store(state: &Path, upstream: Upstream) -> store::Config {
 }
 
 fn base_url(layers: &Layers) -> Result<Url, Problem> {
-    let url = without_endpoint(layers.value(&s::BASE_URL)?);
+    let url = with_its_path(without_endpoint(layers.value(&s::BASE_URL)?));
     if url.scheme() == "http" && !is_loopback(&url) && !layers.value(&s::ALLOW_INSECURE)? {
         let wrong = "plain http to another machine shows the key and every prompt to the network; \
                      use https, or set openai.allow_insecure to true";
@@ -116,10 +117,29 @@ fn base_url(layers: &Layers) -> Result<Url, Problem> {
 
 /// Without the endpoint that is often pasted with it.
 fn without_endpoint(mut url: Url) -> Url {
-    const ENDPOINTS: [&str; 5] = ["/chat/completions", "/responses", "/images/generations", "/images/edits", "/models"];
+    const ENDPOINTS: [&str; 9] = [
+        "/chat/completions",
+        "/completions",
+        "/chat",
+        "/responses",
+        "/images/generations",
+        "/images/edits",
+        "/images",
+        "/embeddings",
+        "/models",
+    ];
     let path = url.path().trim_end_matches('/');
     if let Some(base) = ENDPOINTS.iter().find_map(|endpoint| path.strip_suffix(endpoint)).map(str::to_owned) {
         url.set_path(&base);
+    }
+    url
+}
+
+/// With the path below which the API is known to lie, where only the host is given. Elsewhere it may well lie at the root.
+fn with_its_path(mut url: Url) -> Url {
+    let known = KnownUpstream::at(&url).filter(|_| url.path() == "/");
+    if let Some(known) = known.and_then(|known| Url::parse(known.base_url).ok()) {
+        url.set_path(known.path());
     }
     url
 }
@@ -143,6 +163,12 @@ fn key(layers: &Layers, base_url: &Url) -> Result<openai::Key, Problem> {
         _ => openai::Key::Command(layers.value(&s::API_KEY_COMMAND)?),
     };
     Ok(key)
+}
+
+/// What is said in place of a key that is a placeholder.
+fn unfilled_key(layers: &Layers) -> Option<String> {
+    let keys = [s::API_KEY.key, s::API_KEY_FILE.key, s::API_KEY_COMMAND.key];
+    layers.unfilled().iter().find(|unfilled| keys.contains(&unfilled.key.setting())).map(ToString::to_string)
 }
 
 fn rank<S>(layers: &Layers, setting: &Setting<S>) -> u8 {

@@ -25,6 +25,7 @@ impl Client {
             Key::NotNeeded if self.config.headers.iter().any(|(name, _)| is_credential(name)) => {
                 "openai.headers".to_owned()
             }
+            Key::NotNeeded if let Some(unfilled) = &self.config.unfilled_key => format!("nowhere: {unfilled}"),
             key => key.origin(),
         }
     }

@@ -109,7 +109,7 @@ impl Client {
     pub(super) fn new(config: Config, shared: Option<Arc<dyn PaceStore>>) -> Self {
         Self {
             connection: OnceCell::new(),
-            key: key::Reader::new(config.key.clone()),
+            key: key::Reader::new(config.key.clone(), config.unfilled_key.clone()),
             governor: Governor::new(config.requests_per_minute, config.images_per_minute, shared),
             bucket: Bucket::new(),
             breakers: Breakers::default(),
@@ -122,7 +122,7 @@ impl Client {
 
     /// Sends a request until an answer begins, as often as the rules of [`retry`] allow.
     pub(super) async fn send(&self, call: Call<'_>, terms: &Terms) -> Result<Answering, Unanswered> {
-        let mut trail = Trail::begin();
+        let mut trail = Trail::begin(&self.config.base_url);
         let (mut key, connection) = match self.prepare(&call, terms.deadline).await {
             Ok(prepared) => prepared,
             Err(error) => return Err(Unanswered::Failed(trail.failure(error))),

@@ -48,12 +48,14 @@ pub(super) struct Held {
 
 pub(super) struct Reader {
     source: Key,
+    /// Said where there is none.
+    unfilled: Option<String>,
     held: Mutex<Option<Arc<Held>>>,
 }
 
 impl Reader {
-    pub(super) fn new(source: Key) -> Self {
-        Self { source, held: Mutex::default() }
+    pub(super) fn new(source: Key, unfilled: Option<String>) -> Self {
+        Self { source, unfilled, held: Mutex::default() }
     }
 
     pub(super) fn source(&self) -> &Key {
@@ -85,7 +87,7 @@ impl Reader {
 
     async fn secret(&self) -> Result<Option<SecretString>, Error> {
         let read = match &self.source {
-            Key::Missing => return Err(Error::NoApiKey),
+            Key::Missing => return Err(self.unfilled.clone().map_or(Error::NoApiKey, Error::KeyUnreadable)),
             Key::NotNeeded => return Ok(None),
             Key::Value { secret, .. } => return Ok(Some(secret.clone())),
             Key::File(path) => timeout(READ_WITHIN, read_file(path)).await,
@@ -118,9 +120,9 @@ impl Held {
 async fn read_file(path: &Path) -> Result<SecretString, String> {
     let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
     let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
-    let mut content = String::new();
-    file.take(LONGEST).read_to_string(&mut content).await.map_err(unreadable)?;
-    not_empty(&content)
+    let mut content = Vec::new();
+    file.take(LONGEST).read_to_end(&mut content).await.map_err(unreadable)?;
+    a_key(&text::decode(&content).ok_or("is no text")?)
 }
 
 async fn run(line: &str) -> Result<SecretString, String> {
@@ -143,12 +145,19 @@ async fn run(line: &str) -> Result<SecretString, String> {
     if !status.success() {
         return Err(format!("failed: {status}"));
     }
-    not_empty(output.lines().next().unwrap_or_default())
+    a_key(output.lines().next().unwrap_or_default())
 }
 
-fn not_empty(content: &str) -> Result<SecretString, String> {
-    match content.trim() {
+/// The key in a text: alone, in quotes, or as shells and `.env` files have it, `export OPENAI_API_KEY="..."`.
+fn a_key(content: &str) -> Result<SecretString, String> {
+    let content = text::bare(content);
+    let value = content.strip_prefix("export ").unwrap_or(&content).trim_start().strip_prefix("OPENAI_API_KEY");
+    let value = value.and_then(|rest| rest.trim_start().strip_prefix('='));
+    match text::bare(value.unwrap_or(&content)).as_str() {
         "" => Err("holds no key".to_owned()),
+        placeholder if text::is_placeholder(placeholder) => {
+            Err(format!("holds the placeholder `{}`, which nobody filled in", text::clip(placeholder, 80)))
+        }
         key => Ok(key.into()),
     }
 }
@@ -213,10 +222,21 @@ mod tests {
     async fn a_file_and_a_command_give_the_key_trimmed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
-        std::fs::write(&path, "  sk-test \n").unwrap();
-        let from_file = Reader::new(Key::File(path)).read().await.unwrap();
-        let from_command = Reader::new(Key::Command("printf 'sk-test\\nnoise'".into())).read().await.unwrap();
-        for held in [from_file, from_command] {
+        let read = async |key| Reader::new(key, None).read().await.unwrap();
+        let mut all = vec![read(Key::Command("printf 'sk-test\\nnoise'".into())).await];
+        let utf16: Vec<u8> = "\u{feff}sk-test\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+        for content in [
+            &b"  sk-test \n"[..],
+            b"\xef\xbb\xbfsk-test\n",
+            b"\"sk-test\"\n",
+            b"OPENAI_API_KEY=sk-test\n",
+            b"export OPENAI_API_KEY = 'sk-test'",
+            &utf16,
+        ] {
+            std::fs::write(&path, content).unwrap();
+            all.push(read(Key::File(path.clone())).await);
+        }
+        for held in all {
             assert_eq!(held.secret(), Some("sk-test"));
             assert_eq!(held.authorization.as_ref().unwrap(), "Bearer sk-test");
             assert!(held.authorization.as_ref().unwrap().is_sensitive());
@@ -225,11 +245,15 @@ mod tests {
 
     #[tokio::test]
     async fn a_source_without_a_key_says_what_is_wrong() {
-        let why = async |key| Reader::new(key).read().await.err().unwrap().to_string();
+        let why = async |key| Reader::new(key, None).read().await.err().unwrap().to_string();
         assert_eq!(why(Key::Missing).await, "no OpenAI API key is set");
         let command = "the API key could not be read: openai.api_key_command";
         assert_eq!(why(Key::Command("false x".into())).await, format!("{command} (false ...) failed: exit status: 1"));
         assert_eq!(why(Key::Command("true".into())).await, format!("{command} (true ...) holds no key"));
+        let unfilled = Reader::new(Key::Missing, Some("OPENAI_API_KEY is `$X`".to_owned())).read().await.err().unwrap();
+        assert_eq!(unfilled.to_string(), "the API key could not be read: OPENAI_API_KEY is `$X`");
+        let placeholder = why(Key::Command("echo '{{KEY}}'".into())).await;
+        assert!(placeholder.ends_with("holds the placeholder `{{KEY}}`, which nobody filled in"), "{placeholder}");
         assert!(
             why(Key::File("/nowhere/key".into()))
                 .await

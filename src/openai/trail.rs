@@ -3,7 +3,9 @@
 use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
-use super::{Failure, Meta, RateLimits, Reply, failure::error::Error, transport::wire};
+use url::Url;
+
+use super::{Failure, Meta, RateLimits, Reply, Vendor, failure::error::Error, transport::wire};
 use crate::money::{Metered, Usd};
 
 /// `LiteLLM`'s header for what it charges, in US dollars. <https://docs.litellm.ai/docs/proxy/response_headers>
@@ -17,8 +19,9 @@ pub(super) struct Trail {
 }
 
 impl Trail {
-    pub(super) fn begin() -> Self {
-        Self { started: Instant::now(), meta: Meta::default(), charged: None }
+    pub(super) fn begin(base_url: &Url) -> Self {
+        let meta = Meta { vendor: Vendor::of(base_url), ..Meta::default() };
+        Self { started: Instant::now(), meta, charged: None }
     }
 
     /// Counts one more HTTP request.

@@ -10,7 +10,7 @@ use crate::{
     conversation, inputs, ledger,
     model::ModelId,
     money::Usd,
-    openai::{Again, Billing, Error, Failure, Meta},
+    openai::{Again, Billing, Error, Failure, Meta, Vendor},
     queue::Busy,
     store, text,
 };
@@ -149,7 +149,10 @@ impl ToolError {
             Self::Conversation(conversation::Error::Storage { .. }) => {
                 "Make it readable, or leave `conversation` out to begin a new one."
             }
-            _ => self.code().remedy(),
+            _ => match self.meta().map(|meta| meta.vendor).unwrap_or_default() {
+                Vendor::OpenAi => self.code().remedy(),
+                Vendor::Another => self.code().remedy_elsewhere(),
+            },
         };
         match remedy {
             "" => format!("{message}{wait}"),

@@ -232,7 +232,7 @@ fn an_upstream_must_be_safe_to_send_a_key_to() {
         ("https://user:pass@eu.example/v1", "user name or password"),
         ("https://eu.example/v1?key=secret", "has a `?`"),
         ("ftp://eu.example", "no https URL"),
-        ("eu.example/v1", "no URL"),
+        ("https://", "no URL"),
     ] {
         let error = base(url).unwrap_err().to_string();
         assert!(error.starts_with("openai.base_url (environment variable OPENAI_BASE_URL): "), "{error}");

@@ -14,6 +14,7 @@ mod http;
 mod pictures;
 mod results;
 mod serving;
+mod settings;
 mod text;
 mod usage;
 

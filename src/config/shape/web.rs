@@ -1,21 +1,24 @@
-//! The shapes of what goes over the web: base URL, headers and query.
+//! The shapes of what goes over the web: base URL, key, headers and query.
 
 use http::{HeaderName, HeaderValue};
 use secrecy::SecretString;
 use url::Url;
 
 use super::{Raw, Shape, quoted};
+use crate::{openai::is_loopback, text};
 
 pub struct BaseUrl;
 pub struct Headers;
 pub struct Query;
+pub struct Secret;
 
 impl Shape for BaseUrl {
     type Value = Url;
 
     /// Whether plain http is fine is decided where `openai.allow_insecure` is known too.
     fn parse(&self, raw: &Raw) -> Result<Url, String> {
-        let url = Url::parse(raw.text()?).map_err(|error| format!("it is no URL ({error})"))?;
+        let url =
+            Url::parse(&with_scheme(text::bare(raw.text()?))).map_err(|error| format!("it is no URL ({error})"))?;
         if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
             return Err("it is no https URL".to_owned());
         }
@@ -30,6 +33,18 @@ impl Shape for BaseUrl {
 
     fn takes(&self) -> String {
         "a URL such as `https://api.openai.com/v1`".to_owned()
+    }
+}
+
+/// Most who leave the scheme out mean https; this machine's own servers speak plain http.
+fn with_scheme(url: String) -> String {
+    if url.contains("://") || url.starts_with("http:") || url.starts_with("https:") {
+        return url;
+    }
+    let plain = format!("http://{}", url.trim_start_matches('/'));
+    match Url::parse(&plain) {
+        Ok(parsed) if is_loopback(&parsed) => plain,
+        _ => plain.replacen("http", "https", 1),
     }
 }
 
@@ -68,6 +83,26 @@ impl Shape for Query {
 
     fn show(&self, raw: &Raw) -> String {
         names(pairs(raw, '&', '='))
+    }
+}
+
+impl Shape for Secret {
+    type Value = SecretString;
+
+    fn parse(&self, raw: &Raw) -> Result<SecretString, String> {
+        let key = text::bare(raw.text()?);
+        if !key.chars().all(|c| c.is_ascii_graphic()) {
+            return Err("it has a blank or a character that no key has".to_owned());
+        }
+        Ok(SecretString::from(key))
+    }
+
+    fn takes(&self) -> String {
+        "a secret".to_owned()
+    }
+
+    fn show(&self, _: &Raw) -> String {
+        "set (hidden)".to_owned()
     }
 }
 

@@ -13,6 +13,7 @@ use crate::openai::{
         complaint::Complaint,
         error::{Billing, Error, UnreachableClass},
         left_out::Without,
+        meaning::CHECK_BASE_URL,
         objection::Objection,
     },
     key::Held,
@@ -109,7 +110,7 @@ impl Client {
             Error::Unreachable { host: host_of(attempt.url), class }
         } else {
             let error = Error::of_status(status, &complaint, advice.wait, &self.key_origin());
-            self.cleaned(error, attempt.key)
+            self.below_a_path(self.cleaned(error, attempt.key))
         };
         let symptom = match complaint.exact() {
             Some(_) => Symptom::Final,
@@ -126,6 +127,17 @@ impl Client {
             _ => Remedy::None,
         };
         Miss { error, symptom, remedy }
+    }
+
+    /// What is not found at a host's root is most often there below `/v1`.
+    fn below_a_path(&self, error: Error) -> Error {
+        match (error, self.config.base_url.path()) {
+            (Error::Refused { message }, "/") if message.ends_with(CHECK_BASE_URL) => {
+                let usual = self.config.base_url.join("v1").map_or_else(|_| "/v1".to_owned(), String::from);
+                Error::Refused { message: format!("{message}, which has no path: most servers answer at {usual}") }
+            }
+            (error, _) => error,
+        }
     }
 
     async fn read_complaint(&self, response: reqwest::Response, deadline: Instant) -> Complaint {

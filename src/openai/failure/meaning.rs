@@ -9,6 +9,9 @@ use super::{
 };
 use crate::openai::limits::retry::{Advice, Symptom};
 
+/// Said where nothing answers at the address that was asked.
+pub(crate) const CHECK_BASE_URL: &str = "check openai.base_url";
+
 impl Complaint {
     /// What the complaint says so exactly that no status speaks louder: credit, moderation, length, the model. `None`
     /// where the status has to tell.
@@ -137,7 +140,7 @@ impl Error {
             402 => Self::QuotaExhausted { message },
             403 => Self::Forbidden { message },
             404 if complaint.speaks_of_a_model() => Self::ModelNotFound { message },
-            404 | 405 => Self::Refused { message: format!("{message}; check openai.base_url") },
+            404 | 405 => Self::Refused { message: format!("{message}; {CHECK_BASE_URL}") },
             413 => Self::Refused { message: format!("{}; send fewer or smaller files", message.trim_end_matches('.')) },
             415 => Self::Refused { message: format!("{message}; see openai.edit_transfer") },
             300..=399 => Self::BadResponse {

@@ -101,7 +101,7 @@ pub(crate) async fn follow(
     let left_out = std::mem::take(&mut answering.left_out);
     let followed = Followed::new(client, &question.model, left_out.clone(), &terms.hold);
     let draft = Draft::new(&question.model, left_out, &terms.news);
-    let trail = Trail::begin();
+    let trail = Trail::begin(&client.config.base_url);
     Box::pin(Reading { client, terms, followed, draft, trail, way: Way::Stream }.read(Some(answering))).await
 }
 
@@ -115,7 +115,10 @@ pub(crate) fn resume<'a>(
     let mut followed = Followed::new(client, model, left_out.clone(), &terms.hold);
     followed.begin(response_id);
     let draft = Draft::new(model, left_out.clone(), &terms.news);
-    Box::pin(Reading { client, terms, followed, draft, trail: Trail::begin(), way: Way::Stream }.read(None))
+    Box::pin(
+        Reading { client, terms, followed, draft, trail: Trail::begin(&client.config.base_url), way: Way::Stream }
+            .read(None),
+    )
 }
 
 /// One response on its way, over as many connections as it takes.

@@ -57,6 +57,7 @@ pub(crate) fn config() -> Config {
     Config {
         base_url: "http://127.0.0.1:9/v1".parse().unwrap(),
         key: Key::NotNeeded,
+        unfilled_key: None,
         organization: None,
         project: None,
         headers: Vec::new(),

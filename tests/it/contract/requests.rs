@@ -38,6 +38,7 @@ impl Recorder {
         Config {
             base_url: format!("{}/v1", self.0.uri()).parse().unwrap(),
             key: Key::NotNeeded,
+            unfilled_key: None,
             organization: None,
             project: None,
             headers: Vec::new(),

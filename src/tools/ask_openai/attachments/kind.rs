@@ -1,8 +1,6 @@
 //! What bytes are: by what they hold, never by what somebody calls them.
 
-use std::str;
-
-use crate::media::Format;
+use crate::{media::Format, text};
 
 /// What models read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +33,7 @@ impl Kind {
         if Format::sniff(head).is_some() {
             return Ok(Self::Picture);
         }
-        if head.starts_with(b"%PDF-") {
+        if is_pdf(head) {
             return Ok(Self::Pdf);
         }
         if head.is_empty() {
@@ -43,7 +41,7 @@ impl Kind {
         }
         match foreign(head) {
             Some((what, right)) => Err(Unknown { what, right }),
-            None if Encoding::of(head) == Encoding::Utf8 && head.contains(&0) => Err(UNKNOWN),
+            None if !is_utf16(head) && head.contains(&0) => Err(UNKNOWN),
             None => Ok(Self::Text),
         }
     }
@@ -98,42 +96,23 @@ fn foreign(head: &[u8]) -> Option<(&'static str, &'static str)> {
     })
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Encoding {
-    Utf8,
-    Utf16Le,
-    Utf16Be,
+/// Some programs write a byte order mark or blank lines before the header, and all readers pass over them.
+fn is_pdf(head: &[u8]) -> bool {
+    head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start().starts_with(b"%PDF-")
 }
 
-impl Encoding {
-    /// By the byte order mark; without one it is UTF-8 or nothing.
-    fn of(head: &[u8]) -> Self {
-        match head {
-            [0xff, 0xfe, ..] => Self::Utf16Le,
-            [0xfe, 0xff, ..] => Self::Utf16Be,
-            _ => Self::Utf8,
-        }
-    }
+/// By the byte order mark.
+fn is_utf16(head: &[u8]) -> bool {
+    head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff")
 }
 
 /// A whole text, without its byte order mark.
 pub(super) fn decode(bytes: &[u8]) -> Result<String, Unknown> {
-    let text = match Encoding::of(bytes) {
-        Encoding::Utf8 => str::from_utf8(bytes).ok().map(|text| text.trim_start_matches('\u{feff}').to_owned()),
-        Encoding::Utf16Le => utf16(bytes, u16::from_le_bytes),
-        Encoding::Utf16Be => utf16(bytes, u16::from_be_bytes),
-    };
-    match text {
+    match text::decode(bytes) {
         Some(text) if !text.contains('\0') => Ok(text),
         Some(_) => Err(UNKNOWN),
         None => Err(Unknown { what: "is no text in UTF-8 or UTF-16", right: "if it is text, save it as UTF-8" }),
     }
-}
-
-fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
-    let (units, rest) = bytes.as_chunks::<2>();
-    let units = units.iter().skip(1).map(|&pair| unit(pair));
-    char::decode_utf16(units).collect::<Result<_, _>>().ok().filter(|_| rest.is_empty())
 }
 
 #[cfg(test)]
@@ -148,7 +127,9 @@ mod tests {
     fn kinds_are_known_by_their_bytes() {
         assert_eq!(seen(b"\x89PNG\r\n\x1a\n"), Ok(Kind::Picture));
         assert_eq!(seen(b"\xff\xd8\xff\xe0"), Ok(Kind::Picture));
-        assert_eq!(seen(b"%PDF-1.7\n\x89PNG\r\n\x1a\n"), Ok(Kind::Pdf));
+        for before in ["", "\u{feff}", "\n", "\u{feff}\r\n \n"] {
+            assert_eq!(seen(format!("{before}%PDF-1.7\nx").as_bytes()), Ok(Kind::Pdf), "{before:?}");
+        }
         for text in ["<svg xmlns='http://www.w3.org/2000/svg'/>", "fn main() {}", "BMW", "MZ", "ID3 tags", "\u{feff}x"]
         {
             assert_eq!(seen(text.as_bytes()), Ok(Kind::Text), "{text}");

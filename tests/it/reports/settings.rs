@@ -1,0 +1,182 @@
+//! Settings as people and clients fill them in: with placeholders, quotes and marks, and with half a base URL.
+
+use std::ffi::OsString;
+
+use mcp_openai::config::{Config, Error, Flags};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use super::RESPONSES;
+use crate::{
+    session::Session,
+    upstream::{Upstream, json as answer_json},
+};
+
+const CANARY: &str = "sk-canary-0123456789abcdef";
+
+fn load(file: &str, env: &[(&str, &str)]) -> Result<Config, Error> {
+    let on_disk = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(on_disk.path(), file).unwrap();
+    let flags = Flags { file: Some(on_disk.path().to_owned()), ..Flags::default() };
+    Config::load_from(&flags, |name| {
+        env.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value))
+    })
+}
+
+#[tokio::test]
+async fn a_placeholder_is_no_key_and_is_named() {
+    for placeholder in [
+        "${OPENAI_API_KEY}",
+        "$OPENAI_API_KEY",
+        "%OPENAI_API_KEY%",
+        "{{OPENAI_API_KEY}}",
+        "${input:openai-key}",
+        "<key>",
+        "\"$X\"",
+    ] {
+        let env = vec![("OPENAI_API_KEY", placeholder.to_owned())];
+        let mut session = Session::start(env).await;
+        let told = session.call("ask-openai", json!({ "query": "Hi" })).await;
+        let error = &told["structuredContent"]["error"];
+        assert_eq!(error["code"], "no_api_key", "{placeholder}: {error}");
+        let message = error["message"].as_str().unwrap();
+        let shown = placeholder.trim_matches('"');
+        assert!(message.contains("environment variable OPENAI_API_KEY"), "{message}");
+        assert!(message.contains(&format!("`{shown}`")), "{message}");
+    }
+}
+
+#[test]
+fn a_placeholder_hides_no_weaker_layer_and_every_setting_may_be_one() {
+    let env = [("MCP_OPENAI_TEXT_MODEL", "${MODEL}"), ("MCP_OPENAI_IMAGES_DIR", "%PICTURES%"), ("MCP_OPENAI_RPM", "")];
+    let config = load("models.text = 'llama-5'\ntimeouts.text = '{{ patience }}'", &env).unwrap();
+    assert_eq!(config.catalogue.text.unwrap().as_str(), "llama-5");
+    assert!(config.images.dir.ends_with("mcp-openai"), "{:?}", config.images.dir);
+    let unfilled: Vec<_> = config.unfilled.iter().map(|unfilled| unfilled.key.to_string()).collect();
+    assert_eq!(unfilled, ["timeouts.text", "models.text", "images.dir"]);
+    for kept in ["$5 a day", "50%", "a ${b} c", "$HOME/pictures", "%", "$"] {
+        let config = load("", &[("OPENAI_ORG_ID", kept)]).unwrap();
+        assert_eq!(config.openai.organization.as_deref(), Some(kept));
+    }
+}
+
+#[test]
+fn a_key_is_read_out_of_its_quotes() {
+    for quoted in [
+        format!("\"{CANARY}\""),
+        format!("'{CANARY}'"),
+        format!("“{CANARY}”"),
+        format!("\u{feff}{CANARY}\u{200b}\n"),
+        format!("' \"{CANARY}\" '"),
+    ] {
+        let config = load("", &[("OPENAI_API_KEY", &quoted)]).unwrap();
+        let mcp_openai::openai::Key::Value { secret, .. } = config.openai.key else { panic!("{quoted:?}") };
+        assert_eq!(secret.expose_secret(), CANARY, "{quoted:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_key_file_is_read_as_editors_and_shells_write_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("key");
+    let utf16: Vec<u8> = format!("\u{feff}{CANARY}\r\n").encode_utf16().flat_map(u16::to_le_bytes).collect();
+    for content in [
+        format!("\u{feff}{CANARY}\r\n").into_bytes(),
+        format!("\"{CANARY}\"").into_bytes(),
+        format!("export OPENAI_API_KEY='{CANARY}'\n").into_bytes(),
+        utf16,
+    ] {
+        std::fs::write(&file, content).unwrap();
+        let upstream = Upstream::start([answer_json(answer("hello"))]).await;
+        let base_url = upstream.base_url().to_string();
+        let env = vec![("OPENAI_BASE_URL", base_url), ("OPENAI_API_KEY_FILE", file.display().to_string())];
+        let mut session = Session::start(env).await;
+        let told = session.call("ask-openai", json!({ "query": "Hi", "model": "m" })).await;
+        assert_eq!(told["structuredContent"]["text"], "hello", "{told}");
+        assert_eq!(upstream.sent()[0].header("authorization"), Some(format!("Bearer {CANARY}").as_str()));
+    }
+}
+
+fn answer(text: &str) -> String {
+    let text = json!({ "type": "output_text", "text": text });
+    json!({ "status": "completed", "output": [{ "type": "message", "content": [text] }] }).to_string()
+}
+
+#[test]
+fn a_base_url_is_mended_where_it_is_clear_what_was_meant() {
+    for (given, meant) in [
+        ("api.openai.com/v1", "https://api.openai.com/v1"),
+        ("https://api.openai.com", "https://api.openai.com/v1"),
+        ("https://api.openai.com/", "https://api.openai.com/v1"),
+        ("api.openai.com", "https://api.openai.com/v1"),
+        ("\"https://api.openai.com/v1\"", "https://api.openai.com/v1"),
+        ("'https://eu.api.openai.com/v1/'", "https://eu.api.openai.com/v1/"),
+        ("https://api.openai.com/v1/chat/completions", "https://api.openai.com/v1"),
+        ("https://api.openai.com/v1/responses/", "https://api.openai.com/v1"),
+        ("https://openrouter.ai", "https://openrouter.ai/api/v1"),
+        ("https://mine.openai.azure.com", "https://mine.openai.azure.com/openai/v1/"),
+        ("localhost:1234/v1", "http://localhost:1234/v1"),
+        ("127.0.0.1:8080/v1/models", "http://127.0.0.1:8080/v1"),
+        ("[::1]:8000/v1", "http://[::1]:8000/v1"),
+        ("//llm.example/v1", "https://llm.example/v1"),
+        // Some have their API at the root.
+        ("https://llm.example", "https://llm.example/"),
+    ] {
+        let config = load("", &[("OPENAI_BASE_URL", given)]).unwrap();
+        assert_eq!(config.openai.base_url.as_str(), meant, "{given}");
+    }
+}
+
+/// What is no known host may have its API anywhere; where it has not, the right value is named.
+#[tokio::test]
+async fn a_base_url_without_its_path_is_told_the_usual_one() {
+    let upstream = Upstream::start([super::failing(404, "404 page not found")]).await;
+    let mut base_url = upstream.base_url();
+    base_url.set_path("");
+    let mut session = Session::start(crate::session::upstream(base_url.as_str())).await;
+    for (tool, arguments) in [
+        ("ask-openai", json!({ "query": "Hi", "model": "m" })),
+        ("create-image", json!({ "prompt": "Hi", "model": "m" })),
+    ] {
+        let told = session.call(tool, arguments).await;
+        let message = told["structuredContent"]["error"]["message"].as_str().unwrap();
+        let right = format!("most servers answer at http://{}/v1.", upstream.address);
+        assert!(message.contains(&right), "{message}");
+    }
+}
+
+#[test]
+fn i07_a_key_in_the_place_of_a_name_is_not_printed() {
+    for file in [
+        format!("[{CANARY}]\nx = 1\n"),
+        format!("[openai.{CANARY}]\nx = 1\n"),
+        format!("[clients.{CANARY}]\npreview = 'perhaps'\nside = 1\n"),
+        format!("{CANARY} = 'x'\n"),
+        format!("[[{CANARY}]]\n"),
+        format!("[openai]\n{CANARY} = 'x'\n"),
+        format!("[openai]\napi_key = {CANARY}\n"),
+        format!("openai.{CANARY}\n"),
+        "[a0b1c2d3e4f5a0b1c2d3e4f5]\nx = 1\n".to_owned(),
+    ] {
+        let error = load(&file, &[]).unwrap_err().to_string();
+        assert!(!error.contains("canary") && !error.contains("a0b1c2"), "{file}: {error}");
+    }
+    let file = format!("clients.{CANARY}.preview = 'never'\nopenai.headers = {{ {CANARY} = 'x' }}");
+    let shown: Vec<_> =
+        load(&file, &[]).unwrap().provenance.iter().map(|set| format!("{} = {}", set.key, set.value)).collect();
+    assert!(!shown.concat().contains("canary"), "{shown:?}");
+}
+
+/// Both at the same failing upstream: what differs is whose it is.
+#[tokio::test]
+async fn hints_name_openais_pages_only_for_openai() {
+    let quota = json!({ "error": { "message": "pay", "code": "insufficient_quota" } }).to_string();
+    for (status, body) in [(401, "{}"), (403, "{}"), (429, quota.as_str()), (500, "{}")] {
+        let (told, _upstream): (Value, _) = super::ask(RESPONSES, vec![super::failing(status, body)]).await;
+        let message = told["error"]["message"].as_str().unwrap();
+        assert!(!message.contains("openai.com"), "{status}: {message}");
+    }
+    for code in mcp_openai::tools::Code::ALL {
+        assert!(!code.remedy_elsewhere().contains("openai.com"), "{code:?}");
+    }
+}
