@@ -153,7 +153,7 @@ fn until_interrupted(
         tokio::select! {
             // First, so that it is listened for before the work does anything that can be seen.
             biased;
-            Ok(()) = tokio::signal::ctrl_c() => Ok(ExitCode::from(exit::INTERRUPTED)),
+            code = signals::asked_to_end() => Ok(ExitCode::from(code)),
             done = work => done,
         }
     });
@@ -166,7 +166,10 @@ fn until_interrupted(
 /// to thread takes a third longer. Pixels and files have threads of their own.
 fn one_thread() -> io::Result<Runtime> {
     // Between a few turns of tasks, not 61: one that takes in a picture holds the thread for milliseconds.
-    Builder::new_current_thread().event_interval(8).enable_all().build()
+    let runtime = Builder::new_current_thread().event_interval(8).enable_all().build()?;
+    let _in_it = runtime.enter();
+    signals::survive_long_files();
+    Ok(runtime)
 }
 
 /// Without a command it is a client that started us; a person is told what we wait for.

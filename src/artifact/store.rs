@@ -144,6 +144,10 @@ fn remedy(error: &(dyn StdError + 'static)) -> String {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
             "the disk is full; free some space, or set images.dir to a folder on another disk".to_owned()
         }
+        ErrorKind::FileTooLarge => {
+            "the picture is longer than a file may be; raise that limit (ulimit -f), or set images.dir to another disk"
+                .to_owned()
+        }
         ErrorKind::ReadOnlyFilesystem => "it is read-only; set images.dir to a folder that can be written".to_owned(),
         ErrorKind::PermissionDenied => {
             "permission denied; allow this user to write there, or set images.dir to another folder".to_owned()

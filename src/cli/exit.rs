@@ -18,8 +18,12 @@ pub const USAGE: u8 = 2;
 pub const UNREACHABLE: u8 = 69;
 /// The configuration cannot be used, or a key is missing (`EX_CONFIG`).
 pub const CONFIGURATION: u8 = 78;
+/// The terminal is gone: 128 + SIGHUP.
+pub const HUNG_UP: u8 = 129;
 /// Ctrl-C: 128 + SIGINT.
 pub const INTERRUPTED: u8 = 130;
+/// 128 + SIGTERM.
+pub const TERMINATED: u8 = 143;
 
 /// Says on stderr why a command failed, and gives its exit code.
 #[must_use]

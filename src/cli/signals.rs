@@ -1,7 +1,10 @@
-//! SIGINT and SIGTERM for the commands that serve: the first asks for a graceful end, the second ends at once.
+//! Signals. `SIGINT`, `SIGTERM` and `SIGHUP` end a command; one that serves ends gracefully at the first and at once at
+//! the second. `SIGXFSZ` ends nothing.
 
 use std::{future::Future, io, process::ExitCode};
 
+#[cfg(unix)]
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::exit;
@@ -26,32 +29,85 @@ pub async fn serve(app: App, serving: impl Future<Output = io::Result<()>>) -> a
     }
 }
 
-/// Listens once for both signals: between two listeners one would be lost.
-#[cfg(unix)]
+/// Listens once for all signals: between two listeners one would be lost.
 async fn twice(stop: &CancellationToken) {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        return std::future::pending().await;
-    };
-    let mut either = async || {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    };
-    either().await;
+    let Ok(mut ends) = Ends::listen() else { return std::future::pending().await };
+    ends.next().await;
     ask_to_end(stop);
-    either().await;
+    ends.next().await;
+}
+
+/// Resolves with the first signal that asks for the end: its exit code.
+pub async fn asked_to_end() -> u8 {
+    match Ends::listen() {
+        Ok(mut ends) => ends.next().await,
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// Makes the signal of a file beyond `ulimit -f` harmless: the write that met it fails, as on a full disk.
+pub fn survive_long_files() {
+    #[cfg(unix)]
+    // A listener that was ever there keeps the signal from its default, which ends the process.
+    drop(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(libc::SIGXFSZ)));
+}
+
+/// The signals that ask for the end.
+#[cfg(unix)]
+struct Ends {
+    interrupt: Signal,
+    terminate: Signal,
+    /// `None` where whoever started us had it ignored, as `nohup` does.
+    hangup: Option<Signal>,
+}
+
+#[cfg(unix)]
+impl Ends {
+    fn listen() -> io::Result<Self> {
+        let hangup = || signal(SignalKind::hangup());
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: if is_hangup_ignored() { None } else { Some(hangup()?) },
+        })
+    }
+
+    async fn next(&mut self) -> u8 {
+        let hangup = async {
+            match &mut self.hangup {
+                Some(hangup) => hangup.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.interrupt.recv() => exit::INTERRUPTED,
+            _ = self.terminate.recv() => exit::TERMINATED,
+            _ = hangup => exit::HUNG_UP,
+        }
+    }
+}
+
+/// Whether `SIGHUP` was ignored when the process started. Linux tells; elsewhere it is taken as not.
+#[cfg(unix)]
+fn is_hangup_ignored() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+    ignored.is_some_and(|signals| signals >> (libc::SIGHUP - 1) & 1 == 1)
 }
 
 #[cfg(windows)]
-async fn twice(stop: &CancellationToken) {
-    let Ok(mut interrupt) = tokio::signal::windows::ctrl_c() else { return std::future::pending().await };
-    interrupt.recv().await;
-    ask_to_end(stop);
-    interrupt.recv().await;
+struct Ends(tokio::signal::windows::CtrlC);
+
+#[cfg(windows)]
+impl Ends {
+    fn listen() -> io::Result<Self> {
+        tokio::signal::windows::ctrl_c().map(Self)
+    }
+
+    async fn next(&mut self) -> u8 {
+        self.0.recv().await;
+        exit::INTERRUPTED
+    }
 }
 
 fn ask_to_end(stop: &CancellationToken) {

@@ -2,4 +2,5 @@
 #![cfg(unix)]
 
 mod http;
+mod signals;
 mod stdio;

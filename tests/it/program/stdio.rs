@@ -16,33 +16,33 @@ use tempfile::TempDir;
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The binary as a client starts it, and an upstream that accepts and says nothing.
-struct Program {
-    child: Child,
+pub(super) struct Program {
+    pub(super) child: Child,
     input: Option<Box<dyn Write>>,
     output: Option<BufReader<Box<dyn Read>>>,
     upstream: TcpListener,
-    home: TempDir,
+    pub(super) home: TempDir,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Over {
+pub(super) enum Over {
     Pipes,
     /// As Node starts its children.
     Sockets,
 }
 
 impl Program {
-    fn start(over: Over) -> Self {
+    pub(super) fn start(over: Over) -> Self {
         Self::start_as(Command::new(env!("CARGO_BIN_EXE_mcp-openai")), over)
     }
 
-    fn start_as(mut command: Command, over: Over) -> Self {
+    pub(super) fn start_as(mut command: Command, over: Over) -> Self {
         command.stderr(Stdio::null());
         Self::start_at(tempfile::tempdir().unwrap(), command, over)
     }
 
     /// With what an earlier one left in its home.
-    fn start_at(home: TempDir, mut command: Command, over: Over) -> Self {
+    pub(super) fn start_at(home: TempDir, mut command: Command, over: Over) -> Self {
         let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
         command
             .arg("stdio")
@@ -80,11 +80,11 @@ impl Program {
         input.flush().unwrap();
     }
 
-    fn request(&mut self, id: u64, method: &str, params: Value) {
+    pub(super) fn request(&mut self, id: u64, method: &str, params: Value) {
         self.send(&json!({"jsonrpc": "2.0", "id": id, "method": method, "params": params}).to_string());
     }
 
-    fn next(&mut self) -> Option<Value> {
+    pub(super) fn next(&mut self) -> Option<Value> {
         let mut line = String::new();
         let read = self.output.as_mut().unwrap().read_line(&mut line).unwrap();
         (read > 0).then(|| serde_json::from_str(&line).expect("stdout holds nothing but messages"))
@@ -98,19 +98,19 @@ impl Program {
     }
 
     /// A call that its upstream never answers; the connection that it waits on.
-    fn hanging_call(&mut self) -> TcpStream {
+    pub(super) fn hanging_call(&mut self) -> TcpStream {
         self.request(1, "tools/call", json!({"name": "ask-openai", "arguments": {"query": "hi"}}));
         let (mut connection, _) = self.upstream.accept().unwrap();
         assert!(connection.read(&mut [0; 1024]).unwrap() > 0);
         connection
     }
 
-    fn signal(&self, name: &str) {
+    pub(super) fn signal(&self, name: &str) {
         let sent = Command::new("kill").args([name, &self.child.id().to_string()]).status().unwrap();
         assert!(sent.success());
     }
 
-    fn ends(&mut self) -> ExitStatus {
+    pub(super) fn ends(&mut self) -> ExitStatus {
         let start = Instant::now();
         while start.elapsed() < PATIENCE {
             if let Some(status) = self.child.try_wait().unwrap() {
@@ -218,50 +218,6 @@ fn c06_the_end_waits_for_a_picture_that_is_paid_for() {
 fn names(folder: &Path) -> Vec<String> {
     let entries = std::fs::read_dir(folder).unwrap();
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
-}
-
-#[test]
-fn c07_a_signal_ends_an_idle_server() {
-    for signal in ["-TERM", "-INT"] {
-        let mut program = Program::start(Over::Pipes);
-        let start = Instant::now();
-        program.signal(signal);
-        program.ends();
-        assert!(start.elapsed() < Duration::from_secs(2), "{signal}: {:?}", start.elapsed());
-    }
-}
-
-#[test]
-fn c07_a_second_signal_ends_it_at_once() {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-openai"));
-    command.stderr(Stdio::piped());
-    let mut program = Program::start_at(tempfile::tempdir().unwrap(), command, Over::Pipes);
-    let _connection = program.hanging_call();
-    program.signal("-TERM");
-    let mut log = BufReader::new(program.child.stderr.take().unwrap()).lines();
-    assert!(log.any(|line| line.unwrap().contains("asked to end")));
-    assert!(program.child.try_wait().unwrap().is_none(), "the first one waits for the call");
-    let start = Instant::now();
-    program.signal("-TERM");
-    program.ends();
-    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
-}
-
-/// The sandbox is upstream of what is being finished, so it ends last.
-#[test]
-fn c07_a_signal_leaves_the_sandbox_to_a_call_in_flight() {
-    let mut command = Command::new("/bin/sh");
-    command.args(["-c", "exec \"$0\" --sandbox \"$@\"", env!("CARGO_BIN_EXE_mcp-openai")]);
-    let mut program = Program::start_as(command, Over::Pipes);
-    let model = "sandbox-fault:delay=1s";
-    let arguments = json!({"query": "hi", "model": model});
-    let params = json!({"name": "ask-openai", "arguments": arguments, "_meta": {"progressToken": 7}});
-    program.request(1, "tools/call", params);
-    while !program.next().unwrap()["params"]["message"].as_str().unwrap().contains("waiting for the model") {}
-    program.signal("-TERM");
-    let answer = std::iter::from_fn(|| program.next()).find(|message| message["id"] == 1).unwrap();
-    assert_eq!(answer["result"]["structuredContent"]["status"], "complete", "{answer}");
-    assert!(program.ends().success());
 }
 
 /// Whose client waits 100 ms.
