@@ -261,10 +261,15 @@ impl Client {
     }
 
     fn clean(&self, text: &str, key: &Held) -> String {
+        key::clean(text, self.secrets(key))
+    }
+
+    /// All that may appear in no output.
+    pub(super) fn secrets<'a>(&'a self, key: &'a Held) -> impl Iterator<Item = &'a str> {
         let headers = self.config.headers.iter().map(|(_, value)| value.expose_secret());
         // What stands in the query of each request is as secret as a header: some gateways take their key there.
         let query = self.config.query.iter().map(|(_, value)| value.as_str());
-        key::clean(text, key.secret().into_iter().chain(headers).chain(query))
+        key.secret().into_iter().chain(headers).chain(query)
     }
 
     pub(super) fn body_limits(&self, kind: Kind, deadline: Instant) -> body::Limits {

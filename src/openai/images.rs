@@ -15,6 +15,7 @@ use super::{
     },
     is_openai,
     kind::Kind,
+    text::redactor::Redactor,
     transport::{
         body::{Body, Place, Shape},
         events::Events,
@@ -70,8 +71,11 @@ pub(super) async fn paint(
     let call = Call { kind: Kind::Picture, path, model: Some(&request.model), payload };
     let Answering { body, mut trail, key, left_out } = client.send(call, terms).await?;
     let mut metered = Metered::default();
-    let picture = receive(client, body, left_out, terms, &mut metered).await;
+    let mut picture = receive(client, body, left_out, terms, &mut metered).await;
     trail.meter(metered);
+    if let Ok(Picture { revised_prompt: Some(prompt), .. }) = &mut picture {
+        *prompt = Redactor::new(client.secrets(&key)).whole(prompt).into_owned();
+    }
     trail.close(picture.map_err(|error| client.cleaned(error, &key))).map_err(Unanswered::Failed)
 }
 

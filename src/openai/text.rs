@@ -9,5 +9,6 @@ pub(super) mod citations;
 pub(super) mod finish;
 pub(super) mod plan;
 pub(super) mod question;
+pub(super) mod redactor;
 pub(super) mod responses;
 pub(super) mod turns;

@@ -13,6 +13,7 @@ mod errors;
 mod http;
 mod pictures;
 mod results;
+mod secrets;
 mod serving;
 mod settings;
 mod text;

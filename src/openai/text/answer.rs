@@ -5,13 +5,13 @@ use http::StatusCode;
 use serde::de::IgnoredAny;
 use serde_json::Value;
 
-use super::citations::Citations;
+use super::{citations::Citations, redactor::Redactor};
 use crate::{
     model::ModelId,
     money::{Metered, Tier, Usage, Usd},
     news::{News, Stage},
     openai::{
-        Answer, Config, Finish, Reply, Terms,
+        Answer, Citation, Config, Finish, Reply, Terms,
         client::{Answering, Client, Unanswered},
         failure::{
             complaint::Complaint,
@@ -72,6 +72,7 @@ pub(crate) struct Draft<'a> {
     /// What the upstream's complaint in place of an answer is, as far as asking again is concerned.
     symptom: Option<Symptom>,
     stage: Option<Stage>,
+    redactor: Redactor,
     asked: &'a ModelId,
     news: &'a News,
 }
@@ -93,6 +94,7 @@ impl<'a> Draft<'a> {
             objection: None,
             symptom: None,
             stage: None,
+            redactor: Redactor::default(),
             asked,
             news,
         }
@@ -101,7 +103,16 @@ impl<'a> Draft<'a> {
     /// The same answer from its beginning: what was told of it is not told again.
     pub(crate) fn again(&mut self) {
         let (told, left_out) = (self.told, std::mem::take(&mut self.left_out));
-        *self = Self { told, ..Self::new(self.asked, left_out, self.news) };
+        let mut redactor = std::mem::take(&mut self.redactor);
+        redactor.rest();
+        *self = Self { told, redactor, ..Self::new(self.asked, left_out, self.news) };
+    }
+
+    /// Takes these secrets out of what comes, as out of errors.
+    pub(crate) fn redact_by(&mut self, redactor: Redactor) {
+        if self.redactor.held().is_empty() {
+            self.redactor = redactor;
+        }
     }
 
     /// The connection was lost: what comes next is news again.
@@ -115,16 +126,33 @@ impl<'a> Draft<'a> {
         self.citations.note(came, &delta);
         if !delta.is_empty() {
             self.tell(Stage::Writing);
-            self.text.push_str(&delta);
-            let new = self.text.get(self.told..).unwrap_or_default();
-            self.news.delta(new);
-            self.told += new.len();
+            let known = self.redactor.pass(&delta);
+            self.push(&known);
         }
+    }
+
+    fn push(&mut self, delta: &str) {
+        self.text.push_str(delta);
+        let new = self.text.get(self.told..).unwrap_or_default();
+        self.news.delta(new);
+        self.told += new.len();
+    }
+
+    /// Whether nothing was written.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.text.is_empty() && self.redactor.held().is_empty()
+    }
+
+    /// Whether what was written ends with this.
+    pub(crate) fn ends_with(&self, came: &str) -> bool {
+        let (held, came) = (self.redactor.held(), text::sanitize(came));
+        let came = self.redactor.whole(&came);
+        came.strip_suffix(held).is_some_and(|known| self.text.ends_with(known))
     }
 
     /// The model works and has not written anything yet.
     pub(crate) fn think(&mut self) {
-        if self.text.is_empty() {
+        if self.is_empty() {
             self.tell(Stage::Thinking);
         }
     }
@@ -135,7 +163,7 @@ impl<'a> Draft<'a> {
 
     /// What a complaint means in place of an answer. As long as nothing was told of one, there may be another way to ask.
     pub(crate) fn refuse(&mut self, complaint: &Complaint) -> Error {
-        if self.text.is_empty() {
+        if self.is_empty() {
             self.objection = Objection::read(StatusCode::OK, complaint);
             self.symptom = complaint.symptom_inside_200();
         }
@@ -174,26 +202,48 @@ impl<'a> Draft<'a> {
     }
 
     /// The answer that was written.
-    pub(crate) fn done(self) -> Result<Answer, Error> {
+    pub(crate) fn done(mut self) -> Result<Answer, Error> {
+        let rest = self.redactor.rest();
+        if !rest.is_empty() {
+            self.push(&rest);
+        }
         if self.finish.is_none() && self.text.is_empty() {
             return Err(unreadable("it holds no text"));
         }
         let finish = match self.finish {
-            Some(Finish::Other(reason)) => Finish::Other(text::brief(&reason, WORD)),
+            Some(Finish::Other(reason)) => Finish::Other(text::brief(&self.redactor.whole(&reason), WORD)),
             // Nothing but reasoning, or nothing at all, is no answer.
             Some(Finish::Stop) | None if self.text.trim().is_empty() => Finish::NoText,
             finish => finish.unwrap_or(Finish::Stop),
         };
+        let mut items = self.items;
+        for item in &mut items {
+            redact(item, &self.redactor);
+        }
+        let citations = self.citations.finish().into_iter().map(|Citation { title, url, range }| {
+            let [title, url] = [title, url].map(|text| self.redactor.whole(&text).into_owned());
+            Citation { title, url, range }
+        });
         Ok(Answer {
+            citations: citations.collect(),
             text: self.text,
-            model: text::brief(&self.model, WORD),
+            model: text::brief(&self.redactor.whole(&self.model), WORD),
             finish,
             left_out: self.left_out,
             response_id: self.response_id,
-            items: self.items,
-            citations: self.citations.finish(),
+            items,
             only_by: None,
         })
+    }
+}
+
+/// Takes secrets out of every text of a value.
+fn redact(value: &mut Value, redactor: &Redactor) {
+    match value {
+        Value::String(text) => *text = redactor.whole(text).into_owned(),
+        Value::Array(values) => values.iter_mut().for_each(|value| redact(value, redactor)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| redact(value, redactor)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
     }
 }
 
@@ -207,6 +257,7 @@ pub(crate) async fn receive(
 ) -> Result<Reply<Answer>, Unanswered> {
     let Answering { mut body, mut trail, key, left_out } = answering;
     let mut draft = Draft::new(asked, left_out, &terms.news);
+    draft.redact_by(Redactor::new(client.secrets(&key)));
     let read = match body.shape().await {
         Ok(Shape::Json | Shape::Raw) => match body.whole().await {
             Ok(whole) => take_whole(&whole, dialect, &mut draft),
@@ -283,7 +334,7 @@ pub(crate) async fn listen(
 
 /// Some text is an answer, if not a whole one, whatever came after it.
 pub(crate) fn cut_off(error: Error, draft: &mut Draft<'_>) -> Result<(), Error> {
-    if draft.text.is_empty() {
+    if draft.is_empty() {
         return Err(error);
     }
     let why = match error {

@@ -9,7 +9,10 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 use url::Url;
 
-use super::answer::{self, Dialect, Draft, Stopped, unreadable};
+use super::{
+    answer::{self, Dialect, Draft, Stopped, unreadable},
+    redactor::Redactor,
+};
 use crate::{
     model::ModelId,
     news::Stage,
@@ -193,6 +196,7 @@ impl Reading<'_> {
     async fn hear(&mut self, answering: Answering) -> Result<(), Halt> {
         let Answering { mut body, trail, key, .. } = answering;
         self.trail.absorb(trail);
+        self.draft.redact_by(Redactor::new(self.client.secrets(&key)));
         let heard = match body.shape().await {
             Err(error) => Err(Halt::Broken(error)),
             Ok(Shape::Json | Shape::Raw) => self.take_whole(body).await,
@@ -309,7 +313,7 @@ impl Reading<'_> {
     fn done(mut self, failed: Option<Error>) -> Result<Reply<Answer>, Failure> {
         self.trail.meter(self.draft.metered(&self.client.config));
         let answer = match failed {
-            Some(error) if self.draft.text.is_empty() => Err(error),
+            Some(error) if self.draft.is_empty() => Err(error),
             Some(error) => answer::cut_off(error, &mut self.draft).and_then(|()| self.draft.done()),
             None => self.draft.done(),
         };

@@ -17,7 +17,6 @@ use crate::{
         failure::{complaint::Complaint, error::Error},
         transport::wire::{Lenient, Text, Usage},
     },
-    text,
 };
 
 pub(super) mod request;
@@ -234,7 +233,7 @@ impl Responses {
         let refusal = done.refusal.text().or_else(|| part.and_then(|part| part.refusal.text()));
         let said = part.filter(|part| part.is_said()).and_then(|part| part.text.text());
         let Some(text) = refusal.or(done.text.text()).or(said) else { return };
-        if draft.text.ends_with(&*text::sanitize(text)) || !self.written.insert(place) {
+        if draft.ends_with(text) || !self.written.insert(place) {
             return;
         }
         if refusal.is_some() {
@@ -256,10 +255,10 @@ impl Responses {
             _ => std::mem::take(&mut self.output),
         };
         meter(response.usage.0, &response.service_tier, &output, draft);
-        if draft.text.is_empty() {
+        if draft.is_empty() {
             self.write_output(&output, draft);
         }
-        if draft.text.is_empty() {
+        if draft.is_empty() {
             draft.write(response.output_text.text().unwrap_or_default());
         }
         cite(&output, draft);

@@ -1,0 +1,102 @@
+//! Takes secrets out of a text that comes in pieces, as a key that an upstream echoes does.
+
+use std::borrow::Cow;
+
+/// Stands in the place of a secret.
+const REDACTED: &str = "[secret]";
+
+/// Shorter ones stand in too many texts by chance.
+const SHORTEST: usize = 8;
+
+/// What is taken out, and the end of the text so far that may be the beginning of it.
+#[derive(Default)]
+pub(crate) struct Redactor {
+    secrets: Vec<String>,
+    held: String,
+}
+
+impl Redactor {
+    pub(crate) fn new<'a>(secrets: impl Iterator<Item = &'a str>) -> Self {
+        let secrets = secrets.filter(|secret| secret.len() >= SHORTEST).map(str::to_owned).collect();
+        Self { secrets, held: String::new() }
+    }
+
+    /// What of the text is known to hold no secret, now that this piece of it came.
+    pub(crate) fn pass<'a>(&mut self, piece: &'a str) -> Cow<'a, str> {
+        let text = if self.held.is_empty() {
+            Cow::Borrowed(piece)
+        } else {
+            Cow::Owned(std::mem::take(&mut self.held) + piece)
+        };
+        let text = match text {
+            Cow::Borrowed(text) => self.whole(text),
+            Cow::Owned(text) => Cow::Owned(self.whole(&text).into_owned()),
+        };
+        let known = text.len() - self.secrets.iter().map(|secret| begun(&text, secret)).max().unwrap_or_default();
+        if known == text.len() {
+            return text;
+        }
+        let (known, begun) = text.split_at(known);
+        begun.clone_into(&mut self.held);
+        Cow::Owned(known.to_owned())
+    }
+
+    /// What was held back, now that the text ended.
+    pub(crate) fn rest(&mut self) -> String {
+        std::mem::take(&mut self.held)
+    }
+
+    /// What is held back so far.
+    pub(crate) fn held(&self) -> &str {
+        &self.held
+    }
+
+    /// A whole text without the secrets in it.
+    pub(crate) fn whole<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        let mut text = Cow::Borrowed(text);
+        for secret in &self.secrets {
+            if text.contains(secret.as_str()) {
+                text = Cow::Owned(text.replace(secret.as_str(), REDACTED));
+            }
+        }
+        text
+    }
+}
+
+/// How many bytes at the end of the text may be the beginning of this secret.
+fn begun(text: &str, secret: &str) -> usize {
+    let longest = text.len().min(secret.len() - 1);
+    let is_begun = |length: &usize| secret.get(..*length).is_some_and(|beginning| text.ends_with(beginning));
+    (1..=longest).rev().find(is_begun).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRETS: [&str; 3] = ["sk-canary-012345", "sk-canary-0123456789", "short"];
+
+    fn redactor() -> Redactor {
+        Redactor::new(SECRETS.into_iter())
+    }
+
+    #[test]
+    fn i07_the_same_for_every_split() {
+        let came = "ä sk-canary-012345 and short ssk-canary-012345sk-canary-01234";
+        for (split, _) in came.char_indices() {
+            let (head, tail) = came.split_at(split);
+            let mut redactor = redactor();
+            let text = [redactor.pass(head).into_owned(), redactor.pass(tail).into_owned(), redactor.rest()].concat();
+            assert_eq!(text, "ä [secret] and short s[secret]sk-canary-01234", "split at {split}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_a_secret_passes_at_once() {
+        let mut redactor = redactor();
+        assert!(matches!(redactor.pass("a text"), Cow::Borrowed("a text")));
+        assert_eq!(redactor.pass("a ri"), "a ri");
+        assert_eq!((&*redactor.pass("s sk"), redactor.held()), ("s ", "sk"));
+        assert_eq!((&*redactor.pass("y"), redactor.held()), ("sky", ""));
+    }
+}
