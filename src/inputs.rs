@@ -11,6 +11,7 @@ use crate::{media::Content, text};
 
 mod beneath;
 mod data_url;
+mod spelling;
 
 pub use data_url::{BadDataUrl, DataUrl};
 
@@ -62,7 +63,7 @@ impl Inputs {
     }
 
     /// Opens a regular file beneath an allowed folder. Links are not followed anywhere below the folder, and what was
-    /// opened is what was checked.
+    /// opened is what was checked. Where there is none of that name, the only one whose name reads alike is meant.
     ///
     /// # Errors
     /// [`Error`]; each text says what would be right.
@@ -80,6 +81,10 @@ impl Inputs {
                 Error::NotAllowed(format!("{shown} leads through a link, which is not followed: name the file itself"))
             }
             beneath::Error::NotAFile => Error::NotFound(format!("{shown} is no regular file: name one")),
+            beneath::Error::Several(names) => {
+                let names: Vec<_> = names.iter().take(5).map(|name| format!("\"{}\"", name.escape_debug())).collect();
+                Error::NotFound(format!("there is no file {shown}, and {} read like it: name one", names.join(", ")))
+            }
             beneath::Error::Io(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
                 Error::NotFound(format!("there is no file {shown}"))
             }
@@ -95,12 +100,15 @@ impl Inputs {
     fn locate(&self, path: &Path) -> Option<Below> {
         let path = normal(&self.at_home(path))?;
         let resolved = self.config.folders.iter().filter_map(|folder| fs::canonicalize(folder).ok());
-        let folders = self.config.folders.iter().cloned().chain(resolved);
-        let below = folders.filter_map(|folder| {
-            let rest = path.strip_prefix(normal(&folder)?).ok()?.to_owned();
-            Some(Below { folder, rest })
-        });
-        below.min_by_key(|below| below.rest.components().count())
+        let folders: Vec<_> = self.config.folders.iter().cloned().chain(resolved).collect();
+        let innermost = |rest: &dyn Fn(&Path) -> Option<PathBuf>| {
+            let below = folders
+                .iter()
+                .filter_map(|folder| Some(Below { folder: folder.clone(), rest: rest(&normal(folder)?)? }));
+            below.min_by_key(|below| below.rest.components().count())
+        };
+        let exact = innermost(&|folder| path.strip_prefix(folder).ok().map(Path::to_owned));
+        exact.or_else(|| innermost(&|folder| spelling::below(folder, &path)))
     }
 
     /// The path with the home folder in place of `~/`.

@@ -98,6 +98,13 @@ impl Previews {
         self.work(move || scale::scale(&picture, to)).await
     }
 
+    /// The picture as people see it, in its own format, where its metadata turns it; `None` where it does not, or where
+    /// it cannot be decoded within the limits.
+    pub async fn upright(&self, picture: &Encoded) -> Option<Encoded> {
+        let picture = picture.clone();
+        self.work(move || scale::upright(&picture)).await.flatten()
+    }
+
     /// Works on pixels off the async threads, one piece of work at a time.
     async fn work<T: Send + 'static>(
         &self,

@@ -1,7 +1,14 @@
 //! Opening a file below a folder without following a link on the way, so that nothing can be put in the place of what
 //! was checked. Knows no rules about which folders.
 
-use std::{fs::File, io, path::Path};
+use std::{
+    ffi::{OsStr, OsString},
+    fs::File,
+    io,
+    path::Path,
+};
+
+use super::spelling::Near;
 
 #[derive(Debug)]
 pub(super) enum Error {
@@ -9,7 +16,29 @@ pub(super) enum Error {
     Link,
     /// There is something else in its place: a folder, a pipe, a device.
     NotAFile,
+    /// There is none of that name, and several whose names read alike.
+    Several(Vec<String>),
     Io(io::Error),
+}
+
+/// Takes one step by a name, and by the only one that reads alike where there is none of that name.
+fn step<T>(
+    name: &OsStr,
+    take: impl Fn(&OsStr) -> Result<T, Error>,
+    entries: impl FnOnce() -> io::Result<Vec<OsString>>,
+) -> Result<T, Error> {
+    match take(name) {
+        Err(Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+            match Near::find(name, entries().unwrap_or_default().into_iter()) {
+                Near::None => Err(Error::Io(error)),
+                Near::One(near) => take(&near),
+                Near::Several(names) => {
+                    Err(Error::Several(names.iter().map(|name| name.to_string_lossy().into_owned()).collect()))
+                }
+            }
+        }
+        taken => taken,
+    }
 }
 
 impl From<io::Error> for Error {
@@ -32,18 +61,22 @@ pub(super) fn open(folder: &Path, rest: &Path) -> Result<File, Error> {
 #[cfg(unix)]
 mod system {
     use std::{
-        ffi::OsStr,
+        ffi::{OsStr, OsString},
         fs::File,
-        os::fd::{AsFd, OwnedFd},
+        io,
+        os::{
+            fd::{AsFd, OwnedFd},
+            unix::ffi::OsStringExt,
+        },
         path::Path,
     };
 
     use rustix::{
-        fs::{AtFlags, FileType, Mode, OFlags, open, openat, statat},
+        fs::{AtFlags, Dir, FileType, Mode, OFlags, open, openat, statat},
         io::Errno,
     };
 
-    use super::Error;
+    use super::{Error, step};
 
     const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
     /// A pipe or a terminal in its place does not hold anybody up.
@@ -51,11 +84,21 @@ mod system {
 
     pub fn below(folder: &Path, parents: &[&OsStr], name: &OsStr) -> Result<File, Error> {
         let folder = open(folder, FOLDER, Mode::empty()).map_err(|errno| Error::Io(errno.into()))?;
-        let folder = parents.iter().try_fold(folder, |folder, name| step(&folder, name, FOLDER))?;
-        step(&folder, name, FILE).map(File::from)
+        let folder = parents.iter().try_fold(folder, |folder, name| enter(&folder, name, FOLDER))?;
+        enter(&folder, name, FILE).map(File::from)
     }
 
-    fn step(folder: &impl AsFd, name: &OsStr, flags: OFlags) -> Result<OwnedFd, Error> {
+    fn enter(folder: &OwnedFd, name: &OsStr, flags: OFlags) -> Result<OwnedFd, Error> {
+        step(name, |name| open_in(folder, name, flags), || entries(folder))
+    }
+
+    /// The names in a folder that is open.
+    fn entries(folder: &OwnedFd) -> io::Result<Vec<OsString>> {
+        let names = Dir::read_from(folder)?.map(|entry| Ok(entry?.file_name().to_bytes().to_vec()));
+        names.map(|name: io::Result<Vec<u8>>| name.map(OsString::from_vec)).collect()
+    }
+
+    fn open_in(folder: &impl AsFd, name: &OsStr, flags: OFlags) -> Result<OwnedFd, Error> {
         openat(folder, name, flags | OFlags::NOFOLLOW, Mode::empty()).map_err(|errno| refused(folder, name, errno))
     }
 
@@ -73,13 +116,14 @@ mod system {
 #[cfg(windows)]
 mod system {
     use std::{
-        ffi::OsStr,
+        ffi::{OsStr, OsString},
         fs::{self, File, OpenOptions},
+        io,
         os::windows::fs::OpenOptionsExt,
-        path::Path,
+        path::{Path, PathBuf},
     };
 
-    use super::Error;
+    use super::{Error, step};
 
     const FILE_SHARE_READ_WRITE: u32 = 0x3;
     const FILE_FLAG_BACKUP_SEMANTICS: u32 = 0x0200_0000;
@@ -87,19 +131,29 @@ mod system {
 
     pub fn below(folder: &Path, parents: &[&OsStr], name: &OsStr) -> Result<File, Error> {
         let mut path = fs::canonicalize(folder)?;
-        let mut held = vec![step(&path)?];
+        let mut held = vec![open_at(&path)?];
         for name in parents.iter().chain([&name]) {
             // What follows a colon would be a stream within the file.
             if name.to_string_lossy().contains(':') {
                 return Err(Error::NotAFile);
             }
-            path.push(name);
-            held.push(step(&path)?);
+            let (opened, at) = step(name, |name| open_in(&path, name), || entries(&path))?;
+            held.push(opened);
+            path = at;
         }
         held.pop().ok_or(Error::NotAFile)
     }
 
-    fn step(path: &Path) -> Result<File, Error> {
+    fn entries(folder: &Path) -> io::Result<Vec<OsString>> {
+        fs::read_dir(folder)?.map(|entry| Ok(entry?.file_name())).collect()
+    }
+
+    fn open_in(folder: &Path, name: &OsStr) -> Result<(File, PathBuf), Error> {
+        let path = folder.join(name);
+        Ok((open_at(&path)?, path))
+    }
+
+    fn open_at(path: &Path) -> Result<File, Error> {
         let mut options = OpenOptions::new();
         options.read(true).share_mode(FILE_SHARE_READ_WRITE);
         options.custom_flags(FILE_FLAG_BACKUP_SEMANTICS | FILE_FLAG_OPEN_REPARSE_POINT);

@@ -28,6 +28,17 @@ pub(super) fn decode(picture: &Encoded) -> Result<(DynamicImage, Orientation), P
     }
 }
 
+/// How the picture is to be turned, by its header alone.
+pub(super) fn orientation(picture: &Encoded) -> Result<Orientation, PreviewFailure> {
+    within_limits(picture.dimensions())?;
+    let file = Cursor::new(picture.bytes());
+    Ok(match picture.format() {
+        Format::Png => PngDecoder::with_limits(file, limits())?.orientation()?,
+        Format::Jpeg => JpegDecoder::new(file)?.orientation()?,
+        Format::Webp => WebPDecoder::new(file)?.orientation()?,
+    })
+}
+
 fn read(mut decoder: impl ImageDecoder) -> Result<(DynamicImage, Orientation), PreviewFailure> {
     // What the decoder found is what it will allocate for, whatever the first header said.
     let (width, height) = decoder.dimensions();

@@ -3,7 +3,7 @@
 
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageFormat, codecs::jpeg::JpegEncoder, imageops::FilterType};
+use image::{DynamicImage, ImageFormat, codecs::jpeg::JpegEncoder, imageops::FilterType, metadata::Orientation};
 
 use super::{PreviewFailure, decode};
 use crate::media::{Dimensions, Encoded, Format};
@@ -17,6 +17,16 @@ pub(super) fn scale(picture: &Encoded, to: Dimensions) -> Result<Encoded, Previe
     // Not sooner: the size is that of the picture as its file has it.
     scaled.apply_orientation(orientation);
     Ok(Encoded::sniff(encode(&scaled, picture.format())?.into())?)
+}
+
+/// The picture turned as its metadata says; `None` where it says nothing.
+pub(super) fn upright(picture: &Encoded) -> Result<Option<Encoded>, PreviewFailure> {
+    if decode::orientation(picture)? == Orientation::NoTransforms {
+        return Ok(None);
+    }
+    let (mut image, orientation) = decode::decode(picture)?;
+    image.apply_orientation(orientation);
+    Ok(Some(Encoded::sniff(encode(&image, picture.format())?.into())?))
 }
 
 fn encode(image: &DynamicImage, format: Format) -> Result<Vec<u8>, PreviewFailure> {

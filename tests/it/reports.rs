@@ -10,6 +10,7 @@ use crate::{
 
 mod arguments;
 mod errors;
+mod files;
 mod http;
 mod pictures;
 mod results;

@@ -23,7 +23,8 @@ pub(super) async fn below(limit: u64, picture: Reference, previews: &Previews) -
     None
 }
 
-async fn read(content: Content) -> Option<Encoded> {
+/// The whole picture, where it is not too large to be looked at.
+pub(super) async fn read(content: Content) -> Option<Encoded> {
     let length = usize::try_from(content.length()).ok().filter(|length| *length <= MOST_READ)?;
     let bytes = tokio::task::spawn_blocking(move || content.read(0, length)).await.ok()?.ok()?;
     Encoded::sniff(bytes).ok()

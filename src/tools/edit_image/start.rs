@@ -3,7 +3,7 @@
 
 use super::{EditImage, args::Sources, fit};
 use crate::{
-    media::{Dimensions, Format, Reference},
+    media::{Content, Dimensions, Format, Reference},
     openai::Terms,
     text,
     tools::{ToolError, pictures::Request, references::Opened},
@@ -30,12 +30,38 @@ impl EditImage {
             let opened = self.references.open(source, terms).await?;
             self.add(opened, &mut start).await?;
         }
-        if let (Some(source), Some(first)) = (&sources.mask, start.images.first()) {
+        if let (Some(source), Some(first)) = (&sources.mask, start.images.first_mut()) {
             let opened = self.references.open(source, terms).await?;
-            check_mask(&opened, first.dimensions).map_err(|why| ToolError::InvalidArgument(why).at(&opened.which))?;
+            let checked = self.lay_on(&opened, first).await;
+            checked.map_err(|why| ToolError::InvalidArgument(why).at(&opened.which))?;
             start.mask = Some(opened.reference);
         }
         Ok(start)
+    }
+
+    /// Checks a mask against the picture that it is laid on. A photograph that its metadata turns is turned itself where
+    /// the mask fits what people see of it.
+    async fn lay_on(&self, mask: &Opened, first: &mut Reference) -> Result<(), String> {
+        let previews = &self.studio.previews;
+        let seen = match fit::read(first.content.clone()).await {
+            Some(picture) => previews.upright(&picture).await,
+            None => None,
+        };
+        if let Some(seen) = seen.filter(|seen| mask.reference.dimensions == seen.dimensions()) {
+            first.dimensions = seen.dimensions();
+            first.content = Content::Memory(seen.bytes().clone());
+        }
+        check_mask(mask, first.dimensions)?;
+        let pixels = fit::read(mask.reference.content.clone()).await;
+        let is_opaque = match &pixels {
+            Some(pixels) => previews.is_opaque(pixels).await,
+            None => None,
+        };
+        if is_opaque == Some(true) {
+            let right = right_mask(first.dimensions);
+            return Err(format!("no pixel of it is see-through, so that nothing may change: {right}"));
+        }
+        Ok(())
     }
 
     async fn add(&self, opened: Opened, start: &mut Start) -> Result<(), ToolError> {
@@ -68,7 +94,7 @@ impl Start {
 }
 
 fn check_mask(mask: &Opened, first: Dimensions) -> Result<(), String> {
-    let right = format!("make the mask a PNG of {first} with see-through pixels where the picture may change");
+    let right = right_mask(first);
     let Reference { format, dimensions, content, .. } = &mask.reference;
     if *format != Format::Png {
         return Err(format!("it is {}: {right}", format.media_type()));
@@ -83,6 +109,10 @@ fn check_mask(mask: &Opened, first: Dimensions) -> Result<(), String> {
         return Err(format!("it is {}: {right}, smaller than 4 MB", text::bytes(content.length())));
     }
     Ok(())
+}
+
+fn right_mask(first: Dimensions) -> String {
+    format!("make the mask a PNG of {first} with see-through pixels where the picture may change")
 }
 
 /// Whether the colour type in a PNG's header has an alpha channel (PNG specification, 11.2.1).

@@ -61,8 +61,13 @@ impl Source {
 }
 
 impl Place {
-    /// What a name means; what is wrong with it, otherwise.
+    /// What a name means, as it is or without what was pasted around it; what is wrong with it, otherwise.
     fn parse(name: String) -> Result<Self, String> {
+        let bare = text::bare(&name);
+        Self::read(name).or_else(|why| Self::read(bare).map_err(|_| why))
+    }
+
+    fn read(name: String) -> Result<Self, String> {
         if DataUrl::is_one(&name) {
             return DataUrl::parse(name).map(Self::Inline).map_err(|why| why.to_string());
         }

@@ -1,0 +1,94 @@
+//! File names as people and models copy them: with one blank for another, an accent in one piece or in two, as a shell
+//! would have them, or with quotes and a line break around. Two names that read alike have one reading.
+
+use std::{
+    ffi::{OsStr, OsString},
+    path::{Path, PathBuf},
+};
+
+use unicode_normalization::UnicodeNormalization;
+
+use crate::text;
+
+/// More entries are no folder that a person keeps pictures in.
+const MOST_ENTRIES: usize = 100_000;
+
+/// The entries of a folder that read as a name does.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Near {
+    None,
+    One(OsString),
+    /// In the order of their bytes.
+    Several(Vec<OsString>),
+}
+
+impl Near {
+    pub fn find(wanted: &OsStr, entries: impl Iterator<Item = OsString>) -> Self {
+        let Some(wanted) = wanted.to_str().map(reading) else { return Self::None };
+        let is_near = |entry: &OsString| entry.to_str().is_some_and(|entry| reading(entry) == wanted);
+        let mut near: Vec<_> = entries.take(MOST_ENTRIES).filter(is_near).collect();
+        near.sort_unstable();
+        match near.len() {
+            0 => Self::None,
+            1 => near.pop().map_or(Self::None, Self::One),
+            _ => Self::Several(near),
+        }
+    }
+}
+
+/// What of a path lies below a folder, where the folder's names read as the path's first ones do.
+pub(super) fn below(folder: &Path, path: &Path) -> Option<PathBuf> {
+    let mut names = path.components();
+    for expected in folder.components() {
+        let [expected, name] = [expected.as_os_str(), names.next()?.as_os_str()].map(OsStr::to_str);
+        if reading(expected?) != reading(name?) {
+            return None;
+        }
+    }
+    Some(names.as_path().to_owned())
+}
+
+/// How a name reads: composed (NFC), every blank the same, without a shell's backslashes and what stands around it.
+fn reading(name: &str) -> String {
+    let mut reading = String::with_capacity(name.len());
+    let mut characters = name.nfc().peekable();
+    while let Some(c) = characters.next() {
+        let escapes = c == '\\' && cfg!(unix) && characters.peek().is_some_and(|next| !next.is_alphanumeric());
+        if !escapes {
+            reading.push(if c.is_whitespace() { ' ' } else { c });
+        }
+    }
+    text::bare(&reading)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn names_that_people_take_for_the_same_read_the_same() {
+        let expected = reading("Caf\u{e9} 3.15 PM.png");
+        for name in [
+            "Cafe\u{301} 3.15\u{202f}PM.png",
+            "Caf\u{e9}\u{a0}3.15 PM.png",
+            "Caf\u{e9}\\ 3.15\\ PM.png",
+            "'Caf\u{e9} 3.15 PM.png'",
+            "\"Caf\u{e9} 3.15 PM.png\"",
+            "Caf\u{e9} 3.15 PM.png\n",
+        ] {
+            assert_eq!(reading(name), expected, "{name:?}");
+        }
+        for other in ["Cafe 3.15 PM.png", "Caf\u{e9} 3.15  PM.png", "caf\u{e9} 3.15 PM.png", ""] {
+            assert_ne!(reading(other), expected, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn a_folder_is_one_by_whole_names() {
+        let rest = |folder: &str, path: &str| below(Path::new(folder), Path::new(path));
+        assert_eq!(rest("/My Pictures", "/My\u{a0}Pictures/a/b.png"), Some("a/b.png".into()));
+        assert_eq!(rest("/out", "/out-evil/a.png"), None);
+        assert_eq!(rest("/out/a", "/out"), None);
+    }
+}
