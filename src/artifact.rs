@@ -21,6 +21,7 @@ mod record;
 mod remove;
 mod stem;
 mod store;
+mod sweep;
 
 pub use id::ArtifactId;
 pub use stem::Stem;
@@ -115,6 +116,8 @@ pub struct Artifacts {
     expiry: Expiry,
     /// Held by who looks for what expired: one at a time is enough.
     expiring: Arc<Mutex<()>>,
+    /// Whether what killed writes left behind was looked for.
+    swept: Arc<std::sync::Mutex<bool>>,
     changes: watch::Sender<u64>,
 }
 
@@ -128,6 +131,7 @@ impl Artifacts {
             clock: Arc::default(),
             expiry: Expiry { keep_for, keep_at_most },
             expiring: Arc::default(),
+            swept: Arc::default(),
             changes: watch::Sender::default(),
         }
     }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 mod content;
+mod whole;
 
 pub use content::{Content, Reference};
 

@@ -8,7 +8,7 @@ use super::{Artifact, ArtifactId, Artifacts, Error, list::HEADER, record::Record
 use crate::media::{Content, Encoded};
 
 /// More than any answer that a picture came in; a larger file is not one of ours.
-const LARGEST_PICTURE: u64 = 64 << 20;
+pub(super) const LARGEST_PICTURE: u64 = 64 << 20;
 const LARGEST_RECORD: u64 = 1 << 20;
 
 impl Artifacts {

@@ -11,9 +11,10 @@ impl Artifacts {
     /// # Errors
     /// [`Error::Storage`] names the folder and the remedy.
     pub async fn keep(&self, picture: &Encoded, stem: Option<&Stem>, origin: Origin) -> Result<Artifact, Error> {
+        let writing = self.writing().await;
         let id = self.put_new(picture, stem).await?;
-        let record = Record::new(picture, origin);
-        self.write_down(&id, &record).await;
+        let record = self.write_down(&id, Record::new(picture, origin)).await?;
+        drop(writing);
         self.changed();
         self.expire(&id).await;
         Ok(self.artifact(id, record, picture.bytes().len() as u64))
@@ -40,13 +41,19 @@ impl Artifacts {
     }
 
     /// A picture without its record is worth more than an error.
-    async fn write_down(&self, id: &ArtifactId, record: &Record) {
-        let written = match serde_json::to_vec_pretty(record) {
-            Ok(json) => self.store.put(&Record::name(id), json.into()).await.map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        if let Err(error) = written {
-            tracing::warn!(%id, error, "the picture is kept, but how it was made could not be written down");
-        }
+    async fn write_down(&self, id: &ArtifactId, record: Record) -> Result<Record, Error> {
+        let id = id.clone();
+        self.off_thread(move |artifacts| {
+            if let Err(error) = artifacts.write_down_now(&id, &record) {
+                tracing::warn!(%id, %error, "the picture is kept, but how it was made could not be written down");
+            }
+            Ok(record)
+        })
+        .await
+    }
+
+    pub(super) fn write_down_now(&self, id: &ArtifactId, record: &Record) -> Result<(), Error> {
+        let json = serde_json::to_vec_pretty(record).map_err(|error| self.store.failed(error))?;
+        self.store.write_record(&Record::file_name(id), &json)
     }
 }

@@ -54,6 +54,7 @@ impl Artifacts {
     }
 
     pub(super) fn newest_first(&self, wanted: impl Fn(&ArtifactId) -> bool) -> Result<Vec<ArtifactId>, Error> {
+        self.sweep();
         let mut ids = self.store.ids()?;
         ids.retain(wanted);
         ids.sort_unstable_by(|a, b| b.cmp(a));

@@ -28,6 +28,12 @@ impl Record {
         format!("{}/{}", Self::FOLDER, Self::file_name(id))
     }
 
+    /// Whether a file among the records is the draft of one, as [`crate::state::Folder::write`] makes them.
+    pub fn is_draft(name: &str) -> bool {
+        let draft = name.strip_prefix('.').and_then(|name| name.rsplit_once('.'));
+        draft.and_then(|(name, _)| ArtifactId::parse(name.strip_suffix(".json")?)).is_some()
+    }
+
     pub fn file_name(id: &ArtifactId) -> String {
         format!("{id}.json")
     }

@@ -14,8 +14,8 @@ use std::{
 use bytes::Bytes;
 use object_store::{ObjectStore, PutMode, local::LocalFileSystem, path::Path as Location};
 
-use super::{ArtifactId, Error};
-use crate::state::open_regular;
+use super::{ArtifactId, Error, record::Record};
+use crate::state::{Folder, open_regular};
 
 #[derive(Debug, Clone)]
 pub(super) struct Store {
@@ -30,6 +30,14 @@ pub(super) enum Put {
     Written,
     /// There is one of that name; it was left alone.
     Taken,
+}
+
+/// What became of a draft that was to be a file.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Adopted {
+    Now,
+    /// It was the file before.
+    Before,
 }
 
 impl Store {
@@ -58,8 +66,59 @@ impl Store {
         }
     }
 
+    /// Writes a record, which only its user may read, in a folder that only its user may enter.
+    pub fn write_record(&self, name: &str, json: &[u8]) -> Result<(), Error> {
+        let records = self.records()?;
+        records.write(name, json).map_err(|source| self.failed(source))
+    }
+
+    /// The folder of the records, made if need be. A link in its place leads to somebody else's.
+    fn records(&self) -> Result<Folder, Error> {
+        let path = self.dir.join(Record::FOLDER);
+        if self.is_link(Record::FOLDER) {
+            let linked = io::Error::new(ErrorKind::NotADirectory, format!("{} is a link", path.display()));
+            return Err(self.failed(linked));
+        }
+        let records = Folder::new(path);
+        records.make().and_then(|()| keep_private(records.path())).map_err(|source| self.failed(source))?;
+        Ok(records)
+    }
+
+    fn is_link(&self, folder: &str) -> bool {
+        fs::symlink_metadata(self.dir.join(folder)).is_ok_and(|metadata| metadata.is_symlink())
+    }
+
+    /// The folder of the folder that a name leads into, if that is a link.
+    fn is_through_link(&self, name: &str) -> bool {
+        name.rsplit_once('/').is_some_and(|(folder, _)| self.is_link(folder))
+    }
+
+    /// The folder of the records, opened to be locked; `None` on systems that open no folders.
+    pub fn open_records(&self) -> Result<Option<File>, Error> {
+        Ok(File::open(self.records()?.path()).ok())
+    }
+
+    /// Makes a draft the file of this id, unless there is one.
+    pub fn adopt(&self, draft: &str, id: &ArtifactId) -> Result<Adopted, Error> {
+        let (from, to) = (self.dir.join(draft), self.path(id));
+        let linked = fs::hard_link(&from, &to).or_else(|error| match error.kind() {
+            ErrorKind::Unsupported | ErrorKind::PermissionDenied if fs::symlink_metadata(&to).is_err() => {
+                fs::rename(&from, &to)
+            }
+            _ => Err(error),
+        });
+        match linked {
+            Ok(()) => Ok(Adopted::Now),
+            Err(source) if source.kind() == ErrorKind::AlreadyExists => Ok(Adopted::Before),
+            Err(source) => Err(self.failed(source)),
+        }
+    }
+
     /// Removes a file, or a link in its place. Whether there was one: another process may be removing too.
     pub fn remove(&self, name: &str) -> Result<bool, Error> {
+        if self.is_through_link(name) {
+            return Ok(false);
+        }
         match fs::remove_file(self.dir.join(name)) {
             Ok(()) => Ok(true),
             Err(source) if source.kind() == ErrorKind::NotFound => Ok(false),
@@ -69,6 +128,9 @@ impl Store {
 
     /// A regular file, opened; `None` where there is none of that name.
     pub fn open(&self, name: &str) -> Result<Option<File>, Error> {
+        if self.is_through_link(name) {
+            return Ok(None);
+        }
         let path = self.dir.join(name);
         match open_regular(&path) {
             Ok(file) => Ok(Some(file)),
@@ -109,6 +171,7 @@ impl Store {
     /// The names in a folder of the folder, in no order; none where it does not exist.
     pub fn names(&self, folder: &str) -> Result<impl Iterator<Item = String> + use<>, Error> {
         let entries = match fs::read_dir(self.dir.join(folder)) {
+            Ok(_) if !folder.is_empty() && self.is_link(folder) => None,
             Ok(entries) => Some(entries),
             Err(source) if source.kind() == ErrorKind::NotFound => None,
             Err(source) => return Err(self.failed(source)),
@@ -120,10 +183,25 @@ impl Store {
         Location::from_absolute_path(self.dir.join(name)).map_err(|source| self.failed(source))
     }
 
-    fn failed(&self, source: impl StdError + Send + Sync + 'static) -> Error {
+    pub fn failed(&self, source: impl StdError + Send + Sync + 'static) -> Error {
         let message = format!("the image folder {} cannot be used: {}", self.dir.display(), remedy(&source));
         Error::Storage { message, source: Some(Box::new(source)) }
     }
+}
+
+/// Takes from a folder of ours what others may do there: older versions left that to the user's mask.
+#[cfg(unix)]
+fn keep_private(folder: &std::path::Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+
+    const PRIVATE: u32 = 0o700;
+    let others = fs::metadata(folder)?.permissions().mode() & 0o077;
+    if others == 0 { Ok(()) } else { fs::set_permissions(folder, fs::Permissions::from_mode(PRIVATE)) }
+}
+
+#[cfg(windows)]
+fn keep_private(_folder: &std::path::Path) -> io::Result<()> {
+    Ok(())
 }
 
 fn may_lack_links(error: &object_store::Error) -> bool {

@@ -11,6 +11,7 @@ use crate::{
 mod arguments;
 mod errors;
 mod files;
+mod gallery;
 mod http;
 mod pictures;
 mod results;

@@ -1,0 +1,67 @@
+//! Whether a picture's file has its end: all of it was written.
+
+use super::{Encoded, Format};
+
+/// How far from its end a JPEG's last marker may stand: some writers add a few bytes behind it.
+const TAIL: usize = 4 << 10;
+
+impl Encoded {
+    /// Whether the end of the picture is there; its pixels are not looked at.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let bytes = self.bytes();
+        match self.format() {
+            Format::Png => png_ends(bytes),
+            Format::Jpeg => {
+                let (_, tail) = bytes.split_at(bytes.len().saturating_sub(TAIL));
+                tail.windows(2).any(|marker| marker == [0xff, 0xd9])
+            }
+            Format::Webp => {
+                let length =
+                    bytes.get(4..).and_then(|rest| rest.first_chunk()).map(|length| u32::from_le_bytes(*length));
+                length.and_then(|length| usize::try_from(length).ok()).is_some_and(|length| bytes.len() >= length + 8)
+            }
+        }
+    }
+}
+
+/// Walks the chunks to IEND (PNG specification, 5.3 and 11.2.5).
+fn png_ends(bytes: &[u8]) -> bool {
+    let mut chunks = bytes.get(8..).unwrap_or_default();
+    while let Some((length, rest)) = chunks.split_first_chunk()
+        && let Some(kind) = rest.first_chunk::<4>()
+        // Behind the kind and the data stand four bytes of checksum.
+        && let Some(end) = usize::try_from(u32::from_be_bytes(*length)).ok().and_then(|length| length.checked_add(8))
+        && let Some(next) = rest.get(end..)
+    {
+        if kind == b"IEND" {
+            return true;
+        }
+        chunks = next;
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use bytes::Bytes;
+    use image::{DynamicImage, ImageFormat};
+
+    use super::*;
+
+    #[test]
+    fn p01_a_cut_picture_is_not_whole_wherever_it_is_cut() {
+        for format in [ImageFormat::Png, ImageFormat::Jpeg, ImageFormat::WebP] {
+            let mut bytes = Cursor::new(Vec::new());
+            DynamicImage::new_rgb8(33, 21).write_to(&mut bytes, format).unwrap();
+            let bytes = Bytes::from(bytes.into_inner());
+            assert!(Encoded::sniff(bytes.clone()).unwrap().is_whole(), "{format:?}");
+            for end in 0..bytes.len() {
+                let cut = Encoded::sniff(bytes.slice(..end));
+                assert!(!cut.is_ok_and(|cut| cut.is_whole()), "{format:?} cut at {end}");
+            }
+        }
+    }
+}
