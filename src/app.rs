@@ -19,8 +19,15 @@ use crate::{
     server::{Parts, Server, profile::Profiles},
     store::Store,
     tools::{
-        Jobs, ask_openai::AskOpenai, create_image::CreateImage, edit_image::EditImage, get_result::GetResult,
-        list_models::ListModels, pictures::Studio, references::References, upkeep::Upkeep,
+        Jobs,
+        ask_openai::{AskOpenai, SchemaChecks},
+        create_image::CreateImage,
+        edit_image::EditImage,
+        get_result::GetResult,
+        list_models::ListModels,
+        pictures::Studio,
+        references::References,
+        upkeep::Upkeep,
     },
 };
 
@@ -98,6 +105,7 @@ impl App {
             conversations: conversations.clone(),
             ledger: ledger.clone(),
             timeouts: config.timeouts,
+            checks: SchemaChecks::build(),
         });
         let studio = Arc::new(Studio {
             openai: openai.clone(),

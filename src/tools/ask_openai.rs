@@ -24,6 +24,7 @@ pub use answered::{Answered, Citation, Status};
 pub use args::Args;
 use resume::Asked;
 pub use resume::Resume;
+pub use schema::SchemaChecks;
 
 #[derive(Debug, Clone)]
 pub struct AskOpenai {
@@ -35,6 +36,7 @@ pub struct AskOpenai {
     pub conversations: Conversations,
     pub ledger: Ledger,
     pub timeouts: Timeouts,
+    pub checks: SchemaChecks,
 }
 
 impl Tool for AskOpenai {
@@ -56,7 +58,7 @@ impl Tool for AskOpenai {
         let ticket = self.queue.enter(&call.caller)?;
 
         let prepared = call.wait(terms.deadline, async {
-            let schema = request.open(&self.references, &terms).await?;
+            let schema = request.open(&self.references, &self.checks, &terms).await?;
             Ok::<_, ToolError>((schema, self.afford(&mut request, call).await?))
         });
         let (schema, mut spend) = prepared.await.map_err(ended)??;

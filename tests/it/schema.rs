@@ -73,6 +73,21 @@ async fn a_schema_of_endless_paths_is_refused_before_anything_is_paid() {
     }
 }
 
+/// Each level looks once more through all that is in it: 2^24 times in 2 kB.
+#[tokio::test]
+async fn a_schema_that_looks_again_and_again_for_the_unevaluated_is_refused_too() {
+    for keyword in ["unevaluatedProperties", "unevaluatedItems"] {
+        let innermost = json!({ "properties": { "fox": true } });
+        let mut schema =
+            (0..24).fold(innermost, |inside, _| json!({ "allOf": [inside], keyword: { "type": "integer" } }));
+        schema["type"] = json!("object");
+        let server = saying("{\"fox\": 1}").await;
+        let result = ask(&server, schema).await;
+        assert_eq!(result["structuredContent"]["error"]["code"], "invalid_argument", "{keyword}: {result}");
+        assert!(received(&server).await.is_empty(), "{keyword}");
+    }
+}
+
 #[tokio::test]
 async fn a_cut_answer_and_a_refusal_are_called_what_they_are() {
     let mut cut = response("{\"name\": \"Rey");

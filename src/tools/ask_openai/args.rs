@@ -6,7 +6,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use super::{attachments, schema::Schema};
+use super::{
+    attachments,
+    schema::{Schema, SchemaChecks},
+};
 use crate::{
     argument::{INSTRUCTIONS, MAX_TOKENS, QUERY, REASONING_EFFORT, TEMPERATURE, VERBOSITY, WEB_SEARCH},
     catalogue::{Catalogue, Kind, Resolved, Temperature, TextTraits},
@@ -115,9 +118,14 @@ impl Args {
 impl Request {
     /// Compiles the schema and opens the attachments, all that can be wrong before anything is sent. What is attached
     /// stands before what is asked about it.
-    pub(super) async fn open(&mut self, references: &References, terms: &Terms) -> Result<Option<Schema>, ToolError> {
+    pub(super) async fn open(
+        &mut self,
+        references: &References,
+        checks: &SchemaChecks,
+        terms: &Terms,
+    ) -> Result<Option<Schema>, ToolError> {
         let schema = match self.schema.take() {
-            Some(schema) => Some(Schema::compile(schema).await?),
+            Some(schema) => Some(Schema::compile(schema, checks).await?),
             None => None,
         };
         self.question.schema = schema.as_ref().map(Schema::form);

@@ -104,7 +104,7 @@ impl AskOpenai {
         self.catalogue.recall().await;
         let resolved = self.catalogue.resolve(Kind::Text, Some(&model))?;
         let schema = match schema {
-            Some(schema) => Some(Schema::compile(schema).await?),
+            Some(schema) => Some(Schema::compile(schema, &self.checks).await?),
             None => None,
         };
         let model = resolved.as_of_then(model, requested);

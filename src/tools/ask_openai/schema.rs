@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use jsonschema::{PatternOptions, ReferencingError, ValidationError, Validator, error::ValidationErrorKind};
 use serde_json::{Map, Value};
-use tokio::{task::spawn_blocking, time::timeout};
+use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 use crate::{openai::Form, text, tools::ToolError};
 
@@ -14,14 +14,23 @@ mod strict;
 
 /// As JSON, in bytes: it is sent with the question, and read by the model as part of it.
 const LONGEST: usize = 100_000;
-/// One compiled pattern, in bytes.
+/// One compiled pattern, and all of a schema together, in bytes.
 const LARGEST_PATTERN: usize = 1 << 20;
+const ALL_PATTERNS: usize = 16 << 20;
+/// Checks at a time: each takes a thread, and memory.
+const PLACES: usize = 2;
 /// What is bounded takes seconds at most, an honest schema milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs checks, few at a time. Each keeps its place until it ends, also when nobody waits for it any more; that it ends
+/// is held by a budget of steps (`paths`).
+#[derive(Debug, Clone)]
+pub struct SchemaChecks(Arc<Semaphore>);
 
 /// A schema that can be asked for.
 #[derive(Debug, Clone)]
 pub(super) struct Schema {
+    checks: SchemaChecks,
     form: Form,
     /// With every keyword, to count the steps of a check.
     whole: Arc<Value>,
@@ -30,18 +39,44 @@ pub(super) struct Schema {
     pub(super) warnings: Vec<String>,
 }
 
+impl SchemaChecks {
+    #[must_use]
+    pub fn build() -> Self {
+        Self(Arc::new(Semaphore::new(PLACES)))
+    }
+
+    /// Works off the async threads, for as long as anybody would wait.
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+        let places = self.0.clone();
+        let worked = async {
+            let place = places.acquire_owned().await;
+            spawn_blocking(move || {
+                let _place = place;
+                work()
+            })
+            .await
+        };
+        match timeout(PATIENCE, worked).await {
+            Ok(Ok(done)) => Ok(done),
+            Ok(Err(_)) => Err("the check broke off; the log says more".into()),
+            Err(_) => Err(format!("the check took longer than {}; make the schema simpler", text::duration(PATIENCE))),
+        }
+    }
+}
+
 impl Schema {
     /// Checks and compiles a schema, where it holds up nobody.
     ///
     /// # Errors
     /// [`ToolError::InvalidArgument`] with the place in the schema and what is wrong there.
-    pub(super) async fn compile(schema: Map<String, Value>) -> Result<Self, ToolError> {
-        let compiled = in_time(move || Self::compile_now(schema)).await;
+    pub(super) async fn compile(schema: Map<String, Value>, checks: &SchemaChecks) -> Result<Self, ToolError> {
+        let places = checks.clone();
+        let compiled = checks.run(move || Self::compile_now(schema, places)).await;
         let compiled = compiled.unwrap_or_else(|why| Err(format!("it could not be checked: {why}")));
         compiled.map_err(|why| ToolError::InvalidArgument(format!("`schema` cannot be used: {why}")))
     }
 
-    fn compile_now(schema: Map<String, Value>) -> Result<Self, String> {
+    fn compile_now(schema: Map<String, Value>, checks: SchemaChecks) -> Result<Self, String> {
         if schema.get("type").is_none_or(|root| root != "object") {
             return Err("its root must have \"type\": \"object\"; put anything else into a property of it".into());
         }
@@ -51,7 +86,8 @@ impl Schema {
             return Err(format!("it is {length} bytes long: at most {LONGEST}"));
         }
         paths::bound(&schema)?;
-        let patterns = PatternOptions::regex().size_limit(LARGEST_PATTERN);
+        let largest = LARGEST_PATTERN.min(ALL_PATTERNS / paths::patterns(&schema).max(1));
+        let patterns = PatternOptions::regex().size_limit(largest);
         let options = jsonschema::options().offline().with_pattern_options(patterns).should_validate_formats(true);
         let (mut held, mut warnings) = (schema.clone(), Vec::new());
         let validator = loop {
@@ -72,7 +108,7 @@ impl Schema {
         let whole = Arc::new(schema.clone());
         let Value::Object(schema) = schema else { return Err("it is no object".into()) };
         let form = Form { strict: strict::of(&schema), schema };
-        Ok(Self { form, whole, validator: Arc::new(validator), warnings })
+        Ok(Self { checks, form, whole, validator: Arc::new(validator), warnings })
     }
 
     /// What the upstream is told of it.
@@ -83,7 +119,7 @@ impl Schema {
     /// The answer as data, or why it is not what was asked for.
     pub(super) async fn value(&self, answer: &str) -> Result<Map<String, Value>, String> {
         let (whole, validator, answer) = (self.whole.clone(), self.validator.clone(), answer.to_owned());
-        let read = in_time(move || {
+        let read = self.checks.run(move || {
             let value: Value =
                 serde_json::from_str(bare(&answer)).map_err(|error| format!("it is not JSON ({error})"))?;
             paths::bound_steps(&whole, &value)?;
@@ -159,15 +195,6 @@ fn explained(error: &ValidationError<'_>) -> String {
     format!("{place}{}", text::brief(&what, 400))
 }
 
-/// Works off the async threads, for as long as anybody would wait.
-async fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
-    match timeout(PATIENCE, spawn_blocking(work)).await {
-        Ok(Ok(done)) => Ok(done),
-        Ok(Err(_)) => Err("the check broke off; the log says more".into()),
-        Err(_) => Err(format!("the check took longer than {}; make the schema simpler", text::duration(PATIENCE))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
@@ -176,6 +203,10 @@ mod tests {
 
     fn schema(schema: Value) -> Map<String, Value> {
         serde_json::from_value(schema).unwrap()
+    }
+
+    async fn compile(schema: Map<String, Value>) -> Result<Schema, ToolError> {
+        Schema::compile(schema, &SchemaChecks::build()).await
     }
 
     #[tokio::test]
@@ -188,14 +219,14 @@ mod tests {
             }),
         ];
         for schema in endless.map(schema) {
-            let schema = Schema::compile(schema).await.unwrap();
+            let schema = compile(schema).await.unwrap();
             assert_eq!(schema.value("{}").await.unwrap(), Map::new());
         }
     }
 
     #[tokio::test]
     async fn json_in_a_fence_is_json() {
-        let schema = Schema::compile(schema(json!({ "type": "object", "required": ["a"] }))).await.unwrap();
+        let schema = compile(schema(json!({ "type": "object", "required": ["a"] }))).await.unwrap();
         for answer in ["{\"a\":1}", "```json\n{\"a\":1}\n```", "\n```\n{\n\"a\": 1 }\n```\n"] {
             assert_eq!(schema.value(answer).await.unwrap()["a"], 1, "{answer}");
         }
@@ -205,9 +236,38 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn many_patterns_share_the_memory_of_a_few() {
+        let patterns = |count: usize, pattern: &str| {
+            let fields = (0..count).map(|field| (format!("f{field}"), json!({ "pattern": pattern })));
+            schema(json!({ "type": "object", "properties": fields.collect::<Map<_, _>>() }))
+        };
+        assert!(compile(patterns(300, "^[A-Za-z0-9._-]{1,64}@[a-z.-]+$")).await.is_ok());
+        let error = compile(patterns(2_000, r"\w{99}")).await.unwrap_err().to_string();
+        assert!(error.contains("too large"), "{error}");
+    }
+
+    #[tokio::test]
+    async fn two_checks_run_at_a_time_and_one_that_nobody_waits_for_keeps_its_place() {
+        let checks = SchemaChecks::build();
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let held = Arc::new(std::sync::Mutex::new(held));
+        for _ in 0..PLACES {
+            let held = held.clone();
+            let waited = checks.run(move || held.lock().unwrap().recv());
+            assert!(timeout(Duration::from_millis(20), waited).await.is_err());
+        }
+        let third = checks.run(|| ());
+        tokio::pin!(third);
+        assert!(timeout(Duration::from_millis(20), &mut third).await.is_err());
+        release.send(()).unwrap();
+        assert_eq!(third.await, Ok(()));
+        release.send(()).unwrap();
+    }
+
+    #[tokio::test]
     async fn a_pattern_takes_linear_time() {
         let schema = schema(json!({ "type": "object", "properties": { "a": { "pattern": "^(a+)+$" } } }));
-        let schema = Schema::compile(schema).await.unwrap();
+        let schema = compile(schema).await.unwrap();
         let answer = json!({ "a": format!("{}!", "a".repeat(100_000)) }).to_string();
         let why = schema.value(&answer).await.unwrap_err();
         assert!(why.starts_with("at /a: ") && why.chars().count() < 500, "{why}");

@@ -59,6 +59,24 @@ pub(super) fn bound_steps(root: &Value, answer: &Value) -> Result<(), String> {
     }
 }
 
+/// Counts the patterns of a schema; rather too many than too few.
+pub(super) fn patterns(root: &Value) -> usize {
+    let mut patterns = 0;
+    let mut left = vec![root];
+    while let Some(value) = left.pop() {
+        match value {
+            Value::Object(fields) => {
+                patterns += fields.iter().filter(|(name, value)| *name == "pattern" && value.is_string()).count();
+                patterns += fields.get("patternProperties").and_then(Value::as_object).map_or(0, Map::len);
+                left.extend(fields.values());
+            }
+            Value::Array(values) => left.extend(values),
+            _ => {}
+        }
+    }
+    patterns
+}
+
 /// A schema with a name that its references are read against.
 fn names_itself(schema: &Map<String, Value>, name: &str) -> bool {
     let is_schema = ["type", "$ref", "properties", "anyOf", "allOf", "$defs", "definitions"];
@@ -94,6 +112,7 @@ impl<'a> Paths<'a> {
             paths = paths.saturating_add(self.of(schema)?);
         }
         self.open.pop();
+        let paths = paths.saturating_mul(times(schema));
         self.known.insert(key, paths);
         Ok(paths)
     }
@@ -117,16 +136,47 @@ impl<'a> Steps<'a> {
         }
         // Until it is known: a circle adds nothing.
         self.known.insert(key, 0);
-        let mut steps = 1_u64;
+        let mut steps = own(schema, part);
+        if let Some(names) = schema.get("propertyNames") {
+            let fields = part.as_object().map_or(0, Map::len) as u64;
+            steps = steps.saturating_add(self.of(names, &Value::Null, depth + 1)?.saturating_mul(fields));
+        }
         for next in at_one_place(self.root, schema) {
             steps = steps.saturating_add(self.of(next, part, depth + 1)?);
         }
         for (next, part) in deeper(schema, part) {
             steps = steps.saturating_add(self.of(next, part, depth + 1)?);
         }
+        let steps = steps.saturating_mul(times(schema));
         self.known.insert(key, steps);
         Some(steps)
     }
+}
+
+/// How often the schemas within this one are gone through: what of a part nothing looked at is found by looking once
+/// more, and within schemas of that kind twice as often each time.
+fn times(schema: &Value) -> u64 {
+    let asks = ["unevaluatedProperties", "unevaluatedItems"].iter().any(|keyword| schema.get(keyword).is_some());
+    if asks { 2 } else { 1 }
+}
+
+/// Counts the steps that a schema's own keywords take, the length of what they look through included.
+fn own(schema: &Value, part: &Value) -> u64 {
+    /// Bytes of a text that a pattern gets through in a step, and values of a list that one is compared with.
+    const AT_A_STEP: usize = 8;
+    let Value::Object(keywords) = schema else { return 1 };
+    let steps = keywords.iter().map(|(keyword, value)| match (keyword.as_str(), value, part) {
+        ("pattern", _, Value::String(text)) => text.len() / AT_A_STEP,
+        ("patternProperties", Value::Object(patterns), Value::Object(fields)) => {
+            let names: usize = fields.keys().map(|name| 1 + name.len() / AT_A_STEP).sum();
+            patterns.len().saturating_mul(names)
+        }
+        ("propertyNames", _, Value::Object(fields)) => fields.keys().map(|name| name.len() / AT_A_STEP).sum(),
+        ("enum", Value::Array(values), _) => values.len() / AT_A_STEP,
+        ("uniqueItems", _, Value::Array(items)) => items.len(),
+        _ => 0,
+    });
+    1 + steps.sum::<usize>() as u64
 }
 
 /// The schemas that are held against the same part of an answer.
@@ -257,8 +307,42 @@ mod tests {
             "$ref": "#/$defs/n"
         });
         assert_eq!(bound(&schema), Ok(()));
-        let nested = |levels| (0..levels).fold(json!({}), |inside, _| json!({ "a": inside }));
+        let nested = |levels: usize| (0..levels).fold(json!({}), |inside, _| json!({ "a": inside }));
         assert_eq!(bound_steps(&schema, &nested(10)), Ok(()));
         assert!(bound_steps(&schema, &nested(60)).unwrap_err().contains("too many steps"));
+    }
+
+    /// Each level of it is gone through twice as often as the one around it.
+    fn unevaluated(levels: usize) -> Value {
+        let innermost = json!({ "type": "object", "properties": { "a": true } });
+        (0..levels).fold(
+            innermost,
+            |inside, _| json!({ "type": "object", "allOf": [inside], "unevaluatedProperties": { "type": "integer" } }),
+        )
+    }
+
+    #[test]
+    fn what_looks_for_the_unevaluated_is_gone_through_once_more() {
+        assert_eq!(bound(&unevaluated(5)), Ok(()));
+        assert!(bound(&unevaluated(20)).unwrap_err().contains("10000 paths"));
+        let deeper = json!({ "type": "object", "$ref": "#/$defs/n", "$defs": { "n": {
+            "properties": { "a": { "$ref": "#/$defs/n" } }, "unevaluatedProperties": false
+        } } });
+        let nested = |levels: usize| (0..levels).fold(json!({}), |inside, _| json!({ "a": inside }));
+        assert_eq!((bound(&deeper), bound_steps(&deeper, &nested(10))), (Ok(()), Ok(())));
+        assert!(bound_steps(&deeper, &nested(60)).unwrap_err().contains("too many steps"));
+    }
+
+    #[test]
+    fn the_length_of_what_patterns_look_through_counts() {
+        let patterns: Map<String, Value> = (0..800).map(|number| (format!("^{number}x$"), json!(true))).collect();
+        let schema = json!({ "type": "object", "patternProperties": patterns });
+        let answer = |length: usize| {
+            Value::Object((0..500).map(|number| (format!("{number}{}", "a".repeat(length)), json!(1))).collect())
+        };
+        assert_eq!(bound_steps(&schema, &answer(10)), Ok(()));
+        assert!(bound_steps(&schema, &answer(20_000)).unwrap_err().contains("too many steps"));
+        let schema = json!({ "type": "object", "propertyNames": { "pattern": "^x$" } });
+        assert!(bound_steps(&schema, &answer(500_000)).unwrap_err().contains("too many steps"));
     }
 }
