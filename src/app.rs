@@ -94,7 +94,7 @@ impl App {
             inputs: Inputs::build(config.inputs.clone()),
             urls: config.image_urls,
         };
-        let conversations = Conversations::build(config.conversations.clone());
+        let conversations = Conversations::build(config.conversations, store.turns.clone(), tasks.clone());
         let ledger = Ledger::build(config.ledger, store.money.clone());
         let ask_openai = Arc::new(AskOpenai {
             openai: openai.clone(),

@@ -87,6 +87,12 @@ impl Call {
         Self { started: self.started.checked_sub(elapsed).unwrap_or(self.started), ..self }
     }
 
+    /// The job that it is, once it was handed out.
+    #[must_use]
+    pub fn running_job(&self) -> Option<JobId> {
+        self.job.filter(|_| self.resumable.is_handed_out())
+    }
+
     /// The moment the call must be over, counted from its start. A limit beyond what the clock can count is 30 years.
     #[must_use]
     pub fn deadline(&self, limit: Duration) -> Instant {

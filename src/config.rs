@@ -162,10 +162,7 @@ impl Config {
             image_urls: layers.value(&s::IMAGES_ALLOW_URLS)?,
             store: upstream::store(state.path(), upstream),
             jobs: job::Config { keep_for: layers.value(&s::JOBS_KEEP_FOR)? },
-            conversations: conversation::Config {
-                folder: state.folder("conversations"),
-                keep_for: layers.value(&s::CONVERSATIONS_KEEP_FOR)?,
-            },
+            conversations: conversation::Config { keep_for: layers.value(&s::CONVERSATIONS_KEEP_FOR)? },
             ledger: upstream::ledger(layers, upstream)?,
             images,
             clients: profile::Config {

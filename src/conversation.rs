@@ -1,7 +1,6 @@
-//! Conversations: turns as they were said, appended and never rewritten. Every turn has a handle; two that go on from the
-//! same turn are two branches. Knows no model, no tool and no wire.
-//!
-//! A handle leads straight to one file: nothing is read at the start, and how many conversations there are slows no call.
+//! Conversations: the rules of threads. Turns are appended and never rewritten; a turn's handle leads to it and to all
+//! before it, and two that go on from the same turn are two branches. Knows no model, no tool and no wire; what is kept,
+//! the store keeps.
 
 use std::{
     io,
@@ -9,38 +8,41 @@ use std::{
     time::Duration,
 };
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
 
 use crate::{
-    handle::Owner,
+    handle::{Id, IdMint, Owner},
     media::{Dimensions, Format},
     money::Usd,
-    state, text,
+    store::{
+        self, TurnStore,
+        turns::{KeptTurn, TurnQuery},
+    },
+    text,
 };
 
-mod expire;
-mod file;
+mod attachment;
 mod handle;
-mod list;
 mod markdown;
 mod thread;
+mod whole;
 
-pub use file::{Conversation, Entry};
 pub use handle::Handle;
-pub use list::Summary;
 pub use thread::{Place, Thread};
+pub use whole::{Conversation, Entry, Summary};
 
-/// How often conversations are looked for that nobody went on with.
+/// Time between two looks for conversations that are over.
 const SWEEP: Duration = Duration::from_hours(1);
+/// Of so many of the newest, one is found by the beginning of its handle.
+const FOUND_AMONG: usize = 1_000;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Config {
-    /// Made with the first turn.
-    pub folder: state::Folder,
-    /// How long a conversation outlives its last turn.
+    /// Time for which a conversation outlives its last turn.
     pub keep_for: Duration,
 }
 
@@ -71,7 +73,7 @@ pub struct Turn {
     pub cost_usd: Option<Usd>,
 }
 
-/// A piece of what was said. A `file` lies beside the conversation and goes with it.
+/// A piece of what was said. An attachment is kept with its conversation, and goes with it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Said {
@@ -87,12 +89,14 @@ pub enum Said {
         name: String,
         format: Format,
         dimensions: Dimensions,
-        file: String,
+        bytes: u64,
+        attachment: Id,
     },
     Document {
         name: String,
         media_type: String,
-        file: String,
+        bytes: u64,
+        attachment: Id,
     },
 }
 
@@ -101,107 +105,127 @@ pub enum Error {
     /// Also somebody else's: who guesses learns nothing.
     #[error("there is no conversation `{0}`, or no more: it may have expired or been removed")]
     NotFound(String),
-    #[error("{message}")]
-    Storage {
-        message: String,
-        #[source]
-        source: io::Error,
-    },
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// It is there and cannot be read: damaged, or of a later version of this program.
+    #[error("the turn {0} cannot be read: it is damaged, or of a later version of mcp-openai")]
+    Damaged(Handle),
+    #[error("an attachment cannot be read: {0}")]
+    Unreadable(#[source] io::Error),
 }
 
 /// All conversations. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Conversations {
+pub struct Conversations(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     config: Config,
-    swept: Arc<Mutex<Option<Instant>>>,
+    store: Arc<dyn TurnStore>,
+    mint: IdMint,
+    /// Where old ones are removed.
+    tasks: TaskTracker,
+    swept: Mutex<Option<Instant>>,
 }
 
 impl Conversations {
-    /// Without touching the disk.
+    /// Builds them without touching the store. Old ones are removed on `tasks`.
     #[must_use]
-    pub fn build(config: Config) -> Self {
-        Self { config, swept: Arc::default() }
+    pub fn build(config: Config, store: Arc<dyn TurnStore>, tasks: TaskTracker) -> Self {
+        Self(Arc::new(Inner { config, store, mint: IdMint::default(), tasks, swept: Mutex::default() }))
     }
 
-    /// A conversation that is still to be begun: on the disk with its first turn.
+    /// Begins a conversation: the store hears of it with its first turn.
     #[must_use]
     pub fn begin(&self, owner: &Owner) -> Thread {
         Thread::new(self.clone(), owner.clone())
     }
 
-    /// The thread that ends with the turn of this handle.
+    /// Opens the thread that ends with the turn of this handle.
     ///
     /// # Errors
-    /// [`Error::NotFound`], also for somebody else's; [`Error::Storage`] when it is there and cannot be read.
+    /// [`Error::NotFound`], also for somebody else's; [`Error::Store`]; [`Error::Damaged`].
     pub async fn open(&self, owner: &Owner, handle: &str) -> Result<Thread, Error> {
-        let unknown = || Error::unknown(handle);
+        let unknown = || Error::NotFound(text::escape(&text::clip(handle, 60)));
         let handle = Handle::parse(handle).ok_or_else(unknown)?;
-        let conversation = self.conversation(owner, &handle).await?;
-        Ok(Thread::at(self.clone(), owner.clone(), conversation, &handle))
+        let kept = self.0.store.thread(owner, handle.0, self.since()).await?;
+        Thread::of(self.clone(), owner.clone(), handle, &kept)?.ok_or_else(unknown)
     }
 
-    /// The whole conversation that has a turn of this handle, all its branches included.
+    /// Reads the whole conversation that has the turn of this handle, branches included.
     ///
     /// # Errors
     /// As [`Conversations::open`].
-    pub async fn conversation(&self, owner: &Owner, handle: &Handle) -> Result<Conversation, Error> {
-        let (root, owner, n) = (handle.root().to_owned(), owner.clone(), handle.n());
-        let found = self.off_thread(move |store| {
-            let found = file::read(&store.config.folder, &root)?;
-            let found = found.filter(|found| found.owner == owner && !store.is_over(found) && found.has_turn(n));
-            match found {
-                Some(found) if found.thread(n).is_empty() => Err(io::Error::other("a turn before this one is damaged")),
-                found => Ok(found),
-            }
-        });
-        found.await?.ok_or_else(|| Error::NotFound(handle.to_string()))
+    pub async fn whole(&self, owner: &Owner, handle: Handle) -> Result<Conversation, Error> {
+        match self.0.store.conversation(owner, handle.0, self.since()).await?.as_slice() {
+            [] => Err(Error::NotFound(handle.to_string())),
+            kept => Conversation::of(kept),
+        }
     }
 
-    /// Removes a whole conversation and all that belongs to it.
+    /// Somebody's newest, newest first.
     ///
     /// # Errors
-    /// As [`Conversations::open`].
-    pub async fn remove(&self, owner: &Owner, handle: &Handle) -> Result<(), Error> {
-        self.conversation(owner, handle).await?;
-        let root = handle.root().to_owned();
-        self.off_thread(move |store| file::remove(&store.config.folder, &root)).await
+    /// [`Error::Store`].
+    pub async fn newest(&self, owner: &Owner, most: usize) -> Result<Vec<Summary>, Error> {
+        let query = TurnQuery { owner: owner.clone(), since: self.since(), most };
+        Ok(self.0.store.newest(query).await?.into_iter().map(Summary::of).collect())
     }
 
-    fn is_over(&self, conversation: &Conversation) -> bool {
-        let age = conversation.last_turn_at().map(|at| Utc::now() - at).and_then(|age| age.to_std().ok());
-        age.is_some_and(|age| age > self.config.keep_for)
+    /// Those of somebody's thousand newest whose handles begin so, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn beginning_with(&self, owner: &Owner, start: &str, most: usize) -> Result<Vec<Summary>, Error> {
+        let newest = self.newest(owner, FOUND_AMONG).await?;
+        Ok(newest.into_iter().filter(|found| found.handle.to_string().starts_with(start)).take(most).collect())
     }
 
-    /// Looks for old conversations now and then, where it holds up nobody.
-    fn sweep(&self) {
-        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Removes the whole conversation that has the turn of this handle, attachments included.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also for somebody else's; [`Error::Store`].
+    pub async fn remove(&self, owner: &Owner, handle: Handle) -> Result<(), Error> {
+        let was_there = self.0.store.remove(owner, handle.0).await?;
+        if was_there { Ok(()) } else { Err(Error::NotFound(handle.to_string())) }
+    }
+
+    /// Removes conversations that are over, now and then, where it holds up nobody.
+    pub fn sweep(&self) {
+        let mut swept = self.0.swept.lock().unwrap_or_else(PoisonError::into_inner);
         if swept.is_some_and(|swept| swept.elapsed() < SWEEP) {
             return;
         }
         *swept = Some(Instant::now());
-        let Config { folder, keep_for } = self.config.clone();
-        drop(tokio::task::spawn_blocking(move || expire::sweep(&folder, keep_for)));
+        let (store, before) = (self.0.store.clone(), self.since());
+        self.0.tasks.spawn(async move {
+            if let Err(error) = store.expire_turns(before).await {
+                tracing::debug!(%error, "conversations that are over stay for now");
+            }
+        });
     }
 
-    /// Runs what blocks on the disk where it holds up nobody.
-    async fn off_thread<R: Send + 'static>(
-        &self,
-        work: impl FnOnce(&Self) -> io::Result<R> + Send + 'static,
-    ) -> Result<R, Error> {
-        let store = self.clone();
-        let done = tokio::task::spawn_blocking(move || work(&store)).await;
-        done.unwrap_or_else(|broken| Err(io::Error::other(broken))).map_err(|source| self.storage(source))
+    /// The earliest end that the last turn of a conversation may have.
+    fn since(&self) -> DateTime<Utc> {
+        let keep_for = TimeDelta::from_std(self.0.config.keep_for).ok();
+        // Beyond what the calendar holds, nothing expires.
+        keep_for.and_then(|keep_for| Utc::now().checked_sub_signed(keep_for)).unwrap_or(DateTime::UNIX_EPOCH)
     }
 
-    fn storage(&self, source: io::Error) -> Error {
-        let folder = self.config.folder.path().display();
-        let message = format!("the folder of conversations, {folder}, cannot be used: {source}");
-        Error::Storage { message, source }
+    fn store(&self) -> Arc<dyn TurnStore> {
+        self.0.store.clone()
+    }
+
+    fn mint(&self) -> Id {
+        self.0.mint.mint()
     }
 }
 
-impl Error {
-    fn unknown(handle: &str) -> Self {
-        Self::NotFound(text::escape(&text::clip(handle, 60)))
+impl Turn {
+    fn of(kept: &KeptTurn) -> Result<Self, Error> {
+        serde_json::from_str(&kept.body).map_err(|error| {
+            tracing::warn!(id = %kept.id, %error, "a turn cannot be read");
+            Error::Damaged(Handle(kept.id))
+        })
     }
 }

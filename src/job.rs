@@ -258,6 +258,7 @@ impl<T: Lasting> Jobs<T> {
 
     /// Runs a job to its end, as a task of its own.
     fn run(&self, started: Started<T>, begun: live::Begun) {
+        started.resumable.hand_out();
         let (live, keeping) = live::keep(self.clone(), started, begun);
         self.memory().live.insert(live.id, live);
         let running = self.0.running.token();

@@ -6,7 +6,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 mod content;
 mod whole;
 
-pub use content::{Content, Reference};
+pub use content::{Content, Reference, StoredBytes};
 
 /// A picture format that the image models make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

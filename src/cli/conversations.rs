@@ -17,7 +17,7 @@ use super::{
 use crate::{
     app::App,
     config::shape::{Raw, Shape, Span},
-    conversation::{Conversation, Conversations, Handle, Summary},
+    conversation::{Conversation, Conversations, Entry, Handle, Summary},
     handle::Owner,
     text,
 };
@@ -75,15 +75,16 @@ struct Rm {
 const ID: &str = "An id, or the beginning of an id that no other conversation has";
 
 /// # Errors
-/// When there is no such conversation, the folder cannot be used, or what is told cannot be written.
+/// When there is no such conversation, the store cannot be used, or what is told cannot be written.
 pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     let conversations = &app.conversations;
     match args.action.unwrap_or(ConversationsAction::List(args.list)) {
         ConversationsAction::List(list) => self::list(&list, conversations).await?,
         ConversationsAction::Show { id } => {
-            let (conversation, handle) = read(conversations, &id).await?;
-            io::stdout().write_all(conversation.markdown(handle.n()).as_bytes())?;
-            tell_of_branches(&conversation, &handle)?;
+            let handle = find(conversations, &id).await?;
+            let thread = conversations.open(&Owner::local(), &handle.to_string()).await?;
+            io::stdout().write_all(thread.markdown().as_bytes())?;
+            tell_of_branches(&conversations.whole(&Owner::local(), handle).await?, handle)?;
         }
         ConversationsAction::Export(export) => self::export(&export, conversations).await?,
         ConversationsAction::Rm(rm) => remove(&rm, conversations).await?,
@@ -140,10 +141,10 @@ fn listed(summary: &Summary) -> serde_json::Value {
 }
 
 async fn export(args: &Export, conversations: &Conversations) -> anyhow::Result<()> {
-    let (conversation, handle) = read(conversations, &args.id).await?;
+    let (owner, handle) = (Owner::local(), find(conversations, &args.id).await?);
     let written = match Printing::from_flag(args.json) {
-        Printing::Text => conversation.markdown(handle.n()),
-        Printing::Json => format!("{:#}\n", exported(&conversation)),
+        Printing::Text => conversations.open(&owner, &handle.to_string()).await?.markdown(),
+        Printing::Json => format!("{:#}\n", exported(&conversations.whole(&owner, handle).await?)),
     };
     match &args.output {
         None => io::stdout().write_all(written.as_bytes())?,
@@ -154,21 +155,17 @@ async fn export(args: &Export, conversations: &Conversations) -> anyhow::Result<
 
 /// Every turn, with its handle and that of the turn before it.
 fn exported(conversation: &Conversation) -> serde_json::Value {
-    let entries = &conversation.entries;
-    let handle_of = |n| entries.iter().find(|entry| entry.n == n).map(|entry| conversation.handle(entry));
-    let turns = entries.iter().map(|entry| {
-        let mut turn = serde_json::json!({
-            "conversation": conversation.handle(entry),
-            "goes_on_from": entry.parent.and_then(handle_of),
-        });
-        if let (Some(turn), Ok(serde_json::Value::Object(said))) =
-            (turn.as_object_mut(), serde_json::to_value(&entry.turn))
+    let turns = conversation.entries.iter().map(|Entry { handle, parent, turn }| {
+        let mut exported = serde_json::json!({ "conversation": handle, "goes_on_from": parent });
+        if let (Some(exported), Ok(serde_json::Value::Object(said))) =
+            (exported.as_object_mut(), serde_json::to_value(turn))
         {
-            turn.extend(said);
+            exported.extend(said);
         }
-        turn
+        exported
     });
-    serde_json::json!({ "created_at": conversation.created, "turns": turns.collect::<Vec<_>>() })
+    let created_at = conversation.entries.first().map(|first| first.turn.at);
+    serde_json::json!({ "created_at": created_at, "turns": turns.collect::<Vec<_>>() })
 }
 
 /// What was said is for nobody but the user.
@@ -191,31 +188,29 @@ async fn remove(args: &Rm, conversations: &Conversations) -> anyhow::Result<()> 
         let all = conversations.newest(&Owner::local(), usize::MAX).await?;
         found.extend(all.into_iter().filter(is_meant).map(|summary| summary.handle));
     }
+    let mut roots = Vec::new();
     for id in &args.ids {
         let handle = find(conversations, id).await?;
-        if !found.iter().any(|other| other.root() == handle.root()) {
+        let root = conversations.open(&Owner::local(), &handle.to_string()).await?.root();
+        if !roots.contains(&root) {
+            roots.push(root);
             found.push(handle);
         }
     }
     for handle in found {
-        conversations.remove(&Owner::local(), &handle).await?;
+        conversations.remove(&Owner::local(), handle).await?;
         writeln!(io::stdout(), "removed {handle}")?;
     }
     Ok(())
 }
 
-async fn read(conversations: &Conversations, id: &str) -> anyhow::Result<(Conversation, Handle)> {
-    let handle = find(conversations, id).await?;
-    Ok((conversations.conversation(&Owner::local(), &handle).await?, handle))
-}
-
-fn tell_of_branches(conversation: &Conversation, shown: &Handle) -> io::Result<()> {
+fn tell_of_branches(conversation: &Conversation, shown: Handle) -> io::Result<()> {
     let others: Vec<_> =
-        conversation.ends().into_iter().filter(|end| end != shown).map(|end| end.to_string()).collect();
+        conversation.ends().into_iter().filter(|end| *end != shown).map(|end| end.to_string()).collect();
     if others.is_empty() { Ok(()) } else { writeln!(io::stderr(), "it also goes on to {}", others.join(", ")) }
 }
 
-/// The turn that is meant: the newest where only the conversation is named.
+/// The turn that is meant: by its handle, or by the beginning of the handle of a conversation's newest turn.
 ///
 /// # Errors
 /// When no conversation has such an id, or several begin so.
@@ -230,7 +225,7 @@ pub(super) async fn find(conversations: &Conversations, given: &str) -> anyhow::
     }
     let found = conversations.beginning_with(&Owner::local(), start, SHOWN + 1).await?;
     match found.as_slice() {
-        [one] => Ok(one.handle.clone()),
+        [one] => Ok(one.handle),
         [] => bail!(
             "no conversation has the id `{}`, or one that begins so: `mcp-openai conversations` lists those that there are",
             text::brief(given, 100)

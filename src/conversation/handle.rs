@@ -1,55 +1,36 @@
-//! A turn's handle, `conv_ROOT.N`: ROOT, which cannot be guessed, is the name of the conversation's file, N the turn's
-//! number in it. Read strictly, so that no path from outside reaches the disk.
+//! The public name of a turn.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::handle;
+use crate::handle::Id;
 
-/// Leads to a turn and all before it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// A turn's handle, which leads to it and to all turns before it: `conv_` and the 26 letters of an [`Id`], so that it
+/// cannot be guessed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Handle {
-    root: String,
-    n: u32,
-}
+pub struct Handle(pub(super) Id);
 
 impl Handle {
-    pub(super) fn new(root: String, n: u32) -> Self {
-        Self { root, n }
-    }
+    const PREFIX: &'static str = "conv_";
 
-    /// Reads a handle as it is told; `None` for anything else.
+    /// Reads a handle as [`Display`](fmt::Display) writes it; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        let (root, n) = text.strip_prefix("conv_")?.split_once('.')?;
-        let is_number = n.bytes().all(|b| b.is_ascii_digit()) && !n.starts_with('0');
-        (handle::is_one(root) && is_number).then(|| Some(Self { root: root.to_owned(), n: n.parse().ok()? }))?
+        text.strip_prefix(Self::PREFIX).and_then(Id::parse).map(Self)
     }
 
-    /// `conversation://conv_ROOT.N`.
+    /// The address of the turn as a resource: `conversation://conv_...`.
     #[must_use]
     pub fn uri(&self) -> String {
         format!("conversation://{self}")
-    }
-
-    /// The conversation's name, the same for all its turns.
-    #[must_use]
-    pub fn root(&self) -> &str {
-        &self.root
-    }
-
-    /// The turn's number in its conversation, from 1 on, in the order in which the turns ended.
-    #[must_use]
-    pub fn n(&self) -> u32 {
-        self.n
     }
 }
 
 impl fmt::Display for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "conv_{}.{}", self.root, self.n)
+        write!(f, "{}{}", Self::PREFIX, self.0)
     }
 }
 
@@ -70,36 +51,23 @@ impl From<Handle> for String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::handle::IdMint;
 
     #[test]
-    fn what_is_told_is_read_back() {
-        let handle = Handle::new(handle::random(), 12);
+    fn i09_a_handle_is_read_back_and_nothing_else_is_one() {
+        let handle = Handle(IdMint::default().mint());
         assert_eq!(Handle::parse(&handle.to_string()), Some(handle));
-    }
-
-    #[test]
-    fn i09_nothing_else_is_a_handle() {
-        let root = "0123456789abcdefghjkmnpqrs";
-        assert!(Handle::parse(&format!("conv_{root}.1")).is_some());
+        let letters = handle.0.to_string();
         let bad = [
             String::new(),
-            "conv_.1".into(),
-            format!("conv_{root}"),
-            format!("conv_{root}."),
-            format!("conv_{root}.0"),
-            format!("conv_{root}.01"),
-            format!("conv_{root}.+1"),
-            format!("conv_{root}.-1"),
-            format!("conv_{root}.4294967296"),
-            format!("conv_{root}.1.1"),
-            format!("conv_{root}.1 "),
-            format!(" conv_{root}.1"),
-            format!("CONV_{root}.1"),
-            format!("conv_{}.1", root.to_uppercase()),
-            format!("conv_../{}.1", root.split_at(3).1),
-            format!("conv_{root}.1/../x"),
-            format!("conv_{root}.1\0"),
-            format!("conv_{root}.１"),
+            "conv_".into(),
+            letters.clone(),
+            format!("CONV_{letters}"),
+            format!("conv_{}", letters.to_uppercase()),
+            format!("conv_{letters} "),
+            format!("conv_{letters}.1"),
+            format!("conv_../{}", letters.split_at(3).1),
+            format!("conv_{letters}\0"),
             "x".repeat(1 << 20),
         ];
         for text in bad {

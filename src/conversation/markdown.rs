@@ -2,28 +2,27 @@
 
 use std::fmt::Write as _;
 
-use super::{Conversation, Entry, Said};
+use super::{Said, Thread, Turn};
 use crate::{money::Usd, text};
 
-impl Conversation {
-    /// The thread up to this turn, as Markdown that shows no control character.
+impl Thread {
+    /// The thread as Markdown that shows no control character.
     #[must_use]
-    pub fn markdown(&self, n: u32) -> String {
-        let thread = self.thread(n);
-        let mut page = thread.last().map_or_else(String::new, |last| format!("# Conversation {}\n", self.handle(last)));
-        for entry in &thread {
+    pub fn markdown(&self) -> String {
+        let mut page = self.last().map_or_else(String::new, |last| format!("# Conversation {last}\n"));
+        for (turn, n) in self.turns().iter().zip(1..) {
             // Writing to a text cannot fail.
-            let _ = write!(page, "\n{}", section(entry));
+            let _ = write!(page, "\n{}", section(turn, n));
         }
-        let costs: Option<Usd> = thread.iter().map(|entry| entry.turn.cost_usd).sum();
+        let costs: Option<Usd> = self.turns().iter().map(|turn| turn.cost_usd).sum();
         let costs = costs.map_or_else(|| "cost unknown".to_owned(), |costs| costs.to_string());
-        let count = if thread.len() == 1 { "1 turn".to_owned() } else { format!("{} turns", thread.len()) };
+        let count = if self.turns().len() == 1 { "1 turn".to_owned() } else { format!("{} turns", self.turns().len()) };
         let _ = writeln!(page, "\n---\n\n{count}, {costs}");
         page
     }
 }
 
-fn section(Entry { n, turn, .. }: &Entry) -> String {
+fn section(turn: &Turn, n: usize) -> String {
     let at = turn.at.format("%Y-%m-%d %H:%M:%S UTC");
     let mut section = format!("## {n}. {}, {at}\n\n", brief(&turn.tool));
     if let Some(instructions) = &turn.instructions {

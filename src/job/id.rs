@@ -2,7 +2,9 @@
 
 use std::fmt;
 
-use crate::handle::Id;
+use serde::Serialize;
+
+use crate::{handle::Id, store::jobs::FinishedJob};
 
 /// A job's handle: `job_` and the 26 letters of an [`Id`], so that it cannot be guessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -15,6 +17,13 @@ impl JobId {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         text.strip_prefix(Self::PREFIX).and_then(Id::parse).map(Self)
+    }
+
+    /// The end of this job as the store takes it.
+    #[must_use]
+    pub fn ended(self, result: &impl Serialize) -> FinishedJob {
+        // Results are values of our own: they always have a form in JSON.
+        FinishedJob { id: self.0, result: serde_json::to_string(result).unwrap_or_default() }
     }
 }
 

@@ -17,10 +17,7 @@ use super::{Job, JobId, Jobs, LOOK, Lasting, Listed, NotKept, Resumable, Standin
 use crate::{
     handle::Owner,
     news::{Feed, News, Update},
-    store::{
-        self, JobStore,
-        jobs::{FinishedJob, NewJob},
-    },
+    store::{self, JobStore, jobs::NewJob},
 };
 
 /// The part of a job that others see.
@@ -175,9 +172,7 @@ impl<T: Lasting> Live<T> {
     /// Has the result kept. A job that the store does not have (it could not be used at first, or was removed) is handed
     /// out again before.
     async fn finish(&self, store: &dyn JobStore, result: &T) -> Result<(), store::Error> {
-        // Results are values of our own: they always have a form in JSON.
-        let result = serde_json::to_string(result).unwrap_or_default();
-        let job = FinishedJob { id: self.id.0, result };
+        let job = self.id.ended(result);
         if !store.finish(job.clone()).await? {
             store.hand_out(self.record()).await?;
             store.finish(job).await?;

@@ -3,7 +3,10 @@
 
 use std::{
     fmt,
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use chrono::{DateTime, Utc};
@@ -28,6 +31,7 @@ pub struct Resumption<P> {
 pub struct Resumable {
     hold: ResponseHold,
     encode: Arc<OnceLock<Box<Encode>>>,
+    is_handed_out: Arc<AtomicBool>,
 }
 
 /// Writes a tool's part down together with the response.
@@ -48,7 +52,7 @@ impl Resumable {
     /// Of a call that may become a job. (The default is that of a call that nobody can resume.)
     #[must_use]
     pub fn shared() -> Self {
-        Self { hold: ResponseHold::shared(), encode: Arc::default() }
+        Self { hold: ResponseHold::shared(), ..Self::default() }
     }
 
     /// Sets the tool's part, once: before its response begins.
@@ -56,6 +60,17 @@ impl Resumable {
         let encode = move |response| serde_json::to_string(&Resumption { call: call.clone(), response }).ok();
         // A call has one tool.
         let _ = self.encode.set(Box::new(encode));
+    }
+
+    /// Notes that the call goes on as a job.
+    pub(super) fn hand_out(&self) {
+        self.is_handed_out.store(true, Ordering::Relaxed);
+    }
+
+    /// `true` once the call goes on as a job.
+    #[must_use]
+    pub fn is_handed_out(&self) -> bool {
+        self.is_handed_out.load(Ordering::Relaxed)
     }
 
     /// The hold on the call's response.

@@ -1,6 +1,6 @@
-//! Bytes that somebody will send or look at: in memory, or in a file that is already open.
+//! Bytes that somebody will send or look at: in memory, in a file that is already open, or in a store.
 
-use std::{fs::File, io, sync::Arc};
+use std::{fmt::Debug, fs::File, io, sync::Arc};
 
 use bytes::Bytes;
 
@@ -14,6 +14,21 @@ pub enum Content {
         /// In bytes.
         length: u64,
     },
+    /// Fetched when it is first read.
+    Stored {
+        source: Arc<dyn StoredBytes>,
+        /// In bytes.
+        length: u64,
+    },
+}
+
+/// A store that has some bytes.
+pub trait StoredBytes: Debug + Send + Sync {
+    /// All of the bytes. Blocks, and must not be called where other tasks run; a second time it is quick.
+    ///
+    /// # Errors
+    /// When they are no longer there, or the store cannot be read.
+    fn fetch(&self) -> io::Result<Bytes>;
 }
 
 /// A picture to start from, or a mask: what it is was read from its own header.
@@ -31,25 +46,28 @@ impl Content {
     pub fn length(&self) -> u64 {
         match self {
             Self::Memory(bytes) => bytes.len() as u64,
-            Self::File { length, .. } => *length,
+            Self::File { length, .. } | Self::Stored { length, .. } => *length,
         }
     }
 
-    /// Up to `limit` bytes from `offset` on; fewer only at the end. Blocks on the disk.
+    /// Up to `limit` bytes from `offset` on; fewer only at the end. Blocks on the disk, see [`StoredBytes::fetch`].
     ///
     /// # Errors
-    /// What the operating system says.
+    /// What the operating system or the store says.
     pub fn read(&self, offset: u64, limit: usize) -> io::Result<Bytes> {
         let left = self.length().saturating_sub(offset);
         let wanted = usize::try_from(left).map_or(limit, |left| left.min(limit));
         match self {
-            Self::Memory(bytes) => {
-                let start = bytes.len() - usize::try_from(left).unwrap_or(bytes.len()).min(bytes.len());
-                Ok(bytes.slice(start..start + wanted))
-            }
+            Self::Memory(bytes) => Ok(slice(bytes, offset, wanted)),
+            Self::Stored { source, .. } => Ok(slice(&source.fetch()?, offset, wanted)),
             Self::File { file, .. } => read_at(file, offset, wanted),
         }
     }
+}
+
+fn slice(bytes: &Bytes, offset: u64, wanted: usize) -> Bytes {
+    let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+    bytes.slice(start..start.saturating_add(wanted).min(bytes.len()))
 }
 
 /// `wanted` bytes from `offset` on; fewer where the file ends before that.

@@ -6,7 +6,7 @@ use rmcp::{
 };
 
 use crate::{
-    conversation::{Conversations, Error, Handle},
+    conversation::{Conversations, Error},
     handle::Owner,
 };
 
@@ -28,12 +28,12 @@ pub(super) async fn read(
     owner: &Owner,
     uri: &str,
 ) -> Result<ReadResourceResult, ErrorData> {
-    let handle = uri.strip_prefix(SCHEME).and_then(Handle::parse).ok_or_else(|| not_found(uri))?;
-    let conversation = conversations.conversation(owner, &handle).await.map_err(|error| match error {
+    let handle = uri.strip_prefix(SCHEME).ok_or_else(|| not_found(uri))?;
+    let thread = conversations.open(owner, handle).await.map_err(|error| match error {
         Error::NotFound(_) => not_found(uri),
-        Error::Storage { .. } => storage(&error),
+        Error::Store(_) | Error::Damaged(_) | Error::Unreadable(_) => storage(&error),
     })?;
-    let contents = ResourceContents::text(conversation.markdown(handle.n()), uri).with_mime_type(MARKDOWN);
+    let contents = ResourceContents::text(thread.markdown(), uri).with_mime_type(MARKDOWN);
     Ok(ReadResourceResult::new(vec![contents]))
 }
 
@@ -44,8 +44,7 @@ pub(super) async fn handles(
     start: &str,
 ) -> Result<Vec<String>, ErrorData> {
     let newest = conversations.beginning_with(owner, start, PROPOSED).await.map_err(|error| storage(&error))?;
-    let handles = newest.into_iter().map(|summary| summary.handle.to_string());
-    Ok(handles.filter(|handle| handle.starts_with(start)).collect())
+    Ok(newest.into_iter().map(|summary| summary.handle.to_string()).collect())
 }
 
 const MARKDOWN: &str = "text/markdown";

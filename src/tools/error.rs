@@ -117,7 +117,9 @@ impl ToolError {
             Self::Artifact(artifact::Error::Storage { .. })
             | Self::Ledger(_)
             | Self::Store(_)
-            | Self::Conversation(conversation::Error::Storage { .. }) => Code::StorageFailed,
+            | Self::Conversation(
+                conversation::Error::Store(_) | conversation::Error::Damaged(_) | conversation::Error::Unreadable(_),
+            ) => Code::StorageFailed,
             Self::Cancelled => Code::Cancelled,
             Self::Interrupted => Code::Interrupted,
             Self::Earlier(failed) => failed.report.code,
@@ -144,11 +146,10 @@ impl ToolError {
         let remedy = match self {
             // The message names the jobs there are, or what would be right.
             Self::NoSuchJob(_) | Self::Unpriced(_) => "",
-            Self::Store(error) | Self::Ledger(ledger::Unheld(error)) => error.remedy(),
-            Self::Conversation(conversation::Error::NotFound(_)) => "Leave `conversation` out to begin a new one.",
-            Self::Conversation(conversation::Error::Storage { .. }) => {
-                "Make it readable, or leave `conversation` out to begin a new one."
-            }
+            Self::Store(error)
+            | Self::Ledger(ledger::Unheld(error))
+            | Self::Conversation(conversation::Error::Store(error)) => error.remedy(),
+            Self::Conversation(_) => "Leave `conversation` out to begin a new one.",
             _ => match self.meta().map(|meta| meta.vendor).unwrap_or_default() {
                 Vendor::OpenAi => self.code().remedy(),
                 Vendor::Another => self.code().remedy_elsewhere(),

@@ -3,7 +3,7 @@
 use super::ToolError;
 use crate::{
     call::Call,
-    conversation::{Conversations, Error, Handle, Thread},
+    conversation::{Conversations, Error, Thread},
 };
 
 /// The thread that a call goes on from, where it names one.
@@ -18,16 +18,12 @@ pub(super) async fn open(
     })
 }
 
-/// The handle of a turn that was written down. One that could not be costs the answer nothing but its handle.
-pub(super) fn told(written: Result<Handle, Error>, warnings: &mut Vec<String>) -> Option<String> {
-    let why = match written {
-        Ok(handle) => return Some(handle.to_string()),
-        Err(error @ Error::NotFound(_)) => error.to_string(),
-        Err(error @ Error::Storage { .. }) => {
-            tracing::warn!(%error, source = ?std::error::Error::source(&error), "a turn could not be written down");
-            format!("{error}. Make the folder writable, or set state.dir to another one")
-        }
+/// That nothing can be continued from an answer, as a warning: its turn is not kept. It costs the answer nothing but its
+/// handle.
+pub(super) fn unkept(error: &Error) -> String {
+    let remedy = match error {
+        Error::Store(error) => format!(" {}", error.remedy()),
+        Error::NotFound(_) | Error::Damaged(_) | Error::Unreadable(_) => String::new(),
     };
-    warnings.push(format!("This cannot be gone on from: {why}."));
-    None
+    format!("This cannot be continued: {error}.{remedy}")
 }

@@ -4,11 +4,11 @@ use std::{fs, path::Path};
 
 use mcp_openai::{
     conversation::{Config, Conversations, Handle, Said, Turn},
-    handle::Owner,
+    handle::{IdMint, Owner},
     money::Usd,
-    state::Folder,
 };
 use serde_json::{Value, json};
+use tokio_util::task::TaskTracker;
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
     matchers::{method, path},
@@ -17,6 +17,7 @@ use wiremock::{
 use crate::{
     fakes,
     http::{message, site_of},
+    ledger,
     session::{Session, upstream},
 };
 
@@ -25,10 +26,18 @@ mod store;
 
 const DAY: std::time::Duration = std::time::Duration::from_hours(24);
 
-/// The folder of a server's conversations, as the store sees it.
+/// The conversations of a server whose state lies there, as one more process sees them.
 fn store(state: &Path) -> Conversations {
-    let folder = Folder::new(state.join("conversations"));
-    Conversations::build(Config { folder, keep_for: 30 * DAY })
+    keeping(state, 30 * DAY)
+}
+
+/// The same, which never expire.
+fn patient(state: &Path) -> Conversations {
+    keeping(state, std::time::Duration::MAX)
+}
+
+fn keeping(state: &Path, keep_for: std::time::Duration) -> Conversations {
+    Conversations::build(Config { keep_for }, ledger::store(state).turns, TaskTracker::new())
 }
 
 fn turn(query: &str, answer: &str) -> Turn {
@@ -109,8 +118,8 @@ async fn a_conversation_goes_on_in_branches_and_after_a_restart() {
     let left = handle(&ask(&mut after, json!({ "query": "left", "conversation": first })).await);
     let right = handle(&ask(&mut after, json!({ "query": "right", "conversation": first })).await);
     let deeper = handle(&ask(&mut after, json!({ "query": "deeper", "conversation": left })).await);
-    let numbers: Vec<_> = [&first, &left, &right, &deeper].map(|handle| Handle::parse(handle).unwrap().n()).into();
-    assert_eq!(numbers, [1, 2, 3, 4]);
+    let whole = store(state.path()).whole(&Owner::local(), Handle::parse(&first).unwrap()).await.unwrap();
+    assert_eq!(whole.ends().iter().map(ToString::to_string).collect::<Vec<_>>(), [right, deeper.clone()]);
 
     let thread = store(state.path()).open(&Owner::local(), &deeper).await.unwrap();
     let said: Vec<_> = thread.turns().iter().map(|turn| turn.said.clone()).collect();
@@ -154,11 +163,13 @@ async fn i09_unknown_foreign_and_malformed_handles_are_one_answer_and_cost_nothi
     let (server, state) = (answering().await, tempfile::tempdir().unwrap());
     let store = store(state.path());
     let foreign = store.begin(&Owner("http:192.0.2.1".into())).append(turn("secret", "no")).await.unwrap().to_string();
-    let own = store.begin(&Owner::local()).append(turn("one", "1")).await.unwrap();
-    let no_such_turn = format!("conv_{}.2", own.root());
-    let guessed = format!("conv_{}.1", mcp_openai::handle::random());
+    let own = store.begin(&Owner::local()).append(turn("one", "1")).await.unwrap().to_string();
+    let last = if own.ends_with('0') { '1' } else { '0' };
+    let wrong_secret = format!("{}{last}", &own[..own.len() - 1]);
+    let old = format!("conv_{}.1", mcp_openai::handle::random());
+    let guessed = format!("conv_{}", IdMint::default().mint());
     let mut session = session(&server, state.path()).await;
-    for given in [foreign, no_such_turn, guessed, "conv_../../etc.1".into(), "x".repeat(1 << 20)] {
+    for given in [foreign, wrong_secret, guessed, old, "conv_../../etc".into(), "x".repeat(1 << 20)] {
         for (tool, query) in [("ask-openai", "query"), ("create-image", "prompt")] {
             let result = session.call(tool, json!({ query: "go on", "conversation": given })).await;
             assert_eq!(code(&result), "not_found");
@@ -201,18 +212,21 @@ async fn i09_over_http_a_conversation_is_its_owners_alone() {
 }
 
 #[tokio::test]
-async fn p02_an_answer_that_cannot_be_written_down_is_given_all_the_same() {
+async fn p02_without_a_store_an_answer_is_given_all_the_same_and_nothing_goes_on() {
     let (server, state) = (answering().await, tempfile::tempdir().unwrap());
-    // A file where the folder should be: nobody can write there, not even root.
-    fs::write(state.path().join("conversations"), "").unwrap();
+    ledger::unusable(state.path());
     let mut session = session(&server, state.path()).await;
     let result = ask(&mut session, json!({ "query": "Why?" })).await;
     let told = &result["structuredContent"];
     assert_eq!((&told["text"], &told["conversation"]), (&json!("Because."), &Value::Null));
-    let warning = told["warnings"][0].as_str().unwrap();
-    let folder = state.path().join("conversations");
-    assert!(warning.starts_with("This cannot be gone on from: the folder of conversations, "), "{warning}");
-    assert!(warning.contains(folder.to_str().unwrap()) && warning.contains("set state.dir"), "{warning}");
+    let warning = told["warnings"][1].as_str().unwrap();
+    let start = "Neither the cost nor the turn of this call is kept, so it cannot be continued: the store in ";
+    assert!(warning.starts_with(start) && warning.contains("set state.dir"), "{warning}");
+    let handle = format!("conv_{}", IdMint::default().mint());
+    let refused = ask(&mut session, json!({ "query": "And?", "conversation": handle })).await;
+    assert_eq!(code(&refused), "storage_failed");
+    assert!(refused["content"][0]["text"].as_str().unwrap().contains("set state.dir"), "{refused}");
+    assert_eq!(received(&server).await.len(), 1);
 }
 
 #[tokio::test]
@@ -247,8 +261,8 @@ async fn a_conversation_reads_as_markdown() {
     let mut session = Session::start(env).await;
     let read = session.request("resources/read", json!({ "uri": handle.uri() })).await;
     assert_eq!(read["contents"][0]["mimeType"], "text/markdown");
-    insta::assert_snapshot!(read["contents"][0]["text"].as_str().unwrap().replace(handle.root(), "ROOT"));
-    let other = handle.uri().replace(".3", ".9");
+    insta::assert_snapshot!(read["contents"][0]["text"].as_str().unwrap().replace(&handle.to_string(), "conv_ID"));
+    let other = format!("conversation://conv_{}", IdMint::default().mint());
     let missing = session.request("resources/read", json!({ "uri": other })).await;
     assert_eq!(missing["error"]["code"], -32002, "{missing}");
     assert!(missing["error"]["message"].as_str().unwrap().contains("conversations.keep_for"), "{missing}");
@@ -271,10 +285,11 @@ async fn story(store: &Conversations) -> Handle {
         ..turn("a red fox", "")
     };
     let second = store.open(&me, &first).await.unwrap().append(picture).await.unwrap().to_string();
+    let attachment = IdMint::default().mint();
     let said = vec![
         Said::Text { text: "Compare.".into() },
         Said::Kept { uri: made[0].clone() },
-        Said::Document { name: "foxes.pdf".into(), media_type: "application/pdf".into(), file: String::new() },
+        Said::Document { name: "foxes.pdf".into(), media_type: "application/pdf".into(), bytes: 5, attachment },
     ];
     let third = Turn { at: at(59), said, cost_usd: None, ..turn("", "They *match*.") };
     let third = store.open(&me, &second).await.unwrap().append(third).await.unwrap();
@@ -283,29 +298,41 @@ async fn story(store: &Conversations) -> Handle {
     third
 }
 
-/// What this process has read from files and sockets so far, in bytes.
-#[cfg(target_os = "linux")]
-fn read_so_far() -> u64 {
-    let io = fs::read_to_string("/proc/self/io").unwrap();
-    io.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
+#[tokio::test]
+async fn the_turn_and_the_line_of_a_call_are_kept_together() {
+    let (server, state) = (answering().await, tempfile::tempdir().unwrap());
+    let mut session = session(&server, state.path()).await;
+    let first = handle(&ask(&mut session, json!({ "query": "one" })).await);
+    let database = rusqlite::Connection::open(state.path().join("store.sqlite3")).unwrap();
+    // The turn cannot be written, so neither is the line.
+    let trigger = "CREATE TRIGGER no_turns BEFORE INSERT ON turns BEGIN SELECT RAISE(ABORT, 'no more turns'); END";
+    database.execute_batch(trigger).unwrap();
+    let result = ask(&mut session, json!({ "query": "two", "conversation": first })).await;
+    let warning = result["structuredContent"]["warnings"][0].as_str().unwrap();
+    assert!(warning.starts_with("Neither the cost nor the turn of this call is kept"), "{warning}");
+    assert_eq!(ledger::lines(state.path()).await.len(), 1);
 }
 
-#[cfg(target_os = "linux")]
 #[tokio::test]
-async fn ten_thousand_conversations_are_not_read_for_a_call_or_a_start() {
-    const EACH: usize = 1_000;
-    let (server, state) = (answering().await, tempfile::tempdir().unwrap());
-    let own = store(state.path()).begin(&Owner::local()).append(turn("one", "1")).await.unwrap();
-    let folder = state.path().join("conversations");
-    let template = fs::read_to_string(folder.join(format!("{}.jsonl", own.root()))).unwrap();
-    let padded = template.replace("one", &"x".repeat(EACH));
-    for _ in 0..10_000 {
-        fs::write(folder.join(format!("{}.jsonl", mcp_openai::handle::random())), &padded).unwrap();
-    }
-    let before = read_so_far();
+async fn a_conversation_that_is_removed_meanwhile_is_paid_and_not_continued() {
+    let (server, state) = (MockServer::start().await, tempfile::tempdir().unwrap());
+    let answer = json!({ "id": "resp_1", "status": "completed", "model": "a-model", "output": [{ "type": "message",
+        "role": "assistant", "content": [{ "type": "output_text", "text": "Because." }] }] });
+    let answer = ResponseTemplate::new(200).set_body_json(answer).set_delay(std::time::Duration::from_millis(300));
+    Mock::given(method("POST")).respond_with(answer).mount(&server).await;
     let mut session = session(&server, state.path()).await;
-    let result = ask(&mut session, json!({ "query": "two", "conversation": own.to_string() })).await;
-    let read = read_so_far() - before;
-    assert_eq!(handle(&result), format!("conv_{}.2", own.root()));
-    assert!(read < 100 * EACH as u64, "{read} bytes were read");
+    let first = handle(&ask(&mut session, json!({ "query": "one" })).await);
+    let call = json!({ "name": "ask-openai", "arguments": { "query": "two", "conversation": first } });
+    let id = session.start_request("tools/call", call).await;
+    while received(&server).await.len() < 2 {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    store(state.path()).remove(&Owner::local(), Handle::parse(&first).unwrap()).await.unwrap();
+    let told = session.answer(id).await["result"]["structuredContent"].take();
+    let warning = format!(
+        "This cannot be continued: there is no conversation `{first}`, or no more: it may have expired or been removed."
+    );
+    assert_eq!((&told["text"], &told["conversation"]), (&json!("Because."), &Value::Null));
+    assert_eq!(told["warnings"], json!([warning]));
+    assert_eq!(ledger::lines(state.path()).await.len(), 2);
 }

@@ -24,7 +24,6 @@ use mcp_openai::{
         Parts, Server, profile,
         profile::{Patience, Profiles},
     },
-    state,
     store::Store,
     tools::{Effect, Jobs, Output, Pace, Tool, ToolError, get_result::GetResult},
 };
@@ -246,8 +245,8 @@ pub fn parts_in(store: &Store, dir: &Path, tasks: &TaskTracker, answer_within: P
     let (jobs, previews) = (Jobs::build(jobs, store.jobs.clone(), tasks.clone()), Previews::build());
     let get_result =
         Arc::new(GetResult { jobs, artifacts: artifacts.clone(), previews: previews.clone(), ask_openai: None });
-    let folder = state::Folder::new(dir.join("conversations"));
-    let conversations = Conversations::build(conversation::Config { folder, keep_for: Duration::from_hours(24) });
+    let keep_for = Duration::from_hours(24);
+    let conversations = Conversations::build(conversation::Config { keep_for }, store.turns.clone(), tasks.clone());
     Parts {
         artifacts,
         conversations,

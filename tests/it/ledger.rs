@@ -213,8 +213,9 @@ async fn p02_without_a_store_an_answer_has_a_warning_and_a_budget_cannot_be_held
     unusable(state.path());
     let mut free = session(&server, state.path(), &[]).await;
     let answered = free.call("ask-openai", question()).await;
-    let warning = answered["structuredContent"]["warnings"][0].as_str().unwrap();
-    assert!(warning.starts_with("The cost of this call is not kept: ") && warning.contains("state.dir"), "{warning}");
+    let warning = answered["structuredContent"]["warnings"][1].as_str().unwrap();
+    let start = "Neither the cost nor the turn of this call is kept, so it cannot be continued: the store in ";
+    assert!(warning.starts_with(start) && warning.contains("set state.dir"), "{warning}");
     let mut held = session(&server, state.path(), &[("MCP_OPENAI_SPEND_PER_DAY", "1")]).await;
     let refused = told(&held.call("ask-openai", question()).await);
     assert!(refused.starts_with("storage_failed: the budget of the day cannot be held"), "{refused}");

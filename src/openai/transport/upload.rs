@@ -123,7 +123,7 @@ impl Upload {
         }
         let read = match &part.content {
             Content::Memory(_) => part.chunk(self.offset),
-            Content::File { .. } => {
+            Content::File { .. } | Content::Stored { .. } => {
                 let offset = self.offset;
                 let reading = self.reading.get_or_insert_with(|| {
                     let part = part.clone();

@@ -15,14 +15,15 @@ use crate::{
     ledger::{Spend, SpendNote},
     model::ModelId,
     openai::{Answer, Question, Reply, ResponseNote, Terms},
-    tools::{ToolError, spending},
+    store::{self, money::Settled},
+    tools::{Failed, Outcome, ToolError, spending, threads},
 };
 
 /// What must be known of a call once its answer comes.
 #[derive(Debug)]
 pub(super) struct Asked {
     expected: Expected,
-    /// The turn that it becomes, unless what was said could not be written down.
+    /// The turn that it becomes, unless what was attached could not be kept.
     spoken: Result<Spoken, conversation::Error>,
     /// The program that called.
     client: String,
@@ -63,7 +64,7 @@ impl Asked {
         &self.expected.model
     }
 
-    /// As it can be written down; `None` where what was said cannot be: then no other process goes on with it.
+    /// As it can be written down; `None` where it becomes no turn: then no other process resumes it.
     pub(super) fn resume(&self, spend: &Spend) -> Option<Resume> {
         let spoken = self.spoken.as_ref().ok()?;
         let Expected { model, warnings, afforded, schema } = &self.expected;
@@ -114,19 +115,69 @@ impl AskOpenai {
     /// What every answer goes through, whoever asked for it: finished once begun.
     pub(super) async fn conclude(
         &self,
-        mut asked: Asked,
+        asked: Asked,
         mut spend: Spend,
         reply: Result<Reply<Answer>, ToolError>,
         call: &Call,
     ) -> Result<Answered, ToolError> {
-        spend.ended(spending::bill(&asked.expected.model, &reply));
-        asked.expected.warnings.extend(spend.settle(None, None).await.map_err(|error| spending::unkept(&error)).err());
-        let reply = reply.map_err(|error| spending::billed(&asked.expected.model, error))?;
-        asked.expected.warnings.splice(..0, self.upkeep.answered(&asked.expected.model));
-        let Asked { expected, spoken, .. } = asked;
+        let Asked { mut expected, spoken, .. } = asked;
+        spend.ended(spending::bill(&expected.model, &reply));
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(error) => return Err(fail(spend, spending::billed(&expected.model, error), call).await),
+        };
+        expected.warnings.splice(..0, self.upkeep.answered(&expected.model));
         let spoken = spoken.map(|spoken| spoken.answered_by(&reply.value));
-        let mut answered = expected.answered(reply, call).await?;
-        self.remember(spoken, &mut answered).await;
-        Ok(answered)
+        match expected.answered(reply, call).await {
+            Ok(answered) => Ok(self.keep(spend, spoken, answered, call).await),
+            Err(unfit) => Err(fail(spend, unfit, call).await),
+        }
     }
+
+    /// Settles a call that was answered. Its cost, its turn and the result of its job are kept together.
+    async fn keep(
+        &self,
+        spend: Spend,
+        spoken: Result<Spoken, conversation::Error>,
+        mut answered: Answered,
+        call: &Call,
+    ) -> Answered {
+        let spoken = spoken.map_err(|error| answered.warnings.push(threads::unkept(&error))).ok();
+        let gone = spoken.as_ref().map(|spoken| spoken.place().gone());
+        let handle = spoken.as_ref().map(|spoken| spoken.place().handle());
+        answered.conversation = handle.map(|handle| handle.to_string());
+        let turn = spoken.map(|spoken| spoken.ended(answered.cost_usd));
+        let job =
+            call.running_job().and_then(|id| Some(id.ended(&Ok::<_, Failed>(Outcome::of(answered.clone()).ok()?))));
+        let unkept = match (spend.settle(turn, job).await, gone) {
+            (Ok(Settled::Whole), _) => {
+                self.conversations.sweep();
+                return answered;
+            }
+            (Ok(Settled::WithoutTurn), gone) => gone.map(|gone| threads::unkept(&gone)),
+            (Err(error), _) => Some(unkept(&error)),
+        };
+        answered.conversation = None;
+        answered.warnings.extend(unkept);
+        answered
+    }
+}
+
+/// Settles a call that failed. Returns the failure.
+async fn fail(spend: Spend, error: ToolError, call: &Call) -> ToolError {
+    // Why a call was cancelled is its server's to say.
+    let job = call.running_job().filter(|_| !matches!(error, ToolError::Cancelled));
+    let job = job.map(|id| id.ended(&Err::<Outcome, _>(Failed::from(&error))));
+    if let Err(error) = spend.settle(None, job).await {
+        tracing::warn!(%error, "the cost of a call that failed is not kept");
+    }
+    error
+}
+
+/// That neither the line nor the turn of a call is kept, as a warning.
+fn unkept(error: &store::Error) -> String {
+    format!(
+        "Neither the cost nor the turn of this call is kept, so it cannot be continued: {error}. {}",
+        error.remedy()
+    )
 }

@@ -1,18 +1,19 @@
-//! One turn of a conversation: from what was written down to what a model is shown of it, and from an answer back to
-//! the disk.
+//! One turn of a conversation: from what was kept to what a model is shown of it, and from an answer back to the store.
 
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
-use super::{Answered, Args, AskOpenai, args::Request};
+use super::{Args, AskOpenai, args::Request};
 use crate::{
     artifact::{ArtifactId, Artifacts},
     call::Call,
     catalogue::{Catalogue, Kind},
     conversation::{Error, Place, Said, Thread, Turn},
-    media::{Content, Reference},
+    media::Reference,
     model::ModelId,
+    money::Usd,
     openai::{Answer, Exchange, Part, Question},
+    store::turns::NewTurn,
     tools::{Tool, ToolError, threads},
 };
 
@@ -51,22 +52,10 @@ impl AskOpenai {
         };
         Ok(Spoken { place: thread.place(), turn })
     }
-
-    /// Writes down what was asked and answered, for the next question to go on from. Finished once begun.
-    pub(super) async fn remember(&self, spoken: Result<Spoken, Error>, answered: &mut Answered) {
-        let written = match spoken {
-            Ok(Spoken { place, turn }) => {
-                let turn = Turn { at: Utc::now(), cost_usd: answered.cost_usd, ..turn };
-                self.conversations.append(place, turn).await
-            }
-            Err(error) => Err(error),
-        };
-        answered.conversation = threads::told(written, &mut answered.warnings);
-    }
 }
 
-/// What was asked, and then what was answered, on its way to the disk. It can be written down with a job, so that whoever
-/// comes by the answer can write the turn.
+/// What was asked, and then what was answered, on its way to the store. It can be written down with a job, so that whoever
+/// comes by the answer can append the turn.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Spoken {
     place: Place,
@@ -79,6 +68,15 @@ impl Spoken {
         self.turn.response_id.clone_from(&answer.response_id);
         self.turn.items.clone_from(&answer.items);
         self
+    }
+
+    pub(super) fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// The turn as the store takes it.
+    pub(super) fn ended(self, cost_usd: Option<Usd>) -> NewTurn {
+        self.place.turn(&Turn { at: Utc::now(), cost_usd, ..self.turn })
     }
 }
 
@@ -113,10 +111,12 @@ async fn written(gallery: &Artifacts, thread: &Thread, part: Part) -> Result<Sai
                 return Ok(Said::Kept { uri });
             }
             let Reference { name, format, dimensions, content } = picture;
-            Said::Picture { name, format, dimensions, file: thread.keep(content).await? }
+            let (bytes, attachment) = (content.length(), thread.keep(content).await?);
+            Said::Picture { name, format, dimensions, bytes, attachment }
         }
         Part::Document { name, media_type, content } => {
-            Said::Document { name, media_type: media_type.to_owned(), file: thread.keep(content).await? }
+            let (bytes, attachment) = (content.length(), thread.keep(content).await?);
+            Said::Document { name, media_type: media_type.to_owned(), bytes, attachment }
         }
     })
 }
@@ -149,14 +149,13 @@ async fn part(gallery: &Artifacts, thread: &Thread, said: &Said) -> Part {
     match said.clone() {
         Said::Text { text } => Part::Text(text),
         Said::Kept { uri } => picture(gallery, &uri).await,
-        Said::Picture { name, format, dimensions, file } => match opened(thread, &file).await {
-            Some(content) => Part::Picture(Reference { name, format, dimensions, content }),
-            None => gone(&name),
-        },
-        Said::Document { name, media_type, file } => match opened(thread, &file).await {
-            Some(content) => Part::Document { name, media_type: document(&media_type), content },
-            None => gone(&name),
-        },
+        Said::Picture { name, format, dimensions, bytes, attachment } => {
+            Part::Picture(Reference { name, format, dimensions, content: thread.attachment(attachment, bytes) })
+        }
+        Said::Document { name, media_type, bytes, attachment } => {
+            let content = thread.attachment(attachment, bytes);
+            Part::Document { name, media_type: document(&media_type), content }
+        }
     }
 }
 
@@ -170,11 +169,6 @@ async fn picture(gallery: &Artifacts, uri: &str) -> Part {
         }
         Err(_) => gone(uri),
     }
-}
-
-async fn opened(thread: &Thread, file: &str) -> Option<Content> {
-    let opened = thread.open(file).await;
-    opened.inspect_err(|error| tracing::warn!(%error, "an attachment of an earlier turn cannot be read")).ok()
 }
 
 /// The kinds of document that are sent.
@@ -194,14 +188,15 @@ mod tests {
     use std::time::Duration;
 
     use image::{ImageFormat, RgbImage};
+    use tokio_util::task::TaskTracker;
 
     use super::*;
     use crate::{
         artifact::{self, Origin},
         conversation::{self, Conversations},
         handle::Owner,
-        media::Encoded,
-        state::Folder,
+        media::{Content, Encoded},
+        store::{self, LEASE, Store, StorePlace},
     };
 
     fn png() -> Encoded {
@@ -217,8 +212,13 @@ mod tests {
         Part::Picture(Reference { name: name.into(), format, dimensions, content })
     }
 
-    /// A part's kind, name and bytes.
-    fn told(part: &Part) -> String {
+    /// Each part's kind, name and bytes.
+    async fn told(parts: Vec<Part>) -> Vec<String> {
+        let told = move || parts.iter().map(one).collect();
+        tokio::task::spawn_blocking(told).await.unwrap()
+    }
+
+    fn one(part: &Part) -> String {
         match part {
             Part::Text(text) => text.clone(),
             Part::Picture(Reference { name, format, dimensions, content }) => {
@@ -237,9 +237,9 @@ mod tests {
         let gallery =
             Artifacts::build(artifact::Config { dir: dir.path().join("pictures"), ..artifact::Config::default() });
         let kept = gallery.keep(&png(), None, Origin::default()).await.unwrap().id;
-        let folder = Folder::new(dir.path().join("conversations"));
-        let config = conversation::Config { folder: folder.clone(), keep_for: Duration::from_hours(1) };
-        let thread = Conversations::build(config).begin(&Owner::local());
+        let store = Store::build(store::Config { place: StorePlace::Memory, lease: LEASE });
+        let config = conversation::Config { keep_for: Duration::from_hours(1) };
+        let thread = Conversations::build(config, store.turns, TaskTracker::new()).begin(&Owner::local());
 
         let content = Content::Memory(bytes::Bytes::from_static(b"%PDF-1"));
         let pdf = Part::Document { name: "a.pdf".into(), media_type: "application/pdf", content };
@@ -260,21 +260,16 @@ mod tests {
             items: Vec::new(),
             cost_usd: None,
         };
-        let shown = exchange(&gallery, &thread, &turn).await.said;
+        let shown = told(exchange(&gallery, &thread, &turn).await.said).await;
         let picture = format!("{kept}: image/png 3x2");
         let made = "[create-image made of this:]";
         let elsewhere = "elsewhere.png: image/png 3x2";
         let pdf = "a.pdf: application/pdf b\"%PDF-1\"";
-        assert_eq!(shown.iter().map(told).collect::<Vec<_>>(), ["Compare.", &picture, elsewhere, pdf, made, &picture]);
+        assert_eq!(shown, ["Compare.", &picture, elsewhere, pdf, made, &picture]);
 
         gallery.remove(&kept).await.unwrap();
-        folder.files().for_each(|entry| drop(folder.remove(&entry.name)));
-        let shown = exchange(&gallery, &thread, &turn).await.said;
+        let shown = told(exchange(&gallery, &thread, &turn).await.said).await;
         let picture = format!("[{} is no longer there]", kept.uri());
-        let [elsewhere, pdf] = ["elsewhere.png", "a.pdf"].map(|name| format!("[{name} is no longer there]"));
-        assert_eq!(
-            shown.iter().map(told).collect::<Vec<_>>(),
-            ["Compare.", &picture, &elsewhere, &pdf, made, &picture]
-        );
+        assert_eq!(shown, ["Compare.", &picture, elsewhere, pdf, made, &picture]);
     }
 }

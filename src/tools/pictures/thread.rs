@@ -42,6 +42,9 @@ impl Created {
             items: Vec::new(),
             cost_usd: self.cost_usd,
         };
-        self.conversation = threads::told(thread.append(turn).await, &mut self.warnings);
+        match thread.append(turn).await {
+            Ok(handle) => self.conversation = Some(handle.to_string()),
+            Err(error) => self.warnings.push(threads::unkept(&error)),
+        }
     }
 }
