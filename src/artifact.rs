@@ -17,6 +17,7 @@ mod fetch;
 mod id;
 mod keep;
 mod list;
+mod private;
 mod record;
 mod remove;
 mod stem;

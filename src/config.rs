@@ -11,8 +11,8 @@ use std::{
 use url::Url;
 
 use crate::{
-    artifact, catalogue, conversation, inputs, job, ledger, openai, queue, server::profile, state, store, telemetry,
-    tools, transport,
+    artifact, catalogue, conversation, inputs, job, ledger, openai, queue, server::profile, store, telemetry, tools,
+    transport,
 };
 
 mod docs;
@@ -134,7 +134,7 @@ impl Config {
             keep_for: layers.optional(&s::IMAGES_KEEP_FOR)?,
             keep_at_most: layers.optional(&s::IMAGES_KEEP_AT_MOST)?,
         };
-        let state = state::Folder::new(layers.optional(&s::STATE_DIR)?.unwrap_or_else(|| state_folder(&images.dir)));
+        let state = layers.optional(&s::STATE_DIR)?.unwrap_or_else(|| state_folder(&images.dir));
         let openai = upstream::openai(layers, upstream)?;
         let at = upstream::at(&openai.base_url, upstream);
         Ok(Self {
@@ -160,7 +160,7 @@ impl Config {
                 home: directories::BaseDirs::new().map(|user| user.home_dir().to_owned()),
             },
             image_urls: layers.value(&s::IMAGES_ALLOW_URLS)?,
-            store: upstream::store(state.path(), upstream),
+            store: upstream::store(&state, upstream),
             jobs: job::Config { keep_for: layers.value(&s::JOBS_KEEP_FOR)? },
             conversations: conversation::Config { keep_for: layers.value(&s::CONVERSATIONS_KEEP_FOR)? },
             ledger: upstream::ledger(layers, upstream)?,

@@ -31,7 +31,6 @@ pub mod preview;
 
 // 1 shared
 pub mod news;
-pub mod state;
 pub mod store;
 pub mod telemetry;
 

@@ -28,7 +28,7 @@ impl Record {
         format!("{}/{}", Self::FOLDER, Self::file_name(id))
     }
 
-    /// Whether a file among the records is the draft of one, as [`crate::state::Folder::write`] makes them.
+    /// Whether a file among the records is the draft of one, as [`private::write`](super::private::write) makes them.
     pub fn is_draft(name: &str) -> bool {
         let draft = name.strip_prefix('.').and_then(|name| name.rsplit_once('.'));
         draft.and_then(|(name, _)| ArtifactId::parse(name.strip_suffix(".json")?)).is_some()

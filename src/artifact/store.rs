@@ -14,8 +14,7 @@ use std::{
 use bytes::Bytes;
 use object_store::{ObjectStore, PutMode, local::LocalFileSystem, path::Path as Location};
 
-use super::{ArtifactId, Error, record::Record};
-use crate::state::{Folder, open_regular};
+use super::{ArtifactId, Error, private, record::Record};
 
 #[derive(Debug, Clone)]
 pub(super) struct Store {
@@ -69,19 +68,18 @@ impl Store {
     /// Writes a record, which only its user may read, in a folder that only its user may enter.
     pub fn write_record(&self, name: &str, json: &[u8]) -> Result<(), Error> {
         let records = self.records()?;
-        records.write(name, json).map_err(|source| self.failed(source))
+        private::write(&records, name, json).map_err(|source| self.failed(source))
     }
 
     /// The folder of the records, made if need be. A link in its place leads to somebody else's.
-    fn records(&self) -> Result<Folder, Error> {
+    fn records(&self) -> Result<PathBuf, Error> {
         let path = self.dir.join(Record::FOLDER);
         if self.is_link(Record::FOLDER) {
             let linked = io::Error::new(ErrorKind::NotADirectory, format!("{} is a link", path.display()));
             return Err(self.failed(linked));
         }
-        let records = Folder::new(path);
-        records.make().and_then(|()| keep_private(records.path())).map_err(|source| self.failed(source))?;
-        Ok(records)
+        private::make_folder(&path).and_then(|()| keep_private(&path)).map_err(|source| self.failed(source))?;
+        Ok(path)
     }
 
     fn is_link(&self, folder: &str) -> bool {
@@ -95,7 +93,7 @@ impl Store {
 
     /// The folder of the records, opened to be locked; `None` on systems that open no folders.
     pub fn open_records(&self) -> Result<Option<File>, Error> {
-        Ok(File::open(self.records()?.path()).ok())
+        Ok(File::open(self.records()?).ok())
     }
 
     /// Makes a draft the file of this id, unless there is one.
@@ -132,7 +130,7 @@ impl Store {
             return Ok(None);
         }
         let path = self.dir.join(name);
-        match open_regular(&path) {
+        match private::open(&path) {
             Ok(file) => Ok(Some(file)),
             Err(source) if source.kind() == ErrorKind::NotFound => Ok(None),
             Err(_) if fs::symlink_metadata(&path).is_ok_and(|metadata| !metadata.is_file()) => Ok(None),

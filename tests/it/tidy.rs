@@ -25,7 +25,7 @@ const FLOORS: [&[&str]; 12] = [
     // 2 the outside
     &["artifact", "catalogue", "conversation", "inputs", "ledger", "openai", "preview"],
     // 1 shared
-    &["news", "state", "store", "telemetry"],
+    &["news", "store", "telemetry"],
     // 0 words
     &["argument", "code", "handle", "media", "model", "money", "text"],
 ];
