@@ -61,8 +61,9 @@ impl TurnStore for Sqlite {
     }
 
     async fn search(&self, query: TurnQuery, words: &str) -> Result<Vec<KeptConversation>, Error> {
-        // Words are quoted: nothing in them is an operator of the index's own language.
-        let quoted = words.split_whitespace().map(|word| format!("\"{}\"", word.replace('"', "\"\"")));
+        // Words are quoted: nothing in them is an operator of the index's own language. A zero ends a query.
+        let words = words.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+        let quoted = words.map(|word| format!("\"{}\"", word.replace('"', "\"\"")));
         let words = quoted.collect::<Vec<_>>().join(" ");
         if words.is_empty() {
             return Ok(Vec::new());
