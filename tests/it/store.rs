@@ -1,23 +1,111 @@
-//! The suite that every engine of the store must pass, on disk and in memory.
+//! The suite that every engine of the store must pass. A property is a function over an [`Engine`], and a second engine
+//! adds nothing but its own and a line below.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use mcp_openai::{
     handle::{Account, Id, IdMint, Owner},
     money::Usd,
     store::{
-        Config, Store, StorePlace,
-        money::{Charge, DayStanding, Reservation, Reserved, Settlement, TallyBy},
-        turns::{NewTurn, TurnQuery},
+        Config, LEASE, Store, StorePlace,
+        money::{Charge, DayStanding, Reservation, Settlement},
+        turns::NewTurn,
     },
 };
 use tempfile::TempDir;
 
-/// A store on disk as one more process would open it.
-fn on_disk(dir: &Path) -> Store {
-    Store::build(Config { place: StorePlace::Folder(dir.join("state")), lease: Duration::from_millis(300) })
+mod search;
+mod turns;
+
+/// A process whose last sign of life is older is dead to the others.
+const SHORT_LEASE: Duration = Duration::from_millis(300);
+
+/// An engine that is held to the suite, with a store of its own.
+trait Engine {
+    /// The store as one more process opens it; where nobody shares it, the only one.
+    fn open(&self) -> Store;
 }
+
+struct OnDisk(TempDir);
+
+struct InMemory(Store);
+
+impl Engine for OnDisk {
+    fn open(&self) -> Store {
+        Store::build(Config { place: StorePlace::Folder(self.0.path().join("state")), lease: SHORT_LEASE })
+    }
+}
+
+impl Engine for InMemory {
+    fn open(&self) -> Store {
+        self.0.clone()
+    }
+}
+
+fn on_disk() -> OnDisk {
+    OnDisk(TempDir::new().unwrap())
+}
+
+fn in_memory() -> InMemory {
+    InMemory(Store::build(Config { place: StorePlace::Memory, lease: LEASE }))
+}
+
+/// Makes a test of each property, for one engine.
+macro_rules! properties {
+    ($engine:ident: $($kind:ident { $($property:ident),* $(,)? })*) => {
+        $($(
+            #[tokio::test]
+            async fn $property() {
+                super::super::$kind::$property(&super::super::$engine()).await;
+            }
+        )*)*
+    };
+}
+
+/// What holds within one process.
+macro_rules! alone {
+    ($engine:ident) => {
+        mod alone {
+            properties! { $engine:
+                turns {
+                    fifty_branches_of_one_turn_are_all_kept,
+                    a_thread_is_the_way_from_its_first_turn,
+                    a_conversation_has_all_its_branches_in_order,
+                    turns_are_their_owners_alone,
+                    a_turn_without_the_one_before_is_not_kept,
+                    a_turn_is_kept_once,
+                    conversations_are_listed_newest_first_and_no_more_than_asked_for,
+                    the_cost_of_a_conversation_is_known_or_absent,
+                    turns_are_exported_in_pages,
+                    a_conversation_is_removed_with_all_that_belongs_to_it,
+                    conversations_expire_by_their_newest_turn,
+                    an_attachment_may_come_before_its_conversation,
+                    heavy_turns_are_read_back,
+                    turns_may_say_anything,
+                }
+                search {
+                    all_words_must_stand_in_one_turn,
+                    nothing_in_words_is_an_operator_or_an_error,
+                    words_are_found_in_every_script,
+                    what_was_removed_is_not_found,
+                    turns_that_end_late_are_found,
+                    only_the_owners_living_conversations_are_found,
+                }
+            }
+        }
+    };
+}
+
+mod sqlite_on_disk {
+    alone!(on_disk);
+}
+
+mod sqlite_in_memory {
+    alone!(in_memory);
+}
+
+// What the properties are told with.
 
 fn turn(id: Id, parent: Option<Id>, words: &str) -> NewTurn {
     NewTurn {
@@ -29,138 +117,67 @@ fn turn(id: Id, parent: Option<Id>, words: &str) -> NewTurn {
         model: "m".into(),
         cost: Usd::from_dollars(0.01),
         words: words.into(),
-        body: "{}".into(),
+        body: format!("{{\"said\":\"{words}\"}}"),
     }
+}
+
+fn usd(dollars: f64) -> Usd {
+    Usd::from_dollars(dollars).unwrap()
+}
+
+fn account() -> Account {
+    Account("a".into())
 }
 
 fn reservation(id: Id, dollars: f64, per_day: Option<f64>) -> Reservation {
-    let amount = Usd::from_dollars(dollars).unwrap();
     Reservation {
         id,
         at: Utc::now(),
-        account: Account("a".into()),
+        account: account(),
         tool: "ask-openai".into(),
         model: "m".into(),
         client: "test".into(),
-        least: amount,
-        most: amount,
-        per_day: per_day.and_then(Usd::from_dollars),
+        least: usd(dollars),
+        most: usd(dollars),
+        per_day: per_day.map(usd),
     }
 }
 
-#[tokio::test]
-async fn fifty_branches_of_one_turn_are_all_kept() {
-    let dir = TempDir::new().unwrap();
-    let (store, mint) = (on_disk(dir.path()), Arc::new(IdMint::default()));
-    let first = mint.mint();
-    assert!(store.turns.append_turn(turn(first, None, "the first")).await.unwrap());
-    let branches = (0..50).map(|_| store.turns.append_turn(turn(mint.mint(), Some(first), "a branch")));
-    assert!(futures_util::future::join_all(branches).await.into_iter().all(|kept| kept.unwrap()));
-    let all = store.turns.conversation(&Owner::local(), first, DateTime::UNIX_EPOCH).await.unwrap();
-    assert_eq!(all.len(), 51);
-    assert!(all.iter().all(|turn| turn.root == first));
-    let other = Owner("somebody".into());
-    assert!(store.turns.thread(&other, first, DateTime::UNIX_EPOCH).await.unwrap().is_empty());
-}
-
-#[tokio::test]
-async fn of_a_hundred_reservations_under_a_budget_exactly_fifty_are_granted() {
-    let dir = TempDir::new().unwrap();
-    let stores = [0, 1, 2].map(|_| on_disk(dir.path()));
-    let mint = IdMint::default();
-    let all = (0..100).map(|at: usize| stores[at % 3].money.reserve(reservation(mint.mint(), 0.1, Some(5.0))));
-    let granted = futures_util::future::join_all(all).await;
-    let granted = granted.into_iter().filter(|reserved| matches!(reserved, Ok(Reserved::Granted(_)))).count();
-    assert_eq!(granted, 50);
-}
-
-#[tokio::test]
-async fn a_request_that_is_settled_twice_counts_once() {
-    let dir = TempDir::new().unwrap();
-    let (store, mint) = (on_disk(dir.path()), IdMint::default());
-    let reservation = reservation(mint.mint(), 0.1, Some(5.0));
-    store.money.reserve(reservation.clone()).await.unwrap();
-    for cost in [0.03, 0.04] {
-        let charge = Charge::Due { usage: None, cost: Usd::from_dollars(cost), request_id: None };
-        let amount = reservation.most;
-        let settlement = Settlement { reservation: reservation.clone(), amount, charge, turn: None, job: None };
-        store.money.settle(settlement).await.unwrap();
-    }
-    let standing = store.money.standing(&reservation.account, Utc::now().date_naive()).await.unwrap();
-    assert_eq!((standing.spent, standing.reserved), (Usd::from_dollars(0.04).unwrap(), Usd::ZERO));
-}
-
-#[tokio::test]
-async fn heavy_turns_are_kept_and_read_back() {
-    let dir = TempDir::new().unwrap();
-    let memory = Store::build(Config { place: StorePlace::Memory, lease: mcp_openai::store::LEASE });
-    let mint = IdMint::default();
-    for store in [on_disk(dir.path()), memory] {
-        let id = mint.mint();
-        let heavy = NewTurn { body: "x".repeat(1_000_000), ..turn(id, None, "words to find") };
-        assert!(store.turns.append_turn(heavy).await.unwrap());
-        let kept = store.turns.thread(&Owner::local(), id, DateTime::UNIX_EPOCH).await.unwrap();
-        assert_eq!(kept[0].body.len(), 1_000_000);
-        let query = TurnQuery { owner: Owner::local(), since: DateTime::UNIX_EPOCH, most: 10 };
-        assert_eq!(store.turns.search(query.clone(), "find words").await.unwrap().len(), 1);
-        assert_eq!(store.turns.search(query, "\"never NEAR said*").await.unwrap(), []);
-    }
-}
-
-/// Waits for the standing of the account of [`reservation`] to be this.
-async fn stands(store: &Store, spent: f64, reserved: f64) {
-    let expected =
-        DayStanding { spent: Usd::from_dollars(spent).unwrap(), reserved: Usd::from_dollars(reserved).unwrap() };
-    let mut found = DayStanding::default();
-    for _ in 0..500 {
-        found = store.money.standing(&Account("a".into()), Utc::now().date_naive()).await.unwrap();
-        if found == expected {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("{found:?} instead of {expected:?}");
-}
-
-fn paid(reservation: &Reservation, dollars: f64) -> Settlement {
-    let charge = Charge::Due { usage: None, cost: Usd::from_dollars(dollars), request_id: None };
+fn settlement(reservation: &Reservation, charge: Charge) -> Settlement {
     let (reservation, amount) = (reservation.clone(), reservation.most);
     Settlement { reservation, amount, charge, turn: None, job: None }
 }
 
-#[tokio::test]
-async fn a_dead_process_s_request_is_unsettled_until_it_is_taken_over() {
-    let dir = TempDir::new().unwrap();
-    let (dead, alive, mint) = (on_disk(dir.path()), on_disk(dir.path()), IdMint::default());
-    let request = reservation(mint.mint(), 0.1, None);
-    dead.money.begin(request.clone());
-    stands(&alive, 0.0, 0.1).await;
-    // A store that goes while something of it runs is a killed process to the others.
-    drop(dead);
-    stands(&alive, 0.1, 0.0).await;
-    let tally = alive.money.tally(Utc::now().date_naive(), TallyBy::Model).await.unwrap();
-    assert_eq!((tally[0].unsettled, tally[0].estimated), (1, request.most));
-    alive.money.take_over(request.clone());
-    stands(&alive, 0.0, 0.1).await;
-    alive.money.settle(paid(&request, 0.03)).await.unwrap();
-    stands(&alive, 0.03, 0.0).await;
-    assert_eq!(alive.money.lines_after(None, 10).await.unwrap().len(), 1);
+fn paid(reservation: &Reservation, dollars: f64) -> Settlement {
+    settlement(reservation, Charge::Due { usage: None, cost: Some(usd(dollars)), request_id: None })
 }
 
-#[tokio::test]
-async fn what_is_settled_before_it_was_written_counts_once_and_its_parts_apart() {
-    let dir = TempDir::new().unwrap();
-    let (store, mint) = (on_disk(dir.path()), IdMint::default());
-    let short = reservation(mint.mint(), 0.1, None);
-    store.money.begin(short.clone());
-    store.money.settle(paid(&short, 0.02)).await.unwrap();
-    let pictures = reservation(mint.mint(), 0.4, None);
-    let parts = [pictures.id, mint.mint(), mint.mint(), mint.mint()];
-    store.money.begin(pictures.clone());
-    store.money.split(pictures.id, &parts).await.unwrap();
-    stands(&store, 0.02, 0.4).await;
-    for id in parts {
-        store.money.settle(paid(&Reservation { id, ..pictures.clone() }, 0.05)).await.unwrap();
-    }
-    stands(&store, 0.22, 0.0).await;
+async fn standing(store: &Store) -> DayStanding {
+    store.money.standing(&account(), Utc::now().date_naive()).await.unwrap()
 }
+
+/// Appends a turn that must be kept.
+async fn said(store: &Store, mint: &IdMint, parent: Option<Id>, words: &str) -> Id {
+    let id = mint.mint();
+    assert!(store.turns.append_turn(turn(id, parent, words)).await.unwrap());
+    id
+}
+
+/// Asks again until the answer is this: what happens at a moment of the engine's own cannot be waited for otherwise.
+async fn until<T: PartialEq + std::fmt::Debug>(expected: T, ask: impl AsyncFn() -> T) {
+    let mut found = ask().await;
+    for _ in 0..1000 {
+        if found == expected {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        found = ask().await;
+    }
+    panic!("{found:?} instead of {expected:?}");
+}
+
+async fn stands(store: &Store, spent: f64, reserved: f64) {
+    until(DayStanding { spent: usd(spent), reserved: usd(reserved) }, async || standing(store).await).await;
+}
+
+const EVER: DateTime<Utc> = DateTime::UNIX_EPOCH;
