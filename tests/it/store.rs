@@ -15,6 +15,10 @@ use mcp_openai::{
 };
 use tempfile::TempDir;
 
+mod facts;
+mod jobs;
+mod money;
+mod pace;
 mod search;
 mod turns;
 
@@ -91,6 +95,41 @@ macro_rules! alone {
                     what_was_removed_is_not_found,
                     turns_that_end_late_are_found,
                     only_the_owners_living_conversations_are_found,
+                }
+                jobs {
+                    a_job_is_handed_out_once_and_its_first_result_stays,
+                    jobs_are_their_owners_alone,
+                    the_newest_jobs_come_first_without_their_results,
+                    a_job_is_noted_until_it_ends,
+                    whoever_runs_a_job_hears_that_it_shall_be_cancelled,
+                    jobs_that_ended_expire_and_those_that_run_stay,
+                    a_released_job_is_claimed_by_exactly_one,
+                }
+                money {
+                    of_a_hundred_reservations_under_a_budget_exactly_fifty_are_granted,
+                    a_reservation_takes_what_is_left,
+                    a_budget_is_an_accounts_and_a_days,
+                    a_request_that_is_settled_twice_counts_once,
+                    a_known_cost_is_not_replaced_by_an_unknown_one,
+                    amounts_beyond_all_counting_are_summed,
+                    what_was_not_billed_leaves_no_line,
+                    a_request_of_unknown_cost_counts_what_was_set_aside,
+                    the_end_of_a_request_is_kept_whole,
+                    what_is_settled_before_it_was_written_counts_once_and_its_parts_apart,
+                    a_reservation_is_split_to_the_picodollar,
+                    sums_are_of_days_models_and_clients,
+                    lines_are_exported_in_pages,
+                }
+                pace {
+                    places_of_one_cap_are_taken_one_after_another,
+                    a_place_that_is_too_far_is_not_taken,
+                    accounts_and_caps_have_their_own_pace,
+                    a_hold_passes_and_is_lifted,
+                }
+                facts {
+                    the_newest_fact_of_a_name_counts,
+                    facts_are_told_apart_by_kind_and_upstream,
+                    the_oldest_facts_go_beyond_a_thousand,
                 }
             }
         }
