@@ -15,11 +15,14 @@ use mcp_openai::{
 };
 use tempfile::TempDir;
 
+mod child;
 mod facts;
 mod jobs;
+mod killed;
 mod money;
 mod pace;
 mod search;
+mod shared;
 mod turns;
 
 /// A process whose last sign of life is older is dead to the others.
@@ -136,8 +139,31 @@ macro_rules! alone {
     };
 }
 
+/// What holds between processes.
+macro_rules! shared {
+    ($engine:ident) => {
+        mod shared {
+            properties! { $engine:
+                shared {
+                    branches_of_three_processes_are_all_kept,
+                    a_budget_holds_for_three_processes_together,
+                    a_cap_holds_for_three_processes_together,
+                    a_lease_lasts_as_long_as_its_process_runs_something,
+                    an_orphaned_job_is_claimed_by_exactly_one,
+                    an_orphaned_job_is_interrupted_once_and_its_late_result_counts,
+                    a_job_is_cancelled_from_another_process,
+                    a_dead_process_s_request_is_unsettled_until_it_is_taken_over,
+                    what_one_process_keeps_another_sees_at_once,
+                    whoever_goes_in_order_leaves_nothing_behind,
+                }
+            }
+        }
+    };
+}
+
 mod sqlite_on_disk {
     alone!(on_disk);
+    shared!(on_disk);
 }
 
 mod sqlite_in_memory {
