@@ -64,8 +64,15 @@ pub async fn create(
     let tier = reply::service_tier(&fields, wishes.tier)?;
     let caching = Caching::read(&fields)?;
     let usage = Usage::count(&shared.prompts, model, &family, &caching, &draft, wishes.cost);
-    let answer =
-        Answer { id: reply::id("chatcmpl"), created: reply::now(), model, tier, draft: &draft, usage: usage.of_chat() };
+    let answer = Answer {
+        id: reply::id("chatcmpl"),
+        created: reply::now(),
+        model,
+        tier,
+        draft: &draft,
+        choices: fields.integer("n", 1..=128)?.unwrap_or(1),
+        usage: usage.of_chat(),
+    };
     if fields.is_set("stream")? {
         Ok((spent, stream::events(answer.beats(question.word_time(shared.pace), tail))).into_response())
     } else {
@@ -188,6 +195,8 @@ struct Answer<'a> {
     model: &'a str,
     tier: &'a str,
     draft: &'a Draft,
+    /// How many choices the answer has, all of them alike.
+    choices: u64,
     usage: Value,
 }
 
@@ -198,9 +207,10 @@ impl Answer<'_> {
             Kind::Refusal => (None, Some(&self.draft.text)),
         };
         let message = json!({"role": "assistant", "content": content, "refusal": refusal, "annotations": []});
+        let choice = |index| json!({"index": index, "message": message, "logprobs": null, "finish_reason": self.finish_reason()});
         json!({
             "id": self.id, "object": "chat.completion", "created": self.created, "model": self.model,
-            "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": self.finish_reason()}],
+            "choices": (0..self.choices).map(choice).collect::<Vec<_>>(),
             "usage": self.usage, "service_tier": self.tier,
         })
     }
@@ -221,12 +231,16 @@ impl Answer<'_> {
             Kind::Answer => json!({"content": word}),
             Kind::Refusal => json!({"refusal": word}),
         };
-        let last = choice(&json!({}), Some(self.finish_reason()));
-        let mut beats = vec![Beat::unnamed(Duration::ZERO, &self.chunk(&choice(&opening, None), tail))];
-        beats.extend(
-            self.draft.words().map(|text| Beat::unnamed(word_time, &self.chunk(&choice(&word(text), None), tail))),
-        );
-        beats.push(Beat::unnamed(Duration::ZERO, &self.chunk(&last, tail)));
+        let mut beats = Vec::new();
+        for index in 0..self.choices {
+            let beat = |time, delta: Value, finish_reason: Option<&str>| {
+                let choice = json!({"index": index, "delta": delta, "logprobs": null, "finish_reason": finish_reason});
+                Beat::unnamed(time, &self.chunk(&json!([choice]), tail))
+            };
+            beats.push(beat(Duration::ZERO, opening.clone(), None));
+            beats.extend(self.draft.words().map(|text| beat(word_time, word(text), None)));
+            beats.push(beat(Duration::ZERO, json!({}), Some(self.finish_reason())));
+        }
         if tail == Tail::Usage {
             let chunk = reply::merged(self.chunk(&json!([]), tail), &json!({"usage": self.usage}));
             beats.push(Beat::unnamed(Duration::ZERO, &chunk));
@@ -245,8 +259,4 @@ impl Answer<'_> {
             Tail::Usage => reply::merged(chunk, &json!({"usage": null})),
         }
     }
-}
-
-fn choice(delta: &Value, finish_reason: Option<&str>) -> Value {
-    json!([{"index": 0, "delta": delta, "logprobs": null, "finish_reason": finish_reason}])
 }

@@ -23,11 +23,11 @@ use super::{
     reply::ApiError,
 };
 
-const KNOWN: &str = "background images input_fidelity mask model moderation n output_compression output_format \
-    partial_images prompt quality size stream user";
+const KNOWN: &str = "background complexity images input_fidelity mask model moderation n output_compression \
+    output_format partial_images prompt quality size stream user";
 /// What a form holds besides its pictures.
-const IN_FORM: &str = "background input_fidelity model moderation n output_compression output_format partial_images \
-    prompt quality size stream user";
+const IN_FORM: &str = "background complexity input_fidelity model moderation n output_compression output_format \
+    partial_images prompt quality size stream user";
 
 const MOST: usize = 16;
 const LARGEST: usize = 50 * 1000 * 1000;

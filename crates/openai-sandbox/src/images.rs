@@ -27,7 +27,7 @@ use super::{
 };
 
 // `response_format` and `style` are missing on purpose: the GPT image models do not know them
-const KNOWN: &str = "background model moderation n output_compression output_format partial_images prompt quality \
+const KNOWN: &str = "background complexity model moderation n output_compression output_format partial_images prompt quality \
     size stream user";
 
 /// Where pictures are made. Those made to a weight are kept, in base64: weighing takes several tries.
@@ -166,6 +166,7 @@ impl Order {
             some => fields.choice("quality", some)?,
         };
         fields.choice("moderation", &["auto", "low"])?;
+        fields.choice("complexity", &["low", "medium", "high"])?;
         let (width, height) = size(fields, &family, from.first())?;
         let partials = fields.integer("partial_images", 0..=3)?.unwrap_or(0);
         Ok(Self {

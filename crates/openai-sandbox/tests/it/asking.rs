@@ -172,3 +172,31 @@ async fn answers_against_the_schema_on_request() {
         assert_eq!(jsonschema::is_valid(&schema, &value), fits, "{fault}: {value}");
     }
 }
+
+#[tokio::test]
+async fn a_chat_has_as_many_choices_as_are_asked_for() {
+    let upstream = Upstream::start().await;
+    let ask = async |more: Value| {
+        let mut body = json!({"model": "gpt-6.2-sol", "messages": [{"role": "user", "content": "Hi"}], "n": 3});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        upstream
+            .http
+            .post(format!("{}/chat/completions", upstream.base_url))
+            .body(body.to_string())
+            .send()
+            .await
+            .unwrap()
+    };
+    let whole = read(ask(json!({})).await).await;
+    let text = |index: usize| whole["choices"][index]["message"]["content"].as_str().unwrap();
+    assert_eq!(whole["choices"].as_array().unwrap().len(), 3);
+    assert_eq!(whole["choices"][2]["index"], 2);
+
+    let mut streamed = [String::new(), String::new(), String::new()];
+    for event in events(&ask(json!({"stream": true})).await.text().await.unwrap()) {
+        let choice = &event["choices"][0];
+        let index = usize::try_from(choice["index"].as_u64().unwrap()).unwrap();
+        streamed[index].push_str(choice["delta"]["content"].as_str().unwrap_or_default());
+    }
+    assert_eq!(streamed, [text(0), text(1), text(2)]);
+}
