@@ -23,6 +23,7 @@ use crate::{
 mod afford;
 mod args;
 mod result;
+mod size;
 mod thread;
 
 pub use args::Args;

@@ -242,7 +242,7 @@ async fn i08_nonsense_is_refused_with_what_is_allowed() {
         json!({ "prompt": "p", "n": 2.5 }),
         json!({ "prompt": "p", "quality": "ultra" }),
         json!({ "prompt": "p", "size": "big" }),
-        json!({ "prompt": "p", "size": "1000x1000" }),
+        json!({ "prompt": "p", "size": "1000x1001000" }),
         json!({ "prompt": "p", "size": "4096x4096" }),
         json!({ "prompt": "p", "size": "3200x640" }),
         json!({ "prompt": "p", "size": "0x0" }),

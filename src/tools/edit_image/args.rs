@@ -28,7 +28,7 @@ pub struct Args {
     pub mask: Option<Named>,
     /// Model id, or best; left out: the default.
     pub model: Option<String>,
-    /// `auto` or `WxH`, such as 1536x1024.
+    /// `auto`, `WxH`, or a ratio such as 16:9.
     pub size: Option<String>,
     /// Better is slower and dearer.
     #[schemars(extend("enum" = QUALITY.words()))]

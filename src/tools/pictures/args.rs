@@ -4,12 +4,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Request;
+use super::{Request, size::PictureSize};
 use crate::{
     argument::{BACKGROUND, MODERATION, N, NAME, OUTPUT_COMPRESSION, OUTPUT_FORMAT, PROMPT, QUALITY, STYLE},
     artifact::{Origin, Stem},
-    catalogue::{Catalogue, ImageTraits, Kind},
-    media::{Dimensions, Format},
+    catalogue::{Catalogue, Kind},
+    media::Format,
     openai::PictureRequest,
     tools::{ToolError, arguments, upkeep},
 };
@@ -21,7 +21,7 @@ pub struct Args {
     pub prompt: String,
     /// Model id, or best; left out: the default.
     pub model: Option<String>,
-    /// `auto` or `WxH`, such as 1536x1024.
+    /// `auto`, `WxH`, or a ratio such as 16:9.
     pub size: Option<String>,
     /// Better is slower and dearer.
     #[schemars(extend("enum" = QUALITY.words()))]
@@ -78,7 +78,8 @@ impl Args {
         let output_format = arguments::unless_refused(&OUTPUT_FORMAT, output_format, None, &model, &mut warnings);
         let output_compression =
             arguments::unless_refused(&OUTPUT_COMPRESSION, output_compression, None, &model, &mut warnings);
-        let Size { sent, scale_to, told } = size(self.size.as_deref(), traits)?;
+        let PictureSize { sent, scale_to, told, warning } = PictureSize::read(self.size.as_deref(), traits)?;
+        warnings.extend(warning);
         let stem = self.name.as_deref().and_then(|name| {
             let stem = Stem::parse(name);
             if stem.is_none() {
@@ -154,33 +155,4 @@ fn current_quality(word: String) -> String {
         "hd" => "high".into(),
         _ => word,
     }
-}
-
-struct Size {
-    sent: Option<String>,
-    scale_to: Option<Dimensions>,
-    told: String,
-}
-
-fn size(asked: Option<&str>, traits: Option<&ImageTraits>) -> Result<Size, ToolError> {
-    let Some(asked) = asked.map(str::trim) else {
-        return Ok(Size { sent: None, scale_to: None, told: "auto".into() });
-    };
-    if asked == "auto" {
-        return Ok(Size { sent: Some("auto".into()), scale_to: None, told: "auto".into() });
-    }
-    let told = asked.to_owned();
-    let wanted = Dimensions::parse(asked).ok_or_else(|| {
-        let shown = crate::text::brief(asked, 40);
-        ToolError::InvalidArgument(format!("`size` is \"{shown}\": allowed are auto and WxH, such as 1024x1024"))
-    })?;
-    let Some(traits) = traits else {
-        return Ok(Size { sent: Some(told.clone()), scale_to: None, told });
-    };
-    // The two small sizes of the first image models: no current model makes them.
-    if matches!((wanted.width, wanted.height), (256, 256) | (512, 512)) {
-        return Ok(Size { sent: Some("1024x1024".into()), scale_to: Some(wanted), told });
-    }
-    traits.sizes.admit(wanted).map_err(|why| ToolError::InvalidArgument(format!("`size` {wanted} {why}")))?;
-    Ok(Size { sent: Some(told.clone()), scale_to: None, told })
 }
