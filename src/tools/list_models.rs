@@ -1,7 +1,7 @@
 //! list-models: what can be asked at the moment, and what it costs. Merged from the catalogue and the upstream's list;
 //! the upstream is not waited for longer than a moment.
 
-use std::{fmt::Write as _, time::Duration};
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,9 +15,14 @@ use crate::{
     text,
 };
 
+mod page;
+
+pub use page::Alike;
+
 /// How long the upstream is waited for.
 const PATIENCE: Duration = Duration::from_secs(5);
 const KINDS: [&str; 3] = ["text", "image", "all"];
+
 #[derive(Debug)]
 pub struct ListModels {
     pub upkeep: Upkeep,
@@ -159,7 +164,9 @@ impl Tool for ListModels {
 }
 
 impl ListModels {
-    fn models(&self, wanted: Option<Kind>, unasked: Option<String>) -> Models {
+    /// What is known now, with the reason why the upstream's own list is not newer.
+    #[must_use]
+    pub fn models(&self, wanted: Option<Kind>, unasked: Option<String>) -> Models {
         let catalogue = &self.upkeep.catalogue;
         let is_wanted = |kind: Option<Kind>| wanted.is_none() || kind == wanted;
         let models = catalogue.answering().into_iter().filter(|model| is_wanted(model.kind));
@@ -204,33 +211,6 @@ impl Model {
             replaced_by: entry.as_ref().and_then(|entry| entry.replaced_by.clone()).map(String::from),
             price: entry.and_then(|entry| entry.price).map(|price| PerMillion::from(price.rates)),
         }
-    }
-
-    /// For the model that reads it.
-    fn line(&self, roles: &[Role]) -> String {
-        let of_this = roles.iter().filter(|role| role.model == self.id).map(|role| role.name.as_str());
-        let roles: Vec<_> = of_this.collect();
-        let mut line = self.id.clone();
-        // Writing to a text cannot fail.
-        if !roles.is_empty() {
-            let _ = write!(line, " ({})", roles.join(", "));
-        } else if self.default {
-            line.push_str(" (default)");
-        }
-        if let Some(PerMillion { input, cached_input, output, .. }) = self.price {
-            let cached = cached_input.map(|usd| format!(" (${usd} cached)")).unwrap_or_default();
-            let _ = write!(line, ": ${input} in{cached}, ${output} out");
-        }
-        if let Some(day) = &self.retires_on {
-            let _ = write!(line, "; retires {day}");
-        }
-        if self.kind == Makes::Text && self.accepts.iter().any(|argument| argument == "temperature") {
-            line.push_str("; takes temperature");
-        }
-        if self.listed == Some(false) {
-            line.push_str("; the upstream does not list it");
-        }
-        line
     }
 }
 
@@ -290,24 +270,7 @@ fn takes(entry: &Entry, argument: Argument) -> bool {
 
 impl Output for Models {
     fn text(&self) -> String {
-        let mut page = String::new();
-        for (kind, head) in [(Makes::Text, "Text"), (Makes::Image, "Pictures")] {
-            let of_kind: Vec<_> = self.models.iter().filter(|model| model.kind == kind).collect();
-            if !of_kind.is_empty() {
-                let lines: Vec<_> = of_kind.iter().map(|model| format!("- {}", model.line(&self.roles))).collect();
-                let _ = writeln!(page, "{head}:\n{}\n", lines.join("\n"));
-            }
-        }
-        let others: Vec<_> =
-            self.models.iter().filter(|model| model.kind == Makes::Unknown).map(|model| model.id.as_str()).collect();
-        if !others.is_empty() {
-            let _ = writeln!(page, "Also listed, of unknown kind: {}\n", others.join(", "));
-        }
-        let _ = write!(page, "US dollars per million tokens, as of {}.", self.prices_as_of);
-        if !self.roles.is_empty() {
-            page.push_str(" A name in brackets is a role, and can be given as `model`.");
-        }
-        page
+        self.page()
     }
 
     fn warnings(&mut self) -> &mut Vec<String> {
