@@ -17,13 +17,17 @@ use rmcp::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::tools::{Shows, Tool};
+use crate::{
+    text,
+    tools::{Shows, Tool},
+};
 
 mod arguments;
 mod cancellation;
 mod changes;
 mod completions;
 mod conversations;
+mod journal;
 mod parts;
 pub mod profile;
 mod progress;
@@ -177,6 +181,12 @@ impl ServerHandler for Server {
         {
             extensions.remove(TASKS_EXTENSION_ID);
         }
+        tracing::info!(
+            client = text::brief(&request.client_info.name, 60),
+            version = text::brief(&request.client_info.version, 60),
+            revision = result.protocol_version.as_str(),
+            "a client connected"
+        );
         request.protocol_version = result.protocol_version.clone();
         context.peer.set_peer_info(request);
         Ok(result)

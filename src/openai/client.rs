@@ -141,6 +141,7 @@ impl Client {
             let attempt = Attempt { call: &call, payload: &payload, url: &url, key: &key, terms };
             let miss = match self.attempt(&attempt, connection, &mut trail).await {
                 Ok(body) => {
+                    tracing::debug!(path = call.path, attempt = trail.attempts(), "attempt answered");
                     self.bucket.give_back();
                     self.count_success(call.model);
                     self.learn_form(&payload);

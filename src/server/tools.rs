@@ -1,8 +1,7 @@
 //! From `tools/call` to a tool and back: JSON to arguments, one call's cancellation and progress, and whatever happens
-//! to the tool, an answer. What went wrong inside is logged here, once.
+//! to the tool, an answer. What it came to is logged once, by the journal.
 
 use std::{
-    error::Error,
     future::{self, Future},
     pin::Pin,
     sync::Arc,
@@ -27,6 +26,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Requester, Server, arguments,
     cancellation::{Listener, Why},
+    journal::Journal,
     progress,
     results::{self, Shape},
     schema, tasks, viewer,
@@ -36,7 +36,7 @@ use crate::{
     job::{Started, State},
     news::{Feed, News},
     text,
-    tools::{Code, Effect, Failed, Outcome, Output, Pace, Shows, Tool, ToolError, get_result::GetResult},
+    tools::{Effect, Failed, Outcome, Output, Pace, Shows, Tool, ToolError, get_result::GetResult},
 };
 
 /// A tool whose types are known to itself alone.
@@ -126,6 +126,7 @@ pub(super) async fn run(
     let patience = shape.profile.answer_within.limit();
     let job = (route.pace() == Pace::Slow).then(|| server.parts.get_result.jobs.mint());
     let client = context.client_info().map_or_else(|| "unknown".to_owned(), |client| text::brief(&client.name, 60));
+    let journal = Journal { tool: name, client: client.clone(), since: Instant::now() };
     let call = Call::new(caller, news, cancel).of(owner.clone()).by(client).showing(shape.profile.room);
     let call = job.into_iter().fold(call.answered_within(patience), Call::as_job);
     let (since, resumable) = (call.started(), call.resumable.clone());
@@ -149,19 +150,23 @@ pub(super) async fn run(
         Pin::new(&mut work).take_output().unwrap_or(Err(ToolError::Cancelled))
     };
     match (end, job) {
-        (End::Done, _) => match work.await {
-            Ok(outcome) => results::answer(outcome, &shape).await.into(),
-            Err(error) => {
-                log(name, &error);
-                results::failure(&error, &shape).into()
+        (End::Done, _) => {
+            let ended = work.await;
+            journal.write(&ended);
+            match ended {
+                Ok(outcome) => results::answer(outcome, &shape).await.into(),
+                Err(error) => results::failure(&error, &shape).into(),
             }
-        },
+        }
         (End::Impatient, Some(id)) => {
-            let work = result(name, work, server.calls.clone()).boxed();
+            let work = result(journal, work, server.calls.clone()).boxed();
             let started = Started { id, owner, tool: name, since, cancel: ended.disarm(), feed, resumable, work };
             hand_out(server, started, &context, &shape).await
         }
-        (End::Impatient | End::Cancelled, _) => results::failure(&ToolError::Cancelled, &shape).into(),
+        (End::Impatient | End::Cancelled, _) => {
+            journal.write(&Err(ToolError::Cancelled));
+            results::failure(&ToolError::Cancelled, &shape).into()
+        }
     }
 }
 
@@ -229,18 +234,16 @@ async fn hand_out(
 
 /// What a job comes to. One that is stopped because the process ends was not cancelled by anybody.
 async fn result(
-    tool: &'static str,
+    journal: Journal,
     work: impl Future<Output = Result<Outcome, ToolError>>,
     calls: CancellationToken,
 ) -> Result<Outcome, Failed> {
-    work.await.map_err(|error| {
-        let error = match error {
-            ToolError::Cancelled if calls.is_cancelled() => ToolError::Interrupted,
-            error => error,
-        };
-        log(tool, &error);
-        Failed::from(&error)
-    })
+    let ended = work.await.map_err(|error| match error {
+        ToolError::Cancelled if calls.is_cancelled() => ToolError::Interrupted,
+        error => error,
+    });
+    journal.write(&ended);
+    ended.map_err(|error| Failed::from(&error))
 }
 
 /// What became of the task. The text of a panic is shown to nobody: it may hold anything.
@@ -259,31 +262,4 @@ async fn outcome(tool: &'static str, task: JoinHandle<Result<Outcome, ToolError>
 /// A name for one failure: the answer carries it, the log has the rest.
 fn incident() -> String {
     format!("{:016x}", rand::random::<u64>())
-}
-
-/// Sources belong to the log and nowhere else. What the caller did wrong is told to the caller alone: it may quote a
-/// prompt.
-fn log(tool: &'static str, error: &ToolError) {
-    let code = error.code();
-    match code {
-        _ if matches!(error, ToolError::Earlier(_)) => tracing::debug!(tool, ?code, "told again"),
-        // Why it does not fit may quote the answer.
-        _ if matches!(error, ToolError::Unfit(_)) => tracing::warn!(tool, ?code, "the answer does not fit its schema"),
-        Code::InvalidArgument | Code::Moderated | Code::ContextTooLong | Code::Cancelled | Code::Busy => {
-            tracing::debug!(tool, ?code, "call refused");
-        }
-        _ => tracing::warn!(tool, ?code, %error, causes = causes(error), "call failed"),
-    }
-}
-
-fn causes(error: &dyn Error) -> String {
-    let mut causes = vec![error.to_string()];
-    let mut next = error.source();
-    while let Some(cause) = next {
-        causes.push(cause.to_string());
-        next = cause.source();
-    }
-    // A wrapper says what it wraps.
-    causes.dedup();
-    causes.split_off(1).join(": ")
 }
