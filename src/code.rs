@@ -165,4 +165,38 @@ impl Code {
             Self::Internal => "Please report it with the lines of the log that carry the id.",
         }
     }
+
+    /// The same for a person at a terminal, who has flags and the shell's environment at hand.
+    pub fn remedy_at_terminal(self) -> &'static str {
+        match self {
+            Self::NoApiKey => "Set one: `export OPENAI_API_KEY=sk-...`; or try it without: --sandbox.",
+            Self::ModelNotFound => "`mcp-openai models` shows those there are.",
+            Self::RateLimited => "Wait before the next call.",
+            Self::Unreachable => {
+                "Check the network, the proxy and OPENAI_BASE_URL; `mcp-openai doctor` tests them, and --sandbox needs none."
+            }
+            Self::BadResponse => "Try again; if it persists, check what answers at OPENAI_BASE_URL.",
+            Self::NotFound => "Check the name.",
+            Self::UrlNotAllowed => {
+                "Set images.allow_urls (MCP_OPENAI_IMAGES_ALLOW_URLS=true) to have public https addresses fetched, or name a file."
+            }
+            Self::StorageFailed => {
+                "Make the folder writable, or set MCP_OPENAI_IMAGES_DIR or MCP_OPENAI_STATE_DIR to another one."
+            }
+            Self::InvalidArgument
+            | Self::Unauthorized
+            | Self::Forbidden
+            | Self::Moderated
+            | Self::ContextTooLong
+            | Self::QuotaExhausted
+            | Self::Overloaded
+            | Self::TimedOut
+            | Self::Busy
+            | Self::Cancelled
+            | Self::PathNotAllowed
+            | Self::OverBudget
+            | Self::Interrupted
+            | Self::Internal => self.remedy(),
+        }
+    }
 }

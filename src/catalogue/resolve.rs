@@ -49,7 +49,9 @@ pub enum Unusable {
     WrongKind { id: ModelId, is: &'static str, wanted: &'static str, choices: String },
     #[error("`{name}` is a role for {is}, not for {wanted}; the roles for {wanted} are {choices}")]
     WrongRole { name: String, is: &'static str, wanted: &'static str, choices: String },
-    #[error("no model is named, and the catalogue has no default for {wanted}")]
+    #[error(
+        "no model is named, and the catalogue has no default for {wanted}: name one, or set models.text or models.image"
+    )]
     NoDefault { wanted: &'static str },
 }
 

@@ -131,6 +131,16 @@ impl ToolError {
     /// The text that a person can act on: what happened, when to come back, and the remedy.
     #[must_use]
     pub fn text(&self) -> String {
+        self.text_with(Code::remedy)
+    }
+
+    /// The same for a person at a terminal.
+    #[must_use]
+    pub fn text_at_terminal(&self) -> String {
+        self.text_with(Code::remedy_at_terminal)
+    }
+
+    fn text_with(&self, remedy: fn(Code) -> &'static str) -> String {
         if let Self::Earlier(failed) = self {
             return failed.text.clone();
         }
@@ -144,14 +154,15 @@ impl ToolError {
             return format!("{message}. {}", unfit.remedy());
         }
         let remedy = match self {
-            // The message names the jobs there are, or what would be right.
+            // The message names the jobs there are, or what would be right: one remedy, not two.
             Self::NoSuchJob(_) | Self::Unpriced(_) => "",
+            _ if self.says_what_would_be_right() => "",
             Self::Store(error)
             | Self::Ledger(ledger::Unheld(error))
             | Self::Conversation(conversation::Error::Store(error)) => error.remedy(),
             Self::Conversation(_) => "Leave `conversation` out to begin a new one.",
             _ => match self.meta().map(|meta| meta.vendor).unwrap_or_default() {
-                Vendor::OpenAi => self.code().remedy(),
+                Vendor::OpenAi => remedy(self.code()),
                 Vendor::Another => self.code().remedy_elsewhere(),
             },
         };
@@ -207,6 +218,15 @@ impl ToolError {
             Self::At { cause, .. } | Self::Billed { cause, .. } => cause.billing(),
             Self::Unfit(_) => Billing::Possible,
             _ => Billing::No,
+        }
+    }
+
+    /// Whether its message ends with what to do.
+    fn says_what_would_be_right(&self) -> bool {
+        match self {
+            Self::Model(_) => true,
+            Self::At { cause, .. } => cause.says_what_would_be_right(),
+            error => error.code() == Code::InvalidArgument,
         }
     }
 

@@ -75,6 +75,9 @@ pub struct Image {
     /// Where the original lies, absolute.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
+    /// Where the copy lies that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub saved_to: Option<PathBuf>,
     /// Such as image/png, found in the bytes.
     pub media_type: String,
     /// In pixels.
@@ -182,6 +185,7 @@ impl Image {
         Self {
             uri: None,
             path: None,
+            saved_to: None,
             media_type: original.format().media_type().to_owned(),
             width: original.dimensions().width,
             height: original.dimensions().height,
@@ -195,6 +199,7 @@ impl Image {
         Self {
             uri: Some(kept.id.uri()),
             path: Some(kept.path.clone()),
+            saved_to: None,
             media_type: kept.format.media_type().to_owned(),
             width: kept.dimensions.width,
             height: kept.dimensions.height,
@@ -209,7 +214,8 @@ impl Image {
     }
 
     fn line(&self) -> String {
-        let place = self.path.as_ref().map_or("not kept".into(), |path| path.display().to_string());
+        let place = self.saved_to.as_ref().or(self.path.as_ref());
+        let place = place.map_or("not kept".into(), |path| path.display().to_string());
         let uri = self.uri.as_ref().map(|uri| format!(" {uri}")).unwrap_or_default();
         format!("{place} ({}x{}, {}){uri}", self.width, self.height, bytes(self.bytes))
     }

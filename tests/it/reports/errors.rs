@@ -66,7 +66,7 @@ async fn reasons_are_found_where_servers_put_them() {
         (
             400,
             r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}]"#,
-            "API key not valid. Please pass a valid API key.",
+            "API key not valid. Please pass a valid API key",
         ),
         (400, r#"{"detail":{"error":"model is loading"}}"#, "model is loading"),
         (400, r#"{"detail":{"error":{"message":"model is loading"}}}"#, "model is loading"),

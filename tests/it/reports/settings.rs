@@ -140,7 +140,7 @@ async fn a_base_url_without_its_path_is_told_the_usual_one() {
     ] {
         let told = session.call(tool, arguments).await;
         let message = told["structuredContent"]["error"]["message"].as_str().unwrap();
-        let right = format!("most servers answer at http://{}/v1.", upstream.address);
+        let right = format!("most servers answer at http://{}/v1", upstream.address);
         assert!(message.contains(&right), "{message}");
     }
 }
