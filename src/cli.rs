@@ -18,12 +18,13 @@ use tracing::Level;
 
 use crate::{
     app::App,
-    config::{self, Config, Flags},
+    config::{self, Config, Flags, Upstream},
     telemetry,
 };
 
 mod arguments;
 pub mod ask;
+mod candidates;
 pub mod completions;
 pub mod conversations;
 pub mod demo;
@@ -32,13 +33,16 @@ pub mod exit;
 pub mod http;
 pub mod image;
 pub mod images;
+pub mod man;
 pub mod models;
 mod named;
 mod outcome;
+mod piped;
 pub mod sandbox;
 mod signals;
 pub mod stdio;
 mod table;
+mod target;
 pub mod usage;
 
 pub use arguments::{Command, CommandLine};
@@ -48,6 +52,14 @@ pub use exit::report;
 const LAST_WRITES: Duration = Duration::from_millis(500);
 /// How long the upstream has to hear that nobody waits for it any more.
 const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Answers a shell that wants to complete a line: whether it was one.
+///
+/// # Errors
+/// When the shell is not known, for [`explain`].
+pub fn complete(arguments: impl IntoIterator<Item = OsString>) -> Result<bool, clap::Error> {
+    completions::answer(arguments, CommandLine::command)
+}
 
 /// # Errors
 /// Wrong usage, or a question for help or the version: for [`explain`].
@@ -85,7 +97,8 @@ pub fn run(command_line: CommandLine) -> anyhow::Result<ExitCode> {
         Command::Models(args) => call(Config::load(&flags)?, |app| models::run(args, app)),
         Command::Usage(args) => call(Config::load(&flags)?, |app| usage::run(args, app)),
         Command::Sandbox(args) => until_interrupted(sandbox::run(args), async {}),
-        Command::Completions(args) => completions::run(&args, CommandLine::command()),
+        Command::Completions(args) => completions::run(&args, &CommandLine::command()),
+        Command::Man(args) => man::run(&args, CommandLine::command()),
     }
 }
 
@@ -103,9 +116,23 @@ where
         tracing::warn!("{unfilled}");
     }
     let runtime = one_thread()?;
-    let ended = runtime.block_on(async { work(App::build(config).await?).await });
+    let ended = runtime.block_on(async {
+        let app = App::build(config).await?;
+        announce(&app.config);
+        work(app).await
+    });
     runtime.shutdown_timeout(LAST_WRITES);
     ended
+}
+
+/// What the log begins with: whose server this is, and where its calls go.
+fn announce(config: &Config) {
+    let upstream = match config.upstream {
+        Upstream::Configured => config.openai.base_url.host_str().unwrap_or_default(),
+        Upstream::Sandbox => "the sandbox",
+    };
+    let key = config.openai.key.origin();
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), upstream, key, "started");
 }
 
 /// A single call: Ctrl-C stops it at once.
@@ -129,11 +156,14 @@ where
     })
 }
 
-/// A client of its own: what it starts is built by the child.
+/// A client of its own: what it starts is built by the child, which it ends before itself, Ctrl-C or not.
 fn demo(args: demo::Args, flags: &Flags) -> anyhow::Result<ExitCode> {
     let config = Config::load(flags)?;
     let _log = start_quiet_log(&config);
-    until_interrupted(demo::run(args, flags, &config), async {})
+    let runtime = one_thread()?;
+    let ended = runtime.block_on(demo::run(args, flags, &config));
+    runtime.shutdown_timeout(LAST_WRITES);
+    ended
 }
 
 /// On a terminal a log is noise, unless something is wrong or it was asked for.

@@ -9,6 +9,11 @@ use mcp_openai::cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    match cli::complete(std::env::args_os()) {
+        Ok(true) => return ExitCode::SUCCESS,
+        Ok(false) => {}
+        Err(usage) => return cli::explain(&usage),
+    }
     let outcome = match cli::parse(std::env::args_os()) {
         Ok(command_line) => cli::run(command_line),
         Err(usage) => return cli::explain(&usage),

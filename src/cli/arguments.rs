@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, builder::PossibleValuesParser};
 
-use super::{ask, completions, conversations, demo, doctor, http, image, images, models, sandbox, stdio, usage};
+use super::{ask, completions, conversations, demo, doctor, http, image, images, man, models, sandbox, stdio, usage};
 use crate::config::{
     Flag, Flags, Upstream,
     settings::{HTTP_BIND, LOG_FORMAT, LOG_LEVEL, Setting},
@@ -14,8 +14,9 @@ use crate::config::{
 const EXAMPLES: &str = "\
 Examples:
   mcp-openai demo                     see it at work, without a key
-  mcp-openai ask \"Why is the sky blue?\"
-  mcp-openai ask --continue \"And at dusk?\"
+  mcp-openai ask Why is the sky blue?
+  mcp-openai ask --continue And at dusk?
+  git diff | mcp-openai ask \"review this\"
   mcp-openai image \"a red boat\" -o boat.png
   mcp-openai image \"at night\" --from boat.png
   mcp-openai images                   what was made, newest first
@@ -24,9 +25,12 @@ Examples:
 The key comes from OPENAI_API_KEY, OPENAI_API_KEY_FILE or the configuration file.
 Exit codes: 0 ok, 1 the call failed, 2 usage, 69 upstream unreachable, 78 configuration.";
 
+/// A line that is longer is hard to read, however wide the terminal.
+const WIDEST: usize = 120;
+
 /// OpenAI's models for any MCP client: an MCP server that asks them, and has them make and edit pictures.
 #[derive(Debug, Default, Parser)]
-#[command(name = "mcp-openai", version, after_help = EXAMPLES)]
+#[command(name = "mcp-openai", version, after_help = EXAMPLES, max_term_width = WIDEST)]
 #[command(next_help_heading = "Global options")]
 pub struct CommandLine {
     /// Left away: stdio.
@@ -74,8 +78,10 @@ pub enum Command {
     Usage(usage::Args),
     /// Run an OpenAI-compatible server on this machine, for trials and tests
     Sandbox(sandbox::Args),
-    /// Print a completion script for a shell
+    /// Print what makes a shell complete commands, models and ids
     Completions(completions::Args),
+    /// Print the manual page, of the program or of one command
+    Man(man::Args),
 }
 
 fn one_of<T>(setting: &Setting<Words<T>>) -> PossibleValuesParser {

@@ -6,16 +6,19 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{Context, bail};
+use anyhow::bail;
+use clap::{ValueHint, builder::PossibleValuesParser};
+use clap_complete::ArgValueCandidates;
 use serde_json::{Map, Value};
-use tokio::io::AsyncReadExt;
 
 use super::{
-    conversations, named,
+    candidates, conversations, named,
     outcome::{self, Printing},
+    piped,
 };
 use crate::{
     app::App,
+    argument::{REASONING_EFFORT, VERBOSITY},
     call::Call,
     conversation::Conversations,
     news::{Feed, News},
@@ -29,14 +32,15 @@ use crate::{
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The question; `-` reads it from stdin
-    #[arg(required_unless_present = "continue_from")]
-    pub query: Option<String>,
+    /// The question, quoted or not. What is piped in is attached to it, or is the question where none stands here
+    #[arg(value_name = "QUERY")]
+    pub query: Vec<String>,
     /// Go on from an earlier answer [default: the newest one]
     #[arg(short, long = "continue", value_name = "ID", num_args = 0..=1, default_missing_value = "")]
+    #[arg(add = ArgValueCandidates::new(candidates::conversations))]
     pub continue_from: Option<String>,
-    /// Model id [default: the configured one]
-    #[arg(short, long)]
+    /// Model id or role [default: the configured one]
+    #[arg(short, long, add = ArgValueCandidates::new(candidates::text_models))]
     pub model: Option<String>,
     /// Randomness, 0 to 2
     #[arg(short, long)]
@@ -47,14 +51,17 @@ pub struct Args {
     /// How the model should behave
     #[arg(short, long, value_name = "TEXT")]
     pub instructions: Option<String>,
-    /// none, minimal, low, medium, high, xhigh, max
-    #[arg(long, value_name = "EFFORT")]
+    /// How long to think first
+    #[arg(long, value_name = "EFFORT", value_parser = PossibleValuesParser::new(REASONING_EFFORT.words()), hide_possible_values = true)]
+    #[arg(help = format!("How long to think first: {}", REASONING_EFFORT.words().join(", ")))]
     pub reasoning_effort: Option<String>,
-    /// low, medium, high
-    #[arg(long)]
+    /// How long the answer should be
+    #[arg(long, value_parser = PossibleValuesParser::new(VERBOSITY.words()), hide_possible_values = true)]
+    #[arg(help = format!("How long the answer should be: {}", VERBOSITY.words().join(", ")))]
     pub verbosity: Option<String>,
-    /// A picture, a PDF or a text to ask about: a file, or the `image://ID` of a kept picture; may be given up to 20 times
-    #[arg(short, long, value_name = "FILE")]
+    /// A picture, a PDF or a text to ask about: a file, the `image://ID` of a kept picture, or `-` for what is piped in;
+    /// may be given up to 20 times
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub attach: Vec<String>,
     /// A JSON Schema in a file: the answer is such an object
     #[arg(long, value_name = "FILE")]
@@ -95,17 +102,14 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
 
 impl Args {
     async fn into_tool(self, conversations: &Conversations) -> anyhow::Result<ask_openai::Args> {
-        let (mut query, continue_from) = told_apart(self.query, self.continue_from)?;
+        let (words, continue_from) = told_apart(self.query, self.continue_from);
+        let (query, piped) = question(&words, &self.attach).await?;
         let conversation = match continue_from.as_deref() {
             None => None,
             Some("") => Some(conversations::newest(conversations).await?),
             Some(id) => Some(conversations::find(conversations, id).await?),
         };
-        if query == "-" {
-            query.clear();
-            // Off this thread, so that Ctrl-C is heard meanwhile.
-            tokio::io::stdin().read_to_string(&mut query).await.context("the question cannot be read from stdin")?;
-        }
+        let files = self.attach.iter().filter(|name| *name != piped::STDIN).map(|name| named::absolute(name));
         Ok(ask_openai::Args {
             query,
             model: self.model,
@@ -115,22 +119,49 @@ impl Args {
             reasoning_effort: self.reasoning_effort,
             verbosity: self.verbosity,
             conversation: conversation.map(|handle| handle.to_string()),
-            attachments: Some(self.attach.iter().map(|name| Named(named::absolute(name))).collect()),
+            attachments: Some(piped.into_iter().chain(files).map(Named).collect()),
             web_search: Some(self.web_search),
             schema: self.schema.as_deref().map(read_schema).transpose()?,
         })
     }
 }
 
-/// In `ask --continue "Why?"` the question stands where an id could: it does not begin like one.
-fn told_apart(query: Option<String>, continue_from: Option<String>) -> anyhow::Result<(String, Option<String>)> {
-    match (query, continue_from) {
-        (Some(query), continue_from) => Ok((query, continue_from)),
-        (None, Some(question)) if !question.is_empty() && !question.starts_with("conv") => {
-            Ok((question, Some(String::new())))
+/// In `ask --continue Why not?` a word of the question stands where an id could: it does not begin like one.
+fn told_apart(mut words: Vec<String>, continue_from: Option<String>) -> (Vec<String>, Option<String>) {
+    match continue_from {
+        Some(word) if !word.is_empty() && !word.starts_with("conv") => {
+            words.insert(0, word);
+            (words, Some(String::new()))
         }
-        (None, _) => bail!("what is the question? mcp-openai ask --continue [ID] QUERY"),
+        continue_from => (words, continue_from),
     }
+}
+
+/// The question, and what is piped in to be attached to it.
+///
+/// # Errors
+/// When there is no question, or stdin cannot be what it should be.
+async fn question(words: &[String], attached: &[String]) -> anyhow::Result<(String, Option<String>)> {
+    let wants_stdin = attached.iter().any(|name| name == piped::STDIN);
+    let is_missing = words.is_empty() || *words == [piped::STDIN];
+    if is_missing && wants_stdin {
+        return Err(unasked("what is the question? `--attach -` attaches what is piped in to one"));
+    }
+    if is_missing {
+        if words.is_empty() && !piped::is_offered() {
+            return Err(unasked("what is the question? mcp-openai ask QUERY, or pipe it in"));
+        }
+        return Ok((piped::question().await?, None));
+    }
+    let piped = if wants_stdin || piped::is_offered() { piped::bytes().await? } else { Vec::new() };
+    if piped.is_empty() && wants_stdin {
+        return Err(unasked("`--attach -`: stdin is empty"));
+    }
+    Ok((words.join(" "), (!piped.is_empty()).then(|| piped::named(&piped))))
+}
+
+fn unasked(wrong: &str) -> anyhow::Error {
+    ToolError::InvalidArgument(wrong.to_owned()).into()
 }
 
 /// The object in a file; what is wrong with it, otherwise.

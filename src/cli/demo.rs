@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use self::session::{Notified, Session};
-use super::image::progress_bar;
+use super::{exit, image::progress_bar};
 use crate::{
     config::{Config, Flags, Upstream},
     money::Usd,
@@ -21,6 +21,7 @@ use crate::{
 };
 
 mod session;
+mod snippet;
 
 const QUESTION: &str = "In three sentences: why is the sky blue at noon and red at dusk?";
 const PROMPT: &str = "A lighthouse on a cliff above the ocean at sunset, a small sailing boat, flat illustration";
@@ -47,14 +48,52 @@ pub async fn run(_: Args, flags: &Flags, config: &Config) -> anyhow::Result<Exit
     };
     introduce(upstream, config)?;
 
-    let (mut session, discovered) = discover(flags, upstream).await?;
-    let answered = ask(&mut session).await?;
-    let (painted, folder) = paint(&mut session).await?;
-    let cancelled = cancel(&mut session).await?;
+    let (mut session, discovered) = tokio::select! {
+        biased;
+        Ok(()) = tokio::signal::ctrl_c() => return Ok(ExitCode::from(exit::INTERRUPTED)),
+        discovered = discover(flags, upstream) => discovered?,
+    };
+    let shown = tokio::select! {
+        biased;
+        Ok(()) = tokio::signal::ctrl_c() => None,
+        shown = show(&mut session, upstream, config) => Some(shown?),
+    };
+    // The server is this command's child: it ends with it, however that ends.
     session.close().await?;
-
-    sum_up(&[discovered, answered, painted, cancelled], upstream, folder.as_deref())?;
+    let Some((mut steps, folder)) = shown else { return Ok(ExitCode::from(exit::INTERRUPTED)) };
+    steps.insert(0, discovered);
+    sum_up(&steps, upstream, folder.as_deref())?;
+    say(&snippet::for_this_machine(directories::BaseDirs::new().as_ref().map(directories::BaseDirs::home_dir)))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The calls; also gives the folder that the pictures lie in.
+async fn show(
+    session: &mut Session,
+    upstream: Upstream,
+    config: &Config,
+) -> anyhow::Result<(Vec<DemoStep>, Option<PathBuf>)> {
+    if upstream == Upstream::Configured {
+        greet(session, config).await?;
+    }
+    let answered = ask(session).await?;
+    let (painted, folder) = paint(session).await?;
+    let cancelled = cancel(session).await?;
+    Ok((vec![answered, painted, cancelled], folder))
+}
+
+/// Asks the upstream for what costs nothing, its list of models, before anything is said of who answers.
+async fn greet(session: &mut Session, config: &Config) -> anyhow::Result<()> {
+    let mut call = session.call("list-models", json!({})).await?;
+    while call.news().await.is_some() {}
+    let result = call.result()?;
+    let models = result.pointer("/models").and_then(Value::as_array).into_iter().flatten();
+    let listed = models.filter(|model| model.get("listed") == Some(&Value::Bool(true))).count();
+    let host = config.openai.base_url.host_str().unwrap_or_default();
+    if listed > 0 {
+        say(&format!("   {host} answers and lists {listed} of the models that are known here"))?;
+    }
+    tell_warnings(&result)
 }
 
 fn introduce(upstream: Upstream, config: &Config) -> anyhow::Result<()> {
@@ -68,7 +107,10 @@ fn introduce(upstream: Upstream, config: &Config) -> anyhow::Result<()> {
              Set OPENAI_API_KEY to see the same with OpenAI's models.")
         }
         Upstream::Sandbox => say("The built-in sandbox answers, not OpenAI: no network, no cost."),
-        Upstream::Configured => say(&format!("{} answers; this costs a few cents.", config.openai.base_url)),
+        Upstream::Configured => {
+            let host = config.openai.base_url.host_str().unwrap_or_default();
+            say(&format!("It asks {host} with the key from {}; this costs a few cents.", config.openai.key.origin()))
+        }
     }
 }
 
@@ -170,7 +212,7 @@ fn sum_up(steps: &[DemoStep], upstream: Upstream, folder: Option<&Path>) -> anyh
     if let Some(folder) = folder {
         say(&format!("\nThe pictures are in {}", folder.display()))?;
     }
-    say("To use it from your MCP client, see \"Add it to your client\" in the README.")
+    Ok(())
 }
 
 /// `3 ms`, `2.05 s`

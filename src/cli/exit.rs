@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    catalogue, config,
+    argument, catalogue, config,
     openai::{Exit, Failure},
     tools::ToolError,
 };
@@ -32,12 +32,29 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let message = match error.downcast_ref::<ToolError>() {
-        Some(error) => error.text(),
+        Some(error) => in_flags(&error.text_at_terminal()),
         None => format!("{error:#}"),
     };
     let message = message.replace('\n', "\n  ");
     let _ = writeln!(io::stderr(), "mcp-openai: {message}");
     ExitCode::from(code(error))
+}
+
+/// The text with the flags in place of the arguments that they stand for.
+fn in_flags(text: &str) -> String {
+    const OTHERS: [(&str, &str); 6] = [
+        ("attachments", "--attach"),
+        ("images", "--from"),
+        ("mask", "--mask"),
+        ("conversation", "--continue"),
+        ("n", "-n"),
+        ("model", "--model"),
+    ];
+    let named = OTHERS.into_iter().map(|(argument, flag)| (argument, flag.to_owned()));
+    let others = argument::ARGUMENTS.into_iter().map(|argument| argument.name);
+    let others = others.filter(|name| OTHERS.iter().all(|(other, _)| other != name));
+    let flags = named.chain(others.map(|name| (name, format!("--{}", name.replace('_', "-")))));
+    flags.fold(text.to_owned(), |text, (argument, flag)| text.replace(&format!("`{argument}`"), &format!("`{flag}`")))
 }
 
 /// The exit code of a failed command.
@@ -83,6 +100,12 @@ mod tests {
 
     fn failed(error: openai::Error) -> anyhow::Error {
         ToolError::OpenAi(Failure { error, meta: Box::default() }).into()
+    }
+
+    #[test]
+    fn arguments_are_called_by_their_flags() {
+        let told = in_flags("`max_tokens` is 0: with `attachments` 1 (a.txt) and `n`, see `mcp-openai models`");
+        assert_eq!(told, "`--max-tokens` is 0: with `--attach` 1 (a.txt) and `-n`, see `mcp-openai models`");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, process::ExitCode};
 
-use super::signals;
+use super::{named, signals};
 use crate::{app::App, transport};
 
 #[derive(Debug, clap::Args)]
@@ -21,5 +21,6 @@ pub async fn run(_: Args, app: App) -> anyhow::Result<ExitCode> {
         transport::http::serve(app.server(), app.config.http.clone(), app.stop.clone(), app.config.drain, |address| {
             tracing::info!("serving MCP at http://{address}/mcp");
         });
-    Box::pin(signals::serve(app, serving)).await
+    let bind = app.config.http.bind;
+    Box::pin(signals::serve(app, async { serving.await.map_err(|error| named::unbound(error, bind)) })).await
 }

@@ -1,26 +1,32 @@
 //! `mcp-openai image`: the tools create-image and edit-image from a terminal, with a progress bar.
 
 use std::{
-    io::{Write, stdout},
+    io::{IsTerminal, Write, stdout},
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
 use anyhow::{Context, bail};
+use clap::{ValueHint, builder::PossibleValuesParser};
+use clap_complete::ArgValueCandidates;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    images,
+    candidates, images,
     named::{self, absolute},
     outcome::{self, Printing},
+    piped,
+    target::{self, Existing, Target},
 };
 use crate::{
     app::App,
-    artifact::{Artifact, Artifacts},
+    argument::{BACKGROUND, MODERATION, OUTPUT_FORMAT, QUALITY},
+    artifact::Artifact,
     call::Call,
+    media::Format,
     news::{Feed, News},
     queue::Caller,
     tools::{Output, Tool, ToolError, create_image::Created, edit_image::EditImage},
@@ -31,17 +37,22 @@ pub struct Args {
     #[command(flatten)]
     given: PromptSource,
     /// Make one like this picture: its prompt and arguments, but what is said here
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", add = ArgValueCandidates::new(candidates::pictures))]
     like: Option<String>,
-    /// A picture to start from: a file, or the `image://ID` of an earlier one; may be given up to 16 times
-    #[arg(long, value_name = "PICTURE")]
+    /// A picture to start from: a file, the `image://ID` of an earlier one, or `-` for one that is piped in; may be given up
+    /// to 16 times
+    #[arg(long, value_name = "PICTURE", value_hint = ValueHint::FilePath)]
     from: Vec<String>,
     /// A PNG of the first one's size: where it is see-through, the picture may change
-    #[arg(long, value_name = "PICTURE", requires = "from")]
+    #[arg(long, value_name = "PICTURE", requires = "from", value_hint = ValueHint::FilePath)]
     mask: Option<String>,
-    /// Also write the picture to this file (PATH-2, PATH-3 ... for further ones)
-    #[arg(short, long, value_name = "PATH")]
+    /// Also write the picture here: a file, whose extension decides the format, a folder, or `-` for stdout. A file that is
+    /// there is kept, and the new one called PATH-2
+    #[arg(short, long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     output: Option<PathBuf>,
+    /// Let `-o` write over a file that is there
+    #[arg(long, requires = "output")]
+    force: bool,
     /// Print the whole result as JSON
     #[arg(long)]
     json: bool,
@@ -50,32 +61,34 @@ pub struct Args {
 /// The tool's arguments, by its own names.
 #[derive(Debug, clap::Args, Serialize)]
 struct PromptSource {
-    /// What the picture shows
-    #[arg(required_unless_present = "like")]
-    prompt: Option<String>,
-    /// Model id [default: the configured one]
-    #[arg(short, long)]
+    /// What the picture shows, quoted or not. Text that is piped in follows it, or stands for it; a picture that is piped
+    /// in is changed
+    #[arg(value_name = "PROMPT")]
+    #[serde(skip)]
+    words: Vec<String>,
+    /// Model id or role [default: the configured one]
+    #[arg(short, long, add = ArgValueCandidates::new(candidates::image_models))]
     model: Option<String>,
-    /// auto, or width and height such as 1536x1024
-    #[arg(short, long)]
+    /// auto, width and height such as 1536x1024, a ratio such as 16:9, or landscape, portrait, square
+    #[arg(short, long, add = ArgValueCandidates::new(candidates::sizes))]
     size: Option<String>,
-    /// auto, low, medium, high, xhigh, max
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = PossibleValuesParser::new(QUALITY.words()), hide_possible_values = true)]
+    #[arg(help = format!("Better is slower and dearer: {}", QUALITY.words().join(", ")))]
     quality: Option<String>,
     /// How many pictures, 1 to 10
     #[arg(short, value_name = "N")]
     n: Option<u32>,
-    /// auto, transparent, opaque
-    #[arg(short, long)]
+    #[arg(short, long, value_parser = PossibleValuesParser::new(BACKGROUND.words()), hide_possible_values = true)]
+    #[arg(help = BACKGROUND.words().join(", "))]
     background: Option<String>,
-    /// png, jpeg, webp
-    #[arg(short = 'f', long, value_name = "FORMAT")]
+    #[arg(short = 'f', long, value_name = "FORMAT", value_parser = PossibleValuesParser::new(OUTPUT_FORMAT.words()))]
+    #[arg(hide_possible_values = true, help = OUTPUT_FORMAT.words().join(", "))]
     output_format: Option<String>,
     /// Percent, for jpeg and webp
     #[arg(long, value_name = "PERCENT")]
     output_compression: Option<u8>,
-    /// auto, low
-    #[arg(long)]
+    #[arg(long, value_parser = PossibleValuesParser::new(MODERATION.words()), hide_possible_values = true)]
+    #[arg(help = format!("How strict the filter is: {}", MODERATION.words().join(", ")))]
     moderation: Option<String>,
     /// A look, such as vivid or natural
     #[arg(long)]
@@ -85,44 +98,139 @@ struct PromptSource {
     name: Option<String>,
 }
 
-/// Makes the pictures and prints their paths on stdout, one a line.
+/// Makes the pictures and prints their paths on stdout, one a line; with `-o -`, the picture itself.
 ///
 /// # Errors
 /// When stdout or the output file cannot be written; a failed call is an exit code.
 pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
-    let Args { given, like, from, mask, output, json } = args;
-    let printing = Printing::from_flag(json);
-    if let Some(error) = output.as_deref().and_then(unwritable) {
-        return outcome::failed(error, printing);
-    }
+    let printing = Printing::from_flag(args.json);
+    let (target, existing) = (args.output.clone(), Existing::from_flag(args.force));
+    let target = match target.map(|given| output(&given, &args)).transpose() {
+        Ok(target) => target,
+        Err(wrong) => return outcome::failed(ToolError::InvalidArgument(format!("`--output`: {wrong}")), printing),
+    };
     // A terminal shows no picture: one that cannot be kept would be paid for and lost.
     if let Err(error) = app.artifacts.check().await {
         return outcome::failed(error.into(), printing);
     }
+    let arguments = match arguments(args, target.as_ref(), &app).await {
+        Ok(arguments) => arguments,
+        Err(error) => return outcome::failed_early(error, printing),
+    };
+    let (news, feed) = News::channel();
+    let call = Call::new(Caller::local(), news, app.stop.clone());
+    let created = watch(Box::pin(make(&app, arguments, &call)), &feed).await;
+    let mut created = match created {
+        Ok(created) => created,
+        Err(error) => return outcome::failed(error, printing),
+    };
+    match &target {
+        None => {}
+        Some(Target::Stdout) => return to_stdout(&created, app.notice()),
+        Some(target @ (Target::Folder(_) | Target::File(_))) => save(&mut created, target, existing)?,
+    }
+    match printing {
+        Printing::Json => outcome::json(created, app.notice()),
+        Printing::Text => report(&created, app.notice()),
+    }
+}
+
+/// What `-o` names, held against the other flags.
+///
+/// # Errors
+/// What is wrong with it, and what would be right.
+fn output(given: &Path, args: &Args) -> Result<Target, String> {
+    let target = Target::parse(given)?;
+    if target == Target::Stdout {
+        if args.json {
+            return Err("stdout takes the picture or the JSON, not both: name a file".into());
+        }
+        if args.given.n.is_some_and(|n| n > 1) {
+            return Err("stdout takes one picture: leave out -n, or name a file or a folder".into());
+        }
+        if stdout().is_terminal() {
+            return Err("a terminal shows no picture: name a file, or pipe it into a program that does".into());
+        }
+    }
+    let format = target.format()?.map(name);
+    match (format, args.given.output_format.as_deref()) {
+        (Some(by_name), Some(by_flag)) if by_name != by_flag => {
+            Err(format!("{} is a {by_name} by its name, and --output-format says {by_flag}", given.display()))
+        }
+        _ => Ok(target),
+    }
+}
+
+/// The word for a format in the tools' arguments.
+fn name(format: Format) -> &'static str {
+    match format {
+        Format::Png => "png",
+        Format::Jpeg => "jpeg",
+        Format::Webp => "webp",
+    }
+}
+
+/// The tool's arguments: an earlier picture's, then what is typed, then what is piped in.
+async fn arguments(args: Args, target: Option<&Target>, app: &App) -> anyhow::Result<Map<String, Value>> {
+    let Args { mut given, like, mut from, mask, .. } = args;
+    let piped = piped_in(&given.words, like.as_deref(), &mut from).await?;
+    if *given.words == [piped::STDIN] {
+        given.words.clear();
+    }
     let mut arguments = match like {
         None => Map::new(),
-        Some(id) => recorded(&app.artifacts, &id).await?,
+        Some(id) => recorded(app, &id).await?,
     };
     given.lay_over(&mut arguments)?;
+    if let Some(format) = target.and_then(|target| target.format().ok()?) {
+        arguments.insert("output_format".to_owned(), name(format).into());
+    }
+    let prompt = match (given.words.is_empty(), piped) {
+        (true, text) => text,
+        (false, None) => Some(given.words.join(" ")),
+        (false, Some(text)) => Some(format!("{}\n\n{text}", given.words.join(" "))),
+    };
+    arguments.extend(prompt.map(|prompt| ("prompt".to_owned(), prompt.into())));
+    if !arguments.contains_key("prompt") {
+        let wrong = "what should it show? mcp-openai image PROMPT, or pipe the prompt in";
+        return Err(ToolError::InvalidArgument(wrong.into()).into());
+    }
     if !from.is_empty() {
         arguments.insert("images".to_owned(), from.iter().map(|picture| absolute(picture)).collect());
         // A mask fits one picture: that of the earlier ones says nothing of these.
         arguments.remove("mask");
         arguments.extend(mask.map(|mask| ("mask".to_owned(), absolute(&mask).into())));
     }
-    let (news, feed) = News::channel();
-    let call = Call::new(Caller::local(), news, app.stop.clone());
-    let created = watch(Box::pin(make(&app, arguments, &call)), &feed).await;
-    let created = match created {
-        Ok(created) => created,
-        Err(error) => return outcome::failed(error, printing),
-    };
-    if let Some(path) = output {
-        copy_to(&created, &path)?;
+    Ok(arguments)
+}
+
+/// Text that is piped in. A picture goes among those to start from instead.
+async fn piped_in(words: &[String], like: Option<&str>, from: &mut Vec<String>) -> anyhow::Result<Option<String>> {
+    let named = from.iter().position(|picture| picture == piped::STDIN);
+    let is_needed = named.is_some() || *words == [piped::STDIN];
+    if !is_needed && !piped::is_offered() {
+        return Ok(None);
     }
-    match printing {
-        Printing::Json => outcome::json(created, app.notice()),
-        Printing::Text => report(&created, app.notice()),
+    let bytes = piped::bytes().await?;
+    let wrong = |wrong: &str| Err(ToolError::InvalidArgument(wrong.to_owned()).into());
+    match (named, Format::sniff(&bytes)) {
+        (Some(at), Some(_)) => {
+            from.splice(at..=at, [piped::named(&bytes)]);
+            Ok(None)
+        }
+        (Some(_), None) => wrong("`--from -`: stdin holds no PNG, JPEG or WebP picture"),
+        (None, Some(_)) if words.is_empty() && like.is_none() => {
+            wrong("a picture is piped in: say what should become of it, mcp-openai image PROMPT")
+        }
+        (None, Some(_)) => {
+            from.push(piped::named(&bytes));
+            Ok(None)
+        }
+        (None, None) => match String::from_utf8(bytes) {
+            Ok(text) if text.trim().is_empty() => Ok(None),
+            Ok(text) => Ok(Some(text.trim_end().to_owned())),
+            Err(_) => wrong("stdin holds neither text in UTF-8 nor a PNG, JPEG or WebP picture"),
+        },
     }
 }
 
@@ -158,8 +266,8 @@ fn folders(arguments: &Map<String, Value>) -> Vec<PathBuf> {
 ///
 /// # Errors
 /// When there is no such picture, or nothing is known of how it was made.
-async fn recorded(gallery: &Artifacts, id: &str) -> anyhow::Result<Map<String, Value>> {
-    let (Artifact { id, origin, .. }, _) = gallery.open(&images::find(gallery, id).await?).await?;
+async fn recorded(app: &App, id: &str) -> anyhow::Result<Map<String, Value>> {
+    let (Artifact { id, origin, .. }, _) = app.artifacts.open(&images::find(app, id).await?).await?;
     let mut arguments = origin.arguments;
     if arguments.is_empty() {
         // Records of the first version.
@@ -213,43 +321,39 @@ fn report(created: &Created, notice: Option<&str>) -> anyhow::Result<ExitCode> {
     outcome::footer(&created.warnings, notice, &created.receipt().unwrap_or_default())
 }
 
-/// What would keep a picture from `target`, seen before it is paid for.
-fn unwritable(target: &Path) -> Option<ToolError> {
-    let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let wrong = if target.is_dir() {
-        format!("{} is a folder: name a file in it", target.display())
-    } else if !folder.is_dir() {
-        format!("there is no folder {}: make it, or name another", folder.display())
-    } else {
-        return None;
-    };
-    Some(ToolError::InvalidArgument(format!("`--output`: {wrong}")))
+/// The picture to stdout, all that is said of it to stderr.
+fn to_stdout(created: &Created, notice: Option<&str>) -> anyhow::Result<ExitCode> {
+    let original = created.images.iter().find_map(|image| image.path.as_ref()).context("the picture was not kept")?;
+    let bytes = std::fs::read(original).with_context(|| format!("{} cannot be read", original.display()))?;
+    stdout().write_all(&bytes)?;
+    stdout().flush()?;
+    outcome::footer(&created.warnings, notice, &created.receipt().unwrap_or_default())
 }
 
-/// Copies the kept originals to where the user wants them, each whole or not at all.
-fn copy_to(created: &Created, target: &Path) -> anyhow::Result<()> {
-    for (index, original) in created.images.iter().filter_map(|image| image.path.as_ref()).enumerate() {
-        let target = numbered(target, index);
-        let name = target.file_name().unwrap_or_default().to_string_lossy();
-        let partial = target.with_file_name(format!(".{name}.{}.partial", std::process::id()));
-        let copied = std::fs::copy(original, &partial).and_then(|_| std::fs::rename(&partial, &target));
-        if copied.is_err() {
-            // Best effort: the copy has failed already, and that is what is told.
-            let _ = std::fs::remove_file(&partial);
-        }
-        copied.with_context(|| {
-            format!("the picture cannot be written to {}; it is at {}", target.display(), original.display())
+/// Copies the kept originals to where they are wanted, and notes the places in the result.
+fn save(created: &mut Created, target: &Target, existing: Existing) -> anyhow::Result<()> {
+    let mut number = 0;
+    for image in &mut created.images {
+        let Some(original) = &image.path else { continue };
+        number += 1;
+        let asked = match (target, existing) {
+            (Target::Folder(folder), _) => folder.join(original.file_name().unwrap_or_default()),
+            (Target::File(path), Existing::Replaced) => target::numbered(path, number),
+            // Those before it have taken their names.
+            (Target::File(path), Existing::Kept) => path.clone(),
+            (Target::Stdout, _) => continue,
+        };
+        let written = target::copy(original, &asked, existing);
+        let written = written.with_context(|| {
+            format!("the picture cannot be written to {}; it is at {}", asked.display(), original.display())
         })?;
+        if let Ok(Some(format)) = target.format()
+            && format.media_type() != image.media_type
+        {
+            let written = written.display();
+            created.warnings.push(format!("{written} holds {}: the model makes nothing else.", image.media_type));
+        }
+        image.saved_to = Some(written);
     }
     Ok(())
-}
-
-/// `fox.png`, `fox-2.png`, `fox-3.png` ...
-fn numbered(path: &Path, index: usize) -> PathBuf {
-    if index == 0 {
-        return path.to_owned();
-    }
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let extension = path.extension().map_or(String::new(), |extension| format!(".{}", extension.to_string_lossy()));
-    path.with_file_name(format!("{stem}-{}{extension}", index + 1))
 }

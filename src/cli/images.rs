@@ -7,17 +7,20 @@ use std::{
 
 use anyhow::bail;
 use chrono::Local;
+use clap_complete::ArgValueCandidates;
 
 use super::{
+    candidates,
     outcome::Printing,
-    table::{self, ListOptions},
+    table::{self, Cut, ListOptions, Width},
 };
 use crate::{
     app::App,
-    artifact::{Artifact, ArtifactId, Artifacts},
+    artifact::{Artifact, ArtifactId},
     text,
 };
 
+mod listing;
 mod open;
 mod show;
 
@@ -38,19 +41,19 @@ enum ImagesAction {
     Show(Show),
     /// Open a picture in the system's viewer
     Open {
-        #[arg(value_name = "ID", help = ID)]
+        #[arg(value_name = "ID", help = ID, add = ArgValueCandidates::new(candidates::pictures))]
         id: String,
     },
     /// Remove pictures and their records
     Rm {
-        #[arg(value_name = "ID", required = true, help = ID)]
+        #[arg(value_name = "ID", required = true, help = ID, add = ArgValueCandidates::new(candidates::pictures))]
         ids: Vec<String>,
     },
 }
 
 #[derive(Debug, clap::Args)]
 struct Show {
-    #[arg(value_name = "ID", help = ID)]
+    #[arg(value_name = "ID", help = ID, add = ArgValueCandidates::new(candidates::pictures))]
     id: String,
     /// Print one JSON object
     #[arg(long)]
@@ -58,30 +61,31 @@ struct Show {
 }
 
 /// What stands for a picture on the command line.
-const ID: &str = "An id, an image:// URI, or the beginning of an id that no other picture has";
+const ID: &str = "An id or an image:// URI, the beginning or the end of one, or a number of the last listing";
 
 /// # Errors
 /// When there is no such picture, the folder cannot be used, or stdout cannot be written to.
 pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     let gallery = &app.artifacts;
+    let find = async |id: &str| find(&app, id).await;
     match args.action.unwrap_or(ImagesAction::List(args.list)) {
-        ImagesAction::List(list) => self::list(&list, gallery).await?,
+        ImagesAction::List(list) => self::list(&list, &app).await?,
         ImagesAction::Show(Show { id, json }) => {
-            let (artifact, _) = gallery.open(&find(gallery, &id).await?).await?;
+            let (artifact, _) = gallery.open(&find(&id).await?).await?;
             io::stdout().write_all(show::text(&artifact, Printing::from_flag(json))?.as_bytes())?;
         }
         ImagesAction::Open { id } => {
-            let (artifact, _) = gallery.open(&find(gallery, &id).await?).await?;
+            let (artifact, _) = gallery.open(&find(&id).await?).await?;
             open::in_viewer(&artifact.path)?;
             writeln!(io::stdout(), "{}", artifact.path.display())?;
         }
-        ImagesAction::Rm { ids } => remove(&ids, gallery).await?,
+        ImagesAction::Rm { ids } => remove(&ids, &app).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn list(args: &ListOptions, gallery: &Artifacts) -> anyhow::Result<()> {
-    let page = gallery.list(None, args.n as usize).await?;
+async fn list(args: &ListOptions, app: &App) -> anyhow::Result<()> {
+    let page = app.artifacts.list(None, args.n as usize).await?;
     let mut out = io::stdout();
     if args.json {
         let images: Vec<_> = page.artifacts.iter().map(show::ShownPicture::of).collect();
@@ -92,66 +96,81 @@ async fn list(args: &ListOptions, gallery: &Artifacts) -> anyhow::Result<()> {
         writeln!(io::stderr(), "mcp-openai: no picture is kept yet; `mcp-openai image PROMPT` makes one")?;
         return Ok(());
     }
-    let head = ["id", "size", "when", "model", "cost", "prompt"].map(str::to_owned);
-    let rows: Vec<_> = [head].into_iter().chain(page.artifacts.iter().map(row)).collect();
-    out.write_all(table::columns(&rows).as_bytes())?;
+    let head = ["#", "id", "size", "when", "model", "cost", "prompt"].map(str::to_owned);
+    let rows: Vec<_> = [head].into_iter().chain(page.artifacts.iter().zip(1..).map(row)).collect();
+    out.write_all(table::fitted(&rows, CUTS, Width::of_stdout()).as_bytes())?;
+    let ids: Vec<_> = page.artifacts.into_iter().map(|artifact| artifact.id).collect();
+    listing::note(app, &ids);
     if page.next.is_some() {
         writeln!(io::stderr(), "there are older ones: -n {} shows more", args.n.saturating_mul(2))?;
     }
     Ok(())
 }
 
-fn row(artifact: &Artifact) -> [String; 6] {
+/// An id is still found by its end, and a model by its beginning.
+const CUTS: [Cut; 7] = [Cut::Never, Cut::Start(12), Cut::Never, Cut::Never, Cut::End(8), Cut::Never, Cut::End(12)];
+
+fn row((artifact, number): (&Artifact, usize)) -> [String; 7] {
     let origin = &artifact.origin;
     let known = |text: String| if text.is_empty() { "-".to_owned() } else { text };
     [
+        number.to_string(),
         artifact.id.to_string(),
         artifact.dimensions.to_string(),
         artifact.made_at.with_timezone(&Local).format("%Y-%m-%d %H:%M").to_string(),
         known(text::brief(&origin.model, 40)),
         origin.cost_usd.map_or_else(|| "-".to_owned(), |cost| cost.to_string()),
-        known(text::brief(&origin.prompt.split_whitespace().collect::<Vec<_>>().join(" "), 60)),
+        known(text::brief(&origin.prompt.split_whitespace().collect::<Vec<_>>().join(" "), 200)),
     ]
 }
 
 /// All of them are found before the first one goes.
-async fn remove(ids: &[String], gallery: &Artifacts) -> anyhow::Result<()> {
+async fn remove(ids: &[String], app: &App) -> anyhow::Result<()> {
     let mut found = Vec::new();
     for id in ids {
-        let id = find(gallery, id).await?;
+        let id = find(app, id).await?;
         if !found.contains(&id) {
             found.push(id);
         }
     }
     for id in found {
-        gallery.remove(&id).await?;
+        app.artifacts.remove(&id).await?;
         writeln!(io::stdout(), "removed {id}")?;
     }
     Ok(())
 }
 
-/// The picture that is meant.
+/// The picture that is meant: by a number of the last listing, or by the beginning or the end of its id.
 ///
 /// # Errors
-/// When none has such an id, or several begin so.
-pub(super) async fn find(gallery: &Artifacts, given: &str) -> anyhow::Result<ArtifactId> {
+/// When none is, or several are.
+pub(super) async fn find(app: &App, given: &str) -> anyhow::Result<ArtifactId> {
     const SHOWN: usize = 3;
-    let prefix = given.strip_prefix("image://").unwrap_or(given);
-    if prefix.is_empty() {
+    const SHORTEST_END: usize = 4;
+    let part = given.strip_prefix("image://").unwrap_or(given);
+    if part.is_empty() {
         bail!("an empty id: `mcp-openai images` lists those that there are");
     }
-    let ids = gallery.ids(prefix).await?;
+    if let Some(id) = part.parse().ok().and_then(|number| listing::numbered(app, number)) {
+        return Ok(id);
+    }
+    let mut ids = app.artifacts.ids(part).await?;
+    if ids.is_empty() && part.len() >= SHORTEST_END {
+        // As the table cuts it.
+        let end = part.trim_start_matches('…');
+        let stem = |id: &ArtifactId| id.as_str().rsplit_once('.').is_some_and(|(stem, _)| stem.ends_with(end));
+        ids = app.artifacts.ids("").await?;
+        ids.retain(|id| id.as_str().ends_with(end) || stem(id));
+    }
     match ids.as_slice() {
         [id] => Ok(id.clone()),
         [] => {
             let given = text::brief(given, 100);
-            bail!(
-                "no picture has the id `{given}`, or one that begins so: `mcp-openai images` lists those that there are"
-            )
+            bail!("no picture has the id `{given}`, or one that begins or ends so: `mcp-openai images` lists them")
         }
         several => {
             let first: Vec<_> = several.iter().take(SHOWN).map(ArtifactId::as_str).collect();
-            bail!("{} pictures have ids that begin with `{prefix}`, such as {}", several.len(), first.join(", "))
+            bail!("{} pictures have ids with `{part}` at one end, such as {}", several.len(), first.join(", "))
         }
     }
 }

@@ -11,12 +11,13 @@ use std::{
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::Serialize;
 
-use super::table;
+use super::table::{self, Cut, Width};
 use crate::{
     app::App,
     catalogue::{Catalogue, Kind, Lesson, Overview, Price, Rates, Role},
     model::ModelId,
     money::Usd,
+    tools::list_models::{Alike, Makes, Model, Models, PerMillion},
 };
 
 /// The longest wait for the upstream.
@@ -24,7 +25,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Print one JSON object instead of a table
+    /// Also those that cannot be asked: retired ones, with what answers for them
+    #[arg(long)]
+    all: bool,
+    /// Print one JSON object with all of them instead of tables
     #[arg(long)]
     json: bool,
 }
@@ -40,7 +44,13 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
         let _ = writeln!(io::stderr(), "mcp-openai: the upstream's list is {age}: {why}");
     }
     let report = ModelsReport::of(&app.catalogue);
-    let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.table() };
+    let text = if args.json {
+        serde_json::to_string_pretty(&report)? + "\n"
+    } else if args.all {
+        report.table(Width::of_stdout())
+    } else {
+        choices(&app.list_models.models(None, None), Width::of_stdout()) + &report.notes(Width::of_stdout())
+    };
     io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
 }
@@ -91,27 +101,70 @@ impl ModelsReport {
         }
     }
 
-    fn table(&self) -> String {
-        let head =
-            ["id", "kind", "roles", "listed", "retires", "replaced by", "USD per million tokens"].map(str::to_owned);
+    fn table(&self, width: Width) -> String {
+        let head = ["id", "kind", "roles", "listed", "retires", "replaced by", "USD per million tokens"];
+        let head = head.map(str::to_owned);
         let rows: Vec<_> = [head].into_iter().chain(self.models.iter().map(ModelRow::row)).collect();
-        let mut table = table::columns(&rows);
+        let cuts = [Cut::Never, Cut::Never, Cut::Never, Cut::Never, Cut::Never, Cut::Never, Cut::Wrapped];
+        table::fitted(&rows, cuts, width)
+            + &self.notes(width)
+            + "An id that ends in `*` stands for all that start so.\n"
+    }
+
+    /// What was learnt, and how to read the tables.
+    fn notes(&self, width: Width) -> String {
+        let mut table = String::new();
         if !self.lessons.is_empty() {
             let _ = writeln!(table, "\nLearnt from refusals, and held for 30 days:");
         }
         for lesson in &self.lessons {
             let _ = writeln!(table, "  {lesson}");
         }
-        let _ =
-            writeln!(table, "\nAn id that ends in `*` stands for all that start so. A role can be given as a model.");
-        let _ = writeln!(
-            table,
-            "Prices as of {}; no price: not known, and no cost is shown. `cached` is read from the prompt cache, `written` to \
-             it; long inputs and other service tiers cost otherwise: see --json.",
+        let prices = format!(
+            "Prices are US dollars per million tokens, as of {}; none: not known, and no cost is shown.",
             self.prices_as_of
         );
+        table.push('\n');
+        table.push_str(&width.paragraph(&prices));
+        let more = "A role can be given as a model. `--all` shows retired models too, `--json` all that is known.";
+        table.push_str(&width.paragraph(more));
         table
     }
+}
+
+/// The models that can be asked, those that take the same in one table.
+fn choices(models: &Models, width: Width) -> String {
+    let mut text = String::new();
+    for Alike { kind, takes, models: alike } in models.alike() {
+        let what = if kind == Makes::Image { "Pictures" } else { "Text" };
+        let retires = alike.iter().any(|model| model.retires_on.is_some());
+        let [day, then] = if retires { ["retires", "then"] } else { [""; 2] };
+        let head = ["id", "roles", "in", "cached", "out", day, then].map(str::to_owned);
+        let mut rows: Vec<_> = [head].into_iter().chain(alike.iter().map(|model| choice(models, model))).collect();
+        table::align_right(&mut rows, 2..5);
+        let cuts = [Cut::Never, Cut::Never, Cut::Never, Cut::Never, Cut::Never, Cut::Never, Cut::End(6)];
+        let _ = writeln!(text, "{}{}", width.paragraph(&format!("{what}: {takes}")), table::fitted(&rows, cuts, width));
+    }
+    let others = models.unknown();
+    if !others.is_empty() {
+        text.push_str(&width.paragraph(&format!("Also listed, of unknown kind: {}", others.join(", "))));
+    }
+    text.trim_end_matches('\n').to_owned() + "\n"
+}
+
+fn choice(models: &Models, model: &Model) -> [String; 7] {
+    let price = |of: fn(&PerMillion) -> Option<f64>| {
+        model.price.as_ref().and_then(of).map_or_else(|| "-".to_owned(), |usd| usd.to_string())
+    };
+    [
+        model.id.clone(),
+        models.roles_of(model),
+        price(|price| Some(price.input)),
+        price(|price| price.cached_input),
+        price(|price| Some(price.output)),
+        model.retires_on.clone().unwrap_or_default(),
+        model.replaced_by.clone().filter(|_| model.retires_on.is_some()).unwrap_or_default(),
+    ]
 }
 
 impl ModelRow {
@@ -183,7 +236,7 @@ mod tests {
         catalogue.learn(&id("gpt-6.1-sol"), refuses);
         catalogue.learn(&id("whisper-9"), Taught::OnlyBy { only_by: catalogue::Api::Responses });
         let report = ModelsReport::of(&catalogue);
-        insta::assert_snapshot!(report.table());
+        insta::assert_snapshot!(report.table(Width::Any));
         insta::assert_json_snapshot!(report.lessons);
     }
 

@@ -1,6 +1,11 @@
-//! Files that a person names on the command line: from the working folder on, and allowed to be read wherever they lie.
+//! What a person names on the command line: files, from the working folder on, which may be read wherever they lie; and
+//! addresses to listen on.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io::{self, ErrorKind},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 /// A file's path from the root; addresses of other kinds as they are.
 pub fn absolute(name: &str) -> String {
@@ -14,4 +19,23 @@ pub fn absolute(name: &str) -> String {
 pub fn folders<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<PathBuf> {
     let folders = names.into_iter().filter_map(|name| Path::new(name).parent());
     folders.filter(|folder| folder.is_absolute()).map(Path::to_owned).collect()
+}
+
+/// What keeps us from listening, with what would be right.
+pub fn unbound(error: io::Error, bind: SocketAddr) -> io::Error {
+    match error.kind() {
+        ErrorKind::AddrInUse => {
+            let (port, host) = (bind.port(), bind.ip());
+            let right = format!(
+                "port {port} of {host} is taken by another program, perhaps another mcp-openai: stop that one, or name \
+                 another port (--bind {host}:{}; --bind {host}:0 takes a free one)",
+                port.checked_add(1).unwrap_or(8787)
+            );
+            io::Error::new(ErrorKind::AddrInUse, right)
+        }
+        ErrorKind::PermissionDenied | ErrorKind::AddrNotAvailable => {
+            io::Error::new(error.kind(), format!("{bind} cannot be listened on ({error}): name another with --bind"))
+        }
+        _ => error,
+    }
 }

@@ -39,6 +39,14 @@ pub fn failed(error: ToolError, printing: Printing) -> anyhow::Result<ExitCode> 
     Ok(ExitCode::from(exit::code(&error.into())))
 }
 
+/// As [`failed`], before there was a call.
+pub fn failed_early(error: anyhow::Error, printing: Printing) -> anyhow::Result<ExitCode> {
+    match error.downcast::<ToolError>() {
+        Ok(error) => failed(error, printing),
+        Err(error) => Err(error),
+    }
+}
+
 /// Prints what the person should know besides, and on a terminal what answered and what it cost.
 pub fn footer(warnings: &[String], notice: Option<&str>, summary: &str) -> anyhow::Result<ExitCode> {
     let mut err = stderr();

@@ -7,6 +7,7 @@ use std::{
     process::ExitCode,
 };
 
+use super::named;
 use openai_sandbox::{Config, Pace, Sandbox};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -28,7 +29,8 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let pace = if args.instant { Pace::Instant } else { Pace::Natural };
     let config = Config { bind: args.bind, pace };
-    let sandbox = Sandbox::start(config, &TaskTracker::new(), CancellationToken::new()).await?;
+    let started = Sandbox::start(config, &TaskTracker::new(), CancellationToken::new()).await;
+    let sandbox = started.map_err(|error| named::unbound(error, args.bind))?;
     writeln!(io::stdout(), "{}", sandbox.base_url())?;
     future::pending().await
 }

@@ -1,6 +1,10 @@
-//! Rows of text in columns, for a terminal, and how many of them.
+//! Rows of text in columns, no wider than the terminal, and how many of them.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, io, ops::Range};
+
+use terminal_size::terminal_size_of;
+
+use crate::text;
 
 /// What can be said of a list of what was kept.
 #[derive(Debug, clap::Args)]
@@ -13,9 +17,55 @@ pub struct ListOptions {
     pub json: bool,
 }
 
+/// Where a table has to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Width {
+    /// In a file or a pipe: programs read on.
+    Any,
+    /// In characters.
+    Terminal(usize),
+}
+
+impl Width {
+    /// Of what stdout is.
+    pub fn of_stdout() -> Self {
+        terminal_size_of(io::stdout()).map_or(Self::Any, |(width, _)| Self::Terminal(width.0.into()))
+    }
+
+    /// A text in lines that are no wider, with a line feed at its end.
+    pub fn paragraph(self, text: &str) -> String {
+        match self {
+            Self::Any => format!("{text}\n"),
+            Self::Terminal(width) => wrapped(text, width).join("\n") + "\n",
+        }
+    }
+}
+
+/// What becomes of a column's cells that are too wide for the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    Never,
+    /// To this many characters at least, the beginning stays.
+    End(usize),
+    /// To this many characters at least, the end stays: where that is what tells ids apart.
+    Start(usize),
+    /// It goes on below itself; for the last column.
+    Wrapped,
+}
+
+/// Between two columns.
+const GAP: usize = 2;
+/// The least that a wrapped column needs to be read.
+const NARROWEST: usize = 20;
+
 /// The cells from this column on end alike, as numbers do.
 pub fn align_numbers<const N: usize>(rows: &mut [[String; N]], from: usize) {
-    for column in from..N {
+    align_right(rows, from..N);
+}
+
+/// The cells of these columns end alike.
+pub fn align_right<const N: usize>(rows: &mut [[String; N]], columns: Range<usize>) {
+    for column in columns {
         let width = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
         for cell in rows.iter_mut().filter_map(|row| row.get_mut(column)) {
             *cell = format!("{cell:>width$}");
@@ -23,15 +73,108 @@ pub fn align_numbers<const N: usize>(rows: &mut [[String; N]], from: usize) {
     }
 }
 
-/// Each column as wide as its widest cell, two spaces between; one line a row.
+/// Each column as wide as its widest cell, two spaces between; one line a row. On a terminal the last column ends where the
+/// line does.
 pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
-    let characters = |cell: &String| cell.chars().count();
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(characters).max().unwrap_or(0);
-    let widths: Vec<_> = (0..N).map(width).collect();
+    let mut cuts = [Cut::Never; N];
+    if let Some(last) = cuts.last_mut() {
+        *last = Cut::End(10);
+    }
+    fitted(rows, cuts, Width::of_stdout())
+}
+
+/// The same within `width`: the columns that may be cut give way, the last one first.
+pub fn fitted<const N: usize>(rows: &[[String; N]], cuts: [Cut; N], width: Width) -> String {
+    let mut widths: [usize; N] = std::array::from_fn(|column| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    });
+    if let Width::Terminal(most) = width {
+        let taken = widths.iter().sum::<usize>() + GAP * N.saturating_sub(1);
+        let mut excess = taken.saturating_sub(most);
+        for (width, cut) in widths.iter_mut().zip(cuts).rev() {
+            let least = match cut {
+                Cut::Never => *width,
+                Cut::End(least) | Cut::Start(least) => least.min(*width),
+                Cut::Wrapped => NARROWEST.min(*width),
+            };
+            let given = excess.min(*width - least);
+            *width -= given;
+            excess -= given;
+        }
+    }
     let mut table = String::new();
     for row in rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-        let _ = writeln!(table, "{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+        write_row(&mut table, row, cuts, widths);
     }
     table
+}
+
+fn write_row<const N: usize>(table: &mut String, row: &[String; N], cuts: [Cut; N], widths: [usize; N]) {
+    let mut line = String::new();
+    let mut below = Vec::new();
+    for ((cell, cut), width) in row.iter().zip(cuts).zip(widths) {
+        let shown = match cut {
+            Cut::Never => cell.clone(),
+            Cut::End(_) => text::clip(cell, width).into_owned(),
+            Cut::Start(_) => without_start(cell, width),
+            Cut::Wrapped => {
+                let mut lines = wrapped(cell, width).into_iter();
+                let first = lines.next().unwrap_or_default();
+                let indent = line.chars().count();
+                below.extend(lines.map(|more| format!("{:indent$}{more}", "")));
+                first
+            }
+        };
+        let _ = write!(line, "{shown:<width$}{:GAP$}", "");
+    }
+    let _ = writeln!(table, "{}", line.trim_end());
+    for line in below {
+        let _ = writeln!(table, "{line}");
+    }
+}
+
+fn without_start(cell: &str, width: usize) -> String {
+    let length = cell.chars().count();
+    if length <= width {
+        return cell.to_owned();
+    }
+    ['…'].into_iter().chain(cell.chars().skip(length + 1 - width.max(1))).collect()
+}
+
+/// Lines of whole words, each at most `width` characters where its words are.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rows() -> [[String; 3]; 2] {
+        [
+            ["id", "when", "what it shows"],
+            ["20261122-105106-k3x9q2-red-fox.png", "noon", "a red fox in fresh snow, linocut"],
+        ]
+        .map(|row| row.map(str::to_owned))
+    }
+
+    #[test]
+    fn a_table_is_as_wide_as_its_cells_or_as_the_terminal() {
+        let cuts = [Cut::Start(12), Cut::Never, Cut::End(10)];
+        let at = |width| fitted(&rows(), cuts, width);
+        insta::assert_snapshot!([at(Width::Any), at(Width::Terminal(60)), at(Width::Terminal(40))].join("\n"));
+        let wraps = fitted(&rows(), [Cut::Start(12), Cut::Never, Cut::Wrapped], Width::Terminal(40));
+        insta::assert_snapshot!(wraps);
+        assert!(wraps.lines().all(|line| line.chars().count() <= 40), "{wraps}");
+    }
 }

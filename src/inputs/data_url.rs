@@ -33,6 +33,21 @@ impl DataUrl {
         if head.ends_with(";base64") { Ok(Self(text)) } else { Err(BadDataUrl::Head) }
     }
 
+    /// A data URL for these bytes, under a name made of letters, digits, dots and hyphens.
+    #[must_use]
+    pub fn write(name: &str, bytes: &[u8]) -> String {
+        format!("data:;name={name};base64,{}", base64_simd::STANDARD.encode_to_string(bytes))
+    }
+
+    /// The name that its head gives, as some browsers write it: `data:text/plain;name=notes.txt;base64,`.
+    #[must_use]
+    pub fn name(&self) -> Option<&str> {
+        let (head, _) = self.0.split_once(',')?;
+        let name = head.split(';').find_map(|parameter| parameter.strip_prefix("name="))?;
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+        (!name.is_empty() && name.chars().all(is_plain)).then_some(name)
+    }
+
     /// The bytes, decoded as the URL Standard has it: blanks and missing padding are forgiven.
     ///
     /// # Errors
@@ -67,6 +82,17 @@ mod tests {
             "data:image/x;base64,a Gk=",
         ] {
             assert_eq!(DataUrl::parse(text.into()).unwrap().decode().unwrap(), "hi", "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_written_and_read_back_and_a_strange_one_is_none() {
+        let name = |text: &str| DataUrl::parse(text.into()).unwrap().name().map(str::to_owned);
+        let written = DataUrl::write("stdin", b"hi");
+        assert_eq!(DataUrl::parse(written.clone()).unwrap().decode().unwrap(), "hi");
+        assert_eq!(name(&written).as_deref(), Some("stdin"));
+        for text in ["data:;base64,aGk=", "data:;name=;base64,aGk=", "data:;name=../a;base64,aGk="] {
+            assert_eq!(name(text), None, "{text}");
         }
     }
 

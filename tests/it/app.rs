@@ -83,7 +83,7 @@ fn models_shows_the_catalogue_when_the_upstream_cannot_be_asked() {
 #[test]
 fn image_looks_at_its_output_before_anything_is_paid_for() {
     let (_, folder) = with_folder(&[]);
-    for (output, why) in [(folder.path().to_owned(), "is a folder"), (folder.path().join("no/fox.png"), "no folder")] {
+    for (output, why) in [(folder.path().join("fox.gif"), ".gif"), (folder.path().join("no/fox.png"), "no folder")] {
         let (mut command, _folder) = with_folder(&["image", "a fox", "-o", output.to_str().unwrap()]);
         command.env("OPENAI_BASE_URL", "http://127.0.0.1:1/v1").env("OPENAI_API_KEY", "sk-test");
         let (code, out, err) = told(&command.output().unwrap());

@@ -106,9 +106,9 @@ fn the_configuration_file_is_the_flags_or_the_environments_or_the_users() {
 
 #[test]
 fn completions_are_written_for_the_shells() {
-    for shell in ["bash", "zsh", "fish", "powershell"] {
+    for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
         let (code, out, err) = run(&["completions", shell]);
         assert_eq!((code, err.as_str()), (0, ""));
-        assert!(out.contains("mcp-openai") && out.contains("doctor"), "{shell}");
+        assert!(out.contains("MCP_OPENAI_COMPLETE"), "{shell}");
     }
 }

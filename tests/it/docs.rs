@@ -3,6 +3,7 @@
 
 use std::{fs, path::Path};
 
+mod cli;
 mod clients;
 mod errors;
 mod readme;
@@ -15,6 +16,7 @@ type Page = (&'static str, fn() -> String);
 
 const PAGES: &[Page] = &[
     ("configuration.md", mcp_openai::config::markdown),
+    ("cli.md", cli::markdown),
     ("clients.md", clients::markdown),
     ("tools.md", tools::markdown),
     ("errors.md", errors::markdown),

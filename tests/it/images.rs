@@ -131,7 +131,7 @@ async fn an_id_may_be_cut_short_as_long_as_it_is_clear() {
     let day = bare.id.made_at().format("%Y").to_string();
     let (code, out, err) = run(dir.path(), &["images", "rm", &day]);
     assert_eq!((code, out.as_str()), (1, ""));
-    assert!(err.contains("3 pictures have ids that begin with") && err.contains(edit.id.as_str()), "{err}");
+    assert!(err.contains("3 pictures have ids with") && err.contains(edit.id.as_str()), "{err}");
     for nothing in ["2199", "../x", "image://x"] {
         let (code, _, err) = run(dir.path(), &["images", "show", nothing]);
         assert_eq!(code, 1);
@@ -287,5 +287,5 @@ fn a_prompt_is_needed_where_nothing_is_repeated() {
     let dir = tempfile::tempdir().unwrap();
     let (code, _, err) = run(dir.path(), &["image", "--sandbox"]);
     assert_eq!(code, 2);
-    assert!(err.contains("<PROMPT>"), "{err}");
+    assert!(err.contains("mcp-openai image PROMPT, or pipe the prompt in"), "{err}");
 }

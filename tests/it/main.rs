@@ -54,6 +54,7 @@ mod stdio;
 mod still;
 mod store;
 mod surface;
+mod terminal;
 mod tidy;
 mod upstream;
 mod usage;

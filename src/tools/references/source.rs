@@ -109,7 +109,7 @@ impl Place {
                 let file = url.path_segments().and_then(Iterator::last).filter(|name| !name.is_empty());
                 file.or_else(|| url.host_str()).unwrap_or_default().to_owned()
             }
-            Self::Inline(_) => "data URL".to_owned(),
+            Self::Inline(url) => url.name().unwrap_or("data URL").to_owned(),
         }
     }
 

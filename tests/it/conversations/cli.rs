@@ -94,7 +94,7 @@ async fn a_question_goes_on_from_the_newest_answer_or_from_one_that_is_named() {
     let (code, _, err) = ask(&["--continue", "Why?"]);
     assert_eq!(code, 1);
     assert!(err.contains("there is no conversation yet: ask without --continue"), "{err}");
-    assert_eq!(ask(&["--continue"]).0, 1);
+    assert_eq!(ask(&["--continue"]).0, 2);
     assert_eq!(ask(&[]).0, 2);
 
     let sandboxed = dir.path().join("sandbox");

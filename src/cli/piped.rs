@@ -1,0 +1,74 @@
+//! What is piped into a command: the question itself, or something that goes with it.
+
+use std::{
+    io::{self, IsTerminal, Write},
+    time::Duration,
+};
+
+use anyhow::{Context, bail};
+use tokio::io::AsyncReadExt;
+
+use crate::{inputs::DataUrl, text};
+
+/// As much as all attachments of a question may have together.
+const MOST: u64 = 36_000_000;
+/// After this, a person who waits is told what for.
+const SILENCE: Duration = Duration::from_secs(2);
+
+/// Names stdin on the command line.
+pub const STDIN: &str = "-";
+
+/// Whether somebody meant stdin to be read: it is a pipe or a file. A terminal is not, nor `/dev/null`, nor the socket that
+/// a program which starts this one may leave open for ever.
+#[cfg(unix)]
+pub fn is_offered() -> bool {
+    use rustix::fs::{FileType, fstat};
+    let kind = fstat(io::stdin()).map(|stat| FileType::from_raw_mode(stat.st_mode));
+    matches!(kind, Ok(FileType::Fifo | FileType::RegularFile))
+}
+
+#[cfg(windows)]
+pub fn is_offered() -> bool {
+    !io::stdin().is_terminal()
+}
+
+/// All of stdin. Read off this thread, so that Ctrl-C is heard meanwhile.
+///
+/// # Errors
+/// When stdin cannot be read, or holds more than 36 MB.
+pub async fn bytes() -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut stdin = tokio::io::stdin().take(MOST + 1);
+    let mut reading = std::pin::pin!(stdin.read_to_end(&mut bytes));
+    let read = tokio::select! {
+        read = &mut reading => read,
+        () = tokio::time::sleep(SILENCE) => {
+            if io::stderr().is_terminal() {
+                let _ = writeln!(io::stderr(), "reading stdin to its end (Ctrl-D ends it; `</dev/null` gives none)");
+            }
+            reading.await
+        }
+    };
+    if read.context("stdin cannot be read")? as u64 > MOST {
+        bail!("stdin holds more than {}: pipe in less", text::bytes(MOST));
+    }
+    Ok(bytes)
+}
+
+/// All of stdin as text.
+///
+/// # Errors
+/// As [`bytes`]; when it is empty or no UTF-8.
+pub async fn question() -> anyhow::Result<String> {
+    let text = String::from_utf8(bytes().await?)
+        .map_err(|_| anyhow::anyhow!("stdin is no text in UTF-8: with a question beside it, it would be attached"))?;
+    if text.trim().is_empty() {
+        bail!("stdin is empty: pipe in the question, or name it after the command");
+    }
+    Ok(text)
+}
+
+/// What was piped in, as the tools take a file that has no path.
+pub fn named(bytes: &[u8]) -> String {
+    DataUrl::write("stdin", bytes)
+}

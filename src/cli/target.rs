@@ -1,0 +1,152 @@
+//! Where `-o` puts the pictures: never over a file that is there, unless it was told to.
+
+use std::{
+    fs::{self, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+};
+
+use crate::media::Format;
+
+/// What `-o` names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Target {
+    /// `-`
+    Stdout,
+    /// The pictures keep their own names in it.
+    Folder(PathBuf),
+    File(PathBuf),
+}
+
+/// What becomes of a file that is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// The new one is called `-2`, `-3` ...
+    Kept,
+    /// `--force`
+    Replaced,
+}
+
+impl Existing {
+    pub fn from_flag(force: bool) -> Self {
+        if force { Self::Replaced } else { Self::Kept }
+    }
+}
+
+impl Target {
+    /// Looks at what `-o` names before anything is paid for.
+    ///
+    /// # Errors
+    /// What would keep a picture from it, and what would be right.
+    pub fn parse(given: &Path) -> Result<Self, String> {
+        if given.as_os_str() == "-" {
+            return Ok(Self::Stdout);
+        }
+        if given.is_dir() {
+            return Ok(Self::Folder(given.to_owned()));
+        }
+        let is_folder = given.to_string_lossy().ends_with(std::path::is_separator);
+        let folder = if is_folder { given } else { folder_of(given) };
+        if !folder.is_dir() {
+            return Err(format!("there is no folder {}: make it, or name another", folder.display()));
+        }
+        Ok(Self::File(given.to_owned()))
+    }
+
+    /// The format that the file's extension asks for; `None` where there is none.
+    ///
+    /// # Errors
+    /// When no picture is made in the format of that extension.
+    pub fn format(&self) -> Result<Option<Format>, String> {
+        let Self::File(path) = self else { return Ok(None) };
+        let Some(extension) = path.extension().map(|extension| extension.to_string_lossy().to_lowercase()) else {
+            return Ok(None);
+        };
+        match extension.as_str() {
+            "png" => Ok(Some(Format::Png)),
+            "jpg" | "jpeg" => Ok(Some(Format::Jpeg)),
+            "webp" => Ok(Some(Format::Webp)),
+            _ => Err(format!("no picture is made as .{extension}: name a .png, .jpg or .webp")),
+        }
+    }
+}
+
+/// Copies `original` to `asked`, whole or not at all. Where that name is taken, the next free one is: `fox-2.png`.
+///
+/// # Errors
+/// What the operating system says.
+pub fn copy(original: &Path, asked: &Path, existing: Existing) -> io::Result<PathBuf> {
+    let name = asked.file_name().unwrap_or_default().to_string_lossy();
+    let partial = folder_of(asked).join(format!(".{name}.{}.partial", std::process::id()));
+    let copied = fs::copy(original, &partial).and_then(|_| {
+        let free = match existing {
+            Existing::Kept => claim(asked)?,
+            Existing::Replaced => asked.to_owned(),
+        };
+        fs::rename(&partial, &free)?;
+        Ok(free)
+    });
+    if copied.is_err() {
+        // Best effort: the copy has failed already, and that is what is told.
+        let _ = fs::remove_file(&partial);
+    }
+    copied
+}
+
+/// Makes an empty file under the first free name, so that no other process takes it meanwhile.
+fn claim(asked: &Path) -> io::Result<PathBuf> {
+    let mut number = 1;
+    loop {
+        let free = numbered(asked, number);
+        match OpenOptions::new().write(true).create_new(true).open(&free) {
+            Ok(_) => return Ok(free),
+            Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists => number += 1,
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// `fox.png`, `fox-2.png`, `fox-3.png` ...
+pub fn numbered(path: &Path, number: u32) -> PathBuf {
+    if number <= 1 {
+        return path.to_owned();
+    }
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let extension = path.extension().map_or(String::new(), |extension| format!(".{}", extension.to_string_lossy()));
+    path.with_file_name(format!("{stem}-{number}{extension}"))
+}
+
+/// The folder that a path without one is in, too.
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_extension_decides_the_format() {
+        let format = |name: &str| Target::File(name.into()).format();
+        assert_eq!(format("fox.png"), Ok(Some(Format::Png)));
+        assert_eq!(format("a/fox.JPG"), Ok(Some(Format::Jpeg)));
+        assert_eq!(format("fox.jpeg"), Ok(Some(Format::Jpeg)));
+        assert_eq!(format("fox.webp"), Ok(Some(Format::Webp)));
+        assert_eq!(format("fox"), Ok(None));
+        assert!(format("fox.gif").unwrap_err().contains("no picture is made as .gif"));
+    }
+
+    #[test]
+    fn a_name_that_is_taken_gets_a_number_and_force_takes_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (original, asked) = (dir.path().join("original"), dir.path().join("fox.png"));
+        fs::write(&original, "new").unwrap();
+        fs::write(&asked, "old").unwrap();
+        fs::write(dir.path().join("fox-2.png"), "older").unwrap();
+        assert_eq!(copy(&original, &asked, Existing::Kept).unwrap(), dir.path().join("fox-3.png"));
+        assert_eq!(fs::read_to_string(&asked).unwrap(), "old");
+        assert_eq!(copy(&original, &asked, Existing::Replaced).unwrap(), asked);
+        assert_eq!(fs::read_to_string(&asked).unwrap(), "new");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 4);
+    }
+}

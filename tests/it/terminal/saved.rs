@@ -1,0 +1,91 @@
+//! Where `-o` puts a picture.
+
+use super::*;
+use crate::painting::png;
+
+fn image(home: &Home, arguments: &[&str]) -> (i32, String, String) {
+    home.run(&[&["image", "a fox", "--sandbox", "-q", "low"], arguments].concat())
+}
+
+#[test]
+fn the_path_that_is_printed_is_the_one_asked_for_and_no_file_is_overwritten() {
+    let home = Home::new();
+    fs::write(home.path("fox.jpg"), "mine").unwrap();
+    let (code, out, err) = image(&home, &["-o", "fox.jpg"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.starts_with("fox-2.jpg ("), "{out}");
+    assert_eq!(fs::read_to_string(home.path("fox.jpg")).unwrap(), "mine");
+    assert!(fs::read(home.path("fox-2.jpg")).unwrap().starts_with(b"\xff\xd8\xff"), "the extension decides the format");
+
+    let (_, out, _) = image(&home, &["-o", "fox.jpg", "--force", "--json"]);
+    let result: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(result["images"][0]["saved_to"], "fox.jpg");
+    assert!(fs::read(home.path("fox.jpg")).unwrap().starts_with(b"\xff\xd8\xff"));
+    assert!(!home.path("fox-3.jpg").exists());
+
+    let (_, out, _) = image(&home, &["-o", "fox.webp", "-n", "2"]);
+    let names: Vec<_> = out.lines().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(names, ["fox.webp", "fox-2.webp"]);
+    let left: Vec<_> = fs::read_dir(home.0.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".partial")), "{left:?}");
+}
+
+#[test]
+fn a_folder_is_a_folder_and_stdout_is_the_picture_alone() {
+    let home = Home::new();
+    fs::create_dir(home.path("out")).unwrap();
+    let (code, out, err) = image(&home, &["-o", "out", "--name", "fox"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.starts_with("out/") && out.contains("-fox.png ("), "{out}");
+    assert_eq!(fs::read_dir(home.path("out")).unwrap().count(), 1);
+
+    let output = home.command(&["image", "a fox", "--sandbox", "-q", "low", "-o", "-", "-f", "webp"]).output().unwrap();
+    assert!(output.stdout.starts_with(b"RIFF"), "{:?}", output.stdout.get(..20));
+    assert!(String::from_utf8(output.stderr).unwrap().contains("the built-in sandbox"));
+}
+
+#[test]
+fn what_cannot_be_written_to_is_said_before_anything_is_paid_for() {
+    let home = Home::new();
+    for (arguments, right) in [
+        (&["-o", "no/fox.png"][..], "there is no folder no: make it, or name another"),
+        (&["-o", "no/"], "there is no folder no/"),
+        (&["-o", "fox.gif"], "name a .png, .jpg or .webp"),
+        (&["-o", "fox.png", "-f", "webp"], "fox.png is a png by its name, and --output-format says webp"),
+        (&["-o", "-", "--json"], "the picture or the JSON, not both"),
+        (&["-o", "-", "-n", "2"], "stdout takes one picture"),
+        (&["--force"], "--output <PATH>"),
+    ] {
+        let (code, out, err) = image(&home, arguments);
+        let told = out + &err;
+        assert_eq!(code, 2, "{arguments:?}: {told}");
+        assert!(told.contains(right), "{arguments:?}: {told}");
+    }
+    assert!(!home.path("pictures").exists());
+}
+
+#[tokio::test]
+async fn a_picture_is_named_by_the_end_of_its_id_or_by_its_number_in_the_last_listing() {
+    use mcp_openai::artifact::{Artifacts, Config, Origin, Stem};
+    let home = Home::new();
+    let gallery = Artifacts::build(Config { dir: home.path("pictures"), ..Config::default() });
+    let fox = gallery.keep(&png(4, 4), Stem::parse("red-fox").as_ref(), Origin::default()).await.unwrap().id;
+    let owl = gallery.keep(&png(4, 4), Stem::parse("grey-owl").as_ref(), Origin::default()).await.unwrap().id;
+    let shown = |given: &str| {
+        let (code, out, err) = home.run(&["images", "show", given, "--json"]);
+        let id = serde_json::from_str::<Value>(&out).map(|shown| shown["id"].as_str().unwrap().to_owned());
+        (code, id.unwrap_or(err))
+    };
+    assert_eq!(shown("1").0, 1, "nothing was listed yet");
+    assert_eq!(home.run(&["images"]).0, 0);
+    // A picture that comes after the listing moves no number.
+    let newer = gallery.keep(&png(4, 4), Stem::parse("newer").as_ref(), Origin::default()).await.unwrap().id;
+    assert_eq!(shown("1").1, owl.as_str());
+    assert_eq!(shown("2").1, fox.as_str());
+    assert_eq!(shown("red-fox").1, fox.as_str());
+    assert_eq!(shown("…-red-fox.png").1, fox.as_str());
+    assert_eq!(shown("newer.png").1, newer.as_str());
+    let (code, err) = shown(".png");
+    assert_eq!(code, 1);
+    assert!(err.contains("3 pictures have ids with `.png` at one end"), "{err}");
+}

@@ -1,0 +1,95 @@
+//! Completions as the shells themselves make them, where a shell is installed; and the manual.
+#![allow(clippy::disallowed_methods, reason = "a test may read its environment")]
+
+use super::*;
+
+/// What a shell prints for this script, or `None` where there is no such shell.
+fn shell(home: &Home, name: &str, arguments: &[&str], script: &str) -> Option<String> {
+    let mut command = home.command(&[]);
+    let bin = Path::new(env!("CARGO_BIN_EXE_mcp-openai")).parent().unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let environment: Vec<_> =
+        command.get_envs().map(|(name, value)| (name.to_owned(), value.unwrap_or_default().to_owned())).collect();
+    command = Command::new(name);
+    command.env_clear().envs(environment).env("PATH", path).env("TERM", "dumb").current_dir(home.0.path());
+    let output = command.args(arguments).arg(script).stdin(Stdio::null()).output();
+    let output = match output {
+        Err(missing) if missing.kind() == std::io::ErrorKind::NotFound => return None,
+        output => output.unwrap(),
+    };
+    Some(String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr))
+}
+
+/// How a line goes on: the last word is the one to be completed.
+const LINES: [(&str, &[&str]); 5] = [
+    ("mcp-openai do", &["doctor"]),
+    ("mcp-openai ask --model gpt-6.2-", &["gpt-6.2-sol", "gpt-6.2-astra"]),
+    ("mcp-openai image --quality h", &["high", "hd"]),
+    ("mcp-openai image --size 16:", &["16:9"]),
+    ("mcp-openai ask --reasoning-effort x", &["xhigh"]),
+];
+
+fn check(told: Option<String>, line: &str, expected: &[&str]) {
+    let Some(told) = told else { return };
+    for value in expected {
+        assert!(told.contains(value), "`{line}` does not go on with {value}: {told}");
+    }
+}
+
+#[test]
+fn bash_completes_commands_and_values() {
+    let home = Home::new();
+    for (line, expected) in LINES {
+        let words: Vec<_> = line.split(' ').collect();
+        let (last, quoted) = (words.len() - 1, words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>());
+        // What readline does: the registered function is called with the line in these variables.
+        let script = format!(
+            "source <(mcp-openai completions bash); f=$(complete -p mcp-openai | sed 's/.*-F \\([^ ]*\\).*/\\1/'); \
+             COMP_WORDS=({}); COMP_CWORD={last}; COMP_LINE='{line}'; COMP_POINT=${{#COMP_LINE}}; COMP_TYPE=9; \
+             $f mcp-openai '{}' '{}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+            quoted.join(" "),
+            words[last],
+            words[last - 1],
+        );
+        check(shell(&home, "bash", &["-c"], &script), line, expected);
+    }
+}
+
+#[test]
+fn fish_completes_commands_and_values() {
+    let home = Home::new();
+    for (line, expected) in LINES {
+        let script = format!("mcp-openai completions fish | source; complete -C '{line}'");
+        check(shell(&home, "fish", &["--no-config", "-c"], &script), line, expected);
+    }
+}
+
+/// A zsh completes on a terminal alone: it is given one of its own, and typed at.
+#[test]
+fn zsh_completes_commands_and_values() {
+    let home = Home::new();
+    for (line, expected) in LINES {
+        let script = format!(
+            "zmodload zsh/zpty; zpty z zsh -f -i; \
+             zpty -w z \"PS1=; stty -echo; autoload -Uz compinit && compinit -u; \
+             source <(mcp-openai completions zsh); zstyle ':completion:*' list-prompt ''; print REA''DY\"; \
+             zpty -r -m z ready '*READY*'; zpty -w -n z '{line}'$'\\t\\t'; \
+             sleep 1.5; out=; while zpty -r -t z part; do out+=$part; done; zpty -d z; print -r -- $out"
+        );
+        check(shell(&home, "zsh", &["-f", "-c"], &script), line, expected);
+    }
+}
+
+#[test]
+fn the_manual_is_written_for_the_program_and_for_each_command() {
+    let home = Home::new();
+    let (code, page, err) = home.run(&["man"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(page.contains(".TH mcp-openai 1") && page.contains("doctor"), "{page}");
+    let (code, page, _) = home.run(&["man", "image"]);
+    assert_eq!(code, 0);
+    assert!(page.contains("mcp\\-openai image") && page.contains("\\-\\-output"), "{page}");
+    let (code, _, err) = home.run(&["man", "imag"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("there is no command `imag`"), "{err}");
+}
