@@ -143,15 +143,16 @@ where
     Work: Future<Output = anyhow::Result<ExitCode>>,
 {
     let _log = start_quiet_log(&config);
-    let openai = OnceLock::new();
+    let left = OnceLock::new();
     let work = async {
         let app = App::build(config).await?;
-        let _ = openai.set(app.openai.clone());
+        let _ = left.set((app.openai.clone(), app.store.money.clone()));
         work(app).await
     };
     until_interrupted(work, async {
-        if let Some(openai) = openai.get() {
+        if let Some((openai, money)) = left.get() {
             let _ = timeout(LAST_WORDS, openai.settled()).await;
+            let _ = timeout(LAST_WORDS, money.flush()).await;
         }
     })
 }

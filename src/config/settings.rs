@@ -188,8 +188,8 @@ settings! {
         "How long the result of a job can be collected.";
     STATE_DIR: Place = "state.dir", Some("MCP_OPENAI_STATE_DIR"),
         Absent("`mcp-openai` in your folder for state (`~/.local/state` on Linux)"), Place("folder"),
-        "Where all processes of a user keep what they share: jobs, conversations with copies of what was attached, the book of \
-         what calls cost, rate limits, and what is known of models.";
+        "Where all processes of a user keep what they share: jobs, conversations with copies of what was attached, the ledger \
+         of what calls cost, rate limits, and what is known of models. What is done with `--sandbox` is kept in `sandbox` in it.";
 
     CONVERSATIONS_KEEP_FOR: Span = "conversations.keep_for", Some("MCP_OPENAI_CONVERSATIONS_KEEP_FOR"), Is("30d"),
         Span { min: Duration::from_mins(1), max: YEARS },

@@ -336,3 +336,40 @@ async fn a_conversation_that_is_removed_meanwhile_is_paid_and_not_continued() {
     assert_eq!(told["warnings"], json!([warning]));
     assert_eq!(ledger::lines(state.path()).await.len(), 2);
 }
+
+/// What a job comes to.
+async fn collected(session: &mut Session, job: &Value) -> Value {
+    loop {
+        let told = session.call("get-result", json!({ "job": job })).await["structuredContent"].take();
+        if told["status"] != "running" {
+            return told;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_result_of_a_job_is_kept_with_its_cost_and_its_turn_or_none_of_them_is() {
+    let (server, state) = (MockServer::start().await, tempfile::tempdir().unwrap());
+    let answer = json!({ "id": "resp_1", "status": "completed", "model": "a-model", "output": [{ "type": "message",
+        "role": "assistant", "content": [{ "type": "output_text", "text": "Because." }] }] });
+    let answer = ResponseTemplate::new(200).set_body_json(answer).set_delay(std::time::Duration::from_secs(1));
+    Mock::given(method("POST")).respond_with(answer).mount(&server).await;
+    let mut env = upstream(&server.uri());
+    env.push(("MCP_OPENAI_STATE_DIR", state.path().display().to_string()));
+    env.push(("MCP_OPENAI_ANSWER_WITHIN", "50ms".into()));
+    let mut session = Session::start(env).await;
+    let job = ask(&mut session, json!({ "query": "one" })).await["structuredContent"]["job"].take();
+    let database = rusqlite::Connection::open(state.path().join("store.sqlite3")).unwrap();
+    let trigger = "CREATE TRIGGER no_ends BEFORE UPDATE OF result ON jobs BEGIN SELECT RAISE(ABORT, 'no end'); END";
+    database.execute_batch(trigger).unwrap();
+    let told = collected(&mut session, &job).await;
+    assert_eq!((&told["text"], &told["conversation"]), (&json!("Because."), &Value::Null));
+    assert!(told["warnings"][0].as_str().unwrap().starts_with("Neither the cost nor the turn"), "{told}");
+    assert_eq!(ledger::lines(state.path()).await.len(), 0);
+
+    database.execute_batch("DROP TRIGGER no_ends").unwrap();
+    let job = ask(&mut session, json!({ "query": "two" })).await["structuredContent"]["job"].take();
+    let told = collected(&mut session, &job).await;
+    assert_eq!(told["warnings"], json!([]));
+    assert!(told["conversation"].is_string() && ledger::lines(state.path()).await.len() == 1, "{told}");
+}

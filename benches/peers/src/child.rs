@@ -51,9 +51,12 @@ impl Surroundings {
         Self::of(self.upstream.clone())
     }
 
-    /// How many files of this ending are in the home.
-    pub fn files(&self, extension: &str) -> io::Result<usize> {
-        count(self.home.path(), extension)
+    /// How many calls the ledger of the home has.
+    pub fn calls(&self, ours: &Path) -> Result<u64> {
+        let told = self.command(ours).args(["usage", "--json"]).output()?;
+        ensure!(told.status.success(), "`usage` failed: {}", String::from_utf8_lossy(&told.stderr));
+        let usage: serde_json::Value = serde_json::from_slice(&told.stdout)?;
+        usage["total"]["calls"].as_u64().context("`usage` tells no number of calls")
     }
 
     fn command(&self, program: &Path) -> Command {
@@ -81,19 +84,6 @@ impl Surroundings {
             result => result,
         }
     }
-}
-
-fn count(folder: &Path, extension: &str) -> io::Result<usize> {
-    let mut files = 0;
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            files += count(&path, extension)?;
-        } else if path.extension().is_some_and(|found| found == extension) {
-            files += 1;
-        }
-    }
-    Ok(files)
 }
 
 /// A running child; killed when dropped.

@@ -94,6 +94,21 @@ async fn without_a_budget_a_killed_process_leaves_its_line_too() {
     assert_eq!(lines(state.path()).await[0]["reserved_usd"], 0.00717);
 }
 
+#[cfg(unix)]
+#[tokio::test]
+async fn a_call_that_is_interrupted_leaves_its_line_before_its_process_ends() {
+    let server = answering(response().set_delay(std::time::Duration::from_mins(5))).await;
+    let state = tempfile::tempdir().unwrap();
+    let mut command = ask(&server, state.path(), "1");
+    let mut interrupted = command.env_remove("MCP_OPENAI_SPEND_PER_DAY").spawn().unwrap();
+    arrived(&server).await;
+    let id = interrupted.id().unwrap().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &id]).status().unwrap().success());
+    assert_eq!(interrupted.wait().await.unwrap().code(), Some(130));
+    let lines = lines(state.path()).await;
+    assert_eq!((&lines[0]["reserved_usd"], &lines[0]["unsettled"]), (&json!(0.00717), &json!(false)));
+}
+
 #[tokio::test]
 async fn many_calls_of_many_ledgers_are_counted_exactly() {
     let usd = |dollars: f64| Usd::from_dollars(dollars).unwrap();

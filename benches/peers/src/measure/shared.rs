@@ -44,8 +44,8 @@ pub fn added(bench: &Bench) -> Rows {
 pub fn conversations(bench: &Bench) -> Rows {
     let full = bench.surroundings.fresh()?;
     started(bench, &full)?.pump(IN_FLIGHT, CONVERSATIONS, message::ask)?;
-    let kept = full.files("jsonl")?;
-    ensure!(kept >= CONVERSATIONS as usize, "only {kept} conversations were kept");
+    let kept = full.calls(&bench.ours)?;
+    ensure!(kept >= u64::from(CONVERSATIONS), "only {kept} conversations were kept");
     let (mut start_full, mut start_empty) = (Figure::default(), Figure::default());
     let (mut first_full, mut first_empty) = (Figure::default(), Figure::default());
     let (mut call_full, mut call_empty) = (Figure::default(), Figure::default());
