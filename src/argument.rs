@@ -128,10 +128,11 @@ pub const ARGUMENTS: [Argument; 18] = [
 ];
 
 /// Fields that may be left out and that no argument stands for. All are learnt.
-pub const FIELDS: [Field; 6] = [
+pub const FIELDS: [Field; 7] = [
     Field { name: "service_tier", asked: Asked::BySetting },
     Field { name: "store", asked: Asked::BySetting },
     Field { name: "include", asked: Asked::ByUs },
+    Field { name: "prompt_cache_key", asked: Asked::ByUs },
     Field { name: "stream_options", asked: Asked::ByUs },
     Field { name: "partial_images", asked: Asked::ByUs },
     Field { name: "stream", asked: Asked::ByUs },

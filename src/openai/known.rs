@@ -18,11 +18,22 @@ pub struct KnownUpstream {
     pub key: &'static str,
     /// The API that it is asked by first where `openai.api` is `auto`: [`Api::Responses`] unless it is known to lack it.
     pub first: Api,
+    /// The treatment of [`Question::cache_key`](super::Question::cache_key).
+    pub prompt_cache: PromptCache,
     /// Fields, forms and answers in which it differs from OpenAI, one a sentence.
     pub differs: &'static [&'static str],
     /// What it says in words of its own.
     pub quirks: &'static [Quirk],
     pub sources: &'static [&'static str],
+}
+
+/// The prompt cache of an upstream, as far as a request has a say in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PromptCache {
+    /// Requests are told apart by their `prompt_cache_key`.
+    ByKey,
+    /// It has no such field, or nobody says that it has.
+    NotByKey,
 }
 
 /// Something that an upstream says in its own words.
@@ -58,6 +69,11 @@ impl KnownUpstream {
     }
 }
 
+/// The key of the prompt cache as it is sent there: not at all where nobody says that it is taken.
+pub(super) fn cache_key<'a>(base_url: &Url, key: Option<&'a str>) -> Option<&'a str> {
+    key.filter(|_| KnownUpstream::at(base_url).is_some_and(|known| known.prompt_cache == PromptCache::ByKey))
+}
+
 /// What an error means by the words of some upstream. All upstreams' words are heard from all: gateways hand them on.
 pub(super) fn meaning(code: &str, message: &str) -> Option<Means> {
     let is_said = |quirk: &&Quirk| match quirk.says {
@@ -75,6 +91,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         base_url: "https://api.openai.com/v1",
         key: "`OPENAI_API_KEY`",
         first: Api::Responses,
+        prompt_cache: PromptCache::ByKey,
         differs: &[],
         quirks: &[],
         sources: &["<https://platform.openai.com/docs/api-reference>"],
@@ -85,6 +102,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         base_url: "https://NAME.openai.azure.com/openai/v1/",
         key: "`OPENAI_CUSTOM_HEADERS=\"api-key: ...\"`",
         first: Api::Responses,
+        prompt_cache: PromptCache::ByKey,
         differs: &[
             "A model is the name of a deployment; an unknown one is `DeploymentNotFound`.",
             "Its content filter says what it found in `innererror`, which is told.",
@@ -102,6 +120,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         base_url: "https://openrouter.ai/api/v1",
         key: "`OPENAI_API_KEY=sk-or-...`",
         first: Api::Chat,
+        prompt_cache: PromptCache::NotByKey,
         differs: &[
             "The reason of a failure stands in `error.metadata.raw`, with the provider's name; both are told.",
             "A failure may come inside a 200, in a chunk or in `choices[0].error`.",
@@ -121,6 +140,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         base_url: "https://generativelanguage.googleapis.com/v1beta/openai/",
         key: "`OPENAI_API_KEY`, a Gemini key",
         first: Api::Chat,
+        prompt_cache: PromptCache::NotByKey,
         differs: &[
             "An error comes as a list of one, and says in `details[].retryDelay` how long to wait.",
             "A field that it does not know is refused as `Unknown name`, and left out.",
@@ -137,6 +157,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         base_url: "http://localhost:4000/v1",
         key: "`OPENAI_API_KEY=`, its virtual key",
         first: Api::Responses,
+        prompt_cache: PromptCache::NotByKey,
         differs: &[
             "The reason of the provider behind it stands in its message.",
             "`x-litellm-response-cost` is what it charges.",
@@ -153,6 +174,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         base_url: "https://api.x.ai/v1",
         key: "`OPENAI_API_KEY=xai-...`",
         first: Api::Responses,
+        prompt_cache: PromptCache::NotByKey,
         differs: &["`usage.cost_in_usd_ticks` is what it charges, in 1e-10 dollars."],
         quirks: &[],
         sources: &["<https://docs.x.ai/developers/cost-tracking>"],
@@ -163,6 +185,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         base_url: "https://api.groq.com/openai/v1",
         key: "`OPENAI_API_KEY=gsk_...`",
         first: Api::Responses,
+        prompt_cache: PromptCache::NotByKey,
         differs: &["The counts of a stream stand in `x_groq.usage`."],
         quirks: &[],
         sources: &["<https://console.groq.com/docs/api-reference#chat-create>"],
@@ -173,6 +196,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         base_url: "https://api.moonshot.ai/v1",
         key: "`OPENAI_API_KEY=sk-...`",
         first: Api::Responses,
+        prompt_cache: PromptCache::NotByKey,
         differs: &["The counts of a stream stand in `choices[0].usage`."],
         quirks: &[],
         sources: &["<https://platform.moonshot.ai/docs/api/chat>"],
@@ -183,6 +207,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         base_url: "https://api.deepinfra.com/v1/openai",
         key: "`OPENAI_API_KEY`, a DeepInfra token",
         first: Api::Responses,
+        prompt_cache: PromptCache::NotByKey,
         differs: &["`usage.estimated_cost` is what it charges."],
         quirks: &[],
         sources: &["<https://deepinfra.com/docs/openai_api>"],
@@ -193,6 +218,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         base_url: "http://localhost:11434/v1",
         key: "none",
         first: Api::Responses,
+        prompt_cache: PromptCache::NotByKey,
         differs: &[
             "Older ones have no Responses and say `404 page not found`: asked by Chat Completions from then on.",
         ],
@@ -205,6 +231,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         base_url: "http://localhost:1234/v1",
         key: "none",
         first: Api::Responses,
+        prompt_cache: PromptCache::NotByKey,
         differs: &["An API that it lacks is answered with 200 and `Unexpected endpoint or method`."],
         quirks: &[Quirk { says: Says::Words("unexpected endpoint or method"), means: Means::NoSuchApi }],
         sources: &["<https://lmstudio.ai/docs/developer/openai-compat>"],
@@ -215,6 +242,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         base_url: "http://localhost:8080/v1",
         key: "what `llama-server --api-key` was given",
         first: Api::Responses,
+        prompt_cache: PromptCache::NotByKey,
         differs: &["A prompt that is too long is `exceed_context_size_error`, told as `context_too_long`."],
         quirks: &[],
         sources: &["<https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md>"],
@@ -225,6 +253,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         base_url: "http://localhost:8000/v1",
         key: "what `vllm serve --api-key` was given",
         first: Api::Responses,
+        prompt_cache: PromptCache::NotByKey,
         differs: &["A field that it does not know is refused in `detail[].loc`, and left out."],
         quirks: &[],
         sources: &["<https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html>"],

@@ -30,6 +30,9 @@ pub struct Question {
     /// The answer is to be JSON of this form.
     pub schema: Option<Form>,
     pub run: Run,
+    /// Questions with the same key begin alike, so that what one has written to the prompt cache the next can read.
+    /// <https://platform.openai.com/docs/guides/prompt-caching>
+    pub cache_key: Option<String>,
     /// The only API by which the model is known to answer, where that is known.
     pub only_by: Option<Api>,
     /// Fields that the upstream refused before, and that no argument stands for.
@@ -161,6 +164,7 @@ impl Question {
             web_search: WebSearch::Off,
             schema: None,
             run: Run::Attached,
+            cache_key: None,
             only_by: None,
             without: Vec::new(),
         }

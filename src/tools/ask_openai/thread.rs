@@ -26,6 +26,7 @@ impl AskOpenai {
         let warnings = carry_over(thread.turns(), &mut args, &self.catalogue);
         let mut request = args.parse(&self.catalogue)?;
         request.warnings.extend(warnings);
+        request.question.cache_key = Some(thread.place().label());
         for turn in thread.turns() {
             request.question.thread.push(exchange(&self.references.artifacts, &thread, turn).await);
         }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use mcp_openai::openai::{
     Api,
-    known::{KNOWN_UPSTREAMS, KnownUpstream},
+    known::{KNOWN_UPSTREAMS, KnownUpstream, PromptCache},
 };
 
 const HEAD: &str = "\
@@ -28,6 +28,11 @@ pub fn markdown() -> String {
     let _ = write!(page, "\n{GUIDE}\n## What is known of each\n");
     for known in KNOWN_UPSTREAMS {
         let _ = write!(page, "\n**{}**\n\n", known.product);
+        if known.prompt_cache == PromptCache::ByKey {
+            page.push_str(
+                "- A conversation has a `prompt_cache_key` of its own, so that its beginning is read from the cache.\n",
+            );
+        }
         page.extend(known.differs.iter().map(|difference| format!("- {difference}\n")));
         page.extend(known.sources.iter().map(|source| format!("- Source: {source}\n")));
     }

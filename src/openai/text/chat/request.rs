@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::openai::{
-    Config, Part, Question, Store, WebSearch, is_openai,
+    Config, Part, Question, Store, WebSearch, is_openai, known,
     text::{
         plan::{Plan, SCHEMA_NAME, Schema},
         turns::{self, Thread, Turn},
@@ -39,6 +39,8 @@ struct Request<'a> {
     web_search_options: Option<WebSearchOptions>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_cache_key: Option<&'a str>,
     /// OpenAI's own.
     #[serde(skip_serializing_if = "Option::is_none")]
     store: Option<bool>,
@@ -94,6 +96,7 @@ pub(crate) fn encode(question: &Question, plan: Plan, config: &Config) -> (Paylo
         response_format: response_format(question, plan),
         web_search_options: (searches && is_openai).then_some(WebSearchOptions {}),
         service_tier: config.service_tier.as_deref(),
+        prompt_cache_key: known::cache_key(&config.base_url, question.cache_key.as_deref()),
         store: (is_openai && config.store == Store::Nothing).then_some(false),
         stream: true,
         stream_options: StreamOptions { include_usage: true },
@@ -166,6 +169,7 @@ mod tests {
         let question = Question {
             web_search: WebSearch::Allowed,
             max_tokens: std::num::NonZeroU32::new(9),
+            cache_key: Some("a".to_owned()),
             ..Question::new(ModelId::parse("m").unwrap(), "Hi".to_owned())
         };
         let request = |base_url: &str| {
@@ -177,7 +181,7 @@ mod tests {
         };
         let (fields, left_out) = request("https://api.openai.com/v1");
         let expected = json!({"model": "m", "max_completion_tokens": 9, "web_search_options": {}, "store": false,
-            "stream": true, "stream_options": {"include_usage": true}});
+            "prompt_cache_key": "a", "stream": true, "stream_options": {"include_usage": true}});
         assert_eq!((fields, left_out.len()), (expected, 0));
         let (fields, left_out) = request("https://example.com/v1");
         let expected =

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::openai::{
-    Config, Part, Question, Run, Store, WebSearch,
+    Config, Part, Question, Run, Store, WebSearch, known,
     text::{
         plan::{Plan, SCHEMA_NAME, Schema},
         turns::{self, Thread, Turn},
@@ -36,6 +36,8 @@ struct Request<'a> {
     tools: Option<[Tool; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prompt_cache_key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     store: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,6 +107,7 @@ pub(crate) fn encode(question: &Question, plan: Plan, config: &Config) -> Payloa
         text: text_options(question, plan),
         tools: (question.web_search == WebSearch::Allowed).then_some([Tool::WebSearch]),
         service_tier: config.service_tier.as_deref(),
+        prompt_cache_key: known::cache_key(&config.base_url, question.cache_key.as_deref()),
         // What is worked on in the background must be kept, to be read again.
         store: if in_background { Some(true) } else { (!is_kept).then_some(false) },
         background: in_background.then_some(true),
