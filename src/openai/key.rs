@@ -2,6 +2,7 @@
 //! file only as a header marked sensitive; texts from outside are cleaned of it here.
 
 use std::{
+    borrow::Cow,
     path::Path,
     process::Stdio,
     sync::{Arc, OnceLock},
@@ -162,24 +163,11 @@ fn a_key(content: &str) -> Result<SecretString, String> {
     }
 }
 
-/// Splits a command line at blanks; `'...'` and `"..."` keep them. No other character is special.
+/// Splits a command line as a POSIX shell does, quotes and backslashes included, and expands nothing.
 fn split_words(line: &str) -> Result<Vec<String>, String> {
-    let mut words = Vec::new();
-    let mut word: Option<String> = None;
-    let mut quote = None;
-    for c in line.chars() {
-        match quote {
-            Some(open) if c == open => quote = None,
-            None if c == '\'' || c == '"' => {
-                quote = Some(c);
-                word.get_or_insert_default();
-            }
-            None if c.is_whitespace() => words.extend(word.take()),
-            _ => word.get_or_insert_default().push(c),
-        }
-    }
-    words.extend(word);
-    if quote.is_some() { Err("has an open quote".to_owned()) } else { Ok(words) }
+    // On Windows a backslash is a part of a path, not an escape.
+    let line = if cfg!(windows) { Cow::Owned(line.replace('\\', r"\\")) } else { Cow::Borrowed(line) };
+    shlex::split(&line).ok_or_else(|| "has an open quote".to_owned())
 }
 
 /// A text from the upstream made fit to show: no control characters, no secret, not long.
@@ -215,6 +203,10 @@ mod tests {
     fn command_lines_are_split_without_a_shell() {
         assert_eq!(split_words("op read 'op://a b/c'").unwrap(), ["op", "read", "op://a b/c"]);
         assert_eq!(split_words(r#" pass  "it's"x '' $HOME|y "#).unwrap(), ["pass", "it'sx", "", "$HOME|y"]);
+        assert_eq!(
+            split_words(r"cat my\ key").unwrap(),
+            if cfg!(windows) { vec![r"cat", r"my\", "key"] } else { vec!["cat", "my key"] }
+        );
         assert!(split_words("op 'read").is_err());
     }
 
