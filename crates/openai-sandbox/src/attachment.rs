@@ -11,7 +11,7 @@ const LARGEST: usize = 50 * 1000 * 1000;
 
 /// Something attached, as far as an answer speaks of it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Attachment {
+pub(crate) struct Attachment {
     /// `a 64x64 PNG`
     pub description: String,
     pub tokens: usize,
@@ -19,7 +19,7 @@ pub struct Attachment {
 
 impl Attachment {
     /// Reads a picture from its data URL; `param` is where in the request that stands.
-    pub fn picture(param: &str, url: &str) -> Result<Self, ApiError> {
+    pub(crate) fn picture(param: &str, url: &str) -> Result<Self, ApiError> {
         let bytes = decode(param, url, "an image MIME type", |media_type| media_type.starts_with("image/"))?;
         let reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format().ok();
         let format = reader.as_ref().and_then(ImageReader::format).and_then(name);
@@ -36,7 +36,7 @@ impl Attachment {
     }
 
     /// Reads a PDF from its data URL.
-    pub fn document(param: &str, filename: &str, url: &str) -> Result<Self, ApiError> {
+    pub(crate) fn document(param: &str, filename: &str, url: &str) -> Result<Self, ApiError> {
         let is_pdf = |media_type: &str| media_type == "application/pdf";
         let bytes = decode(param, url, "an application/pdf MIME type", is_pdf)?;
         if !bytes.starts_with(b"%PDF-") {

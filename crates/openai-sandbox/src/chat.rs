@@ -30,7 +30,7 @@ const KNOWN: &str = "audio frequency_penalty function_call functions logit_bias 
     seed service_tier stop store stream stream_options temperature tool_choice tools top_logprobs top_p user \
     verbosity web_search_options";
 
-pub async fn create(
+pub(crate) async fn create(
     State(shared): State<Shared>,
     wishes: Option<Extension<Wishes>>,
     body: Bytes,

@@ -44,7 +44,7 @@ struct Request {
     mask: Option<Bytes>,
 }
 
-pub async fn create(
+pub(crate) async fn create(
     State(shared): State<Shared>,
     wishes: Option<Extension<Wishes>>,
     headers: HeaderMap,

@@ -21,16 +21,16 @@ use super::{
 };
 
 /// A model of this name asks for a fault.
-pub const MODEL_PREFIX: &str = "sandbox-fault:";
+pub(crate) const MODEL_PREFIX: &str = "sandbox-fault:";
 const HEADER: &str = "x-sandbox-fault";
 
 /// Marks an answer that is not to be sent: the connection closes instead.
 #[derive(Debug, Clone, Copy)]
-pub struct HangUp;
+pub(crate) struct HangUp;
 
 /// What a request wants of an answer that is otherwise the usual one.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Wishes {
+pub(crate) struct Wishes {
     /// About so many bytes for a picture.
     pub weight: Option<usize>,
     /// Against its schema or not.
@@ -150,7 +150,7 @@ fn size(text: &str) -> Option<usize> {
 }
 
 /// Answers a request with the fault that it asks for, if it asks for one.
-pub async fn inject(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+pub(crate) async fn inject(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let (request, wish) = match wish(request).await {
         Ok(read) => read,
         Err(error) => return error.into_response(),

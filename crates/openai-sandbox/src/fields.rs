@@ -8,7 +8,7 @@ use super::reply::ApiError;
 
 /// A JSON object whose names are all known. A field that is null counts as not sent.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Fields<'a> {
+pub(crate) struct Fields<'a> {
     fields: Cow<'a, Map<String, Value>>,
     /// Where the object stands in the request, as `reasoning.`; empty for the request itself.
     path: String,
@@ -16,7 +16,7 @@ pub struct Fields<'a> {
 
 impl Fields<'static> {
     /// Reads a request's body; `known` names its fields, blanks between them.
-    pub fn parse(body: &[u8], known: &str) -> Result<Self, ApiError> {
+    pub(crate) fn parse(body: &[u8], known: &str) -> Result<Self, ApiError> {
         match serde_json::from_slice(body) {
             Ok(Value::Object(fields)) => Self { fields: Cow::Owned(fields), path: String::new() }.only(known),
             _ => Err(ApiError::unparsable()),
@@ -24,7 +24,7 @@ impl Fields<'static> {
     }
 
     /// Reads a form, in which everything is text: numbers and flags are what their names say.
-    pub fn of_form(texts: Map<String, Value>, known: &str) -> Result<Self, ApiError> {
+    pub(crate) fn of_form(texts: Map<String, Value>, known: &str) -> Result<Self, ApiError> {
         let typed = texts.into_iter().map(|(name, text)| {
             let value = match name.as_str() {
                 "n" | "output_compression" | "partial_images" | "stream" => {
@@ -40,7 +40,7 @@ impl Fields<'static> {
 
 impl<'a> Fields<'a> {
     /// The object at this place of a request, whatever its fields.
-    pub fn at(place: &str, object: &'a Value) -> Result<Self, ApiError> {
+    pub(crate) fn at(place: &str, object: &'a Value) -> Result<Self, ApiError> {
         let fields = object.as_object().ok_or_else(|| {
             let message = format!("Invalid type for '{place}': expected an object.");
             ApiError::invalid("invalid_type", place, message)
@@ -58,12 +58,12 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub fn value(&self, name: &str) -> Option<&Value> {
+    pub(crate) fn value(&self, name: &str) -> Option<&Value> {
         self.fields.get(name).filter(|value| !value.is_null())
     }
 
     /// The value, or the complaint that it is missing.
-    pub fn required(&self, name: &str) -> Result<&Value, ApiError> {
+    pub(crate) fn required(&self, name: &str) -> Result<&Value, ApiError> {
         self.value(name).ok_or_else(|| {
             let param = format!("{}{name}", self.path);
             let message = format!("Missing required parameter: '{param}'.");
@@ -71,26 +71,26 @@ impl<'a> Fields<'a> {
         })
     }
 
-    pub fn text(&self, name: &str) -> Result<Option<&str>, ApiError> {
+    pub(crate) fn text(&self, name: &str) -> Result<Option<&str>, ApiError> {
         self.read(name, "a string", Value::as_str)
     }
 
-    pub fn required_text(&self, name: &str) -> Result<&str, ApiError> {
+    pub(crate) fn required_text(&self, name: &str) -> Result<&str, ApiError> {
         let value = self.required(name)?;
         value.as_str().ok_or_else(|| self.wrong_type(name, "a string", value))
     }
 
     /// Whether the flag is set; not sent is not set.
-    pub fn is_set(&self, name: &str) -> Result<bool, ApiError> {
+    pub(crate) fn is_set(&self, name: &str) -> Result<bool, ApiError> {
         Ok(self.read(name, "a boolean", Value::as_bool)?.unwrap_or(false))
     }
 
-    pub fn object(&self, name: &str, known: &str) -> Result<Option<Fields<'_>>, ApiError> {
+    pub(crate) fn object(&self, name: &str, known: &str) -> Result<Option<Fields<'_>>, ApiError> {
         let Some(fields) = self.read(name, "an object", Value::as_object)? else { return Ok(None) };
         Fields { fields: Cow::Borrowed(fields), path: format!("{}{name}.", self.path) }.only(known).map(Some)
     }
 
-    pub fn integer(&self, name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, ApiError> {
+    pub(crate) fn integer(&self, name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, ApiError> {
         let Some(given) = self.read(name, "an integer", |value| value.as_i64().map(i128::from))? else {
             return Ok(None);
         };
@@ -100,7 +100,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    pub fn decimal(&self, name: &str, range: RangeInclusive<f64>) -> Result<Option<f64>, ApiError> {
+    pub(crate) fn decimal(&self, name: &str, range: RangeInclusive<f64>) -> Result<Option<f64>, ApiError> {
         let Some(given) = self.read(name, "a decimal", Value::as_f64)? else { return Ok(None) };
         if range.contains(&given) {
             return Ok(Some(given));
@@ -109,7 +109,7 @@ impl<'a> Fields<'a> {
     }
 
     /// One of the allowed words.
-    pub fn choice(&self, name: &str, allowed: &[impl AsRef<str>]) -> Result<Option<&str>, ApiError> {
+    pub(crate) fn choice(&self, name: &str, allowed: &[impl AsRef<str>]) -> Result<Option<&str>, ApiError> {
         let Some(given) = self.text(name)? else { return Ok(None) };
         if allowed.iter().any(|word| word.as_ref() == given) {
             return Ok(Some(given));
@@ -120,12 +120,12 @@ impl<'a> Fields<'a> {
     }
 
     /// A complaint about one of these fields.
-    pub fn invalid(&self, code: &str, name: &str, message: impl Into<String>) -> ApiError {
+    pub(crate) fn invalid(&self, code: &str, name: &str, message: impl Into<String>) -> ApiError {
         ApiError::invalid(code, &self.param(name), message)
     }
 
     /// Where in the request a field stands.
-    pub fn param(&self, name: &str) -> String {
+    pub(crate) fn param(&self, name: &str) -> String {
         format!("{}{name}", self.path)
     }
 

@@ -9,14 +9,14 @@ mod filling;
 
 /// What an answer is to look like.
 #[derive(Debug, Clone)]
-pub struct Form {
+pub(crate) struct Form {
     schema: Value,
     fit: Fit,
 }
 
 /// Whether an answer keeps to its form.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Fit {
+pub(crate) enum Fit {
     #[default]
     Kept,
     /// On request, see the guide.
@@ -25,14 +25,14 @@ pub enum Fit {
 
 /// Where a format stands in its request, and what its schema's faults are called there.
 #[derive(Debug, Clone, Copy)]
-pub struct Place {
+pub(crate) struct Place {
     pub param: &'static str,
     pub code: Option<&'static str>,
 }
 
 impl Form {
     /// Reads a form from the fields `name`, `schema` and `strict`.
-    pub fn read(fields: &Fields, fit: Fit, place: Place) -> Result<Self, ApiError> {
+    pub(crate) fn read(fields: &Fields, fit: Fit, place: Place) -> Result<Self, ApiError> {
         let name = fields.required_text("name")?;
         let is_sound = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if name.is_empty() || name.len() > 64 || !name.chars().all(is_sound) {
@@ -59,12 +59,12 @@ impl Form {
     }
 
     /// Any JSON object.
-    pub fn any_object(fit: Fit) -> Self {
+    pub(crate) fn any_object(fit: Fit) -> Self {
         Self { schema: json!({"type": "object", "properties": {"answer": {"type": "string"}}}), fit }
     }
 
     /// An answer of this form.
-    pub fn fill(&self) -> String {
+    pub(crate) fn fill(&self) -> String {
         match self.fit {
             Fit::Kept => filling::fill(&self.schema).to_string(),
             Fit::Broken => json!("The sandbox answers against the schema, as asked.").to_string(),

@@ -32,7 +32,7 @@ const KNOWN: &str = "background complexity model moderation n output_compression
 
 /// Where pictures are made. Those made to a weight are kept, in base64: weighing takes several tries.
 #[derive(Debug, Default)]
-pub struct Studio(Mutex<HashMap<Picture, Arc<String>>>);
+pub(crate) struct Studio(Mutex<HashMap<Picture, Arc<String>>>);
 
 /// What one picture follows from.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -50,7 +50,7 @@ struct Made {
     whole: Arc<String>,
 }
 
-pub async fn create(
+pub(crate) async fn create(
     State(shared): State<Shared>,
     wishes: Option<Extension<Wishes>>,
     body: Bytes,
@@ -60,7 +60,7 @@ pub async fn create(
 }
 
 /// Makes what was ordered, from `sources` where it is an edit.
-pub async fn deliver(
+pub(crate) async fn deliver(
     shared: &Shared,
     wishes: Option<Extension<Wishes>>,
     order: Order,
@@ -127,7 +127,7 @@ fn base64(bytes: Vec<u8>) -> String {
 
 /// A request, checked.
 #[derive(Debug)]
-pub struct Order {
+pub(crate) struct Order {
     /// What its events are called.
     kind: &'static str,
     prompt: String,
@@ -150,7 +150,7 @@ enum Delivery {
 
 impl Order {
     /// Reads an order of a picture, new or made from others.
-    pub fn read(fields: &Fields, shared: &Shared, from: &[Source]) -> Result<Self, ApiError> {
+    pub(crate) fn read(fields: &Fields, shared: &Shared, from: &[Source]) -> Result<Self, ApiError> {
         let prompt = fields.required_text("prompt")?;
         if prompt.is_empty() || prompt.chars().count() > 32_000 {
             let message = "Invalid 'prompt': expected a string of 1 to 32000 characters.";

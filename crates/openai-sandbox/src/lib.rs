@@ -16,7 +16,7 @@
 //! Its own front page, served at `GET /`:
 //!
 #![doc = include_str!("guide.md")]
-#![warn(missing_docs)]
+#![warn(missing_docs, unreachable_pub)]
 
 use std::{
     collections::HashMap,

@@ -14,14 +14,14 @@ use super::{Shared, fields::Fields, reply::ApiError};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Models {
+pub(crate) struct Models {
     family: Vec<Family>,
 }
 
 /// Models that take the same.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Family {
+pub(crate) struct Family {
     models: Vec<String>,
     answers: Answers,
     #[serde(default)]
@@ -51,7 +51,7 @@ pub struct Family {
 /// What a model answers with.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Answers {
+pub(crate) enum Answers {
     #[default]
     Text,
     Images,
@@ -71,7 +71,7 @@ enum Reach {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Temperature {
+pub(crate) enum Temperature {
     #[default]
     Always,
     Never,
@@ -80,12 +80,12 @@ pub enum Temperature {
 }
 
 impl Models {
-    pub fn read() -> io::Result<Self> {
+    pub(crate) fn read() -> io::Result<Self> {
         toml::from_str(include_str!("models.toml")).map_err(io::Error::other)
     }
 
     /// What the model takes. A model named after a fault takes everything.
-    pub fn family(&self, id: &str, answers: Answers) -> Option<Family> {
+    pub(crate) fn family(&self, id: &str, answers: Answers) -> Option<Family> {
         if id.starts_with(super::fault::MODEL_PREFIX) {
             return Some(Family { answers, takes_all: true, ..Family::default() });
         }
@@ -94,13 +94,13 @@ impl Models {
     }
 
     /// The text model, as `POST /responses` has it.
-    pub fn for_responses(&self, id: &str) -> Result<Family, ApiError> {
+    pub(crate) fn for_responses(&self, id: &str) -> Result<Family, ApiError> {
         let family = self.family(id, Answers::Text);
         family.ok_or_else(|| ApiError::model_not_found(StatusCode::BAD_REQUEST, id))
     }
 
     /// The text model, as `POST /chat/completions` has it.
-    pub fn for_chat(&self, id: &str) -> Result<Family, ApiError> {
+    pub(crate) fn for_chat(&self, id: &str) -> Result<Family, ApiError> {
         match self.family(id, Answers::Text) {
             Some(family) if family.reach == Reach::Both => Ok(family),
             Some(_) => Err(ApiError::responses_only()),
@@ -123,7 +123,7 @@ impl Models {
 
 impl Family {
     /// The reasoning effort asked for under this name, or else the model's own.
-    pub fn effort<'a>(&'a self, fields: &'a Fields, name: &str) -> Result<Option<&'a str>, ApiError> {
+    pub(crate) fn effort<'a>(&'a self, fields: &'a Fields, name: &str) -> Result<Option<&'a str>, ApiError> {
         let Some(effort) = fields.text(name)? else { return Ok(self.effort.as_deref()) };
         if self.takes_all || self.efforts.iter().any(|known| known == effort) {
             return Ok(Some(effort));
@@ -137,7 +137,7 @@ impl Family {
     }
 
     /// The verbosity asked for under this name. Models that know none take the usual one.
-    pub fn verbosity<'a>(&self, fields: &'a Fields, name: &str) -> Result<Option<&'a str>, ApiError> {
+    pub(crate) fn verbosity<'a>(&self, fields: &'a Fields, name: &str) -> Result<Option<&'a str>, ApiError> {
         let Some(verbosity) = fields.choice(name, &["low", "medium", "high"])? else { return Ok(None) };
         if self.takes_all || verbosity == "medium" || self.verbosities.iter().any(|known| known == verbosity) {
             return Ok(Some(verbosity));
@@ -145,7 +145,7 @@ impl Family {
         Err(unsupported(fields, name, verbosity, &["medium".to_owned()]))
     }
 
-    pub fn takes_temperature(&self, effort: Option<&str>) -> bool {
+    pub(crate) fn takes_temperature(&self, effort: Option<&str>) -> bool {
         match self.temperature {
             Temperature::Always => true,
             Temperature::Never => false,
@@ -162,7 +162,7 @@ fn unsupported(fields: &Fields, name: &str, value: &str, supported: &[String]) -
 }
 
 /// What reasoning takes, roughly: more for more effort, nothing without.
-pub fn reasoning_tokens(effort: Option<&str>) -> usize {
+pub(crate) fn reasoning_tokens(effort: Option<&str>) -> usize {
     match effort {
         None | Some("none") => 0,
         Some("minimal") => 8,
@@ -175,12 +175,12 @@ pub fn reasoning_tokens(effort: Option<&str>) -> usize {
 }
 
 /// `GET /models`
-pub async fn list(State(shared): State<Shared>) -> Json<Value> {
+pub(crate) async fn list(State(shared): State<Shared>) -> Json<Value> {
     Json(json!({"object": "list", "data": shared.models.listed().collect::<Vec<_>>()}))
 }
 
 /// `GET /models/{id}`
-pub async fn fetch(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(crate) async fn fetch(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
     let found = shared.models.listed().find(|model| model.get("id").and_then(Value::as_str) == Some(&id));
     found.map(Json).ok_or_else(|| ApiError::model_not_found(StatusCode::NOT_FOUND, &id))
 }

@@ -8,7 +8,7 @@ use memchr::memmem;
 
 /// One part of a form.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Part {
+pub(crate) struct Part {
     pub name: String,
     /// Of a file; empty for a text.
     pub media_type: String,
@@ -16,7 +16,7 @@ pub struct Part {
 }
 
 /// What stands between the parts; `None` where the request is no form.
-pub fn boundary(headers: &HeaderMap) -> Option<String> {
+pub(crate) fn boundary(headers: &HeaderMap) -> Option<String> {
     let content_type = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     if !content_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data") {
         return None;
@@ -25,7 +25,7 @@ pub fn boundary(headers: &HeaderMap) -> Option<String> {
 }
 
 /// The parts in order; `None` where the body is no whole form.
-pub fn parse(body: &Bytes, boundary: &str) -> Option<Vec<Part>> {
+pub(crate) fn parse(body: &Bytes, boundary: &str) -> Option<Vec<Part>> {
     if boundary.is_empty() {
         return None;
     }

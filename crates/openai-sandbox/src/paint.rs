@@ -17,7 +17,7 @@ mod motif;
 mod retouch;
 mod scene;
 
-pub use retouch::{Source, Sources};
+pub(crate) use retouch::{Source, Sources};
 
 use canvas::Canvas;
 use scene::{Hour, Scene};
@@ -27,7 +27,7 @@ type Chance = Xoshiro256PlusPlus;
 
 /// What is to be painted. The same commission gives the same picture.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Commission {
+pub(crate) struct Commission {
     pub prompt: String,
     pub width: u32,
     pub height: u32,
@@ -37,14 +37,14 @@ pub struct Commission {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Ground {
+pub(crate) enum Ground {
     Opaque,
     /// Only the motif, cut out.
     Transparent,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Encoding {
+pub(crate) enum Encoding {
     Png,
     Jpeg {
         /// 1 to 100.
@@ -65,7 +65,7 @@ struct Painting {
 }
 
 /// Paints the picture, from others where it is an edit; `None` when it has no pixels.
-pub fn paint(commission: &Commission, sources: Option<&Sources>) -> Option<DynamicImage> {
+pub(crate) fn paint(commission: &Commission, sources: Option<&Sources>) -> Option<DynamicImage> {
     let mut painting = Painting::begin(commission)?;
     painting.canvas.finish(GRAIN, &mut painting.chance);
     if let Some(sources) = sources {
@@ -76,7 +76,7 @@ pub fn paint(commission: &Commission, sources: Option<&Sources>) -> Option<Dynam
 }
 
 /// Paints and encodes a picture of about so many bytes: the coarser the grain, the more of them.
-pub fn weigh(commission: &Commission, encoding: Encoding, bytes: usize) -> Option<Vec<u8>> {
+pub(crate) fn weigh(commission: &Commission, encoding: Encoding, bytes: usize) -> Option<Vec<u8>> {
     let painting = Painting::begin(commission)?;
     let (mut low, mut high) = (0u8, 129u8);
     let mut best = Vec::new();
@@ -117,14 +117,14 @@ impl Painting {
 }
 
 /// The picture as it looks before it is finished: only details of this many pixels.
-pub fn coarse(picture: &DynamicImage, detail: u32) -> DynamicImage {
+pub(crate) fn coarse(picture: &DynamicImage, detail: u32) -> DynamicImage {
     let (width, height) = (picture.width(), picture.height());
     let small = picture.thumbnail_exact((width / detail).max(1), (height / detail).max(1));
     small.resize_exact(width, height, FilterType::Triangle)
 }
 
 /// The file's bytes; `None` for a picture that the format cannot hold.
-pub fn encode(picture: &DynamicImage, encoding: Encoding) -> Option<Vec<u8>> {
+pub(crate) fn encode(picture: &DynamicImage, encoding: Encoding) -> Option<Vec<u8>> {
     let mut file = std::io::Cursor::new(Vec::new());
     match encoding {
         Encoding::Png => picture.write_to(&mut file, ImageFormat::Png),

@@ -30,7 +30,7 @@ const SLOW: Duration = Duration::from_millis(50);
 
 /// A question, whichever API it came by.
 #[derive(Debug)]
-pub struct Question<'a> {
+pub(crate) struct Question<'a> {
     pub model: &'a str,
     pub instructions: Option<&'a str>,
     pub thread: &'a Thread,
@@ -43,14 +43,14 @@ pub struct Question<'a> {
 
 /// Whether the web is searched for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Search {
+pub(crate) enum Search {
     Off,
     On,
 }
 
 /// An answer as the model would have written it, with its count.
 #[derive(Debug)]
-pub struct Draft {
+pub(crate) struct Draft {
     pub kind: Kind,
     pub text: String,
     pub citations: Vec<Citation>,
@@ -66,13 +66,13 @@ pub struct Draft {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     Answer,
     Refusal,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub(crate) enum Ending {
     Done,
     MaxTokens,
     Failed,
@@ -80,19 +80,19 @@ pub enum Ending {
 
 /// A page that an answer names; its range is counted in characters.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Citation {
+pub(crate) struct Citation {
     pub title: &'static str,
     pub url: &'static str,
     pub range: Range<usize>,
 }
 
 impl Question<'_> {
-    pub fn is_blocked(&self) -> bool {
+    pub(crate) fn is_blocked(&self) -> bool {
         is_blocked(self.asked())
     }
 
     /// Writes the answer, as far as `max_tokens` lets it.
-    pub fn answer(&self) -> Draft {
+    pub(crate) fn answer(&self) -> Draft {
         let asked = self.asked();
         let mut citations = Vec::new();
         let (kind, whole) = if asked.contains("[refused]") {
@@ -126,7 +126,7 @@ impl Question<'_> {
     }
 
     /// How long one word takes.
-    pub fn word_time(&self, pace: Pace) -> Duration {
+    pub(crate) fn word_time(&self, pace: Pace) -> Duration {
         match pace {
             _ if self.asked().contains("[slow]") => SLOW,
             Pace::Instant => Duration::ZERO,
@@ -176,7 +176,7 @@ impl Question<'_> {
 }
 
 /// Tokens of all that the model has to read.
-pub fn input_tokens(thread: &Thread, instructions: Option<&str>) -> usize {
+pub(crate) fn input_tokens(thread: &Thread, instructions: Option<&str>) -> usize {
     thread.tokens() + instructions.map_or(0, tokens)
 }
 
@@ -205,24 +205,24 @@ fn cite(text: &mut String, citations: &mut Vec<Citation>) {
 }
 
 impl Draft {
-    pub fn total_tokens(&self) -> usize {
+    pub(crate) fn total_tokens(&self) -> usize {
         self.input_tokens + self.output_tokens
     }
 
     /// The text as it is streamed: word by word, blanks with the word before.
-    pub fn words(&self) -> impl Iterator<Item = &str> {
+    pub(crate) fn words(&self) -> impl Iterator<Item = &str> {
         self.text.split_inclusive([' ', '\n'])
     }
 }
 
-pub fn is_blocked(text: &str) -> bool {
+pub(crate) fn is_blocked(text: &str) -> bool {
     text.contains("[blocked]")
 }
 
 /// OpenAI's rule of thumb for English.
-pub const CHARACTERS_PER_TOKEN: usize = 4;
+pub(crate) const CHARACTERS_PER_TOKEN: usize = 4;
 
-pub fn tokens(text: &str) -> usize {
+pub(crate) fn tokens(text: &str) -> usize {
     text.chars().count().div_ceil(CHARACTERS_PER_TOKEN)
 }
 

@@ -15,7 +15,7 @@ use super::fields::Fields;
 
 /// A refusal in OpenAI's words: `{"error": {message, type, param, code}}`.
 #[derive(Debug, Clone, PartialEq)]
-pub struct ApiError {
+pub(crate) struct ApiError {
     status: StatusCode,
     error: Value,
 }
@@ -27,34 +27,34 @@ impl ApiError {
     }
 
     /// 400 `invalid_request_error`.
-    pub fn invalid(code: &str, param: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn invalid(code: &str, param: &str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message).with_param(param).with_code(code)
     }
 
     /// 400, where OpenAI gives its words alone.
-    pub fn invalid_without_code(param: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn invalid_without_code(param: &str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message).with_param(param)
     }
 
     /// 400, where OpenAI does not say what field it is about.
-    pub fn invalid_without_param(code: &str, message: impl Into<String>) -> Self {
+    pub(crate) fn invalid_without_param(code: &str, message: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message).with_code(code)
     }
 
     /// 404 for a response that is not kept.
-    pub fn response_not_found(id: &str) -> Self {
+    pub(crate) fn response_not_found(id: &str) -> Self {
         let message = format!("Response with id '{id}' not found.");
         Self::new(StatusCode::NOT_FOUND, "invalid_request_error", message)
     }
 
     /// 400 for what only a response in the background can.
-    pub fn synchronous() -> Self {
+    pub(crate) fn synchronous() -> Self {
         let message = "Cannot cancel a synchronous response.";
         Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message)
     }
 
     /// 404 for an item of a response that is not kept.
-    pub fn item_not_found(id: &str) -> Self {
+    pub(crate) fn item_not_found(id: &str) -> Self {
         let message = format!(
             "Item with id '{id}' not found. Items are not persisted when `store` is set to false. Try again with \
              `store` set to true, or remove this item from your input."
@@ -63,48 +63,48 @@ impl ApiError {
     }
 
     /// 404 for a model that Chat Completions does not have.
-    pub fn responses_only() -> Self {
+    pub(crate) fn responses_only() -> Self {
         let message = "This model is only supported in v1/responses and not in v1/chat/completions.";
         Self::new(StatusCode::NOT_FOUND, "invalid_request_error", message).with_param("model")
     }
 
-    pub fn unparsable() -> Self {
+    pub(crate) fn unparsable() -> Self {
         let message =
             "We could not parse the body of your request. It must be a JSON object, or for edits a multipart form.";
         Self::new(StatusCode::BAD_REQUEST, "invalid_request_error", message)
     }
 
-    pub fn too_large() -> Self {
+    pub(crate) fn too_large() -> Self {
         let message = "The request is larger than the sandbox takes: 64 MiB.";
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "invalid_request_error", message)
     }
 
-    pub fn model_not_found(status: StatusCode, model: &str) -> Self {
+    pub(crate) fn model_not_found(status: StatusCode, model: &str) -> Self {
         let message = format!("The model `{model}` does not exist or you do not have access to it.");
         Self::new(status, "invalid_request_error", message).with_param("model").with_code("model_not_found")
     }
 
     /// 400 `moderation_blocked`; the kind of the error differs between text and images.
-    pub fn moderated(kind: &str) -> Self {
+    pub(crate) fn moderated(kind: &str) -> Self {
         let message = "Your request was rejected by the safety system: it contains the sandbox's word [blocked].";
         let details = json!({"moderation_stage": "input", "categories": ["sandbox"]});
         Self::new(StatusCode::BAD_REQUEST, kind, message)
             .with(&json!({"code": "moderation_blocked", "moderation_details": details}))
     }
 
-    pub fn no_such_url(method: &Method, path: &str) -> Self {
+    pub(crate) fn no_such_url(method: &Method, path: &str) -> Self {
         let message = format!("Invalid URL ({method} {path})");
         Self::new(StatusCode::NOT_FOUND, "invalid_request_error", message)
     }
 
-    pub fn wrong_method(method: &Method, path: &str) -> Self {
+    pub(crate) fn wrong_method(method: &Method, path: &str) -> Self {
         let message =
             format!("Not allowed to {method} on {path}. (HINT: Perhaps you meant to use a different HTTP method?)");
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "invalid_request_error", message).with_code("method_not_supported")
     }
 
     /// The error that OpenAI would send with this status.
-    pub fn for_status(status: StatusCode, code: Option<&str>) -> Self {
+    pub(crate) fn for_status(status: StatusCode, code: Option<&str>) -> Self {
         let (kind, usual_code) = match status.as_u16() {
             401 => ("invalid_request_error", Some("invalid_api_key")),
             429 => ("requests", Some("rate_limit_exceeded")),
@@ -143,7 +143,7 @@ impl IntoResponse for ApiError {
 }
 
 /// An object with more fields; where both have one, the second's counts.
-pub fn merged(mut object: Value, more: &Value) -> Value {
+pub(crate) fn merged(mut object: Value, more: &Value) -> Value {
     if let (Some(object), Some(more)) = (object.as_object_mut(), more.as_object()) {
         object.extend(more.clone());
     }
@@ -151,7 +151,7 @@ pub fn merged(mut object: Value, more: &Value) -> Value {
 }
 
 /// Refuses keys that look wrong on purpose; any other key, and none, will do.
-pub async fn authorize(request: Request, next: Next) -> Response {
+pub(crate) async fn authorize(request: Request, next: Next) -> Response {
     match bearer(request.headers()) {
         Some(key) if key.starts_with("sk-invalid") => ApiError::wrong_key(key).into_response(),
         _ => next.run(request).await,
@@ -164,7 +164,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 
 /// How many tokens an answer counted; the token limits in its headers follow from it.
 #[derive(Debug, Clone, Copy)]
-pub struct Spent(pub usize);
+pub(crate) struct Spent(pub usize);
 
 /// A bucket that refills evenly within a minute, seen right after one request.
 /// <https://platform.openai.com/docs/guides/rate-limits#rate-limits-in-headers>
@@ -172,7 +172,7 @@ const REQUESTS_PER_MINUTE: usize = 30_000;
 const TOKENS_PER_MINUTE: usize = 2_000_000;
 
 /// Adds the headers that OpenAI sends with every answer.
-pub async fn stamp(request: Request, next: Next) -> Response {
+pub(crate) async fn stamp(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let mut response = next.run(request).await;
     let spent = response.extensions().get::<Spent>().map_or(0, |spent| spent.0).min(TOKENS_PER_MINUTE);
@@ -196,10 +196,10 @@ pub async fn stamp(request: Request, next: Next) -> Response {
 }
 
 /// The service tiers that a request may ask for.
-pub const TIERS: [&str; 7] = ["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"];
+pub(crate) const TIERS: [&str; 7] = ["auto", "default", "flex", "scale", "priority", "fast", "ultrafast"];
 
 /// The service tier that an answer names: that of a fault, or the one asked for, or the usual one.
-pub fn service_tier(fields: &Fields, wished: Option<&'static str>) -> Result<&'static str, ApiError> {
+pub(crate) fn service_tier(fields: &Fields, wished: Option<&'static str>) -> Result<&'static str, ApiError> {
     let asked = fields.choice("service_tier", &TIERS)?;
     let asked = TIERS.into_iter().find(|tier| asked == Some(*tier));
     Ok(match wished.or(asked) {
@@ -210,14 +210,14 @@ pub fn service_tier(fields: &Fields, wished: Option<&'static str>) -> Result<&'s
 }
 
 /// What follows an id's prefix, in characters.
-pub const ID_LENGTH: usize = 32;
+pub(crate) const ID_LENGTH: usize = 32;
 
 /// A fresh id as OpenAI makes them: `req_...`, `resp_...`.
-pub fn id(prefix: &str) -> String {
+pub(crate) fn id(prefix: &str) -> String {
     format!("{prefix}_{:0ID_LENGTH$x}", rand::random::<u128>())
 }
 
 /// Seconds since 1970, for `created` and `created_at`.
-pub fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     chrono::Utc::now().timestamp()
 }

@@ -27,7 +27,7 @@ use script::Play;
 
 mod answer;
 mod items;
-pub mod kept;
+pub(crate) mod kept;
 mod script;
 
 const KNOWN: &str = "background background_options context_management conversation include input instructions max_output_tokens \
@@ -49,7 +49,7 @@ const INCLUDABLE: [&str; 8] = [
     "message.output_text.logprobs",
 ];
 
-pub async fn create(
+pub(crate) async fn create(
     State(shared): State<Shared>,
     wishes: Option<Extension<Wishes>>,
     body: Bytes,
@@ -106,7 +106,7 @@ pub async fn create(
 }
 
 /// `POST /responses/input_tokens`: counts, and answers nothing.
-pub async fn count_input(State(shared): State<Shared>, body: Bytes) -> Result<Json<Value>, ApiError> {
+pub(crate) async fn count_input(State(shared): State<Shared>, body: Bytes) -> Result<Json<Value>, ApiError> {
     let fields = Fields::parse(&body, COUNTED)?;
     if let Some(model) = fields.text("model")? {
         shared.models.for_responses(model)?;

@@ -12,30 +12,30 @@ use serde_json::Value;
 
 /// An event and how long after the one before it comes.
 #[derive(Debug)]
-pub struct Beat {
+pub(crate) struct Beat {
     after: Duration,
     event: Bytes,
 }
 
 impl Beat {
     /// An event of its data's own `type`, as Responses and Images send them.
-    pub fn typed(after: Duration, data: &Value) -> Self {
+    pub(crate) fn typed(after: Duration, data: &Value) -> Self {
         Self { after, event: typed(data) }
     }
 
     /// An event without a name, as Chat Completions sends them.
-    pub fn unnamed(after: Duration, data: &Value) -> Self {
+    pub(crate) fn unnamed(after: Duration, data: &Value) -> Self {
         Self { after, event: Bytes::from(format!("data: {data}\n\n")) }
     }
 
     /// The end of a Chat Completions stream.
-    pub fn done() -> Self {
+    pub(crate) fn done() -> Self {
         Self { after: Duration::ZERO, event: Bytes::from_static(b"data: [DONE]\n\n") }
     }
 }
 
 /// Sends the events, each at its time.
-pub fn events(beats: impl IntoIterator<Item = Beat, IntoIter: Send + 'static>) -> Response {
+pub(crate) fn events(beats: impl IntoIterator<Item = Beat, IntoIter: Send + 'static>) -> Response {
     send(stream::iter(beats).then(|beat| async move {
         if !beat.after.is_zero() {
             tokio::time::sleep(beat.after).await;
@@ -45,13 +45,13 @@ pub fn events(beats: impl IntoIterator<Item = Beat, IntoIter: Send + 'static>) -
 }
 
 /// An event of its data's own `type`.
-pub fn typed(data: &Value) -> Bytes {
+pub(crate) fn typed(data: &Value) -> Bytes {
     let kind = data.get("type").and_then(Value::as_str).unwrap_or("message");
     Bytes::from(format!("event: {kind}\ndata: {data}\n\n"))
 }
 
 /// Sends the events as they come.
-pub fn send(events: impl Stream<Item = Bytes> + Send + 'static) -> Response {
+pub(crate) fn send(events: impl Stream<Item = Bytes> + Send + 'static) -> Response {
     let chunks = events.map(Ok::<_, Infallible>);
     let headers = [(header::CONTENT_TYPE, "text/event-stream; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
     (headers, Body::from_stream(chunks)).into_response()

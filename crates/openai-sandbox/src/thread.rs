@@ -4,7 +4,7 @@ use super::{attachment::Attachment, prose};
 
 /// A conversation up to the question that is to be answered.
 #[derive(Debug, Clone, Default)]
-pub struct Thread {
+pub(crate) struct Thread {
     /// What was told to the model beside the conversation.
     pub instructions: String,
     turns: Vec<Turn>,
@@ -18,14 +18,14 @@ struct Turn {
 
 /// What the user said in one turn.
 #[derive(Debug, Clone, Default)]
-pub struct Said {
+pub(crate) struct Said {
     pub text: String,
     pub attachments: Vec<Attachment>,
 }
 
 impl Said {
     /// Adds another part.
-    pub fn add(&mut self, text: &str) {
+    pub(crate) fn add(&mut self, text: &str) {
         add_line(&mut self.text, text);
     }
 
@@ -36,12 +36,12 @@ impl Said {
 }
 
 impl Thread {
-    pub fn instruct(&mut self, text: &str) {
+    pub(crate) fn instruct(&mut self, text: &str) {
         add_line(&mut self.instructions, text);
     }
 
     /// The user speaks: a new turn begins, unless the last one still waits for its answer.
-    pub fn ask(&mut self, said: Said) {
+    pub(crate) fn ask(&mut self, said: Said) {
         match self.turns.last_mut() {
             Some(Turn { asked, answer: None }) => {
                 asked.add(&said.text);
@@ -52,7 +52,7 @@ impl Thread {
     }
 
     /// The model speaks.
-    pub fn answer(&mut self, text: &str) {
+    pub(crate) fn answer(&mut self, text: &str) {
         match self.turns.last_mut() {
             Some(turn) => add_line(turn.answer.get_or_insert_default(), text),
             None => self.turns.push(Turn { asked: Said::default(), answer: Some(text.to_owned()) }),
@@ -60,17 +60,17 @@ impl Thread {
     }
 
     /// What is to be answered, if it is not answered yet.
-    pub fn question(&self) -> Option<&Said> {
+    pub(crate) fn question(&self) -> Option<&Said> {
         self.turns.last().filter(|turn| turn.answer.is_none()).map(|turn| &turn.asked)
     }
 
     /// What was asked in the turns before.
-    pub fn earlier(&self) -> impl Iterator<Item = &Said> {
+    pub(crate) fn earlier(&self) -> impl Iterator<Item = &Said> {
         self.turns.iter().filter(|turn| turn.answer.is_some()).map(|turn| &turn.asked)
     }
 
     /// What the model has to read, as one text.
-    pub fn prompt(&self) -> String {
+    pub(crate) fn prompt(&self) -> String {
         let mut prompt = self.instructions.clone();
         for Turn { asked, answer } in &self.turns {
             for Attachment { description, tokens } in &asked.attachments {
@@ -84,7 +84,7 @@ impl Thread {
     }
 
     /// All that the model has to read.
-    pub fn tokens(&self) -> usize {
+    pub(crate) fn tokens(&self) -> usize {
         let said = self.turns.iter().map(|turn| turn.asked.tokens() + turn.answer.as_deref().map_or(0, prose::tokens));
         prose::tokens(&self.instructions) + said.sum::<usize>() + 3
     }

@@ -25,11 +25,11 @@ const MOST: usize = 100_000;
 
 /// The beginnings of prompts that were sent before. Nothing expires with time.
 #[derive(Debug, Default)]
-pub struct PromptCache(Mutex<HashSet<u64>>);
+pub(crate) struct PromptCache(Mutex<HashSet<u64>>);
 
 /// How a request wants its prompt cached.
 #[derive(Debug)]
-pub struct Caching<'a> {
+pub(crate) struct Caching<'a> {
     /// Prompts with different keys share nothing.
     key: Option<&'a str>,
     mode: CacheMode,
@@ -45,7 +45,7 @@ enum CacheMode {
 }
 
 impl<'a> Caching<'a> {
-    pub fn read(fields: &'a Fields) -> Result<Self, ApiError> {
+    pub(crate) fn read(fields: &'a Fields) -> Result<Self, ApiError> {
         let key = fields.text("prompt_cache_key")?;
         let (mut mode, mut ttl) = (CacheMode::Implicit, None);
         if let Some(options) = fields.object("prompt_cache_options", "mode ttl comparison_response_id prewarm")? {
@@ -94,7 +94,7 @@ impl PromptCache {
 
 /// What one answer used.
 #[derive(Debug)]
-pub struct Usage<'a> {
+pub(crate) struct Usage<'a> {
     draft: &'a Draft,
     cache: CacheCount,
     ttl: Option<&'a str>,
@@ -104,7 +104,7 @@ pub struct Usage<'a> {
 
 impl<'a> Usage<'a> {
     /// Counts the answer to a prompt, and remembers the prompt.
-    pub fn count(
+    pub(crate) fn count(
         prompts: &PromptCache,
         model: &str,
         family: &Family,
@@ -120,7 +120,7 @@ impl<'a> Usage<'a> {
     }
 
     /// As the Responses API has it.
-    pub fn of_response(&self) -> Value {
+    pub(crate) fn of_response(&self) -> Value {
         let draft = self.draft;
         let details = json!({"cached_tokens": self.cache.read, "cache_write_tokens": self.cache.written});
         let details = match self.ttl {
@@ -141,7 +141,7 @@ impl<'a> Usage<'a> {
     }
 
     /// As Chat Completions has it.
-    pub fn of_chat(&self) -> Value {
+    pub(crate) fn of_chat(&self) -> Value {
         let draft = self.draft;
         self.with_cost(json!({
             "prompt_tokens": draft.input_tokens, "completion_tokens": draft.output_tokens,
@@ -157,7 +157,7 @@ impl<'a> Usage<'a> {
     }
 
     /// What hosted tools used, beside the model's own tokens.
-    pub fn of_tools(&self) -> Value {
+    pub(crate) fn of_tools(&self) -> Value {
         let searches = usize::from(self.draft.searched.is_some());
         let none = json!({"image_tokens": 0, "text_tokens": 0});
         json!({

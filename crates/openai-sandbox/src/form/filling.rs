@@ -11,7 +11,7 @@ const DEEPEST: usize = 16;
 const LONGEST: usize = 1000;
 
 /// A value that fits the schema.
-pub fn fill(schema: &Value) -> Value {
+pub(super) fn fill(schema: &Value) -> Value {
     Filling { root: schema }.fill(schema, "answer", 0)
 }
 

@@ -10,33 +10,33 @@ use tiny_skia::{
 use super::{Chance, Ground};
 
 #[derive(Debug, Clone)]
-pub struct Canvas(Pixmap);
+pub(super) struct Canvas(Pixmap);
 
 impl Canvas {
     /// Nothing on it: transparent. `None` when a side is 0.
-    pub fn new(width: u32, height: u32) -> Option<Self> {
+    pub(super) fn new(width: u32, height: u32) -> Option<Self> {
         Pixmap::new(width, height).map(Self)
     }
 
-    pub fn width(&self) -> f32 {
+    pub(super) fn width(&self) -> f32 {
         self.0.width() as f32
     }
 
-    pub fn height(&self) -> f32 {
+    pub(super) fn height(&self) -> f32 {
         self.0.height() as f32
     }
 
     /// The measure of things: the shorter side.
-    pub fn unit(&self) -> f32 {
+    pub(super) fn unit(&self) -> f32 {
         self.width().min(self.height())
     }
 
-    pub fn fill<'a>(&mut self, path: Option<Path>, ink: impl Into<Shader<'a>>) {
+    pub(super) fn fill<'a>(&mut self, path: Option<Path>, ink: impl Into<Shader<'a>>) {
         self.place(path, ink, Transform::identity());
     }
 
     /// Fills a shape, moved and scaled with its ink.
-    pub fn place<'a>(&mut self, path: Option<Path>, ink: impl Into<Shader<'a>>, placed: Transform) {
+    pub(super) fn place<'a>(&mut self, path: Option<Path>, ink: impl Into<Shader<'a>>, placed: Transform) {
         if let Some(path) = path {
             let paint = Paint { shader: ink.into(), ..Paint::default() };
             self.0.fill_path(&path, &paint, FillRule::Winding, placed, None);
@@ -44,14 +44,14 @@ impl Canvas {
     }
 
     /// Fills what lies below a line, given by its height at each column.
-    pub fn fill_below(&mut self, line: impl Fn(f32) -> f32, ink: impl Into<Shader<'static>>) {
+    pub(super) fn fill_below(&mut self, line: impl Fn(f32) -> f32, ink: impl Into<Shader<'static>>) {
         let (right, bottom) = (self.width() + 3.0, self.height());
         let line = (0..right as u16).step_by(3).map(|x| (x.into(), line(x.into())));
         self.fill(polygon(line.chain([(right, bottom), (0.0, bottom)])), ink);
     }
 
     /// Light that fades with the distance.
-    pub fn glow(&mut self, at: (f32, f32), radius: f32, color: Color) {
+    pub(super) fn glow(&mut self, at: (f32, f32), radius: f32, color: Color) {
         // Two cones make a curve, and are quicker than more stops.
         for (radius, part) in [(radius, 0.35), (radius * 0.55, 0.65)] {
             let colors = [color.thin(part), color.thin(0.0)];
@@ -60,7 +60,7 @@ impl Canvas {
     }
 
     /// Mirrors what stands above `horizon` below it, `squeeze` times as high and shifted sideways by `wave` of the depth.
-    pub fn reflect(&mut self, horizon: f32, squeeze: f32, wave: impl Fn(f32) -> f32) {
+    pub(super) fn reflect(&mut self, horizon: f32, squeeze: f32, wave: impl Fn(f32) -> f32) {
         let above = self.0.clone();
         for y in (horizon as u16..self.height() as u16).step_by(2).map(f32::from) {
             let placed = Transform::from_row(1.0, 0.0, 0.0, -squeeze, wave(y - horizon), horizon * (1.0 + squeeze));
@@ -70,13 +70,13 @@ impl Canvas {
     }
 
     /// Lays a picture of the same size over what is there.
-    pub fn lay(&mut self, over: &Pixmap, mask: Option<&Mask>, (x, y): (f32, f32), opacity: f32) {
+    pub(super) fn lay(&mut self, over: &Pixmap, mask: Option<&Mask>, (x, y): (f32, f32), opacity: f32) {
         let paint = PixmapPaint { opacity, ..Default::default() };
         self.0.draw_pixmap(x as i32, y as i32, over.as_ref(), &paint, Transform::identity(), mask);
     }
 
     /// The last layer: darker corners, and the grain of paper, 0 to 128.
-    pub fn finish(&mut self, grain: u8, chance: &mut Chance) {
+    pub(super) fn finish(&mut self, grain: u8, chance: &mut Chance) {
         let (across, down) = (self.width() / 2.0, self.height() / 2.0);
         let placed = Transform::from_row(across, 0.0, 0.0, down, across, down);
         self.cover(radial((0.7, 1.415), [Color::BLACK.thin(0.0), Color::BLACK.thin(0.22)], placed));
@@ -98,7 +98,7 @@ impl Canvas {
     }
 
     /// The pixels, without alpha where there is none.
-    pub fn image(self, ground: Ground) -> Option<DynamicImage> {
+    pub(super) fn image(self, ground: Ground) -> Option<DynamicImage> {
         let image = RgbaImage::from_raw(self.0.width(), self.0.height(), self.0.take_demultiplied())?;
         Some(match ground {
             Ground::Opaque => DynamicImage::from(image).into_rgb8().into(),
@@ -115,29 +115,29 @@ fn outline(points: impl IntoIterator<Item = (f32, f32)>) -> PathBuilder {
     path
 }
 
-pub fn polygon(points: impl IntoIterator<Item = (f32, f32)>) -> Option<Path> {
+pub(super) fn polygon(points: impl IntoIterator<Item = (f32, f32)>) -> Option<Path> {
     let mut path = outline(points);
     path.close();
     path.finish()
 }
 
-pub fn rectangle(left: f32, top: f32, width: f32, height: f32) -> Option<Path> {
+pub(super) fn rectangle(left: f32, top: f32, width: f32, height: f32) -> Option<Path> {
     Rect::from_xywh(left, top, width, height).map(PathBuilder::from_rect)
 }
 
-pub fn oval((x, y): (f32, f32), across: f32, down: f32) -> Option<Path> {
+pub(super) fn oval((x, y): (f32, f32), across: f32, down: f32) -> Option<Path> {
     PathBuilder::from_oval(Rect::from_ltrb(x - across, y - down, x + across, y + down)?)
 }
 
 /// A line through all points, whole or in dashes and gaps.
-pub fn line(points: impl Iterator<Item = (f32, f32)>, width: f32, dashes: &[f32]) -> Option<Path> {
+pub(super) fn line(points: impl Iterator<Item = (f32, f32)>, width: f32, dashes: &[f32]) -> Option<Path> {
     let path = outline(points).finish()?;
     let parts = StrokeDash::new(dashes.to_vec(), 0.0).and_then(|dashes| path.dash(&dashes, 1.0));
     parts.unwrap_or(path).stroke(&Stroke { width, ..Stroke::default() }, 1.0)
 }
 
 /// A closed curve that passes through all points (Catmull-Rom).
-pub fn blob(points: impl Iterator<Item = (f32, f32)>) -> Option<Path> {
+pub(super) fn blob(points: impl Iterator<Item = (f32, f32)>) -> Option<Path> {
     let points: Vec<(f32, f32)> = points.collect();
     let around = |from: usize| points.iter().copied().cycle().skip(from);
     let mut path = outline(around(1).take(1));
@@ -196,14 +196,14 @@ impl From<Color> for Shader<'_> {
 }
 
 /// From one colour to another, along a line.
-pub fn linear(from: (f32, f32), to: (f32, f32), colors: [Color; 2]) -> Shader<'static> {
+pub(super) fn linear(from: (f32, f32), to: (f32, f32), colors: [Color; 2]) -> Shader<'static> {
     let [start, end] = [from, to].map(|(x, y)| Point::from_xy(x, y));
     let shader = LinearGradient::new(start, end, stops(colors), SpreadMode::Pad, Transform::identity());
     shader.unwrap_or(colors[0].into())
 }
 
 /// From one colour at a distance from the middle to another at another.
-pub fn radial((near, far): (f32, f32), colors: [Color; 2], placed: Transform) -> Shader<'static> {
+pub(super) fn radial((near, far): (f32, f32), colors: [Color; 2], placed: Transform) -> Shader<'static> {
     let at = Point::zero();
     let shader = RadialGradient::new(at, near, at, far, stops(colors), SpreadMode::Pad, placed);
     shader.unwrap_or(colors[0].into())

@@ -13,7 +13,7 @@ use super::{
 };
 
 impl Painting {
-    pub fn sky(&mut self) {
+    pub(super) fn sky(&mut self) {
         let (width, height, unit) = (self.canvas.width(), self.canvas.height(), self.canvas.unit());
         let (horizon, [top, middle, low], light) = (self.horizon(), self.scene.sky, self.scene.light);
         let bend = horizon * 0.55;
@@ -93,7 +93,7 @@ impl Painting {
     }
 
     /// Rain or snow in front of everything.
-    pub fn fall(&mut self) {
+    pub(super) fn fall(&mut self) {
         let (width, height, unit) = (self.canvas.width(), self.canvas.height(), self.canvas.unit());
         for _ in 0..(width * height / (unit * unit) * 380.0) as u32 {
             let at = (self.chance.random_range(0.0..width), self.chance.random_range(0.0..height));
@@ -107,7 +107,7 @@ impl Painting {
         }
     }
 
-    pub fn land(&mut self) {
+    pub(super) fn land(&mut self) {
         match self.scene.land {
             Land::Hills => self.ridges([0x007f_a35c, 0x003f_7a38], [-0.06, 0.24], "bush", 0.4),
             Land::Forest => self.ridges([0x004f_7a5c, 0x0013_3024], [-0.08, 0.26], "fir", 2.6),

@@ -10,7 +10,7 @@ use super::{
 };
 
 #[derive(Debug, Clone, Copy)]
-pub struct Motif {
+pub(super) struct Motif {
     pub name: &'static str,
     pub own: Color,
     pub land: Option<Land>,
@@ -25,11 +25,11 @@ pub struct Motif {
 }
 
 /// All motifs, in the order of the file.
-pub fn all() -> impl Iterator<Item = Motif> {
+pub(super) fn all() -> impl Iterator<Item = Motif> {
     include_str!("motifs.txt").split("\n@").skip(1).filter_map(Motif::read)
 }
 
-pub fn named(name: &str) -> Option<Motif> {
+pub(super) fn named(name: &str) -> Option<Motif> {
     all().find(|motif| motif.name == name)
 }
 
@@ -47,7 +47,7 @@ impl Motif {
 
     /// Draws it with its foot at a place, so high (mirrored below 0), in its own colour or another; `near` is 1 here and
     /// 0 at the horizon.
-    pub fn draw(&self, canvas: &mut Canvas, scene: &Scene, at: (f32, f32), size: f32, own: Color, near: f32) {
+    pub(super) fn draw(&self, canvas: &mut Canvas, scene: &Scene, at: (f32, f32), size: f32, own: Color, near: f32) {
         let placed = Transform::from_row(size / 100.0, 0.0, 0.0, size.abs() / 100.0, at.0, at.1);
         for (path, ink, mirrored) in self.parts.lines().filter_map(part) {
             let Some(color) = color(ink, scene, own, near) else { continue };
@@ -107,7 +107,7 @@ fn hex(text: &str) -> Option<Color> {
 
 impl Painting {
     /// Sets the scene's motifs where such things stand.
-    pub fn motifs(&mut self) {
+    pub(super) fn motifs(&mut self) {
         let (width, height) = (self.canvas.width(), self.canvas.height());
         let (unit, mut side) = (self.canvas.unit(), if self.scene.sun.0 < 0.5 { 1.0 } else { -1.0 });
         for (index, motif) in self.scene.motifs.iter().enumerate() {
@@ -125,7 +125,7 @@ impl Painting {
     }
 
     /// Draws only a motif, as large as it fits.
-    pub fn cut_out(&mut self) {
+    pub(super) fn cut_out(&mut self) {
         let single: Vec<Motif> = all().filter(|motif| motif.count == 1).collect();
         let Some(motif) = self.scene.motifs.first().or_else(|| single.choose(&mut self.chance)) else { return };
         let size = self.canvas.unit() * self.chance.random_range(0.74..0.8);
@@ -135,7 +135,7 @@ impl Painting {
     }
 
     /// Signs the picture "sandbox" in its lower right corner.
-    pub fn sign(&mut self) {
+    pub(super) fn sign(&mut self) {
         let Some(mark) = named("mark") else { return };
         let dot = (self.canvas.unit() / 420.0).max(1.0).round();
         let (x, y) = (self.canvas.width() - 46.0 * dot, self.canvas.height() - 6.0 * dot);

@@ -7,14 +7,14 @@ use super::canvas::{Canvas, Color, rectangle};
 
 /// The pictures that an edit starts from.
 #[derive(Debug, Clone)]
-pub struct Sources {
+pub(crate) struct Sources {
     pub pictures: Vec<Source>,
     /// Of the first one's size: where it is see-through, what is new shows.
     pub mask: Option<Source>,
 }
 
 #[derive(Debug, Clone)]
-pub struct Source {
+pub(crate) struct Source {
     /// Perhaps smaller than the picture itself.
     pub pixels: DynamicImage,
     pub width: u32,
@@ -39,7 +39,7 @@ impl Source {
 const STAYS: f32 = 0.65;
 
 /// Lays the first picture over the new one, and the others along its lower edge, framed.
-pub fn retouch(canvas: &mut Canvas, sources: &Sources) {
+pub(super) fn retouch(canvas: &mut Canvas, sources: &Sources) {
     let (width, height) = (canvas.width(), canvas.height());
     if let Some(first) = sources.pictures.first().and_then(|first| first.fill(width, height)) {
         let mask = sources.mask.as_ref().and_then(|mask| mask.fill(width, height));

@@ -9,7 +9,7 @@ use super::{
 };
 
 #[derive(Debug)]
-pub struct Scene {
+pub(super) struct Scene {
     pub land: Land,
     pub hour: Hour,
     pub weather: Weather,
@@ -24,7 +24,7 @@ pub struct Scene {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Land {
+pub(super) enum Land {
     Hills,
     Mountains,
     Sea,
@@ -36,7 +36,7 @@ pub enum Land {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hour {
+pub(super) enum Hour {
     Dawn,
     Day,
     Dusk,
@@ -44,7 +44,7 @@ pub enum Hour {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Weather {
+pub(super) enum Weather {
     Fair,
     Cloudy,
     Rain,
@@ -99,12 +99,12 @@ const COLORS: [(u32, &str); 12] = [
 ];
 
 impl Land {
-    pub fn named(word: &str) -> Option<Self> {
+    pub(super) fn named(word: &str) -> Option<Self> {
         every(LANDS, &[word]).next()
     }
 
     /// Where sky and land meet, as a part of the height.
-    pub fn horizon(self) -> f32 {
+    pub(super) fn horizon(self) -> f32 {
         match self {
             Self::Sea => 0.58,
             Self::City | Self::Space => 0.79,
@@ -115,7 +115,7 @@ impl Land {
 
 impl Scene {
     /// Reads the prompt; `seed` decides what it leaves open.
-    pub fn read(prompt: &str, seed: u64) -> Self {
+    pub(super) fn read(prompt: &str, seed: u64) -> Self {
         let mut chance = Chance::seed_from_u64(seed);
         let lower = prompt.to_lowercase();
         let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
@@ -149,7 +149,7 @@ impl Scene {
     }
 
     /// A thing's own colour at this hour, as it looks from afar: `near` is 1 here and 0 at the horizon.
-    pub fn faded(&self, color: Color, near: f32) -> Color {
+    pub(super) fn faded(&self, color: Color, near: f32) -> Color {
         let [_, middle, low] = self.sky;
         let lit = match self.hour {
             _ if self.land == Land::Space => color,
@@ -162,12 +162,12 @@ impl Scene {
     }
 
     /// The colour that the prompt gives to the land, which it does where there is no motif.
-    pub fn tint(&self) -> Option<Color> {
+    pub(super) fn tint(&self) -> Option<Color> {
         self.accent.filter(|_| self.motifs.is_empty())
     }
 
     /// Lamps are lit.
-    pub fn is_dim(&self) -> bool {
+    pub(super) fn is_dim(&self) -> bool {
         matches!(self.hour, Hour::Dusk | Hour::Night)
     }
 }

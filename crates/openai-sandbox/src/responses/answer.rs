@@ -14,7 +14,7 @@ use crate::{
 /// How long a response in the background waits for its turn, in words.
 const QUEUED_FOR: u32 = 10;
 
-pub struct Answer<'a> {
+pub(super) struct Answer<'a> {
     /// The response without what comes to be: status, output, usage.
     pub base: Value,
     pub run: Run,
@@ -27,7 +27,7 @@ pub struct Answer<'a> {
 
 /// What of the reasoning is given away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reasoning {
+pub(super) enum Reasoning {
     Hidden,
     /// `reasoning.encrypted_content`
     Sealed,
@@ -35,28 +35,28 @@ pub enum Reasoning {
 
 /// Whether a search tells all that it has read: `web_search_call.action.sources`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sources {
+pub(super) enum Sources {
     Untold,
     Told,
 }
 
 /// The names of the answer's items.
 #[derive(Debug)]
-pub struct Ids {
+pub(super) struct Ids {
     reasoning: String,
     search: String,
     message: String,
 }
 
 impl Ids {
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { reasoning: reply::id("rs"), search: reply::id("ws"), message: reply::id("msg") }
     }
 }
 
 impl Answer<'_> {
     /// What is answered in the end.
-    pub fn output(&self) -> Vec<Value> {
+    pub(super) fn output(&self) -> Vec<Value> {
         let draft = self.draft;
         let mut output = Vec::new();
         if draft.ending == Ending::Failed {
@@ -70,7 +70,7 @@ impl Answer<'_> {
     }
 
     /// The answer as it comes to be.
-    pub fn script(&self, word_time: Duration) -> Script {
+    pub(super) fn script(&self, word_time: Duration) -> Script {
         let mut script = Script::default();
         match self.run {
             Run::Attached => {

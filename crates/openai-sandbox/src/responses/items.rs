@@ -12,7 +12,7 @@ use crate::{
 
 /// The input so far: a thread to answer, and the items that it came as.
 #[derive(Debug, Clone, Default)]
-pub struct Input {
+pub(crate) struct Input {
     pub thread: Thread,
     /// Without the bytes of what was attached, which OpenAI does not give back either.
     pub items: Vec<Value>,
@@ -20,7 +20,7 @@ pub struct Input {
 
 impl Input {
     /// Adds what `input` says.
-    pub fn add(&mut self, fields: &Fields, archive: &Archive) -> Result<(), ApiError> {
+    pub(crate) fn add(&mut self, fields: &Fields, archive: &Archive) -> Result<(), ApiError> {
         match fields.required("input")? {
             Value::String(text) => {
                 self.thread.ask(Said { text: text.clone(), attachments: Vec::new() });
@@ -153,7 +153,7 @@ const SEAL: &str = "gAAAAA";
 const MASK: u8 = 0x5A;
 
 /// Seals the reasoning of this id.
-pub fn seal(id: &str) -> String {
+pub(super) fn seal(id: &str) -> String {
     let masked: Vec<u8> = id.bytes().map(|byte| byte ^ MASK).collect();
     format!("{SEAL}{}", base64_simd::URL_SAFE.encode_to_string(masked))
 }

@@ -23,11 +23,11 @@ const MOST: usize = 300;
 
 /// What `store` leaves behind.
 #[derive(Debug, Default)]
-pub struct Archive(Mutex<VecDeque<Arc<Kept>>>);
+pub(crate) struct Archive(Mutex<VecDeque<Arc<Kept>>>);
 
 /// A response that goes on, whoever is connected.
 #[derive(Debug)]
-pub struct Kept {
+pub(crate) struct Kept {
     pub id: String,
     pub input: Input,
     /// What is answered in the end, as items and as text.
@@ -39,31 +39,31 @@ pub struct Kept {
 
 /// How a response was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Run {
+pub(crate) enum Run {
     Attached,
     Background(Delivery),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivery {
+pub(crate) enum Delivery {
     Whole,
     Streamed,
 }
 
 impl Archive {
-    pub fn keep(&self, response: Arc<Kept>) {
+    pub(crate) fn keep(&self, response: Arc<Kept>) {
         let mut responses = self.responses();
         responses.push_back(response);
         let surplus = responses.len().saturating_sub(MOST);
         responses.drain(..surplus);
     }
 
-    pub fn find(&self, id: &str) -> Option<Arc<Kept>> {
+    pub(crate) fn find(&self, id: &str) -> Option<Arc<Kept>> {
         self.responses().iter().find(|response| response.id == id).cloned()
     }
 
     /// Whether an item of a response that is kept has this id.
-    pub fn has_item(&self, id: &str) -> bool {
+    pub(crate) fn has_item(&self, id: &str) -> bool {
         let is_it = |item: &Value| item.get("id").and_then(Value::as_str) == Some(id);
         self.responses().iter().any(|response| response.output.iter().chain(&response.input.items).any(is_it))
     }
@@ -81,7 +81,7 @@ impl Archive {
 
 impl Kept {
     /// All that was said, for the next question.
-    pub fn continued(&self) -> Input {
+    pub(crate) fn continued(&self) -> Input {
         let mut said = self.input.clone();
         if !self.text.is_empty() {
             said.thread.answer(&self.text);
@@ -91,7 +91,7 @@ impl Kept {
     }
 
     /// The events from this number on, as they happen.
-    pub fn stream(self: Arc<Self>, from: usize) -> Response {
+    pub(crate) fn stream(self: Arc<Self>, from: usize) -> Response {
         sse::send(stream::unfold((self, from), |(response, number)| async move {
             let event = sse::typed(response.play.event(number).await?);
             Some((event, (response, number + 1)))
@@ -100,7 +100,11 @@ impl Kept {
 }
 
 /// `GET /responses/{id}`
-pub async fn fetch(State(shared): State<Shared>, Path(id): Path<String>, uri: Uri) -> Result<Response, ApiError> {
+pub(crate) async fn fetch(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
     let response = found(&shared, &id)?;
     if parameter(&uri, "stream").as_deref() != Some("true") {
         return Ok(Json(response.play.response()).into_response());
@@ -121,13 +125,13 @@ pub async fn fetch(State(shared): State<Shared>, Path(id): Path<String>, uri: Ur
 }
 
 /// `DELETE /responses/{id}`
-pub async fn delete(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(crate) async fn delete(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
     let response = shared.archive.remove(&id).ok_or_else(|| ApiError::response_not_found(&id))?;
     Ok(Json(json!({"id": response.id, "object": "response", "deleted": true})))
 }
 
 /// `POST /responses/{id}/cancel`; what has ended stays as it is.
-pub async fn cancel(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(crate) async fn cancel(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
     let response = found(&shared, &id)?;
     match response.run {
         Run::Attached => Err(ApiError::synchronous()),
@@ -139,7 +143,7 @@ pub async fn cancel(State(shared): State<Shared>, Path(id): Path<String>) -> Res
 }
 
 /// `GET /responses/{id}/input_items`
-pub async fn input_items(
+pub(crate) async fn input_items(
     State(shared): State<Shared>,
     Path(id): Path<String>,
     uri: Uri,

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::reply;
 
 #[derive(Debug, Default)]
-pub struct Script {
+pub(crate) struct Script {
     events: Vec<Event>,
     clock: Duration,
 }
@@ -24,16 +24,16 @@ struct Event {
 
 impl Script {
     /// The events from here on come so much later.
-    pub fn wait(&mut self, time: Duration) {
+    pub(crate) fn wait(&mut self, time: Duration) {
         self.clock += time;
     }
 
-    pub fn add(&mut self, event: Value) {
+    pub(crate) fn add(&mut self, event: Value) {
         self.add_at(&json!({}), event);
     }
 
     /// An event with its place in the answer.
-    pub fn add_at(&mut self, place: &Value, event: Value) {
+    pub(crate) fn add_at(&mut self, place: &Value, event: Value) {
         let event = reply::merged(event, place);
         let data = reply::merged(event, &json!({"sequence_number": self.events.len()}));
         self.events.push(Event { due: self.clock, data });
@@ -42,7 +42,7 @@ impl Script {
 
 /// A script that runs.
 #[derive(Debug)]
-pub struct Play {
+pub(crate) struct Play {
     script: Script,
     started: Instant,
     /// How many events had happened when it was stopped.
@@ -51,17 +51,17 @@ pub struct Play {
 }
 
 impl Play {
-    pub fn start(script: Script) -> Self {
+    pub(crate) fn start(script: Script) -> Self {
         Self { script, started: Instant::now(), cut: OnceLock::new(), stopped: CancellationToken::new() }
     }
 
     /// The response as its first event told it.
-    pub fn beginning(&self) -> Value {
+    pub(crate) fn beginning(&self) -> Value {
         self.told(1)
     }
 
     /// The response as the events so far leave it.
-    pub fn response(&self) -> Value {
+    pub(crate) fn response(&self) -> Value {
         let response = self.told(self.happened());
         match self.cut.get() {
             Some(_) => reply::merged(response, &json!({"status": "cancelled"})),
@@ -70,12 +70,12 @@ impl Play {
     }
 
     /// Waits for the last event.
-    pub async fn end(&self) {
+    pub(crate) async fn end(&self) {
         self.time(self.script.clock).await;
     }
 
     /// Stops it, unless it has ended.
-    pub fn stop(&self) {
+    pub(crate) fn stop(&self) {
         let happened = self.happened();
         if happened < self.script.events.len() {
             self.cut.get_or_init(|| happened);
@@ -84,7 +84,7 @@ impl Play {
     }
 
     /// The event of this number when it happens, if it ever does.
-    pub async fn event(&self, number: usize) -> Option<&Value> {
+    pub(crate) async fn event(&self, number: usize) -> Option<&Value> {
         let event = self.script.events.get(number)?;
         self.time(event.due).await;
         self.cut.get().is_none_or(|cut| number < *cut).then_some(&event.data)
