@@ -4,7 +4,7 @@ use std::{num::NonZeroU32, time::Duration};
 
 use mcp_openai::{
     model::ModelId,
-    news::{News, Stage},
+    news::{Feed, News, Stage},
     openai::{
         Answer, Api, Background, Config, Failure, Key, OpenAi, PictureRequest, Question, Reply, ResponseHold, Store,
         Terms, Transfer,
@@ -61,6 +61,13 @@ pub fn client(upstream: &Upstream) -> OpenAi {
 
 pub fn terms() -> Terms {
     Terms { deadline: Instant::now() + Duration::from_secs(30), news: News::unheard(), hold: ResponseHold::default() }
+}
+
+/// Waits for a stage.
+pub async fn reached(feed: &Feed, is_it: impl Fn(&Stage) -> bool) {
+    while !feed.take().stage.as_ref().is_some_and(&is_it) {
+        feed.changed().await;
+    }
 }
 
 pub fn question(input: &str) -> Question {

@@ -2,12 +2,12 @@
 
 use http::HeaderName;
 use mcp_openai::{
-    news::Stage,
-    openai::{Api, Config, Finish, Key, OpenAi},
+    news::{News, Stage},
+    openai::{Api, Config, Finish, Key, OpenAi, Terms},
 };
 use serde_json::json;
 
-use super::{ask, client, config, full_question, question, terms};
+use super::{ask, client, config, full_question, question, reached, terms};
 use crate::upstream::{Upstream, answer, event, events, events_open, json};
 
 const CREATED: &str = r#"{"type":"response.created","response":{"id":"resp_1"},"sequence_number":0}"#;
@@ -256,10 +256,11 @@ async fn a_connection_is_used_again_after_a_stream() {
 async fn a_dropped_call_ends_its_request_at_once() {
     let upstream = Upstream::start([events_open().send(event(HEL)).stall()]).await;
     let client = client(&upstream);
-    let (question, terms) = (question("Hi"), terms());
+    let (news, feed) = News::channel();
+    let (question, terms) = (question("Hi"), Terms { news, ..terms() });
     tokio::select! {
         asked = client.ask(&question, &terms) => panic!("{asked:?}"),
-        () = tokio::time::sleep(std::time::Duration::from_millis(100)) => {}
+        () = reached(&feed, |stage| *stage == Stage::Writing) => {}
     }
     let gone = tokio::time::timeout(std::time::Duration::from_millis(200), upstream.client_gone()).await;
     assert!(gone.is_ok());

@@ -10,7 +10,7 @@ use base64_simd::STANDARD;
 use bytes::Bytes;
 use mcp_openai::{
     media::{Content, Dimensions, Format, Reference},
-    news::{Feed, News, Stage},
+    news::{News, Stage},
     openai::{Config, EditTransfer, Error, Failure, OpenAi, Picture, PictureRequest, Reply, Terms},
 };
 use serde_json::json;
@@ -20,7 +20,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{client, config, config_at, picture, terms};
+use super::{client, config, config_at, picture, reached, terms};
 use crate::{
     painting::png,
     upstream::{Script, Sent, Upstream, answer, event, events, events_open, json},
@@ -179,12 +179,6 @@ async fn sketches_hold_no_place_while_the_next_is_painted() {
     // There are two places, and here are six streams that go on.
     let all = async { tokio::join!(sketched(), sketched(), sketched(), sketched(), sketched(), sketched()) };
     timeout(Duration::from_secs(10), Box::pin(all)).await.unwrap();
-}
-
-async fn reached(feed: &Feed, is_it: impl Fn(&Stage) -> bool) {
-    while !feed.take().stage.as_ref().is_some_and(&is_it) {
-        feed.changed().await;
-    }
 }
 
 /// A client, and an upstream that does byte by byte what the test says.
