@@ -37,8 +37,9 @@ pub use whole::{Conversation, Entry, Summary};
 
 /// Time between two looks for conversations that are over.
 const SWEEP: Duration = Duration::from_hours(1);
-/// Of so many of the newest, one is found by the beginning of its handle.
-const FOUND_AMONG: usize = 1_000;
+/// Of so many of the newest, one is found by the beginning of its handle: the first turn of each is read for it, and may
+/// have a long text attached.
+const FOUND_AMONG: usize = 200;
 
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
@@ -172,7 +173,7 @@ impl Conversations {
         Ok(self.0.store.newest(query).await?.into_iter().map(Summary::of).collect())
     }
 
-    /// Those of somebody's thousand newest whose handles begin so, newest first.
+    /// Those of somebody's 200 newest whose handles begin so, newest first.
     ///
     /// # Errors
     /// [`Error::Store`].
