@@ -22,12 +22,14 @@ use crate::{
     tools::{Shows, Tool},
 };
 
+mod abandoned;
 mod arguments;
 mod cancellation;
 mod changes;
 mod completions;
 mod conversations;
 mod journal;
+mod methods;
 mod parts;
 pub mod profile;
 mod progress;
@@ -40,9 +42,11 @@ mod tools;
 mod usage;
 mod viewer;
 
+use abandoned::Abandoned;
 use cancellation::Cancellations;
 use changes::Announcements;
-pub use parts::{Parts, Requester};
+use methods::WITH_PARAMS;
+pub use parts::{Departure, Parts, Requester};
 use profile::{Apps, Profile, Structured};
 use results::Shape;
 use tools::{Registered, Route};
@@ -52,22 +56,6 @@ const INSTRUCTIONS: &str = "Asks OpenAI's models and makes pictures with them. U
     an answer from an OpenAI model, create-image for new pictures, edit-image to change pictures there are, get-result \
     for calls that are still running. Pictures are kept on the user's disk: tell the user the path. Each call is billed to \
     the user's OpenAI account, so make no more of them than the user asked for.";
-
-/// Served methods whose params can be malformed.
-const WITH_PARAMS: [&str; 12] = [
-    "tools/list",
-    "tools/call",
-    "resources/list",
-    "resources/templates/list",
-    "resources/read",
-    "prompts/list",
-    "prompts/get",
-    "completion/complete",
-    "subscriptions/listen",
-    "tasks/get",
-    "tasks/update",
-    "tasks/cancel",
-];
 
 /// How long lists that change only with the program may be held, in milliseconds: one hour.
 const FIXED_TTL_MS: u64 = 3_600_000;
@@ -83,6 +71,9 @@ pub struct Server {
     /// The parent of every call's token.
     calls: CancellationToken,
     cancellations: Cancellations,
+    abandoned: Abandoned,
+    /// Cancelled once the client of this connection sends nothing more; over HTTP each request has its own end.
+    left: CancellationToken,
     /// What its connection is told unasked.
     announcements: Announcements,
 }
@@ -96,6 +87,8 @@ impl Server {
             listing: Arc::default(),
             calls: CancellationToken::new(),
             cancellations: Cancellations::default(),
+            abandoned: Abandoned::default(),
+            left: CancellationToken::new(),
             announcements: Announcements::new(),
         }
     }
@@ -116,7 +109,12 @@ impl Server {
     /// The same server for one connection: what it tells unasked ends with this and its clones.
     #[must_use]
     pub fn for_connection(&self) -> Self {
-        Self { announcements: self.announcements.branch(), ..self.clone() }
+        Self { announcements: self.announcements.branch(), left: CancellationToken::new(), ..self.clone() }
+    }
+
+    /// Says that the client of this connection is gone without a word: its calls are kept for it.
+    pub fn leave(&self) {
+        self.left.cancel();
     }
 
     /// Tells nothing more unasked, here and on every connection made of this: those who listen get their final answer.

@@ -8,6 +8,11 @@ use crate::{text, tools::ToolError};
 
 mod plain;
 
+/// The arguments as `schema` declares them, however they were sent.
+pub(super) fn declared(arguments: JsonObject, schema: &JsonObject) -> JsonObject {
+    plain::as_declared(arguments, schema)
+}
+
 /// Reads arguments; `schema` is asked only when they do not fit as they came.
 ///
 /// # Errors

@@ -37,6 +37,16 @@ pub struct Requester {
     pub owner: Owner,
     /// Cancelled once nobody waits for the answer any more.
     pub gone: CancellationToken,
+    pub departure: Departure,
+}
+
+/// The meaning of it when nobody waits for an answer any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// Nobody wants it: closing an answer's stream is how a request of 2026-07-28 is cancelled.
+    Cancels,
+    /// The client may come back for it, and said nothing.
+    Leaves,
 }
 
 impl Requester {
@@ -47,6 +57,7 @@ impl Requester {
             caller: Caller::local(),
             owner: Owner::local(),
             gone: CancellationToken::new(),
+            departure: Departure::Leaves,
         })
     }
 }

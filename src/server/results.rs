@@ -16,7 +16,7 @@ use crate::{
     artifact::Artifact,
     preview::Previews,
     text,
-    tools::{Failed, Outcome},
+    tools::{Failed, Outcome, ToolError},
 };
 
 mod draft;
@@ -88,6 +88,14 @@ pub(super) async fn answer(mut outcome: Outcome, shape: &Shape) -> CallToolResul
     fit::pictures(&mut draft, outcome.previews, shape).await;
     fit::texts(&mut draft, shape.limit);
     draft.into_result(CallToolResult::success)
+}
+
+/// Either, as the client gets it.
+pub(super) async fn of(outcome: Result<Outcome, ToolError>, shape: &Shape) -> CallToolResult {
+    match outcome {
+        Ok(outcome) => answer(outcome, shape).await,
+        Err(error) => failure(&error, shape),
+    }
 }
 
 /// A failure keeps its structured content in front of every client: there are no pictures for it to drop.

@@ -5,7 +5,6 @@ use std::{
     future::{self, Future},
     pin::Pin,
     sync::Arc,
-    time::Duration,
 };
 
 use futures_util::{
@@ -14,30 +13,31 @@ use futures_util::{
 };
 use rmcp::{
     RoleServer,
-    model::{CallToolResponse, CreateTaskResult, JsonObject, ProgressToken, ToolAnnotations},
+    model::{CallToolResponse, CreateTaskResult, JsonObject, ToolAnnotations},
     service::RequestContext,
 };
-use tokio::{
-    task::JoinHandle,
-    time::{Instant, sleep_until},
-};
+use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     Requester, Server, arguments,
-    cancellation::{Listener, Why},
     journal::Journal,
-    progress,
     results::{self, Shape},
     schema, tasks, viewer,
 };
 use crate::{
     call::Call,
     job::{Started, State},
-    news::{Feed, News},
+    news::News,
     text,
     tools::{Effect, Failed, Outcome, Output, Pace, Shows, Tool, ToolError, get_result::GetResult},
 };
+
+mod again;
+mod waiting;
+
+use again::Made;
+use waiting::{Client, End};
 
 /// A tool whose types are known to itself alone.
 pub(super) trait Route: Send + Sync {
@@ -45,6 +45,8 @@ pub(super) trait Route: Send + Sync {
     fn pace(&self) -> Pace;
     fn describe(&self) -> rmcp::model::Tool;
     fn shows(&self) -> Shows;
+    /// The arguments as the tool declares them, however they were sent.
+    fn declared(&self, arguments: JsonObject) -> JsonObject;
     fn run(&self, arguments: JsonObject, call: Call) -> Run;
 }
 
@@ -80,6 +82,10 @@ impl<T: Tool> Route for Registered<T> {
         <T::Output as Output>::SHOWS
     }
 
+    fn declared(&self, arguments: JsonObject) -> JsonObject {
+        arguments::declared(arguments, &schema::of_arguments::<T::Args>())
+    }
+
     fn run(&self, arguments: JsonObject, call: Call) -> Run {
         let tool = self.0.clone();
         Box::pin(async move {
@@ -94,16 +100,6 @@ impl<T: Tool> Route for Registered<T> {
     }
 }
 
-/// How a call's client stopped waiting for it.
-enum End {
-    /// It waited for the outcome.
-    Done,
-    /// It cannot wait any longer, but will want the result.
-    Impatient,
-    /// It does not want the result, or is gone.
-    Cancelled,
-}
-
 /// Runs one call to its end, hands it out as a job when its client cannot wait so long, or lets go of it when nobody
 /// wants the answer. The tool runs as a task of its own: it sees the cancellation and still finishes what must be
 /// finished.
@@ -114,20 +110,29 @@ pub(super) async fn run(
     context: RequestContext<RoleServer>,
 ) -> CallToolResponse {
     let name = route.name();
-    let Requester { caller, owner, gone } = Requester::of(&context.extensions);
+    let requester = Requester::of(&context.extensions);
+    let Requester { caller, owner, .. } = requester.clone();
     let shape = Shape::of(&server.parts, &context);
     let cancel = server.calls.child_token();
     // Unless it is handed out, nothing of the call lives on unasked.
     let ended = cancel.clone().drop_guard();
-    let mut listener = server.cancellations.listen(caller.clone(), &context, cancel.clone());
+    let listener = server.cancellations.listen(caller.clone(), &context, cancel.clone());
+    let pace = route.pace();
+    let mut client = Client { context: &context, requester: &requester, listener };
 
+    let made = Made { owner: owner.clone(), route: route.clone(), arguments: arguments.clone() };
+    if pace == Pace::Slow
+        && let Some(answer) = again::answer(server, &made, &mut client, &shape).await
+    {
+        return answer;
+    }
+    let job = (pace == Pace::Slow).then(|| server.parts.get_result.jobs.mint());
     let token = context.meta.get_progress_token();
     let (news, feed) = if token.is_some() { News::channel() } else { News::without_text() };
     let patience = shape.profile.answer_within.limit();
-    let job = (route.pace() == Pace::Slow).then(|| server.parts.get_result.jobs.mint());
-    let client = context.client_info().map_or_else(|| "unknown".to_owned(), |client| text::brief(&client.name, 60));
-    let journal = Journal { tool: name, client: client.clone(), since: Instant::now() };
-    let call = Call::new(caller, news, cancel).of(owner.clone()).by(client).showing(shape.profile.room);
+    let program = context.client_info().map_or_else(|| "unknown".to_owned(), |client| text::brief(&client.name, 60));
+    let journal = Journal { tool: name, client: program.clone(), since: Instant::now() };
+    let call = Call::new(caller, news, cancel).of(owner.clone()).by(program).showing(shape.profile.room);
     let call = job.into_iter().fold(call.answered_within(patience), Call::as_job);
     let (since, resumable) = (call.started(), call.resumable.clone());
     // The outcome stays with it until it is taken: a client may give up while the last of the news is being told.
@@ -137,79 +142,57 @@ pub(super) async fn run(
         tokio::select! {
             biased;
             () = &mut work => End::Done,
-            () = run_out(since, patience), if job.is_some() => End::Impatient,
+            () = waiting::run_out(since, patience), if job.is_some() => End::Impatient,
         }
     };
     let end = tokio::select! {
         biased;
-        end = unwanted(&context, &gone, &mut listener) => end,
-        end = told(answered, token, &feed, &context) => end,
+        end = client.gives_up() => end,
+        end = waiting::told(answered, token, &feed, &context) => end,
     };
     let work = async move {
         (&mut work).await;
         Pin::new(&mut work).take_output().unwrap_or(Err(ToolError::Cancelled))
     };
-    match (end, job) {
-        (End::Done, _) => {
-            let ended = work.await;
-            journal.write(&ended);
-            match ended {
-                Ok(outcome) => results::answer(outcome, &shape).await.into(),
-                Err(error) => results::failure(&error, &shape).into(),
+    let (id, until, work) = match (end, job) {
+        (End::Done, job) => match (work.await, job) {
+            // Nobody may read this answer any more: the next process can tell it.
+            (Ok(outcome), Some(id)) if server.left.is_cancelled() => {
+                (id, waiting::far(since, patience), future::ready(Ok(outcome)).boxed())
             }
+            (outcome, _) => {
+                journal.write(&outcome);
+                if let Ok(outcome) = &outcome {
+                    server.abandoned.forget_told(&made.arguments, outcome);
+                }
+                return results::of(outcome, &shape).await.into();
+            }
+        },
+        (End::Impatient, Some(id)) => (id, Instant::now(), work.boxed()),
+        (End::TimedOut, Some(id)) => {
+            server.abandoned.remember(made.print(), id);
+            (id, Instant::now(), work.boxed())
         }
-        (End::Impatient, Some(id)) => {
-            let work = result(journal, work, server.calls.clone()).boxed();
-            let started = Started { id, owner, tool: name, since, cancel: ended.disarm(), feed, resumable, work };
-            hand_out(server, started, &context, &shape).await
+        (End::Left, Some(id)) => {
+            server.abandoned.remember(made.print(), id);
+            // Whoever resumes the answer's stream finds the result there.
+            (id, waiting::far(since, patience), work.boxed())
         }
-        (End::Impatient | End::Cancelled, _) => {
+        (End::Impatient | End::TimedOut | End::Left, None) | (End::Cancelled, _) => {
             journal.write(&Err(ToolError::Cancelled));
-            results::failure(&ToolError::Cancelled, &shape).into()
+            return results::failure(&ToolError::Cancelled, &shape).into();
         }
-    }
-}
-
-/// Resolves when a client that waits so long has waited enough.
-async fn run_out(since: Instant, patience: Option<Duration>) {
-    match patience {
-        Some(patience) => sleep_until(since + patience).await,
-        None => future::pending().await,
-    }
-}
-
-/// Resolves when nobody waits for the answer any more.
-async fn unwanted(context: &RequestContext<RoleServer>, gone: &CancellationToken, listener: &mut Listener) -> End {
-    tokio::select! {
-        () = context.ct.cancelled() => {}
-        () = gone.cancelled() => {}
-    }
-    match listener.reason().await {
-        Why::TimedOut => End::Impatient,
-        Why::Cancelled => End::Cancelled,
-    }
-}
-
-/// Waits for the end of a call, and tells its client of it meanwhile if it asked for that.
-async fn told(
-    answered: impl Future<Output = End>,
-    token: Option<ProgressToken>,
-    feed: &Feed,
-    context: &RequestContext<RoleServer>,
-) -> End {
-    let Some(token) = token else { return answered.await };
-    let notify = |progress| {
-        let peer = context.peer.clone();
-        // A client that is gone is noticed by the transport.
-        async move { drop(peer.notify_progress(progress).await) }
     };
-    progress::follow(answered, feed, token, notify).await
+    let work = result(journal, work, server.calls.clone()).boxed();
+    let started = Started { id, owner, tool: name, since, cancel: ended.disarm(), feed, resumable, work };
+    hand_out(server, started, until, &context, &shape).await
 }
 
-/// Lets a call go on as a job, and says how to come by its result.
+/// Lets a call go on as a job, and says how to come by its result, or what it has come to by `until`.
 async fn hand_out(
     server: &Server,
     started: Started<Result<Outcome, Failed>>,
+    until: Instant,
     context: &RequestContext<RoleServer>,
     shape: &Shape,
 ) -> CallToolResponse {
@@ -217,7 +200,7 @@ async fn hand_out(
     let (id, owner) = (started.id, started.owner.clone());
     tracing::info!(tool = started.tool, %id, "the call goes on as a job");
     jobs.hand_out(started).await;
-    let job = match jobs.wait(&owner, &id, Instant::now(), &News::unheard()).await {
+    let job = match jobs.wait(&owner, &id, until, &News::unheard()).await {
         Ok(Some(job)) => job,
         Ok(None) => return results::failure(&ToolError::Interrupted, shape).into(),
         Err(error) => return results::failure(&error.into(), shape).into(),

@@ -31,6 +31,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::{fakes, peer::Peer, still};
 
+mod abandoned;
 mod cancelling;
 mod collecting;
 mod http;

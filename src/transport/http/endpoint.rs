@@ -30,7 +30,7 @@ use super::{
 use crate::{
     handle::Owner,
     queue::Caller,
-    server::{Requester, Server},
+    server::{Departure, Requester, Server},
     transport::opening,
 };
 
@@ -150,9 +150,9 @@ impl Endpoint {
         let owner = Owner(format!("http:{address}"));
         let session = session_of(&parts.headers);
         // In a session a connection that breaks says nothing: its client can resume the stream, and collect the result.
-        let gone = if session.is_some() { CancellationToken::new() } else { flight.gone() };
+        let departure = if session.is_some() { Departure::Leaves } else { Departure::Cancels };
         let caller = Caller(session.unwrap_or(address));
-        parts.extensions.insert(Requester { caller, owner, gone });
+        parts.extensions.insert(Requester { caller, owner, gone: flight.gone(), departure });
         let request = Request::from_parts(parts, Body::from(body));
         let mcp = self.mcp.clone();
         let answer = async move {

@@ -236,6 +236,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> Transport<RoleServer> for StdioConne
         {
             return Some(message);
         }
+        self.server.leave();
         let ends = *self.drain_ends.get_or_insert_with(|| Instant::now() + self.drain);
         let answered = async {
             tokio::select! {

@@ -1,0 +1,75 @@
+//! A call that was made before: its client gave up waiting, and nothing is paid for twice.
+
+use std::{sync::Arc, time::Duration};
+
+use rmcp::model::{CallToolResponse, JsonObject};
+use tokio::time::Instant;
+
+use super::{
+    Route,
+    waiting::{self, Client},
+};
+use crate::{
+    handle::Owner,
+    job::State,
+    news::News,
+    server::{
+        Server,
+        abandoned::CallPrint,
+        results::{self, Shape},
+    },
+    text,
+    tools::ToolError,
+};
+
+/// A call as it was made, to be known again.
+pub(super) struct Made {
+    pub owner: Owner,
+    pub route: Arc<dyn Route>,
+    pub arguments: JsonObject,
+}
+
+impl Made {
+    pub fn print(&self) -> CallPrint {
+        CallPrint::new(self.owner.clone(), self.route.name(), self.route.declared(self.arguments.clone()))
+    }
+}
+
+/// The result of the same call, made lately by a client that gave up waiting for it. `None` where there was no such call,
+/// or it came to nothing.
+pub(super) async fn answer(
+    server: &Server,
+    made: &Made,
+    client: &mut Client<'_>,
+    shape: &Shape,
+) -> Option<CallToolResponse> {
+    if server.abandoned.is_empty() {
+        return None;
+    }
+    let (id, ago) = server.abandoned.find(&made.print())?;
+    let (news, feed) = News::channel();
+    let get_result = &server.parts.get_result;
+    let until = waiting::far(Instant::now(), shape.profile.answer_within.limit());
+    let waiting = get_result.wait(&made.owner, &id, until, &news);
+    let context = client.context;
+    let job = tokio::select! {
+        biased;
+        _ = client.gives_up() => return Some(results::failure(&ToolError::Cancelled, shape).into()),
+        job = waiting::told(waiting, context.meta.get_progress_token(), &feed, context) => job.ok().flatten()?,
+    };
+    match &job.state {
+        State::Running { .. } => {}
+        State::Finished(Ok(_)) => server.abandoned.forget(id),
+        State::Finished(Err(_)) | State::Orphaned(_) | State::Interrupted => {
+            server.abandoned.forget(id);
+            return None;
+        }
+    }
+    let mut outcome = get_result.outcome(&id, job, shape.profile.room).await.ok()?;
+    let ago = text::duration(Duration::from_secs(ago.as_secs()));
+    outcome.warn(format!(
+        "The same call was made before, and its client stopped waiting {ago} ago. This is that call (job {id}), so that it \
+         is not paid for twice; once you have its result, the same call is a new one."
+    ));
+    Some(results::answer(outcome, shape).await.into())
+}

@@ -1,0 +1,86 @@
+//! The client of one call while it waits: how long it can, what it is told, and how it stops.
+
+use std::{
+    future::{self, Future},
+    time::Duration,
+};
+
+use rmcp::{RoleServer, model::ProgressToken, service::RequestContext};
+use tokio::time::{Instant, sleep_until};
+
+use crate::{
+    news::Feed,
+    server::{
+        Departure, Requester,
+        cancellation::{Listener, Why},
+        progress,
+    },
+};
+
+/// How a call's client stopped waiting for it.
+pub(super) enum End {
+    /// It waited for the outcome.
+    Done,
+    /// It waited as long as it can, and is told how to come by the result.
+    Impatient,
+    /// It gave up, and hears no answer any more; it may make the call again.
+    TimedOut,
+    /// It is gone without a word, and may come back for the result.
+    Left,
+    /// It does not want the result.
+    Cancelled,
+}
+
+/// Who waits for a call.
+pub(super) struct Client<'a> {
+    pub context: &'a RequestContext<RoleServer>,
+    pub requester: &'a Requester,
+    pub listener: Listener,
+}
+
+impl Client<'_> {
+    /// Resolves when it waits no more.
+    pub async fn gives_up(&mut self) -> End {
+        tokio::select! {
+            () = self.context.ct.cancelled() => {}
+            () = self.requester.gone.cancelled() => match self.requester.departure {
+                Departure::Leaves => return End::Left,
+                Departure::Cancels => {}
+            },
+        }
+        match self.listener.reason().await {
+            Why::TimedOut => End::TimedOut,
+            Why::Cancelled => End::Cancelled,
+        }
+    }
+}
+
+/// Waits for the end of a call, and tells its client of it meanwhile if it asked for that.
+pub(super) async fn told<T>(
+    answered: impl Future<Output = T>,
+    token: Option<ProgressToken>,
+    feed: &Feed,
+    context: &RequestContext<RoleServer>,
+) -> T {
+    let Some(token) = token else { return answered.await };
+    let notify = |progress| {
+        let peer = context.peer.clone();
+        // A client that is gone is noticed by the transport.
+        async move { drop(peer.notify_progress(progress).await) }
+    };
+    progress::follow(answered, feed, token, notify).await
+}
+
+/// Resolves when a client that waits so long has waited enough.
+pub(super) async fn run_out(since: Instant, patience: Option<Duration>) {
+    match patience {
+        Some(patience) => sleep_until(since + patience).await,
+        None => future::pending().await,
+    }
+}
+
+/// The moment at which a client that waits so long has waited enough; within what the clock can count.
+pub(super) fn far(since: Instant, patience: Option<Duration>) -> Instant {
+    const LONGEST: Duration = Duration::from_hours(24);
+    since + patience.map_or(LONGEST, |patience| patience.min(LONGEST))
+}

@@ -1,0 +1,109 @@
+//! Calls whose clients gave up: collected later, and not paid for twice when they are made again.
+
+use super::{cancelling::cancelled, *};
+
+const TIMED_OUT: &str = "McpError: MCP error -32001: Request timed out";
+
+fn started(place: &Place) -> usize {
+    place.studio.started.load(Ordering::SeqCst)
+}
+
+/// Calls the studio for `seconds` of work, and times out long before.
+async fn give_up(peer: &mut Peer, place: &Place, arguments: Value) {
+    let before = started(place);
+    peer.call(1, "studio", arguments).await;
+    until(|| started(place) == before + 1).await;
+    peer.send(&cancelled(1, TIMED_OUT)).await;
+    until(|| place.jobs.in_memory() > 0).await;
+}
+
+fn note(result: &Value) -> &str {
+    let texts = result["content"].as_array().unwrap().iter().filter_map(|block| block["text"].as_str());
+    texts.last().unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_same_call_made_again_is_given_the_first_ones_result_with_a_warning() {
+    let (place, _dir) = place();
+    let mut peer = place.peer().await;
+    give_up(&mut peer, &place, json!({"seconds": 30, "ends": null})).await;
+    // Otherwise written, the same: what is left out, null and "" are one.
+    let again = call(&mut peer, "studio", json!({"seconds": 30.0, "ends": "", "wait_for_previous": true})).await;
+    assert_eq!(again["structuredContent"]["status"], "complete", "{again}");
+    assert!(note(&again).contains("not paid for twice"), "{again}");
+    assert_eq!(started(&place), 1);
+    let anew = call(&mut peer, "studio", json!({"seconds": 30})).await;
+    assert_eq!((started(&place), note(&anew).contains("twice")), (2, false), "its result was told: {anew}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_still_runs_is_told_as_the_job_it_is() {
+    let (place, _dir) = place();
+    let mut peer = place.peer().await;
+    give_up(&mut peer, &place, json!({"seconds": 200})).await;
+    let again = call(&mut peer, "studio", json!({"seconds": 200})).await;
+    let job = again["structuredContent"]["job"].as_str().unwrap_or_else(|| panic!("{again}")).to_owned();
+    let once_more = call(&mut peer, "studio", json!({"seconds": 200})).await;
+    assert_eq!(once_more["structuredContent"]["job"], job);
+    sleep(Duration::from_secs(200)).await;
+    assert_eq!(collect(&mut peer, &job).await["structuredContent"]["status"], "complete");
+    assert_eq!(started(&place), 1);
+    // Collected: the next one is a new one.
+    call(&mut peer, "studio", json!({"seconds": 0})).await;
+    call(&mut peer, "studio", json!({"seconds": 200})).await;
+    assert_eq!(started(&place), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_call_another_owner_and_ten_minutes_later_are_new_calls() {
+    let (place, _dir) = place();
+    let mut peer = place.peer().await;
+    give_up(&mut peer, &place, json!({"seconds": 10})).await;
+    call(&mut peer, "studio", json!({"seconds": 11})).await;
+    assert_eq!(started(&place), 2, "other arguments");
+    sleep(Duration::from_secs(601)).await;
+    call(&mut peer, "studio", json!({"seconds": 10})).await;
+    assert_eq!(started(&place), 3, "ten minutes later");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_came_to_nothing_is_made_again() {
+    let (place, _dir) = place();
+    let mut peer = place.peer().await;
+    give_up(&mut peer, &place, json!({"seconds": 10, "ends": "badly"})).await;
+    let again = call(&mut peer, "studio", json!({"seconds": 10, "ends": "badly"})).await;
+    assert_eq!((&again["isError"], started(&place)), (&json!(true), 2), "{again}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_its_client_cancelled_is_made_again() {
+    let (place, _dir) = place();
+    let mut peer = place.peer().await;
+    peer.call(1, "studio", json!({"seconds": 10})).await;
+    until(|| started(&place) == 1).await;
+    peer.send(&cancelled(1, "the user pressed escape")).await;
+    let again = call(&mut peer, "studio", json!({"seconds": 10})).await;
+    assert_eq!((&again["structuredContent"]["status"], started(&place)), (&json!("complete"), 2));
+}
+
+/// Claude Code says nothing when a call takes it too long, and closes stdin.
+#[tokio::test(start_paused = true)]
+async fn what_ends_while_its_client_is_gone_is_collected_by_the_next_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = Place::open(dir.path());
+    let mut peer = place.peer().await;
+    peer.call(1, "studio", json!({"seconds": 2})).await;
+    until(|| started(&place) == 1).await;
+    peer.close_input();
+    peer.hang_up().await.unwrap();
+    while place.jobs.in_memory() > 0 || kept(dir.path()).await.is_empty() {
+        sleep(Duration::from_millis(5)).await;
+    }
+
+    let next = Place::open(dir.path());
+    let mut peer = next.peer().await;
+    let lost = collect(&mut peer, "the picture").await;
+    let message = lost["content"][0]["text"].as_str().unwrap();
+    let job = message.split_whitespace().find(|word| word.starts_with("job_")).unwrap_or_else(|| panic!("{lost}"));
+    assert_eq!(collect(&mut peer, job).await["structuredContent"]["status"], "complete");
+}
