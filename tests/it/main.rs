@@ -27,6 +27,7 @@ mod edit_image;
 mod fakes;
 mod gallery;
 mod governor;
+mod hosts;
 mod http;
 mod images;
 mod inputs;
