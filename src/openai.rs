@@ -317,7 +317,7 @@ impl OpenAi {
     /// # Errors
     /// See [`Error`].
     pub async fn paint(&self, request: &PictureRequest, terms: &Terms) -> Result<Reply<Picture>, Failure> {
-        images::paint(&self.0, request, terms).await.map_err(Failure::from)
+        images::paint(&self.0, request, terms).await
     }
 
     /// What lies at a public https address, 50 MB at most, fetched under the guard that keeps private addresses out of

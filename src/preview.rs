@@ -64,7 +64,7 @@ impl Previews {
         if budget.bytes == 0 {
             return None;
         }
-        if budget.admits(picture) && !alpha::is_possible(picture) {
+        if budget.admits(picture) && picture.format().is_common() && !alpha::is_possible(picture) {
             return Some(picture.clone());
         }
         let (picture, guess) = (picture.clone(), self.guess.clone());
@@ -153,6 +153,8 @@ const SHORTEST_SIDE: u32 = 64;
 pub enum PreviewFailure {
     #[error("the picture has more pixels than are decoded for a preview")]
     TooManyPixels,
+    #[error("pictures in {0} are not decoded here")]
+    Undecoded(&'static str),
     #[error("the picture cannot be decoded: {0}")]
     Decode(#[from] image::ImageError),
     #[error("the picture cannot be scaled: {0}")]
@@ -184,7 +186,7 @@ pub fn shrink(picture: &Encoded, budget: PreviewBudget) -> Result<Encoded, Previ
 
 fn shrink_from(picture: &Encoded, budget: PreviewBudget, guess: &Guess) -> Result<Encoded, PreviewFailure> {
     let (image, orientation) = decode::decode(picture)?;
-    if budget.admits(picture) && alpha::is_opaque(&image) {
+    if budget.admits(picture) && picture.format().is_common() && alpha::is_opaque(&image) {
         return Ok(picture.clone());
     }
     let image = pixels::scaled_to(Cow::Owned(alpha::on_ground(image)), budget.side)?;

@@ -167,6 +167,10 @@ fn name(format: Format) -> &'static str {
         Format::Png => "png",
         Format::Jpeg => "jpeg",
         Format::Webp => "webp",
+        Format::Gif => "gif",
+        Format::Avif => "avif",
+        Format::Bmp => "bmp",
+        Format::Tiff => "tiff",
     }
 }
 
@@ -213,7 +217,7 @@ async fn piped_in(words: &[String], like: Option<&str>, from: &mut Vec<String>) 
     }
     let bytes = piped::bytes().await?;
     let wrong = |wrong: &str| Err(ToolError::InvalidArgument(wrong.to_owned()).into());
-    match (named, Format::sniff(&bytes)) {
+    match (named, Format::sniff(&bytes).filter(|format| format.is_common())) {
         (Some(at), Some(_)) => {
             from.splice(at..=at, [piped::named(&bytes)]);
             Ok(None)

@@ -21,6 +21,14 @@ impl Encoded {
                     bytes.get(4..).and_then(|rest| rest.first_chunk()).map(|length| u32::from_le_bytes(*length));
                 length.and_then(|length| usize::try_from(length).ok()).is_some_and(|length| bytes.len() >= length + 8)
             }
+            Format::Gif => bytes.ends_with(b";"),
+            Format::Bmp => {
+                let length =
+                    bytes.get(2..).and_then(|rest| rest.first_chunk()).map(|length| u32::from_le_bytes(*length));
+                length.and_then(|length| usize::try_from(length).ok()).is_some_and(|length| bytes.len() >= length)
+            }
+            // Their ends say nothing; what cannot be told is not thrown away.
+            Format::Avif | Format::Tiff => true,
         }
     }
 }

@@ -7,14 +7,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
-    Config, EditTransfer, Picture, PictureRequest, Reply, Terms, Transfer,
-    client::{Answering, Call, Client, Unanswered},
+    Config, EditTransfer, Failure, Meta, Picture, PictureRequest, Reply, Terms, Transfer,
+    client::{Answering, Call, Client, FailedAttempt, Unanswered},
     failure::{
         complaint::Complaint,
         error::{Billing, Error},
     },
     is_openai,
     kind::Kind,
+    limits::retry::Symptom,
     text::redactor::Redactor,
     transport::{
         body::{Body, Place, Shape},
@@ -55,12 +56,56 @@ struct Request<'a> {
     partial_images: Option<u8>,
 }
 
-/// Has one picture made.
-pub(super) async fn paint(
-    client: &Client,
-    request: &PictureRequest,
-    terms: &Terms,
-) -> Result<Reply<Picture>, Unanswered> {
+/// Has one picture made. A complaint inside a 200 is met as its status would be.
+pub(super) async fn paint(client: &Client, request: &PictureRequest, terms: &Terms) -> Result<Reply<Picture>, Failure> {
+    let mut before = Meta::default();
+    let mut retries = 0;
+    loop {
+        match paint_once(client, request, terms).await {
+            Ok(mut reply) => {
+                reply.meta.follow(&before);
+                return Ok(reply);
+            }
+            Err(Unanswered::Missed(symptom, mut failure)) => {
+                failure.meta.follow(&before);
+                let attempts = failure.meta.attempts;
+                let failed = FailedAttempt { kind: Kind::Picture, symptom, error: &failure.error, attempts };
+                if !client.pause(&failed, retries, terms).await {
+                    client.count_failure(Some(&request.model), &failure.error);
+                    return Err(failure);
+                }
+                retries += 1;
+                before = *failure.meta;
+            }
+            Err(unanswered) => {
+                let mut failure = Failure::from(unanswered);
+                failure.meta.follow(&before);
+                return Err(failure);
+            }
+        }
+    }
+}
+
+/// What came in place of a picture.
+struct NoPicture {
+    error: Error,
+    /// The answer was nothing but a complaint: what it is as far as asking again is concerned.
+    symptom: Option<Symptom>,
+}
+
+impl From<Error> for NoPicture {
+    fn from(error: Error) -> Self {
+        Self { error, symptom: None }
+    }
+}
+
+impl From<&Complaint> for NoPicture {
+    fn from(complaint: &Complaint) -> Self {
+        Self { error: complaint.inside_200(), symptom: complaint.symptom_inside_200() }
+    }
+}
+
+async fn paint_once(client: &Client, request: &PictureRequest, terms: &Terms) -> Result<Reply<Picture>, Unanswered> {
     let fields = fields(request, &client.config);
     let (path, payload) = if request.references.is_empty() {
         ("images/generations", Payload::Json(Json::new(object(&fields))))
@@ -76,7 +121,12 @@ pub(super) async fn paint(
     if let Ok(Picture { revised_prompt: Some(prompt), .. }) = &mut picture {
         *prompt = Redactor::new(client.secrets(&key)).whole(prompt).into_owned();
     }
-    trail.close(picture.map_err(|error| client.cleaned(error, &key))).map_err(Unanswered::Failed)
+    // What is billed is not asked for again.
+    let symptom = picture.as_ref().err().and_then(|none| none.symptom).filter(|_| !metered.is_reported());
+    trail.close(picture.map_err(|none| client.cleaned(none.error, &key))).map_err(|failure| match symptom {
+        Some(symptom) => Unanswered::Missed(symptom, failure),
+        None => Unanswered::Failed(failure),
+    })
 }
 
 fn fields<'a>(request: &'a PictureRequest, config: &Config) -> Request<'a> {
@@ -169,7 +219,7 @@ async fn receive(
     left_out: Vec<String>,
     terms: &Terms,
     metered: &mut Metered,
-) -> Result<Picture, Error> {
+) -> Result<Picture, NoPicture> {
     let (received, place) = match body.shape().await? {
         Shape::Json => {
             terms.news.stage(Stage::Receiving);
@@ -204,7 +254,7 @@ async fn listen(
     config: &Config,
     terms: &Terms,
     metered: &mut Metered,
-) -> Result<(Received, Place), Error> {
+) -> Result<(Received, Place), NoPicture> {
     let mut sketches = 0;
     while let Some(event) = events.next().await? {
         let (name, data) = (&*event.name, &*event.data);
@@ -216,7 +266,7 @@ async fn listen(
         match kind {
             "error" | "" => {
                 if let Some(complaint) = Complaint::of_event(data) {
-                    return Err(complaint.inside_200());
+                    return Err(NoPicture::from(&complaint));
                 }
             }
             kind if kind.ends_with(".completed") => {
@@ -238,12 +288,12 @@ async fn listen(
             _ => {}
         }
     }
-    Err(unusable("the stream ended without the final picture"))
+    Err(unusable("the stream ended without the final picture").into())
 }
 
 /// Takes what is billed first: a picture that cannot be used is paid for, too. Then the picture, if there is one: a
 /// complaint beside it does not make it unpaid.
-fn decode(painted: Painted<'_>, config: &Config, metered: &mut Metered) -> Result<Received, Error> {
+fn decode(painted: Painted<'_>, config: &Config, metered: &mut Metered) -> Result<Received, NoPicture> {
     if let Some(usage) = painted.usage.0 {
         // OpenAI itself charges by its list.
         metered.charged = usage.charged().filter(|_| !is_openai(&config.base_url));
@@ -257,10 +307,9 @@ fn decode(painted: Painted<'_>, config: &Config, metered: &mut Metered) -> Resul
     };
     let Some(item) = items.into_iter().chain([alone]).find(Item::holds_picture) else {
         let complaint = painted.error.as_ref().and_then(Complaint::of_error);
-        return Err(complaint.map_or_else(
-            || unusable("it holds no picture (neither b64_json nor url)"),
-            |complaint| complaint.inside_200(),
-        ));
+        return Err(complaint
+            .as_ref()
+            .map_or_else(|| unusable("it holds no picture (neither b64_json nor url)").into(), NoPicture::from));
     };
     let source = match (item.b64_json.text(), item.url.text()) {
         (Some(base64), _) if !base64.is_empty() => Source::Bytes(decode_base64(base64)?),

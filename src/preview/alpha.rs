@@ -7,9 +7,10 @@ use crate::media::{Encoded, Format};
 /// Whether the header leaves open that a pixel is not fully opaque; damaged ones do.
 pub(super) fn is_possible(picture: &Encoded) -> bool {
     match picture.format() {
-        Format::Jpeg => false,
+        Format::Jpeg | Format::Bmp => false,
         Format::Png => png_has_alpha(picture.bytes()).unwrap_or(true),
         Format::Webp => webp_has_alpha(picture.bytes()).unwrap_or(true),
+        Format::Gif | Format::Avif | Format::Tiff => true,
     }
 }
 

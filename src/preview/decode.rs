@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use image::{
     DynamicImage, ImageDecoder, Limits,
-    codecs::{jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder},
+    codecs::{bmp::BmpDecoder, gif::GifDecoder, jpeg::JpegDecoder, png::PngDecoder, webp::WebPDecoder},
     metadata::Orientation,
 };
 
@@ -25,6 +25,9 @@ pub(super) fn decode(picture: &Encoded) -> Result<(DynamicImage, Orientation), P
         Format::Png => read(PngDecoder::with_limits(file, limits())?),
         Format::Jpeg => read(JpegDecoder::new(file)?),
         Format::Webp => read(WebPDecoder::new(file)?),
+        Format::Gif => read(GifDecoder::new(file)?),
+        Format::Bmp => read(BmpDecoder::new(file)?),
+        format @ (Format::Avif | Format::Tiff) => Err(PreviewFailure::Undecoded(format.media_type())),
     }
 }
 
@@ -36,6 +39,7 @@ pub(super) fn orientation(picture: &Encoded) -> Result<Orientation, PreviewFailu
         Format::Png => PngDecoder::with_limits(file, limits())?.orientation()?,
         Format::Jpeg => JpegDecoder::new(file)?.orientation()?,
         Format::Webp => WebPDecoder::new(file)?.orientation()?,
+        Format::Gif | Format::Avif | Format::Bmp | Format::Tiff => Orientation::NoTransforms,
     })
 }
 

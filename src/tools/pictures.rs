@@ -161,6 +161,10 @@ impl Studio {
         let kept = self.artifacts.keep(&original, request.stem.as_ref(), origin).await;
         let room = if kept.is_ok() { call.room } else { call.room.or_rescue() };
         let preview = self.previews.shrink(&original, room, request.n).await;
+        if preview.is_none() && !original.format().is_common() {
+            let format = original.format().media_type();
+            warnings.push(format!("The picture came as {format}: it is kept as it came, and not shown here."));
+        }
         if request.wants_transparency() && self.previews.is_opaque(&original).await == Some(true) {
             warnings.push("A transparent background was asked for, but no pixel of the picture is see-through.".into());
         }

@@ -138,6 +138,11 @@ impl<'a> Draft<'a> {
         self.told += new.len();
     }
 
+    /// What the upstream's complaint in place of an answer is, as far as asking again is concerned.
+    pub(crate) fn symptom(&self) -> Option<Symptom> {
+        self.symptom
+    }
+
     /// Whether nothing was written.
     pub(crate) fn is_empty(&self) -> bool {
         self.text.is_empty() && self.redactor.held().is_empty()

@@ -76,7 +76,7 @@ async fn by_responses(
     let mut reply = match question.run {
         Run::Background => {
             // Boxed, so that attached calls need not carry the room for it.
-            Box::pin(background::follow(client, question, answering, terms)).await.map_err(Unanswered::Failed)?
+            Box::pin(background::follow(client, question, answering, terms)).await?
         }
         Run::Attached => {
             let mut dialect = Responses::new(client.config.store);

@@ -5,6 +5,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::TryFutureExt;
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 use url::Url;
@@ -95,7 +96,7 @@ pub(crate) async fn follow(
     question: &Question,
     mut answering: Answering,
     terms: &Terms,
-) -> Result<Reply<Answer>, Failure> {
+) -> Result<Reply<Answer>, Unanswered> {
     let asked = answering.left_out.len();
     answering.left_out.retain(|field| field != "background");
     if answering.left_out.len() < asked {
@@ -118,10 +119,10 @@ pub(crate) fn resume<'a>(
     let mut followed = Followed::new(client, model, left_out.clone(), &terms.hold);
     followed.begin(response_id);
     let draft = Draft::new(model, left_out.clone(), &terms.news);
-    Box::pin(
-        Reading { client, terms, followed, draft, trail: Trail::begin(&client.config.base_url), way: Way::Stream }
-            .read(None),
-    )
+    let trail = Trail::begin(&client.config.base_url);
+    let reading = Reading { client, terms, followed, draft, trail, way: Way::Stream };
+    // What was asked is not known any more: it cannot be asked again.
+    Box::pin(reading.read(None).map_err(Failure::from))
 }
 
 /// One response on its way, over as many connections as it takes.
@@ -164,7 +165,7 @@ struct Standing<'a> {
 }
 
 impl Reading<'_> {
-    async fn read(mut self, first: Option<Answering>) -> Result<Reply<Answer>, Failure> {
+    async fn read(mut self, first: Option<Answering>) -> Result<Reply<Answer>, Unanswered> {
         let mut fruitless = 0;
         let mut next = first;
         loop {
@@ -310,14 +311,20 @@ impl Reading<'_> {
     }
 
     /// The answer, as far as it came. What was not read to its end is stopped upstream.
-    fn done(mut self, failed: Option<Error>) -> Result<Reply<Answer>, Failure> {
-        self.trail.meter(self.draft.metered(&self.client.config));
+    fn done(mut self, failed: Option<Error>) -> Result<Reply<Answer>, Unanswered> {
+        let metered = self.draft.metered(&self.client.config);
+        // What is billed is not asked for again.
+        let symptom = self.draft.symptom().filter(|_| !metered.is_reported());
+        self.trail.meter(metered);
         let answer = match failed {
             Some(error) if self.draft.is_empty() => Err(error),
             Some(error) => answer::cut_off(error, &mut self.draft).and_then(|()| self.draft.done()),
             None => self.draft.done(),
         };
-        self.trail.close(answer)
+        self.trail.close(answer).map_err(|failure| match symptom {
+            Some(symptom) => Unanswered::Missed(symptom, failure),
+            None => Unanswered::Failed(failure),
+        })
     }
 }
 

@@ -18,8 +18,8 @@ async fn give_up(peer: &mut Peer, place: &Place, arguments: Value) {
 }
 
 fn note(result: &Value) -> &str {
-    let texts = result["content"].as_array().unwrap().iter().filter_map(|block| block["text"].as_str());
-    texts.last().unwrap()
+    let mut texts = result["content"].as_array().unwrap().iter().filter_map(|block| block["text"].as_str());
+    texts.next_back().unwrap()
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,6 +45,98 @@ async fn a_picture_in_every_wrapping() {
     }
 }
 
+fn encoded(format: image::ImageFormat) -> Vec<u8> {
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    image::RgbImage::from_pixel(7, 5, image::Rgb([200, 30, 30])).write_to(&mut bytes, format).unwrap();
+    bytes.into_inner()
+}
+
+/// As small as they can be: nothing here decodes them.
+const AVIF: &[u8] = b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf\0\0\0\x14ispe\0\0\0\0\0\0\0\x07\0\0\0\x05";
+const TIFF: &[u8] =
+    b"II\x2a\0\x08\0\0\0\x02\0\0\x01\x03\0\x01\0\0\0\x07\0\0\0\x01\x01\x03\0\x01\0\0\0\x05\0\0\0\0\0\0\0";
+
+#[tokio::test]
+async fn other_formats_are_kept_as_they_came_and_shown_where_they_can_be_decoded() {
+    for (bytes, media_type, extension, is_shown) in [
+        (encoded(image::ImageFormat::Gif), "image/gif", ".gif", true),
+        (encoded(image::ImageFormat::Bmp), "image/bmp", ".bmp", true),
+        (AVIF.to_vec(), "image/avif", ".avif", false),
+        (TIFF.to_vec(), "image/tiff", ".tiff", false),
+    ] {
+        let body = json!({ "data": [{ "b64_json": STANDARD.encode_to_string(&bytes) }] });
+        let upstream = Upstream::start([labelled("application/json", body.to_string())]).await;
+        let mut session = session(&upstream, RESPONSES, &[]).await;
+        let told = session.call("create-image", json!({ "prompt": "a point", "model": "m", "size": "auto" })).await;
+        let image = &told["structuredContent"]["images"][0];
+        assert_eq!((&image["width"], &image["height"]), (&json!(7), &json!(5)), "{told}");
+        assert_eq!(image["media_type"], media_type);
+        let path = image["path"].as_str().unwrap();
+        assert!(path.ends_with(extension), "{path}");
+        assert_eq!(std::fs::read(path).unwrap(), bytes, "{media_type}: byte for byte");
+        let shown: Vec<_> =
+            told["content"].as_array().unwrap().iter().filter_map(|block| block["mimeType"].as_str()).collect();
+        let previews = shown.iter().filter(|media_type| ["image/png", "image/jpeg"].contains(media_type)).count();
+        assert_eq!(previews, usize::from(is_shown), "{media_type}: {shown:?}");
+        let warnings = told["structuredContent"]["warnings"].to_string();
+        assert_eq!(warnings.contains("not shown here"), !is_shown, "{media_type}: {warnings}");
+        let uri = image["uri"].clone();
+        let read = session.request("resources/read", json!({ "uri": uri })).await;
+        assert_eq!(read["contents"][0]["mimeType"], media_type, "{read}");
+    }
+}
+
+/// As its status would be: 429 and 5xx once more, everything else not.
+#[tokio::test]
+async fn an_error_inside_a_200_is_retried_as_its_status_would_be() {
+    let retried = [("MCP_OPENAI_MAX_RETRIES", "2")];
+    let good = json!({ "data": [{ "b64_json": STANDARD.encode_to_string(png()) }] }).to_string();
+    for (error, attempts) in [
+        (json!({ "error": { "message": "slow down", "code": 429 } }), 2),
+        (json!({ "error": { "message": "upstream broke", "code": "502" } }), 2),
+        (json!({ "error": { "message": "overloaded", "type": "server_error" } }), 2),
+        (json!({ "error": { "message": "no such size", "code": "invalid_value" } }), 1),
+        (json!({ "error": { "message": "pay first", "code": "insufficient_quota" } }), 1),
+        // It says that it was billed.
+        (json!({ "error": { "message": "late", "code": 503 }, "usage": { "input_tokens": 9, "output_tokens": 9 } }), 1),
+    ] {
+        for script in [
+            labelled("application/json", error.to_string()),
+            labelled("text/event-stream", format!("data: {error}\n\n")),
+        ] {
+            let upstream = Upstream::start([script, labelled("application/json", good.clone())]).await;
+            let mut session = session(&upstream, RESPONSES, &retried).await;
+            let told = session.call("create-image", json!({ "prompt": "a point", "model": "m", "size": "auto" })).await;
+            if upstream.sent().len() != attempts && error["usage"].is_object() {
+                // A stream's error event tells no usage here.
+                continue;
+            }
+            assert_eq!(upstream.sent().len(), attempts, "{error}: {told}");
+            assert_eq!(told["isError"], attempts == 1, "{error}: {told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_edit_that_knows_only_image_is_asked_so_once_and_at_once_from_then_on() {
+    let refused = json!({ "detail": [{ "type": "missing", "loc": ["body", "image"], "msg": "Field required" }] });
+    let good = json!({ "data": [{ "b64_json": STANDARD.encode_to_string(png()) }] }).to_string();
+    let upstream =
+        Upstream::start([super::failing(422, &refused.to_string()), labelled("application/json", good.clone())]).await;
+    let mut session = session(&upstream, RESPONSES, &[]).await;
+    let picture = session.images.path().join("pictures/a.png");
+    std::fs::create_dir_all(picture.parent().unwrap()).unwrap();
+    std::fs::write(&picture, png()).unwrap();
+    let arguments = json!({ "prompt": "a", "model": "m", "size": "auto", "images": [picture] });
+    for _ in 0..2 {
+        let told = session.call("edit-image", arguments.clone()).await;
+        assert_eq!(told["structuredContent"]["images"][0]["width"], 7, "{told}");
+    }
+    let named: Vec<_> =
+        upstream.sent().iter().map(|sent| String::from_utf8_lossy(&sent.body).contains("name=\"image[]\"")).collect();
+    assert_eq!(named, [true, false, false], "`image[]`, then `image`");
+}
+
 #[tokio::test]
 async fn a_picture_at_an_address_without_a_host() {
     for url in ["/outputs/1.png", "outputs/1.png"] {

@@ -165,6 +165,27 @@ async fn an_error_in_a_200_is_tried_again_as_its_status_would_be() {
     }
 }
 
+/// A response in the background fails as one that was waited for does.
+#[tokio::test]
+async fn a_response_that_failed_in_the_background_is_asked_for_again_as_its_status_would_be() {
+    let response = |status: &str, error: Value| json!({ "id": "resp_1", "status": status, "background": true, "model": "m", "output": [], "error": error });
+    let text = json!({ "type": "output_text", "text": "hello" });
+    let mut answered = response("completed", Value::Null);
+    answered["output"] = json!([{ "type": "message", "content": [text] }]);
+    for (code, attempts) in [("server_error", 2), ("rate_limit_exceeded", 2), ("invalid_prompt", 1)] {
+        let failed = response("failed", json!({ "code": code, "message": "sorry" }));
+        let events = [json!({ "type": "response.failed", "response": failed }).to_string()];
+        let events: Vec<&str> = events.iter().map(String::as_str).collect();
+        let scripts = [crate::upstream::events(&events), labelled("application/json", answered.to_string())];
+        let upstream = Upstream::start(scripts).await;
+        let env = [("MCP_OPENAI_BACKGROUND", "always"), ("MCP_OPENAI_MAX_RETRIES", "2")];
+        let mut session = session(&upstream, RESPONSES, &env).await;
+        let told = session.call("ask-openai", json!({ "query": "Hi", "model": "m" })).await;
+        let asked = upstream.lines().iter().filter(|line| line.starts_with("POST /v1/responses")).count();
+        assert_eq!((asked, told["isError"] == true), (attempts, attempts == 1), "{code}: {told}");
+    }
+}
+
 #[tokio::test]
 async fn the_other_api_in_other_words() {
     let good = r#"{"choices":[{"message":{"content":"Hello."},"finish_reason":"stop"}]}"#;

@@ -30,7 +30,7 @@ const TEXT: &str = "pictures (PNG, JPEG, WebP), PDFs, and text in UTF-8 or UTF-1
 impl Kind {
     /// The kind by the beginning of the bytes. Text is not known for sure until all of it was read, see [`decode`].
     pub(super) fn sniff(head: &[u8]) -> Result<Self, Unknown> {
-        if Format::sniff(head).is_some() {
+        if Format::sniff(head).is_some_and(Format::is_common) {
             return Ok(Self::Picture);
         }
         if is_pdf(head) {
