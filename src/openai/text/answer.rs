@@ -37,6 +37,9 @@ pub(crate) trait Dialect {
     /// Takes the data of one event, which is an object; `name` is the event's own, often empty. Unknown events are nothing.
     fn take_event(&mut self, name: &str, data: &str, draft: &mut Draft<'_>) -> Result<Step, Error>;
 
+    /// Takes what came and was to be told once more by a last event, where there is none.
+    fn take_rest(&mut self, _draft: &mut Draft<'_>) {}
+
     /// Takes a whole answer that did not come as events.
     fn take_body(&mut self, body: &[u8], draft: &mut Draft<'_>) -> Result<(), Error>;
 }
@@ -270,7 +273,11 @@ pub(crate) async fn receive(
         },
         Ok(Shape::Events) => match listen(Events::new(body), dialect, &mut draft).await {
             Ok(()) => Ok(()),
-            Err(Stopped::Broken(error) | Stopped::Refused(error)) => Err(error),
+            Err(Stopped::Broken(error)) => {
+                dialect.take_rest(&mut draft);
+                Err(error)
+            }
+            Err(Stopped::Refused(error)) => Err(error),
         },
         Err(error) => Err(error),
     };

@@ -83,6 +83,7 @@ struct Said<'a> {
 enum Content<'a> {
     Text(#[serde(borrow)] Text<'a>),
     Parts(#[serde(borrow)] Vec<Part<'a>>),
+    Part(#[serde(borrow)] Part<'a>),
 }
 
 #[derive(Deserialize, Default)]
@@ -90,6 +91,8 @@ enum Content<'a> {
 struct Part<'a> {
     #[serde(borrow)]
     text: Lenient<Text<'a>>,
+    #[serde(borrow)]
+    refusal: Lenient<Text<'a>>,
 }
 
 impl Dialect for Chat {
@@ -129,7 +132,14 @@ fn take(completion: Completion<'_>, draft: &mut Draft<'_>) -> Result<(), Error> 
     for usage in [choice.usage.0, groq.usage.0, completion.usage.0].into_iter().flatten() {
         draft.meter(usage);
     }
-    match choice.delta.0.or(choice.message.0) {
+    // Some send an empty one beside the other.
+    let (delta, message) = (choice.delta.0, choice.message.0);
+    let said = if delta.as_ref().is_some_and(|delta| delta.content.0.is_none()) {
+        message.or(delta)
+    } else {
+        delta.or(message)
+    };
+    match said {
         Some(said) => write(said, draft),
         None => draft.write(choice.text.text().unwrap_or_default()),
     }
@@ -151,17 +161,27 @@ fn write(said: Said<'_>, draft: &mut Draft<'_>) {
         Some(Content::Text(text)) => draft.write(&text),
         Some(Content::Parts(parts)) => {
             for part in parts {
-                draft.write(part.text.text().unwrap_or_default());
+                write_part(&part, draft);
             }
         }
+        Some(Content::Part(part)) => write_part(&part, draft),
         None => {}
     }
-    if let Some(refusal) = said.refusal.text().filter(|refusal| !refusal.is_empty()) {
-        draft.write(refusal);
-        draft.finish = Some(Finish::Refusal);
-    }
+    refuse(&said.refusal, draft);
     for annotation in said.annotations.0.into_iter().flatten().filter_map(|annotation| annotation.0) {
         draft.citations.cite(Place::default(), annotation);
+    }
+}
+
+fn write_part(part: &Part<'_>, draft: &mut Draft<'_>) {
+    draft.write(part.text.text().unwrap_or_default());
+    refuse(&part.refusal, draft);
+}
+
+fn refuse(refusal: &Lenient<Text<'_>>, draft: &mut Draft<'_>) {
+    if let Some(refusal) = refusal.text().filter(|refusal| !refusal.is_empty()) {
+        draft.write(refusal);
+        draft.finish = Some(Finish::Refusal);
     }
 }
 

@@ -199,6 +199,13 @@ impl Dialect for Responses {
         Ok(Step::More)
     }
 
+    fn take_rest(&mut self, draft: &mut Draft<'_>) {
+        if draft.is_empty() {
+            let output = std::mem::take(&mut self.output);
+            self.write_output(&output, draft);
+        }
+    }
+
     fn take_body(&mut self, body: &[u8], draft: &mut Draft<'_>) -> Result<(), Error> {
         let response: Response<'_> = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
         let holds_text = response.output.is_some() || response.output_text.0.is_some();

@@ -165,6 +165,28 @@ async fn an_error_in_a_200_is_tried_again_as_its_status_would_be() {
     }
 }
 
+#[tokio::test]
+async fn text_in_the_last_piece_before_a_stream_breaks_off_is_kept() {
+    let item = json!({ "type": "message", "content": [{ "type": "output_text", "text": "Hello." }] });
+    let event = json!({ "type": "response.output_item.done", "item": item }).to_string();
+    let (told, _upstream) = ask(RESPONSES, vec![crate::upstream::events(&[&event])]).await;
+    assert_eq!((told["text"].as_str(), told["status"].as_str()), (Some("Hello."), Some("incomplete")), "{told}");
+}
+
+#[tokio::test]
+async fn a_part_alone_and_a_refusal_as_a_part_are_answers() {
+    let said = |choice: Value| json!({ "choices": [choice] }).to_string();
+    let refusal = json!([{ "type": "refusal", "refusal": "Hello." }]);
+    for (choice, reason) in [
+        (json!({ "message": { "content": { "type": "text", "text": "Hello." } } }), "stop"),
+        (json!({ "message": { "content": refusal } }), "refusal"),
+        (json!({ "delta": {}, "message": { "content": "Hello." }, "finish_reason": "stop" }), "stop"),
+    ] {
+        let (told, _upstream) = ask(CHAT, vec![labelled(JSON, said(choice.clone()))]).await;
+        assert_eq!((told["text"].as_str(), told["finish_reason"].as_str()), (Some("Hello."), Some(reason)), "{choice}");
+    }
+}
+
 /// A response in the background fails as one that was waited for does.
 #[tokio::test]
 async fn a_response_that_failed_in_the_background_is_asked_for_again_as_its_status_would_be() {
