@@ -24,7 +24,7 @@ use super::{
     accept::{self, Takes},
     flight::{Flight, Flights, InFlight},
     gate,
-    legacy::Priming,
+    legacy::{Priming, knows_no_initialize},
     reply::{self, Refusal},
 };
 use crate::{
@@ -178,7 +178,7 @@ impl Message {
         let Envelope { id, method } = envelope_of(&body)?;
         let (mut body, mut form, mut priming) = (body, form, Priming::of(None, headers));
         match method.as_deref() {
-            Some("initialize") => {
+            Some("initialize") if !knows_no_initialize(headers) => {
                 let params = opening::completed(params_of(&body))
                     .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, id.clone(), error))?;
                 priming = Priming::of(Some(&params.protocol_version), headers);

@@ -20,6 +20,12 @@ pub(super) enum Priming {
     Withheld,
 }
 
+/// Whether the headers name a revision without `initialize`, where that is one of the methods that are gone.
+pub(super) fn knows_no_initialize(headers: &HeaderMap) -> bool {
+    let named = headers.get(VERSION).and_then(|version| version.to_str().ok());
+    named.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28.as_str())
+}
+
 impl Priming {
     /// Of the revision that is asked for, else of the one that the headers name. It came with 2025-11-25; before
     /// 2025-06-18 there was no header.
