@@ -25,6 +25,7 @@ use crate::{
 mod arguments;
 pub mod ask;
 mod candidates;
+pub mod clients;
 pub mod completions;
 pub mod conversations;
 pub mod demo;
