@@ -1,13 +1,19 @@
 //! The clients that mcp-openai can be added to: where each keeps its servers, in which form, and how its file is changed
 //! without touching anything else in it.
 
+mod form;
 mod json;
+mod known;
+mod places;
 mod server_key;
 mod syntax;
 mod toml;
 mod tree;
 mod yaml;
 
+pub use form::{KeyInFile, Launch};
+pub use known::{Application, CLIENTS, Scope, named};
+pub use places::{Places, Platform};
 pub use server_key::ServerKey;
 pub use syntax::Syntax;
 pub use tree::Tree;

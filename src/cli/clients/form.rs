@@ -1,0 +1,148 @@
+//! What is written for a server, in the form that a client reads.
+
+use super::tree::Tree;
+
+/// The variable of the key.
+const KEY: &str = "OPENAI_API_KEY";
+
+/// How the client is to come by mcp-openai.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Launch {
+    /// It starts the program, and speaks with it over pipes.
+    Stdio { command: String, args: Vec<String>, key: KeyInFile },
+    /// It reaches a server that runs already.
+    Http { url: String },
+}
+
+/// What a client's file says of the key.
+#[derive(Clone, PartialEq, Eq)]
+pub enum KeyInFile {
+    /// The name of the variable at most.
+    Name,
+    /// The key itself.
+    Value(String),
+}
+
+/// Never shows the key.
+impl std::fmt::Debug for KeyInFile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Name => "Name",
+            Self::Value(_) => "Value(..)",
+        })
+    }
+}
+
+/// The form of a server in a client's file.
+#[derive(Debug, Clone, Copy)]
+pub enum Form {
+    /// `command`, `args`, `env`; most clients' own.
+    Usual {
+        /// `type` of a server that is started.
+        stdio: Option<&'static str>,
+        http: HttpForm,
+        passes: Passing,
+        /// Whether the client asks which of the tools may be used: all of them.
+        tools: Option<&'static str>,
+    },
+    Codex,
+    Goose,
+}
+
+/// What a server at a URL is written as.
+#[derive(Debug, Clone, Copy)]
+pub enum HttpForm {
+    /// The client's file takes none.
+    No,
+    /// The URL under this key, with this `type`.
+    Url { key: &'static str, kind: Option<&'static str> },
+}
+
+/// How a client hands its own `OPENAI_API_KEY` on to the server.
+#[derive(Debug, Clone, Copy)]
+pub enum Passing {
+    /// With its whole environment, or not at all: nothing is written.
+    Unasked,
+    /// Where this stands as the value.
+    Reference(&'static str),
+}
+
+impl Form {
+    /// The server in this form; `None` when it takes none of this kind.
+    #[must_use]
+    pub fn server(self, launch: &Launch) -> Option<Tree> {
+        let members = match (self, launch) {
+            (Form::Usual { http: HttpForm::No, .. }, Launch::Http { .. }) => return None,
+            (Form::Usual { http: HttpForm::Url { key, kind }, tools, .. }, Launch::Http { url }) => {
+                let kind = kind.map(|kind| ("type", Tree::text(kind)));
+                kind.into_iter().chain([(key, Tree::text(url))]).chain(tools.map(all_tools)).collect()
+            }
+            (Form::Usual { stdio, passes, tools, .. }, Launch::Stdio { command, args, key }) => {
+                let mut members: Vec<_> = stdio.map(|kind| ("type", Tree::text(kind))).into_iter().collect();
+                members.extend([("command", Tree::text(command)), ("args", texts(args))]);
+                members.extend(variables(key, passes).map(|value| ("env", Tree::Map(vec![(KEY.to_owned(), value)]))));
+                members.extend(tools.map(all_tools));
+                members
+            }
+            (Form::Codex, Launch::Http { url }) => vec![("url", Tree::text(url))],
+            (Form::Codex, Launch::Stdio { command, args, key }) => {
+                let key = match key {
+                    KeyInFile::Name => ("env_vars", Tree::List(vec![Tree::text(KEY)])),
+                    KeyInFile::Value(key) => ("env", Tree::Map(vec![(KEY.to_owned(), Tree::text(key))])),
+                };
+                vec![("command", Tree::text(command)), ("args", texts(args)), key]
+            }
+            (Form::Goose, Launch::Http { url }) => goose("streamable_http", vec![("uri", Tree::text(url))]),
+            (Form::Goose, Launch::Stdio { command, args, key }) => {
+                let key = variables(key, Passing::Unasked).map(|key| (KEY.to_owned(), key));
+                let started = vec![
+                    ("cmd", Tree::text(command)),
+                    ("args", texts(args)),
+                    ("envs", Tree::Map(key.into_iter().collect())),
+                ];
+                goose("stdio", started)
+            }
+        };
+        Some(Tree::Map(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
+    }
+}
+
+/// Whether a server that stands in a client's file is mcp-openai: by what it starts, or by the URL that it would have now.
+#[must_use]
+pub fn is_ours(server: &Tree, new: Option<&Tree>) -> bool {
+    let is_named = |text: &Tree| {
+        let name = text.as_text().and_then(|text| text.rsplit(['/', '\\']).next()).unwrap_or_default();
+        let name = name.strip_suffix(".exe").unwrap_or(name);
+        name.split('@').next() == Some("mcp-openai")
+    };
+    let started = ["command", "cmd"].iter().filter_map(|key| server.member(key));
+    let args = server.member("args").map(Tree::items).unwrap_or_default();
+    let is_at = |tree: &Tree| {
+        let urls = ["url", "httpUrl", "serverUrl", "uri"];
+        urls.iter().find_map(|key| tree.member(key)).cloned()
+    };
+    started.chain(args).any(is_named) || is_at(server).is_some() && is_at(server) == new.and_then(is_at)
+}
+
+fn variables(key: &KeyInFile, passes: Passing) -> Option<Tree> {
+    match (key, passes) {
+        (KeyInFile::Value(key), Passing::Unasked | Passing::Reference(_)) => Some(Tree::text(key)),
+        (KeyInFile::Name, Passing::Reference(reference)) => Some(Tree::text(reference)),
+        (KeyInFile::Name, Passing::Unasked) => None,
+    }
+}
+
+fn goose(kind: &str, started: Vec<(&'static str, Tree)>) -> Vec<(&'static str, Tree)> {
+    // Seconds for a call: a slow one is handed out long before.
+    let timeout = Tree::Digits("300".to_owned());
+    let head = [("enabled", Tree::Switch(true)), ("type", Tree::text(kind)), ("name", Tree::text("openai"))];
+    head.into_iter().chain(started).chain([("timeout", timeout)]).collect()
+}
+
+fn all_tools(key: &'static str) -> (&'static str, Tree) {
+    (key, Tree::List(vec![Tree::text("*")]))
+}
+
+fn texts(texts: &[String]) -> Tree {
+    Tree::List(texts.iter().map(Tree::text).collect())
+}

@@ -1,0 +1,259 @@
+//! The table of clients. Each row follows the client's own documentation of November 2026.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    form::{Form, HttpForm, Passing},
+    places::{Places, Platform, Root, beneath},
+    syntax::Syntax,
+};
+use crate::config::settings::nearest;
+
+/// A program that speaks MCP, and where it keeps its servers.
+#[derive(Debug)]
+pub struct Application {
+    /// As typed.
+    pub id: &'static str,
+    pub name: &'static str,
+    pub syntax: Syntax,
+    /// The top-level key below which servers stand.
+    pub section: &'static str,
+    pub form: Form,
+    user: Location,
+    /// Where Windows differs by more than the root.
+    windows: Option<Location>,
+    /// The file of a project, from its folder on.
+    project: Option<&'static str>,
+}
+
+/// A client's file, and what shows that the client is there.
+#[derive(Debug, Clone, Copy)]
+struct Location {
+    root: Root,
+    file: &'static str,
+    sign: &'static str,
+}
+
+/// For whom a server is added.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
+pub enum Scope {
+    /// Everything that this user does
+    #[default]
+    User,
+    /// One project, in a file that may be shared with others
+    Project,
+}
+
+const fn at(root: Root, file: &'static str, sign: &'static str) -> Location {
+    Location { root, file, sign }
+}
+
+const fn usual(http: HttpForm) -> Form {
+    Form::Usual { stdio: None, http, passes: Passing::Unasked, tools: None }
+}
+
+const fn url(key: &'static str) -> HttpForm {
+    HttpForm::Url { key, kind: None }
+}
+
+const fn typed(kind: &'static str) -> HttpForm {
+    HttpForm::Url { key: "url", kind: Some(kind) }
+}
+
+pub const CLIENTS: [Application; 12] = [
+    Application {
+        id: "claude-desktop",
+        name: "Claude Desktop",
+        syntax: Syntax::Json,
+        section: "mcpServers",
+        form: usual(HttpForm::No),
+        user: at(Root::Settings, "Claude/claude_desktop_config.json", "Claude"),
+        windows: None,
+        project: None,
+    },
+    Application {
+        id: "claude-code",
+        name: "Claude Code",
+        syntax: Syntax::Json,
+        section: "mcpServers",
+        form: Form::Usual {
+            stdio: Some("stdio"),
+            http: typed("http"),
+            passes: Passing::Reference("${OPENAI_API_KEY:-}"),
+            tools: None,
+        },
+        user: at(Root::Own { variable: "CLAUDE_CONFIG_DIR", otherwise: "" }, ".claude.json", ".claude.json"),
+        windows: None,
+        project: Some(".mcp.json"),
+    },
+    Application {
+        id: "cursor",
+        name: "Cursor",
+        syntax: Syntax::Json,
+        section: "mcpServers",
+        form: Form::Usual {
+            stdio: None,
+            http: url("url"),
+            passes: Passing::Reference("${env:OPENAI_API_KEY}"),
+            tools: None,
+        },
+        user: at(Root::Home, ".cursor/mcp.json", ".cursor"),
+        windows: None,
+        project: Some(".cursor/mcp.json"),
+    },
+    Application {
+        id: "vscode",
+        name: "VS Code",
+        syntax: Syntax::Json,
+        section: "servers",
+        form: Form::Usual { stdio: Some("stdio"), http: typed("http"), passes: Passing::Unasked, tools: None },
+        user: at(Root::Settings, "Code/User/mcp.json", "Code"),
+        windows: None,
+        project: Some(".vscode/mcp.json"),
+    },
+    Application {
+        id: "windsurf",
+        name: "Windsurf",
+        syntax: Syntax::Json,
+        section: "mcpServers",
+        form: Form::Usual {
+            stdio: None,
+            http: url("serverUrl"),
+            passes: Passing::Reference("${env:OPENAI_API_KEY}"),
+            tools: None,
+        },
+        user: at(Root::Home, ".codeium/windsurf/mcp_config.json", ".codeium/windsurf"),
+        windows: None,
+        project: None,
+    },
+    Application {
+        id: "zed",
+        name: "Zed",
+        syntax: Syntax::Json,
+        section: "context_servers",
+        form: usual(url("url")),
+        user: at(Root::DotConfig, "zed/settings.json", "zed"),
+        windows: Some(at(Root::Settings, "Zed/settings.json", "Zed")),
+        project: Some(".zed/settings.json"),
+    },
+    Application {
+        id: "cline",
+        name: "Cline",
+        syntax: Syntax::Json,
+        section: "mcpServers",
+        form: usual(typed("streamableHttp")),
+        user: at(
+            Root::Settings,
+            "Code/User/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json",
+            "Code/User/globalStorage/saoudrizwan.claude-dev",
+        ),
+        windows: None,
+        project: None,
+    },
+    Application {
+        id: "goose",
+        name: "Goose",
+        syntax: Syntax::Yaml,
+        section: "extensions",
+        form: Form::Goose,
+        user: at(Root::DotConfig, "goose/config.yaml", "goose"),
+        windows: Some(at(Root::Settings, "Block/goose/config/config.yaml", "Block/goose")),
+        project: None,
+    },
+    Application {
+        id: "lm-studio",
+        name: "LM Studio",
+        syntax: Syntax::Json,
+        section: "mcpServers",
+        form: usual(url("url")),
+        user: at(Root::Home, ".lmstudio/mcp.json", ".lmstudio"),
+        windows: None,
+        project: None,
+    },
+    Application {
+        id: "copilot-cli",
+        name: "Copilot CLI",
+        syntax: Syntax::Json,
+        section: "mcpServers",
+        form: Form::Usual { stdio: Some("local"), http: typed("http"), passes: Passing::Unasked, tools: Some("tools") },
+        user: at(Root::Own { variable: "COPILOT_HOME", otherwise: ".copilot" }, "mcp-config.json", ""),
+        windows: None,
+        project: None,
+    },
+    Application {
+        id: "codex",
+        name: "Codex CLI",
+        syntax: Syntax::Toml,
+        section: "mcp_servers",
+        form: Form::Codex,
+        user: at(Root::Own { variable: "CODEX_HOME", otherwise: ".codex" }, "config.toml", ""),
+        windows: None,
+        project: Some(".codex/config.toml"),
+    },
+    Application {
+        id: "gemini-cli",
+        name: "Gemini CLI",
+        syntax: Syntax::Json,
+        section: "mcpServers",
+        form: Form::Usual {
+            stdio: None,
+            http: url("httpUrl"),
+            // It hides what is called a key from servers, unless it is named.
+            passes: Passing::Reference("$OPENAI_API_KEY"),
+            tools: None,
+        },
+        user: at(Root::Home, ".gemini/settings.json", ".gemini"),
+        windows: None,
+        project: Some(".gemini/settings.json"),
+    },
+];
+
+/// The client that is meant.
+///
+/// # Errors
+/// An unknown one, with the nearest that is known.
+pub fn named(id: &str) -> Result<&'static Application, String> {
+    if let Some(known) = CLIENTS.iter().find(|known| known.id.eq_ignore_ascii_case(id)) {
+        return Ok(known);
+    }
+    let ids: Vec<_> = CLIENTS.iter().map(|known| known.id).collect();
+    let nearest = nearest(id, ids.iter().copied());
+    Err(format!("no such client is known; the nearest is `{nearest}` of {}", ids.join(", ")))
+}
+
+impl Application {
+    /// The file in which its servers stand.
+    ///
+    /// # Errors
+    /// When it has none for a project.
+    pub fn file(&self, scope: Scope, places: &Places, project: &Path) -> Result<PathBuf, String> {
+        match (scope, self.project) {
+            (Scope::Project, Some(file)) => Ok(beneath(project, file)),
+            (Scope::Project, None) => Err(format!("{} has no file for a project; leave --scope away", self.name)),
+            (Scope::User, _) => {
+                let location = self.location(places.platform);
+                // The Microsoft Store's Claude reads only its own copy of the folder.
+                let packaged = places.packaged_settings(self.name.split(' ').next().unwrap_or_default());
+                match packaged {
+                    Some(folder) if self.id == "claude-desktop" => Ok(beneath(&folder, location.file)),
+                    Some(_) | None => Ok(places.find(location.root, location.file)),
+                }
+            }
+        }
+    }
+
+    /// Whether the client seems to be on this machine.
+    #[must_use]
+    pub fn is_found(&self, places: &Places) -> bool {
+        let location = self.location(places.platform);
+        let packaged = self.id == "claude-desktop" && places.packaged_settings("Claude").is_some();
+        packaged || places.find(location.root, location.sign).exists()
+    }
+
+    fn location(&self, platform: Platform) -> Location {
+        match (platform, self.windows) {
+            (Platform::Windows, Some(windows)) => windows,
+            (Platform::Linux | Platform::Macos | Platform::Windows, _) => self.user,
+        }
+    }
+}
