@@ -34,16 +34,19 @@ pub mod exit;
 pub mod http;
 pub mod image;
 pub mod images;
+pub mod install;
 pub mod man;
 pub mod models;
 mod named;
 mod outcome;
 mod piped;
+pub mod print_config;
 pub mod sandbox;
 mod signals;
 pub mod stdio;
 mod table;
 mod target;
+pub mod uninstall;
 pub mod usage;
 
 pub use arguments::{Command, CommandLine};
@@ -98,6 +101,9 @@ pub fn run(command_line: CommandLine) -> anyhow::Result<ExitCode> {
         Command::Models(args) => call(Config::load(&flags)?, |app| models::run(args, app)),
         Command::Usage(args) => call(Config::load(&flags)?, |app| usage::run(args, app)),
         Command::Sandbox(args) => until_interrupted(sandbox::run(args), async {}),
+        Command::Install(args) => until_interrupted(install::run(args, flags), async {}),
+        Command::Uninstall(args) => until_interrupted(uninstall::run(args), async {}),
+        Command::PrintConfig(args) => print_config::run(&args, &flags),
         Command::Completions(args) => completions::run(&args, &CommandLine::command()),
         Command::Man(args) => man::run(&args, CommandLine::command()),
     }

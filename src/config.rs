@@ -243,6 +243,13 @@ fn blank(path: &OsString) -> bool {
     path.to_str().is_some_and(|text| shape::Raw::Text(text.to_owned()).is_blank())
 }
 
+/// The path that a variable of the system or of another program names, such as `CODEX_HOME`.
+#[must_use]
+pub fn foreign_path(variable: &str) -> Option<PathBuf> {
+    #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
+    std::env::var_os(variable).map(PathBuf::from)
+}
+
 /// `mcp-openai/config.toml` in the user's configuration folder.
 #[must_use]
 pub fn default_file() -> Option<PathBuf> {

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, builder::PossibleValuesParser};
 
-use super::{ask, completions, conversations, demo, doctor, http, image, images, man, models, sandbox, stdio, usage};
+use super::{
+    ask, completions, conversations, demo, doctor, http, image, images, install, man, models, print_config, sandbox,
+    stdio, uninstall, usage,
+};
 use crate::config::{
     Flag, Flags, Upstream,
     settings::{HTTP_BIND, LOG_FORMAT, LOG_LEVEL, Setting},
@@ -20,6 +23,7 @@ Examples:
   mcp-openai image \"a red boat\" -o boat.png
   mcp-openai image \"at night\" --from boat.png
   mcp-openai images                   what was made, newest first
+  mcp-openai install cursor           add it to a client; without one, to choose from
   mcp-openai doctor                   what is set, and what is wrong
 
 The key comes from OPENAI_API_KEY, OPENAI_API_KEY_FILE or the configuration file.
@@ -70,6 +74,12 @@ pub enum Command {
     Conversations(conversations::Args),
     /// Run a whole MCP session and show what happens
     Demo(demo::Args),
+    /// Add it to the MCP clients of this machine
+    Install(install::Args),
+    /// Remove it from them
+    Uninstall(uninstall::Args),
+    /// Print what `install` would write for a client
+    PrintConfig(print_config::Args),
     /// Check configuration, key, upstream, models and image folder
     Doctor(doctor::Args),
     /// List the models: what is known of them and what the upstream has

@@ -38,6 +38,16 @@ impl Key {
     }
 }
 
+impl Key {
+    /// Reads the key where it lies; `None` where none is needed.
+    ///
+    /// # Errors
+    /// When there is none, or it cannot be read.
+    pub async fn reveal(&self) -> Result<Option<SecretString>, Error> {
+        Reader::new(self.clone(), None).secret().await
+    }
+}
+
 /// A key as it was read.
 pub(super) struct Held {
     /// `None` where the upstream asks for none.

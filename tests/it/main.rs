@@ -31,6 +31,7 @@ mod hosts;
 mod http;
 mod images;
 mod inputs;
+mod install;
 mod jobs;
 mod ledger;
 mod models;

@@ -1,0 +1,259 @@
+//! `mcp-openai install`: adds this program to the clients of this machine.
+
+use std::{
+    io::{IsTerminal, Write, stderr, stdin, stdout},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::{Context, bail};
+use secrecy::ExposeSecret;
+use tokio::io::{AsyncBufReadExt, BufReader};
+
+use super::{
+    clients::{self, Application, CLIENTS, Edit, KeyInFile, Launch, Others, Places, Platform, Scope, SettingsFile},
+    exit,
+};
+use crate::config::{self, Config, Flags, Upstream};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    pub(super) which: Which,
+    #[command(flatten)]
+    pub(super) server: ServerOptions,
+    /// Write the key itself into the file, in place of the name of its variable
+    #[arg(long, conflicts_with = "http")]
+    key_in_file: bool,
+}
+
+/// Which files are changed, and how.
+#[derive(Debug, clap::Args)]
+pub struct Which {
+    /// Clients, such as cursor; without one, those that are found are listed
+    #[arg(value_name = "CLIENT", value_parser = clients::named)]
+    clients: Vec<&'static Application>,
+    /// All that are found
+    #[arg(long, conflicts_with = "clients")]
+    all: bool,
+    /// For all that you do, or in the project of the working folder
+    #[arg(long, value_enum, default_value_t)]
+    pub(super) scope: Scope,
+    /// Show what would change, and change nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Also where another server has that name
+    #[arg(long)]
+    force: bool,
+}
+
+/// What is written for the server.
+#[derive(Debug, clap::Args)]
+pub struct ServerOptions {
+    /// The server's name in the client
+    #[arg(long, default_value = "openai", value_parser = server_name)]
+    pub(super) name: String,
+    /// Reach a running `mcp-openai http` at this URL instead of starting the program
+    #[arg(long, value_name = "URL")]
+    http: Option<url::Url>,
+}
+
+/// # Errors
+/// When no client is named or found, or stdout cannot be written to. What is wrong with a single client is told, and the
+/// others are served all the same.
+pub async fn run(args: Args, flags: Flags) -> anyhow::Result<ExitCode> {
+    let key = if args.key_in_file { KeyInFile::Value(key(&flags).await?) } else { KeyInFile::Name };
+    let launch = args.server.launch(&flags, key)?;
+    let folders = Folders::of_this_user()?;
+    let name = args.server.name;
+    let Some(chosen) = args.which.chosen(&folders, "install").await? else { return Ok(ExitCode::from(exit::USAGE)) };
+    let code = args.which.each(&chosen, &folders, |client, file, others| {
+        let server = client.form.server(&launch).with_context(|| {
+            format!("{} reaches no server by a URL that stands in its file; leave --http away", client.name)
+        })?;
+        let edit = clients::add(client, file, (&name, &server), others)?;
+        let done = match &edit {
+            Edit::Nothing => format!("`{name}` is in {} already", file.path.display()),
+            _ => format!("`{name}` added to {}", file.path.display()),
+        };
+        Ok(Planned { name: name.clone(), edit, done })
+    })?;
+    if !args.which.dry_run {
+        writeln!(stderr(), "Restart a client that runs, so that it reads its file again.")?;
+    }
+    Ok(code)
+}
+
+/// What is to be done to one client's file.
+pub(super) struct Planned {
+    pub name: String,
+    pub edit: Edit,
+    /// What is said once it is done.
+    pub done: String,
+}
+
+/// Where files are looked for.
+pub(super) struct Folders {
+    pub places: Places,
+    pub project: PathBuf,
+}
+
+impl Folders {
+    pub(super) fn of_this_user() -> anyhow::Result<Self> {
+        let user = directories::BaseDirs::new().context("this user has no home folder")?;
+        let places = Places::new(Platform::here(), user.home_dir(), config::foreign_path);
+        Ok(Self { places, project: std::env::current_dir()? })
+    }
+}
+
+impl ServerOptions {
+    pub(super) fn launch(&self, flags: &Flags, key: KeyInFile) -> anyhow::Result<Launch> {
+        if let Some(url) = &self.http {
+            return Ok(Launch::Http { url: url.to_string() });
+        }
+        let mut args = Vec::new();
+        if let Some(file) = &flags.file {
+            args.extend(["--config".to_owned(), shown(&std::path::absolute(file)?)]);
+        }
+        if flags.upstream == Upstream::Sandbox {
+            args.push("--sandbox".to_owned());
+        }
+        Ok(Launch::Stdio { command: shown(&program()?), args, key })
+    }
+}
+
+impl Which {
+    /// The clients that are meant; `None` where that was not said and cannot be asked.
+    pub(super) async fn chosen(
+        &self,
+        folders: &Folders,
+        command: &str,
+    ) -> anyhow::Result<Option<Vec<&'static Application>>> {
+        if !self.clients.is_empty() {
+            return Ok(Some(self.clients.clone()));
+        }
+        let found: Vec<_> = CLIENTS.iter().filter(|client| client.is_found(&folders.places)).collect();
+        if found.is_empty() {
+            let all = CLIENTS.map(|client| client.id).join(", ");
+            bail!("no client was found on this machine; name one all the same: {all}");
+        }
+        if self.all {
+            return Ok(Some(found));
+        }
+        let mut err = stderr();
+        writeln!(err, "Found on this machine:")?;
+        for (number, client) in found.iter().enumerate() {
+            writeln!(err, "  {}  {} ({})", number + 1, client.name, client.id)?;
+        }
+        if stdin().is_terminal() {
+            return ask(&found).await.map(Some);
+        }
+        writeln!(err, "Name the ones you mean, `mcp-openai {command} {}`, or all of them: --all", first(&found))?;
+        Ok(None)
+    }
+
+    /// Plans and does it, client by client.
+    pub(super) fn each(
+        &self,
+        chosen: &[&'static Application],
+        folders: &Folders,
+        plan: impl Fn(&Application, &SettingsFile, Others) -> anyhow::Result<Planned>,
+    ) -> anyhow::Result<ExitCode> {
+        let others = if self.force { Others::Replace } else { Others::Spare };
+        let mut code = ExitCode::SUCCESS;
+        for client in chosen {
+            let told = client.file(self.scope, &folders.places, &folders.project).map_err(anyhow::Error::msg);
+            let told = told.and_then(SettingsFile::open).and_then(|file| {
+                let planned = plan(client, &file, others)?;
+                if self.dry_run { Ok(difference(&file, &planned)) } else { done(client, &file, &planned) }
+            });
+            match told {
+                Ok(told) => write!(stdout(), "{told}")?,
+                Err(error) => {
+                    writeln!(stderr(), "mcp-openai: {}: {error:#}", client.name)?;
+                    code = ExitCode::from(exit::FAILED);
+                }
+            }
+        }
+        Ok(code)
+    }
+}
+
+fn done(client: &Application, file: &SettingsFile, planned: &Planned) -> anyhow::Result<String> {
+    clients::carry_out(client, file, &planned.name, &planned.edit)?;
+    let backup = file.backup_path();
+    let copy = match &planned.edit {
+        Edit::Write(_) if backup.exists() => format!("  the file without it: {}\n", backup.display()),
+        Edit::Nothing | Edit::Write(_) | Edit::Restore(_) | Edit::Remove => String::new(),
+    };
+    Ok(format!("{}: {}\n{copy}", client.name, planned.done))
+}
+
+/// What would change, as `diff -u` shows it. The key is hidden.
+fn difference(file: &SettingsFile, planned: &Planned) -> String {
+    let before = file.text.as_deref().unwrap_or_default();
+    let after = match &planned.edit {
+        Edit::Nothing => return format!("{}: nothing would change\n", file.path.display()),
+        Edit::Write(text) | Edit::Restore(text) => text.as_str(),
+        Edit::Remove => "",
+    };
+    let name = file.path.display().to_string();
+    let difference = similar::TextDiff::from_lines(before, after).unified_diff().header(&name, &name).to_string();
+    crate::text::redact(&difference).into_owned()
+}
+
+async fn ask(found: &[&'static Application]) -> anyhow::Result<Vec<&'static Application>> {
+    write!(stderr(), "Which ones? Numbers or names, or `all` [none]: ")?;
+    let mut answer = String::new();
+    BufReader::new(tokio::io::stdin()).read_line(&mut answer).await?;
+    let words: Vec<_> = answer.split([' ', ',', '\n', '\r']).filter(|word| !word.is_empty()).collect();
+    match words.as_slice() {
+        [] => bail!("none was chosen; nothing is changed"),
+        ["all"] => Ok(found.to_vec()),
+        words => words.iter().map(|word| chosen(word, found)).collect(),
+    }
+}
+
+fn chosen(word: &str, found: &[&'static Application]) -> anyhow::Result<&'static Application> {
+    let by_number = word.parse::<usize>().ok().and_then(|number| found.get(number.checked_sub(1)?).copied());
+    by_number.map_or_else(|| clients::named(word).map_err(|why| anyhow::anyhow!("`{word}`: {why}")), Ok)
+}
+
+fn first(found: &[&'static Application]) -> &'static str {
+    found.first().map_or("CLIENT", |client| client.id)
+}
+
+/// The key that calls would be made with.
+async fn key(flags: &Flags) -> anyhow::Result<String> {
+    let config = Config::load(flags)?;
+    let key = config.openai.key.reveal().await?;
+    let key = key.context("no key is needed here, so that there is none to write; leave --key-in-file away")?;
+    Ok(key.expose_secret().trim().to_owned())
+}
+
+/// This program's path: the one by which a shell finds it, where that is the same file, because the path behind a link may
+/// have a version in it.
+fn program() -> anyhow::Result<PathBuf> {
+    let running = std::env::current_exe().context("the path of this program cannot be found")?;
+    let name = running.file_name().unwrap_or_default().to_owned();
+    let path = config::foreign_path("PATH").unwrap_or_default();
+    let is_this = |candidate: &PathBuf| {
+        let same = |one: &Path, other: &Path| {
+            one.canonicalize().ok().is_some_and(|one| other.canonicalize().ok() == Some(one))
+        };
+        candidate.is_absolute() && same(candidate, &running)
+    };
+    let found = std::env::split_paths(&path).map(|folder| folder.join(&name)).find(is_this);
+    Ok(found.unwrap_or(running))
+}
+
+fn shown(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+/// # Errors
+/// A name that not every client takes.
+fn server_name(name: &str) -> Result<String, String> {
+    let is_plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+    if is_plain { Ok(name.to_owned()) } else { Err("letters, digits and hyphens only".to_owned()) }
+}

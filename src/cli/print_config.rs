@@ -1,0 +1,40 @@
+//! `mcp-openai print-config`: what `install` would write for a client, on stdout.
+
+use std::{
+    io::{Write, stderr, stdout},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+
+use super::{
+    clients::{self, Application, KeyInFile, Scope, ServerKey},
+    install::{Folders, ServerOptions},
+};
+use crate::config::Flags;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The client, such as cursor
+    #[arg(value_name = "CLIENT", value_parser = clients::named)]
+    client: &'static Application,
+    /// For all that you do, or in the project of the working folder
+    #[arg(long, value_enum, default_value_t)]
+    scope: Scope,
+    #[command(flatten)]
+    server: ServerOptions,
+}
+
+/// # Errors
+/// When the client takes no such server, or stdout cannot be written to.
+pub fn run(args: &Args, flags: &Flags) -> anyhow::Result<ExitCode> {
+    let (client, folders) = (args.client, Folders::of_this_user()?);
+    let file = client.file(args.scope, &folders.places, &folders.project).map_err(anyhow::Error::msg)?;
+    let launch = args.server.launch(flags, KeyInFile::Name)?;
+    let server = client.form.server(&launch).with_context(|| format!("{} takes no URL in its file", client.name))?;
+    let key = ServerKey { section: client.section, name: &args.server.name };
+    let text = client.syntax.put("", key, &server).map_err(|error| anyhow::anyhow!("{}{error}", file.display()))?;
+    writeln!(stderr(), "For {}:", file.display())?;
+    stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
