@@ -31,6 +31,7 @@ pub mod conversations;
 pub mod demo;
 pub mod doctor;
 pub mod exit;
+mod export;
 pub mod http;
 pub mod image;
 pub mod images;

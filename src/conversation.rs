@@ -182,6 +182,30 @@ impl Conversations {
         Ok(newest.into_iter().filter(|found| found.handle.to_string().starts_with(start)).take(most).collect())
     }
 
+    /// Somebody's in which all these words stand in one turn, best match first.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn search(&self, owner: &Owner, words: &str, most: usize) -> Result<Vec<Summary>, Error> {
+        let query = TurnQuery { owner: owner.clone(), since: self.since(), most };
+        Ok(self.0.store.search(query, words).await?.into_iter().map(Summary::of).collect())
+    }
+
+    /// Somebody's turns after one, in the order in which they were begun, for an export in pages. One that cannot be
+    /// read is [`Error::Damaged`] in its place.
+    ///
+    /// # Errors
+    /// [`Error::Store`].
+    pub async fn turns_after(
+        &self,
+        owner: &Owner,
+        after: Option<Handle>,
+        most: usize,
+    ) -> Result<Vec<(Handle, Result<Entry, Error>)>, Error> {
+        let kept = self.0.store.turns_after(owner, after.map(|handle| handle.0), most).await?;
+        Ok(kept.iter().map(|kept| (Handle(kept.id), Entry::of(kept))).collect())
+    }
+
     /// Removes the whole conversation that has the turn of this handle, attachments included.
     ///
     /// # Errors

@@ -11,11 +11,11 @@ use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 use serde::Serialize;
 
 use crate::{
-    handle::{Account, IdMint},
+    handle::{Account, Id, IdMint},
     money::Usd,
     store::{
         self, MoneyStore,
-        money::{DayStanding, Reservation, Reserved, TallyBy},
+        money::{DayStanding, LedgerLine, Reservation, Reserved, TallyBy},
     },
 };
 
@@ -147,6 +147,14 @@ impl Ledger {
     /// When the store cannot be used.
     pub async fn tally(&self, since: NaiveDate, by: TallyBy) -> Result<Tally, store::Error> {
         Ok(Tally::of(self.0.store.tally(since, by).await?))
+    }
+
+    /// Lines of the ledger after one, in the order of their ids, for an export in pages.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub async fn lines_after(&self, after: Option<Id>, most: usize) -> Result<Vec<LedgerLine>, store::Error> {
+        self.0.store.lines_after(after, most).await
     }
 
     pub fn per_call(&self) -> Option<Usd> {

@@ -1,8 +1,7 @@
-//! `mcp-openai conversations`: what was asked and answered, listed, shown, exported and removed.
+//! `mcp-openai conversations`: what was asked and answered, listed, found, shown, exported and removed.
 
 use std::{
     io::{self, Write},
-    path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
@@ -11,16 +10,18 @@ use anyhow::{Context, bail};
 use chrono::{Local, Utc};
 
 use super::{
-    outcome::Printing,
+    export::Destination,
     table::{self, ListOptions},
 };
 use crate::{
     app::App,
     config::shape::{Raw, Shape, Span},
-    conversation::{Conversation, Conversations, Entry, Handle, Summary},
+    conversation::{Conversation, Conversations, Handle, Summary},
     handle::Owner,
     text,
 };
+
+mod export;
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -40,22 +41,34 @@ enum ConversationsAction {
         #[arg(value_name = "ID", help = ID)]
         id: String,
     },
-    /// Write one out: Markdown, or everything as JSON
-    Export(Export),
+    /// Find those in which words were said or answered, the best match first
+    Search(Search),
+    /// Write one out as Markdown or JSON, or all of them as JSON Lines
+    Export(ExportArgs),
     /// Remove conversations with all their turns and attachments
     Rm(Rm),
 }
 
 #[derive(Debug, clap::Args)]
-struct Export {
-    #[arg(value_name = "ID", help = ID)]
-    id: String,
+struct ExportArgs {
+    /// An id, or the beginning of an id that no other conversation has; without one, every turn of all of them as JSON
+    /// Lines
+    #[arg(value_name = "ID")]
+    id: Option<String>,
     /// JSON with every turn of every branch instead of Markdown
     #[arg(long)]
     json: bool,
-    /// Write to this file instead of stdout
-    #[arg(short, long, value_name = "PATH")]
-    output: Option<PathBuf>,
+    #[command(flatten)]
+    to: Destination,
+}
+
+#[derive(Debug, clap::Args)]
+struct Search {
+    /// Words that all stand in one of its turns
+    #[arg(required = true)]
+    words: Vec<String>,
+    #[command(flatten)]
+    list: ListOptions,
 }
 
 #[derive(Debug, clap::Args)]
@@ -86,32 +99,42 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
             io::stdout().write_all(thread.markdown().as_bytes())?;
             tell_of_branches(&conversations.whole(&Owner::local(), handle).await?, handle)?;
         }
-        ConversationsAction::Export(export) => self::export(&export, conversations).await?,
+        ConversationsAction::Search(Search { words, list }) => search(&words.join(" "), &list, conversations).await?,
+        ConversationsAction::Export(export) => export::run(&export, conversations).await?,
         ConversationsAction::Rm(rm) => remove(&rm, conversations).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 async fn list(args: &ListOptions, conversations: &Conversations) -> anyhow::Result<()> {
-    let wanted = args.n as usize;
-    let mut newest = conversations.newest(&Owner::local(), wanted + 1).await?;
-    let there_are_older = newest.len() > wanted;
-    newest.truncate(wanted);
+    let newest = conversations.newest(&Owner::local(), args.n as usize + 1).await?;
+    print(args, newest, "there is no conversation yet; `mcp-openai ask QUERY` begins one", "older ones")
+}
+
+async fn search(words: &str, args: &ListOptions, conversations: &Conversations) -> anyhow::Result<()> {
+    let found = conversations.search(&Owner::local(), words, args.n as usize + 1).await?;
+    print(args, found, "no conversation has all of these words in one turn", "more")
+}
+
+/// Prints as many as are wanted. `none` is said where there is none, `others` is what there are more of.
+fn print(args: &ListOptions, mut found: Vec<Summary>, none: &str, others: &str) -> anyhow::Result<()> {
+    let there_are_others = found.len() > args.n as usize;
+    found.truncate(args.n as usize);
     let mut out = io::stdout();
     if args.json {
-        let conversations: Vec<_> = newest.iter().map(listed).collect();
+        let conversations: Vec<_> = found.iter().map(listed).collect();
         writeln!(out, "{:#}", serde_json::json!({ "conversations": conversations }))?;
         return Ok(());
     }
-    if newest.is_empty() {
-        writeln!(io::stderr(), "mcp-openai: there is no conversation yet; `mcp-openai ask QUERY` begins one")?;
+    if found.is_empty() {
+        writeln!(io::stderr(), "mcp-openai: {none}")?;
         return Ok(());
     }
     let head = ["id", "when", "turns", "model", "cost", "first words"].map(str::to_owned);
-    let rows: Vec<_> = [head].into_iter().chain(newest.iter().map(row)).collect();
+    let rows: Vec<_> = [head].into_iter().chain(found.iter().map(row)).collect();
     out.write_all(table::columns(&rows).as_bytes())?;
-    if there_are_older {
-        writeln!(io::stderr(), "there are older ones: -n {} shows more", args.n.saturating_mul(2))?;
+    if there_are_others {
+        writeln!(io::stderr(), "there are {others}: -n {} shows more", args.n.saturating_mul(2))?;
     }
     Ok(())
 }
@@ -138,43 +161,6 @@ fn listed(summary: &Summary) -> serde_json::Value {
         "cost_usd": summary.cost_usd,
         "first_words": summary.first_words,
     })
-}
-
-async fn export(args: &Export, conversations: &Conversations) -> anyhow::Result<()> {
-    let (owner, handle) = (Owner::local(), find(conversations, &args.id).await?);
-    let written = match Printing::from_flag(args.json) {
-        Printing::Text => conversations.open(&owner, &handle.to_string()).await?.markdown(),
-        Printing::Json => format!("{:#}\n", exported(&conversations.whole(&owner, handle).await?)),
-    };
-    match &args.output {
-        None => io::stdout().write_all(written.as_bytes())?,
-        Some(path) => write_new(path, &written).with_context(|| format!("{} cannot be written", path.display()))?,
-    }
-    Ok(())
-}
-
-/// Every turn, with its handle and that of the turn before it.
-fn exported(conversation: &Conversation) -> serde_json::Value {
-    let turns = conversation.entries.iter().map(|Entry { handle, parent, turn }| {
-        let mut exported = serde_json::json!({ "conversation": handle, "goes_on_from": parent });
-        if let (Some(exported), Ok(serde_json::Value::Object(said))) =
-            (exported.as_object_mut(), serde_json::to_value(turn))
-        {
-            exported.extend(said);
-        }
-        exported
-    });
-    let created_at = conversation.entries.first().map(|first| first.turn.at);
-    serde_json::json!({ "created_at": created_at, "turns": turns.collect::<Vec<_>>() })
-}
-
-/// What was said is for nobody but the user.
-fn write_new(path: &Path, written: &str) -> io::Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?.write_all(written.as_bytes())
 }
 
 /// All of them are found before the first one goes.

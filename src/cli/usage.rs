@@ -1,4 +1,4 @@
-//! `mcp-openai usage`: what was paid, by day, model or client.
+//! `mcp-openai usage`: what was paid, by day, model or client, or call by call.
 
 use std::{
     fmt::Write as _,
@@ -11,15 +11,20 @@ use chrono::{Days, NaiveDate, Utc};
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::table;
+use super::{export::Destination, table};
 use crate::{
     app::App,
     ledger::{Sum, Tally},
     store::money::{TallyBy, TallySum},
 };
 
+mod export;
+
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    #[command(subcommand)]
+    action: Option<UsageAction>,
     /// What a row stands for
     #[arg(long, value_enum, default_value_t = Rows::Day)]
     by: Rows,
@@ -29,6 +34,12 @@ pub struct Args {
     /// Print one JSON object instead of a table
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum UsageAction {
+    /// Write out every call there is in the books, as JSON Lines
+    Export(Destination),
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -50,6 +61,10 @@ struct UsageOutput {
 /// # Errors
 /// When the store cannot be read, or stdout not be written to.
 pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
+    if let Some(UsageAction::Export(to)) = args.action {
+        export::run(&to, &app.ledger).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let by = args.by.meaning();
     let tally = app.ledger.tally(args.since, by).await.map_err(|error| anyhow!("{error}. {}", error.remedy()))?;
     let report = UsageOutput { by, since: args.since, tally };

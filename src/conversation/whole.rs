@@ -42,12 +42,15 @@ pub struct Summary {
     pub cost_usd: Option<Usd>,
 }
 
+impl Entry {
+    pub(super) fn of(kept: &KeptTurn) -> Result<Self, Error> {
+        Ok(Self { handle: Handle(kept.id), parent: kept.parent.map(Handle), turn: Turn::of(kept)? })
+    }
+}
+
 impl Conversation {
     pub(super) fn of(kept: &[KeptTurn]) -> Result<Self, Error> {
-        let entry = |kept: &KeptTurn| {
-            Ok(Entry { handle: Handle(kept.id), parent: kept.parent.map(Handle), turn: Turn::of(kept)? })
-        };
-        Ok(Self { entries: kept.iter().map(entry).collect::<Result<_, Error>>()? })
+        Ok(Self { entries: kept.iter().map(Entry::of).collect::<Result<_, Error>>()? })
     }
 
     /// The last turn of each branch, newest last.

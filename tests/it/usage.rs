@@ -42,6 +42,20 @@ async fn i07_a_call_is_a_line_without_its_prompt_and_its_key() {
 }
 
 #[tokio::test]
+async fn every_call_is_exported_as_a_line() {
+    let state = tempfile::tempdir().unwrap();
+    assert_eq!(usage(state.path(), &["export"]), (0, String::new(), String::new()));
+    three_answers(state.path()).await;
+    let file = state.path().join("usage.jsonl");
+    assert_eq!(usage(state.path(), &["export", "-o", file.to_str().unwrap()]), (0, String::new(), String::new()));
+    let written = std::fs::read_to_string(file).unwrap();
+    let lines: Vec<Value> = written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let models: Vec<_> = lines.iter().map(|line| line["model"].as_str().unwrap()).collect();
+    assert_eq!(models, ["gpt-6.2-sol", "gpt-6.2-sol", "house-1"]);
+    insta::assert_json_snapshot!(lines[0], { ".at" => "[moment]", ".account" => "[account]" });
+}
+
+#[tokio::test]
 async fn usage_is_a_table_or_an_object_by_day_model_or_client() {
     let state = tempfile::tempdir().unwrap();
     let (code, out, _) = usage(state.path(), &["--since", "2026-01-01"]);

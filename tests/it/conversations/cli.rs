@@ -52,6 +52,20 @@ async fn conversations_are_listed_shown_exported_and_removed() {
     assert_eq!(document["attachment"].take().as_str().unwrap().len(), 26);
     insta::assert_json_snapshot!("exported", json);
 
+    let (code, lines, err) = run(dir.path(), &["conversations", "export"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let lines: Vec<Value> = stable(&lines).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), whole.entries.len());
+    assert_eq!((&lines[0], &lines[1]["conversation"]), (&json["turns"][0], &json["turns"][1]["conversation"]));
+
+    let (code, found, err) = run(dir.path(), &["conversations", "search", "WOLF?"]);
+    assert_eq!((code, found.as_str(), err.as_str()), (0, listed.as_str(), ""));
+    for words in [&["wolf", "unicorn"][..], &["\""], &["wolf NOT", "(", "*"]] {
+        let (code, found, err) = run(dir.path(), &[&["conversations", "search", "--"], words].concat());
+        assert_eq!((code, found.as_str()), (0, ""), "{words:?}");
+        assert_eq!(err, "mcp-openai: no conversation has all of these words in one turn\n");
+    }
+
     let (code, out, err) = run(dir.path(), &["conversations", "rm", &newest]);
     assert_eq!((code, out, err.as_str()), (0, format!("removed {newest}\n"), ""));
     let (code, out, err) = run(dir.path(), &["conversations"]);

@@ -1,0 +1,72 @@
+//! Every line of the ledger, written out.
+
+use std::io::Write;
+
+use anyhow::anyhow;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::{
+    cli::export::{self, Destination},
+    ledger::Ledger,
+    money::{Usage, Usd},
+    store::money::{LedgerLine, LineState},
+};
+
+/// Lines that are read at once.
+const PAGE: usize = 1_000;
+
+/// One line. Absent is what is not known.
+#[derive(Debug, Serialize)]
+struct ExportedLine {
+    at: DateTime<Utc>,
+    /// A fingerprint of the key and its upstream.
+    account: String,
+    tool: String,
+    model: String,
+    client: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    usage: Option<Usage>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cost_usd: Option<Usd>,
+    /// What was estimated before the request; counts where the cost is not known.
+    estimated_usd: Usd,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+    /// Its process died before the request had ended.
+    unsettled: bool,
+}
+
+pub(super) async fn run(to: &Destination, ledger: &Ledger) -> anyhow::Result<()> {
+    let mut out = to.open()?;
+    let mut after = None;
+    loop {
+        let page = ledger.lines_after(after, PAGE).await.map_err(|error| anyhow!("{error}. {}", error.remedy()))?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        page.into_iter().map(ExportedLine::of).try_for_each(|line| export::line(&mut out, &line))?;
+    }
+    Ok(out.flush()?)
+}
+
+impl ExportedLine {
+    fn of(line: LedgerLine) -> Self {
+        let LedgerLine { id: _, at, account, tool, model, client, usage, cost, reserved, request_id, state } = line;
+        let unsettled = match state {
+            LineState::Settled => false,
+            LineState::Unsettled => true,
+        };
+        Self {
+            at,
+            account: account.0,
+            tool,
+            model,
+            client,
+            usage,
+            cost_usd: cost,
+            estimated_usd: reserved,
+            request_id,
+            unsettled,
+        }
+    }
+}
