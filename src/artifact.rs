@@ -20,11 +20,13 @@ mod list;
 mod private;
 mod record;
 mod remove;
+mod search;
 mod stem;
 mod store;
 mod sweep;
 
 pub use id::ArtifactId;
+pub use search::SearchError;
 pub use stem::Stem;
 
 use expire::Expiry;

@@ -1,8 +1,9 @@
-//! Everything that is kept but pictures: turns of conversations, jobs, money, the pace of requests, and learnt facts.
+//! Everything that is kept but pictures: turns of conversations, jobs, money, the pace of requests, learnt facts, and the
+//! index by which pictures are found.
 //!
 //! One door for each kind, and the unit of a door is a transaction of the domain: `settle` books a cost, its line of the
 //! ledger, the turn and the end of the job together or not at all. No door shows a connection, a file or a path, so that
-//! a second engine fits behind the same five. [`sqlite`] is the embedded one, shared by all processes of a user.
+//! a second engine fits behind the same doors. [`sqlite`] is the embedded one, shared by all processes of a user.
 //!
 //! Identifiers are [`Id`](crate::handle::Id)s: time-ordered, so that the newest rows lie together and inserting never
 //! slows down as the store grows, with a secret, so that a handle cannot be guessed.
@@ -13,6 +14,7 @@ pub mod facts;
 pub mod jobs;
 pub mod money;
 pub mod pace;
+pub mod pictures;
 pub mod sqlite;
 pub mod turns;
 
@@ -20,13 +22,14 @@ pub use facts::FactStore;
 pub use jobs::JobStore;
 pub use money::MoneyStore;
 pub use pace::PaceStore;
+pub use pictures::PictureIndex;
 pub use turns::TurnStore;
 
 /// Time that a process is believed to live after its last sign of life. It renews its lease three times as often while
 /// anything of it runs.
 pub const LEASE: Duration = Duration::from_secs(15);
 
-/// The five doors to one engine. Cheap to clone; clones are the same store.
+/// The doors to one engine. Cheap to clone; clones are the same store.
 #[derive(Clone)]
 pub struct Store {
     pub turns: Arc<dyn TurnStore>,
@@ -34,6 +37,7 @@ pub struct Store {
     pub money: Arc<dyn MoneyStore>,
     pub pace: Arc<dyn PaceStore>,
     pub facts: Arc<dyn FactStore>,
+    pub pictures: Arc<dyn PictureIndex>,
     /// Names the place for people: a path, or the URL without its password.
     pub place: Arc<str>,
 }
@@ -86,8 +90,8 @@ impl Store {
     pub fn build(config: Config) -> Self {
         let place = config.place.to_string().into();
         let engine = Arc::new(sqlite::Sqlite::build(config));
-        let (turns, jobs, money) = (engine.clone(), engine.clone(), engine.clone());
-        Self { turns, jobs, money, pace: engine.clone(), facts: engine, place }
+        let (turns, jobs, money, facts) = (engine.clone(), engine.clone(), engine.clone(), engine.clone());
+        Self { turns, jobs, money, facts, pace: engine.clone(), pictures: engine, place }
     }
 }
 

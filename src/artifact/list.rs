@@ -62,7 +62,7 @@ impl Artifacts {
     }
 
     /// A picture by its record, or by what its file says; `None` when it is no regular file or no picture.
-    fn describe(&self, id: ArtifactId) -> Option<Artifact> {
+    pub(super) fn describe(&self, id: ArtifactId) -> Option<Artifact> {
         let length = self.store.length(&id)?;
         let record = self.record(&id).or_else(|| {
             let header = self.store.read(id.as_str(), HEADER).ok()??;

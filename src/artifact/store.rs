@@ -45,6 +45,11 @@ impl Store {
         Self { dir, objects: Arc::new(LocalFileSystem::new().with_fsync(true)) }
     }
 
+    /// A name for the gallery, which nothing else on this machine has.
+    pub fn name(&self) -> String {
+        self.dir.display().to_string()
+    }
+
     pub fn path(&self, id: &ArtifactId) -> PathBuf {
         self.dir.join(id.as_str())
     }

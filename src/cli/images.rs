@@ -1,4 +1,4 @@
-//! `mcp-openai images`: the pictures that were kept, listed, explained, opened and removed.
+//! `mcp-openai images`: the pictures that were kept, listed, found, explained, exported, opened and removed.
 
 use std::{
     io::{self, Write},
@@ -11,12 +11,13 @@ use clap_complete::ArgValueCandidates;
 
 use super::{
     candidates,
+    export::{self, Destination},
     outcome::Printing,
     table::{self, Cut, ListOptions, Width},
 };
 use crate::{
     app::App,
-    artifact::{Artifact, ArtifactId},
+    artifact::{Artifact, ArtifactId, Artifacts},
     text,
 };
 
@@ -39,6 +40,10 @@ enum ImagesAction {
     List(ListOptions),
     /// Tell all that is known of a picture
     Show(Show),
+    /// Find those in whose prompt, model or name all words stand, the best match first
+    Search(Search),
+    /// Write out all that is known of every picture, as JSON Lines
+    Export(Destination),
     /// Open a picture in the system's viewer
     Open {
         #[arg(value_name = "ID", help = ID, add = ArgValueCandidates::new(candidates::pictures))]
@@ -60,6 +65,18 @@ struct Show {
     json: bool,
 }
 
+#[derive(Debug, clap::Args)]
+struct Search {
+    /// Words that all stand in its record
+    #[arg(required = true)]
+    words: Vec<String>,
+    #[command(flatten)]
+    list: ListOptions,
+}
+
+/// Pictures that are read at once for an export.
+const PAGE: usize = 200;
+
 /// What stands for a picture on the command line.
 const ID: &str = "An id or an image:// URI, the beginning or the end of one, or a number of the last listing";
 
@@ -74,6 +91,8 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
             let (artifact, _) = gallery.open(&find(&id).await?).await?;
             io::stdout().write_all(show::text(&artifact, Printing::from_flag(json))?.as_bytes())?;
         }
+        ImagesAction::Search(Search { words, list }) => search(&words.join(" "), &list, &app).await?,
+        ImagesAction::Export(to) => write_out(&to, gallery).await?,
         ImagesAction::Open { id } => {
             let (artifact, _) = gallery.open(&find(&id).await?).await?;
             open::in_viewer(&artifact.path)?;
@@ -86,25 +105,61 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
 
 async fn list(args: &ListOptions, app: &App) -> anyhow::Result<()> {
     let page = app.artifacts.list(None, args.n as usize).await?;
+    let others = page.next.is_some().then_some("older ones");
+    print(args, app, page.artifacts, "no picture is kept yet; `mcp-openai image PROMPT` makes one", others)
+}
+
+async fn search(words: &str, args: &ListOptions, app: &App) -> anyhow::Result<()> {
+    let wanted = args.n as usize;
+    let mut found = app.artifacts.search(app.store.pictures.as_ref(), words, wanted + 1).await?;
+    let others = (found.len() > wanted).then_some("others");
+    found.truncate(wanted);
+    print(args, app, found, "no picture has all of these words in its record", others)
+}
+
+/// Prints pictures. `none` is said where there is none, `others` is what there are besides.
+fn print(
+    args: &ListOptions,
+    app: &App,
+    artifacts: Vec<Artifact>,
+    none: &str,
+    others: Option<&str>,
+) -> anyhow::Result<()> {
     let mut out = io::stdout();
     if args.json {
-        let images: Vec<_> = page.artifacts.iter().map(show::ShownPicture::of).collect();
+        let images: Vec<_> = artifacts.iter().map(show::ShownPicture::of).collect();
         writeln!(out, "{:#}", serde_json::json!({ "images": images }))?;
         return Ok(());
     }
-    if page.artifacts.is_empty() {
-        writeln!(io::stderr(), "mcp-openai: no picture is kept yet; `mcp-openai image PROMPT` makes one")?;
+    if artifacts.is_empty() {
+        writeln!(io::stderr(), "mcp-openai: {none}")?;
         return Ok(());
     }
     let head = ["#", "id", "size", "when", "model", "cost", "prompt"].map(str::to_owned);
-    let rows: Vec<_> = [head].into_iter().chain(page.artifacts.iter().zip(1..).map(row)).collect();
+    let rows: Vec<_> = [head].into_iter().chain(artifacts.iter().zip(1..).map(row)).collect();
     out.write_all(table::fitted(&rows, CUTS, Width::of_stdout()).as_bytes())?;
-    let ids: Vec<_> = page.artifacts.into_iter().map(|artifact| artifact.id).collect();
+    let ids: Vec<_> = artifacts.into_iter().map(|artifact| artifact.id).collect();
     listing::note(app, &ids);
-    if page.next.is_some() {
-        writeln!(io::stderr(), "there are older ones: -n {} shows more", args.n.saturating_mul(2))?;
+    if let Some(others) = others {
+        writeln!(io::stderr(), "there are {others}: -n {} shows more", args.n.saturating_mul(2))?;
     }
     Ok(())
+}
+
+/// Everything, newest first.
+async fn write_out(to: &Destination, gallery: &Artifacts) -> anyhow::Result<()> {
+    let mut out = to.open()?;
+    let mut start = None;
+    loop {
+        let page = gallery.list(start.as_ref(), PAGE).await?;
+        for artifact in &page.artifacts {
+            export::line(&mut out, &show::ShownPicture::of(artifact))?;
+        }
+        start = page.next;
+        if start.is_none() {
+            return Ok(out.flush()?);
+        }
+    }
 }
 
 /// An id is still found by its end, and a model by its beginning.

@@ -11,9 +11,11 @@ mod jobs;
 mod money;
 mod open;
 mod pace;
+mod pictures;
 mod process;
 mod turns;
 mod upkeep;
+mod words;
 mod work;
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -24,7 +26,7 @@ use super::Config;
 use crate::{handle::Id, money::Usd};
 use engine::Engine;
 
-/// The five doors onto one database.
+/// All doors onto one database.
 #[derive(Debug)]
 pub struct Sqlite {
     engine: Engine,

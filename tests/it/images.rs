@@ -94,6 +94,42 @@ async fn pictures_are_listed_newest_first() {
     assert_eq!(listed["images"][0]["uri"], pictures[2].id.uri());
 }
 
+#[tokio::test]
+async fn pictures_are_found_by_the_words_of_their_records() {
+    let dir = tempfile::tempdir().unwrap();
+    let [_, fox, edit] = gallery(dir.path()).await;
+    let state = tempfile::tempdir().unwrap();
+    let found = |words: &[&str]| {
+        let mut command = on(dir.path(), &[&["images", "search", "--json", "--"], words].concat());
+        let (code, out, err) = told(&command.env("MCP_OPENAI_STATE_DIR", state.path()).output().unwrap());
+        assert_eq!((code, err.as_str()), (0, ""), "{words:?}");
+        let found: Value = serde_json::from_str(&out).unwrap();
+        found["images"].as_array().unwrap().iter().map(|it| it["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let words: Vec<_> = fox.origin.prompt.split_whitespace().collect();
+    assert_eq!(found(&words), [fox.id.as_str()]);
+    assert_eq!(found(&[words[0], "-nowhere\""]), [""; 0], "all of them");
+    assert_eq!(found(&["AND", "\"", "NEAR(", "*"]), [""; 0]);
+    // The folder is the truth: what goes from it, what comes to it, and a store that is lost.
+    fs::remove_file(&fox.path).unwrap();
+    assert_eq!(found(&words), [""; 0]);
+    let origin = Origin { prompt: "Ein Größenvergleich".into(), ..Origin::default() };
+    let artifacts = Artifacts::build(Config { dir: dir.path().to_owned(), ..Config::default() });
+    let kept = artifacts.keep(&png(8, 8), Stem::parse("new").as_ref(), origin).await.unwrap();
+    for _ in 0..2 {
+        assert_eq!(found(&["größenvergleich"]), [kept.id.as_str()]);
+        fs::remove_file(state.path().join("store.sqlite3")).unwrap();
+    }
+
+    let (code, lines, err) = run(dir.path(), &["images", "export"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    let lines: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        (lines.len(), &lines[0]["prompt"], &lines[1]["id"]),
+        (3, &json!("Ein Größenvergleich"), &json!(edit.id))
+    );
+}
+
 #[test]
 fn an_empty_gallery_says_how_to_fill_it() {
     let dir = tempfile::tempdir().unwrap();

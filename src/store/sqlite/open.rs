@@ -21,7 +21,7 @@ const FILE: &str = "store.sqlite3";
 /// Told apart from other programs' databases by it, as `file` does.
 const APPLICATION_ID: u32 = 0x6d63_6f61;
 /// One file for each schema version, in order; applied ones never change.
-const MIGRATIONS: [&str; 1] = [include_str!("schema_1.sql")];
+const MIGRATIONS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
 /// The name of the mark that says from which schema version on a program can use the database.
 const USABLE_FROM: &str = "usable_from";
 /// Pages of the log after which it is moved into the database: 4 MB, as much as SQLite's own rule.
@@ -72,6 +72,8 @@ impl Opened {
         let is_new = fs::metadata(&path).is_ok_and(|found| found.len() == 0);
         let mut opened =
             Self::of(connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, Duration::ZERO)?, Identity::of(&path));
+        // Before anything of it is changed.
+        refuse_newer(&opened.connection, version(&opened.connection)?)?;
         opened.use_log(is_new)?;
         migrate(&opened.connection)?;
         // A process that is killed loses nothing; a power failure may take the last commits, never the database.
@@ -301,19 +303,23 @@ fn refuse_newer(connection: &Connection, found: u32) -> Result<(), Fault> {
 /// <https://sqlite.org/wal.html>
 #[cfg(target_os = "linux")]
 fn refuse_network(dir: &Path) -> Result<(), Fault> {
-    const NETWORKS: [(rustix::fs::FsWord, &str); 6] = [
-        (0x6969, "NFS"),
-        (0x517b, "SMB"),
-        (0xff53_4d42, "CIFS"),
-        (0xfe53_4d42, "SMB"),
-        (0x5346_414f, "AFS"),
-        (0x0102_1997, "9P"),
-    ];
     let nearest = dir.ancestors().find_map(|existing| rustix::fs::statfs(existing).ok());
-    let kind = nearest.map(|found| found.f_type);
-    match NETWORKS.into_iter().find(|(number, _)| Some(*number) == kind) {
-        Some((_, name)) => Err(network(name)),
+    match nearest.and_then(|found| network_of(found.f_type)) {
+        Some(name) => Err(network(name)),
         None => Ok(()),
+    }
+}
+
+/// The network file system that the kernel has this number for. <https://man7.org/linux/man-pages/man2/statfs.2.html>
+#[cfg(target_os = "linux")]
+fn network_of(number: rustix::fs::FsWord) -> Option<&'static str> {
+    match number {
+        0x6969 => Some("NFS"),
+        0x517b | 0xfe53_4d42 => Some("SMB"),
+        0xff53_4d42 => Some("CIFS"),
+        0x5346_414f => Some("AFS"),
+        0x0102_1997 => Some("9P"),
+        _ => None,
     }
 }
 
@@ -330,4 +336,20 @@ fn refuse_network(_: &Path) -> Result<(), Fault> {
 #[cfg(any(target_os = "linux", windows))]
 fn network(name: &str) -> Fault {
     Fault::Unusable(format!("it is on a network file system ({name}), where processes cannot share it safely"))
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_on_a_network_are_told_from_those_that_are_not() {
+        let names = [0x6969, 0xfe53_4d42, 0xff53_4d42, 0x0102_1997].map(network_of);
+        assert_eq!(names, [Some("NFS"), Some("SMB"), Some("CIFS"), Some("9P")]);
+        // ext4, btrfs, tmpfs, overlay
+        assert_eq!([0xef53, 0x9123_683e, 0x0102_1994, 0x794c_7630].map(network_of), [None; 4]);
+        assert_eq!(refuse_network(Path::new("/nowhere/yet")), Ok(()));
+        let refused = network("NFS");
+        assert!(matches!(&refused, Fault::Unusable(why) if why.contains("network file system (NFS)")), "{refused:?}");
+    }
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Sqlite, id, moment, now, secret, usd};
+use super::{Sqlite, id, moment, now, secret, usd, words};
 use crate::{
     handle::{Id, Owner},
     money::Usd,
@@ -61,13 +61,7 @@ impl TurnStore for Sqlite {
     }
 
     async fn search(&self, query: TurnQuery, words: &str) -> Result<Vec<KeptConversation>, Error> {
-        // Words are quoted: nothing in them is an operator of the index's own language. A zero ends a query.
-        let words = words.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
-        let quoted = words.map(|word| format!("\"{}\"", word.replace('"', "\"\"")));
-        let words = quoted.collect::<Vec<_>>().join(" ");
-        if words.is_empty() {
-            return Ok(Vec::new());
-        }
+        let Some(words) = words::all(words) else { return Ok(Vec::new()) };
         while self.engine.write_existing(usize::MAX, index_slice).await? {}
         self.engine.scan(move |connection| search(connection, &query, &words)).await
     }

@@ -1,0 +1,77 @@
+//! Finding pictures by the words of their records. The folder is the truth: what the index does not know yet is added
+//! before it is asked, and what is gone is taken out of it.
+
+use std::collections::HashSet;
+
+use chrono::{TimeDelta, Utc};
+
+use super::{Artifact, ArtifactId, Artifacts, Error, Origin};
+use crate::store::{self, PictureIndex, pictures::IndexedPicture};
+
+/// Records that are read and indexed at once.
+const SLICE: usize = 500;
+
+/// Why pictures cannot be searched.
+#[derive(Debug, thiserror::Error)]
+pub enum SearchError {
+    #[error(transparent)]
+    Folder(#[from] Error),
+    #[error("{0}. {remedy}", remedy = .0.remedy())]
+    Index(#[from] store::Error),
+}
+
+impl Artifacts {
+    /// Pictures in whose record all of these words stand, best match first.
+    ///
+    /// # Errors
+    /// [`SearchError`].
+    pub async fn search(
+        &self,
+        index: &dyn PictureIndex,
+        words: &str,
+        most: usize,
+    ) -> Result<Vec<Artifact>, SearchError> {
+        let gallery = self.store.name();
+        self.bring_up_to_date(index, &gallery).await?;
+        let found = index.find(&gallery, words, most).await?;
+        let found: Vec<_> = found.iter().filter_map(|id| ArtifactId::parse(id)).collect();
+        Ok(self.off_thread(move |artifacts| Ok(artifacts.described(found))).await?)
+    }
+
+    async fn bring_up_to_date(&self, index: &dyn PictureIndex, gallery: &str) -> Result<(), SearchError> {
+        let indexed = index.indexed(gallery).await?;
+        let there = self.ids("").await?;
+        let ids: HashSet<&str> = there.iter().map(ArtifactId::as_str).collect();
+        let gone: Vec<_> = indexed.iter().filter(|id| !ids.contains(id.as_str())).cloned().collect();
+        if !gone.is_empty() {
+            index.index(gallery, Vec::new(), gone).await?;
+        }
+        let new: Vec<_> = there.into_iter().filter(|id| !indexed.contains(id.as_str())).collect();
+        // Oldest first, so that of two alike the newest is found first.
+        for slice in new.rchunks(SLICE) {
+            let slice = slice.to_vec();
+            let pictures = self.off_thread(move |artifacts| Ok(artifacts.described(slice))).await?;
+            let pictures = pictures.iter().rev().filter(|it| !is_being_kept(it)).map(IndexedPicture::from).collect();
+            index.index(gallery, pictures, Vec::new()).await?;
+        }
+        Ok(())
+    }
+
+    fn described(&self, ids: Vec<ArtifactId>) -> Vec<Artifact> {
+        ids.into_iter().filter_map(|id| self.describe(id)).collect()
+    }
+}
+
+/// A record is written after its picture.
+fn is_being_kept(artifact: &Artifact) -> bool {
+    artifact.origin == Origin::default() && Utc::now() - artifact.made_at < TimeDelta::minutes(1)
+}
+
+impl From<&Artifact> for IndexedPicture {
+    fn from(artifact: &Artifact) -> Self {
+        let Origin { prompt, revised_prompt, model, quality, tool, .. } = &artifact.origin;
+        let revised = revised_prompt.as_deref().unwrap_or_default();
+        let words = [artifact.id.as_str(), prompt, revised, model, quality, tool].join("\n");
+        Self { picture: artifact.id.as_str().to_owned(), words }
+    }
+}

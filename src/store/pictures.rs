@@ -1,0 +1,29 @@
+//! The door to the index of pictures, by the words of their records. Pictures and records are files of their own, and this
+//! can be made anew from them at any time.
+
+use std::{collections::HashSet, fmt::Debug};
+
+use async_trait::async_trait;
+
+use super::Error;
+
+/// What a picture is found by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IndexedPicture {
+    /// Unique in its gallery.
+    pub picture: String,
+    pub words: String,
+}
+
+/// The index of the pictures of any number of galleries, each under a name of its own.
+#[async_trait]
+pub trait PictureIndex: Debug + Send + Sync {
+    /// Pictures of a gallery that are in the index.
+    async fn indexed(&self, gallery: &str) -> Result<HashSet<String>, Error>;
+
+    /// Adds pictures and removes others. One that is there already stays as it is.
+    async fn index(&self, gallery: &str, new: Vec<IndexedPicture>, gone: Vec<String>) -> Result<(), Error>;
+
+    /// Pictures in whose words all of these stand, best match first.
+    async fn find(&self, gallery: &str, words: &str, most: usize) -> Result<Vec<String>, Error>;
+}
