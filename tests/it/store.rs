@@ -16,11 +16,16 @@ use mcp_openai::{
 use tempfile::TempDir;
 
 mod child;
+mod damage;
+#[cfg(unix)]
+mod disk;
 mod facts;
 mod jobs;
 mod killed;
 mod money;
 mod pace;
+mod pictures;
+mod schema;
 mod search;
 mod shared;
 mod turns;
@@ -128,6 +133,10 @@ macro_rules! alone {
                     a_place_that_is_too_far_is_not_taken,
                     accounts_and_caps_have_their_own_pace,
                     a_hold_passes_and_is_lifted,
+                }
+                pictures {
+                    pictures_are_found_by_their_words_in_their_gallery,
+                    the_index_of_pictures_forgets_and_keeps_each_once,
                 }
                 facts {
                     the_newest_fact_of_a_name_counts,

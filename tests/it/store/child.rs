@@ -8,9 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use chrono::DateTime;
 use futures_util::future::join_all;
 use mcp_openai::{
-    handle::{Id, IdMint},
+    handle::{Id, IdMint, Owner},
     store::{
         Config, Store, StorePlace,
         jobs::FinishedJob,
@@ -154,10 +155,14 @@ async fn call(store: &Store, mint: &IdMint) -> Id {
 
 async fn fill(store: &Store, mint: &IdMint, folder: &Path) {
     let words = "word ".repeat(2_000);
+    let mut kept = Vec::new();
     loop {
         let id = mint.mint();
         match store.turns.append_turn(turn(id, None, &words)).await {
-            Ok(_) => tell(&id.to_string()),
+            Ok(_) => {
+                kept.push(id);
+                tell(&id.to_string());
+            }
             Err(error) => {
                 tell(&format!("{error} {}", error.remedy()));
                 break;
@@ -167,6 +172,14 @@ async fn fill(store: &Store, mint: &IdMint, folder: &Path) {
     if std::fs::remove_file(folder.join("ballast")).is_ok() {
         let id = mint.mint();
         assert!(store.turns.append_turn(turn(id, None, "there is room again")).await.unwrap());
+        kept.push(id);
         tell(&id.to_string());
     }
+    for id in kept {
+        assert_eq!(store.turns.thread(&Owner::local(), id, DateTime::UNIX_EPOCH).await.unwrap().len(), 1);
+    }
+    let database = rusqlite::Connection::open(folder.join("store.sqlite3")).unwrap();
+    let integrity: String = database.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    assert_eq!(integrity, "ok");
+    tell("all there");
 }
