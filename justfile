@@ -36,6 +36,10 @@ dist:
 previews *folder:
     cargo run --release --quiet --package previews -- {{ folder }}
 
+# what a call takes in a store of a thousand, and of a million turns and ledger lines; fills 1 GB of a folder
+store *folder:
+    cargo bench --quiet --bench store -- {{ folder }}
+
 # the whole gate
 ci:
     .ci/run
