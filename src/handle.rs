@@ -29,24 +29,6 @@ impl Owner {
     }
 }
 
-/// 128 random bits as 26 letters.
-#[must_use]
-pub fn random() -> String {
-    let mut bits: u128 = rand::random();
-    let letters = (0..LETTERS).filter_map(|_| {
-        let digit = DIGITS.get((bits & 31) as usize);
-        bits >>= 5;
-        digit.copied().map(char::from)
-    });
-    letters.collect()
-}
-
-/// Whether [`random`] could have made this.
-#[must_use]
-pub fn is_one(text: &str) -> bool {
-    text.len() == LETTERS && text.bytes().all(|b| DIGITS.contains(&b))
-}
-
 /// Identifies one thing that is kept: when it was begun, and a secret, so that it cannot be guessed. Written down, it is
 /// its 26 letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -90,7 +72,7 @@ impl Id {
     /// Reads 26 letters as [`Display`](fmt::Display) writes them; `None` for anything else.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        if !is_one(text) {
+        if text.len() != LETTERS {
             return None;
         }
         let digit =

@@ -63,7 +63,7 @@ pub async fn run(_: Args, flags: &Flags, config: &Config) -> anyhow::Result<Exit
     let Some((mut steps, folder)) = shown else { return Ok(ExitCode::from(exit::INTERRUPTED)) };
     steps.insert(0, discovered);
     sum_up(&steps, upstream, folder.as_deref())?;
-    say(&snippet::for_this_machine(directories::BaseDirs::new().as_ref().map(directories::BaseDirs::home_dir)))?;
+    say(&snippet::for_this_machine(flags))?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -16,6 +16,9 @@ use super::{
 };
 use crate::config::{self, Config, Flags, Upstream};
 
+/// The server's name in a client, unless another is given.
+const NAME: &str = "openai";
+
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -51,7 +54,7 @@ pub struct Which {
 #[derive(Debug, clap::Args)]
 pub struct ServerOptions {
     /// The server's name in the client
-    #[arg(long, default_value = "openai", value_parser = server_name)]
+    #[arg(long, default_value = NAME, value_parser = server_name)]
     pub(super) name: String,
     /// Reach a running `mcp-openai http` at this URL instead of starting the program
     #[arg(long, value_name = "URL")]
@@ -103,6 +106,12 @@ impl Folders {
         let user = directories::BaseDirs::new().context("this user has no home folder")?;
         let places = Places::new(Platform::here(), user.home_dir(), config::foreign_path);
         Ok(Self { places, project: std::env::current_dir()? })
+    }
+}
+
+impl Default for ServerOptions {
+    fn default() -> Self {
+        Self { name: NAME.to_owned(), http: None }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     io::{Write, stderr, stdout},
+    path::PathBuf,
     process::ExitCode,
 };
 
@@ -28,13 +29,27 @@ pub struct Args {
 /// # Errors
 /// When the client takes no such server, or stdout cannot be written to.
 pub fn run(args: &Args, flags: &Flags) -> anyhow::Result<ExitCode> {
-    let (client, folders) = (args.client, Folders::of_this_user()?);
-    let file = client.file(args.scope, &folders.places, &folders.project).map_err(anyhow::Error::msg)?;
-    let launch = args.server.launch(flags, KeyInFile::Name)?;
-    let server = client.form.server(&launch).with_context(|| format!("{} takes no URL in its file", client.name))?;
-    let key = ServerKey { section: client.section, name: &args.server.name };
-    let text = client.syntax.put("", key, &server).map_err(|error| anyhow::anyhow!("{}{error}", file.display()))?;
+    let (file, text) = entry(args.client, &Folders::of_this_user()?, args.scope, &args.server, flags)?;
     writeln!(stderr(), "For {}:", file.display())?;
     stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The client's file, and the text that it would be if it held this server alone.
+///
+/// # Errors
+/// When the client takes no such server.
+pub(super) fn entry(
+    client: &Application,
+    folders: &Folders,
+    scope: Scope,
+    server: &ServerOptions,
+    flags: &Flags,
+) -> anyhow::Result<(PathBuf, String)> {
+    let file = client.file(scope, &folders.places, &folders.project).map_err(anyhow::Error::msg)?;
+    let launch = server.launch(flags, KeyInFile::Name)?;
+    let key = ServerKey { section: client.section, name: &server.name };
+    let server = client.form.server(&launch).with_context(|| format!("{} takes no URL in its file", client.name))?;
+    let text = client.syntax.put("", key, &server).map_err(|error| anyhow::anyhow!("{}{error}", file.display()))?;
+    Ok((file, text))
 }

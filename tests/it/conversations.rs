@@ -166,7 +166,7 @@ async fn i09_unknown_foreign_and_malformed_handles_are_one_answer_and_cost_nothi
     let own = store.begin(&Owner::local()).append(turn("one", "1")).await.unwrap().to_string();
     let last = if own.ends_with('0') { '1' } else { '0' };
     let wrong_secret = format!("{}{last}", &own[..own.len() - 1]);
-    let old = format!("conv_{}.1", mcp_openai::handle::random());
+    let old = format!("conv_{}.1", mcp_openai::handle::IdMint::default().mint());
     let guessed = format!("conv_{}", IdMint::default().mint());
     let mut session = session(&server, state.path()).await;
     for given in [foreign, wrong_secret, guessed, old, "conv_../../etc".into(), "x".repeat(1 << 20)] {

@@ -1,4 +1,6 @@
-//! The table of clients. Each row follows the client's own documentation of November 2026.
+//! The table of clients: where each keeps its servers, and in which form. The rows of Cline, Goose, LM Studio and Copilot
+//! CLI, the project files of Zed, Codex and Gemini, and the references to a variable of Cursor, Windsurf and Claude Code
+//! have not been tried with the clients themselves.
 
 use std::path::{Path, PathBuf};
 
