@@ -75,14 +75,14 @@ pub struct Config {
     pub edit_transfer: EditTransfer,
     /// The longest body that is read, in bytes.
     pub max_response_bytes: usize,
-    /// Whether the upstream keeps responses.
+    /// Storage of responses by the upstream.
     pub store: Store,
     /// The upstream's own word, such as `flex` or `priority`.
     pub service_tier: Option<String>,
     pub background: Background,
 }
 
-/// Whether the upstream keeps a response, so that a conversation goes on from it.
+/// Storage of a response by the upstream, so that a conversation can continue from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Store {
     /// As it does unless it is told otherwise.
@@ -100,7 +100,7 @@ pub enum Background {
     Never,
 }
 
-/// Where the key comes from. Files and commands are read at the first request, not at the start.
+/// The source of the key. Files and commands are read at the first request, not at the start.
 #[derive(Debug, Clone)]
 pub enum Key {
     /// No source is configured: every request fails with [`Error::NoApiKey`].
@@ -126,7 +126,7 @@ pub enum Api {
     Chat,
 }
 
-/// How a picture travels from the upstream.
+/// The form in which a picture travels from the upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Transfer {
     /// One JSON body.
@@ -135,7 +135,7 @@ pub enum Transfer {
     Streamed,
 }
 
-/// How the pictures of an edit travel to the upstream.
+/// The form in which the pictures of an edit travel to the upstream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EditTransfer {
     /// Multipart; JSON where the upstream takes no multipart, found out once and remembered.
@@ -192,7 +192,7 @@ pub struct Reply<T> {
     pub meta: Meta,
 }
 
-/// What is known of a request besides its value; the same in success and failure.
+/// Facts about a request besides its value; the same in success and failure.
 #[derive(Debug, Clone, Default)]
 pub struct Meta {
     /// Whose upstream it is.
@@ -204,9 +204,9 @@ pub struct Meta {
     pub rate_limits: RateLimits,
     /// Fields that the upstream refused and that no argument stands for: to be left out from now on.
     pub refused: Vec<String>,
-    /// What the upstream reports of what it bills, also where it failed after that.
+    /// The usage that the upstream reports, also where it failed afterwards.
     pub metered: Metered,
-    /// What the person should know besides.
+    /// Further notes for the person.
     pub warnings: Vec<String>,
     /// From the first attempt's start to the end of the last.
     pub latency: Duration,
@@ -259,20 +259,21 @@ impl OpenAi {
         background::settled(&self.0).await;
     }
 
-    /// How a question is best worked on here, by the setting `openai.background`.
+    /// The best way to run a question here, by the setting `openai.background`.
     #[must_use]
     pub fn run_for(&self, question: &Question) -> Run {
         background::run_for(&self.0, question)
     }
 
-    /// Whether a response is worked on by the upstream that is asked here: no other knows it.
+    /// Returns whether a response is worked on by the upstream that is asked here: no other knows it.
     #[must_use]
     pub fn works_on(&self, response: &ResponseNote) -> bool {
         response.upstream == background::place(&self.0.config.base_url)
     }
 
     /// Reads a response that was begun in the background, maybe by another process, to its end: from its beginning,
-    /// with its text told to `terms.news`. When this is dropped, it is stopped upstream, unless `terms.hold` was released.
+    /// with its text told to `terms.news`. When this is dropped, it is stopped upstream, unless `terms.hold` was
+    /// released.
     ///
     /// # Errors
     /// [`Error::Lost`] when the upstream does not know it any more; else as [`OpenAi::ask`].
@@ -298,7 +299,7 @@ impl OpenAi {
         self.0.config.partial_images
     }
 
-    /// Who pays: the same for every process with the same key and upstream.
+    /// The account that pays: the same for every process with the same key and upstream.
     ///
     /// # Errors
     /// When the key cannot be read.
@@ -306,8 +307,8 @@ impl OpenAi {
         self.0.account().await.map_err(|error| Failure { error, meta: Box::default() })
     }
 
-    /// Why rate limits cannot be shared with the other processes of this user; `None` where they can, where they are not
-    /// to be, and where no key says whose limits they are.
+    /// The reason why rate limits cannot be shared with the other processes of this user; `None` where they can,
+    /// where they are not to be, and where no key says whose limits they are.
     pub async fn unshared(&self) -> Option<String> {
         self.0.governor.unshared(&self.0.account().await.ok()?).await
     }
@@ -320,7 +321,7 @@ impl OpenAi {
         images::paint(&self.0, request, terms).await
     }
 
-    /// What lies at a public https address, 50 MB at most, fetched under the guard that keeps private addresses out of
+    /// Downloads from a public https address, 50 MB at most, under the guard that keeps private addresses out of
     /// reach.
     ///
     /// # Errors
@@ -338,13 +339,13 @@ impl OpenAi {
     }
 }
 
-/// Whether OpenAI itself answers there, its regional hosts included: it has what compatible servers may lack.
+/// Returns whether OpenAI itself answers there, its regional hosts included: it has what compatible servers may lack.
 #[must_use]
 pub fn is_openai(base_url: &Url) -> bool {
     KnownUpstream::at(base_url).is_some_and(|known| known.product == "OpenAI")
 }
 
-/// Whether this URL leads to this machine.
+/// Returns whether this URL leads to this machine.
 #[must_use]
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {

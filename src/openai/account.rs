@@ -1,5 +1,5 @@
-//! Who pays: one fingerprint for a key at an upstream, by which processes find what they share. Nothing of the key can
-//! be read from it.
+//! The account: one fingerprint for a key at an upstream, by which processes find what they share. Nothing of the key
+//! can be read from it.
 
 use http::HeaderName;
 use ring::digest::{Context, SHA256};
@@ -9,17 +9,17 @@ use super::{Config, Key, client::Client, failure::error::Error, key::Held};
 use crate::handle::Account;
 
 impl Client {
-    /// Who pays; reads the key.
+    /// The account that pays; reads the key.
     pub(super) async fn account(&self) -> Result<Account, Error> {
         Ok(self.payer(&*self.key.read().await?))
     }
 
-    /// Who pays with this key.
+    /// The account of this key.
     pub(super) fn payer(&self, key: &Held) -> Account {
         key.account.get_or_init(|| fingerprint(&self.config, key)).clone()
     }
 
-    /// Where the key comes from, for people.
+    /// The source of the key, for people.
     pub(super) fn key_origin(&self) -> String {
         match self.key.source() {
             Key::NotNeeded if self.config.headers.iter().any(|(name, _)| is_credential(name)) => {
@@ -49,7 +49,7 @@ fn fingerprint(config: &Config, key: &Held) -> Account {
     Account(format!("{first:016x}"))
 }
 
-/// Whether a header stands for a key: `authorization`, `api-key`, `x-auth-token` and the like.
+/// Returns whether a header stands for a key: `authorization`, `api-key`, `x-auth-token` and the like.
 fn is_credential(name: &HeaderName) -> bool {
     ["auth", "key", "token", "secret"].iter().any(|word| name.as_str().contains(word))
 }

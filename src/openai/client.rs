@@ -43,7 +43,7 @@ use attempt::{Attempt, Remedy};
 /// Large bodies, and the pictures made of them, that stand in memory at once: one arrives while one is looked after.
 const PLACES: usize = 2;
 
-/// How much of a failing answer is read for its error.
+/// Bytes of a failing answer that are read for its error.
 const LONGEST_COMPLAINT: usize = 64 * 1024;
 
 /// One upstream and everything learnt about it.
@@ -56,7 +56,7 @@ pub(super) struct Client {
     breakers: Breakers,
     places: Arc<Semaphore>,
     pub(super) learnt: Learnt,
-    /// Where the upstream is told to stop what nobody waits for.
+    /// Tasks that stop unwanted work upstream.
     pub(super) stopping: TaskTracker,
 }
 
@@ -80,7 +80,7 @@ pub(super) struct Answering {
     pub left_out: Vec<String>,
 }
 
-/// Why no answer began.
+/// The reason why no answer began.
 pub(super) enum Unanswered {
     /// It may be answered if it is put in another way.
     Objected(Objection, Failure),

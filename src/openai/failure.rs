@@ -1,4 +1,4 @@
-//! What failed, and what to do about it.
+//! Failures and their consequences.
 
 pub(super) mod complaint;
 pub(super) mod error;

@@ -1,5 +1,5 @@
-//! The Images API: `POST /images/generations`, and `/images/edits` where there are pictures to start from; one picture a
-//! request.
+//! The Images API: `POST /images/generations`, and `/images/edits` where there are pictures to start from; one
+//! picture a request.
 //! <https://platform.openai.com/docs/api-reference/images>
 
 use bytes::Bytes;
@@ -86,7 +86,7 @@ pub(super) async fn paint(client: &Client, request: &PictureRequest, terms: &Ter
     }
 }
 
-/// What came in place of a picture.
+/// An answer in place of a picture.
 struct NoPicture {
     error: Error,
     /// The answer was nothing but a complaint: what it is as far as asking again is concerned.
@@ -206,7 +206,7 @@ struct Received {
     revised_prompt: Option<String>,
 }
 
-/// How the upstream hands a picture over.
+/// The form in which the upstream hands a picture over.
 enum Source {
     Bytes(Bytes),
     Url(String),
@@ -247,8 +247,8 @@ async fn receive(
     Ok(Picture { encoded, revised_prompt: received.revised_prompt, left_out, _place: place })
 }
 
-/// Waits for the final event. Of the sketches that were asked for it is told that they came; what cannot be read is passed
-/// over: the picture is paid for.
+/// Waits for the final event. Of the sketches that were asked for it is told that they came; what cannot be read is
+/// passed over: the picture is paid for.
 async fn listen(
     mut events: Events,
     config: &Config,

@@ -52,7 +52,7 @@ impl Key {
 pub(super) struct Held {
     /// `None` where the upstream asks for none.
     pub authorization: Option<HeaderValue>,
-    /// Who pays with it, once that was asked: every call does, several times.
+    /// Its account, kept since every call asks for it several times.
     pub account: OnceLock<Account>,
     secret: Option<SecretString>,
 }
@@ -84,7 +84,8 @@ impl Reader {
         Ok(fresh)
     }
 
-    /// Reads a refused key anew where it comes from a file or a command; `None` where that is not so, or nothing changed.
+    /// Reads a refused key anew where it comes from a file or a command; `None` where that is not so, or nothing
+    /// changed.
     pub(super) async fn renew(&self, refused: &Arc<Held>) -> Option<Arc<Held>> {
         if !matches!(self.source, Key::File(_) | Key::Command(_)) {
             return None;

@@ -1,11 +1,11 @@
-//! The upstreams that are known, each with what it takes, refuses and answers, and where that is known from. What is not
-//! known of an upstream is found out by asking. Data: `docs/upstreams.md` is written from it.
+//! The upstreams that are known, each with what it takes, refuses and answers, and where that is known from. What is
+//! not known of an upstream is found out by asking. Data: `docs/upstreams.md` is written from it.
 
 use url::Url;
 
 use super::Api;
 
-/// What is known of an upstream.
+/// A known upstream.
 #[derive(Debug)]
 pub struct KnownUpstream {
     /// As people call it.
@@ -14,15 +14,16 @@ pub struct KnownUpstream {
     pub hosts: &'static [&'static str],
     /// A base URL as people give it.
     pub base_url: &'static str,
-    /// Where its key goes.
+    /// The header that takes its key.
     pub key: &'static str,
-    /// The API that it is asked by first where `openai.api` is `auto`: [`Api::Responses`] unless it is known to lack it.
+    /// The API that it is asked by first where `openai.api` is `auto`: [`Api::Responses`] unless it is known to lack
+    /// it.
     pub first: Api,
     /// The treatment of [`Question::cache_key`](super::Question::cache_key).
     pub prompt_cache: PromptCache,
     /// Fields, forms and answers in which it differs from OpenAI, one a sentence.
     pub differs: &'static [&'static str],
-    /// What it says in words of its own.
+    /// Its errors in words of its own.
     pub quirks: &'static [Quirk],
     pub sources: &'static [&'static str],
 }
@@ -74,7 +75,7 @@ pub(super) fn cache_key<'a>(base_url: &Url, key: Option<&'a str>) -> Option<&'a 
     key.filter(|_| KnownUpstream::at(base_url).is_some_and(|known| known.prompt_cache == PromptCache::ByKey))
 }
 
-/// What an error means by the words of some upstream. All upstreams' words are heard from all: gateways hand them on.
+/// Reads an error by the words of any upstream. All upstreams' words apply to all: gateways hand them on.
 pub(super) fn meaning(code: &str, message: &str) -> Option<Means> {
     let is_said = |quirk: &&Quirk| match quirk.says {
         Says::Code(said) => said == code,

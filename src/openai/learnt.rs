@@ -1,4 +1,4 @@
-//! What was found out about the upstream, for as long as this process lives: asked once, then remembered.
+//! Facts learnt about the upstream, for as long as this process lives: asked once, then remembered.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,4 +1,4 @@
-//! What is noted of a request on its way: the same in success and failure.
+//! Notes on a request on its way: the same in success and failure.
 
 use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;

@@ -1,4 +1,4 @@
-//! What is attached to a question, in data URLs: checked as OpenAI checks it, and fetched from nowhere.
+//! Attachments of a question, in data URLs: checked as OpenAI checks it, and fetched from nowhere.
 
 use std::io::Cursor;
 

@@ -182,7 +182,7 @@ fn add_part(part: &Fields, said: &mut Said) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// What follows a stream's last choice.
+/// The end of a stream after its last choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Tail {
     None,
@@ -195,7 +195,7 @@ struct Answer<'a> {
     model: &'a str,
     tier: &'a str,
     draft: &'a Draft,
-    /// How many choices the answer has, all of them alike.
+    /// Number of choices of the answer, all of them alike.
     choices: u64,
     usage: Value,
 }

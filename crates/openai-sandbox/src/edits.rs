@@ -25,7 +25,7 @@ use super::{
 
 const KNOWN: &str = "background complexity images input_fidelity mask model moderation n output_compression \
     output_format partial_images prompt quality size stream user";
-/// What a form holds besides its pictures.
+/// Fields of a form besides its pictures.
 const IN_FORM: &str = "background complexity input_fidelity model moderation n output_compression output_format \
     partial_images prompt quality size stream user";
 
@@ -33,7 +33,8 @@ const MOST: usize = 16;
 const LARGEST: usize = 50 * 1000 * 1000;
 const LARGEST_MASK: usize = 4 * 1000 * 1000;
 
-/// The pixels of one picture take this much memory at most while they are decoded; what is kept is no longer than `SIDE`.
+/// The pixels of one picture take this much memory at most while they are decoded; what is kept is no longer than
+/// `SIDE`.
 const LARGEST_DECODED: u64 = 256 * 1024 * 1024;
 const SIDE: u32 = 1536;
 

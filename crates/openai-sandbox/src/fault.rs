@@ -28,7 +28,7 @@ const HEADER: &str = "x-sandbox-fault";
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct HangUp;
 
-/// What a request wants of an answer that is otherwise the usual one.
+/// Wishes of a request for an otherwise usual answer.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Wishes {
     /// About so many bytes for a picture.
@@ -37,7 +37,7 @@ pub(crate) struct Wishes {
     pub fit: Fit,
     /// The service tier that the answer names, whichever was asked for.
     pub tier: Option<&'static str>,
-    /// What its usage says that it cost, in US$.
+    /// The cost that its usage names, in US$.
     pub cost: Option<Number>,
 }
 
@@ -63,7 +63,7 @@ enum Answer {
     Silence,
 }
 
-/// How the body ends.
+/// The end of a body.
 #[derive(Debug, Default, Clone, Copy, PartialEq)]
 enum End {
     #[default]

@@ -10,7 +10,7 @@ use super::reply::ApiError;
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Fields<'a> {
     fields: Cow<'a, Map<String, Value>>,
-    /// Where the object stands in the request, as `reasoning.`; empty for the request itself.
+    /// The path of the object in the request, as `reasoning.`; empty for the request itself.
     path: String,
 }
 
@@ -80,7 +80,7 @@ impl<'a> Fields<'a> {
         value.as_str().ok_or_else(|| self.wrong_type(name, "a string", value))
     }
 
-    /// Whether the flag is set; not sent is not set.
+    /// Returns whether the flag is set; not sent is not set.
     pub(crate) fn is_set(&self, name: &str) -> Result<bool, ApiError> {
         Ok(self.read(name, "a boolean", Value::as_bool)?.unwrap_or(false))
     }
@@ -124,7 +124,7 @@ impl<'a> Fields<'a> {
         ApiError::invalid(code, &self.param(name), message)
     }
 
-    /// Where in the request a field stands.
+    /// The path of a field in the request.
     pub(crate) fn param(&self, name: &str) -> String {
         format!("{}{name}", self.path)
     }

@@ -7,14 +7,14 @@ use super::{fields::Fields, reply::ApiError};
 
 mod filling;
 
-/// What an answer is to look like.
+/// The form of an answer.
 #[derive(Debug, Clone)]
 pub(crate) struct Form {
     schema: Value,
     fit: Fit,
 }
 
-/// Whether an answer keeps to its form.
+/// The way in which an answer keeps to its form.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Fit {
     #[default]
@@ -23,7 +23,7 @@ pub(crate) enum Fit {
     Broken,
 }
 
-/// Where a format stands in its request, and what its schema's faults are called there.
+/// The place of a format in its request, and the name of its schema's faults there.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Place {
     pub param: &'static str,

@@ -30,11 +30,11 @@ use super::{
 const KNOWN: &str = "background complexity model moderation n output_compression output_format partial_images prompt quality \
     size stream user";
 
-/// Where pictures are made. Those made to a weight are kept, in base64: weighing takes several tries.
+/// The studio that makes pictures. Those made to a weight are kept, in base64: weighing takes several tries.
 #[derive(Debug, Default)]
 pub(crate) struct Studio(Mutex<HashMap<Picture, Arc<String>>>);
 
-/// What one picture follows from.
+/// The causes of one picture.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 struct Picture {
     commission: Commission,
@@ -128,7 +128,7 @@ fn base64(bytes: Vec<u8>) -> String {
 /// A request, checked.
 #[derive(Debug)]
 pub(crate) struct Order {
-    /// What its events are called.
+    /// The name of its events.
     kind: &'static str,
     prompt: String,
     count: u64,
@@ -222,7 +222,7 @@ impl Order {
         usize::try_from(self.count * square * area / (1024 * 1024)).unwrap_or(usize::MAX)
     }
 
-    /// How long a model would seem to take: 1.2 s to 1.8 s, by the prompt.
+    /// Time that a model would seem to take: 1.2 s to 1.8 s, by the prompt.
     fn painting_time(&self, pace: Pace) -> Duration {
         match pace {
             Pace::Instant => Duration::ZERO,
@@ -230,7 +230,7 @@ impl Order {
         }
     }
 
-    /// What answers and events say of the picture.
+    /// The description of the picture in answers and events.
     fn description(&self) -> Value {
         json!({
             "size": format!("{}x{}", self.width, self.height),

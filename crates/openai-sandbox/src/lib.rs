@@ -60,7 +60,7 @@ use models::Models;
 use reply::ApiError;
 use responses::kept;
 
-/// Where a [`Sandbox`] listens and how fast it answers.
+/// The address of a [`Sandbox`], and its pace.
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
     /// A loopback address; port 0 takes a free one.
@@ -69,7 +69,7 @@ pub struct Config {
     pub pace: Pace,
 }
 
-/// How fast it answers.
+/// The pace of answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
     /// As fast as it can: tests and benchmarks.
@@ -111,7 +111,7 @@ impl Sandbox {
 /// The longest request that is read: pictures and documents come within it.
 const MAX_REQUEST_BYTES: usize = 64 * 1024 * 1024;
 
-/// What all requests share.
+/// The state that all requests share.
 #[derive(Debug, Clone)]
 struct Shared {
     pace: Pace,
@@ -127,7 +127,7 @@ struct Shared {
 struct Tally(Mutex<HashMap<String, u32>>);
 
 impl Tally {
-    /// How often `what` was counted before, and counts it.
+    /// Counts `what`, and returns how often it was counted before.
     fn count(&self, what: &str) -> u32 {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = seen.entry(what.to_owned()).or_default();

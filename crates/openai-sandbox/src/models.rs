@@ -35,7 +35,7 @@ pub(crate) struct Family {
     verbosities: Vec<String>,
     #[serde(default)]
     reach: Reach,
-    /// Whether what it writes to the prompt cache is counted, and billed.
+    /// True if writes to the prompt cache are counted, and billed.
     #[serde(default)]
     pub cache_writes: bool,
     #[serde(default)]
@@ -48,7 +48,7 @@ pub(crate) struct Family {
     takes_all: bool,
 }
 
-/// What a model answers with.
+/// The product of a model.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Answers {
@@ -84,7 +84,7 @@ impl Models {
         toml::from_str(include_str!("models.toml")).map_err(io::Error::other)
     }
 
-    /// What the model takes. A model named after a fault takes everything.
+    /// The arguments that a model takes. A model named after a fault takes everything.
     pub(crate) fn family(&self, id: &str, answers: Answers) -> Option<Family> {
         if id.starts_with(super::fault::MODEL_PREFIX) {
             return Some(Family { answers, takes_all: true, ..Family::default() });
@@ -161,7 +161,7 @@ fn unsupported(fields: &Fields, name: &str, value: &str, supported: &[String]) -
     fields.invalid("unsupported_value", name, message)
 }
 
-/// What reasoning takes, roughly: more for more effort, nothing without.
+/// Tokens of reasoning, roughly: more for more effort, nothing without.
 pub(crate) fn reasoning_tokens(effort: Option<&str>) -> usize {
     match effort {
         None | Some("none") => 0,

@@ -15,7 +15,7 @@ pub(crate) struct Part {
     pub bytes: Bytes,
 }
 
-/// What stands between the parts; `None` where the request is no form.
+/// The boundary between the parts; `None` where the request is no form.
 pub(crate) fn boundary(headers: &HeaderMap) -> Option<String> {
     let content_type = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     if !content_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data") {

@@ -25,7 +25,7 @@ use scene::{Hour, Scene};
 /// Chance that repeats itself, with every release of its crate.
 type Chance = Xoshiro256PlusPlus;
 
-/// What is to be painted. The same commission gives the same picture.
+/// A picture to be painted. The same commission gives the same picture.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Commission {
     pub prompt: String,
@@ -54,7 +54,7 @@ pub(crate) enum Encoding {
     Webp,
 }
 
-/// How far the paper's grain moves a pixel, in steps of 1/255.
+/// Distance by which the paper's grain moves a pixel, in steps of 1/255.
 const GRAIN: u8 = 3;
 
 /// A picture while it is painted.

@@ -1,4 +1,4 @@
-//! What the sandbox has to say: plainly its own words, the same for the same question.
+//! The sandbox's answers: plainly its own words, the same for the same question.
 
 use std::{borrow::Cow, fmt::Write as _, ops::Range, time::Duration};
 
@@ -25,7 +25,7 @@ const ASIDES: [&str; 6] = [
 const PAGES: [(&str, &str); 2] =
     [("Example Domain", "https://example.com/"), ("Example Domains", "https://www.iana.org/help/example-domains")];
 
-/// How long a word takes after `[slow]`.
+/// Time for a word after `[slow]`.
 const SLOW: Duration = Duration::from_millis(50);
 
 /// A question, whichever API it came by.
@@ -41,7 +41,7 @@ pub(crate) struct Question<'a> {
     pub search: Search,
 }
 
-/// Whether the web is searched for an answer.
+/// Web search for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Search {
     Off,
@@ -54,7 +54,7 @@ pub(crate) struct Draft {
     pub kind: Kind,
     pub text: String,
     pub citations: Vec<Citation>,
-    /// What was looked for on the web.
+    /// The query of a web search.
     pub searched: Option<String>,
     pub ending: Ending,
     /// All that the model had to read, in its order; what is attached takes as much room as it has tokens.
@@ -125,7 +125,7 @@ impl Question<'_> {
         }
     }
 
-    /// How long one word takes.
+    /// Time for one word.
     pub(crate) fn word_time(&self, pace: Pace) -> Duration {
         match pace {
             _ if self.asked().contains("[slow]") => SLOW,

@@ -1,4 +1,4 @@
-//! What every answer has in common: OpenAI's headers and OpenAI's error body.
+//! The part that all answers share: OpenAI's headers and OpenAI's error body.
 
 use std::time::Instant;
 
@@ -162,7 +162,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
 }
 
-/// How many tokens an answer counted; the token limits in its headers follow from it.
+/// Tokens of an answer; the token limits in its headers follow from it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Spent(pub usize);
 
@@ -209,7 +209,7 @@ pub(crate) fn service_tier(fields: &Fields, wished: Option<&'static str>) -> Res
     })
 }
 
-/// What follows an id's prefix, in characters.
+/// Characters after an id's prefix.
 pub(crate) const ID_LENGTH: usize = 32;
 
 /// A fresh id as OpenAI makes them: `req_...`, `resp_...`.

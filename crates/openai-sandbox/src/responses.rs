@@ -116,7 +116,7 @@ pub(crate) async fn count_input(State(shared): State<Shared>, body: Bytes) -> Re
     Ok(Json(json!({"object": "response.input_tokens", "input_tokens": tokens})))
 }
 
-/// What was said before, and what is said now.
+/// Reads earlier turns and the new one.
 fn input(fields: &Fields, shared: &Shared) -> Result<Input, ApiError> {
     let mut input = match fields.text("previous_response_id")? {
         None => Input::default(),
@@ -132,7 +132,7 @@ fn input(fields: &Fields, shared: &Shared) -> Result<Input, ApiError> {
     Ok(input)
 }
 
-/// How a question is to be answered.
+/// The terms of an answer.
 struct Terms {
     id: String,
     effort: Option<String>,
@@ -212,7 +212,7 @@ impl Terms {
     }
 }
 
-/// Whether it goes on without its connection, which it can where it is kept.
+/// Reads whether it continues without its connection, which it can where it is kept.
 fn run(fields: &Fields, store: Store, delivery: Delivery) -> Result<Run, ApiError> {
     match (fields.is_set("background")?, store) {
         (false, _) => Ok(Run::Attached),
@@ -238,7 +238,7 @@ fn form(text: Option<&Fields>, fit: Fit) -> Result<Option<Form>, ApiError> {
     }
 }
 
-/// Whether the web is to be searched. Other tools are accepted and never called.
+/// Reads whether the web is to be searched. Other tools are accepted and never called.
 fn search(fields: &Fields, effort: Option<&str>) -> Result<Search, ApiError> {
     let tools = fields.value("tools").and_then(Value::as_array).into_iter().flatten();
     let mut search = Search::Off;

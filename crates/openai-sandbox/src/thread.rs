@@ -1,11 +1,11 @@
-//! What was said so far, turn by turn, whichever API it came by and whether it was sent or remembered.
+//! The thread so far, turn by turn, whichever API it came by and whether it was sent or remembered.
 
 use super::{attachment::Attachment, prose};
 
 /// A conversation up to the question that is to be answered.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Thread {
-    /// What was told to the model beside the conversation.
+    /// Instructions to the model beside the conversation.
     pub instructions: String,
     turns: Vec<Turn>,
 }
@@ -16,7 +16,7 @@ struct Turn {
     answer: Option<String>,
 }
 
-/// What the user said in one turn.
+/// The user's words in one turn.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Said {
     pub text: String,
@@ -59,17 +59,17 @@ impl Thread {
         }
     }
 
-    /// What is to be answered, if it is not answered yet.
+    /// The question, if it is not answered yet.
     pub(crate) fn question(&self) -> Option<&Said> {
         self.turns.last().filter(|turn| turn.answer.is_none()).map(|turn| &turn.asked)
     }
 
-    /// What was asked in the turns before.
+    /// The questions of earlier turns.
     pub(crate) fn earlier(&self) -> impl Iterator<Item = &Said> {
         self.turns.iter().filter(|turn| turn.answer.is_some()).map(|turn| &turn.asked)
     }
 
-    /// What the model has to read, as one text.
+    /// The input of the model, as one text.
     pub(crate) fn prompt(&self) -> String {
         let mut prompt = self.instructions.clone();
         for Turn { asked, answer } in &self.turns {

@@ -20,14 +20,14 @@ use super::{
 const SHORTEST: usize = 1024;
 const STEP: usize = 128;
 
-/// How many beginnings are remembered before all of them are forgotten.
+/// Number of beginnings that are remembered before all of them are forgotten.
 const MOST: usize = 100_000;
 
 /// The beginnings of prompts that were sent before. Nothing expires with time.
 #[derive(Debug, Default)]
 pub(crate) struct PromptCache(Mutex<HashSet<u64>>);
 
-/// How a request wants its prompt cached.
+/// A request's wishes for its prompt cache.
 #[derive(Debug)]
 pub(crate) struct Caching<'a> {
     /// Prompts with different keys share nothing.
@@ -92,13 +92,13 @@ impl PromptCache {
     }
 }
 
-/// What one answer used.
+/// The usage of one answer.
 #[derive(Debug)]
 pub(crate) struct Usage<'a> {
     draft: &'a Draft,
     cache: CacheCount,
     ttl: Option<&'a str>,
-    /// What an upstream such as `OpenRouter` says that it charged, in US$: only where a fault asks for it.
+    /// The charge that an upstream such as `OpenRouter` names, in US$: only where a fault asks for it.
     cost: Option<Number>,
 }
 
@@ -156,7 +156,7 @@ impl<'a> Usage<'a> {
         }))
     }
 
-    /// What hosted tools used, beside the model's own tokens.
+    /// The usage of hosted tools, beside the model's own tokens.
     pub(crate) fn of_tools(&self) -> Value {
         let searches = usize::from(self.draft.searched.is_some());
         let none = json!({"image_tokens": 0, "text_tokens": 0});

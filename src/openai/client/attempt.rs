@@ -45,7 +45,7 @@ pub(crate) struct Miss {
     pub remedy: Remedy,
 }
 
-/// What could make the same request succeed at once.
+/// A change that could make the same request succeed at once.
 pub(crate) enum Remedy {
     None,
     OtherWay(Objection),
@@ -129,7 +129,7 @@ impl Client {
         Miss { error, symptom, remedy }
     }
 
-    /// What is not found at a host's root is most often there below `/v1`.
+    /// Hints at `/v1`: what is not found at a host's root is most often there.
     fn below_a_path(&self, error: Error) -> Error {
         match (error, self.config.base_url.path()) {
             (Error::Refused { message }, "/") if message.ends_with(CHECK_BASE_URL) => {

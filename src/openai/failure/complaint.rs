@@ -1,5 +1,5 @@
-//! The upstream's error object, wherever it stands (a failing status, a 200, an event, behind a gateway), read leniently.
-//! Texts come out as they came in: whoever shows them cleans them.
+//! The upstream's error object, wherever it stands (a failing status, a 200, an event, behind a gateway), read
+//! leniently. Texts come out as they came in: whoever shows them cleans them.
 
 use std::time::Duration;
 
@@ -14,9 +14,9 @@ pub(crate) struct Complaint {
     /// A word, or a number in some compatible servers.
     pub code: String,
     pub param: Option<String>,
-    /// Why moderation stopped it, where the upstream tells.
+    /// The reason of moderation, where the upstream gives one.
     pub moderation: Option<String>,
-    /// How long to wait, where the error itself says so.
+    /// The wait that the error itself asks for.
     pub retry_after: Option<Duration>,
 }
 
@@ -92,21 +92,21 @@ impl Complaint {
         }
     }
 
-    /// Whether it is about a model, and not about an address that does not exist.
+    /// Returns whether it is about a model, and not about an address that does not exist.
     pub(crate) fn speaks_of_a_model(&self) -> bool {
         matches!(self.code.as_str(), "model_not_found" | "DeploymentNotFound")
             || self.message.to_ascii_lowercase().contains("model")
     }
 
-    /// Whether it is about the form of the body, not about what is in it.
+    /// Returns whether it is about the form of the body, not about what is in it.
     pub(crate) fn speaks_of_the_form(&self) -> bool {
         let message = self.message.to_ascii_lowercase();
         self.exact().is_none()
             && ["content type", "content-type", "multipart", "json"].iter().any(|word| message.contains(word))
     }
 
-    /// Whether a field is refused that the model or the server does not take: by its code, or in words where it has none
-    /// but the status.
+    /// Returns whether a field is refused that the model or the server does not take: by its code, or in words where
+    /// it has none but the status.
     pub(crate) fn speaks_of_a_field(&self) -> bool {
         match self.code.as_str() {
             "unsupported_parameter" | "unsupported_value" | "unknown_parameter" => true,
@@ -120,7 +120,7 @@ impl Complaint {
         }
     }
 
-    /// Whether a field is said to be missing, or its name with `[]` to be unknown.
+    /// Returns whether a field is said to be missing, or its name with `[]` to be unknown.
     pub(crate) fn misses_the_field(&self, name: &str) -> bool {
         let message = self.message.to_ascii_lowercase();
         let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
@@ -183,7 +183,7 @@ fn location(error: &Map<String, Value>) -> Option<String> {
     (!place.is_empty()).then(|| place.join("."))
 }
 
-/// What stands behind a gateway's complaint: `OpenRouter`'s `metadata.raw`, which is JSON in a text, and the list
+/// Finds the complaint behind a gateway's: `OpenRouter`'s `metadata.raw`, which is JSON in a text, and the list
 /// `errors` of Google and others.
 fn inner(error: &Map<String, Value>) -> Option<Complaint> {
     if let Some(first) = error.get("errors").and_then(Value::as_array).and_then(|errors| errors.first()) {
@@ -234,7 +234,7 @@ fn moderation(details: &Value) -> Option<String> {
     }
 }
 
-/// What Azure's content filter found, in words.
+/// The findings of Azure's content filter, in words.
 fn filtered(error: &Map<String, Value>) -> Option<String> {
     let found = error.get("innererror")?.get("content_filter_result")?.as_object()?;
     let is_filtered = |found: &Value| found.get("filtered") == Some(&Value::Bool(true));

@@ -1,4 +1,4 @@
-//! What can go wrong with the upstream. Each variant is named by what the caller can do about it; `Display` is for the
+//! Errors of the upstream. Each variant is named by what the caller can do about it; `Display` is for the
 //! person and the model and holds no secret; sources go to the log.
 
 use std::time::Duration;
@@ -60,7 +60,7 @@ pub enum Error {
     UrlNotAllowed { message: String },
 }
 
-/// Whether a failed request may have been charged.
+/// The billing of a failed request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Billing {
     No,
@@ -107,7 +107,7 @@ impl std::fmt::Display for Timer {
     }
 }
 
-/// Why no connection came about.
+/// The reason why no connection was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnreachableClass {
     UnknownHost,

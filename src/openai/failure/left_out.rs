@@ -12,7 +12,7 @@ pub(crate) struct Reduced {
     pub without: Option<Without>,
 }
 
-/// What a second try does without.
+/// The part that a second attempt leaves out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Without {
     /// An argument, by the caller's name.
@@ -81,15 +81,15 @@ fn remove(fields: &mut Map<String, Value>, field: &str) -> Option<Value> {
     value
 }
 
-/// By `param`, which may name the object around the field (`reasoning`) or something inside it (`tools[0].type`); by the
-/// message where the server gives none.
+/// By `param`, which may name the object around the field (`reasoning`) or something inside it (`tools[0].type`); by
+/// the message where the server gives none.
 fn is_meant(field: &str, complaint: &Complaint) -> bool {
     let Some(param) = &complaint.param else { return names(&complaint.message, field) };
     let mut pairs = field.split('.').zip(param.split(['.', '[']));
     pairs.all(|(field, param)| field == param)
 }
 
-/// Whether a message speaks of a field: in quotes, or by a name that is no word of any language.
+/// Returns whether a message speaks of a field: in quotes, or by a name that is no word of any language.
 fn names(message: &str, field: &str) -> bool {
     let is_quoted =
         |name: &str| ['\'', '"', '`'].iter().any(|quote| message.contains(&format!("{quote}{name}{quote}")));

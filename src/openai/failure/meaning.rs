@@ -13,8 +13,8 @@ use crate::openai::limits::retry::{Advice, Symptom};
 pub(crate) const CHECK_BASE_URL: &str = "check openai.base_url";
 
 impl Complaint {
-    /// What the complaint says so exactly that no status speaks louder: credit, moderation, length, the model. `None`
-    /// where the status has to tell.
+    /// Reads what is so specific that it takes precedence over the status: credit, moderation, length, the model.
+    /// `None` where the status has to tell.
     pub(crate) fn exact(&self) -> Option<Error> {
         let message = self.text();
         if self.speaks_of_credit() {
@@ -31,7 +31,7 @@ impl Complaint {
         }
     }
 
-    /// What a refusal (4xx but 429) means by the words of its message or its `type`.
+    /// Reads a refusal (4xx but 429) by the words of its message or its `type`.
     fn in_words(&self) -> Option<Error> {
         let message = self.text();
         let lower = self.message.to_ascii_lowercase();
@@ -47,7 +47,7 @@ impl Complaint {
         self.message.contains("is not a valid model").then_some(Error::ModelNotFound { message })
     }
 
-    /// What a complaint without a status means by its `code` or `type`.
+    /// Reads a complaint without a status by its `code` or `type`.
     fn by_its_class(&self) -> Option<Error> {
         let message = self.text();
         [&self.code, &self.class].into_iter().find_map(|word| match word.as_str() {
@@ -69,7 +69,7 @@ impl Complaint {
         })
     }
 
-    /// What a complaint inside a 200 means. Some servers give the status that it should have had as its code.
+    /// Reads a complaint inside a 200. Some servers give the status that it should have had as its code.
     pub(crate) fn inside_200(&self) -> Error {
         match self.status() {
             Some(status) => Error::of_status(status, self, self.retry_after, "the settings"),
@@ -120,7 +120,7 @@ impl Complaint {
 }
 
 impl Error {
-    /// What an answer with a failing status means.
+    /// Reads an answer with a failing status.
     pub(crate) fn of_status(
         status: http::StatusCode,
         complaint: &Complaint,

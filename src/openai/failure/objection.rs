@@ -1,4 +1,4 @@
-//! What the upstream objects to in how a question was put, so that the same question may do in another way. Knows how
+//! Objections to the form of a question, which may succeed in another form. Knows how
 //! servers word it, and not what the other way is.
 
 use http::StatusCode;
@@ -64,8 +64,8 @@ impl Objection {
     }
 }
 
-/// The API that a model is said to answer by: "only supported in v1/responses and not in v1/chat/completions", "cannot be
-/// used with the Responses API", "not supported in /v1/chat/completions, please use /v1/responses".
+/// The API that a model is said to answer by: "only supported in v1/responses and not in v1/chat/completions",
+/// "cannot be used with the Responses API", "not supported in /v1/chat/completions, please use /v1/responses".
 fn only_api(complaint: &Complaint, message: &str) -> Option<TextApi> {
     if !complaint.speaks_of_a_model() {
         return None;

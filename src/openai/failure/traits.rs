@@ -1,10 +1,10 @@
-//! What follows from an error, decided here and nowhere else: its public code, whether the same call may be made again,
+//! Consequences of an error, decided here and nowhere else: its public code, whether the same call may be made again,
 //! whether it may have been charged, what it says of the upstream's health, and how a command that meets it exits.
 
 use super::error::{Billing, Error, Timer, UnreachableClass};
 use crate::code::Code;
 
-/// What follows from an error.
+/// Consequences of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Traits {
     pub code: Code,
@@ -42,7 +42,7 @@ pub enum Outlook {
     Lasting,
 }
 
-/// How a command exits.
+/// The exit of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     Failed,
@@ -51,7 +51,7 @@ pub enum Exit {
 }
 
 impl Error {
-    /// What follows from this error.
+    /// Decides the consequences of this error.
     #[must_use]
     pub fn traits(&self) -> Traits {
         match self {

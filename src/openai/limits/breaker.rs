@@ -21,7 +21,7 @@ pub(crate) struct Breakers(Mutex<HashMap<ModelId, Breaker>>);
 #[derive(Debug)]
 struct Breaker {
     state: State,
-    /// Why the last call failed.
+    /// The reason why the last call failed.
     cause: String,
     cool_off: Duration,
 }

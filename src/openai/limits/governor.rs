@@ -30,7 +30,7 @@ use shared::SharedPace;
 /// A reset that is further away is left to the upstream's own 429: its count of what remains is renewed step by step.
 const LONGEST_HOLD: Duration = Duration::from_mins(2);
 
-/// What a request is counted as.
+/// The limit that a request counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Counted {
     Request,

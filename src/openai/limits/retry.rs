@@ -1,4 +1,4 @@
-//! Whether a failed attempt is repeated, and when: data and pure functions, and the bucket that keeps a thousand
+//! The decision to repeat a failed attempt: data and pure functions, and the bucket that keeps a thousand
 //! failing calls from becoming three thousand. Knows no HTTP client.
 //! The rules are those of OpenAI's own SDKs; the bucket is that of the AWS SDKs.
 
@@ -14,7 +14,7 @@ const LONGEST_WAIT: Duration = Duration::from_mins(2);
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(8);
 
-/// What an attempt came to, as far as repeating it is concerned.
+/// The outcome of an attempt, as far as repeating it is concerned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Symptom {
     /// An answer with a failing status.
@@ -33,7 +33,7 @@ pub(crate) enum Silence {
     TimedOut,
 }
 
-/// What the upstream itself says about a retry.
+/// The upstream's own advice about a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Advice {
     /// `x-should-retry`.
@@ -48,7 +48,7 @@ pub(crate) enum Verdict {
     DoNot,
 }
 
-/// Whether the request may be paid for without an answer having come.
+/// The risk of paying twice when a request is sent again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Resend {
     /// A text: asking twice costs little.
@@ -57,7 +57,7 @@ pub(crate) enum Resend {
     OnlyUnpaid,
 }
 
-/// How long to wait before the next attempt; `None` is not to try again.
+/// The wait before the next attempt; `None` is not to try again.
 /// `retries` were made so far; `jitter` is random in 0..1.
 pub(crate) fn decide(symptom: Symptom, resend: Resend, retries: u32, jitter: f64) -> Option<Duration> {
     let asked_for = match symptom {
@@ -120,7 +120,7 @@ fn until(date: &str, now: SystemTime) -> Option<Duration> {
     httpdate::parse_http_date(date).ok()?.duration_since(now).ok().filter(|wait| !wait.is_zero())
 }
 
-/// What all calls together may spend on retries: 500 to begin with, 5 a retry, 10 after a timeout, 1 back for a success.
+/// The retry budget of all calls together: 500 to begin with, 5 a retry, 10 after a timeout, 1 back for a success.
 #[derive(Debug)]
 pub(crate) struct Bucket(AtomicU32);
 

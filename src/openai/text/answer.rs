@@ -34,7 +34,8 @@ const WORD: usize = 200;
 
 /// An API for text: how its events and its plain body are read into a [`Draft`].
 pub(crate) trait Dialect {
-    /// Takes the data of one event, which is an object; `name` is the event's own, often empty. Unknown events are nothing.
+    /// Takes the data of one event, which is an object; `name` is the event's own, often empty. Unknown events are
+    /// nothing.
     fn take_event(&mut self, name: &str, data: &str, draft: &mut Draft<'_>) -> Result<Step, Error>;
 
     /// Takes what came and was to be told once more by a last event, where there is none.
@@ -51,7 +52,7 @@ pub(crate) enum Step {
     Done,
 }
 
-/// What is written of an answer.
+/// The part of an answer that has arrived.
 pub(crate) struct Draft<'a> {
     pub text: String,
     /// The model that answers; the one that was asked until the upstream names it.
@@ -59,7 +60,7 @@ pub(crate) struct Draft<'a> {
     pub usage: Option<Usage>,
     /// The service tier that the upstream names.
     pub tier: Option<Tier>,
-    /// What the upstream says that it charges.
+    /// The upstream's own charge.
     pub charged: Option<Usd>,
     /// Set once the upstream has said how it ends.
     pub finish: Option<Finish>,
@@ -68,11 +69,11 @@ pub(crate) struct Draft<'a> {
     /// The output as it came, where it is sent again.
     pub items: Vec<Value>,
     pub citations: Citations,
-    /// How much of the text was told, in bytes.
+    /// Bytes of the text that were passed on.
     told: usize,
     left_out: Vec<String>,
     objection: Option<Objection>,
-    /// What the upstream's complaint in place of an answer is, as far as asking again is concerned.
+    /// The upstream's complaint in place of an answer, as far as asking again is concerned.
     symptom: Option<Symptom>,
     stage: Option<Stage>,
     redactor: Redactor,
@@ -141,17 +142,17 @@ impl<'a> Draft<'a> {
         self.told += new.len();
     }
 
-    /// What the upstream's complaint in place of an answer is, as far as asking again is concerned.
+    /// The upstream's complaint in place of an answer, as far as asking again is concerned.
     pub(crate) fn symptom(&self) -> Option<Symptom> {
         self.symptom
     }
 
-    /// Whether nothing was written.
+    /// Returns whether nothing was written.
     pub(crate) fn is_empty(&self) -> bool {
         self.text.is_empty() && self.redactor.held().is_empty()
     }
 
-    /// Whether what was written ends with this.
+    /// Returns whether the text so far ends with this.
     pub(crate) fn ends_with(&self, came: &str) -> bool {
         let (held, came) = (self.redactor.held(), text::sanitize(came));
         let came = self.redactor.whole(&came);
@@ -169,7 +170,7 @@ impl<'a> Draft<'a> {
         self.tell(Stage::Searching);
     }
 
-    /// What a complaint means in place of an answer. As long as nothing was told of one, there may be another way to ask.
+    /// Takes a complaint in place of an answer. As long as nothing was told of one, there may be another way to ask.
     pub(crate) fn refuse(&mut self, complaint: &Complaint) -> Error {
         if self.is_empty() {
             self.objection = Objection::read(StatusCode::OK, complaint);
@@ -185,8 +186,8 @@ impl<'a> Draft<'a> {
         self.usage = [self.usage, told.read()].into_iter().flatten().reduce(Usage::updated);
     }
 
-    /// What the upstream bills, as far as it said so. Where another tier than `default` was asked for, it is not known
-    /// without being named: the answer may have come from another.
+    /// The usage that is billed, as far as the upstream said so. Where another tier than `default` was asked for, it
+    /// is not known without being named: the answer may have come from another.
     pub(super) fn metered(&self, config: &Config) -> Metered {
         let is_left_out = self.left_out.iter().any(|field| field == "service_tier");
         let asked = config.service_tier.as_deref().filter(|_| !is_left_out);
@@ -313,7 +314,7 @@ fn take_whole(whole: &[u8], dialect: &mut impl Dialect, draft: &mut Draft<'_>) -
     dialect.take_body(whole, draft)
 }
 
-/// Why no more of an answer comes.
+/// The reason why no more of an answer comes.
 pub(crate) enum Stopped {
     /// The connection: the upstream may have more to say.
     Broken(Error),

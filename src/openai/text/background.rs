@@ -56,7 +56,7 @@ const LONGEST_LOOK: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResponseNote {
     pub response_id: String,
-    /// Where it is worked on: host, port and path.
+    /// The upstream that works on it: host, port and path.
     pub upstream: String,
     /// The model that was asked.
     pub model: ModelId,
@@ -135,7 +135,7 @@ struct Reading<'a> {
     way: Way,
 }
 
-/// How it is read when its first connection is lost.
+/// The way to read it when its first connection is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Way {
     Stream,
@@ -145,7 +145,7 @@ enum Way {
     },
 }
 
-/// Why a connection did not bring the answer to its end.
+/// The reason why a connection did not bring the answer to its end.
 enum Halt {
     Broken(Error),
     /// It is still being worked on.
@@ -154,7 +154,7 @@ enum Halt {
     Final(Error),
 }
 
-/// What of a response tells whether it has ended.
+/// The fields of a response that tell whether it has ended.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Standing<'a> {

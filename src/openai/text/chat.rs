@@ -18,7 +18,7 @@ use crate::openai::{
 
 pub(super) mod request;
 
-/// How Chat Completions speaks.
+/// The Chat Completions API.
 pub(crate) struct Chat;
 
 /// A chunk of a stream (`delta`) or a whole completion (`message`).

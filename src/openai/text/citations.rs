@@ -1,5 +1,5 @@
-//! The sources that an answer names, and where. The upstream counts in its own text, part by part; here it is counted in
-//! the text as it was written down: all parts in one, without the characters that were taken out.
+//! The sources that an answer names, and where. The upstream counts in its own text, part by part; here it is counted
+//! in the text as it was written down: all parts in one, without the characters that were taken out.
 
 use std::collections::{BTreeMap, HashSet};
 
@@ -19,21 +19,21 @@ const TITLE: usize = 200;
 /// An address that is longer than browsers take is none.
 const LONGEST_URL: usize = 2_048;
 
-/// Where a part of an answer stands in its output.
+/// The position of a part of an answer in its output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Place {
     pub output: u64,
     pub content: u64,
 }
 
-/// What is noted of a text while it is written.
+/// Citations of a text while it arrives.
 #[derive(Default)]
 pub(crate) struct Citations {
     /// Characters that came, those that were taken out included.
     came: usize,
     /// Which of them were taken out, in order.
     taken_out: Vec<usize>,
-    /// How many had come when a part began.
+    /// Number of characters that had come when a part began.
     parts: BTreeMap<Place, usize>,
     cited: Vec<Cited>,
 }
@@ -124,7 +124,7 @@ impl Citations {
         cited.filter(|citation| seen.insert((citation.url.clone(), citation.range.clone()))).collect()
     }
 
-    /// Where a part begins; a server that does not number its parts has one.
+    /// The offset at which a part begins; a server that does not number its parts has one.
     fn begin_of(&self, part: Place) -> usize {
         let only = || self.parts.values().next().filter(|_| self.parts.len() == 1);
         self.parts.get(&part).or_else(only).copied().unwrap_or(0)

@@ -1,8 +1,8 @@
-//! How servers say why an answer ends, in any case and in the words of many APIs.
+//! Finish reasons, in any case and in the words of many APIs.
 
 use crate::openai::Finish;
 
-/// What a reason means: `stop`, `STOP`, `end_turn`, `MAX_TOKENS`, `SAFETY` and the like.
+/// Reads a finish reason: `stop`, `STOP`, `end_turn`, `MAX_TOKENS`, `SAFETY` and the like.
 pub(crate) fn read(reason: &str) -> Finish {
     let word = reason.trim().to_ascii_lowercase().replace(['-', ' '], "_");
     match word.rsplit('.').next().unwrap_or_default() {

@@ -1,4 +1,4 @@
-//! How a question is put: by which API, with how much of its thread, held to its schema or told of it; and the plan that
+//! The plan for a question: its API, how much of its thread is sent, how its schema is enforced; and the plan that
 //! is left when the upstream objects. Each way out is taken once. Pure; knows no wire.
 
 use std::borrow::Cow;
@@ -9,10 +9,10 @@ use super::{
 };
 use crate::openai::{Api, Config, Question, Store, Strict, failure::objection::Objection};
 
-/// What the upstream calls a schema, where it wants a name for it.
+/// The name of a schema, where the upstream wants one.
 pub(crate) const SCHEMA_NAME: &str = "answer";
 
-/// How a question is put.
+/// The plan for a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub api: TextApi,
@@ -22,7 +22,7 @@ pub(crate) struct Plan {
     pub schema: Option<Schema>,
 }
 
-/// Why it goes by its API.
+/// The reason for its API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Chosen {
     AtFirst,
@@ -32,7 +32,7 @@ pub(crate) enum Chosen {
     ByTheModel,
 }
 
-/// How an answer comes to fit its schema.
+/// The means by which an answer fits its schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Schema {
     /// The upstream holds the model to it.

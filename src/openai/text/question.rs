@@ -1,4 +1,4 @@
-//! What a text model can be asked, and what it can answer. Knows no API's form of it.
+//! Questions to text models, and their answers. Knows no API's form of it.
 
 use std::{num::NonZeroU32, ops::Range};
 
@@ -14,9 +14,9 @@ use crate::{
 #[derive(Debug, Clone)]
 pub struct Question {
     pub model: ModelId,
-    /// What is asked, and what is attached to it.
+    /// The question and its attachments.
     pub input: Vec<Part>,
-    /// What was said before, oldest first.
+    /// Earlier exchanges, oldest first.
     pub thread: Vec<Exchange>,
     pub instructions: Option<String>,
     pub temperature: Option<f64>,
@@ -64,7 +64,7 @@ pub struct Exchange {
     pub items: Vec<Value>,
 }
 
-/// Whether the model may search the web.
+/// Web search by the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WebSearch {
     #[default]
@@ -80,14 +80,14 @@ pub struct Form {
     pub strict: Strict,
 }
 
-/// Whether the upstream itself holds the answer to the schema: it can for a part of JSON Schema only.
+/// Enforcement of the schema by the upstream itself: possible for a part of JSON Schema only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strict {
     Held,
     Asked,
 }
 
-/// How a question is worked on.
+/// The way in which a question is run.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub enum Run {
     /// As long as its connection lasts.
@@ -121,11 +121,11 @@ pub struct Answer {
 pub struct Citation {
     pub title: String,
     pub url: String,
-    /// Where in the answer's text, in characters: from the first to the one after the last.
+    /// The cited range of the answer's text, in characters: from the first to the one after the last.
     pub range: Range<usize>,
 }
 
-/// Why an answer ends where it ends.
+/// The reason why an answer ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Finish {
     /// The model was done.

@@ -8,7 +8,7 @@ const REDACTED: &str = "[secret]";
 /// Shorter ones stand in too many texts by chance.
 const SHORTEST: usize = 8;
 
-/// What is taken out, and the end of the text so far that may be the beginning of it.
+/// The secrets to take out, and the end of the text so far that may be the beginning of one.
 #[derive(Default)]
 pub(crate) struct Redactor {
     secrets: Vec<String>,
@@ -21,7 +21,7 @@ impl Redactor {
         Self { secrets, held: String::new() }
     }
 
-    /// What of the text is known to hold no secret, now that this piece of it came.
+    /// Takes a piece of text, and returns what is known to hold no secret.
     pub(crate) fn pass<'a>(&mut self, piece: &'a str) -> Cow<'a, str> {
         let text = if self.held.is_empty() {
             Cow::Borrowed(piece)
@@ -41,12 +41,12 @@ impl Redactor {
         Cow::Owned(known.to_owned())
     }
 
-    /// What was held back, now that the text ended.
+    /// Ends the text, and returns what was held back.
     pub(crate) fn rest(&mut self) -> String {
         std::mem::take(&mut self.held)
     }
 
-    /// What is held back so far.
+    /// The text that is held back so far.
     pub(crate) fn held(&self) -> &str {
         &self.held
     }
@@ -63,7 +63,7 @@ impl Redactor {
     }
 }
 
-/// How many bytes at the end of the text may be the beginning of this secret.
+/// Number of bytes at the end of the text that may be the beginning of this secret.
 fn begun(text: &str, secret: &str) -> usize {
     let longest = text.len().min(secret.len() - 1);
     let is_begun = |length: &usize| secret.get(..*length).is_some_and(|beginning| text.ends_with(beginning));

@@ -24,11 +24,11 @@ pub(super) mod request;
 /// A response's name is a short word; what is longer is none.
 const LONGEST_ID: usize = 256;
 
-/// How Responses speaks.
+/// The Responses API.
 pub(crate) struct Responses {
     store: Store,
     refusal: Refusal,
-    /// Where text was written.
+    /// Positions at which text was written.
     written: BTreeSet<Place>,
     /// The pieces of output that are done, where the end does not tell them once more.
     output: Vec<Value>,
@@ -250,8 +250,8 @@ impl Responses {
         draft.write(text);
     }
 
-    /// Takes the finished response, which ends as it says itself, or as the event that brought it. Its text is taken only
-    /// where none was streamed.
+    /// Takes the finished response, which ends as it says itself, or as the event that brought it. Its text is taken
+    /// only where none was streamed.
     fn close(&mut self, response: Response<'_>, ending: &str, draft: &mut Draft<'_>) -> Result<(), Error> {
         let status = response.status.text().map_or_else(|| ending.to_owned(), str::to_ascii_lowercase);
         let complaint = response.error.as_ref().and_then(Complaint::of_error);
@@ -311,7 +311,7 @@ fn parse<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, Error> {
 }
 
 impl Part<'_> {
-    /// Whether its text is meant for the person: reasoning and calls of tools are not.
+    /// Returns whether its text is meant for the person: reasoning and calls of tools are not.
     fn is_said(&self) -> bool {
         matches!(self.kind.text(), Some("output_text" | "text") | None)
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::openai::{Exchange, Part, Question, transport::json::Writer};
 
-/// How the upstream learns what was said before.
+/// The way in which the upstream learns earlier turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Thread {
     /// It goes on from the last response that it keeps.
@@ -17,7 +17,7 @@ pub(crate) enum Thread {
     Retold,
 }
 
-/// What one side said.
+/// The words of one side.
 #[derive(Debug)]
 pub(crate) enum Turn<'a> {
     User(Vec<&'a Part>),
@@ -26,8 +26,8 @@ pub(crate) enum Turn<'a> {
     Output(&'a Value),
 }
 
-/// The turns to send, oldest first; the last is what is asked now. What the user said without an answer in words, such as
-/// when a picture was made, belongs to what was said next: some servers take turns only strictly by turns.
+/// The turns to send, oldest first; the last is what is asked now. What the user said without an answer in words,
+/// such as when a picture was made, belongs to what was said next: some servers take turns only strictly by turns.
 pub(crate) fn turns(question: &Question, thread: Thread) -> Vec<Turn<'_>> {
     let mut turns = Vec::new();
     let mut said = Vec::new();

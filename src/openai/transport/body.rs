@@ -19,7 +19,7 @@ use crate::{
 /// A picture's body longer than this waits for one of the few places in memory.
 const LARGE: usize = 64 * 1024;
 
-/// How long the end of a body is waited for after the last thing that matters.
+/// Time for which the end of a body is awaited after the last thing that matters.
 const END_WITHIN: Duration = Duration::from_millis(100);
 
 /// The limits under which a body is read.
@@ -41,7 +41,7 @@ pub(crate) struct Place {
     taken: Option<OwnedSemaphorePermit>,
 }
 
-/// Whether a slow body is given up. A stream of tokens is legitimately slow.
+/// The treatment of slow bodies. A stream of tokens is legitimately slow.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Speed {
     Free,
@@ -63,7 +63,7 @@ pub(crate) struct Body {
     _request: Option<watch::Receiver<Progress>>,
 }
 
-/// How a body is written.
+/// The form of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shape {
     Json,
@@ -84,7 +84,7 @@ impl Shape {
     }
 }
 
-/// What the head says of the body: the form that it is labelled with, or why it cannot be read.
+/// Reads the head: the form that the body is labelled with, or why it cannot be read.
 fn label(headers: &HeaderMap) -> Result<Shape, String> {
     let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase());
     if let Some(encoding) = text(header::CONTENT_ENCODING).filter(|encoding| encoding != "identity") {
@@ -101,7 +101,7 @@ fn label(headers: &HeaderMap) -> Result<Shape, String> {
     }
 }
 
-/// Whether a page is meant for people: no answer, whatever it begins with.
+/// Returns whether a page is meant for people: no answer, whatever it begins with.
 fn is_page(headers: &HeaderMap) -> bool {
     let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     content_type.to_ascii_lowercase().contains("html")
@@ -134,7 +134,7 @@ impl Body {
         self.restart_pace();
     }
 
-    /// How it is written, by its first bytes: servers label a stream as JSON, JSON as text, or nothing at all. What
+    /// Tells its form by its first bytes: servers label a stream as JSON, JSON as text, or nothing at all. A body that
     /// begins like neither is what its label says.
     pub(crate) async fn shape(&mut self) -> Result<Shape, Error> {
         let label = label(self.response.headers());

@@ -14,13 +14,13 @@ use crate::openai::{
     key::Held,
 };
 
-/// What one HTTP/2 stream, and all streams of a connection together, may send ahead of being read. Pictures wait for a
-/// place in memory with their bodies unread: what waits must never use up what the others need to go on, so the
-/// connection has room for the 128 streams that servers allow.
+/// Bytes that one HTTP/2 stream, and all streams of a connection together, may send ahead of being read. Pictures
+/// wait for a place in memory with their bodies unread: what waits must never use up what the others need to go on,
+/// so the connection has room for the 128 streams that servers allow.
 const STREAM_WINDOW: u32 = 256 * 1024;
 const CONNECTION_WINDOW: u32 = 128 * STREAM_WINDOW;
 
-/// What is built at the first request.
+/// The HTTP client, built at the first request.
 pub(crate) struct Connection {
     pub http: reqwest::Client,
     pub headers: HeaderMap,

@@ -38,8 +38,8 @@ impl Events {
         Self { body, decoder: Decoder::default() }
     }
 
-    /// The next event; `None` at the end of the body. Against the rules, a last event without its blank line counts if it
-    /// is whole: servers that end with it are common.
+    /// The next event; `None` at the end of the body. Against the rules, a last event without its blank line counts
+    /// if it is whole: servers that end with it are common.
     pub(crate) async fn next(&mut self) -> Result<Option<SentEvent<'_>>, Error> {
         while !self.decoder.reach_event() {
             if self.decoder.is_between_events() {
@@ -70,7 +70,7 @@ impl Events {
 
 #[derive(Default)]
 struct Decoder {
-    /// What was fed and is not yet looked at.
+    /// Bytes that were fed and are not yet read.
     chunk: Bytes,
     /// The beginning of a line whose end has not come.
     line: Vec<u8>,
@@ -201,7 +201,7 @@ impl Decoder {
     }
 }
 
-/// Whether all of it is one JSON value.
+/// Returns whether all of it is one JSON value.
 fn is_json(data: &[u8]) -> bool {
     serde_json::from_slice::<IgnoredAny>(data).is_ok()
 }

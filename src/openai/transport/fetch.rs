@@ -1,8 +1,7 @@
-//! What lies at an address, fetched under a guard: https to public addresses only, the address that was checked is the one
-//! connected to, each redirect is checked anew, and the key goes nowhere.
-//! No proxy is used: it would resolve the name anew, and connect where nothing was checked.
-//! A local upstream may serve its own pictures: where it names the address, the base URL's own host and port are allowed
-//! as they are.
+//! Downloads under a guard: https to public addresses only, the address that was checked is the one connected to,
+//! each redirect is checked anew, and the key goes nowhere. No proxy is used: it would resolve the name anew, and
+//! connect where nothing was checked. A local upstream may serve its own pictures: where it names the address, the
+//! base URL's own host and port are allowed as they are.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -27,7 +26,7 @@ const REDIRECTS: usize = 3;
 /// The largest picture that an edit may start from (OpenAI's own limit), and larger than any other file that is sent.
 const LARGEST_REFERENCE: usize = 50 * 1000 * 1000;
 
-/// Who named the address, and what follows from it.
+/// The origin of an address, and what it allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Named {
     /// It is the answer: the picture there may be paid for.
@@ -142,7 +141,7 @@ fn has_no_login(url: &Url) -> bool {
     url.username().is_empty() && url.password().is_none()
 }
 
-/// What can be said without asking the name service.
+/// Checks what can be checked without a name lookup.
 fn check(url: &Url) -> Result<(), Error> {
     if url.scheme() != "https" {
         return Err(not_allowed("only https is"));
@@ -286,7 +285,7 @@ mod tests {
         }
     }
 
-    /// What comes of an answer to a user's own address.
+    /// Reads the answer of a user's own address.
     async fn received(status: u16, body: Vec<u8>) -> Result<usize, String> {
         let head = http::Response::builder().status(status).header("content-type", "image/png");
         let client = Client::new(config(), None);

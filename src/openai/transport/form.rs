@@ -1,5 +1,5 @@
-//! The body of an edit: fields and pictures, as a multipart form or as JSON with the pictures in data URLs. Both are sent
-//! from where the pictures lie. <https://platform.openai.com/docs/api-reference/images/createEdit>
+//! The body of an edit: fields and pictures, as a multipart form or as JSON with the pictures in data URLs. Both are
+//! sent from where the pictures lie. <https://platform.openai.com/docs/api-reference/images/createEdit>
 
 use std::fmt::Write;
 
@@ -37,7 +37,7 @@ pub(crate) enum Encoding {
     Json,
 }
 
-/// What stands between the parts of a multipart body: 128 random bits, so that no picture holds it.
+/// The boundary between the parts of a multipart body: 128 random bits, so that no picture holds it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Boundary(String);
 

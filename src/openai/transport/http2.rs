@@ -18,7 +18,7 @@ use crate::{
     openai::{Api, Background, Client, Config, Key, OpenAi, PictureRequest, Question, Store, Terms, Transfer},
 };
 
-/// What the upstream does with one request, by its number.
+/// The upstream's reply to one request, by its number.
 type Reply = fn(usize, server::SendResponse<Bytes>) -> Then;
 
 enum Then {

@@ -1,5 +1,5 @@
-//! A JSON body that may hold files: small fields, which can be left out, and a long one, which is written once, sent from
-//! where its files lie, and never looked at again. Knows nothing of what the fields mean.
+//! A JSON body that may hold files: small fields, which can be left out, and a long one, which is written once, sent
+//! from where its files lie, and never looked at again. Knows nothing of what the fields mean.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -80,7 +80,7 @@ pub(crate) fn object(fields: &impl Serialize) -> Map<String, Value> {
 #[derive(Default)]
 pub(crate) struct Writer {
     parts: Vec<Part>,
-    /// What comes after them.
+    /// The text after them.
     text: Vec<u8>,
 }
 

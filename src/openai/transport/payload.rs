@@ -1,4 +1,4 @@
-//! What a request carries, and how it looks when it is sent: made anew for each attempt, always as the same bytes.
+//! The payload of a request as it is sent: made anew for each attempt, always as the same bytes.
 
 use http::{StatusCode, header};
 use tokio::sync::watch;
@@ -43,7 +43,7 @@ impl Payload {
         }
     }
 
-    /// What the upstream may take instead: the same without the field that it does not take, and what
+    /// Offers what the upstream may take instead: the same without the field that it does not take, and what
     /// that is; or the same in another form.
     pub(crate) fn instead(
         &self,
@@ -87,7 +87,7 @@ impl Payload {
         self
     }
 
-    /// Whether its pictures go by the name that some servers know alone.
+    /// Returns whether its pictures go by the name that some servers know alone.
     pub(crate) fn is_renamed(&self) -> bool {
         matches!(self, Self::Form(Form { encoding: Encoding::Multipart(_), naming: Naming::Single, .. }))
     }

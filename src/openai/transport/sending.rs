@@ -20,11 +20,11 @@ pub(crate) struct Sending<'a> {
     pub first_byte: Duration,
     pub idle: Duration,
     pub terms: &'a Terms,
-    /// What the upstream does once it has the request.
+    /// The stage that follows once the upstream has the request.
     pub then: Stage,
 }
 
-/// How much of a request went up.
+/// The part of a request that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Extent {
     Whole,

@@ -1,4 +1,4 @@
-//! Why a request got no answer: the HTTP client's error read down to its cause, in words without secrets.
+//! Reasons why a request got no answer: the HTTP client's error read down to its cause, in words without secrets.
 
 use std::{error::Error as StdError, io};
 
@@ -23,7 +23,7 @@ pub(crate) struct Unreached<'a> {
 }
 
 impl Unreached<'_> {
-    /// What to tell, and whether to try again.
+    /// Reads the error, and whether to try again.
     pub(crate) fn read(self) -> (Error, Symptom) {
         if self.error.is_connect() && self.error.is_timeout() {
             let timer = Timer::Connect(self.connect_timeout);

@@ -17,14 +17,14 @@ use tokio::{
 
 use crate::media::Content;
 
-/// What is read at once: divisible by 3, so that base64 needs no padding before the end.
+/// Bytes read at once: divisible by 3, so that base64 needs no padding before the end.
 const CHUNK: usize = 192 * 1024;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Part {
     content: Content,
     coding: Coding,
-    /// What to call it where it cannot be read.
+    /// Its name for the error when it cannot be read.
     name: String,
 }
 
@@ -34,14 +34,14 @@ pub(crate) enum Coding {
     Base64,
 }
 
-/// How far a body has been handed to the connection, in bytes.
+/// Bytes of a body that have been handed to the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Progress {
     pub handed: u64,
     pub total: u64,
 }
 
-/// What was to be sent cannot be read, or nobody waits for its answer any more.
+/// The body cannot be read, or nobody waits for its answer any more.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Broken {
     #[error("{name} could not be read while it was being sent ({why})")]
@@ -55,7 +55,7 @@ pub(crate) enum Broken {
 pub(crate) struct Upload {
     parts: vec::IntoIter<Part>,
     part: Option<Part>,
-    /// Where the next chunk of `part` begins.
+    /// Offset of the next chunk of `part`.
     offset: u64,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
     progress: watch::Sender<Progress>,

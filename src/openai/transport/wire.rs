@@ -85,7 +85,7 @@ impl Lenient<Text<'_>> {
     }
 }
 
-/// What an event is, by its own `type`.
+/// The head of an event: its own `type`.
 #[derive(Deserialize, Default)]
 pub(crate) struct Head<'a> {
     #[serde(rename = "type", default, borrow)]

@@ -1,11 +1,11 @@
-//! An answer that fits a JSON Schema: the least that the schema asks for, and its optional parts near the root. Patterns
-//! are beyond it.
+//! An answer that fits a JSON Schema: the least that the schema asks for, and its optional parts near the root.
+//! Patterns are beyond it.
 
 use serde_json::{Map, Value, json};
 
 use super::{list, properties};
 
-/// How deep optional parts are filled in, and how deep required ones: schemas may refer to themselves.
+/// Depth to which optional and required parts are filled in: schemas may refer to themselves.
 const DEPTH: usize = 6;
 const DEEPEST: usize = 16;
 const LONGEST: usize = 1000;
@@ -16,7 +16,7 @@ pub(super) fn fill(schema: &Value) -> Value {
 }
 
 struct Filling<'a> {
-    /// What references are resolved in.
+    /// The document in which references are resolved.
     root: &'a Value,
 }
 

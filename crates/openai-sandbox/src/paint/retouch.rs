@@ -35,7 +35,7 @@ impl Source {
     }
 }
 
-/// How much of the first picture stays where no mask says it.
+/// Share of the first picture that stays where no mask says it.
 const STAYS: f32 = 0.65;
 
 /// Lays the first picture over the new one, and the others along its lower edge, framed.

@@ -19,7 +19,7 @@ pub(super) struct Scene {
     /// The sky from the top down.
     pub sky: [Color; 3],
     pub light: Color,
-    /// Where the sun or the moon stands, in parts of the picture.
+    /// Position of the sun or the moon, in parts of the picture.
     pub sun: (f32, f32),
 }
 
@@ -103,7 +103,7 @@ impl Land {
         every(LANDS, &[word]).next()
     }
 
-    /// Where sky and land meet, as a part of the height.
+    /// Height at which sky and land meet, as a part of the whole.
     pub(super) fn horizon(self) -> f32 {
         match self {
             Self::Sea => 0.58,
@@ -172,7 +172,7 @@ impl Scene {
     }
 }
 
-/// What the words name, in the table's order; a plural names the same.
+/// Finds what the words name, in the table's order; a plural names the same.
 fn every<T: Copy>(table: impl IntoIterator<Item = (T, &'static str)>, words: &[&str]) -> impl Iterator<Item = T> {
     let is_named = |names: &str| {
         names.split(' ').any(|name| words.iter().any(|word| *word == name || word.strip_suffix('s') == Some(name)))

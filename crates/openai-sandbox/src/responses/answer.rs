@@ -11,7 +11,7 @@ use crate::{
     usage::Usage,
 };
 
-/// How long a response in the background waits for its turn, in words.
+/// Words for which a response in the background waits for its turn.
 const QUEUED_FOR: u32 = 10;
 
 pub(super) struct Answer<'a> {
@@ -25,7 +25,7 @@ pub(super) struct Answer<'a> {
     pub ids: Ids,
 }
 
-/// What of the reasoning is given away.
+/// The part of the reasoning that is given away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reasoning {
     Hidden,
@@ -33,7 +33,7 @@ pub(super) enum Reasoning {
     Sealed,
 }
 
-/// Whether a search tells all that it has read: `web_search_call.action.sources`.
+/// The sources that a search names: `web_search_call.action.sources`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Sources {
     Untold,
@@ -55,7 +55,7 @@ impl Ids {
 }
 
 impl Answer<'_> {
-    /// What is answered in the end.
+    /// The final answer.
     pub(super) fn output(&self) -> Vec<Value> {
         let draft = self.draft;
         let mut output = Vec::new();

@@ -1,4 +1,4 @@
-//! What a request to `POST /responses` says: its input, read into a thread, and as the items that it is kept as.
+//! Requests to `POST /responses`: its input, read into a thread, and as the items that it is kept as.
 
 use serde_json::{Value, json};
 
@@ -148,7 +148,7 @@ fn check_reasoning(fields: &Fields, archive: &Archive) -> Result<(), ApiError> {
     }
 }
 
-/// What reasoning looks like outside: nothing to read, and nothing that anybody else can make.
+/// The outside form of reasoning: nothing to read, and nothing that anybody else can make.
 const SEAL: &str = "gAAAAA";
 const MASK: u8 = 0x5A;
 

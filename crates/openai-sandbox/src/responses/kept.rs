@@ -18,10 +18,10 @@ use serde_json::{Value, json};
 use super::{items::Input, script::Play};
 use crate::{Shared, reply::ApiError, stream as sse};
 
-/// How many responses are remembered; the oldest go first.
+/// Number of responses that are remembered; the oldest go first.
 const MOST: usize = 300;
 
-/// What `store` leaves behind.
+/// The responses that `store` keeps.
 #[derive(Debug, Default)]
 pub(crate) struct Archive(Mutex<VecDeque<Arc<Kept>>>);
 
@@ -30,14 +30,14 @@ pub(crate) struct Archive(Mutex<VecDeque<Arc<Kept>>>);
 pub(crate) struct Kept {
     pub id: String,
     pub input: Input,
-    /// What is answered in the end, as items and as text.
+    /// The final answer, as items and as text.
     pub output: Vec<Value>,
     pub text: String,
     pub run: Run,
     pub play: Play,
 }
 
-/// How a response was asked for.
+/// The way in which a response was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Run {
     Attached,
@@ -62,7 +62,7 @@ impl Archive {
         self.responses().iter().find(|response| response.id == id).cloned()
     }
 
-    /// Whether an item of a response that is kept has this id.
+    /// Returns whether an item of a response that is kept has this id.
     pub(crate) fn has_item(&self, id: &str) -> bool {
         let is_it = |item: &Value| item.get("id").and_then(Value::as_str) == Some(id);
         self.responses().iter().any(|response| response.output.iter().chain(&response.input.items).any(is_it))

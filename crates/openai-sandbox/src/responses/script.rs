@@ -1,5 +1,5 @@
-//! The events of one response, each at its time. All of them are known from the start: what has happened is a question of
-//! the clock, whoever is connected.
+//! The events of one response, each at its time. All of them are known from the start: what has happened is a
+//! question of the clock, whoever is connected.
 
 use std::{sync::OnceLock, time::Duration};
 
@@ -45,7 +45,7 @@ impl Script {
 pub(crate) struct Play {
     script: Script,
     started: Instant,
-    /// How many events had happened when it was stopped.
+    /// Number of events that had happened when it was stopped.
     cut: OnceLock<usize>,
     stopped: CancellationToken,
 }
@@ -102,7 +102,7 @@ impl Play {
         }
     }
 
-    /// How many events have happened.
+    /// Number of events that have happened.
     fn happened(&self) -> usize {
         let due = || self.script.events.partition_point(|event| event.due <= self.started.elapsed());
         self.cut.get().copied().unwrap_or_else(due)

@@ -41,7 +41,7 @@ fn events(text: &str) -> Vec<Value> {
     data.map_while(|data| serde_json::from_str(data).ok()).collect()
 }
 
-/// What came before the connection broke.
+/// The events before the connection broke.
 async fn remains(mut answer: reqwest::Response) -> String {
     let mut bytes = Vec::new();
     while let Ok(Some(chunk)) = answer.chunk().await {

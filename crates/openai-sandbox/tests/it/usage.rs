@@ -1,4 +1,4 @@
-//! What an answer says that it used: the prompt cache, tiers, costs, searches.
+//! The usage that an answer reports: the prompt cache, tiers, costs, searches.
 
 use serde_json::{Value, json};
 

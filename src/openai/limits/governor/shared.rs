@@ -1,4 +1,5 @@
-//! The pace of an account: kept with all processes of a user, or, while the store cannot be used, by this process alone.
+//! The pace of an account: kept with all processes of a user, or, while the store cannot be used, by this process
+//! alone.
 
 use std::{
     collections::HashMap,
@@ -19,8 +20,8 @@ use crate::{
 
 /// Time for which this process goes on alone before it tries the store again.
 const ALONE: Duration = Duration::from_secs(10);
-/// What other processes learnt is known here so much later at most: reading it in every call would cost more than it
-/// spares.
+/// The longest delay after which this process knows what others learnt: reading it in every call would cost more than
+/// it spares.
 const REFRESH: Duration = Duration::from_millis(250);
 /// Models that are held back at one time, at most: names come from outside.
 const MOST_HOLDS: usize = 256;
@@ -45,7 +46,7 @@ struct Known {
     warning: Warning,
 }
 
-/// What is said of a failure, once.
+/// A warning about a failure, given once.
 #[derive(Debug, Default)]
 enum Warning {
     #[default]

@@ -1,5 +1,5 @@
-//! How far a background response was read: its name upstream, and the number of the last event that was taken. As long
-//! as it has not ended and somebody follows it, it goes on; let go of, it is stopped upstream.
+//! A background response and how far it was read: its name upstream, and the number of the last event that was taken.
+//! As long as it has not ended and somebody follows it, it goes on; let go of, it is stopped upstream.
 
 use std::{sync::Arc, time::Duration};
 
@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-/// How long the upstream has to take note that a response is to stop.
+/// Time that the upstream has to take note that a response is to stop.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) struct Followed<'a> {

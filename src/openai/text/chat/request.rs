@@ -1,4 +1,4 @@
-//! What is sent to Chat Completions.
+//! Requests to Chat Completions.
 
 use std::borrow::Cow;
 
@@ -120,7 +120,7 @@ fn messages(question: &Question, plan: Plan) -> Long {
     json.finish()
 }
 
-/// What one message says.
+/// The content of one message.
 enum Said<'a> {
     System(Cow<'a, str>),
     Turn(Turn<'a>),

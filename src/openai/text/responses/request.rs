@@ -1,4 +1,4 @@
-//! What is sent to the Responses API.
+//! Requests to the Responses API.
 
 use std::borrow::Cow;
 
@@ -119,7 +119,7 @@ pub(crate) fn encode(question: &Question, plan: Plan, config: &Config) -> Payloa
     Payload::Json(Json::new(fields).with("input", input(question, plan.thread)))
 }
 
-/// What the person should know of a bound that is too low to be sent.
+/// Warns of a bound that is too low to be sent.
 pub(crate) fn raised(question: &Question) -> Option<String> {
     let least = Question::LEAST_TOKENS;
     let asked = question.max_tokens.filter(|tokens| tokens.get() < least)?;

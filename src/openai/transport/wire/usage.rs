@@ -1,4 +1,4 @@
-//! What an upstream reports of a request that it bills: its counts of tokens, and its own charge where it names one.
+//! The upstream's report of a billed request: its counts of tokens, and its own charge where it names one.
 
 use serde::{Deserialize, Deserializer, de};
 
@@ -143,7 +143,7 @@ pub(crate) fn dollars(text: &str) -> Option<money::Usd> {
 }
 
 impl Usage {
-    /// What the upstream says that it charges. Nothing for nothing that was counted says nothing: servers fill what they
+    /// The upstream's own charge. Nothing for nothing that was counted says nothing: servers fill what they
     /// do not count with zeros.
     pub(in crate::openai) fn charged(&self) -> Option<money::Usd> {
         let ticks =
