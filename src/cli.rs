@@ -53,9 +53,9 @@ pub mod usage;
 pub use arguments::{Command, CommandLine};
 pub use exit::report;
 
-/// How long the end of a command waits for files that are being written.
+/// Time that the end of a command waits for files that are being written.
 const LAST_WRITES: Duration = Duration::from_millis(500);
-/// How long the upstream has to hear that nobody waits for it any more.
+/// Time that the upstream has to hear that nobody waits for it any more.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Answers a shell that wants to complete a line: whether it was one.
@@ -133,7 +133,7 @@ where
     ended
 }
 
-/// What the log begins with: whose server this is, and where its calls go.
+/// Begins the log: whose server this is, and where its calls go.
 fn announce(config: &Config) {
     let upstream = match config.upstream {
         Upstream::Configured => config.openai.base_url.host_str().unwrap_or_default(),
@@ -201,8 +201,8 @@ fn until_interrupted(
     ended
 }
 
-/// One thread does twenty thousand calls a second, far beyond any upstream's limits, and a call that wanders from thread
-/// to thread takes a third longer. Pixels and files have threads of their own.
+/// One thread does twenty thousand calls a second, far beyond any upstream's limits, and a call that wanders from
+/// thread to thread takes a third longer. Pixels and files have threads of their own.
 fn one_thread() -> io::Result<Runtime> {
     // Between a few turns of tasks, not 61: one that takes in a picture holds the thread for milliseconds.
     let runtime = Builder::new_current_thread().event_interval(8).enable_all().build()?;

@@ -58,7 +58,7 @@ impl Code {
         Self::Internal,
     ];
 
-    /// What happened, for `docs/errors.md`.
+    /// A sentence on the event, for `docs/errors.md`.
     pub fn meaning(self) -> &'static str {
         match self {
             Self::InvalidArgument => {
@@ -94,7 +94,7 @@ impl Code {
         }
     }
 
-    /// What the person can do about it at an upstream that is not OpenAI's: none of OpenAI's pages helps there.
+    /// The remedy at an upstream that is not OpenAI's: none of OpenAI's pages helps there.
     pub fn remedy_elsewhere(self) -> &'static str {
         match self {
             Self::Unauthorized => "Check that the key is whole, still valid, and one of the server at openai.base_url.",
@@ -122,7 +122,7 @@ impl Code {
         }
     }
 
-    /// What the person can do about it: one sentence, shown after the message.
+    /// The remedy: one sentence, shown after the message.
     pub fn remedy(self) -> &'static str {
         match self {
             Self::InvalidArgument => "Correct the argument and call again.",

@@ -57,7 +57,7 @@ const INSTRUCTIONS: &str = "Asks OpenAI's models and makes pictures with them. U
     for calls that are still running. Pictures are kept on the user's disk: tell the user the path. Each call is billed to \
     the user's OpenAI account, so make no more of them than the user asked for.";
 
-/// How long lists that change only with the program may be held, in milliseconds: one hour.
+/// Time for which lists that change only with the program may be cached, in milliseconds: one hour.
 const FIXED_TTL_MS: u64 = 3_600_000;
 
 /// Cheap to clone; clones are the same server.
@@ -74,7 +74,7 @@ pub struct Server {
     abandoned: Abandoned,
     /// Cancelled once the client of this connection sends nothing more; over HTTP each request has its own end.
     left: CancellationToken,
-    /// What its connection is told unasked.
+    /// Notifications to its connection.
     announcements: Announcements,
 }
 
@@ -134,8 +134,8 @@ impl Server {
         self.listing.get_or_init(|| self.routes.iter().map(|route| route.describe()).collect())
     }
 
-    /// Where structured content would cost the pictures, there is no schema that promises it; where no app is opened,
-    /// none is named.
+    /// Lists the tools for one client. Where structured content would cost the pictures, there is no schema that
+    /// promises it; where no app is opened, none is named.
     fn listing_for(&self, profile: Profile) -> Vec<rmcp::model::Tool> {
         let mut tools = self.listing().to_vec();
         for (_, tool) in self.routes.iter().zip(&mut tools).filter(|(route, _)| route.shows() == Shows::Pictures) {
@@ -255,7 +255,7 @@ impl ServerHandler for Server {
         tasks::cancel(self, params, &context).await
     }
 
-    /// What rmcp cannot read as a request that it knows: a method that is not served, or one that is, with params
+    /// Answers requests that rmcp does not know: a method that is not served, or one that is, with params
     /// that do not fit.
     async fn on_custom_request(
         &self,
@@ -379,7 +379,7 @@ impl ServerHandler for Server {
     }
 }
 
-/// Whether the answer may carry what 2026-07-28 brought.
+/// Returns whether the answer may carry what 2026-07-28 brought.
 fn is_modern(context: &RequestContext<RoleServer>) -> bool {
     context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
 }

@@ -1,4 +1,4 @@
-//! What the server can do, one file per tool. Tools know no wire: checked arguments in, [`Output`] or [`ToolError`] out.
+//! The tools, one file each. Tools know no wire: checked arguments in, [`Output`] or [`ToolError`] out.
 
 use std::{future::Future, time::Duration};
 
@@ -45,7 +45,7 @@ pub trait Tool: Send + Sync + 'static {
     fn run(&self, args: Self::Args, call: &Call) -> impl Future<Output = Result<Self::Output, ToolError>> + Send;
 }
 
-/// What a tool does to the world, for MCP's annotations.
+/// The effect of a tool on the world, for MCP's annotations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effect {
     /// Reads only.
@@ -56,7 +56,7 @@ pub enum Effect {
     Steers,
 }
 
-/// How long a tool takes.
+/// The time class of a tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pace {
     /// Milliseconds: it is always waited for.
@@ -65,14 +65,14 @@ pub enum Pace {
     Slow,
 }
 
-/// What a tool's answers may have in them besides text.
+/// Content of a tool's answers besides text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shows {
     Text,
     Pictures,
 }
 
-/// What a tool gives back: itself as structured content, and what people and models see of it.
+/// The result of a tool: itself as structured content, and the parts that people and models see.
 pub trait Output: Serialize + JsonSchema + Send {
     /// Some clients drop pictures for structured content: there it is left away from what shows any.
     const SHOWS: Shows = Shows::Text;
@@ -80,10 +80,10 @@ pub trait Output: Serialize + JsonSchema + Send {
     /// The main text, standing alone for clients that drop everything else.
     fn text(&self) -> String;
 
-    /// What the person should know besides: shown as notes after the text.
+    /// Further notes for the person, shown as notes after the text.
     fn warnings(&mut self) -> &mut Vec<String>;
 
-    /// What it came to, in one line: it stands under an answer or a set of pictures.
+    /// Model, cost and time in one line, which stands under an answer or a set of pictures.
     fn receipt(&self) -> Option<String> {
         None
     }
@@ -111,7 +111,7 @@ pub struct Timeouts {
     pub image: Duration,
 }
 
-/// Whether anything is fetched from addresses that a call names.
+/// Fetching from addresses that a call names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ImageUrls {
     /// From public https addresses.

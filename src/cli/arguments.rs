@@ -1,4 +1,4 @@
-//! What can be typed. A key cannot: what is typed is seen by every process of the machine.
+//! Arguments of the command line. A key is none of them: what is typed is seen by every process of the machine.
 
 use std::path::PathBuf;
 
@@ -49,7 +49,7 @@ pub struct CommandLine {
     #[arg(long, global = true)]
     sandbox: bool,
 
-    /// How much to log to stderr [default: info]
+    /// Verbosity of the log on stderr [default: info]
     #[arg(long, global = true, value_name = "LEVEL", value_parser = one_of(&LOG_LEVEL))]
     log_level: Option<String>,
 
@@ -99,7 +99,7 @@ fn one_of<T>(setting: &Setting<Words<T>>) -> PossibleValuesParser {
 }
 
 impl CommandLine {
-    /// What the flags say about the configuration.
+    /// The part of the configuration that the flags give.
     #[must_use]
     pub fn flags(&self) -> Flags {
         let bind = match &self.command {

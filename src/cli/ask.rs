@@ -48,19 +48,19 @@ pub struct Args {
     /// Most output tokens, reasoning included
     #[arg(long, value_name = "N")]
     pub max_tokens: Option<u32>,
-    /// How the model should behave
+    /// Role, tone and format for the model
     #[arg(short, long, value_name = "TEXT")]
     pub instructions: Option<String>,
-    /// How long to think first
+    /// Amount of thinking before the answer
     #[arg(long, value_name = "EFFORT", value_parser = PossibleValuesParser::new(REASONING_EFFORT.words()), hide_possible_values = true)]
     #[arg(help = format!("How long to think first: {}", REASONING_EFFORT.words().join(", ")))]
     pub reasoning_effort: Option<String>,
-    /// How long the answer should be
+    /// Length of the answer
     #[arg(long, value_parser = PossibleValuesParser::new(VERBOSITY.words()), hide_possible_values = true)]
     #[arg(help = format!("How long the answer should be: {}", VERBOSITY.words().join(", ")))]
     pub verbosity: Option<String>,
-    /// A picture, a PDF or a text to ask about: a file, the `image://ID` of a kept picture, or `-` for what is piped in;
-    /// may be given up to 20 times
+    /// A picture, a PDF or a text to ask about: a file, the `image://ID` of a kept picture, or `-` for what is piped
+    /// in; may be given up to 20 times
     #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub attach: Vec<String>,
     /// A JSON Schema in a file: the answer is such an object

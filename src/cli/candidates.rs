@@ -1,4 +1,4 @@
-//! What could stand in a place of the command line, for a shell that completes it: what the catalogue and the folders of
+//! Candidates for a place of the command line, for a shell that completes it: what the catalogue and the folders of
 //! this machine have. The upstream is not asked, and whatever is wrong is no candidate.
 
 use clap_complete::CompletionCandidate;

@@ -42,7 +42,8 @@ pub fn run(args: &Args, program: &Command) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// How the script starts this program: as it was started now, so that a program that moves is found by its name.
+/// The command by which the script starts this program: as it was started now, so that a program that moves is found
+/// by its name.
 fn itself() -> String {
     let typed = std::env::args_os().next().unwrap_or_else(|| PROGRAM.into());
     let path = Path::new(&typed);

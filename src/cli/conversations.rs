@@ -84,7 +84,7 @@ struct Rm {
     older_than: Option<Duration>,
 }
 
-/// What stands for a conversation on the command line.
+/// Help for the argument that names a conversation.
 const ID: &str = "An id, or the beginning of an id that no other conversation has";
 
 /// # Errors

@@ -1,4 +1,4 @@
-//! Where an export goes: to stdout, or into a file that nobody but the user may read.
+//! The destination of an export: stdout, or into a file that nobody but the user may read.
 
 use std::{
     fs::OpenOptions,

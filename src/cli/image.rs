@@ -39,15 +39,15 @@ pub struct Args {
     /// Make one like this picture: its prompt and arguments, but what is said here
     #[arg(long, value_name = "ID", add = ArgValueCandidates::new(candidates::pictures))]
     like: Option<String>,
-    /// A picture to start from: a file, the `image://ID` of an earlier one, or `-` for one that is piped in; may be given up
-    /// to 16 times
+    /// A picture to start from: a file, the `image://ID` of an earlier one, or `-` for one that is piped in; may be
+    /// given up to 16 times
     #[arg(long, value_name = "PICTURE", value_hint = ValueHint::FilePath)]
     from: Vec<String>,
     /// A PNG of the first one's size: where it is see-through, the picture may change
     #[arg(long, value_name = "PICTURE", requires = "from", value_hint = ValueHint::FilePath)]
     mask: Option<String>,
-    /// Also write the picture here: a file, whose extension decides the format, a folder, or `-` for stdout. A file that is
-    /// there is kept, and the new one called PATH-2
+    /// Also write the picture here: a file, whose extension decides the format, a folder, or `-` for stdout. A file
+    /// that is there is kept, and the new one called PATH-2
     #[arg(short, long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     output: Option<PathBuf>,
     /// Let `-o` write over a file that is there
@@ -61,8 +61,8 @@ pub struct Args {
 /// The tool's arguments, by its own names.
 #[derive(Debug, clap::Args, Serialize)]
 struct PromptSource {
-    /// What the picture shows, quoted or not. Text that is piped in follows it, or stands for it; a picture that is piped
-    /// in is changed
+    /// Subject of the picture, quoted or not. Text that is piped in follows it, or stands for it; a picture that is
+    /// piped in is changed
     #[arg(value_name = "PROMPT")]
     #[serde(skip)]
     words: Vec<String>,
@@ -75,7 +75,7 @@ struct PromptSource {
     #[arg(short, long, value_parser = PossibleValuesParser::new(QUALITY.words()), hide_possible_values = true)]
     #[arg(help = format!("Better is slower and dearer: {}", QUALITY.words().join(", ")))]
     quality: Option<String>,
-    /// How many pictures, 1 to 10
+    /// Number of pictures, 1 to 10
     #[arg(short, value_name = "N")]
     n: Option<u32>,
     #[arg(short, long, value_parser = PossibleValuesParser::new(BACKGROUND.words()), hide_possible_values = true)]
@@ -135,7 +135,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// What `-o` names, held against the other flags.
+/// Parses `-o`, checked against the other flags.
 ///
 /// # Errors
 /// What is wrong with it, and what would be right.
@@ -239,7 +239,7 @@ async fn piped_in(words: &[String], like: Option<&str>, from: &mut Vec<String>) 
 }
 
 impl PromptSource {
-    /// What is given goes before what there was.
+    /// Lays these options over the arguments of an earlier call.
     fn lay_over(&self, arguments: &mut Map<String, Value>) -> anyhow::Result<()> {
         if let Value::Object(given) = serde_json::to_value(self)? {
             arguments.extend(given.into_iter().filter(|(_, value)| !value.is_null()));
@@ -260,13 +260,14 @@ async fn make(app: &App, arguments: Map<String, Value>, call: &Call) -> Result<C
     }
 }
 
-/// Where the files lie that a person named, now or then: they may be read, wherever that is.
+/// Folders of the files that a person named, now or earlier: those files may be read wherever they lie.
 fn folders(arguments: &Map<String, Value>) -> Vec<PathBuf> {
     let images = arguments.get("images").and_then(Value::as_array).into_iter().flatten();
     named::folders(images.chain(arguments.get("mask")).filter_map(Value::as_str))
 }
 
-/// The arguments that a picture was made with, as far as its record knows them; for one picture, however many there were.
+/// The arguments that a picture was made with, as far as its record knows them; for one picture, however many there
+/// were.
 ///
 /// # Errors
 /// When there is no such picture, or nothing is known of how it was made.

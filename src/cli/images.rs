@@ -77,7 +77,7 @@ struct Search {
 /// Pictures that are read at once for an export.
 const PAGE: usize = 200;
 
-/// What stands for a picture on the command line.
+/// Help for the argument that names a picture.
 const ID: &str = "An id or an image:// URI, the beginning or the end of one, or a number of the last listing";
 
 /// # Errors

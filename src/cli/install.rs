@@ -50,7 +50,7 @@ pub struct Which {
     force: bool,
 }
 
-/// What is written for the server.
+/// Options of the server's entry.
 #[derive(Debug, clap::Args)]
 pub struct ServerOptions {
     /// The server's name in the client
@@ -62,8 +62,8 @@ pub struct ServerOptions {
 }
 
 /// # Errors
-/// When no client is named or found, or stdout cannot be written to. What is wrong with a single client is told, and the
-/// others are served all the same.
+/// When no client is named or found, or stdout cannot be written to. What is wrong with a single client is told, and
+/// the others are served all the same.
 pub async fn run(args: Args, flags: Flags) -> anyhow::Result<ExitCode> {
     let key = if args.key_in_file { KeyInFile::Value(key(&flags).await?) } else { KeyInFile::Name };
     let launch = args.server.launch(&flags, key)?;
@@ -87,15 +87,15 @@ pub async fn run(args: Args, flags: Flags) -> anyhow::Result<ExitCode> {
     Ok(code)
 }
 
-/// What is to be done to one client's file.
+/// The planned edit of one client's file.
 pub(super) struct Planned {
     pub name: String,
     pub edit: Edit,
-    /// What is said once it is done.
+    /// The message once it is done.
     pub done: String,
 }
 
-/// Where files are looked for.
+/// Folders in which files are looked for.
 pub(super) struct Folders {
     pub places: Places,
     pub project: PathBuf,
@@ -198,7 +198,7 @@ fn done(client: &Application, file: &SettingsFile, planned: &Planned) -> anyhow:
     Ok(format!("{}: {}\n{copy}", client.name, planned.done))
 }
 
-/// What would change, as `diff -u` shows it. The key is hidden.
+/// The change, as `diff -u` shows it. The key is hidden.
 fn difference(file: &SettingsFile, planned: &Planned) -> String {
     let before = file.text.as_deref().unwrap_or_default();
     let after = match &planned.edit {
@@ -240,8 +240,8 @@ async fn key(flags: &Flags) -> anyhow::Result<String> {
     Ok(key.expose_secret().trim().to_owned())
 }
 
-/// This program's path: the one by which a shell finds it, where that is the same file, because the path behind a link may
-/// have a version in it.
+/// This program's path: the one by which a shell finds it, where that is the same file, because the path behind a
+/// link may have a version in it.
 fn program() -> anyhow::Result<PathBuf> {
     let running = std::env::current_exe().context("the path of this program cannot be found")?;
     let name = running.file_name().unwrap_or_default().to_owned();

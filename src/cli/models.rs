@@ -60,7 +60,7 @@ struct ModelsReport {
     models: Vec<ModelRow>,
     /// Names that can be given instead of an id.
     roles: Vec<Role>,
-    /// What the upstream's refusals taught of models.
+    /// Lessons of the upstream's refusals.
     lessons: Vec<Lesson>,
     /// The day the prices were read, as `YYYY-MM-DD`.
     prices_as_of: String,
@@ -78,7 +78,7 @@ struct ModelRow {
     default: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     roles: Vec<String>,
-    /// Whether the upstream lists it; absent when it was not asked or the id is a pattern.
+    /// True if the upstream lists it; absent when it was not asked or the id is a pattern.
     #[serde(skip_serializing_if = "Option::is_none")]
     listed: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,7 +111,7 @@ impl ModelsReport {
             + "An id that ends in `*` stands for all that start so.\n"
     }
 
-    /// What was learnt, and how to read the tables.
+    /// Notes on lessons, and on reading the tables.
     fn notes(&self, width: Width) -> String {
         let mut table = String::new();
         if !self.lessons.is_empty() {

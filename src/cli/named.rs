@@ -1,4 +1,4 @@
-//! What a person names on the command line: files, from the working folder on, which may be read wherever they lie; and
+//! Names on the command line: files, from the working folder on, which may be read wherever they lie; and
 //! addresses to listen on.
 
 use std::{
@@ -15,13 +15,13 @@ pub fn absolute(name: &str) -> String {
     std::path::absolute(name).map_or_else(|_| name.to_owned(), |path| path.to_string_lossy().into_owned())
 }
 
-/// Where the files lie; addresses lie nowhere.
+/// Folders of the files; addresses have none.
 pub fn folders<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<PathBuf> {
     let folders = names.into_iter().filter_map(|name| Path::new(name).parent());
     folders.filter(|folder| folder.is_absolute()).map(Path::to_owned).collect()
 }
 
-/// What keeps us from listening, with what would be right.
+/// Explains a failure to listen, with its remedy.
 pub fn unbound(error: io::Error, bind: SocketAddr) -> io::Error {
     match error.kind() {
         ErrorKind::AddrInUse => {

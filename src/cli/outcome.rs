@@ -1,4 +1,4 @@
-//! How a command tells what came of a call: results on stdout, everything else on stderr, and the exit code.
+//! The outcome of a call on the command line: results on stdout, everything else on stderr, and the exit code.
 
 use std::{
     io::{IsTerminal, Write, stderr, stdout},
@@ -8,7 +8,7 @@ use std::{
 use super::exit;
 use crate::tools::{Output, ToolError};
 
-/// What a command prints.
+/// The form of a command's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Printing {
     /// For people.

@@ -1,4 +1,4 @@
-//! What is piped into a command: the question itself, or something that goes with it.
+//! Piped input of a command: the question itself, or something that goes with it.
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -18,8 +18,8 @@ const SILENCE: Duration = Duration::from_secs(2);
 /// Names stdin on the command line.
 pub const STDIN: &str = "-";
 
-/// Whether somebody meant stdin to be read: it is a pipe or a file. A terminal is not, nor `/dev/null`, nor the socket that
-/// a program which starts this one may leave open for ever.
+/// Returns whether somebody meant stdin to be read: it is a pipe or a file. A terminal is not, nor `/dev/null`, nor
+/// the socket that a program which starts this one may leave open for ever.
 #[cfg(unix)]
 pub fn is_offered() -> bool {
     use rustix::fs::{FileType, fstat};
@@ -68,7 +68,7 @@ pub async fn question() -> anyhow::Result<String> {
     Ok(text)
 }
 
-/// What was piped in, as the tools take a file that has no path.
+/// Names piped input as the tools take a file that has no path.
 pub fn named(bytes: &[u8]) -> String {
     DataUrl::write("stdin", bytes)
 }

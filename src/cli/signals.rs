@@ -87,7 +87,7 @@ impl Ends {
     }
 }
 
-/// Whether `SIGHUP` was ignored when the process started. Linux tells; elsewhere it is taken as not.
+/// Returns whether `SIGHUP` was ignored when the process started. Linux tells; elsewhere it is taken as not.
 #[cfg(unix)]
 fn is_hangup_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();

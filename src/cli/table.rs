@@ -6,10 +6,10 @@ use terminal_size::terminal_size_of;
 
 use crate::text;
 
-/// What can be said of a list of what was kept.
+/// Options of a listing.
 #[derive(Debug, clap::Args)]
 pub struct ListOptions {
-    /// How many
+    /// Number of entries
     #[arg(short, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub n: u32,
     /// Print one JSON object instead of a table
@@ -17,7 +17,7 @@ pub struct ListOptions {
     pub json: bool,
 }
 
-/// Where a table has to end.
+/// The width of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Width {
     /// In a file or a pipe: programs read on.
@@ -41,7 +41,7 @@ impl Width {
     }
 }
 
-/// What becomes of a column's cells that are too wide for the terminal.
+/// The treatment of a column's cells that are too wide for the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
     Never,
@@ -73,8 +73,8 @@ pub fn align_right<const N: usize>(rows: &mut [[String; N]], columns: Range<usiz
     }
 }
 
-/// Each column as wide as its widest cell, two spaces between; one line a row. On a terminal the last column ends where the
-/// line does.
+/// Each column as wide as its widest cell, two spaces between; one line a row. On a terminal the last column ends
+/// where the line does.
 pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let mut cuts = [Cut::Never; N];
     if let Some(last) = cuts.last_mut() {

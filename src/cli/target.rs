@@ -1,4 +1,4 @@
-//! Where `-o` puts the pictures: never over a file that is there, unless it was told to.
+//! The target of `-o`: never over a file that is there, unless it was told to.
 
 use std::{
     fs::{self, OpenOptions},
@@ -8,7 +8,7 @@ use std::{
 
 use crate::media::Format;
 
-/// What `-o` names.
+/// The target that `-o` names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// `-`
@@ -18,7 +18,7 @@ pub enum Target {
     File(PathBuf),
 }
 
-/// What becomes of a file that is there already.
+/// The treatment of a file that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
     /// The new one is called `-2`, `-3` ...

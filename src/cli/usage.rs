@@ -25,7 +25,7 @@ mod export;
 pub struct Args {
     #[command(subcommand)]
     action: Option<UsageAction>,
-    /// What a row stands for
+    /// The meaning of a row
     #[arg(long, value_enum, default_value_t = Rows::Day)]
     by: Rows,
     /// From this day on (UTC), as 2026-11-22, or for so many days back from today, as 7d

@@ -68,7 +68,7 @@ fn unknown_argument(unknown: &str, known: &[&str]) -> String {
     format!("there is no argument `{shown}`. {hint}The arguments are: {}", known.join(", "))
 }
 
-/// What a property takes, in words; `None` when the schema is more than a line can say.
+/// Describes what a property takes, in words; `None` when the schema is more than a line can say.
 fn allowed(schema: &Value) -> Option<String> {
     if let Some(values) = schema.get("enum").and_then(Value::as_array) {
         let values: Vec<_> =

@@ -1,5 +1,6 @@
-//! Who no longer wants a call, and why. rmcp cancels a request's token before it passes on the notification, which alone
-//! says whether the client has changed its mind or only run out of patience; over HTTP the answer's stream ends before it.
+//! Cancellations and their reasons. rmcp cancels a request's token before it passes on the notification, which alone
+//! says whether the client has changed its mind or only run out of patience; over HTTP the answer's stream ends
+//! before it.
 
 use std::{
     collections::HashMap,
@@ -13,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::queue::Caller;
 
-/// How long the reason may lag behind the token.
+/// Time that the reason may lag behind the token.
 const LAG: Duration = Duration::from_millis(100);
 
-/// Why a client does not wait any more.
+/// The reason why a client does not wait any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Why {
     /// It does not want the result.
@@ -85,7 +86,7 @@ impl Cancellations {
 }
 
 impl Listener {
-    /// Why nobody waits for the call any more, when that has been seen.
+    /// Waits until nobody waits for the call any more, and tells why.
     pub async fn reason(&mut self) -> Why {
         match timeout(LAG, &mut self.heard).await {
             Ok(Ok(why)) => why,

@@ -19,7 +19,7 @@ use tokio_util::{
 /// Pictures of one call come in a row: the list is said to have changed once.
 const TOGETHER: Duration = Duration::from_secs(1);
 
-/// What one connection is told unasked. Over when the connection is: its last clone is dropped, or somebody ends it.
+/// Notifications to one connection. They end with the connection: its last clone is dropped, or somebody ends it.
 #[derive(Debug, Clone)]
 pub(super) struct Announcements {
     over: CancellationToken,

@@ -1,4 +1,4 @@
-//! What a client proposes while a person types: the arguments of prompts, and the ids of kept pictures and conversations.
+//! Proposals while a person types: the arguments of prompts, and the ids of kept pictures and conversations.
 
 use rmcp::{
     ErrorData,
@@ -83,7 +83,7 @@ fn models(catalogue: &Catalogue, kind: Kind) -> Vec<String> {
     catalogue.choices(kind).into_iter().map(String::from).chain(roles).collect()
 }
 
-/// What is typed with its last piece completed, by none that is there already.
+/// Completes the last piece of a list by choices that are not in it yet.
 fn one_more(typed: &str, choices: Vec<String>) -> Vec<String> {
     let (before, last) = typed.rsplit_once(',').map_or(("", typed), |(before, last)| (before, last));
     let begun = typed.strip_suffix(last.trim_start()).unwrap_or_default();
@@ -92,7 +92,7 @@ fn one_more(typed: &str, choices: Vec<String>) -> Vec<String> {
     choices.map(|choice| format!("{begun}{choice}")).collect()
 }
 
-/// What the model takes that would paint: the one named, or the default.
+/// Traits of the model that would paint: the one named, or the default.
 fn image_traits(catalogue: &Catalogue, model: Option<&str>) -> Option<ImageTraits> {
     let named = model.filter(|model| !model.is_empty()).and_then(|model| ModelId::parse(model).ok());
     catalogue.resolve(Kind::Image, named.as_ref()).ok()?.entry?.image

@@ -13,7 +13,7 @@ use crate::{
 pub(super) const SCHEME: &str = "conversation://";
 pub(super) const TEMPLATE: &str = "conversation://{id}";
 
-/// How many are proposed while a person types.
+/// Number of proposals while a person types.
 const PROPOSED: usize = 20;
 
 pub(super) fn template() -> ResourceTemplate {

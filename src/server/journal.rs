@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::tools::{Code, Outcome, ToolError};
 
-/// What is known of a call before it ends. One line is written for each.
+/// The facts about a call before it ends. One line is written for each.
 #[derive(Debug, Clone)]
 pub(super) struct Journal {
     pub tool: &'static str,
@@ -42,8 +42,8 @@ impl Journal {
         );
     }
 
-    /// Sources belong to the log and nowhere else. What the caller did wrong is told to the caller alone: it may quote a
-    /// prompt.
+    /// Sources belong to the log and nowhere else. What the caller did wrong is told to the caller alone: it may
+    /// quote a prompt.
     fn failed(&self, error: &ToolError) {
         let Self { tool, client, .. } = self;
         let (ms, report) = (self.milliseconds(), error.report());

@@ -1,4 +1,4 @@
-//! What the server is built of, and who asks it something.
+//! The components of the server, and the caller of a request.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::{
     preview::Previews, queue::Caller, tools::get_result::GetResult,
 };
 
-/// What the server is built of.
+/// The components of the server.
 #[derive(Debug, Clone)]
 pub struct Parts {
     pub artifacts: Artifacts,
@@ -21,14 +21,14 @@ pub struct Parts {
     /// The jobs, and how to collect them.
     pub get_result: Arc<GetResult>,
     pub catalogue: Arc<Catalogue>,
-    /// Where calls run, so that a shutdown can wait for them.
+    /// Tasks of calls, so that a shutdown can wait for them.
     pub tasks: TaskTracker,
     /// A sentence that marks every answer, when it is not OpenAI that answers (the sandbox).
     pub notice: Option<String>,
     pub profiles: Profiles,
 }
 
-/// Who sent a request, as a transport that serves many clients tells it: laid into the request's HTTP extensions.
+/// The sender of a request, as a transport that serves many clients tells it: laid into the request's HTTP extensions.
 /// Without it the caller is the one client on stdio.
 #[derive(Debug, Clone)]
 pub struct Requester {
@@ -50,7 +50,7 @@ pub enum Departure {
 }
 
 impl Requester {
-    /// Who sent a request: over HTTP what the transport says, on stdio the one user of this machine.
+    /// Names the sender of a request: over HTTP as the transport says, on stdio the one user of this machine.
     pub(super) fn of(extensions: &Extensions) -> Self {
         let parts = extensions.get::<http::request::Parts>();
         parts.and_then(|parts| parts.extensions.get::<Self>()).cloned().unwrap_or_else(|| Self {

@@ -9,7 +9,7 @@ mod known;
 
 pub use known::{KNOWN, Known, UNKNOWN};
 
-/// What the user says about all clients, and about single ones.
+/// The user's settings for all clients, and for single ones.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// For every client; `None` leaves it to the table.
@@ -46,7 +46,7 @@ pub enum Mode {
     Never,
 }
 
-/// How long a client waits for an answer.
+/// The time that a client waits for an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Patience {
     /// After so long it gets a job instead.
@@ -75,7 +75,7 @@ pub struct Override {
     pub structured: Option<Structured>,
 }
 
-/// What one client survives and shows.
+/// The limits and abilities of one client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Profile {
     /// The longest serialized message of a result, base64 and all pictures included.
@@ -89,7 +89,7 @@ pub struct Profile {
     pub max_read_bytes: usize,
 }
 
-/// Whether `structuredContent` and `outputSchema` may stand beside pictures.
+/// The treatment of `structuredContent` and `outputSchema` beside pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Structured {
     BesidePictures,
@@ -97,7 +97,7 @@ pub enum Structured {
     NeverBesidePictures,
 }
 
-/// What becomes of `resource_link` blocks.
+/// The treatment of `resource_link` blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Links {
     /// The client is known to use them.
@@ -106,7 +106,7 @@ pub enum Links {
     Withheld,
 }
 
-/// What becomes of image blocks.
+/// The treatment of image blocks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pictures {
     /// The person or the model sees them.
@@ -114,7 +114,7 @@ pub enum Pictures {
     Dropped,
 }
 
-/// Whether a client opens MCP Apps, such as the viewer.
+/// Support for MCP Apps, such as the viewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Apps {
     /// It does, or nothing is known of it: one that opens none passes over what it is told of them.
@@ -165,7 +165,7 @@ impl Profiles {
         }
     }
 
-    /// What is set for the whole profile, and over it what is set for the client's own name.
+    /// Lays the settings for the client's own name over those for the whole profile.
     fn set_for(&self, key: &str, client: Option<&str>) -> Override {
         let by_key = self.config.clients.iter().filter(|(name, _)| name.eq_ignore_ascii_case(key));
         let by_name =
@@ -192,8 +192,8 @@ fn most_for_pictures(max_result_bytes: usize) -> usize {
     max_result_bytes / 8 * 5
 }
 
-/// Whether a client that calls itself `client` is meant by `name`: the same in any case, or with a version or a variant
-/// behind it, as in `Visual Studio Code - Insiders`.
+/// Returns whether a client that calls itself `client` is meant by `name`: the same in any case, or with a version or
+/// a variant behind it, as in `Visual Studio Code - Insiders`.
 fn answers_to(client: &str, name: &str) -> bool {
     let Some((start, rest)) = client.split_at_checked(name.len()) else { return false };
     start.eq_ignore_ascii_case(name) && !rest.starts_with(|next: char| next.is_alphanumeric())

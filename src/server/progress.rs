@@ -1,4 +1,4 @@
-//! What a client hears while it waits: 0 at once, then rising, at most four a second, at least one every ten seconds,
+//! Progress for a client that waits: 0 at once, then rising, at most four a second, at least one every ten seconds,
 //! each with the stage, and the text that came since the one before.
 
 use std::{future::Future, pin::pin, time::Duration};
@@ -12,8 +12,8 @@ use crate::news::{Feed, Update};
 const PACE: Duration = Duration::from_millis(334);
 /// Early enough to be there within ten seconds.
 const HEARTBEAT: Duration = Duration::from_secs(9);
-/// How long the last one goes ahead of the answer. The TypeScript SDK hands a notification on a tick later than an answer:
-/// what it reads together with the answer is lost.
+/// Time by which the last one goes ahead of the answer. The TypeScript SDK hands a notification on a tick later than
+/// an answer: what it reads together with the answer is lost.
 const LEAD: Duration = Duration::from_millis(20);
 const DELTA: &str = "mcp-openai/delta";
 /// The longest delta, serialized: Python's stream readers take lines of 64 kB where nothing else is set.
@@ -96,7 +96,7 @@ impl Unsent {
     }
 }
 
-/// Where the text ends that [`LONGEST_DELTA`] bytes of JSON hold.
+/// Length of the text that [`LONGEST_DELTA`] bytes of JSON hold.
 fn fitting(text: &str) -> usize {
     let escaped = |next: char| match next {
         '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
@@ -112,7 +112,7 @@ fn fitting(text: &str) -> usize {
         .map_or(text.len(), |(end, _)| end)
 }
 
-/// Where the number stands: parts done, and a fraction that rises towards the next without reaching it.
+/// The progress number: parts done, and a fraction that rises towards the next without reaching it.
 #[derive(Debug, Default)]
 struct Count {
     whole: u32,
@@ -131,7 +131,7 @@ impl Count {
         notification(token, f64::from(self.whole) + steps / (steps + 8.0), update)
     }
 
-    /// What is left to say once the work is done: the end of the text, the last part.
+    /// The last notification once the work is done: the end of the text, the last part.
     fn last(&mut self, token: &ProgressToken, update: &Update) -> Option<ProgressNotificationParam> {
         match update.parts {
             Some((done, total)) if done == total && total > 0 => Some(notification(token, f64::from(total), update)),

@@ -70,7 +70,7 @@ pub(super) struct Argument {
     pub name: &'static str,
     description: &'static str,
     presence: Presence,
-    /// What completions propose.
+    /// Proposals of completions.
     pub values: Values,
 }
 
@@ -80,7 +80,7 @@ enum Presence {
     Optional,
 }
 
-/// Where the values of an argument come from.
+/// The source of an argument's values.
 #[derive(Clone, Copy)]
 pub(super) enum Values {
     /// The person's own words.

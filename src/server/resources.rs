@@ -66,7 +66,7 @@ fn start_of(cursor: &str) -> Result<ArtifactId, ErrorData> {
     ArtifactId::parse(cursor).ok_or_else(unknown)
 }
 
-/// What stands around the picture in the message, with room to spare.
+/// Bytes around the picture in the message, with room to spare.
 const ENVELOPE: usize = 2_000;
 
 /// Some clients close the connection over a message that is longer than they take.

@@ -24,7 +24,7 @@ mod fit;
 
 use draft::{Draft, serialized};
 
-/// What a result for one client and one upstream looks like.
+/// The form of a result for one client and one upstream.
 #[derive(Debug, Clone)]
 pub(super) struct Shape {
     pub profile: Profile,
@@ -32,7 +32,7 @@ pub(super) struct Shape {
     notice: Option<String>,
     /// The revision that the client speaks.
     version: Option<ProtocolVersion>,
-    /// What texts and pictures may take of the message, in serialized bytes.
+    /// Serialized bytes of the message that texts and pictures may take.
     limit: usize,
     previews: Previews,
 }
@@ -64,7 +64,8 @@ impl Shape {
 }
 
 /// Text first, alone in its block: some clients drop every other one. Then what the person should know besides, the
-/// pictures, and links to their originals for a client that uses them. What the client cannot take is given up, see [`fit`].
+/// pictures, and links to their originals for a client that uses them. What the client cannot take is given up, see
+/// [`fit`].
 pub(super) async fn answer(mut outcome: Outcome, shape: &Shape) -> CallToolResult {
     if let Some(notice) = &shape.notice {
         outcome.warn(notice.clone());

@@ -1,5 +1,6 @@
 //! JSON Schemas as every client survives them: a plain root object, nothing by reference, no null unions, no `format`
-//! but `date-time`, items on every array, no `additionalProperties`. Ranges, enums and descriptions stay: models read them.
+//! but `date-time`, items on every array, no `additionalProperties`. Ranges, enums and descriptions stay: models read
+//! them.
 
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
@@ -186,7 +187,7 @@ mod tests {
 
     #[derive(JsonSchema, serde::Deserialize, serde::Serialize)]
     struct Nested {
-        /// How wide, in pixels.
+        /// Width in pixels.
         width: u32,
     }
 
@@ -196,11 +197,11 @@ mod tests {
     struct Args {
         /// The question.
         query: String,
-        /// How many.
+        /// Number of pictures.
         #[schemars(range(min = 1, max = 10))]
         n: Option<u8>,
         plain: Option<Plain>,
-        /// How much.
+        /// An amount.
         documented: Option<Documented>,
         nested: Option<Nested>,
         list: Option<Vec<Nested>>,

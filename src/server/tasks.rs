@@ -29,7 +29,7 @@ const POLL_MS: u64 = 1_000;
 
 type Done = Result<Outcome, Failed>;
 
-/// Whether this client may be given a task: earlier revisions know tasks of another form, and version 1 of the
+/// Returns whether this client may be given a task: earlier revisions know tasks of another form, and version 1 of the
 /// TypeScript SDK fails on these.
 pub(super) fn are_known_to(context: &RequestContext<RoleServer>) -> bool {
     is_modern(context) && context.client_capabilities().is_some_and(|client| client.supports_tasks())
@@ -95,7 +95,7 @@ pub(super) async fn update(
     job.map_err(unusable)?.map(drop).ok_or_else(|| unknown(&params.task_id))
 }
 
-/// Who asks for which job.
+/// Names a job and the caller that asks for it.
 fn address(task: &str, context: &RequestContext<RoleServer>) -> Result<(Owner, JobId), ErrorData> {
     let id = JobId::parse(task).ok_or_else(|| unknown(task))?;
     Ok((Requester::of(&context.extensions).owner, id))

@@ -215,7 +215,7 @@ async fn hand_out(
     }
 }
 
-/// What a job comes to. One that is stopped because the process ends was not cancelled by anybody.
+/// Awaits a job's result. A job that is stopped because the process ends was not cancelled by anybody.
 async fn result(
     journal: Journal,
     work: impl Future<Output = Result<Outcome, ToolError>>,
@@ -229,7 +229,7 @@ async fn result(
     ended.map_err(|error| Failed::from(&error))
 }
 
-/// What became of the task. The text of a panic is shown to nobody: it may hold anything.
+/// Awaits the task's outcome. The text of a panic is shown to nobody: it may hold anything.
 async fn outcome(tool: &'static str, task: JoinHandle<Result<Outcome, ToolError>>) -> Result<Outcome, ToolError> {
     match task.await {
         Ok(done) => done,

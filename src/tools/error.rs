@@ -1,4 +1,4 @@
-//! Where every failure gets its public code: a new failure does not compile until it has one.
+//! Failures of tools and their public codes: a new failure does not compile until it has one.
 
 use std::time::Duration;
 
@@ -69,7 +69,7 @@ pub enum ToolError {
     /// The server ended while the job ran.
     #[error("the job was interrupted: the server ended while it ran, before anything was saved")]
     Interrupted,
-    /// What an earlier call came to, as it was told then.
+    /// The outcome of an earlier call, as it was reported then.
     #[error("{}", .0.text)]
     Earlier(Box<Failed>),
     /// Ended by the call's own deadline before or between requests.
@@ -195,7 +195,7 @@ impl ToolError {
         }
     }
 
-    /// Whether the same call may succeed later without a change, and without paying twice.
+    /// Returns whether the same call may succeed later without a change, and without paying twice.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
@@ -207,7 +207,7 @@ impl ToolError {
         }
     }
 
-    /// Whether something may have been charged for what did not come.
+    /// The billing of a result that did not come.
     #[must_use]
     pub fn billing(&self) -> Billing {
         match self {
@@ -221,7 +221,7 @@ impl ToolError {
         }
     }
 
-    /// Whether its message ends with what to do.
+    /// Returns whether its message ends with the remedy.
     fn says_what_would_be_right(&self) -> bool {
         match self {
             Self::Model(_) => true,
@@ -230,7 +230,7 @@ impl ToolError {
         }
     }
 
-    /// What is known of the upstream's answer, where there was one.
+    /// Facts about the upstream's answer, where there was one.
     fn meta(&self) -> Option<&Meta> {
         match self {
             Self::OpenAi(failure) => Some(&failure.meta),

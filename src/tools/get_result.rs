@@ -27,7 +27,7 @@ mod takeover;
 
 /// Shorter than the shortest time that clients wait.
 const MOST_WAIT: u64 = 45;
-/// How many of the caller's own jobs are told of when the one asked for is not there.
+/// Number of the caller's own jobs that are named when the one asked for is not there.
 const MOST_TOLD: usize = 5;
 
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Tool for GetResult {
 }
 
 impl GetResult {
-    /// What is known of a job, as its call would have told it.
+    /// The outcome of a job, as its call would have reported it.
     ///
     /// # Errors
     /// The call's own failure, or [`ToolError::Interrupted`] when nothing was saved.

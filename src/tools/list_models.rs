@@ -19,7 +19,7 @@ mod page;
 
 pub use page::Alike;
 
-/// How long the upstream is waited for.
+/// Time for which the upstream's list is awaited.
 const PATIENCE: Duration = Duration::from_secs(5);
 const KINDS: [&str; 3] = ["text", "image", "all"];
 
@@ -46,7 +46,7 @@ pub struct Models {
     pub roles: Vec<Role>,
     /// The day the prices were read.
     pub prices_as_of: String,
-    /// What the person should know besides, such as why the upstream's own list is missing.
+    /// Further notes for the person, such as why the upstream's own list is missing.
     pub warnings: Vec<String>,
 }
 
@@ -57,7 +57,7 @@ pub enum Status {
     Complete,
 }
 
-/// What a model makes.
+/// The product of a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
@@ -72,13 +72,13 @@ pub enum Makes {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(inline)]
 pub struct Model {
-    /// What to give as `model`.
+    /// The value to give as `model`.
     pub id: String,
-    /// What it makes: `unknown` where only the upstream knows the model.
+    /// Its product: `unknown` where only the upstream knows the model.
     pub kind: Makes,
-    /// Whether it is asked when a call names no model.
+    /// True if it is asked when a call names no model.
     pub default: bool,
-    /// Whether the upstream lists it; absent where its list is not known.
+    /// True if the upstream lists it; absent where its list is not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listed: Option<bool>,
     /// Sizes of pictures besides `auto`; where any size within limits is made, some of them.
@@ -95,7 +95,7 @@ pub struct Model {
     /// The day from which it no longer answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retires_on: Option<String>,
-    /// What answers after that.
+    /// The model that answers after that.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub replaced_by: Option<String>,
     /// In US dollars per million tokens; absent where it is not known.
@@ -107,7 +107,7 @@ pub struct Model {
 #[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
 #[schemars(inline)]
 pub struct PerMillion {
-    /// What is read.
+    /// Tokens that are read.
     pub input: f64,
     /// Input from the prompt cache; absent: no discount.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,7 +121,7 @@ pub struct PerMillion {
     /// The same from the prompt cache.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached_image_input: Option<f64>,
-    /// What is written, reasoning included.
+    /// Tokens that are written, reasoning included.
     pub output: f64,
 }
 
@@ -129,7 +129,7 @@ pub struct PerMillion {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(inline)]
 pub struct Role {
-    /// What to give as `model`.
+    /// The value to give as `model`.
     pub name: String,
     /// `text` or `image`.
     pub kind: Makes,
@@ -164,7 +164,7 @@ impl Tool for ListModels {
 }
 
 impl ListModels {
-    /// What is known now, with the reason why the upstream's own list is not newer.
+    /// The models that are known now, with the reason why the upstream's own list is not newer.
     #[must_use]
     pub fn models(&self, wanted: Option<Kind>, unasked: Option<String>) -> Models {
         let catalogue = &self.upkeep.catalogue;

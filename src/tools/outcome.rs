@@ -1,4 +1,4 @@
-//! What a call came to, free of its tool's types: ready to be shaped for a client, and to be written down for later.
+//! The outcome of a call, free of its tool's types: ready to be shaped for a client, and to be stored.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use serde_json::{Map, Value};
 use super::{Output, milliseconds};
 use crate::{artifact::Artifact, job::JobId, media::Encoded};
 
-/// What a tool gave back.
+/// The result of a tool.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Outcome {
     /// The main text, standing alone for clients that drop everything else.
     pub text: String,
-    /// What the person should know besides; also in `structured`.
+    /// Further notes for the person; also in `structured`.
     pub warnings: Vec<String>,
-    /// What it came to, in one line; also in `structured`.
+    /// Model, cost and time in one line; also in `structured`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub receipt: Option<String>,
     /// The handle of the turn that it became; also in `structured`.

@@ -1,4 +1,4 @@
-//! What create-image and edit-image have in common: n pictures from one request, each asked for by itself, kept and
+//! The common part of create-image and edit-image: n pictures from one request, each asked for by itself, kept and
 //! shown. Read [`Studio::make`] first. Does not know how a request came by the pictures that it starts from.
 
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub use result::{Created, Failed, Image, Status};
 
 use result::Made;
 
-/// Where pictures are made.
+/// The studio that makes pictures.
 #[derive(Debug)]
 pub struct Studio {
     pub openai: OpenAi,
@@ -58,7 +58,7 @@ pub struct Request {
     pub quality: String,
     pub model: Resolved,
     pub warnings: Vec<String>,
-    /// What the records of all its pictures have in common.
+    /// The part that the records of all its pictures share.
     pub origin: Origin,
     /// The conversation that they become a turn of.
     pub thread: Option<Thread>,
@@ -132,7 +132,8 @@ impl Studio {
         Ok(Painted { reply, unkept })
     }
 
-    /// What is finished once begun: the picture is paid for, so it is kept, whatever the client does meanwhile.
+    /// Keeps and shows a picture; finished once begun: the picture is paid for, so it is kept, whatever the client
+    /// does meanwhile.
     async fn look_after(&self, painted: Painted, request: &Request, call: &Call) -> Made {
         let Painted { reply: Reply { value: picture, meta }, unkept } = painted;
         let given = |argument: &str| request.given(argument);

@@ -1,4 +1,4 @@
-//! What an answer or a set of pictures came to, in one line for people and models.
+//! Model, quality, cost and time of a result in one line, for people and models.
 
 use std::fmt;
 

@@ -1,5 +1,5 @@
-//! What a call names: files, kept pictures, addresses and data URLs, opened; and pictures known by their own bytes. Knows
-//! nothing of what they are for.
+//! References of a call: files, kept pictures, addresses and data URLs, opened; and pictures known by their own
+//! bytes. Knows nothing of what they are for.
 
 use std::path::PathBuf;
 
@@ -36,7 +36,7 @@ pub struct Opened {
     pub reference: Reference,
     /// The beginning of its bytes, all of its header in it.
     pub head: Bytes,
-    /// What the record of its offspring calls it: an `image://` URI, or the name of a file from elsewhere.
+    /// Its name in the records of pictures made from it: an `image://` URI, or the name of a file from elsewhere.
     pub parent: String,
     /// Which one it is among the arguments, for errors.
     pub which: String,
@@ -76,7 +76,7 @@ impl References {
 }
 
 impl Source {
-    /// What was opened, as a picture.
+    /// Reads an opened file as a picture.
     ///
     /// # Errors
     /// [`ToolError::InvalidArgument`] when it is none that can be sent.
@@ -100,7 +100,7 @@ impl Source {
     }
 }
 
-/// What the first bytes say; read where it holds up nobody.
+/// Reads the first bytes, on a thread where it holds up nobody.
 async fn head(content: Content) -> Result<(Encoded, Content), ToolError> {
     let read = tokio::task::spawn_blocking(move || Ok((read_head(&content)?, content))).await;
     read.unwrap_or_else(|_| Err(unusable("reading it broke off; the log says more".into())))

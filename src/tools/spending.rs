@@ -1,4 +1,4 @@
-//! What a call costs: reserved before it is sent, and settled when it has ended. How much it may come to is each tool's own
+//! The money of a call: reserved before it is sent, and settled when it has ended. The estimate is each tool's own
 //! to say.
 
 use super::ToolError;
@@ -11,16 +11,16 @@ use crate::{
     store,
 };
 
-/// What a request may come to.
+/// Estimates of a request's cost.
 pub trait Costing {
     /// `None` where a price that it needs is not known.
     fn estimate(&self, quote: Quote<'_>) -> Option<Estimate>;
 
-    /// What would fit into this much, in words that follow a semicolon.
+    /// Describes what would fit into this much, in words that follow a semicolon.
     fn fits(&self, quote: Quote<'_>, left: Usd) -> String;
 }
 
-/// Where a tool's money comes from.
+/// The source of a tool's money.
 #[derive(Debug, Clone, Copy)]
 pub struct Purse<'a> {
     pub ledger: &'a Ledger,
@@ -54,7 +54,7 @@ impl Purse<'_> {
     }
 }
 
-/// What a request came to, for [`Spend::ended`].
+/// The bill of a request, for [`Spend::ended`].
 pub fn bill<T>(model: &Resolved, came: &Result<Reply<T>, ToolError>) -> Bill {
     match came {
         Ok(reply) => due(model, &reply.meta),
@@ -78,13 +78,14 @@ pub fn unkept(error: &store::Error) -> String {
     format!("The cost of this call is not kept: {error}. {}", error.remedy())
 }
 
-/// What the upstream billed; without a cost where it did not say what it came to.
+/// The bill by the upstream's report; without a cost where none is known.
 fn due(model: &Resolved, meta: &Meta) -> Bill {
     let metered = &meta.metered;
     Bill::Due { usage: metered.usage, cost: model.cost(metered), request_id: meta.request_id.clone() }
 }
 
-/// What a failure reports is billed. Else a refusal is not, and what broke off after it was sent may be.
+/// The bill of a failure: its report counts. Without one, a refusal is free, and what broke off after it was sent may
+/// be billed.
 fn of_failure(model: &Resolved, error: &ToolError) -> Bill {
     match error {
         ToolError::OpenAi(Failure { meta, .. }) if meta.metered.is_reported() => due(model, meta),

@@ -1,4 +1,4 @@
-//! What tools have in common when they go on with a conversation.
+//! The part that tools share when they continue a conversation.
 
 use super::ToolError;
 use crate::{
@@ -18,8 +18,8 @@ pub(super) async fn open(
     })
 }
 
-/// That nothing can be continued from an answer, as a warning: its turn is not kept. It costs the answer nothing but its
-/// handle.
+/// That nothing can be continued from an answer, as a warning: its turn is not kept. It costs the answer nothing but
+/// its handle.
 pub(super) fn unkept(error: &Error) -> String {
     let remedy = match error {
         Error::Store(error) => format!(" {}", error.remedy()),

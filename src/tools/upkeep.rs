@@ -1,4 +1,4 @@
-//! What keeps the catalogue current, beside the calls and never in their way: the upstream's list of models is read anew
+//! Upkeep of the catalogue, in the background of calls: the upstream's list of models is read anew
 //! when it is old, and what a refusal taught is remembered.
 
 use std::{sync::Arc, time::Duration};
@@ -42,7 +42,7 @@ impl Upkeep {
         Self { openai, catalogue, tasks, stop, not_before: Arc::default(), flight: Arc::default() }
     }
 
-    /// What is to be said today of a model that has answered: its retirement, and a price that is old. Has an old list
+    /// Notes of today about a model that has answered: its retirement, and a price that is old. Has an old list
     /// read anew.
     #[must_use]
     pub fn answered(&self, model: &Resolved) -> Vec<String> {

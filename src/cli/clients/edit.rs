@@ -1,4 +1,4 @@
-//! What adding and removing a server does to a client's file: planned first, so that it can be shown, then done.
+//! Edits that add a server to a client's file, or remove it: planned first, so that it can be shown, then done.
 
 use anyhow::{anyhow, bail};
 
@@ -10,7 +10,7 @@ use super::{
     tree::Tree,
 };
 
-/// What a client's file is to become.
+/// The edit of a client's file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Edit {
     /// It is so already.
@@ -23,7 +23,7 @@ pub enum Edit {
     Remove,
 }
 
-/// Whether a server that is not mcp-openai may be replaced or removed.
+/// The treatment of a server that is not mcp-openai.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Others {
     Spare,
@@ -98,7 +98,7 @@ pub fn carry_out(client: &Application, file: &SettingsFile, name: &str, edit: &E
     }
 }
 
-/// Whether the file is its backup and this server, byte for byte.
+/// Returns whether the file is its backup and this server, byte for byte.
 fn is_only_change(client: &Application, file: &SettingsFile, key: ServerKey<'_>, server: &Tree) -> bool {
     let before = file.backup.as_deref().unwrap_or_default();
     let is_without = client.syntax.find(before, key) == Ok(None);

@@ -1,11 +1,11 @@
-//! What is written for a server, in the form that a client reads.
+//! The entry of a server, in the form that a client reads.
 
 use super::tree::Tree;
 
 /// The variable of the key.
 const KEY: &str = "OPENAI_API_KEY";
 
-/// How the client is to come by mcp-openai.
+/// The way in which a client reaches mcp-openai.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Launch {
     /// It starts the program, and speaks with it over pipes.
@@ -14,7 +14,7 @@ pub enum Launch {
     Http { url: String },
 }
 
-/// What a client's file says of the key.
+/// The key in a client's file.
 #[derive(Clone, PartialEq, Eq)]
 pub enum KeyInFile {
     /// The name of the variable at most.
@@ -42,14 +42,14 @@ pub enum Form {
         stdio: Option<&'static str>,
         http: HttpForm,
         passes: Passing,
-        /// Whether the client asks which of the tools may be used: all of them.
+        /// The field by which the client allows tools: all of them.
         tools: Option<&'static str>,
     },
     Codex,
     Goose,
 }
 
-/// What a server at a URL is written as.
+/// The entry of a server at a URL.
 #[derive(Debug, Clone, Copy)]
 pub enum HttpForm {
     /// The client's file takes none.
@@ -58,12 +58,12 @@ pub enum HttpForm {
     Url { key: &'static str, kind: Option<&'static str> },
 }
 
-/// How a client hands its own `OPENAI_API_KEY` on to the server.
+/// The way in which a client passes its own `OPENAI_API_KEY` to the server.
 #[derive(Debug, Clone, Copy)]
 pub enum Passing {
     /// With its whole environment, or not at all: nothing is written.
     Unasked,
-    /// Where this stands as the value.
+    /// This stands as the value.
     Reference(&'static str),
 }
 
@@ -107,7 +107,7 @@ impl Form {
     }
 }
 
-/// Whether a server that stands in a client's file is mcp-openai: by what it starts, or by the URL that it would have now.
+/// Returns whether a server in a client's file is mcp-openai: by what it starts, or by the URL that it would have now.
 #[must_use]
 pub fn is_ours(server: &Tree, new: Option<&Tree>) -> bool {
     let is_named = |text: &Tree| {

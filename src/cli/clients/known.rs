@@ -1,6 +1,6 @@
-//! The table of clients: where each keeps its servers, and in which form. The rows of Cline, Goose, LM Studio and Copilot
-//! CLI, the project files of Zed, Codex and Gemini, and the references to a variable of Cursor, Windsurf and Claude Code
-//! have not been tried with the clients themselves.
+//! The table of clients: where each keeps its servers, and in which form. The rows of Cline, Goose, LM Studio and
+//! Copilot CLI, the project files of Zed, Codex and Gemini, and the references to a variable of Cursor, Windsurf and
+//! Claude Code have not been tried with the clients themselves.
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +22,7 @@ pub struct Application {
     pub section: &'static str,
     pub form: Form,
     user: Location,
-    /// Where Windows differs by more than the root.
+    /// The place on Windows, where it differs by more than the root.
     windows: Option<Location>,
     /// The file of a project, from its folder on.
     project: Option<&'static str>,
@@ -244,7 +244,7 @@ impl Application {
         }
     }
 
-    /// Whether the client seems to be on this machine.
+    /// Returns whether the client seems to be on this machine.
     #[must_use]
     pub fn is_found(&self, places: &Places) -> bool {
         let location = self.location(places.platform);

@@ -1,4 +1,4 @@
-//! Where programs keep their settings on an operating system, for this user.
+//! Folders in which programs keep their settings on an operating system, for this user.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ pub enum Platform {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Root {
     Home,
-    /// What the system means for settings: `~/.config`, `~/Library/Application Support`, `%APPDATA%`.
+    /// The system's folder for settings: `~/.config`, `~/Library/Application Support`, `%APPDATA%`.
     Settings,
     /// `~/.config` on a Mac too; `%APPDATA%` on Windows.
     DotConfig,
@@ -85,7 +85,7 @@ impl Places {
         }
     }
 
-    /// What a program that came from the Microsoft Store has in the place of its `%APPDATA%`.
+    /// The folder that a program from the Microsoft Store has in place of its `%APPDATA%`.
     #[must_use]
     pub fn packaged_settings(&self, program: &str) -> Option<PathBuf> {
         if self.platform != Platform::Windows {

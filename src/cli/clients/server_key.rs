@@ -9,7 +9,7 @@ pub struct ServerKey<'a> {
     pub name: &'a str,
 }
 
-/// Why a file cannot be edited.
+/// The reason why a file cannot be edited.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Uneditable {
     /// Line and column, from 1.

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-/// What is added to a file's name for what it held before.
+/// Suffix of a file's backup.
 const BACKUP: &str = ".mcp-openai.bak";
 
 /// A client's file as it was read.
@@ -16,11 +16,11 @@ const BACKUP: &str = ".mcp-openai.bak";
 pub struct SettingsFile {
     /// As it is known to the client.
     pub path: PathBuf,
-    /// What lies there: a link is followed, so that it stays one.
+    /// The file itself: a link is followed, so that it stays one.
     target: PathBuf,
     /// `None` where there is no file.
     pub text: Option<String>,
-    /// What the file held before mcp-openai was added.
+    /// The text of the file before mcp-openai was added.
     pub backup: Option<String>,
 }
 
@@ -37,7 +37,7 @@ impl SettingsFile {
         Ok(Self { path, target, text, backup })
     }
 
-    /// Where the backup lies.
+    /// The path of the backup.
     #[must_use]
     pub fn backup_path(&self) -> PathBuf {
         backup_of(&self.target)
@@ -120,7 +120,7 @@ fn backup_of(target: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// What a path leads to in the end; a link to nothing leads to where the file would be.
+/// Follows a path to its end; a link to nothing leads to where the file would be.
 fn followed(path: &Path) -> anyhow::Result<PathBuf> {
     const MOST_LINKS: usize = 16;
     let mut target = path.to_owned();

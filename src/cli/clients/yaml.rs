@@ -108,7 +108,7 @@ fn set(document: &mut Tree, key: ServerKey<'_>, server: &Tree) -> Result<(), Une
     Ok(())
 }
 
-/// Whether there was such a server.
+/// Removes a server; `false` if there was none.
 fn unset(document: &mut Tree, key: ServerKey<'_>) -> bool {
     let Tree::Map(sections) = document else { return false };
     let Some((_, Tree::Map(servers))) = sections.iter_mut().find(|(name, _)| name == key.section) else { return false };
@@ -120,11 +120,11 @@ fn unset(document: &mut Tree, key: ServerKey<'_>) -> bool {
 /// A text as lines, each with its end.
 struct Lines {
     lines: Vec<String>,
-    /// What ends a line here.
+    /// The end of a line here.
     end: &'static str,
 }
 
-/// Where the servers of a section stand.
+/// The lines of a section's servers.
 struct SectionLines {
     /// The line after the last of them.
     end: usize,
@@ -207,7 +207,7 @@ impl Lines {
     }
 }
 
-/// How far a line is indented; `None` for a blank one and a comment.
+/// The indentation of a line; `None` for a blank one and a comment.
 fn indent(line: &str) -> Option<usize> {
     let said = line.trim_start_matches(' ');
     let is_said = !said.trim().is_empty() && !said.starts_with('#');

@@ -34,7 +34,7 @@ pub struct ToolCall<'a> {
     news: &'a mut mpsc::UnboundedReceiver<(ProgressToken, Notified)>,
 }
 
-/// What a call tells on its way.
+/// A notification of a call in flight.
 pub enum Notified {
     /// More of the answer's text.
     Delta(String),
@@ -91,7 +91,7 @@ impl Session {
         Ok(tools.into_iter().map(|tool| (tool.name.into_owned(), tool.title.unwrap_or_default())).collect())
     }
 
-    /// How long the server takes to answer a request that no cache answers for it.
+    /// Measures the time that the server takes to answer a request that no cache answers for it.
     pub async fn round_trip(&self) -> anyhow::Result<Duration> {
         let start = Instant::now();
         self.service.list_resources(None).await?;

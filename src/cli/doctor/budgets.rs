@@ -1,4 +1,4 @@
-//! What the budgets are, and what is left of them today.
+//! The budgets, and what is left of them today.
 
 use super::report::Finding;
 use crate::{

@@ -8,11 +8,11 @@ use crate::config::Provenance;
 
 #[derive(Debug, Serialize)]
 pub struct DoctorReport {
-    /// Whether nothing failed.
+    /// True if nothing failed.
     ok: bool,
     version: &'static str,
     findings: Vec<Finding>,
-    /// What is set; everything else has its default.
+    /// Settings that are set; everything else has its default.
     settings: Vec<ReportedSetting>,
 }
 
@@ -23,7 +23,7 @@ pub struct Finding {
     message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     remedy: Option<String>,
-    /// What the process ends with when this is the gravest finding.
+    /// The exit status when this is the gravest finding.
     #[serde(skip)]
     exit: u8,
 }

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::Context;
 
-/// What opens a file with the program that the person chose for its kind. Windows' `start` is the shell's own and reads
+/// The program that opens a file with the person's choice for its kind. Windows' `start` is the shell's own and reads
 /// a path as a command line; Explorer does the same and takes the path as it is.
 const OPENER: &str = if cfg!(target_os = "macos") {
     "open"

@@ -29,7 +29,7 @@ struct ExportedLine {
     usage: Option<Usage>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cost_usd: Option<Usd>,
-    /// What was estimated before the request; counts where the cost is not known.
+    /// The estimate before the request; counts where the cost is not known.
     estimated_usd: Usd,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,

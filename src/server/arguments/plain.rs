@@ -19,7 +19,7 @@ const INJECTED: [&str; 6] = [
 /// Doubles hold every whole number up to here.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Whether this stands for "not given": models of several hosts fill in every argument that they know.
+/// Returns whether this stands for "not given": models of several hosts fill in every argument that they know.
 pub(super) fn is_blank(value: &Value) -> bool {
     matches!(value, Value::String(text) if text.trim().is_empty())
 }

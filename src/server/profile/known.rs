@@ -1,19 +1,19 @@
-//! The clients that are known, each with what it survives and where that is known from. What is not known of a client has
-//! the careful value. Data: what becomes of it is decided elsewhere.
+//! The clients that are known, each with what it survives and where that is known from. What is not known of a client
+//! has the careful value. Data: what becomes of it is decided elsewhere.
 
 use std::time::Duration;
 
 use super::{Apps, Links, Patience, Pictures, Structured, answers_to};
 use crate::preview::Room;
 
-/// What is known of a client.
+/// A known client.
 #[derive(Debug)]
 pub struct Known {
     /// Its name in `clients.NAME`.
     pub key: &'static str,
     /// As people call it.
     pub product: &'static str,
-    /// What it calls itself in `clientInfo`, in any case, with or without a version or a variant behind it.
+    /// Its name in `clientInfo`, in any case, with or without a version or a variant behind it.
     pub names: &'static [&'static str],
     /// The longest serialized message of a result that it takes.
     pub max_result_bytes: usize,
@@ -29,7 +29,7 @@ pub struct Known {
     pub apps: Apps,
     /// The longest serialized answer to `resources/read` that it takes, in bytes.
     pub max_read_bytes: usize,
-    /// Where the values come from that are not the careful ones, and what is behind those that are.
+    /// Sources of the values that are not the careful ones, and the reasons for those that are.
     pub sources: &'static [&'static str],
 }
 

@@ -4,7 +4,7 @@
 use super::Given;
 use crate::catalogue::{Catalogue, Kind};
 
-/// What a good `query` has in it.
+/// The parts of a good `query`.
 const QUERY: &str = "A model that is asked sees nothing of this chat: put everything that it needs into `query`, with the text \
     of files and messages word for word where the words matter, and what a good answer must have.";
 

@@ -11,18 +11,18 @@ use crate::{media::Encoded, text};
 /// The parts of a result, in the order in which the client gets them.
 pub(super) struct Draft {
     pub text: String,
-    /// What it came to, where the text is an answer and must stay it.
+    /// Model, cost and time, where the text is an answer and must stay as it is.
     pub receipt: Option<String>,
     /// The handle of the turn that it became: many clients show a model no structured content.
     pub conversation: Option<String>,
-    /// What the person should know besides.
+    /// Further notes for the person.
     pub notes: Vec<String>,
     pub pictures: Vec<Encoded>,
     pub links: Vec<Resource>,
     pub structured: Option<Map<String, Value>>,
 }
 
-/// What a content block takes besides what is in it: braces, its type and the names of its fields.
+/// Bytes of a content block besides its content: braces, its type and the names of its fields.
 const BLOCK: usize = 60;
 
 impl Draft {
@@ -42,15 +42,15 @@ impl Draft {
         self.notes.iter_mut().for_each(|note| *note = text::clip(note, LENGTH).into_owned());
     }
 
-    /// Whether it takes `limit` serialized bytes at most. Most answers are far smaller: a bound that is quickly had spares
-    /// them to be serialized once more than they are sent.
+    /// Returns whether it takes `limit` serialized bytes at most. Most answers are far smaller: a bound that is
+    /// quickly had spares them to be serialized once more than they are sent.
     pub(super) fn fits(&self, limit: usize) -> bool {
         self.pictures.is_empty() && self.links.is_empty() && self.bound() <= limit || self.size() <= limit
     }
 
     /// Of a draft without pictures and links: no less than its serialized bytes.
     fn bound(&self) -> usize {
-        /// What stands around the asides: the words, and the blocks of all parts.
+        /// Bytes around the asides: the words, and the blocks of all parts.
         const FRAME: usize = 512;
         let notes = self.notes.iter().map(|note| escaped(note) + escaped("Note: \n"));
         let receipt = self.receipt.as_deref().map_or(0, |receipt| BLOCK + escaped(receipt));
@@ -80,7 +80,7 @@ impl Draft {
         result
     }
 
-    /// What stands after the text, a block each: what it came to, how to go on from here, and the notes.
+    /// The blocks after the text: the receipt, how to continue from here, and the notes.
     fn all_asides(&self) -> Vec<String> {
         let handle = self.conversation.as_ref().map(|handle| format!("To go on from here: `conversation` {handle}"));
         self.receipt.iter().cloned().chain(handle).chain(self.all_notes()).collect()
@@ -114,19 +114,19 @@ fn bound(value: &Value) -> usize {
     }
 }
 
-/// How long so many bytes are in base64.
+/// Length of so many bytes in base64.
 fn base64(bytes: usize) -> usize {
     bytes.div_ceil(3) * 4
 }
 
-/// How many bytes `pictures` pictures may have together so that, with their blocks, they take `serialized` bytes at most.
+/// Bytes that `pictures` pictures may have together so that, with their blocks, they take `serialized` bytes at most.
 pub(super) fn picture_bytes(serialized: usize, pictures: usize) -> usize {
     // Each is padded on its own.
     const PADDING: usize = 4;
     serialized.saturating_sub(pictures * (BLOCK + PADDING)) / 4 * 3
 }
 
-/// What a value takes in JSON, without writing it anywhere.
+/// Length of a value in JSON, without writing it anywhere.
 pub(super) fn serialized(value: &impl Serialize) -> usize {
     struct Count(usize);
 

@@ -1,6 +1,7 @@
-//! What is given up when a result is longer than its client takes, in this order: pixels of each preview, previews of
-//! their own for one sheet with all of them, that sheet; then the long texts among the structured content, its other
-//! long parts, and last the end of the text and of each note. Originals are whole on the disk whatever happens here.
+//! Parts that are given up when a result is longer than its client takes, in this order: pixels of each preview,
+//! previews of their own for one sheet with all of them, that sheet; then the long texts among the structured
+//! content, its other long parts, and last the end of the text and of each note. Originals are whole on the disk
+//! whatever happens here.
 
 use serde_json::Value;
 

@@ -17,7 +17,7 @@ use crate::{
     },
 };
 
-/// How a call's client stopped waiting for it.
+/// The way in which a call's client stopped waiting.
 pub(super) enum End {
     /// It waited for the outcome.
     Done,
@@ -31,7 +31,7 @@ pub(super) enum End {
     Cancelled,
 }
 
-/// Who waits for a call.
+/// The client that waits for a call.
 pub(super) struct Client<'a> {
     pub context: &'a RequestContext<RoleServer>,
     pub requester: &'a Requester,

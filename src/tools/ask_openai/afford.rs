@@ -1,5 +1,5 @@
-//! What an answer may cost at most: without a tokenizer, whose table alone would be megabytes, and never too low. A token
-//! of a byte-level vocabulary stands for at least one byte of the text.
+//! The highest cost of an answer: found without a tokenizer, whose table alone would be megabytes, and never too low.
+//! A token of a byte-level vocabulary stands for at least one byte of the text.
 
 use std::num::NonZeroU32;
 
@@ -26,7 +26,7 @@ const PICTURE: u64 = 48_169;
 const DOCUMENT_PER_BYTE: u64 = 4;
 /// The window that web search works in. <https://platform.openai.com/docs/guides/tools-web-search>
 const SEARCH_RESULTS: u64 = 128_000;
-/// How often a model is taken to search for one answer: an estimate, not a bound.
+/// Number of searches assumed for one answer: an estimate, not a bound.
 const SEARCHES: u64 = 10;
 /// No current model reads more: what is longer is refused by the upstream.
 const WINDOW: u64 = 1_050_000;

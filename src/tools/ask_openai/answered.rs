@@ -1,4 +1,4 @@
-//! What an answer looks like as ask-openai's result.
+//! The result of ask-openai.
 
 use std::num::NonZeroU32;
 
@@ -15,12 +15,12 @@ use crate::{
     tools::{Output, Receipt, ToolError, Unfit, UsageReport, arguments, milliseconds},
 };
 
-/// What an answer is held against.
+/// The terms that an answer is checked against.
 #[derive(Debug)]
 pub(super) struct Expected {
     pub model: Resolved,
     pub warnings: Vec<String>,
-    /// How many tokens of an answer the budget allows, where it set the bound.
+    /// Tokens of an answer that the budget allows, where it set the bound.
     pub afforded: Option<NonZeroU32>,
     pub schema: Option<Schema>,
 }
@@ -55,7 +55,7 @@ pub struct Answered {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<f64>")]
     pub cost_usd: Option<Usd>,
-    /// What the person should know besides, such as arguments left out and models replaced.
+    /// Further notes for the person, such as arguments left out and models replaced.
     pub warnings: Vec<String>,
     /// The upstream's id of the request, for its support.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,7 +80,7 @@ pub enum Status {
 pub struct Citation {
     pub title: String,
     pub url: String,
-    /// Where in `text` it is cited: the first character, counted from 0.
+    /// Index in `text` of the first cited character, counted from 0.
     pub start: usize,
     /// The one after the last.
     pub end: usize,
@@ -130,7 +130,7 @@ impl Expected {
     }
 }
 
-/// How an ending is told: status, reason, and a warning where the answer was cut.
+/// Reports an ending: status, reason, and a warning where the answer was cut.
 fn finish(finish: Finish, text: &str, afforded: Option<NonZeroU32>) -> (Status, String, Option<String>) {
     let cut = |reason: &str, why: &str| (Status::Incomplete, reason.to_owned(), Some(why.to_owned()));
     match finish {

@@ -34,12 +34,12 @@ pub struct Args {
     /// Most output tokens, reasoning included.
     #[schemars(range(min = MAX_TOKENS.range().0))]
     pub max_tokens: Option<u32>,
-    /// How the model should behave: role, tone, format.
+    /// Role, tone and format for the model.
     pub instructions: Option<String>,
-    /// How long to think first: more costs more.
+    /// Amount of thinking before the answer: more costs more.
     #[schemars(extend("enum" = REASONING_EFFORT.words()))]
     pub reasoning_effort: Option<String>,
-    /// How long the answer should be.
+    /// Length of the answer.
     #[schemars(extend("enum" = VERBOSITY.words()))]
     pub verbosity: Option<String>,
     /// Handle of an earlier answer: go on from there.
@@ -145,7 +145,7 @@ pub(super) fn given<'a>(question: &'a Question, argument: &str) -> Option<&'a st
     }
 }
 
-/// Whether a model takes a temperature at this effort; if not, the end of the sentence "it takes ...".
+/// Returns whether a model takes a temperature at this effort; if not, the end of the sentence "it takes ...".
 fn takes_temperature(traits: &TextTraits, effort: Option<&str>) -> Result<(), &'static str> {
     match traits.temperature {
         Temperature::Always => Ok(()),

@@ -1,4 +1,4 @@
-//! What is attached to a question: opened, known by its own bytes, and made into parts of the question. Pictures and PDFs
+//! Attachments of a question: opened, known by its own bytes, and made into parts of the question. Pictures and PDFs
 //! go up as they are, text goes in as text. Knows no API's form of them.
 
 use crate::{
@@ -19,7 +19,7 @@ use kind::{Kind, Unknown};
 const MOST: usize = 20;
 /// 48 MB in base64: OpenAI takes requests of 50 MB. <https://platform.openai.com/docs/guides/images-vision>
 const ALL_TOGETHER: u64 = 36_000_000;
-/// What OpenAI and most compatible servers take of one picture, and of one document.
+/// Bytes that OpenAI and most compatible servers take of one picture, and of one document.
 /// <https://platform.openai.com/docs/guides/pdf-files>
 const PICTURE: u64 = 20_000_000;
 const PDF: u64 = 32_000_000;

@@ -19,7 +19,7 @@ use crate::{
     tools::{Failed, Outcome, ToolError, spending, threads},
 };
 
-/// What must be known of a call once its answer comes.
+/// Facts about a call that are needed once its answer comes.
 #[derive(Debug)]
 pub(super) struct Asked {
     expected: Expected,
@@ -35,7 +35,7 @@ pub struct Resume {
     pub client: String,
     /// The model that was asked.
     model: ModelId,
-    /// What was asked for, when it was replaced.
+    /// The id that was asked for, when another replaced it.
     requested: Option<ModelId>,
     warnings: Vec<String>,
     afforded: Option<NonZeroU32>,
@@ -46,7 +46,7 @@ pub struct Resume {
 }
 
 impl Request {
-    /// What is sent, and what is kept until the answer comes.
+    /// Splits a call into what is sent and what is kept until the answer comes.
     pub(super) fn split(
         self,
         spoken: Result<Spoken, conversation::Error>,
@@ -112,7 +112,7 @@ impl AskOpenai {
         Ok(Asked { expected: Expected { model, warnings, afforded, schema }, spoken: Ok(spoken), client })
     }
 
-    /// What every answer goes through, whoever asked for it: finished once begun.
+    /// Ends every answer, whoever asked for it: finished once begun.
     pub(super) async fn conclude(
         &self,
         asked: Asked,

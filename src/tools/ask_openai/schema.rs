@@ -19,7 +19,7 @@ const LARGEST_PATTERN: usize = 1 << 20;
 const ALL_PATTERNS: usize = 16 << 20;
 /// Checks at a time: each takes a thread, and memory.
 const PLACES: usize = 2;
-/// What is bounded takes seconds at most, an honest schema milliseconds.
+/// A bounded schema takes seconds at most, an honest one milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs checks, few at a time. Each keeps its place until it ends, also when nobody waits for it any more; that it ends
@@ -35,7 +35,7 @@ pub(super) struct Schema {
     /// With every keyword, to count the steps of a check.
     whole: Arc<Value>,
     validator: Arc<Validator>,
-    /// What of it cannot be held here, for the person.
+    /// Parts of it that cannot be checked here, for the person.
     pub(super) warnings: Vec<String>,
 }
 
@@ -111,7 +111,7 @@ impl Schema {
         Ok(Self { checks, form, whole, validator: Arc::new(validator), warnings })
     }
 
-    /// What the upstream is told of it.
+    /// The schema in the form that the upstream takes.
     pub(super) fn form(&self) -> Form {
         self.form.clone()
     }
@@ -155,7 +155,7 @@ fn bare(answer: &str) -> &str {
     }
 }
 
-/// Where a pattern stands that other engines match and this one does not: in linear time there is no look-around and no
+/// Finds a pattern that other engines match and this one does not: in linear time there is no look-around and no
 /// back-reference.
 fn unmatched(error: &ValidationError<'_>) -> Option<String> {
     const BEYOND: [&str; 5] = ["(?=", "(?!", "(?<=", "(?<!", "\\k<"];
@@ -174,7 +174,7 @@ fn drop_pattern(schema: &mut Value, place: &str) -> Option<String> {
     pattern.as_str().map(str::to_owned)
 }
 
-/// Where, and what is wrong there. Both may quote the schema and the answer.
+/// Names the place and the fault. Both may quote the schema and the answer.
 fn explained(error: &ValidationError<'_>) -> String {
     let place = match error.instance_path().as_str() {
         "" => String::new(),

@@ -33,7 +33,7 @@ impl AskOpenai {
         Ok((thread, request))
     }
 
-    /// What was asked, ready to become a turn once it is answered.
+    /// The question, ready to become a turn once it is answered.
     pub(super) async fn spoken(&self, thread: &Thread, question: &Question) -> Result<Spoken, Error> {
         let mut said = Vec::with_capacity(question.input.len());
         for part in question.input.clone() {
@@ -55,7 +55,7 @@ impl AskOpenai {
     }
 }
 
-/// What was asked, and then what was answered, on its way to the store. It can be written down with a job, so that whoever
+/// A question, and then its answer, on its way to the store. It can be written down with a job, so that whoever
 /// comes by the answer can append the turn.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Spoken {
@@ -81,8 +81,8 @@ impl Spoken {
     }
 }
 
-/// A conversation goes on with its model and its instructions, unless others are given: the upstream itself carries over
-/// neither. <https://platform.openai.com/docs/guides/conversation-state>
+/// A conversation goes on with its model and its instructions, unless others are given: the upstream itself carries
+/// over neither. <https://platform.openai.com/docs/guides/conversation-state>
 fn carry_over(turns: &[Turn], args: &mut Args, catalogue: &Catalogue) -> Vec<String> {
     let Some(last) = turns.iter().rev().find(|turn| turn.tool == AskOpenai::NAME) else { return Vec::new() };
     if args.instructions.is_none() {

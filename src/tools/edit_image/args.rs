@@ -14,11 +14,11 @@ use crate::{
 /// The Images API's limit. <https://platform.openai.com/docs/api-reference/images/createEdit>
 const MOST_IMAGES: usize = 16;
 
-/// What create-image takes too is described in the same words.
+/// The arguments of edit-image; those shared with create-image have the same descriptions.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
-    /// What to change, and what to keep.
+    /// The change to make, and the parts to keep.
     pub prompt: String,
     /// Pictures to start from: whole paths, image:// URIs, https or data URLs.
     #[schemars(with = "Vec<String>", length(min = 1, max = 16))]
@@ -33,7 +33,7 @@ pub struct Args {
     /// Better is slower and dearer.
     #[schemars(extend("enum" = QUALITY.words()))]
     pub quality: Option<String>,
-    /// How many; each is paid for.
+    /// Number of pictures; each is paid for.
     #[schemars(range(min = N.range().0, max = N.range().1))]
     pub n: Option<u32>,
     /// `transparent` needs png or webp.
@@ -45,7 +45,7 @@ pub struct Args {
     /// Percent, for jpeg and webp.
     #[schemars(range(min = OUTPUT_COMPRESSION.range().0, max = OUTPUT_COMPRESSION.range().1))]
     pub output_compression: Option<u8>,
-    /// How strict the filter is.
+    /// Strictness of the filter.
     #[schemars(extend("enum" = MODERATION.words()))]
     pub moderation: Option<String>,
     /// A look, such as vivid or natural.
@@ -56,7 +56,7 @@ pub struct Args {
     pub conversation: Option<String>,
 }
 
-/// What an edit starts from, as it was named.
+/// The pictures that an edit starts from, as they were named.
 #[derive(Debug)]
 pub struct Sources {
     pub images: Vec<Source>,
@@ -64,7 +64,7 @@ pub struct Sources {
 }
 
 impl Args {
-    /// What the picture is to be, and what it starts from.
+    /// Splits the arguments into the picture to make and the pictures it starts from.
     pub fn split(self) -> Result<(pictures::Args, Sources), ToolError> {
         let count = self.images.len();
         if !(1..=MOST_IMAGES).contains(&count) {

@@ -1,4 +1,4 @@
-//! What an edit starts from, opened and held against what the Images API takes, before anything is sent.
+//! The pictures of an edit, opened and checked against what the Images API takes, before anything is sent.
 //! <https://platform.openai.com/docs/api-reference/images/createEdit>
 
 use super::{EditImage, args::Sources, fit};
@@ -39,8 +39,8 @@ impl EditImage {
         Ok(start)
     }
 
-    /// Checks a mask against the picture that it is laid on. A photograph that its metadata turns is turned itself where
-    /// the mask fits what people see of it.
+    /// Checks a mask against the picture that it is laid on. A photograph that its metadata turns is turned itself
+    /// where the mask fits what people see of it.
     async fn lay_on(&self, mask: &Opened, first: &mut Reference) -> Result<(), String> {
         let previews = &self.studio.previews;
         let seen = match fit::read(first.content.clone()).await {
@@ -115,7 +115,7 @@ fn right_mask(first: Dimensions) -> String {
     format!("make the mask a PNG of {first} with see-through pixels where the picture may change")
 }
 
-/// Whether the colour type in a PNG's header has an alpha channel (PNG specification, 11.2.1).
+/// Returns whether the colour type in a PNG's header has an alpha channel (PNG specification, 11.2.1).
 fn has_alpha(png: &[u8]) -> bool {
     matches!(png.get(25), Some(4 | 6))
 }

@@ -1,4 +1,4 @@
-//! What a program is told of a failure.
+//! The report of a failure to programs.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,11 +10,11 @@ use crate::{code::Code, money::Usd};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(inline)]
 pub struct Report {
-    /// What kind of failure it is.
+    /// The kind of failure.
     pub code: Code,
-    /// What happened and what to do about it, for the person; no secrets.
+    /// The failure and its remedy, for the person; no secrets.
     pub message: String,
-    /// Whether the same call may succeed later without a change, and without paying twice.
+    /// True if the same call may succeed later without a change, and without paying twice.
     pub retryable: bool,
     /// Wait so long before the same call.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -28,13 +28,13 @@ pub struct Report {
     /// The answer that does not fit its schema.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
-    /// What it cost all the same, in US dollars, where that is known.
+    /// Cost of the failed call in US dollars, where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<f64>")]
     pub cost_usd: Option<Usd>,
 }
 
-/// Why a tool gave nothing back, in the words in which it was told.
+/// The failure of a tool, in the words in which it was reported.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Failed {
     pub text: String,

@@ -7,7 +7,7 @@ use crate::{money::Usd, openai::Meta};
 /// An answer that was paid for and does not fit the schema that was asked for. It is told all the same.
 #[derive(Debug)]
 pub struct Unfit {
-    /// Where it does not fit, and what would. It may quote the answer.
+    /// The place where it does not fit, and what would. It may quote the answer.
     pub why: String,
     pub answer: String,
     pub cost_usd: Option<Usd>,
@@ -15,7 +15,7 @@ pub struct Unfit {
 }
 
 impl Unfit {
-    /// What to do about it, and the answer.
+    /// The remedy, and the answer.
     pub(super) fn remedy(&self) -> String {
         match self.answer.as_str() {
             "" => "Ask again with that mended.".to_owned(),

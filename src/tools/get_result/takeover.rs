@@ -24,8 +24,8 @@ use crate::{
 type Done = Result<Outcome, Failed>;
 
 impl GetResult {
-    /// The job, once it has ended or `until` has come, as [`Jobs::wait`](crate::job::Jobs::wait) gives it; an orphaned one
-    /// is taken over.
+    /// The job, once it has ended or `until` has come, as [`Jobs::wait`](crate::job::Jobs::wait) gives it; an
+    /// orphaned one is taken over.
     ///
     /// # Errors
     /// When the store cannot be used.
@@ -85,7 +85,7 @@ impl GetResult {
     }
 }
 
-/// What it came to; `None` is a panic, whose text is shown to nobody.
+/// The outcome; `None` is a panic, whose text is shown to nobody.
 #[expect(clippy::result_large_err, reason = "it is written down at once, and passed on nowhere")]
 fn outcome<O: crate::tools::Output>(call: &Call, resumed: Option<Result<O, ToolError>>) -> Done {
     let id = call.job.map(|id| id.to_string()).unwrap_or_default();

@@ -1,4 +1,5 @@
-//! The list as a text: for models, which pay for each word of it, and for people. Models that take the same stand together.
+//! The list as a text: for models, which pay for each word of it, and for people. Models that take the same stand
+//! together.
 
 use std::fmt::Write as _;
 
@@ -11,7 +12,7 @@ const FEW: usize = 8;
 /// Models of a kind that take the same.
 pub struct Alike<'a> {
     pub kind: Makes,
-    /// What tells them from others of their kind: `reasoning_effort low, high; no temperature`.
+    /// Differences from others of their kind: `reasoning_effort low, high; no temperature`.
     pub takes: String,
     pub models: Vec<&'a Model>,
 }
@@ -104,7 +105,7 @@ impl Models {
 }
 
 impl Model {
-    /// What tells it from other models of its kind: the words that it takes, and the arguments that it does not.
+    /// Differences from other models of its kind: the words that it takes, and the arguments that it does not.
     #[must_use]
     pub fn takes(&self) -> String {
         let words = [("reasoning_effort", &self.efforts), ("size auto or", &self.sizes), ("quality", &self.qualities)];
@@ -128,8 +129,8 @@ impl Model {
     }
 }
 
-/// `low to max`, where the words between are all there: those of efforts, but for `minimal`, which is the first or missing,
-/// and of qualities, but for `auto`, which goes without saying.
+/// `low to max`, where the words between are all there: those of efforts, but for `minimal`, which is the first or
+/// missing, and of qualities, but for `auto`, which goes without saying.
 fn range(words: &[String]) -> String {
     let efforts: Vec<_> = words.iter().filter(|word| *word != "auto").cloned().collect();
     let at = |effort: &String| {

@@ -1,4 +1,4 @@
-//! What pictures may cost: an estimate by size and quality, before they are painted.
+//! The cost of pictures: an estimate by size and quality, before they are painted.
 
 use std::{cmp::Reverse, num::NonZeroU32};
 
@@ -38,8 +38,8 @@ struct Painting<'a> {
 }
 
 impl Studio {
-    /// Sets aside what the pictures of a request may cost, for each its part. Under a budget a quality that was left open
-    /// becomes the best that it pays for.
+    /// Sets aside what the pictures of a request may cost, for each its part. Under a budget a quality that was left
+    /// open becomes the best that it pays for.
     pub(super) async fn afford(&self, request: &mut Request, call: &Call) -> Result<Vec<Spend>, ToolError> {
         let purse = Purse { ledger: &self.ledger, openai: &self.openai, tool: &request.origin.tool };
         let painting = Painting::of(request, self.openai.sketches());
@@ -125,7 +125,7 @@ impl<'a> Painting<'a> {
         qualities
     }
 
-    /// What may become of a quality that was left open, the dearest first: beyond high nothing is spent unasked.
+    /// Qualities that an open one may become, the dearest first: beyond high nothing is spent unasked.
     fn open_qualities(&self) -> Vec<&str> {
         let mut qualities = self.qualities();
         qualities.retain(|quality| rank(quality) <= rank("high"));

@@ -1,4 +1,4 @@
-//! What a picture can be asked to be: create-image's arguments as sent, and as a request that makes sense. edit-image
+//! Arguments of create-image as sent, and as a checked request. edit-image
 //! takes the same, and pictures to start from.
 
 use schemars::JsonSchema;
@@ -26,7 +26,7 @@ pub struct Args {
     /// Better is slower and dearer.
     #[schemars(extend("enum" = QUALITY.words()))]
     pub quality: Option<String>,
-    /// How many; each is paid for.
+    /// Number of pictures; each is paid for.
     #[schemars(range(min = N.range().0, max = N.range().1))]
     pub n: Option<u32>,
     /// `transparent` needs png or webp.
@@ -38,7 +38,7 @@ pub struct Args {
     /// Percent, for jpeg and webp.
     #[schemars(range(min = OUTPUT_COMPRESSION.range().0, max = OUTPUT_COMPRESSION.range().1))]
     pub output_compression: Option<u8>,
-    /// How strict the filter is.
+    /// Strictness of the filter.
     #[schemars(extend("enum" = MODERATION.words()))]
     pub moderation: Option<String>,
     /// A look, such as vivid or natural.

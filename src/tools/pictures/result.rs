@@ -1,4 +1,4 @@
-//! What became of n pictures: one result for all of them, an error only if none was made.
+//! The outcome of n pictures: one result for all of them, an error only if none was made.
 
 use std::{ops::Add as _, path::PathBuf};
 
@@ -43,7 +43,7 @@ pub struct Created {
     /// Give it back as `conversation` to go on from these pictures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conversation: Option<String>,
-    /// What the person should know besides, such as arguments left out and models replaced.
+    /// Further notes for the person, such as arguments left out and models replaced.
     pub warnings: Vec<String>,
     /// The upstream's ids of the requests, for its support.
     pub request_ids: Vec<String>,
@@ -72,10 +72,10 @@ pub struct Image {
     /// Reads back the original as an MCP resource.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
-    /// Where the original lies, absolute.
+    /// Absolute path of the original.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
-    /// Where the copy lies that was asked for.
+    /// Path of the copy that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub saved_to: Option<PathBuf>,
     /// Such as image/png, found in the bytes.
@@ -97,7 +97,7 @@ pub struct Image {
 pub struct Failed {
     /// Which of the `n`, counted from 0.
     pub index: usize,
-    /// Why.
+    /// The reason.
     pub error: Report,
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{catalogue::ImageTraits, media::Dimensions, text, tools::ToolError};
 
-/// What is asked of the model, and what becomes of it.
+/// The size to ask of the model, and the treatment of its picture.
 #[derive(Debug, Default)]
 pub(super) struct PictureSize {
     /// `None`: the model's own choice, unsaid.

@@ -1,4 +1,4 @@
-//! How a call names a picture or another file: a path, an `image://` URI, an https URL or a data URL. Opens nothing.
+//! Names of pictures and other files in a call: a path, an `image://` URI, an https URL or a data URL. Opens nothing.
 
 use std::path::PathBuf;
 
@@ -10,7 +10,7 @@ use crate::{artifact::ArtifactId, inputs::DataUrl, text, tools::ToolError};
 /// More characters than any path or address that means something: names are written down.
 const LONGEST_NAME: usize = 8_000;
 
-/// How the note of a data URL begins.
+/// The beginning of a data URL's note.
 const NOT_KEPT: &str = "(a data URL of ";
 
 /// A name as it was given. Written down, a data URL is only a note of one.
@@ -53,7 +53,7 @@ impl Source {
         &self.which
     }
 
-    /// What a person would call it, on one line.
+    /// Its name for a person, on one line.
     #[must_use]
     pub fn name(&self) -> String {
         text::escape(&text::clip(&self.place.name(), 120))
@@ -61,7 +61,7 @@ impl Source {
 }
 
 impl Place {
-    /// What a name means, as it is or without what was pasted around it; what is wrong with it, otherwise.
+    /// Parses a name, as it is or without what was pasted around it; the error says what is wrong with it.
     fn parse(name: String) -> Result<Self, String> {
         let bare = text::bare(&name);
         Self::read(name).or_else(|why| Self::read(bare).map_err(|_| why))
@@ -100,7 +100,7 @@ impl Place {
         Err("give its whole path, an image:// URI, an https URL or a data URL".into())
     }
 
-    /// What a person would call it.
+    /// Its name for a person.
     pub(super) fn name(&self) -> String {
         match self {
             Self::File(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -113,7 +113,7 @@ impl Place {
         }
     }
 
-    /// What the record of its offspring calls it. A picture of our own may also be named by its path.
+    /// Its name in the records of pictures made from it. A picture of our own may also be named by its path.
     pub(super) fn parent(&self) -> String {
         let name = self.name();
         ArtifactId::parse(&name).map_or_else(|| text::brief(&name, 120), |id| id.uri())

@@ -1,8 +1,8 @@
-//! What bytes are: by what they hold, never by what somebody calls them.
+//! The kind of bytes, told by their content, never by their name.
 
 use crate::{media::Format, text};
 
-/// What models read.
+/// Kinds of files that models read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Picture,
@@ -15,7 +15,7 @@ pub(super) enum Kind {
 pub(super) struct Unknown {
     /// The sentence "it ...".
     pub what: &'static str,
-    /// What would be right.
+    /// The remedy.
     pub right: &'static str,
 }
 
@@ -49,7 +49,7 @@ impl Kind {
 
 const UNKNOWN: Unknown = Unknown { what: "is no text, and of no kind that is known here", right: TEXT };
 
-/// What some well-known beginnings mean, and what to do about it.
+/// Names some well-known beginnings, and the remedy for each.
 fn foreign(head: &[u8]) -> Option<(&'static str, &'static str)> {
     Some(match head {
         [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => ("is a GIF picture", PICTURES),

@@ -1,4 +1,4 @@
-//! How much work a schema can make: references fan out, and whoever follows each of 2^28 paths is never done. So paths
+//! Bounds on the work of a schema: references fan out, and whoever follows each of 2^28 paths is never done. So paths
 //! are counted before anything is paid for, and steps before an answer is checked; both take linear time.
 
 use std::collections::HashMap;
@@ -124,8 +124,8 @@ struct Steps<'a> {
 }
 
 impl<'a> Steps<'a> {
-    /// Counts the schemas that are held against this part of an answer and all within it; `None` where there are too many
-    /// to count.
+    /// Counts the schemas that are held against this part of an answer and all within it; `None` where there are too
+    /// many to count.
     fn of(&mut self, schema: &'a Value, part: &Value, depth: usize) -> Option<u64> {
         let key = (std::ptr::from_ref(schema), std::ptr::from_ref(part));
         if let Some(known) = self.known.get(&key) {
@@ -153,7 +153,7 @@ impl<'a> Steps<'a> {
     }
 }
 
-/// How often the schemas within this one are gone through: what of a part nothing looked at is found by looking once
+/// Number of times that the schemas within this one are visited: a part that nothing looked at is found by looking once
 /// more, and within schemas of that kind twice as often each time.
 fn times(schema: &Value) -> u64 {
     let asks = ["unevaluatedProperties", "unevaluatedItems"].iter().any(|keyword| schema.get(keyword).is_some());
@@ -222,7 +222,7 @@ fn deeper<'a, 'b>(schema: &'a Value, part: &'b Value) -> Vec<(&'a Value, &'b Val
     next
 }
 
-/// What a reference within the schema names; nothing for one to the outside, which is refused elsewhere.
+/// Follows a reference within the schema; nothing for one to the outside, which is refused elsewhere.
 fn resolved<'a>(root: &'a Value, reference: &str) -> Option<&'a Value> {
     let base = root.get("$id").and_then(Value::as_str).unwrap_or_default();
     let (place, fragment) = reference.split_once('#').unwrap_or((reference, ""));

@@ -1,4 +1,4 @@
-//! Whether a schema is one that OpenAI itself holds answers to: it does so for a part of JSON Schema, and refuses the rest
+//! The subset of JSON Schema that OpenAI itself enforces: it refuses the rest
 //! when it is asked to. <https://platform.openai.com/docs/guides/structured-outputs#supported-schemas>
 
 use std::iter;
@@ -12,7 +12,7 @@ const DEEPEST: usize = 10;
 const MOST_PROPERTIES: usize = 5_000;
 const MOST_WORDS: usize = 1_000;
 
-/// What may stand in a schema besides its type.
+/// Keywords that may stand in a schema besides its type.
 const KEYWORDS: [&str; 21] = [
     "$defs",
     "additionalProperties",
@@ -47,7 +47,7 @@ pub(super) fn of(root: &Map<String, Value>) -> Strict {
     if is_held && seen.properties <= MOST_PROPERTIES && seen.words <= MOST_WORDS { Strict::Held } else { Strict::Asked }
 }
 
-/// What counts over the whole schema.
+/// Counts over the whole schema.
 #[derive(Default)]
 struct Seen {
     properties: usize,
@@ -80,7 +80,7 @@ fn held(schema: &Value, depth: usize, seen: &mut Seen) -> bool {
     schema.as_object().is_some_and(|schema| is_held(schema, depth, seen))
 }
 
-/// What a keyword holds: each of several, or the one.
+/// The schemas of a keyword: each of several, or the one.
 fn within<'a>(schema: &'a Map<String, Value>, keyword: &str) -> Box<dyn Iterator<Item = &'a Value> + 'a> {
     match (keyword, schema.get(keyword)) {
         (_, None) => Box::new(iter::empty()),
@@ -91,7 +91,7 @@ fn within<'a>(schema: &'a Map<String, Value>, keyword: &str) -> Box<dyn Iterator
     }
 }
 
-/// Whether it has this type, alone or among others.
+/// Returns whether it has this type, alone or among others.
 fn is(schema: &Map<String, Value>, name: &str) -> bool {
     match schema.get("type") {
         Some(Value::String(only)) => only == name,
