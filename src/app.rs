@@ -181,7 +181,7 @@ impl App {
         }
     }
 
-    /// What must be said with every answer, when it is not the configured upstream that gives it.
+    /// The notice that belongs with every answer, when it is not the configured upstream that gives it.
     #[must_use]
     pub fn notice(&self) -> Option<&'static str> {
         (self.config.upstream == Upstream::Sandbox).then_some(SANDBOX_NOTICE)

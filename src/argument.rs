@@ -1,6 +1,6 @@
-//! The arguments of the tools that go to a model, each declared once: its name, its values, its names on the wire of each
-//! API, and the consequence when an upstream refuses it. Schemas, checks, listing, learning and the second attempt
-//! without a field read it.
+//! The arguments of the tools that go to a model, each declared once: its name, its values, its names on the wire of
+//! each API, and the consequence when an upstream refuses it. Schemas, checks, listing, learning and the second
+//! attempt without a field read it.
 
 /// An argument that goes to a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,7 @@ pub struct Field {
     pub asked: Asked,
 }
 
-/// Who wants a field.
+/// The origin of a field: the caller, or this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Asked {
     /// A setting of the user's: that it is left out is told each time.

@@ -35,9 +35,9 @@ use expire::Expiry;
 pub struct Config {
     /// The folder; made at the first picture, not at the start.
     pub dir: PathBuf,
-    /// How long pictures that were made here are kept; `None` is for ever.
+    /// Time for which pictures that were made here are kept; `None` is for ever.
     pub keep_for: Option<Duration>,
-    /// What the pictures that were made here may come to before the oldest go; `None` is no cap.
+    /// The size and number that pictures made here may reach before the oldest go; `None` is no cap.
     pub keep_at_most: Option<ArtifactCap>,
 }
 
@@ -47,7 +47,7 @@ pub enum ArtifactCap {
     Bytes(u64),
 }
 
-/// How a picture was made. Its texts are empty where nobody knows any more: a lost record never hides a picture.
+/// The making of a picture. Its texts are empty where nobody knows any more: a lost record never hides a picture.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
     pub prompt: String,
@@ -81,7 +81,7 @@ pub struct Origin {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Artifact {
     pub id: ArtifactId,
-    /// Where the original lies, absolute.
+    /// Absolute path of the original.
     pub path: PathBuf,
     pub format: Format,
     pub dimensions: Dimensions,
@@ -94,7 +94,7 @@ pub struct Artifact {
 #[derive(Debug, Clone, Default)]
 pub struct Page {
     pub artifacts: Vec<Artifact>,
-    /// Where the next page starts, when there is one.
+    /// The first picture of the next page, when there is one.
     pub next: Option<ArtifactId>,
 }
 
@@ -119,7 +119,7 @@ pub struct Artifacts {
     expiry: Expiry,
     /// Held by who looks for what expired: one at a time is enough.
     expiring: Arc<Mutex<()>>,
-    /// Whether what killed writes left behind was looked for.
+    /// True once leftovers of killed writes were looked for.
     swept: Arc<std::sync::Mutex<bool>>,
     changes: watch::Sender<u64>,
 }

@@ -21,9 +21,9 @@ pub struct Call {
     /// The program that calls, as it names itself.
     pub client: String,
     pub news: News,
-    /// What the previews of its result may take.
+    /// Bytes that the previews of its result may take.
     pub room: Room,
-    /// How long its client waits for an answer; `None` is to the end.
+    /// Time that its client waits for an answer; `None` is to the end.
     pub patience: Option<Duration>,
     /// The handle under which it goes on when its client cannot wait.
     pub job: Option<JobId>,
@@ -33,7 +33,7 @@ pub struct Call {
     started: Instant,
 }
 
-/// Why waiting ended before the thing waited for came.
+/// The reason why waiting ended before the thing waited for came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
     Cancelled,
@@ -41,7 +41,8 @@ pub enum Ended {
 }
 
 impl Call {
-    /// A call of the person at this machine by the command line, who waits to the end, that shows no pictures and is no job.
+    /// A call of the person at this machine by the command line, who waits to the end, that shows no pictures and is
+    /// no job.
     #[must_use]
     pub fn new(caller: Caller, news: News, cancelled: CancellationToken) -> Self {
         let (owner, started) = (Owner::local(), Instant::now());

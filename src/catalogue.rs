@@ -58,13 +58,13 @@ pub struct Config {
     pub at: At,
     /// A file of entries that change or add to the embedded ones.
     pub file: Option<PathBuf>,
-    /// How old the upstream's list may get before it is asked for again; `None`: it is not asked unasked.
+    /// Age that the upstream's list may reach before it is asked for again; `None`: it is not asked unasked.
     pub refresh: Option<Duration>,
     /// The name under which the upstream's list and what its refusals taught are remembered.
     pub upstream: String,
 }
 
-/// What happens to a retired model's name.
+/// The treatment of a retired model's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Retired {
     /// Ask its replacement and say so.
@@ -76,10 +76,10 @@ pub enum Retired {
     Send,
 }
 
-/// What the tokens cost.
+/// Prices of tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Prices {
-    /// What the catalogue says.
+    /// As the catalogue says.
     #[default]
     Listed,
     /// Nothing: the upstream is the sandbox.
@@ -192,26 +192,26 @@ impl Catalogue {
         own.or_else(|| self.listing()?.retires_on(id)).or_else(|| self.find(id)?.retires_on)
     }
 
-    /// What the upstream listed when it was last asked.
+    /// The models that the upstream listed when it was last asked.
     #[must_use]
     pub fn listing(&self) -> Option<Arc<Listing>> {
         self.listing.latest()
     }
 
-    /// Whether the account's list is younger than `age`.
+    /// Returns whether the account's list is younger than `age`.
     #[must_use]
     pub fn has_list_of(&self, account: &Account, age: Duration) -> bool {
         self.listing().is_some_and(|listing| listing.account == *account && self.is_younger(&listing, age))
     }
 
-    /// Whether it is time to ask the upstream for its list.
+    /// Returns whether it is time to ask the upstream for its list.
     #[must_use]
     pub fn list_is_due(&self) -> bool {
         let Some(limit) = self.config.refresh else { return false };
         !self.listing().is_some_and(|listing| self.is_younger(&listing, limit))
     }
 
-    /// What refusals taught and still holds, oldest first.
+    /// Lessons of refusals that still hold, oldest first.
     #[must_use]
     pub fn lessons(&self) -> Vec<Lesson> {
         self.lessons.holding(None, self.today.date())

@@ -53,13 +53,13 @@ pub struct Config {
     pub log: telemetry::Config,
     /// `--sandbox`: the upstream is the embedded sandbox.
     pub upstream: Upstream,
-    /// How long calls in flight may still run once the process is asked to end.
+    /// Time that calls in flight may still run once the process is asked to end.
     pub drain: Duration,
     /// The file that was read.
     pub file: Option<PathBuf>,
-    /// What is set, and where; the rest are defaults.
+    /// Settings that are set, and their origins; the rest are defaults.
     pub provenance: Vec<Provenance>,
-    /// What would be set if somebody had filled it in.
+    /// Settings whose placeholders nobody filled in.
     pub unfilled: Vec<Unfilled>,
 }
 
@@ -72,7 +72,7 @@ pub enum Upstream {
     Sandbox,
 }
 
-/// What the command line says about the configuration.
+/// The part of the configuration that the command line gives.
 #[derive(Debug, Clone, Default)]
 pub struct Flags {
     /// `--config`.
@@ -121,7 +121,7 @@ impl Config {
         Ok(Self { file, ..config })
     }
 
-    /// Whether a layer sets the setting with this key.
+    /// Returns whether a layer sets the setting with this key.
     #[must_use]
     pub fn sets(&self, key: &str) -> bool {
         self.provenance.iter().any(|set| set.key.setting() == key)
@@ -196,7 +196,7 @@ impl Provenance {
     }
 }
 
-/// What is set for single clients.
+/// Settings for single clients.
 fn overrides(layers: &Layers) -> Result<BTreeMap<String, profile::Override>, Problem> {
     use settings as s;
     let of = |name| {
@@ -226,7 +226,7 @@ pub fn unknown_variables() -> Vec<(String, &'static str)> {
     .collect()
 }
 
-/// How old the upstream's list may get: nobody but OpenAI itself is asked unasked.
+/// Age that the upstream's list may reach: only OpenAI itself is asked without being told to.
 fn refresh(set: Option<profile::Patience>, base_url: &Url) -> Option<Duration> {
     match set {
         Some(set) => set.limit(),

@@ -1,6 +1,6 @@
-//! Conversations: the rules of threads. Turns are appended and never rewritten; a turn's handle leads to it and to all
-//! before it, and two that go on from the same turn are two branches. Knows no model, no tool and no wire; what is kept,
-//! the store keeps.
+//! Conversations: the rules of threads. Turns are appended and never rewritten; a turn's handle leads to it and to
+//! all before it, and two that go on from the same turn are two branches. Knows no model, no tool and no wire; what
+//! is kept, the store keeps.
 
 use std::{
     io,
@@ -37,8 +37,8 @@ pub use whole::{Conversation, Entry, Summary};
 
 /// Time between two looks for conversations that are over.
 const SWEEP: Duration = Duration::from_hours(1);
-/// Of so many of the newest, one is found by the beginning of its handle: the first turn of each is read for it, and may
-/// have a long text attached.
+/// Of so many of the newest, one is found by the beginning of its handle: the first turn of each is read for it, and
+/// may have a long text attached.
 const FOUND_AMONG: usize = 200;
 
 #[derive(Debug, Clone, Copy)]
@@ -124,7 +124,7 @@ struct Inner {
     config: Config,
     store: Arc<dyn TurnStore>,
     mint: IdMint,
-    /// Where old ones are removed.
+    /// Tasks that remove old ones.
     tasks: TaskTracker,
     swept: Mutex<Option<Instant>>,
 }

@@ -1,4 +1,4 @@
-//! What things are called that must not be guessed, and whose they are.
+//! Handles that must not be guessed, and the owners of what they name.
 
 use std::{
     fmt::{self, Write as _},
@@ -17,7 +17,7 @@ const LETTERS: usize = 26;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Owner(pub String);
 
-/// Who pays: a key and its upstream, by a fingerprint that tells nothing of the key.
+/// The payer: a key and its upstream, by a fingerprint that tells nothing of the key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Account(pub String);
 
@@ -29,8 +29,8 @@ impl Owner {
     }
 }
 
-/// Identifies one thing that is kept: when it was begun, and a secret, so that it cannot be guessed. Written down, it is
-/// its 26 letters.
+/// Identifies one thing that is kept: when it was begun, and a secret, so that it cannot be guessed. Written down, it
+/// is its 26 letters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Id {

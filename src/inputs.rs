@@ -1,5 +1,5 @@
-//! Files that the user points at: opened beneath the folders that are allowed, or not at all. Knows paths and data URLs;
-//! what is in a file, and what it is for, is the caller's.
+//! Files that the user points at: opened beneath the folders that are allowed, or not at all. Knows paths and data
+//! URLs; what is in a file, and what it is for, is the caller's.
 
 use std::{
     fs,
@@ -19,7 +19,7 @@ pub use data_url::{BadDataUrl, DataUrl};
 pub struct Config {
     /// Folders that files may be read from, each with all that is below it; absolute.
     pub folders: Vec<PathBuf>,
-    /// What `~/` stands for; `None` where it stands for nothing.
+    /// The folder that `~/` stands for; `None` where it stands for nothing.
     pub home: Option<PathBuf>,
 }
 

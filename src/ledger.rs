@@ -1,9 +1,9 @@
-//! What calls cost: a line of the ledger for each, and the budgets that all processes hold together. Never a prompt, never
-//! a key.
+//! Costs of calls: a line of the ledger for each, and the budgets that all processes hold together. Never a prompt,
+//! never a key.
 //!
-//! [`Ledger::open`] and [`Ledger::begin`] reserve money before a request is sent, [`Spend::settle`] puts what it came to
-//! in its place, with the turn and the end of the job that belong to it. The rules, also for what is never settled:
-//! `docs/money.md`.
+//! [`Ledger::open`] and [`Ledger::begin`] reserve money before a request is sent, [`Spend::settle`] puts what it came
+//! to in its place, with the turn and the end of the job that belong to it. The rules, also for what is never
+//! settled: `docs/money.md`.
 
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ pub struct Request {
     pub account: Account,
 }
 
-/// What a call may cost.
+/// The bounds of a call's cost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Estimate {
     /// Less than this is of no use.

@@ -25,7 +25,7 @@ pub enum Format {
 impl Format {
     pub const ALL: [Self; 7] = [Self::Png, Self::Jpeg, Self::Webp, Self::Gif, Self::Avif, Self::Bmp, Self::Tiff];
 
-    /// Whether models take it, and clients show it.
+    /// Returns whether models take it, and clients show it.
     #[must_use]
     pub fn is_common(self) -> bool {
         matches!(self, Self::Png | Self::Jpeg | Self::Webp)
@@ -105,7 +105,7 @@ pub struct Encoded {
     dimensions: Dimensions,
 }
 
-/// Why bytes are no picture that we take.
+/// The reason why bytes are no picture that is taken here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAPicture {
     #[error("the bytes are not a picture in a known format")]

@@ -6,7 +6,8 @@ use std::fmt;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 
-/// A model's id as sent to the upstream: any printable text, 1-200 characters; local servers have names with blanks inside.
+/// A model's id as sent to the upstream: any printable text, 1-200 characters; local servers have names with blanks
+/// inside.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ModelId(String);
@@ -20,7 +21,7 @@ pub struct ListedModel {
     pub retires_on: Option<NaiveDate>,
 }
 
-/// Why a text is no model id.
+/// A text is no model id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a model id is 1 to 200 printable characters")]
 pub struct NotAModelId;
@@ -29,7 +30,8 @@ impl ModelId {
     /// Reads a model id, trimming blanks around it.
     ///
     /// # Errors
-    /// [`NotAModelId`] for an empty text, one over 200 characters, or one with line breaks or control characters inside.
+    /// [`NotAModelId`] for an empty text, one over 200 characters, or one with line breaks or control characters
+    /// inside.
     pub fn parse(text: &str) -> Result<Self, NotAModelId> {
         let text = text.trim();
         let printable = text.chars().all(|c| c == ' ' || !c.is_whitespace() && !c.is_control());

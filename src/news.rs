@@ -1,4 +1,4 @@
-//! What a call tells while it runs. Any floor writes; whoever shows progress reads. A slow reader never holds a call
+//! News of a call while it runs. Any floor writes; whoever shows progress reads. A slow reader never holds a call
 //! up, and nothing queues: stages overwrite one another, new text collects until it is taken.
 
 use std::{
@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 
 use crate::text::whole_seconds;
 
-/// Where a call is right now.
+/// The stage that a call has reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {
     /// Waiting for a slot, with this many calls ahead, those that run included.
@@ -72,7 +72,7 @@ pub struct News(Option<Arc<Board>>);
 #[derive(Debug)]
 pub struct Feed(Arc<Board>);
 
-/// What is new since the last look. In words: the stage, and which part it is at.
+/// News since the last look. In words: the stage, and which part it is at.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Update {
     /// The latest stage, whether or not it changed.
@@ -90,7 +90,7 @@ struct Board {
     text: Text,
 }
 
-/// What becomes of answer text.
+/// The treatment of answer text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Text {
     Collected,

@@ -17,7 +17,7 @@ mod sheet;
 
 use encode::Guess;
 
-/// What the previews of one result may take.
+/// Bytes that the previews of one result may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Room {
     /// All of them together, in bytes before base64; 0 is no preview.
@@ -82,7 +82,7 @@ impl Previews {
         self.work(move || sheet::lay_out(&pictures, room)).await
     }
 
-    /// Whether every pixel is fully opaque; `None` when the picture cannot be decoded within the limits.
+    /// Returns whether every pixel is fully opaque; `None` when the picture cannot be decoded within the limits.
     pub async fn is_opaque(&self, picture: &Encoded) -> Option<bool> {
         if !alpha::is_possible(picture) {
             return Some(true);
@@ -130,7 +130,7 @@ async fn in_a_thread<T: Send + 'static>(
     made.await?
 }
 
-/// What one preview may take.
+/// Bytes and pixels that one preview may take.
 #[derive(Debug, Clone, Copy)]
 pub struct PreviewBudget {
     pub bytes: usize,
@@ -148,7 +148,7 @@ impl PreviewBudget {
 /// Made smaller than this to fit, a picture shows nothing; in pixels of its longer side.
 const SHORTEST_SIDE: u32 = 64;
 
-/// Why there is no preview; for the log.
+/// The reason why there is no preview; for the log.
 #[derive(Debug, thiserror::Error)]
 pub enum PreviewFailure {
     #[error("the picture has more pixels than are decoded for a preview")]

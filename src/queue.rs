@@ -35,7 +35,7 @@ impl Caller {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no room for {places} more: {running} running, {waiting} waiting")]
 pub struct Busy {
-    /// How many places were asked for.
+    /// Number of places asked for.
     pub places: usize,
     pub running: usize,
     pub waiting: usize,
@@ -222,7 +222,7 @@ impl WaitingLine {
         }
     }
 
-    /// How many are before this number, those that run included, when nobody comes or leaves.
+    /// Number of calls before this one, those that run included, when nobody comes or leaves.
     fn ahead_of(&self, caller: &Caller, number: u64) -> usize {
         let waiting = |of: &Caller| self.callers.get(of);
         let own = waiting(caller).and_then(|numbers| numbers.binary_search(&number).ok()).unwrap_or(0);

@@ -1,9 +1,10 @@
-//! Everything that is kept but pictures: turns of conversations, jobs, money, the pace of requests, learnt facts, and the
-//! index by which pictures are found.
+//! Everything that is kept but pictures: turns of conversations, jobs, money, the pace of requests, learnt facts, and
+//! the index by which pictures are found.
 //!
-//! One door for each kind, and the unit of a door is a transaction of the domain: `settle` books a cost, its line of the
-//! ledger, the turn and the end of the job together or not at all. No door shows a connection, a file or a path, so that
-//! a second engine fits behind the same doors. [`sqlite`] is the embedded one, shared by all processes of a user.
+//! One door for each kind, and the unit of a door is a transaction of the domain: `settle` books a cost, its line of
+//! the ledger, the turn and the end of the job together or not at all. No door shows a connection, a file or a path,
+//! so that a second engine fits behind the same doors. [`sqlite`] is the embedded one, shared by all processes of a
+//! user.
 //!
 //! Identifiers are [`Id`](crate::handle::Id)s: time-ordered, so that the newest rows lie together and inserting never
 //! slows down as the store grows, with a secret, so that a handle cannot be guessed.
@@ -42,7 +43,7 @@ pub struct Store {
     pub place: Arc<str>,
 }
 
-/// Where the store is, and how long processes that share it are believed to live.
+/// The place of the store, and the lease of the processes that share it.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub place: StorePlace,

@@ -23,7 +23,7 @@ use crate::text;
 /// Lines that may wait for stderr, and the characters that one may have: together the log's memory at most.
 const LINES: usize = 512;
 const LINE_CHARS: usize = 8_192;
-/// How long the end of the process waits for the last lines.
+/// Time that the end of the process waits for the last lines.
 const FLUSH: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Clone, Copy)]

@@ -15,8 +15,8 @@ pub fn sanitize(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// Escapes what [`sanitize`] removes, and line breaks and tabs, so that a text is one line. The escapes are JSON's: a JSON
-/// text stays the same JSON.
+/// Escapes what [`sanitize`] removes, and line breaks and tabs, so that a text is one line. The escapes are JSON's: a
+/// JSON text stays the same JSON.
 #[must_use]
 pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
@@ -49,8 +49,8 @@ pub fn brief(text: &str, max: usize) -> String {
     clip(&sanitize(text), max).into_owned()
 }
 
-/// Whether [`sanitize`] keeps it. Of what Unicode calls default ignorable stays what scripts and emoji need: ZWJ, ZWNJ,
-/// the sixteen variation selectors and Mongolian's own.
+/// Returns whether [`sanitize`] keeps it. Of what Unicode calls default ignorable stays what scripts and emoji need:
+/// ZWJ, ZWNJ, the sixteen variation selectors and Mongolian's own.
 /// <https://www.unicode.org/Public/UCD/latest/ucd/DerivedCoreProperties.txt>
 #[must_use]
 pub fn is_safe(c: char) -> bool {
@@ -118,7 +118,8 @@ pub fn bare(value: &str) -> String {
     bare.to_owned()
 }
 
-/// Whether nobody filled a value in: `${NAME}`, `$NAME`, `$env:NAME`, `%NAME%`, `{{NAME}}`, `<NAME>` and nothing else.
+/// Returns whether nobody filled a value in: `${NAME}`, `$NAME`, `$env:NAME`, `%NAME%`, `{{NAME}}`, `<NAME>` and
+/// nothing else.
 #[must_use]
 pub fn is_placeholder(value: &str) -> bool {
     let within = |open: &str, close: &str| value.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
@@ -149,8 +150,8 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
     char::decode_utf16(units.iter().map(|&pair| unit(pair))).collect::<Result<_, _>>().ok().filter(|_| rest.is_empty())
 }
 
-/// A name of somebody else's for people to see: [`brief`], and hidden where it looks like a key in the wrong place. Keys
-/// of no known beginning are long words of letters and digits.
+/// A name of somebody else's for people to see: [`brief`], and hidden where it looks like a key in the wrong place.
+/// Keys of no known beginning are long words of letters and digits.
 #[must_use]
 pub fn name(word: &str) -> String {
     const SHORTEST_KEY: usize = 20;

@@ -1,4 +1,4 @@
-//! How MCP messages come in and go out.
+//! The transports of MCP messages.
 
 pub mod http;
 mod opening;

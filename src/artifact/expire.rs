@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{ArtifactCap, ArtifactId, Artifacts, Error, record::Record};
 
-/// How long pictures stay, and how many.
+/// The limits in time and size after which pictures go.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Expiry {
     pub keep_for: Option<Duration>,
@@ -64,7 +64,7 @@ impl Artifacts {
     }
 }
 
-/// What is left of a cap.
+/// The rest of a cap.
 enum KeptRoom {
     Endless,
     Pictures(u64),
@@ -80,7 +80,7 @@ impl KeptRoom {
         }
     }
 
-    /// Whether one more picture fits. After one that did not, no older one does.
+    /// Returns whether one more picture fits. After one that did not, no older one does.
     fn take(&mut self, bytes: impl FnOnce() -> u64) -> bool {
         let left = match self {
             Self::Endless => return true,

@@ -51,13 +51,13 @@ impl Artifacts {
         Ok((self.recorded(id, &header, length), Content::File { file: Arc::new(file), length }))
     }
 
-    /// What the picture's own header says, with its record where there is one.
+    /// Describes a picture by its own header, with its record where there is one.
     fn recorded(&self, id: ArtifactId, picture: &Encoded, bytes: u64) -> Artifact {
         let origin = self.record(&id).map(|record| record.origin).unwrap_or_default();
         self.artifact(id, Record::new(picture, origin), bytes)
     }
 
-    /// What is written down about a picture, when it can be read.
+    /// Reads the record of a picture, where there is a legible one.
     pub(super) fn record(&self, id: &ArtifactId) -> Option<Record> {
         let json = self.store.read(&Record::name(id), LARGEST_RECORD).ok()??;
         serde_json::from_slice(&json).inspect_err(|error| tracing::debug!(%id, %error, "unreadable record")).ok()

@@ -20,7 +20,7 @@ impl Artifacts {
         Ok(self.artifact(id, record, picture.bytes().len() as u64))
     }
 
-    /// Whether pictures can be kept: writes and removes a small file.
+    /// Returns whether pictures can be kept: writes and removes a small file.
     ///
     /// # Errors
     /// [`Error::Storage`].

@@ -1,4 +1,4 @@
-//! What is written down about a picture: small JSON files in a folder of their own, out of sight in a file browser.
+//! Records of pictures: small JSON files in a folder of their own, out of sight in a file browser.
 
 use serde::{Deserialize, Serialize};
 
@@ -16,19 +16,20 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Where all records lie, from the gallery's folder.
+    /// Folder of all records, below the gallery's.
     pub const FOLDER: &str = ".records";
 
     pub fn new(picture: &Encoded, origin: Origin) -> Self {
         Self { format: picture.format(), dimensions: picture.dimensions(), origin }
     }
 
-    /// Where the record of a picture lies, from the gallery's folder.
+    /// Path of a picture's record, below the gallery's folder.
     pub fn name(id: &ArtifactId) -> String {
         format!("{}/{}", Self::FOLDER, Self::file_name(id))
     }
 
-    /// Whether a file among the records is the draft of one, as [`private::write`](super::private::write) makes them.
+    /// Returns whether a file among the records is the draft of one, as [`private::write`](super::private::write)
+    /// makes them.
     pub fn is_draft(name: &str) -> bool {
         let draft = name.strip_prefix('.').and_then(|name| name.rsplit_once('.'));
         draft.and_then(|(name, _)| ArtifactId::parse(name.strip_suffix(".json")?)).is_some()

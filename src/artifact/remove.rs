@@ -13,7 +13,8 @@ impl Artifacts {
             .await
     }
 
-    /// Whether there was such a picture. The record goes last: a picture without one would be taken for a foreign file.
+    /// Removes a picture; `false` if there was none. The record goes last: a picture without one would be taken for a
+    /// foreign file.
     pub(super) fn remove_now(&self, id: &ArtifactId) -> Result<bool, Error> {
         // A link in its place is nothing of ours; `remove` would take the link, never what it leads to.
         let removed = self.store.length(id).is_some() && self.store.remove(id.as_str())?;

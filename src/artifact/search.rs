@@ -11,7 +11,7 @@ use crate::store::{self, PictureIndex, pictures::IndexedPicture};
 /// Records that are read and indexed at once.
 const SLICE: usize = 500;
 
-/// Why pictures cannot be searched.
+/// The reason why pictures cannot be searched.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
     #[error(transparent)]

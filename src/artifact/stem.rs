@@ -34,7 +34,7 @@ impl Stem {
         &self.0
     }
 
-    /// Whether a text already is a stem, letter by letter.
+    /// Returns whether a text already is a stem, letter by letter.
     pub(super) fn is_one(text: &str) -> bool {
         Self::parse(text).is_some_and(|stem| stem.0 == text)
     }

@@ -23,7 +23,7 @@ pub(super) struct Store {
     objects: Arc<dyn ObjectStore>,
 }
 
-/// What became of a new file.
+/// The outcome of writing a new file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Put {
     Written,
@@ -31,7 +31,7 @@ pub(super) enum Put {
     Taken,
 }
 
-/// What became of a draft that was to be a file.
+/// The fate of a draft that was to be a file.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Adopted {
     Now,
@@ -211,12 +211,12 @@ fn may_lack_links(error: &object_store::Error) -> bool {
     cause(error).is_some_and(|io| matches!(io.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied))
 }
 
-/// What the operating system said.
+/// Finds the operating system's error.
 fn cause<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a io::Error> {
     iter::successors(Some(error), |&error| error.source()).find_map(|error| error.downcast_ref())
 }
 
-/// What a person can do about it.
+/// The remedy for a person.
 fn remedy(error: &(dyn StdError + 'static)) -> String {
     let Some(cause) = cause(error) else {
         return "its path has characters that cannot be stored; set images.dir to another folder".to_owned();

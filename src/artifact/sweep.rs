@@ -1,11 +1,11 @@
-//! What a killed process left of its writes: a whole picture becomes one again, everything else goes.
+//! Leftovers of killed writes: a whole picture becomes one again, everything else goes.
 
 use bytes::Bytes;
 
 use super::{ArtifactId, Artifacts, Error, Origin, fetch::LARGEST_PICTURE, record::Record, store::Adopted};
 use crate::media::Encoded;
 
-/// What stands between the name of a file and the number of its draft: `object_store`'s own.
+/// The character between the name of a file and the number of its draft: `object_store`'s own.
 const DRAFT: char = '#';
 
 /// A draft of a file in the gallery's folder.
@@ -27,8 +27,8 @@ impl Draft {
 }
 
 impl Artifacts {
-    /// Says for as long as it is held that drafts in the folder have a living writer: a lock on the folder of the records,
-    /// which is there anyway. `None` where folders cannot be locked.
+    /// Says for as long as it is held that drafts in the folder have a living writer: a lock on the folder of the
+    /// records, which is there anyway. `None` where folders cannot be locked.
     pub(super) async fn writing(&self) -> Option<std::fs::File> {
         let held = self.off_thread(|artifacts| {
             let records = artifacts.store.open_records()?;
@@ -48,7 +48,7 @@ impl Artifacts {
         }
     }
 
-    /// Whether it was done.
+    /// Sweeps; `false` where it was done before.
     fn sweep_now(&self) -> Result<bool, Error> {
         let drafts: Vec<_> = self.store.names("")?.filter_map(|name| Some((Draft::parse(&name)?, name))).collect();
         let records: Vec<_> = self.store.names(Record::FOLDER)?.filter(|name| Record::is_draft(name)).collect();

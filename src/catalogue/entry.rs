@@ -1,4 +1,4 @@
-//! What is known of one model.
+//! One model of the catalogue.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -28,7 +28,7 @@ pub struct Entry {
     pub image: Option<ImageTraits>,
 }
 
-/// What a text model takes.
+/// Traits of a text model.
 #[derive(Debug, Clone, Default)]
 pub struct TextTraits {
     pub temperature: Temperature,
@@ -49,7 +49,7 @@ pub enum Temperature {
     WithEffortNone,
 }
 
-/// What an image model takes.
+/// Traits of an image model.
 #[derive(Debug, Clone, Default)]
 pub struct ImageTraits {
     pub sizes: Sizes,
@@ -70,7 +70,7 @@ pub struct Role {
 }
 
 impl Entry {
-    /// Whether the id stands for all ids that start so.
+    /// Returns whether the id stands for all ids that start so.
     #[must_use]
     pub fn is_pattern(&self) -> bool {
         is_pattern(&self.id)
@@ -80,7 +80,7 @@ impl Entry {
 impl Kind {
     pub const ALL: [Self; 2] = [Self::Text, Self::Image];
 
-    /// What such a model makes.
+    /// The product of such a model.
     #[must_use]
     pub fn product(self) -> &'static str {
         match self {
@@ -90,7 +90,7 @@ impl Kind {
     }
 }
 
-/// Whether it is the beginning of ids.
+/// Returns whether it is the beginning of ids.
 pub(super) fn is_pattern(id: &ModelId) -> bool {
     id.as_str().ends_with('*')
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{model::ModelId, money::Usd};
 
-/// What a catalogue file says, or several of them together.
+/// The contents of one catalogue file, or of several together.
 #[derive(Debug, Default)]
 pub struct Contents {
     said: Vec<Said>,
@@ -29,7 +29,7 @@ pub struct Known {
     pub prices_as_of: Option<NaiveDate>,
 }
 
-/// What is said of one model; `None`: nothing.
+/// Statements about one model; `None`: nothing is stated.
 #[derive(Debug, Clone)]
 struct Said {
     id: ModelId,
@@ -116,7 +116,7 @@ impl Contents {
 }
 
 impl Said {
-    /// What is not said here is as in `base`.
+    /// Lays these statements over `base`.
     fn over(self, base: &Self) -> Self {
         let base = base.clone();
         Self {
@@ -177,7 +177,7 @@ struct File {
     family: Vec<Family>,
 }
 
-/// What holds for all prices of the file that do not say otherwise.
+/// Defaults for the prices of the file.
 #[derive(Deserialize, Default, Clone, Copy)]
 #[serde(deny_unknown_fields)]
 struct Prices {

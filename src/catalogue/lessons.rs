@@ -1,4 +1,4 @@
-//! What the upstream's refusals taught of a model. Forgotten after a while, so that a model that has changed is tried
+//! Lessons of the upstream's refusals about a model. Forgotten after a while, so that a model that has changed is tried
 //! again.
 
 use std::{

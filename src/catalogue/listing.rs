@@ -14,7 +14,7 @@ use crate::{
 /// The name of the only fact of its kind.
 const NAME: &str = "models";
 
-/// What the upstream lists.
+/// The models that the upstream lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
     pub read_at: DateTime<Utc>,

@@ -1,4 +1,4 @@
-//! What is known of models beyond this process: facts of the store, shared with the other processes of this user. They
+//! Knowledge of models beyond this process: facts of the store, shared with the other processes of this user. They
 //! are taken over into memory before a call needs them, and written as they come.
 
 use std::{sync::Arc, time::Duration};
@@ -13,10 +13,10 @@ use crate::{
     store::{self, FactStore, facts::FactKind},
 };
 
-/// What other processes learn is taken over this often at most.
+/// The shortest interval at which the learnings of other processes are read.
 const FRESH: Duration = Duration::from_mins(1);
 
-/// Where facts are kept.
+/// The memory of facts.
 #[derive(Debug)]
 pub(super) struct Memory {
     facts: Arc<dyn FactStore>,
@@ -34,8 +34,8 @@ impl Catalogue {
         Ok(Self { memory, ..Self::build(config, today)? })
     }
 
-    /// Takes over what is kept, unless that was done within the last minute. Failures of the store are only logged: what
-    /// is in memory is as good until this process ends.
+    /// Takes over what is kept, unless that was done within the last minute. Failures of the store are only logged:
+    /// what is in memory is as good until this process ends.
     pub async fn recall(&self) {
         self.recall_within(FRESH).await;
     }

@@ -10,17 +10,17 @@ use super::{
 };
 use crate::model::ModelId;
 
-/// What is known of one model from everywhere.
+/// One model as all sources together know it.
 #[derive(Debug, Clone)]
 pub struct Overview {
     pub id: ModelId,
     /// `None`: nothing says.
     pub kind: Option<Kind>,
-    /// Whether it is asked when a call names no model.
+    /// True if it is asked when a call names no model.
     pub default: bool,
     /// The roles that it has.
     pub roles: Vec<String>,
-    /// Whether the upstream lists it; `None`: it was not asked, or the id is a pattern.
+    /// True if the upstream lists it; `None`: it was not asked, or the id is a pattern.
     pub listed: Option<bool>,
     pub retires_on: Option<NaiveDate>,
     /// The entry that speaks for it.
@@ -29,7 +29,7 @@ pub struct Overview {
 }
 
 impl Overview {
-    /// Whether the id stands for all ids that start so.
+    /// Returns whether the id stands for all ids that start so.
     #[must_use]
     pub fn is_pattern(&self) -> bool {
         is_pattern(&self.id)

@@ -1,4 +1,4 @@
-//! What tokens cost. A cost is exact or absent, never a guess.
+//! Prices of tokens. A cost is exact or absent, never a guess.
 
 use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use crate::money::{Factor, Tab, Tier, Usage, Usd};
 /// A price is called old after this many days.
 const FRESH: Days = Days::new(90);
 
-/// What one model costs.
+/// The price of one model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Price {
     #[serde(flatten)]
@@ -20,10 +20,10 @@ pub struct Price {
     /// A thousand searches of the web; `None`: not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub web_search: Option<Usd>,
-    /// What holds instead for long inputs.
+    /// The price of long inputs, where it differs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub long: Option<LongInput>,
-    /// What holds at other service tiers than `default`; where nothing is said of any, the price holds at all.
+    /// The price at service tiers other than `default`; where none is given, one price holds at all tiers.
     pub tiers: Tiers,
     /// The day it was read; `None`: not known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -33,7 +33,7 @@ pub struct Price {
     pub derived: Vec<RateName>,
 }
 
-/// How many times the price a long input, and the output that comes of it, costs.
+/// Factors on the price of a long input and of the output that follows from it.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LongInput {

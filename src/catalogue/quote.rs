@@ -1,4 +1,4 @@
-//! What a request may come to.
+//! Estimates of a request's cost.
 
 use chrono::NaiveDate;
 
@@ -14,7 +14,7 @@ pub struct Quote<'a> {
 }
 
 impl Quote<'_> {
-    /// What this usage costs at most: a request may be answered at another tier than was asked for. `None` where the
+    /// The highest cost of this usage: a request may be answered at another tier than was asked for. `None` where the
     /// price of the tier, or of a search, is not known.
     #[must_use]
     pub fn most(&self, usage: &Usage) -> Option<Usd> {
@@ -22,7 +22,7 @@ impl Quote<'_> {
         Some(at(self.tier)?.max(at(Tier::Default)?))
     }
 
-    /// How many output tokens this much buys beside that usage.
+    /// Number of output tokens that `amount` buys on top of that usage.
     #[must_use]
     pub fn buys(&self, usage: &Usage, amount: Usd) -> u64 {
         let with = |output_tokens| self.most(&Usage { output_tokens, ..*usage });

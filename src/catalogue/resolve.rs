@@ -18,21 +18,22 @@ const NOTICE: Days = Days::new(30);
 /// A requested model name, resolved.
 #[derive(Debug, Clone)]
 pub struct Resolved {
-    /// What to send.
+    /// The id to send.
     pub id: ModelId,
     /// Its entry, when the catalogue has one.
     pub entry: Option<Entry>,
-    /// What its tokens cost here, where that is known.
+    /// The price of its tokens here, where it is known.
     pub price: Option<Arc<Price>>,
-    /// What was asked for, when it was replaced.
+    /// The id that was asked for, when another replaced it.
     pub requested: Option<ModelId>,
-    /// A sentence for `warnings`: replaced, or retiring within 30 days. [`Catalogue::once_a_day`] says whether it is due.
+    /// A sentence for `warnings`: replaced, or retiring within 30 days. [`Catalogue::once_a_day`] says whether it is
+    /// due.
     pub notice: Option<String>,
     /// The same of a price that is more than 90 days old.
     pub old_price: Option<String>,
-    /// What the upstream's refusals taught of it.
+    /// Lessons of the upstream's refusals.
     pub lessons: Vec<Lesson>,
-    /// What the notices are about.
+    /// The id that the notices are about.
     pub(super) asked: ModelId,
     /// The service tier that it is asked at.
     tier: Tier,
@@ -40,7 +41,7 @@ pub struct Resolved {
     on: NaiveDate,
 }
 
-/// Why a model cannot be used.
+/// The reason why a model cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum Unusable {
     #[error("{id} retired on {on}; use {replacement} instead")]
@@ -73,7 +74,7 @@ impl Resolved {
         metered.charged.or_else(|| price?.of(&metered.usage?, metered.tier, self.on))
     }
 
-    /// What a request may come to, where a price is known.
+    /// Quotes a request's cost, where a price is known.
     #[must_use]
     pub fn quote(&self) -> Option<Quote<'_>> {
         self.price.as_deref().map(|price| Quote { price, tier: self.tier, on: self.on })
@@ -139,7 +140,7 @@ impl Catalogue {
         })
     }
 
-    /// What the tokens of a model with this entry cost here.
+    /// The price of a model with this entry here.
     fn price(&self, entry: Option<&Entry>) -> Option<Arc<Price>> {
         match self.config.prices {
             Prices::Free => Some(Arc::new(Price::FREE)),

@@ -36,7 +36,7 @@ impl Default for Sizes {
 }
 
 impl Sizes {
-    /// Whether the model makes this size besides `auto`.
+    /// Returns whether the model makes this size besides `auto`.
     ///
     /// # Errors
     /// The end of the sentence "`size` 100x100 ...": what is wrong with it and what would be right.
@@ -133,7 +133,7 @@ fn pixels(size: Dimensions) -> u64 {
     u64::from(size.width) * u64::from(size.height)
 }
 
-/// How far the proportions of two sizes are apart: the difference of the crosswise products, in thousandths of the larger.
+/// Distance of the proportions of two sizes: the difference of the crosswise products, in thousandths of the larger.
 fn unlike(one: Dimensions, other: Dimensions) -> u64 {
     let [a, b] = [u64::from(one.width) * u64::from(other.height), u64::from(one.height) * u64::from(other.width)];
     a.abs_diff(b).saturating_mul(1_000) / a.max(b).max(1)

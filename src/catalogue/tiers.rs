@@ -1,4 +1,4 @@
-//! What service tiers cost.
+//! Prices of service tiers.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{day::Day, rates::Rates};
 use crate::money::{Factor, Tier};
 
-/// What each service tier costs; `None`: not known.
+/// The price of each service tier; `None`: not known.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tiers {
@@ -20,7 +20,7 @@ pub struct Tiers {
     pub ultrafast: Option<AtTier>,
 }
 
-/// What a service tier costs.
+/// The price of a service tier.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(
     untagged,
@@ -47,7 +47,7 @@ impl Tiers {
         }
     }
 
-    /// What holds at a tier on a day: which prices, and how many times. `None` where it is not known.
+    /// The rates at a tier on a day, and the factor on them; `None` where they are not known.
     pub(super) fn at(&self, tier: Tier, on: NaiveDate, listed: Rates) -> Option<(Rates, Factor)> {
         if *self == Self::default() {
             return Some((listed, Factor::ONE));

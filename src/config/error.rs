@@ -1,10 +1,10 @@
-//! Where a value came from, and what is wrong with it. No text here holds a secret.
+//! Errors of the configuration: the origin of a value, and its fault. No text here holds a secret.
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
 use super::key::SettingKey;
 
-/// Where a value came from.
+/// The origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     Default,
@@ -19,7 +19,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// How strong it is beside another.
+    /// The precedence over other origins.
     #[must_use]
     pub fn rank(&self) -> u8 {
         match self {
@@ -52,7 +52,7 @@ pub enum Problem {
 }
 
 impl Problem {
-    /// What is wrong, and where.
+    /// Names the fault and its place.
     #[must_use]
     pub fn wrong(&self) -> String {
         match self {
@@ -63,7 +63,7 @@ impl Problem {
         }
     }
 
-    /// What would be right.
+    /// The remedy.
     #[must_use]
     pub fn remedy(&self) -> String {
         match self {

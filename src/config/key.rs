@@ -5,14 +5,14 @@ use std::fmt;
 
 use crate::text;
 
-/// What stands in a setting's key for any name.
+/// The part of a setting's key that stands for any name.
 const NAME: &str = ".NAME.";
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SettingKey {
     /// As in the table of settings.
     setting: &'static str,
-    /// What stands in the place of `NAME`.
+    /// The text in the place of `NAME`.
     name: Option<String>,
 }
 
@@ -49,7 +49,7 @@ impl SettingKey {
     }
 }
 
-/// What of the path lies below a section.
+/// The part of the path below a section.
 fn within<'a>(path: &'a str, section: &str) -> Option<&'a str> {
     path.strip_prefix(section)?.strip_prefix('.')
 }

@@ -99,7 +99,7 @@ impl Layers {
         self.set.keys().filter_map(SettingKey::name).collect()
     }
 
-    /// Where the value of `setting` stands; [`Source::Default`] when nothing sets it.
+    /// The origin of the value of `setting`; [`Source::Default`] when nothing sets it.
     pub fn source<S>(&self, setting: &Setting<S>) -> Source {
         self.set.get(&SettingKey::plain(setting.key)).map_or(Source::Default, |(source, _)| source.clone())
     }

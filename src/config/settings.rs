@@ -30,7 +30,7 @@ pub struct Setting<S> {
     pub shape: S,
 }
 
-/// What holds when no layer sets it.
+/// The value when no layer sets it.
 #[derive(Debug, Clone, Copy)]
 pub enum Fallback {
     /// This, as it would be written.

@@ -1,4 +1,4 @@
-//! What a setting's value may look like: each shape reads it, says what it takes, and shows it without its secrets.
+//! Kinds of values: each reads a setting, describes what it takes, and shows the value without its secrets.
 //!
 //! Every layer hands over text, so that a value means the same in the file, the environment and a flag.
 
@@ -31,7 +31,7 @@ pub trait Shape: Sync {
 
     fn parse(&self, raw: &Raw) -> Result<Self::Value, String>;
 
-    /// What is right, for errors and the documentation.
+    /// Describes right values, for errors and the documentation.
     fn takes(&self) -> String;
 
     /// The value for people to see.
@@ -91,7 +91,7 @@ impl Raw {
         is_one.then(|| text::clip(&bare, 80).into_owned())
     }
 
-    /// Whether it is as good as absent.
+    /// Returns whether it is as good as absent.
     #[must_use]
     pub fn is_blank(&self) -> bool {
         match self {

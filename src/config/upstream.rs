@@ -1,4 +1,4 @@
-//! What the settings together say about the upstream: whether its URL is safe, and where its key comes from.
+//! The upstream as the settings together describe it: the safety of its URL, and the source of its key.
 
 use std::{path::Path, time::Duration};
 
@@ -96,7 +96,8 @@ pub(super) fn ledger(layers: &Layers, upstream: Upstream) -> Result<ledger::Conf
     })
 }
 
-/// What is done in the sandbox is kept apart: none of it was paid for, and no other upstream can go on from it.
+/// The store's configuration. The sandbox's is kept apart: none of it was paid for, and no other upstream can go on
+/// from it.
 pub(super) fn store(state: &Path, upstream: Upstream) -> store::Config {
     let dir = match upstream {
         Upstream::Configured => state.to_owned(),
@@ -135,7 +136,8 @@ fn without_endpoint(mut url: Url) -> Url {
     url
 }
 
-/// With the path below which the API is known to lie, where only the host is given. Elsewhere it may well lie at the root.
+/// With the path below which the API is known to lie, where only the host is given. Elsewhere it may well lie at the
+/// root.
 fn with_its_path(mut url: Url) -> Url {
     let known = KnownUpstream::at(&url).filter(|_| url.path() == "/");
     if let Some(known) = known.and_then(|known| Url::parse(known.base_url).ok()) {
@@ -165,7 +167,7 @@ fn key(layers: &Layers, base_url: &Url) -> Result<openai::Key, Problem> {
     Ok(key)
 }
 
-/// What is said in place of a key that is a placeholder.
+/// The message in place of a key that is a placeholder.
 fn unfilled_key(layers: &Layers) -> Option<String> {
     let keys = [s::API_KEY.key, s::API_KEY_FILE.key, s::API_KEY_COMMAND.key];
     layers.unfilled().iter().find(|unfilled| keys.contains(&unfilled.key.setting())).map(ToString::to_string)

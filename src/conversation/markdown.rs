@@ -53,7 +53,7 @@ fn said(said: &Said) -> String {
     }
 }
 
-/// What a person said cannot be taken for a model's answer.
+/// Quotes a person's words, so that they cannot be taken for a model's answer.
 fn quoted(said: &str) -> String {
     let said = text::sanitize(said);
     let lines = said.trim_end().lines().map(|line| format!("> {line}").trim_end().to_owned());

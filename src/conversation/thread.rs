@@ -88,7 +88,8 @@ impl Thread {
         Ok(id)
     }
 
-    /// What [`Thread::keep`] keeps: read when it is sent, so that what the upstream still has is not read for it.
+    /// An attachment that [`Thread::keep`] kept: read when it is sent, so that what the upstream still has is not
+    /// read for it.
     #[must_use]
     pub fn attachment(&self, id: Id, length: u64) -> Content {
         let attachment = Attachment::new(self.conversations.store(), self.place.root, id);

@@ -36,7 +36,7 @@ pub struct Summary {
     pub turns: u64,
     /// Of its newest turn.
     pub model: String,
-    /// What was said first.
+    /// The first words.
     pub first_words: String,
     /// Of all turns; `None` where that of any is not known.
     pub cost_usd: Option<Usd>,

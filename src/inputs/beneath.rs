@@ -47,8 +47,8 @@ impl From<io::Error> for Error {
     }
 }
 
-/// Opens the regular file at `rest`, which is made of names alone, below `folder`, which may itself be a link. Blocks on
-/// the disk, and on nothing else.
+/// Opens the regular file at `rest`, which is made of names alone, below `folder`, which may itself be a link. Blocks
+/// on the disk, and on nothing else.
 pub(super) fn open(folder: &Path, rest: &Path) -> Result<File, Error> {
     let names: Vec<_> = rest.iter().collect();
     let Some((name, parents)) = names.split_last() else { return Err(Error::NotAFile) };
@@ -111,7 +111,7 @@ mod system {
     }
 }
 
-/// What has been opened without leave to delete it cannot be renamed as long as it is open: so the way stays as it was
+/// A file that was opened without leave to delete it cannot be renamed while it is open: so the path stays as it was
 /// checked, folder by folder. The resolved folder's path is a verbatim one, in which no name means a device.
 #[cfg(windows)]
 mod system {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 #[derive(Clone, PartialEq, Eq)]
 pub struct DataUrl(String);
 
-/// Why a data URL is not one that is read here.
+/// The reason why a data URL is not read here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadDataUrl {
     #[error("the data URL is not `data:...;base64,...`")]
@@ -18,7 +18,7 @@ pub enum BadDataUrl {
 }
 
 impl DataUrl {
-    /// Whether a text means to be one.
+    /// Returns whether a text means to be one.
     #[must_use]
     pub fn is_one(text: &str) -> bool {
         text.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))

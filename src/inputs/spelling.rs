@@ -36,7 +36,7 @@ impl Near {
     }
 }
 
-/// What of a path lies below a folder, where the folder's names read as the path's first ones do.
+/// The part of a path below a folder, where the folder's names read as the path's first ones do.
 pub(super) fn below(folder: &Path, path: &Path) -> Option<PathBuf> {
     let mut names = path.components();
     for expected in folder.components() {
@@ -48,7 +48,8 @@ pub(super) fn below(folder: &Path, path: &Path) -> Option<PathBuf> {
     Some(names.as_path().to_owned())
 }
 
-/// How a name reads: composed (NFC), every blank the same, without a shell's backslashes and what stands around it.
+/// The reading of a name: composed (NFC), every blank the same, without a shell's backslashes and what stands around
+/// it.
 fn reading(name: &str) -> String {
     let mut reading = String::with_capacity(name.len());
     let mut characters = name.nfc().peekable();

@@ -18,7 +18,7 @@ use crate::{
     openai::{ResponseHold, ResponseNote},
 };
 
-/// What a call leaves to whoever resumes it. `P` is its tool's part.
+/// The knowledge that a call leaves to the process that resumes it. `P` is its tool's part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resumption<P> {
     pub call: P,

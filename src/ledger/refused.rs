@@ -1,4 +1,4 @@
-//! Why a call is not made: it does not fit a budget, or nobody can tell whether it does.
+//! Reasons why a call is not made: it does not fit a budget, or nobody can tell whether it does.
 
 use std::fmt;
 
@@ -30,7 +30,7 @@ pub enum OverBudget {
 pub struct Unheld(#[from] pub store::Error);
 
 impl OverBudget {
-    /// What a call may cost at most to fit.
+    /// The highest cost that fits.
     #[must_use]
     pub fn left(&self) -> Usd {
         match self {
@@ -41,7 +41,7 @@ impl OverBudget {
 }
 
 impl Standing {
-    /// What may still be set aside.
+    /// The amount that may still be reserved.
     #[must_use]
     pub fn left(&self) -> Usd {
         self.limit_usd - (self.spent_usd + self.reserved_usd)

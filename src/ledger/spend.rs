@@ -43,7 +43,7 @@ enum Stage {
     Settled,
 }
 
-/// What a request came to.
+/// The bill of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Bill {
     /// Not billed.
@@ -87,7 +87,7 @@ impl Spend {
         self.note.amount
     }
 
-    /// What another process needs to settle it.
+    /// The knowledge that another process needs to settle it.
     #[must_use]
     pub fn note(&self) -> SpendNote {
         self.note.clone()

@@ -1,4 +1,4 @@
-//! What was paid, summed up, in words.
+//! Sums of costs, in words.
 
 use serde::{Serialize, Serializer, ser::SerializeStruct};
 
@@ -49,7 +49,7 @@ impl Sum {
         }
     }
 
-    /// What was estimated for the requests whose cost is not known, in words.
+    /// The estimates of the requests whose cost is not known, in words.
     #[must_use]
     pub fn estimated(&self) -> String {
         if self.0.estimated == Usd::ZERO { "-".to_owned() } else { self.0.estimated.to_string() }

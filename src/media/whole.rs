@@ -1,12 +1,12 @@
-//! Whether a picture's file has its end: all of it was written.
+//! The end of a picture's file: found where all of it was written.
 
 use super::{Encoded, Format};
 
-/// How far from its end a JPEG's last marker may stand: some writers add a few bytes behind it.
+/// Bytes from its end within which a JPEG's last marker may stand: some writers add a few bytes behind it.
 const TAIL: usize = 4 << 10;
 
 impl Encoded {
-    /// Whether the end of the picture is there; its pixels are not looked at.
+    /// Returns whether the end of the picture is there; its pixels are not looked at.
     #[must_use]
     pub fn is_whole(&self) -> bool {
         let bytes = self.bytes();

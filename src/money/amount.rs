@@ -19,7 +19,7 @@ pub struct Usd(u64);
 impl Usd {
     pub const ZERO: Self = Self(0);
 
-    /// How many tokens this buys at `per_million` a million.
+    /// Number of tokens that this buys at `per_million` a million.
     #[must_use]
     pub fn buys(self, per_million: Self) -> u64 {
         let tokens = (u128::from(self.0) * 1_000_000).checked_div(per_million.0.into());
@@ -82,7 +82,7 @@ impl Add for Usd {
     }
 }
 
-/// What is left, never less than nothing.
+/// Saturates at zero.
 impl Sub for Usd {
     type Output = Self;
 
@@ -121,7 +121,7 @@ impl<'de> Deserialize<'de> for Usd {
     }
 }
 
-/// How many times a price: 0 to 1,000, exact to a thousandth.
+/// A factor on a price: 0 to 1,000, exact to a thousandth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Factor {
     /// Millionths, so that the product of two is exact.

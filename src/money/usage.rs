@@ -1,4 +1,4 @@
-//! What an upstream reports of a request that it billed: tokens, the service tier, and its own charge where it names one.
+//! The metering of a billed request by the upstream: tokens, the service tier, and its own charge where it names one.
 
 use std::{fmt, ops::Add};
 
@@ -110,18 +110,18 @@ impl fmt::Display for Tier {
     }
 }
 
-/// What an upstream reports of a request, as far as it is billed by it.
+/// The part of an upstream's report by which a request is billed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Metered {
     /// `None` where it reports none.
     pub usage: Option<Usage>,
     pub tier: Tier,
-    /// What the upstream says that it charges, where it says so.
+    /// The upstream's own charge, where it names one.
     pub charged: Option<Usd>,
 }
 
 impl Metered {
-    /// Whether anything was reported that costs.
+    /// Returns whether anything was reported that costs.
     #[must_use]
     pub fn is_reported(&self) -> bool {
         self.usage.is_some() || self.charged.is_some()

@@ -4,7 +4,7 @@ use image::{DynamicImage, Rgb, RgbImage, RgbaImage};
 
 use crate::media::{Encoded, Format};
 
-/// Whether the header leaves open that a pixel is not fully opaque; damaged ones do.
+/// Returns whether the header leaves open that a pixel is not fully opaque; damaged ones do.
 pub(super) fn is_possible(picture: &Encoded) -> bool {
     match picture.format() {
         Format::Jpeg | Format::Bmp => false,
@@ -42,7 +42,7 @@ fn webp_has_alpha(bytes: &[u8]) -> Option<bool> {
     }
 }
 
-/// Whether every pixel is fully opaque.
+/// Returns whether every pixel is fully opaque.
 pub(super) fn is_opaque(image: &DynamicImage) -> bool {
     match image {
         DynamicImage::ImageRgba8(image) => image.pixels().all(|pixel| pixel.0[3] == u8::MAX),

@@ -14,7 +14,7 @@ use crate::media::{Dimensions, Encoded, Format};
 const LONGEST_SIDE: u32 = 8192;
 const MOST_PIXELS: u64 = 40_000_000;
 
-/// What a decoder may take beside the pixels: rows in work, colour profile, other chunks.
+/// Bytes that a decoder may take besides the pixels: rows in work, colour profile, other chunks.
 const ALLOWANCE: u64 = 16 << 20;
 
 /// The picture's first frame, and how it is to be turned.
@@ -31,7 +31,7 @@ pub(super) fn decode(picture: &Encoded) -> Result<(DynamicImage, Orientation), P
     }
 }
 
-/// How the picture is to be turned, by its header alone.
+/// The orientation of a picture, by its header alone.
 pub(super) fn orientation(picture: &Encoded) -> Result<Orientation, PreviewFailure> {
     within_limits(picture.dimensions())?;
     let file = Cursor::new(picture.bytes());

@@ -20,13 +20,13 @@ use crate::media::{Encoded, Format};
 /// Looks like the original.
 const FINEST: u8 = 85;
 
-/// What does not fit even so needs fewer pixels: photographs would look a little better with fewer pixels sooner, text
-/// with fewer pixels later.
+/// A picture that does not fit even so needs fewer pixels: photographs would look a little better with fewer pixels
+/// sooner, text with fewer pixels later.
 const COARSEST: u8 = 50;
 
 const STEP: u8 = 5;
 
-/// How many steps there are from the coarsest to the finest, both counted.
+/// Number of steps from the coarsest to the finest, both counted.
 const STEPS: u8 = (FINEST - COARSEST) / STEP + 1;
 
 /// The step of quality that was found last. The pictures of one call are alike: where the search begins there, it ends
@@ -124,7 +124,7 @@ fn encode(image: &RgbImage, quality: u8) -> Result<Vec<u8>, EncodingError> {
     Ok(jpeg)
 }
 
-/// What the sample of a picture says of its size.
+/// The size that a sample of a picture foretells.
 #[derive(Debug, PartialEq, Eq)]
 enum Foretold {
     /// At this quality.
@@ -143,7 +143,7 @@ struct Sample {
 impl Sample {
     /// The rows of one JPEG block at half colour resolution, which all qualities here have.
     const BAND: u32 = 16;
-    /// How many bands are taken, and at most one in so many: an eighth of the work for a large image.
+    /// Number of bands taken, and at most one in so many: an eighth of the work for a large image.
     const BANDS: u32 = 8;
     /// Tables and headers, the same in every JPEG that is made here.
     const HEADER: usize = 600;
@@ -191,7 +191,7 @@ impl Sample {
         Ok(Foretold::Fits(COARSEST + finest * STEP))
     }
 
-    /// How many bytes the whole image takes at a quality.
+    /// Foretells the bytes of the whole image at a quality.
     fn foretell(&self, quality: u8) -> Result<usize, EncodingError> {
         let body = encode(&self.bands, quality)?.len().saturating_sub(Self::HEADER);
         Ok(Self::HEADER + body * self.rows / self.bands.height().max(1) as usize)

@@ -55,7 +55,7 @@ pub(super) fn turned(image: RgbImage, orientation: Orientation) -> RgbImage {
     image.into_rgb8()
 }
 
-/// Whether turning it the way its metadata says swaps width and height.
+/// Returns whether turning it the way its metadata says swaps width and height.
 pub(super) fn lies_on_its_side(orientation: Orientation) -> bool {
     use Orientation::{Rotate90, Rotate90FlipH, Rotate270, Rotate270FlipH};
     matches!(orientation, Rotate90 | Rotate90FlipH | Rotate270 | Rotate270FlipH)

@@ -102,7 +102,7 @@ impl Grid {
         ]
     }
 
-    /// How large a dot of a number is: a digit of an eighth of a small place, or of 28 pixels, is still read at half
+    /// The size of a dot of a number: a digit of an eighth of a small place, or of 28 pixels, is still read at half
     /// the size.
     fn dot(&self) -> u32 {
         (self.place.width.min(self.place.height) / 56).clamp(1, 4)

@@ -11,7 +11,7 @@ use super::Error;
 /// The kinds of facts, each with its own names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FactKind {
-    /// What a refusal taught of a model.
+    /// A lesson of a refusal about a model.
     Lesson,
     /// The upstream's list of models.
     Listing,

@@ -50,7 +50,7 @@ pub struct DayStanding {
     pub reserved: Usd,
 }
 
-/// What one request came to.
+/// The charge of one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Charge {
     /// Nothing was or will be billed.
@@ -95,7 +95,7 @@ pub struct LedgerLine {
     pub client: String,
     pub usage: Option<Usage>,
     pub cost: Option<Usd>,
-    /// What was set aside for it; counts where the cost is not known.
+    /// The reserved amount; counts where the cost is not known.
     pub reserved: Usd,
     pub request_id: Option<String>,
     pub state: LineState,
@@ -127,7 +127,7 @@ pub struct TallySum {
     /// Of the lines whose cost is known.
     pub cost: Usd,
     pub calls_of_unknown_cost: u64,
-    /// What was set aside for the lines of unknown cost: `cost` and this are what budgets count.
+    /// The reserved amounts of the lines of unknown cost: `cost` and this are what budgets count.
     pub estimated: Usd,
     /// Lines that are [`LineState::Unsettled`].
     pub unsettled: u64,
@@ -159,8 +159,8 @@ pub trait MoneyStore: Debug + Send + Sync {
     /// now, unless it is settled before.
     fn begin(&self, reservation: Reservation);
 
-    /// Takes over a request from a process that died, without waiting until it is kept: the reservation is this process's
-    /// from now on, and the unsettled line that it may have got is taken back.
+    /// Takes over a request from a process that died, without waiting until it is kept: the reservation is this
+    /// process's from now on, and the unsettled line that it may have got is taken back.
     fn take_over(&self, reservation: Reservation);
 
     /// Puts what a request came to in the place of what was reserved. A second settlement of the same id replaces the

@@ -1,5 +1,5 @@
-//! The door to the index of pictures, by the words of their records. Pictures and records are files of their own, and this
-//! can be made anew from them at any time.
+//! The door to the index of pictures, by the words of their records. Pictures and records are files of their own, and
+//! this can be made anew from them at any time.
 
 use std::{collections::HashSet, fmt::Debug};
 
@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::Error;
 
-/// What a picture is found by.
+/// The words by which a picture is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IndexedPicture {
     /// Unique in its gallery.

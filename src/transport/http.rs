@@ -35,9 +35,9 @@ use endpoint::Endpoint;
 
 /// Connections at once; the next ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 512;
-/// How long a request's headers may take, and how long a connection may idle between requests.
+/// Time that a request's headers may take, and that a connection may idle between requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
-/// How long the end may take once the drain is over.
+/// Time that the end may take once the drain is over.
 const GRACE: Duration = Duration::from_millis(800);
 
 #[derive(Debug, Clone)]

@@ -15,7 +15,7 @@ pub struct Secret;
 impl Shape for BaseUrl {
     type Value = Url;
 
-    /// Whether plain http is fine is decided where `openai.allow_insecure` is known too.
+    /// Leaves plain http to be judged where `openai.allow_insecure` is known too.
     fn parse(&self, raw: &Raw) -> Result<Url, String> {
         let url =
             Url::parse(&with_scheme(text::bare(raw.text()?))).map_err(|error| format!("it is no URL ({error})"))?;

@@ -1,9 +1,10 @@
 //! Batches: what is ready together is committed together, and every caller is answered after the commit.
 //!
-//! A caller puts its work into the queue, lets everything else that is ready run once, and commits the whole queue on its
-//! own thread: waking another thread costs a third of a call. The upkeep thread takes the queue instead when a commit was
-//! slow, when another process holds the database, and when the work is heavy, so that nothing that is served waits for a
-//! disk. Work must be repeatable: it is run again on a new transaction when its first one was rolled back.
+//! A caller puts its work into the queue, lets everything else that is ready run once, and commits the whole queue on
+//! its own thread: waking another thread costs a third of a call. The upkeep thread takes the queue instead when a
+//! commit was slow, when another process holds the database, and when the work is heavy, so that nothing that is
+//! served waits for a disk. Work must be repeatable: it is run again on a new transaction when its first one was
+//! rolled back.
 
 use std::{
     fmt, mem,
@@ -327,7 +328,7 @@ impl Shared {
     }
 }
 
-/// What upkeep needs of the engine.
+/// The engine's side of upkeep.
 impl Shared {
     pub fn wake(self: &Arc<Self>) {
         self.start();
@@ -350,7 +351,7 @@ impl Shared {
     }
 }
 
-/// What nobody committed yet is committed before the store goes.
+/// Commits what is pending before the store goes.
 impl Drop for Shared {
     fn drop(&mut self) {
         if let Some(release) = self.process.release() {

@@ -29,7 +29,7 @@ const CHECKPOINT_PAGES: u32 = 1000;
 /// Statements that stay prepared: all of the path of a call.
 const PREPARED: usize = 64;
 
-/// What went wrong, by what follows from it.
+/// Faults, by their consequences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Fault {
     /// Another process holds it.

@@ -27,7 +27,7 @@ pub(super) struct Process {
     holds: Mutex<Holds>,
 }
 
-/// What this process runs.
+/// The things that this process runs.
 #[derive(Default)]
 struct Holds {
     /// In the database, or on the way there.

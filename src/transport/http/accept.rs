@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::reply::Refusal;
 
-/// What rmcp wants to hear from everybody.
+/// The value that rmcp wants from every client.
 pub(super) const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

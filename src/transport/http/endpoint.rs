@@ -35,9 +35,9 @@ use crate::{
 };
 
 const SESSION: &str = "mcp-session-id";
-/// How long a request's body may take.
+/// Time that a request's body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// How long a session may be silent: far longer than any call, which rmcp would end with its session.
+/// Time that a session may be silent: far longer than any call, which rmcp would end with its session.
 const SESSION_IDLE: Duration = Duration::from_hours(12);
 
 pub(super) struct Endpoint {

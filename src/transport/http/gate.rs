@@ -1,4 +1,4 @@
-//! Who may speak to a server on loopback: no page of a foreign site, whatever name it gives this machine.
+//! The gate of a server on loopback: no page of a foreign site, whatever name it gives this machine.
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header, uri::Authority};
 

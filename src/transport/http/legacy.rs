@@ -1,4 +1,4 @@
-//! What clients of the revisions with sessions need of a request's answer that rmcp does not know of.
+//! Needs of clients of the revisions with sessions that rmcp does not serve.
 
 use axum::{
     body::{Body, Bytes},
@@ -12,7 +12,7 @@ use super::reply::has_type;
 
 const VERSION: &str = "mcp-protocol-version";
 
-/// Whether an event stream may begin with an event without a message, from which the client can resume it.
+/// The event without a message at the beginning of a stream, from which the client can resume it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Priming {
     Sent,
@@ -20,7 +20,7 @@ pub(super) enum Priming {
     Withheld,
 }
 
-/// Whether the headers name a revision without `initialize`, where that is one of the methods that are gone.
+/// Returns whether the headers name a revision without `initialize`, where that is one of the methods that are gone.
 pub(super) fn knows_no_initialize(headers: &HeaderMap) -> bool {
     let named = headers.get(VERSION).and_then(|version| version.to_str().ok());
     named.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28.as_str())

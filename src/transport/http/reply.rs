@@ -152,7 +152,7 @@ async fn next_of(mut body: BodyDataStream) -> Option<(Result<Bytes, axum::Error>
     Some((chunk, Phase::Passing(body)))
 }
 
-/// Whether the content is of this type, parameters aside.
+/// Returns whether the content is of this type, parameters aside.
 pub(super) fn has_type(headers: &HeaderMap, media_type: &str) -> bool {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim();

@@ -42,7 +42,7 @@ const MAX_PENDING: usize = 2048;
 const MAX_READS: usize = 4;
 /// Progress waits until no more than this is unsent, so that it coalesces instead of queueing.
 const LOW_WATER: usize = 64 * 1024;
-/// How long the last bytes may take.
+/// Time that the last bytes may take.
 const FLUSH: Duration = Duration::from_millis(500);
 
 pub(super) struct StdioConnection<R> {
@@ -51,7 +51,7 @@ pub(super) struct StdioConnection<R> {
     pending: Arc<Pending>,
     server: Server,
     stop: CancellationToken,
-    /// How long calls in flight may still run once no more come, and since when that counts.
+    /// Time that calls in flight may still run once no more come, and its start.
     drain: Duration,
     drain_ends: Option<Instant>,
     ended: CancellationToken,
@@ -67,7 +67,7 @@ struct Pending {
     answered: Notify,
 }
 
-/// What is to be expected of an answer.
+/// The answer that is expected.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expected {
     Small,
@@ -268,7 +268,7 @@ impl Pending {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether this id was not in flight.
+    /// Adds an id; `false` if it is in flight already.
     fn add(&self, id: &RequestId, answer: Expected) -> bool {
         let mut requests = self.requests();
         let is_new = !requests.contains_key(id);
@@ -283,13 +283,13 @@ impl Pending {
         self.answered.notify_waiters();
     }
 
-    /// Whether one more may come.
+    /// Returns whether one more may come.
     fn has_room(requests: &HashMap<RequestId, Expected>) -> bool {
         let reads = requests.values().filter(|answer| **answer == Expected::Picture).count();
         requests.len() < MAX_PENDING && reads < MAX_READS
     }
 
-    /// Whether every answer is out that comes by itself.
+    /// Returns whether every answer is out that comes by itself.
     fn has_only_last(requests: &HashMap<RequestId, Expected>) -> bool {
         requests.values().all(|answer| *answer == Expected::Last)
     }

@@ -12,7 +12,7 @@ pub(super) const MAX_LINE: usize = 32 * 1024 * 1024;
 const KEEP: usize = 256 * 1024;
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
-/// What came, up to a newline or the end of the stream.
+/// The bytes up to a newline or the end of the stream.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum InputLine {
     /// Without its newline, carriage return and byte order mark; not blank.

@@ -1,4 +1,4 @@
-//! What waits for stdout: messages serialized once into one buffer, written as many at a time as there are.
+//! The queue for stdout: messages serialized once into one buffer, written as many at a time as there are.
 
 use std::{
     io,
