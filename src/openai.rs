@@ -38,7 +38,7 @@ pub use failure::{
 };
 pub use text::{
     background::{ResponseHold, ResponseNote},
-    question::{Answer, Citation, Exchange, Finish, Form, Part, Question, Run, Strict, WebSearch},
+    question::{Answer, AnswerFormat, Citation, Exchange, Finish, Part, Question, Run, Strict, WebSearch},
 };
 
 use client::Client;
@@ -50,7 +50,7 @@ use transport::{body, fetch};
 #[derive(Debug, Clone)]
 pub struct Config {
     pub base_url: Url,
-    pub key: Key,
+    pub key: ApiKeySource,
     /// Said where there is no key: the setting that would have been one if somebody had filled it in.
     pub unfilled_key: Option<String>,
     pub organization: Option<String>,
@@ -76,7 +76,7 @@ pub struct Config {
     /// The longest body that is read, in bytes.
     pub max_response_bytes: usize,
     /// Storage of responses by the upstream.
-    pub store: Store,
+    pub store: ResponseStorage,
     /// The upstream's own word, such as `flex` or `priority`.
     pub service_tier: Option<String>,
     pub background: Background,
@@ -84,7 +84,7 @@ pub struct Config {
 
 /// Storage of a response by the upstream, so that a conversation can continue from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Store {
+pub enum ResponseStorage {
     /// As it does unless it is told otherwise.
     Kept,
     /// Nothing is left there: the whole conversation is sent again each time.
@@ -102,7 +102,7 @@ pub enum Background {
 
 /// The source of the key. Files and commands are read at the first request, not at the start.
 #[derive(Debug, Clone)]
-pub enum Key {
+pub enum ApiKeySource {
     /// No source is configured: every request fails with [`Error::NoApiKey`].
     Missing,
     /// The upstream asks for none (the sandbox, a local server, a key in `headers`).
@@ -113,7 +113,7 @@ pub enum Key {
         from: String,
     },
     File(PathBuf),
-    /// A command line whose first line of output is the key, run by the shell-free rules of [`Key`]'s reader.
+    /// A command line whose first line of output is the key, run by the shell-free rules of [`ApiKeySource`]'s reader.
     Command(String),
 }
 
@@ -182,7 +182,7 @@ pub struct Picture {
     pub revised_prompt: Option<String>,
     /// Fields that the upstream refused and that were left out of a second try.
     pub left_out: Vec<String>,
-    _place: body::Place,
+    _place: body::MemorySlot,
 }
 
 /// A value and how it was come by.

@@ -16,7 +16,7 @@ use super::{exit, image::progress_bar};
 use crate::{
     config::{Config, Flags, Upstream},
     money::Usd,
-    openai::Key,
+    openai::ApiKeySource,
     text::sanitize,
 };
 
@@ -43,7 +43,7 @@ struct DemoStep {
 /// When the server cannot be started or breaks the protocol.
 pub async fn run(_: Args, flags: &Flags, config: &Config) -> anyhow::Result<ExitCode> {
     let upstream = match (&config.openai.key, config.upstream) {
-        (Key::Missing, _) | (_, Upstream::Sandbox) => Upstream::Sandbox,
+        (ApiKeySource::Missing, _) | (_, Upstream::Sandbox) => Upstream::Sandbox,
         _ => Upstream::Configured,
     };
     introduce(upstream, config)?;
@@ -102,7 +102,7 @@ fn introduce(upstream: Upstream, config: &Config) -> anyhow::Result<()> {
         env!("CARGO_PKG_VERSION")
     ))?;
     match upstream {
-        Upstream::Sandbox if matches!(config.openai.key, Key::Missing) => {
+        Upstream::Sandbox if matches!(config.openai.key, ApiKeySource::Missing) => {
             say("No OpenAI key is set, so the built-in sandbox answers, not OpenAI: no key, no network, no cost.\n\
              Set OPENAI_API_KEY to see the same with OpenAI's models.")
         }

@@ -9,7 +9,7 @@ use crate::{
     catalogue::{Catalogue, Kind, Lesson},
     config::{self, Config, Unfilled, Upstream},
     model::ListedModel,
-    openai::{Error, Failure, Key, Reply, Vendor},
+    openai::{ApiKeySource, Error, Failure, Reply, Vendor},
     server::profile::KNOWN,
     text,
 };
@@ -53,7 +53,7 @@ async fn examine(app: &App) -> Vec<Finding> {
     let mut findings = vec![key_finding(&config.openai.key, config.upstream)];
     let mut listed = None;
     app.catalogue.recall().await;
-    if !matches!(config.openai.key, Key::Missing) {
+    if !matches!(config.openai.key, ApiKeySource::Missing) {
         let answer = app.list_models.upkeep.read(models::PATIENCE).await;
         findings.push(upstream_finding(&answer, upstream(config)));
         listed = answer.ok().map(|reply| reply.value);
@@ -100,16 +100,18 @@ fn file_finding(config: &Config) -> Finding {
     Finding::fine("configuration", message)
 }
 
-fn key_finding(key: &Key, upstream: Upstream) -> Finding {
+fn key_finding(key: &ApiKeySource, upstream: Upstream) -> Finding {
     let message = match key {
-        Key::Missing => {
+        ApiKeySource::Missing => {
             let remedy = "set OPENAI_API_KEY where the client starts mcp-openai (clients do not hand on your shell's \
                           environment), or openai.api_key_file in the configuration file; `--sandbox` needs none";
             return Finding::failed("key", "no API key is set".to_owned(), remedy, exit::CONFIGURATION);
         }
-        Key::NotNeeded if upstream == Upstream::Sandbox => "the sandbox needs none".to_owned(),
-        Key::NotNeeded => "none is set; openai.headers or the upstream makes it needless".to_owned(),
-        Key::Value { .. } | Key::File(_) | Key::Command(_) => format!("from {}", key.origin()),
+        ApiKeySource::NotNeeded if upstream == Upstream::Sandbox => "the sandbox needs none".to_owned(),
+        ApiKeySource::NotNeeded => "none is set; openai.headers or the upstream makes it needless".to_owned(),
+        ApiKeySource::Value { .. } | ApiKeySource::File(_) | ApiKeySource::Command(_) => {
+            format!("from {}", key.origin())
+        }
     };
     Finding::fine("key", message)
 }
@@ -242,7 +244,7 @@ mod tests {
         };
         let findings = vec![
             Finding::fine("configuration", "read from config.toml".to_owned()),
-            key_finding(&Key::Missing, Upstream::Configured),
+            key_finding(&ApiKeySource::Missing, Upstream::Configured),
             upstream_finding(&Err(unreachable), "api.example"),
         ];
         let settings = vec![ReportedSetting {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     catalogue::Retired,
-    openai::{Api, Background, EditTransfer, Store, Transfer},
+    openai::{Api, Background, EditTransfer, ResponseStorage, Transfer},
     server::profile::{Mode, Structured},
     telemetry::LogFormat,
     tools::ImageUrls,
@@ -166,8 +166,8 @@ settings! {
         Size { min: 1 << 10, max: 1 << 30 },
         "The longest answer that is read.";
 
-    STORE: Words<Store> = "openai.store", Some("MCP_OPENAI_STORE"), Is("true"),
-        Words(&[("true", Store::Kept), ("false", Store::Nothing)]),
+    STORE: Words<ResponseStorage> = "openai.store", Some("MCP_OPENAI_STORE"), Is("true"),
+        Words(&[("true", ResponseStorage::Kept), ("false", ResponseStorage::Nothing)]),
         "Whether OpenAI keeps responses (30 days); with `false`, conversations are sent again whole each time.";
     SERVICE_TIER: OneLine = "openai.service_tier", Some("MCP_OPENAI_SERVICE_TIER"), Absent("the project's own"), OneLine,
         "How fast, and at which price, text is answered: OpenAI's word, such as `flex` or `priority`.";

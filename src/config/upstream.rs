@@ -47,7 +47,7 @@ pub(super) fn openai(layers: &Layers, upstream: Upstream) -> Result<openai::Conf
     };
     if upstream == Upstream::Sandbox {
         // Nothing that is meant for the real upstream goes to the sandbox.
-        config.key = openai::Key::NotNeeded;
+        config.key = openai::ApiKeySource::NotNeeded;
         config.organization = None;
         config.project = None;
         config.headers.clear();
@@ -147,22 +147,22 @@ fn with_its_path(mut url: Url) -> Url {
 }
 
 /// The stronger layer wins; within one, the key itself goes before a file, a file before a command.
-fn key(layers: &Layers, base_url: &Url) -> Result<openai::Key, Problem> {
+fn key(layers: &Layers, base_url: &Url) -> Result<openai::ApiKeySource, Problem> {
     let headers = layers.optional(&s::HEADERS)?.unwrap_or_default();
     if headers.iter().any(|(name, _)| name == "authorization" || name == "api-key") {
-        return Ok(openai::Key::NotNeeded);
+        return Ok(openai::ApiKeySource::NotNeeded);
     }
     let (value, file, command) =
         (rank(layers, &s::API_KEY), rank(layers, &s::API_KEY_FILE), rank(layers, &s::API_KEY_COMMAND));
     let key = match value.max(file).max(command) {
-        0 if is_openai(base_url) => openai::Key::Missing,
-        0 => openai::Key::NotNeeded,
+        0 if is_openai(base_url) => openai::ApiKeySource::Missing,
+        0 => openai::ApiKeySource::NotNeeded,
         strongest if value == strongest => {
             let from = layers.source(&s::API_KEY).to_string();
-            openai::Key::Value { secret: layers.value(&s::API_KEY)?, from }
+            openai::ApiKeySource::Value { secret: layers.value(&s::API_KEY)?, from }
         }
-        strongest if file == strongest => openai::Key::File(layers.value(&s::API_KEY_FILE)?),
-        _ => openai::Key::Command(layers.value(&s::API_KEY_COMMAND)?),
+        strongest if file == strongest => openai::ApiKeySource::File(layers.value(&s::API_KEY_FILE)?),
+        _ => openai::ApiKeySource::Command(layers.value(&s::API_KEY_COMMAND)?),
     };
     Ok(key)
 }

@@ -5,7 +5,7 @@ use http::HeaderName;
 use ring::digest::{Context, SHA256};
 use secrecy::ExposeSecret;
 
-use super::{Config, Key, client::Client, failure::error::Error, key::Held};
+use super::{ApiKeySource, Config, client::Client, failure::error::Error, key::CachedKey};
 use crate::handle::Account;
 
 impl Client {
@@ -15,17 +15,17 @@ impl Client {
     }
 
     /// The account of this key.
-    pub(super) fn payer(&self, key: &Held) -> Account {
+    pub(super) fn payer(&self, key: &CachedKey) -> Account {
         key.account.get_or_init(|| fingerprint(&self.config, key)).clone()
     }
 
     /// The source of the key, for people.
     pub(super) fn key_origin(&self) -> String {
         match self.key.source() {
-            Key::NotNeeded if self.config.headers.iter().any(|(name, _)| is_credential(name)) => {
+            ApiKeySource::NotNeeded if self.config.headers.iter().any(|(name, _)| is_credential(name)) => {
                 "openai.headers".to_owned()
             }
-            Key::NotNeeded if let Some(unfilled) = &self.config.unfilled_key => format!("nowhere: {unfilled}"),
+            ApiKeySource::NotNeeded if let Some(unfilled) = &self.config.unfilled_key => format!("nowhere: {unfilled}"),
             key => key.origin(),
         }
     }
@@ -33,7 +33,7 @@ impl Client {
 
 /// The SHA-256 of the base URL, the key, and the custom headers that stand for one; its first 64 bits, which are enough
 /// to tell the keys of one user apart.
-fn fingerprint(config: &Config, key: &Held) -> Account {
+fn fingerprint(config: &Config, key: &CachedKey) -> Account {
     let mut parts = vec![config.base_url.as_str().trim_end_matches('/'), key.secret().unwrap_or_default()];
     let mut headers: Vec<_> = config.headers.iter().filter(|(name, _)| is_credential(name)).collect();
     headers.sort_by_key(|(name, _)| name.as_str());

@@ -19,8 +19,8 @@ use super::{
         objection::Objection,
         traits::Health,
     },
-    key::{self, Held},
-    kind::Kind,
+    key::{self, CachedKey},
+    kind::EndpointKind,
     learnt::Learnt,
     limits::{
         breaker::Breakers,
@@ -61,8 +61,8 @@ pub(super) struct Client {
 }
 
 /// One request, before its attempts.
-pub(super) struct Call<'a> {
-    pub kind: Kind,
+pub(super) struct PlannedRequest<'a> {
+    pub kind: EndpointKind,
     /// Behind the base URL; a query of its own may follow after `?`.
     pub path: &'a str,
     /// `None` for what concerns no model.
@@ -75,7 +75,7 @@ pub(super) struct Answering {
     pub body: Body,
     pub trail: Trail,
     /// The key that it was asked with.
-    pub key: Arc<Held>,
+    pub key: Arc<CachedKey>,
     /// The caller's names of the fields that were left out.
     pub left_out: Vec<String>,
 }
@@ -91,7 +91,7 @@ pub(super) enum Unanswered {
 
 /// An attempt that failed, and how many were made.
 pub(super) struct FailedAttempt<'a> {
-    pub kind: Kind,
+    pub kind: EndpointKind,
     pub symptom: Symptom,
     pub error: &'a Error,
     pub attempts: u32,
@@ -121,7 +121,7 @@ impl Client {
     }
 
     /// Sends a request until an answer begins, as often as the rules of [`retry`] allow.
-    pub(super) async fn send(&self, call: Call<'_>, terms: &Terms) -> Result<Answering, Unanswered> {
+    pub(super) async fn send(&self, call: PlannedRequest<'_>, terms: &Terms) -> Result<Answering, Unanswered> {
         let mut trail = Trail::begin(&self.config.base_url);
         let (mut key, connection) = match self.prepare(&call, terms.deadline).await {
             Ok(prepared) => prepared,
@@ -189,7 +189,11 @@ impl Client {
         }
     }
 
-    async fn prepare(&self, call: &Call<'_>, deadline: Instant) -> Result<(Arc<Held>, &Connection), Error> {
+    async fn prepare(
+        &self,
+        call: &PlannedRequest<'_>,
+        deadline: Instant,
+    ) -> Result<(Arc<CachedKey>, &Connection), Error> {
         if let Some(model) = call.model {
             self.breakers.pass(model, Instant::now()).map_err(|open| Error::Overloaded {
                 message: format!("not sent, because {model} failed in several calls in a row ({})", open.cause),
@@ -257,37 +261,37 @@ impl Client {
     }
 
     /// Cleans the texts in an error that came inside an answer.
-    pub(super) fn cleaned(&self, error: Error, key: &Held) -> Error {
+    pub(super) fn cleaned(&self, error: Error, key: &CachedKey) -> Error {
         error.cleaned(|text| self.clean(text, key))
     }
 
-    fn clean(&self, text: &str, key: &Held) -> String {
+    fn clean(&self, text: &str, key: &CachedKey) -> String {
         key::clean(text, self.secrets(key))
     }
 
     /// All that may appear in no output.
-    pub(super) fn secrets<'a>(&'a self, key: &'a Held) -> impl Iterator<Item = &'a str> {
+    pub(super) fn secrets<'a>(&'a self, key: &'a CachedKey) -> impl Iterator<Item = &'a str> {
         let headers = self.config.headers.iter().map(|(_, value)| value.expose_secret());
         // What stands in the query of each request is as secret as a header: some gateways take their key there.
         let query = self.config.query.iter().map(|(_, value)| value.as_str());
         key.secret().into_iter().chain(headers).chain(query)
     }
 
-    pub(super) fn body_limits(&self, kind: Kind, deadline: Instant) -> body::Limits {
+    pub(super) fn body_limits(&self, kind: EndpointKind, deadline: Instant) -> body::Limits {
         body::Limits {
             idle: self.config.idle_timeout,
             deadline,
             max_bytes: self.config.max_response_bytes,
             billing: kind.billing(),
             speed: kind.speed(),
-            places: (kind == Kind::Picture).then(|| self.places.clone()),
+            places: (kind == EndpointKind::Picture).then(|| self.places.clone()),
         }
     }
 
-    fn first_byte_timeout(&self, kind: Kind) -> Duration {
+    fn first_byte_timeout(&self, kind: EndpointKind) -> Duration {
         match kind {
-            Kind::Picture => self.config.first_byte_timeout_image,
-            Kind::Text | Kind::List | Kind::Response => self.config.first_byte_timeout_text,
+            EndpointKind::Picture => self.config.first_byte_timeout_image,
+            EndpointKind::Text | EndpointKind::List | EndpointKind::Response => self.config.first_byte_timeout_text,
         }
     }
 }

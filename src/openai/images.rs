@@ -8,23 +8,23 @@ use serde_json::Value;
 
 use super::{
     Config, EditTransfer, Failure, Meta, Picture, PictureRequest, Reply, Terms, Transfer,
-    client::{Answering, Call, Client, FailedAttempt, Unanswered},
+    client::{Answering, Client, FailedAttempt, PlannedRequest, Unanswered},
     failure::{
         complaint::Complaint,
         error::{Billing, Error},
     },
     is_openai,
-    kind::Kind,
+    kind::EndpointKind,
     limits::retry::Symptom,
     text::redactor::Redactor,
     transport::{
-        body::{Body, Place, Shape},
+        body::{Body, BodyKind, MemorySlot},
         events::Events,
-        fetch::{self, Named},
+        fetch::{self, FetchOrigin},
         form::{Boundary, Encoding, Form, Naming},
         json::{Json, object},
         payload::Payload,
-        wire::{Head, Lenient, Text, Usage},
+        wire::{BorrowedText, Head, Lenient, WireUsage},
     },
 };
 use crate::{
@@ -35,7 +35,7 @@ use crate::{
 };
 
 #[derive(Serialize)]
-struct Request<'a> {
+struct ImageRequest<'a> {
     model: &'a str,
     prompt: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,7 +69,7 @@ pub(super) async fn paint(client: &Client, request: &PictureRequest, terms: &Ter
             Err(Unanswered::Missed(symptom, mut failure)) => {
                 failure.meta.follow(&before);
                 let attempts = failure.meta.attempts;
-                let failed = FailedAttempt { kind: Kind::Picture, symptom, error: &failure.error, attempts };
+                let failed = FailedAttempt { kind: EndpointKind::Picture, symptom, error: &failure.error, attempts };
                 if !client.pause(&failed, retries, terms).await {
                     client.count_failure(Some(&request.model), &failure.error);
                     return Err(failure);
@@ -113,7 +113,7 @@ async fn paint_once(client: &Client, request: &PictureRequest, terms: &Terms) ->
         ("images/edits", Payload::Form(form(request, &fields, encoding(client), client.learnt.naming())))
     };
     let payload = payload.dropping(&request.without);
-    let call = Call { kind: Kind::Picture, path, model: Some(&request.model), payload };
+    let call = PlannedRequest { kind: EndpointKind::Picture, path, model: Some(&request.model), payload };
     let Answering { body, mut trail, key, left_out } = client.send(call, terms).await?;
     let mut metered = Metered::default();
     let mut picture = receive(client, body, left_out, terms, &mut metered).await;
@@ -129,10 +129,10 @@ async fn paint_once(client: &Client, request: &PictureRequest, terms: &Terms) ->
     })
 }
 
-fn fields<'a>(request: &'a PictureRequest, config: &Config) -> Request<'a> {
+fn fields<'a>(request: &'a PictureRequest, config: &Config) -> ImageRequest<'a> {
     let partial_images = (config.partial_images > 0).then_some(config.partial_images);
     let is_streamed = partial_images.is_some() || config.image_transfer == Transfer::Streamed;
-    Request {
+    ImageRequest {
         model: request.model.as_str(),
         prompt: &request.prompt,
         size: request.size.as_deref(),
@@ -146,7 +146,7 @@ fn fields<'a>(request: &'a PictureRequest, config: &Config) -> Request<'a> {
     }
 }
 
-fn form(request: &PictureRequest, fields: &Request<'_>, encoding: Encoding, naming: Naming) -> Form {
+fn form(request: &PictureRequest, fields: &ImageRequest<'_>, encoding: Encoding, naming: Naming) -> Form {
     Form { fields: object(fields), pictures: request.references.clone(), mask: request.mask.clone(), encoding, naming }
 }
 
@@ -161,16 +161,16 @@ fn encoding(client: &Client) -> Encoding {
 /// An answer of the API, or the final event of a stream, which has the picture's fields beside its own.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Painted<'a> {
+struct WirePicture<'a> {
     #[serde(borrow)]
     data: Lenient<Items<'a>>,
     #[serde(borrow)]
-    b64_json: Lenient<Text<'a>>,
+    b64_json: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
-    url: Lenient<Text<'a>>,
+    url: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
-    revised_prompt: Lenient<Text<'a>>,
-    usage: Lenient<Usage>,
+    revised_prompt: Lenient<BorrowedText<'a>>,
+    usage: Lenient<WireUsage>,
     error: Option<Value>,
 }
 
@@ -178,19 +178,19 @@ struct Painted<'a> {
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Items<'a> {
-    List(#[serde(borrow)] Vec<Lenient<Item<'a>>>),
-    Alone(#[serde(borrow)] Item<'a>),
+    List(#[serde(borrow)] Vec<Lenient<ImageItem<'a>>>),
+    Alone(#[serde(borrow)] ImageItem<'a>),
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Item<'a> {
+struct ImageItem<'a> {
     #[serde(borrow)]
-    b64_json: Lenient<Text<'a>>,
+    b64_json: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
-    url: Lenient<Text<'a>>,
+    url: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
-    revised_prompt: Lenient<Text<'a>>,
+    revised_prompt: Lenient<BorrowedText<'a>>,
 }
 
 /// A sketch: only that it came is of interest.
@@ -202,12 +202,12 @@ struct Partial {
 
 /// A picture as it came, and what was said of it.
 struct Received {
-    source: Source,
+    source: PictureSource,
     revised_prompt: Option<String>,
 }
 
 /// The form in which the upstream hands a picture over.
-enum Source {
+enum PictureSource {
     Bytes(Bytes),
     Url(String),
 }
@@ -221,26 +221,26 @@ async fn receive(
     metered: &mut Metered,
 ) -> Result<Picture, NoPicture> {
     let (received, place) = match body.shape().await? {
-        Shape::Json => {
+        BodyKind::Json => {
             terms.news.stage(Stage::Receiving);
             let json = body.whole().await?;
             let painted = serde_json::from_slice(&json).map_err(|error| not_json(&error))?;
             (decode(painted, &client.config, metered)?, body.into_place())
         }
-        Shape::Events => listen(Events::new(body), &client.config, terms, metered).await?,
-        Shape::Raw => {
+        BodyKind::Events => listen(Events::new(body), &client.config, terms, metered).await?,
+        BodyKind::Raw => {
             terms.news.stage(Stage::Receiving);
             let bytes = body.whole().await?.into();
-            (Received { source: Source::Bytes(bytes), revised_prompt: None }, body.into_place())
+            (Received { source: PictureSource::Bytes(bytes), revised_prompt: None }, body.into_place())
         }
     };
     let (bytes, place) = match received.source {
-        Source::Bytes(bytes) => (bytes, place),
-        Source::Url(url) => {
+        PictureSource::Bytes(bytes) => (bytes, place),
+        PictureSource::Url(url) => {
             drop(place);
             // One without a host is one of the upstream's own.
             let url = client.config.base_url.join(&url).map_or(url, String::from);
-            fetch::fetch(client, &url, Named::ByUpstream, terms.deadline).await?
+            fetch::fetch(client, &url, FetchOrigin::ByUpstream, terms.deadline).await?
         }
     };
     let encoded = Encoded::sniff(bytes).map_err(|why| unusable(&why.to_string()))?;
@@ -254,7 +254,7 @@ async fn listen(
     config: &Config,
     terms: &Terms,
     metered: &mut Metered,
-) -> Result<(Received, Place), NoPicture> {
+) -> Result<(Received, MemorySlot), NoPicture> {
     let mut sketches = 0;
     while let Some(event) = events.next().await? {
         let (name, data) = (&*event.name, &*event.data);
@@ -293,34 +293,34 @@ async fn listen(
 
 /// Takes what is billed first: a picture that cannot be used is paid for, too. Then the picture, if there is one: a
 /// complaint beside it does not make it unpaid.
-fn decode(painted: Painted<'_>, config: &Config, metered: &mut Metered) -> Result<Received, NoPicture> {
+fn decode(painted: WirePicture<'_>, config: &Config, metered: &mut Metered) -> Result<Received, NoPicture> {
     if let Some(usage) = painted.usage.0 {
         // OpenAI itself charges by its list.
         metered.charged = usage.charged().filter(|_| !is_openai(&config.base_url));
         metered.usage = usage.read();
     }
-    let alone = Item { b64_json: painted.b64_json, url: painted.url, revised_prompt: painted.revised_prompt };
+    let alone = ImageItem { b64_json: painted.b64_json, url: painted.url, revised_prompt: painted.revised_prompt };
     let items = match painted.data.0 {
         Some(Items::List(items)) => items.into_iter().filter_map(|item| item.0).collect(),
         Some(Items::Alone(item)) => vec![item],
         None => Vec::new(),
     };
-    let Some(item) = items.into_iter().chain([alone]).find(Item::holds_picture) else {
+    let Some(item) = items.into_iter().chain([alone]).find(ImageItem::holds_picture) else {
         let complaint = painted.error.as_ref().and_then(Complaint::of_error);
         return Err(complaint
             .as_ref()
             .map_or_else(|| unusable("it holds no picture (neither b64_json nor url)").into(), NoPicture::from));
     };
     let source = match (item.b64_json.text(), item.url.text()) {
-        (Some(base64), _) if !base64.is_empty() => Source::Bytes(decode_base64(base64)?),
-        (_, Some(url)) if url.starts_with("data:") => Source::Bytes(decode_base64(url)?),
-        (_, url) => Source::Url(url.unwrap_or_default().to_owned()),
+        (Some(base64), _) if !base64.is_empty() => PictureSource::Bytes(decode_base64(base64)?),
+        (_, Some(url)) if url.starts_with("data:") => PictureSource::Bytes(decode_base64(url)?),
+        (_, url) => PictureSource::Url(url.unwrap_or_default().to_owned()),
     };
     let revised_prompt = item.revised_prompt.text().map(|prompt| text::sanitize(prompt).into_owned());
     Ok(Received { source, revised_prompt })
 }
 
-impl Item<'_> {
+impl ImageItem<'_> {
     fn holds_picture(&self) -> bool {
         [&self.b64_json, &self.url].iter().any(|field| field.text().is_some_and(|text| !text.is_empty()))
     }

@@ -13,7 +13,7 @@ use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{io::AsyncReadExt, process::Command, sync::Mutex, time::timeout};
 
-use super::{Key, failure::error::Error};
+use super::{ApiKeySource, failure::error::Error};
 use crate::{handle::Account, text};
 
 /// Files and commands that give no key within this time are given up.
@@ -22,7 +22,7 @@ const READ_WITHIN: Duration = Duration::from_secs(30);
 /// A key is shorter than this; a file that is longer is something else.
 const LONGEST: u64 = 16 * 1024;
 
-impl Key {
+impl ApiKeySource {
     /// The setting or place that the key comes from, for people.
     #[must_use]
     pub fn origin(&self) -> String {
@@ -38,7 +38,7 @@ impl Key {
     }
 }
 
-impl Key {
+impl ApiKeySource {
     /// Reads the key where it lies; `None` where none is needed.
     ///
     /// # Errors
@@ -49,7 +49,7 @@ impl Key {
 }
 
 /// A key as it was read.
-pub(super) struct Held {
+pub(super) struct CachedKey {
     /// `None` where the upstream asks for none.
     pub authorization: Option<HeaderValue>,
     /// Its account, kept since every call asks for it several times.
@@ -58,52 +58,52 @@ pub(super) struct Held {
 }
 
 pub(super) struct Reader {
-    source: Key,
+    source: ApiKeySource,
     /// Said where there is none.
     unfilled: Option<String>,
-    held: Mutex<Option<Arc<Held>>>,
+    held: Mutex<Option<Arc<CachedKey>>>,
 }
 
 impl Reader {
-    pub(super) fn new(source: Key, unfilled: Option<String>) -> Self {
+    pub(super) fn new(source: ApiKeySource, unfilled: Option<String>) -> Self {
         Self { source, unfilled, held: Mutex::default() }
     }
 
-    pub(super) fn source(&self) -> &Key {
+    pub(super) fn source(&self) -> &ApiKeySource {
         &self.source
     }
 
     /// The key, read now if it was not yet.
-    pub(super) async fn read(&self) -> Result<Arc<Held>, Error> {
+    pub(super) async fn read(&self) -> Result<Arc<CachedKey>, Error> {
         let mut held = self.held.lock().await;
         if let Some(held) = &*held {
             return Ok(held.clone());
         }
-        let fresh = Arc::new(Held::new(self.secret().await?, &self.source.origin())?);
+        let fresh = Arc::new(CachedKey::new(self.secret().await?, &self.source.origin())?);
         *held = Some(fresh.clone());
         Ok(fresh)
     }
 
     /// Reads a refused key anew where it comes from a file or a command; `None` where that is not so, or nothing
     /// changed.
-    pub(super) async fn renew(&self, refused: &Arc<Held>) -> Option<Arc<Held>> {
-        if !matches!(self.source, Key::File(_) | Key::Command(_)) {
+    pub(super) async fn renew(&self, refused: &Arc<CachedKey>) -> Option<Arc<CachedKey>> {
+        if !matches!(self.source, ApiKeySource::File(_) | ApiKeySource::Command(_)) {
             return None;
         }
         let mut held = self.held.lock().await;
         if held.as_ref().is_some_and(|held| Arc::ptr_eq(held, refused)) {
-            *held = Some(Arc::new(Held::new(self.secret().await.ok()?, &self.source.origin()).ok()?));
+            *held = Some(Arc::new(CachedKey::new(self.secret().await.ok()?, &self.source.origin()).ok()?));
         }
         held.clone().filter(|held| held.authorization != refused.authorization)
     }
 
     async fn secret(&self) -> Result<Option<SecretString>, Error> {
         let read = match &self.source {
-            Key::Missing => return Err(self.unfilled.clone().map_or(Error::NoApiKey, Error::KeyUnreadable)),
-            Key::NotNeeded => return Ok(None),
-            Key::Value { secret, .. } => return Ok(Some(secret.clone())),
-            Key::File(path) => timeout(READ_WITHIN, read_file(path)).await,
-            Key::Command(line) => timeout(READ_WITHIN, run(line)).await,
+            ApiKeySource::Missing => return Err(self.unfilled.clone().map_or(Error::NoApiKey, Error::KeyUnreadable)),
+            ApiKeySource::NotNeeded => return Ok(None),
+            ApiKeySource::Value { secret, .. } => return Ok(Some(secret.clone())),
+            ApiKeySource::File(path) => timeout(READ_WITHIN, read_file(path)).await,
+            ApiKeySource::Command(line) => timeout(READ_WITHIN, run(line)).await,
         };
         read.unwrap_or_else(|_| Err(format!("gave nothing within {} s", READ_WITHIN.as_secs())))
             .map(Some)
@@ -111,7 +111,7 @@ impl Reader {
     }
 }
 
-impl Held {
+impl CachedKey {
     fn new(secret: Option<SecretString>, from: &str) -> Result<Self, Error> {
         let Some(secret) = secret else { return Ok(Self::of(None, None)) };
         let mut header = HeaderValue::try_from(format!("Bearer {}", secret.expose_secret().trim()))
@@ -226,7 +226,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("key");
         let read = async |key| Reader::new(key, None).read().await.unwrap();
-        let mut all = vec![read(Key::Command("printf 'sk-test\\nnoise'".into())).await];
+        let mut all = vec![read(ApiKeySource::Command("printf 'sk-test\\nnoise'".into())).await];
         let utf16: Vec<u8> = "\u{feff}sk-test\r\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
         for content in [
             &b"  sk-test \n"[..],
@@ -237,7 +237,7 @@ mod tests {
             &utf16,
         ] {
             std::fs::write(&path, content).unwrap();
-            all.push(read(Key::File(path.clone())).await);
+            all.push(read(ApiKeySource::File(path.clone())).await);
         }
         for held in all {
             assert_eq!(held.secret(), Some("sk-test"));
@@ -249,20 +249,24 @@ mod tests {
     #[tokio::test]
     async fn a_source_without_a_key_says_what_is_wrong() {
         let why = async |key| Reader::new(key, None).read().await.err().unwrap().to_string();
-        assert_eq!(why(Key::Missing).await, "no OpenAI API key is set");
+        assert_eq!(why(ApiKeySource::Missing).await, "no OpenAI API key is set");
         let command = "the API key could not be read: openai.api_key_command";
-        assert_eq!(why(Key::Command("false x".into())).await, format!("{command} (false ...) failed: exit status: 1"));
-        assert_eq!(why(Key::Command("true".into())).await, format!("{command} (true ...) holds no key"));
-        let unfilled = Reader::new(Key::Missing, Some("OPENAI_API_KEY is `$X`".to_owned())).read().await.err().unwrap();
+        assert_eq!(
+            why(ApiKeySource::Command("false x".into())).await,
+            format!("{command} (false ...) failed: exit status: 1")
+        );
+        assert_eq!(why(ApiKeySource::Command("true".into())).await, format!("{command} (true ...) holds no key"));
+        let unfilled =
+            Reader::new(ApiKeySource::Missing, Some("OPENAI_API_KEY is `$X`".to_owned())).read().await.err().unwrap();
         assert_eq!(unfilled.to_string(), "the API key could not be read: OPENAI_API_KEY is `$X`");
-        let placeholder = why(Key::Command("echo '{{KEY}}'".into())).await;
+        let placeholder = why(ApiKeySource::Command("echo '{{KEY}}'".into())).await;
         assert!(placeholder.ends_with("holds the placeholder `{{KEY}}`, which nobody filled in"), "{placeholder}");
         assert!(
-            why(Key::File("/nowhere/key".into()))
+            why(ApiKeySource::File("/nowhere/key".into()))
                 .await
                 .contains("the file /nowhere/key (openai.api_key_file) cannot be read")
         );
-        let broken = Key::Value { secret: "sk-a\nb".into(), from: "OPENAI_API_KEY".into() };
+        let broken = ApiKeySource::Value { secret: "sk-a\nb".into(), from: "OPENAI_API_KEY".into() };
         assert!(why(broken).await.ends_with("OPENAI_API_KEY holds characters that no HTTP header may have"));
     }
 }

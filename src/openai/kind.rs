@@ -10,7 +10,7 @@ use super::{
 use crate::news::Stage;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum EndpointKind {
     Text,
     Picture,
     List,
@@ -18,7 +18,7 @@ pub(super) enum Kind {
     Response,
 }
 
-impl Kind {
+impl EndpointKind {
     pub(super) fn method(self) -> Method {
         if matches!(self, Self::List | Self::Response) { Method::GET } else { Method::POST }
     }

@@ -4,13 +4,13 @@ use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
     Reply, Terms,
-    client::{Answering, Call, Client, Unanswered},
+    client::{Answering, Client, PlannedRequest, Unanswered},
     failure::error::Error,
-    kind::Kind,
+    kind::EndpointKind,
     text::answer::{not_json, unreadable},
     transport::{
         payload::Payload,
-        wire::{Lenient, Text},
+        wire::{BorrowedText, Lenient},
     },
 };
 use crate::model::{ListedModel, ModelId};
@@ -18,29 +18,29 @@ use crate::model::{ListedModel, ModelId};
 /// OpenAI's `data`; others have `models`, or a bare list.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum List<'a> {
+enum ModelListing<'a> {
     Data {
         #[serde(borrow)]
-        data: Vec<Lenient<Item<'a>>>,
+        data: Vec<Lenient<ListedItem<'a>>>,
     },
     Models {
         #[serde(borrow)]
-        models: Vec<Lenient<Item<'a>>>,
+        models: Vec<Lenient<ListedItem<'a>>>,
     },
-    Bare(#[serde(borrow)] Vec<Lenient<Item<'a>>>),
+    Bare(#[serde(borrow)] Vec<Lenient<ListedItem<'a>>>),
 }
 
 #[derive(Deserialize)]
-struct Item<'a> {
+struct ListedItem<'a> {
     #[serde(borrow, alias = "name", alias = "model")]
-    id: Text<'a>,
+    id: BorrowedText<'a>,
     #[serde(default, borrow)]
-    shutdown_date: Lenient<Text<'a>>,
+    shutdown_date: Lenient<BorrowedText<'a>>,
 }
 
 /// The models that the upstream lists; entries that are no models are passed over.
 pub(super) async fn list(client: &Client, terms: &Terms) -> Result<Reply<Vec<ListedModel>>, Unanswered> {
-    let call = Call { kind: Kind::List, path: "models", model: None, payload: Payload::Nothing };
+    let call = PlannedRequest { kind: EndpointKind::List, path: "models", model: None, payload: Payload::Nothing };
     let Answering { mut body, trail, .. } = client.send(call, terms).await?;
     let models = match body.whole().await {
         Ok(json) => decode(&json),
@@ -52,11 +52,12 @@ pub(super) async fn list(client: &Client, terms: &Terms) -> Result<Reply<Vec<Lis
 fn decode(json: &[u8]) -> Result<Vec<ListedModel>, Error> {
     serde_json::from_slice::<IgnoredAny>(json).map_err(|error| not_json(&error))?;
     let list = serde_json::from_slice(json).map_err(|_| unreadable("it is no list of models"))?;
-    let (List::Data { data: items } | List::Models { models: items } | List::Bare(items)) = list;
+    let (ModelListing::Data { data: items } | ModelListing::Models { models: items } | ModelListing::Bare(items)) =
+        list;
     Ok(items.into_iter().filter_map(|item| item.0?.read()).collect())
 }
 
-impl Item<'_> {
+impl ListedItem<'_> {
     fn read(&self) -> Option<ListedModel> {
         let retires_on = self.shutdown_date.text().and_then(|date| date.get(..10)?.parse().ok());
         Some(ListedModel { id: ModelId::parse(self.id.trim()).ok()?, retires_on })

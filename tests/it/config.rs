@@ -5,7 +5,7 @@ use std::{ffi::OsString, io::Write as _, path::Path, time::Duration};
 use mcp_openai::{
     catalogue::{At, Retired},
     config::{Config, Error, Flag, Flags, Upstream},
-    openai::{Api, Key, Transfer},
+    openai::{Api, ApiKeySource, Transfer},
     server::profile::{Mode, Patience, Structured},
 };
 use secrecy::ExposeSecret;
@@ -37,7 +37,7 @@ fn complaint(file: &str, env: &[(&str, &str)]) -> String {
 fn the_defaults_are_those_of_the_contract() {
     let config = load("", &[]).unwrap();
     assert_eq!(config.openai.base_url.as_str(), "https://api.openai.com/v1");
-    assert!(matches!(config.openai.key, Key::Missing));
+    assert!(matches!(config.openai.key, ApiKeySource::Missing));
     assert_eq!((config.openai.api, config.openai.image_transfer), (Api::Auto, Transfer::Whole));
     assert_eq!((config.openai.max_retries, config.openai.max_response_bytes), (2, 64 << 20));
     assert_eq!(config.openai.connect_timeout, Duration::from_secs(5));
@@ -134,7 +134,7 @@ fn empty_values_and_unfilled_placeholders_count_as_not_set() {
         ("MCP_OPENAI_TEXT_TIMEOUT", "${user_config.timeout}"),
     ];
     let config = load("models.text = ''\nimages.dir = '${user_config.dir}'", &env).unwrap();
-    assert!(matches!(config.openai.key, Key::Missing));
+    assert!(matches!(config.openai.key, ApiKeySource::Missing));
     assert_eq!(config.provenance, []);
 }
 
@@ -246,13 +246,13 @@ fn an_upstream_must_be_safe_to_send_a_key_to() {
 fn the_key_comes_from_the_strongest_layer_then_value_file_command() {
     let all = "openai.api_key = 'a'\nopenai.api_key_file = '/b'\nopenai.api_key_command = 'c d'";
     let key = |file: &str, env: &[(&str, &str)]| match load(file, env).unwrap().openai.key {
-        Key::Value { secret, from } => {
+        ApiKeySource::Value { secret, from } => {
             format!("{} from {}", secret.expose_secret(), from.split("/tmp").next().unwrap())
         }
-        Key::File(path) => path.display().to_string(),
-        Key::Command(line) => line,
-        Key::Missing => "missing".to_owned(),
-        Key::NotNeeded => "not needed".to_owned(),
+        ApiKeySource::File(path) => path.display().to_string(),
+        ApiKeySource::Command(line) => line,
+        ApiKeySource::Missing => "missing".to_owned(),
+        ApiKeySource::NotNeeded => "not needed".to_owned(),
     };
     assert_eq!(key(all, &[("OPENAI_API_KEY", "e")]), "e from environment variable OPENAI_API_KEY");
     assert_eq!(key(all, &[("OPENAI_API_KEY_FILE", "/e")]), "/e");
@@ -279,7 +279,7 @@ fn the_sandbox_gets_nothing_that_is_meant_for_the_upstream() {
     let env = [("OPENAI_API_KEY", CANARY), ("OPENAI_CUSTOM_HEADERS", "api-key: x"), ("OPENAI_ORG_ID", "org-1")];
     let flags = Flags { upstream: Upstream::Sandbox, ..Flags::default() };
     let config = load_with("openai.query = { a = 'b' }", &env, flags).1.unwrap();
-    assert!(matches!(config.openai.key, Key::NotNeeded));
+    assert!(matches!(config.openai.key, ApiKeySource::NotNeeded));
     assert!(config.openai.headers.is_empty() && config.openai.query.is_empty() && config.openai.organization.is_none());
     assert_eq!((config.catalogue.retired, config.catalogue.at), (Retired::Replace, At::OpenAi));
 }
@@ -298,7 +298,7 @@ fn what_is_remembered_of_models_has_a_name_for_each_upstream() {
 fn i07_a_key_shows_in_no_provenance_error_or_debug() {
     let env = [
         ("OPENAI_API_KEY", CANARY),
-        ("OPENAI_CUSTOM_HEADERS", &format!("X-Key: {CANARY}")),
+        ("OPENAI_CUSTOM_HEADERS", &format!("X-ApiKeySource: {CANARY}")),
         ("MCP_OPENAI_TEXT_MODEL", CANARY),
     ];
     let config = load("openai.organization = 'org-visible'", &env).unwrap();

@@ -6,8 +6,8 @@ use mcp_openai::{
     model::ModelId,
     news::{Feed, News, Stage},
     openai::{
-        Answer, Api, Background, Config, Failure, Key, OpenAi, PictureRequest, Question, Reply, ResponseHold, Store,
-        Terms, Transfer,
+        Answer, Api, ApiKeySource, Background, Config, Failure, OpenAi, PictureRequest, Question, Reply, ResponseHold,
+        ResponseStorage, Terms, Transfer,
     },
 };
 use tokio::time::Instant;
@@ -31,7 +31,7 @@ pub fn config(upstream: &Upstream) -> Config {
 pub fn config_at(base_url: url::Url) -> Config {
     Config {
         base_url,
-        key: Key::Value { secret: "sk-canary-0123456789".into(), from: "OPENAI_API_KEY".into() },
+        key: ApiKeySource::Value { secret: "sk-canary-0123456789".into(), from: "OPENAI_API_KEY".into() },
         unfilled_key: None,
         organization: None,
         project: None,
@@ -49,7 +49,7 @@ pub fn config_at(base_url: url::Url) -> Config {
         partial_images: 0,
         edit_transfer: mcp_openai::openai::EditTransfer::Auto,
         max_response_bytes: 64 << 20,
-        store: Store::Kept,
+        store: ResponseStorage::Kept,
         service_tier: None,
         background: Background::Never,
     }
@@ -146,16 +146,16 @@ async fn i07_who_pays_is_told_by_url_key_and_headers_and_tells_nothing_of_them()
     assert_eq!(account(named).await, ours);
 
     let mut others = vec![ours, account(base("https://api.example/v2")).await];
-    let other_key = Key::Value { secret: "sk-other".into(), from: "OPENAI_API_KEY".into() };
+    let other_key = ApiKeySource::Value { secret: "sk-other".into(), from: "OPENAI_API_KEY".into() };
     others.push(account(Config { key: other_key, ..base("https://api.example/v1") }).await);
     for headers in [vec![], vec![header("api-key", "a")], vec![header("api-key", "b")]] {
-        others.push(account(Config { key: Key::NotNeeded, headers, ..base("https://api.example/v1") }).await);
+        others.push(account(Config { key: ApiKeySource::NotNeeded, headers, ..base("https://api.example/v1") }).await);
     }
     others.sort();
     others.dedup();
     assert_eq!(others.len(), 6);
 
-    let missing = Config { key: Key::Missing, ..base("https://api.example/v1") };
+    let missing = Config { key: ApiKeySource::Missing, ..base("https://api.example/v1") };
     let failure = OpenAi::build(missing).account().await.unwrap_err();
     assert!(matches!(failure.error, mcp_openai::openai::Error::NoApiKey));
 }

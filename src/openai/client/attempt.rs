@@ -6,7 +6,7 @@ use http::StatusCode;
 use tokio::time::Instant;
 use url::Url;
 
-use super::{Call, Client, LONGEST_COMPLAINT};
+use super::{Client, LONGEST_COMPLAINT, PlannedRequest};
 use crate::openai::{
     Terms,
     failure::{
@@ -16,8 +16,8 @@ use crate::openai::{
         meaning::CHECK_BASE_URL,
         objection::Objection,
     },
-    key::Held,
-    kind::Kind,
+    key::CachedKey,
+    kind::EndpointKind,
     limits::retry::{Advice, Silence, Symptom},
     trail::Trail,
     transport::{
@@ -31,10 +31,10 @@ use crate::openai::{
 
 /// One attempt: the call as it is sent now.
 pub(crate) struct Attempt<'a> {
-    pub call: &'a Call<'a>,
+    pub call: &'a PlannedRequest<'a>,
     pub payload: &'a Payload,
     pub url: &'a Url,
-    pub key: &'a Held,
+    pub key: &'a CachedKey,
     pub terms: &'a Terms,
 }
 
@@ -142,7 +142,7 @@ impl Client {
 
     async fn read_complaint(&self, response: reqwest::Response, deadline: Instant) -> Complaint {
         let status = response.status();
-        let mut body = Body::new(response, self.body_limits(Kind::List, deadline));
+        let mut body = Body::new(response, self.body_limits(EndpointKind::List, deadline));
         let mut bytes = Vec::new();
         while bytes.len() < LONGEST_COMPLAINT
             && let Ok(Some(chunk)) = body.chunk().await

@@ -20,14 +20,14 @@ pub(crate) struct Breakers(Mutex<HashMap<ModelId, Breaker>>);
 
 #[derive(Debug)]
 struct Breaker {
-    state: State,
+    state: BreakerState,
     /// The reason why the last call failed.
     cause: String,
     cool_off: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum State {
+enum BreakerState {
     /// Calls pass; so many in a row failed.
     Closed {
         failures: u32,
@@ -58,12 +58,12 @@ impl Breakers {
         let mut models = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(breaker) = models.get_mut(model) else { return Ok(()) };
         match breaker.state {
-            State::Closed { .. } => Ok(()),
-            State::Open { probe_at } | State::Probing { probe_at } if now < probe_at => {
+            BreakerState::Closed { .. } => Ok(()),
+            BreakerState::Open { probe_at } | BreakerState::Probing { probe_at } if now < probe_at => {
                 Err(Open { wait: probe_at - now, cause: breaker.cause.clone() })
             }
-            State::Open { .. } | State::Probing { .. } => {
-                breaker.state = State::Probing { probe_at: now + breaker.cool_off };
+            BreakerState::Open { .. } | BreakerState::Probing { .. } => {
+                breaker.state = BreakerState::Probing { probe_at: now + breaker.cool_off };
                 Ok(())
             }
         }
@@ -80,19 +80,21 @@ impl Breakers {
             return;
         }
         let breaker = models.entry(model.clone()).or_insert(Breaker {
-            state: State::Closed { failures: 0 },
+            state: BreakerState::Closed { failures: 0 },
             cause: String::new(),
             cool_off: Self::FIRST_COOL_OFF,
         });
         breaker.cause = cause;
         breaker.state = match breaker.state {
-            State::Closed { failures } if failures + 1 < Self::FAILURES => State::Closed { failures: failures + 1 },
-            State::Closed { .. } => State::Open { probe_at: now + breaker.cool_off },
+            BreakerState::Closed { failures } if failures + 1 < Self::FAILURES => {
+                BreakerState::Closed { failures: failures + 1 }
+            }
+            BreakerState::Closed { .. } => BreakerState::Open { probe_at: now + breaker.cool_off },
             // A call that was under way when the breaker opened says nothing new.
-            open @ State::Open { .. } => open,
-            State::Probing { .. } => {
+            open @ BreakerState::Open { .. } => open,
+            BreakerState::Probing { .. } => {
                 breaker.cool_off = (breaker.cool_off * 2).min(Self::LONGEST_COOL_OFF);
-                State::Open { probe_at: now + breaker.cool_off }
+                BreakerState::Open { probe_at: now + breaker.cool_off }
             }
         };
     }

@@ -21,7 +21,7 @@ use crate::{
         is_openai,
         limits::retry::Symptom,
         transport::{
-            body::Shape,
+            body::BodyKind,
             events::{Events, SentEvent},
             wire,
         },
@@ -32,17 +32,17 @@ use crate::{
 /// A model's name or a reason, in the upstream's own words, is cut to this many characters.
 const WORD: usize = 200;
 
-/// An API for text: how its events and its plain body are read into a [`Draft`].
+/// An API for text: how its events and its plain body are read into a [`AnswerDraft`].
 pub(crate) trait Dialect {
     /// Takes the data of one event, which is an object; `name` is the event's own, often empty. Unknown events are
     /// nothing.
-    fn take_event(&mut self, name: &str, data: &str, draft: &mut Draft<'_>) -> Result<Step, Error>;
+    fn take_event(&mut self, name: &str, data: &str, draft: &mut AnswerDraft<'_>) -> Result<Step, Error>;
 
     /// Takes what came and was to be told once more by a last event, where there is none.
-    fn take_rest(&mut self, _draft: &mut Draft<'_>) {}
+    fn take_rest(&mut self, _draft: &mut AnswerDraft<'_>) {}
 
     /// Takes a whole answer that did not come as events.
-    fn take_body(&mut self, body: &[u8], draft: &mut Draft<'_>) -> Result<(), Error>;
+    fn take_body(&mut self, body: &[u8], draft: &mut AnswerDraft<'_>) -> Result<(), Error>;
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,7 +53,7 @@ pub(crate) enum Step {
 }
 
 /// The part of an answer that has arrived.
-pub(crate) struct Draft<'a> {
+pub(crate) struct AnswerDraft<'a> {
     pub text: String,
     /// The model that answers; the one that was asked until the upstream names it.
     pub model: String,
@@ -81,7 +81,7 @@ pub(crate) struct Draft<'a> {
     news: &'a News,
 }
 
-impl<'a> Draft<'a> {
+impl<'a> AnswerDraft<'a> {
     pub(crate) fn new(asked: &'a ModelId, left_out: Vec<String>, news: &'a News) -> Self {
         Self {
             text: String::new(),
@@ -180,7 +180,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Takes up counts and a charge; they may come more than once.
-    pub(crate) fn meter(&mut self, told: wire::Usage) {
+    pub(crate) fn meter(&mut self, told: wire::WireUsage) {
         let charged = told.charged();
         self.charged = charged.filter(|charged| *charged > Usd::ZERO).or(self.charged).or(charged);
         self.usage = [self.usage, told.read()].into_iter().flatten().reduce(Usage::updated);
@@ -265,14 +265,14 @@ pub(crate) async fn receive(
     terms: &Terms,
 ) -> Result<Reply<Answer>, Unanswered> {
     let Answering { mut body, mut trail, key, left_out } = answering;
-    let mut draft = Draft::new(asked, left_out, &terms.news);
+    let mut draft = AnswerDraft::new(asked, left_out, &terms.news);
     draft.redact_by(Redactor::new(client.secrets(&key)));
     let read = match body.shape().await {
-        Ok(Shape::Json | Shape::Raw) => match body.whole().await {
+        Ok(BodyKind::Json | BodyKind::Raw) => match body.whole().await {
             Ok(whole) => take_whole(&whole, dialect, &mut draft),
             Err(error) => Err(error),
         },
-        Ok(Shape::Events) => match listen(Events::new(body), dialect, &mut draft).await {
+        Ok(BodyKind::Events) => match listen(Events::new(body), dialect, &mut draft).await {
             Ok(()) => Ok(()),
             Err(Stopped::Broken(error)) => {
                 dialect.take_rest(&mut draft);
@@ -294,7 +294,7 @@ pub(crate) async fn receive(
 }
 
 /// Takes a body that is no stream: one JSON value, or several, one a line.
-fn take_whole(whole: &[u8], dialect: &mut impl Dialect, draft: &mut Draft<'_>) -> Result<(), Error> {
+fn take_whole(whole: &[u8], dialect: &mut impl Dialect, draft: &mut AnswerDraft<'_>) -> Result<(), Error> {
     if whole.starts_with(b"[")
         && let Some(complaint) = std::str::from_utf8(whole).ok().and_then(Complaint::of_event)
     {
@@ -326,7 +326,7 @@ pub(crate) enum Stopped {
 pub(crate) async fn listen(
     mut events: Events,
     dialect: &mut impl Dialect,
-    draft: &mut Draft<'_>,
+    draft: &mut AnswerDraft<'_>,
 ) -> Result<(), Stopped> {
     loop {
         let event = match events.next().await {
@@ -346,7 +346,7 @@ pub(crate) async fn listen(
 }
 
 /// Some text is an answer, if not a whole one, whatever came after it.
-pub(crate) fn cut_off(error: Error, draft: &mut Draft<'_>) -> Result<(), Error> {
+pub(crate) fn cut_off(error: Error, draft: &mut AnswerDraft<'_>) -> Result<(), Error> {
     if draft.is_empty() {
         return Err(error);
     }
@@ -359,7 +359,7 @@ pub(crate) fn cut_off(error: Error, draft: &mut Draft<'_>) -> Result<(), Error> 
     Ok(())
 }
 
-fn take(event: &SentEvent<'_>, dialect: &mut impl Dialect, draft: &mut Draft<'_>) -> Result<Step, Error> {
+fn take(event: &SentEvent<'_>, dialect: &mut impl Dialect, draft: &mut AnswerDraft<'_>) -> Result<Step, Error> {
     for piece in event.pieces() {
         let step = match piece.trim_ascii() {
             "[DONE]" => Step::Done,

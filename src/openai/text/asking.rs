@@ -12,9 +12,9 @@ use super::{
 };
 use crate::openai::{
     Answer, Failure, Meta, Question, Reply, Run, Terms,
-    client::{Call, Client, FailedAttempt, Unanswered},
+    client::{Client, FailedAttempt, PlannedRequest, Unanswered},
     failure::objection::Objection,
-    kind::Kind,
+    kind::EndpointKind,
 };
 
 /// Asks until there is an answer, or no other way to ask.
@@ -42,7 +42,7 @@ pub(crate) async fn ask(client: &Arc<Client>, question: &Question, terms: &Terms
             Err(Unanswered::Missed(symptom, mut failure)) => {
                 failure.meta.follow(&before);
                 let attempts = failure.meta.attempts;
-                let failed = FailedAttempt { kind: Kind::Text, symptom, error: &failure.error, attempts };
+                let failed = FailedAttempt { kind: EndpointKind::Text, symptom, error: &failure.error, attempts };
                 if !client.pause(&failed, retries, terms).await {
                     client.count_failure(Some(&question.model), &failure.error);
                     return Err(failure);
@@ -71,7 +71,7 @@ async fn by_responses(
     terms: &Terms,
 ) -> Result<Reply<Answer>, Unanswered> {
     let payload = responses::request::encode(question, plan, &client.config).dropping(&question.without);
-    let call = Call { kind: Kind::Text, path: "responses", model: Some(&question.model), payload };
+    let call = PlannedRequest { kind: EndpointKind::Text, path: "responses", model: Some(&question.model), payload };
     let answering = client.send(call, terms).await?;
     let mut reply = match question.run {
         Run::Background => {
@@ -90,7 +90,8 @@ async fn by_responses(
 async fn by_chat(client: &Client, question: &Question, plan: Plan, terms: &Terms) -> Result<Reply<Answer>, Unanswered> {
     let (payload, mut left_out) = chat::request::encode(question, plan, &client.config);
     let payload = payload.dropping(&question.without);
-    let call = Call { kind: Kind::Text, path: "chat/completions", model: Some(&question.model), payload };
+    let call =
+        PlannedRequest { kind: EndpointKind::Text, path: "chat/completions", model: Some(&question.model), payload };
     let mut answering = client.send(call, terms).await?;
     answering.left_out.append(&mut left_out);
     answer::receive(client, answering, &mut Chat, &question.model, terms).await

@@ -11,29 +11,29 @@ use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 use super::{
-    answer::{self, Dialect, Draft, Stopped, unreadable},
+    answer::{self, AnswerDraft, Dialect, Stopped, unreadable},
     redactor::Redactor,
 };
 use crate::{
     model::ModelId,
     news::Stage,
     openai::{
-        Answer, Api, Background, Failure, Question, Reply, Run, Store, Terms,
-        client::{Answering, Call, Client, Unanswered},
+        Answer, Api, Background, Failure, Question, Reply, ResponseStorage, Run, Terms,
+        client::{Answering, Client, PlannedRequest, Unanswered},
         failure::{
             error::{Billing, Error, Timer},
             objection::Objection,
             traits::Outlook,
         },
         is_openai,
-        kind::Kind,
+        kind::EndpointKind,
         limits::retry::{self, Resend, Silence, Symptom},
         trail::Trail,
         transport::{
-            body::{Body, Shape},
+            body::{Body, BodyKind},
             events::Events,
             payload::Payload,
-            wire::{Lenient, Text},
+            wire::{BorrowedText, Lenient},
         },
     },
     text,
@@ -81,7 +81,7 @@ pub(crate) fn run_for(client: &Client, question: &Question) -> Run {
         Background::Auto => is_openai(&config.base_url) && takes_long(),
     };
     let is_there = client.learnt.has_background() && config.api != Api::Chat;
-    if is_wanted && is_there && config.store == Store::Kept { Run::Background } else { Run::Attached }
+    if is_wanted && is_there && config.store == ResponseStorage::Kept { Run::Background } else { Run::Attached }
 }
 
 /// Resolves once everything was stopped that nobody waits for.
@@ -104,9 +104,9 @@ pub(crate) async fn follow(
     }
     let left_out = std::mem::take(&mut answering.left_out);
     let followed = Followed::new(client, &question.model, left_out.clone(), &terms.hold);
-    let draft = Draft::new(&question.model, left_out, &terms.news);
+    let draft = AnswerDraft::new(&question.model, left_out, &terms.news);
     let trail = Trail::begin(&client.config.base_url);
-    Box::pin(Reading { client, terms, followed, draft, trail, way: Way::Stream }.read(Some(answering))).await
+    Box::pin(ResponseReader { client, terms, followed, draft, trail, way: Way::Stream }.read(Some(answering))).await
 }
 
 /// Reads one that was begun before. It is followed from now on: dropped unread, it is stopped upstream, too.
@@ -118,19 +118,19 @@ pub(crate) fn resume<'a>(
     let ResponseNote { response_id, model, left_out, .. } = response;
     let mut followed = Followed::new(client, model, left_out.clone(), &terms.hold);
     followed.begin(response_id);
-    let draft = Draft::new(model, left_out.clone(), &terms.news);
+    let draft = AnswerDraft::new(model, left_out.clone(), &terms.news);
     let trail = Trail::begin(&client.config.base_url);
-    let reading = Reading { client, terms, followed, draft, trail, way: Way::Stream };
+    let reading = ResponseReader { client, terms, followed, draft, trail, way: Way::Stream };
     // What was asked is not known any more: it cannot be asked again.
     Box::pin(reading.read(None).map_err(Failure::from))
 }
 
 /// One response on its way, over as many connections as it takes.
-struct Reading<'a> {
+struct ResponseReader<'a> {
     client: &'a Arc<Client>,
     terms: &'a Terms,
     followed: Followed<'a>,
-    draft: Draft<'a>,
+    draft: AnswerDraft<'a>,
     trail: Trail,
     way: Way,
 }
@@ -157,14 +157,14 @@ enum Halt {
 /// The fields of a response that tell whether it has ended.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Standing<'a> {
+struct BackgroundStatus<'a> {
     #[serde(borrow)]
-    id: Lenient<Text<'a>>,
+    id: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
-    status: Lenient<Text<'a>>,
+    status: Lenient<BorrowedText<'a>>,
 }
 
-impl Reading<'_> {
+impl ResponseReader<'_> {
     async fn read(mut self, first: Option<Answering>) -> Result<Reply<Answer>, Unanswered> {
         let mut fruitless = 0;
         let mut next = first;
@@ -200,15 +200,17 @@ impl Reading<'_> {
         self.draft.redact_by(Redactor::new(self.client.secrets(&key)));
         let heard = match body.shape().await {
             Err(error) => Err(Halt::Broken(error)),
-            Ok(Shape::Json | Shape::Raw) => self.take_whole(body).await,
-            Ok(Shape::Events) => match answer::listen(Events::new(body), &mut self.followed, &mut self.draft).await {
-                Ok(()) if self.draft.finish.is_none() => {
-                    Err(Halt::Broken(unreadable("it ended before its last event")))
+            Ok(BodyKind::Json | BodyKind::Raw) => self.take_whole(body).await,
+            Ok(BodyKind::Events) => {
+                match answer::listen(Events::new(body), &mut self.followed, &mut self.draft).await {
+                    Ok(()) if self.draft.finish.is_none() => {
+                        Err(Halt::Broken(unreadable("it ended before its last event")))
+                    }
+                    Ok(()) => Ok(()),
+                    Err(Stopped::Broken(error)) => Err(Halt::Broken(error)),
+                    Err(Stopped::Refused(error)) => Err(Halt::Final(error)),
                 }
-                Ok(()) => Ok(()),
-                Err(Stopped::Broken(error)) => Err(Halt::Broken(error)),
-                Err(Stopped::Refused(error)) => Err(Halt::Final(error)),
-            },
+            }
         };
         heard.map_err(|halt| match halt {
             Halt::Broken(error) => Halt::Broken(self.client.cleaned(error, &key)),
@@ -220,7 +222,7 @@ impl Reading<'_> {
     /// Takes a response that came as one piece, if it has ended.
     async fn take_whole(&mut self, mut body: Body) -> Result<(), Halt> {
         let json = body.whole().await.map_err(Halt::Broken)?;
-        let Standing { id, status } = serde_json::from_slice(&json).unwrap_or_default();
+        let BackgroundStatus { id, status } = serde_json::from_slice(&json).unwrap_or_default();
         if let (Some(id), Some("queued" | "in_progress")) = (id.text(), status.text()) {
             self.followed.begin(id);
             if self.way == Way::Stream {
@@ -247,7 +249,7 @@ impl Reading<'_> {
             Way::Look { .. } => self.followed.path(),
         };
         let Some(path) = path else { return Err(Halt::Final(unreadable("it has no name to ask for it by"))) };
-        let call = Call { kind: Kind::Response, path: &path, model: None, payload: Payload::Nothing };
+        let call = PlannedRequest { kind: EndpointKind::Response, path: &path, model: None, payload: Payload::Nothing };
         match self.client.send(call, self.terms).await {
             Ok(answering) => self.hear(answering).await,
             Err(unanswered) => self.read_refusal(unanswered),

@@ -5,15 +5,15 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    answer::{Dialect, Draft, Step, not_json, unreadable},
-    citations::{Annotation, Place},
+    answer::{AnswerDraft, Dialect, Step, not_json, unreadable},
+    citations::{Annotation, OutputPosition},
     finish,
 };
 use crate::money::Tier;
 use crate::openai::{
     Finish,
     failure::{complaint::Complaint, error::Error},
-    transport::wire::{Lenient, Text, Usage},
+    transport::wire::{BorrowedText, Lenient, WireUsage},
 };
 
 pub(super) mod request;
@@ -26,14 +26,14 @@ pub(crate) struct Chat;
 #[serde(default)]
 struct Completion<'a> {
     #[serde(borrow)]
-    model: Lenient<Text<'a>>,
+    model: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
     choices: Option<Vec<Choice<'a>>>,
-    usage: Lenient<Usage>,
+    usage: Lenient<WireUsage>,
     /// Groq's place for the counts of a stream.
     x_groq: Lenient<Groq>,
     #[serde(borrow)]
-    service_tier: Lenient<Text<'a>>,
+    service_tier: Lenient<BorrowedText<'a>>,
     error: Option<Value>,
 }
 
@@ -41,37 +41,37 @@ struct Completion<'a> {
 #[serde(default)]
 struct Choice<'a> {
     #[serde(borrow)]
-    delta: Lenient<Said<'a>>,
+    delta: Lenient<ChatDelta<'a>>,
     #[serde(borrow)]
-    message: Lenient<Said<'a>>,
+    message: Lenient<ChatDelta<'a>>,
     /// As the older completions have it.
     #[serde(borrow)]
-    text: Lenient<Text<'a>>,
+    text: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
-    finish_reason: Lenient<Text<'a>>,
+    finish_reason: Lenient<BorrowedText<'a>>,
     /// Moonshot's place for the counts of a stream.
-    usage: Lenient<Usage>,
+    usage: Lenient<WireUsage>,
     error: Option<Value>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Groq {
-    usage: Lenient<Usage>,
+    usage: Lenient<WireUsage>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Said<'a> {
+struct ChatDelta<'a> {
     #[serde(borrow)]
-    content: Lenient<Content<'a>>,
+    content: Lenient<ChatContent<'a>>,
     #[serde(borrow)]
-    refusal: Lenient<Text<'a>>,
+    refusal: Lenient<BorrowedText<'a>>,
     /// The reasoning of compatible servers, under either of its names: told as thinking, not shown.
     #[serde(borrow)]
-    reasoning: Lenient<Text<'a>>,
+    reasoning: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
-    reasoning_content: Lenient<Text<'a>>,
+    reasoning_content: Lenient<BorrowedText<'a>>,
     /// Sources, as OpenAI's search models and `OpenRouter` name them.
     #[serde(borrow)]
     annotations: Lenient<Vec<Lenient<Annotation<'a>>>>,
@@ -80,23 +80,23 @@ struct Said<'a> {
 /// A text, or parts of which some are texts.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Content<'a> {
-    Text(#[serde(borrow)] Text<'a>),
-    Parts(#[serde(borrow)] Vec<Part<'a>>),
-    Part(#[serde(borrow)] Part<'a>),
+enum ChatContent<'a> {
+    Text(#[serde(borrow)] BorrowedText<'a>),
+    Parts(#[serde(borrow)] Vec<ChatPart<'a>>),
+    Part(#[serde(borrow)] ChatPart<'a>),
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Part<'a> {
+struct ChatPart<'a> {
     #[serde(borrow)]
-    text: Lenient<Text<'a>>,
+    text: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
-    refusal: Lenient<Text<'a>>,
+    refusal: Lenient<BorrowedText<'a>>,
 }
 
 impl Dialect for Chat {
-    fn take_event(&mut self, _name: &str, data: &str, draft: &mut Draft<'_>) -> Result<Step, Error> {
+    fn take_event(&mut self, _name: &str, data: &str, draft: &mut AnswerDraft<'_>) -> Result<Step, Error> {
         let chunk: Completion<'_> = serde_json::from_str(data).map_err(|error| not_json(&error))?;
         let complaint = chunk.choices.is_none().then(|| Complaint::of_event(data)).flatten();
         take(chunk, draft)?;
@@ -106,7 +106,7 @@ impl Dialect for Chat {
         Ok(Step::More)
     }
 
-    fn take_body(&mut self, body: &[u8], draft: &mut Draft<'_>) -> Result<(), Error> {
+    fn take_body(&mut self, body: &[u8], draft: &mut AnswerDraft<'_>) -> Result<(), Error> {
         let completion: Completion<'_> = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
         let holds_choice = completion.choices.as_ref().is_some_and(|choices| !choices.is_empty());
         if !holds_choice && completion.error.is_none() {
@@ -119,7 +119,7 @@ impl Dialect for Chat {
     }
 }
 
-fn take(completion: Completion<'_>, draft: &mut Draft<'_>) -> Result<(), Error> {
+fn take(completion: Completion<'_>, draft: &mut AnswerDraft<'_>) -> Result<(), Error> {
     let complaint = completion.error.as_ref().and_then(Complaint::of_error);
     if let Some(model) = completion.model.text().filter(|model| !model.is_empty() && *model != draft.model) {
         model.clone_into(&mut draft.model);
@@ -153,39 +153,39 @@ fn take(completion: Completion<'_>, draft: &mut Draft<'_>) -> Result<(), Error> 
     Ok(())
 }
 
-fn write(said: Said<'_>, draft: &mut Draft<'_>) {
+fn write(said: ChatDelta<'_>, draft: &mut AnswerDraft<'_>) {
     if said.reasoning.text().or(said.reasoning_content.text()).is_some_and(|text| !text.is_empty()) {
         draft.think();
     }
     match said.content.0 {
-        Some(Content::Text(text)) => draft.write(&text),
-        Some(Content::Parts(parts)) => {
+        Some(ChatContent::Text(text)) => draft.write(&text),
+        Some(ChatContent::Parts(parts)) => {
             for part in parts {
                 write_part(&part, draft);
             }
         }
-        Some(Content::Part(part)) => write_part(&part, draft),
+        Some(ChatContent::Part(part)) => write_part(&part, draft),
         None => {}
     }
     refuse(&said.refusal, draft);
     for annotation in said.annotations.0.into_iter().flatten().filter_map(|annotation| annotation.0) {
-        draft.citations.cite(Place::default(), annotation);
+        draft.citations.cite(OutputPosition::default(), annotation);
     }
 }
 
-fn write_part(part: &Part<'_>, draft: &mut Draft<'_>) {
+fn write_part(part: &ChatPart<'_>, draft: &mut AnswerDraft<'_>) {
     draft.write(part.text.text().unwrap_or_default());
     refuse(&part.refusal, draft);
 }
 
-fn refuse(refusal: &Lenient<Text<'_>>, draft: &mut Draft<'_>) {
+fn refuse(refusal: &Lenient<BorrowedText<'_>>, draft: &mut AnswerDraft<'_>) {
     if let Some(refusal) = refusal.text().filter(|refusal| !refusal.is_empty()) {
         draft.write(refusal);
         draft.finish = Some(Finish::Refusal);
     }
 }
 
-fn finish(reason: &str, draft: &mut Draft<'_>) {
+fn finish(reason: &str, draft: &mut AnswerDraft<'_>) {
     let finish = match finish::read(reason) {
         Finish::Stop if draft.finish == Some(Finish::Refusal) => Finish::Refusal,
         finish => finish,

@@ -9,7 +9,7 @@ use url::Url;
 use crate::{
     openai::{
         Citation,
-        transport::wire::{Lenient, Text},
+        transport::wire::{BorrowedText, Lenient},
     },
     text,
 };
@@ -21,7 +21,7 @@ const LONGEST_URL: usize = 2_048;
 
 /// The position of a part of an answer in its output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(crate) struct Place {
+pub(crate) struct OutputPosition {
     pub output: u64,
     pub content: u64,
 }
@@ -34,7 +34,7 @@ pub(crate) struct Citations {
     /// Which of them were taken out, in order.
     taken_out: Vec<usize>,
     /// Number of characters that had come when a part began.
-    parts: BTreeMap<Place, usize>,
+    parts: BTreeMap<OutputPosition, usize>,
     cited: Vec<Cited>,
 }
 
@@ -51,11 +51,11 @@ struct Cited {
 #[serde(default)]
 pub(crate) struct Annotation<'a> {
     #[serde(rename = "type", borrow)]
-    kind: Lenient<Text<'a>>,
+    kind: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
-    url: Lenient<Text<'a>>,
+    url: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
-    title: Lenient<Text<'a>>,
+    title: Lenient<BorrowedText<'a>>,
     start_index: Lenient<usize>,
     end_index: Lenient<usize>,
     #[serde(borrow)]
@@ -66,16 +66,16 @@ pub(crate) struct Annotation<'a> {
 #[serde(default)]
 struct Nested<'a> {
     #[serde(borrow)]
-    url: Lenient<Text<'a>>,
+    url: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
-    title: Lenient<Text<'a>>,
+    title: Lenient<BorrowedText<'a>>,
     start_index: Lenient<usize>,
     end_index: Lenient<usize>,
 }
 
 impl Citations {
     /// Says that what comes now belongs to this part.
-    pub(crate) fn begin(&mut self, part: Place) {
+    pub(crate) fn begin(&mut self, part: OutputPosition) {
         self.parts.entry(part).or_insert(self.came);
     }
 
@@ -89,7 +89,7 @@ impl Citations {
     }
 
     /// Takes a source that this part cites; anything else is nothing.
-    pub(crate) fn cite(&mut self, part: Place, annotation: Annotation<'_>) {
+    pub(crate) fn cite(&mut self, part: OutputPosition, annotation: Annotation<'_>) {
         let Annotation { kind, url, title, start_index, end_index, url_citation } = annotation;
         let cited = match (url_citation.0, kind.text()) {
             (Some(nested), _) => nested,
@@ -125,7 +125,7 @@ impl Citations {
     }
 
     /// The offset at which a part begins; a server that does not number its parts has one.
-    fn begin_of(&self, part: Place) -> usize {
+    fn begin_of(&self, part: OutputPosition) -> usize {
         let only = || self.parts.values().next().filter(|_| self.parts.len() == 1);
         self.parts.get(&part).or_else(only).copied().unwrap_or(0)
     }
@@ -143,11 +143,11 @@ mod tests {
 
     use super::*;
 
-    const FIRST: Place = Place { output: 1, content: 0 };
-    const SECOND: Place = Place { output: 1, content: 1 };
+    const FIRST: OutputPosition = OutputPosition { output: 1, content: 0 };
+    const SECOND: OutputPosition = OutputPosition { output: 1, content: 1 };
 
     /// A text of two parts, written in pieces.
-    fn written(parts: &[(Place, &[&str])]) -> (Citations, String) {
+    fn written(parts: &[(OutputPosition, &[&str])]) -> (Citations, String) {
         let (mut citations, mut whole) = (Citations::default(), String::new());
         for (part, pieces) in parts {
             citations.begin(*part);
@@ -160,7 +160,7 @@ mod tests {
         (citations, whole)
     }
 
-    fn cite(citations: &mut Citations, part: Place, annotation: &serde_json::Value) {
+    fn cite(citations: &mut Citations, part: OutputPosition, annotation: &serde_json::Value) {
         citations.cite(part, serde_json::from_str(&annotation.to_string()).unwrap());
     }
 
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn ranges_hold_in_the_text_as_it_was_written_down() {
-        let parts: [(Place, &[&str]); 2] =
+        let parts: [(OutputPosition, &[&str]); 2] =
             [(FIRST, &["\u{1b}[1mÄ", "\u{202e}b ", "😀c"]), (SECOND, &["x\u{200b}y", "z"])];
         let (mut citations, text) = written(&parts);
         assert_eq!(text, "[1mÄb 😀cxyz");
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_server_that_does_not_number_its_parts_has_one() {
-        let (mut citations, text) = written(&[(Place::default(), &["ab"])]);
+        let (mut citations, text) = written(&[(OutputPosition::default(), &["ab"])]);
         cite(&mut citations, SECOND, &annotation(1, 2));
         assert_eq!(cited(citations, &text), ["b"]);
     }

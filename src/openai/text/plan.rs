@@ -5,9 +5,9 @@ use std::borrow::Cow;
 
 use super::{
     api::TextApi,
-    turns::{self, Thread},
+    turns::{self, HistoryMode},
 };
-use crate::openai::{Api, Config, Question, Store, Strict, failure::objection::Objection};
+use crate::openai::{Api, Config, Question, ResponseStorage, Strict, failure::objection::Objection};
 
 /// The name of a schema, where the upstream wants one.
 pub(crate) const SCHEMA_NAME: &str = "answer";
@@ -17,9 +17,9 @@ pub(crate) const SCHEMA_NAME: &str = "answer";
 pub(crate) struct Plan {
     pub api: TextApi,
     pub chosen: Chosen,
-    pub thread: Thread,
+    pub thread: HistoryMode,
     /// `None` where the question has none.
-    pub schema: Option<Schema>,
+    pub schema: Option<SchemaPlan>,
 }
 
 /// The reason for its API.
@@ -34,7 +34,7 @@ pub(crate) enum Chosen {
 
 /// The means by which an answer fits its schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Schema {
+pub(crate) enum SchemaPlan {
     /// The upstream holds the model to it.
     Held,
     /// The upstream asks the model for it.
@@ -44,17 +44,17 @@ pub(crate) enum Schema {
 }
 
 impl Plan {
-    pub(crate) fn first(question: &Question, setting: Api, store: Store) -> Self {
+    pub(crate) fn first(question: &Question, setting: Api, store: ResponseStorage) -> Self {
         let api = match question.only_by.unwrap_or(setting) {
             Api::Chat => TextApi::Chat,
             Api::Responses | Api::Auto => TextApi::Responses,
         };
-        let is_kept = store == Store::Kept && turns::kept(question).is_some();
+        let is_kept = store == ResponseStorage::Kept && turns::kept(question).is_some();
         let schema = question.schema.as_ref().map(|form| match form.strict {
-            Strict::Held => Schema::Held,
-            Strict::Asked => Schema::Asked,
+            Strict::Held => SchemaPlan::Held,
+            Strict::Asked => SchemaPlan::Asked,
         });
-        let thread = if is_kept { Thread::Kept } else { Thread::Replayed };
+        let thread = if is_kept { HistoryMode::Kept } else { HistoryMode::Replayed };
         Self { api, chosen: Chosen::AtFirst, thread, schema }
     }
 
@@ -72,17 +72,17 @@ impl Plan {
             Objection::OnlyBy(api) if is_first_api && api != self.api => {
                 Some(Self { api, chosen: Chosen::ByTheModel, ..self })
             }
-            Objection::UnknownResponse if by_responses && thread == Thread::Kept => {
-                Some(Self { thread: Thread::Replayed, ..self })
+            Objection::UnknownResponse if by_responses && thread == HistoryMode::Kept => {
+                Some(Self { thread: HistoryMode::Replayed, ..self })
             }
-            Objection::Output if by_responses && thread == Thread::Replayed && holds_output(question) => {
-                Some(Self { thread: Thread::Retold, ..self })
+            Objection::Output if by_responses && thread == HistoryMode::Replayed && holds_output(question) => {
+                Some(Self { thread: HistoryMode::Retold, ..self })
             }
-            Objection::StrictSchema if schema == Some(Schema::Held) => {
-                Some(Self { schema: Some(Schema::Asked), ..self })
+            Objection::StrictSchema if schema == Some(SchemaPlan::Held) => {
+                Some(Self { schema: Some(SchemaPlan::Asked), ..self })
             }
-            Objection::StrictSchema | Objection::Schema if schema.is_some_and(|schema| schema != Schema::Told) => {
-                Some(Self { schema: Some(Schema::Told), ..self })
+            Objection::StrictSchema | Objection::Schema if schema.is_some_and(|schema| schema != SchemaPlan::Told) => {
+                Some(Self { schema: Some(SchemaPlan::Told), ..self })
             }
             _ => None,
         }
@@ -91,7 +91,7 @@ impl Plan {
     /// The question's instructions, and its schema where it has to be told.
     pub(crate) fn instructions(self, question: &Question) -> Option<Cow<'_, str>> {
         let given = question.instructions.as_deref();
-        let Some(form) = question.schema.as_ref().filter(|_| self.schema == Some(Schema::Told)) else {
+        let Some(form) = question.schema.as_ref().filter(|_| self.schema == Some(SchemaPlan::Told)) else {
             return given.map(Cow::Borrowed);
         };
         let schema = serde_json::to_string(&form.schema).unwrap_or_default();

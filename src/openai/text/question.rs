@@ -28,7 +28,7 @@ pub struct Question {
     pub verbosity: Option<String>,
     pub web_search: WebSearch,
     /// The answer is to be JSON of this form.
-    pub schema: Option<Form>,
+    pub schema: Option<AnswerFormat>,
     pub run: Run,
     /// Questions with the same key begin alike, so that what one has written to the prompt cache the next can read.
     /// <https://platform.openai.com/docs/guides/prompt-caching>
@@ -74,7 +74,7 @@ pub enum WebSearch {
 
 /// The form of an answer. <https://platform.openai.com/docs/guides/structured-outputs>
 #[derive(Debug, Clone, PartialEq)]
-pub struct Form {
+pub struct AnswerFormat {
     /// A JSON Schema.
     pub schema: Map<String, Value>,
     pub strict: Strict,

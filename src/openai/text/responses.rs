@@ -6,16 +6,16 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    answer::{Dialect, Draft, Step, not_json, unreadable},
-    citations::{Annotation, Place},
+    answer::{AnswerDraft, Dialect, Step, not_json, unreadable},
+    citations::{Annotation, OutputPosition},
     finish,
 };
 use crate::{
     money::{self, Tier},
     openai::{
-        Finish, Store,
+        Finish, ResponseStorage,
         failure::{complaint::Complaint, error::Error},
-        transport::wire::{Lenient, Text, Usage},
+        transport::wire::{BorrowedText, Lenient, WireUsage},
     },
 };
 
@@ -26,16 +26,16 @@ const LONGEST_ID: usize = 256;
 
 /// The Responses API.
 pub(crate) struct Responses {
-    store: Store,
-    refusal: Refusal,
+    store: ResponseStorage,
+    refusal: RefusalEvent,
     /// Positions at which text was written.
-    written: BTreeSet<Place>,
+    written: BTreeSet<OutputPosition>,
     /// The pieces of output that are done, where the end does not tell them once more.
     output: Vec<Value>,
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum Refusal {
+enum RefusalEvent {
     #[default]
     None,
     Seen,
@@ -47,9 +47,9 @@ enum Refusal {
 #[serde(default)]
 struct Event<'a> {
     #[serde(rename = "type", borrow)]
-    kind: Lenient<Text<'a>>,
+    kind: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
-    delta: Lenient<Text<'a>>,
+    delta: Lenient<BorrowedText<'a>>,
     output_index: Lenient<u64>,
     content_index: Lenient<u64>,
 }
@@ -64,17 +64,17 @@ struct Annotated<'a> {
 }
 
 #[derive(Deserialize)]
-struct Done {
+struct CompletedItem {
     item: Value,
 }
 
 #[derive(Deserialize)]
-struct Closing<'a> {
+struct LastEvent<'a> {
     #[serde(borrow, default)]
     response: Lenient<Response<'a>>,
     /// Beside the response, as some servers have it.
     #[serde(default)]
-    usage: Lenient<Usage>,
+    usage: Lenient<WireUsage>,
 }
 
 /// A piece of text that is done, told once more in whole: of itself, or as a part.
@@ -82,11 +82,11 @@ struct Closing<'a> {
 #[serde(default)]
 struct DonePiece<'a> {
     #[serde(borrow)]
-    text: Lenient<Text<'a>>,
+    text: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
-    refusal: Lenient<Text<'a>>,
+    refusal: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
-    part: Lenient<Part<'a>>,
+    part: Lenient<OutputPart<'a>>,
     output_index: Lenient<u64>,
     content_index: Lenient<u64>,
 }
@@ -96,70 +96,70 @@ struct DonePiece<'a> {
 #[serde(default)]
 struct Response<'a> {
     #[serde(borrow)]
-    id: Lenient<Text<'a>>,
+    id: Lenient<BorrowedText<'a>>,
     store: Lenient<bool>,
     #[serde(borrow)]
-    status: Lenient<Text<'a>>,
+    status: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
-    model: Lenient<Text<'a>>,
+    model: Lenient<BorrowedText<'a>>,
     error: Option<Value>,
     #[serde(borrow)]
     incomplete_details: Lenient<IncompleteDetails<'a>>,
     output: Option<Value>,
     /// The SDKs' own field, which some servers send.
     #[serde(borrow)]
-    output_text: Lenient<Text<'a>>,
-    usage: Lenient<Usage>,
+    output_text: Lenient<BorrowedText<'a>>,
+    usage: Lenient<WireUsage>,
     #[serde(borrow)]
-    service_tier: Lenient<Text<'a>>,
+    service_tier: Lenient<BorrowedText<'a>>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct IncompleteDetails<'a> {
     #[serde(borrow)]
-    reason: Lenient<Text<'a>>,
+    reason: Lenient<BorrowedText<'a>>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Item<'a> {
+struct OutputItem<'a> {
     #[serde(rename = "type", borrow)]
-    kind: Lenient<Text<'a>>,
+    kind: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
-    content: Lenient<Written<'a>>,
+    content: Lenient<MessageContent<'a>>,
 }
 
 /// A message as parts, or as one text.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Written<'a> {
-    Whole(#[serde(borrow)] Text<'a>),
-    Parts(#[serde(borrow)] Vec<Lenient<Part<'a>>>),
+enum MessageContent<'a> {
+    Whole(#[serde(borrow)] BorrowedText<'a>),
+    Parts(#[serde(borrow)] Vec<Lenient<OutputPart<'a>>>),
 }
 
 /// `output_text` or `refusal`; parts of other kinds have neither.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Part<'a> {
+struct OutputPart<'a> {
     #[serde(rename = "type", borrow)]
-    kind: Lenient<Text<'a>>,
+    kind: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
-    text: Lenient<Text<'a>>,
+    text: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
-    refusal: Lenient<Text<'a>>,
+    refusal: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
     annotations: Lenient<Vec<Lenient<Annotation<'a>>>>,
 }
 
 impl Dialect for Responses {
-    fn take_event(&mut self, name: &str, data: &str, draft: &mut Draft<'_>) -> Result<Step, Error> {
+    fn take_event(&mut self, name: &str, data: &str, draft: &mut AnswerDraft<'_>) -> Result<Step, Error> {
         let event: Event<'_> = parse(data)?;
         let kind = event.kind.text().filter(|kind| !kind.is_empty()).unwrap_or(name);
         match kind {
             "response.output_text.delta" => self.write(&event, draft),
             "response.refusal.delta" => {
-                self.refusal = Refusal::Seen;
+                self.refusal = RefusalEvent::Seen;
                 self.write(&event, draft);
             }
             "response.output_text.done" | "response.refusal.done" | "response.content_part.done" => {
@@ -169,14 +169,14 @@ impl Dialect for Responses {
                 let Annotated { annotation, output_index, content_index } = parse(data)?;
                 draft.citations.cite(place(&output_index, &content_index), annotation.0.unwrap_or_default());
             }
-            "response.output_item.done" => self.output.push(parse::<Done>(data)?.item),
+            "response.output_item.done" => self.output.push(parse::<CompletedItem>(data)?.item),
             "response.completed"
             | "response.incomplete"
             | "response.failed"
             | "response.cancelled"
             | "response.done" => {
                 let ending = kind.trim_start_matches("response.").to_owned();
-                let Closing { response, usage } = parse(data)?;
+                let LastEvent { response, usage } = parse(data)?;
                 if let Some(usage) = usage.0 {
                     draft.meter(usage);
                 }
@@ -185,7 +185,7 @@ impl Dialect for Responses {
             }
             "error" | "" => {
                 if let Some(complaint) = Complaint::of_event(data) {
-                    if let Some(usage) = parse::<Closing<'_>>(data)?.usage.0 {
+                    if let Some(usage) = parse::<LastEvent<'_>>(data)?.usage.0 {
                         draft.meter(usage);
                     }
                     return Err(draft.refuse(&complaint));
@@ -199,14 +199,14 @@ impl Dialect for Responses {
         Ok(Step::More)
     }
 
-    fn take_rest(&mut self, draft: &mut Draft<'_>) {
+    fn take_rest(&mut self, draft: &mut AnswerDraft<'_>) {
         if draft.is_empty() {
             let output = std::mem::take(&mut self.output);
             self.write_output(&output, draft);
         }
     }
 
-    fn take_body(&mut self, body: &[u8], draft: &mut Draft<'_>) -> Result<(), Error> {
+    fn take_body(&mut self, body: &[u8], draft: &mut AnswerDraft<'_>) -> Result<(), Error> {
         let response: Response<'_> = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
         let holds_text = response.output.is_some() || response.output_text.0.is_some();
         if !holds_text && response.status.text().is_none() && response.error.is_none() {
@@ -218,12 +218,12 @@ impl Dialect for Responses {
 }
 
 impl Responses {
-    pub(crate) fn new(store: Store) -> Self {
-        Self { store, refusal: Refusal::None, written: BTreeSet::new(), output: Vec::new() }
+    pub(crate) fn new(store: ResponseStorage) -> Self {
+        Self { store, refusal: RefusalEvent::None, written: BTreeSet::new(), output: Vec::new() }
     }
 
     /// Writes what a delta brings.
-    fn write(&mut self, event: &Event<'_>, draft: &mut Draft<'_>) {
+    fn write(&mut self, event: &Event<'_>, draft: &mut AnswerDraft<'_>) {
         let place = place(&event.output_index, &event.content_index);
         if let Some(delta) = event.delta.text() {
             self.written.insert(place);
@@ -234,7 +234,7 @@ impl Responses {
 
     /// Writes a piece that is done where none of it came before. A server that numbers its pieces only here is known by
     /// the text itself.
-    fn take_done(&mut self, done: &DonePiece<'_>, draft: &mut Draft<'_>) {
+    fn take_done(&mut self, done: &DonePiece<'_>, draft: &mut AnswerDraft<'_>) {
         let place = place(&done.output_index, &done.content_index);
         let part = done.part.0.as_ref();
         let refusal = done.refusal.text().or_else(|| part.and_then(|part| part.refusal.text()));
@@ -244,7 +244,7 @@ impl Responses {
             return;
         }
         if refusal.is_some() {
-            self.refusal = Refusal::Seen;
+            self.refusal = RefusalEvent::Seen;
         }
         draft.citations.begin(place);
         draft.write(text);
@@ -252,7 +252,7 @@ impl Responses {
 
     /// Takes the finished response, which ends as it says itself, or as the event that brought it. Its text is taken
     /// only where none was streamed.
-    fn close(&mut self, response: Response<'_>, ending: &str, draft: &mut Draft<'_>) -> Result<(), Error> {
+    fn close(&mut self, response: Response<'_>, ending: &str, draft: &mut AnswerDraft<'_>) -> Result<(), Error> {
         let status = response.status.text().map_or_else(|| ending.to_owned(), str::to_ascii_lowercase);
         let complaint = response.error.as_ref().and_then(Complaint::of_error);
         let output = match response.output {
@@ -277,27 +277,31 @@ impl Responses {
         }
         let reason = response.incomplete_details.0.unwrap_or_default().reason;
         draft.finish = Some(match (status.as_str(), reason.text()) {
-            ("completed" | "complete" | "done" | "succeeded", _) if self.refusal == Refusal::Seen => Finish::Refusal,
+            ("completed" | "complete" | "done" | "succeeded", _) if self.refusal == RefusalEvent::Seen => {
+                Finish::Refusal
+            }
             ("completed" | "complete" | "done" | "succeeded", _) => Finish::Stop,
             (_, Some(reason)) => finish::read(reason),
             (status, None) => Finish::Other(status.to_owned()),
         });
         match self.store {
-            Store::Kept if response.store.0 != Some(false) => draft.response_id = response.id.text().and_then(name),
+            ResponseStorage::Kept if response.store.0 != Some(false) => {
+                draft.response_id = response.id.text().and_then(name)
+            }
             // Half a thought cannot be sent again.
-            Store::Nothing if draft.finish == Some(Finish::Stop) => draft.items = output,
-            Store::Kept | Store::Nothing => {}
+            ResponseStorage::Nothing if draft.finish == Some(Finish::Stop) => draft.items = output,
+            ResponseStorage::Kept | ResponseStorage::Nothing => {}
         }
         Ok(())
     }
 
-    fn write_output(&mut self, output: &[Value], draft: &mut Draft<'_>) {
+    fn write_output(&mut self, output: &[Value], draft: &mut AnswerDraft<'_>) {
         for (place, part) in parts(output) {
             draft.citations.begin(place);
             match part.kind.text() {
                 _ if part.is_said() => draft.write(part.text.text().unwrap_or_default()),
                 Some("refusal") => {
-                    self.refusal = Refusal::Seen;
+                    self.refusal = RefusalEvent::Seen;
                     draft.write(part.refusal.text().unwrap_or_default());
                 }
                 _ => {}
@@ -310,36 +314,39 @@ fn parse<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, Error> {
     serde_json::from_str(data).map_err(|error| not_json(&error))
 }
 
-impl Part<'_> {
+impl OutputPart<'_> {
     /// Returns whether its text is meant for the person: reasoning and calls of tools are not.
     fn is_said(&self) -> bool {
         matches!(self.kind.text(), Some("output_text" | "text") | None)
     }
 }
 
-fn place(output: &Lenient<u64>, content: &Lenient<u64>) -> Place {
-    Place { output: output.0.unwrap_or(0), content: content.0.unwrap_or(0) }
+fn place(output: &Lenient<u64>, content: &Lenient<u64>) -> OutputPosition {
+    OutputPosition { output: output.0.unwrap_or(0), content: content.0.unwrap_or(0) }
 }
 
 /// The parts of all messages.
-fn parts(output: &[Value]) -> impl Iterator<Item = (Place, Part<'_>)> {
+fn parts(output: &[Value]) -> impl Iterator<Item = (OutputPosition, OutputPart<'_>)> {
     let items = (0..).zip(output).filter_map(|(number, item)| {
-        let Item { kind, content } = Item::deserialize(item).ok()?;
+        let OutputItem { kind, content } = OutputItem::deserialize(item).ok()?;
         let parts = match content.0? {
             _ if kind.text() == Some("reasoning") => return None,
-            Written::Parts(parts) => parts,
-            Written::Whole(text) => vec![Lenient(Some(Part { text: Lenient(Some(text)), ..Part::default() }))],
+            MessageContent::Parts(parts) => parts,
+            MessageContent::Whole(text) => {
+                vec![Lenient(Some(OutputPart { text: Lenient(Some(text)), ..OutputPart::default() }))]
+            }
         };
         Some((number, parts))
     });
     items.flat_map(|(output, parts)| {
-        let parts = (0..).zip(parts).filter_map(|(content, part): (u64, Lenient<Part<'_>>)| Some((content, part.0?)));
-        parts.map(move |(content, part)| (Place { output, content }, part))
+        let parts =
+            (0..).zip(parts).filter_map(|(content, part): (u64, Lenient<OutputPart<'_>>)| Some((content, part.0?)));
+        parts.map(move |(content, part)| (OutputPosition { output, content }, part))
     })
 }
 
 /// Takes the sources from the finished output where it has them, in place of those that were told on the way.
-fn cite(output: &[Value], draft: &mut Draft<'_>) {
+fn cite(output: &[Value], draft: &mut AnswerDraft<'_>) {
     let cited = parts(output).flat_map(|(place, part)| {
         part.annotations.0.into_iter().flatten().filter_map(move |annotation| Some((place, annotation.0?)))
     });
@@ -353,7 +360,7 @@ fn cite(output: &[Value], draft: &mut Draft<'_>) {
 }
 
 /// Notes what is billed, also of a response that failed.
-fn meter(usage: Option<Usage>, tier: &Lenient<Text<'_>>, output: &[Value], draft: &mut Draft<'_>) {
+fn meter(usage: Option<WireUsage>, tier: &Lenient<BorrowedText<'_>>, output: &[Value], draft: &mut AnswerDraft<'_>) {
     if let Some(usage) = usage {
         draft.meter(usage);
     }

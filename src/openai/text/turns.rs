@@ -8,7 +8,7 @@ use crate::openai::{Exchange, Part, Question, transport::json::Writer};
 
 /// The way in which the upstream learns earlier turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Thread {
+pub(crate) enum HistoryMode {
     /// It goes on from the last response that it keeps.
     Kept,
     /// It is sent the whole thread, with its own output as it came.
@@ -19,7 +19,7 @@ pub(crate) enum Thread {
 
 /// The words of one side.
 #[derive(Debug)]
-pub(crate) enum Turn<'a> {
+pub(crate) enum TurnPart<'a> {
     User(Vec<&'a Part>),
     Assistant(&'a str),
     /// A piece of output as the upstream gave it.
@@ -28,19 +28,19 @@ pub(crate) enum Turn<'a> {
 
 /// The turns to send, oldest first; the last is what is asked now. What the user said without an answer in words,
 /// such as when a picture was made, belongs to what was said next: some servers take turns only strictly by turns.
-pub(crate) fn turns(question: &Question, thread: Thread) -> Vec<Turn<'_>> {
+pub(crate) fn turns(question: &Question, thread: HistoryMode) -> Vec<TurnPart<'_>> {
     let mut turns = Vec::new();
     let mut said = Vec::new();
     for exchange in to_send(question, thread) {
         said.extend(&exchange.said);
         let answer = answer(exchange, thread);
         if !answer.is_empty() {
-            turns.push(Turn::User(std::mem::take(&mut said)));
+            turns.push(TurnPart::User(std::mem::take(&mut said)));
             turns.extend(answer);
         }
     }
     said.extend(&question.input);
-    turns.push(Turn::User(said));
+    turns.push(TurnPart::User(said));
     turns
 }
 
@@ -53,18 +53,18 @@ pub(crate) fn kept(question: &Question) -> Option<(&str, &[Exchange])> {
     Some((id, question.thread.get(number + 1..).unwrap_or_default()))
 }
 
-fn to_send(question: &Question, thread: Thread) -> &[Exchange] {
+fn to_send(question: &Question, thread: HistoryMode) -> &[Exchange] {
     match (thread, kept(question)) {
-        (Thread::Kept, Some((_, later))) => later,
+        (HistoryMode::Kept, Some((_, later))) => later,
         _ => &question.thread,
     }
 }
 
-fn answer(exchange: &Exchange, thread: Thread) -> Vec<Turn<'_>> {
-    if thread != Thread::Retold && !exchange.items.is_empty() {
-        return exchange.items.iter().filter(|item| can_return(item)).map(Turn::Output).collect();
+fn answer(exchange: &Exchange, thread: HistoryMode) -> Vec<TurnPart<'_>> {
+    if thread != HistoryMode::Retold && !exchange.items.is_empty() {
+        return exchange.items.iter().filter(|item| can_return(item)).map(TurnPart::Output).collect();
     }
-    exchange.answer.iter().filter(|answer| !answer.is_empty()).map(|answer| Turn::Assistant(answer)).collect()
+    exchange.answer.iter().filter(|answer| !answer.is_empty()).map(|answer| TurnPart::Assistant(answer)).collect()
 }
 
 /// Reasoning that is not encrypted is only a name of what the upstream did not keep.
@@ -115,11 +115,11 @@ mod tests {
     }
 
     /// The turns in one line.
-    fn told(question: &Question, thread: Thread) -> String {
+    fn told(question: &Question, thread: HistoryMode) -> String {
         let turns = turns(question, thread).into_iter().map(|turn| match turn {
-            Turn::User(parts) => format!("user: {}", as_text(&parts).unwrap().replace("\n\n", "+")),
-            Turn::Assistant(text) => format!("assistant: {text}"),
-            Turn::Output(item) => format!("output: {}", item["id"]),
+            TurnPart::User(parts) => format!("user: {}", as_text(&parts).unwrap().replace("\n\n", "+")),
+            TurnPart::Assistant(text) => format!("assistant: {text}"),
+            TurnPart::Output(item) => format!("output: {}", item["id"]),
         });
         turns.collect::<Vec<_>>().join(", ")
     }
@@ -134,10 +134,10 @@ mod tests {
         ];
         let question = question(thread);
         assert_eq!(kept(&question).map(|(id, later)| (id, later.len())), Some(("resp_2", 2)));
-        assert_eq!(told(&question, Thread::Kept), "user: draw+c, assistant: 3, user: now");
+        assert_eq!(told(&question, HistoryMode::Kept), "user: draw+c, assistant: 3, user: now");
         let whole = "user: a, assistant: 1, user: b, assistant: 2, user: draw+c, assistant: 3, user: now";
-        assert_eq!(told(&question, Thread::Replayed), whole);
-        assert_eq!(told(&question, Thread::Retold), whole);
+        assert_eq!(told(&question, HistoryMode::Replayed), whole);
+        assert_eq!(told(&question, HistoryMode::Retold), whole);
     }
 
     #[test]
@@ -149,7 +149,7 @@ mod tests {
         ];
         let question = question(vec![exchange("a", Some("1"), None, &items), exchange("b", Some(""), None, &[])]);
         let replayed = "user: a, output: \"rs_1\", output: \"msg_1\", user: b+now";
-        assert_eq!(told(&question, Thread::Replayed), replayed);
-        assert_eq!(told(&question, Thread::Retold), "user: a, assistant: 1, user: b+now");
+        assert_eq!(told(&question, HistoryMode::Replayed), replayed);
+        assert_eq!(told(&question, HistoryMode::Retold), "user: a, assistant: 1, user: b+now");
     }
 }

@@ -37,7 +37,7 @@ pub(crate) struct Limits {
 
 /// One of the few places in memory, where it takes one; given back when it is dropped.
 #[derive(Debug, Default)]
-pub(crate) struct Place {
+pub(crate) struct MemorySlot {
     taken: Option<OwnedSemaphorePermit>,
 }
 
@@ -51,10 +51,10 @@ pub(crate) enum Speed {
 pub(crate) struct Body {
     response: reqwest::Response,
     limits: Limits,
-    pace: Pace,
+    pace: MinimumPace,
     /// Bytes that stand in memory, or what was made of them.
     read: usize,
-    place: Place,
+    place: MemorySlot,
     /// When a line ended last, or anything came that only keeps the connection alive.
     line_ended: Instant,
     /// A piece that was looked at and not taken.
@@ -65,14 +65,14 @@ pub(crate) struct Body {
 
 /// The form of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Shape {
+pub(crate) enum BodyKind {
     Json,
     Events,
     /// A file, as it is.
     Raw,
 }
 
-impl Shape {
+impl BodyKind {
     /// By the first bytes, blanks left out; `None` for neither.
     fn of(begin: &[u8]) -> Option<Self> {
         const FIELDS: [&[u8]; 5] = [b"data:", b"event:", b"id:", b"retry:", b":"];
@@ -85,18 +85,18 @@ impl Shape {
 }
 
 /// Reads the head: the form that the body is labelled with, or why it cannot be read.
-fn label(headers: &HeaderMap) -> Result<Shape, String> {
+fn label(headers: &HeaderMap) -> Result<BodyKind, String> {
     let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase());
     if let Some(encoding) = text(header::CONTENT_ENCODING).filter(|encoding| encoding != "identity") {
         return Err(format!("it is compressed ({:?}), which was not asked for", text::clip(&encoding, 40)));
     }
-    let Some(content_type) = text(header::CONTENT_TYPE) else { return Ok(Shape::Json) };
+    let Some(content_type) = text(header::CONTENT_TYPE) else { return Ok(BodyKind::Json) };
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     match media_type {
-        "text/event-stream" => Ok(Shape::Events),
-        "application/json" => Ok(Shape::Json),
-        suffixed if suffixed.ends_with("+json") => Ok(Shape::Json),
-        picture if picture.starts_with("image/") => Ok(Shape::Raw),
+        "text/event-stream" => Ok(BodyKind::Events),
+        "application/json" => Ok(BodyKind::Json),
+        suffixed if suffixed.ends_with("+json") => Ok(BodyKind::Json),
+        picture if picture.starts_with("image/") => Ok(BodyKind::Raw),
         other => Err(format!("its content type is {:?}, not JSON; check openai.base_url", text::clip(other, 80))),
     }
 }
@@ -109,13 +109,13 @@ fn is_page(headers: &HeaderMap) -> bool {
 
 impl Body {
     pub(crate) fn new(response: reqwest::Response, limits: Limits) -> Self {
-        let pace = Pace::new(Instant::now());
+        let pace = MinimumPace::new(Instant::now());
         Self {
             response,
             limits,
             pace,
             read: 0,
-            place: Place::default(),
+            place: MemorySlot::default(),
             ahead: None,
             line_ended: Instant::now(),
             _request: None,
@@ -129,14 +129,14 @@ impl Body {
 
     /// Says that nothing of what came so far is kept: the place is given back until there is much again.
     pub(crate) fn rest(&mut self) {
-        self.place = Place::default();
+        self.place = MemorySlot::default();
         self.read = 0;
         self.restart_pace();
     }
 
     /// Tells its form by its first bytes: servers label a stream as JSON, JSON as text, or nothing at all. A body that
     /// begins like neither is what its label says.
-    pub(crate) async fn shape(&mut self) -> Result<Shape, Error> {
+    pub(crate) async fn shape(&mut self) -> Result<BodyKind, Error> {
         let label = label(self.response.headers());
         if let Err(why) = &label
             && (is_page(self.response.headers()) || self.response.headers().contains_key(header::CONTENT_ENCODING))
@@ -150,13 +150,13 @@ impl Body {
                 // Sent ahead to keep the connection alive.
                 continue;
             }
-            let shape = Shape::of(begin);
+            let shape = BodyKind::of(begin);
             self.ahead = Some(chunk.slice_ref(begin));
             return match (shape, label) {
                 (Some(shape), _) => Ok(shape),
                 (None, Ok(label)) => Ok(label),
                 // A picture says what it is by itself.
-                (None, Err(_)) if self.limits.places.is_some() => Ok(Shape::Raw),
+                (None, Err(_)) if self.limits.places.is_some() => Ok(BodyKind::Raw),
                 (None, Err(why)) => Err(self.unusable(why)),
             };
         }
@@ -220,7 +220,7 @@ impl Body {
 
     /// Measures the speed anew from now on.
     pub(crate) fn restart_pace(&mut self) {
-        self.pace = Pace::new(Instant::now());
+        self.pace = MinimumPace::new(Instant::now());
     }
 
     /// Reads to the end for a moment: a connection whose body was not read to its end cannot be used again.
@@ -231,7 +231,7 @@ impl Body {
     }
 
     /// The place that the body has taken, for what was made of it.
-    pub(crate) fn into_place(self) -> Place {
+    pub(crate) fn into_place(self) -> MemorySlot {
         self.place
     }
 
@@ -241,7 +241,7 @@ impl Body {
         }
         let Some(places) = self.limits.places.clone() else { return Ok(()) };
         let place = timeout_at(self.limits.deadline, places.acquire_owned()).await;
-        self.place = Place { taken: place.map_err(|_| self.timed_out(Timer::Deadline))?.ok() };
+        self.place = MemorySlot { taken: place.map_err(|_| self.timed_out(Timer::Deadline))?.ok() };
         self.restart_pace();
         Ok(())
     }
@@ -266,12 +266,12 @@ pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
 
 /// Watches that a body comes at 1 kB/s at least, over 20 s and after a grace of 5 s.
 #[derive(Clone, Copy)]
-struct Pace {
+struct MinimumPace {
     window_opens: Instant,
     bytes: usize,
 }
 
-impl Pace {
+impl MinimumPace {
     const GRACE: Duration = Duration::from_secs(5);
     const WINDOW: Duration = Duration::from_secs(20);
     const FLOOR: usize = 20_000;
@@ -298,7 +298,7 @@ mod tests {
     #[test]
     fn u13_a_byte_a_second_is_too_slow_after_25_seconds() {
         let start = Instant::now();
-        let mut pace = Pace::new(start);
+        let mut pace = MinimumPace::new(start);
         let given_up = (1..60).find(|&second| pace.is_too_slow(start + Duration::from_secs(second), 1));
         assert_eq!(given_up, Some(25));
     }
@@ -306,7 +306,7 @@ mod tests {
     #[test]
     fn u13_a_kilobyte_a_second_is_fast_enough() {
         let start = Instant::now();
-        let mut pace = Pace::new(start);
+        let mut pace = MinimumPace::new(start);
         assert!((1..600).all(|second| !pace.is_too_slow(start + Duration::from_secs(second), 1_000)));
     }
 }

@@ -11,7 +11,7 @@ use crate::openai::{
     Config,
     failure::error::{Error, UnreachableClass},
     is_loopback,
-    key::Held,
+    key::CachedKey,
 };
 
 /// Bytes that one HTTP/2 stream, and all streams of a connection together, may send ahead of being read. Pictures
@@ -32,7 +32,7 @@ impl Connection {
     }
 
     /// A request with everything but its body.
-    pub(crate) fn request(&self, method: Method, url: &Url, key: &Held) -> reqwest::Request {
+    pub(crate) fn request(&self, method: Method, url: &Url, key: &CachedKey) -> reqwest::Request {
         let mut request = reqwest::Request::new(method, url.clone());
         *request.headers_mut() = self.headers.clone();
         if let (Some(authorization), header::Entry::Vacant(place)) =

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use bytes::{Buf, Bytes};
 use serde::de::IgnoredAny;
 
-use super::body::{Body, Place};
+use super::body::{Body, MemorySlot};
 use crate::openai::failure::error::Error;
 
 /// One event. OpenAI repeats its name in the data as `type`; some servers say it in the name alone.
@@ -62,7 +62,7 @@ impl Events {
 
     /// Reads on to the end of the body after the last event that matters, so that the connection can be used again.
     /// Gives what the body held.
-    pub(crate) async fn finish(mut self) -> Place {
+    pub(crate) async fn finish(mut self) -> MemorySlot {
         self.body.finish().await;
         self.body.into_place()
     }

@@ -11,14 +11,14 @@ use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
 
 use super::{
-    body::{Body, Limits, Place, root_cause},
+    body::{Body, Limits, MemorySlot, root_cause},
     connection::{client_builder, not_built},
     unreached::host_of,
 };
 use crate::openai::{
     client::Client,
     failure::error::{Billing, Error, Timer},
-    kind::Kind,
+    kind::EndpointKind,
 };
 
 const REDIRECTS: usize = 3;
@@ -28,7 +28,7 @@ const LARGEST_REFERENCE: usize = 50 * 1000 * 1000;
 
 /// The origin of an address, and what it allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Named {
+pub(crate) enum FetchOrigin {
     /// It is the answer: the picture there may be paid for.
     ByUpstream,
     /// It is to be sent with a request: nothing has been sent.
@@ -37,7 +37,7 @@ pub(crate) enum Named {
 
 /// Fetches what is to be sent with a request.
 pub(crate) async fn download(client: &Client, address: &str, deadline: Instant) -> Result<Bytes, Error> {
-    let (bytes, _) = fetch(client, address, Named::ByUser, deadline).await?;
+    let (bytes, _) = fetch(client, address, FetchOrigin::ByUser, deadline).await?;
     Ok(bytes)
 }
 
@@ -45,9 +45,9 @@ pub(crate) async fn download(client: &Client, address: &str, deadline: Instant) 
 pub(crate) async fn fetch(
     client: &Client,
     address: &str,
-    named: Named,
+    named: FetchOrigin,
     deadline: Instant,
-) -> Result<(Bytes, Place), Error> {
+) -> Result<(Bytes, MemorySlot), Error> {
     let mut url = Url::parse(address).map_err(|_| not_allowed("it is no URL"))?;
     for _ in 0..=REDIRECTS {
         let response = request(client, &url, named, deadline).await?;
@@ -59,10 +59,15 @@ pub(crate) async fn fetch(
     Err(named.unusable(format!("the address redirects more than {REDIRECTS} times")))
 }
 
-async fn request(client: &Client, url: &Url, named: Named, deadline: Instant) -> Result<reqwest::Response, Error> {
+async fn request(
+    client: &Client,
+    url: &Url,
+    named: FetchOrigin,
+    deadline: Instant,
+) -> Result<reqwest::Response, Error> {
     let timeout = client.config.connect_timeout;
     let mut builder = client_builder(timeout).no_proxy();
-    if named == Named::ByUpstream && is_upstream_itself(url, &client.config.base_url) {
+    if named == FetchOrigin::ByUpstream && is_upstream_itself(url, &client.config.base_url) {
         if url.scheme() == "http" {
             builder = builder.tls_certs_only([]);
         }
@@ -87,9 +92,9 @@ async fn request(client: &Client, url: &Url, named: Named, deadline: Instant) ->
 async fn receive(
     client: &Client,
     response: reqwest::Response,
-    named: Named,
+    named: FetchOrigin,
     deadline: Instant,
-) -> Result<(Bytes, Place), Error> {
+) -> Result<(Bytes, MemorySlot), Error> {
     if response.status() != StatusCode::OK {
         return Err(named.unusable(format!("the address answers HTTP {}", response.status())));
     }
@@ -101,12 +106,12 @@ async fn receive(
     }
 }
 
-impl Named {
+impl FetchOrigin {
     fn limits(self, client: &Client, deadline: Instant) -> Limits {
         match self {
-            Self::ByUpstream => client.body_limits(Kind::Picture, deadline),
+            Self::ByUpstream => client.body_limits(EndpointKind::Picture, deadline),
             // As large as the user's own files, and like them the caller's to hold.
-            Self::ByUser => Limits { max_bytes: LARGEST_REFERENCE, ..client.body_limits(Kind::List, deadline) },
+            Self::ByUser => Limits { max_bytes: LARGEST_REFERENCE, ..client.body_limits(EndpointKind::List, deadline) },
         }
     }
 
@@ -156,7 +161,7 @@ fn check(url: &Url) -> Result<(), Error> {
 }
 
 /// The addresses of a host, all of them public.
-async fn resolve(url: &Url, named: Named) -> Result<Vec<SocketAddr>, Error> {
+async fn resolve(url: &Url, named: FetchOrigin) -> Result<Vec<SocketAddr>, Error> {
     let addresses: Vec<SocketAddr> = match url.host() {
         Some(Host::Ipv4(ip)) => vec![(ip, 443).into()],
         Some(Host::Ipv6(ip)) => vec![(ip, 443).into()],
@@ -278,7 +283,7 @@ mod tests {
         for address in disguises {
             let url = Url::parse(address).unwrap();
             let allowed = match check(&url) {
-                Ok(()) => resolve(&url, Named::ByUser).await.map(|_| ()),
+                Ok(()) => resolve(&url, FetchOrigin::ByUser).await.map(|_| ()),
                 refused => refused,
             };
             assert!(matches!(allowed, Err(Error::UrlNotAllowed { .. })), "{address}: {allowed:?}");
@@ -290,7 +295,7 @@ mod tests {
         let head = http::Response::builder().status(status).header("content-type", "image/png");
         let client = Client::new(config(), None);
         let deadline = Instant::now() + Duration::from_secs(30);
-        let received = receive(&client, head.body(body).unwrap().into(), Named::ByUser, deadline).await;
+        let received = receive(&client, head.body(body).unwrap().into(), FetchOrigin::ByUser, deadline).await;
         received.map(|(bytes, _)| bytes.len()).map_err(|error| error.to_string())
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{
     json::{Json, Long, Writer},
-    upload::{Coding, Part},
+    upload::{Coding, FormPart},
 };
 use crate::media::Reference;
 
@@ -57,7 +57,7 @@ impl Form {
     }
 
     /// The body, piece by piece.
-    pub(crate) fn parts(&self) -> Vec<Part> {
+    pub(crate) fn parts(&self) -> Vec<FormPart> {
         match &self.encoding {
             Encoding::Multipart(boundary) => self.multipart(&boundary.0),
             Encoding::Json => self.json().parts(),
@@ -65,7 +65,7 @@ impl Form {
     }
 
     /// RFC 7578.
-    fn multipart(&self, boundary: &str) -> Vec<Part> {
+    fn multipart(&self, boundary: &str) -> Vec<FormPart> {
         let mut parts = Vec::new();
         let mut text = String::new();
         for (name, value) in &self.fields {
@@ -86,12 +86,12 @@ impl Form {
                 quotable(&picture.name),
                 picture.format.media_type()
             );
-            parts.push(Part::text(std::mem::take(&mut text)));
-            parts.push(Part::picture(picture.content.clone(), Coding::AsItIs, picture.name.clone()));
+            parts.push(FormPart::text(std::mem::take(&mut text)));
+            parts.push(FormPart::picture(picture.content.clone(), Coding::AsItIs, picture.name.clone()));
             text.push_str("\r\n");
         }
         let _ = write!(text, "--{boundary}--\r\n");
-        parts.push(Part::text(text));
+        parts.push(FormPart::text(text));
         parts
     }
 

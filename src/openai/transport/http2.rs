@@ -15,11 +15,14 @@ use super::connection::{Connection, client_builder};
 use crate::{
     model::ModelId,
     news::News,
-    openai::{Api, Background, Client, Config, Key, OpenAi, PictureRequest, Question, Store, Terms, Transfer},
+    openai::{
+        Api, ApiKeySource, Background, Client, Config, OpenAi, PictureRequest, Question, ResponseStorage, Terms,
+        Transfer,
+    },
 };
 
 /// The upstream's reply to one request, by its number.
-type Reply = fn(usize, server::SendResponse<Bytes>) -> Then;
+type ScriptedReply = fn(usize, server::SendResponse<Bytes>) -> Then;
 
 enum Then {
     GoOn,
@@ -27,7 +30,7 @@ enum Then {
 }
 
 /// A client and the upstream it talks to, which allows `streams` at once on a connection.
-async fn start(streams: u32, reply: Reply) -> (OpenAi, JoinSet<()>) {
+async fn start(streams: u32, reply: ScriptedReply) -> (OpenAi, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let client = client(listener.local_addr().unwrap());
     let mut upstream = JoinSet::new();
@@ -43,7 +46,7 @@ async fn start(streams: u32, reply: Reply) -> (OpenAi, JoinSet<()>) {
     (client, upstream)
 }
 
-async fn serve(stream: TcpStream, streams: u32, mut number: usize, reply: Reply) {
+async fn serve(stream: TcpStream, streams: u32, mut number: usize, reply: ScriptedReply) {
     let mut connection = server::Builder::new().max_concurrent_streams(streams).handshake(stream).await.unwrap();
     while let Some(Ok((_request, respond))) = connection.accept().await {
         if let Then::GoAway = reply(number, respond) {
@@ -56,7 +59,7 @@ async fn serve(stream: TcpStream, streams: u32, mut number: usize, reply: Reply)
 pub(crate) fn config() -> Config {
     Config {
         base_url: "http://127.0.0.1:9/v1".parse().unwrap(),
-        key: Key::NotNeeded,
+        key: ApiKeySource::NotNeeded,
         unfilled_key: None,
         organization: None,
         project: None,
@@ -74,7 +77,7 @@ pub(crate) fn config() -> Config {
         partial_images: 0,
         edit_transfer: crate::openai::EditTransfer::Auto,
         max_response_bytes: 64 << 20,
-        store: Store::Kept,
+        store: ResponseStorage::Kept,
         service_tier: None,
         background: Background::Never,
     }

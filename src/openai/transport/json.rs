@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    upload::{Coding, Part},
+    upload::{Coding, FormPart},
     wire,
 };
 use crate::media::Content;
@@ -23,7 +23,7 @@ pub(crate) struct Json {
 pub(crate) enum Long {
     Text(Bytes),
     /// Texts and files by turns.
-    Files(Vec<Part>),
+    Files(Vec<FormPart>),
 }
 
 impl Json {
@@ -60,9 +60,9 @@ impl Json {
 }
 
 impl Long {
-    pub(crate) fn parts(self) -> Vec<Part> {
+    pub(crate) fn parts(self) -> Vec<FormPart> {
         match self {
-            Self::Text(text) => vec![Part::text(text)],
+            Self::Text(text) => vec![FormPart::text(text)],
             Self::Files(parts) => parts,
         }
     }
@@ -79,7 +79,7 @@ pub(crate) fn object(fields: &impl Serialize) -> Map<String, Value> {
 /// Writes a JSON value piece by piece, with files in data URLs that are read when they are sent.
 #[derive(Default)]
 pub(crate) struct Writer {
-    parts: Vec<Part>,
+    parts: Vec<FormPart>,
     /// The text after them.
     text: Vec<u8>,
 }
@@ -107,7 +107,7 @@ impl Writer {
         match json {
             Long::Text(text) => self.text.extend_from_slice(text),
             Long::Files(parts) => {
-                self.parts.push(Part::text(std::mem::take(&mut self.text)));
+                self.parts.push(FormPart::text(std::mem::take(&mut self.text)));
                 self.parts.extend_from_slice(parts);
             }
         }
@@ -128,8 +128,8 @@ impl Writer {
     /// Writes a file as a text that is its data URL. `name` is said where it cannot be read.
     pub(crate) fn data_url(&mut self, media_type: &str, content: &Content, name: &str) {
         self.raw(&format!("\"data:{media_type};base64,"));
-        self.parts.push(Part::text(std::mem::take(&mut self.text)));
-        self.parts.push(Part::picture(content.clone(), Coding::Base64, name.to_owned()));
+        self.parts.push(FormPart::text(std::mem::take(&mut self.text)));
+        self.parts.push(FormPart::picture(content.clone(), Coding::Base64, name.to_owned()));
         self.raw("\"");
     }
 
@@ -137,7 +137,7 @@ impl Writer {
         if self.parts.is_empty() {
             return Long::Text(self.text.into());
         }
-        self.parts.push(Part::text(self.text));
+        self.parts.push(FormPart::text(self.text));
         Long::Files(self.parts)
     }
 }

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 use super::{
     form::{Encoding, Form, Naming},
     json::{Json, Long},
-    upload::{Part, Progress, Upload},
+    upload::{FormPart, Progress, Upload},
 };
 use crate::openai::{
     EditTransfer,
@@ -114,7 +114,7 @@ impl Payload {
 }
 
 /// Has the parts sent as the body of the request.
-fn follow(parts: Vec<Part>, request: &mut reqwest::Request) -> watch::Receiver<Progress> {
+fn follow(parts: Vec<FormPart>, request: &mut reqwest::Request) -> watch::Receiver<Progress> {
     let (upload, progress) = Upload::new(parts);
     *request.body_mut() = Some(reqwest::Body::wrap(upload));
     progress

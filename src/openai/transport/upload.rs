@@ -21,7 +21,7 @@ use crate::media::Content;
 const CHUNK: usize = 192 * 1024;
 
 #[derive(Debug, Clone)]
-pub(crate) struct Part {
+pub(crate) struct FormPart {
     content: Content,
     coding: Coding,
     /// Its name for the error when it cannot be read.
@@ -53,15 +53,15 @@ pub(crate) enum Broken {
 /// The body. It ends early once its progress is no longer followed: nobody wants the rest.
 #[derive(Debug)]
 pub(crate) struct Upload {
-    parts: vec::IntoIter<Part>,
-    part: Option<Part>,
+    parts: vec::IntoIter<FormPart>,
+    part: Option<FormPart>,
     /// Offset of the next chunk of `part`.
     offset: u64,
     reading: Option<JoinHandle<io::Result<Bytes>>>,
     progress: watch::Sender<Progress>,
 }
 
-impl Part {
+impl FormPart {
     pub(crate) fn text(text: impl Into<Bytes>) -> Self {
         Self { content: Content::Memory(text.into()), coding: Coding::AsItIs, name: String::new() }
     }
@@ -104,8 +104,8 @@ impl Progress {
 
 impl Upload {
     /// A body of these parts, and where its progress can be followed.
-    pub(crate) fn new(parts: Vec<Part>) -> (Self, watch::Receiver<Progress>) {
-        let total = parts.iter().map(Part::length).sum();
+    pub(crate) fn new(parts: Vec<FormPart>) -> (Self, watch::Receiver<Progress>) {
+        let total = parts.iter().map(FormPart::length).sum();
         let (progress, followed) = watch::channel(Progress { handed: 0, total });
         (Self { parts: parts.into_iter(), part: None, offset: 0, reading: None, progress }, followed)
     }
@@ -195,8 +195,9 @@ mod tests {
             (file(&bytes, bytes.len() as u64), Coding::AsItIs),
             (file(&bytes, bytes.len() as u64), Coding::Base64),
         ] {
-            let picture = Part::picture(content, coding, "a.png".to_owned());
-            let (upload, progress) = Upload::new(vec![Part::text("<"), Part::text(""), picture, Part::text(">")]);
+            let picture = FormPart::picture(content, coding, "a.png".to_owned());
+            let (upload, progress) =
+                Upload::new(vec![FormPart::text("<"), FormPart::text(""), picture, FormPart::text(">")]);
             let announced = upload.size_hint().exact().unwrap();
             let sent = upload.collect().await.unwrap().to_bytes();
             let body = match coding {
@@ -213,14 +214,14 @@ mod tests {
     #[tokio::test]
     async fn a_file_that_became_shorter_is_named() {
         let short = file(b"0123", 10);
-        let (upload, _progress) = Upload::new(vec![Part::picture(short, Coding::AsItIs, "cat.png".to_owned())]);
+        let (upload, _progress) = Upload::new(vec![FormPart::picture(short, Coding::AsItIs, "cat.png".to_owned())]);
         let error = upload.collect().await.unwrap_err();
         assert_eq!(error.to_string(), "cat.png could not be read while it was being sent (it became shorter)");
     }
 
     #[tokio::test]
     async fn what_nobody_waits_for_is_not_sent() {
-        let (mut upload, progress) = Upload::new(vec![Part::text("a"), Part::text("b")]);
+        let (mut upload, progress) = Upload::new(vec![FormPart::text("a"), FormPart::text("b")]);
         assert!(upload.frame().await.unwrap().is_ok());
         drop(progress);
         assert!(matches!(upload.frame().await, Some(Err(Broken::GivenUp))));

@@ -10,7 +10,7 @@ use serde::{
 
 mod usage;
 
-pub(crate) use usage::{Usage, dollars};
+pub(crate) use usage::{WireUsage, dollars};
 
 /// A request as JSON. Requests are texts and numbers, which always have a form there.
 pub(crate) fn encode(request: &impl Serialize) -> Bytes {
@@ -20,9 +20,9 @@ pub(crate) fn encode(request: &impl Serialize) -> Bytes {
 /// A text that borrows from the JSON wherever it stands there without escapes. (serde's own `Cow` always copies inside
 /// an `Option`, which for a picture is megabytes.)
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Text<'a>(Cow<'a, str>);
+pub(crate) struct BorrowedText<'a>(Cow<'a, str>);
 
-impl Deref for Text<'_> {
+impl Deref for BorrowedText<'_> {
     type Target = str;
 
     fn deref(&self) -> &str {
@@ -30,23 +30,23 @@ impl Deref for Text<'_> {
     }
 }
 
-impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+impl<'de: 'a, 'a> Deserialize<'de> for BorrowedText<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Borrowing;
 
         impl<'de> Visitor<'de> for Borrowing {
-            type Value = Text<'de>;
+            type Value = BorrowedText<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a text")
             }
 
             fn visit_borrowed_str<E: de::Error>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Borrowed(text)))
+                Ok(BorrowedText(Cow::Borrowed(text)))
             }
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
+                Ok(BorrowedText(Cow::Owned(text.to_owned())))
             }
         }
 
@@ -79,7 +79,7 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Lenient<T> {
     }
 }
 
-impl Lenient<Text<'_>> {
+impl Lenient<BorrowedText<'_>> {
     pub(crate) fn text(&self) -> Option<&str> {
         self.0.as_deref()
     }
@@ -89,7 +89,7 @@ impl Lenient<Text<'_>> {
 #[derive(Deserialize, Default)]
 pub(crate) struct Head<'a> {
     #[serde(rename = "type", default, borrow)]
-    kind: Lenient<Text<'a>>,
+    kind: Lenient<BorrowedText<'a>>,
 }
 
 impl Head<'_> {
@@ -104,24 +104,24 @@ mod tests {
 
     #[derive(Deserialize, Default)]
     #[serde(default)]
-    struct Item<'a> {
+    struct NestedReason<'a> {
         #[serde(borrow)]
-        text: Option<Text<'a>>,
+        text: Option<BorrowedText<'a>>,
         #[serde(borrow)]
-        lenient: Lenient<Text<'a>>,
+        lenient: Lenient<BorrowedText<'a>>,
     }
 
-    fn is_borrowed(text: &Text<'_>) -> bool {
+    fn is_borrowed(text: &BorrowedText<'_>) -> bool {
         matches!(text.0, Cow::Borrowed(_))
     }
 
     #[test]
     fn texts_borrow_unless_they_are_escaped() {
-        let item: Item = serde_json::from_str(r#"{"text":"abc/=","lenient":"abc"}"#).unwrap();
+        let item: NestedReason = serde_json::from_str(r#"{"text":"abc/=","lenient":"abc"}"#).unwrap();
         assert!(is_borrowed(&item.text.unwrap()) && is_borrowed(&item.lenient.0.unwrap()));
-        let item: Item = serde_json::from_str(r#"{"text":"a\/b","lenient":7}"#).unwrap();
+        let item: NestedReason = serde_json::from_str(r#"{"text":"a\/b","lenient":7}"#).unwrap();
         assert_eq!((&*item.text.unwrap(), item.lenient.text()), ("a/b", None));
-        let item: Item = serde_json::from_str(r#"{"text":null,"lenient":null}"#).unwrap();
+        let item: NestedReason = serde_json::from_str(r#"{"text":null,"lenient":null}"#).unwrap();
         assert!(item.text.is_none() && item.lenient.text().is_none());
     }
 }

@@ -7,7 +7,7 @@ use jsonschema::{PatternOptions, ReferencingError, ValidationError, Validator, e
 use serde_json::{Map, Value};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
-use crate::{openai::Form, text, tools::ToolError};
+use crate::{openai::AnswerFormat, text, tools::ToolError};
 
 mod paths;
 mod strict;
@@ -31,7 +31,7 @@ pub struct SchemaChecks(Arc<Semaphore>);
 #[derive(Debug, Clone)]
 pub(super) struct Schema {
     checks: SchemaChecks,
-    form: Form,
+    form: AnswerFormat,
     /// With every keyword, to count the steps of a check.
     whole: Arc<Value>,
     validator: Arc<Validator>,
@@ -107,12 +107,12 @@ impl Schema {
         };
         let whole = Arc::new(schema.clone());
         let Value::Object(schema) = schema else { return Err("it is no object".into()) };
-        let form = Form { strict: strict::of(&schema), schema };
+        let form = AnswerFormat { strict: strict::of(&schema), schema };
         Ok(Self { checks, form, whole, validator: Arc::new(validator), warnings })
     }
 
     /// The schema in the form that the upstream takes.
-    pub(super) fn form(&self) -> Form {
+    pub(super) fn form(&self) -> AnswerFormat {
         self.form.clone()
     }
 

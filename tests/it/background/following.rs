@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mcp_openai::openai::{
-    Api, Background, Config, Error, Finish, OpenAi, Question, ResponseHold, ResponseNote, Run, Store, Terms,
+    Api, Background, Config, Error, Finish, OpenAi, Question, ResponseHold, ResponseNote, ResponseStorage, Run, Terms,
 };
 use serde_json::json;
 use tokio::time::Instant;
@@ -217,7 +217,7 @@ fn by_itself_only_what_takes_long_at_openai_is_in_the_background() {
     }
     let always = Config { background: Background::Always, ..elsewhere };
     assert_eq!(run(always.clone(), None), Run::Background);
-    assert_eq!(run(Config { store: Store::Nothing, ..always.clone() }, None), Run::Attached);
+    assert_eq!(run(Config { store: ResponseStorage::Nothing, ..always.clone() }, None), Run::Attached);
     assert_eq!(run(Config { api: Api::Chat, ..always }, None), Run::Attached);
 }
 

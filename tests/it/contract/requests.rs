@@ -7,8 +7,8 @@ use mcp_openai::{
     model::ModelId,
     news::News,
     openai::{
-        Api, Background, Config, EditTransfer, Exchange, Form, Key, OpenAi, Part, PictureRequest, Question, Run, Store,
-        Strict, Terms, Transfer, WebSearch,
+        AnswerFormat, Api, ApiKeySource, Background, Config, EditTransfer, Exchange, OpenAi, Part, PictureRequest,
+        Question, ResponseStorage, Run, Strict, Terms, Transfer, WebSearch,
     },
 };
 use serde_json::{Value, json};
@@ -37,7 +37,7 @@ impl Recorder {
     fn config(&self, api: Api, image_transfer: Transfer) -> Config {
         Config {
             base_url: format!("{}/v1", self.0.uri()).parse().unwrap(),
-            key: Key::NotNeeded,
+            key: ApiKeySource::NotNeeded,
             unfilled_key: None,
             organization: None,
             project: None,
@@ -55,7 +55,7 @@ impl Recorder {
             partial_images: 0,
             edit_transfer: EditTransfer::Auto,
             max_response_bytes: 1024 * 1024,
-            store: Store::Kept,
+            store: ResponseStorage::Kept,
             service_tier: None,
             background: Background::Never,
         }
@@ -129,7 +129,7 @@ fn questions() -> [Question; 3] {
         web_search: WebSearch::Allowed,
         schema: json!({"type": "object", "properties": {}, "required": [], "additionalProperties": false})
             .as_object()
-            .map(|schema| Form { schema: schema.clone(), strict: Strict::Held }),
+            .map(|schema| AnswerFormat { schema: schema.clone(), strict: Strict::Held }),
         ..most.clone()
     };
     [least, most, in_full]
@@ -200,9 +200,11 @@ async fn questions_are_what_openai_takes() {
         (Api::Auto, "/v1/responses", "CreateResponse"),
         (Api::Chat, "/v1/chat/completions", "CreateChatCompletionRequest"),
     ] {
-        for (question, store) in questions().into_iter().flat_map(|q| [(q.clone(), Store::Kept), (q, Store::Nothing)]) {
+        for (question, store) in
+            questions().into_iter().flat_map(|q| [(q.clone(), ResponseStorage::Kept), (q, ResponseStorage::Nothing)])
+        {
             let recorder = Recorder::start().await;
-            let service_tier = Some("flex".to_owned()).filter(|_| store == Store::Nothing);
+            let service_tier = Some("flex".to_owned()).filter(|_| store == ResponseStorage::Nothing);
             let config = Config { store, service_tier, ..recorder.config(api, Transfer::Whole) };
             let refused = OpenAi::build(config).ask(&question, &terms()).await;
             assert!(refused.is_err(), "the recorder answers nothing");

@@ -3,7 +3,7 @@
 use http::HeaderName;
 use mcp_openai::{
     news::{News, Stage},
-    openai::{Api, Config, Finish, Key, OpenAi, Terms},
+    openai::{Api, ApiKeySource, Config, Finish, OpenAi, Terms},
 };
 use serde_json::json;
 
@@ -71,7 +71,7 @@ async fn what_is_sent_to_responses() {
 #[tokio::test]
 async fn what_is_sent_to_chat_completions() {
     let upstream = Upstream::start([events(&[r#"{"choices":[{"delta":{"content":"x"}}]}"#, "[DONE]"])]).await;
-    let client = OpenAi::build(Config { api: Api::Chat, key: Key::NotNeeded, ..config(&upstream) });
+    let client = OpenAi::build(Config { api: Api::Chat, key: ApiKeySource::NotNeeded, ..config(&upstream) });
     client.ask(&full_question(), &terms()).await.unwrap();
     let sent = &upstream.sent()[0];
     assert_eq!(sent.line(), "POST /v1/chat/completions");
@@ -205,7 +205,7 @@ async fn a_refused_key_from_a_file_is_read_once_more() {
     let refused = answer(401, &[], r#"{"error":{"message":"Incorrect API key provided: sk-old-key."}}"#);
     let upstream =
         Upstream::start([events(&[HEL, COMPLETED]), refused.clone(), events(&[HEL, COMPLETED]), refused]).await;
-    let client = OpenAi::build(Config { key: Key::File(path.clone()), ..config(&upstream) });
+    let client = OpenAi::build(Config { key: ApiKeySource::File(path.clone()), ..config(&upstream) });
     client.ask(&question("Hi"), &terms()).await.unwrap();
     std::fs::write(&path, "sk-new-key\n").unwrap();
     client.ask(&question("Hi"), &terms()).await.unwrap();
@@ -221,7 +221,7 @@ async fn a_refused_key_from_a_file_is_read_once_more() {
 #[tokio::test]
 async fn without_a_key_nothing_is_sent() {
     let upstream = Upstream::start([]).await;
-    let client = OpenAi::build(Config { key: Key::Missing, ..config(&upstream) });
+    let client = OpenAi::build(Config { key: ApiKeySource::Missing, ..config(&upstream) });
     let failure = client.ask(&question("Hi"), &terms()).await.unwrap_err();
     assert_eq!(failure.to_string(), "no OpenAI API key is set");
     assert_eq!((failure.meta.attempts, upstream.sent().len()), (0, 0));

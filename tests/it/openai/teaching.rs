@@ -1,7 +1,7 @@
 //! What a refusal teaches: the same question without a field, by the other API, with its schema told in words.
 
 use mcp_openai::openai::{
-    Api, Config, Form, OpenAi, Question, Store,
+    AnswerFormat, Api, Config, OpenAi, Question, ResponseStorage,
     Strict::{self, Asked, Held},
     WebSearch,
 };
@@ -28,7 +28,7 @@ fn unsupported(param: &str) -> Script {
 
 fn with_schema(strict: Strict) -> Question {
     let schema = json!({"type": "object", "properties": {"n": {"type": "integer"}}});
-    let schema = Form { schema: schema.as_object().unwrap().clone(), strict };
+    let schema = AnswerFormat { schema: schema.as_object().unwrap().clone(), strict };
     Question { schema: Some(schema), ..full_question() }
 }
 
@@ -42,7 +42,7 @@ async fn each_field_is_left_out_of_one_more_try() {
     let fields = ["text.verbosity", "reasoning.effort", "temperature", "max_output_tokens", "store"].map(unsupported);
     let upstream = Upstream::start(refusals.into_iter().chain(fields).chain([events(&HELLO)])).await;
     let service_tier = Some("flex".to_owned());
-    let client = OpenAi::build(Config { store: Store::Nothing, service_tier, ..config(&upstream) });
+    let client = OpenAi::build(Config { store: ResponseStorage::Nothing, service_tier, ..config(&upstream) });
     let question = Question { web_search: WebSearch::Allowed, ..with_schema(Held) };
     let reply = client.ask(&question, &terms()).await.unwrap();
     let left_out =
@@ -131,7 +131,7 @@ async fn a_model_of_neither_api_is_asked_by_each_once() {
 #[tokio::test]
 async fn compatible_servers_are_not_asked_for_what_only_openai_has() {
     let upstream = Upstream::start([events(&HELLO_BY_CHAT)]).await;
-    let client = OpenAi::build(Config { api: Api::Chat, store: Store::Nothing, ..config(&upstream) });
+    let client = OpenAi::build(Config { api: Api::Chat, store: ResponseStorage::Nothing, ..config(&upstream) });
     let question = Question { web_search: WebSearch::Allowed, ..question("Hi") };
     let answer = client.ask(&question, &terms()).await.unwrap().value;
     assert_eq!(answer.left_out, ["web_search"]);

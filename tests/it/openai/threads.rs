@@ -1,6 +1,6 @@
 //! What was said before: by the upstream's own state, or sent again.
 
-use mcp_openai::openai::{Api, Config, Exchange, OpenAi, Part, Question, Store};
+use mcp_openai::openai::{Api, Config, Exchange, OpenAi, Part, Question, ResponseStorage};
 use serde_json::{Value, json};
 
 use super::{client, config, question, terms};
@@ -53,7 +53,7 @@ fn private() -> Question {
 }
 
 fn nothing_kept(upstream: &Upstream) -> OpenAi {
-    OpenAi::build(Config { store: Store::Nothing, ..config(upstream) })
+    OpenAi::build(Config { store: ResponseStorage::Nothing, ..config(upstream) })
 }
 
 #[tokio::test]

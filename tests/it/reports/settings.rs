@@ -70,7 +70,7 @@ fn a_key_is_read_out_of_its_quotes() {
         format!("' \"{CANARY}\" '"),
     ] {
         let config = load("", &[("OPENAI_API_KEY", &quoted)]).unwrap();
-        let mcp_openai::openai::Key::Value { secret, .. } = config.openai.key else { panic!("{quoted:?}") };
+        let mcp_openai::openai::ApiKeySource::Value { secret, .. } = config.openai.key else { panic!("{quoted:?}") };
         assert_eq!(secret.expose_secret(), CANARY, "{quoted:?}");
     }
 }

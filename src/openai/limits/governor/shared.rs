@@ -31,11 +31,11 @@ pub(super) struct SharedPace {
     store: Option<Arc<dyn PaceStore>>,
     /// The beginning of this process's own clock.
     began: Instant,
-    known: Mutex<Known>,
+    known: Mutex<AccountPace>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+struct AccountPace {
     /// Theoretical arrival times that count while nothing is shared, in microseconds of this process's clock.
     due: HashMap<PaceCap, i64>,
     holds: HashMap<(Account, ModelId), Instant>,
@@ -158,12 +158,12 @@ impl SharedPace {
         known.failed = Some((Instant::now(), why));
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn known(&self) -> MutexGuard<'_, AccountPace> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Known {
+impl AccountPace {
     fn note(&mut self, account: &Account, model: &ModelId, left: Duration) {
         let now = Instant::now();
         self.holds.retain(|_, until| *until > now);

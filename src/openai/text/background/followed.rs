@@ -11,17 +11,17 @@ use crate::{
     model::ModelId,
     news::News,
     openai::{
-        Store, Terms,
-        client::{Call, Client},
+        ResponseStorage, Terms,
+        client::{Client, PlannedRequest},
         failure::error::Error,
-        kind::Kind,
+        kind::EndpointKind,
         text::{
-            answer::{Dialect, Draft, Step},
+            answer::{AnswerDraft, Dialect, Step},
             responses::Responses,
         },
         transport::{
             payload::Payload,
-            wire::{Lenient, Text},
+            wire::{BorrowedText, Lenient},
         },
     },
 };
@@ -35,14 +35,14 @@ pub(super) struct Followed<'a> {
     left_out: Vec<String>,
     hold: &'a ResponseHold,
     responses: Responses,
-    running: Option<Running>,
+    running: Option<FollowedResponse>,
     last: Option<u64>,
     /// Events that brought something.
     taken: u64,
 }
 
 /// A response that goes on upstream. Dropped, it is stopped there, unless it was released to another process.
-struct Running {
+struct FollowedResponse {
     client: Arc<Client>,
     hold: ResponseHold,
     id: String,
@@ -53,23 +53,23 @@ struct Running {
 #[serde(default)]
 struct Mark<'a> {
     #[serde(rename = "type", borrow)]
-    kind: Lenient<Text<'a>>,
+    kind: Lenient<BorrowedText<'a>>,
     sequence_number: Lenient<u64>,
     #[serde(borrow)]
-    response: Lenient<Begun<'a>>,
+    response: Lenient<BegunResponse<'a>>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Begun<'a> {
+struct BegunResponse<'a> {
     #[serde(borrow)]
-    id: Lenient<Text<'a>>,
+    id: Lenient<BorrowedText<'a>>,
     background: Lenient<bool>,
 }
 
 impl<'a> Followed<'a> {
     pub fn new(client: &'a Arc<Client>, asked: &'a ModelId, left_out: Vec<String>, hold: &'a ResponseHold) -> Self {
-        let responses = Responses::new(Store::Kept);
+        let responses = Responses::new(ResponseStorage::Kept);
         Self { client, asked, left_out, hold, responses, running: None, last: None, taken: 0 }
     }
 
@@ -85,7 +85,8 @@ impl<'a> Followed<'a> {
             left_out: self.left_out.clone(),
         };
         self.hold.begin(note);
-        self.running = Some(Running { client: self.client.clone(), hold: self.hold.clone(), id: id.to_owned() });
+        self.running =
+            Some(FollowedResponse { client: self.client.clone(), hold: self.hold.clone(), id: id.to_owned() });
     }
 
     /// The upstream does not know it any more: there is nothing to stop.
@@ -109,7 +110,7 @@ impl<'a> Followed<'a> {
 
     /// Forgets what was taken of it.
     pub fn begin_again(&mut self) {
-        self.responses = Responses::new(Store::Kept);
+        self.responses = Responses::new(ResponseStorage::Kept);
         self.last = None;
     }
 
@@ -135,15 +136,15 @@ impl<'a> Followed<'a> {
 }
 
 impl Dialect for Followed<'_> {
-    fn take_event(&mut self, name: &str, data: &str, draft: &mut Draft<'_>) -> Result<Step, Error> {
+    fn take_event(&mut self, name: &str, data: &str, draft: &mut AnswerDraft<'_>) -> Result<Step, Error> {
         let Mark { kind, sequence_number, response } = serde_json::from_str(data).unwrap_or_default();
         if sequence_number.0.is_some_and(|number| self.last.is_some_and(|last| number <= last)) {
             return Ok(Step::More);
         }
         match (kind.text().filter(|kind| !kind.is_empty()).unwrap_or(name), response.0) {
             ("response.completed" | "response.incomplete" | "response.failed" | "response.done", _) => self.end(),
-            (_, Some(Begun { background: Lenient(Some(false)), .. })) => self.client.learnt.no_background(),
-            (_, Some(Begun { id, .. })) => self.begin(id.text().unwrap_or_default()),
+            (_, Some(BegunResponse { background: Lenient(Some(false)), .. })) => self.client.learnt.no_background(),
+            (_, Some(BegunResponse { id, .. })) => self.begin(id.text().unwrap_or_default()),
             _ => {}
         }
         let step = self.responses.take_event(name, data, draft)?;
@@ -152,7 +153,7 @@ impl Dialect for Followed<'_> {
         Ok(step)
     }
 
-    fn take_body(&mut self, body: &[u8], draft: &mut Draft<'_>) -> Result<(), Error> {
+    fn take_body(&mut self, body: &[u8], draft: &mut AnswerDraft<'_>) -> Result<(), Error> {
         self.end();
         self.responses.take_body(body, draft)
     }
@@ -163,7 +164,7 @@ fn is_name(id: &str) -> bool {
     (1..=200).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
 }
 
-impl Drop for Running {
+impl Drop for FollowedResponse {
     /// By itself: whoever drops it waits for nothing.
     fn drop(&mut self) {
         let Ok(runtime) = Handle::try_current() else { return };
@@ -175,7 +176,7 @@ impl Drop for Running {
         let stopping = async move {
             let terms =
                 Terms { deadline: Instant::now() + STOP_WITHIN, news: News::unheard(), hold: ResponseHold::default() };
-            let call = Call { kind: Kind::Text, path: &path, model: None, payload: Payload::Nothing };
+            let call = PlannedRequest { kind: EndpointKind::Text, path: &path, model: None, payload: Payload::Nothing };
             if client.send(call, &terms).await.is_err() {
                 tracing::warn!("a response that nobody waits for any more could not be stopped upstream");
             }

@@ -6,10 +6,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::openai::{
-    Config, Part, Question, Store, WebSearch, is_openai, known,
+    Config, Part, Question, ResponseStorage, WebSearch, is_openai, known,
     text::{
-        plan::{Plan, SCHEMA_NAME, Schema},
-        turns::{self, Thread, Turn},
+        plan::{Plan, SCHEMA_NAME, SchemaPlan},
+        turns::{self, HistoryMode, TurnPart},
     },
     transport::{
         json::{Json, Long, Writer, object},
@@ -18,7 +18,7 @@ use crate::openai::{
 };
 
 #[derive(Serialize)]
-struct Request<'a> {
+struct ChatRequest<'a> {
     model: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
@@ -45,17 +45,17 @@ struct Request<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     store: Option<bool>,
     stream: bool,
-    stream_options: StreamOptions,
+    stream_options: ChatStreamOptions,
 }
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "json_schema")]
 struct ResponseFormat<'a> {
-    json_schema: Format<'a>,
+    json_schema: ChatFormat<'a>,
 }
 
 #[derive(Serialize)]
-struct Format<'a> {
+struct ChatFormat<'a> {
     name: &'static str,
     schema: &'a Map<String, Value>,
     strict: bool,
@@ -65,12 +65,12 @@ struct Format<'a> {
 struct WebSearchOptions {}
 
 #[derive(Serialize)]
-struct StreamOptions {
+struct ChatStreamOptions {
     include_usage: bool,
 }
 
 #[derive(Serialize)]
-struct Message<'a> {
+struct ChatMessage<'a> {
     role: &'static str,
     content: Cow<'a, str>,
 }
@@ -86,7 +86,7 @@ pub(crate) fn encode(question: &Question, plan: Plan, config: &Config) -> (Paylo
     let is_openai = is_openai(&config.base_url);
     let max_tokens = question.max_tokens.map(std::num::NonZeroU32::get);
     let searches = question.web_search == WebSearch::Allowed;
-    let fields = object(&Request {
+    let fields = object(&ChatRequest {
         model: question.model.as_str(),
         temperature: question.temperature,
         max_completion_tokens: max_tokens.filter(|_| is_openai),
@@ -97,45 +97,47 @@ pub(crate) fn encode(question: &Question, plan: Plan, config: &Config) -> (Paylo
         web_search_options: (searches && is_openai).then_some(WebSearchOptions {}),
         service_tier: config.service_tier.as_deref(),
         prompt_cache_key: known::cache_key(&config.base_url, question.cache_key.as_deref()),
-        store: (is_openai && config.store == Store::Nothing).then_some(false),
+        store: (is_openai && config.store == ResponseStorage::Nothing).then_some(false),
         stream: true,
-        stream_options: StreamOptions { include_usage: true },
+        stream_options: ChatStreamOptions { include_usage: true },
     });
     let left_out = if searches && !is_openai { vec!["web_search".to_owned()] } else { Vec::new() };
     (Payload::Json(Json::new(fields).with("messages", messages(question, plan))), left_out)
 }
 
 fn response_format(question: &Question, plan: Plan) -> Option<ResponseFormat<'_>> {
-    let form = question.schema.as_ref().filter(|_| plan.schema != Some(Schema::Told))?;
-    let strict = plan.schema == Some(Schema::Held);
-    Some(ResponseFormat { json_schema: Format { name: SCHEMA_NAME, schema: &form.schema, strict } })
+    let form = question.schema.as_ref().filter(|_| plan.schema != Some(SchemaPlan::Told))?;
+    let strict = plan.schema == Some(SchemaPlan::Held);
+    Some(ResponseFormat { json_schema: ChatFormat { name: SCHEMA_NAME, schema: &form.schema, strict } })
 }
 
 /// The whole thread: this API keeps none.
 fn messages(question: &Question, plan: Plan) -> Long {
     let mut json = Writer::default();
-    let system = plan.instructions(question).map(Said::System);
-    let turns = turns::turns(question, Thread::Retold).into_iter().map(Said::Turn);
+    let system = plan.instructions(question).map(ChatTurn::System);
+    let turns = turns::turns(question, HistoryMode::Retold).into_iter().map(ChatTurn::Turn);
     json.list(system.into_iter().chain(turns), write_message);
     json.finish()
 }
 
 /// The content of one message.
-enum Said<'a> {
+enum ChatTurn<'a> {
     System(Cow<'a, str>),
-    Turn(Turn<'a>),
+    Turn(TurnPart<'a>),
 }
 
-fn write_message(json: &mut Writer, said: Said<'_>) {
+fn write_message(json: &mut Writer, said: ChatTurn<'_>) {
     match said {
-        Said::System(content) => json.value(&Message { role: "system", content }),
-        Said::Turn(Turn::Assistant(text)) => json.value(&Message { role: "assistant", content: text.into() }),
-        Said::Turn(Turn::User(parts)) => {
+        ChatTurn::System(content) => json.value(&ChatMessage { role: "system", content }),
+        ChatTurn::Turn(TurnPart::Assistant(text)) => {
+            json.value(&ChatMessage { role: "assistant", content: text.into() })
+        }
+        ChatTurn::Turn(TurnPart::User(parts)) => {
             json.raw(r#"{"role":"user","content":"#);
             turns::write_content(json, parts, write_part);
             json.raw("}");
         }
-        Said::Turn(Turn::Output(item)) => json.value(item),
+        ChatTurn::Turn(TurnPart::Output(item)) => json.value(item),
     }
 }
 
@@ -174,7 +176,7 @@ mod tests {
         };
         let request = |base_url: &str| {
             let base_url = base_url.parse().unwrap();
-            let config = Config { base_url, store: Store::Nothing, ..http2::config() };
+            let config = Config { base_url, store: ResponseStorage::Nothing, ..http2::config() };
             let (payload, left_out) = encode(&question, Plan::first(&question, config.api, config.store), &config);
             let Payload::Json(json) = payload else { panic!("{payload:?}") };
             (Value::Object(json.fields), left_out)

@@ -6,10 +6,10 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::openai::{
-    Config, Part, Question, Run, Store, WebSearch, known,
+    Config, Part, Question, ResponseStorage, Run, WebSearch, known,
     text::{
-        plan::{Plan, SCHEMA_NAME, Schema},
-        turns::{self, Thread, Turn},
+        plan::{Plan, SCHEMA_NAME, SchemaPlan},
+        turns::{self, HistoryMode, TurnPart},
     },
     transport::{
         json::{Json, Long, Writer, object},
@@ -18,7 +18,7 @@ use crate::openai::{
 };
 
 #[derive(Serialize)]
-struct Request<'a> {
+struct ResponsesRequest<'a> {
     model: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     instructions: Option<Cow<'a, str>>,
@@ -33,7 +33,7 @@ struct Request<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<TextOptions<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    tools: Option<[Tool; 1]>,
+    tools: Option<[HostedTool; 1]>,
     #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,7 +45,7 @@ struct Request<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     include: Option<[&'static str; 1]>,
     stream: bool,
-    stream_options: StreamOptions,
+    stream_options: ResponsesStreamOptions,
 }
 
 #[derive(Serialize)]
@@ -58,12 +58,12 @@ struct TextOptions<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     verbosity: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    format: Option<Format<'a>>,
+    format: Option<ResponsesFormat<'a>>,
 }
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "json_schema")]
-struct Format<'a> {
+struct ResponsesFormat<'a> {
     name: &'static str,
     schema: &'a Map<String, Value>,
     strict: bool,
@@ -71,18 +71,18 @@ struct Format<'a> {
 
 #[derive(Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-enum Tool {
+enum HostedTool {
     WebSearch,
 }
 
 #[derive(Serialize)]
-struct StreamOptions {
+struct ResponsesStreamOptions {
     /// Padding against listeners on the wire; TLS to OpenAI itself needs none, and it doubles the bytes.
     include_obfuscation: bool,
 }
 
 #[derive(Serialize)]
-struct Said<'a> {
+struct AssistantMessage<'a> {
     role: &'static str,
     content: &'a str,
 }
@@ -94,10 +94,10 @@ struct InputText<'a> {
 }
 
 pub(crate) fn encode(question: &Question, plan: Plan, config: &Config) -> Payload {
-    let is_kept = config.store == Store::Kept;
+    let is_kept = config.store == ResponseStorage::Kept;
     let in_background = question.run == Run::Background;
-    let previous = turns::kept(question).filter(|_| plan.thread == Thread::Kept);
-    let fields = object(&Request {
+    let previous = turns::kept(question).filter(|_| plan.thread == HistoryMode::Kept);
+    let fields = object(&ResponsesRequest {
         model: question.model.as_str(),
         instructions: plan.instructions(question),
         previous_response_id: previous.map(|(id, _)| id),
@@ -105,7 +105,7 @@ pub(crate) fn encode(question: &Question, plan: Plan, config: &Config) -> Payloa
         max_output_tokens: question.max_tokens.map(|tokens| tokens.get().max(Question::LEAST_TOKENS)),
         reasoning: question.reasoning_effort.as_deref().map(|effort| Reasoning { effort }),
         text: text_options(question, plan),
-        tools: (question.web_search == WebSearch::Allowed).then_some([Tool::WebSearch]),
+        tools: (question.web_search == WebSearch::Allowed).then_some([HostedTool::WebSearch]),
         service_tier: config.service_tier.as_deref(),
         prompt_cache_key: known::cache_key(&config.base_url, question.cache_key.as_deref()),
         // What is worked on in the background must be kept, to be read again.
@@ -114,7 +114,7 @@ pub(crate) fn encode(question: &Question, plan: Plan, config: &Config) -> Payloa
         // What the upstream does not keep, it gives away encrypted, to be sent again.
         include: (!is_kept).then_some(["reasoning.encrypted_content"]),
         stream: true,
-        stream_options: StreamOptions { include_obfuscation: false },
+        stream_options: ResponsesStreamOptions { include_obfuscation: false },
     });
     Payload::Json(Json::new(fields).with("input", input(question, plan.thread)))
 }
@@ -128,20 +128,18 @@ pub(crate) fn raised(question: &Question) -> Option<String> {
 
 fn text_options(question: &Question, plan: Plan) -> Option<TextOptions<'_>> {
     let verbosity = question.verbosity.as_deref();
-    let format = question.schema.as_ref().filter(|_| plan.schema != Some(Schema::Told)).map(|form| Format {
-        name: SCHEMA_NAME,
-        schema: &form.schema,
-        strict: plan.schema == Some(Schema::Held),
+    let format = question.schema.as_ref().filter(|_| plan.schema != Some(SchemaPlan::Told)).map(|form| {
+        ResponsesFormat { name: SCHEMA_NAME, schema: &form.schema, strict: plan.schema == Some(SchemaPlan::Held) }
     });
     (verbosity.is_some() || format.is_some()).then_some(TextOptions { verbosity, format })
 }
 
 /// A question that is one text and stands alone is sent as that.
-fn input(question: &Question, thread: Thread) -> Long {
+fn input(question: &Question, thread: HistoryMode) -> Long {
     let mut json = Writer::default();
     let turns = turns::turns(question, thread);
     let text = match turns.as_slice() {
-        [Turn::User(parts)] => turns::as_text(parts),
+        [TurnPart::User(parts)] => turns::as_text(parts),
         _ => None,
     };
     match text {
@@ -151,15 +149,15 @@ fn input(question: &Question, thread: Thread) -> Long {
     json.finish()
 }
 
-fn write_turn(json: &mut Writer, turn: Turn<'_>) {
+fn write_turn(json: &mut Writer, turn: TurnPart<'_>) {
     match turn {
-        Turn::User(parts) => {
+        TurnPart::User(parts) => {
             json.raw(r#"{"role":"user","content":"#);
             turns::write_content(json, parts, write_part);
             json.raw("}");
         }
-        Turn::Assistant(text) => json.value(&Said { role: "assistant", content: text }),
-        Turn::Output(item) => json.value(item),
+        TurnPart::Assistant(text) => json.value(&AssistantMessage { role: "assistant", content: text }),
+        TurnPart::Output(item) => json.value(item),
     }
 }
 

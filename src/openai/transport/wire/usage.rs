@@ -11,7 +11,7 @@ const TICK: u64 = 100;
 /// `usage` of Responses and Images (input, output) and of Chat Completions (prompt, completion).
 #[derive(Debug, Deserialize, Default)]
 #[serde(default)]
-pub(crate) struct Usage {
+pub(crate) struct WireUsage {
     input_tokens: Lenient<Count>,
     prompt_tokens: Lenient<Count>,
     output_tokens: Lenient<Count>,
@@ -31,7 +31,7 @@ pub(crate) struct Usage {
     /// xAI's charge. <https://docs.x.ai/developers/cost-tracking>
     cost_in_usd_ticks: Lenient<Count>,
     /// `DeepInfra`'s charge.
-    estimated_cost: Lenient<Dollars>,
+    estimated_cost: Lenient<LenientUsd>,
 }
 
 #[derive(Debug, Deserialize, Default)]
@@ -67,15 +67,15 @@ struct OutputDetails {
 #[derive(Debug, Deserialize, Default)]
 #[serde(default)]
 struct CostDetails {
-    upstream_inference_cost: Lenient<Dollars>,
+    upstream_inference_cost: Lenient<LenientUsd>,
 }
 
 /// A charge by itself, or as the sum of its parts (Perplexity).
 #[derive(Debug, Deserialize)]
 #[serde(untagged)]
 enum Cost {
-    Alone(Dollars),
-    Parts { total_cost: Dollars },
+    Alone(LenientUsd),
+    Parts { total_cost: LenientUsd },
 }
 
 impl Cost {
@@ -89,7 +89,7 @@ impl Cost {
 /// A number, or a text that is one.
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Written {
+enum AmountText {
     Whole(u64),
     Number(f64),
     Text(String),
@@ -101,10 +101,10 @@ struct Count(u64);
 
 impl<'de> Deserialize<'de> for Count {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let count = match Written::deserialize(deserializer)? {
-            Written::Whole(count) => Some(count),
-            Written::Number(number) => whole(number),
-            Written::Text(text) => {
+        let count = match AmountText::deserialize(deserializer)? {
+            AmountText::Whole(count) => Some(count),
+            AmountText::Number(number) => whole(number),
+            AmountText::Text(text) => {
                 let text = text.trim();
                 text.parse().ok().or_else(|| text.parse().ok().and_then(whole))
             }
@@ -123,15 +123,15 @@ fn whole(number: f64) -> Option<u64> {
 
 /// An amount as a number or as a text.
 #[derive(Debug)]
-struct Dollars(money::Usd);
+struct LenientUsd(money::Usd);
 
-impl<'de> Deserialize<'de> for Dollars {
+impl<'de> Deserialize<'de> for LenientUsd {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let usd = match Written::deserialize(deserializer)? {
+        let usd = match AmountText::deserialize(deserializer)? {
             #[expect(clippy::cast_precision_loss, reason = "an amount is at most a million")]
-            Written::Whole(dollars) => money::Usd::from_dollars(dollars as f64),
-            Written::Number(dollars) => money::Usd::from_dollars(dollars),
-            Written::Text(text) => dollars(&text),
+            AmountText::Whole(dollars) => money::Usd::from_dollars(dollars as f64),
+            AmountText::Number(dollars) => money::Usd::from_dollars(dollars),
+            AmountText::Text(text) => dollars(&text),
         };
         usd.map(Self).ok_or_else(|| de::Error::custom("an amount is 0 to 1,000,000 dollars"))
     }
@@ -142,7 +142,7 @@ pub(crate) fn dollars(text: &str) -> Option<money::Usd> {
     text.trim().trim_start_matches('$').parse().ok().and_then(money::Usd::from_dollars)
 }
 
-impl Usage {
+impl WireUsage {
     /// The upstream's own charge. Nothing for nothing that was counted says nothing: servers fill what they
     /// do not count with zeros.
     pub(in crate::openai) fn charged(&self) -> Option<money::Usd> {
@@ -204,7 +204,7 @@ mod tests {
 
     #[test]
     fn u17_usage_of_every_api_and_of_none() {
-        let read = |json| serde_json::from_str::<Usage>(json).unwrap().read();
+        let read = |json| serde_json::from_str::<WireUsage>(json).unwrap().read();
         let chat = read(
             r#"{"prompt_tokens":5,"completion_tokens":7,"prompt_tokens_details":{"cached_tokens":2},
                 "completion_tokens_details":{"reasoning_tokens":3},"total_tokens":12,"cost":0.1}"#,
@@ -235,14 +235,15 @@ mod tests {
             r#""cached_tokens":6,"cached_tokens_details":{"cached_text_tokens":4,"cached_image_tokens":2}"#,
         ] {
             let usage = format!(r#"{{"input_tokens":9,{cached}}}"#);
-            let image = serde_json::from_str::<Usage>(&usage).unwrap().read().unwrap();
+            let image = serde_json::from_str::<WireUsage>(&usage).unwrap().read().unwrap();
             assert_eq!((image.cached_tokens, image.cached_image_tokens), (6, 2), "{cached}");
         }
     }
 
     #[test]
     fn u17_what_an_upstream_charges_may_be_a_number_or_a_text() {
-        let charged = |cost: &str| serde_json::from_str::<Usage>(&format!(r#"{{"cost":{cost}}}"#)).unwrap().charged();
+        let charged =
+            |cost: &str| serde_json::from_str::<WireUsage>(&format!(r#"{{"cost":{cost}}}"#)).unwrap().charged();
         let usd = money::Usd::from_dollars;
         for (written, expected) in [
             ("0.00175", usd(0.001_75)),
@@ -263,7 +264,7 @@ mod tests {
     #[test]
     fn u17_counts_are_whole_numbers_however_they_are_written() {
         let read =
-            |count: &str| serde_json::from_str::<Usage>(&format!(r#"{{"input_tokens":{count}}}"#)).unwrap().read();
+            |count: &str| serde_json::from_str::<WireUsage>(&format!(r#"{{"input_tokens":{count}}}"#)).unwrap().read();
         for (written, expected) in [
             ("5", Some(5)),
             ("5.0", Some(5)),
@@ -285,7 +286,7 @@ mod tests {
 
     #[test]
     fn u17_every_name_of_a_charge() {
-        let charged = |usage: &str| serde_json::from_str::<Usage>(usage).unwrap().charged();
+        let charged = |usage: &str| serde_json::from_str::<WireUsage>(usage).unwrap().charged();
         let usd = money::Usd::from_dollars;
         for (usage, expected) in [
             (r#"{"input_tokens":9,"cost_in_usd_ticks":37756000}"#, usd(0.003_775_6)),
