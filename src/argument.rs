@@ -11,7 +11,7 @@ pub struct Argument {
     pub values: Values,
     /// As the APIs call it: Responses, Chat Completions, Images. Empty for what never stands in a field of its own.
     pub fields: &'static [&'static str],
-    pub refused: Refused,
+    pub refused: WhenRefused,
 }
 
 /// The models that an argument is for.
@@ -37,7 +37,7 @@ pub enum Values {
 
 /// The consequence when an upstream refuses an argument.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refused {
+pub enum WhenRefused {
     /// It is left out of a second try, and of the calls that follow.
     Learnt,
     /// The call fails: without it the answer would be another one.
@@ -48,12 +48,12 @@ pub enum Refused {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
     pub name: &'static str,
-    pub asked: Asked,
+    pub asked: FieldOrigin,
 }
 
 /// The origin of a field: the caller, or this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Asked {
+pub enum FieldOrigin {
     /// A setting of the user's: that it is left out is told each time.
     BySetting,
     /// Nobody: it only makes the answer come better.
@@ -129,21 +129,21 @@ pub const ARGUMENTS: [Argument; 18] = [
 
 /// Fields that may be left out and that no argument stands for. All are learnt.
 pub const FIELDS: [Field; 7] = [
-    Field { name: "service_tier", asked: Asked::BySetting },
-    Field { name: "store", asked: Asked::BySetting },
-    Field { name: "include", asked: Asked::ByUs },
-    Field { name: "prompt_cache_key", asked: Asked::ByUs },
-    Field { name: "stream_options", asked: Asked::ByUs },
-    Field { name: "partial_images", asked: Asked::ByUs },
-    Field { name: "stream", asked: Asked::ByUs },
+    Field { name: "service_tier", asked: FieldOrigin::BySetting },
+    Field { name: "store", asked: FieldOrigin::BySetting },
+    Field { name: "include", asked: FieldOrigin::ByUs },
+    Field { name: "prompt_cache_key", asked: FieldOrigin::ByUs },
+    Field { name: "stream_options", asked: FieldOrigin::ByUs },
+    Field { name: "partial_images", asked: FieldOrigin::ByUs },
+    Field { name: "stream", asked: FieldOrigin::ByUs },
 ];
 
 const fn learnt(name: &'static str, of: Of, values: Values, fields: &'static [&'static str]) -> Argument {
-    Argument { name, of, values, fields, refused: Refused::Learnt }
+    Argument { name, of, values, fields, refused: WhenRefused::Learnt }
 }
 
 const fn kept(name: &'static str, of: Of, values: Values) -> Argument {
-    Argument { name, of, values, fields: &[], refused: Refused::Kept }
+    Argument { name, of, values, fields: &[], refused: WhenRefused::Kept }
 }
 
 /// The argument of this name.

@@ -114,7 +114,7 @@ pub enum Error {
 /// The gallery on disk. Cheap to clone; clones mint from one clock.
 #[derive(Debug, Clone)]
 pub struct Artifacts {
-    store: store::Store,
+    store: store::ObjectFolder,
     clock: Arc<id::Clock>,
     expiry: Expiry,
     /// Held by who looks for what expired: one at a time is enough.
@@ -130,7 +130,7 @@ impl Artifacts {
     pub fn build(config: Config) -> Self {
         let Config { dir, keep_for, keep_at_most } = config;
         Self {
-            store: store::Store::local(dir),
+            store: store::ObjectFolder::local(dir),
             clock: Arc::default(),
             expiry: Expiry { keep_for, keep_at_most },
             expiring: Arc::default(),

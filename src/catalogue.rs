@@ -27,19 +27,19 @@ mod resolve;
 mod sizes;
 mod tiers;
 
-pub use entry::{Entry, ImageTraits, Kind, Role, Temperature, TextTraits};
-pub use lessons::{Api, Lesson, Taught};
+pub use entry::{CatalogueEntry, CatalogueRole, ImageTraits, ModelKind, Temperature, TextTraits};
+pub use lessons::{LearntApi, Lesson, Taught};
 pub use listing::Listing;
 pub use overview::Overview;
 pub use price::{LongInput, Price};
 pub use quote::Quote;
 pub use rates::{RateName, Rates};
-pub use resolve::{Resolved, Unusable};
+pub use resolve::{Resolved, UnusableModel};
 pub use sizes::Sizes;
 pub use tiers::{AtTier, Tiers};
 
 use entry::spokesman;
-use file::{Contents, Known};
+use file::{CatalogueTable, Contents};
 use lessons::Lessons;
 use listing::Shelf;
 use memory::Memory;
@@ -130,7 +130,7 @@ pub struct Catalogue {
     /// The user's file.
     own: Contents,
     /// Read at the first use: the start of a server does not need it.
-    all: OnceLock<Known>,
+    all: OnceLock<CatalogueTable>,
     listing: Shelf,
     lessons: Lessons,
     /// `None`: what is learnt goes with this process.
@@ -168,13 +168,13 @@ impl Catalogue {
     }
 
     /// All entries in the catalogue's order.
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+    pub fn entries(&self) -> impl Iterator<Item = &CatalogueEntry> {
         self.all().entries.iter()
     }
 
     /// The entry that speaks for this id: its own, that of the model it is a dated snapshot of, or the longest pattern.
     #[must_use]
-    pub fn find(&self, id: &ModelId) -> Option<&Entry> {
+    pub fn find(&self, id: &ModelId) -> Option<&CatalogueEntry> {
         spokesman(&self.all().entries, id, |entry| &entry.id)
     }
 
@@ -243,7 +243,7 @@ impl Catalogue {
     }
 
     /// The embedded entries with the user's over them. A test keeps the embedded file readable.
-    fn all(&self) -> &Known {
+    fn all(&self) -> &CatalogueTable {
         self.all.get_or_init(|| file::parse(EMBEDDED, "models.toml").unwrap_or_default().overlaid(&self.own).known())
     }
 

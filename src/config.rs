@@ -25,7 +25,7 @@ pub mod shape;
 mod upstream;
 
 pub use docs::markdown;
-pub use error::{Error, Problem, Source};
+pub use error::{Error, Problem, ValueSource};
 pub use key::SettingKey;
 pub use layers::Unfilled;
 
@@ -96,7 +96,7 @@ pub struct Provenance {
     pub key: SettingKey,
     /// Safe to show: secrets are hidden.
     pub value: String,
-    pub source: Source,
+    pub source: ValueSource,
 }
 
 impl Config {
@@ -191,7 +191,7 @@ impl Config {
 }
 
 impl Provenance {
-    fn of((setting, key, source, raw): (&dyn settings::Describe, &SettingKey, &Source, &shape::Raw)) -> Self {
+    fn of((setting, key, source, raw): (&dyn settings::Describe, &SettingKey, &ValueSource, &shape::Raw)) -> Self {
         Self { key: key.clone(), value: setting.show(raw), source: source.clone() }
     }
 }

@@ -117,10 +117,10 @@ pub enum Error {
 
 /// All conversations. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Conversations(Arc<Inner>);
+pub struct Conversations(Arc<ConversationsState>);
 
 #[derive(Debug)]
-struct Inner {
+struct ConversationsState {
     config: Config,
     store: Arc<dyn TurnStore>,
     mint: IdMint,
@@ -133,7 +133,7 @@ impl Conversations {
     /// Builds them without touching the store. Old ones are removed on `tasks`.
     #[must_use]
     pub fn build(config: Config, store: Arc<dyn TurnStore>, tasks: TaskTracker) -> Self {
-        Self(Arc::new(Inner { config, store, mint: IdMint::default(), tasks, swept: Mutex::default() }))
+        Self(Arc::new(ConversationsState { config, store, mint: IdMint::default(), tasks, swept: Mutex::default() }))
     }
 
     /// Begins a conversation: the store hears of it with its first turn.

@@ -74,13 +74,13 @@ pub struct Started<T> {
 #[derive(Debug)]
 pub struct Job<T> {
     pub started_at: DateTime<Utc>,
-    pub state: State<T>,
+    pub state: JobPhase<T>,
     /// Reason why the store does not have it: it is lost when this process ends.
     pub unkept: Option<NotKept>,
 }
 
 #[derive(Debug)]
-pub enum State<T> {
+pub enum JobPhase<T> {
     Running {
         /// The stage of the call, in words.
         stage: String,
@@ -100,11 +100,11 @@ pub struct Listed {
     pub id: JobId,
     pub tool: String,
     pub started_at: DateTime<Utc>,
-    pub standing: Standing,
+    pub standing: JobStanding,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum JobStanding {
     Running,
     Finished,
     Interrupted,
@@ -116,9 +116,9 @@ pub enum Standing {
 pub struct NotKept(#[from] pub store::Error);
 
 /// All jobs. Cheap to clone; clones are the same jobs.
-pub struct Jobs<T>(Arc<Shared<T>>);
+pub struct Jobs<T>(Arc<JobsState<T>>);
 
-struct Shared<T> {
+struct JobsState<T> {
     store: Arc<dyn JobStore>,
     keep_for: Duration,
     mint: IdMint,
@@ -126,7 +126,7 @@ struct Shared<T> {
     tasks: TaskTracker,
     /// Counts the jobs that run.
     running: TaskTracker,
-    memory: Mutex<Memory<T>>,
+    memory: Mutex<LiveJobs<T>>,
     /// Results are written one at a time: many that end together take no more memory than one.
     writing: tokio::sync::Mutex<()>,
     /// Orphaned jobs are taken over one at a time.
@@ -135,7 +135,7 @@ struct Shared<T> {
     leaving: CancellationToken,
 }
 
-struct Memory<T> {
+struct LiveJobs<T> {
     live: HashMap<JobId, Arc<Live<T>>>,
     /// Jobs that ended and whose results the store did not take, oldest first.
     unkept: VecDeque<JobId>,
@@ -147,8 +147,8 @@ impl<T: Lasting> Jobs<T> {
     /// Builds them without touching the store. Jobs run on `tasks`.
     #[must_use]
     pub fn build(config: Config, store: Arc<dyn JobStore>, tasks: TaskTracker) -> Self {
-        let memory = Memory { live: HashMap::new(), unkept: VecDeque::new(), swept: None, looked: None };
-        Self(Arc::new(Shared {
+        let memory = LiveJobs { live: HashMap::new(), unkept: VecDeque::new(), swept: None, looked: None };
+        Self(Arc::new(JobsState {
             store,
             keep_for: config.keep_for,
             mint: IdMint::default(),
@@ -175,7 +175,7 @@ impl<T: Lasting> Jobs<T> {
     /// Lets a call go on by itself, and returns once the store has it, or has refused it: see [`Job::unkept`].
     pub async fn hand_out(&self, started: Started<T>) {
         let (told, kept) = tokio::sync::oneshot::channel();
-        self.run(started, live::Begun::New(told));
+        self.run(started, live::JobOrigin::New(told));
         self.sweep();
         let _ = kept.await;
     }
@@ -201,7 +201,7 @@ impl<T: Lasting> Jobs<T> {
                 },
             };
             let now = Instant::now();
-            if now >= until || !matches!(job.state, State::Running { .. }) {
+            if now >= until || !matches!(job.state, JobPhase::Running { .. }) {
                 return Ok(Some(job));
             }
             // Another process runs it.
@@ -221,7 +221,7 @@ impl<T: Lasting> Jobs<T> {
         }
         match self.kept(owner, id).await? {
             None => Ok(None),
-            Some(Job { state: State::Running { .. }, .. }) => self.0.store.ask_cancel(id.0).await.map(Some),
+            Some(Job { state: JobPhase::Running { .. }, .. }) => self.0.store.ask_cancel(id.0).await.map(Some),
             Some(_) => Ok(Some(())),
         }
     }
@@ -257,7 +257,7 @@ impl<T: Lasting> Jobs<T> {
     }
 
     /// Runs a job to its end, as a task of its own.
-    fn run(&self, started: Started<T>, begun: live::Begun) {
+    fn run(&self, started: Started<T>, begun: live::JobOrigin) {
         started.resumable.hand_out();
         let (live, keeping) = live::keep(self.clone(), started, begun);
         self.memory().live.insert(live.id, live);
@@ -284,11 +284,11 @@ impl<T: Lasting> Jobs<T> {
         let KeptJob { owner, tool, started_at, state, .. } = job;
         let running = |stage| {
             let elapsed = (Utc::now() - started_at).to_std().unwrap_or_default();
-            State::Running { stage, elapsed }
+            JobPhase::Running { stage, elapsed }
         };
         let state = match state {
             JobState::Finished { result } => match serde_json::from_str(&result) {
-                Ok(result) => State::Finished(result),
+                Ok(result) => JobPhase::Finished(result),
                 Err(error) => {
                     tracing::warn!(%id, %error, "the result of a job is damaged, or of a later version");
                     return Ok(None);
@@ -297,9 +297,9 @@ impl<T: Lasting> Jobs<T> {
             JobState::Running { stage } => running(stage),
             JobState::Orphaned { stage, resume: Some(_) } if self.0.leaving.is_cancelled() => running(stage),
             JobState::Orphaned { resume: Some(resume), .. } => {
-                State::Orphaned(Box::new(Orphan { id: *id, owner, tool, started_at, resume }))
+                JobPhase::Orphaned(Box::new(Orphan { id: *id, owner, tool, started_at, resume }))
             }
-            JobState::Orphaned { resume: None, .. } | JobState::Interrupted => State::Interrupted,
+            JobState::Orphaned { resume: None, .. } | JobState::Interrupted => JobPhase::Interrupted,
         };
         Ok(Some(Job { started_at, state, unkept: None }))
     }
@@ -358,7 +358,7 @@ impl<T: Lasting> Jobs<T> {
         });
     }
 
-    fn memory(&self) -> MutexGuard<'_, Memory<T>> {
+    fn memory(&self) -> MutexGuard<'_, LiveJobs<T>> {
         self.0.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -367,9 +367,9 @@ impl From<KeptJob> for Listed {
     fn from(KeptJob { id, tool, started_at, state, .. }: KeptJob) -> Self {
         let standing = match state {
             // Whoever asks for an orphan that left its resumption resumes it.
-            JobState::Running { .. } | JobState::Orphaned { resume: Some(_), .. } => Standing::Running,
-            JobState::Finished { .. } => Standing::Finished,
-            JobState::Orphaned { resume: None, .. } | JobState::Interrupted => Standing::Interrupted,
+            JobState::Running { .. } | JobState::Orphaned { resume: Some(_), .. } => JobStanding::Running,
+            JobState::Finished { .. } => JobStanding::Finished,
+            JobState::Orphaned { resume: None, .. } | JobState::Interrupted => JobStanding::Interrupted,
         };
         Self { id: JobId(id), tool, started_at, standing }
     }

@@ -66,10 +66,10 @@ pub struct Standing {
 
 /// The ledger of all calls. Cheap to clone; clones are the same ledger.
 #[derive(Debug, Clone)]
-pub struct Ledger(Arc<Inner>);
+pub struct Ledger(Arc<LedgerState>);
 
 #[derive(Debug)]
-struct Inner {
+struct LedgerState {
     config: Config,
     store: Arc<dyn MoneyStore>,
     mint: IdMint,
@@ -79,7 +79,7 @@ impl Ledger {
     /// Builds it without touching the store.
     #[must_use]
     pub fn build(config: Config, store: Arc<dyn MoneyStore>) -> Self {
-        Self(Arc::new(Inner { config, store, mint: IdMint::default() }))
+        Self(Arc::new(LedgerState { config, store, mint: IdMint::default() }))
     }
 
     /// `true` where a call must be estimated before it is made.

@@ -87,12 +87,12 @@ pub struct Update {
 struct Board {
     update: Mutex<Update>,
     changed: Notify,
-    text: Text,
+    text: AnswerDeltas,
 }
 
 /// The treatment of answer text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Text {
+enum AnswerDeltas {
     Collected,
     Dropped,
 }
@@ -114,16 +114,16 @@ impl News {
     /// A pair of ends.
     #[must_use]
     pub fn channel() -> (Self, Feed) {
-        Self::pair(Text::Collected)
+        Self::pair(AnswerDeltas::Collected)
     }
 
     /// A pair of ends for stages and parts alone: text costs nothing.
     #[must_use]
     pub fn without_text() -> (Self, Feed) {
-        Self::pair(Text::Dropped)
+        Self::pair(AnswerDeltas::Dropped)
     }
 
-    fn pair(text: Text) -> (Self, Feed) {
+    fn pair(text: AnswerDeltas) -> (Self, Feed) {
         let board = Arc::new(Board { update: Mutex::default(), changed: Notify::new(), text });
         (Self(Some(board.clone())), Feed(board))
     }
@@ -139,7 +139,7 @@ impl News {
     }
 
     pub fn delta(&self, text: &str) {
-        if self.0.as_ref().is_some_and(|board| board.text == Text::Collected) {
+        if self.0.as_ref().is_some_and(|board| board.text == AnswerDeltas::Collected) {
             self.write(|update| update.delta.push_str(text));
         }
     }

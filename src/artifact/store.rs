@@ -17,7 +17,7 @@ use object_store::{ObjectStore, PutMode, local::LocalFileSystem, path::Path as L
 use super::{ArtifactId, Error, private, record::Record};
 
 #[derive(Debug, Clone)]
-pub(super) struct Store {
+pub(super) struct ObjectFolder {
     dir: PathBuf,
     /// Its paths are absolute: the folder need not exist before the first write, and may go and come back.
     objects: Arc<dyn ObjectStore>,
@@ -39,7 +39,7 @@ pub(super) enum Adopted {
     Before,
 }
 
-impl Store {
+impl ObjectFolder {
     pub fn local(dir: PathBuf) -> Self {
         let dir = std::path::absolute(&dir).unwrap_or(dir);
         Self { dir, objects: Arc::new(LocalFileSystem::new().with_fsync(true)) }
@@ -279,7 +279,7 @@ mod tests {
     #[tokio::test]
     async fn p03_a_name_that_is_taken_is_left_alone() {
         let dir = tempfile::TempDir::new().unwrap();
-        let store = Store::local(dir.path().to_owned());
+        let store = ObjectFolder::local(dir.path().to_owned());
         let [first, second] = ["first", "second"].map(Bytes::from);
         assert_eq!(store.put("x", first.clone()).await.unwrap(), Put::Written);
         assert_eq!(store.put("x", second).await.unwrap(), Put::Taken);
@@ -289,7 +289,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_path_with_control_characters_is_refused_with_a_reason() {
-        let store = Store::local(PathBuf::from("/tmp/with\u{7}bell"));
+        let store = ObjectFolder::local(PathBuf::from("/tmp/with\u{7}bell"));
         let error = store.put("x", Bytes::new()).await.unwrap_err().to_string();
         assert!(error.contains("characters that cannot be stored"), "{error}");
     }

@@ -9,12 +9,12 @@ use crate::media::Encoded;
 const DRAFT: char = '#';
 
 /// A draft of a file in the gallery's folder.
-enum Draft {
+enum LeftoverDraft {
     OfPicture(ArtifactId),
     OfCheck,
 }
 
-impl Draft {
+impl LeftoverDraft {
     /// Reads the name of a draft; `None` for everything that is none of ours.
     fn parse(name: &str) -> Option<Self> {
         if name.starts_with(".check-") {
@@ -50,7 +50,8 @@ impl Artifacts {
 
     /// Sweeps; `false` where it was done before.
     fn sweep_now(&self) -> Result<bool, Error> {
-        let drafts: Vec<_> = self.store.names("")?.filter_map(|name| Some((Draft::parse(&name)?, name))).collect();
+        let drafts: Vec<_> =
+            self.store.names("")?.filter_map(|name| Some((LeftoverDraft::parse(&name)?, name))).collect();
         let records: Vec<_> = self.store.names(Record::FOLDER)?.filter(|name| Record::is_draft(name)).collect();
         if drafts.is_empty() && records.is_empty() {
             return Ok(true);
@@ -61,8 +62,8 @@ impl Artifacts {
         }
         for (draft, name) in drafts {
             match draft {
-                Draft::OfCheck => drop(self.store.remove(&name)?),
-                Draft::OfPicture(id) => self.rescue(&id, &name)?,
+                LeftoverDraft::OfCheck => drop(self.store.remove(&name)?),
+                LeftoverDraft::OfPicture(id) => self.rescue(&id, &name)?,
             }
         }
         for name in records {
@@ -95,7 +96,7 @@ mod tests {
 
     #[test]
     fn only_drafts_of_our_own_names_are_drafts() {
-        let is_draft = |name: &str| Draft::parse(name).is_some();
+        let is_draft = |name: &str| LeftoverDraft::parse(name).is_some();
         assert!(is_draft("20261122-105106-k3x9q2-red-fox.png#1") && is_draft(".check-77#1") && is_draft(".check-77"));
         for name in ["20261122-105106-k3x9q2.png", "notes.png#1", "20261122-105106-k3x9q2.png#", "a#1", ".records"] {
             assert!(!is_draft(name), "{name}");

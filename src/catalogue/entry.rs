@@ -10,17 +10,17 @@ use crate::model::ModelId;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Kind {
+pub enum ModelKind {
     Text,
     Image,
 }
 
 /// One model, or all models whose id starts alike.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub struct CatalogueEntry {
     /// An id, or the beginning of ids with a `*` behind it.
     pub id: ModelId,
-    pub kind: Kind,
+    pub kind: ModelKind,
     pub retires_on: Option<NaiveDate>,
     pub replaced_by: Option<ModelId>,
     pub price: Option<Arc<Price>>,
@@ -63,13 +63,13 @@ pub struct ImageTraits {
 
 /// A name for whichever model does something best at the moment, given instead of an id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Role {
-    pub kind: Kind,
+pub struct CatalogueRole {
+    pub kind: ModelKind,
     pub name: String,
     pub model: ModelId,
 }
 
-impl Entry {
+impl CatalogueEntry {
     /// Returns whether the id stands for all ids that start so.
     #[must_use]
     pub fn is_pattern(&self) -> bool {
@@ -77,7 +77,7 @@ impl Entry {
     }
 }
 
-impl Kind {
+impl ModelKind {
     pub const ALL: [Self; 2] = [Self::Text, Self::Image];
 
     /// The product of such a model.

@@ -6,16 +6,16 @@ use chrono::NaiveDate;
 use serde::Deserialize;
 
 use super::{
-    Entry, ImageTraits, Kind, LongInput, Price, RateName, Rates, Role, Sizes, Temperature, TextTraits, Tiers, day::Day,
-    entry::spokesman,
+    CatalogueEntry, CatalogueRole, ImageTraits, LongInput, ModelKind, Price, RateName, Rates, Sizes, Temperature,
+    TextTraits, Tiers, day::Day, entry::spokesman,
 };
 use crate::{model::ModelId, money::Usd};
 
 /// The contents of one catalogue file, or of several together.
 #[derive(Debug, Default)]
 pub struct Contents {
-    said: Vec<Said>,
-    roles: Vec<Role>,
+    said: Vec<ModelFacts>,
+    roles: Vec<CatalogueRole>,
     prices_as_of: Option<NaiveDate>,
     /// A thousand searches of the web.
     web_search: Option<Usd>,
@@ -23,17 +23,17 @@ pub struct Contents {
 
 /// The same, ready to be asked.
 #[derive(Debug, Default)]
-pub struct Known {
-    pub entries: Vec<Entry>,
-    pub roles: Vec<Role>,
+pub struct CatalogueTable {
+    pub entries: Vec<CatalogueEntry>,
+    pub roles: Vec<CatalogueRole>,
     pub prices_as_of: Option<NaiveDate>,
 }
 
 /// Statements about one model; `None`: nothing is stated.
 #[derive(Debug, Clone)]
-struct Said {
+struct ModelFacts {
     id: ModelId,
-    kind: Kind,
+    kind: ModelKind,
     temperature: Option<Temperature>,
     efforts: Option<Vec<String>>,
     default_effort: Option<String>,
@@ -98,24 +98,25 @@ impl Contents {
     }
 
     #[must_use]
-    pub fn roles(&self) -> &[Role] {
+    pub fn roles(&self) -> &[CatalogueRole] {
         &self.roles
     }
 
     #[must_use]
-    pub fn known(self) -> Known {
+    pub fn known(self) -> CatalogueTable {
         let searches = self.web_search;
         let priced = |kind, price: Price| match kind {
-            Kind::Text => Price { web_search: price.web_search.or(searches), ..price },
-            Kind::Image => price,
+            ModelKind::Text => Price { web_search: price.web_search.or(searches), ..price },
+            ModelKind::Image => price,
         };
-        let said = self.said.into_iter().map(|said| Said { price: said.price.map(|it| priced(said.kind, it)), ..said });
-        let entries = said.map(Said::entry).collect();
-        Known { entries, roles: self.roles, prices_as_of: self.prices_as_of }
+        let said =
+            self.said.into_iter().map(|said| ModelFacts { price: said.price.map(|it| priced(said.kind, it)), ..said });
+        let entries = said.map(ModelFacts::entry).collect();
+        CatalogueTable { entries, roles: self.roles, prices_as_of: self.prices_as_of }
     }
 }
 
-impl Said {
+impl ModelFacts {
     /// Lays these statements over `base`.
     fn over(self, base: &Self) -> Self {
         let base = base.clone();
@@ -136,9 +137,9 @@ impl Said {
         }
     }
 
-    fn entry(self) -> Entry {
+    fn entry(self) -> CatalogueEntry {
         let (text, image) = match self.kind {
-            Kind::Text => {
+            ModelKind::Text => {
                 let text = TextTraits {
                     temperature: self.temperature.unwrap_or_default(),
                     efforts: self.efforts.unwrap_or_default(),
@@ -147,14 +148,14 @@ impl Said {
                 };
                 (Some(text), None)
             }
-            Kind::Image => {
+            ModelKind::Image => {
                 let (qualities, backgrounds) =
                     (self.qualities.unwrap_or_default(), self.backgrounds.unwrap_or_default());
                 let tokens = self.picture_tokens.unwrap_or_default();
                 (None, self.sizes.map(|sizes| ImageTraits { sizes, qualities, backgrounds, tokens }))
             }
         };
-        Entry {
+        CatalogueEntry {
             id: self.id,
             kind: self.kind,
             retires_on: self.retires_on,
@@ -170,7 +171,7 @@ impl Said {
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
-    prices: Prices,
+    prices: PriceDefaults,
     #[serde(default)]
     roles: Roles,
     #[serde(default)]
@@ -180,7 +181,7 @@ struct File {
 /// Defaults for the prices of the file.
 #[derive(Deserialize, Default, Clone, Copy)]
 #[serde(deny_unknown_fields)]
-struct Prices {
+struct PriceDefaults {
     as_of: Option<Day>,
     long_input: Option<LongInput>,
     /// Dollars for a thousand.
@@ -201,7 +202,7 @@ struct Roles {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Family {
-    kind: Kind,
+    kind: ModelKind,
     temperature: Option<Temperature>,
     efforts: Option<Vec<String>>,
     default_effort: Option<String>,
@@ -218,12 +219,12 @@ struct Family {
     tiers: Tiers,
     #[serde(default)]
     derived: Vec<RateName>,
-    models: Vec<Model>,
+    models: Vec<ModelEntry>,
 }
 
 #[derive(Deserialize, Clone)]
 #[serde(deny_unknown_fields)]
-struct Model {
+struct ModelEntry {
     id: ModelId,
     retires_on: Option<Day>,
     replaced_by: Option<ModelId>,
@@ -236,26 +237,26 @@ struct Model {
 }
 
 impl Roles {
-    fn all(self) -> Vec<Role> {
-        let text = self.text.into_iter().map(|role| (Kind::Text, role));
-        let image = self.image.into_iter().map(|role| (Kind::Image, role));
-        text.chain(image).map(|(kind, (name, model))| Role { kind, name, model }).collect()
+    fn all(self) -> Vec<CatalogueRole> {
+        let text = self.text.into_iter().map(|role| (ModelKind::Text, role));
+        let image = self.image.into_iter().map(|role| (ModelKind::Image, role));
+        text.chain(image).map(|(kind, (name, model))| CatalogueRole { kind, name, model }).collect()
     }
 }
 
 impl Family {
-    fn said(&self, model: Model, all: &Prices) -> Said {
+    fn said(&self, model: ModelEntry, all: &PriceDefaults) -> ModelFacts {
         let price = model.price.or(self.price).map(|rates| {
             let derived = self.derived.iter().chain(&model.derived).copied().collect();
             let as_of = model.as_of.or(all.as_of).map(|day| day.0);
             let own = model.tiers.or(self.tiers);
             let (long, tiers) = match self.kind {
-                Kind::Text => (self.long_input.or(all.long_input), own.or(all.tiers)),
-                Kind::Image => (None, own),
+                ModelKind::Text => (self.long_input.or(all.long_input), own.or(all.tiers)),
+                ModelKind::Image => (None, own),
             };
             Price { rates, web_search: self.web_search, long, tiers, as_of, derived }
         });
-        Said {
+        ModelFacts {
             id: model.id,
             kind: self.kind,
             temperature: self.temperature,

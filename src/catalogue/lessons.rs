@@ -39,13 +39,13 @@ pub enum Taught {
         with: Option<String>,
     },
     /// It answers by this API and no other.
-    OnlyBy { only_by: Api },
+    OnlyBy { only_by: LearntApi },
 }
 
 /// The APIs that text models answer by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Api {
+pub enum LearntApi {
     Responses,
     Chat,
 }
@@ -86,8 +86,8 @@ impl fmt::Display for Lesson {
         match &self.taught {
             Taught::Refuses { refuses, with: Some(with) } => write!(f, "{model} does not take {refuses} with {with}"),
             Taught::Refuses { refuses, with: None } => write!(f, "{model} does not take {refuses}"),
-            Taught::OnlyBy { only_by: Api::Responses } => write!(f, "{model} answers only by the Responses API"),
-            Taught::OnlyBy { only_by: Api::Chat } => write!(f, "{model} answers only by Chat Completions"),
+            Taught::OnlyBy { only_by: LearntApi::Responses } => write!(f, "{model} answers only by the Responses API"),
+            Taught::OnlyBy { only_by: LearntApi::Chat } => write!(f, "{model} answers only by Chat Completions"),
         }?;
         write!(f, " ({learnt_on})")
     }

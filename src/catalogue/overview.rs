@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::NaiveDate;
 
 use super::{
-    At, Catalogue, Entry, Kind, Lesson,
+    At, Catalogue, CatalogueEntry, Lesson, ModelKind,
     entry::{is_pattern, undated},
 };
 use crate::model::ModelId;
@@ -15,7 +15,7 @@ use crate::model::ModelId;
 pub struct Overview {
     pub id: ModelId,
     /// `None`: nothing says.
-    pub kind: Option<Kind>,
+    pub kind: Option<ModelKind>,
     /// True if it is asked when a call names no model.
     pub default: bool,
     /// The roles that it has.
@@ -24,7 +24,7 @@ pub struct Overview {
     pub listed: Option<bool>,
     pub retires_on: Option<NaiveDate>,
     /// The entry that speaks for it.
-    pub entry: Option<Entry>,
+    pub entry: Option<CatalogueEntry>,
     pub lessons: Vec<Lesson>,
 }
 
@@ -42,7 +42,7 @@ impl Catalogue {
     pub fn overview(&self) -> Vec<Overview> {
         let listing = self.listing();
         let listed = listing.iter().flat_map(|listing| &listing.models).map(|model| &model.id);
-        let defaults = Kind::ALL.into_iter().filter_map(|kind| self.default(kind));
+        let defaults = ModelKind::ALL.into_iter().filter_map(|kind| self.default(kind));
         let mut seen = HashSet::new();
         let all = self.entries().map(|entry| &entry.id).chain(listed).chain(defaults);
         all.filter(|id| seen.insert(*id)).map(|id| self.overview_of(id)).collect()
@@ -63,7 +63,7 @@ impl Catalogue {
 
     /// The models of a kind to choose from, the default first.
     #[must_use]
-    pub fn choices(&self, kind: Kind) -> Vec<ModelId> {
+    pub fn choices(&self, kind: ModelKind) -> Vec<ModelId> {
         let mut of_kind = self.answering();
         of_kind.retain(|model| model.kind == Some(kind));
         of_kind.sort_by_key(|model| !model.default);
@@ -72,7 +72,7 @@ impl Catalogue {
 
     fn overview_of(&self, id: &ModelId) -> Overview {
         let entry = self.find(id).cloned();
-        let default_of = Kind::ALL.into_iter().find(|kind| self.default(*kind) == Some(id));
+        let default_of = ModelKind::ALL.into_iter().find(|kind| self.default(*kind) == Some(id));
         let roles = self.roles().filter(|role| role.model == *id);
         let listing = self.listing().filter(|_| !is_pattern(id));
         Overview {

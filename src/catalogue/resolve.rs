@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use chrono::{Days, NaiveDate};
 
-use super::{Api, At, Catalogue, Entry, Kind, Lesson, Price, Prices, Quote, Retired, Role, Taught};
+use super::{
+    At, Catalogue, CatalogueEntry, CatalogueRole, LearntApi, Lesson, ModelKind, Price, Prices, Quote, Retired, Taught,
+};
 use crate::{
     model::ModelId,
     money::{Metered, Tier, Usd},
@@ -21,7 +23,7 @@ pub struct Resolved {
     /// The id to send.
     pub id: ModelId,
     /// Its entry, when the catalogue has one.
-    pub entry: Option<Entry>,
+    pub entry: Option<CatalogueEntry>,
     /// The price of its tokens here, where it is known.
     pub price: Option<Arc<Price>>,
     /// The id that was asked for, when another replaced it.
@@ -43,7 +45,7 @@ pub struct Resolved {
 
 /// The reason why a model cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum Unusable {
+pub enum UnusableModel {
     #[error("{id} retired on {on}; use {replacement} instead")]
     Retired { id: ModelId, on: NaiveDate, replacement: String },
     #[error("{id} makes {is}, not {wanted}; use one of {choices}")]
@@ -91,7 +93,7 @@ impl Resolved {
 
     /// The only API by which it is known to answer.
     #[must_use]
-    pub fn only_by(&self) -> Option<Api> {
+    pub fn only_by(&self) -> Option<LearntApi> {
         self.lessons.iter().find_map(|lesson| match lesson.taught {
             Taught::OnlyBy { only_by } => Some(only_by),
             Taught::Refuses { .. } => None,
@@ -103,13 +105,13 @@ impl Catalogue {
     /// Resolves a requested name, or the default when `None`.
     ///
     /// # Errors
-    /// [`Unusable`] names what to use instead.
-    pub fn resolve(&self, kind: Kind, requested: Option<&ModelId>) -> Result<Resolved, Unusable> {
+    /// [`UnusableModel`] names what to use instead.
+    pub fn resolve(&self, kind: ModelKind, requested: Option<&ModelId>) -> Result<Resolved, UnusableModel> {
         let asked = self.asked(kind, requested)?;
         let mut notice = None;
         let id = match self.successor(kind, asked) {
             Some((on, replacement)) if self.config.retired == Retired::Refuse => {
-                return Err(Unusable::Retired { id: asked.clone(), on, replacement: replacement.to_string() });
+                return Err(UnusableModel::Retired { id: asked.clone(), on, replacement: replacement.to_string() });
             }
             Some((on, replacement)) if self.config.retired == Retired::Replace => {
                 notice = Some(format!("{asked} retired on {on}; {replacement} answers instead."));
@@ -117,11 +119,11 @@ impl Catalogue {
             }
             _ => asked,
         };
-        let entry = self.find(id).cloned().map(|entry| Entry { retires_on: self.retires_on(id), ..entry });
+        let entry = self.find(id).cloned().map(|entry| CatalogueEntry { retires_on: self.retires_on(id), ..entry });
         let price = self.price(entry.as_ref());
         if let Some(entry) = entry.as_ref().filter(|entry| entry.kind != kind) {
             let (is, wanted) = (entry.kind.product(), kind.product());
-            return Err(Unusable::WrongKind { id: asked.clone(), is, wanted, choices: self.lasting(kind) });
+            return Err(UnusableModel::WrongKind { id: asked.clone(), is, wanted, choices: self.lasting(kind) });
         }
         Ok(Resolved {
             notice: notice.or_else(|| self.retiring(id)),
@@ -129,8 +131,8 @@ impl Catalogue {
             entry,
             price,
             tier: match kind {
-                Kind::Text => self.config.tier,
-                Kind::Image => Tier::Default,
+                ModelKind::Text => self.config.tier,
+                ModelKind::Image => Tier::Default,
             },
             on: self.today.date(),
             requested: (id != asked).then(|| asked.clone()),
@@ -141,7 +143,7 @@ impl Catalogue {
     }
 
     /// The price of a model with this entry here.
-    fn price(&self, entry: Option<&Entry>) -> Option<Arc<Price>> {
+    fn price(&self, entry: Option<&CatalogueEntry>) -> Option<Arc<Price>> {
         match self.config.prices {
             Prices::Free => Some(Arc::new(Price::FREE)),
             Prices::Listed => entry?.price.clone(),
@@ -150,10 +152,10 @@ impl Catalogue {
 
     /// The model that is asked when a call names none: the user's choice, or the catalogue's.
     #[must_use]
-    pub fn default(&self, kind: Kind) -> Option<&ModelId> {
+    pub fn default(&self, kind: ModelKind) -> Option<&ModelId> {
         let chosen = match kind {
-            Kind::Text => self.config.text.as_ref(),
-            Kind::Image => self.config.image.as_ref(),
+            ModelKind::Text => self.config.text.as_ref(),
+            ModelKind::Image => self.config.image.as_ref(),
         };
         let embedded = || self.all().roles.iter().find(|role| (role.kind, role.name.as_str()) == (kind, DEFAULT));
         match chosen {
@@ -163,15 +165,15 @@ impl Catalogue {
     }
 
     /// The roles that can be given instead of a model's id, and what they stand for.
-    pub fn roles(&self) -> impl Iterator<Item = Role> {
+    pub fn roles(&self) -> impl Iterator<Item = CatalogueRole> {
         self.given_roles().iter().map(|role| match self.default(role.kind) {
             // The user's default goes before the catalogue's, by this name too.
-            Some(model) if role.name == DEFAULT => Role { model: model.clone(), ..role.clone() },
+            Some(model) if role.name == DEFAULT => CatalogueRole { model: model.clone(), ..role.clone() },
             _ => role.clone(),
         })
     }
 
-    fn given_roles(&self) -> &[Role] {
+    fn given_roles(&self) -> &[CatalogueRole] {
         match self.config.at {
             At::OpenAi => &self.all().roles,
             At::Elsewhere => self.own.roles(),
@@ -179,8 +181,8 @@ impl Catalogue {
     }
 
     /// The id that is meant, after roles and defaults.
-    fn asked<'a>(&'a self, kind: Kind, requested: Option<&'a ModelId>) -> Result<&'a ModelId, Unusable> {
-        let default = || self.default(kind).ok_or(Unusable::NoDefault { wanted: kind.product() });
+    fn asked<'a>(&'a self, kind: ModelKind, requested: Option<&'a ModelId>) -> Result<&'a ModelId, UnusableModel> {
+        let default = || self.default(kind).ok_or(UnusableModel::NoDefault { wanted: kind.product() });
         let Some(name) = requested else { return default() };
         match self.in_role(kind, name) {
             Some(_) if name.as_str() == DEFAULT => default(),
@@ -192,9 +194,9 @@ impl Catalogue {
         }
     }
 
-    fn wrong_role(&self, role: &Role, wanted: Kind) -> Unusable {
+    fn wrong_role(&self, role: &CatalogueRole, wanted: ModelKind) -> UnusableModel {
         let of_kind = self.given_roles().iter().filter(|role| role.kind == wanted).map(|role| role.name.as_str());
-        Unusable::WrongRole {
+        UnusableModel::WrongRole {
             name: role.name.clone(),
             is: role.kind.product(),
             wanted: wanted.product(),
@@ -203,13 +205,13 @@ impl Catalogue {
     }
 
     /// The model that this role stands for.
-    fn in_role(&self, kind: Kind, name: &ModelId) -> Option<&ModelId> {
-        let is_meant = |role: &&Role| role.kind == kind && role.name == name.as_str();
+    fn in_role(&self, kind: ModelKind, name: &ModelId) -> Option<&ModelId> {
+        let is_meant = |role: &&CatalogueRole| role.kind == kind && role.name == name.as_str();
         self.given_roles().iter().find(is_meant).map(|role| &role.model)
     }
 
     /// When `id` is retired: the day, and the model at the end of its replacements.
-    fn successor(&self, kind: Kind, id: &ModelId) -> Option<(NaiveDate, &ModelId)> {
+    fn successor(&self, kind: ModelKind, id: &ModelId) -> Option<(NaiveDate, &ModelId)> {
         let (on, mut replacement) = self.replacement(kind, id)?;
         // No chain is longer than the catalogue; a circle ends here.
         for _ in self.entries() {
@@ -219,7 +221,7 @@ impl Catalogue {
         Some((on, replacement))
     }
 
-    fn replacement(&self, kind: Kind, id: &ModelId) -> Option<(NaiveDate, &ModelId)> {
+    fn replacement(&self, kind: ModelKind, id: &ModelId) -> Option<(NaiveDate, &ModelId)> {
         let on = self.retires_on(id).filter(|day| self.is_past(Some(*day)))?;
         let entry = self.find(id);
         let kind = entry.map_or(kind, |entry| entry.kind);
@@ -228,7 +230,7 @@ impl Catalogue {
     }
 
     /// Whatever of this kind still answers, the default first.
-    fn current(&self, kind: Kind, instead_of: &ModelId) -> Option<&ModelId> {
+    fn current(&self, kind: ModelKind, instead_of: &ModelId) -> Option<&ModelId> {
         let entries = self.entries().filter(|entry| entry.kind == kind && !entry.is_pattern()).map(|entry| &entry.id);
         let mut answering = self.default(kind).into_iter().chain(entries);
         answering.find(|id| *id != instead_of && !self.is_past(self.retires_on(id)))
@@ -257,8 +259,8 @@ impl Catalogue {
     }
 
     /// The models of a kind that are here to stay.
-    fn lasting(&self, kind: Kind) -> String {
-        let stays = |entry: &&Entry| entry.kind == kind && entry.retires_on.is_none() && !entry.is_pattern();
+    fn lasting(&self, kind: ModelKind) -> String {
+        let stays = |entry: &&CatalogueEntry| entry.kind == kind && entry.retires_on.is_none() && !entry.is_pattern();
         let ids: Vec<_> = self.entries().filter(stays).map(|entry| entry.id.as_str()).collect();
         ids.join(", ")
     }

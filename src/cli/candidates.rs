@@ -6,7 +6,7 @@ use clap_complete::CompletionCandidate;
 use crate::{
     app::App,
     artifact::Artifacts,
-    catalogue::{Catalogue, Kind, Overview, Today},
+    catalogue::{Catalogue, ModelKind, Overview, Today},
     config::{Config, Flags},
     handle::Owner,
     text,
@@ -18,16 +18,16 @@ const NEWEST: usize = 50;
 const HELP: usize = 60;
 
 pub fn text_models() -> Vec<CompletionCandidate> {
-    models(Kind::Text)
+    models(ModelKind::Text)
 }
 
 pub fn image_models() -> Vec<CompletionCandidate> {
-    models(Kind::Image)
+    models(ModelKind::Image)
 }
 
 pub fn sizes() -> Vec<CompletionCandidate> {
     let named = ["auto", "landscape", "portrait", "square", "16:9"].map(str::to_owned);
-    let made = choices(Kind::Image).into_iter().find(|model| model.default);
+    let made = choices(ModelKind::Image).into_iter().find(|model| model.default);
     let made = made.and_then(|model| model.entry?.image).map(|image| image.sizes.examples()).unwrap_or_default();
     named.into_iter().chain(made.iter().map(ToString::to_string)).map(CompletionCandidate::new).collect()
 }
@@ -51,14 +51,14 @@ pub fn conversations() -> Vec<CompletionCandidate> {
 }
 
 /// Ids with their roles, and roles with their ids.
-fn models(kind: Kind) -> Vec<CompletionCandidate> {
+fn models(kind: ModelKind) -> Vec<CompletionCandidate> {
     let models = choices(kind);
     let ids = models.iter().map(|model| with_help(model.id.as_str(), &model.roles.join(", ")));
     let roles = models.iter().flat_map(|model| model.roles.iter().map(|role| with_help(role, model.id.as_str())));
     ids.chain(roles).collect()
 }
 
-fn choices(kind: Kind) -> Vec<Overview> {
+fn choices(kind: ModelKind) -> Vec<Overview> {
     let config = Config::load(&Flags::default()).ok();
     let catalogue = config.and_then(|config| Catalogue::build(config.catalogue, Today::Now).ok());
     let mut models = catalogue.map(|catalogue| catalogue.answering()).unwrap_or_default();

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     app::App,
-    config::shape::{Raw, Shape, Span},
+    config::shape::{Raw, SettingKind, Span},
     conversation::{Conversation, Conversations, Handle, Summary},
     handle::Owner,
     text,

@@ -6,7 +6,7 @@ use super::{exit, models};
 use crate::{
     app::App,
     artifact,
-    catalogue::{Catalogue, Kind, Lesson},
+    catalogue::{Catalogue, Lesson, ModelKind},
     config::{self, Config, Unfilled, Upstream},
     model::ListedModel,
     openai::{ApiKeySource, Error, Failure, Reply, Vendor},
@@ -58,7 +58,7 @@ async fn examine(app: &App) -> Vec<Finding> {
         findings.push(upstream_finding(&answer, upstream(config)));
         listed = answer.ok().map(|reply| reply.value);
     }
-    findings.extend(Kind::ALL.map(|kind| model_finding(&app.catalogue, kind, listed.as_deref())));
+    findings.extend(ModelKind::ALL.map(|kind| model_finding(&app.catalogue, kind, listed.as_deref())));
     findings.extend(app.catalogue.lessons().iter().map(learnt));
     findings.extend(budgets::examine(app).await);
     findings.push(folder_finding(app.artifacts.check().await, config));
@@ -149,10 +149,10 @@ fn upstream_finding(answer: &Result<Reply<Vec<ListedModel>>, Failure>, host: &st
     Finding::failed("upstream", failure.to_string(), remedy, exit::of_failure(failure))
 }
 
-fn model_finding(catalogue: &Catalogue, kind: Kind, listed: Option<&[ListedModel]>) -> Finding {
+fn model_finding(catalogue: &Catalogue, kind: ModelKind, listed: Option<&[ListedModel]>) -> Finding {
     let (check, setting) = match kind {
-        Kind::Text => ("text model", "models.text"),
-        Kind::Image => ("image model", "models.image"),
+        ModelKind::Text => ("text model", "models.text"),
+        ModelKind::Image => ("image model", "models.image"),
     };
     let resolved = match catalogue.resolve(kind, None) {
         Ok(resolved) => resolved,
@@ -224,7 +224,7 @@ mod tests {
             if let Some(listed) = listed {
                 catalogue.keep_list(Account("a".to_owned()), listed.to_vec()).await;
             }
-            plain(&model_finding(&catalogue, Kind::Text, listed))
+            plain(&model_finding(&catalogue, ModelKind::Text, listed))
         };
         let retiring = |day: &str| {
             let id = ModelId::parse("gpt-6.2-sol").unwrap();

@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::table::{self, Cut, Width};
 use crate::{
     app::App,
-    catalogue::{Catalogue, Kind, Lesson, Overview, Price, Rates, Role},
+    catalogue::{Catalogue, CatalogueRole, Lesson, ModelKind, Overview, Price, Rates},
     model::ModelId,
     money::Usd,
     tools::list_models::{Alike, Makes, Model, Models, PerMillion},
@@ -59,7 +59,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
 struct ModelsReport {
     models: Vec<ModelRow>,
     /// Names that can be given instead of an id.
-    roles: Vec<Role>,
+    roles: Vec<CatalogueRole>,
     /// Lessons of the upstream's refusals.
     lessons: Vec<Lesson>,
     /// The day the prices were read, as `YYYY-MM-DD`.
@@ -74,7 +74,7 @@ struct ModelRow {
     id: ModelId,
     /// Absent: only the upstream knows it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<Kind>,
+    kind: Option<ModelKind>,
     default: bool,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     roles: Vec<String>,
@@ -184,8 +184,8 @@ impl ModelRow {
 
     fn row(&self) -> [String; 7] {
         let kind = self.kind.map(|kind| match kind {
-            Kind::Text => "text",
-            Kind::Image => "image",
+            ModelKind::Text => "text",
+            ModelKind::Image => "image",
         });
         let listed = self.listed.map(|listed| if listed { "yes" } else { "no" });
         let is_plain_default = self.default && self.roles.is_empty();
@@ -234,7 +234,7 @@ mod tests {
         catalogue.keep_list(Account("a".to_owned()), listed.into()).await;
         let refuses = Taught::Refuses { refuses: "reasoning_effort".to_owned(), with: Some("max".to_owned()) };
         catalogue.learn(&id("gpt-6.1-sol"), refuses);
-        catalogue.learn(&id("whisper-9"), Taught::OnlyBy { only_by: catalogue::Api::Responses });
+        catalogue.learn(&id("whisper-9"), Taught::OnlyBy { only_by: catalogue::LearntApi::Responses });
         let report = ModelsReport::of(&catalogue);
         insta::assert_snapshot!(report.table(Width::Any));
         insta::assert_json_snapshot!(report.lessons);

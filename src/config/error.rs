@@ -6,7 +6,7 @@ use super::key::SettingKey;
 
 /// The origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
+pub enum ValueSource {
     Default,
     /// Line and column count from 1.
     File {
@@ -18,7 +18,7 @@ pub enum Source {
     Flag(&'static str),
 }
 
-impl Source {
+impl ValueSource {
     /// The precedence over other origins.
     #[must_use]
     pub fn rank(&self) -> u8 {
@@ -31,7 +31,7 @@ impl Source {
     }
 }
 
-impl fmt::Display for Source {
+impl fmt::Display for ValueSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Default => f.write_str("default"),
@@ -45,9 +45,9 @@ impl fmt::Display for Source {
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
-    Value { key: SettingKey, place: Source, wrong: String, takes: String },
-    UnknownKey { key: String, place: Source, nearest: String },
-    Syntax { place: Source, message: String },
+    Value { key: SettingKey, place: ValueSource, wrong: String, takes: String },
+    UnknownKey { key: String, place: ValueSource, nearest: String },
+    Syntax { place: ValueSource, message: String },
     Unreadable { path: PathBuf, why: String },
 }
 

@@ -11,7 +11,7 @@ use toml::{
 };
 
 use super::{
-    error::{Problem, Source},
+    error::{Problem, ValueSource},
     key::SettingKey,
     settings,
     shape::Raw,
@@ -21,7 +21,7 @@ use crate::text;
 /// A value in the file.
 pub struct FileEntry {
     pub key: SettingKey,
-    pub source: Source,
+    pub source: ValueSource,
     pub raw: Raw,
 }
 
@@ -78,15 +78,15 @@ impl Walk<'_> {
     }
 
     /// The place of a byte of the text.
-    fn at(&self, offset: usize) -> Source {
+    fn at(&self, offset: usize) -> ValueSource {
         let before = self.text.get(..offset).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
         let column = before.get(line_start..).map_or(0, |line| line.chars().count()) + 1;
-        Source::File { path: self.path.clone(), line: before.matches('\n').count() + 1, column }
+        ValueSource::File { path: self.path.clone(), line: before.matches('\n').count() + 1, column }
     }
 }
 
-fn unknown(path: &str, place: Source) -> Problem {
+fn unknown(path: &str, place: ValueSource) -> Problem {
     let keys: Vec<_> = settings::ALL.iter().map(|setting| SettingKey::near(setting.key(), path).to_string()).collect();
     let nearest = settings::nearest(path, keys.iter().map(String::as_str)).to_owned();
     Problem::UnknownKey { key: text::name(path), place, nearest }

@@ -9,16 +9,16 @@ use std::{
 
 use super::{
     Flag,
-    error::{Error, Problem, Source},
+    error::{Error, Problem, ValueSource},
     file,
     key::SettingKey,
     settings::{self, Describe, Fallback, Setting},
-    shape::{Raw, Shape},
+    shape::{Raw, SettingKind},
 };
 
 /// The settings that are set.
 pub struct Layers {
-    set: BTreeMap<SettingKey, (Source, Raw)>,
+    set: BTreeMap<SettingKey, (ValueSource, Raw)>,
     unfilled: Vec<Unfilled>,
 }
 
@@ -26,7 +26,7 @@ pub struct Layers {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfilled {
     pub key: SettingKey,
-    pub source: Source,
+    pub source: ValueSource,
     pub placeholder: String,
 }
 
@@ -52,21 +52,21 @@ impl Layers {
             let Some(name) = setting.env() else { continue };
             let key = SettingKey::plain(setting.key());
             match env(name).map(OsString::into_string) {
-                Some(Ok(text)) => layers.put(key, Source::Environment(name), Raw::Text(text)),
+                Some(Ok(text)) => layers.put(key, ValueSource::Environment(name), Raw::Text(text)),
                 Some(Err(_)) => {
-                    problems.push(problem(*setting, key, Source::Environment(name), "it is not UTF-8".to_owned()));
+                    problems.push(problem(*setting, key, ValueSource::Environment(name), "it is not UTF-8".to_owned()));
                 }
                 None => {}
             }
         }
         for flag in flags {
-            layers.put(SettingKey::plain(flag.key), Source::Flag(flag.name), Raw::Text(flag.value.clone()));
+            layers.put(SettingKey::plain(flag.key), ValueSource::Flag(flag.name), Raw::Text(flag.value.clone()));
         }
         problems.extend(layers.wrong());
         if problems.is_empty() { Ok(layers) } else { Err(Error(problems)) }
     }
 
-    fn put(&mut self, key: SettingKey, source: Source, raw: Raw) {
+    fn put(&mut self, key: SettingKey, source: ValueSource, raw: Raw) {
         if let Some(placeholder) = raw.placeholder() {
             self.unfilled.push(Unfilled { key, source, placeholder });
         } else if !raw.is_blank() {
@@ -82,7 +82,7 @@ impl Layers {
     }
 
     /// Every value that is set, in the order of the table.
-    pub fn set(&self) -> impl Iterator<Item = (&'static dyn Describe, &SettingKey, &Source, &Raw)> {
+    pub fn set(&self) -> impl Iterator<Item = (&'static dyn Describe, &SettingKey, &ValueSource, &Raw)> {
         settings::ALL.iter().flat_map(|setting| {
             let values = self.set.iter().filter(|(key, _)| key.setting() == setting.key());
             values.map(|(key, (source, raw))| (*setting, key, source, raw))
@@ -99,16 +99,16 @@ impl Layers {
         self.set.keys().filter_map(SettingKey::name).collect()
     }
 
-    /// The origin of the value of `setting`; [`Source::Default`] when nothing sets it.
-    pub fn source<S>(&self, setting: &Setting<S>) -> Source {
-        self.set.get(&SettingKey::plain(setting.key)).map_or(Source::Default, |(source, _)| source.clone())
+    /// The origin of the value of `setting`; [`ValueSource::Default`] when nothing sets it.
+    pub fn source<S>(&self, setting: &Setting<S>) -> ValueSource {
+        self.set.get(&SettingKey::plain(setting.key)).map_or(ValueSource::Default, |(source, _)| source.clone())
     }
 
     /// The value, or `None` where nothing sets it and there is no default.
     ///
     /// # Errors
     /// A [`Problem`] with the value.
-    pub fn optional<S: Shape>(&self, setting: &Setting<S>) -> Result<Option<S::Value>, Problem> {
+    pub fn optional<S: SettingKind>(&self, setting: &Setting<S>) -> Result<Option<S::Value>, Problem> {
         self.value_at(setting, SettingKey::plain(setting.key))
     }
 
@@ -116,17 +116,17 @@ impl Layers {
     ///
     /// # Errors
     /// A [`Problem`] with the value.
-    pub fn named<S: Shape>(&self, setting: &Setting<S>, name: &str) -> Result<Option<S::Value>, Problem> {
+    pub fn named<S: SettingKind>(&self, setting: &Setting<S>, name: &str) -> Result<Option<S::Value>, Problem> {
         self.value_at(setting, SettingKey::named(setting.key, name))
     }
 
-    fn value_at<S: Shape>(&self, setting: &Setting<S>, key: SettingKey) -> Result<Option<S::Value>, Problem> {
+    fn value_at<S: SettingKind>(&self, setting: &Setting<S>, key: SettingKey) -> Result<Option<S::Value>, Problem> {
         let default;
         let (source, raw) = match (self.set.get(&key), setting.default) {
             (Some((source, raw)), _) => (source.clone(), raw),
             (None, Fallback::Is(text)) => {
                 default = Raw::Text(text.to_owned());
-                (Source::Default, &default)
+                (ValueSource::Default, &default)
             }
             (None, Fallback::Absent(_)) => return Ok(None),
         };
@@ -137,16 +137,16 @@ impl Layers {
     ///
     /// # Errors
     /// A [`Problem`] with the value.
-    pub fn value<S: Shape>(&self, setting: &Setting<S>) -> Result<S::Value, Problem> {
+    pub fn value<S: SettingKind>(&self, setting: &Setting<S>) -> Result<S::Value, Problem> {
         self.optional(setting)?.ok_or_else(|| self.problem(setting, "it is not set".to_owned()))
     }
 
     /// A problem with a setting's value that only shows beside other settings.
-    pub fn problem<S: Shape>(&self, setting: &Setting<S>, wrong: String) -> Problem {
+    pub fn problem<S: SettingKind>(&self, setting: &Setting<S>, wrong: String) -> Problem {
         problem(setting, SettingKey::plain(setting.key), self.source(setting), wrong)
     }
 }
 
-fn problem(setting: &dyn Describe, key: SettingKey, place: Source, wrong: String) -> Problem {
+fn problem(setting: &dyn Describe, key: SettingKey, place: ValueSource, wrong: String) -> Problem {
     Problem::Value { key, place, wrong, takes: setting.takes() }
 }

@@ -7,8 +7,8 @@ use tracing::Level;
 use super::{
     key::SettingKey,
     shape::{
-        Address, Dollars, List, Model, MostPictures, OneLine, Place, Places, Raw, SWITCH, Shape, Size, Span, SpanOrOff,
-        Whole, Words,
+        Address, ByteSize, CommaList, DollarAmount, FilePath, FilePaths, ModelName, MostPictures, OneLine, Raw, SWITCH,
+        SettingKind, Span, SpanOrOff, Whole, Words,
         web::{BaseUrl, Headers, Query, Secret},
     },
 };
@@ -50,7 +50,7 @@ pub trait Describe: Sync {
     fn check(&self, raw: &Raw) -> Result<(), String>;
 }
 
-impl<S: Shape> Describe for Setting<S> {
+impl<S: SettingKind> Describe for Setting<S> {
     fn key(&self) -> &'static str {
         self.key
     }
@@ -108,7 +108,7 @@ const HOURS: Span = Span { min: Duration::from_millis(1), max: Duration::from_ho
 const PER_MINUTE: Whole<NonZeroU32> = Whole { min: NonZeroU32::MIN, max: NonZeroU32::MIN.saturating_add(999_999) };
 
 const MODES: Words<Mode> = Words(&[("auto", Mode::Auto), ("always", Mode::Always), ("never", Mode::Never)]);
-const PREVIEW_BYTES: Size = Size { min: 1_000, max: 50_000_000 };
+const PREVIEW_BYTES: ByteSize = ByteSize { min: 1_000, max: 50_000_000 };
 const PREVIEW_SIDE: Whole<u32> = Whole { min: 16, max: 8_192 };
 
 const LEVELS: &[(&str, Level)] = &[
@@ -125,7 +125,7 @@ use Fallback::{Absent, Is};
 settings! {
     API_KEY: Secret = "openai.api_key", Some("OPENAI_API_KEY"), Absent("none; tools then answer `no_api_key`"), Secret,
         "The API key. Never taken from a flag.";
-    API_KEY_FILE: Place = "openai.api_key_file", Some("OPENAI_API_KEY_FILE"), Absent("none"), Place("file"),
+    API_KEY_FILE: FilePath = "openai.api_key_file", Some("OPENAI_API_KEY_FILE"), Absent("none"), FilePath("file"),
         "A file that holds the key, read at the first request. `openai.api_key` of the same source goes first.";
     API_KEY_COMMAND: OneLine = "openai.api_key_command", None, Absent("none"), OneLine,
         "A command whose first line of output is the key, run at the first request and without a shell.";
@@ -162,8 +162,8 @@ settings! {
         "The longest wait for the first byte of an answer.";
     IDLE_TIMEOUT: Span = "openai.idle_timeout", Some("MCP_OPENAI_IDLE_TIMEOUT"), Is("60s"), HOURS,
         "The longest silence within an answer.";
-    MAX_RESPONSE_BYTES: Size = "openai.max_response_bytes", Some("MCP_OPENAI_MAX_RESPONSE_BYTES"), Is("64MiB"),
-        Size { min: 1 << 10, max: 1 << 30 },
+    MAX_RESPONSE_BYTES: ByteSize = "openai.max_response_bytes", Some("MCP_OPENAI_MAX_RESPONSE_BYTES"), Is("64MiB"),
+        ByteSize { min: 1 << 10, max: 1 << 30 },
         "The longest answer that is read.";
 
     STORE: Words<ResponseStorage> = "openai.store", Some("MCP_OPENAI_STORE"), Is("true"),
@@ -186,8 +186,8 @@ settings! {
     JOBS_KEEP_FOR: Span = "jobs.keep_for", Some("MCP_OPENAI_JOBS_KEEP_FOR"), Is("7d"),
         Span { min: Duration::from_mins(30), max: YEARS },
         "How long the result of a job can be collected.";
-    STATE_DIR: Place = "state.dir", Some("MCP_OPENAI_STATE_DIR"),
-        Absent("`mcp-openai` in your folder for state (`~/.local/state` on Linux)"), Place("folder"),
+    STATE_DIR: FilePath = "state.dir", Some("MCP_OPENAI_STATE_DIR"),
+        Absent("`mcp-openai` in your folder for state (`~/.local/state` on Linux)"), FilePath("folder"),
         "Where all processes of a user keep what they share: jobs, conversations with copies of what was attached, the ledger \
          of what calls cost, rate limits, and what is known of models. What is done with `--sandbox` is kept in `sandbox` in it.";
 
@@ -195,9 +195,9 @@ settings! {
         Span { min: Duration::from_mins(1), max: YEARS },
         "How long a conversation can be continued after its last turn; then it goes, with copies of what was attached.";
 
-    SPEND_PER_DAY: Dollars = "spend.per_day", Some("MCP_OPENAI_SPEND_PER_DAY"), Absent("off"), Dollars,
+    SPEND_PER_DAY: DollarAmount = "spend.per_day", Some("MCP_OPENAI_SPEND_PER_DAY"), Absent("off"), DollarAmount,
         "The most that a day (UTC) may cost, for all processes of this machine with the same key.";
-    SPEND_PER_CALL: Dollars = "spend.per_call", Some("MCP_OPENAI_SPEND_PER_CALL"), Absent("off"), Dollars,
+    SPEND_PER_CALL: DollarAmount = "spend.per_call", Some("MCP_OPENAI_SPEND_PER_CALL"), Absent("off"), DollarAmount,
         "The most that a call may cost, by an estimate that is made before it.";
 
     REQUESTS_PER_MINUTE: Whole<NonZeroU32> = "limits.requests_per_minute", Some("MCP_OPENAI_RPM"),
@@ -212,15 +212,15 @@ settings! {
     WAITING: Whole<usize> = "queue.waiting", Some("MCP_OPENAI_MAX_WAITING"), Is("256"), Whole { min: 0, max: 100_000 },
         "Requests that may wait for their turn; the rest is answered `busy`.";
 
-    TEXT_MODEL: Model = "models.text", Some("MCP_OPENAI_TEXT_MODEL"), Absent("the catalogue's default"), Model,
+    TEXT_MODEL: ModelName = "models.text", Some("MCP_OPENAI_TEXT_MODEL"), Absent("the catalogue's default"), ModelName,
         "The model that answers when a call names none: its id, or a role.";
-    IMAGE_MODEL: Model = "models.image", Some("MCP_OPENAI_IMAGE_MODEL"), Absent("the catalogue's default"), Model,
+    IMAGE_MODEL: ModelName = "models.image", Some("MCP_OPENAI_IMAGE_MODEL"), Absent("the catalogue's default"), ModelName,
         "The model that paints when a call names none: its id, or a role.";
     RETIRED: Words<Retired> = "models.retired", Some("MCP_OPENAI_RETIRED_MODELS"),
         Absent("`replace` at OpenAI itself, `send` elsewhere"),
         Words(&[("replace", Retired::Replace), ("refuse", Retired::Refuse), ("send", Retired::Send)]),
         "What happens to the name of a retired model.";
-    MODELS_FILE: Place = "models.file", Some("MCP_OPENAI_MODELS_FILE"), Absent("none"), Place("file"),
+    MODELS_FILE: FilePath = "models.file", Some("MCP_OPENAI_MODELS_FILE"), Absent("none"), FilePath("file"),
         "A catalogue in the form of `models.toml`, laid over the built-in one: what its entries say of a model goes first, \
          and so do its roles, which are the only ones that count where it is not OpenAI that answers.";
 
@@ -229,8 +229,8 @@ settings! {
         SpanOrOff(Span { min: Duration::from_mins(1), max: YEARS }),
         "How old the upstream's list of models may get before it is asked for again, beside a call and never in its way.";
 
-    IMAGES_DIR: Place = "images.dir", Some("MCP_OPENAI_IMAGES_DIR"),
-        Absent("`mcp-openai` in your pictures folder"), Place("folder"),
+    IMAGES_DIR: FilePath = "images.dir", Some("MCP_OPENAI_IMAGES_DIR"),
+        Absent("`mcp-openai` in your pictures folder"), FilePath("folder"),
         "Where pictures are kept; made with the first one.";
     IMAGES_KEEP_FOR: Span = "images.keep_for", Some("MCP_OPENAI_IMAGES_KEEP_FOR"), Absent("for ever"),
         Span { min: Duration::from_mins(1), max: YEARS },
@@ -238,7 +238,7 @@ settings! {
     IMAGES_KEEP_AT_MOST: MostPictures = "images.keep_at_most", Some("MCP_OPENAI_IMAGES_KEEP_AT_MOST"), Absent("no cap"),
         MostPictures,
         "What pictures may come to; beyond it the oldest that were made here go.";
-    IMAGES_INPUTS: Places = "images.inputs", Some("MCP_OPENAI_IMAGE_INPUTS"), Absent("`images.dir`"), Places,
+    IMAGES_INPUTS: FilePaths = "images.inputs", Some("MCP_OPENAI_IMAGE_INPUTS"), Absent("`images.dir`"), FilePaths,
         "Folders that pictures to start from and attachments may be read from, besides `images.dir`, each with all that is \
          below it.";
     IMAGES_ALLOW_URLS: Words<ImageUrls> = "images.allow_urls", Some("MCP_OPENAI_IMAGES_ALLOW_URLS"), Is("false"),
@@ -248,7 +248,7 @@ settings! {
     PREVIEW: Words<Mode> = "preview.mode", Some("MCP_OPENAI_PREVIEW"), Is("auto"),
         MODES,
         "Whether small copies of pictures go into the chat. `preview = \"never\"` says the same.";
-    PREVIEW_MAX_BYTES: Size = "preview.max_bytes", Some("MCP_OPENAI_PREVIEW_MAX_BYTES"),
+    PREVIEW_MAX_BYTES: ByteSize = "preview.max_bytes", Some("MCP_OPENAI_PREVIEW_MAX_BYTES"),
         Absent("by client, `600kB` where nothing is known of it"),
         PREVIEW_BYTES,
         "All previews of one result together, before base64.";
@@ -260,12 +260,12 @@ settings! {
     CLIENT_ANSWER_WITHIN: SpanOrOff = "clients.NAME.answer_within", None, Absent("`answer_within`, else by client"),
         SpanOrOff(HOURS),
         "For this client: after it, a call that still runs is handed out as a job; `off` waits to the end.";
-    CLIENT_MAX_RESULT_BYTES: Size = "clients.NAME.max_result_bytes", None, Absent("by client"),
-        Size { min: 32_000, max: 1 << 30 },
+    CLIENT_MAX_RESULT_BYTES: ByteSize = "clients.NAME.max_result_bytes", None, Absent("by client"),
+        ByteSize { min: 32_000, max: 1 << 30 },
         "The longest message of a result that it takes: base64, all pictures and all texts.";
     CLIENT_PREVIEW: Words<Mode> = "clients.NAME.preview", None, Absent("`preview.mode`"), MODES,
         "Whether it is sent small copies of pictures.";
-    CLIENT_PREVIEW_MAX_BYTES: Size = "clients.NAME.preview_max_bytes", None,
+    CLIENT_PREVIEW_MAX_BYTES: ByteSize = "clients.NAME.preview_max_bytes", None,
         Absent("`preview.max_bytes`, else by client"), PREVIEW_BYTES,
         "All previews of one result together, before base64.";
     CLIENT_PREVIEW_MAX_SIDE: Whole<u32> = "clients.NAME.preview_max_side", None,
@@ -277,14 +277,14 @@ settings! {
 
     HTTP_BIND: Address = "http.bind", Some("MCP_OPENAI_HTTP_BIND"), Is("127.0.0.1:8787"), Address,
         "Where `mcp-openai http` listens.";
-    HTTP_ALLOWED_HOSTS: List = "http.allowed_hosts", Some("MCP_OPENAI_HTTP_ALLOWED_HOSTS"),
-        Absent("the loopback names"), List,
+    HTTP_ALLOWED_HOSTS: CommaList = "http.allowed_hosts", Some("MCP_OPENAI_HTTP_ALLOWED_HOSTS"),
+        Absent("the loopback names"), CommaList,
         "Host names that requests may be addressed to, besides the loopback ones.";
-    HTTP_ALLOWED_ORIGINS: List = "http.allowed_origins", Some("MCP_OPENAI_HTTP_ALLOWED_ORIGINS"),
-        Absent("no web page"), List,
+    HTTP_ALLOWED_ORIGINS: CommaList = "http.allowed_origins", Some("MCP_OPENAI_HTTP_ALLOWED_ORIGINS"),
+        Absent("no web page"), CommaList,
         "Web origins whose pages may call the server.";
-    HTTP_MAX_BODY_BYTES: Size = "http.max_body_bytes", Some("MCP_OPENAI_HTTP_MAX_BODY_BYTES"), Is("16MiB"),
-        Size { min: 1 << 10, max: 1 << 30 },
+    HTTP_MAX_BODY_BYTES: ByteSize = "http.max_body_bytes", Some("MCP_OPENAI_HTTP_MAX_BODY_BYTES"), Is("16MiB"),
+        ByteSize { min: 1 << 10, max: 1 << 30 },
         "The longest request body.";
 
     LOG_LEVEL: Words<Level> = "log.level", Some("MCP_OPENAI_LOG"), Is("info"),

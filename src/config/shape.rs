@@ -26,7 +26,7 @@ pub enum Raw {
 }
 
 /// A kind of value. An error says what is wrong, without the value where that may be a secret.
-pub trait Shape: Sync {
+pub trait SettingKind: Sync {
     type Value;
 
     fn parse(&self, raw: &Raw) -> Result<Self::Value, String>;
@@ -56,7 +56,7 @@ pub struct Span {
 }
 
 /// A number of bytes such as `600kB`, in a range, both ends included.
-pub struct Size {
+pub struct ByteSize {
     pub min: usize,
     pub max: usize,
 }
@@ -68,16 +68,16 @@ pub struct SpanOrOff(pub Span);
 pub struct MostPictures;
 
 /// An amount of US dollars, more than none.
-pub struct Dollars;
+pub struct DollarAmount;
 
 pub struct OneLine;
 /// The path of such a thing, a file or a folder; it may start with `~/` and is made absolute.
-pub struct Place(pub &'static str);
+pub struct FilePath(pub &'static str);
 /// Several folders.
-pub struct Places;
+pub struct FilePaths;
 pub struct Address;
-pub struct Model;
-pub struct List;
+pub struct ModelName;
+pub struct CommaList;
 
 pub const SWITCH: Words<bool> = Words(&[("true", true), ("false", false)]);
 
@@ -142,7 +142,7 @@ impl<T> Words<T> {
     }
 }
 
-impl<T: Copy + Sync> Shape for Words<T> {
+impl<T: Copy + Sync> SettingKind for Words<T> {
     type Value = T;
 
     fn parse(&self, raw: &Raw) -> Result<T, String> {
@@ -159,7 +159,7 @@ impl<T: Copy + Sync> Shape for Words<T> {
 
 macro_rules! whole {
     ($($number:ty),*) => {$(
-        impl Shape for Whole<$number> {
+        impl SettingKind for Whole<$number> {
             type Value = $number;
 
             fn parse(&self, raw: &Raw) -> Result<$number, String> {
@@ -179,7 +179,7 @@ macro_rules! whole {
 }
 whole!(u32, usize, NonZeroU32);
 
-impl Shape for Span {
+impl SettingKind for Span {
     type Value = Duration;
 
     fn parse(&self, raw: &Raw) -> Result<Duration, String> {
@@ -208,7 +208,7 @@ impl Shape for Span {
     }
 }
 
-impl Shape for SpanOrOff {
+impl SettingKind for SpanOrOff {
     type Value = Patience;
 
     fn parse(&self, raw: &Raw) -> Result<Patience, String> {
@@ -223,7 +223,7 @@ impl Shape for SpanOrOff {
     }
 }
 
-impl Shape for MostPictures {
+impl SettingKind for MostPictures {
     type Value = ArtifactCap;
 
     fn parse(&self, raw: &Raw) -> Result<ArtifactCap, String> {
@@ -235,7 +235,7 @@ impl Shape for MostPictures {
                 Ok(ArtifactCap::Pictures(pictures.into()))
             };
         }
-        Size { min: 1 << 20, max: usize::MAX >> 1 }.parse(raw).map(|bytes| ArtifactCap::Bytes(bytes as u64))
+        ByteSize { min: 1 << 20, max: usize::MAX >> 1 }.parse(raw).map(|bytes| ArtifactCap::Bytes(bytes as u64))
     }
 
     fn takes(&self) -> String {
@@ -243,7 +243,7 @@ impl Shape for MostPictures {
     }
 }
 
-impl Shape for Dollars {
+impl SettingKind for DollarAmount {
     type Value = Usd;
 
     fn parse(&self, raw: &Raw) -> Result<Usd, String> {
@@ -257,7 +257,7 @@ impl Shape for Dollars {
     }
 }
 
-impl Shape for Size {
+impl SettingKind for ByteSize {
     type Value = usize;
 
     fn parse(&self, raw: &Raw) -> Result<usize, String> {
@@ -293,7 +293,7 @@ fn number_and_unit(text: &str) -> Result<(u64, String), String> {
     Ok((number, unit.trim().to_owned()))
 }
 
-impl Shape for OneLine {
+impl SettingKind for OneLine {
     type Value = String;
 
     fn parse(&self, raw: &Raw) -> Result<String, String> {
@@ -309,7 +309,7 @@ impl Shape for OneLine {
     }
 }
 
-impl Shape for Place {
+impl SettingKind for FilePath {
     type Value = PathBuf;
 
     fn parse(&self, raw: &Raw) -> Result<PathBuf, String> {
@@ -329,11 +329,11 @@ fn absolute(text: &str) -> Result<PathBuf, String> {
     std::path::absolute(&path).map_err(|error| format!("{} is no path ({error})", quoted(text)))
 }
 
-impl Shape for Places {
+impl SettingKind for FilePaths {
     type Value = Vec<PathBuf>;
 
     fn parse(&self, raw: &Raw) -> Result<Vec<PathBuf>, String> {
-        List.parse(raw)?.iter().map(|folder| absolute(folder)).collect()
+        CommaList.parse(raw)?.iter().map(|folder| absolute(folder)).collect()
     }
 
     fn takes(&self) -> String {
@@ -341,7 +341,7 @@ impl Shape for Places {
     }
 }
 
-impl Shape for Address {
+impl SettingKind for Address {
     type Value = SocketAddr;
 
     fn parse(&self, raw: &Raw) -> Result<SocketAddr, String> {
@@ -354,7 +354,7 @@ impl Shape for Address {
     }
 }
 
-impl Shape for Model {
+impl SettingKind for ModelName {
     type Value = ModelId;
 
     fn parse(&self, raw: &Raw) -> Result<ModelId, String> {
@@ -366,7 +366,7 @@ impl Shape for Model {
     }
 }
 
-impl Shape for List {
+impl SettingKind for CommaList {
     type Value = Vec<String>;
 
     fn parse(&self, raw: &Raw) -> Result<Vec<String>, String> {

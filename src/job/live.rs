@@ -13,7 +13,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Job, JobId, Jobs, LOOK, Lasting, Listed, NotKept, Resumable, Standing, Started, State};
+use super::{Job, JobId, JobPhase, JobStanding, Jobs, LOOK, Lasting, Listed, NotKept, Resumable, Started};
 use crate::{
     handle::Owner,
     news::{Feed, News, Update},
@@ -41,21 +41,21 @@ pub(super) struct Live<T> {
 pub(super) struct Keeping<T> {
     jobs: Jobs<T>,
     live: Arc<Live<T>>,
-    begun: Begun,
+    begun: JobOrigin,
     work: BoxFuture<'static, T>,
     progress: watch::Sender<Update>,
     result: watch::Sender<Option<T>>,
 }
 
 /// The way in which a job came to this process.
-pub(super) enum Begun {
+pub(super) enum JobOrigin {
     /// It is handed out; the channel is told once the store has it or has refused it.
     New(oneshot::Sender<()>),
     /// The store has it already, as this process's own.
     TakenOver,
 }
 
-pub(super) fn keep<T>(jobs: Jobs<T>, started: Started<T>, begun: Begun) -> (Arc<Live<T>>, Keeping<T>) {
+pub(super) fn keep<T>(jobs: Jobs<T>, started: Started<T>, begun: JobOrigin) -> (Arc<Live<T>>, Keeping<T>) {
     let Started { id, owner, tool, since, cancel, feed, resumable, work } = started;
     let (progress, progress_seen) = watch::channel(feed.take());
     let (result, result_seen) = watch::channel(None);
@@ -70,7 +70,7 @@ pub(super) fn keep<T>(jobs: Jobs<T>, started: Started<T>, begun: Begun) -> (Arc<
         result: result_seen,
         feed,
         resumable,
-        is_resumable: AtomicBool::new(matches!(begun, Begun::TakenOver)),
+        is_resumable: AtomicBool::new(matches!(begun, JobOrigin::TakenOver)),
         unkept: watch::Sender::new(None),
     });
     (live.clone(), Keeping { jobs, live, begun, work, progress, result })
@@ -81,7 +81,7 @@ impl<T: Lasting> Keeping<T> {
     /// for another process stays in the store as it is.
     pub async fn run(mut self) {
         let (live, store) = (self.live.clone(), self.jobs.0.store.clone());
-        if let Begun::New(told) = std::mem::replace(&mut self.begun, Begun::TakenOver) {
+        if let JobOrigin::New(told) = std::mem::replace(&mut self.begun, JobOrigin::TakenOver) {
             live.hand_out(&self.jobs).await;
             // Whoever handed it out may be gone.
             let _ = told.send(());
@@ -135,9 +135,9 @@ impl<T: Lasting> Live<T> {
             tokio::select! {
                 biased;
                 done = result.wait_for(Option::is_some) => match done.as_deref() {
-                    Ok(Some(done)) => return self.job(State::Finished(done.clone())),
+                    Ok(Some(done)) => return self.job(JobPhase::Finished(done.clone())),
                     // The process ends: nobody keeps it any more.
-                    _ if !self.resumable.hold().is_released() => return self.job(State::Interrupted),
+                    _ if !self.resumable.hold().is_released() => return self.job(JobPhase::Interrupted),
                     _ => return self.running(),
                 },
                 Ok(()) = progress.changed() => news.repeat(&progress.borrow_and_update()),
@@ -154,7 +154,7 @@ impl<T: Lasting> Live<T> {
     }
 
     pub fn listed(&self) -> Listed {
-        let standing = if self.result.borrow().is_some() { Standing::Finished } else { Standing::Running };
+        let standing = if self.result.borrow().is_some() { JobStanding::Finished } else { JobStanding::Running };
         Listed { id: self.id, tool: self.tool.to_owned(), started_at: self.started_at, standing }
     }
 
@@ -201,10 +201,10 @@ impl<T: Lasting> Live<T> {
 
     fn running(&self) -> Job<T> {
         let stage = self.progress.borrow().to_string();
-        self.job(State::Running { stage, elapsed: self.since.elapsed() })
+        self.job(JobPhase::Running { stage, elapsed: self.since.elapsed() })
     }
 
-    fn job(&self, state: State<T>) -> Job<T> {
+    fn job(&self, state: JobPhase<T>) -> Job<T> {
         Job { started_at: self.started_at, state, unkept: self.unkept.borrow().clone() }
     }
 }

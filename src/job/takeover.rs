@@ -1,6 +1,6 @@
 //! Takes over a job whose process died; exactly one process wins.
 
-use super::{Jobs, Lasting, Started, live::Begun};
+use super::{Jobs, Lasting, Started, live::JobOrigin};
 use crate::store;
 
 impl<T: Lasting> Jobs<T> {
@@ -13,7 +13,7 @@ impl<T: Lasting> Jobs<T> {
         let _one = self.0.taking.lock().await;
         if self.live(&started.owner, &started.id).is_none() && self.0.store.claim(started.id.0).await? {
             tracing::info!(id = %started.id, tool = started.tool, "the process that ran the job died: taken over");
-            self.run(started, Begun::TakenOver);
+            self.run(started, JobOrigin::TakenOver);
         }
         Ok(())
     }

@@ -22,7 +22,7 @@ use crate::{
 pub struct Spend {
     ledger: Ledger,
     note: SpendNote,
-    stage: Stage,
+    stage: SpendStage,
 }
 
 /// All that another process needs to settle a request.
@@ -34,7 +34,7 @@ pub struct SpendNote {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Stage {
+enum SpendStage {
     Unsent,
     Sent,
     /// Sent by another process.
@@ -62,11 +62,11 @@ pub enum Bill {
 impl Spend {
     pub(super) fn new(ledger: Ledger, reservation: Reservation) -> Self {
         let note = SpendNote { amount: reservation.most, reservation };
-        Self { ledger, note, stage: Stage::Unsent }
+        Self { ledger, note, stage: SpendStage::Unsent }
     }
 
     pub(super) fn taken_over(ledger: Ledger, note: SpendNote) -> Self {
-        Self { ledger, note, stage: Stage::TakenOver }
+        Self { ledger, note, stage: SpendStage::TakenOver }
     }
 
     /// The same, for what was granted of it.
@@ -77,7 +77,7 @@ impl Spend {
 
     /// Gives up what was never reserved. Returns the moment of whose day it was asked.
     pub(super) fn forget(mut self) -> DateTime<Utc> {
-        self.stage = Stage::Settled;
+        self.stage = SpendStage::Settled;
         self.note.reservation.at
     }
 
@@ -101,7 +101,7 @@ impl Spend {
         if n == NonZeroU32::MIN {
             return Ok(vec![self]);
         }
-        self.stage = Stage::Settled;
+        self.stage = SpendStage::Settled;
         let SpendNote { reservation, amount } = self.note.clone();
         let others = iter::repeat_with(|| self.ledger.0.mint.mint());
         let ids = iter::once(reservation.id).chain(others).zip(amount.shares(n));
@@ -122,7 +122,7 @@ impl Spend {
 
     /// Notes that the request is being sent: from now on it may be billed.
     pub fn sent(&mut self) {
-        self.stage = Stage::Sent;
+        self.stage = SpendStage::Sent;
     }
 
     /// Notes what the request came to.
@@ -130,12 +130,12 @@ impl Spend {
         let unknown = |request_id| Charge::Due { usage: None, cost: None, request_id };
         let charge = match (bill, &self.stage) {
             (Bill::Due { usage, cost, request_id }, _) => Charge::Due { usage, cost, request_id },
-            (Bill::Unknown { request_id }, Stage::Sent | Stage::TakenOver) => unknown(request_id),
+            (Bill::Unknown { request_id }, SpendStage::Sent | SpendStage::TakenOver) => unknown(request_id),
             // The process that sent it may have been billed for more than this one can learn.
-            (Bill::Nothing, Stage::TakenOver) => unknown(None),
+            (Bill::Nothing, SpendStage::TakenOver) => unknown(None),
             (Bill::Nothing | Bill::Unknown { .. }, _) => Charge::Nothing,
         };
-        self.stage = Stage::Ended(charge);
+        self.stage = SpendStage::Ended(charge);
     }
 
     /// Settles it: the line of the ledger, the turn and the end of the job are kept together or not at all.
@@ -152,11 +152,11 @@ impl Spend {
 
     /// The end of it as it is known now; `None` where it was settled before.
     fn settlement(&mut self) -> Option<Settlement> {
-        let charge = match mem::replace(&mut self.stage, Stage::Settled) {
-            Stage::Unsent => Charge::Nothing,
-            Stage::Sent | Stage::TakenOver => Charge::Due { usage: None, cost: None, request_id: None },
-            Stage::Ended(charge) => charge,
-            Stage::Settled => return None,
+        let charge = match mem::replace(&mut self.stage, SpendStage::Settled) {
+            SpendStage::Unsent => Charge::Nothing,
+            SpendStage::Sent | SpendStage::TakenOver => Charge::Due { usage: None, cost: None, request_id: None },
+            SpendStage::Ended(charge) => charge,
+            SpendStage::Settled => return None,
         };
         let SpendNote { reservation, amount } = self.note.clone();
         Some(Settlement { reservation, amount, charge, turn: None, job: None })

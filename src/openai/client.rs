@@ -34,7 +34,7 @@ use super::{
         payload::Payload,
     },
 };
-use crate::{argument::Asked, model::ModelId, news::Stage, store::PaceStore, text};
+use crate::{argument::FieldOrigin, model::ModelId, news::Stage, store::PaceStore, text};
 
 mod attempt;
 
@@ -166,7 +166,7 @@ impl Client {
                         Some(Without::Argument(name)) => left_out.push(name.to_owned()),
                         Some(Without::Field(field)) => {
                             trail.refused(field.name);
-                            left_out.extend((field.asked == Asked::BySetting).then(|| field.name.to_owned()));
+                            left_out.extend((field.asked == FieldOrigin::BySetting).then(|| field.name.to_owned()));
                         }
                         None => {}
                     }

@@ -11,7 +11,7 @@ use super::{
     resources::{self, TEMPLATE, TEMPLATE_VARIABLE},
 };
 use crate::{
-    catalogue::{Catalogue, ImageTraits, Kind},
+    catalogue::{Catalogue, ImageTraits, ModelKind},
     handle::Owner,
     model::ModelId,
     text,
@@ -65,7 +65,7 @@ fn proposals(values: Values, typed: &str, catalogue: &Catalogue, model: Option<&
     match values {
         Values::Free => Vec::new(),
         Values::Model(kind) => starting_with(typed, models(catalogue, kind)),
-        Values::Models => one_more(typed, models(catalogue, Kind::Text)),
+        Values::Models => one_more(typed, models(catalogue, ModelKind::Text)),
         Values::Size => {
             let sizes = image_traits(catalogue, model).map(|traits| traits.sizes.examples()).unwrap_or_default();
             let sizes = ["auto".to_owned()].into_iter().chain(sizes.iter().map(ToString::to_string));
@@ -78,7 +78,7 @@ fn proposals(values: Values, typed: &str, catalogue: &Catalogue, model: Option<&
 }
 
 /// Ids, the default first, then roles.
-fn models(catalogue: &Catalogue, kind: Kind) -> Vec<String> {
+fn models(catalogue: &Catalogue, kind: ModelKind) -> Vec<String> {
     let roles = catalogue.roles().filter(|role| role.kind == kind).map(|role| role.name);
     catalogue.choices(kind).into_iter().map(String::from).chain(roles).collect()
 }
@@ -95,7 +95,7 @@ fn one_more(typed: &str, choices: Vec<String>) -> Vec<String> {
 /// Traits of the model that would paint: the one named, or the default.
 fn image_traits(catalogue: &Catalogue, model: Option<&str>) -> Option<ImageTraits> {
     let named = model.filter(|model| !model.is_empty()).and_then(|model| ModelId::parse(model).ok());
-    catalogue.resolve(Kind::Image, named.as_ref()).ok()?.entry?.image
+    catalogue.resolve(ModelKind::Image, named.as_ref()).ok()?.entry?.image
 }
 
 fn starting_with(prefix: &str, values: Vec<String>) -> Vec<String> {

@@ -7,7 +7,7 @@ use rmcp::{
 use serde_json::Value;
 
 use crate::{
-    catalogue::{Catalogue, Kind},
+    catalogue::{Catalogue, ModelKind},
     text,
 };
 
@@ -25,7 +25,11 @@ const PROMPTS: &[Prompt] = &[
         arguments: &[
             Argument::required("subject", "What the picture shows."),
             Argument::optional("style", "A look: linocut, watercolour, product photograph ...", Values::Free),
-            Argument::optional("model", "The image model; left out: the configured one.", Values::Model(Kind::Image)),
+            Argument::optional(
+                "model",
+                "The image model; left out: the configured one.",
+                Values::Model(ModelKind::Image),
+            ),
             Argument::optional("size", "auto, or WxH such as 1536x1024.", Values::Size),
             Argument::optional("quality", "Better is slower and dearer.", Values::Quality),
         ],
@@ -38,7 +42,11 @@ const PROMPTS: &[Prompt] = &[
         arguments: &[
             Argument::required("question", "What the opinion is to be on."),
             Argument::optional("context", "What bears on it, besides what was said in this chat.", Values::Free),
-            Argument::optional("model", "The model's id, or a role; left out: the default.", Values::Model(Kind::Text)),
+            Argument::optional(
+                "model",
+                "The model's id, or a role; left out: the default.",
+                Values::Model(ModelKind::Text),
+            ),
         ],
         write: ask::second_opinion,
     },
@@ -86,7 +94,7 @@ pub(super) enum Values {
     /// The person's own words.
     Free,
     /// Ids and roles.
-    Model(Kind),
+    Model(ModelKind),
     /// The same of text models, with commas between.
     Models,
     Size,

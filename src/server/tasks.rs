@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     handle::Owner,
-    job::{Job, JobId, State},
+    job::{Job, JobId, JobPhase},
     news::News,
     store, text,
     tools::{Code, Failed, Jobs, Outcome, ToolError},
@@ -42,8 +42,8 @@ pub(super) fn task(jobs: &Jobs, id: &JobId, job: &Job<Done>) -> Task {
     let keep_for = u64::try_from(jobs.keep_for().as_millis()).unwrap_or(u64::MAX);
     let task = Task::new(id.to_string(), TaskStatus::Working, started, now).with_ttl_ms(keep_for);
     match &job.state {
-        State::Running { stage, .. } => task.with_status_message(stage).with_poll_interval_ms(POLL_MS),
-        State::Finished(_) | State::Orphaned(_) | State::Interrupted => task,
+        JobPhase::Running { stage, .. } => task.with_status_message(stage).with_poll_interval_ms(POLL_MS),
+        JobPhase::Finished(_) | JobPhase::Orphaned(_) | JobPhase::Interrupted => task,
     }
 }
 
@@ -58,9 +58,9 @@ pub(super) async fn get(
     let job = job.ok_or_else(|| unknown(&params.task_id))?;
     let task = task(&get_result.jobs, &id, &job);
     let payload = match &job.state {
-        State::Running { .. } => TaskPayload::Working,
-        State::Finished(Err(failed)) if failed.report.code == Code::Cancelled => TaskPayload::Cancelled,
-        State::Finished(_) | State::Orphaned(_) | State::Interrupted => {
+        JobPhase::Running { .. } => TaskPayload::Working,
+        JobPhase::Finished(Err(failed)) if failed.report.code == Code::Cancelled => TaskPayload::Cancelled,
+        JobPhase::Finished(_) | JobPhase::Orphaned(_) | JobPhase::Interrupted => {
             let shape = Shape::of(&server.parts, context);
             match get_result.outcome(&id, job, shape.profile.room).await {
                 Ok(outcome) => completed(&results::answer(outcome, &shape).await),

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::{
     call::Call,
-    job::{Started, State},
+    job::{JobPhase, Started},
     news::News,
     text,
     tools::{Effect, Failed, Outcome, Output, Pace, Shows, Tool, ToolError, get_result::GetResult},
@@ -206,7 +206,7 @@ async fn hand_out(
         Err(error) => return results::failure(&error.into(), shape).into(),
     };
     // It may have ended while it was handed out.
-    if matches!(job.state, State::Running { .. }) && tasks::are_known_to(context) {
+    if matches!(job.state, JobPhase::Running { .. }) && tasks::are_known_to(context) {
         return CreateTaskResult::new(tasks::task(jobs, &id, &job)).into();
     }
     match server.parts.get_result.outcome(&id, job, shape.profile.room).await {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::{
     artifact,
     call::Ended,
-    catalogue::Unusable,
+    catalogue::UnusableModel,
     code::Code,
     conversation, inputs, ledger,
     model::ModelId,
@@ -27,7 +27,7 @@ pub enum ToolError {
     #[error("{0}")]
     InvalidArgument(String),
     #[error(transparent)]
-    Model(#[from] Unusable),
+    Model(#[from] UnusableModel),
     #[error(transparent)]
     OpenAi(#[from] Failure),
     #[error(transparent)]
@@ -99,10 +99,10 @@ impl ToolError {
     pub fn code(&self) -> Code {
         match self {
             Self::InvalidArgument(_)
-            | Self::Model(Unusable::WrongKind { .. } | Unusable::WrongRole { .. } | Unusable::NoDefault { .. }) => {
-                Code::InvalidArgument
-            }
-            Self::Model(Unusable::Retired { .. }) => Code::ModelNotFound,
+            | Self::Model(
+                UnusableModel::WrongKind { .. } | UnusableModel::WrongRole { .. } | UnusableModel::NoDefault { .. },
+            ) => Code::InvalidArgument,
+            Self::Model(UnusableModel::Retired { .. }) => Code::ModelNotFound,
             Self::OpenAi(failure) => failure.error.traits().code,
             Self::Busy(_) => Code::Busy,
             Self::Artifact(artifact::Error::NotFound(_))

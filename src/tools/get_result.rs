@@ -17,7 +17,7 @@ use crate::{
     artifact::{Artifact, Artifacts},
     call::Call,
     handle::Owner,
-    job::{Job, JobId, Standing, State},
+    job::{Job, JobId, JobPhase, JobStanding},
     media::Encoded,
     preview::{Previews, Room},
     text,
@@ -100,10 +100,10 @@ impl GetResult {
         room: Room,
     ) -> Result<Outcome, ToolError> {
         let outcome = match job.state {
-            State::Running { stage, elapsed } => Ok(Outcome::running(id, &stage, elapsed)),
-            State::Finished(Ok(outcome)) => Ok(outcome),
-            State::Finished(Err(failed)) => Err(ToolError::Earlier(Box::new(failed))),
-            State::Interrupted | State::Orphaned(_) => {
+            JobPhase::Running { stage, elapsed } => Ok(Outcome::running(id, &stage, elapsed)),
+            JobPhase::Finished(Ok(outcome)) => Ok(outcome),
+            JobPhase::Finished(Err(failed)) => Err(ToolError::Earlier(Box::new(failed))),
+            JobPhase::Interrupted | JobPhase::Orphaned(_) => {
                 let saved = self.artifacts.of_job(&id.to_string(), job.started_at).await?;
                 if saved.is_empty() {
                     return Err(ToolError::Interrupted);
@@ -138,9 +138,9 @@ impl GetResult {
         for (number, job) in own.iter().enumerate() {
             let age = (Utc::now() - job.started_at).to_std().unwrap_or_default();
             let standing = match job.standing {
-                Standing::Running => "running",
-                Standing::Finished => "finished",
-                Standing::Interrupted => "interrupted",
+                JobStanding::Running => "running",
+                JobStanding::Finished => "finished",
+                JobStanding::Interrupted => "interrupted",
             };
             let (id, tool, age) = (&job.id, &job.tool, text::duration(Duration::from_secs(age.as_secs())));
             let comma = if number > 0 { "," } else { "" };

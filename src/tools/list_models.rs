@@ -10,7 +10,7 @@ use super::{Effect, Output, Pace, Tool, ToolError, arguments, upkeep::Upkeep};
 use crate::{
     argument::{self, Argument},
     call::{Call, Ended},
-    catalogue::{Entry, ImageTraits, Kind, Overview, Rates, Taught, Temperature, TextTraits},
+    catalogue::{CatalogueEntry, ImageTraits, ModelKind, Overview, Rates, Taught, Temperature, TextTraits},
     money::Usd,
     text,
 };
@@ -149,8 +149,8 @@ impl Tool for ListModels {
     async fn run(&self, args: Args, call: &Call) -> Result<Models, ToolError> {
         let kind = args.kind.map(|word| arguments::one_of("kind", &KINDS, word)).transpose()?;
         let wanted = match kind.as_deref() {
-            Some("text") => Some(Kind::Text),
-            Some("image") => Some(Kind::Image),
+            Some("text") => Some(ModelKind::Text),
+            Some("image") => Some(ModelKind::Image),
             _ => None,
         };
         let unasked = match call.wait(call.deadline(PATIENCE), self.upkeep.refresh(PATIENCE)).await {
@@ -166,9 +166,9 @@ impl Tool for ListModels {
 impl ListModels {
     /// The models that are known now, with the reason why the upstream's own list is not newer.
     #[must_use]
-    pub fn models(&self, wanted: Option<Kind>, unasked: Option<String>) -> Models {
+    pub fn models(&self, wanted: Option<ModelKind>, unasked: Option<String>) -> Models {
         let catalogue = &self.upkeep.catalogue;
-        let is_wanted = |kind: Option<Kind>| wanted.is_none() || kind == wanted;
+        let is_wanted = |kind: Option<ModelKind>| wanted.is_none() || kind == wanted;
         let models = catalogue.answering().into_iter().filter(|model| is_wanted(model.kind));
         let roles = catalogue.roles().filter(|role| is_wanted(Some(role.kind)));
         let warnings = unasked.map(|why| match catalogue.listing() {
@@ -214,11 +214,11 @@ impl Model {
     }
 }
 
-impl From<Kind> for Makes {
-    fn from(kind: Kind) -> Self {
+impl From<ModelKind> for Makes {
+    fn from(kind: ModelKind) -> Self {
         match kind {
-            Kind::Text => Self::Text,
-            Kind::Image => Self::Image,
+            ModelKind::Text => Self::Text,
+            ModelKind::Image => Self::Image,
         }
     }
 }
@@ -239,8 +239,8 @@ impl From<Rates> for PerMillion {
 /// The optional arguments that are sent to the model: those that neither the catalogue nor a refusal speaks against.
 fn accepted(model: &Overview) -> Vec<String> {
     let all = argument::ARGUMENTS.into_iter().filter(|argument| match model.kind {
-        Some(Kind::Image) => argument.of.pictures(),
-        Some(Kind::Text) | None => argument.of.text(),
+        Some(ModelKind::Image) => argument.of.pictures(),
+        Some(ModelKind::Text) | None => argument.of.text(),
     });
     let refuses = |argument: &str| {
         model
@@ -255,7 +255,7 @@ fn accepted(model: &Overview) -> Vec<String> {
     all.filter(takes).map(|argument| argument.name.to_owned()).collect()
 }
 
-fn takes(entry: &Entry, argument: Argument) -> bool {
+fn takes(entry: &CatalogueEntry, argument: Argument) -> bool {
     let text = |takes: fn(&TextTraits) -> bool| entry.text.as_ref().is_none_or(takes);
     let image = |takes: fn(&ImageTraits) -> bool| entry.image.as_ref().is_none_or(takes);
     match argument {

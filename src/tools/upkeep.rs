@@ -7,8 +7,8 @@ use tokio::{sync::Mutex, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    argument::{self, Refused},
-    catalogue::{Api, Catalogue, Resolved, Taught},
+    argument::{self, WhenRefused},
+    catalogue::{Catalogue, LearntApi, Resolved, Taught},
     model::ListedModel,
     news::News,
     openai::{self, Failure, OpenAi, Reply, ResponseHold, Terms},
@@ -62,11 +62,11 @@ impl Upkeep {
     ) {
         let refused = left_out
             .iter()
-            .filter(|name| argument::named(name).is_some_and(|argument| argument.refused == Refused::Learnt))
+            .filter(|name| argument::named(name).is_some_and(|argument| argument.refused == WhenRefused::Learnt))
             .map(|argument| Taught::Refuses { refuses: argument.clone(), with: given(argument).map(str::to_owned) });
         let only_by = match only_by {
-            Some(openai::Api::Responses) => Some(Api::Responses),
-            Some(openai::Api::Chat) => Some(Api::Chat),
+            Some(openai::Api::Responses) => Some(LearntApi::Responses),
+            Some(openai::Api::Chat) => Some(LearntApi::Chat),
             Some(openai::Api::Auto) | None => None,
         };
         let fields = fields.iter().map(|field| Taught::Refuses { refuses: field.clone(), with: None });
@@ -141,8 +141,8 @@ impl Upkeep {
 #[must_use]
 pub fn only_by(model: &Resolved) -> Option<openai::Api> {
     model.only_by().map(|api| match api {
-        Api::Responses => openai::Api::Responses,
-        Api::Chat => openai::Api::Chat,
+        LearntApi::Responses => openai::Api::Responses,
+        LearntApi::Chat => openai::Api::Chat,
     })
 }
 

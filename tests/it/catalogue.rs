@@ -4,7 +4,7 @@ use std::{fmt::Write as _, io::Write as _, path::PathBuf};
 
 use chrono::NaiveDate;
 use mcp_openai::{
-    catalogue::{Catalogue, Config, Kind, Prices, Resolved, Retired, Temperature, Today, Unusable},
+    catalogue::{Catalogue, Config, ModelKind, Prices, Resolved, Retired, Temperature, Today, UnusableModel},
     model::ModelId,
     money::{Metered, Tier, Usage, Usd},
 };
@@ -25,7 +25,7 @@ fn today() -> Catalogue {
     on("2026-11-22", Config::default())
 }
 
-fn resolve(catalogue: &Catalogue, kind: Kind, name: &str) -> Result<Resolved, Unusable> {
+fn resolve(catalogue: &Catalogue, kind: ModelKind, name: &str) -> Result<Resolved, UnusableModel> {
     catalogue.resolve(kind, Some(&id(name)))
 }
 
@@ -66,23 +66,23 @@ fn replacements_are_models_of_the_same_kind_that_stay() {
 
 #[test]
 fn no_name_is_the_default_and_the_user_may_choose_another() {
-    let resolved = today().resolve(Kind::Text, None).unwrap();
+    let resolved = today().resolve(ModelKind::Text, None).unwrap();
     assert_eq!((resolved.id.as_str(), resolved.requested, resolved.notice), ("gpt-6.2-sol", None, None));
-    assert_eq!(today().resolve(Kind::Image, None).unwrap().id.as_str(), "gpt-image-2.6-flare");
+    assert_eq!(today().resolve(ModelKind::Image, None).unwrap().id.as_str(), "gpt-image-2.6-flare");
     let own = on("2026-11-22", Config { text: Some(id("llama-5")), ..Config::default() });
-    assert_eq!(own.resolve(Kind::Text, None).unwrap().id.as_str(), "llama-5");
+    assert_eq!(own.resolve(ModelKind::Text, None).unwrap().id.as_str(), "llama-5");
 }
 
 #[test]
 fn a_retired_model_is_answered_by_its_replacement() {
     for (name, kind, replacement, retired_on) in [
-        ("gpt-4", Kind::Text, "gpt-6.2-sol", "2026-10-23"),
-        ("gpt-4-0613", Kind::Text, "gpt-6.2-sol", "2026-10-23"),
-        ("gpt-4.1-nano-2025-04-14", Kind::Text, "gpt-6-luna", "2026-10-23"),
-        ("gpt-3.5-turbo", Kind::Text, "gpt-6-luna", "2026-10-23"),
-        ("dall-e-2", Kind::Image, "gpt-image-2.6-flare", "2026-05-12"),
-        ("dall-e-3", Kind::Image, "gpt-image-2.6-flare", "2026-05-12"),
-        ("gpt-image-1", Kind::Image, "gpt-image-2.6-flare", "2026-10-23"),
+        ("gpt-4", ModelKind::Text, "gpt-6.2-sol", "2026-10-23"),
+        ("gpt-4-0613", ModelKind::Text, "gpt-6.2-sol", "2026-10-23"),
+        ("gpt-4.1-nano-2025-04-14", ModelKind::Text, "gpt-6-luna", "2026-10-23"),
+        ("gpt-3.5-turbo", ModelKind::Text, "gpt-6-luna", "2026-10-23"),
+        ("dall-e-2", ModelKind::Image, "gpt-image-2.6-flare", "2026-05-12"),
+        ("dall-e-3", ModelKind::Image, "gpt-image-2.6-flare", "2026-05-12"),
+        ("gpt-image-1", ModelKind::Image, "gpt-image-2.6-flare", "2026-10-23"),
     ] {
         let resolved = resolve(&today(), kind, name).unwrap();
         assert_eq!(resolved.id.as_str(), replacement, "{name}");
@@ -94,7 +94,7 @@ fn a_retired_model_is_answered_by_its_replacement() {
 
 #[test]
 fn a_retirement_is_warned_of_thirty_days_before_and_holds_from_its_day() {
-    let at = |today| resolve(&on(today, Config::default()), Kind::Text, "gpt-5").unwrap();
+    let at = |today| resolve(&on(today, Config::default()), ModelKind::Text, "gpt-5").unwrap();
     assert_eq!(at("2026-11-10").notice, None);
     let notice = "gpt-5 retires on 2026-12-11; gpt-6.2-sol takes its place.";
     assert_eq!(at("2026-11-11").notice.as_deref(), Some(notice));
@@ -105,17 +105,17 @@ fn a_retirement_is_warned_of_thirty_days_before_and_holds_from_its_day() {
 #[test]
 fn retired_models_may_be_refused_or_sent() {
     let refuse = on("2026-11-22", Config { retired: Retired::Refuse, ..Config::default() });
-    let error = resolve(&refuse, Kind::Text, "gpt-4").unwrap_err();
+    let error = resolve(&refuse, ModelKind::Text, "gpt-4").unwrap_err();
     assert_eq!(error.to_string(), "gpt-4 retired on 2026-10-23; use gpt-6.2-sol instead");
 
     let send = on("2026-11-22", Config { retired: Retired::Send, ..Config::default() });
-    let resolved = resolve(&send, Kind::Text, "gpt-4").unwrap();
+    let resolved = resolve(&send, ModelKind::Text, "gpt-4").unwrap();
     assert_eq!((resolved.id.as_str(), resolved.notice), ("gpt-4", None));
 }
 
 #[test]
 fn the_exact_name_goes_before_a_snapshots_model_and_that_before_the_longest_pattern() {
-    let entry = |name: &str| resolve(&today(), Kind::Text, name).unwrap().entry.map(|entry| entry.id.to_string());
+    let entry = |name: &str| resolve(&today(), ModelKind::Text, name).unwrap().entry.map(|entry| entry.id.to_string());
     assert_eq!(entry("gpt-5.4-nano").as_deref(), Some("gpt-5.4-nano"));
     assert_eq!(entry("gpt-5.4-2026-03-05").as_deref(), Some("gpt-5.4"));
     assert_eq!(entry("gpt-4o-mini-2024-07-18").as_deref(), Some("gpt-4o-mini"));
@@ -125,15 +125,15 @@ fn the_exact_name_goes_before_a_snapshots_model_and_that_before_the_longest_patt
 
 #[test]
 fn a_model_that_is_not_known_is_sent_as_it_is() {
-    let resolved = resolve(&today(), Kind::Text, "mistral-large").unwrap();
+    let resolved = resolve(&today(), ModelKind::Text, "mistral-large").unwrap();
     assert_eq!(resolved.id.as_str(), "mistral-large");
     assert!(resolved.entry.is_none() && resolved.requested.is_none() && resolved.notice.is_none());
 }
 
 #[test]
 fn a_model_of_the_other_kind_is_refused_with_the_choices() {
-    insta::assert_snapshot!(resolve(&today(), Kind::Image, "gpt-6.2-sol").unwrap_err(), @"gpt-6.2-sol makes text, not pictures; use one of gpt-image-2.6-flare, gpt-image-2.6-sunburst, gpt-image-2");
-    let error = resolve(&today(), Kind::Text, "dall-e-3").unwrap_err().to_string();
+    insta::assert_snapshot!(resolve(&today(), ModelKind::Image, "gpt-6.2-sol").unwrap_err(), @"gpt-6.2-sol makes text, not pictures; use one of gpt-image-2.6-flare, gpt-image-2.6-sunburst, gpt-image-2");
+    let error = resolve(&today(), ModelKind::Text, "dall-e-3").unwrap_err().to_string();
     assert!(error.starts_with("dall-e-3 makes pictures, not text; use one of gpt-6.2-sol, "), "{error}");
 }
 
@@ -141,8 +141,8 @@ fn a_model_of_the_other_kind_is_refused_with_the_choices() {
 fn a_price_is_old_from_its_91st_day_on() {
     let warned = |today: &str, config: Config| {
         let catalogue = Catalogue::build(config, Today::At(day(today))).unwrap();
-        let text = catalogue.resolve(Kind::Text, None).unwrap();
-        let image = catalogue.resolve(Kind::Image, None).unwrap();
+        let text = catalogue.resolve(ModelKind::Text, None).unwrap();
+        let image = catalogue.resolve(ModelKind::Image, None).unwrap();
         (text.old_price, image.old_price)
     };
     assert_eq!(warned("2027-02-24", Config::default()), (None, None));
@@ -159,10 +159,10 @@ fn costs_follow_the_price_and_are_absent_without_one() {
     let cost = |kind, name: &str| {
         resolve(&today(), kind, name).unwrap().cost(&Metered { usage: Some(usage), ..Metered::default() })
     };
-    assert_eq!(cost(Kind::Text, "gpt-6.2-sol"), Usd::from_dollars(4.0), "a long input costs twice");
-    assert_eq!(cost(Kind::Image, "gpt-image-2"), Usd::from_dollars(5.0), "pictures know no long input");
-    assert_eq!(cost(Kind::Text, "gpt-5.4"), Usd::from_dollars(5.0));
-    assert_eq!(cost(Kind::Text, "mistral-large"), None);
+    assert_eq!(cost(ModelKind::Text, "gpt-6.2-sol"), Usd::from_dollars(4.0), "a long input costs twice");
+    assert_eq!(cost(ModelKind::Image, "gpt-image-2"), Usd::from_dollars(5.0), "pictures know no long input");
+    assert_eq!(cost(ModelKind::Text, "gpt-5.4"), Usd::from_dollars(5.0));
+    assert_eq!(cost(ModelKind::Text, "mistral-large"), None);
     assert_eq!(today().prices_as_of(), day("2026-11-26"));
 }
 
@@ -188,12 +188,12 @@ fn the_users_file_changes_single_fields_and_adds() {
         "#,
     );
     let catalogue = on("2026-11-22", Config { file: Some(path), ..Config::default() });
-    assert_eq!(catalogue.resolve(Kind::Text, None).unwrap().id.as_str(), "house-1");
-    assert_eq!(resolve(&catalogue, Kind::Text, "review").unwrap().id.as_str(), "gpt-5.6-sol");
-    assert_eq!(resolve(&catalogue, Kind::Text, "strong").unwrap().id.as_str(), "gpt-6.2-astra");
-    assert_eq!(catalogue.resolve(Kind::Image, None).unwrap().id.as_str(), "gpt-image-2.6-flare");
+    assert_eq!(catalogue.resolve(ModelKind::Text, None).unwrap().id.as_str(), "house-1");
+    assert_eq!(resolve(&catalogue, ModelKind::Text, "review").unwrap().id.as_str(), "gpt-5.6-sol");
+    assert_eq!(resolve(&catalogue, ModelKind::Text, "strong").unwrap().id.as_str(), "gpt-6.2-astra");
+    assert_eq!(catalogue.resolve(ModelKind::Image, None).unwrap().id.as_str(), "gpt-image-2.6-flare");
 
-    let (before, now) = (today(), resolve(&catalogue, Kind::Text, "gpt-6.2-sol").unwrap().entry.unwrap());
+    let (before, now) = (today(), resolve(&catalogue, ModelKind::Text, "gpt-6.2-sol").unwrap().entry.unwrap());
     let before = before.find(&id("gpt-6.2-sol")).unwrap();
     let usage = Usage { input_tokens: 1_000_000, ..Usage::default() };
     assert_eq!(
@@ -222,7 +222,7 @@ fn a_circle_of_replacements_ends() {
         "#,
     );
     let catalogue = on("2026-11-22", Config { file: Some(path), ..Config::default() });
-    assert!(resolve(&catalogue, Kind::Text, "a").is_ok());
+    assert!(resolve(&catalogue, ModelKind::Text, "a").is_ok());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use chrono::NaiveDate;
 use mcp_openai::{
-    catalogue::{Api, At, Catalogue, Config, Kind, Resolved, Retired, Taught, Today},
+    catalogue::{At, Catalogue, Config, LearntApi, ModelKind, Resolved, Retired, Taught, Today},
     handle::Account,
     model::{ListedModel, ModelId},
     store::{
@@ -46,7 +46,7 @@ fn listed(models: &[(&str, Option<&str>)]) -> Vec<ListedModel> {
 }
 
 fn resolve(catalogue: &Catalogue, name: &str) -> Resolved {
-    catalogue.resolve(Kind::Text, Some(&id(name))).unwrap()
+    catalogue.resolve(ModelKind::Text, Some(&id(name))).unwrap()
 }
 
 fn refuses(argument: &str, with: Option<&str>) -> Taught {
@@ -57,17 +57,17 @@ fn refuses(argument: &str, with: Option<&str>) -> Taught {
 fn a_role_stands_for_a_model_of_its_kind_without_a_word() {
     let catalogue = on("2026-11-22", Config::default());
     for (kind, role, model) in [
-        (Kind::Text, "default", "gpt-6.2-sol"),
-        (Kind::Text, "strong", "gpt-6.2-astra"),
-        (Kind::Text, "cheap", "gpt-6-luna"),
-        (Kind::Text, "fast", "gpt-6.1-terra"),
-        (Kind::Image, "default", "gpt-image-2.6-flare"),
-        (Kind::Image, "best", "gpt-image-2.6-sunburst"),
+        (ModelKind::Text, "default", "gpt-6.2-sol"),
+        (ModelKind::Text, "strong", "gpt-6.2-astra"),
+        (ModelKind::Text, "cheap", "gpt-6-luna"),
+        (ModelKind::Text, "fast", "gpt-6.1-terra"),
+        (ModelKind::Image, "default", "gpt-image-2.6-flare"),
+        (ModelKind::Image, "best", "gpt-image-2.6-sunburst"),
     ] {
         let resolved = catalogue.resolve(kind, Some(&id(role))).unwrap();
         assert_eq!((resolved.id, resolved.requested, resolved.notice), (id(model), None, None), "{role}");
     }
-    let error = catalogue.resolve(Kind::Text, Some(&id("best"))).unwrap_err().to_string();
+    let error = catalogue.resolve(ModelKind::Text, Some(&id("best"))).unwrap_err().to_string();
     assert_eq!(
         error,
         "`best` is a role for pictures, not for text; the roles for text are cheap, default, fast, strong"
@@ -78,8 +78,9 @@ fn a_role_stands_for_a_model_of_its_kind_without_a_word() {
 fn the_users_default_is_the_default_by_its_role_too_and_may_be_a_role() {
     let default = |model: &str| {
         let catalogue = on("2026-11-22", Config { text: Some(id(model)), ..Config::default() });
-        let told = catalogue.roles().find(|role| (role.kind, role.name.as_str()) == (Kind::Text, "default")).unwrap();
-        let (none, named) = (catalogue.resolve(Kind::Text, None).unwrap().id, resolve(&catalogue, "default").id);
+        let told =
+            catalogue.roles().find(|role| (role.kind, role.name.as_str()) == (ModelKind::Text, "default")).unwrap();
+        let (none, named) = (catalogue.resolve(ModelKind::Text, None).unwrap().id, resolve(&catalogue, "default").id);
         assert_eq!((&none, &none), (&named, &told.model));
         none
     };
@@ -130,7 +131,7 @@ async fn the_upstreams_dates_go_before_the_catalogues_and_not_before_the_users()
 
     // Even the default may end before this program is renewed; then whatever still answers does, and for a model that
     // only the upstream knew, too.
-    let default = catalogue.resolve(Kind::Text, None).unwrap();
+    let default = catalogue.resolve(ModelKind::Text, None).unwrap();
     assert_eq!(default.notice.as_deref(), Some("gpt-6.2-sol retired on 2026-11-22; gpt-6.2-astra answers instead."));
     assert_eq!(default.requested, Some(id("gpt-6.2-sol")));
     assert_eq!(resolve(&catalogue, "gpt-7-preview").id, id("gpt-6.2-astra"));
@@ -142,7 +143,7 @@ async fn elsewhere_the_catalogues_dates_mean_nothing_and_the_upstreams_do() {
     catalogue.keep_list(account(), listed(&[("qwen-9", Some("2026-12-01")), ("gpt-5", None)])).await;
     assert_eq!(resolve(&catalogue, "qwen-9").notice.as_deref(), Some("qwen-9 retires on 2026-12-01."));
     assert_eq!(resolve(&catalogue, "gpt-5").notice, None);
-    let choices: Vec<_> = catalogue.choices(Kind::Text).into_iter().map(String::from).collect();
+    let choices: Vec<_> = catalogue.choices(ModelKind::Text).into_iter().map(String::from).collect();
     assert_eq!(choices, ["gpt-6.2-sol", "gpt-5"], "the embedded models need not be there");
 }
 
@@ -205,7 +206,7 @@ async fn what_a_refusal_taught_is_known_to_later_processes_and_forgotten_after_t
     assert!(!learn(&first, "gpt-7", refuses("temperature", None)).await, "it was known");
     assert!(learn(&first, "gpt-7", refuses("reasoning_effort", Some("max"))).await);
     let second = in_folder("2026-11-23", dir.path());
-    assert!(learn(&second, "gpt-7-pro", Taught::OnlyBy { only_by: Api::Responses }).await);
+    assert!(learn(&second, "gpt-7-pro", Taught::OnlyBy { only_by: LearntApi::Responses }).await);
     learn(&first, "gpt-8", refuses("verbosity", Some("low"))).await;
 
     let later = in_folder("2026-12-21", dir.path());
@@ -214,7 +215,7 @@ async fn what_a_refusal_taught_is_known_to_later_processes_and_forgotten_after_t
     assert!(of("gpt-7").refuses("temperature", None).is_some() && of("gpt-7").refuses("max_tokens", None).is_none());
     assert!(of("gpt-7").refuses("reasoning_effort", Some("max")).is_some(), "this word");
     assert!(of("gpt-7").refuses("reasoning_effort", Some("low")).is_none(), "and no other");
-    assert_eq!((of("gpt-7-pro").only_by(), of("gpt-7").only_by()), (Some(Api::Responses), None));
+    assert_eq!((of("gpt-7-pro").only_by(), of("gpt-7").only_by()), (Some(LearntApi::Responses), None));
     assert_eq!(of("gpt-8").lessons.len(), 1);
 
     let forgotten = in_folder("2026-12-22", dir.path());

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::NaiveDate;
 use mcp_openai::{
-    catalogue::{Catalogue, Config, Kind, Price, Today},
+    catalogue::{Catalogue, Config, ModelKind, Price, Today},
     model::ModelId,
     money::{Tier, Usage},
 };
@@ -56,7 +56,7 @@ const UNPRICED: [&str; 9] =
 /// A model that both know.
 struct Priced {
     id: String,
-    kind: Kind,
+    kind: ModelKind,
     ours: Price,
     theirs: Map<String, Value>,
 }
@@ -214,8 +214,8 @@ fn two_thousand_usages_cost_what_litellm_says_to_the_picodollar() {
     for round in 0.. {
         let model = &both[round % both.len()];
         let drawn = match model.kind {
-            Kind::Text => model.text(&mut dice),
-            Kind::Image => model.picture(&mut dice),
+            ModelKind::Text => model.text(&mut dice),
+            ModelKind::Image => model.picture(&mut dice),
         };
         let Some((usage, tier, expected)) = drawn else { continue };
         let cost = model.ours.of(&usage, tier, today()).map(|cost| pico(cost.dollars()));

@@ -3,7 +3,7 @@
 use super::report::Finding;
 use crate::{
     app::App,
-    catalogue::Kind,
+    catalogue::ModelKind,
     cli::exit,
     ledger::{Ledger, Standing},
     money::Usage,
@@ -20,7 +20,7 @@ pub async fn examine(app: &App) -> Vec<Finding> {
         Err(_) => Ok(None),
         Ok(account) => app.ledger.standing(&account).await,
     };
-    let unpriced = [Kind::Text, Kind::Image].into_iter().filter_map(|kind| unpriced(app, kind));
+    let unpriced = [ModelKind::Text, ModelKind::Image].into_iter().filter_map(|kind| unpriced(app, kind));
     let stands = match standing {
         Ok(standing) => Finding::fine(CHECK, message(&app.ledger, standing.as_ref())),
         Err(error) => {
@@ -40,7 +40,7 @@ fn message(ledger: &Ledger, standing: Option<&Standing>) -> String {
 }
 
 /// A default model that would be refused, for its price is not known.
-fn unpriced(app: &App, kind: Kind) -> Option<Finding> {
+fn unpriced(app: &App, kind: ModelKind) -> Option<Finding> {
     let model = app.catalogue.resolve(kind, None).ok()?;
     if model.quote().is_some_and(|quote| quote.most(&Usage::default()).is_some()) {
         return None;

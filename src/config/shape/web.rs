@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue};
 use secrecy::SecretString;
 use url::Url;
 
-use super::{Raw, Shape, quoted};
+use super::{Raw, SettingKind, quoted};
 use crate::{openai::is_loopback, text};
 
 pub struct BaseUrl;
@@ -12,7 +12,7 @@ pub struct Headers;
 pub struct Query;
 pub struct Secret;
 
-impl Shape for BaseUrl {
+impl SettingKind for BaseUrl {
     type Value = Url;
 
     /// Leaves plain http to be judged where `openai.allow_insecure` is known too.
@@ -48,7 +48,7 @@ fn with_scheme(url: String) -> String {
     }
 }
 
-impl Shape for Headers {
+impl SettingKind for Headers {
     type Value = Vec<(HeaderName, SecretString)>;
 
     fn parse(&self, raw: &Raw) -> Result<Self::Value, String> {
@@ -70,7 +70,7 @@ fn header(name: &str, value: &str) -> Result<(HeaderName, SecretString), String>
     Ok((parsed, SecretString::from(value)))
 }
 
-impl Shape for Query {
+impl SettingKind for Query {
     type Value = Vec<(String, String)>;
 
     fn parse(&self, raw: &Raw) -> Result<Self::Value, String> {
@@ -86,7 +86,7 @@ impl Shape for Query {
     }
 }
 
-impl Shape for Secret {
+impl SettingKind for Secret {
     type Value = SecretString;
 
     fn parse(&self, raw: &Raw) -> Result<SecretString, String> {

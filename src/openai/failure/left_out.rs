@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::complaint::Complaint;
-use crate::argument::{self, Refused};
+use crate::argument::{self, WhenRefused};
 
 /// A request without the field that was refused.
 pub(crate) struct Reduced {
@@ -23,7 +23,7 @@ pub(crate) enum Without {
 
 /// All fields that may be left out.
 fn optional() -> impl Iterator<Item = (&'static str, Without)> {
-    let arguments = argument::ARGUMENTS.into_iter().filter(|argument| argument.refused == Refused::Learnt);
+    let arguments = argument::ARGUMENTS.into_iter().filter(|argument| argument.refused == WhenRefused::Learnt);
     let of_arguments = arguments
         .flat_map(|argument| argument.fields.iter().map(move |field| (*field, Without::Argument(argument.name))));
     of_arguments.chain(argument::FIELDS.into_iter().map(|field| (field.name, Without::Field(field))))
@@ -110,9 +110,8 @@ mod tests {
         let complaint = Complaint::of_error(error)?;
         let reduced = reduce(request.as_object()?.clone(), &complaint)?;
         let left_out = reduced.without.and_then(|without| match without {
-            Without::Argument(name) | Without::Field(argument::Field { name, asked: argument::Asked::BySetting }) => {
-                Some(name)
-            }
+            Without::Argument(name)
+            | Without::Field(argument::Field { name, asked: argument::FieldOrigin::BySetting }) => Some(name),
             Without::Field(_) => None,
         });
         Some((Value::Object(reduced.fields), left_out))

@@ -2,7 +2,7 @@
 //! came of it.
 
 use super::Given;
-use crate::catalogue::{Catalogue, Kind};
+use crate::catalogue::{Catalogue, ModelKind};
 
 /// The parts of a good `query`.
 const QUERY: &str = "A model that is asked sees nothing of this chat: put everything that it needs into `query`, with the text \
@@ -46,7 +46,7 @@ pub(super) fn compare_models(given: &Given, catalogue: &Catalogue) -> String {
 
 /// The roles that are compared when no model is named, where the catalogue has them.
 fn usual(catalogue: &Catalogue) -> Vec<String> {
-    let roles = catalogue.roles().filter(|role| role.kind == Kind::Text).map(|role| role.name);
+    let roles = catalogue.roles().filter(|role| role.kind == ModelKind::Text).map(|role| role.name);
     let mut usual: Vec<_> = roles.filter(|name| name == "strong" || name == "cheap").collect();
     usual.sort_by_key(|name| name != "strong");
     usual

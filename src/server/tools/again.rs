@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     handle::Owner,
-    job::State,
+    job::JobPhase,
     news::News,
     server::{
         Server,
@@ -58,9 +58,9 @@ pub(super) async fn answer(
         job = waiting::told(waiting, context.meta.get_progress_token(), &feed, context) => job.ok().flatten()?,
     };
     match &job.state {
-        State::Running { .. } => {}
-        State::Finished(Ok(_)) => server.abandoned.forget(id),
-        State::Finished(Err(_)) | State::Orphaned(_) | State::Interrupted => {
+        JobPhase::Running { .. } => {}
+        JobPhase::Finished(Ok(_)) => server.abandoned.forget(id),
+        JobPhase::Finished(Err(_)) | JobPhase::Orphaned(_) | JobPhase::Interrupted => {
             server.abandoned.forget(id);
             return None;
         }

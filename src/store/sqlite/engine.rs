@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 
 use super::{
     bell::Bell,
-    open::{Fault, Opened},
+    open::{Fault, OpenDb},
     process::Process,
     work::{Awaited, Posted, Work},
 };
@@ -48,7 +48,7 @@ pub(super) struct Shared {
     /// The life of the upkeep thread.
     upkeep: fn(&Weak<Shared>, &Bell),
     queue: Mutex<Vec<Box<dyn Work>>>,
-    opened: Mutex<Option<Opened>>,
+    opened: Mutex<Option<OpenDb>>,
     /// Batches that are still to go to the upkeep thread.
     away: AtomicU64,
 }
@@ -153,7 +153,7 @@ impl Engine {
         let query = Arc::new(query);
         let scan = {
             let query = query.clone();
-            move || match Opened::to_read(&dir)? {
+            move || match OpenDb::to_read(&dir)? {
                 None => Ok(T::default()),
                 Some(opened) => query(&opened.connection).map_err(Fault::from),
             }
@@ -212,7 +212,7 @@ impl Shared {
     }
 
     /// Runs a batch in one transaction. Returns it untouched while another process holds the database beyond `until`.
-    fn commit(&self, opened: &mut Option<Opened>, mut batch: Vec<Box<dyn Work>>, until: Instant) -> Vec<Box<dyn Work>> {
+    fn commit(&self, opened: &mut Option<OpenDb>, mut batch: Vec<Box<dyn Work>>, until: Instant) -> Vec<Box<dyn Work>> {
         match self.transact(opened, &mut batch, until) {
             Ok(()) => {}
             Err(Fault::Locked) => return batch,
@@ -239,7 +239,7 @@ impl Shared {
         Vec::new()
     }
 
-    fn transact(&self, opened: &mut Option<Opened>, batch: &mut [Box<dyn Work>], until: Instant) -> Result<(), Fault> {
+    fn transact(&self, opened: &mut Option<OpenDb>, batch: &mut [Box<dyn Work>], until: Instant) -> Result<(), Fault> {
         let fault = match self.attempt(opened, batch, until) {
             Err(Fault::Damaged(why)) => why,
             ended => return ended,
@@ -252,13 +252,13 @@ impl Shared {
         self.attempt(opened, batch, until)
     }
 
-    fn attempt(&self, opened: &mut Option<Opened>, batch: &mut [Box<dyn Work>], until: Instant) -> Result<(), Fault> {
-        if !opened.as_ref().is_some_and(Opened::is_current) {
+    fn attempt(&self, opened: &mut Option<OpenDb>, batch: &mut [Box<dyn Work>], until: Instant) -> Result<(), Fault> {
+        if !opened.as_ref().is_some_and(OpenDb::is_current) {
             *opened = None;
         }
         let opened = match opened {
             Some(opened) => opened,
-            none => none.insert(patiently(until, || Opened::to_write(&self.config.place))?),
+            none => none.insert(patiently(until, || OpenDb::to_write(&self.config.place))?),
         };
         patiently(until, || execute(&opened.connection, "BEGIN IMMEDIATE").map_err(Fault::from))?;
         let ran = batch.iter_mut().try_for_each(|work| work.run(&opened.connection));
@@ -280,11 +280,11 @@ impl Shared {
     /// `None` while the connection is taken, or fails in a way that the upkeep thread knows how to meet.
     fn read_here<T: Default>(&self, query: &impl Fn(&Connection) -> rusqlite::Result<T>) -> Option<Result<T, Error>> {
         let mut opened = self.try_opened()?;
-        if !opened.as_ref().is_some_and(Opened::is_current) {
+        if !opened.as_ref().is_some_and(OpenDb::is_current) {
             *opened = None;
             match &self.config.place {
                 StorePlace::Folder(dir) if !super::open::exists(dir) => return Some(Ok(T::default())),
-                place => *opened = Some(Opened::to_write(place).ok()?),
+                place => *opened = Some(OpenDb::to_write(place).ok()?),
             }
         }
         query(&opened.as_ref()?.connection).ok().map(Ok)
@@ -315,11 +315,11 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn opened(&self) -> MutexGuard<'_, Option<Opened>> {
+    fn opened(&self) -> MutexGuard<'_, Option<OpenDb>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn try_opened(&self) -> Option<MutexGuard<'_, Option<Opened>>> {
+    fn try_opened(&self) -> Option<MutexGuard<'_, Option<OpenDb>>> {
         match self.opened.try_lock() {
             Ok(opened) => Some(opened),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),

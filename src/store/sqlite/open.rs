@@ -46,7 +46,7 @@ pub(super) enum Fault {
 
 /// An open connection, and which file it leads to.
 #[derive(Debug)]
-pub(super) struct Opened {
+pub(super) struct OpenDb {
     pub connection: Connection,
     file: Option<Identity>,
     log_pages: Arc<AtomicU32>,
@@ -59,7 +59,7 @@ struct Identity {
     number: (u64, u64),
 }
 
-impl Opened {
+impl OpenDb {
     /// Opens the database for the writer; makes it where there is none.
     pub fn to_write(place: &StorePlace) -> Result<Self, Fault> {
         let StorePlace::Folder(dir) = place else {
@@ -198,7 +198,7 @@ fn lock_to_set_aside(dir: &Path) -> io::Result<fs::File> {
 }
 
 fn is_sound(dir: &Path) -> Result<bool, Fault> {
-    let checked = Opened::to_write(&StorePlace::Folder(dir.to_owned())).and_then(|opened| {
+    let checked = OpenDb::to_write(&StorePlace::Folder(dir.to_owned())).and_then(|opened| {
         Ok(opened.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))?)
     });
     match checked {

@@ -11,7 +11,7 @@ use super::{
     bell::Bell,
     engine::Shared,
     money,
-    open::Opened,
+    open::OpenDb,
     process::{self, DEFERRED, Held},
     turns,
 };
@@ -86,7 +86,7 @@ fn write_begun(shared: &Shared) {
 /// Moves the write-ahead log into the database, on a connection of its own: writers go on meanwhile.
 fn checkpoint(place: &StorePlace) {
     let StorePlace::Folder(dir) = place else { return };
-    let checkpointed = Opened::to_checkpoint(dir).and_then(|opened| opened.map_or(Ok(()), |it| it.checkpoint()));
+    let checkpointed = OpenDb::to_checkpoint(dir).and_then(|opened| opened.map_or(Ok(()), |it| it.checkpoint()));
     if let Err(error) = checkpointed {
         tracing::debug!(?error, "the store's log stays as it is for now");
     }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     argument::{INSTRUCTIONS, MAX_TOKENS, QUERY, REASONING_EFFORT, TEMPERATURE, VERBOSITY, WEB_SEARCH},
-    catalogue::{Catalogue, Kind, Resolved, Temperature, TextTraits},
+    catalogue::{Catalogue, ModelKind, Resolved, Temperature, TextTraits},
     openai::{Question, Terms, WebSearch},
     tools::{
         ToolError, arguments,
@@ -79,7 +79,7 @@ impl Args {
 
         let attachments = attachments::parse(self.attachments.unwrap_or_default())?;
 
-        let model = catalogue.resolve(Kind::Text, requested.as_ref())?;
+        let model = catalogue.resolve(ModelKind::Text, requested.as_ref())?;
         let mut warnings = Vec::new();
         let traits = model.entry.as_ref().and_then(|entry| entry.text.as_ref());
         let effort =

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::{Answered, AskOpenai, answered::Expected, args::Request, schema::Schema, thread::Spoken};
 use crate::{
     call::Call,
-    catalogue::{Kind, Resolved},
+    catalogue::{ModelKind, Resolved},
     conversation,
     ledger::{Spend, SpendNote},
     model::ModelId,
@@ -103,7 +103,7 @@ impl AskOpenai {
     async fn asked(&self, note: Resume) -> Result<Asked, ToolError> {
         let Resume { client, model, requested, warnings, afforded, schema, spoken, spend: _ } = note;
         self.catalogue.recall().await;
-        let resolved = self.catalogue.resolve(Kind::Text, Some(&model))?;
+        let resolved = self.catalogue.resolve(ModelKind::Text, Some(&model))?;
         let schema = match schema {
             Some(schema) => Some(Schema::compile(schema, &self.checks).await?),
             None => None,

@@ -7,7 +7,7 @@ use super::{Args, AskOpenai, args::Request};
 use crate::{
     artifact::{ArtifactId, Artifacts},
     call::Call,
-    catalogue::{Catalogue, Kind},
+    catalogue::{Catalogue, ModelKind},
     conversation::{Error, Place, Said, Thread, Turn},
     media::Reference,
     model::ModelId,
@@ -92,7 +92,7 @@ fn carry_over(turns: &[Turn], args: &mut Args, catalogue: &Catalogue) -> Vec<Str
         return Vec::new();
     }
     let usable = ModelId::parse(&last.model).map_err(|error| error.to_string()).and_then(|model| {
-        catalogue.resolve(Kind::Text, Some(&model)).map(drop).map_err(|unusable| unusable.to_string())
+        catalogue.resolve(ModelKind::Text, Some(&model)).map(drop).map_err(|unusable| unusable.to_string())
     });
     match usable {
         Ok(()) => {

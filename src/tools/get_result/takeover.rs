@@ -11,7 +11,7 @@ use super::GetResult;
 use crate::{
     call::Call,
     handle::Owner,
-    job::{Job, JobId, Orphan, Resumption, Started, State},
+    job::{Job, JobId, JobPhase, Orphan, Resumption, Started},
     news::News,
     queue::Caller,
     store,
@@ -38,9 +38,9 @@ impl GetResult {
     ) -> Result<Option<Job<Done>>, store::Error> {
         loop {
             let Some(job) = self.jobs.wait(owner, id, until, news).await? else { return Ok(None) };
-            let State::Orphaned(orphan) = &job.state else { return Ok(Some(job)) };
+            let JobPhase::Orphaned(orphan) = &job.state else { return Ok(Some(job)) };
             let Some(started) = self.begin(orphan) else {
-                return Ok(Some(Job { state: State::Interrupted, ..job }));
+                return Ok(Some(Job { state: JobPhase::Interrupted, ..job }));
             };
             self.jobs.take_over(started).await?;
         }

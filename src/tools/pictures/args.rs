@@ -8,7 +8,7 @@ use super::{Request, size::PictureSize};
 use crate::{
     argument::{BACKGROUND, MODERATION, N, NAME, OUTPUT_COMPRESSION, OUTPUT_FORMAT, PROMPT, QUALITY, STYLE},
     artifact::{Origin, Stem},
-    catalogue::{Catalogue, Kind},
+    catalogue::{Catalogue, ModelKind},
     media::Format,
     openai::PictureRequest,
     tools::{ToolError, arguments, upkeep},
@@ -66,7 +66,7 @@ impl Args {
             ));
         }
 
-        let model = catalogue.resolve(Kind::Image, requested.as_ref())?;
+        let model = catalogue.resolve(ModelKind::Image, requested.as_ref())?;
         let mut warnings = Vec::new();
         let traits = model.entry.as_ref().and_then(|entry| entry.image.as_ref());
         let quality = quality.map(|word| if traits.is_some() { current_quality(word) } else { word });

@@ -4,7 +4,7 @@ use std::{process::Stdio, time::Duration};
 
 use mcp_openai::{
     handle::Owner,
-    job::{JobId, State},
+    job::{JobId, JobPhase},
     news::News,
     server::profile::Patience,
 };
@@ -236,7 +236,7 @@ async fn i09_nobody_else_goes_on_with_it_and_nobody_sees_it() {
         async |owner: Owner| parts.get_result.wait(&owner, &job, Instant::now(), &News::unheard()).await.unwrap();
     assert!(wait(Owner("http:10.0.0.1".into())).await.is_none());
     // A server that does not know the tool leaves it as it is.
-    assert!(matches!(wait(Owner::local()).await.unwrap().state, State::Interrupted));
+    assert!(matches!(wait(Owner::local()).await.unwrap().state, JobPhase::Interrupted));
     assert_whole(&Program::start(&home, &upstream, "45s").await.collect(&job.to_string()).await);
 }
 

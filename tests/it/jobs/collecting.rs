@@ -1,6 +1,6 @@
 //! From the hand-out to the result: the same as if the client had waited, as often as asked.
 
-use mcp_openai::{artifact::Origin, job::State};
+use mcp_openai::{artifact::Origin, job::JobPhase};
 
 use super::*;
 
@@ -245,7 +245,7 @@ async fn a_job_is_seen_by_its_owner_alone() {
     let (local, other) = (Owner::local(), Owner("http:10.0.0.1".into()));
     for _ in 0..2 {
         let seen = place.jobs.wait(&local, &job, Instant::now(), &News::unheard()).await.unwrap().unwrap();
-        assert!(matches!(seen.state, State::Running { .. } | State::Finished(Ok(_))));
+        assert!(matches!(seen.state, JobPhase::Running { .. } | JobPhase::Finished(Ok(_))));
         assert!(place.jobs.wait(&other, &job, Instant::now(), &News::unheard()).await.unwrap().is_none());
         assert!(place.jobs.cancel(&other, &job).await.unwrap().is_none());
         assert_eq!(place.jobs.newest(&other, 5).await, []);
