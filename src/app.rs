@@ -19,7 +19,7 @@ use crate::{
     server::{Parts, Server, profile::Profiles},
     store::Store,
     tools::{
-        Jobs,
+        ToolJobs,
         ask_openai::{AskOpenai, SchemaChecks},
         create_image::CreateImage,
         edit_image::EditImage,
@@ -120,7 +120,7 @@ impl App {
         });
         let create_image = Arc::new(CreateImage { studio: studio.clone() });
         let edit_image = Arc::new(EditImage { studio, references });
-        let jobs = Jobs::build(config.jobs, store.jobs.clone(), tasks.clone());
+        let jobs = ToolJobs::build(config.jobs, store.jobs.clone(), tasks.clone());
         let get_result =
             Arc::new(GetResult { jobs, artifacts: artifacts.clone(), previews, ask_openai: Some(ask_openai.clone()) });
         let list_models = Arc::new(ListModels { upkeep });

@@ -38,7 +38,7 @@ pub use resolve::{Resolved, UnusableModel};
 pub use sizes::Sizes;
 pub use tiers::{AtTier, Tiers};
 
-use entry::spokesman;
+use entry::entry_for;
 use file::{CatalogueTable, Contents};
 use lessons::Lessons;
 use listing::Shelf;
@@ -135,12 +135,12 @@ pub struct Catalogue {
     lessons: Lessons,
     /// `None`: what is learnt goes with this process.
     memory: Option<Memory>,
-    told: Mutex<Told>,
+    noted: Mutex<Noted>,
 }
 
 /// Whose retirement was told of on this day.
 #[derive(Debug, Default)]
-struct Told {
+struct Noted {
     on: NaiveDate,
     models: HashSet<ModelId>,
 }
@@ -162,9 +162,9 @@ impl Catalogue {
                 file::parse(&text, &name).map_err(Unreadable)?
             }
         };
-        let (all, told) = (OnceLock::new(), Mutex::default());
+        let (all, noted) = (OnceLock::new(), Mutex::default());
         let (listing, lessons) = (Shelf::default(), Lessons::default());
-        Ok(Self { config, today, own, all, listing, lessons, memory: None, told })
+        Ok(Self { config, today, own, all, listing, lessons, memory: None, noted })
     }
 
     /// All entries in the catalogue's order.
@@ -175,7 +175,7 @@ impl Catalogue {
     /// The entry that speaks for this id: its own, that of the model it is a dated snapshot of, or the longest pattern.
     #[must_use]
     pub fn find(&self, id: &ModelId) -> Option<&CatalogueEntry> {
-        spokesman(&self.all().entries, id, |entry| &entry.id)
+        entry_for(&self.all().entries, id, |entry| &entry.id)
     }
 
     /// The day the prices were read.
@@ -235,11 +235,11 @@ impl Catalogue {
             return notices;
         }
         let today = self.today.date();
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.on != today {
-            *told = Told { on: today, models: HashSet::new() };
+        let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
+        if noted.on != today {
+            *noted = Noted { on: today, models: HashSet::new() };
         }
-        if told.models.insert(model.asked.clone()) { notices } else { Vec::new() }
+        if noted.models.insert(model.asked.clone()) { notices } else { Vec::new() }
     }
 
     /// The embedded entries with the user's over them. A test keeps the embedded file readable.

@@ -309,8 +309,8 @@ impl OpenAi {
 
     /// The reason why rate limits cannot be shared with the other processes of this user; `None` where they can,
     /// where they are not to be, and where no key says whose limits they are.
-    pub async fn unshared(&self) -> Option<String> {
-        self.0.governor.unshared(&self.0.account().await.ok()?).await
+    pub async fn sharing_failure(&self) -> Option<String> {
+        self.0.governor.sharing_failure(&self.0.account().await.ok()?).await
     }
 
     /// Has one picture made. Never sent again once it may have been paid for.

@@ -48,7 +48,7 @@ use changes::Announcements;
 use methods::WITH_PARAMS;
 pub use parts::{Departure, Parts, Requester};
 use profile::{Apps, Profile, Structured};
-use results::Shape;
+use results::ResultShape;
 use tools::{Registered, Route};
 
 /// For the model that reads it at the start of a conversation.
@@ -196,7 +196,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         refuse_cursor(request)?;
-        let profile = Shape::of(&self.parts, &context).profile;
+        let profile = ResultShape::of(&self.parts, &context).profile;
         let result = ListToolsResult::with_all_items(self.listing_for(profile));
         Ok(if is_modern(&context) {
             // Private: another client may be told otherwise.
@@ -332,7 +332,7 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let limit = Shape::of(&self.parts, &context).profile.max_read_bytes;
+        let limit = ResultShape::of(&self.parts, &context).profile.max_read_bytes;
         // A picture or a turn never changes under its id, the viewer only with the program.
         let (result, scope, ttl_ms) = match request.uri.as_str() {
             viewer::URI => (viewer::read(), CacheScope::Public, FIXED_TTL_MS),

@@ -28,7 +28,9 @@ pub use outcome::{Outcome, Running};
 pub use receipt::Receipt;
 
 /// The calls that their clients could not wait for.
-pub type Jobs = crate::job::Jobs<Result<Outcome, Failed>>;
+pub type ToolJobs = crate::job::Jobs<JobResult>;
+/// The outcome of a job.
+pub type JobResult = Result<Outcome, Failed>;
 
 /// One tool.
 pub trait Tool: Send + Sync + 'static {

@@ -95,8 +95,8 @@ pub(super) fn is_pattern(id: &ModelId) -> bool {
     id.as_str().ends_with('*')
 }
 
-/// The one of `all` that speaks for `id`: itself, the model it is a dated snapshot of, or the longest pattern.
-pub(super) fn spokesman<'a, T>(all: &'a [T], id: &ModelId, id_of: fn(&T) -> &ModelId) -> Option<&'a T> {
+/// Finds the entry of `all` for `id`: its own, the model it is a dated snapshot of, or the longest pattern.
+pub(super) fn entry_for<'a, T>(all: &'a [T], id: &ModelId, id_of: fn(&T) -> &ModelId) -> Option<&'a T> {
     let id = id.as_str();
     let exact = |id: &str| all.iter().find(|one| id_of(one).as_str() == id);
     let fits = |one: &&T| id_of(one).as_str().strip_suffix('*').is_some_and(|start| id.starts_with(start));

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{
     CatalogueEntry, CatalogueRole, ImageTraits, LongInput, ModelKind, Price, RateName, Rates, Sizes, Temperature,
-    TextTraits, Tiers, day::Day, entry::spokesman,
+    TextTraits, Tiers, day::Day, entry::entry_for,
 };
 use crate::{model::ModelId, money::Usd};
 
@@ -76,7 +76,7 @@ impl Contents {
             self.said.iter_mut().filter_map(|said| said.price.as_mut()).for_each(|price| price.web_search = None);
         }
         for said in &own.said {
-            let whole = match spokesman(&self.said, &said.id, |said| &said.id) {
+            let whole = match entry_for(&self.said, &said.id, |said| &said.id) {
                 Some(base) if base.kind == said.kind => said.clone().over(base),
                 _ => said.clone(),
             };

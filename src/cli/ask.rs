@@ -102,7 +102,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
 
 impl Args {
     async fn into_tool(self, conversations: &Conversations) -> anyhow::Result<ask_openai::Args> {
-        let (words, continue_from) = told_apart(self.query, self.continue_from);
+        let (words, continue_from) = split_positionals(self.query, self.continue_from);
         let (query, piped) = question(&words, &self.attach).await?;
         let conversation = match continue_from.as_deref() {
             None => None,
@@ -127,7 +127,7 @@ impl Args {
 }
 
 /// In `ask --continue Why not?` a word of the question stands where an id could: it does not begin like one.
-fn told_apart(mut words: Vec<String>, continue_from: Option<String>) -> (Vec<String>, Option<String>) {
+fn split_positionals(mut words: Vec<String>, continue_from: Option<String>) -> (Vec<String>, Option<String>) {
     match continue_from {
         Some(word) if !word.is_empty() && !word.starts_with("conv") => {
             words.insert(0, word);

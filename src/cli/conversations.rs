@@ -11,7 +11,7 @@ use chrono::{Local, Utc};
 
 use super::{
     export::Destination,
-    table::{self, ListOptions},
+    table::{self, ListOptions, SearchOptions},
 };
 use crate::{
     app::App,
@@ -42,7 +42,7 @@ enum ConversationsAction {
         id: String,
     },
     /// Find those in which words were said or answered, the best match first
-    Search(Search),
+    Search(SearchOptions),
     /// Write one out as Markdown or JSON, or all of them as JSON Lines
     Export(ExportArgs),
     /// Remove conversations with all their turns and attachments
@@ -60,15 +60,6 @@ struct ExportArgs {
     json: bool,
     #[command(flatten)]
     to: Destination,
-}
-
-#[derive(Debug, clap::Args)]
-struct Search {
-    /// Words that all stand in one of its turns
-    #[arg(required = true)]
-    words: Vec<String>,
-    #[command(flatten)]
-    list: ListOptions,
 }
 
 #[derive(Debug, clap::Args)]
@@ -99,7 +90,9 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
             io::stdout().write_all(thread.markdown().as_bytes())?;
             tell_of_branches(&conversations.whole(&Owner::local(), handle).await?, handle)?;
         }
-        ConversationsAction::Search(Search { words, list }) => search(&words.join(" "), &list, conversations).await?,
+        ConversationsAction::Search(SearchOptions { words, list }) => {
+            search(&words.join(" "), &list, conversations).await?;
+        }
         ConversationsAction::Export(export) => export::run(&export, conversations).await?,
         ConversationsAction::Rm(rm) => remove(&rm, conversations).await?,
     }

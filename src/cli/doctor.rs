@@ -62,7 +62,7 @@ async fn examine(app: &App) -> Vec<Finding> {
     findings.extend(app.catalogue.lessons().iter().map(learnt));
     findings.extend(budgets::examine(app).await);
     findings.push(folder_finding(app.artifacts.check().await, config));
-    findings.extend(app.openai.unshared().await.map(|why| unshared(&why)));
+    findings.extend(app.openai.sharing_failure().await.map(|why| limits_not_shared(&why)));
     // The image folder comes first; it is made at the first picture.
     findings
         .extend(config.inputs.folders.iter().skip(1).filter(|folder| !folder.is_dir()).map(|folder| no_input(folder)));
@@ -190,7 +190,7 @@ fn folder_finding(checked: Result<(), artifact::Error>, config: &Config) -> Find
     }
 }
 
-fn unshared(why: &str) -> Finding {
+fn limits_not_shared(why: &str) -> Finding {
     let message = format!("rate limits are not shared with other programs: {why}");
     Finding::doubtful("rate limits", message, "set state.dir (MCP_OPENAI_STATE_DIR) to a folder that you can write to")
 }

@@ -13,7 +13,7 @@ use super::{
     candidates,
     export::{self, Destination},
     outcome::Printing,
-    table::{self, Cut, ListOptions, Width},
+    table::{self, Cut, ListOptions, SearchOptions, Width},
 };
 use crate::{
     app::App,
@@ -41,7 +41,7 @@ enum ImagesAction {
     /// Tell all that is known of a picture
     Show(Show),
     /// Find those in whose prompt, model or name all words stand, the best match first
-    Search(Search),
+    Search(SearchOptions),
     /// Write out all that is known of every picture, as JSON Lines
     Export(Destination),
     /// Open a picture in the system's viewer
@@ -65,15 +65,6 @@ struct Show {
     json: bool,
 }
 
-#[derive(Debug, clap::Args)]
-struct Search {
-    /// Words that all stand in its record
-    #[arg(required = true)]
-    words: Vec<String>,
-    #[command(flatten)]
-    list: ListOptions,
-}
-
 /// Pictures that are read at once for an export.
 const PAGE: usize = 200;
 
@@ -91,7 +82,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
             let (artifact, _) = gallery.open(&find(&id).await?).await?;
             io::stdout().write_all(show::text(&artifact, Printing::from_flag(json))?.as_bytes())?;
         }
-        ImagesAction::Search(Search { words, list }) => search(&words.join(" "), &list, &app).await?,
+        ImagesAction::Search(SearchOptions { words, list }) => search(&words.join(" "), &list, &app).await?,
         ImagesAction::Export(to) => write_out(&to, gallery).await?,
         ImagesAction::Open { id } => {
             let (artifact, _) = gallery.open(&find(&id).await?).await?;

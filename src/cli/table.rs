@@ -17,6 +17,16 @@ pub struct ListOptions {
     pub json: bool,
 }
 
+/// Words to search for, and the form of what is found.
+#[derive(Debug, clap::Args)]
+pub struct SearchOptions {
+    /// Words that all have to occur
+    #[arg(required = true)]
+    pub words: Vec<String>,
+    #[command(flatten)]
+    pub list: ListOptions,
+}
+
 /// The width of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Width {

@@ -28,24 +28,24 @@ pub(super) enum Why {
 
 /// The calls that can be cancelled. Ids are unique to a caller only.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Cancellations(Arc<Mutex<HashMap<Key, Ears>>>);
+pub(super) struct Cancellations(Arc<Mutex<HashMap<CallKey, CancellableCall>>>);
 
-type Key = (Caller, RequestId);
+type CallKey = (Caller, RequestId);
 
 #[derive(Debug)]
-struct Ears {
+struct CancellableCall {
     /// rmcp's token of the request: cancelled only by a notification of the same client.
     request: CancellationToken,
     call: CancellationToken,
-    told: oneshot::Sender<Why>,
+    notify: oneshot::Sender<Why>,
 }
 
 /// Listens for one call, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Listener {
     cancellations: Cancellations,
-    key: Key,
-    heard: oneshot::Receiver<Why>,
+    key: CallKey,
+    reason: oneshot::Receiver<Why>,
 }
 
 impl Why {
@@ -58,10 +58,10 @@ impl Why {
 impl Cancellations {
     /// Listens for a call; a client that does not want it cancels `call` at once.
     pub fn listen(&self, caller: Caller, context: &RequestContext<RoleServer>, call: CancellationToken) -> Listener {
-        let (told, heard) = oneshot::channel();
+        let (notify, reason) = oneshot::channel();
         let key = (caller, context.id.clone());
-        self.calls().insert(key.clone(), Ears { request: context.ct.clone(), call, told });
-        Listener { cancellations: self.clone(), key, heard }
+        self.calls().insert(key.clone(), CancellableCall { request: context.ct.clone(), call, notify });
+        Listener { cancellations: self.clone(), key, reason }
     }
 
     pub fn tell(&self, caller: Caller, request: RequestId, reason: Option<&str>) {
@@ -70,17 +70,17 @@ impl Cancellations {
         if calls.get(&key).is_none_or(|ears| !ears.request.is_cancelled()) {
             return;
         }
-        let Some(Ears { call, told, .. }) = calls.remove(&key) else { return };
+        let Some(CancellableCall { call, notify, .. }) = calls.remove(&key) else { return };
         drop(calls);
         let why = Why::of(reason);
         if why == Why::Cancelled {
             call.cancel();
         }
         // A call that is being handed out listens no more.
-        let _ = told.send(why);
+        let _ = notify.send(why);
     }
 
-    fn calls(&self) -> MutexGuard<'_, HashMap<Key, Ears>> {
+    fn calls(&self) -> MutexGuard<'_, HashMap<CallKey, CancellableCall>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -88,7 +88,7 @@ impl Cancellations {
 impl Listener {
     /// Waits until nobody waits for the call any more, and tells why.
     pub async fn reason(&mut self) -> Why {
-        match timeout(LAG, &mut self.heard).await {
+        match timeout(LAG, &mut self.reason).await {
             Ok(Ok(why)) => why,
             _ => Why::Cancelled,
         }

@@ -7,7 +7,7 @@ use rmcp::{
 
 use super::{
     Parts, conversations,
-    prompts::{self, Values},
+    prompts::{self, PromptValues},
     resources::{self, TEMPLATE, TEMPLATE_VARIABLE},
 };
 use crate::{
@@ -61,17 +61,17 @@ pub(super) async fn complete(
     Ok(CompleteResult::new(first_of(values)))
 }
 
-fn proposals(values: Values, typed: &str, catalogue: &Catalogue, model: Option<&str>) -> Vec<String> {
+fn proposals(values: PromptValues, typed: &str, catalogue: &Catalogue, model: Option<&str>) -> Vec<String> {
     match values {
-        Values::Free => Vec::new(),
-        Values::Model(kind) => starting_with(typed, models(catalogue, kind)),
-        Values::Models => one_more(typed, models(catalogue, ModelKind::Text)),
-        Values::Size => {
+        PromptValues::Free => Vec::new(),
+        PromptValues::Model(kind) => starting_with(typed, models(catalogue, kind)),
+        PromptValues::Models => one_more(typed, models(catalogue, ModelKind::Text)),
+        PromptValues::Size => {
             let sizes = image_traits(catalogue, model).map(|traits| traits.sizes.examples()).unwrap_or_default();
             let sizes = ["auto".to_owned()].into_iter().chain(sizes.iter().map(ToString::to_string));
             starting_with(typed, sizes.collect())
         }
-        Values::Quality => {
+        PromptValues::Quality => {
             starting_with(typed, image_traits(catalogue, model).map(|traits| traits.qualities).unwrap_or_default())
         }
     }

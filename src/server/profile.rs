@@ -7,7 +7,7 @@ use crate::preview::Room;
 
 mod known;
 
-pub use known::{KNOWN, Known, UNKNOWN};
+pub use known::{KNOWN, KnownClient, UNKNOWN};
 
 /// The user's settings for all clients, and for single ones.
 #[derive(Debug, Clone)]
@@ -24,7 +24,7 @@ impl Config {
     pub fn strangers(&self) -> impl Iterator<Item = &str> {
         let is_key = |name: &str| KNOWN.iter().any(|known| known.key.eq_ignore_ascii_case(name));
         let names = self.clients.keys().map(String::as_str);
-        names.filter(move |name| !is_key(name) && Known::called(name).key == UNKNOWN.key)
+        names.filter(move |name| !is_key(name) && KnownClient::called(name).key == UNKNOWN.key)
     }
 }
 
@@ -138,7 +138,7 @@ impl Profiles {
     /// The profile of the client that gives itself this name.
     #[must_use]
     pub fn of(&self, client: Option<&str>) -> Profile {
-        let known = client.map_or(&UNKNOWN, Known::called);
+        let known = client.map_or(&UNKNOWN, KnownClient::called);
         let set = self.set_for(known.key, client);
         let general = self.config.preview;
 
@@ -205,7 +205,7 @@ mod tests {
 
     #[test]
     fn names_are_known_in_any_case_and_with_a_variant_behind_them() {
-        let key = |name| Known::called(name).key;
+        let key = |name| KnownClient::called(name).key;
         assert_eq!(key("claude-ai"), "claude-desktop");
         assert_eq!(key("claude-ai (via mcp-remote 0.1.37)"), "claude-desktop");
         assert_eq!(key("Anthropic/ClaudeAI"), "claude-desktop");

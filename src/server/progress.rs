@@ -31,10 +31,10 @@ where
     N: Future<Output = ()>,
 {
     let mut work = pin!(work);
-    let mut count = Count::default();
-    let mut unsent = Unsent::default();
-    let mut told = unsent.next_of(feed.take());
-    notify(count.next(&token, &told)).await;
+    let mut count = ProgressCount::default();
+    let mut unsent = UnsentText::default();
+    let mut sent = unsent.next_of(feed.take());
+    notify(count.next(&token, &sent)).await;
     loop {
         let last = Instant::now();
         tokio::select! {
@@ -52,16 +52,16 @@ where
                 }
                 return done;
             }
-            update = next_update(feed, &told, &unsent, last) => {
-                told = unsent.next_of(update);
-                notify(count.next(&token, &told)).await;
+            update = next_update(feed, &sent, &unsent, last) => {
+                sent = unsent.next_of(update);
+                notify(count.next(&token, &sent)).await;
             }
         }
     }
 }
 
 /// The next update worth telling: something new, not sooner than the pace allows, or the heartbeat.
-async fn next_update(feed: &Feed, told: &Update, unsent: &Unsent, last: Instant) -> Update {
+async fn next_update(feed: &Feed, sent: &Update, unsent: &UnsentText, last: Instant) -> Update {
     sleep_until(last + PACE).await;
     if !unsent.is_empty() {
         return feed.take();
@@ -72,7 +72,7 @@ async fn next_update(feed: &Feed, told: &Update, unsent: &Unsent, last: Instant)
             () = sleep_until(last + HEARTBEAT) => false,
         };
         let update = feed.take();
-        let is_new = !update.delta.is_empty() || update.stage != told.stage || update.parts != told.parts;
+        let is_new = !update.delta.is_empty() || update.stage != sent.stage || update.parts != sent.parts;
         if is_new || !woken_by_news {
             return update;
         }
@@ -81,9 +81,9 @@ async fn next_update(feed: &Feed, told: &Update, unsent: &Unsent, last: Instant)
 
 /// Text that came and did not fit into one notification.
 #[derive(Debug, Default)]
-struct Unsent(String);
+struct UnsentText(String);
 
-impl Unsent {
+impl UnsentText {
     /// The update, with as much text as one notification may hold.
     fn next_of(&mut self, update: Update) -> Update {
         self.0.push_str(&update.delta);
@@ -114,12 +114,12 @@ fn fitting(text: &str) -> usize {
 
 /// The progress number: parts done, and a fraction that rises towards the next without reaching it.
 #[derive(Debug, Default)]
-struct Count {
+struct ProgressCount {
     whole: u32,
     steps: u32,
 }
 
-impl Count {
+impl ProgressCount {
     fn next(&mut self, token: &ProgressToken, update: &Update) -> ProgressNotificationParam {
         // The last part counts as done only with the result.
         let whole = update.parts.map_or(0, |(done, total)| done.min(total.saturating_sub(1)));

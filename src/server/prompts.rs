@@ -23,15 +23,19 @@ const PROMPTS: &[Prompt] = &[
         title: "Brief a picture",
         description: "Turns an idea into a good picture prompt and has create-image paint it.",
         arguments: &[
-            Argument::required("subject", "What the picture shows."),
-            Argument::optional("style", "A look: linocut, watercolour, product photograph ...", Values::Free),
-            Argument::optional(
+            PromptParameter::required("subject", "What the picture shows."),
+            PromptParameter::optional(
+                "style",
+                "A look: linocut, watercolour, product photograph ...",
+                PromptValues::Free,
+            ),
+            PromptParameter::optional(
                 "model",
                 "The image model; left out: the configured one.",
-                Values::Model(ModelKind::Image),
+                PromptValues::Model(ModelKind::Image),
             ),
-            Argument::optional("size", "auto, or WxH such as 1536x1024.", Values::Size),
-            Argument::optional("quality", "Better is slower and dearer.", Values::Quality),
+            PromptParameter::optional("size", "auto, or WxH such as 1536x1024.", PromptValues::Size),
+            PromptParameter::optional("quality", "Better is slower and costs more.", PromptValues::Quality),
         ],
         write: image_brief,
     },
@@ -40,12 +44,16 @@ const PROMPTS: &[Prompt] = &[
         title: "Get a second opinion",
         description: "Asks an OpenAI model the same question, and holds its answer against your own.",
         arguments: &[
-            Argument::required("question", "What the opinion is to be on."),
-            Argument::optional("context", "What bears on it, besides what was said in this chat.", Values::Free),
-            Argument::optional(
+            PromptParameter::required("question", "What the opinion is to be on."),
+            PromptParameter::optional(
+                "context",
+                "What bears on it, besides what was said in this chat.",
+                PromptValues::Free,
+            ),
+            PromptParameter::optional(
                 "model",
                 "The model's id, or a role; left out: the default.",
-                Values::Model(ModelKind::Text),
+                PromptValues::Model(ModelKind::Text),
             ),
         ],
         write: ask::second_opinion,
@@ -55,11 +63,11 @@ const PROMPTS: &[Prompt] = &[
         title: "Compare models",
         description: "Asks several OpenAI models one question, and compares answers, time and cost.",
         arguments: &[
-            Argument::required("question", "What each of them is asked."),
-            Argument::optional(
+            PromptParameter::required("question", "What each of them is asked."),
+            PromptParameter::optional(
                 "models",
                 "Ids or roles with commas between; left out: strong and cheap.",
-                Values::Models,
+                PromptValues::Models,
             ),
         ],
         write: ask::compare_models,
@@ -70,16 +78,16 @@ pub(super) struct Prompt {
     name: &'static str,
     title: &'static str,
     description: &'static str,
-    arguments: &'static [Argument],
+    arguments: &'static [PromptParameter],
     write: fn(&Given, &Catalogue) -> String,
 }
 
-pub(super) struct Argument {
+pub(super) struct PromptParameter {
     pub name: &'static str,
     description: &'static str,
     presence: Presence,
     /// Proposals of completions.
-    pub values: Values,
+    pub values: PromptValues,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -90,7 +98,7 @@ enum Presence {
 
 /// The source of an argument's values.
 #[derive(Clone, Copy)]
-pub(super) enum Values {
+pub(super) enum PromptValues {
     /// The person's own words.
     Free,
     /// Ids and roles.
@@ -101,12 +109,12 @@ pub(super) enum Values {
     Quality,
 }
 
-impl Argument {
+impl PromptParameter {
     const fn required(name: &'static str, description: &'static str) -> Self {
-        Self { name, description, presence: Presence::Required, values: Values::Free }
+        Self { name, description, presence: Presence::Required, values: PromptValues::Free }
     }
 
-    const fn optional(name: &'static str, description: &'static str, values: Values) -> Self {
+    const fn optional(name: &'static str, description: &'static str, values: PromptValues) -> Self {
         Self { name, description, presence: Presence::Optional, values }
     }
 
@@ -119,7 +127,7 @@ impl Argument {
 
 impl Prompt {
     fn describe(&self) -> rmcp::model::Prompt {
-        let arguments = self.arguments.iter().map(Argument::describe).collect();
+        let arguments = self.arguments.iter().map(PromptParameter::describe).collect();
         rmcp::model::Prompt::new(self.name, Some(self.description), Some(arguments)).with_title(self.title)
     }
 
@@ -127,7 +135,7 @@ impl Prompt {
     ///
     /// # Errors
     /// Invalid params that name the arguments there are.
-    pub(super) fn argument(&self, name: &str) -> Result<&Argument, ErrorData> {
+    pub(super) fn argument(&self, name: &str) -> Result<&PromptParameter, ErrorData> {
         self.arguments.iter().find(|argument| argument.name == name).ok_or_else(|| {
             let known: Vec<_> = self.arguments.iter().map(|argument| argument.name).collect();
             let (prompt, name) = (self.name, text::brief(name, 60));
@@ -152,10 +160,10 @@ impl Prompt {
         }
         let given = Given(given);
         let is_missing =
-            |argument: &&Argument| argument.presence == Presence::Required && given.of(argument.name).is_none();
+            |argument: &&PromptParameter| argument.presence == Presence::Required && given.of(argument.name).is_none();
         match self.arguments.iter().find(is_missing) {
             None => Ok(given),
-            Some(Argument { name, description, .. }) => {
+            Some(PromptParameter { name, description, .. }) => {
                 Err(invalid(format!("{} needs the argument `{name}`: {description}", self.name)))
             }
         }

@@ -26,7 +26,7 @@ use draft::{Draft, serialized};
 
 /// The form of a result for one client and one upstream.
 #[derive(Debug, Clone)]
-pub(super) struct Shape {
+pub(super) struct ResultShape {
     pub profile: Profile,
     /// Stands in every answer.
     notice: Option<String>,
@@ -37,7 +37,7 @@ pub(super) struct Shape {
     previews: Previews,
 }
 
-impl Shape {
+impl ResultShape {
     /// For the client that sent this request, and the message that answers it.
     pub(super) fn of(parts: &Parts, context: &RequestContext<RoleServer>) -> Self {
         /// The envelope without the id, the names of fields, and what rmcp adds to a result of 2026-07-28.
@@ -66,7 +66,7 @@ impl Shape {
 /// Text first, alone in its block: some clients drop every other one. Then what the person should know besides, the
 /// pictures, and links to their originals for a client that uses them. What the client cannot take is given up, see
 /// [`fit`].
-pub(super) async fn answer(mut outcome: Outcome, shape: &Shape) -> CallToolResult {
+pub(super) async fn answer(mut outcome: Outcome, shape: &ResultShape) -> CallToolResult {
     if let Some(notice) = &shape.notice {
         outcome.warn(notice.clone());
     }
@@ -92,7 +92,7 @@ pub(super) async fn answer(mut outcome: Outcome, shape: &Shape) -> CallToolResul
 }
 
 /// Either, as the client gets it.
-pub(super) async fn of(outcome: Result<Outcome, ToolError>, shape: &Shape) -> CallToolResult {
+pub(super) async fn of(outcome: Result<Outcome, ToolError>, shape: &ResultShape) -> CallToolResult {
     match outcome {
         Ok(outcome) => answer(outcome, shape).await,
         Err(error) => failure(&error, shape),
@@ -100,7 +100,7 @@ pub(super) async fn of(outcome: Result<Outcome, ToolError>, shape: &Shape) -> Ca
 }
 
 /// A failure keeps its structured content in front of every client: there are no pictures for it to drop.
-pub(super) fn failure(failed: impl Into<Failed>, shape: &Shape) -> CallToolResult {
+pub(super) fn failure(failed: impl Into<Failed>, shape: &ResultShape) -> CallToolResult {
     let Failed { text, report } = failed.into();
     let error = serde_json::to_value(report).unwrap_or_default();
     let mut draft = Draft {

@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[derive(JsonSchema, serde::Deserialize, serde::Serialize)]
-    struct Nested {
+    struct NestedSchema {
         /// Width in pixels.
         width: u32,
     }
@@ -203,8 +203,8 @@ mod tests {
         plain: Option<Plain>,
         /// An amount.
         documented: Option<Documented>,
-        nested: Option<Nested>,
-        list: Option<Vec<Nested>>,
+        nested: Option<NestedSchema>,
+        list: Option<Vec<NestedSchema>>,
         /// Named like a keyword.
         format: Option<String>,
         title: Option<f64>,

@@ -15,19 +15,17 @@ use tokio::time::Instant;
 
 use super::{
     Requester, Server, is_modern,
-    results::{self, Shape},
+    results::{self, ResultShape},
 };
 use crate::{
     handle::Owner,
     job::{Job, JobId, JobPhase},
     news::News,
     store, text,
-    tools::{Code, Failed, Jobs, Outcome, ToolError},
+    tools::{Code, JobResult, ToolError, ToolJobs},
 };
 
 const POLL_MS: u64 = 1_000;
-
-type Done = Result<Outcome, Failed>;
 
 /// Returns whether this client may be given a task: earlier revisions know tasks of another form, and version 1 of the
 /// TypeScript SDK fails on these.
@@ -36,7 +34,7 @@ pub(super) fn are_known_to(context: &RequestContext<RoleServer>) -> bool {
 }
 
 /// A job as a task.
-pub(super) fn task(jobs: &Jobs, id: &JobId, job: &Job<Done>) -> Task {
+pub(super) fn task(jobs: &ToolJobs, id: &JobId, job: &Job<JobResult>) -> Task {
     let started = job.started_at.to_rfc3339_opts(SecondsFormat::Millis, true);
     let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
     let keep_for = u64::try_from(jobs.keep_for().as_millis()).unwrap_or(u64::MAX);
@@ -61,7 +59,7 @@ pub(super) async fn get(
         JobPhase::Running { .. } => TaskPayload::Working,
         JobPhase::Finished(Err(failed)) if failed.report.code == Code::Cancelled => TaskPayload::Cancelled,
         JobPhase::Finished(_) | JobPhase::Orphaned(_) | JobPhase::Interrupted => {
-            let shape = Shape::of(&server.parts, context);
+            let shape = ResultShape::of(&server.parts, context);
             match get_result.outcome(&id, job, shape.profile.room).await {
                 Ok(outcome) => completed(&results::answer(outcome, &shape).await),
                 // The one failure that no tool told.

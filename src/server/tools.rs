@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Requester, Server, arguments,
     journal::Journal,
-    results::{self, Shape},
+    results::{self, ResultShape},
     schema, tasks, viewer,
 };
 use crate::{
@@ -36,8 +36,8 @@ use crate::{
 mod again;
 mod waiting;
 
-use again::Made;
-use waiting::{Client, End};
+use again::MadeCall;
+use waiting::{End, WaitingClient};
 
 /// A tool whose types are known to itself alone.
 pub(super) trait Route: Send + Sync {
@@ -47,10 +47,10 @@ pub(super) trait Route: Send + Sync {
     fn shows(&self) -> Shows;
     /// The arguments as the tool declares them, however they were sent.
     fn declared(&self, arguments: JsonObject) -> JsonObject;
-    fn run(&self, arguments: JsonObject, call: Call) -> Run;
+    fn run(&self, arguments: JsonObject, call: Call) -> CallFuture;
 }
 
-type Run = BoxFuture<'static, Result<Outcome, ToolError>>;
+type CallFuture = BoxFuture<'static, Result<Outcome, ToolError>>;
 
 pub(super) struct Registered<T>(pub Arc<T>);
 
@@ -86,7 +86,7 @@ impl<T: Tool> Route for Registered<T> {
         arguments::declared(arguments, &schema::of_arguments::<T::Args>())
     }
 
-    fn run(&self, arguments: JsonObject, call: Call) -> Run {
+    fn run(&self, arguments: JsonObject, call: Call) -> CallFuture {
         let tool = self.0.clone();
         Box::pin(async move {
             let args = arguments::parse(arguments, schema::of_arguments::<T::Args>)?;
@@ -112,15 +112,15 @@ pub(super) async fn run(
     let name = route.name();
     let requester = Requester::of(&context.extensions);
     let Requester { caller, owner, .. } = requester.clone();
-    let shape = Shape::of(&server.parts, &context);
+    let shape = ResultShape::of(&server.parts, &context);
     let cancel = server.calls.child_token();
     // Unless it is handed out, nothing of the call lives on unasked.
     let ended = cancel.clone().drop_guard();
     let listener = server.cancellations.listen(caller.clone(), &context, cancel.clone());
     let pace = route.pace();
-    let mut client = Client { context: &context, requester: &requester, listener };
+    let mut client = WaitingClient { context: &context, requester: &requester, listener };
 
-    let made = Made { owner: owner.clone(), route: route.clone(), arguments: arguments.clone() };
+    let made = MadeCall { owner: owner.clone(), route: route.clone(), arguments: arguments.clone() };
     if pace == Pace::Slow
         && let Some(answer) = again::answer(server, &made, &mut client, &shape).await
     {
@@ -148,7 +148,7 @@ pub(super) async fn run(
     let end = tokio::select! {
         biased;
         end = client.gives_up() => end,
-        end = waiting::told(answered, token, &feed, &context) => end,
+        end = waiting::with_progress(answered, token, &feed, &context) => end,
     };
     let work = async move {
         (&mut work).await;
@@ -194,7 +194,7 @@ async fn hand_out(
     started: Started<Result<Outcome, Failed>>,
     until: Instant,
     context: &RequestContext<RoleServer>,
-    shape: &Shape,
+    shape: &ResultShape,
 ) -> CallToolResponse {
     let GetResult { jobs, .. } = &*server.parts.get_result;
     let (id, owner) = (started.id, started.owner.clone());

@@ -20,9 +20,9 @@ mod resume;
 mod schema;
 mod thread;
 
-pub use answered::{Answered, Citation, Status};
+pub use answered::{AnswerStatus, Answered, CitedSource};
 pub use args::Args;
-use resume::Asked;
+use resume::AskedAnswer;
 pub use resume::Resume;
 pub use schema::SchemaChecks;
 
@@ -84,7 +84,7 @@ impl Tool for AskOpenai {
 
 impl AskOpenai {
     /// Remembers what the upstream's refusals taught of the model on the way to an answer.
-    fn learn(&self, asked: &Asked, question: &Question, reply: &Result<Reply<Answer>, ToolError>) {
+    fn learn(&self, asked: &AskedAnswer, question: &Question, reply: &Result<Reply<Answer>, ToolError>) {
         if let Ok(Reply { value: Answer { left_out, only_by, .. }, meta }) = reply {
             let given = |argument: &str| args::given(question, argument);
             self.upkeep.learn(asked.model(), left_out, &meta.refused, given, *only_by);

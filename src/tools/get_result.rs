@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::json;
 
 use super::{
-    Effect, Failed, Jobs, Outcome, Output, Pace, Shows, Tool, ToolError,
+    Effect, Failed, Outcome, Output, Pace, Shows, Tool, ToolError, ToolJobs,
     ask_openai::{Answered, AskOpenai},
     outcome::Running,
     pictures::{Created, Image},
@@ -32,7 +32,7 @@ const MOST_TOLD: usize = 5;
 
 #[derive(Debug)]
 pub struct GetResult {
-    pub jobs: Jobs,
+    pub jobs: ToolJobs,
     pub artifacts: Artifacts,
     pub previews: Previews,
     /// Resumes what it asked in a process that died; `None`: nothing is resumed.

@@ -39,7 +39,7 @@ pub struct Args {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Models {
     /// Always `complete`.
-    pub status: Status,
+    pub status: ModelStatus,
     /// The models that answer, retired ones not among them.
     pub models: Vec<Model>,
     /// Names that can be given as `model` instead of an id.
@@ -53,7 +53,7 @@ pub struct Models {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
-pub enum Status {
+pub enum ModelStatus {
     Complete,
 }
 
@@ -181,7 +181,7 @@ impl ListModels {
             None => format!("The upstream's own list of models is missing here: {why}."),
         });
         Models {
-            status: Status::Complete,
+            status: ModelStatus::Complete,
             models: models.map(Model::of).collect(),
             roles: roles
                 .map(|role| Role { name: role.name, kind: role.kind.into(), model: role.model.into() })

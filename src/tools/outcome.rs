@@ -34,7 +34,7 @@ pub struct Outcome {
 #[derive(Debug, Serialize, JsonSchema)]
 pub struct Running {
     /// `running`: not done yet, see `job`.
-    pub status: Status,
+    pub status: OutcomeStatus,
     /// While it runs: the job that goes on, for get-result.
     pub job: String,
     /// While it runs: where it is.
@@ -48,7 +48,7 @@ pub struct Running {
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
-pub enum Status {
+pub enum OutcomeStatus {
     Running,
 }
 
@@ -62,7 +62,7 @@ impl Outcome {
              paid for twice."
         );
         let text = format!("Not done yet after {seconds} s ({stage}). It goes on by itself as job {job}: {next}");
-        let (status, job, stage) = (Status::Running, job.to_string(), stage.to_owned());
+        let (status, job, stage) = (OutcomeStatus::Running, job.to_string(), stage.to_owned());
         // Some clients show a model the structured content alone.
         let running = Running { status, job, stage, next, elapsed_ms: milliseconds(elapsed) };
         // A struct of texts and a number always has a form in JSON.
@@ -80,11 +80,11 @@ impl Outcome {
         Ok(Self { text, warnings, receipt, conversation, previews, artifacts, structured: fields(output)? })
     }
 
-    /// Adds something that the person should know besides, wherever warnings are told.
+    /// Adds something that the person should know besides, wherever warnings are warnings.
     pub fn warn(&mut self, warning: String) {
-        let told = self.structured.entry("warnings").or_insert_with(|| Value::Array(Vec::new()));
-        if let Value::Array(told) = told {
-            told.push(warning.clone().into());
+        let warnings = self.structured.entry("warnings").or_insert_with(|| Value::Array(Vec::new()));
+        if let Value::Array(warnings) = warnings {
+            warnings.push(warning.clone().into());
         }
         self.warnings.push(warning);
     }

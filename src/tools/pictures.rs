@@ -27,7 +27,7 @@ mod size;
 mod thread;
 
 pub use args::Args;
-pub use result::{Created, Failed, Image, Status};
+pub use result::{Created, FailedPicture, Image, PicturesStatus};
 
 use result::Made;
 
@@ -47,7 +47,7 @@ pub struct Studio {
 
 /// A request for `n` pictures that is fit to be sent.
 #[derive(Debug)]
-pub struct Request {
+pub struct PictureOrder {
     pub picture: PictureRequest,
     pub n: u32,
     pub stem: Option<Stem>,
@@ -73,7 +73,7 @@ struct Painted {
 
 impl Studio {
     /// Places in the line for all pictures of a request, or none.
-    pub fn enter(&self, request: &Request, call: &Call) -> Result<Vec<Ticket>, ToolError> {
+    pub fn enter(&self, request: &PictureOrder, call: &Call) -> Result<Vec<Ticket>, ToolError> {
         Ok(self.queue.enter_all(&call.caller, request.n as usize)?)
     }
 
@@ -83,7 +83,12 @@ impl Studio {
     }
 
     /// Makes one picture for each ticket; an error only if none was made.
-    pub async fn make(&self, mut request: Request, tickets: Vec<Ticket>, call: &Call) -> Result<Created, ToolError> {
+    pub async fn make(
+        &self,
+        mut request: PictureOrder,
+        tickets: Vec<Ticket>,
+        call: &Call,
+    ) -> Result<Created, ToolError> {
         call.news.parts(request.n);
         let spends = self.wait(call, self.afford(&mut request, call)).await??;
         let pictures = tickets.into_iter().zip(spends).map(|(ticket, spend)| async {
@@ -116,7 +121,7 @@ impl Studio {
         &self,
         ticket: Ticket,
         mut spend: Spend,
-        request: &Request,
+        request: &PictureOrder,
         call: &Call,
     ) -> Result<Painted, ToolError> {
         let terms = self.terms(call);
@@ -134,7 +139,7 @@ impl Studio {
 
     /// Keeps and shows a picture; finished once begun: the picture is paid for, so it is kept, whatever the client
     /// does meanwhile.
-    async fn look_after(&self, painted: Painted, request: &Request, call: &Call) -> Made {
+    async fn look_after(&self, painted: Painted, request: &PictureOrder, call: &Call) -> Made {
         let Painted { reply: Reply { value: picture, meta }, unkept } = painted;
         let given = |argument: &str| request.given(argument);
         self.upkeep.learn(&request.model, &picture.left_out, &meta.refused, given, None);
@@ -185,7 +190,7 @@ impl Studio {
     }
 }
 
-impl Request {
+impl PictureOrder {
     /// The same request, for the records: the tool, and its arguments as they were given.
     #[must_use]
     pub fn recorded(mut self, tool: &str, mut arguments: Map<String, Value>) -> Self {

@@ -15,7 +15,7 @@ use crate::{
 
 mod source;
 
-use source::Place;
+use source::Location;
 pub use source::{Named, Source};
 
 /// A longer side is that of a decompression bomb, not of a picture.
@@ -64,13 +64,13 @@ impl References {
     /// Whatever stands in its way.
     pub async fn content(&self, source: &Source, terms: &Terms) -> Result<Content, ToolError> {
         match (&source.place, self.urls) {
-            (Place::File(path), _) => Ok(self.inputs.open(path).await?),
-            (Place::Kept(id), _) => Ok(self.artifacts.open(id).await?.1),
-            (Place::Web(url), ImageUrls::Fetched) => {
+            (Location::File(path), _) => Ok(self.inputs.open(path).await?),
+            (Location::Kept(id), _) => Ok(self.artifacts.open(id).await?.1),
+            (Location::Web(url), ImageUrls::Fetched) => {
                 Ok(Content::Memory(self.openai.download(url.as_str(), terms).await?))
             }
-            (Place::Web(_), ImageUrls::Refused) => Err(ToolError::UrlsRefused),
-            (Place::Inline(url), _) => Ok(Content::Memory(url.decode().map_err(|why| unusable(why.to_string()))?)),
+            (Location::Web(_), ImageUrls::Refused) => Err(ToolError::UrlsRefused),
+            (Location::Inline(url), _) => Ok(Content::Memory(url.decode().map_err(|why| unusable(why.to_string()))?)),
         }
     }
 }

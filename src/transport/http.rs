@@ -87,13 +87,13 @@ pub async fn serve(
         stop.cancelled().await;
         server.end_announcements();
         let ended = async {
-            flights.all_landed().await;
+            flights.all_ended().await;
             server.jobs_ended().await;
         };
         if timeout(drain, ended).await.is_err() {
             server.cancel_calls();
             // The calls that were cancelled still get their answer.
-            let _ = timeout(GRACE, flights.all_landed()).await;
+            let _ = timeout(GRACE, flights.all_ended()).await;
         }
     };
     tokio::select! {

@@ -25,7 +25,7 @@ use mcp_openai::{
         profile::{Patience, Profiles},
     },
     store::Store,
-    tools::{Effect, Jobs, Output, Pace, Tool, ToolError, get_result::GetResult},
+    tools::{Effect, Output, Pace, Tool, ToolError, ToolJobs, get_result::GetResult},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -242,7 +242,7 @@ pub fn parts(dir: &Path, tasks: &TaskTracker, answer_within: Patience) -> Parts 
 pub fn parts_in(store: &Store, dir: &Path, tasks: &TaskTracker, answer_within: Patience) -> Parts {
     let artifacts = Artifacts::build(artifact::Config { dir: dir.join("pictures"), ..artifact::Config::default() });
     let jobs = job::Config { keep_for: Duration::from_hours(24) };
-    let (jobs, previews) = (Jobs::build(jobs, store.jobs.clone(), tasks.clone()), Previews::build());
+    let (jobs, previews) = (ToolJobs::build(jobs, store.jobs.clone(), tasks.clone()), Previews::build());
     let get_result =
         Arc::new(GetResult { jobs, artifacts: artifacts.clone(), previews: previews.clone(), ask_openai: None });
     let keep_for = Duration::from_hours(24);

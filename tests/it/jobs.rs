@@ -20,7 +20,7 @@ use mcp_openai::{
         Store,
         jobs::{FinishedJob, JobState, KeptJob},
     },
-    tools::{Effect, Jobs, Output, Pace, Tool, ToolError},
+    tools::{Effect, Output, Pace, Tool, ToolError, ToolJobs},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -136,7 +136,7 @@ impl Tool for Studio {
 struct Place {
     server: Server,
     studio: Arc<Studio>,
-    jobs: Jobs,
+    jobs: ToolJobs,
     tasks: TaskTracker,
 }
 

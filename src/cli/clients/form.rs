@@ -35,7 +35,7 @@ impl std::fmt::Debug for KeyInFile {
 
 /// The form of a server in a client's file.
 #[derive(Debug, Clone, Copy)]
-pub enum Form {
+pub enum EntryForm {
     /// `command`, `args`, `env`; most clients' own.
     Usual {
         /// `type` of a server that is started.
@@ -67,33 +67,33 @@ pub enum Passing {
     Reference(&'static str),
 }
 
-impl Form {
+impl EntryForm {
     /// The server in this form; `None` when it takes none of this kind.
     #[must_use]
     pub fn server(self, launch: &Launch) -> Option<Tree> {
         let members = match (self, launch) {
-            (Form::Usual { http: HttpForm::No, .. }, Launch::Http { .. }) => return None,
-            (Form::Usual { http: HttpForm::Url { key, kind }, tools, .. }, Launch::Http { url }) => {
+            (EntryForm::Usual { http: HttpForm::No, .. }, Launch::Http { .. }) => return None,
+            (EntryForm::Usual { http: HttpForm::Url { key, kind }, tools, .. }, Launch::Http { url }) => {
                 let kind = kind.map(|kind| ("type", Tree::text(kind)));
                 kind.into_iter().chain([(key, Tree::text(url))]).chain(tools.map(all_tools)).collect()
             }
-            (Form::Usual { stdio, passes, tools, .. }, Launch::Stdio { command, args, key }) => {
+            (EntryForm::Usual { stdio, passes, tools, .. }, Launch::Stdio { command, args, key }) => {
                 let mut members: Vec<_> = stdio.map(|kind| ("type", Tree::text(kind))).into_iter().collect();
                 members.extend([("command", Tree::text(command)), ("args", texts(args))]);
                 members.extend(variables(key, passes).map(|value| ("env", Tree::Map(vec![(KEY.to_owned(), value)]))));
                 members.extend(tools.map(all_tools));
                 members
             }
-            (Form::Codex, Launch::Http { url }) => vec![("url", Tree::text(url))],
-            (Form::Codex, Launch::Stdio { command, args, key }) => {
+            (EntryForm::Codex, Launch::Http { url }) => vec![("url", Tree::text(url))],
+            (EntryForm::Codex, Launch::Stdio { command, args, key }) => {
                 let key = match key {
                     KeyInFile::Name => ("env_vars", Tree::List(vec![Tree::text(KEY)])),
                     KeyInFile::Value(key) => ("env", Tree::Map(vec![(KEY.to_owned(), Tree::text(key))])),
                 };
                 vec![("command", Tree::text(command)), ("args", texts(args)), key]
             }
-            (Form::Goose, Launch::Http { url }) => goose("streamable_http", vec![("uri", Tree::text(url))]),
-            (Form::Goose, Launch::Stdio { command, args, key }) => {
+            (EntryForm::Goose, Launch::Http { url }) => goose("streamable_http", vec![("uri", Tree::text(url))]),
+            (EntryForm::Goose, Launch::Stdio { command, args, key }) => {
                 let key = variables(key, Passing::Unasked).map(|key| (KEY.to_owned(), key));
                 let started = vec![
                     ("cmd", Tree::text(command)),

@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{
-    form::{Form, HttpForm, Passing},
+    form::{EntryForm, HttpForm, Passing},
     places::{Places, Platform, Root, beneath},
     syntax::Syntax,
 };
@@ -20,17 +20,17 @@ pub struct Application {
     pub syntax: Syntax,
     /// The top-level key below which servers stand.
     pub section: &'static str,
-    pub form: Form,
-    user: Location,
+    pub form: EntryForm,
+    user: SettingsLocation,
     /// The place on Windows, where it differs by more than the root.
-    windows: Option<Location>,
+    windows: Option<SettingsLocation>,
     /// The file of a project, from its folder on.
     project: Option<&'static str>,
 }
 
 /// A client's file, and what shows that the client is there.
 #[derive(Debug, Clone, Copy)]
-struct Location {
+struct SettingsLocation {
     root: Root,
     file: &'static str,
     sign: &'static str,
@@ -46,12 +46,12 @@ pub enum Scope {
     Project,
 }
 
-const fn at(root: Root, file: &'static str, sign: &'static str) -> Location {
-    Location { root, file, sign }
+const fn at(root: Root, file: &'static str, sign: &'static str) -> SettingsLocation {
+    SettingsLocation { root, file, sign }
 }
 
-const fn usual(http: HttpForm) -> Form {
-    Form::Usual { stdio: None, http, passes: Passing::Unasked, tools: None }
+const fn usual(http: HttpForm) -> EntryForm {
+    EntryForm::Usual { stdio: None, http, passes: Passing::Unasked, tools: None }
 }
 
 const fn url(key: &'static str) -> HttpForm {
@@ -78,7 +78,7 @@ pub const CLIENTS: [Application; 12] = [
         name: "Claude Code",
         syntax: Syntax::Json,
         section: "mcpServers",
-        form: Form::Usual {
+        form: EntryForm::Usual {
             stdio: Some("stdio"),
             http: typed("http"),
             passes: Passing::Reference("${OPENAI_API_KEY:-}"),
@@ -93,7 +93,7 @@ pub const CLIENTS: [Application; 12] = [
         name: "Cursor",
         syntax: Syntax::Json,
         section: "mcpServers",
-        form: Form::Usual {
+        form: EntryForm::Usual {
             stdio: None,
             http: url("url"),
             passes: Passing::Reference("${env:OPENAI_API_KEY}"),
@@ -108,7 +108,7 @@ pub const CLIENTS: [Application; 12] = [
         name: "VS Code",
         syntax: Syntax::Json,
         section: "servers",
-        form: Form::Usual { stdio: Some("stdio"), http: typed("http"), passes: Passing::Unasked, tools: None },
+        form: EntryForm::Usual { stdio: Some("stdio"), http: typed("http"), passes: Passing::Unasked, tools: None },
         user: at(Root::Settings, "Code/User/mcp.json", "Code"),
         windows: None,
         project: Some(".vscode/mcp.json"),
@@ -118,7 +118,7 @@ pub const CLIENTS: [Application; 12] = [
         name: "Windsurf",
         syntax: Syntax::Json,
         section: "mcpServers",
-        form: Form::Usual {
+        form: EntryForm::Usual {
             stdio: None,
             http: url("serverUrl"),
             passes: Passing::Reference("${env:OPENAI_API_KEY}"),
@@ -157,7 +157,7 @@ pub const CLIENTS: [Application; 12] = [
         name: "Goose",
         syntax: Syntax::Yaml,
         section: "extensions",
-        form: Form::Goose,
+        form: EntryForm::Goose,
         user: at(Root::DotConfig, "goose/config.yaml", "goose"),
         windows: Some(at(Root::Settings, "Block/goose/config/config.yaml", "Block/goose")),
         project: None,
@@ -177,7 +177,12 @@ pub const CLIENTS: [Application; 12] = [
         name: "Copilot CLI",
         syntax: Syntax::Json,
         section: "mcpServers",
-        form: Form::Usual { stdio: Some("local"), http: typed("http"), passes: Passing::Unasked, tools: Some("tools") },
+        form: EntryForm::Usual {
+            stdio: Some("local"),
+            http: typed("http"),
+            passes: Passing::Unasked,
+            tools: Some("tools"),
+        },
         user: at(Root::Own { variable: "COPILOT_HOME", otherwise: ".copilot" }, "mcp-config.json", ""),
         windows: None,
         project: None,
@@ -187,7 +192,7 @@ pub const CLIENTS: [Application; 12] = [
         name: "Codex CLI",
         syntax: Syntax::Toml,
         section: "mcp_servers",
-        form: Form::Codex,
+        form: EntryForm::Codex,
         user: at(Root::Own { variable: "CODEX_HOME", otherwise: ".codex" }, "config.toml", ""),
         windows: None,
         project: Some(".codex/config.toml"),
@@ -197,7 +202,7 @@ pub const CLIENTS: [Application; 12] = [
         name: "Gemini CLI",
         syntax: Syntax::Json,
         section: "mcpServers",
-        form: Form::Usual {
+        form: EntryForm::Usual {
             stdio: None,
             http: url("httpUrl"),
             // It hides what is called a key from servers, unless it is named.
@@ -252,7 +257,7 @@ impl Application {
         packaged || places.find(location.root, location.sign).exists()
     }
 
-    fn location(&self, platform: Platform) -> Location {
+    fn location(&self, platform: Platform) -> SettingsLocation {
         match (platform, self.windows) {
             (Platform::Windows, Some(windows)) => windows,
             (Platform::Linux | Platform::Macos | Platform::Windows, _) => self.user,

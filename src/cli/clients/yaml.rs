@@ -18,7 +18,7 @@ pub fn put(text: &str, key: ServerKey<'_>, server: &Tree) -> Result<String, Uned
     let mut wanted = read(text)?;
     set(&mut wanted, key, server)?;
     let without = if find(text, key)?.is_some() { take(text, key)? } else { text.to_owned() };
-    let mut lines = Lines::of(&without);
+    let mut lines = YamlLines::of(&without);
     let section = lines.section(key)?;
     lines.insert(section.end, &block(key.name, server, section.indent));
     checked(lines.text(), &wanted)
@@ -29,7 +29,7 @@ pub fn take(text: &str, key: ServerKey<'_>) -> Result<String, Uneditable> {
     if !unset(&mut wanted, key) {
         return Ok(text.to_owned());
     }
-    let mut lines = Lines::of(text);
+    let mut lines = YamlLines::of(text);
     lines.remove(key)?;
     checked(lines.text(), &wanted)
 }
@@ -118,7 +118,7 @@ fn unset(document: &mut Tree, key: ServerKey<'_>) -> bool {
 }
 
 /// A text as lines, each with its end.
-struct Lines {
+struct YamlLines {
     lines: Vec<String>,
     /// The end of a line here.
     end: &'static str,
@@ -131,7 +131,7 @@ struct SectionLines {
     indent: usize,
 }
 
-impl Lines {
+impl YamlLines {
     fn of(text: &str) -> Self {
         let end = if text.contains("\r\n") { "\r\n" } else { "\n" };
         Self { lines: text.split_inclusive('\n').map(str::to_owned).collect(), end }

@@ -28,7 +28,7 @@ pub struct Session {
 }
 
 /// A call in flight.
-pub struct ToolCall<'a> {
+pub struct DemoCall<'a> {
     handle: Option<RequestHandle<RoleClient>>,
     result: Option<CallToolResult>,
     news: &'a mut mpsc::UnboundedReceiver<(ProgressToken, Notified)>,
@@ -98,12 +98,12 @@ impl Session {
         Ok(start.elapsed())
     }
 
-    pub async fn call(&mut self, tool: &'static str, arguments: Value) -> anyhow::Result<ToolCall<'_>> {
+    pub async fn call(&mut self, tool: &'static str, arguments: Value) -> anyhow::Result<DemoCall<'_>> {
         let Value::Object(arguments) = arguments else { bail!("arguments are an object") };
         let params = CallToolRequestParams::new(tool).with_arguments(arguments);
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
         let handle = self.service.send_cancellable_request(request, PeerRequestOptions::no_options()).await?;
-        Ok(ToolCall { handle: Some(handle), result: None, news: &mut self.news })
+        Ok(DemoCall { handle: Some(handle), result: None, news: &mut self.news })
     }
 
     pub async fn close(mut self) -> anyhow::Result<()> {
@@ -124,7 +124,7 @@ fn arguments(flags: &Flags, upstream: Upstream) -> Vec<OsString> {
     arguments
 }
 
-impl ToolCall<'_> {
+impl DemoCall<'_> {
     /// The next news, or `None` once the result is there.
     pub async fn news(&mut self) -> Option<Notified> {
         loop {

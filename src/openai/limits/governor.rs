@@ -105,7 +105,7 @@ impl Governor {
     }
 
     /// Reason why limits cannot be shared now: found out by writing one that holds nothing.
-    pub(crate) async fn unshared(&self, account: &Account) -> Option<String> {
+    pub(crate) async fn sharing_failure(&self, account: &Account) -> Option<String> {
         if let Ok(nothing) = ModelId::parse("none") {
             self.pace.hold(account, &nothing, Duration::ZERO).await;
         }
@@ -322,6 +322,6 @@ mod tests {
         let said = governor.warning().unwrap();
         assert!(said.starts_with("Rate limits are not shared with other programs: ") && said.ends_with('.'), "{said}");
         assert_eq!(governor.warning(), None);
-        assert!(governor.unshared(&account()).await.is_some());
+        assert!(governor.sharing_failure(&account()).await.is_some());
     }
 }

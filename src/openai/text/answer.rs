@@ -70,7 +70,7 @@ pub(crate) struct AnswerDraft<'a> {
     pub items: Vec<Value>,
     pub citations: Citations,
     /// Bytes of the text that were passed on.
-    told: usize,
+    passed_on: usize,
     left_out: Vec<String>,
     objection: Option<Objection>,
     /// The upstream's complaint in place of an answer, as far as asking again is concerned.
@@ -93,7 +93,7 @@ impl<'a> AnswerDraft<'a> {
             response_id: None,
             items: Vec::new(),
             citations: Citations::default(),
-            told: 0,
+            passed_on: 0,
             left_out,
             objection: None,
             symptom: None,
@@ -106,10 +106,10 @@ impl<'a> AnswerDraft<'a> {
 
     /// The same answer from its beginning: what was told of it is not told again.
     pub(crate) fn again(&mut self) {
-        let (told, left_out) = (self.told, std::mem::take(&mut self.left_out));
+        let (passed_on, left_out) = (self.passed_on, std::mem::take(&mut self.left_out));
         let mut redactor = std::mem::take(&mut self.redactor);
         redactor.rest();
-        *self = Self { told, redactor, ..Self::new(self.asked, left_out, self.news) };
+        *self = Self { passed_on, redactor, ..Self::new(self.asked, left_out, self.news) };
     }
 
     /// Takes these secrets out of what comes, as out of errors.
@@ -137,9 +137,9 @@ impl<'a> AnswerDraft<'a> {
 
     fn push(&mut self, delta: &str) {
         self.text.push_str(delta);
-        let new = self.text.get(self.told..).unwrap_or_default();
+        let new = self.text.get(self.passed_on..).unwrap_or_default();
         self.news.delta(new);
-        self.told += new.len();
+        self.passed_on += new.len();
     }
 
     /// The upstream's complaint in place of an answer, as far as asking again is concerned.
@@ -180,10 +180,10 @@ impl<'a> AnswerDraft<'a> {
     }
 
     /// Takes up counts and a charge; they may come more than once.
-    pub(crate) fn meter(&mut self, told: wire::WireUsage) {
-        let charged = told.charged();
+    pub(crate) fn meter(&mut self, reported: wire::WireUsage) {
+        let charged = reported.charged();
         self.charged = charged.filter(|charged| *charged > Usd::ZERO).or(self.charged).or(charged);
-        self.usage = [self.usage, told.read()].into_iter().flatten().reduce(Usage::updated);
+        self.usage = [self.usage, reported.read()].into_iter().flatten().reduce(Usage::updated);
     }
 
     /// The usage that is billed, as far as the upstream said so. Where another tier than `default` was asked for, it

@@ -111,7 +111,7 @@ impl Dialect for Chat {
         let holds_choice = completion.choices.as_ref().is_some_and(|choices| !choices.is_empty());
         if !holds_choice && completion.error.is_none() {
             let complaint = std::str::from_utf8(body).ok().and_then(Complaint::of_event);
-            return Err(complaint.map_or_else(|| unreadable("it holds no choices"), |told| draft.refuse(&told)));
+            return Err(complaint.map_or_else(|| unreadable("it holds no choices"), |refused| draft.refuse(&refused)));
         }
         take(completion, draft)?;
         draft.finish.get_or_insert(Finish::Stop);

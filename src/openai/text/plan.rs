@@ -76,7 +76,7 @@ impl Plan {
                 Some(Self { thread: HistoryMode::Replayed, ..self })
             }
             Objection::Output if by_responses && thread == HistoryMode::Replayed && holds_output(question) => {
-                Some(Self { thread: HistoryMode::Retold, ..self })
+                Some(Self { thread: HistoryMode::AsText, ..self })
             }
             Objection::StrictSchema if schema == Some(SchemaPlan::Held) => {
                 Some(Self { schema: Some(SchemaPlan::Asked), ..self })
@@ -88,15 +88,15 @@ impl Plan {
         }
     }
 
-    /// The question's instructions, and its schema where it has to be told.
+    /// The question's instructions, and its schema where it has to be instruction.
     pub(crate) fn instructions(self, question: &Question) -> Option<Cow<'_, str>> {
         let given = question.instructions.as_deref();
         let Some(form) = question.schema.as_ref().filter(|_| self.schema == Some(SchemaPlan::Told)) else {
             return given.map(Cow::Borrowed);
         };
         let schema = serde_json::to_string(&form.schema).unwrap_or_default();
-        let told = format!("Answer with one JSON object and nothing else, by this JSON Schema:\n{schema}");
-        Some(Cow::Owned(given.map(|given| format!("{given}\n\n{told}")).unwrap_or(told)))
+        let instruction = format!("Answer with one JSON object and nothing else, by this JSON Schema:\n{schema}");
+        Some(Cow::Owned(given.map(|given| format!("{given}\n\n{instruction}")).unwrap_or(instruction)))
     }
 }
 

@@ -211,7 +211,7 @@ impl Dialect for Responses {
         let holds_text = response.output.is_some() || response.output_text.0.is_some();
         if !holds_text && response.status.text().is_none() && response.error.is_none() {
             let complaint = std::str::from_utf8(body).ok().and_then(Complaint::of_event);
-            return Err(complaint.map_or_else(|| unreadable("it is not a response"), |told| draft.refuse(&told)));
+            return Err(complaint.map_or_else(|| unreadable("it is not a response"), |refused| draft.refuse(&refused)));
         }
         self.close(response, "completed", draft)
     }
@@ -286,7 +286,7 @@ impl Responses {
         });
         match self.store {
             ResponseStorage::Kept if response.store.0 != Some(false) => {
-                draft.response_id = response.id.text().and_then(name)
+                draft.response_id = response.id.text().and_then(name);
             }
             // Half a thought cannot be sent again.
             ResponseStorage::Nothing if draft.finish == Some(Finish::Stop) => draft.items = output,

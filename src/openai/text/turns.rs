@@ -14,7 +14,7 @@ pub(crate) enum HistoryMode {
     /// It is sent the whole thread, with its own output as it came.
     Replayed,
     /// It is sent the whole thread in words.
-    Retold,
+    AsText,
 }
 
 /// The words of one side.
@@ -61,7 +61,7 @@ fn to_send(question: &Question, thread: HistoryMode) -> &[Exchange] {
 }
 
 fn answer(exchange: &Exchange, thread: HistoryMode) -> Vec<TurnPart<'_>> {
-    if thread != HistoryMode::Retold && !exchange.items.is_empty() {
+    if thread != HistoryMode::AsText && !exchange.items.is_empty() {
         return exchange.items.iter().filter(|item| can_return(item)).map(TurnPart::Output).collect();
     }
     exchange.answer.iter().filter(|answer| !answer.is_empty()).map(|answer| TurnPart::Assistant(answer)).collect()
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(told(&question, HistoryMode::Kept), "user: draw+c, assistant: 3, user: now");
         let whole = "user: a, assistant: 1, user: b, assistant: 2, user: draw+c, assistant: 3, user: now";
         assert_eq!(told(&question, HistoryMode::Replayed), whole);
-        assert_eq!(told(&question, HistoryMode::Retold), whole);
+        assert_eq!(told(&question, HistoryMode::AsText), whole);
     }
 
     #[test]
@@ -150,6 +150,6 @@ mod tests {
         let question = question(vec![exchange("a", Some("1"), None, &items), exchange("b", Some(""), None, &[])]);
         let replayed = "user: a, output: \"rs_1\", output: \"msg_1\", user: b+now";
         assert_eq!(told(&question, HistoryMode::Replayed), replayed);
-        assert_eq!(told(&question, HistoryMode::Retold), "user: a, assistant: 1, user: b+now");
+        assert_eq!(told(&question, HistoryMode::AsText), "user: a, assistant: 1, user: b+now");
     }
 }

@@ -8,7 +8,7 @@ use crate::preview::Room;
 
 /// A known client.
 #[derive(Debug)]
-pub struct Known {
+pub struct KnownClient {
     /// Its name in `clients.NAME`.
     pub key: &'static str,
     /// As people call it.
@@ -33,7 +33,7 @@ pub struct Known {
     pub sources: &'static [&'static str],
 }
 
-impl Known {
+impl KnownClient {
     /// The first that is called so; else [`UNKNOWN`].
     pub(super) fn called(client: &str) -> &'static Self {
         let named = |known: &&Self| known.names.iter().any(|name| answers_to(client, name));
@@ -45,7 +45,7 @@ const MIB: usize = 1 << 20;
 
 /// The careful values: what the most delicate of the clients below survives. Structured content is the exception: it
 /// stands beside pictures, as the protocol allows, because programs live on it and few clients drop anything for it.
-pub const UNKNOWN: Known = Known {
+pub const UNKNOWN: KnownClient = KnownClient {
     key: "unknown",
     product: "any other",
     names: &[],
@@ -68,8 +68,8 @@ pub const UNKNOWN: Known = Known {
 };
 
 /// In the order of the documentation. A name that begins another's stands below it.
-pub const KNOWN: &[Known] = &[
-    Known {
+pub const KNOWN: &[KnownClient] = &[
+    KnownClient {
         key: "claude-desktop",
         product: "Claude Desktop, claude.ai",
         names: &["claude-ai", "Anthropic/ClaudeAI"],
@@ -80,7 +80,7 @@ pub const KNOWN: &[Known] = &[
         ],
         ..UNKNOWN
     },
-    Known {
+    KnownClient {
         key: "claude-code",
         product: "Claude Code",
         names: &["claude-code"],
@@ -95,7 +95,7 @@ pub const KNOWN: &[Known] = &[
         ],
         ..UNKNOWN
     },
-    Known {
+    KnownClient {
         key: "cursor",
         product: "Cursor",
         names: &["cursor"],
@@ -106,7 +106,7 @@ pub const KNOWN: &[Known] = &[
         ],
         ..UNKNOWN
     },
-    Known {
+    KnownClient {
         key: "vscode",
         product: "VS Code",
         names: &["Visual Studio Code"],
@@ -119,7 +119,7 @@ pub const KNOWN: &[Known] = &[
         ],
         ..UNKNOWN
     },
-    Known {
+    KnownClient {
         key: "copilot-cli",
         product: "GitHub Copilot CLI",
         names: &["github-copilot-developer"],
@@ -127,7 +127,7 @@ pub const KNOWN: &[Known] = &[
         sources: &["image blocks never reach the model and are shown to nobody (github/copilot-cli#4536)"],
         ..UNKNOWN
     },
-    Known {
+    KnownClient {
         key: "codex",
         product: "Codex",
         names: &["codex-mcp-client", "openai-mcp (Codex)"],
@@ -140,7 +140,7 @@ pub const KNOWN: &[Known] = &[
         ],
         ..UNKNOWN
     },
-    Known {
+    KnownClient {
         key: "gemini-cli",
         product: "Gemini CLI",
         names: &["gemini-cli-mcp-client"],
@@ -152,7 +152,7 @@ pub const KNOWN: &[Known] = &[
         ],
         ..UNKNOWN
     },
-    Known {
+    KnownClient {
         key: "chatgpt",
         product: "ChatGPT, the Responses API",
         names: &["openai-mcp"],
@@ -161,7 +161,7 @@ pub const KNOWN: &[Known] = &[
         ],
         ..UNKNOWN
     },
-    Known {
+    KnownClient {
         key: "inspector",
         product: "MCP Inspector",
         names: &["inspector-client", "mcp-inspector"],

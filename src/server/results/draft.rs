@@ -26,11 +26,11 @@ pub(super) struct Draft {
 const BLOCK: usize = 60;
 
 impl Draft {
-    /// Says something more, wherever warnings are told.
+    /// Says something more, wherever warnings are warnings.
     pub(super) fn note(&mut self, note: &str) {
         self.notes.push(note.to_owned());
-        if let Some(Value::Array(told)) = self.structured.as_mut().and_then(|fields| fields.get_mut("warnings")) {
-            told.push(note.into());
+        if let Some(Value::Array(warnings)) = self.structured.as_mut().and_then(|fields| fields.get_mut("warnings")) {
+            warnings.push(note.into());
         }
     }
 
@@ -128,9 +128,9 @@ pub(super) fn picture_bytes(serialized: usize, pictures: usize) -> usize {
 
 /// Length of a value in JSON, without writing it anywhere.
 pub(super) fn serialized(value: &impl Serialize) -> usize {
-    struct Count(usize);
+    struct ByteCount(usize);
 
-    impl io::Write for Count {
+    impl io::Write for ByteCount {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0 += bytes.len();
             Ok(bytes.len())
@@ -141,7 +141,7 @@ pub(super) fn serialized(value: &impl Serialize) -> usize {
         }
     }
 
-    let mut count = Count(0);
+    let mut count = ByteCount(0);
     // What has no form in JSON is not sent either.
     drop(serde_json::to_writer(&mut count, value));
     count.0

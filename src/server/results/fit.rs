@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use super::{
-    Shape,
+    ResultShape,
     draft::{Draft, picture_bytes, serialized},
 };
 use crate::{media::Encoded, preview::Room, text};
@@ -17,7 +17,7 @@ const STRUCTURED_CUT: &str = "The structured content is cut short: this client t
 const TEXT_CUT: &str = "The text is cut short: this client takes no longer answer.";
 
 /// Puts as much of the pictures into the draft as its texts leave room for.
-pub(super) async fn pictures(draft: &mut Draft, pictures: Vec<Encoded>, shape: &Shape) {
+pub(super) async fn pictures(draft: &mut Draft, pictures: Vec<Encoded>, shape: &ResultShape) {
     /// For the longer of the notes, in the content and among the warnings.
     const NOTE: usize = 250;
     if pictures.is_empty() {
@@ -38,7 +38,7 @@ pub(super) async fn pictures(draft: &mut Draft, pictures: Vec<Encoded>, shape: &
 }
 
 /// The pictures as they are when they fit, else smaller; `None` when one of them cannot be made so small.
-async fn each(pictures: &[Encoded], room: Room, shape: &Shape) -> Option<Vec<Encoded>> {
+async fn each(pictures: &[Encoded], room: Room, shape: &ResultShape) -> Option<Vec<Encoded>> {
     let bytes: usize = pictures.iter().map(|picture| picture.bytes().len()).sum();
     let sides = pictures.iter().map(Encoded::dimensions).flat_map(|sides| [sides.width, sides.height]);
     if bytes <= room.bytes && sides.max() <= Some(room.side) {

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::{
     Route,
-    waiting::{self, Client},
+    waiting::{self, WaitingClient},
 };
 use crate::{
     handle::Owner,
@@ -16,20 +16,20 @@ use crate::{
     server::{
         Server,
         abandoned::CallPrint,
-        results::{self, Shape},
+        results::{self, ResultShape},
     },
     text,
     tools::ToolError,
 };
 
 /// A call as it was made, to be known again.
-pub(super) struct Made {
+pub(super) struct MadeCall {
     pub owner: Owner,
     pub route: Arc<dyn Route>,
     pub arguments: JsonObject,
 }
 
-impl Made {
+impl MadeCall {
     pub fn print(&self) -> CallPrint {
         CallPrint::new(self.owner.clone(), self.route.name(), self.route.declared(self.arguments.clone()))
     }
@@ -39,9 +39,9 @@ impl Made {
 /// or it came to nothing.
 pub(super) async fn answer(
     server: &Server,
-    made: &Made,
-    client: &mut Client<'_>,
-    shape: &Shape,
+    made: &MadeCall,
+    client: &mut WaitingClient<'_>,
+    shape: &ResultShape,
 ) -> Option<CallToolResponse> {
     if server.abandoned.is_empty() {
         return None;
@@ -55,7 +55,7 @@ pub(super) async fn answer(
     let job = tokio::select! {
         biased;
         _ = client.gives_up() => return Some(results::failure(&ToolError::Cancelled, shape).into()),
-        job = waiting::told(waiting, context.meta.get_progress_token(), &feed, context) => job.ok().flatten()?,
+        job = waiting::with_progress(waiting, context.meta.get_progress_token(), &feed, context) => job.ok().flatten()?,
     };
     match &job.state {
         JobPhase::Running { .. } => {}

@@ -32,13 +32,13 @@ pub(super) enum End {
 }
 
 /// The client that waits for a call.
-pub(super) struct Client<'a> {
+pub(super) struct WaitingClient<'a> {
     pub context: &'a RequestContext<RoleServer>,
     pub requester: &'a Requester,
     pub listener: Listener,
 }
 
-impl Client<'_> {
+impl WaitingClient<'_> {
     /// Resolves when it waits no more.
     pub async fn gives_up(&mut self) -> End {
         tokio::select! {
@@ -55,8 +55,8 @@ impl Client<'_> {
     }
 }
 
-/// Waits for the end of a call, and tells its client of it meanwhile if it asked for that.
-pub(super) async fn told<T>(
+/// Waits for the end of a call, and reports its progress to a client that asked for it.
+pub(super) async fn with_progress<T>(
     answered: impl Future<Output = T>,
     token: Option<ProgressToken>,
     feed: &Feed,

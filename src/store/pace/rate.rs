@@ -34,11 +34,11 @@ impl Rate {
         let furthest = now.saturating_add(tolerance).saturating_add(spacing).saturating_add(within);
         let due = due.unwrap_or(now).min(furthest);
         let wait = due.saturating_sub(tolerance).saturating_sub(now).max(0);
-        let told = Duration::from_micros(wait.unsigned_abs());
+        let reported = Duration::from_micros(wait.unsigned_abs());
         if wait >= within {
-            return (PlaceGrant::TooFar { wait: told }, None);
+            return (PlaceGrant::TooFar { wait: reported }, None);
         }
-        (PlaceGrant::Granted { wait: told }, Some(due.max(now).saturating_add(spacing)))
+        (PlaceGrant::Granted { wait: reported }, Some(due.max(now).saturating_add(spacing)))
     }
 
     /// The least that somebody waits who has so many before him, however long nobody went.

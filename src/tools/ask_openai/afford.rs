@@ -3,7 +3,7 @@
 
 use std::num::NonZeroU32;
 
-use super::{AskOpenai, args::Request};
+use super::{AskOpenai, args::AskRequest};
 use crate::{
     call::Call,
     catalogue::Quote,
@@ -41,7 +41,7 @@ const LEAST: NonZeroU32 = NonZeroU32::new(Question::LEAST_TOKENS).unwrap();
 
 /// A question, as far as it costs.
 #[derive(Debug)]
-struct Reading {
+struct QuestionSize {
     input: Usage,
     max_tokens: Option<NonZeroU32>,
 }
@@ -52,8 +52,8 @@ impl AskOpenai {
     }
 
     /// Sets aside what the answer may cost. Under a budget an answer that names no bound gets one.
-    pub(super) async fn afford(&self, request: &mut Request, call: &Call) -> Result<Spend, ToolError> {
-        let reading = Reading::of(&request.question);
+    pub(super) async fn afford(&self, request: &mut AskRequest, call: &Call) -> Result<Spend, ToolError> {
+        let reading = QuestionSize::of(&request.question);
         let spend = self.purse().open(call, &request.model, &reading).await?;
         if let Some(quote) = request.model.quote()
             && self.ledger.has_budgets()
@@ -67,7 +67,7 @@ impl AskOpenai {
     }
 }
 
-impl Reading {
+impl QuestionSize {
     fn of(question: &Question) -> Self {
         let Question { input, thread, instructions, schema, .. } = question;
         let schema = schema.as_ref().and_then(|form| serde_json::to_string(&form.schema).ok());
@@ -91,7 +91,7 @@ impl Reading {
     }
 }
 
-impl Costing for Reading {
+impl Costing for QuestionSize {
     fn estimate(&self, quote: Quote<'_>) -> Option<Estimate> {
         let (shortest, longest) = match self.max_tokens {
             Some(tokens) => (tokens.get().into(), tokens.get().into()),
@@ -161,13 +161,13 @@ mod tests {
             items: vec![json!({ "encrypted_content": "c".repeat(100) })],
         };
         let with = Question { thread: vec![exchange], instructions: Some("d".to_owned()), ..question() };
-        assert_eq!(Reading::of(&question()).input.input_tokens, 1_000);
-        assert_eq!(Reading::of(&with).input.input_tokens, 1_000 + (64 + 4) + (64 + 124) + (64 + 1));
+        assert_eq!(QuestionSize::of(&question()).input.input_tokens, 1_000);
+        assert_eq!(QuestionSize::of(&with).input.input_tokens, 1_000 + (64 + 4) + (64 + 124) + (64 + 1));
     }
 
     #[test]
     fn an_answer_is_as_long_as_it_can_be_paid_for() {
-        let reading = Reading::of(&question());
+        let reading = QuestionSize::of(&question());
         let price = price();
         let estimate = reading.estimate(quote(&price)).unwrap();
         assert_eq!(estimate.least, Usd::from_dollars(0.012).unwrap());
@@ -181,7 +181,7 @@ mod tests {
     fn a_search_without_a_price_has_no_estimate() {
         let searching = Question { web_search: WebSearch::Allowed, ..question() };
         let unpriced = Price { web_search: None, ..price() };
-        assert!(Reading::of(&searching).estimate(quote(&unpriced)).is_none());
-        assert_eq!(Reading::of(&searching).input.input_tokens, 129_000);
+        assert!(QuestionSize::of(&searching).estimate(quote(&unpriced)).is_none());
+        assert_eq!(QuestionSize::of(&searching).input.input_tokens, 129_000);
     }
 }

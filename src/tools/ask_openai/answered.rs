@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::schema::Schema;
+use super::schema::CheckedSchema;
 use crate::{
     call::Call,
     catalogue::Resolved,
@@ -17,18 +17,18 @@ use crate::{
 
 /// The terms that an answer is checked against.
 #[derive(Debug)]
-pub(super) struct Expected {
+pub(super) struct AnswerTerms {
     pub model: Resolved,
     pub warnings: Vec<String>,
     /// Tokens of an answer that the budget allows, where it set the bound.
     pub afforded: Option<NonZeroU32>,
-    pub schema: Option<Schema>,
+    pub schema: Option<CheckedSchema>,
 }
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Answered {
     /// `complete`, or `incomplete`: then `finish_reason` says what cut the answer.
-    pub status: Status,
+    pub status: AnswerStatus,
     /// The answer.
     pub text: String,
     /// The model that answered.
@@ -45,7 +45,7 @@ pub struct Answered {
     pub value: Option<Map<String, Value>>,
     /// Sources that the answer names.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub citations: Vec<Citation>,
+    pub citations: Vec<CitedSource>,
     /// `stop`, `refusal`, `max_tokens`, `content_filter`, `no_text`, `cut_off`, or the upstream's own word.
     pub finish_reason: String,
     /// Tokens used, as the upstream reported them.
@@ -69,7 +69,7 @@ pub struct Answered {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
-pub enum Status {
+pub enum AnswerStatus {
     Complete,
     Incomplete,
 }
@@ -77,7 +77,7 @@ pub enum Status {
 /// A source.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(inline)]
-pub struct Citation {
+pub struct CitedSource {
     pub title: String,
     pub url: String,
     /// Index in `text` of the first cited character, counted from 0.
@@ -86,7 +86,7 @@ pub struct Citation {
     pub end: usize,
 }
 
-impl Expected {
+impl AnswerTerms {
     /// The answer as a result, held to the schema where there is one.
     ///
     /// # Errors
@@ -118,7 +118,7 @@ impl Expected {
             requested_model: self.model.requested.map(String::from),
             conversation: None,
             value,
-            citations: answer.citations.into_iter().map(Citation::from).collect(),
+            citations: answer.citations.into_iter().map(CitedSource::from).collect(),
             finish_reason,
             usage: meta.metered.usage.map(UsageReport::from),
             cost_usd: cost,
@@ -131,11 +131,11 @@ impl Expected {
 }
 
 /// Reports an ending: status, reason, and a warning where the answer was cut.
-fn finish(finish: Finish, text: &str, afforded: Option<NonZeroU32>) -> (Status, String, Option<String>) {
-    let cut = |reason: &str, why: &str| (Status::Incomplete, reason.to_owned(), Some(why.to_owned()));
+fn finish(finish: Finish, text: &str, afforded: Option<NonZeroU32>) -> (AnswerStatus, String, Option<String>) {
+    let cut = |reason: &str, why: &str| (AnswerStatus::Incomplete, reason.to_owned(), Some(why.to_owned()));
     match finish {
-        Finish::Stop => (Status::Complete, "stop".into(), None),
-        Finish::Refusal => (Status::Complete, "refusal".into(), Some("The model declined to answer.".into())),
+        Finish::Stop => (AnswerStatus::Complete, "stop".into(), None),
+        Finish::Refusal => (AnswerStatus::Complete, "refusal".into(), Some("The model declined to answer.".into())),
         Finish::MaxTokens if let Some(tokens) = afforded => cut(
             "max_tokens",
             &format!(
@@ -155,7 +155,7 @@ fn finish(finish: Finish, text: &str, afforded: Option<NonZeroU32>) -> (Status, 
         Finish::CutOff(why) => cut("cut_off", &format!("The answer is cut: {why}.")),
         Finish::Other(reason) => {
             let why = format!("The answer is incomplete: {reason}.");
-            (Status::Incomplete, reason, Some(why))
+            (AnswerStatus::Incomplete, reason, Some(why))
         }
     }
 }
@@ -164,7 +164,7 @@ impl Answered {
     /// The sources that are cited, each once, numbered, one a line.
     #[must_use]
     pub fn sources(&self) -> Option<String> {
-        let mut sources: Vec<&Citation> = Vec::new();
+        let mut sources: Vec<&CitedSource> = Vec::new();
         for citation in &self.citations {
             if sources.iter().all(|source| source.url != citation.url) {
                 sources.push(citation);
@@ -176,7 +176,7 @@ impl Answered {
     }
 }
 
-impl From<openai::Citation> for Citation {
+impl From<openai::Citation> for CitedSource {
     fn from(citation: openai::Citation) -> Self {
         let openai::Citation { title, url, range } = citation;
         Self { title, url, start: range.start, end: range.end }
@@ -219,13 +219,13 @@ mod tests {
             range: 0..4,
         });
         Answered {
-            status: Status::Complete,
+            status: AnswerStatus::Complete,
             text: "{}".into(),
             model: "gpt".into(),
             requested_model: None,
             conversation: None,
             value,
-            citations: citations.map(Citation::from).collect(),
+            citations: citations.map(CitedSource::from).collect(),
             finish_reason: "stop".into(),
             usage: None,
             cost_usd: None,

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use super::{
     attachments,
-    schema::{Schema, SchemaChecks},
+    schema::{CheckedSchema, SchemaChecks},
 };
 use crate::{
     argument::{INSTRUCTIONS, MAX_TOKENS, QUERY, REASONING_EFFORT, TEMPERATURE, VERBOSITY, WEB_SEARCH},
@@ -56,7 +56,7 @@ pub struct Args {
 
 /// A question that is fit to be sent, once what comes with it is.
 #[derive(Debug)]
-pub(super) struct Request {
+pub(super) struct AskRequest {
     pub question: Question,
     pub model: Resolved,
     /// The bound that a budget put on the answer.
@@ -68,7 +68,7 @@ pub(super) struct Request {
 }
 
 impl Args {
-    pub(super) fn parse(self, catalogue: &Catalogue) -> Result<Request, ToolError> {
+    pub(super) fn parse(self, catalogue: &Catalogue) -> Result<AskRequest, ToolError> {
         let input = arguments::text(&QUERY, self.query)?;
         let instructions = self.instructions.map(|text| arguments::text(&INSTRUCTIONS, text)).transpose()?;
         let requested = self.model.as_deref().map(arguments::model).transpose()?;
@@ -111,11 +111,11 @@ impl Args {
             without: upkeep::refused_fields(&model),
             ..Question::new(model.id.clone(), input)
         };
-        Ok(Request { question, model, afforded: None, warnings, attachments, schema: self.schema })
+        Ok(AskRequest { question, model, afforded: None, warnings, attachments, schema: self.schema })
     }
 }
 
-impl Request {
+impl AskRequest {
     /// Compiles the schema and opens the attachments, all that can be wrong before anything is sent. What is attached
     /// stands before what is asked about it.
     pub(super) async fn open(
@@ -123,12 +123,12 @@ impl Request {
         references: &References,
         checks: &SchemaChecks,
         terms: &Terms,
-    ) -> Result<Option<Schema>, ToolError> {
+    ) -> Result<Option<CheckedSchema>, ToolError> {
         let schema = match self.schema.take() {
-            Some(schema) => Some(Schema::compile(schema, checks).await?),
+            Some(schema) => Some(CheckedSchema::compile(schema, checks).await?),
             None => None,
         };
-        self.question.schema = schema.as_ref().map(Schema::form);
+        self.question.schema = schema.as_ref().map(CheckedSchema::form);
         self.warnings.extend(schema.iter().flat_map(|schema| schema.warnings.iter().cloned()));
         let attached = attachments::open(&self.attachments, references, terms).await?;
         self.question.input.splice(..0, attached);

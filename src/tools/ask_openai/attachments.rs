@@ -13,7 +13,7 @@ use crate::{
 
 mod kind;
 
-use kind::{Kind, Unknown};
+use kind::{AttachmentKind, Unknown};
 
 /// More are no question any more; OpenAI itself would take 500 pictures.
 const MOST: usize = 20;
@@ -70,15 +70,15 @@ pub(super) async fn open(sources: &[Source], references: &References, terms: &Te
 
 async fn part(source: &Source, content: Content) -> Result<Part, ToolError> {
     match kind(&content).await? {
-        Kind::Picture => {
+        AttachmentKind::Picture => {
             limit(&content, "a picture", PICTURE)?;
             Ok(Part::Picture(source.as_picture(content).await?.reference))
         }
-        Kind::Pdf => {
+        AttachmentKind::Pdf => {
             limit(&content, "a PDF", PDF)?;
             Ok(Part::Document { name: source.safe_name("document", "pdf"), media_type: "application/pdf", content })
         }
-        Kind::Text => {
+        AttachmentKind::Text => {
             limit(&content, "a text", TEXT)?;
             let text = read(content, usize::MAX, kind::decode).await?.map_err(unknown)?;
             Ok(Part::Text(framed(&source.name(), &text)))
@@ -87,9 +87,9 @@ async fn part(source: &Source, content: Content) -> Result<Part, ToolError> {
 }
 
 /// The kind of what was opened, by its beginning.
-async fn kind(content: &Content) -> Result<Kind, ToolError> {
+async fn kind(content: &Content) -> Result<AttachmentKind, ToolError> {
     const BEGINNING: usize = 8 << 10;
-    read(content.clone(), BEGINNING, Kind::sniff).await?.map_err(unknown)
+    read(content.clone(), BEGINNING, AttachmentKind::sniff).await?.map_err(unknown)
 }
 
 /// Reads from the start, where it holds up nobody.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::{Answered, AskOpenai, answered::Expected, args::Request, schema::Schema, thread::Spoken};
+use super::{Answered, AskOpenai, answered::AnswerTerms, args::AskRequest, schema::CheckedSchema, thread::Spoken};
 use crate::{
     call::Call,
     catalogue::{ModelKind, Resolved},
@@ -21,15 +21,15 @@ use crate::{
 
 /// Facts about a call that are needed once its answer comes.
 #[derive(Debug)]
-pub(super) struct Asked {
-    expected: Expected,
+pub(super) struct AskedAnswer {
+    expected: AnswerTerms,
     /// The turn that it becomes, unless what was attached could not be kept.
     spoken: Result<Spoken, conversation::Error>,
     /// The program that called.
     client: String,
 }
 
-/// An [`Asked`] as it can be written down, so that another process can bring the call to its end.
+/// An [`AskedAnswer`] as it can be written down, so that another process can bring the call to its end.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Resume {
     pub client: String,
@@ -45,21 +45,21 @@ pub struct Resume {
     spend: SpendNote,
 }
 
-impl Request {
+impl AskRequest {
     /// Splits a call into what is sent and what is kept until the answer comes.
     pub(super) fn split(
         self,
         spoken: Result<Spoken, conversation::Error>,
-        schema: Option<Schema>,
+        schema: Option<CheckedSchema>,
         call: &Call,
-    ) -> (Question, Asked) {
+    ) -> (Question, AskedAnswer) {
         let Self { question, model, warnings, afforded, .. } = self;
-        let expected = Expected { model, warnings, afforded, schema };
-        (question, Asked { expected, spoken, client: call.client.clone() })
+        let expected = AnswerTerms { model, warnings, afforded, schema };
+        (question, AskedAnswer { expected, spoken, client: call.client.clone() })
     }
 }
 
-impl Asked {
+impl AskedAnswer {
     pub(super) fn model(&self) -> &Resolved {
         &self.expected.model
     }
@@ -67,7 +67,7 @@ impl Asked {
     /// As it can be written down; `None` where it becomes no turn: then no other process resumes it.
     pub(super) fn resume(&self, spend: &Spend) -> Option<Resume> {
         let spoken = self.spoken.as_ref().ok()?;
-        let Expected { model, warnings, afforded, schema } = &self.expected;
+        let AnswerTerms { model, warnings, afforded, schema } = &self.expected;
         Some(Resume {
             client: self.client.clone(),
             model: model.id.clone(),
@@ -100,27 +100,27 @@ impl AskOpenai {
     }
 
     /// A call as it was before it was written down.
-    async fn asked(&self, note: Resume) -> Result<Asked, ToolError> {
+    async fn asked(&self, note: Resume) -> Result<AskedAnswer, ToolError> {
         let Resume { client, model, requested, warnings, afforded, schema, spoken, spend: _ } = note;
         self.catalogue.recall().await;
         let resolved = self.catalogue.resolve(ModelKind::Text, Some(&model))?;
         let schema = match schema {
-            Some(schema) => Some(Schema::compile(schema, &self.checks).await?),
+            Some(schema) => Some(CheckedSchema::compile(schema, &self.checks).await?),
             None => None,
         };
         let model = resolved.as_of_then(model, requested);
-        Ok(Asked { expected: Expected { model, warnings, afforded, schema }, spoken: Ok(spoken), client })
+        Ok(AskedAnswer { expected: AnswerTerms { model, warnings, afforded, schema }, spoken: Ok(spoken), client })
     }
 
     /// Ends every answer, whoever asked for it: finished once begun.
     pub(super) async fn conclude(
         &self,
-        asked: Asked,
+        asked: AskedAnswer,
         mut spend: Spend,
         reply: Result<Reply<Answer>, ToolError>,
         call: &Call,
     ) -> Result<Answered, ToolError> {
-        let Asked { mut expected, spoken, .. } = asked;
+        let AskedAnswer { mut expected, spoken, .. } = asked;
         spend.ended(spending::bill(&expected.model, &reply));
         let reply = match reply {
             Ok(reply) => reply,

@@ -29,7 +29,7 @@ pub struct SchemaChecks(Arc<Semaphore>);
 
 /// A schema that can be asked for.
 #[derive(Debug, Clone)]
-pub(super) struct Schema {
+pub(super) struct CheckedSchema {
     checks: SchemaChecks,
     form: AnswerFormat,
     /// With every keyword, to count the steps of a check.
@@ -64,7 +64,7 @@ impl SchemaChecks {
     }
 }
 
-impl Schema {
+impl CheckedSchema {
     /// Checks and compiles a schema, where it holds up nobody.
     ///
     /// # Errors
@@ -205,8 +205,8 @@ mod tests {
         serde_json::from_value(schema).unwrap()
     }
 
-    async fn compile(schema: Map<String, Value>) -> Result<Schema, ToolError> {
-        Schema::compile(schema, &SchemaChecks::build()).await
+    async fn compile(schema: Map<String, Value>) -> Result<CheckedSchema, ToolError> {
+        CheckedSchema::compile(schema, &SchemaChecks::build()).await
     }
 
     #[tokio::test]

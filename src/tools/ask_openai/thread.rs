@@ -3,7 +3,7 @@
 use chrono::Utc;
 use serde::{Deserialize, Serialize};
 
-use super::{Args, AskOpenai, args::Request};
+use super::{Args, AskOpenai, args::AskRequest};
 use crate::{
     artifact::{ArtifactId, Artifacts},
     call::Call,
@@ -19,7 +19,7 @@ use crate::{
 
 impl AskOpenai {
     /// The question that a call asks, and the thread that it stands in: a new one where it goes on from none.
-    pub(super) async fn begin(&self, mut args: Args, call: &Call) -> Result<(Thread, Request), ToolError> {
+    pub(super) async fn begin(&self, mut args: Args, call: &Call) -> Result<(Thread, AskRequest), ToolError> {
         let thread = threads::open(&self.conversations, args.conversation.as_deref(), call).await?;
         let thread = thread.unwrap_or_else(|| self.conversations.begin(&call.owner));
         self.catalogue.recall().await;

@@ -30,7 +30,7 @@ pub struct Args {
     pub model: Option<String>,
     /// `auto`, `WxH`, or a ratio such as 16:9.
     pub size: Option<String>,
-    /// Better is slower and dearer.
+    /// Better is slower and costs more.
     #[schemars(extend("enum" = QUALITY.words()))]
     pub quality: Option<String>,
     /// Number of pictures; each is paid for.

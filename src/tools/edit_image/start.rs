@@ -6,7 +6,7 @@ use crate::{
     media::{Content, Dimensions, Format, Reference},
     openai::Terms,
     text,
-    tools::{ToolError, pictures::Request, references::Opened},
+    tools::{ToolError, pictures::PictureOrder, references::Opened},
 };
 
 /// Pictures must be below 50 MB, masks below 4 MB.
@@ -84,7 +84,7 @@ impl EditImage {
 
 impl Start {
     /// The request that starts from these pictures.
-    pub(super) fn leading_to(self, mut request: Request) -> Request {
+    pub(super) fn leading_to(self, mut request: PictureOrder) -> PictureOrder {
         request.picture.references = self.images;
         request.picture.mask = self.mask;
         request.origin.parents = self.parents;

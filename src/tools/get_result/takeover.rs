@@ -16,12 +16,10 @@ use crate::{
     queue::Caller,
     store,
     tools::{
-        Failed, Outcome, Tool, ToolError,
+        Failed, JobResult, Outcome, Tool, ToolError,
         ask_openai::{AskOpenai, Resume},
     },
 };
-
-type Done = Result<Outcome, Failed>;
 
 impl GetResult {
     /// The job, once it has ended or `until` has come, as [`Jobs::wait`](crate::job::Jobs::wait) gives it; an
@@ -35,7 +33,7 @@ impl GetResult {
         id: &JobId,
         until: Instant,
         news: &News,
-    ) -> Result<Option<Job<Done>>, store::Error> {
+    ) -> Result<Option<Job<JobResult>>, store::Error> {
         loop {
             let Some(job) = self.jobs.wait(owner, id, until, news).await? else { return Ok(None) };
             let JobPhase::Orphaned(orphan) = &job.state else { return Ok(Some(job)) };
@@ -59,7 +57,7 @@ impl GetResult {
 
     /// The rest of the call; `None` where this program cannot resume it, or asks another upstream: then the job is left
     /// for one that can.
-    fn begin(&self, orphan: &Orphan) -> Option<Started<Done>> {
+    fn begin(&self, orphan: &Orphan) -> Option<Started<JobResult>> {
         let tool = self.ask_openai.clone().filter(|_| orphan.tool == AskOpenai::NAME)?;
         let Resumption { call: asked, response } = orphan.resumption::<Resume>()?;
         if !tool.openai.works_on(&response) {
@@ -87,7 +85,7 @@ impl GetResult {
 
 /// The outcome; `None` is a panic, whose text is shown to nobody.
 #[expect(clippy::result_large_err, reason = "it is written down at once, and passed on nowhere")]
-fn outcome<O: crate::tools::Output>(call: &Call, resumed: Option<Result<O, ToolError>>) -> Done {
+fn outcome<O: crate::tools::Output>(call: &Call, resumed: Option<Result<O, ToolError>>) -> JobResult {
     let id = call.job.map(|id| id.to_string()).unwrap_or_default();
     let internal = || ToolError::Internal(id.clone());
     let outcome = match resumed {

@@ -2,7 +2,7 @@
 
 use std::{cmp::Reverse, num::NonZeroU32};
 
-use super::{Request, Studio};
+use super::{PictureOrder, Studio};
 use crate::{
     call::Call,
     catalogue::{ImageTraits, Quote, Sizes},
@@ -40,7 +40,7 @@ struct Painting<'a> {
 impl Studio {
     /// Sets aside what the pictures of a request may cost, for each its part. Under a budget a quality that was left
     /// open becomes the best that it pays for.
-    pub(super) async fn afford(&self, request: &mut Request, call: &Call) -> Result<Vec<Spend>, ToolError> {
+    pub(super) async fn afford(&self, request: &mut PictureOrder, call: &Call) -> Result<Vec<Spend>, ToolError> {
         let purse = Purse { ledger: &self.ledger, openai: &self.openai, tool: &request.origin.tool };
         let painting = Painting::of(request, self.openai.sketches());
         let spend = purse.open(call, &request.model, &painting).await?;
@@ -55,7 +55,7 @@ impl Studio {
     }
 }
 
-impl Request {
+impl PictureOrder {
     fn choose(&mut self, quality: String) {
         self.warnings.push(format!("`quality` is {quality}: the best, up to high, that the budget pays for."));
         self.quality.clone_from(&quality);
@@ -65,7 +65,7 @@ impl Request {
 }
 
 impl<'a> Painting<'a> {
-    fn of(request: &'a Request, sketches: u8) -> Self {
+    fn of(request: &'a PictureOrder, sketches: u8) -> Self {
         let picture = &request.picture;
         let image_input_tokens = REFERENCE * (picture.references.len() + usize::from(picture.mask.is_some())) as u64;
         Self {
@@ -97,7 +97,7 @@ impl<'a> Painting<'a> {
     /// The most tokens that a picture of the measured size takes.
     fn measured(&self, quality: &str) -> u64 {
         let known = self.traits.and_then(|traits| traits.tokens.get(listed(quality)));
-        known.copied().unwrap_or_else(|| dearest(quality))
+        known.copied().unwrap_or_else(|| most_tokens(quality))
     }
 
     /// Of whatever size the model may choose.
@@ -115,7 +115,7 @@ impl<'a> Painting<'a> {
         pixels.div_ceil(patch * patch) + u64::from(longest).div_ceil(patch)
     }
 
-    /// Those that the model takes, the dearest first.
+    /// Those that the model takes, the most expensive first.
     fn qualities(&self) -> Vec<&str> {
         let mut qualities: Vec<_> = match self.traits {
             Some(traits) => traits.qualities.iter().map(String::as_str).filter(|quality| *quality != "auto").collect(),
@@ -125,7 +125,7 @@ impl<'a> Painting<'a> {
         qualities
     }
 
-    /// Qualities that an open one may become, the dearest first: beyond high nothing is spent unasked.
+    /// Qualities that an open one may become, the most expensive first: beyond high nothing is spent unasked.
     fn open_qualities(&self) -> Vec<&str> {
         let mut qualities = self.qualities();
         qualities.retain(|quality| rank(quality) <= rank("high"));
@@ -143,11 +143,11 @@ impl Costing for Painting<'_> {
     fn estimate(&self, quote: Quote<'_>) -> Option<Estimate> {
         let cost = |quality: &str| self.cost(quote, self.size, quality, self.n);
         let open = self.open_qualities();
-        let (cheapest, dearest) = match self.quality {
+        let (cheapest, most_expensive) = match self.quality {
             Some(quality) => (quality, quality),
             None => (open.last().copied().unwrap_or("high"), open.first().copied().unwrap_or("high")),
         };
-        Some(Estimate { least: cost(cheapest)?, most: cost(dearest)? })
+        Some(Estimate { least: cost(cheapest)?, most: cost(most_expensive)? })
     }
 
     /// The best of what would fit: first of the size asked for, then of the usual one, at last a single picture.
@@ -187,7 +187,7 @@ fn patch(quality: &str) -> u64 {
     }
 }
 
-/// Qualities, the cheapest first; one that is not known is taken for the dearest.
+/// Qualities, the cheapest first; one that is not known is taken for the most expensive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Rank {
     Low,
@@ -218,7 +218,7 @@ fn listed(quality: &str) -> &str {
 
 /// Tokens of a picture whose model's are not known: the most of any that are, and beyond high four times the quality
 /// before.
-fn dearest(quality: &str) -> u64 {
+fn most_tokens(quality: &str) -> u64 {
     match rank(quality) {
         Rank::Low => 784,
         Rank::Medium => 1_756,
@@ -255,7 +255,7 @@ mod tests {
         let flare = [("low", 196), ("medium", 439), ("high", 1_756)];
         assert_eq!(tokens(&flare, Some((1024, 1024))), [196, 439, 1_756]);
         assert_eq!(tokens(&flare, Some((1024, 1536))), [294, 659, 2_634]);
-        assert_eq!(tokens(&[], Some((1024, 1024))), [784, 1_756, 4_160], "what is not known is the dearest");
+        assert_eq!(tokens(&[], Some((1024, 1024))), [784, 1_756, 4_160], "what is not known is the most expensive");
     }
 
     #[test]

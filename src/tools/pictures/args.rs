@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Request, size::PictureSize};
+use super::{PictureOrder, size::PictureSize};
 use crate::{
     argument::{BACKGROUND, MODERATION, N, NAME, OUTPUT_COMPRESSION, OUTPUT_FORMAT, PROMPT, QUALITY, STYLE},
     artifact::{Origin, Stem},
@@ -23,7 +23,7 @@ pub struct Args {
     pub model: Option<String>,
     /// `auto`, `WxH`, or a ratio such as 16:9.
     pub size: Option<String>,
-    /// Better is slower and dearer.
+    /// Better is slower and costs more.
     #[schemars(extend("enum" = QUALITY.words()))]
     pub quality: Option<String>,
     /// Number of pictures; each is paid for.
@@ -51,7 +51,7 @@ pub struct Args {
 
 impl Args {
     /// The request for new pictures.
-    pub fn parse(self, catalogue: &Catalogue) -> Result<Request, ToolError> {
+    pub fn parse(self, catalogue: &Catalogue) -> Result<PictureOrder, ToolError> {
         let prompt = self.prompt()?;
         let requested = self.model.as_deref().map(arguments::model).transpose()?;
         let n = arguments::within(&N, self.n.unwrap_or(1))?;
@@ -78,7 +78,7 @@ impl Args {
         let output_format = arguments::unless_refused(&OUTPUT_FORMAT, output_format, None, &model, &mut warnings);
         let output_compression =
             arguments::unless_refused(&OUTPUT_COMPRESSION, output_compression, None, &model, &mut warnings);
-        let PictureSize { sent, scale_to, told, warning } = PictureSize::read(self.size.as_deref(), traits)?;
+        let PictureSize { sent, scale_to, shown, warning } = PictureSize::read(self.size.as_deref(), traits)?;
         warnings.extend(warning);
         let stem = self.name.as_deref().and_then(|name| {
             let stem = Stem::parse(name);
@@ -88,19 +88,19 @@ impl Args {
             stem
         });
 
-        let told_quality = quality.clone().unwrap_or_else(|| "auto".into());
-        Ok(Request {
+        let shown_quality = quality.clone().unwrap_or_else(|| "auto".into());
+        Ok(PictureOrder {
             n,
             stem,
             scale_to,
-            size: told,
+            size: shown,
             origin: Origin {
                 prompt: prompt.clone(),
                 model: model.id.to_string(),
-                quality: told_quality.clone(),
+                quality: shown_quality.clone(),
                 ..Origin::default()
             },
-            quality: told_quality,
+            quality: shown_quality,
             picture: PictureRequest {
                 references: Vec::new(),
                 mask: None,

@@ -5,7 +5,7 @@ use std::{ops::Add as _, path::PathBuf};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::Request;
+use super::PictureOrder;
 use crate::{
     artifact::Artifact,
     call::Call,
@@ -19,11 +19,11 @@ use crate::{
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Created {
     /// `complete`, or `partial`: some of the pictures failed, see `failed`.
-    pub status: Status,
+    pub status: PicturesStatus,
     /// The pictures made.
     pub images: Vec<Image>,
     /// The pictures that were not made, while others were.
-    pub failed: Vec<Failed>,
+    pub failed: Vec<FailedPicture>,
     /// The model that made them.
     pub model: String,
     /// The model that was asked for, when another answered.
@@ -60,7 +60,7 @@ pub struct Created {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
-pub enum Status {
+pub enum PicturesStatus {
     Complete,
     Partial,
 }
@@ -94,7 +94,7 @@ pub struct Image {
 /// A picture that was not made.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(inline)]
-pub struct Failed {
+pub struct FailedPicture {
     /// Which of the `n`, counted from 0.
     pub index: usize,
     /// The reason.
@@ -113,7 +113,7 @@ pub(super) struct Made {
     pub meta: Meta,
 }
 
-impl Request {
+impl PictureOrder {
     /// The result of the whole call: an error only if no picture was made at all.
     pub(super) fn created(self, results: Vec<Result<Made, ToolError>>, call: &Call) -> Result<Created, ToolError> {
         let mut made = Vec::new();
@@ -127,8 +127,8 @@ impl Request {
         if made.is_empty() && !errors.is_empty() {
             return Err(gravest(errors));
         }
-        let failed: Vec<Failed> =
-            errors.iter().map(|(index, error)| Failed { index: *index, error: error.report() }).collect();
+        let failed: Vec<FailedPicture> =
+            errors.iter().map(|(index, error)| FailedPicture { index: *index, error: error.report() }).collect();
 
         let mut warnings = self.warnings;
         for warning in made.iter().flat_map(|picture| &picture.warnings) {
@@ -143,7 +143,7 @@ impl Request {
         });
         let cost_usd = made.iter().map(|picture| picture.cost).chain(lost).sum();
         Ok(Created {
-            status: if failed.is_empty() { Status::Complete } else { Status::Partial },
+            status: if failed.is_empty() { PicturesStatus::Complete } else { PicturesStatus::Partial },
             model: self.model.id.to_string(),
             requested_model: self.model.requested.map(String::from),
             size: self.size,

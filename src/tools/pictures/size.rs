@@ -10,7 +10,7 @@ pub(super) struct PictureSize {
     /// Scale what comes down to this.
     pub scale_to: Option<Dimensions>,
     /// As the result tells it.
-    pub told: String,
+    pub shown: String,
     pub warning: Option<String>,
 }
 
@@ -26,7 +26,7 @@ impl PictureSize {
     /// # Errors
     /// [`ToolError::InvalidArgument`] with the nearest size that is made, or with what a size looks like.
     pub fn read(asked: Option<&str>, traits: Option<&ImageTraits>) -> Result<Self, ToolError> {
-        let Some(asked) = asked.map(str::trim) else { return Ok(Self { told: "auto".into(), ..Self::default() }) };
+        let Some(asked) = asked.map(str::trim) else { return Ok(Self { shown: "auto".into(), ..Self::default() }) };
         let wish = SizeWish::parse(asked).ok_or_else(|| {
             let shown = text::brief(asked, 40);
             invalid(format!(
@@ -53,8 +53,8 @@ impl PictureSize {
     fn exact(wanted: Dimensions, traits: &ImageTraits) -> Result<Self, ToolError> {
         // The two small sizes of the first image models: no current model makes them.
         if matches!((wanted.width, wanted.height), (256, 256) | (512, 512)) {
-            let told = wanted.to_string();
-            return Ok(Self { sent: Some("1024x1024".into()), scale_to: Some(wanted), told, warning: None });
+            let shown = wanted.to_string();
+            return Ok(Self { sent: Some("1024x1024".into()), scale_to: Some(wanted), shown, warning: None });
         }
         let Err(why) = traits.sizes.admit(wanted) else { return Ok(Self::sent(&wanted)) };
         match traits.sizes.nearest(wanted) {
@@ -68,7 +68,7 @@ impl PictureSize {
 
     fn sent(size: &impl ToString) -> Self {
         let size = size.to_string();
-        Self { sent: Some(size.clone()), told: size, ..Self::default() }
+        Self { sent: Some(size.clone()), shown: size, ..Self::default() }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use chrono::Utc;
 
-use super::{Created, Request, Studio};
+use super::{Created, PictureOrder, Studio};
 use crate::{
     artifact::Origin,
     call::Call,
@@ -17,7 +17,7 @@ impl Studio {
     }
 }
 
-impl Request {
+impl PictureOrder {
     /// The same request, whose pictures become a turn of this thread.
     #[must_use]
     pub fn within(self, thread: Option<Thread>) -> Self {

@@ -23,11 +23,11 @@ pub struct Named(pub String);
 pub struct Source {
     /// Its place among the arguments and what it is called there, for errors.
     pub(super) which: String,
-    pub(super) place: Place,
+    pub(super) place: Location,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum Location {
     /// From the root, or from `~/`, on.
     File(PathBuf),
     Kept(ArtifactId),
@@ -42,7 +42,7 @@ impl Source {
     /// [`ToolError::InvalidArgument`] with what would be right.
     pub fn parse(argument: &str, Named(name): Named) -> Result<Self, ToolError> {
         let shown = format!("{argument} ({})", text::brief(&name, 80));
-        let place = Place::parse(name).map_err(|why| ToolError::InvalidArgument(why).at(&shown))?;
+        let place = Location::parse(name).map_err(|why| ToolError::InvalidArgument(why).at(&shown))?;
         let which = format!("{argument} ({})", text::brief(&place.name(), 80));
         Ok(Self { which, place })
     }
@@ -60,7 +60,7 @@ impl Source {
     }
 }
 
-impl Place {
+impl Location {
     /// Parses a name, as it is or without what was pasted around it; the error says what is wrong with it.
     fn parse(name: String) -> Result<Self, String> {
         let bare = text::bare(&name);

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 
-use super::reply::Refusal;
+use super::reply::HttpRefusal;
 
 /// The value that rmcp wants from every client.
 pub(super) const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
@@ -19,7 +19,7 @@ pub(super) enum Takes {
 ///
 /// # Errors
 /// 406 for a client that takes neither.
-pub(super) fn form(headers: &HeaderMap) -> Result<Takes, Refusal> {
+pub(super) fn form(headers: &HeaderMap) -> Result<Takes, HttpRefusal> {
     let accepted: Vec<_> =
         headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(ranges).collect();
     let takes = |kind: &str, whole: &str| {
@@ -31,7 +31,7 @@ pub(super) fn form(headers: &HeaderMap) -> Result<Takes, Refusal> {
         Ok(Takes::Json)
     } else {
         let reason = "answers are application/json or text/event-stream: accept one of them";
-        Err(Refusal::invalid(StatusCode::NOT_ACCEPTABLE, None, reason))
+        Err(HttpRefusal::invalid(StatusCode::NOT_ACCEPTABLE, None, reason))
     }
 }
 

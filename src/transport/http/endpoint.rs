@@ -25,7 +25,7 @@ use super::{
     flight::{Flight, Flights, InFlight},
     gate,
     legacy::{Priming, knows_no_initialize},
-    reply::{self, Refusal},
+    reply::{self, HttpRefusal},
 };
 use crate::{
     handle::Owner,
@@ -49,13 +49,13 @@ pub(super) struct Endpoint {
 
 /// As much of a message as the transport looks at.
 #[derive(Deserialize)]
-struct Envelope {
+struct RequestEnvelope {
     id: Option<RequestId>,
     method: Option<String>,
 }
 
 /// A request's body that passed, and what is done about it here.
-struct Message {
+struct CheckedBody {
     id: Option<RequestId>,
     body: Bytes,
     priming: Priming,
@@ -86,10 +86,10 @@ impl Endpoint {
 
     /// # Errors
     /// The refusal, for a request that rmcp does not get to see.
-    pub(super) async fn answer(&self, request: Request) -> Result<Response, Refusal> {
+    pub(super) async fn answer(&self, request: Request) -> Result<Response, HttpRefusal> {
         if self.is_stopping() {
             let error = ErrorData::internal_error("the server is stopping", None);
-            return Err(Refusal::new(StatusCode::SERVICE_UNAVAILABLE, None, error));
+            return Err(HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, None, error));
         }
         gate::check(request.headers(), &self.config.allowed_hosts, &self.config.allowed_origins)?;
         if request.method() != Method::POST {
@@ -97,19 +97,19 @@ impl Endpoint {
         }
         if !reply::has_type(request.headers(), "application/json") {
             let reason = "send the message as application/json";
-            return Err(Refusal::invalid(StatusCode::UNSUPPORTED_MEDIA_TYPE, None, reason));
+            return Err(HttpRefusal::invalid(StatusCode::UNSUPPORTED_MEDIA_TYPE, None, reason));
         }
         let form = accept::form(request.headers())?;
         let (mut parts, body) = request.into_parts();
         parts.headers.insert(header::ACCEPT, accept::BOTH);
         let body = self.read(&parts.headers, body).await?;
-        let message = Message::read(&parts.headers, body, form)?;
+        let message = CheckedBody::read(&parts.headers, body, form)?;
         let flight = self.start(&parts.headers, message.id.clone())?;
         Ok(self.call(parts, message, flight).await)
     }
 
     /// GET streams and DELETE: no call hangs on them.
-    async fn stream(&self, mut request: Request) -> Result<Response, Refusal> {
+    async fn stream(&self, mut request: Request) -> Result<Response, HttpRefusal> {
         let priming = Priming::of(None, request.headers());
         if request.method() == Method::GET && accept::form(request.headers())? == Takes::Events {
             request.headers_mut().insert(header::ACCEPT, accept::BOTH);
@@ -118,11 +118,11 @@ impl Endpoint {
         Ok(priming.held_to(reply::explained(answer, None).await))
     }
 
-    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, HttpRefusal> {
         let limit = self.config.max_body_bytes;
         let too_large = || {
             let reason = format!("the body is longer than {limit} bytes");
-            Refusal::invalid(StatusCode::PAYLOAD_TOO_LARGE, None, reason)
+            HttpRefusal::invalid(StatusCode::PAYLOAD_TOO_LARGE, None, reason)
         };
         let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
         if length.is_some_and(|length| length > limit) {
@@ -131,21 +131,25 @@ impl Endpoint {
         match timeout(BODY_TIMEOUT, axum::body::to_bytes(body, limit)).await {
             Ok(Ok(body)) => Ok(body),
             Ok(Err(error)) if is_over_limit(&error) => Err(too_large()),
-            Ok(Err(_)) => Err(Refusal::invalid(StatusCode::BAD_REQUEST, None, "the body broke off")),
-            Err(_) => Err(Refusal::invalid(StatusCode::REQUEST_TIMEOUT, None, "the body took too long")),
+            Ok(Err(_)) => Err(HttpRefusal::invalid(StatusCode::BAD_REQUEST, None, "the body broke off")),
+            Err(_) => Err(HttpRefusal::invalid(StatusCode::REQUEST_TIMEOUT, None, "the body took too long")),
         }
     }
 
-    fn start(&self, headers: &HeaderMap, id: Option<RequestId>) -> Result<Flight, Refusal> {
+    fn start(&self, headers: &HeaderMap, id: Option<RequestId>) -> Result<Flight, HttpRefusal> {
         let key = session_of(headers).zip(id.clone());
         self.flights.start(key).map_err(|_| {
-            Refusal::invalid(StatusCode::BAD_REQUEST, id, "a request with this id is still in flight in this session")
+            HttpRefusal::invalid(
+                StatusCode::BAD_REQUEST,
+                id,
+                "a request with this id is still in flight in this session",
+            )
         })
     }
 
     /// Hands a checked request to rmcp.
-    async fn call(&self, mut parts: request::Parts, message: Message, flight: Flight) -> Response {
-        let Message { id, body, priming, form } = message;
+    async fn call(&self, mut parts: request::Parts, message: CheckedBody, flight: Flight) -> Response {
+        let CheckedBody { id, body, priming, form } = message;
         let address = address_of(&parts);
         let owner = Owner(format!("http:{address}"));
         let session = session_of(&parts.headers);
@@ -171,16 +175,16 @@ impl Endpoint {
     }
 }
 
-impl Message {
+impl CheckedBody {
     /// # Errors
     /// 400 for what is no JSON-RPC message of its own, or no `initialize` that can be read.
-    fn read(headers: &HeaderMap, body: Bytes, form: Takes) -> Result<Self, Refusal> {
-        let Envelope { id, method } = envelope_of(&body)?;
+    fn read(headers: &HeaderMap, body: Bytes, form: Takes) -> Result<Self, HttpRefusal> {
+        let RequestEnvelope { id, method } = envelope_of(&body)?;
         let (mut body, mut form, mut priming) = (body, form, Priming::of(None, headers));
         match method.as_deref() {
             Some("initialize") if !knows_no_initialize(headers) => {
                 let params = opening::completed(params_of(&body))
-                    .map_err(|error| Refusal::new(StatusCode::BAD_REQUEST, id.clone(), error))?;
+                    .map_err(|error| HttpRefusal::new(StatusCode::BAD_REQUEST, id.clone(), error))?;
                 priming = Priming::of(Some(&params.protocol_version), headers);
                 let whole = json!({ "jsonrpc": "2.0", "id": id, "method": "initialize", "params": params });
                 body = Bytes::from(whole.to_string());
@@ -196,7 +200,7 @@ impl Message {
 /// rmcp says 415 to JSON that is no message; the media type was checked before.
 fn understood(response: Response, id: Option<RequestId>) -> Response {
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-        Refusal::invalid(StatusCode::BAD_REQUEST, id, "the body is no JSON-RPC message").into_response()
+        HttpRefusal::invalid(StatusCode::BAD_REQUEST, id, "the body is no JSON-RPC message").into_response()
     } else {
         response
     }
@@ -206,19 +210,19 @@ fn params_of(body: &[u8]) -> Option<Value> {
     serde_json::from_slice::<Value>(body).ok()?.get_mut("params").map(Value::take)
 }
 
-fn envelope_of(body: &[u8]) -> Result<Envelope, Refusal> {
+fn envelope_of(body: &[u8]) -> Result<RequestEnvelope, HttpRefusal> {
     if body.trim_ascii_start().starts_with(b"[") {
         let reason = "batches are not supported: send each message on its own";
-        return Err(Refusal::invalid(StatusCode::BAD_REQUEST, None, reason));
+        return Err(HttpRefusal::invalid(StatusCode::BAD_REQUEST, None, reason));
     }
-    match serde_json::from_slice::<Envelope>(body) {
+    match serde_json::from_slice::<RequestEnvelope>(body) {
         Ok(envelope) => Ok(envelope),
         Err(error) if error.classify() == Category::Data => {
-            Err(Refusal::invalid(StatusCode::BAD_REQUEST, None, "the body is no JSON-RPC message"))
+            Err(HttpRefusal::invalid(StatusCode::BAD_REQUEST, None, "the body is no JSON-RPC message"))
         }
         Err(error) => {
             let error = ErrorData::parse_error(format!("the body is no JSON: {error}"), None);
-            Err(Refusal::new(StatusCode::BAD_REQUEST, None, error))
+            Err(HttpRefusal::new(StatusCode::BAD_REQUEST, None, error))
         }
     }
 }

@@ -18,11 +18,11 @@ use tokio_util::{
 #[derive(Debug, Clone, Default)]
 pub(super) struct Flights {
     count: TaskTracker,
-    ids: Arc<Mutex<HashSet<Key>>>,
+    ids: Arc<Mutex<HashSet<FlightKey>>>,
 }
 
 /// Ids are unique within a session only; requests without one are on their own.
-type Key = (String, RequestId);
+type FlightKey = (String, RequestId);
 
 /// One request from its arrival to the last byte of its answer. Dropping it says that nobody waits any more.
 #[derive(Debug)]
@@ -30,7 +30,7 @@ pub(super) struct Flight {
     gone: CancellationToken,
     _gone_when_dropped: DropGuard,
     _counted: TaskTrackerToken,
-    key: Option<Key>,
+    key: Option<FlightKey>,
     flights: Flights,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct Duplicate;
 impl Flights {
     /// # Errors
     /// [`Duplicate`].
-    pub(super) fn start(&self, key: Option<Key>) -> Result<Flight, Duplicate> {
+    pub(super) fn start(&self, key: Option<FlightKey>) -> Result<Flight, Duplicate> {
         if let Some(key) = &key
             && !self.ids.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone())
         {
@@ -57,7 +57,7 @@ impl Flights {
         })
     }
 
-    pub(super) async fn all_landed(&self) {
+    pub(super) async fn all_ended(&self) {
         self.count.close();
         self.count.wait().await;
     }

@@ -2,15 +2,15 @@
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header, uri::Authority};
 
-use super::reply::Refusal;
+use super::reply::HttpRefusal;
 
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
 /// # Errors
 /// 400 for headers that are missing, doubled or no host name; 403 for a Host or Origin that is not allowed.
-pub(super) fn check(headers: &HeaderMap, hosts: &[String], origins: &[String]) -> Result<(), Refusal> {
-    let malformed = |reason| Refusal::invalid(StatusCode::BAD_REQUEST, None, reason);
-    let forbidden = |reason| Refusal::invalid(StatusCode::FORBIDDEN, None, reason);
+pub(super) fn check(headers: &HeaderMap, hosts: &[String], origins: &[String]) -> Result<(), HttpRefusal> {
+    let malformed = |reason| HttpRefusal::invalid(StatusCode::BAD_REQUEST, None, reason);
+    let forbidden = |reason| HttpRefusal::invalid(StatusCode::FORBIDDEN, None, reason);
 
     let host = only(headers, &header::HOST).map_err(|()| malformed("more than one Host header"))?;
     let host = host.ok_or_else(|| malformed("the Host header is missing"))?;

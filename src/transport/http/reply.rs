@@ -22,12 +22,12 @@ const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
 
 /// An answer without a call: JSON-RPC's error under HTTP's status.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct HttpRefusal {
     pub status: StatusCode,
     error: JsonRpcError,
 }
 
-impl Refusal {
+impl HttpRefusal {
     pub(super) fn new(status: StatusCode, id: Option<RequestId>, error: ErrorData) -> Self {
         Self { status, error: JsonRpcError::new(id, error) }
     }
@@ -38,7 +38,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for HttpRefusal {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self.error).unwrap_or_default();
         let mut response = (self.status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
@@ -66,7 +66,7 @@ pub(super) async fn explained(answer: Response, id: Option<RequestId>) -> Respon
     } else {
         ErrorData::invalid_request(reason, None)
     };
-    let mut explained = Refusal::new(status, id, error).into_response();
+    let mut explained = HttpRefusal::new(status, id, error).into_response();
     // What a client is to do next stands in some headers, such as Allow.
     let kept = parts.headers.into_iter().filter_map(|(name, value)| Some((name?, value)));
     let kept = kept.filter(|(name, _)| *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH);
@@ -77,7 +77,7 @@ pub(super) async fn explained(answer: Response, id: Option<RequestId>) -> Respon
 /// The answer to `id` as JSON; what came before it on an event stream is left away.
 pub(super) async fn whole(answer: Response, id: Option<RequestId>) -> Response {
     #[derive(Deserialize)]
-    struct Envelope {
+    struct ErrorEnvelope {
         id: Option<RequestId>,
         method: Option<IgnoredAny>,
     }
@@ -89,11 +89,11 @@ pub(super) async fn whole(answer: Response, id: Option<RequestId>) -> Response {
     let events = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     let messages = events.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"data:"));
     let is_answer = |message: &&[u8]| {
-        serde_json::from_slice::<Envelope>(message).is_ok_and(|it| it.method.is_none() && it.id == id)
+        serde_json::from_slice::<ErrorEnvelope>(message).is_ok_and(|it| it.method.is_none() && it.id == id)
     };
     let Some(message) = messages.map(<[u8]>::trim_ascii).find(is_answer) else {
         let error = ErrorData::internal_error("the answer did not come", None);
-        return Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, id, error).into_response();
+        return HttpRefusal::new(StatusCode::INTERNAL_SERVER_ERROR, id, error).into_response();
     };
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Response::from_parts(parts, Body::from(events.slice_ref(message)))

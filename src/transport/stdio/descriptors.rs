@@ -72,7 +72,7 @@ mod pollable {
 
     use super::{Input, Output, threaded_input, threaded_output};
 
-    enum Kind {
+    enum DescriptorKind {
         Pipe(OwnedFd),
         Socket(net::UnixStream),
         Other,
@@ -80,42 +80,42 @@ mod pollable {
 
     pub(super) fn input() -> io::Result<Input> {
         Ok(match kind(&io::stdin())? {
-            Kind::Pipe(fd) => {
+            DescriptorKind::Pipe(fd) => {
                 let reopened = pipe::OpenOptions::new().open_receiver("/proc/self/fd/0");
                 Box::new(reopened.or_else(|_| pipe::Receiver::from_owned_fd(fd))?)
             }
-            Kind::Socket(socket) => Box::new(UnixStream::from_std(socket)?),
-            Kind::Other => threaded_input(),
+            DescriptorKind::Socket(socket) => Box::new(UnixStream::from_std(socket)?),
+            DescriptorKind::Other => threaded_input(),
         })
     }
 
     pub(super) fn output() -> io::Result<Output> {
         Ok(match kind(&io::stdout())? {
-            Kind::Pipe(fd) => {
+            DescriptorKind::Pipe(fd) => {
                 let stream = Box::new(sender(fd.try_clone()?)?);
                 Output { stream, gone: Box::pin(reader_is_gone(sender(fd)?)) }
             }
-            Kind::Socket(socket) => {
+            DescriptorKind::Socket(socket) => {
                 let stream = Box::new(UnixStream::from_std(socket.try_clone()?)?);
                 Output { stream, gone: Box::pin(peer_is_gone(UnixStream::from_std(socket)?)) }
             }
-            Kind::Other => threaded_output(),
+            DescriptorKind::Other => threaded_output(),
         })
     }
 
-    fn kind(stream: &impl AsFd) -> io::Result<Kind> {
+    fn kind(stream: &impl AsFd) -> io::Result<DescriptorKind> {
         let file = File::from(stream.as_fd().try_clone_to_owned()?);
         let kind = file.metadata()?.file_type();
         let fd = OwnedFd::from(file);
         if kind.is_fifo() {
-            return Ok(Kind::Pipe(fd));
+            return Ok(DescriptorKind::Pipe(fd));
         }
         if !kind.is_socket() {
-            return Ok(Kind::Other);
+            return Ok(DescriptorKind::Other);
         }
         let socket = net::UnixStream::from(fd);
         socket.set_nonblocking(true)?;
-        Ok(Kind::Socket(socket))
+        Ok(DescriptorKind::Socket(socket))
     }
 
     /// A pipe opened anew has a mode of its own: that ours is non-blocking stays unseen by whoever shares the old one.

@@ -20,7 +20,7 @@ const KEEP: usize = 1024 * 1024;
 pub(super) struct Outbox(Arc<OutboxState>);
 
 struct OutboxState {
-    unsent: Mutex<Unsent>,
+    unsent: Mutex<UnsentMessage>,
     /// Something waits to be written.
     filled: Notify,
     /// Something was written.
@@ -30,7 +30,7 @@ struct OutboxState {
 }
 
 #[derive(Default)]
-struct Unsent {
+struct UnsentMessage {
     buffer: Vec<u8>,
     /// Bytes that the writer holds at the moment.
     writing: usize,
@@ -130,7 +130,7 @@ impl Outbox {
         }
     }
 
-    fn unsent(&self) -> MutexGuard<'_, Unsent> {
+    fn unsent(&self) -> MutexGuard<'_, UnsentMessage> {
         self.0.unsent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

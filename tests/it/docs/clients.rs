@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use mcp_openai::{
-    server::profile::{Apps, KNOWN, Known, Links, Patience, Pictures, Structured, UNKNOWN},
+    server::profile::{Apps, KNOWN, KnownClient, Links, Patience, Pictures, Structured, UNKNOWN},
     text::{bytes, duration},
 };
 
@@ -47,8 +47,8 @@ pub fn markdown() -> String {
     page
 }
 
-fn row(known: &Known) -> String {
-    let Known { key, product, room, .. } = known;
+fn row(known: &KnownClient) -> String {
+    let KnownClient { key, product, room, .. } = known;
     let names: Vec<_> = known.names.iter().map(|name| format!("`{name}`")).collect();
     let names = if names.is_empty() { "-".to_owned() } else { names.join(", ") };
     let result = bytes(known.max_result_bytes as u64);

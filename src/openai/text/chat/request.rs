@@ -115,7 +115,7 @@ fn response_format(question: &Question, plan: Plan) -> Option<ResponseFormat<'_>
 fn messages(question: &Question, plan: Plan) -> Long {
     let mut json = Writer::default();
     let system = plan.instructions(question).map(ChatTurn::System);
-    let turns = turns::turns(question, HistoryMode::Retold).into_iter().map(ChatTurn::Turn);
+    let turns = turns::turns(question, HistoryMode::AsText).into_iter().map(ChatTurn::Turn);
     json.list(system.into_iter().chain(turns), write_message);
     json.finish()
 }
@@ -130,7 +130,7 @@ fn write_message(json: &mut Writer, said: ChatTurn<'_>) {
     match said {
         ChatTurn::System(content) => json.value(&ChatMessage { role: "system", content }),
         ChatTurn::Turn(TurnPart::Assistant(text)) => {
-            json.value(&ChatMessage { role: "assistant", content: text.into() })
+            json.value(&ChatMessage { role: "assistant", content: text.into() });
         }
         ChatTurn::Turn(TurnPart::User(parts)) => {
             json.raw(r#"{"role":"user","content":"#);

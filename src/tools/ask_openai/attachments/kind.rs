@@ -4,7 +4,7 @@ use crate::{media::Format, text};
 
 /// Kinds of files that models read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum AttachmentKind {
     Picture,
     Pdf,
     Text,
@@ -27,7 +27,7 @@ const SHOWN: &str = "attach pictures of it, or a transcript";
 const EXPORTED: &str = "attach what matters of it as text";
 const TEXT: &str = "pictures (PNG, JPEG, WebP), PDFs, and text in UTF-8 or UTF-16 are taken";
 
-impl Kind {
+impl AttachmentKind {
     /// The kind by the beginning of the bytes. Text is not known for sure until all of it was read, see [`decode`].
     pub(super) fn sniff(head: &[u8]) -> Result<Self, Unknown> {
         if Format::sniff(head).is_some_and(Format::is_common) {
@@ -119,20 +119,20 @@ pub(super) fn decode(bytes: &[u8]) -> Result<String, Unknown> {
 mod tests {
     use super::*;
 
-    fn seen(bytes: &[u8]) -> Result<Kind, &'static str> {
-        Kind::sniff(bytes).map_err(|unknown| unknown.what)
+    fn seen(bytes: &[u8]) -> Result<AttachmentKind, &'static str> {
+        AttachmentKind::sniff(bytes).map_err(|unknown| unknown.what)
     }
 
     #[test]
     fn kinds_are_known_by_their_bytes() {
-        assert_eq!(seen(b"\x89PNG\r\n\x1a\n"), Ok(Kind::Picture));
-        assert_eq!(seen(b"\xff\xd8\xff\xe0"), Ok(Kind::Picture));
+        assert_eq!(seen(b"\x89PNG\r\n\x1a\n"), Ok(AttachmentKind::Picture));
+        assert_eq!(seen(b"\xff\xd8\xff\xe0"), Ok(AttachmentKind::Picture));
         for before in ["", "\u{feff}", "\n", "\u{feff}\r\n \n"] {
-            assert_eq!(seen(format!("{before}%PDF-1.7\nx").as_bytes()), Ok(Kind::Pdf), "{before:?}");
+            assert_eq!(seen(format!("{before}%PDF-1.7\nx").as_bytes()), Ok(AttachmentKind::Pdf), "{before:?}");
         }
         for text in ["<svg xmlns='http://www.w3.org/2000/svg'/>", "fn main() {}", "BMW", "MZ", "ID3 tags", "\u{feff}x"]
         {
-            assert_eq!(seen(text.as_bytes()), Ok(Kind::Text), "{text}");
+            assert_eq!(seen(text.as_bytes()), Ok(AttachmentKind::Text), "{text}");
         }
     }
 
