@@ -4,6 +4,7 @@
 mod bites;
 mod circles;
 mod reading;
+mod words;
 
 use reading::{Fault, Source, crate_paths, lines, numbered, read, sources};
 
@@ -89,6 +90,24 @@ fn the_tree_is_tidy() {
 fn no_file_uses_itself_by_way_of_others() {
     let circles = circles::circles(&sources(&["src"]));
     assert!(circles.is_empty(), "files that use each other in a circle: {circles:#?}");
+}
+
+#[test]
+fn each_type_name_stands_once() {
+    let faults = words::repeated_names(&sources(&["src"]));
+    assert!(faults.is_empty(), "\n{}\n", lines(&faults));
+}
+
+#[test]
+fn docstrings_name_their_subject() {
+    let faults: Vec<_> = sources(&["src", "crates"]).iter().flat_map(words::questions).collect();
+    assert!(faults.is_empty(), "\n{}\n", lines(&faults));
+}
+
+#[test]
+fn architecture_md_is_short() {
+    let words = read("ARCHITECTURE.md").text.split_whitespace().count();
+    assert!(words <= 2_500, "ARCHITECTURE.md has {words} words, 2,500 at most");
 }
 
 #[test]

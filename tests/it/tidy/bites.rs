@@ -109,3 +109,24 @@ fn a_circle_of_files_but_not_a_folder_and_its_face() {
     let tested = ("src/a/c.rs", "#[cfg(test)]\nmod tests {\n    use crate::a::b;\n}\n");
     assert!(found(&[face, ("src/a/b.rs", "use super::c::C;\n"), tested]).is_empty());
 }
+
+#[test]
+fn a_type_name_that_stands_twice() {
+    let one = source("src/a.rs", "//! One.\npub struct Cat;\nstruct Config {}\nenum Dog<'a> {}\n");
+    let other = source("src/b.rs", "//! Two.\nstruct Config;\npub(super) enum Cat {}\n    struct Dog;\n");
+    assert_eq!(said(words::repeated_names(&[one, other])), ["src/b.rs:3: `Cat` stands in src/a.rs:2, too"]);
+}
+
+#[test]
+fn a_docstring_that_begins_with_a_question() {
+    let bad =
+        source("src/a.rs", "//! What it does.\n\n    /// Whether it may.\n/// A cat.\n\n/// A dog.\n/// Who knows.\n");
+    assert_eq!(
+        said(words::questions(&bad)),
+        [
+            "src/a.rs:1: a docstring that begins with `What`: name the thing",
+            "src/a.rs:3: a docstring that begins with `Whether`: name the thing",
+        ]
+    );
+    assert!(words::questions(&source("src/a.rs", "/// Whatever fits.\n/// Names what it is.\n")).is_empty());
+}
