@@ -18,19 +18,15 @@ pub(super) fn declared(arguments: JsonObject, schema: &JsonObject) -> JsonObject
 /// # Errors
 /// [`ToolError::InvalidArgument`]: they do not fit, and are not clear either.
 pub(super) fn parse<A: DeserializeOwned>(
-    arguments: JsonObject,
+    arguments: &JsonObject,
     schema: impl FnOnce() -> JsonObject,
 ) -> Result<A, ToolError> {
     let has_blanks = arguments.values().any(plain::is_blank);
-    let arguments = Value::Object(arguments);
-    if !has_blanks && let Ok(args) = A::deserialize(&arguments) {
+    if !has_blanks && let Ok(args) = A::deserialize(arguments) {
         return Ok(args);
     }
     let schema = schema();
-    let arguments = match arguments {
-        Value::Object(arguments) => Value::Object(plain::as_declared(arguments, &schema)),
-        other => other,
-    };
+    let arguments = Value::Object(declared(arguments.clone(), &schema));
     serde_path_to_error::deserialize(&arguments)
         .map_err(|error| ToolError::InvalidArgument(explain(&arguments, &schema, &error)))
 }

@@ -46,8 +46,8 @@ pub(super) trait Route: Send + Sync {
     fn describe(&self) -> rmcp::model::Tool;
     fn shows(&self) -> Shows;
     /// The arguments as the tool declares them, however they were sent.
-    fn declared(&self, arguments: JsonObject) -> JsonObject;
-    fn run(&self, arguments: JsonObject, call: Call) -> CallFuture;
+    fn declared(&self, arguments: &JsonObject) -> JsonObject;
+    fn run(&self, arguments: Arc<JsonObject>, call: Call) -> CallFuture;
 }
 
 type CallFuture = BoxFuture<'static, Result<Outcome, ToolError>>;
@@ -82,14 +82,14 @@ impl<T: Tool> Route for Registered<T> {
         <T::Output as Output>::SHOWS
     }
 
-    fn declared(&self, arguments: JsonObject) -> JsonObject {
-        arguments::declared(arguments, &schema::of_arguments::<T::Args>())
+    fn declared(&self, arguments: &JsonObject) -> JsonObject {
+        arguments::declared(arguments.clone(), &schema::of_arguments::<T::Args>())
     }
 
-    fn run(&self, arguments: JsonObject, call: Call) -> CallFuture {
+    fn run(&self, arguments: Arc<JsonObject>, call: Call) -> CallFuture {
         let tool = self.0.clone();
         Box::pin(async move {
-            let args = arguments::parse(arguments, schema::of_arguments::<T::Args>)?;
+            let args = arguments::parse(&arguments, schema::of_arguments::<T::Args>)?;
             let output = tool.run(args, &call).await?;
             Outcome::of(output).map_err(|error| {
                 let id = incident();
@@ -120,6 +120,8 @@ pub(super) async fn run(
     let pace = route.pace();
     let mut client = WaitingClient { context: &context, requester: &requester, listener };
 
+    // Shared, not copied: they may hold megabytes.
+    let arguments = Arc::new(arguments);
     let made = MadeCall { owner: owner.clone(), route: route.clone(), arguments: arguments.clone() };
     if pace == Pace::Slow
         && let Some(answer) = again::answer(server, &made, &mut client, &shape).await

@@ -26,12 +26,12 @@ use crate::{
 pub(super) struct MadeCall {
     pub owner: Owner,
     pub route: Arc<dyn Route>,
-    pub arguments: JsonObject,
+    pub arguments: Arc<JsonObject>,
 }
 
 impl MadeCall {
     pub fn print(&self) -> CallPrint {
-        CallPrint::new(self.owner.clone(), self.route.name(), self.route.declared(self.arguments.clone()))
+        CallPrint::new(self.owner.clone(), self.route.name(), self.route.declared(&self.arguments))
     }
 }
 
