@@ -36,6 +36,7 @@ pub mod http;
 pub mod image;
 pub mod images;
 pub mod install;
+pub mod key;
 pub mod man;
 pub mod models;
 mod named;
@@ -105,6 +106,7 @@ pub fn run(command_line: CommandLine) -> anyhow::Result<ExitCode> {
         Command::Install(args) => until_interrupted(install::run(args, flags), async {}),
         Command::Uninstall(args) => until_interrupted(uninstall::run(args), async {}),
         Command::PrintConfig(args) => print_config::run(&args, &flags),
+        Command::Key(args) => key::run(args, &flags),
         Command::Completions(args) => completions::run(&args, &CommandLine::command()),
         Command::Man(args) => man::run(&args, CommandLine::command()),
     }

@@ -127,8 +127,8 @@ impl Code {
         match self {
             Self::InvalidArgument => "Correct the argument and call again.",
             Self::NoApiKey => {
-                "Set OPENAI_API_KEY in the MCP client's `env` for this server, or `openai.api_key_file` in its configuration \
-                 file, and restart it; or start it with --sandbox to try it without a key."
+                "Run `mcp-openai key set` and call again, or set OPENAI_API_KEY in the MCP client's `env` for this server and \
+                 restart it; or start it with --sandbox to try it without a key."
             }
             Self::Unauthorized => {
                 "Check that the key is whole and still valid at https://platform.openai.com/api-keys."
@@ -169,7 +169,9 @@ impl Code {
     /// The same for a person at a terminal, who has flags and the shell's environment at hand.
     pub fn remedy_at_terminal(self) -> &'static str {
         match self {
-            Self::NoApiKey => "Set one: `export OPENAI_API_KEY=sk-...`; or try it without: --sandbox.",
+            Self::NoApiKey => {
+                "Set one: `mcp-openai key set`, or `export OPENAI_API_KEY=sk-...`; or try it without: --sandbox."
+            }
             Self::ModelNotFound => "`mcp-openai models` shows those there are.",
             Self::RateLimited => "Wait before the next call.",
             Self::Unreachable => {

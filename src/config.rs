@@ -107,17 +107,21 @@ impl Config {
     /// Everything that is wrong, with its place and what would be right.
     pub fn load(flags: &Flags) -> Result<Self, Error> {
         #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
-        Self::load_from(flags, |name| std::env::var_os(name))
+        Self::read(flags, |name| std::env::var_os(name), kept_keys())
     }
 
-    /// As [`Config::load`], with an environment of the caller's.
+    /// As [`Config::load`], with an environment of the caller's, and without a key that is kept.
     ///
     /// # Errors
     /// As [`Config::load`].
     pub fn load_from(flags: &Flags, env: impl Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
+        Self::read(flags, env, None)
+    }
+
+    fn read(flags: &Flags, env: impl Fn(&str) -> Option<OsString>, kept_keys: Option<PathBuf>) -> Result<Self, Error> {
         let file = file(flags, &env);
         let layers = Layers::read(file.as_deref(), &env, &flags.settings)?;
-        let config = Self::assemble(&layers, flags.upstream)?;
+        let config = Self::assemble(&layers, flags.upstream, kept_keys)?;
         Ok(Self { file, ..config })
     }
 
@@ -127,7 +131,7 @@ impl Config {
         self.provenance.iter().any(|set| set.key.setting() == key)
     }
 
-    fn assemble(layers: &Layers, upstream: Upstream) -> Result<Self, Problem> {
+    fn assemble(layers: &Layers, upstream: Upstream, kept_keys: Option<PathBuf>) -> Result<Self, Problem> {
         use settings as s;
         let images = artifact::Config {
             dir: layers.optional(&s::IMAGES_DIR)?.unwrap_or_else(pictures_folder),
@@ -135,7 +139,7 @@ impl Config {
             keep_at_most: layers.optional(&s::IMAGES_KEEP_AT_MOST)?,
         };
         let state = layers.optional(&s::STATE_DIR)?.unwrap_or_else(|| state_folder(&images.dir));
-        let openai = upstream::openai(layers, upstream)?;
+        let openai = upstream::openai(layers, upstream, kept_keys)?;
         let at = upstream::at(&openai.base_url, upstream);
         Ok(Self {
             catalogue: catalogue::Config {
@@ -254,6 +258,12 @@ pub fn foreign_path(variable: &str) -> Option<PathBuf> {
 #[must_use]
 pub fn default_file() -> Option<PathBuf> {
     Some(directories::BaseDirs::new()?.config_dir().join("mcp-openai/config.toml"))
+}
+
+/// The folder in which `mcp-openai key set` keeps keys.
+#[must_use]
+pub fn kept_keys() -> Option<PathBuf> {
+    Some(directories::BaseDirs::new()?.config_dir().join("mcp-openai/keys"))
 }
 
 /// `mcp-openai` in the pictures folder, else in what comes nearest to one.

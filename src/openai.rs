@@ -36,6 +36,7 @@ pub use failure::{
     error::{Billing, Error, Failure, Timer, UnreachableClass},
     traits::{Again, Exit, Health, Outlook, Traits},
 };
+pub use key::{KeptKey, KeptPlace, keyring, parse_key};
 pub use text::{
     background::{ResponseHold, ResponseNote},
     question::{Answer, AnswerFormat, Citation, Exchange, Finish, Part, Question, Run, Strict, WebSearch},
@@ -113,6 +114,9 @@ pub enum ApiKeySource {
         from: String,
     },
     File(PathBuf),
+    /// The key that `mcp-openai key set` keeps, if it does: looked for when it is needed, so that one which is kept while
+    /// the server runs counts at the next call.
+    Kept(KeptKey),
     /// A command line whose first line of output is the key, run by the shell-free rules of [`ApiKeySource`]'s reader.
     Command(String),
 }
@@ -338,6 +342,9 @@ impl OpenAi {
         models::list(&self.0, terms).await.map_err(Failure::from)
     }
 }
+
+/// OpenAI itself.
+pub const OPENAI_URL: &str = "https://api.openai.com/v1";
 
 /// Returns whether OpenAI itself answers there, its regional hosts included: it has what compatible servers may lack.
 #[must_use]

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, builder::PossibleValuesParser};
 
 use super::{
-    ask, completions, conversations, demo, doctor, http, image, images, install, man, models, print_config, sandbox,
-    stdio, uninstall, usage,
+    ask, completions, conversations, demo, doctor, http, image, images, install, key, man, models, print_config,
+    sandbox, stdio, uninstall, usage,
 };
 use crate::config::{
     Flag, Flags, Upstream,
@@ -24,9 +24,10 @@ Examples:
   mcp-openai image \"at night\" --from boat.png
   mcp-openai images                   what was made, newest first
   mcp-openai install cursor           add it to a client; without one, to choose from
+  mcp-openai key set                  asks for the API key once, and keeps it
   mcp-openai doctor                   what is set, and what is wrong
 
-The key comes from OPENAI_API_KEY, OPENAI_API_KEY_FILE or the configuration file.
+The key comes from OPENAI_API_KEY, OPENAI_API_KEY_FILE, the configuration file or `mcp-openai key set`.
 Exit codes: 0 ok, 1 the call failed, 2 usage, 69 upstream unreachable, 78 configuration.";
 
 /// A line that is longer is hard to read, however wide the terminal.
@@ -80,6 +81,8 @@ pub enum Command {
     Uninstall(uninstall::Args),
     /// Print what `install` would write for a client
     PrintConfig(print_config::Args),
+    /// Keep the API key, remove it, or tell which one counts
+    Key(key::Args),
     /// Check configuration, key, upstream, models and image folder
     Doctor(doctor::Args),
     /// List the models: what is known of them and what the upstream has

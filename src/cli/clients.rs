@@ -18,6 +18,6 @@ pub use form::{KeyInFile, Launch};
 pub use known::{Application, CLIENTS, Scope, named};
 pub use places::{Places, Platform};
 pub use server_key::ServerKey;
-pub use settings_file::SettingsFile;
+pub use settings_file::{SettingsFile, gone};
 pub use syntax::Syntax;
 pub use tree::Tree;

@@ -16,7 +16,6 @@ use super::{exit, image::progress_bar};
 use crate::{
     config::{Config, Flags, Upstream},
     money::Usd,
-    openai::ApiKeySource,
     text::sanitize,
 };
 
@@ -42,10 +41,7 @@ struct DemoStep {
 /// # Errors
 /// When the server cannot be started or breaks the protocol.
 pub async fn run(_: Args, flags: &Flags, config: &Config) -> anyhow::Result<ExitCode> {
-    let upstream = match (&config.openai.key, config.upstream) {
-        (ApiKeySource::Missing, _) | (_, Upstream::Sandbox) => Upstream::Sandbox,
-        _ => Upstream::Configured,
-    };
+    let upstream = if config.openai.key.is_missing() { Upstream::Sandbox } else { config.upstream };
     introduce(upstream, config)?;
 
     let (mut session, discovered) = tokio::select! {
@@ -102,7 +98,7 @@ fn introduce(upstream: Upstream, config: &Config) -> anyhow::Result<()> {
         env!("CARGO_PKG_VERSION")
     ))?;
     match upstream {
-        Upstream::Sandbox if matches!(config.openai.key, ApiKeySource::Missing) => {
+        Upstream::Sandbox if config.openai.key.is_missing() => {
             say("No OpenAI key is set, so the built-in sandbox answers, not OpenAI: no key, no network, no cost.\n\
              Set OPENAI_API_KEY to see the same with OpenAI's models.")
         }

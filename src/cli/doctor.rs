@@ -53,7 +53,7 @@ async fn examine(app: &App) -> Vec<Finding> {
     let mut findings = vec![key_finding(&config.openai.key, config.upstream)];
     let mut listed = None;
     app.catalogue.recall().await;
-    if !matches!(config.openai.key, ApiKeySource::Missing) {
+    if !config.openai.key.is_missing() {
         let answer = app.list_models.upkeep.read(models::PATIENCE).await;
         findings.push(upstream_finding(&answer, upstream(config)));
         listed = answer.ok().map(|reply| reply.value);
@@ -102,14 +102,18 @@ fn file_finding(config: &Config) -> Finding {
 
 fn key_finding(key: &ApiKeySource, upstream: Upstream) -> Finding {
     let message = match key {
-        ApiKeySource::Missing => {
-            let remedy = "set OPENAI_API_KEY where the client starts mcp-openai (clients do not hand on your shell's \
-                          environment), or openai.api_key_file in the configuration file; `--sandbox` needs none";
+        ApiKeySource::Missing | ApiKeySource::Kept(_) if key.is_missing() => {
+            let remedy = "run `mcp-openai key set`, or set OPENAI_API_KEY where the client starts mcp-openai (clients do \
+                          not hand on your shell's environment); `--sandbox` needs none";
             return Finding::failed("key", "no API key is set".to_owned(), remedy, exit::CONFIGURATION);
         }
         ApiKeySource::NotNeeded if upstream == Upstream::Sandbox => "the sandbox needs none".to_owned(),
         ApiKeySource::NotNeeded => "none is set; openai.headers or the upstream makes it needless".to_owned(),
-        ApiKeySource::Value { .. } | ApiKeySource::File(_) | ApiKeySource::Command(_) => {
+        ApiKeySource::Missing
+        | ApiKeySource::Value { .. }
+        | ApiKeySource::File(_)
+        | ApiKeySource::Command(_)
+        | ApiKeySource::Kept(_) => {
             format!("from {}", key.origin())
         }
     };

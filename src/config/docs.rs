@@ -41,7 +41,8 @@ preview = \"never\"
 set there goes before the general settings, and those before the table.
 
 The API key comes from the strongest layer that has one; within a layer `openai.api_key` goes before
-`openai.api_key_file`, and that before `openai.api_key_command`. None is needed where `openai.headers` carries an
+`openai.api_key_file`, and that before `openai.api_key_command`. Without any of them it is the key that
+[`mcp-openai key set`](install.md) keeps for this upstream. None is needed where `openai.headers` carries an
 `authorization` or `api-key` header, with `--sandbox`, and at a base URL that is not OpenAI's.
 Proxies are taken from `HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY` and `NO_PROXY`.
 

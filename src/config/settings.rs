@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     catalogue::Retired,
-    openai::{Api, Background, EditTransfer, ResponseStorage, Transfer},
+    openai::{Api, Background, EditTransfer, OPENAI_URL, ResponseStorage, Transfer},
     server::profile::{Mode, Structured},
     telemetry::LogFormat,
     tools::ImageUrls,
@@ -129,7 +129,7 @@ settings! {
         "A file that holds the key, read at the first request. `openai.api_key` of the same source goes first.";
     API_KEY_COMMAND: OneLine = "openai.api_key_command", None, Absent("none"), OneLine,
         "A command whose first line of output is the key, run at the first request and without a shell.";
-    BASE_URL: BaseUrl = "openai.base_url", Some("OPENAI_BASE_URL"), Is("https://api.openai.com/v1"), BaseUrl,
+    BASE_URL: BaseUrl = "openai.base_url", Some("OPENAI_BASE_URL"), Is(OPENAI_URL), BaseUrl,
         "Where OpenAI, or a server that speaks its API, answers. Plain http only to this machine.";
     ALLOW_INSECURE: Words<bool> = "openai.allow_insecure", Some("MCP_OPENAI_ALLOW_INSECURE"), Is("false"), SWITCH,
         "Allows plain http to other machines: the key and every prompt then travel readable.";

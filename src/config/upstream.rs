@@ -1,6 +1,9 @@
 //! The upstream as the settings together describe it: the safety of its URL, and the source of its key.
 
-use std::{path::Path, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use url::Url;
 
@@ -14,15 +17,19 @@ use crate::{
     catalogue::{At, Prices, Retired},
     ledger,
     money::Tier,
-    openai::{self, is_loopback, is_openai, known::KnownUpstream},
+    openai::{self, KeptKey, is_loopback, is_openai, known::KnownUpstream},
     store::{self, LEASE, StorePlace},
 };
 
-pub(super) fn openai(layers: &Layers, upstream: Upstream) -> Result<openai::Config, Problem> {
+pub(super) fn openai(
+    layers: &Layers,
+    upstream: Upstream,
+    kept_keys: Option<PathBuf>,
+) -> Result<openai::Config, Problem> {
     let base_url = base_url(layers)?;
     let first_byte = layers.optional(&s::FIRST_BYTE_TIMEOUT)?;
     let mut config = openai::Config {
-        key: key(layers, &base_url)?,
+        key: key(layers, &base_url, kept_keys.map(|folder| KeptKey::new(folder, &base_url)))?,
         unfilled_key: unfilled_key(layers),
         base_url,
         organization: layers.optional(&s::ORGANIZATION)?,
@@ -146,8 +153,9 @@ fn with_its_path(mut url: Url) -> Url {
     url
 }
 
-/// The stronger layer wins; within one, the key itself goes before a file, a file before a command.
-fn key(layers: &Layers, base_url: &Url) -> Result<openai::ApiKeySource, Problem> {
+/// The stronger layer wins; within one, the key itself goes before a file, a file before a command. The one that
+/// `mcp-openai key set` keeps for this upstream comes last.
+fn key(layers: &Layers, base_url: &Url, kept: Option<KeptKey>) -> Result<openai::ApiKeySource, Problem> {
     let headers = layers.optional(&s::HEADERS)?.unwrap_or_default();
     if headers.iter().any(|(name, _)| name == "authorization" || name == "api-key") {
         return Ok(openai::ApiKeySource::NotNeeded);
@@ -155,8 +163,11 @@ fn key(layers: &Layers, base_url: &Url) -> Result<openai::ApiKeySource, Problem>
     let (value, file, command) =
         (rank(layers, &s::API_KEY), rank(layers, &s::API_KEY_FILE), rank(layers, &s::API_KEY_COMMAND));
     let key = match value.max(file).max(command) {
-        0 if is_openai(base_url) => openai::ApiKeySource::Missing,
-        0 => openai::ApiKeySource::NotNeeded,
+        0 => match kept {
+            Some(kept) if is_openai(base_url) || kept.place().is_some() => openai::ApiKeySource::Kept(kept),
+            None if is_openai(base_url) => openai::ApiKeySource::Missing,
+            Some(_) | None => openai::ApiKeySource::NotNeeded,
+        },
         strongest if value == strongest => {
             let from = layers.source(&s::API_KEY).to_string();
             openai::ApiKeySource::Value { secret: layers.value(&s::API_KEY)?, from }

@@ -16,20 +16,42 @@ use tokio::{io::AsyncReadExt, process::Command, sync::Mutex, time::timeout};
 use super::{ApiKeySource, failure::error::Error};
 use crate::{handle::Account, text};
 
+mod kept;
+pub mod keyring;
+
+pub use kept::{KeptKey, KeptPlace};
+
 /// Files and commands that give no key within this time are given up.
 const READ_WITHIN: Duration = Duration::from_secs(30);
 
 /// A key is shorter than this; a file that is longer is something else.
 const LONGEST: u64 = 16 * 1024;
 
+const NOWHERE: &str = "nowhere (none is configured)";
+
 impl ApiKeySource {
+    /// Returns whether requests fail for want of a key.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        match self {
+            Self::Missing => true,
+            Self::Kept(kept) => kept.place().is_none(),
+            Self::NotNeeded | Self::Value { .. } | Self::File(_) | Self::Command(_) => false,
+        }
+    }
+
     /// The setting or place that the key comes from, for people.
     #[must_use]
     pub fn origin(&self) -> String {
         match self {
-            Self::Missing | Self::NotNeeded => "nowhere (none is configured)".to_owned(),
+            Self::Missing | Self::NotNeeded => NOWHERE.to_owned(),
             Self::Value { from, .. } => from.clone(),
             Self::File(path) => format!("the file {} (openai.api_key_file)", path.display()),
+            Self::Kept(kept) => match kept.place() {
+                None => NOWHERE.to_owned(),
+                Some(KeptPlace::File(path)) => format!("the file {} (mcp-openai key set)", path.display()),
+                Some(KeptPlace::Keyring) => "the keyring (mcp-openai key set)".to_owned(),
+            },
             Self::Command(line) => {
                 let program = line.split_whitespace().next().unwrap_or_default();
                 format!("openai.api_key_command ({program} ...)")
@@ -84,11 +106,12 @@ impl Reader {
         Ok(fresh)
     }
 
-    /// Reads a refused key anew where it comes from a file or a command; `None` where that is not so, or nothing
-    /// changed.
+    /// Reads a refused key anew where it comes from a file, a command or the keyring; `None` where that is not so, or
+    /// nothing changed.
     pub(super) async fn renew(&self, refused: &Arc<CachedKey>) -> Option<Arc<CachedKey>> {
-        if !matches!(self.source, ApiKeySource::File(_) | ApiKeySource::Command(_)) {
-            return None;
+        match self.source {
+            ApiKeySource::File(_) | ApiKeySource::Command(_) | ApiKeySource::Kept(_) => {}
+            ApiKeySource::Missing | ApiKeySource::NotNeeded | ApiKeySource::Value { .. } => return None,
         }
         let mut held = self.held.lock().await;
         if held.as_ref().is_some_and(|held| Arc::ptr_eq(held, refused)) {
@@ -98,12 +121,18 @@ impl Reader {
     }
 
     async fn secret(&self) -> Result<Option<SecretString>, Error> {
+        let missing = || self.unfilled.clone().map_or(Error::NoApiKey, Error::KeyUnreadable);
         let read = match &self.source {
-            ApiKeySource::Missing => return Err(self.unfilled.clone().map_or(Error::NoApiKey, Error::KeyUnreadable)),
+            ApiKeySource::Missing => return Err(missing()),
             ApiKeySource::NotNeeded => return Ok(None),
             ApiKeySource::Value { secret, .. } => return Ok(Some(secret.clone())),
             ApiKeySource::File(path) => timeout(READ_WITHIN, read_file(path)).await,
             ApiKeySource::Command(line) => timeout(READ_WITHIN, run(line)).await,
+            ApiKeySource::Kept(kept) => match kept.place() {
+                None => return Err(missing()),
+                Some(KeptPlace::File(path)) => timeout(READ_WITHIN, read_file(&path)).await,
+                Some(KeptPlace::Keyring) => timeout(READ_WITHIN, kept.ask_keyring()).await,
+            },
         };
         read.unwrap_or_else(|_| Err(format!("gave nothing within {} s", READ_WITHIN.as_secs())))
             .map(Some)
@@ -134,7 +163,7 @@ async fn read_file(path: &Path) -> Result<SecretString, String> {
     let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
     let mut content = Vec::new();
     file.take(LONGEST).read_to_end(&mut content).await.map_err(unreadable)?;
-    a_key(&text::decode(&content).ok_or("is no text")?)
+    parse_key(&text::decode(&content).ok_or("is no text")?)
 }
 
 async fn run(line: &str) -> Result<SecretString, String> {
@@ -157,11 +186,14 @@ async fn run(line: &str) -> Result<SecretString, String> {
     if !status.success() {
         return Err(format!("failed: {status}"));
     }
-    a_key(output.lines().next().unwrap_or_default())
+    parse_key(output.lines().next().unwrap_or_default())
 }
 
 /// The key in a text: alone, in quotes, or as shells and `.env` files have it, `export OPENAI_API_KEY="..."`.
-fn a_key(content: &str) -> Result<SecretString, String> {
+///
+/// # Errors
+/// The reason why it is none, without a word of it: it may be another secret.
+pub fn parse_key(content: &str) -> Result<SecretString, String> {
     let content = text::bare(content);
     let value = content.strip_prefix("export ").unwrap_or(&content).trim_start().strip_prefix("OPENAI_API_KEY");
     let value = value.and_then(|rest| rest.trim_start().strip_prefix('='));
@@ -170,7 +202,8 @@ fn a_key(content: &str) -> Result<SecretString, String> {
         placeholder if text::is_placeholder(placeholder) => {
             Err(format!("holds the placeholder `{}`, which nobody filled in", text::clip(placeholder, 80)))
         }
-        key => Ok(key.into()),
+        key if key.chars().all(|c| c.is_ascii_graphic()) => Ok(key.into()),
+        _ => Err("is no key: a key is one word of letters, digits and signs".to_owned()),
     }
 }
 

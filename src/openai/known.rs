@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use super::Api;
+use super::{Api, OPENAI_URL};
 
 /// A known upstream.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
     KnownUpstream {
         product: "OpenAI",
         hosts: &["api.openai.com"],
-        base_url: "https://api.openai.com/v1",
+        base_url: OPENAI_URL,
         key: "`OPENAI_API_KEY`",
         first: Api::Responses,
         prompt_cache: PromptCache::ByKey,

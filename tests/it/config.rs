@@ -253,6 +253,7 @@ fn the_key_comes_from_the_strongest_layer_then_value_file_command() {
         ApiKeySource::Command(line) => line,
         ApiKeySource::Missing => "missing".to_owned(),
         ApiKeySource::NotNeeded => "not needed".to_owned(),
+        ApiKeySource::Kept(kept) => panic!("the keys of this machine are no test's: {kept:?}"),
     };
     assert_eq!(key(all, &[("OPENAI_API_KEY", "e")]), "e from environment variable OPENAI_API_KEY");
     assert_eq!(key(all, &[("OPENAI_API_KEY_FILE", "/e")]), "/e");

@@ -33,6 +33,7 @@ mod images;
 mod inputs;
 mod install;
 mod jobs;
+mod key;
 mod ledger;
 mod models;
 mod money;

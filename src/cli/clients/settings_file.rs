@@ -141,7 +141,8 @@ fn read(path: &Path) -> anyhow::Result<Option<String>> {
     }
 }
 
-fn gone(removed: io::Result<()>) -> io::Result<()> {
+/// Treats a file that is not there as one that was dealt with.
+pub fn gone(removed: io::Result<()>) -> io::Result<()> {
     match removed {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         done => done,
