@@ -43,6 +43,7 @@ pub struct App {
     pub openai: OpenAi,
     pub catalogue: Arc<Catalogue>,
     pub artifacts: Artifacts,
+    pub inputs: Inputs,
     pub conversations: Conversations,
     pub ledger: Ledger,
     pub ask_openai: Arc<AskOpenai>,
@@ -88,10 +89,11 @@ impl App {
         let queue = Queue::build(config.queue);
         let artifacts = Artifacts::build(config.images.clone());
         let previews = Previews::build();
+        let inputs = Inputs::build(config.inputs.clone());
         let references = References {
             openai: openai.clone(),
             artifacts: artifacts.clone(),
-            inputs: Inputs::build(config.inputs.clone()),
+            inputs: inputs.clone(),
             urls: config.image_urls,
         };
         let conversations = Conversations::build(config.conversations, store.turns.clone(), tasks.clone());
@@ -130,6 +132,7 @@ impl App {
             openai,
             catalogue,
             artifacts,
+            inputs,
             conversations,
             ledger,
             ask_openai,
@@ -148,6 +151,7 @@ impl App {
     pub fn server(&self) -> Server {
         Server::build(Parts {
             artifacts: self.artifacts.clone(),
+            inputs: self.inputs.clone(),
             conversations: self.conversations.clone(),
             ledger: self.ledger.clone(),
             previews: self.get_result.previews.clone(),

@@ -93,7 +93,7 @@ pub fn run(command_line: CommandLine) -> anyhow::Result<ExitCode> {
     let flags = command_line.flags();
     match command_line.command.unwrap_or_else(serve_whoever_started_us) {
         Command::Stdio(args) => serve(Config::load(&flags)?, |app| stdio::run(args, app)),
-        Command::Http(args) => serve(Config::load(&flags)?, |app| http::run(args, app)),
+        Command::Http(args) => serve(Config::load(&flags)?.for_many(), |app| http::run(args, app)),
         Command::Ask(args) => call(Config::load(&flags)?, |app| ask::run(args, app)),
         Command::Image(args) => call(Config::load(&flags)?, |app| image::run(args, app)),
         Command::Images(args) => call(Config::load(&flags)?, |app| images::run(args, app)),

@@ -154,7 +154,9 @@ impl Code {
             Self::Busy => "Nothing was sent; queue.running and queue.waiting set the limits.",
             Self::Cancelled => "",
             Self::NotFound => "Check the name; resources/list shows the pictures made here.",
-            Self::PathNotAllowed => "Move the file into one of the folders, or add its folder to images.inputs.",
+            Self::PathNotAllowed => {
+                "Move the file into one of them, add its folder to images.inputs, or name the project (MCP_OPENAI_PROJECT)."
+            }
             Self::UrlNotAllowed => {
                 "Only public https addresses are fetched, and those that a call names only with images.allow_urls = true: \
                  name a file instead."

@@ -11,8 +11,11 @@ use std::{
 use url::Url;
 
 use crate::{
-    artifact, catalogue, conversation, inputs, job, ledger, openai, queue, server::profile, store, telemetry, tools,
-    transport,
+    artifact, catalogue, conversation,
+    inputs::{self, Project, ProjectOrigin},
+    job, ledger, openai, queue,
+    server::profile,
+    store, telemetry, tools, transport,
 };
 
 mod docs;
@@ -31,6 +34,8 @@ pub use layers::Unfilled;
 
 use layers::Layers;
 
+/// Claude Code's word for the folder that its user works in.
+const CLAUDE_PROJECT: &str = "CLAUDE_PROJECT_DIR";
 /// Names the configuration file.
 const FILE_VARIABLE: &str = "MCP_OPENAI_CONFIG";
 
@@ -107,10 +112,23 @@ impl Config {
     /// Everything that is wrong, with its place and what would be right.
     pub fn load(flags: &Flags) -> Result<Self, Error> {
         #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
-        Self::read(flags, |name| std::env::var_os(name), kept_keys())
+        let mut config = Self::read(flags, |name| std::env::var_os(name), kept_keys())?;
+        if config.inputs.project.is_none() {
+            let home = config.inputs.home.as_deref();
+            let folder = std::env::current_dir().ok();
+            config.inputs.project = folder.and_then(|folder| Project::of_working_folder(&folder, home));
+        }
+        Ok(config)
     }
 
-    /// As [`Config::load`], with an environment of the caller's, and without a key that is kept.
+    /// The same for a server of many: what is around this process says nothing of where its callers work.
+    #[must_use]
+    pub fn for_many(mut self) -> Self {
+        self.inputs.project = self.inputs.project.filter(|project| project.origin() == ProjectOrigin::Setting);
+        self
+    }
+
+    /// As [`Config::load`], with an environment of the caller's, and without a key that is kept or a working folder.
     ///
     /// # Errors
     /// As [`Config::load`].
@@ -121,7 +139,13 @@ impl Config {
     fn read(flags: &Flags, env: impl Fn(&str) -> Option<OsString>, kept_keys: Option<PathBuf>) -> Result<Self, Error> {
         let file = file(flags, &env);
         let layers = Layers::read(file.as_deref(), &env, &flags.settings)?;
-        let config = Self::assemble(&layers, flags.upstream, kept_keys)?;
+        let mut config = Self::assemble(&layers, flags.upstream, kept_keys)?;
+        if config.inputs.project.is_none() {
+            let named = env(CLAUDE_PROJECT).filter(|folder| !blank(folder)).map(PathBuf::from);
+            let home = config.inputs.home.as_deref();
+            let project = named.and_then(|folder| Project::new(&folder, ProjectOrigin::ClaudeCode, home).ok());
+            config.inputs.project = project;
+        }
         Ok(Self { file, ..config })
     }
 
@@ -162,6 +186,7 @@ impl Config {
             inputs: inputs::Config {
                 folders: [vec![images.dir.clone()], layers.optional(&s::IMAGES_INPUTS)?.unwrap_or_default()].concat(),
                 home: directories::BaseDirs::new().map(|user| user.home_dir().to_owned()),
+                project: layers.optional(&s::PROJECT_FOLDER)?,
             },
             image_urls: layers.value(&s::IMAGES_ALLOW_URLS)?,
             store: upstream::store(&state, upstream),

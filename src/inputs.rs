@@ -4,16 +4,24 @@
 use std::{
     fs,
     path::{Component, Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use crate::{media::Content, text};
 
 mod beneath;
 mod data_url;
+mod git;
+mod glob;
+mod project;
 mod spelling;
 
 pub use data_url::{BadDataUrl, DataUrl};
+pub use git::{GitError, GitQuery, SCHEME as GIT};
+pub use glob::{BadGlob, is_glob};
+pub use project::{NoProject, Project, ProjectOrigin};
+
+use project::Exclusion;
 
 #[derive(Debug, Clone, Default)]
 pub struct Config {
@@ -21,12 +29,16 @@ pub struct Config {
     pub folders: Vec<PathBuf>,
     /// The folder that `~/` stands for; `None` where it stands for nothing.
     pub home: Option<PathBuf>,
+    /// The folder that the person works in, as far as it is known at the start.
+    pub project: Option<Project>,
 }
 
 /// Opens files for reading; cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Inputs {
     config: Arc<Config>,
+    /// The project among the client's roots.
+    named: Arc<RwLock<Option<Project>>>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +46,12 @@ pub enum Error {
     /// The path lies outside the allowed folders, or leads there; the text names them. Nothing was opened.
     #[error("{0}")]
     NotAllowed(String),
+    /// A file in an allowed folder that is excluded by a rule; the text says what would be right. Nothing was opened.
+    #[error("{0}")]
+    Excluded(String),
+    /// A pattern or a query to git that gives nothing to attach; the text says what would be right.
+    #[error("{0}")]
+    Nothing(String),
     /// Allowed, but there is no such regular file, or it cannot be read.
     #[error("{0}")]
     NotFound(String),
@@ -51,7 +69,22 @@ struct Below {
 impl Inputs {
     #[must_use]
     pub fn build(config: Config) -> Self {
-        Self { config: Arc::new(config) }
+        Self { config: Arc::new(config), named: Arc::default() }
+    }
+
+    /// Makes the first of the client's roots that may be one the project; a setting and `CLAUDE_PROJECT_DIR` outrank it.
+    pub fn set_roots<'a>(&self, roots: impl IntoIterator<Item = &'a Path>) {
+        let home = self.config.home.as_deref();
+        let mut roots = roots.into_iter();
+        let project = roots.find_map(|root| Project::new(root, ProjectOrigin::Client, home).ok());
+        *self.named.write().unwrap_or_else(PoisonError::into_inner) = project;
+    }
+
+    /// The project that counts: the one whose origin ranks highest.
+    #[must_use]
+    pub fn project(&self) -> Option<Project> {
+        let named = self.named.read().unwrap_or_else(PoisonError::into_inner).clone();
+        self.config.project.clone().into_iter().chain(named).min_by_key(Project::origin)
     }
 
     /// The same, with more folders: those that a person named on the command line.
@@ -59,7 +92,7 @@ impl Inputs {
     pub fn allowing(&self, folders: impl IntoIterator<Item = PathBuf>) -> Self {
         let mut config = Config::clone(&self.config);
         config.folders.extend(folders);
-        Self::build(config)
+        Self { config: Arc::new(config), named: self.named.clone() }
     }
 
     /// Opens a regular file beneath an allowed folder. Links are not followed anywhere below the folder, and what was
@@ -75,10 +108,10 @@ impl Inputs {
 
     fn open_now(&self, path: &Path) -> Result<Content, Error> {
         let shown = shown(path);
-        let below = self.locate(path).ok_or_else(|| Error::NotAllowed(self.outside(&shown)))?;
+        let below = self.admit(path, &shown)?;
         let file = beneath::open(&below.folder, &below.rest).map_err(|error| match error {
             beneath::Error::Link => {
-                Error::NotAllowed(format!("{shown} leads through a link, which is not followed: name the file itself"))
+                Error::Excluded(format!("{shown} leads through a link, which is not followed: name the file itself"))
             }
             beneath::Error::NotAFile => Error::NotFound(format!("{shown} is no regular file: name one")),
             beneath::Error::Several(names) => {
@@ -93,6 +126,73 @@ impl Inputs {
         let length =
             file.metadata().map_err(|cause| Error::NotFound(format!("{shown} cannot be read ({cause})")))?.len();
         Ok(Content::File { file: Arc::new(file), length })
+    }
+
+    /// Finds the folder that a path lies below, by its letters: one that is named, or the project, with its exclusions.
+    fn admit(&self, path: &Path, shown: &str) -> Result<Below, Error> {
+        let project = self.project();
+        let path = match &project {
+            Some(project) if is_relative(path) => project.root().join(path),
+            _ => path.to_owned(),
+        };
+        if let Some(below) = self.locate(&path) {
+            return Ok(below);
+        }
+        let within = project.and_then(|project| {
+            let rest = normal(&self.at_home(&path))?.strip_prefix(project.root()).ok()?.to_owned();
+            Some((project, rest))
+        });
+        let Some((project, rest)) = within else { return Err(Error::NotAllowed(self.outside(shown))) };
+        match project.exclusion(&rest) {
+            None => Ok(Below { folder: project.root().to_owned(), rest }),
+            Some(Exclusion::Secret) => Err(Error::Excluded(format!(
+                "{shown} looks like a secret, and is not read: to send it all the same, name its folder in images.inputs"
+            ))),
+            Some(Exclusion::Ignored) => Err(Error::Excluded(format!(
+                "{shown} is ignored by git, and is not read: to send it all the same, name its folder in images.inputs"
+            ))),
+        }
+    }
+
+    /// The files that a pattern names, in order: each with its path from the root, and as the pattern's folder calls it.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`] without a project, and [`BadGlob`] as [`Error::Nothing`].
+    pub async fn glob(&self, pattern: &str) -> Result<Vec<(PathBuf, PathBuf)>, Error> {
+        let (root, pattern) = self.start_of(pattern)?;
+        let found = tokio::task::spawn_blocking(move || {
+            let files = glob::files(&root, &pattern)?;
+            Ok(files.into_iter().map(|rest| (root.join(&rest), rest)).collect())
+        });
+        let found = found.await.unwrap_or(Err(BadGlob::Nothing));
+        found.map_err(|bad: BadGlob| Error::Nothing(bad.to_string()))
+    }
+
+    /// The folder that a pattern is looked for in, and the pattern from there on.
+    fn start_of(&self, pattern: &str) -> Result<(PathBuf, String), Error> {
+        let shown = text::brief(pattern, 200);
+        let path = Path::new(pattern);
+        let project = self.project();
+        if is_relative(path) {
+            let project = project.ok_or_else(|| Error::NotAllowed(self.outside(&shown)))?;
+            return Ok((project.root().to_owned(), pattern.to_owned()));
+        }
+        let folders = self.config.folders.iter().map(PathBuf::as_path).chain(project.as_ref().map(Project::root));
+        let within = folders.filter_map(|folder| {
+            let rest = normal(&self.at_home(path))?.strip_prefix(normal(folder)?).ok()?.to_str()?.to_owned();
+            Some((folder.to_owned(), rest))
+        });
+        within.min_by_key(|(_, rest)| rest.len()).ok_or_else(|| Error::NotAllowed(self.outside(&shown)))
+    }
+
+    /// Runs a query of git in the project.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`] without a project, and [`GitError`] as [`Error::Nothing`].
+    pub async fn git(&self, query: &GitQuery) -> Result<Content, Error> {
+        let project = self.project().ok_or_else(|| Error::NotAllowed(self.outside(&query.name())))?;
+        let output = query.run(project.root()).await.map_err(|error| Error::Nothing(error.to_string()))?;
+        Ok(Content::Memory(output.into()))
     }
 
     /// The innermost allowed folder that the path lies below, by its letters. A folder is also known by the path that
@@ -120,13 +220,32 @@ impl Inputs {
     }
 
     fn outside(&self, shown: &str) -> String {
-        let folders: Vec<_> = self.config.folders.iter().map(|folder| folder.display().to_string()).collect();
+        let mut folders: Vec<_> = self.config.folders.iter().map(|folder| folder.display().to_string()).collect();
+        match self.project() {
+            Some(project) => {
+                folders.push(format!("the project {} ({})", project.root().display(), project.origin().description()));
+            }
+            None if is_relative(Path::new(shown)) => {
+                return format!(
+                    "{shown} is no whole path, and there is no project that it could begin in: files may be read in {}",
+                    folders.join(", ")
+                );
+            }
+            None => {}
+        }
         match folders.as_slice() {
             [] => format!("{shown} may not be read: no folder is allowed"),
             [only] => format!("{shown} does not lie in the folder that may be read, {only}"),
             several => format!("{shown} lies in none of the folders that may be read: {}", several.join(", ")),
         }
     }
+}
+
+/// True for a path that starts in the project: not at a root, not in the home folder, and not as another system's does.
+fn is_relative(path: &Path) -> bool {
+    let text = path.to_string_lossy();
+    let has_drive = text.as_bytes().get(1) == Some(&b':');
+    !(path.is_absolute() || path.starts_with("~") || text.starts_with(['/', '\\']) || has_drive || text.is_empty())
 }
 
 /// An absolute path without `.` and `..`, found by its letters alone; `None` for a relative one.
@@ -155,7 +274,7 @@ mod tests {
 
     fn locate(path: &str) -> Option<(String, String)> {
         let folders = ["/out", "/home/u/pictures", "/home/u/pictures/own"].map(PathBuf::from).to_vec();
-        let inputs = Inputs::build(Config { folders, home: Some("/home/u".into()) });
+        let inputs = Inputs::build(Config { folders, home: Some("/home/u".into()), project: None });
         let Below { folder, rest } = inputs.locate(Path::new(path))?;
         Some((folder.display().to_string(), rest.display().to_string()))
     }

@@ -36,6 +36,7 @@ mod progress;
 mod prompts;
 mod resources;
 mod results;
+mod roots;
 mod schema;
 mod tasks;
 mod tools;
@@ -344,15 +345,19 @@ impl ServerHandler for Server {
             }
             uri => (resources::read(&self.parts.artifacts, uri, limit).await?, CacheScope::Private, FIXED_TTL_MS),
         };
-        let modern = is_modern(&context);
-        Ok(if modern { result.with_ttl_ms(ttl_ms).with_cache_scope(scope) } else { result }.into())
+        Ok(if is_modern(&context) { result.with_ttl_ms(ttl_ms).with_cache_scope(scope) } else { result }.into())
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
+        roots::ask(&self.parts, &context);
         let changes = self.parts.artifacts.changes();
         self.announcements.begin(async move {
             changes::follow(changes, || context.peer.notify_resource_list_changed()).await;
         });
+    }
+
+    async fn on_roots_list_changed(&self, context: NotificationContext<RoleServer>) {
+        roots::ask(&self.parts, &context);
     }
 
     /// rmcp takes away what was not asked for and what is not declared.

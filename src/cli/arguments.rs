@@ -10,7 +10,7 @@ use super::{
 };
 use crate::config::{
     Flag, Flags, Upstream,
-    settings::{HTTP_BIND, LOG_FORMAT, LOG_LEVEL, Setting},
+    settings::{HTTP_BIND, LOG_FORMAT, LOG_LEVEL, PROJECT_FOLDER, Setting},
     shape::Words,
 };
 
@@ -45,6 +45,10 @@ pub struct CommandLine {
     /// Read the configuration from this file
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
+
+    /// The folder that you work in: its files may be read, and relative paths begin there [default: this one, in git]
+    #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    project: Option<PathBuf>,
 
     /// Talk to an embedded sandbox instead of OpenAI: no key, no cost
     #[arg(long, global = true)]
@@ -113,6 +117,11 @@ impl CommandLine {
             (LOG_LEVEL.key, "--log-level", self.log_level.clone()),
             (LOG_FORMAT.key, "--log-format", self.log_format.clone()),
             (HTTP_BIND.key, "--bind", bind),
+            (
+                PROJECT_FOLDER.key,
+                "--project",
+                self.project.as_ref().map(|folder| folder.to_string_lossy().into_owned()),
+            ),
         ];
         Flags {
             file: self.config.clone(),

@@ -62,6 +62,7 @@ async fn examine(app: &App) -> Vec<Finding> {
     findings.extend(app.catalogue.lessons().iter().map(learnt));
     findings.extend(budgets::examine(app).await);
     findings.push(folder_finding(app.artifacts.check().await, config));
+    findings.push(project_finding(config));
     findings.extend(app.openai.sharing_failure().await.map(|why| limits_not_shared(&why)));
     // The image folder comes first; it is made at the first picture.
     findings
@@ -197,6 +198,18 @@ fn folder_finding(checked: Result<(), artifact::Error>, config: &Config) -> Find
 fn limits_not_shared(why: &str) -> Finding {
     let message = format!("rate limits are not shared with other programs: {why}");
     Finding::doubtful("rate limits", message, "set state.dir (MCP_OPENAI_STATE_DIR) to a folder that you can write to")
+}
+
+fn project_finding(config: &Config) -> Finding {
+    let message = match &config.inputs.project {
+        Some(project) => format!(
+            "{} ({}): its files may be read, except what git ignores and what looks like a secret",
+            project.root().display(),
+            project.origin().description()
+        ),
+        None => "none here; a client may name one, or --project, MCP_OPENAI_PROJECT and CLAUDE_PROJECT_DIR".to_owned(),
+    };
+    Finding::fine("project", message)
 }
 
 fn no_input(folder: &Path) -> Finding {

@@ -7,9 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use crate::inputs::{GIT, is_glob};
+
 /// A file's path from the root; addresses of other kinds as they are.
 pub fn absolute(name: &str) -> String {
-    if name.contains("://") || name.starts_with("data:") {
+    if name.contains("://") || name.starts_with("data:") || name.starts_with(GIT) {
         return name.to_owned();
     }
     std::path::absolute(name).map_or_else(|_| name.to_owned(), |path| path.to_string_lossy().into_owned())
@@ -17,7 +19,9 @@ pub fn absolute(name: &str) -> String {
 
 /// Folders of the files; addresses have none.
 pub fn folders<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<PathBuf> {
-    let folders = names.into_iter().filter_map(|name| Path::new(name).parent());
+    // Of a pattern, the folders before it.
+    let before = |name: &'a str| Path::new(name).ancestors().skip(1).find(|folder| !is_glob(&folder.to_string_lossy()));
+    let folders = names.into_iter().filter_map(before);
     folders.filter(|folder| folder.is_absolute()).map(Path::to_owned).collect()
 }
 

@@ -9,6 +9,7 @@ use super::{
     shape::{
         Address, ByteSize, CommaList, DollarAmount, FilePath, FilePaths, ModelName, MostPictures, OneLine, Raw, SWITCH,
         SettingKind, Span, SpanOrOff, Whole, Words,
+        project::ProjectFolder,
         web::{BaseUrl, Headers, Query, Secret},
     },
 };
@@ -180,6 +181,10 @@ settings! {
     IMAGE_TIMEOUT: Span = "timeouts.image", Some("MCP_OPENAI_IMAGE_TIMEOUT"), Is("10m"), HOURS,
         "The longest an image call may take, queue and retries included.";
 
+    PROJECT_FOLDER: ProjectFolder = "project", Some("MCP_OPENAI_PROJECT"),
+        Absent("`CLAUDE_PROJECT_DIR`, else the client's roots, else the working folder in a git work tree"), ProjectFolder,
+        "The folder that you work in: files beneath it may be read, except what git ignores and what looks like a secret; \
+         relative paths begin there, and `save_to` writes there. Over HTTP only this setting counts.";
     ANSWER_WITHIN: SpanOrOff = "answer_within", Some("MCP_OPENAI_ANSWER_WITHIN"),
         Absent("by client, `45s` where nothing is known of it"), SpanOrOff(HOURS),
         "After it, a call that still runs is handed out as a job; `off` waits to the end.";

@@ -13,6 +13,7 @@ use std::{
 
 use crate::{artifact::ArtifactCap, model::ModelId, money::Usd, server::profile::Patience, text};
 
+pub mod project;
 pub mod web;
 
 /// A value as a layer holds it.

@@ -36,6 +36,11 @@ impl Near {
     }
 }
 
+/// The path with the reading of each of its names.
+pub(super) fn reading_of(path: &Path) -> PathBuf {
+    path.iter().map(|name| name.to_str().map_or_else(|| name.to_owned(), |name| reading(name).into())).collect()
+}
+
 /// The part of a path below a folder, where the folder's names read as the path's first ones do.
 pub(super) fn below(folder: &Path, path: &Path) -> Option<PathBuf> {
     let mut names = path.components();

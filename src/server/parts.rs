@@ -7,14 +7,16 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::profile::Profiles;
 use crate::{
-    artifact::Artifacts, catalogue::Catalogue, conversation::Conversations, handle::Owner, ledger::Ledger,
-    preview::Previews, queue::Caller, tools::get_result::GetResult,
+    artifact::Artifacts, catalogue::Catalogue, conversation::Conversations, handle::Owner, inputs::Inputs,
+    ledger::Ledger, preview::Previews, queue::Caller, tools::get_result::GetResult,
 };
 
 /// The components of the server.
 #[derive(Debug, Clone)]
 pub struct Parts {
     pub artifacts: Artifacts,
+    /// Takes the client's roots.
+    pub inputs: Inputs,
     pub conversations: Conversations,
     pub ledger: Ledger,
     pub previews: Previews,

@@ -64,7 +64,9 @@ impl References {
     /// Whatever stands in its way.
     pub async fn content(&self, source: &Source, terms: &Terms) -> Result<Content, ToolError> {
         match (&source.place, self.urls) {
-            (Location::File(path), _) => Ok(self.inputs.open(path).await?),
+            (Location::File(path) | Location::Matched { path, .. }, _) => Ok(self.inputs.open(path).await?),
+            (Location::Git(query), _) => Ok(self.inputs.git(query).await?),
+            (Location::Glob(_), _) => Err(unusable("a pattern names attachments, one file each".into())),
             (Location::Kept(id), _) => Ok(self.artifacts.open(id).await?.1),
             (Location::Web(url), ImageUrls::Fetched) => {
                 Ok(Content::Memory(self.openai.download(url.as_str(), terms).await?))
@@ -72,6 +74,23 @@ impl References {
             (Location::Web(_), ImageUrls::Refused) => Err(ToolError::UrlsRefused),
             (Location::Inline(url), _) => Ok(Content::Memory(url.decode().map_err(|why| unusable(why.to_string()))?)),
         }
+    }
+}
+
+impl References {
+    /// The files that a source stands for: those of a pattern, or itself.
+    ///
+    /// # Errors
+    /// When a pattern names nothing, too much, or what may not be read, with its place among the arguments.
+    pub async fn expand(&self, source: &Source) -> Result<Vec<Source>, ToolError> {
+        let Location::Glob(pattern) = &source.place else { return Ok(vec![source.clone()]) };
+        // A file may be called like a pattern.
+        let literal = PathBuf::from(pattern);
+        if self.inputs.open(&literal).await.is_ok() {
+            return Ok(vec![Source { which: source.which.clone(), place: Location::File(literal) }]);
+        }
+        let files = self.inputs.glob(pattern).await.map_err(|error| ToolError::from(error).at(&source.which))?;
+        Ok(files.into_iter().map(|(path, rest)| source.matched(path, rest)).collect())
     }
 }
 

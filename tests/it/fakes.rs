@@ -15,6 +15,7 @@ use mcp_openai::{
     call::{Call, Ended},
     catalogue::{self, Catalogue, Today},
     conversation::{self, Conversations},
+    inputs::{self, Inputs},
     job,
     ledger::{self, Ledger},
     media::Encoded,
@@ -249,6 +250,7 @@ pub fn parts_in(store: &Store, dir: &Path, tasks: &TaskTracker, answer_within: P
     let conversations = Conversations::build(conversation::Config { keep_for }, store.turns.clone(), tasks.clone());
     Parts {
         artifacts,
+        inputs: Inputs::build(inputs::Config::default()),
         conversations,
         ledger: Ledger::build(ledger::Config::default(), store.money.clone()),
         previews,

@@ -35,7 +35,7 @@ impl Place {
             fs::write(root.path().join(file), text).unwrap();
         }
         let home = root.path().join("home");
-        let inputs = Inputs::build(Config { folders: vec![root.path().join("out")], home: Some(home) });
+        let inputs = Inputs::build(Config { folders: vec![root.path().join("out")], home: Some(home), project: None });
         Self { root, inputs }
     }
 
@@ -56,7 +56,7 @@ fn read(opened: Result<Content, Error>) -> Result<String, Error> {
 }
 
 fn not_allowed(opened: &Result<String, Error>) -> bool {
-    matches!(opened, Err(Error::NotAllowed(_)))
+    matches!(opened, Err(Error::NotAllowed(_) | Error::Excluded(_)))
 }
 
 fn not_found(opened: &Result<String, Error>) -> bool {
@@ -77,7 +77,7 @@ async fn a_file_below_the_folder_is_opened() {
 async fn the_folder_itself_may_be_a_link_and_is_known_by_both_names() {
     let place = Place::new();
     symlink(place.path("out"), place.path("link")).unwrap();
-    let inputs = Inputs::build(Config { folders: vec![place.path("link")], home: None });
+    let inputs = Inputs::build(Config { folders: vec![place.path("link")], home: None, project: None });
     for name in ["link/deep/b", "out/deep/b"] {
         assert_eq!(read(inputs.open(&place.path(name)).await).unwrap(), "b", "{name}");
     }
@@ -86,7 +86,7 @@ async fn the_folder_itself_may_be_a_link_and_is_known_by_both_names() {
 #[tokio::test]
 async fn a_folder_that_is_not_there_yet_is_no_error_of_its_own() {
     let place = Place::new();
-    let inputs = Inputs::build(Config { folders: vec![place.path("later")], home: None });
+    let inputs = Inputs::build(Config { folders: vec![place.path("later")], home: None, project: None });
     assert!(not_found(&read(inputs.open(&place.path("later/a")).await)));
     assert!(not_allowed(&read(inputs.open(&place.path("out/a")).await)));
 }
@@ -154,7 +154,7 @@ async fn i02_only_regular_files_are_opened_and_nothing_blocks() {
     for name in ["out/fifo", "out/socket", "out/deep", "out/deep/", "out"] {
         assert!(not_found(&place.open(name).await), "{name}");
     }
-    let devices = Inputs::build(Config { folders: vec!["/dev".into()], home: None });
+    let devices = Inputs::build(Config { folders: vec!["/dev".into()], home: None, project: None });
     assert!(not_found(&read(devices.open(Path::new("/dev/zero")).await)));
 }
 

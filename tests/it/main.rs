@@ -45,6 +45,7 @@ mod preview;
 mod profiles;
 mod program;
 mod progress;
+mod project;
 mod prompts;
 mod queue;
 mod reports;

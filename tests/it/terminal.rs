@@ -18,6 +18,13 @@ mod screens;
 mod served;
 mod shells;
 
+/// How an upstream says "Yes."
+pub const ANSWERED: &str = concat!(
+    r#"{"type":"response.completed","response":{"id":"resp_1","object":"response","status":"completed","#,
+    r#""model":"gpt-6.2-sol","output":[{"type":"message","role":"assistant","content":["#,
+    r#"{"type":"output_text","text":"Yes."}]}]}}"#,
+);
+
 /// The program with a home of its own: no key, and nothing of this machine.
 struct Home(TempDir);
 

@@ -44,7 +44,7 @@ pub struct Args {
     pub verbosity: Option<String>,
     /// Handle of an earlier answer: go on from there.
     pub conversation: Option<String>,
-    /// Pictures, PDFs, texts, code: whole paths, image:// URIs, https URLs.
+    /// Files of the project (path, glob), git:diff [RANGE], git:show REV, image:// URIs, https URLs.
     #[schemars(with = "Option<Vec<String>>")]
     pub attachments: Option<Vec<Named>>,
     /// Let it search the web.
@@ -131,7 +131,8 @@ impl AskRequest {
         self.question.schema = schema.as_ref().map(CheckedSchema::form);
         self.warnings.extend(schema.iter().flat_map(|schema| schema.warnings.iter().cloned()));
         let attached = attachments::open(&self.attachments, references, terms).await?;
-        self.question.input.splice(..0, attached);
+        self.warnings.extend(attached.warnings);
+        self.question.input.splice(..0, attached.parts);
         Ok(schema)
     }
 }

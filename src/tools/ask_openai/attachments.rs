@@ -1,6 +1,8 @@
 //! Attachments of a question: opened, known by its own bytes, and made into parts of the question. Pictures and PDFs
 //! go up as they are, text goes in as text. Knows no API's form of them.
 
+use std::fmt::Write as _;
+
 use crate::{
     media::Content,
     openai::{Part, Terms},
@@ -44,17 +46,31 @@ fn source(which: &str, named: Named) -> Result<Source, ToolError> {
         let right = "a conversation is no attachment: give its handle as `conversation`";
         return Err(ToolError::InvalidArgument(right.into()).at(which));
     }
-    Source::parse(which, named)
+    Source::parse_attachment(which, named)
+}
+
+/// Attachments, opened.
+#[derive(Debug, Default)]
+pub(super) struct Attached {
+    pub parts: Vec<Part>,
+    /// As the parts are called, in their order.
+    pub names: Vec<String>,
+    /// The files of a pattern that no model reads.
+    pub warnings: Vec<String>,
 }
 
 /// Opens all of them, one after the other.
 ///
 /// # Errors
 /// What stands in the way of one, with its place among the arguments.
-pub(super) async fn open(sources: &[Source], references: &References, terms: &Terms) -> Result<Vec<Part>, ToolError> {
-    let mut parts = Vec::with_capacity(sources.len());
+pub(super) async fn open(sources: &[Source], references: &References, terms: &Terms) -> Result<Attached, ToolError> {
+    let mut attached = Attached::default();
     let mut total = 0;
+    let mut files = Vec::new();
     for source in sources {
+        files.extend(references.expand(source).await?);
+    }
+    for source in &files {
         let opened = async {
             let content = references.content(source, terms).await?;
             total += content.length();
@@ -63,9 +79,22 @@ pub(super) async fn open(sources: &[Source], references: &References, terms: &Te
             }
             part(source, content).await
         };
-        parts.push(opened.await.map_err(|error| error.at(source.which()))?);
+        match opened.await {
+            Ok(part) => {
+                attached.parts.push(part);
+                attached.names.push(source.name());
+            }
+            // A pattern means what can be read among its files.
+            Err(ToolError::InvalidArgument(why)) if source.is_matched() && total <= ALL_TOGETHER => {
+                attached.warnings.push(format!("{} is left out: {why}.", source.name()));
+            }
+            Err(error) => return Err(error.at(source.which())),
+        }
     }
-    Ok(parts)
+    if attached.parts.is_empty() && !files.is_empty() {
+        return Err(ToolError::InvalidArgument("`attachments`: no model reads any of the files that match".into()));
+    }
+    Ok(attached)
 }
 
 async fn part(source: &Source, content: Content) -> Result<Part, ToolError> {
@@ -81,6 +110,7 @@ async fn part(source: &Source, content: Content) -> Result<Part, ToolError> {
         AttachmentKind::Text => {
             limit(&content, "a text", TEXT)?;
             let text = read(content, usize::MAX, kind::decode).await?.map_err(unknown)?;
+            let text = if source.is_matched() { numbered(&text) } else { text };
             Ok(Part::Text(framed(&source.name(), &text)))
         }
     }
@@ -116,6 +146,17 @@ fn unknown(Unknown { what, right }: Unknown) -> ToolError {
     ToolError::InvalidArgument(format!("it {what}: {right}"))
 }
 
+/// Each line after its number, so that an answer can name it.
+fn numbered(text: &str) -> String {
+    let lines = text.lines().count();
+    let width = lines.max(1).ilog10() as usize + 1;
+    let mut numbered = String::with_capacity(text.len() + lines * (width + 2));
+    for (line, number) in text.lines().zip(1_usize..) {
+        let _ = writeln!(numbered, "{number:>width$}  {line}");
+    }
+    numbered
+}
+
 /// A text under its name, between fences that do not occur in it.
 fn framed(name: &str, text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
@@ -127,6 +168,13 @@ fn framed(name: &str, text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lines_are_numbered_from_one() {
+        assert_eq!(numbered("a\nb"), "1  a\n2  b\n");
+        assert!(numbered(&"x\n".repeat(10)).starts_with(" 1  x\n"));
+        assert_eq!(numbered(""), "");
+    }
 
     #[test]
     fn a_fence_does_not_occur_in_what_it_holds() {

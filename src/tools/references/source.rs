@@ -1,11 +1,17 @@
-//! Names of pictures and other files in a call: a path, an `image://` URI, an https URL or a data URL. Opens nothing.
+//! Names of pictures and other files in a call: a path, an `image://` URI, an https URL or a data URL; for an attachment
+//! also a pattern, or a question to git. Opens nothing.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
-use crate::{artifact::ArtifactId, inputs::DataUrl, text, tools::ToolError};
+use crate::{
+    artifact::ArtifactId,
+    inputs::{DataUrl, GIT, GitQuery, is_glob},
+    text,
+    tools::ToolError,
+};
 
 /// More characters than any path or address that means something: names are written down.
 const LONGEST_NAME: usize = 8_000;
@@ -28,8 +34,16 @@ pub struct Source {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Location {
-    /// From the root, or from `~/`, on.
+    /// From the root, from `~/` or from the project's folder on.
     File(PathBuf),
+    /// A file that a pattern named: where it is, and its path within the project.
+    Matched {
+        path: PathBuf,
+        rest: PathBuf,
+    },
+    /// Files of the project by a pattern.
+    Glob(String),
+    Git(GitQuery),
     Kept(ArtifactId),
     Web(Url),
     Inline(DataUrl),
@@ -45,6 +59,36 @@ impl Source {
         let place = Location::parse(name).map_err(|why| ToolError::InvalidArgument(why).at(&shown))?;
         let which = format!("{argument} ({})", text::brief(&place.name(), 80));
         Ok(Self { which, place })
+    }
+
+    /// Reads what `attachments` may say besides: a pattern, and what git is asked.
+    ///
+    /// # Errors
+    /// [`ToolError::InvalidArgument`] with what would be right.
+    pub fn parse_attachment(argument: &str, named: Named) -> Result<Self, ToolError> {
+        let which = || format!("{argument} ({})", text::brief(&named.0, 80));
+        if named.0.starts_with(GIT) {
+            let ask = GitQuery::parse(&named.0);
+            let ask = ask.map_err(|why| ToolError::InvalidArgument(why.to_string()).at(&which()))?;
+            return Ok(Self { which: which(), place: Location::Git(ask) });
+        }
+        if is_glob(&named.0) && named.0.len() <= LONGEST_NAME && !DataUrl::is_one(&named.0) && !named.0.contains("://")
+        {
+            return Ok(Self { which: which(), place: Location::Glob(named.0) });
+        }
+        Self::parse(argument, named)
+    }
+
+    /// The file that a pattern named.
+    pub(super) fn matched(&self, path: PathBuf, rest: PathBuf) -> Self {
+        let which = format!("{}: {}", self.which, text::brief(&rest.to_string_lossy(), 80));
+        Self { which, place: Location::Matched { path, rest } }
+    }
+
+    /// True when a pattern named it, and not a person.
+    #[must_use]
+    pub fn is_matched(&self) -> bool {
+        matches!(self.place, Location::Matched { .. })
     }
 
     /// Its place among the arguments and what it is called there, for errors.
@@ -63,8 +107,8 @@ impl Source {
 impl Location {
     /// Parses a name, as it is or without what was pasted around it; the error says what is wrong with it.
     fn parse(name: String) -> Result<Self, String> {
-        let bare = text::bare(&name);
-        Self::read(name).or_else(|why| Self::read(bare).map_err(|_| why))
+        // A whole path may have blanks around it, and quotes.
+        if Path::new(&name).is_absolute() { Self::read(name) } else { Self::read(text::bare(&name)) }
     }
 
     fn read(name: String) -> Result<Self, String> {
@@ -88,21 +132,20 @@ impl Location {
             Ok(url) if url.scheme() == "file" => {
                 url.to_file_path().map(Self::File).map_err(|()| "this URL names no file of this machine".into())
             }
-            _ => Self::of_path(name.into()),
+            _ if name.is_empty() => Err("it is empty: name a file, an image:// URI or an https URL".into()),
+            _ if name.contains("://") => Err("give a path, an image:// URI, an https URL or a data URL".into()),
+            _ => Ok(Self::File(name.into())),
         }
-    }
-
-    /// A server's working folder is nobody's: a relative path would mean nothing.
-    fn of_path(path: PathBuf) -> Result<Self, String> {
-        if path.is_absolute() || path.starts_with("~") {
-            return Ok(Self::File(path));
-        }
-        Err("give its whole path, an image:// URI, an https URL or a data URL".into())
     }
 
     /// Its name for a person.
     pub(super) fn name(&self) -> String {
         match self {
+            Self::Matched { rest: path, .. } => path.to_string_lossy().into_owned(),
+            Self::Glob(pattern) => pattern.clone(),
+            Self::Git(ask) => ask.name(),
+            // Within the project, the whole path tells files apart.
+            Self::File(path) if path.is_relative() && !path.starts_with("~") => path.to_string_lossy().into_owned(),
             Self::File(path) => path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
             Self::Kept(id) => id.to_string(),
             Self::Web(url) => {

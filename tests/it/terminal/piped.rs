@@ -6,12 +6,9 @@ use crate::{
     upstream::{Upstream, answer, events},
 };
 
-const ANSWERED: &str = r#"{"type":"response.completed","response":{"id":"resp_1","object":"response","status":"completed",
-    "model":"gpt-6.2-sol","output":[{"type":"message","role":"assistant","content":[{"type":"output_text","text":"Yes."}]}]}}"#;
-
 /// What the upstream was sent by `ask` with these arguments and this stdin.
 async fn sent(arguments: &[&str], stdin: &[u8]) -> Value {
-    let upstream = Upstream::start([events(&[&ANSWERED.replace('\n', "")])]).await;
+    let upstream = Upstream::start([events(&[ANSWERED])]).await;
     let home = Home::new();
     let mut command = home.command(&[&["ask"], arguments].concat());
     command.env("OPENAI_BASE_URL", upstream.base_url().as_str()).env("OPENAI_API_KEY", "sk-test");

@@ -1,0 +1,227 @@
+//! Git as a source of attachments: a diff, or a commit. Read-only and bounded, by the git program without a shell.
+//! Nothing that the repository configures is run, and nothing outside its own work tree is read.
+
+use std::{path::Path, process::Stdio, time::Duration};
+
+use tokio::{io::AsyncReadExt, process::Command, time::timeout};
+
+use super::project::without_secrets;
+use crate::text;
+
+/// The prefix of an attachment that git answers.
+pub const SCHEME: &str = "git:";
+/// The largest output that one attachment may have, in bytes.
+const MOST: u64 = 2_000_000;
+const PATIENCE: Duration = Duration::from_secs(20);
+const LONGEST: usize = 200;
+
+/// A read-only query to git.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GitQuery {
+    verb: Verb,
+    /// Revisions, and `--staged`.
+    words: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verb {
+    Diff,
+    Show,
+}
+
+/// Reasons for which git gives no attachment.
+#[derive(Debug, thiserror::Error)]
+pub enum GitError {
+    #[error("git takes `git:diff`, `git:diff --staged`, `git:diff main...` or `git:show HEAD`")]
+    Form,
+    #[error("the project is in no git work tree")]
+    NoWorkTree,
+    #[error("git cannot answer (is there such a revision?): {0}")]
+    Refused(String),
+    #[error("there is no difference: leave it out, or compare with another revision, as in `git:diff HEAD~1`")]
+    Nothing,
+    #[error("git's output is larger than 2 MB: name a narrower range")]
+    Long,
+    #[error("git did not finish within 20 s")]
+    Slow,
+    #[error("the git program cannot be started ({0}): install it, or attach files")]
+    NoProgram(String),
+    /// Its name cannot be written on a command line, so it could not be turned off.
+    #[error("the repository configures a filter that cannot be turned off: remove it, or attach files")]
+    Filter,
+}
+
+impl GitQuery {
+    /// Reads `git:diff [--staged] [REVISION...]` and `git:show REVISION`. A revision is letters, digits and `._/~^@{}-`;
+    /// it cannot be read as an option.
+    ///
+    /// # Errors
+    /// [`GitError::Form`].
+    pub fn parse(name: &str) -> Result<Self, GitError> {
+        let query = name.strip_prefix(SCHEME).filter(|_| name.len() <= LONGEST).ok_or(GitError::Form)?;
+        let mut words = query.split_whitespace();
+        let verb = match words.next() {
+            Some("diff") => Verb::Diff,
+            Some("show") => Verb::Show,
+            _ => return Err(GitError::Form),
+        };
+        let words: Vec<_> = words.map(str::to_owned).collect();
+        let is_revision = |word: &String| {
+            let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/~^@{}-".contains(c);
+            !word.starts_with('-') && word.chars().all(is_plain)
+        };
+        let is_staged = |word: &String| verb == Verb::Diff && matches!(word.as_str(), "--staged" | "--cached");
+        let most = if verb == Verb::Diff { 3 } else { 1 };
+        let fits = words.len() <= most && words.iter().all(|word| is_revision(word) || is_staged(word));
+        if fits { Ok(Self { verb, words }) } else { Err(GitError::Form) }
+    }
+
+    /// The command as one would type it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let verb = if self.verb == Verb::Diff { "git diff" } else { "git show" };
+        [verb].into_iter().chain(self.words.iter().map(String::as_str)).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Runs git in the project's folder, secrets left out.
+    pub(super) async fn run(&self, root: &Path) -> Result<String, GitError> {
+        let top = root.ancestors().find(|above| above.join(".git").exists()).ok_or(GitError::NoWorkTree)?;
+        let work = async {
+            let filters = filters(root, top).await?;
+            let mut git = git(root, top);
+            for filter in filters {
+                for part in ["clean=", "smudge=", "process=", "required=false"] {
+                    git.arg("-c").arg(format!("{filter}.{part}"));
+                }
+            }
+            let output = output(git.args(self.arguments())).await?;
+            if output.trim().is_empty() { Err(GitError::Nothing) } else { Ok(output) }
+        };
+        timeout(PATIENCE, work).await.map_err(|_| GitError::Slow)?
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let (verb, own): (_, &[&str]) = match self.verb {
+            // The work tree of a submodule would be looked at under the submodule's own configuration.
+            Verb::Diff => ("diff", &["--ignore-submodules=dirty"]),
+            // A signature is checked by a program that the repository names; `--cc` merges nothing anew.
+            Verb::Show => ("show", &["--format=medium", "--no-show-signature", "--no-notes", "--cc"]),
+        };
+        let shared = ["--no-ext-diff", "--no-textconv", "--no-color", "--relative", "--submodule=short"];
+        let flags = [verb].into_iter().chain(own.iter().copied()).chain(shared).map(str::to_owned);
+        let words: Vec<_> = match (self.verb, self.words.as_slice()) {
+            (Verb::Diff, words) => words.to_vec(),
+            (Verb::Show, []) => vec!["HEAD^{commit}".to_owned()],
+            // A commit alone: a file's own id would get past what is excluded by its name.
+            (Verb::Show, revisions) => revisions.iter().map(|revision| format!("{revision}^{{commit}}")).collect(),
+        };
+        let paths = ["--", "."].map(str::to_owned).into_iter().chain(without_secrets());
+        flags.chain(words).chain(paths).collect()
+    }
+}
+
+/// Settings under which git starts no program: no pager, monitor or hook, and no transport for objects that are missing.
+/// A repository that lies in the project's own folders is none.
+const SAFE: [&str; 5] = [
+    "core.fsmonitor=false",
+    "core.hooksPath=/dev/null",
+    "core.untrackedCache=false",
+    "log.showSignature=false",
+    "safe.bareRepository=explicit",
+];
+
+/// Variables that would lead git elsewhere, start a program, or change how the excluded paths are read.
+const LEADING: [&str; 9] = [
+    "GIT_DIR",
+    "GIT_INDEX_FILE",
+    "GIT_OBJECT_DIRECTORY",
+    "GIT_EXTERNAL_DIFF",
+    "GIT_CONFIG",
+    "GIT_LITERAL_PATHSPECS",
+    "GIT_GLOB_PATHSPECS",
+    "GIT_NOGLOB_PATHSPECS",
+    "GIT_ICASE_PATHSPECS",
+];
+
+/// Git in `root`, for the repository whose work tree is `top`: its own `core.worktree` could name any other folder.
+fn git(root: &Path, top: &Path) -> Command {
+    let mut git = Command::new("git");
+    for variable in LEADING {
+        git.env_remove(variable);
+    }
+    git.env("GIT_WORK_TREE", top).env("GIT_CEILING_DIRECTORIES", top.parent().unwrap_or(top));
+    git.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
+    // Both, as older versions know the second alone; it allows no transport, whatever the repository says.
+    git.env("GIT_NO_LAZY_FETCH", "1").env("GIT_ALLOW_PROTOCOL", "none");
+    git.current_dir(root).arg("--no-pager");
+    for setting in SAFE {
+        git.args(["-c", setting]);
+    }
+    git.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    git
+}
+
+/// The filters that are configured, as `filter.NAME`: a comparison with the work tree would run them.
+async fn filters(root: &Path, top: &Path) -> Result<Vec<String>, GitError> {
+    let mut git = git(root, top);
+    let listed = output(git.args(["config", "--null", "--name-only", "--list"])).await?;
+    let keys = listed.split('\0').filter(|key| key.starts_with("filter."));
+    let mut filters: Vec<_> = keys.filter_map(|key| Some(key.rsplit_once('.')?.0.to_owned())).collect();
+    filters.sort_unstable();
+    filters.dedup();
+    let is_writable = |filter: &String| !filter.contains(['=', char::REPLACEMENT_CHARACTER]);
+    if filters.iter().all(is_writable) { Ok(filters) } else { Err(GitError::Filter) }
+}
+
+async fn output(command: &mut Command) -> Result<String, GitError> {
+    let unread = |error: std::io::Error| GitError::NoProgram(error.to_string());
+    let mut git = command.spawn().map_err(unread)?;
+    let (Some(stdout), Some(stderr)) = (git.stdout.take(), git.stderr.take()) else { return Err(GitError::Form) };
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let (mut stdout, mut stderr) = (stdout.take(MOST + 1), stderr.take(4_096));
+    let (read, _) = tokio::join!(stdout.read_to_end(&mut out), stderr.read_to_end(&mut err));
+    if read.map_err(unread)? as u64 > MOST {
+        return Err(GitError::Long);
+    }
+    if !git.wait().await.map_err(unread)?.success() {
+        let why = String::from_utf8_lossy(&err);
+        return Err(GitError::Refused(text::brief(why.lines().next().unwrap_or_default(), 200)));
+    }
+    Ok(String::from_utf8_lossy(&out).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn git_takes_differences_and_commits_and_nothing_else() {
+        for name in [
+            "git:diff",
+            "git:diff main...",
+            "git:diff --staged",
+            "git:show HEAD",
+            "git:diff HEAD~2 HEAD",
+            "git:show a@{1}",
+        ] {
+            assert!(GitQuery::parse(name).is_ok(), "{name}");
+        }
+        assert_eq!(GitQuery::parse("git:diff  main...").unwrap().name(), "git diff main...");
+        for name in [
+            "git:",
+            "git:log",
+            "git:push",
+            "git:diff --output=/tmp/x",
+            "git:diff --no-index",
+            "git:show --ext-diff",
+            "git:show HEAD:.env",
+            "git:diff ;ls",
+            "git:diff $(ls)",
+            "git:show a b",
+            "git:diff -O/etc/passwd",
+            "git:show --staged",
+        ] {
+            assert!(matches!(GitQuery::parse(name), Err(GitError::Form)), "{name}");
+        }
+    }
+}

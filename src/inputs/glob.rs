@@ -1,0 +1,82 @@
+//! Files of the project by a pattern: bounded, in order, without what git ignores, hides or calls a secret.
+
+use std::path::{Path, PathBuf};
+
+use globset::{GlobBuilder, GlobMatcher};
+use ignore::WalkBuilder;
+
+use super::project::is_secret;
+
+/// More files are no question any more.
+pub const MOST_FILES: usize = 200;
+/// Names that are looked at before a pattern is called too wide.
+const MOST_LOOKED_AT: usize = 100_000;
+
+/// Reasons for which a pattern names no files.
+#[derive(Debug, thiserror::Error)]
+pub enum BadGlob {
+    #[error("the pattern cannot be read: {0}")]
+    Pattern(String),
+    #[error("the pattern matches no file of the project (hidden ones only where it names them, ignored ones never)")]
+    Nothing,
+    #[error("the pattern matches more than {MOST_FILES} files: narrow it")]
+    Several,
+    #[error("there are too many files to look through: begin the pattern with a folder")]
+    Wide,
+    #[error("a pattern begins in the project, without `..`")]
+    Outside,
+}
+
+/// True for a name that is meant as a pattern.
+#[must_use]
+pub fn is_glob(name: &str) -> bool {
+    name.contains(['*', '?', '[', '{'])
+}
+
+/// The files below `root` that match, sorted by their paths, which are relative to it. Blocks on the disk.
+pub(super) fn files(root: &Path, pattern: &str) -> Result<Vec<PathBuf>, BadGlob> {
+    let matcher = matcher(pattern)?;
+    let start = root.join(prefix(pattern));
+    if !start.is_dir() {
+        return Err(BadGlob::Nothing);
+    }
+    let names_hidden = pattern.split(['/', '\\']).any(|part| part.starts_with('.') && part != ".");
+    let walk = WalkBuilder::new(start).hidden(!names_hidden).require_git(false).follow_links(false).build();
+    let mut files = Vec::new();
+    // What cannot be read is passed over, as a shell does.
+    for (looked_at, entry) in walk.filter_map(Result::ok).enumerate() {
+        if looked_at >= MOST_LOOKED_AT {
+            return Err(BadGlob::Wide);
+        }
+        let Ok(rest) = entry.path().strip_prefix(root) else { continue };
+        let is_file = entry.file_type().is_some_and(|kind| kind.is_file());
+        if !is_file || !matcher.is_match(rest) || is_secret(rest) {
+            continue;
+        }
+        if files.len() == MOST_FILES {
+            return Err(BadGlob::Several);
+        }
+        files.push(rest.to_owned());
+    }
+    files.sort_unstable();
+    if files.is_empty() { Err(BadGlob::Nothing) } else { Ok(files) }
+}
+
+/// As in a shell: `*` stays within a folder, `**` does not.
+fn matcher(pattern: &str) -> Result<GlobMatcher, BadGlob> {
+    let is_outside = pattern.starts_with(['/', '\\', '~']) || pattern.split(['/', '\\']).any(|part| part == "..");
+    if is_outside || Path::new(pattern).is_absolute() {
+        return Err(BadGlob::Outside);
+    }
+    let pattern = pattern.trim_start_matches("./");
+    let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+    glob.map(|glob| glob.compile_matcher())
+        .map_err(|error| BadGlob::Pattern(crate::text::brief(&error.to_string(), 200)))
+}
+
+/// The folders before the first part that is a pattern: nothing else is looked through.
+fn prefix(pattern: &str) -> PathBuf {
+    let parts: Vec<_> = pattern.split('/').collect();
+    let folders = parts.split_last().map(|(_, folders)| folders).unwrap_or_default();
+    folders.iter().take_while(|part| !is_glob(part)).collect()
+}

@@ -1,0 +1,332 @@
+//! The folder that a person works in: files beneath it may be read, except what git ignores and what looks like a secret.
+
+use std::path::{Component, Path, PathBuf};
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+
+use super::spelling;
+
+/// A folder whose files may be read without being named in a setting, and where relative paths begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    /// Absolute; it is no root, no home folder and no folder of the system.
+    root: PathBuf,
+    origin: ProjectOrigin,
+}
+
+/// Sources of the project, the highest rank first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ProjectOrigin {
+    /// The setting: `--project`, `MCP_OPENAI_PROJECT`, or the configuration file.
+    Setting,
+    /// `CLAUDE_PROJECT_DIR`.
+    ClaudeCode,
+    /// The client's roots.
+    Client,
+    /// The working folder, in a git work tree.
+    WorkingFolder,
+}
+
+/// Reasons for which a folder cannot be the project.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum NoProject {
+    #[error("{0} is no absolute path of a folder that there is")]
+    NoFolder(String),
+    #[error("{0} is a home folder, or holds them: everything private would be in it")]
+    Home(String),
+    #[error("{0} belongs to the system")]
+    System(String),
+}
+
+/// Reasons for which a file of the project is not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Exclusion {
+    Secret,
+    Ignored,
+}
+
+/// Folders of the system, with all that is in them, on any system.
+const SYSTEM: [&str; 18] = [
+    "/bin",
+    "/boot",
+    "/dev",
+    "/etc",
+    "/lib",
+    "/lib64",
+    "/proc",
+    "/run",
+    "/sbin",
+    "/sys",
+    "/usr",
+    "/var/lib",
+    "/var/log",
+    "/var/run",
+    "/System",
+    "/Library",
+    "/private/etc",
+    "/Applications",
+];
+/// The same, but not what is in them.
+const ROOTS: [&str; 11] =
+    ["/", "/home", "/Users", "/root", "/tmp", "/var", "/opt", "/srv", "/mnt", "/private", "/private/tmp"];
+
+impl Project {
+    /// Takes a folder as the project, if it may be one.
+    ///
+    /// # Errors
+    /// [`NoProject`].
+    pub fn new(root: &Path, origin: ProjectOrigin, home: Option<&Path>) -> Result<Self, NoProject> {
+        let shown = || crate::text::brief(&root.to_string_lossy(), 200);
+        let resolved = root.canonicalize().ok().filter(|resolved| root.is_absolute() && resolved.is_dir());
+        let resolved = resolved.ok_or_else(|| NoProject::NoFolder(shown()))?;
+        let home = home.map(|home| home.canonicalize().unwrap_or_else(|_| home.to_owned()));
+        if home.is_some_and(|home| home.starts_with(&resolved)) {
+            return Err(NoProject::Home(shown()));
+        }
+        let is_system = SYSTEM.iter().any(|folder| resolved.starts_with(folder))
+            || ROOTS.iter().any(|folder| resolved == Path::new(folder))
+            || is_windows_system(&resolved);
+        if is_system {
+            return Err(NoProject::System(shown()));
+        }
+        Ok(Self { root: resolved, origin })
+    }
+
+    /// The working folder, if it lies in a git work tree.
+    #[must_use]
+    pub fn of_working_folder(folder: &Path, home: Option<&Path>) -> Option<Self> {
+        let is_work_tree = folder.ancestors().any(|above| above.join(".git").exists());
+        if is_work_tree { Self::new(folder, ProjectOrigin::WorkingFolder, home).ok() } else { None }
+    }
+
+    #[must_use]
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    #[must_use]
+    pub fn origin(&self) -> ProjectOrigin {
+        self.origin
+    }
+
+    /// The rule that excludes the file at `rest` below the project; found without opening it.
+    pub(super) fn exclusion(&self, rest: &Path) -> Option<Exclusion> {
+        // A file is also found by a name that only reads like its own: both are held to the rules.
+        let reading = spelling::reading_of(rest);
+        if is_secret(rest) || is_secret(&reading) {
+            return Some(Exclusion::Secret);
+        }
+        (self.ignores(rest) || self.ignores(&reading)).then_some(Exclusion::Ignored)
+    }
+
+    /// Applies git's rules of ignored files, from the work tree's top down to the file's own folder; the innermost
+    /// rule counts, and what is in an ignored folder is ignored.
+    fn ignores(&self, rest: &Path) -> bool {
+        let path = self.root.join(rest);
+        let top = self.root.ancestors().find(|above| above.join(".git").exists()).unwrap_or(&self.root);
+        let rules: Vec<_> = path
+            .ancestors()
+            .skip(1)
+            .take_while(|folder| folder.starts_with(top))
+            .filter_map(|folder| rules(folder, &[".gitignore"]))
+            .chain(rules(top, &[".git/info/exclude"]))
+            .chain([GitignoreBuilder::new(top).build_global().0])
+            .collect();
+        let mut parts: Vec<_> = path.ancestors().take_while(|part| *part != top).collect();
+        parts.reverse();
+        // A folder before what is in it: nothing beneath an ignored one is taken back.
+        parts.iter().any(|part| {
+            let is_folder = *part != path;
+            let verdict = rules.iter().map(|rules| rules.matched(part, is_folder)).find(|verdict| !verdict.is_none());
+            verdict.is_some_and(|verdict| verdict.is_ignore())
+        })
+    }
+}
+
+impl ProjectOrigin {
+    /// Describes the source, to be put in brackets after the folder.
+    #[must_use]
+    pub fn description(self) -> &'static str {
+        match self {
+            Self::Setting => "set by --project, MCP_OPENAI_PROJECT or `project`",
+            Self::ClaudeCode => "from CLAUDE_PROJECT_DIR",
+            Self::Client => "named by the client",
+            Self::WorkingFolder => "the working folder, in a git work tree",
+        }
+    }
+}
+
+/// The rules in the first of these files that there is.
+fn rules(folder: &Path, names: &[&str]) -> Option<Gitignore> {
+    let file = names.iter().map(|name| folder.join(name)).find(|file| file.is_file())?;
+    let mut builder = GitignoreBuilder::new(folder);
+    // A line that is no pattern is passed over, as git does.
+    let _ = builder.add(file);
+    let _ = builder.case_insensitive(cfg!(any(windows, target_os = "macos")));
+    builder.build().ok()
+}
+
+fn is_windows_system(path: &Path) -> bool {
+    let mut names = path.components().filter_map(|part| match part {
+        Component::Normal(name) => Some(name.to_string_lossy().to_lowercase()),
+        _ => None,
+    });
+    let has_drive = matches!(path.components().next(), Some(Component::Prefix(_)));
+    has_drive
+        && match (names.next().as_deref(), names.next()) {
+            (None | Some("windows" | "program files" | "program files (x86)" | "programdata"), _)
+            | (Some("users"), None) => true,
+            (Some(_), _) => false,
+        }
+}
+
+/// Folders of secrets, with all that is in them.
+const SECRET_FOLDERS: [&str; 6] = [".git", ".ssh", ".gnupg", ".aws", ".azure", ".kube"];
+/// Files of secrets.
+const SECRET_FILES: [&str; 14] = [
+    ".netrc",
+    "_netrc",
+    ".pgpass",
+    ".npmrc",
+    ".pypirc",
+    ".htpasswd",
+    ".git-credentials",
+    ".dockercfg",
+    "id_rsa",
+    "id_dsa",
+    "id_ecdsa",
+    "id_ed25519",
+    "credentials",
+    "secrets",
+];
+/// The same as data, with one of the extensions below.
+const SECRET_STEMS: [&str; 3] = ["credentials", "secrets", "secret"];
+const SECRET_DATA: [&str; 6] = ["json", "yaml", "yml", "toml", "ini", "txt"];
+/// Extensions of keys, and of what holds them.
+const KEYS: [&str; 9] = ["pem", "key", "p12", "pfx", "jks", "keystore", "kdbx", "ppk", "tfstate"];
+
+/// Pathspecs that exclude the files that [`is_secret`] names.
+pub(super) fn without_secrets() -> Vec<String> {
+    let folders = SECRET_FOLDERS.iter().map(|folder| format!("{folder}/**"));
+    let files = SECRET_FILES.iter().map(|file| (*file).to_owned());
+    let environments = [".env", ".env*", "*.env"].map(str::to_owned).into_iter();
+    let keys = KEYS.iter().map(|extension| format!("*.{extension}"));
+    let data =
+        SECRET_STEMS.iter().flat_map(|stem| SECRET_DATA.iter().map(move |extension| format!("{stem}.{extension}")));
+    let names = folders.chain(files).chain(environments).chain(keys).chain(data);
+    names.map(|name| format!(":(exclude,icase,glob)**/{name}")).collect()
+}
+
+/// True for a path that looks like a secret: by its names alone, whatever their case.
+pub(super) fn is_secret(rest: &Path) -> bool {
+    // Windows opens `.env` for `.env. .`, too.
+    let names: Vec<String> =
+        rest.iter().map(|name| name.to_string_lossy().to_lowercase().trim_end_matches(['.', ' ']).to_owned()).collect();
+    let Some((file, _)) = names.split_last() else { return false };
+    let (stem, extension) = file.rsplit_once('.').unwrap_or((file, ""));
+    // What Windows calls `.git` and `.env` besides.
+    let is_short = |name: &String| ["git~", "env~", "ssh~"].iter().any(|short| name.starts_with(short));
+    names.iter().any(|name| SECRET_FOLDERS.contains(&name.as_str()) || is_short(name))
+        || is_environment(file)
+        || SECRET_FILES.contains(&file.as_str())
+        || KEYS.contains(&extension)
+        || SECRET_STEMS.contains(&stem) && SECRET_DATA.contains(&extension)
+}
+
+/// `.env`, `.env.local`, `.envrc`; the examples that projects publish are none.
+fn is_environment(file: &str) -> bool {
+    const PUBLISHED: [&str; 4] = ["example", "sample", "template", "dist"];
+    let Some(rest) = file.strip_prefix(".env") else {
+        return file.rsplit_once('.').is_some_and(|(_, extension)| extension == "env");
+    };
+    !rest.strip_prefix('.').is_some_and(|kind| PUBLISHED.contains(&kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn what_looks_like_a_secret_is_one() {
+        for path in [
+            ".env",
+            ".ENV",
+            "a/.env.local",
+            ".envrc",
+            "prod.env",
+            ".git/config",
+            "a/.GIT/HEAD",
+            ".ssh/config",
+            "id_rsa",
+            "deploy/server.pem",
+            "a.key",
+            "credentials.json",
+            "Secrets.yaml",
+            ".npmrc",
+            ".aws/config",
+            "x.tfstate",
+            ".env.",
+        ] {
+            assert!(is_secret(Path::new(path)), "{path}");
+        }
+        for path in [
+            "src/env.rs",
+            ".env.example",
+            ".github/workflows/ci.yml",
+            ".gitignore",
+            "keys.rs",
+            "src/secret.rs",
+            "a.pub",
+            "environment.md",
+            "src/credentials.rs",
+            "",
+        ] {
+            assert!(!is_secret(Path::new(path)), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_git_ignores_is_ignored_by_the_innermost_rule() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write(".gitignore", "target/\n*.log\n!kept.log\n/only-here\n");
+        write("sub/.gitignore", "!sub.log\ngenerated.rs\n");
+        write(".git/info/exclude", "mine.txt\n");
+        let project = Project { root: dir.path().canonicalize().unwrap(), origin: ProjectOrigin::Setting };
+        for path in
+            ["target/a.rs", "target/deep/kept.log", "a.log", "sub/a.log", "only-here", "sub/generated.rs", "mine.txt"]
+        {
+            assert_eq!(project.exclusion(Path::new(path)), Some(Exclusion::Ignored), "{path}");
+        }
+        for path in ["src/a.rs", "kept.log", "sub/sub.log", "sub/only-here", "generated.rs", "target"] {
+            assert_eq!(project.exclusion(Path::new(path)), None, "{path}");
+        }
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_root_a_home_and_a_folder_of_the_system_are_no_project() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().join("home/me");
+        fs::create_dir_all(home.join("work/.git")).unwrap();
+        let new = |path: &Path| Project::new(path, ProjectOrigin::Setting, Some(&home));
+        assert!(matches!(new(&home), Err(NoProject::Home(_))));
+        assert!(matches!(new(&dir.path().join("home")), Err(NoProject::Home(_))));
+        for path in ["/etc", "/usr/share", "/proc", "/dev", "/tmp", "/home"] {
+            assert!(new(Path::new(path)).is_err(), "{path}");
+        }
+        assert!(matches!(new(Path::new("/")), Err(NoProject::Home(_) | NoProject::System(_))));
+        assert!(matches!(new(Path::new("relative")), Err(NoProject::NoFolder(_))));
+        assert!(matches!(new(&home.join("none")), Err(NoProject::NoFolder(_))));
+        assert!(new(&home.join("work")).is_ok());
+        let of = |folder: &Path| Project::of_working_folder(folder, Some(&home));
+        assert!(of(&home.join("work")).is_some_and(|project| project.origin() == ProjectOrigin::WorkingFolder));
+        assert!(of(&home).is_none() && of(dir.path()).is_none());
+    }
+}
