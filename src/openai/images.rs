@@ -3,8 +3,7 @@
 //! <https://platform.openai.com/docs/api-reference/images>
 
 use bytes::Bytes;
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use super::{
     Config, EditTransfer, Failure, Meta, Picture, PictureRequest, Reply, Terms, Transfer,
@@ -33,6 +32,8 @@ use crate::{
     news::Stage,
     text,
 };
+
+mod wrapped;
 
 #[derive(Serialize)]
 struct ImageRequest<'a> {
@@ -91,6 +92,13 @@ struct NoPicture {
     error: Error,
     /// The answer was nothing but a complaint: what it is as far as asking again is concerned.
     symptom: Option<Symptom>,
+}
+
+impl NoPicture {
+    /// Returns whether the upstream said so, and did not only say something else.
+    fn is_complaint(&self) -> bool {
+        !matches!(self.error, Error::BadResponse { .. })
+    }
 }
 
 impl From<Error> for NoPicture {
@@ -171,7 +179,6 @@ struct WirePicture<'a> {
     #[serde(borrow)]
     revised_prompt: Lenient<BorrowedText<'a>>,
     usage: Lenient<WireUsage>,
-    error: Option<Value>,
 }
 
 /// One picture a request is one item: a list of it, or it alone.
@@ -224,13 +231,12 @@ async fn receive(
         BodyKind::Json => {
             terms.news.stage(Stage::Receiving);
             let json = body.whole().await?;
-            let painted = serde_json::from_slice(&json).map_err(|error| not_json(&error))?;
-            (decode(painted, &client.config, metered)?, body.into_place())
+            (decode(&json, &client.config, metered)?, body.into_place())
         }
         BodyKind::Events => listen(Events::new(body), &client.config, terms, metered).await?,
         BodyKind::Raw => {
             terms.news.stage(Stage::Receiving);
-            let bytes = body.whole().await?.into();
+            let bytes = raw(body.whole().await?);
             (Received { source: PictureSource::Bytes(bytes), revised_prompt: None }, body.into_place())
         }
     };
@@ -264,14 +270,8 @@ async fn listen(
         let Ok(head) = serde_json::from_str::<Head<'_>>(data) else { continue };
         let kind = if head.kind().is_empty() { name } else { head.kind() };
         match kind {
-            "error" | "" => {
-                if let Some(complaint) = Complaint::of_event(data) {
-                    return Err(NoPicture::from(&complaint));
-                }
-            }
             kind if kind.ends_with(".completed") => {
-                let painted = serde_json::from_str(data).map_err(|error| not_json(&error))?;
-                let decoded = decode(painted, config, metered)?;
+                let decoded = decode(data.as_bytes(), config, metered)?;
                 return Ok((decoded, events.finish().await));
             }
             kind if kind.ends_with(".partial_image") => {
@@ -285,7 +285,11 @@ async fn listen(
                 drop(event);
                 events.rest();
             }
-            _ => {}
+            _ => match decode(data.as_bytes(), config, metered) {
+                Ok(decoded) => return Ok((decoded, events.finish().await)),
+                Err(none) if none.is_complaint() => return Err(none),
+                Err(_) => {}
+            },
         }
     }
     Err(unusable("the stream ended without the final picture").into())
@@ -293,7 +297,12 @@ async fn listen(
 
 /// Takes what is billed first: a picture that cannot be used is paid for, too. Then the picture, if there is one: a
 /// complaint beside it does not make it unpaid.
-fn decode(painted: WirePicture<'_>, config: &Config, metered: &mut Metered) -> Result<Received, NoPicture> {
+fn decode(json: &[u8], config: &Config, metered: &mut Metered) -> Result<Received, NoPicture> {
+    let painted = serde_json::from_slice::<WirePicture<'_>>(json);
+    let painted = match painted {
+        Err(error) if serde_json::from_slice::<IgnoredAny>(json).is_err() => return Err(not_json(&error).into()),
+        painted => painted.unwrap_or_default(),
+    };
     if let Some(usage) = painted.usage.0 {
         // OpenAI itself charges by its list.
         metered.charged = usage.charged().filter(|_| !is_openai(&config.base_url));
@@ -306,7 +315,10 @@ fn decode(painted: WirePicture<'_>, config: &Config, metered: &mut Metered) -> R
         None => Vec::new(),
     };
     let Some(item) = items.into_iter().chain([alone]).find(ImageItem::holds_picture) else {
-        let complaint = painted.error.as_ref().and_then(Complaint::of_error);
+        if let Some(source) = wrapped::find(json) {
+            return Ok(Received { source, revised_prompt: None });
+        }
+        let complaint = std::str::from_utf8(json).ok().and_then(Complaint::of_event);
         return Err(complaint
             .as_ref()
             .map_or_else(|| unusable("it holds no picture (neither b64_json nor url)").into(), NoPicture::from));
@@ -324,6 +336,14 @@ impl ImageItem<'_> {
     fn holds_picture(&self) -> bool {
         [&self.b64_json, &self.url].iter().any(|field| field.text().is_some_and(|text| !text.is_empty()))
     }
+}
+
+/// Takes a picture as it is, or as base64 without anything around it.
+fn raw(body: Vec<u8>) -> Bytes {
+    let text =
+        || std::str::from_utf8(&body).ok().map(|text| text.trim_matches(|c: char| c == '"' || c.is_whitespace()));
+    let decoded = if Format::sniff(&body).is_some() { None } else { text().and_then(|text| decode_base64(text).ok()) };
+    decoded.unwrap_or_else(|| body.into())
 }
 
 /// Decodes base64 as it comes: as a data URL, with line breaks, in the URL's alphabet, without its padding. What is

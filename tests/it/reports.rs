@@ -18,6 +18,7 @@ mod results;
 mod secrets;
 mod serving;
 mod settings;
+mod shapes;
 mod text;
 mod usage;
 

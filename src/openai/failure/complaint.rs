@@ -5,6 +5,20 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+/// Names of the message, and of the code.
+const MESSAGES: [&str; 9] = [
+    "message",
+    "Message",
+    "error_description",
+    "error_message",
+    "errorMessage",
+    "error_msg",
+    "status_msg",
+    "faultstring",
+    "description",
+];
+const CODES: [&str; 6] = ["code", "Code", "error_code", "errorCode", "status_code", "statusCode"];
+
 /// The upstream's error object. Absent fields are empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Complaint {
@@ -45,39 +59,57 @@ impl Complaint {
             Value::Null | Value::Bool(false) => None,
             Value::Object(fields) if fields.is_empty() => None,
             Value::Object(fields) => Some(Self::from_object(fields)),
-            other => Some(Self { message: words(other).unwrap_or_else(|| other.to_string()), ..Self::default() }),
+            other => {
+                let message = words(other).unwrap_or_else(|| other.to_string());
+                Some(written(&message).unwrap_or(Self { message, ..Self::default() }))
+            }
         }
     }
 
-    /// Finds the error in a JSON value: under `error` or `detail`, as `message` or `code`, or as the first of a list
+    /// Finds the error in a JSON value: under `error` or `detail`, as a message or code, or as the first of a list
     /// whose entries have one.
-    fn find(value: &Value) -> Option<Self> {
+    pub(crate) fn find(value: &Value) -> Option<Self> {
         let object = match value {
             Value::Array(list) => return list.iter().find_map(Self::find),
             value => value.as_object()?,
         };
-        if let Some(complaint) = object.get("error").and_then(Self::of_error) {
-            return Some(complaint);
+        let around = Self::from_object(object);
+        let names = ["error", "Error", "fault", "base_resp"];
+        if let Some((error, complaint)) =
+            names.iter().find_map(|name| object.get(*name).and_then(|error| Some((error, Self::of_error(error)?))))
+            && !complaint.is_success()
+        {
+            // A mere title: the reason stands beside it.
+            let is_title = !error.is_object() && !around.message.is_empty();
+            return Some(if is_title { Self { class: complaint.message, ..around } } else { complaint });
         }
-        let complaint = Self::from_object(object);
-        if !complaint.message.is_empty() || !complaint.code.is_empty() {
-            return Some(complaint);
+        if !(around.is_success() || around.message.is_empty() && around.code.is_empty()) {
+            return Some(around);
         }
-        let detail = object.get("detail")?;
+        let detail = ["detail", "title"].iter().find_map(|name| object.get(*name))?;
         Self::find(detail).or_else(|| Self::of_error(detail))
     }
 
+    /// Returns whether its code says that nothing is wrong.
+    fn is_success(&self) -> bool {
+        is_success(&self.code)
+    }
+
     fn from_object(error: &Map<String, Value>) -> Self {
-        let text = |name: &str| error.get(name).and_then(words);
+        let text = |names: &[&str]| names.iter().find_map(|name| error.get(*name).and_then(words));
+        let message = text(&MESSAGES).or_else(|| misplaced(error)).or_else(|| fields(error)).unwrap_or_default();
         let plain = Self {
-            message: text("message").or_else(|| misplaced(error)).unwrap_or_default(),
-            class: text("type").or_else(|| text("status")).unwrap_or_default(),
-            code: text("code").unwrap_or_default(),
-            param: text("param").filter(|param| !param.is_empty()).or_else(|| location(error)),
+            class: text(&["type", "status", "__type"]).unwrap_or_default(),
+            code: text(&CODES).unwrap_or_default(),
+            param: text(&["param"]).filter(|param| !param.is_empty()).or_else(|| location(error)),
             moderation: error.get("moderation_details").and_then(moderation).or_else(|| filtered(error)),
             retry_after: error.get("details").and_then(retry_delay),
+            message,
         };
-        inner(error).map_or_else(|| plain.clone(), |inner| plain.clone().explained_by(inner))
+        match inner(error).or_else(|| written(&plain.message)) {
+            Some(inner) => plain.explained_by(inner),
+            None => plain,
+        }
     }
 
     /// A gateway's complaint, with what the server behind it says: that is the reason, and names the field.
@@ -157,6 +189,22 @@ impl Complaint {
     }
 }
 
+/// Returns whether a code says that nothing is wrong, as those of gateways do that wrap every answer.
+pub(crate) fn is_success(code: &str) -> bool {
+    matches!(code, "0" | "200") || ["ok", "success"].iter().any(|word| code.eq_ignore_ascii_case(word))
+}
+
+/// Reads a complaint that was written into a text as JSON.
+fn written(text: &str) -> Option<Complaint> {
+    serde_json::from_str::<Value>(text).ok().and_then(|value| Complaint::find(&value))
+}
+
+/// The first complaint of a map by fields: `{"errors":{"model":["is required"]}}`.
+fn fields(error: &Map<String, Value>) -> Option<String> {
+    let (name, complaint) = error.get("errors")?.as_object()?.iter().next()?;
+    Some(format!("{name}: {}", words(complaint)?))
+}
+
 /// A text, a number, or a list of such.
 fn words(value: &Value) -> Option<String> {
     match value {
@@ -188,6 +236,9 @@ fn location(error: &Map<String, Value>) -> Option<String> {
 fn inner(error: &Map<String, Value>) -> Option<Complaint> {
     if let Some(first) = error.get("errors").and_then(Value::as_array).and_then(|errors| errors.first()) {
         return Complaint::find(first).or_else(|| Complaint::of_error(first));
+    }
+    if let Some(nested) = error.get("error").filter(|nested| nested.is_object()) {
+        return Complaint::of_error(nested);
     }
     let metadata = error.get("metadata")?.as_object()?;
     let raw = metadata.get("raw").and_then(|raw| match raw {
