@@ -12,3 +12,4 @@ pub(super) mod question;
 pub(super) mod redactor;
 pub(super) mod responses;
 pub(super) mod turns;
+mod unusual;

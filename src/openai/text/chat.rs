@@ -7,13 +7,13 @@ use serde_json::Value;
 use super::{
     answer::{AnswerDraft, Dialect, Step, not_json, unreadable},
     citations::{Annotation, OutputPosition},
-    finish,
+    finish, unusual,
 };
 use crate::money::Tier;
 use crate::openai::{
     Finish,
     failure::{complaint::Complaint, error::Error},
-    transport::wire::{BorrowedText, Lenient, WireUsage},
+    transport::wire::{BorrowedText, Head, Lenient, WireUsage},
 };
 
 pub(super) mod request;
@@ -83,7 +83,6 @@ struct ChatDelta<'a> {
 enum ChatContent<'a> {
     Text(#[serde(borrow)] BorrowedText<'a>),
     Parts(#[serde(borrow)] Vec<ChatPart<'a>>),
-    Part(#[serde(borrow)] ChatPart<'a>),
 }
 
 #[derive(Deserialize, Default)]
@@ -97,25 +96,67 @@ struct ChatPart<'a> {
 
 impl Dialect for Chat {
     fn take_event(&mut self, _name: &str, data: &str, draft: &mut AnswerDraft<'_>) -> Result<Step, Error> {
-        let chunk: Completion<'_> = serde_json::from_str(data).map_err(|error| not_json(&error))?;
-        let complaint = chunk.choices.is_none().then(|| Complaint::of_event(data)).flatten();
-        take(chunk, draft)?;
-        if let Some(complaint) = complaint {
-            return Err(draft.refuse(&complaint));
+        let chunk = serde_json::from_str::<Completion<'_>>(data);
+        if let Ok(chunk) = chunk
+            && (chunk.choices.is_some() || chunk.error.is_some())
+        {
+            let is_silent = chunk.is_silent();
+            take(chunk, draft)?;
+            if is_silent {
+                unusual::take(data.as_bytes(), draft);
+            }
+        } else if is_repetition(data) || !unusual::take(data.as_bytes(), draft) {
+            let chunk = serde_json::from_str::<Completion<'_>>(data).map_err(|error| not_json(&error))?;
+            take(chunk, draft)?;
+            if let Some(complaint) = Complaint::of_event(data) {
+                return Err(draft.refuse(&complaint));
+            }
         }
         Ok(Step::More)
     }
 
     fn take_body(&mut self, body: &[u8], draft: &mut AnswerDraft<'_>) -> Result<(), Error> {
-        let completion: Completion<'_> = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
-        let holds_choice = completion.choices.as_ref().is_some_and(|choices| !choices.is_empty());
-        if !holds_choice && completion.error.is_none() {
-            let complaint = std::str::from_utf8(body).ok().and_then(Complaint::of_event);
-            return Err(complaint.map_or_else(|| unreadable("it holds no choices"), |refused| draft.refuse(&refused)));
+        match serde_json::from_slice::<Completion<'_>>(body) {
+            Ok(completion) if completion.is_one() => {
+                take(completion, draft)?;
+                if draft.is_empty() {
+                    unusual::take(body, draft);
+                }
+            }
+            _ if unusual::take(body, draft) => {}
+            Ok(_) => return Err(unusual::refusal(body, unreadable("it holds no choices"), draft)),
+            Err(error) => return Err(unusual::refusal(body, not_json(&error), draft)),
         }
-        take(completion, draft)?;
         draft.finish.get_or_insert(Finish::Stop);
         Ok(())
+    }
+}
+
+/// Returns whether it is an event of the Responses API that repeats what its deltas said.
+fn is_repetition(data: &str) -> bool {
+    serde_json::from_str::<Head<'_>>(data)
+        .is_ok_and(|head| head.kind().starts_with("response.") && !head.kind().ends_with("delta"))
+}
+
+impl Completion<'_> {
+    /// Returns whether an object is a completion at all: all its fields may be absent.
+    fn is_one(&self) -> bool {
+        self.choices.as_ref().is_some_and(|choices| !choices.is_empty()) || self.error.is_some()
+    }
+
+    /// Returns whether the usual places hold nothing that the model said.
+    fn is_silent(&self) -> bool {
+        self.choices.iter().flatten().all(|choice| {
+            let delta = [&choice.delta, &choice.message].into_iter().find_map(|delta| delta.0.as_ref());
+            choice.text.0.is_none() && delta.is_none_or(ChatDelta::is_empty)
+        })
+    }
+}
+
+impl ChatDelta<'_> {
+    fn is_empty(&self) -> bool {
+        self.content.0.is_none()
+            && [&self.refusal, &self.reasoning, &self.reasoning_content].iter().all(|text| text.0.is_none())
     }
 }
 
@@ -161,21 +202,16 @@ fn write(said: ChatDelta<'_>, draft: &mut AnswerDraft<'_>) {
         Some(ChatContent::Text(text)) => draft.write(&text),
         Some(ChatContent::Parts(parts)) => {
             for part in parts {
-                write_part(&part, draft);
+                draft.write(part.text.text().unwrap_or_default());
+                refuse(&part.refusal, draft);
             }
         }
-        Some(ChatContent::Part(part)) => write_part(&part, draft),
         None => {}
     }
     refuse(&said.refusal, draft);
     for annotation in said.annotations.0.into_iter().flatten().filter_map(|annotation| annotation.0) {
         draft.citations.cite(OutputPosition::default(), annotation);
     }
-}
-
-fn write_part(part: &ChatPart<'_>, draft: &mut AnswerDraft<'_>) {
-    draft.write(part.text.text().unwrap_or_default());
-    refuse(&part.refusal, draft);
 }
 
 fn refuse(refusal: &Lenient<BorrowedText<'_>>, draft: &mut AnswerDraft<'_>) {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::{
     answer::{AnswerDraft, Dialect, Step, not_json, unreadable},
     citations::{Annotation, OutputPosition},
-    finish,
+    finish, unusual,
 };
 use crate::{
     money::{self, Tier},
@@ -20,9 +20,6 @@ use crate::{
 };
 
 pub(super) mod request;
-
-/// A response's name is a short word; what is longer is none.
-const LONGEST_ID: usize = 256;
 
 /// The Responses API.
 pub(crate) struct Responses {
@@ -157,7 +154,7 @@ impl Dialect for Responses {
         let event: Event<'_> = parse(data)?;
         let kind = event.kind.text().filter(|kind| !kind.is_empty()).unwrap_or(name);
         match kind {
-            "response.output_text.delta" => self.write(&event, draft),
+            "response.output_text.delta" if event.delta.0.is_some() => self.write(&event, draft),
             "response.refusal.delta" => {
                 self.refusal = RefusalEvent::Seen;
                 self.write(&event, draft);
@@ -181,8 +178,12 @@ impl Dialect for Responses {
                     draft.meter(usage);
                 }
                 self.close(response.0.unwrap_or_default(), &ending, draft)?;
+                if draft.is_empty() {
+                    unusual::take(data.as_bytes(), draft);
+                }
                 return Ok(Step::Done);
             }
+            "" | "response.output_text.delta" if unusual::take(data.as_bytes(), draft) => {}
             "error" | "" => {
                 if let Some(complaint) = Complaint::of_event(data) {
                     if let Some(usage) = parse::<LastEvent<'_>>(data)?.usage.0 {
@@ -207,13 +208,26 @@ impl Dialect for Responses {
     }
 
     fn take_body(&mut self, body: &[u8], draft: &mut AnswerDraft<'_>) -> Result<(), Error> {
-        let response: Response<'_> = serde_json::from_slice(body).map_err(|error| not_json(&error))?;
-        let holds_text = response.output.is_some() || response.output_text.0.is_some();
-        if !holds_text && response.status.text().is_none() && response.error.is_none() {
-            let complaint = std::str::from_utf8(body).ok().and_then(Complaint::of_event);
-            return Err(complaint.map_or_else(|| unreadable("it is not a response"), |refused| draft.refuse(&refused)));
+        match serde_json::from_slice::<Response<'_>>(body) {
+            Ok(response) if response.is_one() => {
+                self.close(response, "completed", draft)?;
+                if draft.is_empty() {
+                    unusual::take(body, draft);
+                }
+            }
+            _ if unusual::take(body, draft) => {}
+            Ok(_) => return Err(unusual::refusal(body, unreadable("it is not a response"), draft)),
+            Err(error) => return Err(unusual::refusal(body, not_json(&error), draft)),
         }
-        self.close(response, "completed", draft)
+        draft.finish.get_or_insert(Finish::Stop);
+        Ok(())
+    }
+}
+
+impl Response<'_> {
+    /// Returns whether an object is a response at all: all its fields may be absent.
+    fn is_one(&self) -> bool {
+        self.output.is_some() || self.output_text.0.is_some() || self.status.0.is_some() || self.error.is_some()
     }
 }
 
@@ -377,7 +391,7 @@ fn is_search(item: &Value) -> bool {
         && !matches!(action, Some("open_page" | "find_in_page" | "find"))
 }
 
-/// A response's name, if it is fit to be one.
+/// A response's name, if it is fit to be one: a short word.
 fn name(id: &str) -> Option<String> {
-    (!id.is_empty() && id.len() <= LONGEST_ID && id.bytes().all(|b| b.is_ascii_graphic())).then(|| id.to_owned())
+    ((1..=256).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())).then(|| id.to_owned())
 }

@@ -10,6 +10,234 @@ use crate::upstream::Upstream;
 const STREAM: &str = "text/event-stream";
 const JSON: &str = "application/json";
 
+/// Each body, by this API and under this label, is the answer "Hello." and complete.
+async fn all_say_hello(api: &str, content_type: &str, bodies: &[&str]) {
+    let mut others = Vec::new();
+    for body in bodies {
+        let (answer, _upstream) = ask(api, vec![labelled(content_type, body)]).await;
+        if (&answer["text"], &answer["status"]) != (&json!("Hello."), &json!("complete")) {
+            others.push(format!("{body}\n{answer}"));
+        }
+    }
+    assert!(others.is_empty(), "{api}: {}", others.join("\n\n"));
+}
+
+/// By whichever API they were asked for.
+const WHOLE: [&str; 28] = [
+    // Lists that came as maps, or alone.
+    r#"{"choices":{"message":{"content":"Hello."},"finish_reason":"stop"}}"#,
+    r#"{"choices":{"0":{"message":{"content":"Hello."},"finish_reason":"stop"}}}"#,
+    r#"{"choices":[null,{"message":{"content":"Hello."},"finish_reason":"stop"}]}"#,
+    r#"{"choices":["Hello."]}"#,
+    r#"{"choices":"Hello."}"#,
+    r#"{"choices":[{"message":"Hello.","finish_reason":"stop"}]}"#,
+    r#"{"choices":[{"message":["Hel","lo."],"finish_reason":"stop"}]}"#,
+    r#"{"choices":[{"content":"Hello.","finish_reason":"stop"}]}"#,
+    r#"{"choices":[{"message":{"content":["Hel",{"text":"lo."}]},"finish_reason":"stop"}]}"#,
+    r#"{"choices":[{"message":{"content":{"type":"text","text":{"value":"Hello."}}},"finish_reason":"stop"}]}"#,
+    // Ollama's own.
+    r#"{"model":"llama3.2","created_at":"2026-11-01T08:00:00Z","message":{"role":"assistant","content":"Hello."},"done_reason":"stop","done":true,"total_duration":1,"prompt_eval_count":26,"eval_count":3}"#,
+    r#"{"model":"llama3.2","created_at":"2026-11-01T08:00:00Z","response":"Hello.","done":true,"context":[1,2]}"#,
+    r#"{"model":"llama3.2","message":"Hello.","done":true}"#,
+    // llama.cpp's, text-generation-inference's, Anthropic's, Cohere's, Gemini's.
+    r#"{"index":0,"content":"Hello.","tokens":[],"id_slot":0,"stop":true,"model":"m","tokens_predicted":3,"stop_type":"eos"}"#,
+    r#"[{"generated_text":"Hello."}]"#,
+    r#"{"generated_text":"Hello.","details":{"finish_reason":"eos_token"}}"#,
+    r#"{"id":"msg_1","type":"message","role":"assistant","model":"claude","content":[{"type":"thinking","thinking":"Hm."},{"type":"text","text":"Hello."}],"stop_reason":"end_turn","usage":{"input_tokens":9,"output_tokens":3}}"#,
+    r#"{"id":"1","message":{"role":"assistant","content":[{"type":"text","text":"Hello."}]},"finish_reason":"COMPLETE","usage":{"tokens":{"input_tokens":9,"output_tokens":3}}}"#,
+    r#"{"candidates":[{"content":{"parts":[{"text":"Hm.","thought":true},{"text":"Hello."}],"role":"model"},"finishReason":"STOP","index":0}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":3},"modelVersion":"gemini"}"#,
+    r#"[{"candidates":[{"content":{"parts":[{"text":"Hel"}],"role":"model"}}]},{"candidates":[{"content":{"parts":[{"text":"lo."}],"role":"model"},"finishReason":"STOP"}]}]"#,
+    // Gateways.
+    r#"{"result":{"response":"Hello.","usage":{"prompt_tokens":9,"completion_tokens":3}},"success":true,"errors":[],"messages":[]}"#,
+    r#"{"code":0,"msg":"success","data":{"choices":[{"message":{"content":"Hello."},"finish_reason":"stop"}]}}"#,
+    r#"{"code":200,"message":"ok","data":"Hello."}"#,
+    r#"{"status":"succeeded","output":["Hel","lo."],"error":null}"#,
+    r#"{"statusCode":200,"body":{"choices":[{"message":{"content":"Hello."}}]}}"#,
+    // The other API's.
+    r#"{"choices":[{"message":{"role":"assistant","content":"Hello."},"finish_reason":"stop"}]}"#,
+    r#"{"status":"completed","output":[{"type":"message","content":[{"type":"output_text","text":"Hello."}]}]}"#,
+    r#"{"object":"response","output_text":"Hello."}"#,
+];
+
+#[tokio::test]
+async fn whole_answers_by_either_api() {
+    all_say_hello(CHAT, JSON, &WHOLE).await;
+    all_say_hello(RESPONSES, JSON, &WHOLE).await;
+}
+
+#[tokio::test]
+async fn responses_whose_parts_are_of_another_kind() {
+    let bodies = [
+        r#"{"status":"completed","output_text":["Hel","lo."]}"#,
+        r#"{"status":"completed","output":[],"output_text":[{"type":"output_text","text":"Hello."}]}"#,
+        r#"{"status":"completed","output_text":{"text":"Hello."}}"#,
+        r#"{"status":"completed","output":["Hello."]}"#,
+        r#"{"status":"completed","output":[{"type":"output_text","text":"Hello."}]}"#,
+        r#"{"status":"completed","output":[{"type":"message","text":"Hello."}]}"#,
+        r#"{"status":"completed","output":{"text":"Hello."}}"#,
+        r#"{"status":"completed","output":[{"type":"message","content":{"type":"output_text","text":"Hello."}}]}"#,
+        r#"{"status":"completed","output":[{"type":"message","content":["Hel","lo."]}]}"#,
+        r#"{"status":"completed","output":[{"type":"reasoning","summary":[{"type":"summary_text","text":"Hm."}]},{"type":"message","message":{"content":"Hello."}}]}"#,
+        r#"{"type":"response.completed","response":{"status":"completed","output":[{"content":[{"type":"output_text","text":"Hello."}]}]}}"#,
+        r#"[{"status":"completed","output_text":"Hello."}]"#,
+    ];
+    all_say_hello(RESPONSES, JSON, &bodies).await;
+}
+
+#[tokio::test]
+async fn streams_by_either_api() {
+    let bodies = [
+        r#"data: {"choices":{"0":{"delta":{"content":"Hel"}}}}
+
+data: {"choices":{"0":{"delta":{"content":"lo."},"finish_reason":"stop"}}}
+
+"#,
+        r#"data: {"choices":[{"delta":"Hel"}]}
+
+data: {"choices":[{"delta":"lo.","finish_reason":"stop"}]}
+
+data: [DONE]
+
+"#,
+        // Ollama's, as lines.
+        r#"{"model":"llama3.2","message":{"role":"assistant","content":"Hel"},"done":false}
+{"model":"llama3.2","message":{"role":"assistant","content":"lo."},"done":false}
+{"model":"llama3.2","message":{"role":"assistant","content":""},"done_reason":"stop","done":true,"prompt_eval_count":9,"eval_count":3}
+"#,
+        r#"{"model":"llama3.2","response":"Hel","done":false}
+{"model":"llama3.2","response":"lo.","done":false}
+{"model":"llama3.2","response":"","done":true}
+"#,
+        // Anthropic's.
+        r#"event: message_start
+data: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant","content":[],"model":"claude","stop_reason":null,"usage":{"input_tokens":9,"output_tokens":1}}}
+
+event: content_block_start
+data: {"type":"content_block_start","index":0,"content_block":{"type":"text","text":""}}
+
+event: ping
+data: {"type":"ping"}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":0,"delta":{"type":"thinking_delta","thinking":"Hm."}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"Hel"}}
+
+event: content_block_delta
+data: {"type":"content_block_delta","index":1,"delta":{"type":"text_delta","text":"lo."}}
+
+event: content_block_stop
+data: {"type":"content_block_stop","index":1}
+
+event: message_delta
+data: {"type":"message_delta","delta":{"stop_reason":"end_turn","stop_sequence":null},"usage":{"output_tokens":3}}
+
+event: message_stop
+data: {"type":"message_stop"}
+
+"#,
+        // Gemini's.
+        r#"data: {"candidates":[{"content":{"parts":[{"text":"Hel"}],"role":"model"}}],"usageMetadata":{"promptTokenCount":9}}
+
+data: {"candidates":[{"content":{"parts":[{"text":"lo."}],"role":"model"},"finishReason":"STOP"}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":3}}
+
+"#,
+        // text-generation-inference's, which repeats the whole at the end.
+        r#"data:{"index":1,"token":{"id":1,"text":"Hel","logprob":0,"special":false},"generated_text":null,"details":null}
+
+data:{"index":2,"token":{"id":2,"text":"lo.","logprob":0,"special":false},"generated_text":"Hello.","details":{"finish_reason":"eos_token"}}
+
+"#,
+        r#"data: {"content":"Hel","stop":false}
+
+data: {"content":"lo.","stop":false}
+
+data: {"content":"","stop":true,"stop_type":"eos"}
+
+"#,
+    ];
+    all_say_hello(CHAT, STREAM, &bodies).await;
+    all_say_hello(RESPONSES, STREAM, &bodies[..2]).await;
+}
+
+#[tokio::test]
+async fn events_of_the_other_api_and_deltas_that_are_objects() {
+    let bodies = [r#"data: {"type":"response.output_text.delta","delta":"Hello."}
+
+data: {"type":"response.output_text.done","text":"Hello."}
+
+data: {"type":"response.completed","response":{"status":"completed","output":[{"content":"Hello."}]}}
+
+data: [DONE]
+
+"#];
+    all_say_hello(CHAT, STREAM, &bodies).await;
+    let bodies = [
+        r#"data: {"type":"response.output_text.delta","delta":{"text":"Hel"}}
+
+data: {"type":"response.output_text.delta","text":"lo."}
+
+data: {"type":"response.completed","response":{"status":"completed"}}
+
+"#,
+        r#"data: {"type":"response.completed","response":{"status":"completed","output_text":["Hel","lo."]}}
+
+"#,
+    ];
+    all_say_hello(RESPONSES, STREAM, &bodies).await;
+}
+
+#[tokio::test]
+async fn counts_and_ends_of_other_servers() {
+    for (body, finish, tokens) in [
+        (
+            r#"{"model":"llama3.2","message":{"role":"assistant","content":"Half"},"done_reason":"length","done":true,"prompt_eval_count":26,"eval_count":3}"#,
+            "max_tokens",
+            (26, 3),
+        ),
+        (
+            r#"{"candidates":[{"content":{"parts":[{"text":"Half"}]},"finishReason":"MAX_TOKENS"}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":3,"thoughtsTokenCount":2}}"#,
+            "max_tokens",
+            (9, 5),
+        ),
+        (
+            r#"{"type":"message","content":[{"type":"text","text":"Half"}],"stop_reason":"max_tokens","usage":{"input_tokens":9,"output_tokens":3}}"#,
+            "max_tokens",
+            (9, 3),
+        ),
+        (
+            r#"{"candidates":[{"finishReason":"SAFETY"}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":0}}"#,
+            "content_filter",
+            (9, 0),
+        ),
+    ] {
+        let (answer, _upstream) = ask(CHAT, vec![labelled(JSON, body)]).await;
+        assert_eq!((&answer["status"], &answer["finish_reason"]), (&json!("incomplete"), &json!(finish)), "{answer}");
+        let usage = &answer["usage"];
+        assert_eq!((&usage["input_tokens"], &usage["output_tokens"]), (&json!(tokens.0), &json!(tokens.1)), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_error_is_no_answer_whatever_stands_beside_it() {
+    for (body, reason) in [
+        (r#"{"message":"Your key has expired"}"#, "Your key has expired"),
+        (r#"{"code":40101,"msg":"Your key has expired","data":null}"#, "Your key has expired"),
+        (r#"{"code":"40101","message":"Your key has expired","model":"m"}"#, "Your key has expired"),
+        (r#"{"success":false,"errors":[{"message":"Your key has expired"}],"result":"none"}"#, "Your key has expired"),
+        (r#"{"object":"error","message":"Your key has expired","type":"X","code":40101}"#, "Your key has expired"),
+        (r#"{"base_resp":{"status_code":1004,"status_msg":"Your key has expired"}}"#, "Your key has expired"),
+        (r#"{"type":"error","error":{"type":"authentication_error","message":"Your key has expired"}}"#, "Your key"),
+        (r#"{"choices":null,"error":"{\"error\":{\"message\":\"Your key has expired\"}}"}"#, "Your key has expired"),
+    ] {
+        for api in [CHAT, RESPONSES] {
+            let (answer, _upstream) = ask(api, vec![labelled(JSON, body)]).await;
+            assert!(answer["error"]["message"].to_string().contains(reason), "{api} {body}: {answer}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn reasons_under_other_names() {
     for body in [

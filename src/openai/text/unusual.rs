@@ -1,0 +1,170 @@
+//! Answers in shapes of neither API: the own ones of Ollama, Gemini, Anthropic, Cohere and llama.cpp, lists that came as
+//! maps, and whatever a gateway wraps around them. Read only where the usual places hold no text.
+
+use serde::Deserialize;
+use serde_json::{Map, Value, json};
+
+use super::{answer::AnswerDraft, finish};
+use crate::openai::{
+    Finish,
+    failure::{
+        complaint::{Complaint, is_success},
+        error::Error,
+    },
+    transport::wire::WireUsage,
+};
+
+type Fields = Map<String, Value>;
+
+/// Fields that may hold a text, or what holds one; the first of them that does counts.
+const PLACES: [&str; 19] = [
+    "choices",
+    "candidates",
+    "generations",
+    "results",
+    "message",
+    "delta",
+    "token",
+    "content",
+    "parts",
+    "output_text",
+    "output",
+    "response",
+    "result",
+    "generated_text",
+    "completion",
+    "text",
+    "value",
+    "data",
+    "body",
+];
+/// Of these only one is the answer; other lists are its pieces.
+const ALTERNATIVES: [&str; 4] = ["choices", "candidates", "generations", "results"];
+const REASONS: [&str; 5] = ["finish_reason", "finishReason", "stop_reason", "done_reason", "stop_type"];
+/// Set where the answer has ended without a reason.
+const ENDED: [&str; 4] = ["done", "stop", "is_finished", "finished"];
+
+/// Takes the text, and what else is known of the answer; false where there is neither a text nor an end.
+pub(super) fn take(json: &[u8], draft: &mut AnswerDraft<'_>) -> bool {
+    let Ok(mut value) = serde_json::from_slice::<Value>(json) else { return false };
+    if value.get("message").is_some_and(Value::is_string) && !is_own_message(&value) {
+        // What a gateway or an error says.
+        value.as_object_mut().and_then(|fields| fields.remove("message"));
+    }
+    let path = path(&value);
+    let reason = path.iter().find_map(|fields| reason(fields));
+    let text = text_in(&value);
+    if text.is_none() && reason.is_none() {
+        return false;
+    }
+    if let Some(model) = path.iter().find_map(|fields| word(fields, &["model", "modelVersion"])) {
+        model.clone_into(&mut draft.model);
+    }
+    for usage in path.iter().filter_map(|fields| usage(fields)) {
+        draft.meter(usage);
+    }
+    draft.write(text.as_deref().unwrap_or_default());
+    if let Some(reason) = reason {
+        draft.finish.get_or_insert(reason);
+    }
+    true
+}
+
+/// Reads why there is no answer: what the upstream says, or else `otherwise`.
+pub(super) fn refusal(json: &[u8], otherwise: Error, draft: &mut AnswerDraft<'_>) -> Error {
+    let complaint = std::str::from_utf8(json).ok().and_then(Complaint::of_event);
+    complaint.map_or(otherwise, |complaint| draft.refuse(&complaint))
+}
+
+/// Returns whether a `message` that is a text is the model's: errors have theirs there, too.
+fn is_own_message(value: &Value) -> bool {
+    value.get("code").is_none() && ["model", "done", "role"].iter().any(|name| value.get(name).is_some())
+}
+
+fn text_in(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()).filter(|text| !text.is_empty()),
+        Value::Array(pieces) => {
+            let pieces: Vec<String> = pieces.iter().filter_map(text_in).collect();
+            (!pieces.is_empty()).then(|| pieces.concat())
+        }
+        Value::Object(fields) if is_said(fields) => PLACES.iter().find_map(|place| text_at(place, fields)),
+        Value::Object(_) | Value::Null | Value::Bool(_) | Value::Number(_) => None,
+    }
+}
+
+fn text_at(place: &str, fields: &Fields) -> Option<String> {
+    match fields.get(place)? {
+        Value::Array(all) if ALTERNATIVES.contains(&place) => all.iter().find_map(text_in),
+        Value::Object(all) if ALTERNATIVES.contains(&place) => {
+            text_in(fields.get(place)?).or_else(|| all.values().find_map(text_in))
+        }
+        value => text_in(value),
+    }
+}
+
+/// Returns whether its text is the model's answer: no error, no reasoning, no call of a tool, no other's turn.
+fn is_said(fields: &Fields) -> bool {
+    const OTHERS: [&str; 8] = ["error", "reason", "think", "thought", "tool", "function", "call", "image"];
+    let kind = word(fields, &["type", "object"]).unwrap_or_default();
+    let role = word(fields, &["role"]).unwrap_or("assistant");
+    let status = word(fields, &["status"]).unwrap_or_default().to_ascii_lowercase();
+    let code = fields.get("code").map_or(String::new(), |code| code.to_string().trim_matches('"').to_owned());
+    let is_failure = fields.get("error").and_then(Complaint::of_error).is_some()
+        || fields.get("success") == Some(&json!(false))
+        || matches!(status.as_str(), "error" | "fail" | "failed")
+        || !(matches!(code.as_str(), "" | "null") || is_success(&code));
+    !is_failure
+        && !OTHERS.iter().any(|other| kind.contains(other))
+        && matches!(role, "assistant" | "model" | "ai" | "bot" | "CHATBOT")
+        && fields.get("thought") != Some(&json!(true))
+}
+
+/// The objects from the outermost to the one that holds the text.
+fn path(value: &Value) -> Vec<&Fields> {
+    let mut found = Vec::new();
+    let mut next = Some(value);
+    while let Some(value) = next {
+        next = match value {
+            Value::Array(list) => list.last(),
+            Value::Object(fields) => {
+                found.push(fields);
+                let place = PLACES
+                    .iter()
+                    .find_map(|place| fields.get(*place).filter(|inner| inner.is_object() || inner.is_array()));
+                place.or_else(|| fields.values().next_back().filter(|_| fields.values().all(Value::is_object)))
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
+        };
+    }
+    found
+}
+
+fn word<'a>(fields: &'a Fields, names: &[&str]) -> Option<&'a str> {
+    names.iter().find_map(|name| fields.get(*name)?.as_str()).filter(|word| !word.is_empty())
+}
+
+fn reason(fields: &Fields) -> Option<Finish> {
+    let ended = || ENDED.iter().any(|name| fields.get(*name) == Some(&json!(true))).then_some(Finish::Stop);
+    let details = fields.get("details").and_then(Value::as_object);
+    let word = [Some(fields), details].into_iter().flatten().find_map(|fields| word(fields, &REASONS));
+    word.map(finish::read).or_else(ended)
+}
+
+/// Reads the counts of Gemini and Ollama under the names of the others.
+fn usage(fields: &Fields) -> Option<WireUsage> {
+    let counts = ["usage", "usageMetadata", "tokens"].iter().find_map(|name| fields.get(*name)?.as_object());
+    let counts = counts.unwrap_or(fields);
+    let count = |names: &[&str]| names.iter().find_map(|name| counts.get(*name)).filter(|count| !count.is_null());
+    let input = count(&["promptTokenCount", "prompt_eval_count"]);
+    let output = count(&["candidatesTokenCount", "eval_count"]);
+    if input.is_none() && output.is_none() {
+        return WireUsage::deserialize(counts).ok();
+    }
+    let thoughts = count(&["thoughtsTokenCount"]).and_then(Value::as_u64).unwrap_or(0);
+    let output = output.and_then(Value::as_u64).map(|output| output + thoughts);
+    let details = json!({ "cached_tokens": count(&["cachedContentTokenCount"]) });
+    let reasoning = json!({ "reasoning_tokens": thoughts });
+    let counts = json!({ "input_tokens": input, "output_tokens": output, "input_tokens_details": details, "output_tokens_details": reasoning });
+    WireUsage::deserialize(counts).ok()
+}
