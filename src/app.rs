@@ -8,7 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     artifact::Artifacts,
-    catalogue::{Catalogue, Today},
+    catalogue::Catalogue,
     config::{Config, Upstream},
     conversation::Conversations,
     inputs::Inputs,
@@ -78,11 +78,9 @@ impl App {
         let (openai, catalogue) = match config.upstream {
             Upstream::Configured => (
                 OpenAi::sharing(config.openai.clone(), store.pace.clone()),
-                Catalogue::sharing(config.catalogue.clone(), Today::Now, store.facts.clone())?,
+                Catalogue::sharing(config.catalogue.clone(), store.facts.clone())?,
             ),
-            Upstream::Sandbox => {
-                (OpenAi::build(config.openai.clone()), Catalogue::build(config.catalogue.clone(), Today::Now)?)
-            }
+            Upstream::Sandbox => (OpenAi::build(config.openai.clone()), Catalogue::build(config.catalogue.clone())?),
         };
         let catalogue = Arc::new(catalogue);
         let upkeep = Upkeep::build(openai.clone(), catalogue.clone(), tasks.clone(), stop.clone());

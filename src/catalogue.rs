@@ -62,6 +62,7 @@ pub struct Config {
     pub refresh: Option<Duration>,
     /// The name under which the upstream's list and what its refusals taught are remembered.
     pub upstream: String,
+    pub today: Today,
 }
 
 /// The treatment of a retired model's name.
@@ -101,10 +102,11 @@ pub enum At {
 #[error("{0}")]
 pub struct Unreadable(pub String);
 
-/// The day that retirements are held against.
-#[derive(Debug, Clone, Copy)]
+/// The day that retirements and the age of prices are held against; no setting, a test stands on a day of its own.
+#[derive(Debug, Clone, Copy, Default)]
 pub enum Today {
     /// The day it is, in UTC, whenever it is asked.
+    #[default]
     Now,
     At(NaiveDate),
 }
@@ -126,7 +128,6 @@ impl Today {
 #[derive(Debug)]
 pub struct Catalogue {
     config: Config,
-    today: Today,
     /// The user's file.
     own: Contents,
     /// Read at the first use: the start of a server does not need it.
@@ -146,12 +147,11 @@ struct Noted {
 }
 
 impl Catalogue {
-    /// Reads the user's file, where there is one; everything else is read at the first use. `today` decides what is
-    /// retired: a server may run for weeks.
+    /// Reads the user's file, where there is one; everything else is read at the first use.
     ///
     /// # Errors
     /// [`Unreadable`] with file, line and column.
-    pub fn build(config: Config, today: Today) -> Result<Self, Unreadable> {
+    pub fn build(config: Config) -> Result<Self, Unreadable> {
         let own = match &config.file {
             None => Contents::default(),
             Some(path) => {
@@ -164,7 +164,7 @@ impl Catalogue {
         };
         let (all, noted) = (OnceLock::new(), Mutex::default());
         let (listing, lessons) = (Shelf::default(), Lessons::default());
-        Ok(Self { config, today, own, all, listing, lessons, memory: None, noted })
+        Ok(Self { config, own, all, listing, lessons, memory: None, noted })
     }
 
     /// All entries in the catalogue's order.
@@ -181,7 +181,7 @@ impl Catalogue {
     /// The day the prices were read.
     #[must_use]
     pub fn prices_as_of(&self) -> NaiveDate {
-        self.all().prices_as_of.unwrap_or_else(|| self.today.date())
+        self.all().prices_as_of.unwrap_or_else(|| self.config.today.date())
     }
 
     /// The day from which a model no longer answers: the user's word goes before the upstream's, and that before the
@@ -214,16 +214,16 @@ impl Catalogue {
     /// Lessons of refusals that still hold, oldest first.
     #[must_use]
     pub fn lessons(&self) -> Vec<Lesson> {
-        self.lessons.holding(None, self.today.date())
+        self.lessons.holding(None, self.config.today.date())
     }
 
     fn lessons_of(&self, id: &ModelId) -> Vec<Lesson> {
-        self.lessons.holding(Some(id), self.today.date())
+        self.lessons.holding(Some(id), self.config.today.date())
     }
 
     /// Remembers what a refusal taught. Returns it where it is new, and so worth [`Catalogue::keep_lessons`].
     pub fn learn(&self, model: &ModelId, taught: Taught) -> Option<Lesson> {
-        let lesson = Lesson { model: model.clone(), learnt_on: self.today.date(), taught };
+        let lesson = Lesson { model: model.clone(), learnt_on: self.config.today.date(), taught };
         self.lessons.learn(&lesson).then_some(lesson)
     }
 
@@ -234,7 +234,7 @@ impl Catalogue {
         if notices.is_empty() {
             return notices;
         }
-        let today = self.today.date();
+        let today = self.config.today.date();
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         if noted.on != today {
             *noted = Noted { on: today, models: HashSet::new() };
@@ -248,11 +248,11 @@ impl Catalogue {
     }
 
     fn is_past(&self, retires_on: Option<NaiveDate>) -> bool {
-        retires_on.is_some_and(|day| day <= self.today.date())
+        retires_on.is_some_and(|day| day <= self.config.today.date())
     }
 
     fn is_younger(&self, listing: &Listing, age: Duration) -> bool {
         // A moment to come is a clock that was put back.
-        (self.today.moment() - listing.read_at).to_std().is_ok_and(|old| old < age)
+        (self.config.today.moment() - listing.read_at).to_std().is_ok_and(|old| old < age)
     }
 }

@@ -167,6 +167,7 @@ impl Config {
         let at = upstream::at(&openai.base_url, upstream);
         Ok(Self {
             catalogue: catalogue::Config {
+                today: catalogue::Today::Now,
                 text: layers.optional(&s::TEXT_MODEL)?,
                 image: layers.optional(&s::IMAGE_MODEL)?,
                 retired: layers.optional(&s::RETIRED)?.unwrap_or_else(|| upstream::retired_models(at)),

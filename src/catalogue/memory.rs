@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use chrono::{DateTime, TimeDelta};
 use tokio::{sync::Mutex, time::Instant};
 
-use super::{Catalogue, Config, Lesson, Listing, Today, Unreadable, lessons};
+use super::{Catalogue, Config, Lesson, Listing, Unreadable, lessons};
 use crate::{
     handle::Account,
     model::ListedModel,
@@ -29,9 +29,9 @@ impl Catalogue {
     ///
     /// # Errors
     /// [`Unreadable`] with file, line and column.
-    pub fn sharing(config: Config, today: Today, facts: Arc<dyn FactStore>) -> Result<Self, Unreadable> {
+    pub fn sharing(config: Config, facts: Arc<dyn FactStore>) -> Result<Self, Unreadable> {
         let memory = Some(Memory { facts, recalled: Mutex::default() });
-        Ok(Self { memory, ..Self::build(config, today)? })
+        Ok(Self { memory, ..Self::build(config)? })
     }
 
     /// Takes over what is kept, unless that was done within the last minute. Failures of the store are only logged:
@@ -58,9 +58,9 @@ impl Catalogue {
     }
 
     async fn take_over(&self, memory: &Memory) -> Result<(), store::Error> {
-        let (today, upstream) = (self.today.moment(), &self.config.upstream);
+        let (today, upstream) = (self.config.today.moment(), &self.config.upstream);
         let lessons = memory.facts.facts(FactKind::Lesson, upstream, today - lessons::HOLDS).await?;
-        self.lessons.take_over(lessons.iter().filter_map(Lesson::read), self.today.date());
+        self.lessons.take_over(lessons.iter().filter_map(Lesson::read), self.config.today.date());
         let since = self.listing().map_or(DateTime::UNIX_EPOCH, |ours| ours.read_at + TimeDelta::microseconds(1));
         let listings = memory.facts.facts(FactKind::Listing, upstream, since).await?;
         if let Some(newest) = listings.iter().rev().find_map(Listing::read) {
@@ -71,7 +71,7 @@ impl Catalogue {
 
     /// Remembers what the upstream lists, here and for other processes.
     pub async fn keep_list(&self, account: Account, models: Vec<ListedModel>) {
-        let listing = Listing::new(self.today.moment(), account, models);
+        let listing = Listing::new(self.config.today.moment(), account, models);
         let fact = listing.fact(&self.config.upstream);
         self.listing.put(listing);
         if let Some(memory) = &self.memory

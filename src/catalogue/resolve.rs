@@ -134,7 +134,7 @@ impl Catalogue {
                 ModelKind::Text => self.config.tier,
                 ModelKind::Image => Tier::Default,
             },
-            on: self.today.date(),
+            on: self.config.today.date(),
             requested: (id != asked).then(|| asked.clone()),
             lessons: self.lessons_of(id),
             id: id.clone(),
@@ -242,7 +242,7 @@ impl Catalogue {
             Retired::Send => self.own.retires_on(id).or_else(|| self.listing()?.retires_on(id)),
             Retired::Replace | Retired::Refuse => self.retires_on(id),
         }?;
-        let today = self.today.date();
+        let today = self.config.today.date();
         let replaced_by = self.find(id).and_then(|entry| entry.replaced_by.as_ref());
         let instead = replaced_by.filter(|_| self.config.at == At::OpenAi);
         let instead = instead.map(|id| format!("; {id} takes its place")).unwrap_or_default();
@@ -251,7 +251,7 @@ impl Catalogue {
 
     /// The notice of a price that may have changed since.
     fn old_price(&self, id: &ModelId, price: &Price) -> Option<String> {
-        let day = price.old(self.today.date())?;
+        let day = price.old(self.config.today.date())?;
         Some(format!(
             "The price of {id} was read on {day}, more than 90 days ago, so the cost may be wrong: update mcp-openai, or \
              give the price in a `models.file`."

@@ -6,7 +6,7 @@ use clap_complete::CompletionCandidate;
 use crate::{
     app::App,
     artifact::Artifacts,
-    catalogue::{Catalogue, ModelKind, Overview, Today},
+    catalogue::{Catalogue, ModelKind, Overview},
     config::{Config, Flags},
     handle::Owner,
     text,
@@ -60,7 +60,7 @@ fn models(kind: ModelKind) -> Vec<CompletionCandidate> {
 
 fn choices(kind: ModelKind) -> Vec<Overview> {
     let config = Config::load(&Flags::default()).ok();
-    let catalogue = config.and_then(|config| Catalogue::build(config.catalogue, Today::Now).ok());
+    let catalogue = config.and_then(|config| Catalogue::build(config.catalogue).ok());
     let mut models = catalogue.map(|catalogue| catalogue.answering()).unwrap_or_default();
     models.retain(|model| model.kind == Some(kind));
     models

@@ -227,7 +227,8 @@ mod tests {
     use crate::{catalogue, handle::Account, model::ModelId, openai};
 
     fn on(day: &str) -> Catalogue {
-        Catalogue::build(catalogue::Config::default(), catalogue::Today::At(day.parse().unwrap())).unwrap()
+        let today = catalogue::Today::At(day.parse().unwrap());
+        Catalogue::build(catalogue::Config { today, ..catalogue::Config::default() }).unwrap()
     }
 
     fn plain(shown: &impl ToString) -> String {

@@ -221,7 +221,8 @@ mod tests {
     };
 
     fn catalogue() -> Catalogue {
-        Catalogue::build(catalogue::Config::default(), Today::At("2026-11-22".parse().unwrap())).unwrap()
+        let today = Today::At("2026-11-22".parse().unwrap());
+        Catalogue::build(catalogue::Config { today, ..catalogue::Config::default() }).unwrap()
     }
 
     #[tokio::test]

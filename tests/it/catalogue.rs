@@ -18,7 +18,7 @@ fn id(text: &str) -> ModelId {
 }
 
 fn on(today: &str, config: Config) -> Catalogue {
-    Catalogue::build(config, Today::At(day(today))).unwrap()
+    Catalogue::build(Config { today: Today::At(day(today)), ..config }).unwrap()
 }
 
 fn today() -> Catalogue {
@@ -140,7 +140,7 @@ fn a_model_of_the_other_kind_is_refused_with_the_choices() {
 #[test]
 fn a_price_is_old_from_its_91st_day_on() {
     let warned = |today: &str, config: Config| {
-        let catalogue = Catalogue::build(config, Today::At(day(today))).unwrap();
+        let catalogue = Catalogue::build(Config { today: Today::At(day(today)), ..config }).unwrap();
         let text = catalogue.resolve(ModelKind::Text, None).unwrap();
         let image = catalogue.resolve(ModelKind::Image, None).unwrap();
         (text.old_price, image.old_price)
@@ -242,11 +242,11 @@ fn p04_a_catalogue_that_cannot_be_read_says_where() {
     ] {
         let (_keep, path) = file(text);
         let config = Config { file: Some(path.clone()), ..Config::default() };
-        let error = Catalogue::build(config, Today::At(day("2026-11-22"))).unwrap_err().to_string();
+        let error = Catalogue::build(config).unwrap_err().to_string();
         assert!(error.starts_with(&format!("{}:{expected}", path.display())), "{error}");
         assert_eq!(std::fs::read_to_string(path).unwrap(), text, "the file stays as it is");
     }
     let missing = Config { file: Some("/nowhere/models.toml".into()), ..Config::default() };
-    let error = Catalogue::build(missing, Today::At(day("2026-11-22"))).unwrap_err().to_string();
+    let error = Catalogue::build(missing).unwrap_err().to_string();
     assert!(error.contains("/nowhere/models.toml (models.file) cannot be read"), "{error}");
 }

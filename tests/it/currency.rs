@@ -22,7 +22,7 @@ fn id(text: &str) -> ModelId {
 }
 
 fn on(today: &str, config: Config) -> Catalogue {
-    Catalogue::build(config, Today::At(day(today))).unwrap()
+    Catalogue::build(Config { today: Today::At(day(today)), ..config }).unwrap()
 }
 
 /// In a process of its own that remembers in `dir`.
@@ -34,7 +34,7 @@ fn of_upstream(upstream: &str, today: &str, dir: &Path) -> Catalogue {
     let store = Store::build(store::Config { place: StorePlace::Folder(dir.to_owned()), lease: LEASE });
     let refresh = Some(Duration::from_hours(24));
     let config = Config { upstream: upstream.to_owned(), refresh, ..Config::default() };
-    Catalogue::sharing(config, Today::At(day(today)), store.facts).unwrap()
+    Catalogue::sharing(Config { today: Today::At(day(today)), ..config }, store.facts).unwrap()
 }
 
 fn account() -> Account {

@@ -222,7 +222,7 @@ pub struct Bench {
 /// The built-in one, on the day that its prices were read.
 pub fn catalogue() -> Arc<Catalogue> {
     let today = Today::At("2026-11-22".parse().unwrap());
-    Arc::new(Catalogue::build(catalogue::Config::default(), today).unwrap())
+    Arc::new(Catalogue::build(catalogue::Config { today, ..catalogue::Config::default() }).unwrap())
 }
 
 /// As the settings leave them, but for how long clients wait, and for the tests' own client: it takes results of any

@@ -66,7 +66,7 @@ fn today() -> NaiveDate {
 }
 
 fn catalogue() -> Catalogue {
-    Catalogue::build(Config::default(), Today::At(today())).unwrap()
+    Catalogue::build(Config { today: Today::At(today()), ..Config::default() }).unwrap()
 }
 
 fn table() -> BTreeMap<String, Map<String, Value>> {

@@ -4,6 +4,7 @@ use std::{collections::HashMap, ffi::OsString, time::Duration};
 
 use mcp_openai::{
     app::App,
+    catalogue::Today,
     config::{Config, Flags, Upstream},
     server::Server,
 };
@@ -40,7 +41,8 @@ impl Session {
         env.insert("MCP_OPENAI_CONFIG", images.path().join("none.toml").into());
         std::fs::write(images.path().join("none.toml"), "").unwrap();
         let flags = Flags { file: None, upstream, settings: Vec::new() };
-        let config = Config::load_from(&flags, |name| env.get(name).cloned()).unwrap();
+        let mut config = Config::load_from(&flags, |name| env.get(name).cloned()).unwrap();
+        config.catalogue.today = Today::At("2026-11-27".parse().unwrap());
         let app = App::build(config).await.unwrap();
 
         let (ours, theirs) = tokio::io::duplex(1 << 20);
