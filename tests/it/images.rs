@@ -67,7 +67,10 @@ fn stable(text: &str, dir: &Path, pictures: &[Artifact]) -> String {
         let made = picture.made_at;
         text = text.replace(picture.id.as_str(), &format!("ID-{number}"));
         text = text.replace(&made.format("%Y-%m-%d %H:%M:%S +00:00").to_string(), "MOMENT");
-        text = text.replace(&made.format("%Y-%m-%d %H:%M").to_string(), "MINUTE");
+    }
+    // Every moment goes before its minute: two of them may have it in common.
+    for picture in pictures {
+        text = text.replace(&picture.made_at.format("%Y-%m-%d %H:%M").to_string(), "MINUTE");
     }
     text
 }

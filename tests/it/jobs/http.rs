@@ -1,5 +1,7 @@
 //! Jobs over HTTP: real sockets and real time, so clients are given little patience.
 
+use tokio::io::AsyncReadExt;
+
 use super::*;
 use crate::http::{Site, message, site_of, slow};
 
@@ -29,8 +31,13 @@ async fn h06_a_job_goes_on_without_its_client_and_waits_for_the_next_session() {
     let site = site(dir.path()).await;
     let job = hand_out(&site, &site.session().await, 900).await;
     let other = site.session().await;
-    let waiting = site.open(&site.request(&other, &message(2, "tools/call", get_result(&job)))).await;
-    sleep(Duration::from_millis(100)).await;
+    let mut collecting = get_result(&job);
+    collecting["_meta"] = json!({"progressToken": 1});
+    let mut waiting = site.open(&site.request(&other, &message(2, "tools/call", collecting))).await;
+    let mut came = Vec::new();
+    while !String::from_utf8_lossy(&came).contains("notifications/progress") {
+        assert_ne!(waiting.read_buf(&mut came).await.unwrap(), 0, "{}", String::from_utf8_lossy(&came));
+    }
     drop(waiting);
     // A new session, and one of the other era: the same person.
     let session = site.session().await;

@@ -72,9 +72,10 @@ fn zsh_completes_commands_and_values() {
         let script = format!(
             "zmodload zsh/zpty; zpty z zsh -f -i; \
              zpty -w z \"PS1=; stty -echo; autoload -Uz compinit && compinit -u; \
-             source <(mcp-openai completions zsh); zstyle ':completion:*' list-prompt ''; print REA''DY\"; \
-             zpty -r -m z ready '*READY*'; zpty -w -n z '{line}'$'\\t\\t'; \
-             sleep 1.5; out=; while zpty -r -t z part; do out+=$part; done; zpty -d z; print -r -- $out"
+             source <(mcp-openai completions zsh); zstyle ':completion:*' list-prompt ''; \
+             mark() {{ zle -I; print DO''NE }}; zle -N mark; bindkey '^X^X' mark; print REA''DY\"; \
+             zpty -r -m z ready '*READY*'; zpty -w -n z '{line}'$'\\t\\t\\x18\\x18'; \
+             zpty -r -m z out '*DONE*'; zpty -d z; print -r -- $out"
         );
         check(shell(&home, "zsh", &["-f", "-c"], &script), line, expected);
     }
