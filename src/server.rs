@@ -7,9 +7,9 @@ use rmcp::{
     ErrorData, RoleServer, ServerHandler,
     model::{
         CacheScope, CallToolRequestParams, CallToolResponse, CancelTaskParams, CancelledNotificationParam,
-        CompleteRequestParams, CompleteResult, CustomRequest, CustomResult, ErrorCode, GetPromptRequestParams,
-        GetPromptResponse, GetTaskParams, GetTaskResult, Implementation, InitializeRequestParams, InitializeResult,
-        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListToolsResult, PaginatedRequestParams,
+        CompleteRequestParams, CompleteResult, CustomRequest, CustomResult, GetPromptRequestParams,
+        GetPromptResponse, GetSkillRequestParams, GetSkillResult, GetTaskParams, GetTaskResult, Implementation, InitializeRequestParams, InitializeResult,
+        ListPromptsResult, ListResourceTemplatesResult, ListResourcesResult, ListSkillsResult, ListToolsResult, PaginatedRequestParams,
         ProtocolVersion, ReadResourceRequestParams, ReadResourceResponse, ServerCapabilities, ServerConfig,
         SubscriptionFilter, TASKS_EXTENSION_ID, UpdateTaskParams,
     },
@@ -38,6 +38,7 @@ mod resources;
 mod results;
 mod roots;
 mod schema;
+mod skills;
 mod tasks;
 mod tools;
 mod usage;
@@ -46,7 +47,7 @@ mod viewer;
 use abandoned::Abandoned;
 use cancellation::Cancellations;
 use changes::Announcements;
-use methods::WITH_PARAMS;
+use methods::{is_modern, refuse_cursor};
 pub use parts::{Departure, Parts, Requester};
 use profile::{Apps, Profile, Structured};
 use results::ResultShape;
@@ -160,6 +161,7 @@ impl ServerHandler for Server {
             .enable_prompts()
             .enable_completions()
             .enable_extensions_with(viewer::extension())
+            .enable_skills()
             .enable_tasks()
             .build();
         let this = Implementation::new(env!("CARGO_PKG_NAME"), env!("CARGO_PKG_VERSION"))
@@ -256,19 +258,13 @@ impl ServerHandler for Server {
         tasks::cancel(self, params, &context).await
     }
 
-    /// Answers requests that rmcp does not know: a method that is not served, or one that is, with params
-    /// that do not fit.
+    /// Answers requests that rmcp does not know.
     async fn on_custom_request(
         &self,
         request: CustomRequest,
         _context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        let method = request.method;
-        Err(if WITH_PARAMS.contains(&method.as_str()) {
-            ErrorData::invalid_params(format!("the params of {method} are not what the method takes"), None)
-        } else {
-            ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("there is no method {method}"), None)
-        })
+        Err(methods::refuse(&request.method))
     }
 
     async fn list_prompts(
@@ -293,6 +289,23 @@ impl ServerHandler for Server {
         let arguments = request.arguments.unwrap_or_default();
         self.parts.catalogue.recall().await;
         Ok(prompts::get(&request.name, arguments, &self.parts.catalogue)?.into())
+    }
+
+    async fn list_skills(
+        &self,
+        request: Option<PaginatedRequestParams>,
+        _: RequestContext<RoleServer>,
+    ) -> Result<ListSkillsResult, ErrorData> {
+        refuse_cursor(request)?;
+        Ok(skills::list().with_ttl_ms(FIXED_TTL_MS).with_cache_scope(CacheScope::Public))
+    }
+
+    async fn get_skill(
+        &self,
+        request: GetSkillRequestParams,
+        _: RequestContext<RoleServer>,
+    ) -> Result<GetSkillResult, ErrorData> {
+        Ok(skills::get(&request.uri)?.with_ttl_ms(FIXED_TTL_MS).with_cache_scope(CacheScope::Public))
     }
 
     async fn complete(
@@ -338,6 +351,7 @@ impl ServerHandler for Server {
         let (result, scope, ttl_ms) = match request.uri.as_str() {
             viewer::URI => (viewer::read(), CacheScope::Public, FIXED_TTL_MS),
             usage::URI => (usage::read(&self.parts.ledger).await?, CacheScope::Private, 0),
+            uri if uri.starts_with(skills::SCHEME) => (skills::read(uri)?, CacheScope::Public, FIXED_TTL_MS),
             uri if uri.starts_with(conversations::SCHEME) => {
                 let owner = Requester::of(&context.extensions).owner;
                 let read = conversations::read(&self.parts.conversations, &owner, uri).await?;
@@ -384,15 +398,3 @@ impl ServerHandler for Server {
     }
 }
 
-/// Returns whether the answer may carry what 2026-07-28 brought.
-fn is_modern(context: &RequestContext<RoleServer>) -> bool {
-    context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
-}
-
-/// For lists that have one page: no cursor was ever given out.
-fn refuse_cursor(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
-    match request.and_then(|request| request.cursor) {
-        Some(_) => Err(ErrorData::invalid_params("unknown cursor: this list has one page", None)),
-        None => Ok(()),
-    }
-}

@@ -1,7 +1,13 @@
-//! The names of what is served.
+//! The methods that are served, and what their requests have in common.
+
+use rmcp::{
+    ErrorData, RoleServer,
+    model::{ErrorCode, PaginatedRequestParams, ProtocolVersion},
+    service::RequestContext,
+};
 
 /// Served methods whose params can be malformed.
-pub(super) const WITH_PARAMS: [&str; 12] = [
+const WITH_PARAMS: [&str; 14] = [
     "tools/list",
     "tools/call",
     "resources/list",
@@ -14,4 +20,29 @@ pub(super) const WITH_PARAMS: [&str; 12] = [
     "tasks/get",
     "tasks/update",
     "tasks/cancel",
+    "skills/list",
+    "skills/get",
 ];
+
+/// The error for a request that rmcp cannot read: of a method that is not served, or of one that is, with params that do
+/// not fit.
+pub(super) fn refuse(method: &str) -> ErrorData {
+    if WITH_PARAMS.contains(&method) {
+        ErrorData::invalid_params(format!("the params of {method} are not what the method takes"), None)
+    } else {
+        ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("there is no method {method}"), None)
+    }
+}
+
+/// Returns whether the answer may carry what 2026-07-28 brought.
+pub(super) fn is_modern(context: &RequestContext<RoleServer>) -> bool {
+    context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
+}
+
+/// For lists that have one page: no cursor was ever given out.
+pub(super) fn refuse_cursor(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
+    match request.and_then(|request| request.cursor) {
+        Some(_) => Err(ErrorData::invalid_params("unknown cursor: this list has one page", None)),
+        None => Ok(()),
+    }
+}

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::{
-    Requester, Server, is_modern,
+    Requester, Server,
+    methods::is_modern,
     results::{self, ResultShape},
 };
 use crate::{

@@ -55,6 +55,7 @@ mod schema;
 mod server;
 mod session;
 mod stdio;
+mod skills;
 mod still;
 mod store;
 mod surface;
