@@ -155,6 +155,15 @@ impl Config {
         self.provenance.iter().any(|set| set.key.setting() == key)
     }
 
+    /// The file that sets the setting with this key, where no stronger layer does.
+    #[must_use]
+    pub fn file_with(&self, key: &str) -> Option<&Path> {
+        self.provenance.iter().filter(|set| set.key.setting() == key).find_map(|set| match &set.source {
+            ValueSource::File { path, .. } => Some(path.as_path()),
+            ValueSource::Default | ValueSource::Environment(_) | ValueSource::Flag(_) => None,
+        })
+    }
+
     fn assemble(layers: &Layers, upstream: Upstream, kept_keys: Option<PathBuf>) -> Result<Self, Problem> {
         use settings as s;
         let images = artifact::Config {

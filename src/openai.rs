@@ -2,7 +2,13 @@
 //!
 //! Knows OpenAI's HTTP and nothing of MCP, tools or files. A caller cancels by dropping the future.
 
-use std::{fmt, num::NonZeroU32, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    num::NonZeroU32,
+    path::PathBuf,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use bytes::Bytes;
 use secrecy::SecretString;
@@ -210,6 +216,8 @@ pub struct Meta {
     pub refused: Vec<String>,
     /// The usage that the upstream reports, also where it failed afterwards.
     pub metered: Metered,
+    /// The upstream's clock when it answered (`Date`), to the second.
+    pub date: Option<SystemTime>,
     /// Further notes for the person.
     pub warnings: Vec<String>,
     /// From the first attempt's start to the end of the last.

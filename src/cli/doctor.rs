@@ -7,15 +7,18 @@ use crate::{
     app::App,
     artifact,
     catalogue::{Catalogue, Lesson, ModelKind},
-    config::{self, Config, Unfilled, Upstream},
+    config::{self, Config, Unfilled},
     model::ListedModel,
-    openai::{ApiKeySource, Error, Failure, Reply, Vendor},
     server::profile::KNOWN,
     text,
 };
 
 mod budgets;
+mod clients;
+mod key;
 mod report;
+mod trial;
+mod upstream;
 
 use report::{DoctorReport, Finding, ReportedSetting};
 
@@ -24,6 +27,9 @@ pub struct Args {
     /// Print one JSON object instead of lines
     #[arg(long)]
     json: bool,
+    /// Also have one answer and one picture made, which costs a cent or two
+    #[arg(long = "try")]
+    trial: bool,
 }
 
 /// # Errors
@@ -39,7 +45,12 @@ pub async fn run(args: Args, config: Result<Config, config::Error>) -> anyhow::R
             findings.extend(config::unknown_variables().iter().map(misspelt));
             findings.extend(config.unfilled.iter().map(unfilled));
             findings.extend(config.clients.strangers().map(strange));
-            findings.extend(examine(&App::build(config).await?).await);
+            let app = App::build(config).await?;
+            findings.extend(examine(&app).await);
+            if args.trial {
+                findings.extend(trial::examine(&app).await);
+            }
+            findings.extend(clients::examine(&app.config).await);
             DoctorReport::new(settings, findings)
         }
     };
@@ -50,13 +61,13 @@ pub async fn run(args: Args, config: Result<Config, config::Error>) -> anyhow::R
 
 async fn examine(app: &App) -> Vec<Finding> {
     let config = &app.config;
-    let mut findings = vec![key_finding(&config.openai.key, config.upstream)];
+    let mut findings = key::examine(config).await;
     let mut listed = None;
     app.catalogue.recall().await;
     if !config.openai.key.is_missing() {
-        let answer = app.list_models.upkeep.read(models::PATIENCE).await;
-        findings.push(upstream_finding(&answer, upstream(config)));
-        listed = answer.ok().map(|reply| reply.value);
+        let (found, list) = upstream::examine(app).await;
+        findings.extend(found);
+        listed = list;
     }
     findings.extend(ModelKind::ALL.map(|kind| model_finding(&app.catalogue, kind, listed.as_deref())));
     findings.extend(app.catalogue.lessons().iter().map(learnt));
@@ -99,59 +110,6 @@ fn file_finding(config: &Config) -> Finding {
         (None, None) => "no file".to_owned(),
     };
     Finding::fine("configuration", message)
-}
-
-fn key_finding(key: &ApiKeySource, upstream: Upstream) -> Finding {
-    let message = match key {
-        ApiKeySource::Missing | ApiKeySource::Kept(_) if key.is_missing() => {
-            let remedy = "run `mcp-openai key set`, or set OPENAI_API_KEY where the client starts mcp-openai (clients do \
-                          not hand on your shell's environment); `--sandbox` needs none";
-            return Finding::failed("key", "no API key is set".to_owned(), remedy, exit::CONFIGURATION);
-        }
-        ApiKeySource::NotNeeded if upstream == Upstream::Sandbox => "the sandbox needs none".to_owned(),
-        ApiKeySource::NotNeeded => "none is set; openai.headers or the upstream makes it needless".to_owned(),
-        ApiKeySource::Missing
-        | ApiKeySource::Value { .. }
-        | ApiKeySource::File(_)
-        | ApiKeySource::Command(_)
-        | ApiKeySource::Kept(_) => {
-            format!("from {}", key.origin())
-        }
-    };
-    Finding::fine("key", message)
-}
-
-/// The upstream's name. Its URL may have more in it than should be shown.
-fn upstream(config: &Config) -> &str {
-    match config.upstream {
-        Upstream::Configured => config.openai.base_url.host_str().unwrap_or_default(),
-        Upstream::Sandbox => "the sandbox",
-    }
-}
-
-fn upstream_finding(answer: &Result<Reply<Vec<ListedModel>>, Failure>, host: &str) -> Finding {
-    let failure = match answer {
-        Ok(reply) => {
-            let (models, latency) = (reply.value.len(), reply.meta.latency.as_millis());
-            return Finding::fine("upstream", format!("{host} answers within {latency} ms and lists {models} models"));
-        }
-        Err(failure) => failure,
-    };
-    let remedy = match failure.error {
-        Error::Unauthorized { .. } => "check the key, and where it comes from",
-        Error::Unreachable { .. } | Error::TimedOut { .. } if failure.meta.vendor == Vendor::Another => {
-            "check the network, HTTPS_PROXY and openai.base_url"
-        }
-        Error::Unreachable { .. } | Error::TimedOut { .. } => {
-            "check the network, HTTPS_PROXY and openai.base_url; status.openai.com tells of outages"
-        }
-        Error::KeyUnreadable(_) => "make the key file readable, or the command print the key",
-        Error::ModelNotFound { .. } | Error::Refused { .. } => {
-            "the upstream may have no model list; if calls work, all is well"
-        }
-        _ => "try again later; if it stays so, check the account and its limits",
-    };
-    Finding::failed("upstream", failure.to_string(), remedy, exit::of_failure(failure))
 }
 
 fn model_finding(catalogue: &Catalogue, kind: ModelKind, listed: Option<&[ListedModel]>) -> Finding {
@@ -224,7 +182,13 @@ fn no_input(folder: &Path) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{catalogue, handle::Account, model::ModelId, openai};
+    use crate::{
+        catalogue,
+        config::Upstream,
+        handle::Account,
+        model::ModelId,
+        openai::{self, ApiKeySource, Error, Failure},
+    };
 
     fn on(day: &str) -> Catalogue {
         let today = catalogue::Today::At(day.parse().unwrap());
@@ -262,8 +226,8 @@ mod tests {
         };
         let findings = vec![
             Finding::fine("configuration", "read from config.toml".to_owned()),
-            key_finding(&ApiKeySource::Missing, Upstream::Configured),
-            upstream_finding(&Err(unreachable), "api.example"),
+            key::source(&ApiKeySource::Missing, Upstream::Configured),
+            upstream::finding(&Err(unreachable), "api.example"),
         ];
         let settings = vec![ReportedSetting {
             key: "log.level".to_owned(),

@@ -49,6 +49,8 @@ impl Trail {
     pub(super) fn read(&mut self, headers: &HeaderMap, clean: impl FnOnce(&str) -> String) -> RateLimits {
         self.meta.rate_limits = RateLimits::read(headers);
         self.meta.request_id = headers.get("x-request-id").and_then(printable).map(|id| clean(&id));
+        let date = headers.get(http::header::DATE).and_then(|date| date.to_str().ok());
+        self.meta.date = date.and_then(|date| httpdate::parse_http_date(date).ok());
         // Before a stream it is not known yet, and may be told as nothing.
         let charged = headers.get(LITELLM_COST).and_then(|cost| wire::dollars(cost.to_str().ok()?));
         self.charged = charged.filter(|charged| *charged > Usd::ZERO);

@@ -101,13 +101,18 @@ impl Upkeep {
         read
     }
 
+    /// The terms of a question that nobody hears of.
+    #[must_use]
+    pub fn terms(patience: Duration) -> Terms {
+        Terms { deadline: Instant::now() + patience, news: News::unheard(), hold: ResponseHold::default() }
+    }
+
     /// Asks the upstream for its list and remembers it.
     ///
     /// # Errors
     /// When it cannot be asked within `patience`.
     pub async fn read(&self, patience: Duration) -> Result<Reply<Vec<ListedModel>>, Failure> {
-        let terms = Terms { deadline: Instant::now() + patience, news: News::unheard(), hold: ResponseHold::default() };
-        let reply = self.openai.models(&terms).await?;
+        let reply = self.openai.models(&Self::terms(patience)).await?;
         let account = self.openai.account().await?;
         self.catalogue.keep_list(account, reply.value.clone()).await;
         Ok(reply)

@@ -2,12 +2,16 @@
 //! Copilot CLI, the project files of Zed, Codex and Gemini, and the references to a variable of Cursor, Windsurf and
 //! Claude Code have not been tried with the clients themselves.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use super::{
     form::{EntryForm, HttpForm, Passing},
     places::{Places, Platform, Root, beneath},
     syntax::Syntax,
+    tree::Tree,
 };
 use crate::config::settings::nearest;
 
@@ -26,6 +30,8 @@ pub struct Application {
     windows: Option<SettingsLocation>,
     /// The file of a project, from its folder on.
     project: Option<&'static str>,
+    /// The key of a server's own time limit for a call, and its unit.
+    time_limit: Option<(&'static str, Duration)>,
 }
 
 /// A client's file, and what shows that the client is there.
@@ -62,6 +68,9 @@ const fn typed(kind: &'static str) -> HttpForm {
     HttpForm::Url { key: "url", kind: Some(kind) }
 }
 
+const MILLISECOND: Duration = Duration::from_millis(1);
+const SECOND: Duration = Duration::from_secs(1);
+
 pub const CLIENTS: [Application; 12] = [
     Application {
         id: "claude-desktop",
@@ -72,6 +81,7 @@ pub const CLIENTS: [Application; 12] = [
         user: at(Root::Settings, "Claude/claude_desktop_config.json", "Claude"),
         windows: None,
         project: None,
+        time_limit: None,
     },
     Application {
         id: "claude-code",
@@ -87,6 +97,7 @@ pub const CLIENTS: [Application; 12] = [
         user: at(Root::Own { variable: "CLAUDE_CONFIG_DIR", otherwise: "" }, ".claude.json", ".claude.json"),
         windows: None,
         project: Some(".mcp.json"),
+        time_limit: Some(("timeout", MILLISECOND)),
     },
     Application {
         id: "cursor",
@@ -102,6 +113,7 @@ pub const CLIENTS: [Application; 12] = [
         user: at(Root::Home, ".cursor/mcp.json", ".cursor"),
         windows: None,
         project: Some(".cursor/mcp.json"),
+        time_limit: None,
     },
     Application {
         id: "vscode",
@@ -112,6 +124,7 @@ pub const CLIENTS: [Application; 12] = [
         user: at(Root::Settings, "Code/User/mcp.json", "Code"),
         windows: None,
         project: Some(".vscode/mcp.json"),
+        time_limit: None,
     },
     Application {
         id: "windsurf",
@@ -127,6 +140,7 @@ pub const CLIENTS: [Application; 12] = [
         user: at(Root::Home, ".codeium/windsurf/mcp_config.json", ".codeium/windsurf"),
         windows: None,
         project: None,
+        time_limit: None,
     },
     Application {
         id: "zed",
@@ -137,6 +151,7 @@ pub const CLIENTS: [Application; 12] = [
         user: at(Root::DotConfig, "zed/settings.json", "zed"),
         windows: Some(at(Root::Settings, "Zed/settings.json", "Zed")),
         project: Some(".zed/settings.json"),
+        time_limit: None,
     },
     Application {
         id: "cline",
@@ -151,6 +166,7 @@ pub const CLIENTS: [Application; 12] = [
         ),
         windows: None,
         project: None,
+        time_limit: Some(("timeout", SECOND)),
     },
     Application {
         id: "goose",
@@ -161,6 +177,7 @@ pub const CLIENTS: [Application; 12] = [
         user: at(Root::DotConfig, "goose/config.yaml", "goose"),
         windows: Some(at(Root::Settings, "Block/goose/config/config.yaml", "Block/goose")),
         project: None,
+        time_limit: Some(("timeout", SECOND)),
     },
     Application {
         id: "lm-studio",
@@ -171,6 +188,7 @@ pub const CLIENTS: [Application; 12] = [
         user: at(Root::Home, ".lmstudio/mcp.json", ".lmstudio"),
         windows: None,
         project: None,
+        time_limit: None,
     },
     Application {
         id: "copilot-cli",
@@ -186,6 +204,7 @@ pub const CLIENTS: [Application; 12] = [
         user: at(Root::Own { variable: "COPILOT_HOME", otherwise: ".copilot" }, "mcp-config.json", ""),
         windows: None,
         project: None,
+        time_limit: Some(("timeout", MILLISECOND)),
     },
     Application {
         id: "codex",
@@ -196,6 +215,7 @@ pub const CLIENTS: [Application; 12] = [
         user: at(Root::Own { variable: "CODEX_HOME", otherwise: ".codex" }, "config.toml", ""),
         windows: None,
         project: Some(".codex/config.toml"),
+        time_limit: Some(("tool_timeout_sec", SECOND)),
     },
     Application {
         id: "gemini-cli",
@@ -212,6 +232,7 @@ pub const CLIENTS: [Application; 12] = [
         user: at(Root::Home, ".gemini/settings.json", ".gemini"),
         windows: None,
         project: Some(".gemini/settings.json"),
+        time_limit: Some(("timeout", MILLISECOND)),
     },
 ];
 
@@ -246,6 +267,18 @@ impl Application {
                     Some(_) | None => Ok(places.find(location.root, location.file)),
                 }
             }
+        }
+    }
+
+    /// The time after which it gives a call to this server up, where its file says so.
+    #[must_use]
+    pub fn patience(&self, server: &Tree) -> Option<Duration> {
+        let (key, unit) = self.time_limit?;
+        match server.member(key)? {
+            Tree::Digits(digits) => {
+                Some(unit.mul_f64(digits.parse().ok().filter(|&count: &f64| (0.0..1e9).contains(&count))?))
+            }
+            Tree::Null | Tree::Switch(_) | Tree::Text(_) | Tree::List(_) | Tree::Map(_) => None,
         }
     }
 
