@@ -77,10 +77,10 @@ impl Code {
             }
             Self::Unreachable => "No connection: unknown host, refused, broken, TLS or proxy trouble.",
             Self::TimedOut => "A timer fired; the text names it and its setting.",
-            Self::BadResponse => "The upstream's answer was no usable answer: cut, damaged, or not what was asked.",
+            Self::BadResponse => "The upstream's answer cannot be used: cut off, damaged, or not what was asked for.",
             Self::Busy => "Too many calls are running and waiting; nothing was sent.",
             Self::Cancelled => "The client cancelled the call.",
-            Self::NotFound => "There is no such picture, file, job or conversation, or it is somebody else's.",
+            Self::NotFound => "There is no such picture, file, job or conversation, or it belongs to somebody else.",
             Self::PathNotAllowed => "A path leads outside the folders that may be read; nothing was opened.",
             Self::UrlNotAllowed => {
                 "A URL leads to a private address or another forbidden place, or no URLs are fetched."
@@ -161,7 +161,9 @@ impl Code {
                 "Only public https addresses are fetched, and those that a call names only with images.allow_urls = true: \
                  name a file instead."
             }
-            Self::OverBudget => "Ask for less, or raise the budget that is named; a day's begins anew at 00:00 UTC.",
+            Self::OverBudget => {
+                "Ask for less, or raise the budget that is named; the daily budget resets at 00:00 UTC."
+            }
             Self::StorageFailed => "Make the folder writable, or set images.dir or state.dir to another one.",
             Self::Interrupted => "Make the call again; it may have been billed.",
             Self::Internal => "Please report it with the lines of the log that carry the id.",

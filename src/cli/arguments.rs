@@ -85,7 +85,7 @@ pub enum Command {
     Uninstall(uninstall::Args),
     /// Print what `install` would write for a client
     PrintConfig(print_config::Args),
-    /// Keep the API key, remove it, or tell which one counts
+    /// Store the API key, remove it, or show which one is used
     Key(key::Args),
     /// Check configuration, key, upstream, models and image folder
     Doctor(doctor::Args),

@@ -186,7 +186,7 @@ async fn remove(args: &Rm, conversations: &Conversations) -> anyhow::Result<()> 
 fn tell_of_branches(conversation: &Conversation, shown: Handle) -> io::Result<()> {
     let others: Vec<_> =
         conversation.ends().into_iter().filter(|end| *end != shown).map(|end| end.to_string()).collect();
-    if others.is_empty() { Ok(()) } else { writeln!(io::stderr(), "it also goes on to {}", others.join(", ")) }
+    if others.is_empty() { Ok(()) } else { writeln!(io::stderr(), "it also continues to {}", others.join(", ")) }
 }
 
 /// The turn that is meant: by its handle, or by the beginning of the handle of a conversation's newest turn.

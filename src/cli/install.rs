@@ -71,9 +71,10 @@ pub async fn run(args: Args, flags: Flags) -> anyhow::Result<ExitCode> {
     let name = args.server.name;
     let Some(chosen) = args.which.chosen(&folders, "install").await? else { return Ok(ExitCode::from(exit::USAGE)) };
     let code = args.which.each(&chosen, &folders, |client, file, others| {
-        let server = client.form.server(&launch).with_context(|| {
-            format!("{} reaches no server by a URL that stands in its file; leave --http away", client.name)
-        })?;
+        let server = client
+            .form
+            .server(&launch)
+            .with_context(|| format!("{} takes no server URL in its file; leave out --http", client.name))?;
         let edit = clients::add(client, file, (&name, &server), others)?;
         let done = match &edit {
             Edit::Nothing => format!("`{name}` is in {} already", file.path.display()),

@@ -11,7 +11,7 @@ use crate::tools::ToolError;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// The command whose page it is; left away: the program's own
+    /// The command to describe; without one, the whole program
     command: Option<String>,
 }
 

@@ -108,7 +108,7 @@ impl ModelsReport {
         let cuts = [Cut::Never, Cut::Never, Cut::Never, Cut::Never, Cut::Never, Cut::Never, Cut::Wrapped];
         table::fitted(&rows, cuts, width)
             + &self.notes(width)
-            + "An id that ends in `*` stands for all that start so.\n"
+            + "An id that ends in `*` stands for every id that starts like it.\n"
     }
 
     /// Notes on lessons, and on reading the tables.

@@ -60,8 +60,9 @@ pub async fn bytes() -> anyhow::Result<Vec<u8>> {
 /// # Errors
 /// As [`bytes`]; when it is empty or no UTF-8.
 pub async fn question() -> anyhow::Result<String> {
-    let text = String::from_utf8(bytes().await?)
-        .map_err(|_| anyhow::anyhow!("stdin is no text in UTF-8: with a question beside it, it would be attached"))?;
+    let text = String::from_utf8(bytes().await?).map_err(|_| {
+        anyhow::anyhow!("stdin is not UTF-8 text; give a question as an argument and it is attached as a file")
+    })?;
     if text.trim().is_empty() {
         bail!("stdin is empty: pipe in the question, or name it after the command");
     }

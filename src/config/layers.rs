@@ -33,7 +33,7 @@ pub struct Unfilled {
 impl fmt::Display for Unfilled {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { key, source, placeholder } = self;
-        write!(f, "{key} ({source}) is the placeholder `{placeholder}`, which nobody filled in; it counts as not set")
+        write!(f, "{key} ({source}) is the unfilled placeholder `{placeholder}`; it counts as not set")
     }
 }
 

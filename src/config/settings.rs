@@ -139,7 +139,7 @@ settings! {
     PROJECT: OneLine = "openai.project", Some("OPENAI_PROJECT_ID"), Absent("none"), OneLine,
         "The project that pays.";
     HEADERS: Headers = "openai.headers", Some("OPENAI_CUSTOM_HEADERS"), Absent("none"), Headers,
-        "Headers for every request; an `authorization` or `api-key` among them stands in for the API key.";
+        "Headers for every request; an `authorization` or `api-key` among them replaces the API key.";
     QUERY: Query = "openai.query", None, Absent("none"), Query,
         "Query parameters for every request, such as Azure's `api-version`.";
     API: Words<Api> = "openai.api", Some("MCP_OPENAI_API"), Is("auto"),
@@ -232,7 +232,7 @@ settings! {
     MODELS_REFRESH: SpanOrOff = "models.refresh", Some("MCP_OPENAI_MODELS_REFRESH"),
         Absent("`1d` at OpenAI itself, `off` elsewhere"),
         SpanOrOff(Span { min: Duration::from_mins(1), max: YEARS }),
-        "How old the upstream's list of models may get before it is asked for again, beside a call and never in its way.";
+        "How old the upstream's list of models may get before it is asked for again, in the background of a call.";
 
     IMAGES_DIR: FilePath = "images.dir", Some("MCP_OPENAI_IMAGES_DIR"),
         Absent("`mcp-openai` in your pictures folder"), FilePath("folder"),
@@ -278,13 +278,13 @@ settings! {
         "The longer side of a preview, in pixels.";
     CLIENT_STRUCTURED: Words<Structured> = "clients.NAME.structured", None, Absent("by client"),
         Words(&[("always", Structured::BesidePictures), ("never-beside-pictures", Structured::NeverBesidePictures)]),
-        "Whether data for programs may stand beside pictures; some clients then drop the pictures.";
+        "Whether data for programs may accompany pictures; some clients then drop the pictures.";
 
     HTTP_BIND: Address = "http.bind", Some("MCP_OPENAI_HTTP_BIND"), Is("127.0.0.1:8787"), Address,
         "Where `mcp-openai http` listens.";
     HTTP_ALLOWED_HOSTS: CommaList = "http.allowed_hosts", Some("MCP_OPENAI_HTTP_ALLOWED_HOSTS"),
         Absent("the loopback names"), CommaList,
-        "Host names that requests may be addressed to, besides the loopback ones.";
+        "Host names that requests may be addressed to, in addition to the loopback ones.";
     HTTP_ALLOWED_ORIGINS: CommaList = "http.allowed_origins", Some("MCP_OPENAI_HTTP_ALLOWED_ORIGINS"),
         Absent("no web page"), CommaList,
         "Web origins whose pages may call the server.";

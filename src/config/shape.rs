@@ -105,8 +105,8 @@ impl Raw {
     fn text(&self) -> Result<&str, String> {
         match self {
             Self::Text(text) => Ok(text.trim()),
-            Self::List(_) => Err("a list stands where one value belongs".to_owned()),
-            Self::Pairs(_) => Err("a table stands where one value belongs".to_owned()),
+            Self::List(_) => Err("it is a list and has to be one value".to_owned()),
+            Self::Pairs(_) => Err("it is a table and has to be one value".to_owned()),
         }
     }
 }
@@ -376,7 +376,7 @@ impl SettingKind for CommaList {
             Raw::Text(text) => {
                 Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect())
             }
-            Raw::Pairs(_) => Err("a table stands where a list belongs".to_owned()),
+            Raw::Pairs(_) => Err("it is a table and has to be a list".to_owned()),
         }
     }
 

@@ -200,7 +200,7 @@ pub fn parse_key(content: &str) -> Result<SecretString, String> {
     match text::bare(value.unwrap_or(&content)).as_str() {
         "" => Err("holds no key".to_owned()),
         placeholder if text::is_placeholder(placeholder) => {
-            Err(format!("holds the placeholder `{}`, which nobody filled in", text::clip(placeholder, 80)))
+            Err(format!("holds the unfilled placeholder `{}`", text::clip(placeholder, 80)))
         }
         key if key.chars().all(|c| c.is_ascii_graphic()) => Ok(key.into()),
         _ => Err("is no key: a key is one word of letters, digits and signs".to_owned()),
@@ -293,7 +293,7 @@ mod tests {
             Reader::new(ApiKeySource::Missing, Some("OPENAI_API_KEY is `$X`".to_owned())).read().await.err().unwrap();
         assert_eq!(unfilled.to_string(), "the API key could not be read: OPENAI_API_KEY is `$X`");
         let placeholder = why(ApiKeySource::Command("echo '{{KEY}}'".into())).await;
-        assert!(placeholder.ends_with("holds the placeholder `{{KEY}}`, which nobody filled in"), "{placeholder}");
+        assert!(placeholder.ends_with("holds the unfilled placeholder `{{KEY}}`"), "{placeholder}");
         assert!(
             why(ApiKeySource::File("/nowhere/key".into()))
                 .await

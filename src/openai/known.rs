@@ -106,7 +106,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         prompt_cache: PromptCache::ByKey,
         differs: &[
             "A model is the name of a deployment; an unknown one is `DeploymentNotFound`.",
-            "Its content filter says what it found in `innererror`, which is told.",
+            "Its content filter says what it found in `innererror`, which is shown.",
             "A model that does not answer by Responses is `OperationNotSupported`, and asked by Chat Completions.",
         ],
         quirks: &[
@@ -123,7 +123,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         first: Api::Chat,
         prompt_cache: PromptCache::NotByKey,
         differs: &[
-            "The reason of a failure stands in `error.metadata.raw`, with the provider's name; both are told.",
+            "The reason of a failure is in `error.metadata.raw`, with the provider's name; both are shown.",
             "A failure may come inside a 200, in a chunk or in `choices[0].error`.",
             "Comments (`: OPENROUTER PROCESSING`) keep a stream alive.",
             "`usage.cost` is what it charges; with a key of your own at a provider, that provider's charge is added.",
@@ -159,10 +159,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         key: "`OPENAI_API_KEY=`, its virtual key",
         first: Api::Responses,
         prompt_cache: PromptCache::NotByKey,
-        differs: &[
-            "The reason of the provider behind it stands in its message.",
-            "`x-litellm-response-cost` is what it charges.",
-        ],
+        differs: &["The provider's reason is in its message.", "`x-litellm-response-cost` is what it charges."],
         quirks: &[],
         sources: &[
             "<https://docs.litellm.ai/docs/exception_mapping>",
@@ -187,7 +184,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         key: "`OPENAI_API_KEY=gsk_...`",
         first: Api::Responses,
         prompt_cache: PromptCache::NotByKey,
-        differs: &["The counts of a stream stand in `x_groq.usage`."],
+        differs: &["The counts of a stream are in `x_groq.usage`."],
         quirks: &[],
         sources: &["<https://console.groq.com/docs/api-reference#chat-create>"],
     },
@@ -198,7 +195,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         key: "`OPENAI_API_KEY=sk-...`",
         first: Api::Responses,
         prompt_cache: PromptCache::NotByKey,
-        differs: &["The counts of a stream stand in `choices[0].usage`."],
+        differs: &["The counts of a stream are in `choices[0].usage`."],
         quirks: &[],
         sources: &["<https://platform.moonshot.ai/docs/api/chat>"],
     },
@@ -244,7 +241,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         key: "what `llama-server --api-key` was given",
         first: Api::Responses,
         prompt_cache: PromptCache::NotByKey,
-        differs: &["A prompt that is too long is `exceed_context_size_error`, told as `context_too_long`."],
+        differs: &["A prompt that is too long is `exceed_context_size_error`, reported as `context_too_long`."],
         quirks: &[],
         sources: &["<https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md>"],
     },

@@ -47,7 +47,7 @@ const PROMPTS: &[Prompt] = &[
             PromptParameter::required("question", "What the opinion is to be on."),
             PromptParameter::optional(
                 "context",
-                "What bears on it, besides what was said in this chat.",
+                "What matters for it that this chat does not say.",
                 PromptValues::Free,
             ),
             PromptParameter::optional(

@@ -72,7 +72,7 @@ fn budgets(ledger: &Ledger, today: &Tally) -> String {
     let per_call = ledger.per_call().map(|limit| format!("- A call may cost {limit} (spend.per_call).\n"));
     let per_day = ledger.per_day().map(|limit| {
         let spent = today.total.counted();
-        format!("- A day may cost {limit} for each key (spend.per_day); today came to {spent} for all. It resets at 00:00 UTC.\n")
+        format!("- A day may cost {limit} for each key (spend.per_day); {spent} was spent today in all. It resets at 00:00 UTC.\n")
     });
     let budgets: String = per_call.into_iter().chain(per_day).collect();
     if budgets.is_empty() { budgets } else { format!("## Budgets\n\n{budgets}") }

@@ -44,7 +44,7 @@ pub struct GetResult {
 pub struct Args {
     /// The handle that the call was answered with.
     pub job: String,
-    /// Answer after so long even if it still runs [default: 45]; sooner for a client that waits less.
+    /// Answer after this time even if it still runs [default: 45]; sooner for a client that waits less.
     #[schemars(range(min = 0, max = MOST_WAIT))]
     pub wait_seconds: Option<u64>,
     /// Stop the job.

@@ -61,7 +61,7 @@ impl Outcome {
             "call get-result with {{\"job\": \"{job}\"}} to wait for the result. Do not make the call again: it would be \
              paid for twice."
         );
-        let text = format!("Not done yet after {seconds} s ({stage}). It goes on by itself as job {job}: {next}");
+        let text = format!("Not done yet after {seconds} s ({stage}). It keeps running as job {job}: {next}");
         let (status, job, stage) = (OutcomeStatus::Running, job.to_string(), stage.to_owned());
         // Some clients show a model the structured content alone.
         let running = Running { status, job, stage, next, elapsed_ms: milliseconds(elapsed) };

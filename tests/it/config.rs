@@ -148,7 +148,7 @@ fn mistakes_are_named_with_place_and_remedy() {
     ");
     let file = "\n[timeouts]\n  text = 600\n  image = '5 days'\n[preview]\nmode = 'sometimes'\nmax_bytes = '1TB'\n[openai]\nmax_retries = [1]";
     insta::assert_snapshot!(complaint(file, &[]), @r"
-    openai.max_retries (FILE:9:1): a list stands where one value belongs; it takes a whole number, 0 to 10
+    openai.max_retries (FILE:9:1): it is a list and has to be one value; it takes a whole number, 0 to 10
     timeouts.text (FILE:3:3): `600` has no unit; it takes a duration such as `250ms`, `45s`, `10m`, `1h`; 1ms to 24h
     timeouts.image (FILE:4:3): `days` is no unit of time; it takes a duration such as `250ms`, `45s`, `10m`, `1h`; 1ms to 24h
     preview.mode (FILE:6:1): `sometimes` is none of its words; it takes `auto`, `always`, `never`

@@ -105,7 +105,7 @@ async fn an_answer_carries_a_handle_for_programs_and_for_models() {
     assert_eq!(result["content"][0]["text"], "Because.");
     let receipt = result["content"][1]["text"].as_str().unwrap();
     assert!(receipt.starts_with("a-model · $0.0070 · "), "{receipt}");
-    assert_eq!(result["content"][2]["text"], format!("To go on from here: `conversation` {handle}"));
+    assert_eq!(result["content"][2]["text"], format!("To continue from here: `conversation` {handle}"));
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn a_model_that_cannot_be_asked_any_more_is_replaced_by_the_default() {
     env.push(("MCP_OPENAI_RETIRED_MODELS", "refuse".into()));
     let result = ask(&mut Session::start(env).await, json!({ "query": "two", "conversation": first })).await;
     let warning = result["structuredContent"]["warnings"][0].as_str().unwrap();
-    assert!(warning.starts_with("The conversation goes on with the default model: gpt-4 "), "{warning}");
+    assert!(warning.starts_with("The conversation continues with the default model: gpt-4 "), "{warning}");
 }
 
 #[tokio::test]

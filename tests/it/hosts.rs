@@ -1,5 +1,7 @@
 //! Hosts as they are: what the newest Claude Code and Codex sent to a server, recorded from their stdin to the byte, and
 //! sent again here. `hosts/` has a message a line; they were recorded with a model of loopback that calls `create-image`.
+//! No recorded message is about a task: Claude Code 2.1.332 knows `io.modelcontextprotocol/tasks` and declares it only
+//! where its makers switch tasks on. So the tasks here are the recorded call with that declaration added.
 
 use std::time::Duration;
 

@@ -160,7 +160,7 @@ fn a_file_that_was_made_for_it_holds_it_alone_and_goes_with_it() {
         let file = home.file(client);
         let (code, out, err) = home.run(&format!("install {client}{way}"));
         if client == "claude-desktop" && !way.is_empty() {
-            assert!(code == 1 && err.contains("leave --http away") && !file.exists(), "{out}{err}");
+            assert!(code == 1 && err.contains("leave out --http") && !file.exists(), "{out}{err}");
             continue;
         }
         assert_eq!(code, 0, "{client}: {out}{err}");

@@ -81,7 +81,7 @@ impl SettingsFile {
 
     fn check(&self) -> anyhow::Result<()> {
         if read(&self.target)? != self.text {
-            bail!("{}: something else has just changed it; run this once more", self.path.display());
+            bail!("{}: another program has just changed it; run this again", self.path.display());
         }
         Ok(())
     }

@@ -78,7 +78,7 @@ fn remedy(failure: &Failure) -> &'static str {
             "check the network, HTTPS_PROXY and openai.base_url"
         }
         Error::Unreachable { .. } | Error::TimedOut { .. } => {
-            "check the network, HTTPS_PROXY and openai.base_url; status.openai.com tells of outages"
+            "check the network, HTTPS_PROXY and openai.base_url; status.openai.com shows outages"
         }
         Error::KeyUnreadable(_) => "unlock the keyring, make the key file readable, or the command print the key",
         Error::BadResponse { .. } => {

@@ -113,7 +113,7 @@ fn names(pairs: Result<Vec<(String, String)>, String>) -> String {
 fn pairs(raw: &Raw, between: char, within: char) -> Result<Vec<(String, String)>, String> {
     match raw {
         Raw::Pairs(pairs) => Ok(pairs.clone()),
-        Raw::List(_) => Err("a list stands where a table belongs".to_owned()),
+        Raw::List(_) => Err("it is a list and has to be a table".to_owned()),
         Raw::Text(text) => {
             text.split(between).filter(|part| !part.trim().is_empty()).map(|p| pair(p, within)).collect()
         }

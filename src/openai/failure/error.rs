@@ -50,7 +50,7 @@ pub enum Error {
     #[error("the upstream's answer cannot be used: {message}{}", billed(*.may_be_billed))]
     BadResponse { message: String, may_be_billed: Billing },
     /// A response that was being worked on in the background, and is gone there.
-    #[error("the upstream no longer knows the response {response}, which was being worked on there")]
+    #[error("the upstream no longer knows the response {response}, which it was working on")]
     Lost { response: String },
     /// A file to be sent that cannot be fetched, or not be read while it was sent. Nothing was billed.
     #[error("what is to be sent cannot be used: {message}")]

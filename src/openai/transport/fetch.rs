@@ -85,7 +85,7 @@ async fn request(
     };
     let sent = timeout_at(until, http.get(url.clone()).send()).await.map_err(|_| named.timed_out(timer))?;
     sent.map_err(|error| {
-        named.unusable(format!("what lies at {} cannot be fetched ({})", host_of(url), root_cause(&error)))
+        named.unusable(format!("the file at {} cannot be fetched ({})", host_of(url), root_cause(&error)))
     })
 }
 

@@ -44,7 +44,7 @@ impl Unreached<'_> {
                 Resend::Always => Billing::No,
                 Resend::OnlyUnpaid => Billing::Possible,
             };
-            let message = format!("what answers speaks no HTTP that can be read ({})", root_cause(why));
+            let message = format!("it is not readable HTTP ({})", root_cause(why));
             return (Error::BadResponse { message, may_be_billed }, Symptom::Final);
         }
         if self.extent == Extent::Part {

@@ -82,7 +82,7 @@ impl Draft {
 
     /// The blocks after the text: the receipt, how to continue from here, and the notes.
     fn all_asides(&self) -> Vec<String> {
-        let handle = self.conversation.as_ref().map(|handle| format!("To go on from here: `conversation` {handle}"));
+        let handle = self.conversation.as_ref().map(|handle| format!("To continue from here: `conversation` {handle}"));
         self.receipt.iter().cloned().chain(handle).chain(self.all_notes()).collect()
     }
 

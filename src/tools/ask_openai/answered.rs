@@ -36,7 +36,7 @@ pub struct Answered {
     /// The model that was asked for, when another answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requested_model: Option<String>,
-    /// Give it back as `conversation` to go on from this answer.
+    /// Give it back as `conversation` to continue from this answer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conversation: Option<String>,
     /// The answer as data, when a `schema` was given.

@@ -42,7 +42,7 @@ pub struct Args {
     /// Length of the answer.
     #[schemars(extend("enum" = VERBOSITY.words()))]
     pub verbosity: Option<String>,
-    /// Handle of an earlier answer: go on from there.
+    /// Handle of an earlier answer: continue from there.
     pub conversation: Option<String>,
     /// Files of the project (path, glob), git:diff [RANGE], git:show REV, image:// URIs, https URLs.
     #[schemars(with = "Option<Vec<String>>")]

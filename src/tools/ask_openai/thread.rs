@@ -99,7 +99,7 @@ fn carry_over(turns: &[Turn], args: &mut Args, catalogue: &Catalogue) -> Vec<Str
             args.model = Some(last.model.clone());
             Vec::new()
         }
-        Err(why) => vec![format!("The conversation goes on with the default model: {why}.")],
+        Err(why) => vec![format!("The conversation continues with the default model: {why}.")],
     }
 }
 

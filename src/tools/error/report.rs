@@ -16,7 +16,7 @@ pub struct Report {
     pub message: String,
     /// True if the same call may succeed later without a change, and without paying twice.
     pub retryable: bool,
-    /// Wait so long before the same call.
+    /// Seconds to wait before making the same call again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub retry_after_seconds: Option<u64>,
     /// The upstream's id of the request, for its support.

@@ -40,7 +40,7 @@ pub struct Created {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<f64>")]
     pub cost_usd: Option<Usd>,
-    /// Give it back as `conversation` to go on from these pictures.
+    /// Give it back as `conversation` to continue from these pictures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conversation: Option<String>,
     /// Further notes for the person, such as arguments left out and models replaced.

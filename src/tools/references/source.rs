@@ -119,7 +119,7 @@ impl Location {
             return Err("it is too long for a path or an address".into());
         }
         if name.starts_with(NOT_KEPT) {
-            return Err("it came in a data URL, which was not kept: name the picture anew".into());
+            return Err("it came in a data URL, which was not kept: name the picture again".into());
         }
         if name.starts_with("image://") {
             let id =
@@ -182,6 +182,6 @@ mod tests {
         let note = serde_json::to_value(Named("data:image/png;base64,aGk=".into())).unwrap();
         let named: Named = serde_json::from_value(note).unwrap();
         let error = Source::parse("`images` 1", named).unwrap_err().to_string();
-        assert!(error.contains("not kept: name the picture anew"), "{error}");
+        assert!(error.contains("not kept: name the picture again"), "{error}");
     }
 }

@@ -36,7 +36,7 @@ async fn conversations_are_listed_shown_exported_and_removed() {
     assert_eq!(json["conversations"][0]["conversation"], newest.as_str());
 
     let (code, shown, err) = run(dir.path(), &["conversations", "show", &handle.uri()]);
-    assert_eq!((code, err), (0, format!("it also goes on to {newest}\n")));
+    assert_eq!((code, err), (0, format!("it also continues to {newest}\n")));
     assert!(!shown.contains('\u{1b}'));
     let (_, by_start, _) = run(dir.path(), &["conversations", "show", "conv_"]);
     assert!(by_start.contains("And a wolf?") && !by_start.contains("Compare."), "{by_start}");

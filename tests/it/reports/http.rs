@@ -22,7 +22,7 @@ async fn what_is_no_http_is_a_bad_response_with_its_cause() {
     ] {
         let (told, _upstream) = ask(CHAT, vec![script]).await;
         assert_eq!(told["error"]["code"], "bad_response", "{told}");
-        assert!(told["error"]["message"].as_str().unwrap().contains("no HTTP"), "{told}");
+        assert!(told["error"]["message"].as_str().unwrap().contains("not readable HTTP"), "{told}");
     }
 }
 
