@@ -11,11 +11,13 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+mod columns;
 pub mod facts;
 pub mod jobs;
 pub mod money;
 pub mod pace;
 pub mod pictures;
+mod process;
 pub mod sqlite;
 pub mod turns;
 

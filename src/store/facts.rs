@@ -8,6 +8,9 @@ use chrono::{DateTime, Utc};
 
 use super::Error;
 
+/// Names come from outside: beyond so many of a kind and upstream the oldest go.
+pub(super) const MOST: i64 = 1000;
+
 /// The kinds of facts, each with its own names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FactKind {
@@ -15,6 +18,16 @@ pub enum FactKind {
     Lesson,
     /// The upstream's list of models.
     Listing,
+}
+
+impl FactKind {
+    /// The word of its column.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Lesson => "lesson",
+            Self::Listing => "listing",
+        }
+    }
 }
 
 /// One learnt fact.

@@ -19,6 +19,16 @@ pub enum PaceCap {
     Pictures,
 }
 
+impl PaceCap {
+    /// The word of its column.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Pictures => "pictures",
+        }
+    }
+}
+
 /// A place asked for under a cap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlaceRequest {

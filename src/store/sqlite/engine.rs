@@ -20,11 +20,11 @@ use tokio::sync::oneshot;
 
 use super::{
     bell::Bell,
+    lease,
     open::{Fault, OpenDb},
-    process::Process,
     work::{Awaited, Posted, Work},
 };
-use crate::store::{Config, Error, StorePlace};
+use crate::store::{Config, Error, StorePlace, process::Process};
 
 /// A longer commit is slow.
 const SLOW: Duration = Duration::from_millis(2);
@@ -354,8 +354,10 @@ impl Shared {
 /// Commits what is pending before the store goes.
 impl Drop for Shared {
     fn drop(&mut self) {
-        if let Some(release) = self.process.release() {
-            self.queue().push(Box::new(Posted::new("the end of this process's lease", release)));
+        if self.process.is_idle() {
+            let id = self.process.id;
+            let end = move |connection: &Connection| lease::end(connection, id);
+            self.queue().push(Box::new(Posted::new("the end of this process's lease", end)));
         }
         self.commit_patiently();
         // The thread sees that the store is gone.

@@ -4,14 +4,12 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, params};
 
-use super::{Sqlite, moment};
+use super::Sqlite;
 use crate::store::{
     Error,
-    facts::{Fact, FactKind, FactStore},
+    columns::moment,
+    facts::{Fact, FactKind, FactStore, MOST},
 };
-
-/// Names come from outside: beyond so many of a kind and upstream the oldest go.
-const MOST: i64 = 1000;
 
 #[async_trait]
 impl FactStore for Sqlite {
@@ -26,7 +24,7 @@ impl FactStore for Sqlite {
 }
 
 fn learn(connection: &Connection, fact: &Fact) -> rusqlite::Result<()> {
-    let kind = name(fact.kind);
+    let kind = fact.kind.name();
     let mut upsert = connection.prepare_cached(
         "INSERT INTO facts (kind, upstream, name, value, learnt_at) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (kind, upstream, name) DO UPDATE SET value = excluded.value, learnt_at = excluded.learnt_at
@@ -45,16 +43,9 @@ fn facts(connection: &Connection, kind: FactKind, upstream: &str, since: DateTim
         "SELECT name, value, learnt_at FROM facts
          WHERE kind = ?1 AND upstream = ?2 AND learnt_at >= ?3 ORDER BY learnt_at, name",
     )?;
-    let rows = select.query_map(params![name(kind), upstream, since.timestamp_micros()], |row| {
+    let rows = select.query_map(params![kind.name(), upstream, since.timestamp_micros()], |row| {
         let upstream = upstream.to_owned();
         Ok(Fact { kind, upstream, name: row.get(0)?, value: row.get(1)?, learnt_at: moment(row.get(2)?) })
     })?;
     rows.collect()
-}
-
-fn name(kind: FactKind) -> &'static str {
-    match kind {
-        FactKind::Lesson => "lesson",
-        FactKind::Listing => "listing",
-    }
 }

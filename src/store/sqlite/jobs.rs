@@ -4,16 +4,14 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{
-    Sqlite, moment, now,
-    process::{self, Held},
-    secret,
-};
+use super::{Sqlite, lease, now};
 use crate::{
     handle::{Id, Owner},
     store::{
         Error,
+        columns::{self, moment, secret},
         jobs::{FinishedJob, JobState, JobStore, KeptJob, NewJob},
+        process::Held,
     },
 };
 
@@ -24,12 +22,12 @@ const COLUMNS: &str = "jobs.id, secret, owner, tool, started_at, process, stage,
 #[async_trait]
 impl JobStore for Sqlite {
     async fn hand_out(&self, job: NewJob) -> Result<(), Error> {
-        let (process, lease) = (self.engine.process().id, self.engine.process().lease());
+        let (process, time) = (self.engine.process().id, self.engine.process().lease());
         self.engine.process().started(Held::Job(job.id.number));
         self.engine.watch();
         let weight = job.resume.as_ref().map_or(0, String::len);
         let insert = move |connection: &Connection| {
-            process::renew(connection, process, lease)?;
+            lease::renew(connection, process, time)?;
             let NewJob { id, owner, tool, started_at, stage, resume } = &job;
             let mut insert = connection.prepare_cached(
                 "INSERT OR IGNORE INTO jobs (id, secret, owner, tool, started_at, process, stage, resume)
@@ -69,9 +67,9 @@ impl JobStore for Sqlite {
     }
 
     async fn claim(&self, id: Id) -> Result<bool, Error> {
-        let (process, lease) = (self.engine.process().id, self.engine.process().lease());
+        let (process, time) = (self.engine.process().id, self.engine.process().lease());
         let claim = move |connection: &Connection| {
-            process::renew(connection, process, lease)?;
+            lease::renew(connection, process, time)?;
             let mut update = connection.prepare_cached(
                 "UPDATE jobs SET process = ?3 WHERE id = ?1 AND secret = ?2 AND ended_at IS NULL AND (process IS NULL OR
                  process NOT IN (SELECT id FROM processes WHERE lease_until > ?4))",
@@ -112,7 +110,7 @@ impl JobStore for Sqlite {
         let select = move |connection: &Connection| {
             let mut select =
                 connection.prepare_cached("SELECT id, secret FROM jobs WHERE process = ?1 AND cancel = 1")?;
-            select.query_map([process], |row| Ok(super::id(row.get(0)?, row.get(1)?)))?.collect()
+            select.query_map([process], |row| Ok(columns::id(row.get(0)?, row.get(1)?)))?.collect()
         };
         self.engine.read(select).await
     }
@@ -183,7 +181,7 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<KeptJob> {
         None => JobState::Orphaned { stage, resume: row.get(7)? },
     };
     Ok(KeptJob {
-        id: super::id(row.get(0)?, row.get(1)?),
+        id: columns::id(row.get(0)?, row.get(1)?),
         owner: Owner(row.get(2)?),
         tool: row.get(3)?,
         started_at: moment(row.get(4)?),

@@ -6,30 +6,28 @@ use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use rusqlite::{Connection, Row, params};
 
-use super::{
-    Sqlite, jobs, moment, now,
-    process::{self, Held},
-    turns, usd,
-};
+use super::{Sqlite, jobs, lease, now, turns};
 use crate::{
     handle::{Account, Id},
     money::{Usage, Usd},
     store::{
         Error,
+        columns::{day_number, moment, usd},
         money::{
             Charge, DayStanding, LedgerLine, LineState, MoneyStore, Reservation, Reserved, Settled, Settlement,
             TallyBy, TallySum,
         },
+        process::{Closing, Held},
     },
 };
 
 #[async_trait]
 impl MoneyStore for Sqlite {
     async fn reserve(&self, reservation: Reservation) -> Result<Reserved, Error> {
-        let (process, lease) = (self.engine.process().id, self.engine.process().lease());
+        let (process, time) = (self.engine.process().id, self.engine.process().lease());
         let held = Held::Money(reservation.id.number);
         let reserve = move |connection: &Connection| {
-            process::renew(connection, process, lease)?;
+            lease::renew(connection, process, time)?;
             reserve(connection, process, &reservation)
         };
         // Held before it is written: a caller that goes away meanwhile is followed by its `settle_later`.
@@ -51,13 +49,13 @@ impl MoneyStore for Sqlite {
         let process = self.engine.process().clone();
         process.started(Held::Money(reservation.id.number));
         self.engine.post("a request that is taken over", move |connection| {
-            process::renew(connection, process.id, process.lease())?;
+            lease::renew(connection, process.id, process.lease())?;
             insert(connection, process.id, &reservation, reservation.most)
         });
     }
 
     async fn settle(&self, settlement: Settlement) -> Result<Settled, Error> {
-        let settlement = self.close(settlement);
+        let settlement = self.engine.process().close(settlement);
         if settlement.is_empty() {
             return Ok(Settled::Whole);
         }
@@ -65,7 +63,7 @@ impl MoneyStore for Sqlite {
     }
 
     fn settle_later(&self, settlement: Settlement) {
-        let settlement = self.close(settlement);
+        let settlement = self.engine.process().close(settlement);
         if !settlement.is_empty() {
             self.engine.post("the end of a request", move |connection| settle(connection, &settlement).map(drop));
         }
@@ -95,7 +93,7 @@ impl MoneyStore for Sqlite {
         let account = account.clone();
         let standing = move |connection: &Connection| {
             book_the_dead(connection)?;
-            standing(connection, &account, number(day))
+            standing(connection, &account, day_number(day))
         };
         self.engine.write_existing(0, standing).await
     }
@@ -118,39 +116,11 @@ impl MoneyStore for Sqlite {
     }
 }
 
-/// A settlement, and the knowledge if its reservation was ever written.
-struct Closing {
-    settlement: Settlement,
-    is_written: bool,
-}
-
-impl Sqlite {
-    /// Takes back what was put off: then the database never hears of the reservation.
-    fn close(&self, settlement: Settlement) -> Closing {
-        let process = self.engine.process();
-        let id = settlement.reservation.id.number;
-        let is_written = process.take_begun(id).is_none();
-        process.ended(Held::Money(id));
-        if let Some(job) = &settlement.job {
-            process.ended(Held::Job(job.id.number));
-        }
-        Closing { settlement, is_written }
-    }
-}
-
-impl Closing {
-    /// `true` where the store has heard nothing of the request, and need not.
-    fn is_empty(&self) -> bool {
-        let Settlement { charge, turn, job, .. } = &self.settlement;
-        !self.is_written && *charge == Charge::Nothing && turn.is_none() && job.is_none()
-    }
-}
-
 fn reserve(connection: &Connection, process: i64, reservation: &Reservation) -> rusqlite::Result<Reserved> {
     book_the_dead(connection)?;
     let mut amount = reservation.most;
     if let Some(limit) = reservation.per_day {
-        let standing = standing(connection, &reservation.account, number(reservation.at.date_naive()))?;
+        let standing = standing(connection, &reservation.account, day_number(reservation.at.date_naive()))?;
         let left = limit - standing.spent - standing.reserved;
         if reservation.least > left {
             return Ok(Reserved::Refused(standing));
@@ -175,7 +145,7 @@ pub(super) fn insert(
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE SET process = excluded.process",
     )?;
     take_line_back(connection, id.number)?;
-    let (day, at) = (number(at.date_naive()), at.timestamp_micros());
+    let (day, at) = (day_number(at.date_naive()), at.timestamp_micros());
     insert.execute(params![id.number, process, account.0, day, at, amount.picodollars(), tool, model, client]).map(drop)
 }
 
@@ -284,7 +254,7 @@ fn count(connection: &Connection, account: &str, at: DateTime<Utc>, picodollars:
         "INSERT INTO days (account, day, spent) VALUES (?1, ?2, ?3)
          ON CONFLICT (account, day) DO UPDATE SET spent = min(spent + excluded.spent, 9223372036854775807)",
     )?;
-    upsert.execute(params![account, number(at.date_naive()), picodollars]).map(drop)
+    upsert.execute(params![account, day_number(at.date_naive()), picodollars]).map(drop)
 }
 
 /// Turns the reservations of processes whose lease has expired into unsettled lines: their requests may have been billed.
@@ -383,9 +353,4 @@ fn line(row: &Row<'_>) -> rusqlite::Result<LedgerLine> {
 fn weight(closing: &Closing) -> usize {
     let Settlement { turn, job, .. } = &closing.settlement;
     turn.as_ref().map_or(0, |turn| turn.body.len() + turn.words.len()) + job.as_ref().map_or(0, |job| job.result.len())
-}
-
-/// Days since 1970.
-fn number(day: NaiveDate) -> i64 {
-    day.signed_duration_since(DateTime::UNIX_EPOCH.date_naive()).num_days()
 }

@@ -11,7 +11,7 @@ use crate::{
     model::ModelId,
     store::{
         Error,
-        pace::{PaceCap, PaceStore, PlaceGrant, PlaceRequest},
+        pace::{PaceStore, PlaceGrant, PlaceRequest},
     },
 };
 
@@ -36,14 +36,14 @@ impl PaceStore for Sqlite {
 fn pass(connection: &Connection, account: &Account, place: PlaceRequest) -> rusqlite::Result<PlaceGrant> {
     let PlaceRequest { cap, rate, within } = place;
     let mut select = connection.prepare_cached("SELECT due FROM pace WHERE account = ?1 AND cap = ?2")?;
-    let due: Option<i64> = select.query_row(params![account.0, name(cap)], |row| row.get(0)).optional()?;
+    let due: Option<i64> = select.query_row(params![account.0, cap.name()], |row| row.get(0)).optional()?;
     let (grant, after) = rate.place(due, now(), within);
     if let Some(after) = after {
         let mut upsert = connection.prepare_cached(
             "INSERT INTO pace (account, cap, due) VALUES (?1, ?2, ?3)
              ON CONFLICT (account, cap) DO UPDATE SET due = excluded.due",
         )?;
-        upsert.execute(params![account.0, name(cap), after])?;
+        upsert.execute(params![account.0, cap.name(), after])?;
     }
     Ok(grant)
 }
@@ -71,11 +71,4 @@ fn holds(connection: &Connection, account: &Account) -> rusqlite::Result<Vec<(Mo
 
 fn micros(time: Duration) -> i64 {
     i64::try_from(time.as_micros()).unwrap_or(i64::MAX / 8)
-}
-
-fn name(cap: PaceCap) -> &'static str {
-    match cap {
-        PaceCap::Requests => "requests",
-        PaceCap::Pictures => "pictures",
-    }
 }

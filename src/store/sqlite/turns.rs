@@ -4,12 +4,13 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Sqlite, id, moment, now, secret, usd, words};
+use super::{Sqlite, now, words};
 use crate::{
     handle::{Id, Owner},
     money::Usd,
     store::{
         Error,
+        columns::{id, moment, secret, usd},
         turns::{KeptConversation, KeptTurn, NewTurn, TurnQuery, TurnStore},
     },
 };

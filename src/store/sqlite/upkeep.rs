@@ -7,15 +7,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    bell::Bell,
-    engine::Shared,
-    money,
-    open::OpenDb,
-    process::{self, DEFERRED, Held},
-    turns,
+use super::{bell::Bell, engine::Shared, lease, money, open::OpenDb, turns};
+use crate::store::{
+    StorePlace,
+    process::{DEFERRED, Held},
 };
-use crate::store::StorePlace;
 
 /// So long after a request was begun the thread looks by itself every [`DEFERRED`], so that a short call need not wake it.
 const ALERT: Duration = Duration::from_secs(10);
@@ -48,8 +44,8 @@ impl Watch {
         shared.commit_patiently();
         write_begun(shared);
         if process.is_running() && self.renewed.elapsed() >= process.lease() / 3 {
-            let (id, lease) = (process.id, process.lease());
-            shared.run_patiently("the lease of this process", move |connection| process::renew(connection, id, lease));
+            let (id, time) = (process.id, process.lease());
+            shared.run_patiently("the lease of this process", move |connection| lease::renew(connection, id, time));
             self.renewed = Instant::now();
         }
         if bell.wants_checkpoint.swap(false, Ordering::AcqRel) {
@@ -75,7 +71,7 @@ fn write_begun(shared: &Shared) {
     let due = process.take_due();
     if !due.is_empty() {
         shared.run_patiently("requests that were begun", move |connection| {
-            process::renew(connection, process.id, process.lease())?;
+            lease::renew(connection, process.id, process.lease())?;
             // Those that ended since have their line already, or will have it next.
             let running = due.iter().filter(|reservation| process.runs(Held::Money(reservation.id.number)));
             running.into_iter().try_for_each(|it| money::insert(connection, process.id, it, it.most))

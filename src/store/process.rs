@@ -1,5 +1,5 @@
-//! This process as the others see it: a lease that it renews while anything of it runs, and the requests whose
-//! reservations are still to be written.
+//! This process as the others see it, for any engine: the things that it runs, for which it renews a lease, and the
+//! requests whose reservations are still to be written.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,10 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rusqlite::{Connection, params};
-
-use super::now;
-use crate::{handle::IdMint, store::money::Reservation};
+use super::money::{Charge, Reservation, Settlement};
+use crate::handle::IdMint;
 
 /// Reservations that no budget holds are written so much later: most short requests end before, and then the ledger has
 /// their line without a second commit.
@@ -41,6 +39,12 @@ struct Holds {
 pub(super) enum Held {
     Money(i64),
     Job(i64),
+}
+
+/// A settlement, and the knowledge if its reservation was ever written.
+pub(super) struct Closing {
+    pub settlement: Settlement,
+    pub is_written: bool,
 }
 
 impl Process {
@@ -96,12 +100,21 @@ impl Process {
         due
     }
 
-    /// The work that ends the lease when the process ends in order; `None` where it holds nothing.
-    pub fn release(&self) -> Option<impl Fn(&Connection) -> rusqlite::Result<()> + Send + 'static + use<>> {
-        let id = self.id;
-        let release =
-            move |connection: &Connection| connection.execute("DELETE FROM processes WHERE id = ?1", [id]).map(drop);
-        (self.is_known.load(Ordering::Relaxed) && !self.is_running()).then_some(release)
+    /// `true` where the store has a lease of this process that holds nothing: it need not expire first.
+    pub fn is_idle(&self) -> bool {
+        self.is_known.load(Ordering::Relaxed) && !self.is_running()
+    }
+
+    /// Ends a request, and the job that ends with it. A reservation that was put off is taken back: then the store
+    /// never hears of it.
+    pub fn close(&self, settlement: Settlement) -> Closing {
+        let id = settlement.reservation.id.number;
+        let is_written = self.take_begun(id).is_none();
+        self.ended(Held::Money(id));
+        if let Some(job) = &settlement.job {
+            self.ended(Held::Job(job.id.number));
+        }
+        Closing { settlement, is_written }
     }
 
     fn holds(&self) -> MutexGuard<'_, Holds> {
@@ -109,12 +122,10 @@ impl Process {
     }
 }
 
-/// Extends the lease of a process, within a transaction.
-pub(super) fn renew(connection: &Connection, process: i64, lease: Duration) -> rusqlite::Result<()> {
-    let until = now().saturating_add(i64::try_from(lease.as_micros()).unwrap_or(i64::MAX));
-    let mut upsert = connection.prepare_cached(
-        "INSERT INTO processes (id, lease_until) VALUES (?1, ?2)
-         ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until",
-    )?;
-    upsert.execute(params![process, until]).map(drop)
+impl Closing {
+    /// `true` where the store has heard nothing of the request, and need not.
+    pub fn is_empty(&self) -> bool {
+        let Settlement { charge, turn, job, .. } = &self.settlement;
+        !self.is_written && *charge == Charge::Nothing && turn.is_none() && job.is_none()
+    }
 }

@@ -1,0 +1,22 @@
+//! The lease of a process, in SQL.
+
+use std::time::Duration;
+
+use rusqlite::{Connection, params};
+
+use super::now;
+
+/// Extends the lease of a process, within a transaction.
+pub(super) fn renew(connection: &Connection, process: i64, lease: Duration) -> rusqlite::Result<()> {
+    let until = now().saturating_add(i64::try_from(lease.as_micros()).unwrap_or(i64::MAX));
+    let mut upsert = connection.prepare_cached(
+        "INSERT INTO processes (id, lease_until) VALUES (?1, ?2)
+         ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until",
+    )?;
+    upsert.execute(params![process, until]).map(drop)
+}
+
+/// Ends the lease of a process.
+pub(super) fn end(connection: &Connection, process: i64) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM processes WHERE id = ?1", [process]).map(drop)
+}
