@@ -1,0 +1,66 @@
+//! Faults of the database, by their consequences.
+
+use std::sync::Arc;
+
+use deadpool_postgres::PoolError;
+use tokio_postgres::error::{DbError, SqlState};
+
+use crate::store::Error;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum PostgresFault {
+    /// It cannot be reached, or is not ready yet: the same may succeed later.
+    Away(String),
+    /// It answers that it will not.
+    Refused(String),
+    /// A later version made it.
+    Newer { found: u32, known: u32 },
+}
+
+impl PostgresFault {
+    pub fn at(self, place: Arc<str>) -> Error {
+        match self {
+            Self::Away(why) => Error::Away { place, why: why.into() },
+            Self::Refused(why) => Error::Refused { place, why: why.into() },
+            Self::Newer { found, known } => Error::Newer { place, found, known },
+        }
+    }
+}
+
+impl From<tokio_postgres::Error> for PostgresFault {
+    fn from(error: tokio_postgres::Error) -> Self {
+        match error.as_db_error() {
+            Some(answered) if is_passing(answered) => Self::Away(answered.message().to_owned()),
+            Some(answered) => Self::Refused(format!("{} ({})", answered.message(), answered.code().code())),
+            None => Self::Away(root(&error)),
+        }
+    }
+}
+
+impl From<PoolError> for PostgresFault {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) => error.into(),
+            PoolError::Timeout(_) => Self::Away("all connections are in use".to_owned()),
+            PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
+                Self::Away(error.to_string())
+            }
+        }
+    }
+}
+
+/// Starting up, shutting down, out of connections or disk, or a standby that is not the primary yet.
+fn is_passing(error: &DbError) -> bool {
+    let code = error.code();
+    let passing = [SqlState::READ_ONLY_SQL_TRANSACTION, SqlState::T_R_DEADLOCK_DETECTED];
+    passing.contains(code) || ["08", "53", "57P"].iter().any(|class| code.code().starts_with(class))
+}
+
+/// The innermost cause, which says it shortest.
+pub(super) fn root(error: &tokio_postgres::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}

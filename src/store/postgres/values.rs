@@ -1,0 +1,178 @@
+//! Values on their way into a statement and out of a row.
+//!
+//! No text of a database may have a zero in it, and what is kept here may: `\0` travels as `ESCAPE 0`, and the escape,
+//! a character that no text may have, as `ESCAPE 1`.
+
+use std::{borrow::Cow, error::Error};
+
+use bytes::BytesMut;
+use tokio_postgres::{
+    Row,
+    types::{FromSql, IsNull, ToSql, Type, to_sql_checked},
+};
+
+use super::fault::PostgresFault;
+
+const ESCAPE: char = '\u{fdd0}';
+
+/// One parameter of a statement. Its type is sent with it: nothing is prepared.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum SqlValue<'a> {
+    Number(Option<i64>),
+    Numbers(&'a [i64]),
+    Text(Option<&'a str>),
+    Bytes(&'a [u8]),
+    Flag(bool),
+}
+
+impl SqlValue<'_> {
+    pub fn kind(&self) -> Type {
+        match self {
+            Self::Number(_) => Type::INT8,
+            Self::Numbers(_) => Type::INT8_ARRAY,
+            Self::Text(_) => Type::TEXT,
+            Self::Bytes(_) => Type::BYTEA,
+            Self::Flag(_) => Type::BOOL,
+        }
+    }
+}
+
+impl From<i64> for SqlValue<'_> {
+    fn from(number: i64) -> Self {
+        Self::Number(Some(number))
+    }
+}
+
+impl From<Option<i64>> for SqlValue<'_> {
+    fn from(number: Option<i64>) -> Self {
+        Self::Number(number)
+    }
+}
+
+impl<'a> From<&'a [i64]> for SqlValue<'a> {
+    fn from(numbers: &'a [i64]) -> Self {
+        Self::Numbers(numbers)
+    }
+}
+
+impl<'a> From<&'a str> for SqlValue<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
+impl<'a> From<&'a String> for SqlValue<'a> {
+    fn from(text: &'a String) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
+impl<'a> From<Option<&'a str>> for SqlValue<'a> {
+    fn from(text: Option<&'a str>) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl<'a> From<&'a [u8]> for SqlValue<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::Bytes(bytes)
+    }
+}
+
+impl From<bool> for SqlValue<'_> {
+    fn from(flag: bool) -> Self {
+        Self::Flag(flag)
+    }
+}
+
+impl ToSql for SqlValue<'_> {
+    fn to_sql(&self, kind: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
+        match self {
+            Self::Number(number) => number.to_sql(kind, out),
+            Self::Numbers(numbers) => numbers.to_sql(kind, out),
+            Self::Text(text) => text.map(escaped).to_sql(kind, out),
+            Self::Bytes(bytes) => bytes.to_sql(kind, out),
+            Self::Flag(flag) => flag.to_sql(kind, out),
+        }
+    }
+
+    fn accepts(_: &Type) -> bool {
+        true
+    }
+
+    to_sql_checked!();
+}
+
+/// The parameters of a statement.
+macro_rules! values {
+    ($($value:expr),* $(,)?) => {
+        &[$($crate::store::postgres::values::SqlValue::from($value)),*]
+    };
+}
+pub(super) use values;
+
+/// One row of an answer.
+pub(super) struct Columns(pub Row);
+
+impl Columns {
+    pub fn number(&self, at: usize) -> Result<i64, PostgresFault> {
+        self.get(at)
+    }
+
+    pub fn maybe_number(&self, at: usize) -> Result<Option<i64>, PostgresFault> {
+        self.get(at)
+    }
+
+    pub fn flag(&self, at: usize) -> Result<bool, PostgresFault> {
+        self.get(at)
+    }
+
+    pub fn bytes(&self, at: usize) -> Result<Vec<u8>, PostgresFault> {
+        self.get(at)
+    }
+
+    pub fn text(&self, at: usize) -> Result<String, PostgresFault> {
+        self.get(at).map(|text: &str| unescaped(text))
+    }
+
+    pub fn maybe_text(&self, at: usize) -> Result<Option<String>, PostgresFault> {
+        self.get(at).map(|text: Option<&str>| text.map(unescaped))
+    }
+
+    /// A number that cannot be less than nothing.
+    pub fn count(&self, at: usize) -> Result<u64, PostgresFault> {
+        Ok(u64::try_from(self.number(at)?).unwrap_or_default())
+    }
+
+    fn get<'a, T: FromSql<'a>>(&'a self, at: usize) -> Result<T, PostgresFault> {
+        self.0.try_get(at).map_err(|error| PostgresFault::Refused(error.to_string()))
+    }
+}
+
+fn escaped(text: &str) -> Cow<'_, str> {
+    if !text.contains(['\0', ESCAPE]) {
+        return text.into();
+    }
+    text.replace(ESCAPE, "\u{fdd0}1").replace('\0', "\u{fdd0}0").into()
+}
+
+fn unescaped(text: &str) -> String {
+    if !text.contains(ESCAPE) {
+        return text.to_owned();
+    }
+    text.replace("\u{fdd0}0", "\0").replace("\u{fdd0}1", "\u{fdd0}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_comes_back_as_it_went() {
+        for text in ["", "plain", "\0", "a\0b\u{fdd0}c", "\u{fdd0}0", "\u{fdd0}1\0", "\u{fdd0}\u{fdd0}00"] {
+            let sent = escaped(text);
+            assert!(!sent.contains('\0'));
+            assert_eq!(unescaped(&sent), text, "{text:?}");
+        }
+    }
+}
