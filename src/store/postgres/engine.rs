@@ -1,0 +1,339 @@
+//! Connections, and work that must come to its end whatever happens to its caller or to the database.
+
+use std::{
+    fmt, mem,
+    sync::{
+        Arc, Mutex, PoisonError, Weak,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use futures_util::future::BoxFuture;
+use rustls::{
+    ClientConfig, RootCertStore,
+    crypto::ring,
+    pki_types::{CertificateDer, pem::PemObject as _},
+};
+use rustls_platform_verifier::BuilderVerifierExt as _;
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, OnceCell, oneshot},
+    time::sleep,
+};
+use tokio_postgres::NoTls;
+use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_util::task::TaskTracker;
+
+use super::{
+    address::{Encryption, PostgresUrl},
+    fault::PostgresFault,
+    migrate::migrate,
+    transaction::{self, PostgresTransaction, StatementAnswer},
+    values::{Columns, SqlValue, values},
+};
+use crate::store::{Error, process::Process};
+
+/// Connections of one process.
+const MOST: usize = 10;
+/// The longest wait for a connection that others use.
+const TURN: Duration = Duration::from_secs(30);
+/// A database that is away for longer fails what waits for it.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Between two tries to reach it; then twice as long, up to a second.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// The way to one database. Cheap to clone; clones are the same.
+#[derive(Clone)]
+pub(super) struct PostgresEngine(Arc<PostgresState>);
+
+/// The life of the upkeep, which the bell wakes.
+type PostgresUpkeep = fn(Weak<PostgresState>, Arc<Notify>) -> BoxFuture<'static, ()>;
+
+pub(super) struct PostgresState {
+    url: PostgresUrl,
+    process: Arc<Process>,
+    pool: OnceCell<Pool>,
+    /// The last time that this process's lease was renewed.
+    renewed: Mutex<Option<Instant>>,
+    /// Work that goes on without its caller.
+    works: TaskTracker,
+    bell: Arc<Notify>,
+    upkeep: PostgresUpkeep,
+    is_watched: AtomicBool,
+}
+
+impl PostgresEngine {
+    pub fn build(url: PostgresUrl, lease: Duration, upkeep: PostgresUpkeep) -> Self {
+        Self(Arc::new(PostgresState {
+            url,
+            process: Arc::new(Process::new(lease)),
+            pool: OnceCell::new(),
+            renewed: Mutex::default(),
+            works: TaskTracker::new(),
+            bell: Arc::default(),
+            upkeep,
+            is_watched: AtomicBool::new(false),
+        }))
+    }
+
+    pub fn of(state: Arc<PostgresState>) -> Self {
+        Self(state)
+    }
+
+    pub fn process(&self) -> &Arc<Process> {
+        &self.0.process
+    }
+
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.connected().await.map(drop).map_err(|fault| self.error(fault))
+    }
+
+    pub fn error(&self, fault: PostgresFault) -> Error {
+        fault.at(self.0.url.place())
+    }
+
+    /// Begins a transaction; tries again for a while where the database is away.
+    pub async fn begin(&self) -> Result<PostgresTransaction, PostgresFault> {
+        self.begin_for(&[]).await
+    }
+
+    /// The same; transactions that name the same id run one after another.
+    pub async fn begin_for(&self, ids: &[i64]) -> Result<PostgresTransaction, PostgresFault> {
+        let mut tries = Tries::new();
+        loop {
+            let begun = match self.connected().await {
+                Ok(client) => PostgresTransaction::begin(client, ids).await,
+                Err(fault) => return Err(fault),
+            };
+            match begun {
+                // A connection that was pooled may have been broken since.
+                Err(PostgresFault::Away(_)) if tries.is_left() => tries.pause().await,
+                ended => return ended,
+            }
+        }
+    }
+
+    /// Runs one statement that may be repeated, and is where its answer was lost.
+    pub async fn run(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<StatementAnswer, PostgresFault> {
+        let mut tries = Tries::new();
+        loop {
+            let client = self.connected().await?;
+            match transaction::run(&client, sql, values).await {
+                Err(PostgresFault::Away(_)) if tries.is_left() => drop(Object::take(client)),
+                ended => return ended,
+            }
+            tries.pause().await;
+        }
+    }
+
+    /// Runs one statement that asks for rows.
+    pub async fn read(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<Vec<Columns>, Error> {
+        self.run(sql, values).await.map(|answer| answer.rows).map_err(|fault| self.error(fault))
+    }
+
+    /// Runs one statement that changes something, and may be repeated. Returns how many rows it changed.
+    pub async fn change(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<u64, Error> {
+        self.run(sql, values).await.map(|answer| answer.changed).map_err(|fault| self.error(fault))
+    }
+
+    /// Runs `work` to its end, also when its caller goes away meanwhile.
+    pub async fn complete<T, W>(&self, work: impl FnOnce(Self) -> W) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, PostgresFault>> + Send + 'static,
+    {
+        let ended = self.0.works.spawn(work(self.clone())).await;
+        ended.unwrap_or_else(|_| Err(abandoned())).map_err(|fault| self.error(fault))
+    }
+
+    /// Runs `work` until the database has taken it, however long that is away. Its caller hears the first answer, which
+    /// is a fault where the database is away for longer than it waits.
+    pub async fn persist<T, W>(&self, what: &'static str, work: impl Fn(Self) -> W + Send + 'static) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        W: Future<Output = Result<T, PostgresFault>> + Send + 'static,
+    {
+        let (tell, told) = oneshot::channel();
+        self.post(what, tell, work);
+        told.await.unwrap_or_else(|_| Err(abandoned())).map_err(|fault| self.error(fault))
+    }
+
+    /// The same without anybody waiting.
+    pub fn persist_later<W>(&self, what: &'static str, work: impl Fn(Self) -> W + Send + 'static)
+    where
+        W: Future<Output = Result<(), PostgresFault>> + Send + 'static,
+    {
+        self.post(what, oneshot::channel().0, work);
+    }
+
+    fn post<T, W>(
+        &self,
+        what: &'static str,
+        tell: oneshot::Sender<Result<T, PostgresFault>>,
+        work: impl Fn(Self) -> W + Send + 'static,
+    ) where
+        T: Send + 'static,
+        W: Future<Output = Result<T, PostgresFault>> + Send + 'static,
+    {
+        let engine = self.clone();
+        let persisted = async move {
+            let mut tell = Some(tell);
+            loop {
+                let ended = work(engine.clone()).await;
+                let is_away = matches!(ended, Err(PostgresFault::Away(_)));
+                if let Err(fault) = &ended {
+                    let error = engine.error(fault.clone());
+                    tracing::warn!(what, %error, later = is_away, "not kept");
+                }
+                if let Some(tell) = tell.take() {
+                    // Whoever asked may be gone.
+                    let _ = tell.send(ended);
+                }
+                if !is_away {
+                    return;
+                }
+                sleep(PATIENCE).await;
+            }
+        };
+        if let Ok(runtime) = Handle::try_current() {
+            drop(self.0.works.spawn_on(persisted, &runtime));
+        } else {
+            tracing::warn!(what, "not kept: the program has ended");
+        }
+    }
+
+    /// Resolves once nothing runs that goes on without its caller.
+    pub async fn flush(&self) {
+        self.0.works.close();
+        self.0.works.wait().await;
+        self.0.works.reopen();
+    }
+
+    /// Has what was put off written soon, and the lease renewed.
+    pub fn watch(&self) {
+        if !self.0.is_watched.swap(true, Ordering::AcqRel) {
+            let watch = (self.0.upkeep)(Arc::downgrade(&self.0), self.0.bell.clone());
+            match Handle::try_current() {
+                Ok(runtime) => drop(runtime.spawn(watch)),
+                Err(_) => self.0.is_watched.store(false, Ordering::Release),
+            }
+        }
+        self.0.bell.notify_one();
+    }
+
+    /// Renews the lease, unless it lasts for long enough.
+    pub async fn live(&self) -> Result<(), PostgresFault> {
+        let lease = self.process().lease();
+        let lasts = |renewed: Instant| renewed.elapsed() < lease / 3;
+        if self.renewed().is_some_and(lasts) {
+            return Ok(());
+        }
+        let asked = Instant::now();
+        let time = i64::try_from(lease.as_micros()).unwrap_or(i64::MAX / 2);
+        let upsert = "INSERT INTO processes (id, lease_until) VALUES ($1, now_in_micros() + $2)
+             ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until";
+        self.run(upsert, values![self.process().id, time]).await?;
+        *self.0.renewed.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked);
+        Ok(())
+    }
+
+    fn renewed(&self) -> Option<Instant> {
+        *self.0.renewed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A connection to a database that has this program's schema.
+    async fn connected(&self) -> Result<Object, PostgresFault> {
+        let mut tries = Tries::new();
+        loop {
+            let connected = match self.0.pool.get_or_try_init(|| opened(&self.0.url)).await {
+                Ok(pool) => pool.get().await.map_err(PostgresFault::from),
+                Err(fault) => Err(fault),
+            };
+            match connected {
+                Err(PostgresFault::Away(_)) if tries.is_left() => tries.pause().await,
+                ended => return ended,
+            }
+        }
+    }
+}
+
+/// The time that is left until a database that is away fails its caller.
+struct Tries {
+    until: Instant,
+    pause: Duration,
+}
+
+impl Tries {
+    fn new() -> Self {
+        Self { until: Instant::now() + PATIENCE, pause: RETRY }
+    }
+
+    fn is_left(&self) -> bool {
+        Instant::now() < self.until
+    }
+
+    async fn pause(&mut self) {
+        let longer = (self.pause * 2).min(RETRY * 10);
+        sleep(mem::replace(&mut self.pause, longer)).await;
+    }
+}
+
+/// Connects for the first time.
+async fn opened(url: &PostgresUrl) -> Result<Pool, PostgresFault> {
+    let config = url.config()?;
+    let recycle = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+    let manager = match url.encryption() {
+        Encryption::Off => Manager::from_config(config, NoTls, recycle),
+        Encryption::Verified { issuers } => {
+            let tls = tls(issuers.as_deref()).map_err(PostgresFault::Refused)?;
+            Manager::from_config(config, MakeRustlsConnect::new(tls), recycle)
+        }
+    };
+    let pool = Pool::builder(manager)
+        .max_size(MOST)
+        .wait_timeout(Some(TURN))
+        .create_timeout(Some(PATIENCE))
+        .runtime(Runtime::Tokio1)
+        .build()
+        .map_err(|error| PostgresFault::Refused(error.to_string()))?;
+    migrate(PostgresTransaction::begin(pool.get().await?, &[]).await?).await?;
+    Ok(pool)
+}
+
+/// Trusts what this machine trusts, or the issuers in a file.
+fn tls(issuers: Option<&std::path::Path>) -> Result<ClientConfig, String> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    let Some(file) = issuers else {
+        let verified = builder.with_platform_verifier().map_err(|error| error.to_string())?;
+        return Ok(verified.with_no_client_auth());
+    };
+    let unreadable = |why: String| format!("the certificates in {} cannot be used: {why}", file.display());
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(file).map_err(|error| unreadable(error.to_string()))? {
+        let certificate = certificate.map_err(|error| unreadable(error.to_string()))?;
+        roots.add(certificate).map_err(|error| unreadable(error.to_string()))?;
+    }
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+/// The program ends, or the work panicked.
+fn abandoned() -> PostgresFault {
+    PostgresFault::Refused("the transaction was abandoned".to_owned())
+}
+
+/// The upkeep sees that the store is gone.
+impl Drop for PostgresState {
+    fn drop(&mut self) {
+        self.bell.notify_one();
+    }
+}
+
+impl fmt::Debug for PostgresEngine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("PostgresEngine").field(&self.0.url).finish()
+    }
+}

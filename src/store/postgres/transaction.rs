@@ -1,0 +1,109 @@
+//! One transaction on a connection of its own.
+
+use std::time::Duration;
+
+use deadpool_postgres::Object;
+use futures_util::TryStreamExt as _;
+use tokio::time::timeout;
+
+use super::{
+    fault::PostgresFault,
+    values::{Columns, SqlValue},
+};
+
+/// No statement here takes longer, unless its server hangs.
+const ANSWER: Duration = Duration::from_secs(15);
+
+/// A transaction that has begun. Dropped uncommitted, it is rolled back with its connection.
+pub(super) struct PostgresTransaction {
+    client: Option<Object>,
+}
+
+/// The answer to a statement.
+pub(super) struct StatementAnswer {
+    pub rows: Vec<Columns>,
+    /// Rows that it changed.
+    pub changed: u64,
+}
+
+impl PostgresTransaction {
+    /// Begins, and waits its turn for each of these ids: transactions that name the same one run one after another.
+    pub async fn begin(client: Object, ids: &[i64]) -> Result<Self, PostgresFault> {
+        let mut ids = ids.to_vec();
+        ids.sort_unstable();
+        let locks: Vec<_> = ids.iter().map(|id| format!("pg_advisory_xact_lock({id})")).collect();
+        let begin = if locks.is_empty() { "BEGIN".to_owned() } else { format!("BEGIN; SELECT {}", locks.join(", ")) };
+        let transaction = Self { client: Some(client) };
+        simple(transaction.client()?, &begin).await?;
+        Ok(transaction)
+    }
+
+    pub async fn query(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<Vec<Columns>, PostgresFault> {
+        run(self.client()?, sql, values).await.map(|answer| answer.rows)
+    }
+
+    pub async fn query_first(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<Option<Columns>, PostgresFault> {
+        self.query(sql, values).await.map(|rows| rows.into_iter().next())
+    }
+
+    /// The row of a statement that always has one.
+    pub async fn query_one(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<Columns, PostgresFault> {
+        let row = self.query_first(sql, values).await?;
+        row.ok_or_else(|| PostgresFault::Refused("a statement answered without a row".to_owned()))
+    }
+
+    /// Returns how many rows were changed.
+    pub async fn execute(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<u64, PostgresFault> {
+        run(self.client()?, sql, values).await.map(|answer| answer.changed)
+    }
+
+    /// Runs statements that take no values.
+    pub async fn script(&self, sql: &str) -> Result<(), PostgresFault> {
+        simple(self.client()?, sql).await
+    }
+
+    pub async fn commit(mut self) -> Result<(), PostgresFault> {
+        simple(self.client()?, "COMMIT").await?;
+        // The connection goes back.
+        drop(self.client.take());
+        Ok(())
+    }
+
+    fn client(&self) -> Result<&Object, PostgresFault> {
+        self.client.as_ref().ok_or_else(|| PostgresFault::Refused("the transaction has ended".to_owned()))
+    }
+}
+
+impl Drop for PostgresTransaction {
+    fn drop(&mut self) {
+        if let Some(client) = self.client.take() {
+            drop(Object::take(client));
+        }
+    }
+}
+
+/// Runs one statement.
+pub(super) async fn run(client: &Object, sql: &str, values: &[SqlValue<'_>]) -> Result<StatementAnswer, PostgresFault> {
+    let answered = timeout(ANSWER, async {
+        let mut stream =
+            std::pin::pin!(client.query_typed_raw(sql, values.iter().map(|value| (*value, value.kind()))).await?);
+        let mut rows = Vec::new();
+        while let Some(row) = stream.try_next().await? {
+            rows.push(Columns(row));
+        }
+        let changed = stream.rows_affected().unwrap_or_default();
+        Ok(StatementAnswer { rows, changed })
+    });
+    answered.await.unwrap_or_else(|_| Err(silent()))
+}
+
+async fn simple(client: &Object, sql: &str) -> Result<(), PostgresFault> {
+    match timeout(ANSWER, client.batch_execute(sql)).await {
+        Ok(answered) => Ok(answered?),
+        Err(_) => Err(silent()),
+    }
+}
+
+fn silent() -> PostgresFault {
+    PostgresFault::Away(format!("no answer within {} s", ANSWER.as_secs()))
+}

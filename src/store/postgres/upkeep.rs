@@ -1,0 +1,58 @@
+//! Upkeep, which nobody waits for: reservations that were put off, and the lease. It starts when it is first needed, and sleeps
+//! while nothing runs.
+
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
+
+use futures_util::future::BoxFuture;
+use tokio::{sync::Notify, time::timeout};
+
+use super::{
+    engine::{PostgresEngine, PostgresState},
+    fault::PostgresFault,
+    money,
+};
+use crate::store::process::DEFERRED;
+
+/// The life of the upkeep: it ends with the store.
+pub(super) fn run(state: Weak<PostgresState>, bell: Arc<Notify>) -> BoxFuture<'static, ()> {
+    Box::pin(watch(state, bell))
+}
+
+async fn watch(state: Weak<PostgresState>, bell: Arc<Notify>) {
+    while let Some(engine) = state.upgrade().map(PostgresEngine::of) {
+        if let Err(fault) = pass(&engine).await {
+            tracing::warn!(error = %engine.error(fault), "the lease of this process is not renewed");
+        }
+        let next = next(&engine);
+        drop(engine);
+        match next {
+            Some(next) => drop(timeout(next, bell.notified()).await),
+            None => bell.notified().await,
+        }
+    }
+}
+
+async fn pass(engine: &PostgresEngine) -> Result<(), PostgresFault> {
+    for reservation in engine.process().take_due() {
+        let reservation = Arc::new(reservation);
+        engine.persist_later("a request that was begun", move |engine| {
+            let reservation = reservation.clone();
+            async move { money::write_begun(&engine, &reservation).await }
+        });
+    }
+    if engine.process().is_running() { engine.live().await } else { Ok(()) }
+}
+
+/// When to look again; `None` waits for the bell alone.
+fn next(engine: &PostgresEngine) -> Option<Duration> {
+    let process = engine.process();
+    let soon = process.lease() / 10;
+    match (process.has_begun(), process.is_running()) {
+        (true, _) => Some(DEFERRED.min(soon)),
+        (false, true) => Some(soon),
+        (false, false) => None,
+    }
+}
