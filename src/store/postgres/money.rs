@@ -1,0 +1,344 @@
+//! Reservations and the ledger, in SQL.
+
+use std::{num::NonZeroU32, sync::Arc};
+
+use async_trait::async_trait;
+use chrono::NaiveDate;
+
+use super::{
+    Postgres,
+    engine::PostgresEngine,
+    fault::PostgresFault,
+    jobs, tally,
+    transaction::PostgresTransaction,
+    turns,
+    values::{Columns, values},
+};
+use crate::{
+    handle::{Account, Id},
+    money::Usd,
+    store::{
+        Error,
+        columns::{day_number, moment, usd},
+        money::{
+            Charge, DayStanding, LedgerLine, LineState, MoneyStore, Reservation, Reserved, Settled, Settlement,
+            TallyBy, TallySum,
+        },
+        process::{Closing, Held},
+    },
+};
+
+#[async_trait]
+impl MoneyStore for Postgres {
+    async fn reserve(&self, reservation: Reservation) -> Result<Reserved, Error> {
+        let id = reservation.id.number;
+        // Held before it is written: a caller that goes away meanwhile is followed by its `settle_later`.
+        self.engine.process().started(Held::Money(id));
+        self.engine.watch();
+        let reserved = self.engine.complete(|engine| async move { reserve(&engine, &reservation).await }).await;
+        if !matches!(reserved, Ok(Reserved::Granted(_))) {
+            self.engine.process().ended(Held::Money(id));
+        }
+        if reserved.is_err() {
+            // Perhaps only the answer was lost.
+            self.engine.persist_later("that nothing is reserved", move |engine| async move {
+                engine.run("DELETE FROM reservations WHERE id = $1", values![id]).await.map(drop)
+            });
+        }
+        reserved
+    }
+
+    fn begin(&self, reservation: Reservation) {
+        self.engine.process().begin(reservation);
+        self.engine.watch();
+    }
+
+    fn take_over(&self, reservation: Reservation) {
+        self.engine.process().started(Held::Money(reservation.id.number));
+        self.engine.watch();
+        let reservation = Arc::new(reservation);
+        self.engine.persist_later("a request that is taken over", move |engine| {
+            let reservation = reservation.clone();
+            async move { write_begun(&engine, &reservation).await }
+        });
+    }
+
+    async fn settle(&self, settlement: Settlement) -> Result<Settled, Error> {
+        let closing = Arc::new(self.engine.process().close(settlement));
+        if closing.is_empty() {
+            return Ok(Settled::Whole);
+        }
+        let settle = move |engine| {
+            let closing = closing.clone();
+            async move { settle(&engine, &closing).await }
+        };
+        self.engine.persist("the end of a request", settle).await
+    }
+
+    fn settle_later(&self, settlement: Settlement) {
+        let closing = Arc::new(self.engine.process().close(settlement));
+        if !closing.is_empty() {
+            self.engine.persist_later("the end of a request", move |engine| {
+                let closing = closing.clone();
+                async move { settle(&engine, &closing).await.map(drop) }
+            });
+        }
+    }
+
+    async fn flush(&self) {
+        self.engine.flush().await;
+    }
+
+    async fn split(&self, reservation: Id, into: &[Id]) -> Result<(), Error> {
+        let process = self.engine.process();
+        if let Some(begun) = process.take_begun(reservation.number) {
+            let parts = u32::try_from(into.len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+            for (id, most) in into.iter().zip(begun.most.shares(parts)) {
+                process.begin(Reservation { id: *id, most, ..begun.clone() });
+            }
+            return Ok(());
+        }
+        for id in into {
+            process.started(Held::Money(id.number));
+        }
+        let into: Vec<_> = into.iter().map(|id| id.number).collect();
+        self.engine.complete(|engine| async move { split(&engine, reservation.number, &into).await }).await
+    }
+
+    async fn standing(&self, account: &Account, day: NaiveDate) -> Result<DayStanding, Error> {
+        let standing = async {
+            book_the_dead(&self.engine).await?;
+            let transaction = self.engine.begin().await?;
+            let standing = standing(&transaction, account, day_number(day)).await?;
+            transaction.commit().await?;
+            Ok(standing)
+        };
+        standing.await.map_err(|fault| self.engine.error(fault))
+    }
+
+    async fn tally(&self, since: NaiveDate, by: TallyBy) -> Result<Vec<TallySum>, Error> {
+        let sums = async {
+            book_the_dead(&self.engine).await?;
+            tally::tally(&self.engine, since, by).await
+        };
+        sums.await.map_err(|fault| self.engine.error(fault))
+    }
+
+    async fn lines_after(&self, after: Option<Id>, most: usize) -> Result<Vec<LedgerLine>, Error> {
+        let (after, most) = (after.map_or(-1, |id| id.number), i64::try_from(most).unwrap_or(i64::MAX));
+        let select = "SELECT id, at, account, tool, model, client, usage::text, cost, reserved, request_id, unsettled
+             FROM ledger WHERE id > $1 ORDER BY id LIMIT $2";
+        let rows = self.engine.read(select, values![after, most]).await?;
+        rows.iter().map(line).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
+    }
+}
+
+async fn reserve(engine: &PostgresEngine, reservation: &Reservation) -> Result<Reserved, PostgresFault> {
+    engine.live().await?;
+    let transaction = engine.begin_for(&[reservation.id.number]).await?;
+    let mut amount = reservation.most;
+    if let Some(limit) = reservation.per_day {
+        let day = day_number(reservation.at.date_naive());
+        // Whoever reserves of the same day waits here until this is committed.
+        let hold = "INSERT INTO days (account, day, spent) VALUES ($1, $2, 0)
+             ON CONFLICT (account, day) DO UPDATE SET spent = days.spent";
+        transaction.execute(hold, values![&reservation.account.0, day]).await?;
+        let standing = standing(&transaction, &reservation.account, day).await?;
+        let left = limit - standing.spent - standing.reserved;
+        if reservation.least > left {
+            transaction.commit().await?;
+            return Ok(Reserved::Refused(standing));
+        }
+        amount = amount.min(left);
+    }
+    // Its caller is gone, and has settled it.
+    if engine.process().runs(Held::Money(reservation.id.number)) {
+        insert(&transaction, engine.process().id, reservation, amount).await?;
+    }
+    transaction.commit().await?;
+    Ok(Reserved::Granted(amount))
+}
+
+/// Writes a reservation that was put off, or makes that of a dead process this one's own, unless the request has ended
+/// meanwhile.
+pub(super) async fn write_begun(engine: &PostgresEngine, reservation: &Reservation) -> Result<(), PostgresFault> {
+    engine.live().await?;
+    let id = reservation.id.number;
+    let transaction = engine.begin_for(&[id]).await?;
+    if engine.process().runs(Held::Money(id)) {
+        if let Some(gone) = take_line_back(&transaction, id).await? {
+            count(&transaction, &gone).await?;
+        }
+        insert(&transaction, engine.process().id, reservation, reservation.most).await?;
+    }
+    transaction.commit().await
+}
+
+async fn insert(
+    transaction: &PostgresTransaction,
+    process: i64,
+    reservation: &Reservation,
+    amount: Usd,
+) -> Result<(), PostgresFault> {
+    let Reservation { id, at, account, tool, model, client, .. } = reservation;
+    let insert = "INSERT INTO reservations (id, process, account, day, at, amount, tool, model, client)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE SET process = excluded.process";
+    let (day, at) = (day_number(at.date_naive()), at.timestamp_micros());
+    let values = values![id.number, process, &account.0, day, at, amount.picodollars(), tool, model, client];
+    transaction.execute(insert, values).await.map(drop)
+}
+
+async fn split(engine: &PostgresEngine, reservation: i64, into: &[i64]) -> Result<(), PostgresFault> {
+    let transaction = engine.begin_for(into).await?;
+    let parts = i64::try_from(into.len()).unwrap_or(i64::MAX).max(1);
+    // The others have ended before they began.
+    let runs = |id: &&i64| engine.process().runs(Held::Money(**id));
+    for id in into.iter().filter(|id| **id != reservation).filter(runs) {
+        let copy = "INSERT INTO reservations (id, process, account, day, at, amount, tool, model, client)
+             SELECT $2, process, account, day, at, amount / $3, tool, model, client FROM reservations WHERE id = $1
+             ON CONFLICT DO NOTHING";
+        transaction.execute(copy, values![reservation, *id, parts]).await?;
+    }
+    let shrink = "UPDATE reservations SET amount = amount - amount / $2 * ($2 - 1) WHERE id = $1";
+    transaction.execute(shrink, values![reservation, parts]).await?;
+    transaction.commit().await
+}
+
+/// An amount that an account's day comes to more, or less.
+struct Change {
+    account: String,
+    day: i64,
+    picodollars: i64,
+}
+
+/// The end of a request in one transaction. It may run again where nobody knows if its commit came through.
+async fn settle(engine: &PostgresEngine, closing: &Closing) -> Result<Settled, PostgresFault> {
+    let Closing { settlement, is_written } = closing;
+    let Settlement { reservation, charge, turn, job, .. } = settlement;
+    let id = reservation.id.number;
+    let transaction = engine.begin_for(&[id]).await?;
+    let mut changes = Vec::new();
+    let mut knows_less = false;
+    if *is_written {
+        transaction.execute("DELETE FROM reservations WHERE id = $1", values![id]).await?;
+        knows_less = !matches!(charge, Charge::Due { cost: Some(_), .. }) && has_cost(&transaction, id).await?;
+        if !knows_less {
+            changes.extend(take_line_back(&transaction, id).await?);
+        }
+    }
+    if !knows_less {
+        changes.extend(write_line(&transaction, settlement).await?);
+    }
+    let mut settled = Settled::Whole;
+    if let Some(turn) = turn
+        && !turns::append(&transaction, turn).await?
+    {
+        // The result of the job names the turn: its caller tells another one.
+        settled = Settled::WithoutTurn;
+    }
+    if let (Settled::Whole, Some(job)) = (settled, job) {
+        jobs::finish(&transaction, job).await?;
+    }
+    // Last, so that others who reserve of the same day wait for nothing but the commit.
+    for change in &changes {
+        count(&transaction, change).await?;
+    }
+    transaction.commit().await?;
+    Ok(settled)
+}
+
+/// `true` where another process has settled the request and knew its cost.
+async fn has_cost(transaction: &PostgresTransaction, id: i64) -> Result<bool, PostgresFault> {
+    let select = "SELECT 1 FROM ledger WHERE id = $1 AND cost IS NOT NULL";
+    Ok(!transaction.query(select, values![id]).await?.is_empty())
+}
+
+/// Removes the line that a request got while its process was believed dead, or from the process that it was taken over
+/// from: what it really came to takes its place.
+async fn take_line_back(transaction: &PostgresTransaction, id: i64) -> Result<Option<Change>, PostgresFault> {
+    let delete = "DELETE FROM ledger WHERE id = $1 RETURNING account, at, coalesce(cost, reserved)";
+    let gone = transaction.query_first(delete, values![id]).await?;
+    let change = |row: Columns| {
+        let day = day_number(moment(row.number(1)?).date_naive());
+        Ok(Change { account: row.text(0)?, day, picodollars: -row.number(2)? })
+    };
+    gone.map(change).transpose()
+}
+
+/// `None` where nothing is due, or the line is there already.
+async fn write_line(
+    transaction: &PostgresTransaction,
+    settlement: &Settlement,
+) -> Result<Option<Change>, PostgresFault> {
+    let Charge::Due { usage, cost, request_id } = &settlement.charge else { return Ok(None) };
+    let Reservation { id, at, account, tool, model, client, .. } = &settlement.reservation;
+    let usage = usage.and_then(|usage| serde_json::to_string(&usage).ok());
+    let (cost, reserved) = (cost.map(Usd::picodollars), settlement.amount.picodollars());
+    let insert = "INSERT INTO ledger
+             (id, at, account, tool, model, client, usage, cost, reserved, request_id, unsettled)
+         VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $10, false) ON CONFLICT (id) DO NOTHING";
+    let (number, micros) = (id.number, at.timestamp_micros());
+    let (usage, request_id) = (usage.as_deref(), request_id.as_deref());
+    let values = values![number, micros, &account.0, tool, model, client, usage, cost, reserved, request_id];
+    let change =
+        Change { account: account.0.clone(), day: day_number(at.date_naive()), picodollars: cost.unwrap_or(reserved) };
+    Ok((transaction.execute(insert, values).await? == 1).then_some(change))
+}
+
+/// Adds to what a day came to.
+async fn count(transaction: &PostgresTransaction, change: &Change) -> Result<(), PostgresFault> {
+    let upsert = "INSERT INTO days (account, day, spent) VALUES ($1, $2, $3) ON CONFLICT (account, day)
+         DO UPDATE SET spent = least(days.spent::numeric + excluded.spent, 9223372036854775807)::bigint";
+    transaction.execute(upsert, values![&change.account, change.day, change.picodollars]).await.map(drop)
+}
+
+/// Turns the reservations of processes whose lease has expired into unsettled lines: their requests may have been billed.
+/// Of all who look, one books each.
+async fn book_the_dead(engine: &PostgresEngine) -> Result<(), PostgresFault> {
+    let book = "WITH dead AS (
+             DELETE FROM reservations WHERE id IN (
+                 SELECT id FROM reservations AS r WHERE NOT EXISTS (
+                     SELECT FROM processes AS p WHERE p.id = r.process AND lease_until > now_in_micros())
+                 FOR UPDATE SKIP LOCKED)
+             RETURNING *),
+         booked AS (
+             INSERT INTO ledger (id, at, account, tool, model, client, reserved, unsettled)
+             SELECT id, at, account, tool, model, client, amount, true FROM dead ON CONFLICT (id) DO NOTHING
+             RETURNING id)
+         INSERT INTO days (account, day, spent)
+         SELECT account, day, least(sum(amount), 9223372036854775807)::bigint FROM dead JOIN booked USING (id)
+         GROUP BY account, day ORDER BY account, day
+         ON CONFLICT (account, day)
+         DO UPDATE SET spent = least(days.spent::numeric + excluded.spent, 9223372036854775807)::bigint";
+    engine.run(book, values![]).await.map(drop)
+}
+
+async fn standing(
+    transaction: &PostgresTransaction,
+    account: &Account,
+    day: i64,
+) -> Result<DayStanding, PostgresFault> {
+    let select = "SELECT coalesce((SELECT spent FROM days WHERE account = $1 AND day = $2), 0),
+             least(coalesce((SELECT sum(amount) FROM reservations WHERE account = $1 AND day = $2), 0),
+                 9223372036854775807)::bigint";
+    let row = transaction.query_one(select, values![&account.0, day]).await?;
+    Ok(DayStanding { spent: usd(row.number(0)?), reserved: usd(row.number(1)?) })
+}
+
+fn line(row: &Columns) -> Result<LedgerLine, PostgresFault> {
+    let usage = row.maybe_text(6)?;
+    Ok(LedgerLine {
+        // A line has no secret: nobody is led to it by a handle.
+        id: Id { number: row.number(0)?, secret: 0 },
+        at: moment(row.number(1)?),
+        account: Account(row.text(2)?),
+        tool: row.text(3)?,
+        model: row.text(4)?,
+        client: row.text(5)?,
+        usage: usage.and_then(|usage| serde_json::from_str(&usage).ok()),
+        cost: row.maybe_number(7)?.map(usd),
+        reserved: usd(row.number(8)?),
+        request_id: row.maybe_text(9)?,
+        state: if row.flag(10)? { LineState::Unsettled } else { LineState::Settled },
+    })
+}

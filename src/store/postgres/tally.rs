@@ -1,0 +1,80 @@
+//! Sums of the ledger, in SQL.
+
+use chrono::{NaiveDate, NaiveTime};
+
+use super::{
+    engine::PostgresEngine,
+    fault::PostgresFault,
+    values::{Columns, values},
+};
+use crate::{
+    handle::Id,
+    money::{Usage, Usd},
+    store::money::{TallyBy, TallySum},
+};
+
+/// The largest number that a column has: what an upstream reports may be beyond all counting, and must not spoil sums.
+const MOST: &str = "9223372036854775807";
+
+pub(super) async fn tally(
+    engine: &PostgresEngine,
+    since: NaiveDate,
+    by: TallyBy,
+) -> Result<Vec<TallySum>, PostgresFault> {
+    let name = match by {
+        TallyBy::Day => "to_char(to_timestamp(at / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
+        TallyBy::Model => "model",
+        TallyBy::Client => "client",
+    };
+    let tokens = |name: &str| format!("least(coalesce(sum((usage ->> '{name}')::numeric), 0), {MOST})::bigint");
+    let tokens = [
+        "input_tokens",
+        "cached_tokens",
+        "cached_image_tokens",
+        "cache_write_tokens",
+        "cache_write_12h_tokens",
+        "image_input_tokens",
+        "output_tokens",
+        "text_output_tokens",
+        "reasoning_tokens",
+        "web_searches",
+    ]
+    .map(tokens);
+    // Ids are time-ordered: the day's lines are found without an index of their own.
+    let select = format!(
+        "SELECT {name} AS name, count(*), least(coalesce(sum(cost), 0), {MOST})::bigint,
+             count(*) FILTER (WHERE cost IS NULL), count(*) FILTER (WHERE unsettled),
+             least(coalesce(sum(reserved) FILTER (WHERE cost IS NULL), 0), {MOST})::bigint, {}
+         FROM ledger WHERE id >= $1 AND at >= $2 GROUP BY 1",
+        tokens.join(", ")
+    );
+    let start = since.and_time(NaiveTime::MIN).and_utc();
+    let answer = engine.run(&select, values![Id::earliest(start).number, start.timestamp_micros()]).await?;
+    let mut sums = answer.rows.iter().map(sum).collect::<Result<Vec<_>, _>>()?;
+    // The database would sort by the rules of its language.
+    sums.sort_by(|one, next| one.name.cmp(&next.name));
+    Ok(sums)
+}
+
+fn sum(row: &Columns) -> Result<TallySum, PostgresFault> {
+    Ok(TallySum {
+        name: row.text(0)?,
+        calls: row.count(1)?,
+        cost: Usd::from_picodollars(row.count(2)?),
+        calls_of_unknown_cost: row.count(3)?,
+        unsettled: row.count(4)?,
+        estimated: Usd::from_picodollars(row.count(5)?),
+        usage: Usage {
+            input_tokens: row.count(6)?,
+            cached_tokens: row.count(7)?,
+            cached_image_tokens: row.count(8)?,
+            cache_write_tokens: row.count(9)?,
+            cache_write_12h_tokens: row.count(10)?,
+            image_input_tokens: row.count(11)?,
+            output_tokens: row.count(12)?,
+            text_output_tokens: row.count(13)?,
+            reasoning_tokens: row.count(14)?,
+            web_searches: row.count(15)?,
+        },
+    })
+}
