@@ -1,0 +1,175 @@
+//! Jobs and who runs them, in SQL.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::{
+    Postgres,
+    engine::PostgresEngine,
+    fault::PostgresFault,
+    transaction::PostgresTransaction,
+    values::{Columns, values},
+};
+use crate::{
+    handle::{Id, Owner},
+    store::{
+        Error,
+        columns::{self, moment, secret},
+        jobs::{FinishedJob, JobState, JobStore, KeptJob, NewJob},
+        process::Held,
+    },
+};
+
+/// One job as [`kept`] reads it, but for its result.
+const COLUMNS: &str = "id, secret, owner, tool, started_at, stage, resume, ended_at IS NOT NULL,
+     EXISTS (SELECT FROM processes AS p WHERE p.id = process AND lease_until > now_in_micros())";
+/// Nobody who lives runs the job.
+const ORPHANED: &str =
+    "(process IS NULL OR process NOT IN (SELECT id FROM processes WHERE lease_until > now_in_micros()))";
+
+#[async_trait]
+impl JobStore for Postgres {
+    async fn hand_out(&self, job: NewJob) -> Result<(), Error> {
+        self.engine.process().started(Held::Job(job.id.number));
+        self.engine.watch();
+        self.engine.live().await.map_err(|fault| self.engine.error(fault))?;
+        let NewJob { id, owner, tool, started_at, stage, resume } = &job;
+        let insert = "INSERT INTO jobs (id, secret, owner, tool, started_at, process, stage, resume)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING";
+        let (started_at, process) = (started_at.timestamp_micros(), self.engine.process().id);
+        let values = values![id.number, secret(*id), &owner.0, tool, started_at, process, stage, resume.as_deref()];
+        self.engine.change(insert, values).await.map(drop)
+    }
+
+    async fn note(&self, id: Id, stage: &str, resume: Option<&str>) -> Result<(), Error> {
+        let update = "UPDATE jobs SET stage = $3, resume = $4 WHERE id = $1 AND secret = $2 AND ended_at IS NULL";
+        self.engine.change(update, values![id.number, secret(id), stage, resume]).await.map(drop)
+    }
+
+    async fn finish(&self, job: FinishedJob) -> Result<bool, Error> {
+        self.engine.process().ended(Held::Job(job.id.number));
+        let job = Arc::new(job);
+        let finished = move |engine: PostgresEngine| {
+            let job = job.clone();
+            async move {
+                let transaction = engine.begin().await?;
+                let is_new = finish(&transaction, &job).await?;
+                transaction.commit().await?;
+                Ok(is_new)
+            }
+        };
+        self.engine.persist("the result of a job", finished).await
+    }
+
+    async fn interrupt(&self, id: Id) -> Result<bool, Error> {
+        let update = format!(
+            "UPDATE jobs SET ended_at = now_in_micros(), process = NULL
+             WHERE id = $1 AND secret = $2 AND ended_at IS NULL AND {ORPHANED}"
+        );
+        let interrupt = |engine: PostgresEngine| async move {
+            let transaction = engine.begin_for(&[id.number]).await?;
+            let interrupted = transaction.execute(&update, values![id.number, secret(id)]).await? == 1;
+            transaction.commit().await?;
+            Ok(interrupted)
+        };
+        self.engine.complete(interrupt).await
+    }
+
+    async fn claim(&self, id: Id) -> Result<bool, Error> {
+        let update =
+            format!("UPDATE jobs SET process = $3 WHERE id = $1 AND secret = $2 AND ended_at IS NULL AND {ORPHANED}");
+        // One after another: each sees who lives now, and whom the last one gave it to.
+        let claim = |engine: PostgresEngine| async move {
+            engine.live().await?;
+            let transaction = engine.begin_for(&[id.number]).await?;
+            let values = values![id.number, secret(id), engine.process().id];
+            let claimed = transaction.execute(&update, values).await? == 1;
+            transaction.commit().await?;
+            if claimed {
+                engine.process().started(Held::Job(id.number));
+                engine.watch();
+            }
+            Ok(claimed)
+        };
+        self.engine.complete(claim).await
+    }
+
+    async fn release(&self, id: Id) -> Result<(), Error> {
+        self.engine.process().ended(Held::Job(id.number));
+        let update = "UPDATE jobs SET process = NULL
+             WHERE id = $1 AND secret = $2 AND process = $3 AND ended_at IS NULL";
+        self.engine.change(update, values![id.number, secret(id), self.engine.process().id]).await.map(drop)
+    }
+
+    async fn ask_cancel(&self, id: Id) -> Result<(), Error> {
+        let update = "UPDATE jobs SET cancel = true WHERE id = $1 AND secret = $2 AND ended_at IS NULL";
+        self.engine.change(update, values![id.number, secret(id)]).await.map(drop)
+    }
+
+    async fn cancels(&self) -> Result<Vec<Id>, Error> {
+        let select = "SELECT id, secret FROM jobs WHERE process = $1 AND cancel";
+        let rows = self.engine.read(select, values![self.engine.process().id]).await?;
+        let id = |row: &Columns| Ok(columns::id(row.number(0)?, row.number(1)?));
+        rows.iter().map(id).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
+    }
+
+    async fn job(&self, owner: &Owner, id: Id) -> Result<Option<KeptJob>, Error> {
+        let select = format!("SELECT {COLUMNS}, result FROM jobs WHERE id = $1 AND secret = $2 AND owner = $3");
+        let rows = self.engine.read(&select, values![id.number, secret(id), &owner.0]).await?;
+        rows.first().map(kept).transpose().map_err(|fault| self.engine.error(fault))
+    }
+
+    async fn newest_jobs(&self, owner: &Owner, most: usize) -> Result<Vec<KeptJob>, Error> {
+        let select = format!(
+            "SELECT {COLUMNS}, CASE WHEN result IS NOT NULL THEN '' END FROM jobs
+             WHERE owner = $1 ORDER BY id DESC LIMIT $2"
+        );
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let rows = self.engine.read(&select, values![&owner.0, most]).await?;
+        rows.iter().map(kept).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
+    }
+
+    async fn expire_jobs(&self, before: DateTime<Utc>) -> Result<u64, Error> {
+        // Ids are time-ordered: older jobs are found without an index of their own.
+        let delete = format!(
+            "DELETE FROM jobs WHERE id IN (
+                 SELECT id FROM jobs WHERE id < $2 AND coalesce(ended_at, started_at) < $1 AND {ORPHANED}
+                 LIMIT 1000 FOR UPDATE SKIP LOCKED)"
+        );
+        let values = values![before.timestamp_micros(), Id::earliest(before).number];
+        let gone = self.engine.change(&delete, values).await?;
+        // A lease that has just expired may be renewed: only those of long ago go.
+        let delete = "DELETE FROM processes AS p WHERE lease_until < now_in_micros() - 3600000000
+             AND NOT EXISTS (SELECT FROM reservations WHERE process = p.id)
+             AND NOT EXISTS (SELECT FROM jobs WHERE process = p.id)";
+        self.engine.change(delete, values![]).await?;
+        Ok(gone)
+    }
+}
+
+/// Ends a job within a transaction.
+pub(super) async fn finish(transaction: &PostgresTransaction, job: &FinishedJob) -> Result<bool, PostgresFault> {
+    let update =
+        "UPDATE jobs SET result = $3, ended_at = now_in_micros(), process = NULL, resume = NULL, cancel = false
+         WHERE id = $1 AND secret = $2 AND result IS NULL";
+    Ok(transaction.execute(update, values![job.id.number, secret(job.id), &job.result]).await? == 1)
+}
+
+fn kept(row: &Columns) -> Result<KeptJob, PostgresFault> {
+    let stage = row.text(5)?;
+    let standing = match row.maybe_text(9)? {
+        Some(result) => JobState::Finished { result },
+        None if row.flag(7)? => JobState::Interrupted,
+        None if row.flag(8)? => JobState::Running { stage },
+        None => JobState::Orphaned { stage, resume: row.maybe_text(6)? },
+    };
+    Ok(KeptJob {
+        id: columns::id(row.number(0)?, row.number(1)?),
+        owner: Owner(row.text(2)?),
+        tool: row.text(3)?,
+        started_at: moment(row.number(4)?),
+        state: standing,
+    })
+}

@@ -1,0 +1,51 @@
+//! The index of pictures, in SQL.
+
+use std::collections::HashSet;
+
+use async_trait::async_trait;
+
+use super::{Postgres, engine::PostgresEngine, fault::PostgresFault, values::values, words};
+use crate::store::{
+    Error,
+    pictures::{IndexedPicture, PictureIndex},
+};
+
+#[async_trait]
+impl PictureIndex for Postgres {
+    async fn indexed(&self, gallery: &str) -> Result<HashSet<String>, Error> {
+        let rows = self.engine.read("SELECT picture FROM pictures WHERE gallery = $1", values![gallery]).await?;
+        rows.iter().map(|row| row.text(0)).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
+    }
+
+    async fn index(&self, gallery: &str, new: Vec<IndexedPicture>, gone: Vec<String>) -> Result<(), Error> {
+        index(&self.engine, gallery, &new, &gone).await.map_err(|fault| self.engine.error(fault))
+    }
+
+    async fn find(&self, gallery: &str, words: &str, most: usize) -> Result<Vec<String>, Error> {
+        let Some(words) = words::all(words) else { return Ok(Vec::new()) };
+        let select = "SELECT picture FROM pictures WHERE gallery = $1 AND found_by @@ $2::tsquery
+             ORDER BY ts_rank(found_by, $2::tsquery, 1) DESC, id DESC LIMIT $3";
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let rows = self.engine.read(select, values![gallery, &words, most]).await?;
+        rows.iter().map(|row| row.text(0)).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
+    }
+}
+
+async fn index(
+    engine: &PostgresEngine,
+    gallery: &str,
+    new: &[IndexedPicture],
+    gone: &[String],
+) -> Result<(), PostgresFault> {
+    let transaction = engine.begin().await?;
+    for picture in gone {
+        let delete = "DELETE FROM pictures WHERE gallery = $1 AND picture = $2";
+        transaction.execute(delete, values![gallery, picture]).await?;
+    }
+    for IndexedPicture { picture, words } in new {
+        let insert = "INSERT INTO pictures (gallery, picture, words, found_by) VALUES ($1, $2, $3, $4::tsvector)
+             ON CONFLICT DO NOTHING";
+        transaction.execute(insert, values![gallery, picture, words, &words::document(words)]).await?;
+    }
+    transaction.commit().await
+}
