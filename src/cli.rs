@@ -129,6 +129,7 @@ where
     let ended = runtime.block_on(async {
         let app = App::build(config).await?;
         announce(&app.config);
+        app.store.ready().await.map_err(exit::WithoutStore)?;
         work(app).await
     });
     runtime.shutdown_timeout(LAST_WRITES);

@@ -199,7 +199,7 @@ impl Config {
                 project: layers.optional(&s::PROJECT_FOLDER)?,
             },
             image_urls: layers.value(&s::IMAGES_ALLOW_URLS)?,
-            store: upstream::store(&state, upstream),
+            store: upstream::store(layers, &state, upstream)?,
             jobs: job::Config { keep_for: layers.value(&s::JOBS_KEEP_FOR)? },
             conversations: conversation::Config { keep_for: layers.value(&s::CONVERSATIONS_KEEP_FOR)? },
             ledger: upstream::ledger(layers, upstream)?,

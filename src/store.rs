@@ -3,8 +3,8 @@
 //!
 //! One door for each kind, and the unit of a door is a transaction of the domain: `settle` books a cost, its line of
 //! the ledger, the turn and the end of the job together or not at all. No door shows a connection, a file or a path,
-//! so that a second engine fits behind the same doors. [`sqlite`] is the embedded one, shared by all processes of a
-//! user.
+//! so that either engine fits behind the same doors: [`sqlite`] is the embedded one, shared by all processes of a user,
+//! [`postgres`] the one that replicas on several machines share.
 //!
 //! Identifiers are [`Id`](crate::handle::Id)s: time-ordered, so that the newest rows lie together and inserting never
 //! slows down as the store grows, with a secret, so that a handle cannot be guessed.
@@ -17,6 +17,7 @@ pub mod jobs;
 pub mod money;
 pub mod pace;
 pub mod pictures;
+pub mod postgres;
 mod process;
 pub mod sqlite;
 pub mod turns;
@@ -26,7 +27,11 @@ pub use jobs::JobStore;
 pub use money::MoneyStore;
 pub use pace::PaceStore;
 pub use pictures::PictureIndex;
+pub use postgres::PostgresUrl;
 pub use turns::TurnStore;
+
+use postgres::Postgres;
+use sqlite::Sqlite;
 
 /// Time that a process is believed to live after its last sign of life. It renews its lease three times as often while
 /// anything of it runs.
@@ -43,6 +48,8 @@ pub struct Store {
     pub pictures: Arc<dyn PictureIndex>,
     /// Names the place for people: a path, or the URL without its password.
     pub place: Arc<str>,
+    /// The engine that may be out of reach.
+    remote: Option<Arc<Postgres>>,
 }
 
 /// The place of the store, and the lease of the processes that share it.
@@ -59,6 +66,8 @@ pub enum StorePlace {
     Folder(PathBuf),
     /// This process's memory, gone with it.
     Memory,
+    /// A PostgreSQL database that replicas share.
+    Postgres(PostgresUrl),
 }
 
 /// Failures of an engine, by what its user can do.
@@ -73,6 +82,12 @@ pub enum Error {
     /// Another process has kept it locked for longer than any transaction takes.
     #[error("the store in {place} is locked by another process that does not let go of it")]
     Locked { place: Arc<str> },
+    /// It does not answer now; the same may succeed later.
+    #[error("the store at {place} cannot be reached: {why}")]
+    Away { place: Arc<str>, why: Arc<str> },
+    /// It answers, and will not.
+    #[error("the store at {place} refuses: {why}")]
+    Refused { place: Arc<str>, why: Arc<str> },
 }
 
 impl Error {
@@ -81,20 +96,47 @@ impl Error {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Unusable { .. } => "Make the folder writable and its disk not full, or set state.dir to another one.",
-            Self::Newer { .. } => "Update this program, or set state.dir to another folder.",
+            Self::Newer { .. } => "Update this program, or set state.dir or store.url to another place.",
             Self::Locked { .. } => "End the program that holds it, or set state.dir to another folder.",
+            Self::Away { .. } => "Start PostgreSQL, or correct store.url.",
+            Self::Refused { .. } => {
+                "Correct store.url: it needs a database of its own, and a user that may make tables there."
+            }
         }
     }
 }
 
 impl Store {
-    /// Builds the embedded engine without touching the disk.
+    /// Builds the engine without touching the disk or the network.
     #[must_use]
     pub fn build(config: Config) -> Self {
         let place = config.place.to_string().into();
-        let engine = Arc::new(sqlite::Sqlite::build(config));
+        match config.place.clone() {
+            StorePlace::Folder(_) | StorePlace::Memory => Self::of(Arc::new(Sqlite::build(config)), place, None),
+            StorePlace::Postgres(url) => {
+                let engine = Arc::new(Postgres::build(url, config.lease));
+                Self::of(engine.clone(), place, Some(engine))
+            }
+        }
+    }
+
+    fn of<E>(engine: Arc<E>, place: Arc<str>, remote: Option<Arc<Postgres>>) -> Self
+    where
+        E: TurnStore + JobStore + MoneyStore + PaceStore + FactStore + PictureIndex + 'static,
+    {
         let (turns, jobs, money, facts) = (engine.clone(), engine.clone(), engine.clone(), engine.clone());
-        Self { turns, jobs, money, facts, pace: engine.clone(), pictures: engine, place }
+        Self { turns, jobs, money, facts, pace: engine.clone(), pictures: engine, place, remote }
+    }
+
+    /// Makes sure that a store on another machine can be used; the embedded one is opened by the first call.
+    ///
+    /// # Errors
+    /// When it cannot be reached within 5 s, refuses, or was made by a newer version.
+    pub async fn ready(&self) -> Result<(), Error> {
+        match &self.remote {
+            Some(remote) => remote.ready().await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -103,6 +145,7 @@ impl std::fmt::Display for StorePlace {
         match self {
             Self::Folder(dir) => dir.display().fmt(f),
             Self::Memory => f.write_str("memory"),
+            Self::Postgres(url) => url.fmt(f),
         }
     }
 }

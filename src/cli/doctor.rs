@@ -10,6 +10,7 @@ use crate::{
     config::{self, Config, Unfilled},
     model::ListedModel,
     server::profile::KNOWN,
+    store::StorePlace,
     text,
 };
 
@@ -74,6 +75,7 @@ async fn examine(app: &App) -> Vec<Finding> {
     findings.extend(budgets::examine(app).await);
     findings.push(folder_finding(app.artifacts.check().await, config));
     findings.push(project_finding(config));
+    findings.extend(store_finding(app).await);
     findings.extend(app.openai.sharing_failure().await.map(|why| limits_not_shared(&why)));
     // The image folder comes first; it is made at the first picture.
     findings
@@ -151,6 +153,15 @@ fn folder_finding(checked: Result<(), artifact::Error>, config: &Config) -> Find
             Finding::failed("image folder", error.to_string(), remedy, exit::FAILED)
         }
     }
+}
+
+/// The store, where it is on another machine or may be.
+async fn store_finding(app: &App) -> Option<Finding> {
+    let StorePlace::Postgres(url) = &app.config.store.place else { return None };
+    Some(match app.store.ready().await {
+        Ok(()) => Finding::fine("store", format!("{url} can be used")),
+        Err(error) => Finding::failed("store", error.to_string(), error.remedy(), exit::CONFIGURATION),
+    })
 }
 
 fn limits_not_shared(why: &str) -> Finding {

@@ -8,6 +8,7 @@ use std::{
 use crate::{
     argument, catalogue, config,
     openai::{Exit, Failure},
+    store,
     tools::ToolError,
 };
 
@@ -24,6 +25,11 @@ pub const HUNG_UP: u8 = 129;
 pub const INTERRUPTED: u8 = 130;
 /// 128 + SIGTERM.
 pub const TERMINATED: u8 = 143;
+
+/// A server whose store cannot be used does not start.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}. {remedy}", remedy = .0.remedy())]
+pub struct WithoutStore(#[from] pub store::Error);
 
 /// Says on stderr why a command failed, and gives its exit code.
 #[must_use]
@@ -60,7 +66,11 @@ fn in_flags(text: &str) -> String {
 /// The exit code of a failed command.
 #[must_use]
 pub fn code(error: &anyhow::Error) -> u8 {
-    if error.is::<config::Error>() || error.is::<catalogue::Unreadable>() || is_refused_address(error) {
+    if error.is::<config::Error>()
+        || error.is::<catalogue::Unreadable>()
+        || error.is::<WithoutStore>()
+        || is_refused_address(error)
+    {
         return CONFIGURATION;
     }
     if let Some(failure) = error.downcast_ref::<Failure>() {

@@ -10,7 +10,7 @@ use super::{
         Address, ByteSize, CommaList, DollarAmount, FilePath, FilePaths, ModelName, MostPictures, OneLine, Raw, SWITCH,
         SettingKind, Span, SpanOrOff, Whole, Words,
         project::ProjectFolder,
-        web::{BaseUrl, Headers, Query, Secret},
+        web::{BaseUrl, Headers, Query, Secret, StoreUrl},
     },
 };
 use crate::{
@@ -196,18 +196,23 @@ settings! {
         "Where all processes of a user keep what they share: jobs, conversations with copies of what was attached, the ledger \
          of what calls cost, rate limits, and what is known of models. What is done with `--sandbox` is kept in `sandbox` in it.";
 
+    STORE_URL: StoreUrl = "store.url", Some("MCP_OPENAI_STORE_URL"), Absent("the embedded store in `state.dir`"),
+        StoreUrl,
+        "A PostgreSQL database of its own, for servers on several machines that share what they keep. Reached encrypted \
+         unless it is on this machine; `sslmode=disable` and `sslrootcert=FILE` in it say otherwise. Not used with `--sandbox`.";
+
     CONVERSATIONS_KEEP_FOR: Span = "conversations.keep_for", Some("MCP_OPENAI_CONVERSATIONS_KEEP_FOR"), Is("30d"),
         Span { min: Duration::from_mins(1), max: YEARS },
         "How long a conversation can be continued after its last turn; then it goes, with copies of what was attached.";
 
     SPEND_PER_DAY: DollarAmount = "spend.per_day", Some("MCP_OPENAI_SPEND_PER_DAY"), Absent("off"), DollarAmount,
-        "The most that a day (UTC) may cost, for all processes of this machine with the same key.";
+        "The most that a day (UTC) may cost, for all processes with the same key and store.";
     SPEND_PER_CALL: DollarAmount = "spend.per_call", Some("MCP_OPENAI_SPEND_PER_CALL"), Absent("off"), DollarAmount,
         "The most that a call may cost, by an estimate that is made before it.";
 
     REQUESTS_PER_MINUTE: Whole<NonZeroU32> = "limits.requests_per_minute", Some("MCP_OPENAI_RPM"),
         Absent("learnt from the upstream's headers"), PER_MINUTE,
-        "A cap of your own on requests, for all programs on this machine together that use the same key and upstream.";
+        "A cap of your own on requests, for all programs together that share a store, a key and an upstream.";
     IMAGES_PER_MINUTE: Whole<NonZeroU32> = "limits.images_per_minute", Some("MCP_OPENAI_IPM"),
         Absent("learnt from the upstream's headers"), PER_MINUTE,
         "The same on pictures.";

@@ -105,12 +105,13 @@ pub(super) fn ledger(layers: &Layers, upstream: Upstream) -> Result<ledger::Conf
 
 /// The store's configuration. The sandbox's is kept apart: none of it was paid for, and no other upstream can go on
 /// from it.
-pub(super) fn store(state: &Path, upstream: Upstream) -> store::Config {
-    let dir = match upstream {
-        Upstream::Configured => state.to_owned(),
-        Upstream::Sandbox => state.join("sandbox"),
+pub(super) fn store(layers: &Layers, state: &Path, upstream: Upstream) -> Result<store::Config, Problem> {
+    let place = match (upstream, layers.optional(&s::STORE_URL)?) {
+        (Upstream::Sandbox, _) => StorePlace::Folder(state.join("sandbox")),
+        (Upstream::Configured, Some(url)) => StorePlace::Postgres(url),
+        (Upstream::Configured, None) => StorePlace::Folder(state.to_owned()),
     };
-    store::Config { place: StorePlace::Folder(dir), lease: LEASE }
+    Ok(store::Config { place, lease: LEASE })
 }
 
 fn base_url(layers: &Layers) -> Result<Url, Problem> {

@@ -20,9 +20,10 @@ pub fn store(dir: &Path) -> Store {
 
 /// The same, of processes that are believed to live for so long.
 pub fn leased(dir: &Path, lease: Duration) -> Store {
-    let store = Store::build(store::Config { place: StorePlace::Folder(dir.join("state")), lease });
+    let mut store = Store::build(store::Config { place: StorePlace::Folder(dir.join("state")), lease });
     let jobs = Arc::new(Still(store.jobs.clone()));
-    Store { jobs, ..store }
+    store.jobs = jobs;
+    store
 }
 
 #[derive(Debug)]

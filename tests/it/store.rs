@@ -1,14 +1,17 @@
 //! The suite that every engine of the store must pass. A property is a function over an [`Engine`], and a second engine
 //! adds nothing but its own and a line below.
 
-use std::time::Duration;
+use std::{
+    io::{Write as _, stderr},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use mcp_openai::{
     handle::{Account, Id, IdMint, Owner},
     money::Usd,
     store::{
-        Config, LEASE, Store, StorePlace,
+        Config, LEASE, PostgresUrl, Store, StorePlace,
         money::{Charge, DayStanding, Reservation, Settlement},
         turns::NewTurn,
     },
@@ -16,6 +19,8 @@ use mcp_openai::{
 use tempfile::TempDir;
 
 mod child;
+#[cfg(unix)]
+pub mod cluster;
 mod damage;
 #[cfg(unix)]
 mod disk;
@@ -25,6 +30,8 @@ mod killed;
 mod money;
 mod pace;
 mod pictures;
+#[cfg(unix)]
+pub mod remote;
 mod schema;
 mod search;
 mod shared;
@@ -37,11 +44,20 @@ const SHORT_LEASE: Duration = Duration::from_millis(300);
 trait Engine {
     /// The store as one more process opens it; where nobody shares it, the only one.
     fn open(&self) -> Store;
+
+    /// `false` where this machine lacks what it needs; then it says so for the property.
+    fn is_there(&self, _property: &str) -> bool {
+        true
+    }
 }
 
 struct OnDisk(TempDir);
 
 struct InMemory(Store);
+
+/// A place in this process's PostgreSQL.
+#[cfg(unix)]
+struct InPostgres(Option<PostgresUrl>);
 
 impl Engine for OnDisk {
     fn open(&self) -> Store {
@@ -63,13 +79,37 @@ fn in_memory() -> InMemory {
     InMemory(Store::build(Config { place: StorePlace::Memory, lease: LEASE }))
 }
 
+#[cfg(unix)]
+impl Engine for InPostgres {
+    fn open(&self) -> Store {
+        let place = StorePlace::Postgres(self.0.clone().unwrap());
+        Store::build(Config { place, lease: SHORT_LEASE })
+    }
+
+    fn is_there(&self, property: &str) -> bool {
+        if self.0.is_none() {
+            let _ = writeln!(stderr(), "{property}: not tried, PostgreSQL is not installed");
+        }
+        self.0.is_some()
+    }
+}
+
+#[cfg(unix)]
+fn in_postgres() -> InPostgres {
+    let place = cluster::SHARED.as_ref().map(cluster::Cluster::new_place);
+    InPostgres(place.map(|url| PostgresUrl::parse(&url).unwrap()))
+}
+
 /// Makes a test of each property, for one engine.
 macro_rules! properties {
     ($engine:ident: $($kind:ident { $($property:ident),* $(,)? })*) => {
         $($(
             #[tokio::test]
             async fn $property() {
-                super::super::$kind::$property(&super::super::$engine()).await;
+                let engine = super::super::$engine();
+                if super::super::Engine::is_there(&engine, stringify!($property)) {
+                    super::super::$kind::$property(&engine).await;
+                }
             }
         )*)*
     };
@@ -177,6 +217,12 @@ mod sqlite_on_disk {
 
 mod sqlite_in_memory {
     alone!(in_memory);
+}
+
+#[cfg(unix)]
+mod postgres {
+    alone!(in_postgres);
+    shared!(in_postgres);
 }
 
 // What the properties are told with.

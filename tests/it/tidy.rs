@@ -39,7 +39,7 @@ struct Reserved {
     reason: &'static str,
 }
 
-const RESERVED: [Reserved; 6] = [
+const RESERVED: [Reserved; 7] = [
     Reserved {
         word: "rmcp::",
         to: &["server.rs", "server/", "transport.rs", "transport/", "cli/demo.rs", "cli/demo/"],
@@ -59,7 +59,12 @@ const RESERVED: [Reserved; 6] = [
     Reserved {
         word: "rusqlite::",
         to: &["store/sqlite.rs", "store/sqlite/"],
-        reason: "only the embedded engine knows SQL",
+        reason: "SQL is known by the engines alone",
+    },
+    Reserved {
+        word: "tokio_postgres::",
+        to: &["store/postgres.rs", "store/postgres/"],
+        reason: "SQL is known by the engines alone",
     },
     Reserved {
         word: "env::var",

@@ -33,6 +33,6 @@ fn write(folder: &Path, bytes: &[u8]) -> io::Result<()> {
 fn folder(app: &App) -> Option<&Path> {
     match &app.config.store.place {
         StorePlace::Folder(path) => Some(path),
-        StorePlace::Memory => None,
+        StorePlace::Memory | StorePlace::Postgres(_) => None,
     }
 }

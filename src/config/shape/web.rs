@@ -1,16 +1,17 @@
-//! The shapes of what goes over the web: base URL, key, headers and query.
+//! The shapes of what goes over the network: base URL, key, headers, query, and the URL of the store.
 
 use http::{HeaderName, HeaderValue};
 use secrecy::SecretString;
 use url::Url;
 
 use super::{Raw, SettingKind, quoted};
-use crate::{openai::is_loopback, text};
+use crate::{openai::is_loopback, store::PostgresUrl, text};
 
 pub struct BaseUrl;
 pub struct Headers;
 pub struct Query;
 pub struct Secret;
+pub struct StoreUrl;
 
 impl SettingKind for BaseUrl {
     type Value = Url;
@@ -103,6 +104,23 @@ impl SettingKind for Secret {
 
     fn show(&self, _: &Raw) -> String {
         "set (hidden)".to_owned()
+    }
+}
+
+impl SettingKind for StoreUrl {
+    type Value = PostgresUrl;
+
+    fn parse(&self, raw: &Raw) -> Result<PostgresUrl, String> {
+        PostgresUrl::parse(&text::bare(raw.text()?))
+    }
+
+    fn takes(&self) -> String {
+        "a URL such as `postgres://user:password@host/database`".to_owned()
+    }
+
+    /// Without its password and parameters.
+    fn show(&self, raw: &Raw) -> String {
+        self.parse(raw).map_or_else(|_| "set (hidden)".to_owned(), |url| url.to_string())
     }
 }
 

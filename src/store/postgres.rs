@@ -1,0 +1,53 @@
+//! The second engine: a PostgreSQL database, shared by replicas on any number of machines.
+//!
+//! `engine` has the connections, transactions and what happens when the database is away; `upkeep` renews the lease and
+//! writes what was put off. One file a door says what a transaction does, in SQL.
+//!
+//! Nothing lives in a session: no prepared statements, no settings, no locks beyond a transaction. The database may
+//! stand behind PgBouncer, whose transaction mode gives each transaction another session. Waiters and cancellations
+//! therefore poll, as with the embedded engine: `LISTEN` would need a session.
+
+mod address;
+mod engine;
+mod facts;
+mod fault;
+mod jobs;
+mod migrate;
+mod money;
+mod pace;
+mod pictures;
+mod tally;
+mod transaction;
+mod turns;
+mod upkeep;
+mod values;
+mod words;
+
+use std::time::Duration;
+
+use super::Error;
+use engine::PostgresEngine;
+
+pub use address::PostgresUrl;
+
+/// All doors onto one database.
+#[derive(Debug)]
+pub struct Postgres {
+    engine: PostgresEngine,
+}
+
+impl Postgres {
+    /// Builds the engine without connecting.
+    #[must_use]
+    pub fn build(url: PostgresUrl, lease: Duration) -> Self {
+        Self { engine: PostgresEngine::build(url, lease, upkeep::run) }
+    }
+
+    /// Connects and brings the schema up to this program's, unless that was done.
+    ///
+    /// # Errors
+    /// When the database cannot be reached within 5 s, refuses, or has a newer schema.
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.engine.ready().await
+    }
+}
