@@ -49,6 +49,8 @@ mod progress;
 mod project;
 mod prompts;
 mod queue;
+#[cfg(unix)]
+mod replicas;
 mod reports;
 mod resources;
 mod sandbox;
