@@ -32,6 +32,7 @@ mod legacy;
 mod reply;
 
 use endpoint::Endpoint;
+use reply::HttpRefusal;
 
 /// Connections at once; the next ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 512;
@@ -80,6 +81,10 @@ pub async fn serve(
         .route("/mcp", any(mcp))
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(readyz))
+        .fallback(async || HttpRefusal::invalid(StatusCode::NOT_FOUND, None, "there is nothing here; MCP is at /mcp"))
+        .method_not_allowed_fallback(async || {
+            HttpRefusal::invalid(StatusCode::METHOD_NOT_ALLOWED, None, "only GET is answered here")
+        })
         .with_state(Arc::new(endpoint));
 
     let connections = TaskTracker::new();

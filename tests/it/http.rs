@@ -195,12 +195,52 @@ async fn h03_foreign_hosts_and_origins_are_refused_before_the_body_is_read() {
         ("Host: localhost\r\nOrigin: null\r\n", 403),
         ("Host: localhost\r\nHost: localhost\r\n", 400),
         ("Host: localhost\r\nHost: evil.example\r\n", 400),
+        ("Host: evil@localhost\r\n", 400),
+        ("Host: localhost@evil.example\r\n", 400),
         ("", 400),
     ] {
         // The body never comes: an answer that waited for it would not come either.
         let answer = site.raw(&format!("POST /mcp HTTP/1.1\r\nConnection: close\r\n{headers}{body}\r\n")).await;
         assert_eq!(answer.status, status, "{headers}");
         assert_eq!(answer.error_code(), -32600);
+    }
+}
+
+#[tokio::test]
+async fn h03_a_request_line_for_another_host_is_refused() {
+    let site = site().await;
+    for (target, status) in [
+        ("http://evil.example/mcp", 400),
+        ("http://evil@localhost/mcp", 400),
+        ("http://localhost:1/mcp", 400),
+        ("http://localhost/mcp", 415),
+    ] {
+        let request =
+            format!("POST {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+        let answer = site.raw(&request).await;
+        assert_eq!((answer.status, answer.error_code()), (status, json!(-32600)), "{target}");
+    }
+}
+
+#[tokio::test]
+async fn h05_what_is_not_there_or_not_answered_is_told_in_json_rpc() {
+    let site = site().await;
+    for (line, accept, status) in [
+        ("GET /nothing", "*/*", 404),
+        ("POST /", "*/*", 404),
+        ("PUT /mcp", "*/*", 405),
+        ("DELETE /healthz", "*/*", 405),
+        ("GET /mcp", "text/html", 406),
+        ("POST /mcp", "text/html", 406),
+    ] {
+        let answer = site
+            .raw(&format!(
+                "{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept: {accept}\r\n\
+                 Content-Type: application/json\r\nContent-Length: 0\r\n\r\n"
+            ))
+            .await;
+        assert_eq!((answer.status, answer.error_code()), (status, json!(-32600)), "{line}: {}", answer.body);
+        assert_eq!(answer.header("content-type"), Some("application/json"), "{line}");
     }
 }
 

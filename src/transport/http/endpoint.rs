@@ -91,7 +91,8 @@ impl Endpoint {
             let error = ErrorData::internal_error("the server is stopping", None);
             return Err(HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, None, error));
         }
-        gate::check(request.headers(), &self.config.allowed_hosts, &self.config.allowed_origins)?;
+        let target = request.uri().authority();
+        gate::check(target, request.headers(), &self.config.allowed_hosts, &self.config.allowed_origins)?;
         if request.method() != Method::POST {
             return self.stream(request).await;
         }

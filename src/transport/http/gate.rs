@@ -6,15 +6,30 @@ use super::reply::HttpRefusal;
 
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
+/// `target` is the host that the request line names, if it names one.
+///
 /// # Errors
-/// 400 for headers that are missing, doubled or no host name; 403 for a Host or Origin that is not allowed.
-pub(super) fn check(headers: &HeaderMap, hosts: &[String], origins: &[String]) -> Result<(), HttpRefusal> {
+/// 400 for headers that are missing, doubled or no host name, or another than the request line's; 403 for a Host or
+/// Origin that is not allowed.
+pub(super) fn check(
+    target: Option<&Authority>,
+    headers: &HeaderMap,
+    hosts: &[String],
+    origins: &[String],
+) -> Result<(), HttpRefusal> {
     let malformed = |reason| HttpRefusal::invalid(StatusCode::BAD_REQUEST, None, reason);
     let forbidden = |reason| HttpRefusal::invalid(StatusCode::FORBIDDEN, None, reason);
 
     let host = only(headers, &header::HOST).map_err(|()| malformed("more than one Host header"))?;
     let host = host.ok_or_else(|| malformed("the Host header is missing"))?;
     let host: Authority = host.as_bytes().try_into().map_err(|_| malformed("the Host header is malformed"))?;
+    // <https://www.rfc-editor.org/rfc/rfc9110#section-7.2>: a host and a port, and never a user.
+    if host.as_str().contains('@') {
+        return Err(malformed("the Host header has a user in it"));
+    }
+    if target.is_some_and(|target| *target != host) {
+        return Err(malformed("the request line names another host than the Host header"));
+    }
     if !is_loopback(&host) && !hosts.iter().any(|allowed| names(allowed, &host)) {
         return Err(forbidden("this Host is not allowed (http.allowed_hosts)"));
     }
@@ -54,7 +69,7 @@ mod tests {
     fn status(headers: &[(header::HeaderName, &str)]) -> Option<u16> {
         let headers: HeaderMap = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
         let (hosts, origins) = (["mcp.example".to_owned()], ["https://app.example".to_owned()]);
-        check(&headers, &hosts, &origins).err().map(|refusal| refusal.status.as_u16())
+        check(None, &headers, &hosts, &origins).err().map(|refusal| refusal.status.as_u16())
     }
 
     #[test]
@@ -63,16 +78,18 @@ mod tests {
         for allowed in ["localhost", "LOCALHOST:1", "127.0.0.1:8787", "[::1]:8787", "mcp.example", "mcp.example:9"] {
             assert_eq!(host(allowed), None, "{allowed}");
         }
-        for foreign in ["evil.example", "localhost.evil.example", "127.0.0.2", "0x7f000001", "x@localhost.evil"] {
+        for foreign in ["evil.example", "localhost.evil.example", "127.0.0.2", "0x7f000001"] {
             assert_eq!(host(foreign), Some(403), "{foreign}");
         }
-        assert_eq!(host(""), Some(400));
+        for no_host in ["", "evil@localhost", "x@localhost.evil", "@localhost", "localhost@evil.example"] {
+            assert_eq!(host(no_host), Some(400), "{no_host}");
+        }
         assert_eq!(host("local host"), Some(400));
         assert_eq!(status(&[]), Some(400));
         let mut twice = HeaderMap::new();
         twice.append(header::HOST, "localhost".parse().unwrap());
         twice.append(header::HOST, "localhost".parse().unwrap());
-        assert_eq!(check(&twice, &[], &[]).unwrap_err().status, StatusCode::BAD_REQUEST);
+        assert_eq!(check(None, &twice, &[], &[]).unwrap_err().status, StatusCode::BAD_REQUEST);
     }
 
     #[test]
