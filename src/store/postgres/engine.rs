@@ -41,6 +41,8 @@ const MOST: usize = 10;
 const TURN: Duration = Duration::from_secs(30);
 /// A database that is away for longer fails what waits for it.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Work that waits in memory for a database that is away.
+const MOST_WAITING: usize = 10_000;
 /// Between two tries to reach it; then twice as long, up to a second.
 const RETRY: Duration = Duration::from_millis(100);
 
@@ -182,7 +184,8 @@ impl PostgresEngine {
             let mut tell = Some(tell);
             loop {
                 let ended = work(engine.clone()).await;
-                let is_away = matches!(ended, Err(PostgresFault::Away(_)));
+                let may_wait = engine.0.works.len() <= MOST_WAITING;
+                let is_away = matches!(ended, Err(PostgresFault::Away(_))) && may_wait;
                 if let Err(fault) = &ended {
                     let error = engine.error(fault.clone());
                     tracing::warn!(what, %error, later = is_away, "not kept");
