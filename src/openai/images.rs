@@ -39,21 +39,13 @@ mod wrapped;
 struct ImageRequest<'a> {
     model: &'a str,
     prompt: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     quality: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     background: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     output_format: Option<Format>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     output_compression: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     moderation: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     stream: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     partial_images: Option<u8>,
 }
 

@@ -68,10 +68,10 @@ impl Long {
     }
 }
 
-/// The fields of a request, which are texts and numbers and always have a form in JSON.
+/// The fields of a request that are set. They are texts and numbers, which always have a form in JSON.
 pub(crate) fn object(fields: &impl Serialize) -> Map<String, Value> {
     match serde_json::to_value(fields) {
-        Ok(Value::Object(fields)) => fields,
+        Ok(Value::Object(fields)) => fields.into_iter().filter(|(_, value)| !value.is_null()).collect(),
         _ => Map::new(),
     }
 }

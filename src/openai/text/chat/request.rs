@@ -20,29 +20,19 @@ use crate::openai::{
 #[derive(Serialize)]
 struct ChatRequest<'a> {
     model: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
     /// OpenAI's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
     max_completion_tokens: Option<u32>,
     /// Everybody else's.
-    #[serde(skip_serializing_if = "Option::is_none")]
     max_tokens: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     reasoning_effort: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     verbosity: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     response_format: Option<ResponseFormat<'a>>,
     /// OpenAI's own.
-    #[serde(skip_serializing_if = "Option::is_none")]
     web_search_options: Option<WebSearchOptions>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     prompt_cache_key: Option<&'a str>,
     /// OpenAI's own.
-    #[serde(skip_serializing_if = "Option::is_none")]
     store: Option<bool>,
     stream: bool,
     stream_options: ChatStreamOptions,

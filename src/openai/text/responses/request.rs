@@ -20,29 +20,17 @@ use crate::openai::{
 #[derive(Serialize)]
 struct ResponsesRequest<'a> {
     model: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
     instructions: Option<Cow<'a, str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     previous_response_id: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     max_output_tokens: Option<u32>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     reasoning: Option<Reasoning<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<TextOptions<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     tools: Option<[HostedTool; 1]>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     service_tier: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     prompt_cache_key: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     store: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     background: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
     include: Option<[&'static str; 1]>,
     stream: bool,
     stream_options: ResponsesStreamOptions,
