@@ -17,25 +17,25 @@ pub(super) struct Record {
 
 impl Record {
     /// Folder of all records, below the gallery's.
-    pub const FOLDER: &str = ".records";
+    pub(super) const FOLDER: &str = ".records";
 
-    pub fn new(picture: &Encoded, origin: Origin) -> Self {
+    pub(super) fn new(picture: &Encoded, origin: Origin) -> Self {
         Self { format: picture.format(), dimensions: picture.dimensions(), origin }
     }
 
     /// Path of a picture's record, below the gallery's folder.
-    pub fn name(id: &ArtifactId) -> String {
+    pub(super) fn name(id: &ArtifactId) -> String {
         format!("{}/{}", Self::FOLDER, Self::file_name(id))
     }
 
     /// Returns whether a file among the records is the draft of one, as [`private::write`](super::private::write)
     /// makes them.
-    pub fn is_draft(name: &str) -> bool {
+    pub(super) fn is_draft(name: &str) -> bool {
         let draft = name.strip_prefix('.').and_then(|name| name.rsplit_once('.'));
         draft.and_then(|(name, _)| ArtifactId::parse(name.strip_suffix(".json")?)).is_some()
     }
 
-    pub fn file_name(id: &ArtifactId) -> String {
+    pub(super) fn file_name(id: &ArtifactId) -> String {
         format!("{id}.json")
     }
 }

@@ -40,22 +40,22 @@ pub(super) enum Adopted {
 }
 
 impl ObjectFolder {
-    pub fn local(dir: PathBuf) -> Self {
+    pub(super) fn local(dir: PathBuf) -> Self {
         let dir = std::path::absolute(&dir).unwrap_or(dir);
         Self { dir, objects: Arc::new(LocalFileSystem::new().with_fsync(true)) }
     }
 
     /// A name for the gallery, which nothing else on this machine has.
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         self.dir.display().to_string()
     }
 
-    pub fn path(&self, id: &ArtifactId) -> PathBuf {
+    pub(super) fn path(&self, id: &ArtifactId) -> PathBuf {
         self.dir.join(id.as_str())
     }
 
     /// Writes a new file: to a temporary file beside it, flushed to the disk, then linked into place.
-    pub async fn put(&self, name: &str, bytes: Bytes) -> Result<Put, Error> {
+    pub(super) async fn put(&self, name: &str, bytes: Bytes) -> Result<Put, Error> {
         let location = self.location(name)?;
         let put = |mode: PutMode| self.objects.put_opts(&location, bytes.clone().into(), mode.into());
         let mut outcome = put(PutMode::Create).await;
@@ -71,7 +71,7 @@ impl ObjectFolder {
     }
 
     /// Writes a record, which only its user may read, in a folder that only its user may enter.
-    pub fn write_record(&self, name: &str, json: &[u8]) -> Result<(), Error> {
+    pub(super) fn write_record(&self, name: &str, json: &[u8]) -> Result<(), Error> {
         let records = self.records()?;
         private::write(&records, name, json).map_err(|source| self.failed(source))
     }
@@ -97,12 +97,12 @@ impl ObjectFolder {
     }
 
     /// The folder of the records, opened to be locked; `None` on systems that open no folders.
-    pub fn open_records(&self) -> Result<Option<File>, Error> {
+    pub(super) fn open_records(&self) -> Result<Option<File>, Error> {
         Ok(File::open(self.records()?).ok())
     }
 
     /// Makes a draft the file of this id, unless there is one.
-    pub fn adopt(&self, draft: &str, id: &ArtifactId) -> Result<Adopted, Error> {
+    pub(super) fn adopt(&self, draft: &str, id: &ArtifactId) -> Result<Adopted, Error> {
         let (from, to) = (self.dir.join(draft), self.path(id));
         let linked = fs::hard_link(&from, &to).or_else(|error| match error.kind() {
             ErrorKind::Unsupported | ErrorKind::PermissionDenied if fs::symlink_metadata(&to).is_err() => {
@@ -118,7 +118,7 @@ impl ObjectFolder {
     }
 
     /// Removes a file, or a link in its place. Whether there was one: another process may be removing too.
-    pub fn remove(&self, name: &str) -> Result<bool, Error> {
+    pub(super) fn remove(&self, name: &str) -> Result<bool, Error> {
         if self.is_through_link(name) {
             return Ok(false);
         }
@@ -130,7 +130,7 @@ impl ObjectFolder {
     }
 
     /// A regular file, opened; `None` where there is none of that name.
-    pub fn open(&self, name: &str) -> Result<Option<File>, Error> {
+    pub(super) fn open(&self, name: &str) -> Result<Option<File>, Error> {
         if self.is_through_link(name) {
             return Ok(None);
         }
@@ -144,35 +144,35 @@ impl ObjectFolder {
     }
 
     /// The first `limit` bytes of a file, or `None` where there is no regular file of that name.
-    pub fn read(&self, name: &str, limit: u64) -> Result<Option<Bytes>, Error> {
+    pub(super) fn read(&self, name: &str, limit: u64) -> Result<Option<Bytes>, Error> {
         let Some(file) = self.open(name)? else { return Ok(None) };
         self.read_from(&file, limit).map(Some)
     }
 
     /// The first `limit` bytes of a file just opened.
-    pub fn read_from(&self, file: &File, limit: u64) -> Result<Bytes, Error> {
+    pub(super) fn read_from(&self, file: &File, limit: u64) -> Result<Bytes, Error> {
         let mut bytes = Vec::new();
         file.take(limit).read_to_end(&mut bytes).map_err(|source| self.failed(source))?;
         Ok(bytes.into())
     }
 
     /// The length of a file just opened, in bytes.
-    pub fn length_of(&self, file: &File) -> Result<u64, Error> {
+    pub(super) fn length_of(&self, file: &File) -> Result<u64, Error> {
         file.metadata().map(|metadata| metadata.len()).map_err(|source| self.failed(source))
     }
 
     /// The length of a file in bytes, or `None` where there is no regular file of that name.
-    pub fn length(&self, id: &ArtifactId) -> Option<u64> {
+    pub(super) fn length(&self, id: &ArtifactId) -> Option<u64> {
         fs::symlink_metadata(self.path(id)).ok().filter(Metadata::is_file).map(|metadata| metadata.len())
     }
 
     /// The ids that files in the folder are named by, in no order.
-    pub fn ids(&self) -> Result<Vec<ArtifactId>, Error> {
+    pub(super) fn ids(&self) -> Result<Vec<ArtifactId>, Error> {
         Ok(self.names("")?.filter_map(|name| ArtifactId::parse(&name)).collect())
     }
 
     /// The names in a folder of the folder, in no order; none where it does not exist.
-    pub fn names(&self, folder: &str) -> Result<impl Iterator<Item = String> + use<>, Error> {
+    pub(super) fn names(&self, folder: &str) -> Result<impl Iterator<Item = String> + use<>, Error> {
         let entries = match fs::read_dir(self.dir.join(folder)) {
             Ok(_) if !folder.is_empty() && self.is_link(folder) => None,
             Ok(entries) => Some(entries),
@@ -186,7 +186,7 @@ impl ObjectFolder {
         Location::from_absolute_path(self.dir.join(name)).map_err(|source| self.failed(source))
     }
 
-    pub fn failed(&self, source: impl StdError + Send + Sync + 'static) -> Error {
+    pub(super) fn failed(&self, source: impl StdError + Send + Sync + 'static) -> Error {
         let message = format!("the image folder {} cannot be used: {}", self.dir.display(), remedy(&source));
         Error::Storage { message, source: Some(Box::new(source)) }
     }

@@ -13,7 +13,7 @@ use crate::{model::ModelId, money::Usd};
 
 /// The contents of one catalogue file, or of several together.
 #[derive(Debug, Default)]
-pub struct Contents {
+pub(super) struct Contents {
     said: Vec<ModelFacts>,
     roles: Vec<CatalogueRole>,
     prices_as_of: Option<NaiveDate>,
@@ -23,7 +23,7 @@ pub struct Contents {
 
 /// The same, ready to be asked.
 #[derive(Debug, Default)]
-pub struct CatalogueTable {
+pub(super) struct CatalogueTable {
     pub entries: Vec<CatalogueEntry>,
     pub roles: Vec<CatalogueRole>,
     pub prices_as_of: Option<NaiveDate>,
@@ -51,7 +51,7 @@ struct ModelFacts {
 ///
 /// # Errors
 /// A sentence with file, line and column.
-pub fn parse(text: &str, name: &str) -> Result<Contents, String> {
+pub(super) fn parse(text: &str, name: &str) -> Result<Contents, String> {
     let file: File = toml::from_str(text).map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
@@ -71,7 +71,7 @@ impl Contents {
     /// These with the user's over them. What the user's file does not say of a model is as it was for it, or for the
     /// entry that spoke for it; new models follow.
     #[must_use]
-    pub fn overlaid(mut self, own: &Self) -> Self {
+    pub(super) fn overlaid(mut self, own: &Self) -> Self {
         if own.web_search.is_some() {
             self.said.iter_mut().filter_map(|said| said.price.as_mut()).for_each(|price| price.web_search = None);
         }
@@ -93,17 +93,17 @@ impl Contents {
 
     /// When it says itself that this model retires.
     #[must_use]
-    pub fn retires_on(&self, id: &ModelId) -> Option<NaiveDate> {
+    pub(super) fn retires_on(&self, id: &ModelId) -> Option<NaiveDate> {
         self.said.iter().find(|said| said.id == *id)?.retires_on
     }
 
     #[must_use]
-    pub fn roles(&self) -> &[CatalogueRole] {
+    pub(super) fn roles(&self) -> &[CatalogueRole] {
         &self.roles
     }
 
     #[must_use]
-    pub fn known(self) -> CatalogueTable {
+    pub(super) fn known(self) -> CatalogueTable {
         let searches = self.web_search;
         let priced = |kind, price: Price| match kind {
             ModelKind::Text => Price { web_search: price.web_search.or(searches), ..price },

@@ -56,13 +56,13 @@ pub(super) struct Lessons(Mutex<Vec<Lesson>>);
 
 impl Lessons {
     /// Those that still hold, of one model or of all, oldest first.
-    pub fn holding(&self, of: Option<&ModelId>, today: NaiveDate) -> Vec<Lesson> {
+    pub(super) fn holding(&self, of: Option<&ModelId>, today: NaiveDate) -> Vec<Lesson> {
         let is_meant = |lesson: &&Lesson| of.is_none_or(|model| lesson.model == *model) && lesson.holds(today);
         self.all().iter().filter(is_meant).cloned().collect()
     }
 
     /// Adds one. `false`: it was known.
-    pub fn learn(&self, lesson: &Lesson) -> bool {
+    pub(super) fn learn(&self, lesson: &Lesson) -> bool {
         let mut all = self.all();
         let is_known = all.iter().any(|known| known.is(lesson) && known.holds(lesson.learnt_on));
         add(&mut all, [lesson.clone()], lesson.learnt_on);
@@ -70,7 +70,7 @@ impl Lessons {
     }
 
     /// Adds what other processes learnt.
-    pub fn take_over(&self, theirs: impl IntoIterator<Item = Lesson>, today: NaiveDate) {
+    pub(super) fn take_over(&self, theirs: impl IntoIterator<Item = Lesson>, today: NaiveDate) {
         add(&mut self.all(), theirs, today);
     }
 

@@ -65,17 +65,17 @@ impl Listing {
 pub(super) struct Shelf(Mutex<Option<Arc<Listing>>>);
 
 impl Shelf {
-    pub fn latest(&self) -> Option<Arc<Listing>> {
+    pub(super) fn latest(&self) -> Option<Arc<Listing>> {
         self.listing().clone()
     }
 
     /// Puts a list in place of the last.
-    pub fn put(&self, listing: Listing) {
+    pub(super) fn put(&self, listing: Listing) {
         *self.listing() = Some(Arc::new(listing));
     }
 
     /// The same, unless the last was read later.
-    pub fn take_over(&self, theirs: Listing) {
+    pub(super) fn take_over(&self, theirs: Listing) {
         let mut listing = self.listing();
         if listing.as_ref().is_none_or(|ours| ours.read_at < theirs.read_at) {
             *listing = Some(Arc::new(theirs));

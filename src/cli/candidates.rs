@@ -17,22 +17,22 @@ const NEWEST: usize = 50;
 /// Of a prompt or a question.
 const HELP: usize = 60;
 
-pub fn text_models() -> Vec<CompletionCandidate> {
+pub(super) fn text_models() -> Vec<CompletionCandidate> {
     models(ModelKind::Text)
 }
 
-pub fn image_models() -> Vec<CompletionCandidate> {
+pub(super) fn image_models() -> Vec<CompletionCandidate> {
     models(ModelKind::Image)
 }
 
-pub fn sizes() -> Vec<CompletionCandidate> {
+pub(super) fn sizes() -> Vec<CompletionCandidate> {
     let named = ["auto", "landscape", "portrait", "square", "16:9"].map(str::to_owned);
     let made = choices(ModelKind::Image).into_iter().find(|model| model.default);
     let made = made.and_then(|model| model.entry?.image).map(|image| image.sizes.examples()).unwrap_or_default();
     named.into_iter().chain(made.iter().map(ToString::to_string)).map(CompletionCandidate::new).collect()
 }
 
-pub fn pictures() -> Vec<CompletionCandidate> {
+pub(super) fn pictures() -> Vec<CompletionCandidate> {
     let Ok(config) = Config::load(&Flags::default()) else { return Vec::new() };
     let page = wait(async { Artifacts::build(config.images).list(None, NEWEST).await.ok() });
     let pictures = page.map(|page| page.artifacts).unwrap_or_default();
@@ -40,7 +40,7 @@ pub fn pictures() -> Vec<CompletionCandidate> {
     pictures.iter().map(candidate).collect()
 }
 
-pub fn conversations() -> Vec<CompletionCandidate> {
+pub(super) fn conversations() -> Vec<CompletionCandidate> {
     let Ok(config) = Config::load(&Flags::default()) else { return Vec::new() };
     let newest = wait(async {
         let app = App::build(config).await.ok()?;

@@ -10,7 +10,7 @@ use anyhow::Context;
 use serde::Serialize;
 
 #[derive(Debug, clap::Args)]
-pub struct Destination {
+pub(super) struct Destination {
     /// Write to this file instead of stdout
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
@@ -19,7 +19,7 @@ pub struct Destination {
 impl Destination {
     /// # Errors
     /// When the file cannot be written.
-    pub fn open(&self) -> anyhow::Result<BufWriter<Box<dyn Write>>> {
+    pub(super) fn open(&self) -> anyhow::Result<BufWriter<Box<dyn Write>>> {
         let out: Box<dyn Write> = match &self.output {
             None => Box::new(io::stdout()),
             Some(path) => Box::new(private(path).with_context(|| format!("{} cannot be written", path.display()))?),
@@ -32,7 +32,7 @@ impl Destination {
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn line(out: &mut impl Write, exported: &impl Serialize) -> anyhow::Result<()> {
+pub(super) fn line(out: &mut impl Write, exported: &impl Serialize) -> anyhow::Result<()> {
     serde_json::to_writer(&mut *out, exported).map_err(io::Error::from)?;
     Ok(out.write_all(b"\n")?)
 }

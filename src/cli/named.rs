@@ -10,7 +10,7 @@ use std::{
 use crate::inputs::{GIT, is_glob};
 
 /// A file's path from the root; addresses of other kinds as they are.
-pub fn absolute(name: &str) -> String {
+pub(super) fn absolute(name: &str) -> String {
     if name.contains("://") || name.starts_with("data:") || name.starts_with(GIT) {
         return name.to_owned();
     }
@@ -18,7 +18,7 @@ pub fn absolute(name: &str) -> String {
 }
 
 /// Folders of the files; addresses have none.
-pub fn folders<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<PathBuf> {
+pub(super) fn folders<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<PathBuf> {
     // Of a pattern, the folders before it.
     let before = |name: &'a str| Path::new(name).ancestors().skip(1).find(|folder| !is_glob(&folder.to_string_lossy()));
     let folders = names.into_iter().filter_map(before);
@@ -26,7 +26,7 @@ pub fn folders<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<PathBuf> {
 }
 
 /// Explains a failure to listen, with its remedy.
-pub fn unbound(error: io::Error, bind: SocketAddr) -> io::Error {
+pub(super) fn unbound(error: io::Error, bind: SocketAddr) -> io::Error {
     match error.kind() {
         ErrorKind::AddrInUse => {
             let (port, host) = (bind.port(), bind.ip());

@@ -10,7 +10,7 @@ use crate::tools::{Output, ToolError};
 
 /// The form of a command's output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Printing {
+pub(super) enum Printing {
     /// For people.
     Text,
     /// `--json`.
@@ -18,20 +18,20 @@ pub enum Printing {
 }
 
 impl Printing {
-    pub fn from_flag(json: bool) -> Self {
+    pub(super) fn from_flag(json: bool) -> Self {
         if json { Self::Json } else { Self::Text }
     }
 }
 
 /// Prints a result as JSON.
-pub fn json(mut output: impl Output, notice: Option<&str>) -> anyhow::Result<ExitCode> {
+pub(super) fn json(mut output: impl Output, notice: Option<&str>) -> anyhow::Result<ExitCode> {
     output.warnings().extend(notice.map(str::to_owned));
     writeln!(stdout(), "{}", serde_json::to_string_pretty(&output)?)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Tells why a call failed: in JSON on stdout, or as the command's error.
-pub fn failed(error: ToolError, printing: Printing) -> anyhow::Result<ExitCode> {
+pub(super) fn failed(error: ToolError, printing: Printing) -> anyhow::Result<ExitCode> {
     if printing == Printing::Text {
         return Err(error.into());
     }
@@ -40,7 +40,7 @@ pub fn failed(error: ToolError, printing: Printing) -> anyhow::Result<ExitCode> 
 }
 
 /// As [`failed`], before there was a call.
-pub fn failed_early(error: anyhow::Error, printing: Printing) -> anyhow::Result<ExitCode> {
+pub(super) fn failed_early(error: anyhow::Error, printing: Printing) -> anyhow::Result<ExitCode> {
     match error.downcast::<ToolError>() {
         Ok(error) => failed(error, printing),
         Err(error) => Err(error),
@@ -48,7 +48,7 @@ pub fn failed_early(error: anyhow::Error, printing: Printing) -> anyhow::Result<
 }
 
 /// Prints what the person should know besides, and on a terminal what answered and what it cost.
-pub fn footer(warnings: &[String], notice: Option<&str>, summary: &str) -> anyhow::Result<ExitCode> {
+pub(super) fn footer(warnings: &[String], notice: Option<&str>, summary: &str) -> anyhow::Result<ExitCode> {
     let mut err = stderr();
     for warning in warnings.iter().map(String::as_str).chain(notice) {
         writeln!(err, "note: {warning}")?;

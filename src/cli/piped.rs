@@ -16,12 +16,12 @@ const MOST: u64 = 36_000_000;
 const SILENCE: Duration = Duration::from_secs(2);
 
 /// Names stdin on the command line.
-pub const STDIN: &str = "-";
+pub(super) const STDIN: &str = "-";
 
 /// Returns whether somebody meant stdin to be read: it is a pipe or a file. A terminal is not, nor `/dev/null`, nor
 /// the socket that a program which starts this one may leave open for ever.
 #[cfg(unix)]
-pub fn is_offered() -> bool {
+pub(super) fn is_offered() -> bool {
     use rustix::fs::{FileType, fstat};
     let kind = fstat(io::stdin()).map(|stat| FileType::from_raw_mode(stat.st_mode));
     matches!(kind, Ok(FileType::Fifo | FileType::RegularFile))
@@ -36,7 +36,7 @@ pub fn is_offered() -> bool {
 ///
 /// # Errors
 /// When stdin cannot be read, or holds more than 36 MB.
-pub async fn bytes() -> anyhow::Result<Vec<u8>> {
+pub(super) async fn bytes() -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let mut stdin = tokio::io::stdin().take(MOST + 1);
     let mut reading = std::pin::pin!(stdin.read_to_end(&mut bytes));
@@ -59,7 +59,7 @@ pub async fn bytes() -> anyhow::Result<Vec<u8>> {
 ///
 /// # Errors
 /// As [`bytes`]; when it is empty or no UTF-8.
-pub async fn question() -> anyhow::Result<String> {
+pub(super) async fn question() -> anyhow::Result<String> {
     let text = String::from_utf8(bytes().await?).map_err(|_| {
         anyhow::anyhow!("stdin is not UTF-8 text; give a question as an argument and it is attached as a file")
     })?;
@@ -70,6 +70,6 @@ pub async fn question() -> anyhow::Result<String> {
 }
 
 /// Names piped input as the tools take a file that has no path.
-pub fn named(bytes: &[u8]) -> String {
+pub(super) fn named(bytes: &[u8]) -> String {
     DataUrl::write("stdin", bytes)
 }

@@ -14,7 +14,7 @@ use crate::app::App;
 ///
 /// # Errors
 /// Those of `serving`.
-pub async fn serve(app: App, serving: impl Future<Output = io::Result<()>>) -> anyhow::Result<ExitCode> {
+pub(super) async fn serve(app: App, serving: impl Future<Output = io::Result<()>>) -> anyhow::Result<ExitCode> {
     let stop = app.stop.clone();
     let ended = async {
         let served = serving.await;
@@ -38,7 +38,7 @@ async fn twice(stop: &CancellationToken) {
 }
 
 /// Resolves with the first signal that asks for the end: its exit code.
-pub async fn asked_to_end() -> u8 {
+pub(super) async fn asked_to_end() -> u8 {
     match Ends::listen() {
         Ok(mut ends) => ends.next().await,
         Err(_) => std::future::pending().await,
@@ -46,7 +46,7 @@ pub async fn asked_to_end() -> u8 {
 }
 
 /// Makes the signal of a file beyond `ulimit -f` harmless: the write that met it fails, as on a full disk.
-pub fn survive_long_files() {
+pub(super) fn survive_long_files() {
     #[cfg(unix)]
     // A listener that was ever there keeps the signal from its default, which ends the process.
     drop(tokio::signal::unix::signal(tokio::signal::unix::SignalKind::from_raw(libc::SIGXFSZ)));

@@ -8,7 +8,7 @@ use crate::text;
 
 /// Options of a listing.
 #[derive(Debug, clap::Args)]
-pub struct ListOptions {
+pub(super) struct ListOptions {
     /// Number of entries
     #[arg(short, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..))]
     pub n: u32,
@@ -19,7 +19,7 @@ pub struct ListOptions {
 
 /// Words to search for, and the form of what is found.
 #[derive(Debug, clap::Args)]
-pub struct SearchOptions {
+pub(super) struct SearchOptions {
     /// Words that all have to occur
     #[arg(required = true)]
     pub words: Vec<String>,
@@ -29,7 +29,7 @@ pub struct SearchOptions {
 
 /// The width of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Width {
+pub(super) enum Width {
     /// In a file or a pipe: programs read on.
     Any,
     /// In characters.
@@ -38,12 +38,12 @@ pub enum Width {
 
 impl Width {
     /// Of what stdout is.
-    pub fn of_stdout() -> Self {
+    pub(super) fn of_stdout() -> Self {
         terminal_size_of(io::stdout()).map_or(Self::Any, |(width, _)| Self::Terminal(width.0.into()))
     }
 
     /// A text in lines that are no wider, with a line feed at its end.
-    pub fn paragraph(self, text: &str) -> String {
+    pub(super) fn paragraph(self, text: &str) -> String {
         match self {
             Self::Any => format!("{text}\n"),
             Self::Terminal(width) => wrapped(text, width).join("\n") + "\n",
@@ -53,7 +53,7 @@ impl Width {
 
 /// The treatment of a column's cells that are too wide for the terminal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cut {
+pub(super) enum Cut {
     Never,
     /// To this many characters at least, the beginning stays.
     End(usize),
@@ -69,12 +69,12 @@ const GAP: usize = 2;
 const NARROWEST: usize = 20;
 
 /// The cells from this column on end alike, as numbers do.
-pub fn align_numbers<const N: usize>(rows: &mut [[String; N]], from: usize) {
+pub(super) fn align_numbers<const N: usize>(rows: &mut [[String; N]], from: usize) {
     align_right(rows, from..N);
 }
 
 /// The cells of these columns end alike.
-pub fn align_right<const N: usize>(rows: &mut [[String; N]], columns: Range<usize>) {
+pub(super) fn align_right<const N: usize>(rows: &mut [[String; N]], columns: Range<usize>) {
     for column in columns {
         let width = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
         for cell in rows.iter_mut().filter_map(|row| row.get_mut(column)) {
@@ -85,7 +85,7 @@ pub fn align_right<const N: usize>(rows: &mut [[String; N]], columns: Range<usiz
 
 /// Each column as wide as its widest cell, two spaces between; one line a row. On a terminal the last column ends
 /// where the line does.
-pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
+pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
     let mut cuts = [Cut::Never; N];
     if let Some(last) = cuts.last_mut() {
         *last = Cut::End(10);
@@ -94,7 +94,7 @@ pub fn columns<const N: usize>(rows: &[[String; N]]) -> String {
 }
 
 /// The same within `width`: the columns that may be cut give way, the last one first.
-pub fn fitted<const N: usize>(rows: &[[String; N]], cuts: [Cut; N], width: Width) -> String {
+pub(super) fn fitted<const N: usize>(rows: &[[String; N]], cuts: [Cut; N], width: Width) -> String {
     let mut widths: [usize; N] = std::array::from_fn(|column| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
     });

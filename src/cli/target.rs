@@ -10,7 +10,7 @@ use crate::media::Format;
 
 /// The target that `-o` names.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Target {
+pub(super) enum Target {
     /// `-`
     Stdout,
     /// The pictures keep their own names in it.
@@ -20,7 +20,7 @@ pub enum Target {
 
 /// The treatment of a file that is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Existing {
+pub(super) enum Existing {
     /// The new one is called `-2`, `-3` ...
     Kept,
     /// `--force`
@@ -28,7 +28,7 @@ pub enum Existing {
 }
 
 impl Existing {
-    pub fn from_flag(force: bool) -> Self {
+    pub(super) fn from_flag(force: bool) -> Self {
         if force { Self::Replaced } else { Self::Kept }
     }
 }
@@ -38,7 +38,7 @@ impl Target {
     ///
     /// # Errors
     /// What would keep a picture from it, and what would be right.
-    pub fn parse(given: &Path) -> Result<Self, String> {
+    pub(super) fn parse(given: &Path) -> Result<Self, String> {
         if given.as_os_str() == "-" {
             return Ok(Self::Stdout);
         }
@@ -57,7 +57,7 @@ impl Target {
     ///
     /// # Errors
     /// When no picture is made in the format of that extension.
-    pub fn format(&self) -> Result<Option<Format>, String> {
+    pub(super) fn format(&self) -> Result<Option<Format>, String> {
         let Self::File(path) = self else { return Ok(None) };
         let Some(extension) = path.extension().map(|extension| extension.to_string_lossy().to_lowercase()) else {
             return Ok(None);
@@ -75,7 +75,7 @@ impl Target {
 ///
 /// # Errors
 /// What the operating system says.
-pub fn copy(original: &Path, asked: &Path, existing: Existing) -> io::Result<PathBuf> {
+pub(super) fn copy(original: &Path, asked: &Path, existing: Existing) -> io::Result<PathBuf> {
     let name = asked.file_name().unwrap_or_default().to_string_lossy();
     let partial = folder_of(asked).join(format!(".{name}.{}.partial", std::process::id()));
     let copied = fs::copy(original, &partial).and_then(|_| {
@@ -107,7 +107,7 @@ fn claim(asked: &Path) -> io::Result<PathBuf> {
 }
 
 /// `fox.png`, `fox-2.png`, `fox-3.png` ...
-pub fn numbered(path: &Path, number: u32) -> PathBuf {
+pub(super) fn numbered(path: &Path, number: u32) -> PathBuf {
     if number <= 1 {
         return path.to_owned();
     }

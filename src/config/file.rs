@@ -19,14 +19,14 @@ use super::{
 use crate::text;
 
 /// A value in the file.
-pub struct FileEntry {
+pub(super) struct FileEntry {
     pub key: SettingKey,
     pub source: ValueSource,
     pub raw: Raw,
 }
 
 /// Reads a file: its known entries, and what is wrong with the rest.
-pub fn read(path: &Path) -> (Vec<FileEntry>, Vec<Problem>) {
+pub(super) fn read(path: &Path) -> (Vec<FileEntry>, Vec<Problem>) {
     match std::fs::read_to_string(path) {
         Ok(text) => parse(&text, path),
         Err(error) => (Vec::new(), vec![Problem::Unreadable { path: path.to_owned(), why: error.to_string() }]),

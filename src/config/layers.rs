@@ -17,7 +17,7 @@ use super::{
 };
 
 /// The settings that are set.
-pub struct Layers {
+pub(super) struct Layers {
     set: BTreeMap<SettingKey, (ValueSource, Raw)>,
     unfilled: Vec<Unfilled>,
 }
@@ -42,7 +42,11 @@ impl Layers {
     ///
     /// # Errors
     /// All problems at once.
-    pub fn read(file: Option<&Path>, env: &impl Fn(&str) -> Option<OsString>, flags: &[Flag]) -> Result<Self, Error> {
+    pub(super) fn read(
+        file: Option<&Path>,
+        env: &impl Fn(&str) -> Option<OsString>,
+        flags: &[Flag],
+    ) -> Result<Self, Error> {
         let (entries, mut problems) = file.map(file::read).unwrap_or_default();
         let mut layers = Self { set: BTreeMap::new(), unfilled: Vec::new() };
         for entry in entries {
@@ -82,7 +86,7 @@ impl Layers {
     }
 
     /// Every value that is set, in the order of the table.
-    pub fn set(&self) -> impl Iterator<Item = (&'static dyn Describe, &SettingKey, &ValueSource, &Raw)> {
+    pub(super) fn set(&self) -> impl Iterator<Item = (&'static dyn Describe, &SettingKey, &ValueSource, &Raw)> {
         settings::ALL.iter().flat_map(|setting| {
             let values = self.set.iter().filter(|(key, _)| key.setting() == setting.key());
             values.map(|(key, (source, raw))| (*setting, key, source, raw))
@@ -90,17 +94,17 @@ impl Layers {
     }
 
     /// Every value that nobody filled in, in the order of the layers.
-    pub fn unfilled(&self) -> &[Unfilled] {
+    pub(super) fn unfilled(&self) -> &[Unfilled] {
         &self.unfilled
     }
 
     /// The names that stand in keys for `NAME`.
-    pub fn names(&self) -> BTreeSet<&str> {
+    pub(super) fn names(&self) -> BTreeSet<&str> {
         self.set.keys().filter_map(SettingKey::name).collect()
     }
 
     /// The origin of the value of `setting`; [`ValueSource::Default`] when nothing sets it.
-    pub fn source<S>(&self, setting: &Setting<S>) -> ValueSource {
+    pub(super) fn source<S>(&self, setting: &Setting<S>) -> ValueSource {
         self.set.get(&SettingKey::plain(setting.key)).map_or(ValueSource::Default, |(source, _)| source.clone())
     }
 
@@ -108,7 +112,7 @@ impl Layers {
     ///
     /// # Errors
     /// A [`Problem`] with the value.
-    pub fn optional<S: SettingKind>(&self, setting: &Setting<S>) -> Result<Option<S::Value>, Problem> {
+    pub(super) fn optional<S: SettingKind>(&self, setting: &Setting<S>) -> Result<Option<S::Value>, Problem> {
         self.value_at(setting, SettingKey::plain(setting.key))
     }
 
@@ -116,7 +120,7 @@ impl Layers {
     ///
     /// # Errors
     /// A [`Problem`] with the value.
-    pub fn named<S: SettingKind>(&self, setting: &Setting<S>, name: &str) -> Result<Option<S::Value>, Problem> {
+    pub(super) fn named<S: SettingKind>(&self, setting: &Setting<S>, name: &str) -> Result<Option<S::Value>, Problem> {
         self.value_at(setting, SettingKey::named(setting.key, name))
     }
 
@@ -137,12 +141,12 @@ impl Layers {
     ///
     /// # Errors
     /// A [`Problem`] with the value.
-    pub fn value<S: SettingKind>(&self, setting: &Setting<S>) -> Result<S::Value, Problem> {
+    pub(super) fn value<S: SettingKind>(&self, setting: &Setting<S>) -> Result<S::Value, Problem> {
         self.optional(setting)?.ok_or_else(|| self.problem(setting, "it is not set".to_owned()))
     }
 
     /// A problem with a setting's value that only shows beside other settings.
-    pub fn problem<S: SettingKind>(&self, setting: &Setting<S>, wrong: String) -> Problem {
+    pub(super) fn problem<S: SettingKind>(&self, setting: &Setting<S>, wrong: String) -> Problem {
         problem(setting, SettingKey::plain(setting.key), self.source(setting), wrong)
     }
 }

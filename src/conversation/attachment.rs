@@ -20,7 +20,7 @@ pub(super) struct Attachment {
 }
 
 impl Attachment {
-    pub fn new(store: Arc<dyn TurnStore>, root: Id, id: Id) -> Self {
+    pub(super) fn new(store: Arc<dyn TurnStore>, root: Id, id: Id) -> Self {
         Self { store, root, id, fetched: OnceLock::new() }
     }
 }

@@ -82,7 +82,7 @@ mod system {
     /// A pipe or a terminal in its place does not hold anybody up.
     const FILE: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
-    pub fn below(folder: &Path, parents: &[&OsStr], name: &OsStr) -> Result<File, Error> {
+    pub(super) fn below(folder: &Path, parents: &[&OsStr], name: &OsStr) -> Result<File, Error> {
         let folder = open(folder, FOLDER, Mode::empty()).map_err(|errno| Error::Io(errno.into()))?;
         let folder = parents.iter().try_fold(folder, |folder, name| enter(&folder, name, FOLDER))?;
         enter(&folder, name, FILE).map(File::from)

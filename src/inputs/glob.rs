@@ -8,7 +8,7 @@ use ignore::WalkBuilder;
 use super::project::is_secret;
 
 /// More files are no question any more.
-pub const MOST_FILES: usize = 200;
+pub(super) const MOST_FILES: usize = 200;
 /// Names that are looked at before a pattern is called too wide.
 const MOST_LOOKED_AT: usize = 100_000;
 

@@ -23,7 +23,7 @@ pub(super) enum Near {
 }
 
 impl Near {
-    pub fn find(wanted: &OsStr, entries: impl Iterator<Item = OsString>) -> Self {
+    pub(super) fn find(wanted: &OsStr, entries: impl Iterator<Item = OsString>) -> Self {
         let Some(wanted) = wanted.to_str().map(reading) else { return Self::None };
         let is_near = |entry: &OsString| entry.to_str().is_some_and(|entry| reading(entry) == wanted);
         let mut near: Vec<_> = entries.take(MOST_ENTRIES).filter(is_near).collect();

@@ -79,7 +79,7 @@ pub(super) fn keep<T>(jobs: Jobs<T>, started: Started<T>, begun: JobOrigin) -> (
 impl<T: Lasting> Keeping<T> {
     /// Has the job kept, follows it to its end and has that kept; then nothing of it is left in memory. One that is left
     /// for another process stays in the store as it is.
-    pub async fn run(mut self) {
+    pub(super) async fn run(mut self) {
         let (live, store) = (self.live.clone(), self.jobs.0.store.clone());
         if let JobOrigin::New(told) = std::mem::replace(&mut self.begun, JobOrigin::TakenOver) {
             live.hand_out(&self.jobs).await;
@@ -128,7 +128,7 @@ impl<T: Lasting> Keeping<T> {
 
 impl<T: Lasting> Live<T> {
     /// The job, once it has ended or `until` has come.
-    pub async fn wait(&self, until: Instant, news: &News) -> Job<T> {
+    pub(super) async fn wait(&self, until: Instant, news: &News) -> Job<T> {
         let (mut progress, mut result) = (self.progress.clone(), self.result.clone());
         progress.mark_changed();
         loop {
@@ -147,13 +147,13 @@ impl<T: Lasting> Live<T> {
     }
 
     /// Leaves it for another process, if the store has what that needs to resume it.
-    pub fn leave(&self) {
+    pub(super) fn leave(&self) {
         if self.is_resumable.load(Ordering::Relaxed) {
             self.resumable.hold().release();
         }
     }
 
-    pub fn listed(&self) -> Listed {
+    pub(super) fn listed(&self) -> Listed {
         let standing = if self.result.borrow().is_some() { JobStanding::Finished } else { JobStanding::Running };
         Listed { id: self.id, tool: self.tool.to_owned(), started_at: self.started_at, standing }
     }

@@ -57,14 +57,19 @@ impl Why {
 
 impl Cancellations {
     /// Listens for a call; a client that does not want it cancels `call` at once.
-    pub fn listen(&self, caller: Caller, context: &RequestContext<RoleServer>, call: CancellationToken) -> Listener {
+    pub(super) fn listen(
+        &self,
+        caller: Caller,
+        context: &RequestContext<RoleServer>,
+        call: CancellationToken,
+    ) -> Listener {
         let (notify, reason) = oneshot::channel();
         let key = (caller, context.id.clone());
         self.calls().insert(key.clone(), CancellableCall { request: context.ct.clone(), call, notify });
         Listener { cancellations: self.clone(), key, reason }
     }
 
-    pub fn tell(&self, caller: Caller, request: RequestId, reason: Option<&str>) {
+    pub(super) fn tell(&self, caller: Caller, request: RequestId, reason: Option<&str>) {
         let mut calls = self.calls();
         let key = (caller, request);
         if calls.get(&key).is_none_or(|ears| !ears.request.is_cancelled()) {
@@ -87,7 +92,7 @@ impl Cancellations {
 
 impl Listener {
     /// Waits until nobody waits for the call any more, and tells why.
-    pub async fn reason(&mut self) -> Why {
+    pub(super) async fn reason(&mut self) -> Why {
         match timeout(LAG, &mut self.reason).await {
             Ok(Ok(why)) => why,
             _ => Why::Cancelled,

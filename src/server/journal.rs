@@ -18,7 +18,7 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    pub fn write(&self, ended: &Result<Outcome, ToolError>) {
+    pub(super) fn write(&self, ended: &Result<Outcome, ToolError>) {
         match ended {
             Ok(outcome) => self.answered(outcome),
             Err(error) => self.failed(error),

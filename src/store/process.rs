@@ -48,48 +48,48 @@ pub(super) struct Closing {
 }
 
 impl Process {
-    pub fn new(lease: Duration) -> Self {
+    pub(super) fn new(lease: Duration) -> Self {
         let id = IdMint::default().mint().number;
         Self { id, lease, is_known: AtomicBool::new(false), holds: Mutex::default() }
     }
 
-    pub fn lease(&self) -> Duration {
+    pub(super) fn lease(&self) -> Duration {
         self.lease
     }
 
-    pub fn started(&self, held: Held) {
+    pub(super) fn started(&self, held: Held) {
         self.is_known.store(true, Ordering::Relaxed);
         self.holds().written.insert(held);
     }
 
-    pub fn ended(&self, held: Held) {
+    pub(super) fn ended(&self, held: Held) {
         self.holds().written.remove(&held);
     }
 
-    pub fn runs(&self, held: Held) -> bool {
+    pub(super) fn runs(&self, held: Held) -> bool {
         self.holds().written.contains(&held)
     }
 
-    pub fn is_running(&self) -> bool {
+    pub(super) fn is_running(&self) -> bool {
         !self.holds().written.is_empty()
     }
 
     /// Puts a reservation off.
-    pub fn begin(&self, reservation: Reservation) {
+    pub(super) fn begin(&self, reservation: Reservation) {
         self.holds().begun.insert(reservation.id.number, (Instant::now(), reservation));
     }
 
     /// Takes a reservation back that was put off; `None` where it is in the database or on its way there.
-    pub fn take_begun(&self, id: i64) -> Option<Reservation> {
+    pub(super) fn take_begun(&self, id: i64) -> Option<Reservation> {
         self.holds().begun.remove(&id).map(|(_, reservation)| reservation)
     }
 
-    pub fn has_begun(&self) -> bool {
+    pub(super) fn has_begun(&self) -> bool {
         !self.holds().begun.is_empty()
     }
 
     /// Takes the reservations that were put off for long enough; from now on they count as written.
-    pub fn take_due(&self) -> Vec<Reservation> {
+    pub(super) fn take_due(&self) -> Vec<Reservation> {
         let mut holds = self.holds();
         let due = holds.begun.extract_if(|_, (since, _)| since.elapsed() >= DEFERRED);
         let due: Vec<_> = due.map(|(_, (_, reservation))| reservation).collect();
@@ -101,13 +101,13 @@ impl Process {
     }
 
     /// `true` where the store has a lease of this process that holds nothing: it need not expire first.
-    pub fn is_idle(&self) -> bool {
+    pub(super) fn is_idle(&self) -> bool {
         self.is_known.load(Ordering::Relaxed) && !self.is_running()
     }
 
     /// Ends a request, and the job that ends with it. A reservation that was put off is taken back: then the store
     /// never hears of it.
-    pub fn close(&self, settlement: Settlement) -> Closing {
+    pub(super) fn close(&self, settlement: Settlement) -> Closing {
         let id = settlement.reservation.id.number;
         let is_written = self.take_begun(id).is_none();
         self.ended(Held::Money(id));
@@ -124,7 +124,7 @@ impl Process {
 
 impl Closing {
     /// `true` where the store has heard nothing of the request, and need not.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         let Settlement { charge, turn, job, .. } = &self.settlement;
         !self.is_written && *charge == Charge::Nothing && turn.is_none() && job.is_none()
     }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Estimates of a request's cost.
-pub trait Costing {
+pub(super) trait Costing {
     /// `None` where a price that it needs is not known.
     fn estimate(&self, quote: Quote<'_>) -> Option<Estimate>;
 
@@ -22,7 +22,7 @@ pub trait Costing {
 
 /// The source of a tool's money.
 #[derive(Debug, Clone, Copy)]
-pub struct Purse<'a> {
+pub(super) struct Purse<'a> {
     pub ledger: &'a Ledger,
     pub openai: &'a OpenAi,
     pub tool: &'a str,
@@ -34,7 +34,7 @@ impl Purse<'_> {
     /// # Errors
     /// [`ToolError::OverBudget`]; [`ToolError::Unpriced`] where a budget is set and nobody knows the price;
     /// [`ToolError::Ledger`] where the budget cannot be held; what reading the key fails with.
-    pub async fn open(&self, call: &Call, model: &Resolved, costing: &impl Costing) -> Result<Spend, ToolError> {
+    pub(super) async fn open(&self, call: &Call, model: &Resolved, costing: &impl Costing) -> Result<Spend, ToolError> {
         let priced = model.quote().and_then(|quote| Some((quote, costing.estimate(quote)?)));
         let request = ledger::Request {
             tool: self.tool.to_owned(),
@@ -55,7 +55,7 @@ impl Purse<'_> {
 }
 
 /// The bill of a request, for [`Spend::ended`].
-pub fn bill<T>(model: &Resolved, came: &Result<Reply<T>, ToolError>) -> Bill {
+pub(super) fn bill<T>(model: &Resolved, came: &Result<Reply<T>, ToolError>) -> Bill {
     match came {
         Ok(reply) => due(model, &reply.meta),
         Err(error) => of_failure(model, error),
@@ -63,7 +63,7 @@ pub fn bill<T>(model: &Resolved, came: &Result<Reply<T>, ToolError>) -> Bill {
 }
 
 /// The failure with its cost, where it was billed.
-pub fn billed(model: &Resolved, error: ToolError) -> ToolError {
+pub(super) fn billed(model: &Resolved, error: ToolError) -> ToolError {
     match &error {
         ToolError::OpenAi(Failure { meta, .. }) => match model.cost(&meta.metered) {
             Some(cost) if meta.metered.is_reported() => ToolError::Billed { cost, cause: Box::new(error) },
@@ -74,7 +74,7 @@ pub fn billed(model: &Resolved, error: ToolError) -> ToolError {
 }
 
 /// That the line of a call is not kept, as a warning.
-pub fn unkept(error: &store::Error) -> String {
+pub(super) fn unkept(error: &store::Error) -> String {
     format!("The cost of this call is not kept: {error}. {}", error.remedy())
 }
 

@@ -10,13 +10,13 @@ use super::{
     tree::Tree,
 };
 
-pub fn find(text: &str, key: ServerKey<'_>) -> Result<Option<Tree>, Uneditable> {
+pub(super) fn find(text: &str, key: ServerKey<'_>) -> Result<Option<Tree>, Uneditable> {
     let root = read(text)?;
     let Some(section) = servers(&root, key)? else { return Ok(None) };
     Ok(section.get(key.name).and_then(|property| property.value()).as_ref().map(tree))
 }
 
-pub fn put(text: &str, key: ServerKey<'_>, server: &Tree) -> Result<String, Uneditable> {
+pub(super) fn put(text: &str, key: ServerKey<'_>, server: &Tree) -> Result<String, Uneditable> {
     let root = read(text)?;
     let object = root.object_value_or_create().ok_or_else(no_object)?;
     // Refuses a section that is something else.
@@ -33,7 +33,7 @@ pub fn put(text: &str, key: ServerKey<'_>, server: &Tree) -> Result<String, Uned
     Ok(if ends_in_a_line { put } else { put + "\n" })
 }
 
-pub fn take(text: &str, key: ServerKey<'_>) -> Result<String, Uneditable> {
+pub(super) fn take(text: &str, key: ServerKey<'_>) -> Result<String, Uneditable> {
     let root = read(text)?;
     if let Some(property) = servers(&root, key)?.and_then(|section| section.get(key.name)) {
         property.remove();

@@ -99,6 +99,6 @@ impl Places {
 }
 
 /// Part by part, so that the separators are the system's own.
-pub fn beneath(folder: &Path, path: &str) -> PathBuf {
+pub(super) fn beneath(folder: &Path, path: &str) -> PathBuf {
     path.split('/').filter(|part| !part.is_empty()).fold(folder.to_owned(), |path, part| path.join(part))
 }

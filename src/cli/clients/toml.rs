@@ -7,14 +7,14 @@ use super::{
     tree::Tree,
 };
 
-pub fn find(text: &str, key: ServerKey<'_>) -> Result<Option<Tree>, Uneditable> {
+pub(super) fn find(text: &str, key: ServerKey<'_>) -> Result<Option<Tree>, Uneditable> {
     let document = read(text)?;
     let Some(section) = document.get(key.section) else { return Ok(None) };
     let section = section.as_table_like().ok_or_else(|| no_section(key))?;
     Ok(section.get(key.name).map(tree))
 }
 
-pub fn put(text: &str, key: ServerKey<'_>, server: &Tree) -> Result<String, Uneditable> {
+pub(super) fn put(text: &str, key: ServerKey<'_>, server: &Tree) -> Result<String, Uneditable> {
     let mut document = read(text)?;
     let new_section = || {
         let mut section = Table::new();
@@ -29,7 +29,7 @@ pub fn put(text: &str, key: ServerKey<'_>, server: &Tree) -> Result<String, Uned
     Ok(lines_as_before(text, document.to_string()))
 }
 
-pub fn take(text: &str, key: ServerKey<'_>) -> Result<String, Uneditable> {
+pub(super) fn take(text: &str, key: ServerKey<'_>) -> Result<String, Uneditable> {
     let mut document = read(text)?;
     if let Some(section) = document.get_mut(key.section) {
         section.as_table_like_mut().ok_or_else(|| no_section(key))?.remove(key.name);

@@ -9,12 +9,12 @@ use super::{
     tree::Tree,
 };
 
-pub fn find(text: &str, key: ServerKey<'_>) -> Result<Option<Tree>, Uneditable> {
+pub(super) fn find(text: &str, key: ServerKey<'_>) -> Result<Option<Tree>, Uneditable> {
     let document = read(text)?;
     Ok(document.member(key.section).and_then(|section| section.member(key.name)).cloned())
 }
 
-pub fn put(text: &str, key: ServerKey<'_>, server: &Tree) -> Result<String, Uneditable> {
+pub(super) fn put(text: &str, key: ServerKey<'_>, server: &Tree) -> Result<String, Uneditable> {
     let mut wanted = read(text)?;
     set(&mut wanted, key, server)?;
     let without = if find(text, key)?.is_some() { take(text, key)? } else { text.to_owned() };
@@ -24,7 +24,7 @@ pub fn put(text: &str, key: ServerKey<'_>, server: &Tree) -> Result<String, Uned
     checked(lines.text(), &wanted)
 }
 
-pub fn take(text: &str, key: ServerKey<'_>) -> Result<String, Uneditable> {
+pub(super) fn take(text: &str, key: ServerKey<'_>) -> Result<String, Uneditable> {
     let mut wanted = read(text)?;
     if !unset(&mut wanted, key) {
         return Ok(text.to_owned());

@@ -22,20 +22,20 @@ use tokio::{process::Command, sync::mpsc};
 
 use crate::config::{Flags, Upstream};
 
-pub struct Session {
+pub(super) struct Session {
     service: RunningService<RoleClient, Notifications>,
     news: mpsc::UnboundedReceiver<(ProgressToken, Notified)>,
 }
 
 /// A call in flight.
-pub struct DemoCall<'a> {
+pub(super) struct DemoCall<'a> {
     handle: Option<RequestHandle<RoleClient>>,
     result: Option<CallToolResult>,
     news: &'a mut mpsc::UnboundedReceiver<(ProgressToken, Notified)>,
 }
 
 /// A notification of a call in flight.
-pub enum Notified {
+pub(super) enum Notified {
     /// More of the answer's text.
     Delta(String),
     Progress {
@@ -61,7 +61,7 @@ impl ClientHandler for Notifications {
 
 impl Session {
     /// Starts this binary as a child, with the configuration file that the demo itself was given.
-    pub async fn start(flags: &Flags, upstream: Upstream) -> anyhow::Result<Self> {
+    pub(super) async fn start(flags: &Flags, upstream: Upstream) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe().context("this program's own file is not known")?);
         // Each call is shown to its end, not handed out as a job.
         command.args(arguments(flags, upstream)).env("MCP_OPENAI_ANSWER_WITHIN", "off");
@@ -75,7 +75,7 @@ impl Session {
     }
 
     /// The server's name and version.
-    pub fn server(&self) -> String {
+    pub(super) fn server(&self) -> String {
         self.service.peer_info().map_or_else(String::new, |info| {
             let server = info
                 .server_info
@@ -86,19 +86,19 @@ impl Session {
     }
 
     /// Names and titles.
-    pub async fn tools(&self) -> anyhow::Result<Vec<(String, String)>> {
+    pub(super) async fn tools(&self) -> anyhow::Result<Vec<(String, String)>> {
         let tools = self.service.list_tools(None).await?.tools;
         Ok(tools.into_iter().map(|tool| (tool.name.into_owned(), tool.title.unwrap_or_default())).collect())
     }
 
     /// Measures the time that the server takes to answer a request that no cache answers for it.
-    pub async fn round_trip(&self) -> anyhow::Result<Duration> {
+    pub(super) async fn round_trip(&self) -> anyhow::Result<Duration> {
         let start = Instant::now();
         self.service.list_resources(None).await?;
         Ok(start.elapsed())
     }
 
-    pub async fn call(&mut self, tool: &'static str, arguments: Value) -> anyhow::Result<DemoCall<'_>> {
+    pub(super) async fn call(&mut self, tool: &'static str, arguments: Value) -> anyhow::Result<DemoCall<'_>> {
         let Value::Object(arguments) = arguments else { bail!("arguments are an object") };
         let params = CallToolRequestParams::new(tool).with_arguments(arguments);
         let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
@@ -106,7 +106,7 @@ impl Session {
         Ok(DemoCall { handle: Some(handle), result: None, news: &mut self.news })
     }
 
-    pub async fn close(mut self) -> anyhow::Result<()> {
+    pub(super) async fn close(mut self) -> anyhow::Result<()> {
         self.service.close_with_timeout(Duration::from_secs(10)).await?;
         Ok(())
     }
@@ -126,7 +126,7 @@ fn arguments(flags: &Flags, upstream: Upstream) -> Vec<OsString> {
 
 impl DemoCall<'_> {
     /// The next news, or `None` once the result is there.
-    pub async fn news(&mut self) -> Option<Notified> {
+    pub(super) async fn news(&mut self) -> Option<Notified> {
         loop {
             let handle = self.handle.as_mut()?;
             tokio::select! {
@@ -152,7 +152,7 @@ impl DemoCall<'_> {
     ///
     /// # Errors
     /// With the tool's own text when the call failed.
-    pub fn result(self) -> anyhow::Result<Value> {
+    pub(super) fn result(self) -> anyhow::Result<Value> {
         let Some(result) = self.result else { bail!("the server gave no result") };
         let structured = result.structured_content.unwrap_or_default();
         if result.is_error == Some(true) {
@@ -163,7 +163,7 @@ impl DemoCall<'_> {
     }
 
     /// Cancels with MCP's own notification.
-    pub async fn cancel(mut self) -> anyhow::Result<()> {
+    pub(super) async fn cancel(mut self) -> anyhow::Result<()> {
         if let Some(handle) = self.handle.take() {
             handle.cancel(Some("the demo shows a cancellation".into())).await?;
         }

@@ -12,7 +12,7 @@ use crate::{
 const CHECK: &str = "budgets";
 
 /// Nothing where none is set.
-pub async fn examine(app: &App) -> Vec<Finding> {
+pub(super) async fn examine(app: &App) -> Vec<Finding> {
     if !app.ledger.has_budgets() {
         return Vec::new();
     }

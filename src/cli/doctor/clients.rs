@@ -23,7 +23,7 @@ const NAMES: [&str; 2] = ["openai", "mcp-openai"];
 /// A program that does not tell its version within this time is something else.
 const VERSION_WITHIN: Duration = Duration::from_secs(5);
 
-pub async fn examine(config: &Config) -> Vec<Finding> {
+pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     let Ok(folders) = Folders::of_this_user() else { return Vec::new() };
     let mut findings = Vec::new();
     for client in CLIENTS.iter().filter(|client| client.is_found(&folders.places)) {

@@ -17,7 +17,7 @@ const CHECK: &str = "key";
 const SHORTEST: usize = 20;
 
 /// A key that cannot be read fails with the upstream, which asks for it.
-pub async fn examine(config: &Config) -> Vec<Finding> {
+pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![source(&config.openai.key, config.upstream)];
     if is_openai(&config.openai.base_url)
         && let Ok(Some(key)) = config.openai.key.reveal().await

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::config::Provenance;
 
 #[derive(Debug, Serialize)]
-pub struct DoctorReport {
+pub(super) struct DoctorReport {
     /// True if nothing failed.
     ok: bool,
     version: &'static str,
@@ -17,7 +17,7 @@ pub struct DoctorReport {
 }
 
 #[derive(Debug, Serialize)]
-pub struct Finding {
+pub(super) struct Finding {
     check: &'static str,
     verdict: DoctorVerdict,
     message: String,
@@ -37,40 +37,40 @@ enum DoctorVerdict {
 }
 
 #[derive(Debug, Serialize)]
-pub struct ReportedSetting {
+pub(super) struct ReportedSetting {
     pub key: String,
     pub value: String,
     pub source: String,
 }
 
 impl DoctorReport {
-    pub fn new(settings: Vec<ReportedSetting>, findings: Vec<Finding>) -> Self {
+    pub(super) fn new(settings: Vec<ReportedSetting>, findings: Vec<Finding>) -> Self {
         let ok = findings.iter().all(|finding| finding.verdict != DoctorVerdict::Failed);
         Self { ok, version: env!("CARGO_PKG_VERSION"), findings, settings }
     }
 
     /// The gravest: configuration before upstream before the rest, as their numbers have it.
-    pub fn exit_code(&self) -> u8 {
+    pub(super) fn exit_code(&self) -> u8 {
         self.findings.iter().map(|finding| finding.exit).max().unwrap_or_default()
     }
 }
 
 impl Finding {
-    pub fn fine(check: &'static str, message: String) -> Self {
+    pub(super) fn fine(check: &'static str, message: String) -> Self {
         Self { check, verdict: DoctorVerdict::Ok, message, remedy: None, exit: 0 }
     }
 
-    pub fn doubtful(check: &'static str, message: String, remedy: &str) -> Self {
+    pub(super) fn doubtful(check: &'static str, message: String, remedy: &str) -> Self {
         Self { check, verdict: DoctorVerdict::Warning, message, remedy: Some(remedy.to_owned()), exit: 0 }
     }
 
-    pub fn failed(check: &'static str, message: String, remedy: &str, exit: u8) -> Self {
+    pub(super) fn failed(check: &'static str, message: String, remedy: &str, exit: u8) -> Self {
         Self { check, verdict: DoctorVerdict::Failed, message, remedy: Some(remedy.to_owned()), exit }
     }
 }
 
 impl ReportedSetting {
-    pub fn of(set: &Provenance) -> Self {
+    pub(super) fn of(set: &Provenance) -> Self {
         Self { key: set.key.to_string(), value: set.value.clone(), source: set.source.to_string() }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     tools::{Output, Tool, ToolError},
 };
 
-pub async fn examine(app: &App) -> [Finding; 2] {
+pub(super) async fn examine(app: &App) -> [Finding; 2] {
     let answer = json!({ "query": "Answer with one word: yes", "max_tokens": 512 });
     let picture = json!({ "prompt": "a grey dot", "quality": "low", "name": "doctor" });
     [tried(app, &*app.ask_openai, ("answer", answer)).await, tried(app, &*app.create_image, ("picture", picture)).await]

@@ -21,7 +21,7 @@ const CHECK: &str = "upstream";
 const MOST_DRIFT: Duration = Duration::from_mins(5);
 
 /// Asks for the list of models, which costs nothing.
-pub async fn examine(app: &App) -> (Vec<Finding>, Option<Vec<ListedModel>>) {
+pub(super) async fn examine(app: &App) -> (Vec<Finding>, Option<Vec<ListedModel>>) {
     let answer = app.list_models.upkeep.read(PATIENCE).await;
     let mut findings = vec![finding(&answer, name(&app.config))];
     let meta = match &answer {

@@ -30,7 +30,7 @@ pub(super) struct MadeCall {
 }
 
 impl MadeCall {
-    pub fn print(&self) -> CallPrint {
+    pub(super) fn print(&self) -> CallPrint {
         CallPrint::new(self.owner.clone(), self.route.name(), self.route.declared(&self.arguments))
     }
 }

@@ -40,7 +40,7 @@ pub(super) struct WaitingClient<'a> {
 
 impl WaitingClient<'_> {
     /// Resolves when it waits no more.
-    pub async fn gives_up(&mut self) -> End {
+    pub(super) async fn gives_up(&mut self) -> End {
         tokio::select! {
             () = self.context.ct.cancelled() => {}
             () = self.requester.gone.cancelled() => match self.requester.departure {

@@ -67,7 +67,7 @@ pub(super) struct PostgresState {
 }
 
 impl PostgresEngine {
-    pub fn build(url: PostgresUrl, lease: Duration, upkeep: PostgresUpkeep) -> Self {
+    pub(super) fn build(url: PostgresUrl, lease: Duration, upkeep: PostgresUpkeep) -> Self {
         Self(Arc::new(PostgresState {
             url,
             process: Arc::new(Process::new(lease)),
@@ -80,29 +80,29 @@ impl PostgresEngine {
         }))
     }
 
-    pub fn of(state: Arc<PostgresState>) -> Self {
+    pub(super) fn of(state: Arc<PostgresState>) -> Self {
         Self(state)
     }
 
-    pub fn process(&self) -> &Arc<Process> {
+    pub(super) fn process(&self) -> &Arc<Process> {
         &self.0.process
     }
 
-    pub async fn ready(&self) -> Result<(), Error> {
+    pub(super) async fn ready(&self) -> Result<(), Error> {
         self.connected().await.map(drop).map_err(|fault| self.error(fault))
     }
 
-    pub fn error(&self, fault: PostgresFault) -> Error {
+    pub(super) fn error(&self, fault: PostgresFault) -> Error {
         fault.at(self.0.url.place())
     }
 
     /// Begins a transaction; tries again for a while where the database is away.
-    pub async fn begin(&self) -> Result<PostgresTransaction, PostgresFault> {
+    pub(super) async fn begin(&self) -> Result<PostgresTransaction, PostgresFault> {
         self.begin_for(&[]).await
     }
 
     /// The same; transactions that name the same id run one after another.
-    pub async fn begin_for(&self, ids: &[i64]) -> Result<PostgresTransaction, PostgresFault> {
+    pub(super) async fn begin_for(&self, ids: &[i64]) -> Result<PostgresTransaction, PostgresFault> {
         let mut tries = Tries::new();
         loop {
             let begun = match self.connected().await {
@@ -118,7 +118,7 @@ impl PostgresEngine {
     }
 
     /// Runs one statement that may be repeated, and is where its answer was lost.
-    pub async fn run(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<StatementAnswer, PostgresFault> {
+    pub(super) async fn run(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<StatementAnswer, PostgresFault> {
         let mut tries = Tries::new();
         loop {
             let client = self.connected().await?;
@@ -131,17 +131,17 @@ impl PostgresEngine {
     }
 
     /// Runs one statement that asks for rows.
-    pub async fn read(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<Vec<Columns>, Error> {
+    pub(super) async fn read(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<Vec<Columns>, Error> {
         self.run(sql, values).await.map(|answer| answer.rows).map_err(|fault| self.error(fault))
     }
 
     /// Runs one statement that changes something, and may be repeated. Returns how many rows it changed.
-    pub async fn change(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<u64, Error> {
+    pub(super) async fn change(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<u64, Error> {
         self.run(sql, values).await.map(|answer| answer.changed).map_err(|fault| self.error(fault))
     }
 
     /// Runs `work` to its end, also when its caller goes away meanwhile.
-    pub async fn complete<T, W>(&self, work: impl FnOnce(Self) -> W) -> Result<T, Error>
+    pub(super) async fn complete<T, W>(&self, work: impl FnOnce(Self) -> W) -> Result<T, Error>
     where
         T: Send + 'static,
         W: Future<Output = Result<T, PostgresFault>> + Send + 'static,
@@ -152,7 +152,11 @@ impl PostgresEngine {
 
     /// Runs `work` until the database has taken it, however long that is away. Its caller hears the first answer, which
     /// is a fault where the database is away for longer than it waits.
-    pub async fn persist<T, W>(&self, what: &'static str, work: impl Fn(Self) -> W + Send + 'static) -> Result<T, Error>
+    pub(super) async fn persist<T, W>(
+        &self,
+        what: &'static str,
+        work: impl Fn(Self) -> W + Send + 'static,
+    ) -> Result<T, Error>
     where
         T: Send + 'static,
         W: Future<Output = Result<T, PostgresFault>> + Send + 'static,
@@ -163,7 +167,7 @@ impl PostgresEngine {
     }
 
     /// The same without anybody waiting.
-    pub fn persist_later<W>(&self, what: &'static str, work: impl Fn(Self) -> W + Send + 'static)
+    pub(super) fn persist_later<W>(&self, what: &'static str, work: impl Fn(Self) -> W + Send + 'static)
     where
         W: Future<Output = Result<(), PostgresFault>> + Send + 'static,
     {
@@ -208,14 +212,14 @@ impl PostgresEngine {
     }
 
     /// Resolves once nothing runs that goes on without its caller.
-    pub async fn flush(&self) {
+    pub(super) async fn flush(&self) {
         self.0.works.close();
         self.0.works.wait().await;
         self.0.works.reopen();
     }
 
     /// Has what was put off written soon, and the lease renewed.
-    pub fn watch(&self) {
+    pub(super) fn watch(&self) {
         if !self.0.is_watched.swap(true, Ordering::AcqRel) {
             let watch = (self.0.upkeep)(Arc::downgrade(&self.0), self.0.bell.clone());
             match Handle::try_current() {
@@ -227,7 +231,7 @@ impl PostgresEngine {
     }
 
     /// Renews the lease, unless it lasts for long enough.
-    pub async fn live(&self) -> Result<(), PostgresFault> {
+    pub(super) async fn live(&self) -> Result<(), PostgresFault> {
         let lease = self.process().lease();
         let lasts = |renewed: Instant| renewed.elapsed() < lease / 3;
         if self.renewed().is_some_and(lasts) {

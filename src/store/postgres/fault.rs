@@ -18,7 +18,7 @@ pub(super) enum PostgresFault {
 }
 
 impl PostgresFault {
-    pub fn at(self, place: Arc<str>) -> Error {
+    pub(super) fn at(self, place: Arc<str>) -> Error {
         match self {
             Self::Away(why) => Error::Away { place, why: why.into() },
             Self::Refused(why) => Error::Refused { place, why: why.into() },

@@ -28,7 +28,7 @@ pub(super) struct StatementAnswer {
 
 impl PostgresTransaction {
     /// Begins, and waits its turn for each of these ids: transactions that name the same one run one after another.
-    pub async fn begin(client: Object, ids: &[i64]) -> Result<Self, PostgresFault> {
+    pub(super) async fn begin(client: Object, ids: &[i64]) -> Result<Self, PostgresFault> {
         let mut ids = ids.to_vec();
         ids.sort_unstable();
         let locks: Vec<_> = ids.iter().map(|id| format!("pg_advisory_xact_lock({id})")).collect();
@@ -38,31 +38,35 @@ impl PostgresTransaction {
         Ok(transaction)
     }
 
-    pub async fn query(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<Vec<Columns>, PostgresFault> {
+    pub(super) async fn query(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<Vec<Columns>, PostgresFault> {
         run(self.client()?, sql, values).await.map(|answer| answer.rows)
     }
 
-    pub async fn query_first(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<Option<Columns>, PostgresFault> {
+    pub(super) async fn query_first(
+        &self,
+        sql: &str,
+        values: &[SqlValue<'_>],
+    ) -> Result<Option<Columns>, PostgresFault> {
         self.query(sql, values).await.map(|rows| rows.into_iter().next())
     }
 
     /// The row of a statement that always has one.
-    pub async fn query_one(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<Columns, PostgresFault> {
+    pub(super) async fn query_one(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<Columns, PostgresFault> {
         let row = self.query_first(sql, values).await?;
         row.ok_or_else(|| PostgresFault::Refused("a statement answered without a row".to_owned()))
     }
 
     /// Returns how many rows were changed.
-    pub async fn execute(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<u64, PostgresFault> {
+    pub(super) async fn execute(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<u64, PostgresFault> {
         run(self.client()?, sql, values).await.map(|answer| answer.changed)
     }
 
     /// Runs statements that take no values.
-    pub async fn script(&self, sql: &str) -> Result<(), PostgresFault> {
+    pub(super) async fn script(&self, sql: &str) -> Result<(), PostgresFault> {
         simple(self.client()?, sql).await
     }
 
-    pub async fn commit(mut self) -> Result<(), PostgresFault> {
+    pub(super) async fn commit(mut self) -> Result<(), PostgresFault> {
         simple(self.client()?, "COMMIT").await?;
         // The connection goes back.
         drop(self.client.take());

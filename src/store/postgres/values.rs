@@ -26,7 +26,7 @@ pub(super) enum SqlValue<'a> {
 }
 
 impl SqlValue<'_> {
-    pub fn kind(&self) -> Type {
+    pub(super) fn kind(&self) -> Type {
         match self {
             Self::Number(_) => Type::INT8,
             Self::Numbers(_) => Type::INT8_ARRAY,
@@ -115,32 +115,32 @@ pub(super) use values;
 pub(super) struct Columns(pub Row);
 
 impl Columns {
-    pub fn number(&self, at: usize) -> Result<i64, PostgresFault> {
+    pub(super) fn number(&self, at: usize) -> Result<i64, PostgresFault> {
         self.get(at)
     }
 
-    pub fn maybe_number(&self, at: usize) -> Result<Option<i64>, PostgresFault> {
+    pub(super) fn maybe_number(&self, at: usize) -> Result<Option<i64>, PostgresFault> {
         self.get(at)
     }
 
-    pub fn flag(&self, at: usize) -> Result<bool, PostgresFault> {
+    pub(super) fn flag(&self, at: usize) -> Result<bool, PostgresFault> {
         self.get(at)
     }
 
-    pub fn bytes(&self, at: usize) -> Result<Vec<u8>, PostgresFault> {
+    pub(super) fn bytes(&self, at: usize) -> Result<Vec<u8>, PostgresFault> {
         self.get(at)
     }
 
-    pub fn text(&self, at: usize) -> Result<String, PostgresFault> {
+    pub(super) fn text(&self, at: usize) -> Result<String, PostgresFault> {
         self.get(at).map(|text: &str| unescaped(text))
     }
 
-    pub fn maybe_text(&self, at: usize) -> Result<Option<String>, PostgresFault> {
+    pub(super) fn maybe_text(&self, at: usize) -> Result<Option<String>, PostgresFault> {
         self.get(at).map(|text: Option<&str>| text.map(unescaped))
     }
 
     /// A number that cannot be less than nothing.
-    pub fn count(&self, at: usize) -> Result<u64, PostgresFault> {
+    pub(super) fn count(&self, at: usize) -> Result<u64, PostgresFault> {
         Ok(u64::try_from(self.number(at)?).unwrap_or_default())
     }
 

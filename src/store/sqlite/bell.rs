@@ -28,14 +28,14 @@ enum Rung {
 }
 
 impl Bell {
-    pub fn ask_checkpoint(&self) {
+    pub(super) fn ask_checkpoint(&self) {
         if !self.wants_checkpoint.swap(true, Ordering::AcqRel) {
             self.ring();
         }
     }
 
     /// Starts the thread, once. A thread that cannot be started is tried again.
-    pub fn start(self: &Arc<Self>, run: impl FnOnce() + Send + 'static) {
+    pub(super) fn start(self: &Arc<Self>, run: impl FnOnce() + Send + 'static) {
         if self.is_started.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -45,13 +45,13 @@ impl Bell {
         }
     }
 
-    pub fn ring(&self) {
+    pub(super) fn ring(&self) {
         *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Rung::Yes;
         self.rung.notify_one();
     }
 
     /// Waits for the bell, at most so long; `None` waits for ever.
-    pub fn wait(&self, most: Option<Duration>) {
+    pub(super) fn wait(&self, most: Option<Duration>) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let is_quiet = |state: &mut Rung| *state == Rung::No;
         let mut state = match most {

@@ -57,7 +57,7 @@ pub(super) struct Shared {
 struct HandOver<'a>(&'a Arc<Shared>);
 
 impl Engine {
-    pub fn build(config: Config, upkeep: fn(&Weak<Shared>, &Bell)) -> Self {
+    pub(super) fn build(config: Config, upkeep: fn(&Weak<Shared>, &Bell)) -> Self {
         Self(Arc::new(Shared {
             process: Arc::new(Process::new(config.lease)),
             bell: Arc::default(),
@@ -69,12 +69,12 @@ impl Engine {
         }))
     }
 
-    pub fn process(&self) -> &Arc<Process> {
+    pub(super) fn process(&self) -> &Arc<Process> {
         &self.0.process
     }
 
     /// Runs `work` in the next transaction and answers after its commit. `weight` is roughly the bytes that it writes.
-    pub async fn write<T, F>(&self, weight: usize, work: F) -> Result<T, Error>
+    pub(super) async fn write<T, F>(&self, weight: usize, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -95,7 +95,7 @@ impl Engine {
     }
 
     /// The same for work that finds nothing to do in a database that was never made, and makes none.
-    pub async fn write_existing<T, F>(&self, weight: usize, work: F) -> Result<T, Error>
+    pub(super) async fn write_existing<T, F>(&self, weight: usize, work: F) -> Result<T, Error>
     where
         T: Default + Send + 'static,
         F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -107,13 +107,13 @@ impl Engine {
     }
 
     /// Queues `work` for the upkeep thread. `what` names it in the log should it fail.
-    pub fn post(&self, what: &'static str, work: impl Fn(&Connection) -> rusqlite::Result<()> + Send + 'static) {
+    pub(super) fn post(&self, what: &'static str, work: impl Fn(&Connection) -> rusqlite::Result<()> + Send + 'static) {
         self.0.queue().push(Box::new(Posted::new(what, work)));
         self.0.wake();
     }
 
     /// Resolves once everything in the queue is committed, or has failed.
-    pub async fn flush(&self) {
+    pub(super) async fn flush(&self) {
         // Whoever commits holds the connection.
         let is_unused = self.0.queue().is_empty() && self.0.try_opened().is_some_and(|opened| opened.is_none());
         if !is_unused {
@@ -123,7 +123,7 @@ impl Engine {
     }
 
     /// Wakes the upkeep thread, so that it soon flushes what [`Process::begin`] put off and renews the lease.
-    pub fn watch(&self) {
+    pub(super) fn watch(&self) {
         self.0.start();
         if self.0.bell.is_asleep.load(Ordering::SeqCst) {
             self.0.bell.ring();
@@ -132,7 +132,7 @@ impl Engine {
 
     /// Runs a short query on the writer's connection, or on the upkeep thread while that is taken. A database that was
     /// never made is empty: nothing is made for a question.
-    pub async fn read<T, F>(&self, query: F) -> Result<T, Error>
+    pub(super) async fn read<T, F>(&self, query: F) -> Result<T, Error>
     where
         T: Default + Send + 'static,
         F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
@@ -144,7 +144,7 @@ impl Engine {
     }
 
     /// Runs a long query on a connection and a thread of its own: lists, sums, searches and exports.
-    pub async fn scan<T, F>(&self, query: F) -> Result<T, Error>
+    pub(super) async fn scan<T, F>(&self, query: F) -> Result<T, Error>
     where
         T: Default + Send + 'static,
         F: Fn(&Connection) -> rusqlite::Result<T> + Send + Sync + 'static,
@@ -197,7 +197,7 @@ impl Shared {
     }
 
     /// Commits the queue on the upkeep thread, which may wait.
-    pub fn commit_patiently(&self) {
+    pub(super) fn commit_patiently(&self) {
         if self.queue().is_empty() {
             return;
         }
@@ -290,7 +290,7 @@ impl Shared {
         query(&opened.as_ref()?.connection).ok().map(Ok)
     }
 
-    pub fn place(&self) -> Arc<str> {
+    pub(super) fn place(&self) -> Arc<str> {
         self.config.place.to_string().into()
     }
 
@@ -330,7 +330,7 @@ impl Shared {
 
 /// The engine's side of upkeep.
 impl Shared {
-    pub fn wake(self: &Arc<Self>) {
+    pub(super) fn wake(self: &Arc<Self>) {
         self.start();
         self.bell.ring();
     }
@@ -341,7 +341,7 @@ impl Shared {
     }
 
     /// Queues work and commits it on the upkeep thread.
-    pub fn run_patiently(
+    pub(super) fn run_patiently(
         &self,
         what: &'static str,
         work: impl Fn(&Connection) -> rusqlite::Result<()> + Send + 'static,

@@ -61,7 +61,7 @@ struct Identity {
 
 impl OpenDb {
     /// Opens the database for the writer; makes it where there is none.
-    pub fn to_write(place: &StorePlace) -> Result<Self, Fault> {
+    pub(super) fn to_write(place: &StorePlace) -> Result<Self, Fault> {
         let StorePlace::Folder(dir) = place else {
             let opened = Self::of(Connection::open_in_memory()?, None);
             migrate(&opened.connection)?;
@@ -82,12 +82,12 @@ impl OpenDb {
     }
 
     /// Opens the database for a query; `None` where there is none.
-    pub fn to_read(dir: &Path) -> Result<Option<Self>, Fault> {
+    pub(super) fn to_read(dir: &Path) -> Result<Option<Self>, Fault> {
         Self::existing(dir, OpenFlags::SQLITE_OPEN_READ_ONLY)
     }
 
     /// Opens the database for a checkpoint; `None` where there is none.
-    pub fn to_checkpoint(dir: &Path) -> Result<Option<Self>, Fault> {
+    pub(super) fn to_checkpoint(dir: &Path) -> Result<Option<Self>, Fault> {
         Self::existing(dir, OpenFlags::SQLITE_OPEN_READ_WRITE)
     }
 
@@ -113,19 +113,19 @@ impl OpenDb {
 
     /// `false` where another file has taken the place of the one that it leads to, and where a panic left a transaction
     /// open on it.
-    pub fn is_current(&self) -> bool {
+    pub(super) fn is_current(&self) -> bool {
         self.connection.is_autocommit()
             && self.file.as_ref().is_none_or(|file| Identity::of(&file.path).as_ref() == Some(file))
     }
 
     /// `true` once for each log that grew long.
-    pub fn needs_checkpoint(&self) -> bool {
+    pub(super) fn needs_checkpoint(&self) -> bool {
         let pages = self.log_pages.load(Ordering::Relaxed);
         pages >= CHECKPOINT_PAGES && self.log_pages.swap(0, Ordering::Relaxed) > 0
     }
 
     /// Moves the log into the database as far as no reader is in the way.
-    pub fn checkpoint(&self) -> Result<(), Fault> {
+    pub(super) fn checkpoint(&self) -> Result<(), Fault> {
         let moved = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
         Ok(moved?)
     }
@@ -209,7 +209,7 @@ fn is_sound(dir: &Path) -> Result<bool, Fault> {
 }
 
 impl Fault {
-    pub fn of(error: &rusqlite::Error) -> Self {
+    pub(super) fn of(error: &rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Damaged(error.to_string()),

@@ -27,14 +27,14 @@ pub(super) struct Posted<F> {
 }
 
 impl<T, F> Awaited<T, F> {
-    pub fn new(work: F, waiting: oneshot::Sender<Result<T, Error>>) -> Self {
+    pub(super) fn new(work: F, waiting: oneshot::Sender<Result<T, Error>>) -> Self {
         Self { work, done: None, waiting }
     }
 }
 
 impl<F> Posted<F> {
     /// `what` names the work in the log should it fail.
-    pub fn new(what: &'static str, work: F) -> Self {
+    pub(super) fn new(what: &'static str, work: F) -> Self {
         Self { work, what }
     }
 }

@@ -25,7 +25,7 @@ enum SizeWish {
 impl PictureSize {
     /// # Errors
     /// [`ToolError::InvalidArgument`] with the nearest size that is made, or with what a size looks like.
-    pub fn read(asked: Option<&str>, traits: Option<&ImageTraits>) -> Result<Self, ToolError> {
+    pub(super) fn read(asked: Option<&str>, traits: Option<&ImageTraits>) -> Result<Self, ToolError> {
         let Some(asked) = asked.map(str::trim) else { return Ok(Self { shown: "auto".into(), ..Self::default() }) };
         let wish = SizeWish::parse(asked).ok_or_else(|| {
             let shown = text::brief(asked, 40);

@@ -34,12 +34,12 @@ struct Taken {
 }
 
 impl Cap {
-    pub fn new(of: PaceCap, rate: Rate) -> Self {
+    pub(super) fn new(of: PaceCap, rate: Rate) -> Self {
         Self { of, rate, callers: AtomicU32::new(0), turn: Mutex::default() }
     }
 
     /// Waits until the cap lets one more go; fails at once where that is beyond the deadline.
-    pub async fn pass(&self, pace: &SharedPace, account: &Account, waiting: &Waiting<'_>) -> Result<(), Error> {
+    pub(super) async fn pass(&self, pace: &SharedPace, account: &Account, waiting: &Waiting<'_>) -> Result<(), Error> {
         let ahead = Ahead::join(&self.callers);
         let least = self.rate.least_wait(ahead.count);
         waiting.fits(least)?;

@@ -56,12 +56,12 @@ enum Warning {
 }
 
 impl SharedPace {
-    pub fn new(store: Option<Arc<dyn PaceStore>>) -> Self {
+    pub(super) fn new(store: Option<Arc<dyn PaceStore>>) -> Self {
         Self { store, began: Instant::now(), known: Mutex::default() }
     }
 
     /// Takes the next place under a cap.
-    pub async fn take(&self, account: &Account, place: PlaceRequest) -> PlaceGrant {
+    pub(super) async fn take(&self, account: &Account, place: PlaceRequest) -> PlaceGrant {
         if let Some(store) = self.store() {
             match store.pass(account, place).await {
                 Ok(grant) => {
@@ -79,7 +79,7 @@ impl SharedPace {
     }
 
     /// Notes that a model has no requests left for so long; zero lifts it.
-    pub async fn hold(&self, account: &Account, model: &ModelId, time: Duration) {
+    pub(super) async fn hold(&self, account: &Account, model: &ModelId, time: Duration) {
         self.known().note(account, model, time);
         if let Some(store) = self.store()
             && let Err(error) = store.hold(account, model, time).await
@@ -89,7 +89,7 @@ impl SharedPace {
     }
 
     /// Time for which a model has no requests left; `None` when it has.
-    pub async fn hold_of(&self, account: &Account, model: &ModelId) -> Option<Duration> {
+    pub(super) async fn hold_of(&self, account: &Account, model: &ModelId) -> Option<Duration> {
         self.refresh(account).await;
         let known = self.known();
         if known.holds.is_empty() {
@@ -122,7 +122,7 @@ impl SharedPace {
     }
 
     /// The warning that the pace is not shared, once when it is so.
-    pub fn warning(&self) -> Option<String> {
+    pub(super) fn warning(&self) -> Option<String> {
         let mut known = self.known();
         match std::mem::take(&mut known.warning) {
             Warning::None => None,
@@ -138,7 +138,7 @@ impl SharedPace {
     }
 
     /// Reason why the store failed the last time.
-    pub fn failure(&self) -> Option<String> {
+    pub(super) fn failure(&self) -> Option<String> {
         self.known().failed.as_ref().map(|(_, why)| why.clone())
     }
 

@@ -68,13 +68,18 @@ struct BegunResponse<'a> {
 }
 
 impl<'a> Followed<'a> {
-    pub fn new(client: &'a Arc<Client>, asked: &'a ModelId, left_out: Vec<String>, hold: &'a ResponseHold) -> Self {
+    pub(super) fn new(
+        client: &'a Arc<Client>,
+        asked: &'a ModelId,
+        left_out: Vec<String>,
+        hold: &'a ResponseHold,
+    ) -> Self {
         let responses = Responses::new(ResponseStorage::Kept);
         Self { client, asked, left_out, hold, responses, running: None, last: None, taken: 0 }
     }
 
     /// Notes the response's name, so that it can be asked for again, also by another process.
-    pub fn begin(&mut self, id: &str) {
+    pub(super) fn begin(&mut self, id: &str) {
         if self.running.is_some() || !is_name(id) {
             return;
         }
@@ -90,7 +95,7 @@ impl<'a> Followed<'a> {
     }
 
     /// The upstream does not know it any more: there is nothing to stop.
-    pub fn lost(&mut self) -> Error {
+    pub(super) fn lost(&mut self) -> Error {
         let response = self.running.as_ref().map(|running| running.id.clone()).unwrap_or_default();
         self.end();
         Error::Lost { response }
@@ -104,33 +109,33 @@ impl<'a> Followed<'a> {
         self.running = None;
     }
 
-    pub fn goes_on(&self) -> bool {
+    pub(super) fn goes_on(&self) -> bool {
         self.running.is_some()
     }
 
     /// Forgets what was taken of it.
-    pub fn begin_again(&mut self) {
+    pub(super) fn begin_again(&mut self) {
         self.responses = Responses::new(ResponseStorage::Kept);
         self.last = None;
     }
 
     /// Behind the base URL.
-    pub fn path(&self) -> Option<String> {
+    pub(super) fn path(&self) -> Option<String> {
         self.running.as_ref().map(|running| format!("responses/{}", running.id))
     }
 
     /// The same for what comes after the last event that was taken.
-    pub fn stream_path(&self) -> Option<String> {
+    pub(super) fn stream_path(&self) -> Option<String> {
         let after = self.last.map_or_else(String::new, |last| format!("&starting_after={last}"));
         Some(format!("{}?stream=true{after}", self.path()?))
     }
 
     /// The number of the last event that was taken.
-    pub fn last(&self) -> Option<u64> {
+    pub(super) fn last(&self) -> Option<u64> {
         self.last
     }
 
-    pub fn taken(&self) -> u64 {
+    pub(super) fn taken(&self) -> u64 {
         self.taken
     }
 }
