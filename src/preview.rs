@@ -15,7 +15,7 @@ mod pixels;
 mod scale;
 mod sheet;
 
-use encode::Guess;
+use encode::SetQuality;
 
 /// Bytes that the previews of one result may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,27 +48,26 @@ impl Room {
 #[derive(Debug, Clone)]
 pub struct Previews {
     place: Arc<Semaphore>,
-    guess: Arc<Guess>,
+}
+
+/// Previews of pictures that are alike: those of one call.
+#[derive(Debug)]
+pub struct PreviewSet {
+    previews: Previews,
+    of: u32,
+    quality: Arc<SetQuality>,
 }
 
 impl Previews {
     #[must_use]
     pub fn build() -> Self {
-        Self { place: Arc::new(Semaphore::new(1)), guess: Arc::default() }
+        Self { place: Arc::new(Semaphore::new(1)) }
     }
 
-    /// A copy for one of `of` pictures that share `room`; the original itself when it fits and nothing shines through
-    /// it. `None` when there is no room, the picture cannot be decoded within the limits, or no quality fits.
-    pub async fn shrink(&self, picture: &Encoded, room: Room, of: u32) -> Option<Encoded> {
-        let budget = room.share(of);
-        if budget.bytes == 0 {
-            return None;
-        }
-        if budget.admits(picture) && picture.format().is_common() && !alpha::is_possible(picture) {
-            return Some(picture.clone());
-        }
-        let (picture, guess) = (picture.clone(), self.guess.clone());
-        self.work(move || shrink_from(&picture, budget, &guess)).await
+    /// Previews of `of` pictures that share the room for them.
+    #[must_use]
+    pub fn set(&self, of: u32) -> PreviewSet {
+        PreviewSet { previews: self.clone(), of, quality: Arc::default() }
     }
 
     /// One picture that shows all of them in a grid, numbered from 1 in reading order, in `room`: for results without
@@ -116,6 +115,23 @@ impl Previews {
             work()
         });
         made.await.inspect_err(|failure| tracing::debug!(%failure, "no preview")).ok()
+    }
+}
+
+impl PreviewSet {
+    /// A copy for one of the pictures that share `room`, at the quality of the first one if that fits; the original
+    /// itself when it fits and nothing shines through it. `None` when there is no room, the picture cannot be decoded
+    /// within the limits, or no quality fits.
+    pub async fn shrink(&self, picture: &Encoded, room: Room) -> Option<Encoded> {
+        let budget = room.share(self.of);
+        if budget.bytes == 0 {
+            return None;
+        }
+        if budget.admits(picture) && picture.format().is_common() && !alpha::is_possible(picture) {
+            return Some(picture.clone());
+        }
+        let (picture, quality) = (picture.clone(), self.quality.clone());
+        self.previews.work(move || shrink_from(&picture, budget, &quality)).await
     }
 }
 
@@ -181,10 +197,10 @@ pub enum PreviewFailure {
 /// # Errors
 /// [`PreviewFailure`].
 pub fn shrink(picture: &Encoded, budget: PreviewBudget) -> Result<Encoded, PreviewFailure> {
-    shrink_from(picture, budget, &Guess::default())
+    shrink_from(picture, budget, &SetQuality::new())
 }
 
-fn shrink_from(picture: &Encoded, budget: PreviewBudget, guess: &Guess) -> Result<Encoded, PreviewFailure> {
+fn shrink_from(picture: &Encoded, budget: PreviewBudget, quality: &SetQuality) -> Result<Encoded, PreviewFailure> {
     let (image, orientation) = decode::decode(picture)?;
     if budget.admits(picture) && picture.format().is_common() && alpha::is_opaque(&image) {
         return Ok(picture.clone());
@@ -193,6 +209,6 @@ fn shrink_from(picture: &Encoded, budget: PreviewBudget, guess: &Guess) -> Resul
     let image = pixels::turned(image.into_owned(), orientation);
     match encode::as_png(picture, &image, budget.bytes) {
         Some(png) => Ok(png),
-        None => encode::as_jpeg(&image, budget.bytes, SHORTEST_SIDE, guess),
+        None => encode::as_jpeg(&image, budget.bytes, SHORTEST_SIDE, quality),
     }
 }

@@ -1,12 +1,7 @@
-//! From pixels to a file that fits a byte budget. The quality of a JPEG is foretold from a sample of
-//! the picture where room is short, so that as a rule the whole is encoded once, where searching for the quality would
-//! take half a dozen encodes.
+//! From pixels to a file that fits a byte budget. Where room is short, the quality of a JPEG is foretold from a sample of
+//! the picture, and taken over for the others of its set: as a rule the whole is encoded once.
 
-use std::{
-    borrow::Cow,
-    io::Cursor,
-    sync::atomic::{AtomicU8, Ordering::Relaxed},
-};
+use std::{borrow::Cow, io::Cursor, sync::OnceLock};
 
 use image::{ImageFormat, RgbImage};
 use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder, EncodingError};
@@ -29,17 +24,9 @@ const STEP: u8 = 5;
 /// Number of steps from the coarsest to the finest, both counted.
 const STEPS: u8 = (FINEST - COARSEST) / STEP + 1;
 
-/// The step of quality that was found last. The pictures of one call are alike: where the search begins there, it ends
-/// after two samples instead of four, at the same quality.
-#[derive(Debug)]
-pub(super) struct Guess(AtomicU8);
-
-impl Default for Guess {
-    /// The middle: as good as any other.
-    fn default() -> Self {
-        Self(AtomicU8::new(STEPS / 2))
-    }
-}
+/// The quality that was found for the first picture of a set. Its others are alike: looking for theirs would take a fifth
+/// of all the work.
+pub(super) type SetQuality = OnceLock<u8>;
 
 /// The image as PNG, if its original is a PNG that compressed so well that it was drawn, not photographed, and it fits
 /// `max_bytes`: then it has no loss and takes less time than a JPEG.
@@ -63,10 +50,16 @@ pub(super) fn as_jpeg(
     whole: &RgbImage,
     max_bytes: usize,
     shortest: u32,
-    guess: &Guess,
+    quality: &SetQuality,
 ) -> Result<Encoded, PreviewFailure> {
     if is_ample(max_bytes, whole) {
         let jpeg = encode(whole, FINEST)?;
+        if jpeg.len() <= max_bytes {
+            return Ok(Encoded::sniff(jpeg.into())?);
+        }
+    }
+    if let Some(quality) = quality.get() {
+        let jpeg = encode(whole, *quality)?;
         if jpeg.len() <= max_bytes {
             return Ok(Encoded::sniff(jpeg.into())?);
         }
@@ -75,9 +68,14 @@ pub(super) fn as_jpeg(
     loop {
         // From the whole each time: pixels that are scaled twice are blurred twice.
         let image = scaled_to(Cow::Borrowed(whole), side)?;
-        let bytes = match Sample::of(&image).finest_within(max_bytes, guess)? {
+        let bytes = match Sample::of(&image).finest_within(max_bytes)? {
             Foretold::Fits(finest) => match encode_within(&image, finest, max_bytes)? {
-                Ok(jpeg) => return Ok(Encoded::sniff(jpeg.into())?),
+                Ok(jpeg) => {
+                    if side == longer_side(whole) {
+                        quality.get_or_init(|| finest);
+                    }
+                    return Ok(Encoded::sniff(jpeg.into())?);
+                }
                 Err(bytes) => bytes,
             },
             Foretold::TooLarge(bytes) => bytes,
@@ -163,14 +161,13 @@ impl Sample {
         Self { bands, rows: rows as usize }
     }
 
-    /// The finest quality foretold to fit. Looks at the guess first, then at its neighbour, then halves what is left.
-    fn finest_within(&self, max_bytes: usize, guess: &Guess) -> Result<Foretold, EncodingError> {
-        let first = guess.0.load(Relaxed);
+    /// The finest quality foretold to fit.
+    fn finest_within(&self, max_bytes: usize) -> Result<Foretold, EncodingError> {
         // The steps below `fitting` fit, those from `failing` on do not.
         let (mut fitting, mut failing) = (0, STEPS);
         let mut smallest = usize::MAX;
-        let mut step = first;
         while fitting < failing {
+            let step = fitting.midpoint(failing);
             let bytes = self.foretell(COARSEST + step * STEP)?;
             if bytes <= max_bytes {
                 fitting = step + 1;
@@ -178,17 +175,9 @@ impl Sample {
                 failing = step;
                 smallest = bytes;
             }
-            step = if fitting == first + 1 {
-                fitting
-            } else if failing == first {
-                first.saturating_sub(1)
-            } else {
-                fitting.midpoint(failing)
-            };
         }
-        let Some(finest) = fitting.checked_sub(1) else { return Ok(Foretold::TooLarge(smallest)) };
-        guess.0.store(finest, Relaxed);
-        Ok(Foretold::Fits(COARSEST + finest * STEP))
+        let finest = fitting.checked_sub(1).map(|step| COARSEST + step * STEP);
+        Ok(finest.map_or(Foretold::TooLarge(smallest), Foretold::Fits))
     }
 
     /// Foretells the bytes of the whole image at a quality.
@@ -212,7 +201,23 @@ mod tests {
     }
 
     #[test]
-    fn the_quality_is_the_same_wherever_the_search_begins() {
+    fn the_quality_of_the_first_picture_is_that_of_its_set_where_it_fits() {
+        let calm = RgbImage::from_pixel(96, 96, image::Rgb([200, 100, 50]));
+        let mut busy = grainy();
+        busy.iter_mut().for_each(|colour| *colour >>= 3);
+        let max_bytes = Sample::of(&busy).foretell(65).unwrap();
+        assert!(!is_ample(max_bytes, &calm), "{max_bytes}");
+        let set = SetQuality::new();
+        let first = as_jpeg(&busy, max_bytes, 64, &set).unwrap();
+        let quality = *set.get().unwrap();
+        assert!(quality < FINEST && encode(&calm, FINEST).unwrap().len() <= max_bytes);
+        assert_eq!(*as_jpeg(&calm, max_bytes, 64, &set).unwrap().bytes(), encode(&calm, quality).unwrap());
+        let too_fine = SetQuality::from(FINEST);
+        assert_eq!(as_jpeg(&busy, max_bytes, 64, &too_fine).unwrap(), first);
+    }
+
+    #[test]
+    fn the_finest_quality_that_fits_is_found() {
         let image = grainy();
         let sample = Sample::of(&image);
         let qualities: Vec<u8> = (0..STEPS).map(|step| COARSEST + step * STEP).collect();
@@ -222,10 +227,7 @@ mod tests {
         for max_bytes in budgets {
             let finest = qualities.iter().zip(&sizes).rfind(|(_, size)| **size <= max_bytes);
             let expected = finest.map_or(Foretold::TooLarge(sizes[0]), |(quality, _)| Foretold::Fits(*quality));
-            for step in 0..STEPS {
-                let guess = Guess(AtomicU8::new(step));
-                assert_eq!(sample.finest_within(max_bytes, &guess).unwrap(), expected, "{max_bytes}, from step {step}");
-            }
+            assert_eq!(sample.finest_within(max_bytes).unwrap(), expected, "{max_bytes}");
         }
     }
 }

@@ -7,7 +7,7 @@ use image::{Rgb, RgbImage, imageops};
 
 use super::{
     PreviewFailure, Room, alpha, decode, digits,
-    encode::{self, Guess},
+    encode::{self, SetQuality},
     pixels,
 };
 use crate::media::{Dimensions, Encoded};
@@ -44,7 +44,7 @@ pub(super) fn lay_out(pictures: &[Encoded], room: Room) -> Result<Encoded, Previ
     if shown == 0 {
         return Err(PreviewFailure::Sheet(pictures.len()));
     }
-    encode::as_jpeg(&sheet, room.bytes, SMALLEST_PLACE * grid.columns.max(grid.rows), &Guess::default())
+    encode::as_jpeg(&sheet, room.bytes, SMALLEST_PLACE * grid.columns.max(grid.rows), &SetQuality::new())
 }
 
 /// The whole picture, upright, no larger than its place.

@@ -120,11 +120,11 @@ impl GetResult {
 
     /// Of those that are still there.
     async fn previews(&self, saved: &[Artifact], room: Room) -> Vec<Encoded> {
-        let of = u32::try_from(saved.len()).unwrap_or(u32::MAX);
+        let set = self.previews.set(u32::try_from(saved.len()).unwrap_or(u32::MAX));
         let mut previews = Vec::new();
         for artifact in saved {
             if let Ok((_, original)) = self.artifacts.fetch(&artifact.id).await {
-                previews.extend(self.previews.shrink(&original, room, of).await);
+                previews.extend(set.shrink(&original, room).await);
             }
         }
         previews

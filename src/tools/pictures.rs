@@ -16,7 +16,7 @@ use crate::{
     media::{Dimensions, Encoded},
     news::Stage,
     openai::{OpenAi, Picture, PictureRequest, Reply, ResponseHold, Terms},
-    preview::Previews,
+    preview::{PreviewSet, Previews},
     queue::{Queue, Ticket},
 };
 
@@ -91,10 +91,11 @@ impl Studio {
     ) -> Result<Created, ToolError> {
         call.news.parts(request.n);
         let spends = self.wait(call, self.afford(&mut request, call)).await??;
+        let previews = self.previews.set(request.n);
         let pictures = tickets.into_iter().zip(spends).map(|(ticket, spend)| async {
             let painted = self.generate(ticket, spend, &request, call).await?;
             call.news.stage(Stage::Keeping);
-            let made = self.look_after(painted, &request, call).await;
+            let made = self.look_after(painted, &request, &previews, call).await;
             call.news.part_done(Stage::Painting);
             Ok(made)
         });
@@ -139,7 +140,7 @@ impl Studio {
 
     /// Keeps and shows a picture; finished once begun: the picture is paid for, so it is kept, whatever the client
     /// does meanwhile.
-    async fn look_after(&self, painted: Painted, request: &PictureOrder, call: &Call) -> Made {
+    async fn look_after(&self, painted: Painted, request: &PictureOrder, previews: &PreviewSet, call: &Call) -> Made {
         let Painted { reply: Reply { value: picture, meta }, unkept } = painted;
         let given = |argument: &str| request.given(argument);
         self.upkeep.learn(&request.model, &picture.left_out, &meta.refused, given, None);
@@ -166,7 +167,7 @@ impl Studio {
 
         let kept = self.artifacts.keep(&original, request.stem.as_ref(), origin).await;
         let room = if kept.is_ok() { call.room } else { call.room.or_rescue() };
-        let preview = self.previews.shrink(&original, room, request.n).await;
+        let preview = previews.shrink(&original, room).await;
         if preview.is_none() && !original.format().is_common() {
             let format = original.format().media_type();
             warnings.push(format!("The picture came as {format}: it is kept as it came, and not shown here."));

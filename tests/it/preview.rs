@@ -17,7 +17,7 @@ const SMALL: Room = Room { bytes: 600_000, side: 100 };
 
 /// The preview of one of `of` pictures that share so many bytes.
 async fn shrink(picture: &Encoded, bytes: usize, side: u32, of: u32) -> Option<Encoded> {
-    Previews::build().shrink(picture, Room { bytes, side }, of).await
+    Previews::build().set(of).shrink(picture, Room { bytes, side }).await
 }
 
 /// Mean difference of the colours of two pictures of one size, 0 to 255.
@@ -69,7 +69,7 @@ async fn the_pictures_of_one_result_share_the_budget() {
 
 #[tokio::test]
 async fn no_room_makes_none() {
-    assert_eq!(Previews::build().shrink(&png(8, 8), Room::NONE, 1).await, None);
+    assert_eq!(Previews::build().set(1).shrink(&png(8, 8), Room::NONE).await, None);
 }
 
 #[tokio::test]
@@ -127,32 +127,32 @@ async fn a_very_long_picture_keeps_a_pixel_of_its_short_side() {
 /// On a runtime of one thread, a future that worked on it would be ready when it is first looked at.
 #[tokio::test(flavor = "current_thread")]
 async fn i05_the_work_is_done_off_the_async_threads() {
-    let (previews, picture) = (Previews::build(), png(300, 300));
-    let mut shrink = std::pin::pin!(previews.shrink(&picture, SMALL, 1));
+    let (previews, picture) = (Previews::build().set(1), png(300, 300));
+    let mut shrink = std::pin::pin!(previews.shrink(&picture, SMALL));
     assert!(futures_util::poll!(shrink.as_mut()).is_pending());
     assert!(shrink.await.is_some());
 }
 
 #[tokio::test]
 async fn i05_a_call_that_goes_away_gives_its_place_to_the_next() {
-    let (previews, picture) = (Previews::build(), png(300, 300));
+    let (previews, picture) = (Previews::build().set(1), png(300, 300));
     for _ in 0..5 {
-        let mut shrink = Box::pin(previews.shrink(&picture, SMALL, 1));
+        let mut shrink = Box::pin(previews.shrink(&picture, SMALL));
         assert!(futures_util::poll!(shrink.as_mut()).is_pending());
     }
-    assert!(previews.shrink(&picture, SMALL, 1).await.is_some());
+    assert!(previews.shrink(&picture, SMALL).await.is_some());
 }
 
 #[tokio::test]
 async fn i05_pictures_of_too_many_pixels_are_not_decoded() {
-    let previews = Previews::build();
+    let previews = Previews::build().set(1);
     for (width, height) in [(50_000_u32, 50_000_u32), (8193, 1), (1, 8193), (8000, 8000)] {
         let mut file = png(8, 8).bytes().to_vec();
         file[16..20].copy_from_slice(&width.to_be_bytes());
         file[20..24].copy_from_slice(&height.to_be_bytes());
         let picture = Encoded::sniff(file.into()).unwrap();
         assert_eq!(picture.dimensions(), Dimensions { width, height });
-        assert_eq!(previews.shrink(&picture, SMALL, 1).await, None, "{width}x{height}");
+        assert_eq!(previews.shrink(&picture, SMALL).await, None, "{width}x{height}");
     }
 }
 

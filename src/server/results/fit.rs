@@ -44,10 +44,10 @@ async fn each(pictures: &[Encoded], room: Room, shape: &ResultShape) -> Option<V
     if bytes <= room.bytes && sides.max() <= Some(room.side) {
         return Some(pictures.to_vec());
     }
-    let of = u32::try_from(pictures.len()).ok()?;
+    let set = shape.previews.set(u32::try_from(pictures.len()).ok()?);
     let mut smaller = Vec::with_capacity(pictures.len());
     for picture in pictures {
-        smaller.push(shape.previews.shrink(picture, room, of).await?);
+        smaller.push(set.shrink(picture, room).await?);
     }
     Some(smaller)
 }
