@@ -36,9 +36,10 @@ impl Surroundings {
         Ok(Self { upstream, home: tempfile::tempdir()?, settings: Vec::new() })
     }
 
-    /// The same in a home of its own, where every call that takes longer than a blink becomes a job.
+    /// The same in a home of its own, where every call that takes longer than a blink becomes a job, and is waited for a
+    /// blink at a time.
     pub fn hurried(&self) -> io::Result<Self> {
-        self.set("MCP_OPENAI_ANSWER_WITHIN", "1ms")
+        self.set("MCP_OPENAI_ANSWER_WITHIN", "50ms")
     }
 
     /// The same in a home of its own, with one setting.

@@ -66,10 +66,16 @@ fn started(bench: &Bench, surroundings: &Surroundings) -> Result<Client> {
     Ok(client)
 }
 
-/// Has ten pictures made by a server that hands the call out as a job at once, and collects them.
+/// Has ten pictures made by a server that hands the call out as a job, and asks for them until they are there.
 fn collect(client: &mut Client) -> Result<()> {
     let answer: Value = serde_json::from_slice(&client.request(message::ten_pictures)?)?;
     let job =
         answer.pointer("/result/structuredContent/job").and_then(Value::as_str).context("no job was handed out")?;
-    pictures::check(&client.request(|id| message::get_result(id, job))?)
+    loop {
+        let collected = client.request(|id| message::get_result(id, job))?;
+        let answer: Value = serde_json::from_slice(&collected)?;
+        if answer.pointer("/result/structuredContent/status") != Some(&"running".into()) {
+            return pictures::check(&collected);
+        }
+    }
 }
