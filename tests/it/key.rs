@@ -14,9 +14,8 @@ const SECRET: &str = "sk-canary-0123456789abcdef";
 
 fn command(home: &Path, arguments: &[&str]) -> Command {
     let mut command = mcp_openai(arguments);
-    // Nothing answers there: a keyring that is asked all the same is none.
-    let no_keyring = ("DBUS_SESSION_BUS_ADDRESS", "unix:path=/nowhere/bus");
-    command.env("HOME", home).env("XDG_CONFIG_HOME", home.join("config")).envs([no_keyring]);
+    // No program that could ask a keyring is there.
+    command.env("HOME", home).env("XDG_CONFIG_HOME", home.join("config")).env("PATH", home);
     command
 }
 
@@ -125,6 +124,68 @@ fn without_a_keyring_the_key_goes_into_a_file_and_a_lost_keyring_is_no_missing_k
     assert_eq!(run(home.path(), &["key", "set"], &[], SECRET).0, 0);
     assert!(!keys.join("openai.keyring").exists());
     assert!(run(home.path(), &["key", "show-source"], &[], "").1.starts_with("the file "));
+}
+
+/// In place of libsecret's program: a keyring of one file, with the exit codes and words of the real one.
+#[cfg(target_os = "linux")]
+const SECRET_TOOL: &str = r#"#!/bin/sh
+keyring=$HOME/keyring; echo "$@" >>"$HOME/asked"
+case $1 in
+store) [ -e "$HOME/locked" ] && { echo "secret-tool: Cannot create an item in a locked collection" >&2; exit 1; }; cat >"$keyring" ;;
+search) [ -e "$keyring" ] && echo "[/1]"; exit 0 ;;
+lookup) [ -e "$HOME/locked" ] || [ ! -e "$keyring" ] && exit 1; cat "$keyring" ;;
+clear) [ -e "$HOME/locked" ] || [ ! -e "$keyring" ] && exit 1; rm "$keyring" ;;
+esac
+"#;
+
+#[cfg(target_os = "linux")]
+#[test]
+fn i07_a_keyring_keeps_the_key_and_one_that_is_locked_is_no_missing_key() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = tempfile::tempdir().unwrap();
+    let tool = home.path().join("bin/secret-tool");
+    fs::create_dir(tool.parent().unwrap()).unwrap();
+    fs::write(&tool, SECRET_TOOL).unwrap();
+    fs::set_permissions(&tool, fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", tool.parent().unwrap().display());
+    let run = |arguments: &[&str], piped: &str| run(home.path(), arguments, &[("PATH", &path)], piped);
+    let lock = home.path().join("locked");
+
+    assert_eq!(
+        run(&["key", "set"], SECRET).1,
+        "The key is kept in the keyring.
+"
+    );
+    assert_eq!(fs::read_to_string(home.path().join("keyring")).unwrap(), SECRET);
+    assert_eq!(
+        run(&["key", "show-source"], "").1,
+        "the keyring (mcp-openai key set)
+"
+    );
+    let asked = || fs::read_to_string(home.path().join("asked")).unwrap();
+    assert_eq!(
+        asked(),
+        "store --label=mcp-openai: the API key for openai service mcp-openai upstream openai
+"
+    );
+
+    fs::write(&lock, "").unwrap();
+    let locked = "the keyring is locked, or did not let mcp-openai in: unlock it and try again";
+    for (arguments, piped, code) in
+        [(&["key", "set"][..], SECRET, 1), (&["key", "rm"], "", 1), (&["ask", "hello"], "", 78)]
+    {
+        let (found, _, err) = run(arguments, piped);
+        assert!(found == code && err.replace(" (mcp-openai key set)", "").contains(locked), "{found}: {err}");
+    }
+    fs::remove_file(&lock).unwrap();
+    fs::remove_file(home.path().join("keyring")).unwrap();
+    let (code, _, err) = run(&["ask", "hello"], "");
+    assert!(code == 78 && err.contains("does not hold the key any more: run `mcp-openai key set`"), "{code}: {err}");
+    assert_eq!(
+        run(&["key", "rm"], "").1,
+        "The key is removed.
+"
+    );
 }
 
 /// A server that runs while the key is kept takes it at its next call.
