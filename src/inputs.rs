@@ -4,8 +4,11 @@
 use std::{
     fs,
     path::{Component, Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::Arc,
+    time::Duration,
 };
+
+use tokio::{sync::watch, time::timeout};
 
 use crate::{media::Content, text};
 
@@ -37,12 +40,33 @@ pub struct Config {
 #[derive(Debug, Clone)]
 pub struct Inputs {
     config: Arc<Config>,
-    /// The project among the client's roots.
-    named: Arc<RwLock<Option<Project>>>,
+    roots: Arc<watch::Sender<ClientRoots>>,
+}
+
+/// The answer of a client to the question for its roots.
+#[derive(Debug, Clone, Default)]
+enum ClientRoots {
+    /// There is none to wait for.
+    #[default]
+    None,
+    Awaited,
+    Named(Project),
+}
+
+impl ClientRoots {
+    fn named(&self) -> Option<Project> {
+        match self {
+            Self::Named(project) => Some(project.clone()),
+            Self::None | Self::Awaited => None,
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+/// A client that does not answer is waited for no longer: the call goes on without its roots.
+pub const ROOTS_PATIENCE: Duration = Duration::from_secs(10);
+
     /// The path lies outside the allowed folders, or leads there; the text names them. Nothing was opened.
     #[error("{0}")]
     NotAllowed(String),
@@ -69,7 +93,12 @@ struct Below {
 impl Inputs {
     #[must_use]
     pub fn build(config: Config) -> Self {
-        Self { config: Arc::new(config), named: Arc::default() }
+        Self { config: Arc::new(config), roots: Arc::default() }
+    }
+
+    /// Lets calls wait for the client's roots, until [`Inputs::set_roots`] and [`ROOTS_PATIENCE`] at most.
+    pub fn expect_roots(&self) {
+        self.roots.send_replace(ClientRoots::Awaited);
     }
 
     /// Makes the first of the client's roots that may be one the project; a setting and `CLAUDE_PROJECT_DIR` outrank it.
@@ -77,14 +106,22 @@ impl Inputs {
         let home = self.config.home.as_deref();
         let mut roots = roots.into_iter();
         let project = roots.find_map(|root| Project::new(root, ProjectOrigin::Client, home).ok());
-        *self.named.write().unwrap_or_else(PoisonError::into_inner) = project;
+        self.roots.send_replace(project.map_or(ClientRoots::None, ClientRoots::Named));
     }
 
-    /// The project that counts: the one whose origin ranks highest.
-    #[must_use]
-    pub fn project(&self) -> Option<Project> {
-        let named = self.named.read().unwrap_or_else(PoisonError::into_inner).clone();
-        self.config.project.clone().into_iter().chain(named).min_by_key(Project::origin)
+    /// The project that counts: the one whose origin ranks highest. Waits for roots that are awaited.
+    pub async fn project(&self) -> Option<Project> {
+        let configured = self.config.project.clone();
+        if configured.as_ref().is_some_and(|project| project.origin() < ProjectOrigin::Client) {
+            return configured;
+        }
+        let mut roots = self.roots.subscribe();
+        let answered = roots.wait_for(|roots| !matches!(roots, ClientRoots::Awaited));
+        let named = match timeout(ROOTS_PATIENCE, answered).await {
+            Ok(Ok(roots)) => roots.named(),
+            Ok(Err(_)) | Err(_) => None,
+        };
+        named.or(configured)
     }
 
     /// The same, with more folders: those that a person named on the command line.
@@ -92,7 +129,7 @@ impl Inputs {
     pub fn allowing(&self, folders: impl IntoIterator<Item = PathBuf>) -> Self {
         let mut config = Config::clone(&self.config);
         config.folders.extend(folders);
-        Self { config: Arc::new(config), named: self.named.clone() }
+        Self { config: Arc::new(config), roots: self.roots.clone() }
     }
 
     /// Opens a regular file beneath an allowed folder. Links are not followed anywhere below the folder, and what was
@@ -101,14 +138,14 @@ impl Inputs {
     /// # Errors
     /// [`Error`]; each text says what would be right.
     pub async fn open(&self, path: &Path) -> Result<Content, Error> {
-        let (inputs, path) = (self.clone(), path.to_owned());
-        let opened = tokio::task::spawn_blocking(move || inputs.open_now(&path)).await;
+        let (inputs, path, project) = (self.clone(), path.to_owned(), self.project().await);
+        let opened = tokio::task::spawn_blocking(move || inputs.open_now(&path, project.as_ref())).await;
         opened.unwrap_or_else(|_| Err(Error::NotFound("opening the file broke off; the log says more".into())))
     }
 
-    fn open_now(&self, path: &Path) -> Result<Content, Error> {
+    fn open_now(&self, path: &Path, project: Option<&Project>) -> Result<Content, Error> {
         let shown = shown(path);
-        let below = self.admit(path, &shown)?;
+        let below = self.admit(path, &shown, project)?;
         let file = beneath::open(&below.folder, &below.rest).map_err(|error| match error {
             beneath::Error::Link => {
                 Error::Excluded(format!("{shown} leads through a link, which is not followed: name the file itself"))
@@ -129,9 +166,8 @@ impl Inputs {
     }
 
     /// Finds the folder that a path lies below, by its letters: one that is named, or the project, with its exclusions.
-    fn admit(&self, path: &Path, shown: &str) -> Result<Below, Error> {
-        let project = self.project();
-        let path = match &project {
+    fn admit(&self, path: &Path, shown: &str, project: Option<&Project>) -> Result<Below, Error> {
+        let path = match project {
             Some(project) if is_relative(path) => project.root().join(path),
             _ => path.to_owned(),
         };
@@ -142,7 +178,9 @@ impl Inputs {
             let rest = normal(&self.at_home(&path))?.strip_prefix(project.root()).ok()?.to_owned();
             Some((project, rest))
         });
-        let Some((project, rest)) = within else { return Err(Error::NotAllowed(self.outside(shown))) };
+        let Some((project, rest)) = within else {
+            return Err(Error::NotAllowed(self.outside(shown, project)));
+        };
         match project.exclusion(&rest) {
             None => Ok(Below { folder: project.root().to_owned(), rest }),
             Some(Exclusion::Secret) => Err(Error::Excluded(format!(
@@ -154,35 +192,41 @@ impl Inputs {
         }
     }
 
-    /// The files that a pattern names, in order: each with its path from the root, and as the pattern's folder calls it.
+    /// The files that a pattern names, in order: each with its whole path, and its path within the project or, outside of
+    /// it, within the pattern's folder.
     ///
     /// # Errors
     /// [`Error::NotAllowed`] without a project, and [`BadGlob`] as [`Error::Nothing`].
     pub async fn glob(&self, pattern: &str) -> Result<Vec<(PathBuf, PathBuf)>, Error> {
-        let (root, pattern) = self.start_of(pattern)?;
+        let project = self.project().await;
+        let (root, pattern) = self.start_of(pattern, project.as_ref())?;
         let found = tokio::task::spawn_blocking(move || {
-            let files = glob::files(&root, &pattern)?;
-            Ok(files.into_iter().map(|rest| (root.join(&rest), rest)).collect())
+            let within = |path: &Path| Some(path.strip_prefix(project.as_ref()?.root()).ok()?.to_owned());
+            let named = |rest| {
+                let path = root.join(&rest);
+                let name = within(&path).unwrap_or(rest);
+                (path, name)
+            };
+            Ok(glob::files(&root, &pattern)?.into_iter().map(named).collect())
         });
         let found = found.await.unwrap_or(Err(BadGlob::Nothing));
         found.map_err(|bad: BadGlob| Error::Nothing(bad.to_string()))
     }
 
     /// The folder that a pattern is looked for in, and the pattern from there on.
-    fn start_of(&self, pattern: &str) -> Result<(PathBuf, String), Error> {
-        let shown = text::brief(pattern, 200);
+    fn start_of(&self, pattern: &str, project: Option<&Project>) -> Result<(PathBuf, String), Error> {
         let path = Path::new(pattern);
-        let project = self.project();
+        let outside = || Error::NotAllowed(self.outside(&text::brief(pattern, 200), project));
         if is_relative(path) {
-            let project = project.ok_or_else(|| Error::NotAllowed(self.outside(&shown)))?;
+            let project = project.ok_or_else(outside)?;
             return Ok((project.root().to_owned(), pattern.to_owned()));
         }
-        let folders = self.config.folders.iter().map(PathBuf::as_path).chain(project.as_ref().map(Project::root));
+        let folders = self.config.folders.iter().map(PathBuf::as_path).chain(project.map(Project::root));
         let within = folders.filter_map(|folder| {
             let rest = normal(&self.at_home(path))?.strip_prefix(normal(folder)?).ok()?.to_str()?.to_owned();
             Some((folder.to_owned(), rest))
         });
-        within.min_by_key(|(_, rest)| rest.len()).ok_or_else(|| Error::NotAllowed(self.outside(&shown)))
+        within.min_by_key(|(_, rest)| rest.len()).ok_or_else(outside)
     }
 
     /// Runs a query of git in the project.
@@ -190,7 +234,8 @@ impl Inputs {
     /// # Errors
     /// [`Error::NotAllowed`] without a project, and [`GitError`] as [`Error::Nothing`].
     pub async fn git(&self, query: &GitQuery) -> Result<Content, Error> {
-        let project = self.project().ok_or_else(|| Error::NotAllowed(self.outside(&query.name())))?;
+        let project = self.project().await;
+        let project = project.ok_or_else(|| Error::NotAllowed(self.outside(&query.name(), None)))?;
         let output = query.run(project.root()).await.map_err(|error| Error::Nothing(error.to_string()))?;
         Ok(Content::Memory(output.into()))
     }
@@ -219,9 +264,9 @@ impl Inputs {
         }
     }
 
-    fn outside(&self, shown: &str) -> String {
+    fn outside(&self, shown: &str, project: Option<&Project>) -> String {
         let mut folders: Vec<_> = self.config.folders.iter().map(|folder| folder.display().to_string()).collect();
-        match self.project() {
+        match project {
             Some(project) => {
                 folders.push(format!("the project {} ({})", project.root().display(), project.origin().description()));
             }

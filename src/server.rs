@@ -188,6 +188,7 @@ impl ServerHandler for Server {
             revision = result.protocol_version.as_str(),
             "a client connected"
         );
+        roots::expect(&self.parts, &request.capabilities, &context.extensions);
         request.protocol_version = result.protocol_version.clone();
         context.peer.set_peer_info(request);
         Ok(result)

@@ -1,38 +1,42 @@
 //! The roots of a legacy client on this machine: where its user works. Revisions from 2026-07-28 on have none.
 #![expect(deprecated, reason = "legacy clients have no other way to say it")]
 
-use std::{path::PathBuf, time::Duration};
+use std::path::PathBuf;
 
 use rmcp::{
     RoleServer,
+    model::{ClientCapabilities, Extensions},
     service::{NotificationContext, Peer},
 };
 use tokio::time::timeout;
 use url::Url;
 
 use super::Parts;
-use crate::inputs::Inputs;
+use crate::inputs::{Inputs, ROOTS_PATIENCE};
 
-/// A client that says it has roots and does not tell them is not waited for longer.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Asks beside what else is asked, and on stdio alone: the folders of a client elsewhere are not on this machine.
-pub(super) fn ask(parts: &Parts, context: &NotificationContext<RoleServer>) {
-    if context.extensions.get::<http::request::Parts>().is_none() {
-        let (peer, inputs) = (context.peer.clone(), parts.inputs.clone());
-        parts.tasks.spawn(async move { take(&peer, &inputs).await });
+/// Lets calls wait for the roots of a client that has some. On stdio alone: the folders of a client elsewhere are not
+/// on this machine.
+pub(super) fn expect(parts: &Parts, client: &ClientCapabilities, extensions: &Extensions) {
+    if client.roots.is_some() && extensions.get::<http::request::Parts>().is_none() {
+        parts.inputs.expect_roots();
     }
 }
 
-/// Asks a client that has roots for them, and takes the first that may be one as the project.
-async fn take(peer: &Peer<RoleServer>, inputs: &Inputs) {
-    let has_roots = peer.peer_info().is_some_and(|client| client.capabilities.roots.is_some());
-    if !has_roots {
-        return;
+/// Asks the client for its roots, in a task of its own.
+pub(super) fn ask(parts: &Parts, context: &NotificationContext<RoleServer>) {
+    let has_roots = context.peer.peer_info().is_some_and(|client| client.capabilities.roots.is_some());
+    if has_roots && context.extensions.get::<http::request::Parts>().is_none() {
+        let (peer, inputs) = (context.peer.clone(), parts.inputs.clone());
+        inputs.expect_roots();
+        parts.tasks.spawn(async move { read(&peer, &inputs).await });
     }
-    let asked = peer.list_roots();
-    let Ok(Ok(told)) = timeout(PATIENCE, asked).await else { return };
+}
+
+/// Makes the first root that may be one the project; a client that does not answer has none.
+async fn read(peer: &Peer<RoleServer>, inputs: &Inputs) {
+    let answer = timeout(ROOTS_PATIENCE, peer.list_roots()).await;
+    let roots = answer.into_iter().flatten().flat_map(|listed| listed.roots);
     let folder = |uri: &str| Url::parse(uri).ok().filter(|url| url.scheme() == "file")?.to_file_path().ok();
-    let roots: Vec<PathBuf> = told.roots.iter().filter_map(|root| folder(&root.uri)).collect();
-    inputs.set_roots(roots.iter().map(PathBuf::as_path));
+    let folders: Vec<PathBuf> = roots.filter_map(|root| folder(&root.uri)).collect();
+    inputs.set_roots(folders.iter().map(PathBuf::as_path));
 }
