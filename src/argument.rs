@@ -105,7 +105,7 @@ pub const VERBOSITY: Argument =
 pub const WEB_SEARCH: Argument = learnt("web_search", Of::Text, Values::Typed, &["tools", "web_search_options"]);
 pub const SCHEMA: Argument = kept("schema", Of::Text, Values::Typed);
 
-/// All optional ones, in the order in which they are listed.
+/// All optional ones that depend on the model, in the order in which they are listed.
 pub const ARGUMENTS: [Argument; 18] = [
     TEMPERATURE,
     MAX_TOKENS,

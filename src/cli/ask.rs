@@ -25,7 +25,7 @@ use crate::{
     queue::Caller,
     tools::{
         Output, Tool, ToolError,
-        ask_openai::{self, Answered, AskOpenai},
+        ask_openai::{self, AnswerStatus, Answered, AskOpenai},
         references::Named,
     },
 };
@@ -69,6 +69,9 @@ pub struct Args {
     /// Let the model search the web; its sources stand after the answer
     #[arg(long)]
     pub web_search: bool,
+    /// Say what would be sent, and what it could cost; send nothing
+    #[arg(long)]
+    pub dry_run: bool,
     /// Print the whole result as JSON, once it is there
     #[arg(long)]
     pub json: bool,
@@ -121,6 +124,7 @@ impl Args {
             conversation: conversation.map(|handle| handle.to_string()),
             attachments: Some(piped.into_iter().chain(files).map(Named).collect()),
             web_search: Some(self.web_search),
+            dry_run: Some(self.dry_run),
             schema: self.schema.as_deref().map(read_schema).transpose()?,
         })
     }
@@ -185,6 +189,9 @@ async fn stream(
         }
     };
     write_delta(&mut out, &feed.take().delta)?;
+    if let Ok(Answered { status: AnswerStatus::DryRun, text, .. }) = &answered {
+        write_delta(&mut out, text)?;
+    }
     if answered.as_ref().is_ok_and(|answered| !answered.text.ends_with('\n')) {
         writeln!(out)?;
     }

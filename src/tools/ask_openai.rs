@@ -16,9 +16,11 @@ mod afford;
 mod answered;
 mod args;
 mod attachments;
+mod dry_run;
 mod resume;
 mod schema;
 mod thread;
+mod unsent;
 
 pub use answered::{AnswerStatus, Answered, CitedSource};
 pub use args::Args;
@@ -50,11 +52,15 @@ impl Tool for AskOpenai {
     type Output = Answered;
 
     async fn run(&self, args: Args, call: &Call) -> Result<Answered, ToolError> {
+        let is_dry_run = args.dry_run == Some(true);
         let (thread, mut request) = self.begin(args, call).await?;
         let limit = self.timeouts.text;
         let terms =
             Terms { deadline: call.deadline(limit), news: call.news.clone(), hold: call.resumable.hold().clone() };
         let ended = |ended| ToolError::ended(ended, limit);
+        if is_dry_run {
+            return call.wait(terms.deadline, self.dry_run(request, &terms, call)).await.map_err(ended)?;
+        }
         let ticket = self.queue.enter(&call.caller)?;
 
         let prepared = call.wait(terms.deadline, async {

@@ -8,6 +8,7 @@ use crate::{
     call::Call,
     catalogue::Quote,
     ledger::{Estimate, Spend},
+    media::{Dimensions, Reference},
     money::{Usage, Usd},
     openai::{Exchange, Part, Question, WebSearch},
     tools::{
@@ -41,7 +42,8 @@ const LEAST: NonZeroU32 = NonZeroU32::new(Question::LEAST_TOKENS).unwrap();
 
 /// A question, as far as it costs.
 #[derive(Debug)]
-struct QuestionSize {
+pub(super) struct QuestionSize {
+    /// The most that it can come to.
     input: Usage,
     max_tokens: Option<NonZeroU32>,
 }
@@ -68,7 +70,7 @@ impl AskOpenai {
 }
 
 impl QuestionSize {
-    fn of(question: &Question) -> Self {
+    pub(super) fn of(question: &Question) -> Self {
         let Question { input, thread, instructions, schema, .. } = question;
         let schema = schema.as_ref().and_then(|form| serde_json::to_string(&form.schema).ok());
         let texts = [instructions.as_deref(), schema.as_deref()];
@@ -84,6 +86,11 @@ impl QuestionSize {
         let input = Usage { input_tokens, cache_write_tokens: input_tokens, web_searches, ..Usage::default() };
         let max_tokens = question.max_tokens.map(|tokens| tokens.max(LEAST));
         Self { input, max_tokens }
+    }
+
+    /// The most input tokens, and the most output tokens that an estimate counts with.
+    pub(super) fn tokens(&self) -> (u64, u64) {
+        (self.input.input_tokens, self.max_tokens.map_or(LONGEST, |tokens| tokens.get().into()))
     }
 
     fn cost(&self, quote: Quote<'_>, output_tokens: u64) -> Option<Usd> {
@@ -110,6 +117,26 @@ impl Costing for QuestionSize {
             ),
         }
     }
+}
+
+/// The input tokens that a question is likely to have, where its bound counts each byte: four bytes of text make about one.
+pub(super) fn likely_tokens(question: &Question) -> u64 {
+    const BYTES_PER_TOKEN: u64 = 4;
+    let pictures = question.thread.iter().flat_map(|exchange| &exchange.said).chain(&question.input);
+    let pictures =
+        pictures.filter_map(|part| if let Part::Picture(picture) = part { Some(patches(picture)) } else { None });
+    let (count, patches) = pictures.fold((0, 0), |(count, all), patches| (count + 1, all + patches));
+    let (most, _) = QuestionSize::of(question).tokens();
+    most.saturating_sub(count * PICTURE) / BYTES_PER_TOKEN + patches
+}
+
+/// Current models read a picture as squares of 32 pixels, scaled down to 1,536 of them at most.
+/// <https://platform.openai.com/docs/guides/images-vision>
+fn patches(picture: &Reference) -> u64 {
+    const SIDE: u32 = 32;
+    const MOST: u64 = 1_536;
+    let Dimensions { width, height } = picture.dimensions;
+    (u64::from(width.div_ceil(SIDE)) * u64::from(height.div_ceil(SIDE))).min(MOST)
 }
 
 fn part(part: &Part) -> u64 {

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use super::schema::CheckedSchema;
+use super::{schema::CheckedSchema, unsent::DryRun};
 use crate::{
     call::Call,
     catalogue::Resolved,
@@ -27,7 +27,7 @@ pub(super) struct AnswerTerms {
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Answered {
-    /// `complete`, or `incomplete`: then `finish_reason` says what cut the answer.
+    /// `complete`, or `incomplete`: then `finish_reason` says what cut the answer. `dry_run`: nothing was sent.
     pub status: AnswerStatus,
     /// The answer.
     pub text: String,
@@ -64,6 +64,9 @@ pub struct Answered {
     pub attempts: u32,
     /// From the call to its answer, the queue included.
     pub elapsed_ms: u64,
+    /// With `dry_run`: what would be sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dry_run: Option<DryRun>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
@@ -72,6 +75,7 @@ pub struct Answered {
 pub enum AnswerStatus {
     Complete,
     Incomplete,
+    DryRun,
 }
 
 /// A source.
@@ -128,6 +132,7 @@ impl AnswerTerms {
             elapsed_ms: milliseconds(call.elapsed()),
         })
     }
+            dry_run: None,
 }
 
 /// Reports an ending: status, reason, and a warning where the answer was cut.
@@ -199,8 +204,8 @@ impl Output for Answered {
     }
 
     fn receipt(&self) -> Option<String> {
-        let Self { model, cost_usd: cost, elapsed_ms, .. } = self;
-        Some(Receipt { model, quality: None, cost: *cost, elapsed_ms: *elapsed_ms }.to_string())
+        let Self { model, cost_usd: cost, elapsed_ms, dry_run, .. } = self;
+        dry_run.is_none().then(|| Receipt { model, quality: None, cost: *cost, elapsed_ms: *elapsed_ms }.to_string())
     }
 
     fn conversation(&self) -> Option<&str> {
@@ -235,6 +240,7 @@ mod tests {
             elapsed_ms: 1,
         }
     }
+            dry_run: None,
 
     #[test]
     fn sources_stand_after_the_answer_each_once() {

@@ -49,6 +49,8 @@ pub struct Args {
     pub attachments: Option<Vec<Named>>,
     /// Let it search the web.
     pub web_search: Option<bool>,
+    /// Say what would be sent and cost; send nothing.
+    pub dry_run: Option<bool>,
     /// JSON Schema: the answer is such an object.
     #[schemars(with = "Option<Map<String, Value>>")]
     pub schema: Option<Map<String, Value>>,
@@ -63,6 +65,8 @@ pub(super) struct AskRequest {
     pub afforded: Option<NonZeroU32>,
     pub warnings: Vec<String>,
     pub attachments: Vec<Source>,
+    /// Names of the first parts of the question, once they are opened.
+    pub names: Vec<String>,
     /// As it was given.
     pub schema: Option<Map<String, Value>>,
 }
@@ -111,7 +115,8 @@ impl Args {
             without: upkeep::refused_fields(&model),
             ..Question::new(model.id.clone(), input)
         };
-        Ok(AskRequest { question, model, afforded: None, warnings, attachments, schema: self.schema })
+        let (afforded, names, schema) = (None, Vec::new(), self.schema);
+        Ok(AskRequest { question, model, afforded, warnings, attachments, names, schema })
     }
 }
 
@@ -132,6 +137,7 @@ impl AskRequest {
         self.warnings.extend(schema.iter().flat_map(|schema| schema.warnings.iter().cloned()));
         let attached = attachments::open(&self.attachments, references, terms).await?;
         self.warnings.extend(attached.warnings);
+        self.names = attached.names;
         self.question.input.splice(..0, attached.parts);
         Ok(schema)
     }

@@ -91,6 +91,12 @@ impl Source {
         matches!(self.place, Location::Matched { .. })
     }
 
+    /// True for an address, which opening it would fetch.
+    #[must_use]
+    pub fn is_fetched(&self) -> bool {
+        matches!(self.place, Location::Web(_))
+    }
+
     /// Its place among the arguments and what it is called there, for errors.
     #[must_use]
     pub fn which(&self) -> &str {

@@ -1,0 +1,64 @@
+//! `dry_run`: what a question would send, and what it could cost. Nothing is sent, reserved or kept.
+
+use super::{
+    AnswerStatus, Answered, AskOpenai,
+    afford::{QuestionSize, likely_tokens},
+    args::AskRequest,
+    unsent::{AttachedFile, DryRun},
+};
+use crate::{
+    call::Call,
+    openai::Terms,
+    tools::{ToolError, milliseconds, references::Source, spending::Costing as _},
+};
+
+impl AskOpenai {
+    /// Opens everything, as a call does, and stops there. Addresses are named, and not fetched.
+    pub(super) async fn dry_run(
+        &self,
+        mut request: AskRequest,
+        terms: &Terms,
+        call: &Call,
+    ) -> Result<Answered, ToolError> {
+        let (fetched, opened): (Vec<_>, Vec<_>) = request.attachments.into_iter().partition(Source::is_fetched);
+        request.attachments = opened;
+        request.open(&self.references, &self.checks, terms).await?;
+        request
+            .warnings
+            .extend(fetched.iter().map(|source| format!("{} would be fetched, and is not counted.", source.name())));
+        Ok(request.into_dry_run(call))
+    }
+}
+
+impl AskRequest {
+    fn into_dry_run(self, call: &Call) -> Answered {
+        let Self { question, model, warnings, names, .. } = self;
+        let size = QuestionSize::of(&question);
+        let (max_input_tokens, max_output_tokens) = size.tokens();
+        let estimate = model.quote().and_then(|quote| size.estimate(quote));
+        let dry_run = DryRun {
+            files: names.into_iter().zip(&question.input).map(|(name, part)| AttachedFile::of(name, part)).collect(),
+            input_tokens: likely_tokens(&question),
+            max_input_tokens,
+            max_output_tokens,
+            max_cost_usd: estimate.map(|estimate| estimate.most),
+        };
+        Answered {
+            status: AnswerStatus::DryRun,
+            text: dry_run.text(model.id.as_str()),
+            model: model.id.to_string(),
+            requested_model: model.requested.map(String::from),
+            conversation: None,
+            value: None,
+            citations: Vec::new(),
+            finish_reason: "dry_run".to_owned(),
+            usage: None,
+            cost_usd: None,
+            warnings,
+            request_id: None,
+            attempts: 0,
+            elapsed_ms: milliseconds(call.elapsed()),
+            dry_run: Some(dry_run),
+        }
+    }
+}
