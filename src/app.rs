@@ -113,6 +113,7 @@ impl App {
             upkeep: upkeep.clone(),
             queue,
             artifacts: artifacts.clone(),
+            inputs: inputs.clone(),
             previews: previews.clone(),
             conversations: conversations.clone(),
             ledger: ledger.clone(),

@@ -13,12 +13,14 @@ use tokio::{sync::watch, time::timeout};
 use crate::{media::Content, text};
 
 mod beneath;
+mod copies;
 mod data_url;
 mod git;
 mod glob;
 mod project;
 mod spelling;
 
+pub use copies::{BadCopyPath, CopyPath, numbered};
 pub use data_url::{BadDataUrl, DataUrl};
 pub use git::{GitError, GitQuery, SCHEME as GIT};
 pub use glob::{BadGlob, is_glob};
@@ -62,11 +64,11 @@ impl ClientRoots {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
 /// A client that does not answer is waited for no longer: the call goes on without its roots.
 pub const ROOTS_PATIENCE: Duration = Duration::from_secs(10);
 
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
     /// The path lies outside the allowed folders, or leads there; the text names them. Nothing was opened.
     #[error("{0}")]
     NotAllowed(String),

@@ -60,6 +60,17 @@ impl Format {
     }
 
     /// The file name extension, without the dot.
+    /// The format that pictures are made in under this extension, in lower case.
+    #[must_use]
+    pub fn by_extension(extension: &str) -> Option<Self> {
+        match extension {
+            "png" => Some(Self::Png),
+            "jpg" | "jpeg" => Some(Self::Jpeg),
+            "webp" => Some(Self::Webp),
+            _ => None,
+        }
+    }
+
     #[must_use]
     pub fn extension(self) -> &'static str {
         match self {

@@ -26,6 +26,7 @@ use crate::{
     argument::{BACKGROUND, MODERATION, OUTPUT_FORMAT, QUALITY},
     artifact::Artifact,
     call::Call,
+    inputs::numbered,
     media::Format,
     news::{Feed, News},
     queue::Caller,
@@ -343,7 +344,7 @@ fn save(created: &mut Created, target: &Target, existing: Existing) -> anyhow::R
         number += 1;
         let asked = match (target, existing) {
             (Target::Folder(folder), _) => folder.join(original.file_name().unwrap_or_default()),
-            (Target::File(path), Existing::Replaced) => target::numbered(path, number),
+            (Target::File(path), Existing::Replaced) => numbered(path, number),
             // Those before it have taken their names.
             (Target::File(path), Existing::Kept) => path.clone(),
             (Target::Stdout, _) => continue,

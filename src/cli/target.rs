@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::media::Format;
+use crate::{inputs::numbered, media::Format};
 
 /// The target that `-o` names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,12 +62,8 @@ impl Target {
         let Some(extension) = path.extension().map(|extension| extension.to_string_lossy().to_lowercase()) else {
             return Ok(None);
         };
-        match extension.as_str() {
-            "png" => Ok(Some(Format::Png)),
-            "jpg" | "jpeg" => Ok(Some(Format::Jpeg)),
-            "webp" => Ok(Some(Format::Webp)),
-            _ => Err(format!("no picture is made as .{extension}: name a .png, .jpg or .webp")),
-        }
+        let format = Format::by_extension(&extension);
+        format.map(Some).ok_or_else(|| format!("no picture is made as .{extension}: name a .png, .jpg or .webp"))
     }
 }
 
@@ -104,16 +100,6 @@ fn claim(asked: &Path) -> io::Result<PathBuf> {
             Err(error) => return Err(error),
         }
     }
-}
-
-/// `fox.png`, `fox-2.png`, `fox-3.png` ...
-pub(super) fn numbered(path: &Path, number: u32) -> PathBuf {
-    if number <= 1 {
-        return path.to_owned();
-    }
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let extension = path.extension().map_or(String::new(), |extension| format!(".{}", extension.to_string_lossy()));
-    path.with_file_name(format!("{stem}-{number}{extension}"))
 }
 
 /// The folder that a path without one is in, too.

@@ -1,4 +1,4 @@
-//! Opening a file below a folder without following a link on the way, so that nothing can be put in the place of what
+//! Opening or making a file below a folder without following a link on the way, so that nothing can be put in the place of what
 //! was checked. Knows no rules about which folders.
 
 use std::{
@@ -56,6 +56,14 @@ pub(super) fn open(folder: &Path, rest: &Path) -> Result<File, Error> {
     if file.metadata()?.is_file() { Ok(file) } else { Err(Error::NotAFile) }
 }
 
+/// Writes a new file at `rest` below `folder`, and makes the folders on the way; never in the place of anything. What was
+/// begun and failed is removed. Blocks on the disk.
+pub(super) fn write_new(folder: &Path, rest: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let names: Vec<_> = rest.iter().collect();
+    let Some((name, parents)) = names.split_last() else { return Err(Error::NotAFile) };
+    system::write_new(folder, parents, name, bytes)
+}
+
 /// Each folder is opened from the one before it, by a name that may not be a link: a way that has been gone cannot be
 /// bent any more.
 #[cfg(unix)]
@@ -63,7 +71,7 @@ mod system {
     use std::{
         ffi::{OsStr, OsString},
         fs::File,
-        io,
+        io::{self, Write as _},
         os::{
             fd::{AsFd, OwnedFd},
             unix::ffi::OsStringExt,
@@ -72,7 +80,7 @@ mod system {
     };
 
     use rustix::{
-        fs::{AtFlags, Dir, FileType, Mode, OFlags, open, openat, statat},
+        fs::{AtFlags, Dir, FileType, Mode, OFlags, mkdirat, open, openat, statat, unlinkat},
         io::Errno,
     };
 
@@ -86,6 +94,23 @@ mod system {
         let folder = open(folder, FOLDER, Mode::empty()).map_err(|errno| Error::Io(errno.into()))?;
         let folder = parents.iter().try_fold(folder, |folder, name| enter(&folder, name, FOLDER))?;
         enter(&folder, name, FILE).map(File::from)
+    }
+
+    pub(super) fn write_new(folder: &Path, parents: &[&OsStr], name: &OsStr, bytes: &[u8]) -> Result<(), Error> {
+        const NEW: OFlags = OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::CLOEXEC);
+        let io = |errno: Errno| Error::Io(errno.into());
+        let folder = open(folder, FOLDER, Mode::empty()).map_err(io)?;
+        let folder =
+            parents.iter().try_fold(folder, |folder, name| match mkdirat(&folder, *name, Mode::from(0o777)) {
+                Ok(()) | Err(Errno::EXIST) => open_in(&folder, name, FOLDER),
+                Err(errno) => Err(io(errno)),
+            })?;
+        let mut file = File::from(openat(&folder, name, NEW, Mode::from(0o666)).map_err(io)?);
+        file.write_all(bytes).map_err(|error| {
+            // Best effort: the failure to write is what is reported.
+            let _ = unlinkat(&folder, name, AtFlags::empty());
+            Error::Io(error)
+        })
     }
 
     fn enter(folder: &OwnedFd, name: &OsStr, flags: OFlags) -> Result<OwnedFd, Error> {
@@ -118,7 +143,7 @@ mod system {
     use std::{
         ffi::{OsStr, OsString},
         fs::{self, File, OpenOptions},
-        io,
+        io::{self, Write as _},
         os::windows::fs::OpenOptionsExt,
         path::{Path, PathBuf},
     };
@@ -142,6 +167,30 @@ mod system {
             path = at;
         }
         held.pop().ok_or(Error::NotAFile)
+    }
+
+    pub(super) fn write_new(folder: &Path, parents: &[&OsStr], name: &OsStr, bytes: &[u8]) -> Result<(), Error> {
+        let mut path = fs::canonicalize(folder)?;
+        let mut held = vec![open_at(&path)?];
+        if parents.iter().chain([&name]).any(|name| name.to_string_lossy().contains(':')) {
+            return Err(Error::NotAFile);
+        }
+        for name in parents {
+            path.push(name);
+            match fs::create_dir(&path) {
+                Ok(()) => {}
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                Err(error) => return Err(error.into()),
+            }
+            held.push(open_at(&path)?);
+        }
+        path.push(name);
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        file.write_all(bytes).map_err(|error| {
+            // Best effort: the failure to write is what is reported.
+            let _ = fs::remove_file(&path);
+            Error::Io(error)
+        })
     }
 
     fn entries(folder: &Path) -> io::Result<Vec<OsString>> {

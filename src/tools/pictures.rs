@@ -12,6 +12,7 @@ use crate::{
     call::Call,
     catalogue::{Catalogue, Resolved},
     conversation::{Conversations, Thread},
+    inputs::{CopyPath, Inputs},
     ledger::{Ledger, Spend},
     media::{Dimensions, Encoded},
     news::Stage,
@@ -22,6 +23,7 @@ use crate::{
 
 mod afford;
 mod args;
+mod copies;
 mod result;
 mod size;
 mod thread;
@@ -39,6 +41,8 @@ pub struct Studio {
     pub upkeep: Upkeep,
     pub queue: Queue,
     pub artifacts: Artifacts,
+    /// Writes copies into the project.
+    pub inputs: Inputs,
     pub previews: Previews,
     pub conversations: Conversations,
     pub ledger: Ledger,
@@ -51,6 +55,8 @@ pub struct PictureOrder {
     pub picture: PictureRequest,
     pub n: u32,
     pub stem: Option<Stem>,
+    /// The place in the project for a copy of each.
+    pub save_to: Option<CopyPath>,
     /// Scale what comes down to this: the model makes nothing so small.
     pub scale_to: Option<Dimensions>,
     /// Size and quality as they are told in the result.
@@ -89,6 +95,11 @@ impl Studio {
         tickets: Vec<Ticket>,
         call: &Call,
     ) -> Result<Created, ToolError> {
+        if let Some(copy) = &request.save_to {
+            self.wait(call, self.inputs.check_copy(copy))
+                .await?
+                .map_err(|error| ToolError::from(error).at("`save_to`"))?;
+        }
         call.news.parts(request.n);
         let spends = self.wait(call, self.afford(&mut request, call)).await??;
         let previews = self.previews.set(request.n);
@@ -103,8 +114,11 @@ impl Studio {
         if results.iter().any(Result::is_ok) {
             request.warnings.splice(..0, self.upkeep.answered(&request.model));
         }
-        let (thread, origin) = (request.thread.clone(), request.origin.clone());
+        let (thread, origin, save_to) = (request.thread.clone(), request.origin.clone(), request.save_to.take());
         let mut created = request.created(results, call)?;
+        if let Some(copy) = save_to {
+            self.copy(&mut created, &copy).await;
+        }
         if let Some(thread) = thread {
             created.remember(thread, origin).await;
         }
@@ -195,10 +209,11 @@ impl PictureOrder {
     /// The same request, for the records: the tool, and its arguments as they were given.
     #[must_use]
     pub fn recorded(mut self, tool: &str, mut arguments: Map<String, Value>) -> Self {
-        // Made again, it is no turn of that conversation.
+        // Made again, it is no turn of that conversation, and no second copy.
         arguments.remove("conversation");
         self.origin = Origin { tool: tool.to_owned(), arguments, ..self.origin };
         self
+        arguments.remove("save_to");
     }
 
     /// The word that was given for an argument.

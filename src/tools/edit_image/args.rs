@@ -52,6 +52,8 @@ pub struct Args {
     pub style: Option<String>,
     /// A file name, without extension.
     pub name: Option<String>,
+    /// Also copy it there: a path in the project, such as docs/fox.png; never over a file.
+    pub save_to: Option<String>,
     /// Handle of an earlier answer: its next one sees these.
     pub conversation: Option<String>,
 }
@@ -90,6 +92,7 @@ impl Args {
             moderation: self.moderation,
             style: self.style,
             name: self.name,
+            save_to: self.save_to,
             conversation: self.conversation,
         };
         Ok((wanted, sources))

@@ -9,6 +9,7 @@ use crate::{
     argument::{BACKGROUND, MODERATION, N, NAME, OUTPUT_COMPRESSION, OUTPUT_FORMAT, PROMPT, QUALITY, STYLE},
     artifact::{Origin, Stem},
     catalogue::{Catalogue, ModelKind},
+    inputs::CopyPath,
     media::Format,
     openai::PictureRequest,
     tools::{ToolError, arguments, upkeep},
@@ -45,6 +46,8 @@ pub struct Args {
     pub style: Option<String>,
     /// A file name, without extension.
     pub name: Option<String>,
+    /// Also copy it there: a path in the project, such as docs/fox.png; never over a file.
+    pub save_to: Option<String>,
     /// Handle of an earlier answer: its next one sees these.
     pub conversation: Option<String>,
 }
@@ -55,7 +58,9 @@ impl Args {
         let prompt = self.prompt()?;
         let requested = self.model.as_deref().map(arguments::model).transpose()?;
         let n = arguments::within(&N, self.n.unwrap_or(1))?;
-        let (output_format, output_compression) = self.output()?;
+        let save_to = self.save_to.as_deref().map(CopyPath::parse).transpose();
+        let save_to = save_to.map_err(|why| ToolError::InvalidArgument(format!("`save_to` {why}")))?;
+        let (output_format, output_compression) = self.output(save_to.as_ref().and_then(CopyPath::format))?;
         self.name.as_deref().map(|name| arguments::at_most(&NAME, name)).transpose()?;
         let moderation = self.moderation.map(|word| arguments::word(&MODERATION, word)).transpose()?;
         let quality = self.quality.map(|word| arguments::word(&QUALITY, word)).transpose()?;
@@ -92,6 +97,7 @@ impl Args {
         Ok(PictureOrder {
             n,
             stem,
+            save_to,
             scale_to,
             size: shown,
             origin: Origin {
@@ -129,15 +135,24 @@ impl Args {
         arguments::text(&PROMPT, styled)
     }
 
-    fn output(&self) -> Result<(Option<Format>, Option<u8>), ToolError> {
+    /// The format and the compression; without a format, that of the copy's name.
+    fn output(&self, copy: Option<Format>) -> Result<(Option<Format>, Option<u8>), ToolError> {
         let format = match &self.output_format {
-            None => None,
+            None => copy,
             Some(word) => match arguments::word(&OUTPUT_FORMAT, word.clone())?.as_str() {
                 "jpeg" => Some(Format::Jpeg),
                 "webp" => Some(Format::Webp),
                 _ => Some(Format::Png),
             },
         };
+        if let (Some(format), Some(copy)) = (format, copy)
+            && format != copy
+        {
+            let [format, copy] = [format, copy].map(Format::extension);
+            return Err(ToolError::InvalidArgument(format!(
+                "`save_to` ends with {copy}, and `output_format` is {format}"
+            )));
+        }
         let compression = self.output_compression.map(|c| arguments::within(&OUTPUT_COMPRESSION, c)).transpose()?;
         if compression.is_some() && !matches!(format, Some(Format::Jpeg | Format::Webp)) {
             return Err(ToolError::InvalidArgument(

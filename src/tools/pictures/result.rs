@@ -54,7 +54,7 @@ pub struct Created {
     #[serde(skip)]
     previews: Vec<Encoded>,
     #[serde(skip)]
-    artifacts: Vec<Artifact>,
+    pub(super) artifacts: Vec<Artifact>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
