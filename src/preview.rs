@@ -16,6 +16,7 @@ mod scale;
 mod sheet;
 
 use encode::SetQuality;
+pub use sheet::ContactSheet;
 
 /// Bytes that the previews of one result may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,11 +74,10 @@ impl Previews {
     /// One picture that shows all of them in a grid, numbered from 1 in reading order, in `room`: for results without
     /// room for each. A picture that cannot be decoded leaves its place empty. `None` when none can be, or when not
     /// even the grid fits.
-    pub async fn contact_sheet(&self, pictures: &[Encoded], room: Room) -> Option<Encoded> {
+    pub async fn contact_sheet(&self, pictures: Vec<Encoded>, room: Room) -> Option<ContactSheet> {
         if room.bytes == 0 || pictures.is_empty() {
             return None;
         }
-        let pictures = pictures.to_vec();
         self.work(move || sheet::lay_out(&pictures, room)).await
     }
 

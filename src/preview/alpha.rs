@@ -52,7 +52,7 @@ pub(super) fn is_opaque(image: &DynamicImage) -> bool {
 }
 
 /// Opaque 8-bit RGB: the decoder's own buffer where the picture is that already, as most are. See-through pixels are
-/// laid on a plain ground. Not on a checkerboard: models paint such boards by mistake, and nobody could tell.
+/// laid on squares of two greys; the result says so in words, since models also paint such squares by mistake.
 pub(super) fn on_ground(image: DynamicImage) -> RgbImage {
     if !image.color().has_alpha() {
         return image.into_rgb8();
@@ -86,10 +86,16 @@ fn ground_for(image: &RgbaImage) -> u8 {
     clear.or_else(|| GROUNDS.into_iter().min_by_key(|ground| lost(*ground))).unwrap_or(u8::MAX)
 }
 
+/// A board of as many squares, whatever the size of the picture.
 fn lay(image: &RgbaImage, ground: u8) -> RgbImage {
-    let ground = u16::from(ground);
+    const SQUARES: u32 = 32;
+    /// Between the greys: seen, and less than what makes art disappear.
+    const STEP: u8 = 26;
+    let other = ground.checked_sub(STEP).filter(|_| ground == u8::MAX).unwrap_or(ground.saturating_add(STEP));
+    let side = (image.width().max(image.height()) / SQUARES).max(4);
     let mut opaque = RgbImage::new(image.width(), image.height());
-    for (to, from) in opaque.pixels_mut().zip(image.pixels()) {
+    for ((x, y, to), from) in opaque.enumerate_pixels_mut().zip(image.pixels()) {
+        let ground = u16::from(if (x / side + y / side).is_multiple_of(2) { ground } else { other });
         let [r, g, b, alpha] = from.0.map(u16::from);
         let blend = |colour| u8::try_from((colour * alpha + ground * (255 - alpha) + 127) / 255).unwrap_or(u8::MAX);
         *to = Rgb([blend(r), blend(g), blend(b)]);

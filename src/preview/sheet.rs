@@ -1,7 +1,7 @@
 //! A contact sheet: all pictures of a result in one grid, numbered from 1 in reading order, so that a person can say
 //! "the third". One original is decoded at a time.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, cmp::Reverse};
 
 use image::{Rgb, RgbImage, imageops};
 
@@ -21,12 +21,20 @@ const LONGEST_SIDE: u32 = 2048;
 /// In less than this, a picture shows nothing; in pixels of its place's longer side.
 const SMALLEST_PLACE: u32 = 48;
 
+/// All pictures of a result in one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ContactSheet {
+    pub picture: Encoded,
+    /// Numbers of the pictures whose places are empty, since they cannot be decoded; counted from 1.
+    pub empty: Vec<usize>,
+}
+
 /// The pictures in one, as large as `room` allows.
-pub(super) fn lay_out(pictures: &[Encoded], room: Room) -> Result<Encoded, PreviewFailure> {
+pub(super) fn lay_out(pictures: &[Encoded], room: Room) -> Result<ContactSheet, PreviewFailure> {
     let nothing = PreviewFailure::Sheet(pictures.len());
     let grid = Grid::plan(pictures, room.side.min(LONGEST_SIDE)).ok_or(nothing)?;
     let mut sheet = RgbImage::from_pixel(grid.width(), grid.height(), GROUND);
-    let mut shown = 0;
+    let mut empty = Vec::new();
     for (index, picture) in pictures.iter().enumerate() {
         let corner = grid.corner(index);
         match thumbnail(picture, grid.place) {
@@ -35,16 +43,20 @@ pub(super) fn lay_out(pictures: &[Encoded], room: Room) -> Result<Encoded, Previ
                 let x = middle(corner[0], grid.place.width, thumbnail.width());
                 let y = middle(corner[1], grid.place.height, thumbnail.height());
                 imageops::replace(&mut sheet, &thumbnail, x, y);
-                shown += 1;
             }
-            Err(failure) => tracing::debug!(?picture, %failure, "not on the contact sheet"),
+            Err(failure) => {
+                tracing::debug!(?picture, %failure, "not on the contact sheet");
+                empty.push(index + 1);
+            }
         }
         digits::write(&mut sheet, index + 1, corner, grid.dot());
     }
-    if shown == 0 {
+    if empty.len() == pictures.len() {
         return Err(PreviewFailure::Sheet(pictures.len()));
     }
-    encode::as_jpeg(&sheet, room.bytes, SMALLEST_PLACE * grid.columns.max(grid.rows), &SetQuality::new())
+    let smallest = SMALLEST_PLACE * grid.columns.max(grid.rows);
+    let picture = encode::as_jpeg(&sheet, room.bytes, smallest, &SetQuality::new())?;
+    Ok(ContactSheet { picture, empty })
 }
 
 /// The whole picture, upright, no larger than its place.
@@ -68,7 +80,8 @@ struct Grid {
 }
 
 impl Grid {
-    /// The grid with the largest places whose longer side is at most `side`; `None` when they are too small.
+    /// The most even grid whose longer side is at most `side`: the one with the fewest empty places among those whose
+    /// places are not much smaller than they could be. `None` when they are too small.
     fn plan(pictures: &[Encoded], side: u32) -> Option<Self> {
         let all = u32::try_from(pictures.len()).ok()?;
         let gap = (side / 128).max(2);
@@ -80,7 +93,11 @@ impl Grid {
             let place = pixels::within(largest, Dimensions { width: share(columns)?, height: share(rows)? });
             Some(Self { columns, rows, place, gap })
         });
-        let grid = grids.max_by_key(|grid| u64::from(grid.place.width) * u64::from(grid.place.height))?;
+        let area = |grid: &Self| u64::from(grid.place.width) * u64::from(grid.place.height);
+        let grids: Vec<_> = grids.collect();
+        let largest_place = grids.iter().map(area).max()?;
+        let grids = grids.into_iter().filter(|grid| area(grid) * 2 >= largest_place);
+        let grid = grids.min_by_key(|grid| (grid.columns * grid.rows, Reverse(area(grid)), Reverse(grid.columns)))?;
         let longer = |size: Dimensions| size.width.max(size.height);
         (longer(grid.place) >= SMALLEST_PLACE.min(longer(largest))).then_some(grid)
     }

@@ -13,7 +13,7 @@ use super::{
     profile::{Links, Profile, Structured},
 };
 use crate::{
-    artifact::Artifact,
+    artifact::{Artifact, Artifacts},
     preview::Previews,
     text,
     tools::{Failed, Outcome, ToolError},
@@ -35,6 +35,7 @@ pub(super) struct ResultShape {
     /// Serialized bytes of the message that texts and pictures may take.
     limit: usize,
     previews: Previews,
+    artifacts: Artifacts,
 }
 
 impl ResultShape {
@@ -50,6 +51,7 @@ impl ResultShape {
             version: context.protocol_version(),
             limit: profile.max_result_bytes.saturating_sub(FRAME + serialized(&context.id)),
             previews: parts.previews.clone(),
+            artifacts: parts.artifacts.clone(),
         }
     }
 
@@ -86,7 +88,7 @@ pub(super) async fn answer(mut outcome: Outcome, shape: &ResultShape) -> CallToo
         pictures: Vec::new(),
         structured: (!costs_pictures).then_some(outcome.structured),
     };
-    fit::pictures(&mut draft, outcome.previews, shape).await;
+    fit::pictures(&mut draft, outcome.previews, &outcome.artifacts, shape).await;
     fit::texts(&mut draft, shape.limit);
     draft.into_result(CallToolResult::success)
 }

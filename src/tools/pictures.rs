@@ -186,15 +186,17 @@ impl Studio {
             let format = original.format().media_type();
             warnings.push(format!("The picture came as {format}: it is kept as it came, and not shown here."));
         }
-        if request.wants_transparency() && self.previews.is_opaque(&original).await == Some(true) {
+        let is_opaque = self.previews.is_opaque(&original).await;
+        if request.wants_transparency() && is_opaque == Some(true) {
             warnings.push("A transparent background was asked for, but no pixel of the picture is see-through.".into());
         }
         let artifact = kept.map_err(|error| warnings.push(not_kept(&error, preview.as_ref()))).ok();
+        let image = match &artifact {
+            Some(kept) => Image::of(kept),
+            None => Image::unkept(&original, picture.revised_prompt),
+        };
         Made {
-            image: match &artifact {
-                Some(kept) => Image::of(kept),
-                None => Image::unkept(&original, picture.revised_prompt),
-            },
+            image: Image { transparent: is_opaque == Some(false), ..image },
             artifact,
             preview,
             usage: meta.metered.usage,
@@ -211,9 +213,9 @@ impl PictureOrder {
     pub fn recorded(mut self, tool: &str, mut arguments: Map<String, Value>) -> Self {
         // Made again, it is no turn of that conversation, and no second copy.
         arguments.remove("conversation");
+        arguments.remove("save_to");
         self.origin = Origin { tool: tool.to_owned(), arguments, ..self.origin };
         self
-        arguments.remove("save_to");
     }
 
     /// The word that was given for an argument.

@@ -9,7 +9,8 @@ use mcp_openai::{
 use crate::painting::{encode, pixels, png, shade, sideways};
 
 async fn sheet(pictures: &[Encoded], bytes: usize, side: u32) -> Option<Encoded> {
-    Previews::build().contact_sheet(pictures, Room { bytes, side }).await
+    let sheet = Previews::build().contact_sheet(pictures.to_vec(), Room { bytes, side }).await;
+    sheet.map(|sheet| sheet.picture)
 }
 
 /// One plain picture of each colour.
@@ -22,14 +23,24 @@ fn swatches(count: u8, width: u32, height: u32) -> Vec<Encoded> {
 #[tokio::test]
 async fn a_contact_sheet_shows_all_pictures_in_reading_order() {
     let sheet = sheet(&swatches(10, 512, 512), 600_000, 1024).await.unwrap();
-    assert_eq!(sheet.dimensions(), Dimensions { width: 1024, height: 770 });
+    assert_eq!(sheet.dimensions(), Dimensions { width: 1023, height: 414 });
     let sheet = pixels(&sheet);
     for (index, red) in (0..10_u32).zip((0..10).map(|index| 250 - 20 * index)) {
-        let found = shade(&sheet, 8 + index % 4 * 254 + 123, 8 + index / 4 * 254 + 123);
+        let found = shade(&sheet, 8 + index % 5 * 203 + 97, 8 + index / 5 * 203 + 97);
         assert!(found[0].abs_diff(red) < 6, "{index}: {found:?}");
     }
-    let empty = shade(&sheet, 8 + 3 * 254 + 123, 8 + 2 * 254 + 123);
-    assert!(empty.iter().all(|grey| grey.abs_diff(176) < 6), "{empty:?}");
+}
+
+#[tokio::test]
+async fn a_grid_has_as_few_empty_places_as_pictures_of_a_fair_size_allow() {
+    for (count, columns, rows) in
+        [(2, 2, 1), (3, 2, 2), (4, 2, 2), (5, 3, 2), (6, 3, 2), (7, 4, 2), (8, 4, 2), (9, 3, 3), (10, 5, 2)]
+    {
+        let sides = sheet(&swatches(count, 512, 512), 600_000, 1024).await.unwrap().dimensions();
+        let place = (1024 - 8 * (columns.max(rows) + 1)) / columns.max(rows);
+        let expected = Dimensions { width: columns * (place + 8) + 8, height: rows * (place + 8) + 8 };
+        assert_eq!(sides, expected, "{count}");
+    }
 }
 
 #[tokio::test]

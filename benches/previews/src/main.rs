@@ -137,8 +137,8 @@ fn show(folder: &Path) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     for (count, bytes) in [(2, 600_000), (4, 600_000), (10, 600_000), (10, 60_000), (10, 20_000)] {
         let pictures: Vec<_> = pictures.iter().cycle().take(count).cloned().collect();
-        let sheet = runtime.block_on(Previews::build().contact_sheet(&pictures, Room { bytes, side: SIDE }));
-        let sheet = sheet.context("no room for a contact sheet")?;
+        let sheet = runtime.block_on(Previews::build().contact_sheet(pictures, Room { bytes, side: SIDE }));
+        let sheet = sheet.context("no room for a contact sheet")?.picture;
         println!("{count} on a sheet of {}: {} bytes of {bytes}", sheet.dimensions(), sheet.bytes().len());
         save(format!("sheet-{count}-{}", bytes / 1000), &sheet)?;
     }

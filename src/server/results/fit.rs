@@ -9,32 +9,61 @@ use super::{
     ResultShape,
     draft::{Draft, picture_bytes, serialized},
 };
-use crate::{media::Encoded, preview::Room, text};
+use crate::{artifact::Artifact, media::Encoded, preview::Room, text};
 
-const ON_ONE_SHEET: &str = "The pictures are shown on one sheet: this client takes no larger answer.";
-const NOT_SHOWN: &str = "The pictures are not shown: this client takes no larger answer.";
+const ON_ONE_SHEET: &str = "The pictures are shown on one numbered sheet: there is no room here for each.";
+const NO_PREVIEW: &str =
+    "Not shown here, since no preview could be made: the file of each picture is whole, at the path above.";
+const NOT_SHOWN: &str =
+    "The pictures are not shown: this client takes no larger answer. Their files are at the paths above.";
 const STRUCTURED_CUT: &str = "The structured content is cut short: this client takes no longer answer.";
 const TEXT_CUT: &str = "The text is cut short: this client takes no longer answer.";
 
-/// Puts as much of the pictures into the draft as its texts leave room for.
-pub(super) async fn pictures(draft: &mut Draft, pictures: Vec<Encoded>, shape: &ResultShape) {
-    /// For the longer of the notes, in the content and among the warnings.
-    const NOTE: usize = 250;
-    if pictures.is_empty() {
+/// Puts as much of the pictures into the draft as its texts leave room for, and says what is not shown.
+pub(super) async fn pictures(draft: &mut Draft, previews: Vec<Encoded>, kept: &[Artifact], shape: &ResultShape) {
+    /// For the longest of the notes, in the content and among the warnings.
+    const NOTE: usize = 500;
+    let count = previews.len().max(kept.len());
+    // A client that is shown no previews gets those pictures that could not be kept.
+    if previews.is_empty() && (kept.is_empty() || shape.profile.room.bytes == 0) {
         return;
     }
     let left = shape.limit.saturating_sub(draft.size() + NOTE);
-    // A client that is shown no previews gets those pictures that could not be kept.
     let room = shape.profile.room.or_rescue();
     let within = |pictures| Room { bytes: room.bytes.min(picture_bytes(left, pictures)), ..room };
 
-    if let Some(each) = each(&pictures, within(pictures.len()), shape).await {
+    let is_missing = previews.len() < count;
+    if !is_missing && let Some(each) = each(&previews, within(count), shape).await {
         draft.pictures = each;
         return;
     }
-    let sheet = if pictures.len() > 1 { shape.previews.contact_sheet(&pictures, within(1)).await } else { None };
-    draft.note(if sheet.is_some() { ON_ONE_SHEET } else { NOT_SHOWN });
-    draft.pictures.extend(sheet);
+    let sheet = match count {
+        0 | 1 => None,
+        _ => shape.previews.contact_sheet(originals(previews, kept, shape).await, within(1)).await,
+    };
+    let Some(sheet) = sheet else { return draft.note(if is_missing { NO_PREVIEW } else { NOT_SHOWN }) };
+    draft.note(ON_ONE_SHEET);
+    for number in sheet.empty {
+        let place = kept.get(number - 1).map_or(String::new(), |kept| format!(": its file is {}", kept.path.display()));
+        draft.note(&format!("Picture {number} is not on the sheet, since no preview can be made of it{place}."));
+    }
+    draft.pictures.push(sheet.picture);
+}
+
+/// The pictures as they were made, where all were kept and are not too much to hold at once; else their previews.
+async fn originals(previews: Vec<Encoded>, kept: &[Artifact], shape: &ResultShape) -> Vec<Encoded> {
+    const MOST: u64 = 64 << 20;
+    if kept.len() < previews.len() || kept.iter().map(|kept| kept.bytes).sum::<u64>() > MOST {
+        return previews;
+    }
+    let mut originals = Vec::with_capacity(kept.len());
+    for artifact in kept {
+        match shape.artifacts.fetch(&artifact.id).await {
+            Ok((_, original)) => originals.push(original),
+            Err(_) => return previews,
+        }
+    }
+    originals
 }
 
 /// The pictures as they are when they fit, else smaller; `None` when one of them cannot be made so small.

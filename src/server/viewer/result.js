@@ -54,7 +54,8 @@ function facts({ told, pictures }, locale) {
   const replaced = told.requested_model && `for ${told.requested_model}`;
   const model = [told.model, replaced].filter(Boolean).join(" ");
   const quality = told.quality && `${told.quality} quality`;
-  return [model, ...sizes, quality, cost, told.elapsed_ms && duration(told.elapsed_ms)].filter(Boolean);
+  const ground = pictures.length === 1 && pictures[0].transparent && "transparent ground";
+  return [model, ...sizes, ground, quality, cost, told.elapsed_ms && duration(told.elapsed_ms)].filter(Boolean);
 }
 
 const dimensions = ({ width, height }) => (width && height ? `${width} × ${height}` : null);

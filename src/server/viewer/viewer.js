@@ -269,7 +269,8 @@ const ratio = ({ width, height }) => (width && height ? `${width} / ${height}` :
 
 function tile(story, shot) {
   // File names begin with date and time: the rest tells more.
-  const words = unseen(shot) ? dimensions(shot) : shot.name.replace(/^\d{8}-\d{6}-/, "");
+  const name = unseen(shot) ? dimensions(shot) : shot.name.replace(/^\d{8}-\d{6}-/, "");
+  const words = shot.transparent ? `${name} · transparent` : name;
   return el("figure", null, unseen(shot) ? path(shot) : thumbnail(story, shot),
     el("figcaption", null, el("span", { title: shot.path ?? "" }, words), actions(story, shot, bare)));
 }

@@ -86,6 +86,9 @@ pub struct Image {
     pub height: u32,
     /// Of the original's file.
     pub bytes: u64,
+    /// Part of it is see-through; a preview has squares there, the original has not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub transparent: bool,
     /// The prompt as the model rewrote it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revised_prompt: Option<String>,
@@ -190,6 +193,7 @@ impl Image {
             width: original.dimensions().width,
             height: original.dimensions().height,
             bytes: original.bytes().len() as u64,
+            transparent: false,
             revised_prompt,
         }
     }
@@ -204,6 +208,7 @@ impl Image {
             width: kept.dimensions.width,
             height: kept.dimensions.height,
             bytes: kept.bytes,
+            transparent: false,
             revised_prompt: kept.origin.revised_prompt.clone(),
         }
     }
@@ -217,7 +222,8 @@ impl Image {
         let place = self.saved_to.as_ref().or(self.path.as_ref());
         let place = place.map_or("not kept".into(), |path| path.display().to_string());
         let uri = self.uri.as_ref().map(|uri| format!(" {uri}")).unwrap_or_default();
-        format!("{place} ({}x{}, {}){uri}", self.width, self.height, bytes(self.bytes))
+        let ground = if self.transparent { ", transparent ground" } else { "" };
+        format!("{place} ({}x{}, {}{ground}){uri}", self.width, self.height, bytes(self.bytes))
     }
 }
 
