@@ -82,7 +82,9 @@ pub enum AnswerStatus {
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(inline)]
 pub struct CitedSource {
+    /// The page's title.
     pub title: String,
+    /// The page's address.
     pub url: String,
     /// Index in `text` of the first cited character, counted from 0.
     pub start: usize,
@@ -130,9 +132,9 @@ impl AnswerTerms {
             request_id: meta.request_id,
             attempts: meta.attempts,
             elapsed_ms: milliseconds(call.elapsed()),
+            dry_run: None,
         })
     }
-            dry_run: None,
 }
 
 /// Reports an ending: status, reason, and a warning where the answer was cut.
@@ -238,9 +240,9 @@ mod tests {
             request_id: None,
             attempts: 1,
             elapsed_ms: 1,
+            dry_run: None,
         }
     }
-            dry_run: None,
 
     #[test]
     fn sources_stand_after_the_answer_each_once() {

@@ -54,7 +54,9 @@ fn rows<'a>(arguments: impl Iterator<Item = &'a Arg>) -> String {
     let mut table = "| argument | what it is |\n|---|---|\n".to_owned();
     for argument in arguments {
         let cell = |text: String| text.replace('|', "\\|").split_whitespace().collect::<Vec<_>>().join(" ");
-        let short = argument.get_short().map(|short| format!("`-{short}`, ")).unwrap_or_default();
+        // One without a long name is called by its short one.
+        let short = argument.get_short().filter(|_| argument.get_long().is_some());
+        let short = short.map(|short| format!("`-{short}`, ")).unwrap_or_default();
         let long = argument.to_string();
         let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
         let mut values = argument.get_possible_values();

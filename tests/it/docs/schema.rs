@@ -17,7 +17,7 @@ fn rows_below(schema: &Value, prefix: &str, required: &[&str]) -> String {
     for (name, property) in properties {
         let path = format!("{prefix}{name}");
         let need = if required.contains(&name.as_str()) { ", required" } else { "" };
-        let about = property["description"].as_str().unwrap_or("As in create-image.");
+        let about = property["description"].as_str().unwrap_or_else(|| panic!("`{path}` has no description"));
         rows.push(format!("| `{path}` | {}{need} | {} |\n", kind(property), about.replace('\n', " ")));
         rows.push(within(name, property, &path));
     }

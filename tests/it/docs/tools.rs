@@ -4,9 +4,10 @@ use mcp_openai::{
     app::App,
     config::{Config, Flags, Upstream},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::schema;
+use crate::session::Session;
 
 const HEAD: &str = "\
 <!-- Generated from what tools/list answers. Refresh with: UPDATE_DOCS=1 cargo test --test it docs -->
@@ -62,6 +63,63 @@ pub fn listed() -> Vec<Value> {
     server.listing().iter().map(|tool| serde_json::to_value(tool).unwrap()).collect()
 }
 
+/// One call of each tool, of a project that has a picture and a source.
+fn example(tool: &str) -> Value {
+    match tool {
+        "ask-openai" => json!({
+            "query": "Where can this queue deadlock? Answer with line numbers.",
+            "attachments": ["src/**/*.rs", "git:diff"],
+            "reasoning_effort": "high",
+            "dry_run": true,
+        }),
+        "create-image" => json!({
+            "prompt": "A red fox in fresh snow, as a linocut, with the word WINTER in the lower left corner",
+            "size": "16:9",
+            "quality": "low",
+            "save_to": "docs/fox.png",
+        }),
+        "edit-image" => json!({
+            "prompt": "The same scene at night; keep the fox as it is",
+            "images": ["docs/fox.png"],
+            "quality": "low",
+        }),
+        "get-result" => json!({ "job": "job_0123456789abcdefghjkmnpqrs", "wait_seconds": 30 }),
+        "list-models" => json!({ "kind": "image" }),
+        other => panic!("{other} has no example"),
+    }
+}
+
+#[tokio::test]
+async fn every_example_is_a_call_that_is_answered() {
+    let project = tempfile::tempdir().unwrap();
+    let git = |arguments: &[&str]| {
+        let mut git = std::process::Command::new("git");
+        assert!(
+            git.current_dir(project.path())
+                .env("GIT_CONFIG_GLOBAL", "/dev/null")
+                .args(arguments)
+                .status()
+                .unwrap()
+                .success()
+        );
+    };
+    std::fs::create_dir(project.path().join("src")).unwrap();
+    std::fs::write(project.path().join("src/queue.rs"), "fn enter() {}\n").unwrap();
+    git(&["init", "-q"]);
+    git(&["add", "-A"]);
+    std::fs::write(project.path().join("src/queue.rs"), "fn leave() {}\n").unwrap();
+    let settings = vec![("MCP_OPENAI_PROJECT", project.path().display().to_string())];
+    let mut session = Session::start_at(Upstream::Sandbox, settings).await;
+    for tool in session.request("tools/list", json!({})).await["tools"].as_array().unwrap() {
+        let name = tool["name"].as_str().unwrap();
+        let result = session.call(name, example(name)).await;
+        // There is no such job; all else succeeds.
+        let expected = if name == "get-result" { json!("not_found") } else { Value::Null };
+        assert_eq!(result["structuredContent"]["error"]["code"], expected, "{name}: {result}");
+    }
+    assert!(project.path().join("docs/fox.png").exists());
+}
+
 fn section(tool: &Value) -> String {
     let text = |field: &str| tool[field].as_str().unwrap();
     let (name, title, description) = (text("name"), text("title"), text("description"));
@@ -71,6 +129,7 @@ fn section(tool: &Value) -> String {
         (_, Some(true)) => "It ends what the caller began, if asked to, and changes nothing else.",
         _ => "It adds, and changes or removes nothing that is there.",
     };
+    let example = example(name);
     let arguments = schema::rows(&tool["inputSchema"]);
     let mut output = tool["outputSchema"].clone();
     output["properties"].as_object_mut().unwrap().remove("error");
@@ -80,6 +139,10 @@ fn section(tool: &Value) -> String {
 ## {name}
 
 **{title}.** {description} {effect}
+
+```json
+{example:#}
+```
 
 | argument | takes | what it is |
 |---|---|---|
