@@ -1,28 +1,46 @@
-//! The destination of an export: stdout, or into a file that nobody but the user may read.
+//! The destination of an export: stdout, or a file that nobody but the user may read, never over one that is there.
 
 use std::{
-    fs::OpenOptions,
+    fs::{File, OpenOptions},
     io::{self, BufWriter, Write},
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use anyhow::Context;
 use serde::Serialize;
 
+use super::target::{self, Existing, Target};
+use crate::tools::ToolError;
+
 #[derive(Debug, clap::Args)]
 pub(super) struct Destination {
-    /// Write to this file instead of stdout
+    /// Write to this file instead of stdout, which is `-`. A file that is there is kept, and the new one called PATH-2
     #[arg(short, long, value_name = "PATH")]
     output: Option<PathBuf>,
+    /// Let `-o` write over a file that is there
+    #[arg(long, requires = "output")]
+    force: bool,
 }
 
 impl Destination {
     /// # Errors
     /// When the file cannot be written.
     pub(super) fn open(&self) -> anyhow::Result<BufWriter<Box<dyn Write>>> {
-        let out: Box<dyn Write> = match &self.output {
-            None => Box::new(io::stdout()),
-            Some(path) => Box::new(private(path).with_context(|| format!("{} cannot be written", path.display()))?),
+        let target = self.output.as_deref().map_or(Ok(Target::Stdout), Target::parse);
+        let wrong = |why: String| ToolError::InvalidArgument(format!("`--output`: {why}"));
+        let out: Box<dyn Write> = match target.map_err(wrong)? {
+            Target::Stdout => Box::new(io::stdout()),
+            Target::Folder(folder) => {
+                return Err(wrong(format!("{} is a folder: name a file in it", folder.display())).into());
+            }
+            Target::File(path) => {
+                let (file, written) = private(&path, Existing::from_flag(self.force))
+                    .with_context(|| format!("{} cannot be written", path.display()))?;
+                if written != path {
+                    writeln!(io::stderr(), "{} is there already: written to {}", path.display(), written.display())?;
+                }
+                Box::new(file)
+            }
         };
         Ok(BufWriter::new(out))
     }
@@ -37,10 +55,12 @@ pub(super) fn line(out: &mut impl Write, exported: &impl Serialize) -> anyhow::R
     Ok(out.write_all(b"\n")?)
 }
 
-fn private(path: &Path) -> io::Result<std::fs::File> {
+fn private(path: &std::path::Path, existing: Existing) -> io::Result<(File, PathBuf)> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)
+    match existing {
+        Existing::Kept => target::claim(path, &mut options),
+        Existing::Replaced => Ok((options.write(true).create(true).truncate(true).open(path)?, path.to_owned())),
+    }
 }

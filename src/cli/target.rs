@@ -1,7 +1,7 @@
 //! The target of `-o`: never over a file that is there, unless it was told to.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions},
     io,
     path::{Path, PathBuf},
 };
@@ -76,7 +76,7 @@ pub(super) fn copy(original: &Path, asked: &Path, existing: Existing) -> io::Res
     let partial = folder_of(asked).join(format!(".{name}.{}.partial", std::process::id()));
     let copied = fs::copy(original, &partial).and_then(|_| {
         let free = match existing {
-            Existing::Kept => claim(asked)?,
+            Existing::Kept => claim(asked, &mut OpenOptions::new())?.1,
             Existing::Replaced => asked.to_owned(),
         };
         fs::rename(&partial, &free)?;
@@ -89,13 +89,17 @@ pub(super) fn copy(original: &Path, asked: &Path, existing: Existing) -> io::Res
     copied
 }
 
-/// Makes an empty file under the first free name, so that no other process takes it meanwhile.
-fn claim(asked: &Path) -> io::Result<PathBuf> {
+/// Makes an empty file under the first free name, so that no other process takes it meanwhile. `options` are those of
+/// the new file.
+///
+/// # Errors
+/// What the operating system says.
+pub(super) fn claim(asked: &Path, options: &mut OpenOptions) -> io::Result<(File, PathBuf)> {
     let mut number = 1;
     loop {
         let free = numbered(asked, number);
-        match OpenOptions::new().write(true).create_new(true).open(&free) {
-            Ok(_) => return Ok(free),
+        match options.write(true).create_new(true).open(&free) {
+            Ok(file) => return Ok((file, free)),
             Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(error),
         }

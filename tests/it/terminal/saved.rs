@@ -89,3 +89,25 @@ async fn a_picture_is_named_by_the_end_of_its_id_or_by_its_number_in_the_last_li
     assert_eq!(code, 1);
     assert!(err.contains("3 pictures have ids with `.png` at one end"), "{err}");
 }
+
+#[test]
+fn an_export_is_never_written_over_a_file() {
+    let home = Home::new();
+    assert_eq!(home.run(&["ask", "Why?", "--sandbox"]).0, 0);
+    let export = |more: &[&str]| home.run(&[&["conversations", "export", "--sandbox", "-o"], more].concat());
+    assert_eq!(export(&["log.jsonl"]).0, 0);
+    fs::write(home.path("log.jsonl"), "mine").unwrap();
+    let (code, out, err) = export(&["log.jsonl"]);
+    assert_eq!((code, out.as_str()), (0, ""));
+    assert!(err.contains("log.jsonl is there already: written to log-2.jsonl"), "{err}");
+    assert_eq!(fs::read_to_string(home.path("log.jsonl")).unwrap(), "mine");
+    assert!(fs::read_to_string(home.path("log-2.jsonl")).unwrap().contains("Why?"));
+    assert_eq!(export(&["log.jsonl", "--force"]).0, 0);
+    assert!(fs::read_to_string(home.path("log.jsonl")).unwrap().contains("Why?"));
+    assert!(export(&["-"]).1.contains("Why?"));
+    for (target, why) in [(".", "is a folder"), ("none/log.jsonl", "there is no folder")] {
+        let (code, _, err) = export(&[target]);
+        assert_eq!(code, 2, "{err}");
+        assert!(err.contains(why), "{err}");
+    }
+}
