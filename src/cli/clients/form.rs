@@ -4,6 +4,8 @@ use super::tree::Tree;
 
 /// The variable of the key.
 const KEY: &str = "OPENAI_API_KEY";
+/// The variable of the folders that files may be read from, and those in which people keep what they show to a chat.
+const INPUTS: (&str, &str) = ("MCP_OPENAI_IMAGE_INPUTS", "~/Pictures,~/Downloads");
 
 /// The way in which a client reaches mcp-openai.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,6 +44,7 @@ pub enum EntryForm {
         stdio: Option<&'static str>,
         http: HttpForm,
         passes: Passing,
+        files: FileSource,
         /// The field by which the client allows tools: all of them.
         tools: Option<&'static str>,
     },
@@ -67,6 +70,15 @@ pub enum Passing {
     Reference(&'static str),
 }
 
+/// The files that the client's user means.
+#[derive(Debug, Clone, Copy)]
+pub enum FileSource {
+    /// Those of the project that the client names, or that it starts the server in.
+    Project,
+    /// The client knows no project: files from folders that are named to the server.
+    Folders,
+}
+
 impl EntryForm {
     /// The server in this form; `None` when it takes none of this kind.
     #[must_use]
@@ -77,10 +89,11 @@ impl EntryForm {
                 let kind = kind.map(|kind| ("type", Tree::text(kind)));
                 kind.into_iter().chain([(key, Tree::text(url))]).chain(tools.map(all_tools)).collect()
             }
-            (EntryForm::Usual { stdio, passes, tools, .. }, Launch::Stdio { command, args, key }) => {
+            (EntryForm::Usual { stdio, passes, files, tools, .. }, Launch::Stdio { command, args, key }) => {
                 let mut members: Vec<_> = stdio.map(|kind| ("type", Tree::text(kind))).into_iter().collect();
                 members.extend([("command", Tree::text(command)), ("args", texts(args))]);
-                members.extend(variables(key, passes).map(|value| ("env", Tree::Map(vec![(KEY.to_owned(), value)]))));
+                let env = variables(key, passes, files);
+                members.extend((!env.is_empty()).then_some(("env", Tree::Map(env))));
                 members.extend(tools.map(all_tools));
                 members
             }
@@ -94,11 +107,10 @@ impl EntryForm {
             }
             (EntryForm::Goose, Launch::Http { url }) => goose("streamable_http", vec![("uri", Tree::text(url))]),
             (EntryForm::Goose, Launch::Stdio { command, args, key }) => {
-                let key = variables(key, Passing::Unasked).map(|key| (KEY.to_owned(), key));
                 let started = vec![
                     ("cmd", Tree::text(command)),
                     ("args", texts(args)),
-                    ("envs", Tree::Map(key.into_iter().collect())),
+                    ("envs", Tree::Map(variables(key, Passing::Unasked, FileSource::Folders))),
                 ];
                 goose("stdio", started)
             }
@@ -124,12 +136,17 @@ pub fn is_ours(server: &Tree, new: Option<&Tree>) -> bool {
     started.chain(args).any(is_named) || is_at(server).is_some() && is_at(server) == new.and_then(is_at)
 }
 
-fn variables(key: &KeyInFile, passes: Passing) -> Option<Tree> {
-    match (key, passes) {
-        (KeyInFile::Value(key), Passing::Unasked | Passing::Reference(_)) => Some(Tree::text(key)),
-        (KeyInFile::Name, Passing::Reference(reference)) => Some(Tree::text(reference)),
+fn variables(key: &KeyInFile, passes: Passing, files: FileSource) -> Vec<(String, Tree)> {
+    let key = match (key, passes) {
+        (KeyInFile::Value(key), Passing::Unasked | Passing::Reference(_)) => Some((KEY, key.as_str())),
+        (KeyInFile::Name, Passing::Reference(reference)) => Some((KEY, reference)),
         (KeyInFile::Name, Passing::Unasked) => None,
-    }
+    };
+    let inputs = match files {
+        FileSource::Project => None,
+        FileSource::Folders => Some(INPUTS),
+    };
+    key.into_iter().chain(inputs).map(|(name, value)| (name.to_owned(), Tree::text(value))).collect()
 }
 
 fn goose(kind: &str, started: Vec<(&'static str, Tree)>) -> Vec<(&'static str, Tree)> {

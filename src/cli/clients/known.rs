@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{
-    form::{EntryForm, HttpForm, Passing},
+    form::{EntryForm, FileSource, HttpForm, Passing},
     places::{Places, Platform, Root, beneath},
     syntax::Syntax,
     tree::Tree,
@@ -56,8 +56,18 @@ const fn at(root: Root, file: &'static str, sign: &'static str) -> SettingsLocat
     SettingsLocation { root, file, sign }
 }
 
+/// Of a client that may name a project.
 const fn usual(http: HttpForm) -> EntryForm {
-    EntryForm::Usual { stdio: None, http, passes: Passing::Unasked, tools: None }
+    with_files(http, FileSource::Project)
+}
+
+/// Of a client that knows no project.
+const fn without_project(http: HttpForm) -> EntryForm {
+    with_files(http, FileSource::Folders)
+}
+
+const fn with_files(http: HttpForm, files: FileSource) -> EntryForm {
+    EntryForm::Usual { stdio: None, http, passes: Passing::Unasked, files, tools: None }
 }
 
 const fn url(key: &'static str) -> HttpForm {
@@ -77,7 +87,7 @@ pub const CLIENTS: [Application; 12] = [
         name: "Claude Desktop",
         syntax: Syntax::Json,
         section: "mcpServers",
-        form: usual(HttpForm::No),
+        form: without_project(HttpForm::No),
         user: at(Root::Settings, "Claude/claude_desktop_config.json", "Claude"),
         windows: None,
         project: None,
@@ -92,6 +102,7 @@ pub const CLIENTS: [Application; 12] = [
             stdio: Some("stdio"),
             http: typed("http"),
             passes: Passing::Reference("${OPENAI_API_KEY:-}"),
+            files: FileSource::Project,
             tools: None,
         },
         user: at(Root::Own { variable: "CLAUDE_CONFIG_DIR", otherwise: "" }, ".claude.json", ".claude.json"),
@@ -108,6 +119,7 @@ pub const CLIENTS: [Application; 12] = [
             stdio: None,
             http: url("url"),
             passes: Passing::Reference("${env:OPENAI_API_KEY}"),
+            files: FileSource::Project,
             tools: None,
         },
         user: at(Root::Home, ".cursor/mcp.json", ".cursor"),
@@ -120,7 +132,13 @@ pub const CLIENTS: [Application; 12] = [
         name: "VS Code",
         syntax: Syntax::Json,
         section: "servers",
-        form: EntryForm::Usual { stdio: Some("stdio"), http: typed("http"), passes: Passing::Unasked, tools: None },
+        form: EntryForm::Usual {
+            stdio: Some("stdio"),
+            http: typed("http"),
+            passes: Passing::Unasked,
+            files: FileSource::Project,
+            tools: None,
+        },
         user: at(Root::Settings, "Code/User/mcp.json", "Code"),
         windows: None,
         project: Some(".vscode/mcp.json"),
@@ -135,6 +153,7 @@ pub const CLIENTS: [Application; 12] = [
             stdio: None,
             http: url("serverUrl"),
             passes: Passing::Reference("${env:OPENAI_API_KEY}"),
+            files: FileSource::Folders,
             tools: None,
         },
         user: at(Root::Home, ".codeium/windsurf/mcp_config.json", ".codeium/windsurf"),
@@ -158,7 +177,7 @@ pub const CLIENTS: [Application; 12] = [
         name: "Cline",
         syntax: Syntax::Json,
         section: "mcpServers",
-        form: usual(typed("streamableHttp")),
+        form: without_project(typed("streamableHttp")),
         user: at(
             Root::Settings,
             "Code/User/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json",
@@ -184,7 +203,7 @@ pub const CLIENTS: [Application; 12] = [
         name: "LM Studio",
         syntax: Syntax::Json,
         section: "mcpServers",
-        form: usual(url("url")),
+        form: without_project(url("url")),
         user: at(Root::Home, ".lmstudio/mcp.json", ".lmstudio"),
         windows: None,
         project: None,
@@ -199,6 +218,7 @@ pub const CLIENTS: [Application; 12] = [
             stdio: Some("local"),
             http: typed("http"),
             passes: Passing::Unasked,
+            files: FileSource::Project,
             tools: Some("tools"),
         },
         user: at(Root::Own { variable: "COPILOT_HOME", otherwise: ".copilot" }, "mcp-config.json", ""),
@@ -227,6 +247,7 @@ pub const CLIENTS: [Application; 12] = [
             http: url("httpUrl"),
             // It hides what is called a key from servers, unless it is named.
             passes: Passing::Reference("$OPENAI_API_KEY"),
+            files: FileSource::Project,
             tools: None,
         },
         user: at(Root::Home, ".gemini/settings.json", ".gemini"),
