@@ -136,6 +136,12 @@ where
     ended
 }
 
+/// The version, with the revision that a release was built from.
+const VERSION: &str = match option_env!("MCP_OPENAI_VERSION") {
+    Some(version) => version,
+    None => env!("CARGO_PKG_VERSION"),
+};
+
 /// Begins the log: whose server this is, and where its calls go.
 fn announce(config: &Config) {
     let upstream = match config.upstream {
@@ -143,7 +149,7 @@ fn announce(config: &Config) {
         Upstream::Sandbox => "the sandbox",
     };
     let key = config.openai.key.origin();
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), upstream, key, "started");
+    tracing::info!(version = VERSION, upstream, key, "started");
 }
 
 /// A single call: Ctrl-C stops it at once.

@@ -35,7 +35,7 @@ const WIDEST: usize = 120;
 
 /// OpenAI's models for any MCP client: an MCP server that asks them, and has them make and edit pictures.
 #[derive(Debug, Default, Parser)]
-#[command(name = "mcp-openai", version, after_help = EXAMPLES, max_term_width = WIDEST)]
+#[command(name = "mcp-openai", version = super::VERSION, after_help = EXAMPLES, max_term_width = WIDEST)]
 #[command(next_help_heading = "Global options")]
 pub struct CommandLine {
     /// Left away: stdio.
