@@ -43,3 +43,16 @@ store *folder:
 # the whole gate
 ci:
     .ci/run
+
+# everything that is published, from what is built: `just packages binaries out`
+packages binaries out:
+    packaging/release.py pack --binaries {{ binaries }} --out {{ out }}
+
+# releases a version: sets it, tests, commits, tags, and pushes what the release workflow starts from
+release version:
+    git diff --quiet HEAD
+    packaging/release.py version {{ version }}
+    UPDATE_DOCS=1 cargo test
+    git commit --all --message "Release {{ version }}"
+    git tag --annotate v{{ version }} --message "mcp-openai {{ version }}"
+    git push --atomic origin HEAD v{{ version }}

@@ -1,0 +1,32 @@
+# Installs mcp-openai: irm https://github.com/mcp-openai/mcp-openai/releases/latest/download/install.ps1 | iex
+# $env:MCP_OPENAI_INSTALL_DIR is another folder, $env:MCP_OPENAI_DOWNLOADS another place of the release's files.
+$ErrorActionPreference = 'Stop'
+
+$version = '@VERSION@'
+$downloads = if ($env:MCP_OPENAI_DOWNLOADS) { $env:MCP_OPENAI_DOWNLOADS } else { "https://github.com/mcp-openai/mcp-openai/releases/download/v$version" }
+$folder = if ($env:MCP_OPENAI_INSTALL_DIR) { $env:MCP_OPENAI_INSTALL_DIR } else { Join-Path $env:LOCALAPPDATA 'Programs\mcp-openai' }
+$architecture = if ($env:PROCESSOR_ARCHITECTURE -eq 'ARM64') { 'aarch64' } else { 'x86_64' }
+$name = "mcp-openai-$architecture-pc-windows-msvc"
+
+$scratch = Join-Path ([IO.Path]::GetTempPath()) ([Guid]::NewGuid())
+New-Item -ItemType Directory $scratch | Out-Null
+try {
+    Invoke-WebRequest "$downloads/$name.zip" -OutFile "$scratch\archive.zip" -UseBasicParsing
+    Invoke-WebRequest "$downloads/SHA256SUMS" -OutFile "$scratch\sums" -UseBasicParsing
+    $line = Get-Content "$scratch\sums" | Where-Object { $_ -like "*  $name.zip" }
+    $actual = (Get-FileHash "$scratch\archive.zip" -Algorithm SHA256).Hash
+    if (-not $line -or ($line -split ' ')[0] -ne $actual) { throw "the checksum of $name.zip is wrong; nothing is installed" }
+
+    Expand-Archive "$scratch\archive.zip" $scratch
+    New-Item -ItemType Directory -Force $folder | Out-Null
+    Copy-Item "$scratch\$name\mcp-openai.exe" $folder -Force
+} finally {
+    Remove-Item -Recurse -Force $scratch
+}
+
+$path = [Environment]::GetEnvironmentVariable('Path', 'User')
+if (($path -split ';') -notcontains $folder) {
+    [Environment]::SetEnvironmentVariable('Path', "$path;$folder", 'User')
+    $env:Path += ";$folder"
+}
+"mcp-openai $version is in $folder. Next: mcp-openai install"
