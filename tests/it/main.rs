@@ -26,6 +26,7 @@ mod docs;
 mod doctor;
 mod edit_image;
 mod fakes;
+mod first_minute;
 mod gallery;
 mod governor;
 mod hosts;

@@ -1,6 +1,6 @@
-//! The table of clients: where each keeps its servers, and in which form. The rows of Cline, Goose, LM Studio and
-//! Copilot CLI, the project files of Zed, Codex and Gemini, and the references to a variable of Cursor, Windsurf and
-//! Claude Code have not been tried with the clients themselves.
+//! The table of clients: where each keeps its servers, and in which form. Claude Code, Codex, Gemini CLI and Copilot CLI
+//! themselves are asked by `.ci/clients/run` whether they see what is written; the others' rows are as their manuals have
+//! them.
 
 use std::{
     path::{Path, PathBuf},
