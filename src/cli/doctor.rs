@@ -19,6 +19,7 @@ mod clients;
 mod key;
 mod report;
 mod trial;
+mod updates;
 mod upstream;
 
 use report::{DoctorReport, Finding, ReportedSetting};
@@ -31,6 +32,9 @@ pub struct Args {
     /// Also have one answer and one picture made, which costs a cent or two
     #[arg(long = "try")]
     trial: bool,
+    /// Also ask crates.io whether there is a newer release
+    #[arg(long)]
+    check_updates: bool,
 }
 
 /// # Errors
@@ -52,6 +56,9 @@ pub async fn run(args: Args, config: Result<Config, config::Error>) -> anyhow::R
                 findings.extend(trial::examine(&app).await);
             }
             findings.extend(clients::examine(&app.config).await);
+            if args.check_updates {
+                findings.push(updates::examine(&app).await);
+            }
             DoctorReport::new(settings, findings)
         }
     };

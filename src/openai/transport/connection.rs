@@ -69,6 +69,7 @@ pub(crate) fn client_builder(connect_timeout: Duration) -> reqwest::ClientBuilde
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
+        .user_agent(concat!("mcp-openai/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(connect_timeout)
         .tcp_nodelay(true)
         .http2_initial_stream_window_size(STREAM_WINDOW)
@@ -78,7 +79,6 @@ pub(crate) fn client_builder(connect_timeout: Duration) -> reqwest::ClientBuilde
 fn headers(config: &Config) -> Result<HeaderMap, Error> {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(header::USER_AGENT, HeaderValue::from_static(concat!("mcp-openai/", env!("CARGO_PKG_VERSION"))));
     let named = [("openai-organization", &config.organization), ("openai-project", &config.project)];
     for (name, value) in named {
         if let Some(value) = value {
