@@ -5,6 +5,7 @@ use std::{fs, path::Path};
 
 mod cli;
 mod clients;
+mod commands;
 mod errors;
 mod readme;
 mod schema;
