@@ -32,6 +32,10 @@ bench *arguments:
 dist:
     cargo build --locked --profile dist
 
+# write the order of functions anew that the shipped binary is laid out in, after a change of dependencies; wants valgrind
+order:
+    packaging/order/write
+
 # how much previews keep of a picture, beside other encoders
 previews *folder:
     cargo run --release --quiet --package previews -- {{ folder }}
