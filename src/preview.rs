@@ -3,6 +3,7 @@
 
 use std::{borrow::Cow, io, sync::Arc, thread};
 
+use image::{DynamicImage, metadata::Orientation};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::media::{Dimensions, Encoded, NotAPicture};
@@ -114,8 +115,17 @@ impl Previews {
             let _place = place;
             work()
         });
-        made.await.inspect_err(|failure| tracing::debug!(%failure, "no preview")).ok()
+        made.await.inspect_err(log).ok()
     }
+}
+
+/// A picture that was looked at once for all that is to be known of it.
+#[derive(Debug, Default)]
+pub struct Examined {
+    /// As [`PreviewSet::shrink`] makes it.
+    pub preview: Option<Encoded>,
+    /// As [`Previews::is_opaque`] says.
+    pub is_opaque: Option<bool>,
 }
 
 impl PreviewSet {
@@ -123,16 +133,32 @@ impl PreviewSet {
     /// itself when it fits and nothing shines through it. `None` when there is no room, the picture cannot be decoded
     /// within the limits, or no quality fits.
     pub async fn shrink(&self, picture: &Encoded, room: Room) -> Option<Encoded> {
+        if room.bytes == 0 { None } else { self.examine(picture, room).await.preview }
+    }
+
+    /// Makes the preview and looks for transparency, with one decoding for both.
+    pub async fn examine(&self, picture: &Encoded, room: Room) -> Examined {
         let budget = room.share(self.of);
         if budget.bytes == 0 {
-            return None;
+            return Examined { preview: None, is_opaque: self.previews.is_opaque(picture).await };
         }
-        if budget.admits(picture) && picture.format().is_common() && !alpha::is_possible(picture) {
-            return Some(picture.clone());
+        let is_solid = !alpha::is_possible(picture);
+        if is_solid && budget.admits(picture) && picture.format().is_common() {
+            return Examined { preview: Some(picture.clone()), is_opaque: Some(true) };
         }
         let (picture, quality) = (picture.clone(), self.quality.clone());
-        self.previews.work(move || shrink_from(&picture, budget, &quality)).await
+        let examined = self.previews.work(move || {
+            let (image, orientation) = decode::decode(&picture)?;
+            let is_opaque = Some(alpha::is_opaque(&image));
+            let preview = shrink_decoded(&picture, image, orientation, budget, &quality);
+            Ok(Examined { preview: preview.inspect_err(log).ok(), is_opaque })
+        });
+        examined.await.unwrap_or(Examined { preview: None, is_opaque: is_solid.then_some(true) })
     }
+}
+
+fn log(failure: &PreviewFailure) {
+    tracing::debug!(%failure, "no preview");
 }
 
 /// Works in a thread that ends with the work. A thread of the pool would keep what its allocator took for the pixels,
@@ -197,11 +223,17 @@ pub enum PreviewFailure {
 /// # Errors
 /// [`PreviewFailure`].
 pub fn shrink(picture: &Encoded, budget: PreviewBudget) -> Result<Encoded, PreviewFailure> {
-    shrink_from(picture, budget, &SetQuality::new())
+    let (image, orientation) = decode::decode(picture)?;
+    shrink_decoded(picture, image, orientation, budget, &SetQuality::new())
 }
 
-fn shrink_from(picture: &Encoded, budget: PreviewBudget, quality: &SetQuality) -> Result<Encoded, PreviewFailure> {
-    let (image, orientation) = decode::decode(picture)?;
+fn shrink_decoded(
+    picture: &Encoded,
+    image: DynamicImage,
+    orientation: Orientation,
+    budget: PreviewBudget,
+    quality: &SetQuality,
+) -> Result<Encoded, PreviewFailure> {
     if budget.admits(picture) && picture.format().is_common() && alpha::is_opaque(&image) {
         return Ok(picture.clone());
     }

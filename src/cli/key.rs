@@ -120,7 +120,7 @@ fn in_file(kept: &KeptKey, key: &SecretString) -> anyhow::Result<String> {
     let path = kept.file();
     written(path.clone(), &format!("{}\n", key.expose_secret()))?;
     if old == Some(KeptPlace::Keyring) {
-        // Where it cannot be removed, it is in the keyring still, and counts no more.
+        // One that cannot be removed is in the keyring still, and counts no more.
         let _ = keyring::remove(&kept.upstream);
         gone(fs::remove_file(kept.keyring_mark()))?;
     }

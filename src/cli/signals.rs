@@ -53,11 +53,15 @@ pub(super) fn survive_long_files() {
 }
 
 /// The signals that ask for the end.
-#[cfg(unix)]
 struct Ends {
+    #[cfg(unix)]
     interrupt: Signal,
+    #[cfg(windows)]
+    interrupt: tokio::signal::windows::CtrlC,
+    #[cfg(unix)]
     terminate: Signal,
     /// `None` where whoever started us had it ignored, as `nohup` does.
+    #[cfg(unix)]
     hangup: Option<Signal>,
 }
 
@@ -96,16 +100,13 @@ fn is_hangup_ignored() -> bool {
 }
 
 #[cfg(windows)]
-struct Ends(tokio::signal::windows::CtrlC);
-
-#[cfg(windows)]
 impl Ends {
     fn listen() -> io::Result<Self> {
-        tokio::signal::windows::ctrl_c().map(Self)
+        tokio::signal::windows::ctrl_c().map(|interrupt| Self { interrupt })
     }
 
     async fn next(&mut self) -> u8 {
-        self.0.recv().await;
+        self.interrupt.recv().await;
         exit::INTERRUPTED
     }
 }

@@ -70,7 +70,7 @@ impl Target {
 /// Copies `original` to `asked`, whole or not at all. Where that name is taken, the next free one is: `fox-2.png`.
 ///
 /// # Errors
-/// What the operating system says.
+/// Those of the file system: no such folder, no permission, a full disk.
 pub(super) fn copy(original: &Path, asked: &Path, existing: Existing) -> io::Result<PathBuf> {
     let name = asked.file_name().unwrap_or_default().to_string_lossy();
     let partial = folder_of(asked).join(format!(".{name}.{}.partial", std::process::id()));
@@ -93,7 +93,7 @@ pub(super) fn copy(original: &Path, asked: &Path, existing: Existing) -> io::Res
 /// the new file.
 ///
 /// # Errors
-/// What the operating system says.
+/// Those of the file system: no such folder, no permission, a full disk.
 pub(super) fn claim(asked: &Path, options: &mut OpenOptions) -> io::Result<(File, PathBuf)> {
     let mut number = 1;
     loop {

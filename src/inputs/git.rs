@@ -5,7 +5,7 @@ use std::{path::Path, process::Stdio, time::Duration};
 
 use tokio::{io::AsyncReadExt, process::Command, time::timeout};
 
-use super::project::without_secrets;
+use super::project::{without_secrets, work_tree};
 use crate::text;
 
 /// The prefix of an attachment that git answers.
@@ -85,7 +85,7 @@ impl GitQuery {
 
     /// Runs git in the project's folder, secrets left out.
     pub(super) async fn run(&self, root: &Path) -> Result<String, GitError> {
-        let top = root.ancestors().find(|above| above.join(".git").exists()).ok_or(GitError::NoWorkTree)?;
+        let top = work_tree(root).ok_or(GitError::NoWorkTree)?;
         let work = async {
             let filters = filters(root, top).await?;
             let mut git = git(root, top);

@@ -43,7 +43,7 @@ pub(super) fn files(root: &Path, pattern: &str) -> Result<Vec<PathBuf>, BadGlob>
     let names_hidden = pattern.split(['/', '\\']).any(|part| part.starts_with('.') && part != ".");
     let walk = WalkBuilder::new(start).hidden(!names_hidden).require_git(false).follow_links(false).build();
     let mut files = Vec::new();
-    // What cannot be read is passed over, as a shell does.
+    // As in a shell, unreadable entries are passed over.
     for (looked_at, entry) in walk.filter_map(Result::ok).enumerate() {
         if looked_at >= MOST_LOOKED_AT {
             return Err(BadGlob::Wide);

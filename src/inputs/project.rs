@@ -95,8 +95,7 @@ impl Project {
     /// The working folder, if it lies in a git work tree.
     #[must_use]
     pub fn of_working_folder(folder: &Path, home: Option<&Path>) -> Option<Self> {
-        let is_work_tree = folder.ancestors().any(|above| above.join(".git").exists());
-        if is_work_tree { Self::new(folder, ProjectOrigin::WorkingFolder, home).ok() } else { None }
+        if work_tree(folder).is_some() { Self::new(folder, ProjectOrigin::WorkingFolder, home).ok() } else { None }
     }
 
     #[must_use]
@@ -116,20 +115,21 @@ impl Project {
         if is_secret(rest) || is_secret(&reading) {
             return Some(Exclusion::Secret);
         }
-        (self.ignores(rest) || self.ignores(&reading)).then_some(Exclusion::Ignored)
+        let is_ignored = self.ignores(rest) || reading != rest && self.ignores(&reading);
+        is_ignored.then_some(Exclusion::Ignored)
     }
 
     /// Applies git's rules of ignored files, from the work tree's top down to the file's own folder; the innermost
     /// rule counts, and what is in an ignored folder is ignored.
     fn ignores(&self, rest: &Path) -> bool {
         let path = self.root.join(rest);
-        let top = self.root.ancestors().find(|above| above.join(".git").exists()).unwrap_or(&self.root);
+        let top = work_tree(&self.root).unwrap_or(&self.root);
         let rules: Vec<_> = path
             .ancestors()
             .skip(1)
             .take_while(|folder| folder.starts_with(top))
-            .filter_map(|folder| rules(folder, &[".gitignore"]))
-            .chain(rules(top, &[".git/info/exclude"]))
+            .filter_map(|folder| rules(folder, ".gitignore"))
+            .chain(rules(top, ".git/info/exclude"))
             .chain([GitignoreBuilder::new(top).build_global().0])
             .collect();
         let mut parts: Vec<_> = path.ancestors().take_while(|part| *part != top).collect();
@@ -156,9 +156,14 @@ impl ProjectOrigin {
     }
 }
 
-/// The rules in the first of these files that there is.
-fn rules(folder: &Path, names: &[&str]) -> Option<Gitignore> {
-    let file = names.iter().map(|name| folder.join(name)).find(|file| file.is_file())?;
+/// The top of the work tree that a folder lies in.
+pub(super) fn work_tree(folder: &Path) -> Option<&Path> {
+    folder.ancestors().find(|above| above.join(".git").exists())
+}
+
+/// The rules in a file, which count from `folder` down.
+fn rules(folder: &Path, name: &str) -> Option<Gitignore> {
+    let file = Some(folder.join(name)).filter(|file| file.is_file())?;
     let mut builder = GitignoreBuilder::new(folder);
     // A line that is no pattern is passed over, as git does.
     let _ = builder.add(file);
@@ -224,7 +229,7 @@ pub(super) fn is_secret(rest: &Path) -> bool {
         rest.iter().map(|name| name.to_string_lossy().to_lowercase().trim_end_matches(['.', ' ']).to_owned()).collect();
     let Some((file, _)) = names.split_last() else { return false };
     let (stem, extension) = file.rsplit_once('.').unwrap_or((file, ""));
-    // What Windows calls `.git` and `.env` besides.
+    // Windows has short names for `.git` and `.env`, too.
     let is_short = |name: &String| ["git~", "env~", "ssh~"].iter().any(|short| name.starts_with(short));
     names.iter().any(|name| SECRET_FOLDERS.contains(&name.as_str()) || is_short(name))
         || is_environment(file)

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    num::NonZeroU32,
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -11,7 +12,7 @@ use std::{
 };
 
 use super::money::{Charge, Reservation, Settlement};
-use crate::handle::IdMint;
+use crate::handle::{Id, IdMint};
 
 /// Reservations that no budget holds are written so much later: most short requests end before, and then the ledger has
 /// their line without a second commit.
@@ -82,6 +83,22 @@ impl Process {
     /// Takes a reservation back that was put off; `None` where it is in the database or on its way there.
     pub(super) fn take_begun(&self, id: i64) -> Option<Reservation> {
         self.holds().begun.remove(&id).map(|(_, reservation)| reservation)
+    }
+
+    /// Divides a reservation into equal ones. `false` where it is in the database or on its way there: then that is to
+    /// be done there, and the parts count as written.
+    pub(super) fn split(&self, reservation: Id, into: &[Id]) -> bool {
+        let Some(begun) = self.take_begun(reservation.number) else {
+            for id in into {
+                self.started(Held::Money(id.number));
+            }
+            return false;
+        };
+        let parts = u32::try_from(into.len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
+        for (id, most) in into.iter().zip(begun.most.shares(parts)) {
+            self.begin(Reservation { id: *id, most, ..begun.clone() });
+        }
+        true
     }
 
     pub(super) fn has_begun(&self) -> bool {

@@ -11,6 +11,9 @@ use crate::{
     money::Usd,
 };
 
+/// Attachments whose conversation never came are kept so long, in microseconds: a call may still be running.
+pub(super) const ORPHANED: i64 = 3_600_000_000;
+
 /// One turn on its way into the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTurn {

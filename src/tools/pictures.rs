@@ -17,7 +17,7 @@ use crate::{
     media::{Dimensions, Encoded},
     news::Stage,
     openai::{OpenAi, Picture, PictureRequest, Reply, ResponseHold, Terms},
-    preview::{PreviewSet, Previews},
+    preview::{Examined, PreviewSet, Previews},
     queue::{Queue, Ticket},
 };
 
@@ -181,12 +181,11 @@ impl Studio {
 
         let kept = self.artifacts.keep(&original, request.stem.as_ref(), origin).await;
         let room = if kept.is_ok() { call.room } else { call.room.or_rescue() };
-        let preview = previews.shrink(&original, room).await;
+        let Examined { preview, is_opaque } = previews.examine(&original, room).await;
         if preview.is_none() && !original.format().is_common() {
             let format = original.format().media_type();
             warnings.push(format!("The picture came as {format}: it is kept as it came, and not shown here."));
         }
-        let is_opaque = self.previews.is_opaque(&original).await;
         if request.wants_transparency() && is_opaque == Some(true) {
             warnings.push("A transparent background was asked for, but no pixel of the picture is see-through.".into());
         }

@@ -80,7 +80,7 @@ async fn ask(session: &mut Session, attachments: Value) -> Value {
     session.call("ask-openai", json!({ "query": "Review it.", "attachments": attachments })).await
 }
 
-/// What the question of the last request was.
+/// The question of the last request.
 fn sent(upstream: &Upstream) -> String {
     upstream.sent().last().unwrap().json()["input"].to_string()
 }

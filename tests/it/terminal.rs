@@ -18,7 +18,7 @@ mod screens;
 mod served;
 mod shells;
 
-/// How an upstream says "Yes."
+/// An upstream's "Yes."
 pub const ANSWERED: &str = concat!(
     r#"{"type":"response.completed","response":{"id":"resp_1","object":"response","status":"completed","#,
     r#""model":"gpt-6.2-sol","output":[{"type":"message","role":"assistant","content":["#,

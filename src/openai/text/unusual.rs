@@ -48,7 +48,7 @@ const ENDED: [&str; 4] = ["done", "stop", "is_finished", "finished"];
 pub(super) fn take(json: &[u8], draft: &mut AnswerDraft<'_>) -> bool {
     let Ok(mut value) = serde_json::from_slice::<Value>(json) else { return false };
     if value.get("message").is_some_and(Value::is_string) && !is_own_message(&value) {
-        // What a gateway or an error says.
+        // A gateway's word, or an error's.
         value.as_object_mut().and_then(|fields| fields.remove("message"));
     }
     let path = path(&value);

@@ -1,6 +1,6 @@
 //! Reservations and the ledger, in SQL.
 
-use std::{num::NonZeroU32, sync::Arc};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::NaiveDate;
@@ -90,16 +90,8 @@ impl MoneyStore for Postgres {
     }
 
     async fn split(&self, reservation: Id, into: &[Id]) -> Result<(), Error> {
-        let process = self.engine.process();
-        if let Some(begun) = process.take_begun(reservation.number) {
-            let parts = u32::try_from(into.len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
-            for (id, most) in into.iter().zip(begun.most.shares(parts)) {
-                process.begin(Reservation { id: *id, most, ..begun.clone() });
-            }
+        if self.engine.process().split(reservation, into) {
             return Ok(());
-        }
-        for id in into {
-            process.started(Held::Money(id.number));
         }
         let into: Vec<_> = into.iter().map(|id| id.number).collect();
         self.engine.complete(|engine| async move { split(&engine, reservation.number, &into).await }).await

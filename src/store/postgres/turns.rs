@@ -19,7 +19,7 @@ use crate::{
     store::{
         Error,
         columns::{id, moment, secret, usd},
-        turns::{KeptConversation, KeptTurn, NewTurn, TurnQuery, TurnStore},
+        turns::{KeptConversation, KeptTurn, NewTurn, ORPHANED, TurnQuery, TurnStore},
     },
 };
 
@@ -31,8 +31,6 @@ const ROOT: &str = "SELECT root FROM turns AS asked WHERE id = $1 AND secret = $
     AND (SELECT max(at) FROM turns WHERE root = asked.root) >= $4";
 /// Turns that are looked through at once for conversations to list.
 const PAGE: i64 = 500;
-/// Attachments whose conversation never came are kept so long, in microseconds: a call may still be running.
-const ORPHANED: i64 = 3_600_000_000;
 
 #[async_trait]
 impl TurnStore for Postgres {

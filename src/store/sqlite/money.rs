@@ -1,7 +1,5 @@
 //! Reservations and the ledger, in SQL. Every function here runs within a transaction.
 
-use std::num::NonZeroU32;
-
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use rusqlite::{Connection, Row, params};
@@ -74,16 +72,8 @@ impl MoneyStore for Sqlite {
     }
 
     async fn split(&self, reservation: Id, into: &[Id]) -> Result<(), Error> {
-        let process = self.engine.process();
-        if let Some(begun) = process.take_begun(reservation.number) {
-            let parts = u32::try_from(into.len()).ok().and_then(NonZeroU32::new).unwrap_or(NonZeroU32::MIN);
-            for (id, most) in into.iter().zip(begun.most.shares(parts)) {
-                process.begin(Reservation { id: *id, most, ..begun.clone() });
-            }
+        if self.engine.process().split(reservation, into) {
             return Ok(());
-        }
-        for id in into {
-            process.started(Held::Money(id.number));
         }
         let into = into.to_vec();
         self.engine.write(0, move |connection| split(connection, reservation, &into)).await

@@ -11,7 +11,7 @@ use crate::{
     store::{
         Error,
         columns::{id, moment, secret, usd},
-        turns::{KeptConversation, KeptTurn, NewTurn, TurnQuery, TurnStore},
+        turns::{KeptConversation, KeptTurn, NewTurn, ORPHANED, TurnQuery, TurnStore},
     },
 };
 
@@ -20,8 +20,6 @@ const COLUMNS: &str = "turns.id, turns.secret, turns.root, (SELECT secret FROM t
     turns.parent, (SELECT secret FROM turns AS p WHERE p.id = turns.parent), turns.at, turns.cost, turns.body";
 /// Turns that are indexed for search in one transaction.
 const SLICE: i64 = 200;
-/// Attachments whose conversation never came are kept so long, in microseconds: a call may still be running.
-const ORPHANED: i64 = 3_600_000_000;
 
 #[async_trait]
 impl TurnStore for Sqlite {

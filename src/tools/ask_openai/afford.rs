@@ -93,6 +93,17 @@ impl QuestionSize {
         (self.input.input_tokens, self.max_tokens.map_or(LONGEST, |tokens| tokens.get().into()))
     }
 
+    /// The input tokens that the question is likely to have, where its bound counts each byte: four bytes of text make
+    /// about one.
+    pub(super) fn likely_tokens(&self, question: &Question) -> u64 {
+        const BYTES_PER_TOKEN: u64 = 4;
+        let parts = question.thread.iter().flat_map(|exchange| &exchange.said).chain(&question.input);
+        let pictures =
+            parts.filter_map(|part| if let Part::Picture(picture) = part { Some(patches(picture)) } else { None });
+        let (count, patches) = pictures.fold((0, 0), |(count, all), patches| (count + 1, all + patches));
+        self.input.input_tokens.saturating_sub(count * PICTURE) / BYTES_PER_TOKEN + patches
+    }
+
     fn cost(&self, quote: Quote<'_>, output_tokens: u64) -> Option<Usd> {
         quote.most(&Usage { output_tokens, ..self.input })
     }
@@ -117,17 +128,6 @@ impl Costing for QuestionSize {
             ),
         }
     }
-}
-
-/// The input tokens that a question is likely to have, where its bound counts each byte: four bytes of text make about one.
-pub(super) fn likely_tokens(question: &Question) -> u64 {
-    const BYTES_PER_TOKEN: u64 = 4;
-    let pictures = question.thread.iter().flat_map(|exchange| &exchange.said).chain(&question.input);
-    let pictures =
-        pictures.filter_map(|part| if let Part::Picture(picture) = part { Some(patches(picture)) } else { None });
-    let (count, patches) = pictures.fold((0, 0), |(count, all), patches| (count + 1, all + patches));
-    let (most, _) = QuestionSize::of(question).tokens();
-    most.saturating_sub(count * PICTURE) / BYTES_PER_TOKEN + patches
 }
 
 /// Current models read a picture as squares of 32 pixels, scaled down to 1,536 of them at most.

@@ -2,7 +2,7 @@
 
 use super::{
     AnswerStatus, Answered, AskOpenai,
-    afford::{QuestionSize, likely_tokens},
+    afford::QuestionSize,
     args::AskRequest,
     unsent::{AttachedFile, DryRun},
 };
@@ -38,7 +38,7 @@ impl AskRequest {
         let estimate = model.quote().and_then(|quote| size.estimate(quote));
         let dry_run = DryRun {
             files: names.into_iter().zip(&question.input).map(|(name, part)| AttachedFile::of(name, part)).collect(),
-            input_tokens: likely_tokens(&question),
+            input_tokens: size.likely_tokens(&question),
             max_input_tokens,
             max_output_tokens,
             max_cost_usd: estimate.map(|estimate| estimate.most),

@@ -109,7 +109,7 @@ fn every_command_that_is_shown_works() {
         fs::create_dir_all(home.path().join(".cursor")).unwrap();
         project(&work);
         let text = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(page)).unwrap();
-        // What one line exports holds for the next ones, as in a shell.
+        // As in a shell, a line's exports hold for the next ones.
         let mut exported = String::new();
         for line in commands(&text) {
             if OTHERS.contains(&line.split([' ', '=']).next().unwrap()) {

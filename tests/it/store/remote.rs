@@ -42,7 +42,7 @@ fn run(command: &[&str], url: &str) -> Output {
     program.stdin(Stdio::null()).output().unwrap()
 }
 
-/// How the program ends, and all that it says.
+/// The program's exit code, and all that it says.
 fn refused(command: &[&str], url: &str) -> (Option<i32>, String) {
     let ended = run(command, url);
     let said = [ended.stdout, ended.stderr].map(|bytes| String::from_utf8(bytes).unwrap()).concat();
@@ -136,7 +136,7 @@ async fn while_the_database_is_gone_nothing_is_promised_and_what_was_paid_is_kep
     let refused = store.money.reserve(reservation(mint.mint(), 0.1, Some(5.0))).await.unwrap_err();
     assert!(matches!(refused, Error::Away { .. }), "{refused}");
     assert!(refused.to_string().contains("cannot be reached") && !refused.to_string().contains("canary"), "{refused}");
-    // What came back meanwhile was paid for: whoever waits hears that it is not kept yet.
+    // An answer that came back meanwhile was paid for: whoever waits hears that it is not kept yet.
     let id = mint.mint();
     let end = mcp_openai::store::money::Settlement { turn: Some(turn(id, None, "paid for")), ..paid(&sent[0], 0.03) };
     assert!(matches!(store.money.settle(end).await.unwrap_err(), Error::Away { .. }));
