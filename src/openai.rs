@@ -43,6 +43,8 @@ pub use failure::{
     traits::{Again, Exit, Health, Outlook, Traits},
 };
 pub use key::{KeptKey, KeptPlace, keyring, parse_key};
+pub use known::Vendor;
+pub use limits::rate_limit::RateLimits;
 pub use text::{
     background::{ResponseHold, ResponseNote},
     question::{Answer, AnswerFormat, Citation, Exchange, Finish, Part, Question, Run, Strict, WebSearch},
@@ -222,31 +224,6 @@ pub struct Meta {
     pub warnings: Vec<String>,
     /// From the first attempt's start to the end of the last.
     pub latency: Duration,
-}
-
-/// Whose upstream answers: what OpenAI says on its pages holds for OpenAI alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Vendor {
-    #[default]
-    OpenAi,
-    Another,
-}
-
-impl Vendor {
-    fn of(base_url: &Url) -> Self {
-        if is_openai(base_url) { Self::OpenAi } else { Self::Another }
-    }
-}
-
-/// The upstream's `x-ratelimit-*` headers. <https://platform.openai.com/docs/guides/rate-limits>
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct RateLimits {
-    pub limit_requests: Option<u64>,
-    pub remaining_requests: Option<u64>,
-    pub reset_requests: Option<Duration>,
-    pub limit_tokens: Option<u64>,
-    pub remaining_tokens: Option<u64>,
-    pub reset_tokens: Option<Duration>,
 }
 
 /// The client. Cheap to clone; clones share connections, limits and what was learnt.

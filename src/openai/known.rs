@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use super::{Api, OPENAI_URL};
+use super::{Api, OPENAI_URL, is_openai};
 
 /// A known upstream.
 #[derive(Debug)]
@@ -67,6 +67,20 @@ impl KnownUpstream {
         let host = base_url.host_str()?;
         let is_at = |known: &str| host.strip_suffix(known).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
         KNOWN_UPSTREAMS.iter().find(|upstream| upstream.hosts.iter().copied().any(is_at))
+    }
+}
+
+/// Whose upstream answers: what OpenAI says on its pages holds for OpenAI alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Vendor {
+    #[default]
+    OpenAi,
+    Another,
+}
+
+impl Vendor {
+    pub(super) fn of(base_url: &Url) -> Self {
+        if is_openai(base_url) { Self::OpenAi } else { Self::Another }
     }
 }
 

@@ -4,7 +4,16 @@ use std::time::Duration;
 
 use http::HeaderMap;
 
-use crate::openai::RateLimits;
+/// The upstream's `x-ratelimit-*` headers. <https://platform.openai.com/docs/guides/rate-limits>
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct RateLimits {
+    pub limit_requests: Option<u64>,
+    pub remaining_requests: Option<u64>,
+    pub reset_requests: Option<Duration>,
+    pub limit_tokens: Option<u64>,
+    pub remaining_tokens: Option<u64>,
+    pub reset_tokens: Option<Duration>,
+}
 
 impl RateLimits {
     pub(crate) fn read(headers: &HeaderMap) -> Self {
