@@ -58,29 +58,41 @@ use transport::{body, fetch};
 /// Everything the client needs to know; [`OpenAi::build`] turns it into a client without touching the network.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// Up to and with the version, as in [`OPENAI_URL`]; paths are put behind it.
     pub base_url: Url,
+    /// Read at the first request, not at the start.
     pub key: ApiKeySource,
     /// Said where there is no key: the setting that would have been one if somebody had filled it in.
     pub unfilled_key: Option<String>,
+    /// Sent as `OpenAI-Organization`.
     pub organization: Option<String>,
+    /// Sent as `OpenAI-Project`.
     pub project: Option<String>,
     /// Sent with every request, last: they replace what the client would send under the same name.
     pub headers: Vec<(http::HeaderName, SecretString)>,
     /// Added to every request's query.
     pub query: Vec<(String, String)>,
+    /// The API of the first try, or the only one.
     pub api: Api,
     /// Retries after the first attempt, 0 to 10.
     pub max_retries: u32,
+    /// DNS, TCP and TLS together.
     pub connect_timeout: Duration,
+    /// From a request for anything but a picture to the first byte of its answer.
     pub first_byte_timeout_text: Duration,
+    /// The same from a request for a picture.
     pub first_byte_timeout_image: Duration,
+    /// The longest silence between two bytes, up or down.
     pub idle_timeout: Duration,
     /// Caps on what the upstream's headers teach; `None` is no cap of our own.
     pub requests_per_minute: Option<NonZeroU32>,
+    /// The same for pictures.
     pub images_per_minute: Option<NonZeroU32>,
+    /// With [`Config::partial_images`] above 0 it is a stream all the same.
     pub image_transfer: Transfer,
     /// Sketches that the upstream sends while it paints, 0 to 3; each costs tokens. More than 0 asks for a stream.
     pub partial_images: u8,
+    /// Multipart or JSON, to `/images/edits`.
     pub edit_transfer: EditTransfer,
     /// The longest body that is read, in bytes.
     pub max_response_bytes: usize,
@@ -88,6 +100,7 @@ pub struct Config {
     pub store: ResponseStorage,
     /// The upstream's own word, such as `flex` or `priority`.
     pub service_tier: Option<String>,
+    /// Ignored where [`Config::store`] leaves nothing upstream: nothing could be read again.
     pub background: Background,
 }
 
@@ -105,7 +118,9 @@ pub enum ResponseStorage {
 pub enum Background {
     /// When it will take long, and the upstream is known to have one.
     Auto,
+    /// Every question, where the upstream has one.
     Always,
+    /// No question: each lasts as long as its connection.
     Never,
 }
 
@@ -118,9 +133,12 @@ pub enum ApiKeySource {
     NotNeeded,
     /// The key itself and the name of the setting it came from.
     Value {
+        /// The key; never logged or shown.
         secret: SecretString,
+        /// As errors name it: `OPENAI_API_KEY` or the like.
         from: String,
     },
+    /// A file that holds the key and nothing else.
     File(PathBuf),
     /// The key that `mcp-openai key set` keeps, if it does: looked for when it is needed, so that one which is kept while
     /// the server runs counts at the next call.
@@ -134,7 +152,9 @@ pub enum ApiKeySource {
 pub enum Api {
     /// Responses; Chat Completions where the upstream has no Responses, found out once and remembered.
     Auto,
+    /// Responses alone: an upstream without them refuses every question.
     Responses,
+    /// Chat Completions alone: no background, and no conversation kept upstream.
     Chat,
 }
 
@@ -152,7 +172,9 @@ pub enum Transfer {
 pub enum EditTransfer {
     /// Multipart; JSON where the upstream takes no multipart, found out once and remembered.
     Auto,
+    /// `multipart/form-data`, pictures as they are.
     Multipart,
+    /// JSON, pictures as data URLs in base64.
     Json,
 }
 
@@ -161,6 +183,7 @@ pub enum EditTransfer {
 pub struct Terms {
     /// Retries and waits included.
     pub deadline: Instant,
+    /// Receives the stages, and an answer's text as it comes.
     pub news: News,
     /// The owner's hold on a response in the upstream's background.
     pub hold: ResponseHold,
@@ -173,15 +196,21 @@ pub struct PictureRequest {
     pub references: Vec<Reference>,
     /// A PNG of the first reference's size: where it is see-through, the picture may change.
     pub mask: Option<Reference>,
+    /// Sent as it is: an id, never a role.
     pub model: ModelId,
+    /// 1 to 32,000 characters, as the callers check.
     pub prompt: String,
     /// `auto` or `WxH`.
     pub size: Option<String>,
+    /// The upstream's own word: `auto`, `low`, `high` ...
     pub quality: Option<String>,
+    /// `auto`, `transparent` or `opaque`.
     pub background: Option<String>,
+    /// `None` leaves it to the upstream: OpenAI makes PNG.
     pub output_format: Option<Format>,
     /// Percent, 0 to 100, for JPEG and WebP.
     pub output_compression: Option<u8>,
+    /// `auto` or `low`.
     pub moderation: Option<String>,
     /// Fields that the upstream refused before.
     pub without: Vec<String>,
@@ -190,7 +219,9 @@ pub struct PictureRequest {
 /// One picture made. Only a few large ones stand in memory at once: as long as this one lives, its place is taken.
 #[derive(Debug)]
 pub struct Picture {
+    /// The bytes as they came; their format is read from themselves.
     pub encoded: Encoded,
+    /// The prompt as the upstream rewrote it, where it says so.
     pub revised_prompt: Option<String>,
     /// Fields that the upstream refused and that were left out of a second try.
     pub left_out: Vec<String>,
@@ -200,7 +231,9 @@ pub struct Picture {
 /// A value and how it was come by.
 #[derive(Debug, Clone)]
 pub struct Reply<T> {
+    /// The answer, parsed.
     pub value: T,
+    /// Facts of all its attempts together.
     pub meta: Meta,
 }
 
@@ -213,6 +246,7 @@ pub struct Meta {
     pub request_id: Option<String>,
     /// HTTP requests sent, 0 when none was.
     pub attempts: u32,
+    /// As the last answer says; all `None` where it says nothing.
     pub rate_limits: RateLimits,
     /// Fields that the upstream refused and that no argument stands for: to be left out from now on.
     pub refused: Vec<String>,

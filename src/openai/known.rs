@@ -14,7 +14,7 @@ pub struct KnownUpstream {
     pub hosts: &'static [&'static str],
     /// A base URL as people give it.
     pub base_url: &'static str,
-    /// The header that takes its key.
+    /// The setting that takes its key, as Markdown.
     pub key: &'static str,
     /// The API that it is asked by first where `openai.api` is `auto`: [`Api::Responses`] unless it is known to lack
     /// it.
@@ -25,6 +25,7 @@ pub struct KnownUpstream {
     pub differs: &'static [&'static str],
     /// Its errors in words of its own.
     pub quirks: &'static [Quirk],
+    /// Pages that the row is known from, as Markdown.
     pub sources: &'static [&'static str],
 }
 
@@ -40,10 +41,13 @@ pub enum PromptCache {
 /// Something that an upstream says in its own words.
 #[derive(Debug, Clone, Copy)]
 pub struct Quirk {
+    /// Said by its error.
     pub says: Says,
+    /// Treated as this.
     pub means: Means,
 }
 
+/// The part of an error by which it is known.
 #[derive(Debug, Clone, Copy)]
 pub enum Says {
     /// The `code` of its error.
@@ -52,6 +56,7 @@ pub enum Says {
     Words(&'static str),
 }
 
+/// Reading of an error whose status says too little.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Means {
     /// It does not have this API.
@@ -73,8 +78,10 @@ impl KnownUpstream {
 /// Whose upstream answers: what OpenAI says on its pages holds for OpenAI alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Vendor {
+    /// OpenAI itself, its regional hosts included.
     #[default]
     OpenAi,
+    /// Any other server, the sandbox included.
     Another,
 }
 

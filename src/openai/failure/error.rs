@@ -9,12 +9,16 @@ use crate::{openai::Meta, text};
 #[derive(Debug, thiserror::Error)]
 #[error("{error}")]
 pub struct Failure {
+    /// Shown to the person and the model; holds no secret.
     pub error: Error,
+    /// Request id, attempts and usage, also where no answer came.
     pub meta: Box<Meta>,
 }
 
+/// Reasons why a request has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// No key is configured or kept. Nothing was sent.
     #[error("no OpenAI API key is set")]
     NoApiKey,
     /// A configured key file or command that gives no key; the text names which and why, never the key.
@@ -22,48 +26,114 @@ pub enum Error {
     KeyUnreadable(String),
     /// 401. `key_from` names the setting that the key came from.
     #[error("the upstream does not accept the API key from {key_from}: {message}")]
-    Unauthorized { message: String, key_from: String },
+    Unauthorized {
+        /// The upstream's words.
+        message: String,
+        /// The setting or place of the key, as people know it; never the key.
+        key_from: String,
+    },
+    /// 403: the key or its organisation lacks the right to the model or the API.
     #[error("the upstream forbids this: {message}")]
-    Forbidden { message: String },
+    Forbidden {
+        /// The upstream's words.
+        message: String,
+    },
+    /// `model_not_found`, or a 404 that speaks of a model.
     #[error("the upstream does not know this model: {message}")]
-    ModelNotFound { message: String },
+    ModelNotFound {
+        /// The upstream's words.
+        message: String,
+    },
     /// 400, 404, 422 and the like: the request as sent will never do.
     #[error("the upstream refused the request: {message}")]
-    Refused { message: String },
+    Refused {
+        /// The upstream's words, and a hint where the status gives one.
+        message: String,
+    },
+    /// `moderation_blocked` and the like: the prompt or the picture was refused.
     #[error("the request was stopped by moderation: {message}")]
-    Moderated { message: String },
+    Moderated {
+        /// The upstream's words, with the stage and the categories where it names them.
+        message: String,
+    },
+    /// `context_length_exceeded` and its kin at other upstreams.
     #[error("the input is too long for the model: {message}")]
-    ContextTooLong { message: String },
+    ContextTooLong {
+        /// The upstream's words.
+        message: String,
+    },
     /// The upstream's limit, or the user's own cap.
     #[error("rate limited: {message}")]
-    RateLimited { message: String, retry_after: Option<Duration> },
+    RateLimited {
+        /// The upstream's words, or the limit of our own that was reached.
+        message: String,
+        /// Time to wait; `None` where nobody says.
+        retry_after: Option<Duration>,
+    },
+    /// 402, `insufficient_quota` or a spending limit: waiting does not help.
     #[error("the account's quota or credit is used up, see its billing page: {message}")]
-    QuotaExhausted { message: String },
-    /// 5xx after the last retry, or the breaker is open.
+    QuotaExhausted {
+        /// The upstream's words.
+        message: String,
+    },
+    /// 408, 409 or 5xx after the last retry, or the breaker is open.
     #[error("the upstream is overloaded or failing: {message}")]
-    Overloaded { message: String, retry_after: Option<Duration> },
+    Overloaded {
+        /// The upstream's words, or that the breaker is open.
+        message: String,
+        /// Time to wait; `None` where nobody says.
+        retry_after: Option<Duration>,
+    },
+    /// No connection, or none that lasted until an answer came.
     #[error("cannot reach {host}: {class}")]
-    Unreachable { host: String, class: UnreachableClass },
+    Unreachable {
+        /// Host of the upstream, without what may be secret in its URL.
+        host: String,
+        /// The step that failed.
+        class: UnreachableClass,
+    },
+    /// One of the timers ran out.
     #[error("timed out: {timer}{}", billed(*.may_be_billed))]
-    TimedOut { timer: Timer, may_be_billed: Billing },
+    TimedOut {
+        /// The one that ran out, with its limit.
+        timer: Timer,
+        /// `Possible` once a picture was asked for and may have been made.
+        may_be_billed: Billing,
+    },
     /// The upstream answered something that is no answer.
     #[error("the upstream's answer cannot be used: {message}{}", billed(*.may_be_billed))]
-    BadResponse { message: String, may_be_billed: Billing },
+    BadResponse {
+        /// The fault of the answer.
+        message: String,
+        /// `Possible` once a picture was asked for and may have been made.
+        may_be_billed: Billing,
+    },
     /// A response that was being worked on in the background, and is gone there.
     #[error("the upstream no longer knows the response {response}, which it was working on")]
-    Lost { response: String },
+    Lost {
+        /// The upstream's id of the response.
+        response: String,
+    },
     /// A file to be sent that cannot be fetched, or not be read while it was sent. Nothing was billed.
     #[error("what is to be sent cannot be used: {message}")]
-    BadReference { message: String },
+    BadReference {
+        /// The file, and what is wrong with it.
+        message: String,
+    },
     /// A URL that leads where we do not go.
     #[error("the address is not allowed: {message}")]
-    UrlNotAllowed { message: String },
+    UrlNotAllowed {
+        /// The address, and the rule that it breaks.
+        message: String,
+    },
 }
 
 /// The billing of a failed request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Billing {
+    /// Nothing is charged.
     No,
+    /// The upstream may have done the work, and charge for it.
     Possible,
 }
 
@@ -77,10 +147,13 @@ fn billed(billing: Billing) -> &'static str {
 /// Which timer ended a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timer {
+    /// No connection within `openai.connect_timeout`.
     Connect(Duration),
+    /// The answer did not begin within `openai.first_byte_timeout`.
     FirstByte(Duration),
     /// The request stood still while it went up.
     Sending(Duration),
+    /// Nothing came for `openai.idle_timeout`, after the first byte.
     Idle(Duration),
     /// Less than 1 kB/s for 20 s.
     TooSlow,
@@ -110,7 +183,9 @@ impl std::fmt::Display for Timer {
 /// The reason why no connection was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum UnreachableClass {
+    /// The name did not resolve.
     UnknownHost,
+    /// Nothing listens at the port.
     Refused,
     /// Reset, aborted, or closed before an answer.
     Broken,

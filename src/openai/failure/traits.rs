@@ -7,18 +7,24 @@ use crate::code::Code;
 /// Consequences of an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Traits {
+    /// Public code, as results and `docs/errors.md` show it.
     pub code: Code,
+    /// Chance of the same call to succeed later.
     pub again: Again,
     /// For what did not come, also for a text that was written and lost.
     pub charge: Billing,
+    /// Counted by the circuit breaker.
     pub health: Health,
+    /// For a response that goes on in the background, whatever became of this connection.
     pub outlook: Outlook,
+    /// Exit of a command that meets it.
     pub exit: Exit,
 }
 
 /// The same call without a change, and without paying twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Again {
+    /// It fails in the same way, or would be paid for twice.
     Never,
     /// It may succeed later.
     Later,
@@ -29,6 +35,7 @@ pub enum Again {
 pub enum Health {
     /// It answered, if only to refuse.
     Well,
+    /// It does not answer, or answers 5xx.
     Failing,
     /// The error says nothing of it.
     Unknown,
@@ -39,14 +46,18 @@ pub enum Health {
 pub enum Outlook {
     /// Another connection may bring the rest.
     Passing,
+    /// No other connection brings it.
     Lasting,
 }
 
 /// The exit of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
+    /// The upstream answered, or the call ended for another reason.
     Failed,
+    /// No connection: the network or the address is at fault.
     Unreachable,
+    /// The key is missing or cannot be read.
     Configuration,
 }
 

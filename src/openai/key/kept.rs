@@ -16,9 +16,12 @@ pub struct KeptKey {
     pub upstream: String,
 }
 
+/// The place where a kept key lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeptPlace {
+    /// A file that its user alone may read.
     File(PathBuf),
+    /// The system's keyring, as the mark beside the key's file says.
     Keyring,
 }
 

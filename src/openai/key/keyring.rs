@@ -10,12 +10,16 @@ mod system;
 /// The name of the entries; each is the key of one upstream.
 const SERVICE: &str = "mcp-openai";
 
+/// Reasons why the keyring does not serve; each follows "the keyring".
 #[derive(Debug, thiserror::Error)]
 pub enum KeyringError {
+    /// The user must unlock it, or refused access.
     #[error("is locked, or did not let mcp-openai in: unlock it and try again")]
     Locked,
+    /// It has no entry for the upstream, though the mark says that it has.
     #[error("does not hold the key any more: run `mcp-openai key set`")]
     NoSuchKey,
+    /// It is not there or failed; the text says why.
     #[error("cannot be used: {0}")]
     Unusable(String),
 }

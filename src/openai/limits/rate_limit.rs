@@ -7,11 +7,17 @@ use http::HeaderMap;
 /// The upstream's `x-ratelimit-*` headers. <https://platform.openai.com/docs/guides/rate-limits>
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct RateLimits {
+    /// Requests that a fresh window allows.
     pub limit_requests: Option<u64>,
+    /// Requests left of it.
     pub remaining_requests: Option<u64>,
+    /// Time until all requests are there again.
     pub reset_requests: Option<Duration>,
+    /// Tokens that a fresh window allows.
     pub limit_tokens: Option<u64>,
+    /// Tokens left of it.
     pub remaining_tokens: Option<u64>,
+    /// Time until all tokens are there again.
     pub reset_tokens: Option<Duration>,
 }
 

@@ -55,6 +55,7 @@ const LONGEST_LOOK: Duration = Duration::from_secs(10);
 /// All that is needed to read a response that was begun before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResponseNote {
+    /// The upstream's id, by which it is read again: `resp_...`.
     pub response_id: String,
     /// The upstream that works on it: host, port and path.
     pub upstream: String,

@@ -13,12 +13,15 @@ use crate::{
 /// A question. Fields left `None` are not sent.
 #[derive(Debug, Clone)]
 pub struct Question {
+    /// Sent as it is: an id, never a role.
     pub model: ModelId,
     /// The question and its attachments.
     pub input: Vec<Part>,
     /// Earlier exchanges, oldest first.
     pub thread: Vec<Exchange>,
+    /// Sent as `instructions`, or as a system message over Chat Completions.
     pub instructions: Option<String>,
+    /// 0 to 2. Many reasoning models refuse it.
     pub temperature: Option<f64>,
     /// Output tokens at most, reasoning included.
     pub max_tokens: Option<NonZeroU32>,
@@ -26,9 +29,11 @@ pub struct Question {
     pub reasoning_effort: Option<String>,
     /// The upstream's own word: `low`, `medium`, `high`.
     pub verbosity: Option<String>,
+    /// Allowed only where the caller asked for it: each search is billed.
     pub web_search: WebSearch,
     /// The answer is to be JSON of this form.
     pub schema: Option<AnswerFormat>,
+    /// Attached to its connection, or in the upstream's background.
     pub run: Run,
     /// Questions with the same key begin alike, so that what one has written to the prompt cache the next can read.
     /// <https://platform.openai.com/docs/guides/prompt-caching>
@@ -42,12 +47,17 @@ pub struct Question {
 /// A piece of what is said to a model.
 #[derive(Debug, Clone)]
 pub enum Part {
+    /// Sent as it is.
     Text(String),
+    /// Sent inline, as a data URL.
     Picture(Reference),
     /// A document that the upstream reads by itself, such as a PDF.
     Document {
+        /// A file name with its extension; never a path.
         name: String,
+        /// Such as `application/pdf`.
         media_type: &'static str,
+        /// Read when it is sent.
         content: Content,
     },
 }
@@ -55,6 +65,7 @@ pub enum Part {
 /// One turn of a conversation.
 #[derive(Debug, Clone)]
 pub struct Exchange {
+    /// The caller's words and attachments, in order.
     pub said: Vec<Part>,
     /// `None` where nothing was answered in words, such as when a picture was made.
     pub answer: Option<String>,
@@ -67,8 +78,10 @@ pub struct Exchange {
 /// Web search by the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WebSearch {
+    /// The model answers from what it knows.
     #[default]
     Off,
+    /// The model may search, and decides itself whether it does.
     Allowed,
 }
 
@@ -77,13 +90,16 @@ pub enum WebSearch {
 pub struct AnswerFormat {
     /// A JSON Schema.
     pub schema: Map<String, Value>,
+    /// Held by the upstream where the schema is of the part that it supports.
     pub strict: Strict,
 }
 
 /// Enforcement of the schema by the upstream itself: possible for a part of JSON Schema only.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Strict {
+    /// The upstream holds the answer to the schema.
     Held,
+    /// The schema guides the model, and the answer is checked here.
     Asked,
 }
 
@@ -101,9 +117,11 @@ pub enum Run {
 /// An answer, whole or as far as it came.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Answer {
+    /// Text of the answer; empty where none came.
     pub text: String,
     /// The model that answered, as the upstream names it.
     pub model: String,
+    /// The reason why it ended: it may be incomplete.
     pub finish: Finish,
     /// Fields that the upstream refused and that were left out of a second try.
     pub left_out: Vec<String>,
@@ -111,6 +129,7 @@ pub struct Answer {
     pub response_id: Option<String>,
     /// The output as it came, where the upstream keeps nothing of it: for [`Exchange::items`].
     pub items: Vec<Value>,
+    /// Sources from web search, in the order of the text.
     pub citations: Vec<Citation>,
     /// The only API by which the model answers, where this call has found that out.
     pub only_by: Option<Api>,
@@ -119,7 +138,9 @@ pub struct Answer {
 /// A source that an answer names: an address on the web, and a title of one line, both fit to show.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Citation {
+    /// Title of the page, at most 200 characters; its host where none is given.
     pub title: String,
+    /// Address of the page, `http` or `https`.
     pub url: String,
     /// The cited range of the answer's text, in characters: from the first to the one after the last.
     pub range: Range<usize>,

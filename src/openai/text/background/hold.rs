@@ -45,6 +45,7 @@ impl ResponseHold {
         }
     }
 
+    /// Returns whether another process may have the response: then it is not stopped upstream.
     #[must_use]
     pub fn is_released(&self) -> bool {
         self.0.as_ref().is_some_and(|hold| hold.released.is_cancelled())
