@@ -46,15 +46,20 @@ use memory::Memory;
 
 const EMBEDDED: &str = include_str!("../models.toml");
 
+/// Settings of the catalogue, and the upstream that it is for.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
     /// `models.text`, `models.image`: the user's defaults instead of the catalogue's; an id or a role.
     pub text: Option<ModelId>,
+    /// The same for pictures.
     pub image: Option<ModelId>,
+    /// `models.retired`.
     pub retired: Retired,
+    /// Free where the upstream is the sandbox.
     pub prices: Prices,
     /// The service tier that text is asked for at.
     pub tier: Tier,
+    /// By `openai.base_url`.
     pub at: At,
     /// A file of entries that change or add to the embedded ones.
     pub file: Option<PathBuf>,
@@ -62,6 +67,7 @@ pub struct Config {
     pub refresh: Option<Duration>,
     /// The name under which the upstream's list and what its refusals taught are remembered.
     pub upstream: String,
+    /// Now, but in tests.
     pub today: Today,
 }
 
@@ -98,6 +104,7 @@ pub enum At {
     Elsewhere,
 }
 
+/// The user's file cannot be read, or is no catalogue; the text names the file and the fault.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub struct Unreadable(pub String);
@@ -108,6 +115,7 @@ pub enum Today {
     /// The day it is, in UTC, whenever it is asked.
     #[default]
     Now,
+    /// The beginning of that day, in UTC.
     At(NaiveDate),
 }
 

@@ -8,10 +8,13 @@ use serde::{Deserialize, Serialize};
 use super::{Price, Sizes};
 use crate::model::ModelId;
 
+/// The product of a model; in the catalogue's file, the field `kind`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ModelKind {
+    /// Answers in words, also about pictures.
     Text,
+    /// Makes pictures, and edits them.
     Image,
 }
 
@@ -20,29 +23,40 @@ pub enum ModelKind {
 pub struct CatalogueEntry {
     /// An id, or the beginning of ids with a `*` behind it.
     pub id: ModelId,
+    /// Decides which tools take it.
     pub kind: ModelKind,
+    /// The day from which it no longer answers; `None`: none is announced.
     pub retires_on: Option<NaiveDate>,
+    /// The model to ask instead once it is retired; `None`: whatever still answers.
     pub replaced_by: Option<ModelId>,
+    /// `None`: not known, so no cost is given.
     pub price: Option<Arc<Price>>,
+    /// `None` for an image model.
     pub text: Option<TextTraits>,
+    /// `None` for a text model.
     pub image: Option<ImageTraits>,
 }
 
 /// Traits of a text model.
 #[derive(Debug, Clone, Default)]
 pub struct TextTraits {
+    /// The reasoning efforts at which it takes `temperature`.
     pub temperature: Temperature,
     /// Efforts it takes, weakest first; empty: takes none.
     pub efforts: Vec<String>,
+    /// The effort it takes where a request names none; `None`: not known.
     pub default_effort: Option<String>,
     /// Verbosities it takes; empty: takes none.
     pub verbosity: Vec<String>,
 }
 
+/// The condition on which a model takes `temperature`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Temperature {
+    /// At every effort.
     Always,
+    /// It refuses the field.
     #[default]
     Never,
     /// Only with reasoning effort `none`.
@@ -52,6 +66,7 @@ pub enum Temperature {
 /// Traits of an image model.
 #[derive(Debug, Clone, Default)]
 pub struct ImageTraits {
+    /// Sizes besides `auto`; an empty list: not known, so any is sent.
     pub sizes: Sizes,
     /// Weakest first; empty: takes none.
     pub qualities: Vec<String>,
@@ -64,8 +79,11 @@ pub struct ImageTraits {
 /// A name for whichever model does something best at the moment, given instead of an id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct CatalogueRole {
+    /// The kind of call that may name it.
     pub kind: ModelKind,
+    /// As given in `model`: `default`, `strong`, `cheap` ...
     pub name: String,
+    /// The id that it stands for.
     pub model: ModelId,
 }
 
@@ -78,6 +96,7 @@ impl CatalogueEntry {
 }
 
 impl ModelKind {
+    /// In the order of listings.
     pub const ALL: [Self; 2] = [Self::Text, Self::Image];
 
     /// The product of such a model.

@@ -22,31 +22,41 @@ const MOST: usize = 1_000;
 /// Something learnt about a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lesson {
+    /// The id that was sent.
     pub model: ModelId,
+    /// In UTC; the lesson holds for 30 days from it.
     pub learnt_on: NaiveDate,
+    /// The refusal in short.
     #[serde(flatten)]
     pub taught: Taught,
 }
 
+/// The content of a lesson.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Taught {
     /// It does not take this argument of a tool.
     Refuses {
+        /// The tool's name for the argument: `temperature`.
         refuses: String,
         /// The word that was given for it, or beside it: another may be taken.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         with: Option<String>,
     },
     /// It answers by this API and no other.
-    OnlyBy { only_by: LearntApi },
+    OnlyBy {
+        /// The API that is asked at once from now on.
+        only_by: LearntApi,
+    },
 }
 
 /// The APIs that text models answer by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LearntApi {
+    /// `POST /responses`.
     Responses,
+    /// `POST /chat/completions`.
     Chat,
 }
 

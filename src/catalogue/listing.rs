@@ -17,6 +17,7 @@ const NAME: &str = "models";
 /// The models that the upstream lists.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Listing {
+    /// In UTC, by this machine's clock.
     pub read_at: DateTime<Utc>,
     /// Whose list it is: accounts may use different models, which all retire on the same days.
     pub account: Account,
@@ -25,6 +26,7 @@ pub struct Listing {
 }
 
 impl Listing {
+    /// Sorts the models by id and drops repetitions.
     #[must_use]
     pub fn new(read_at: DateTime<Utc>, account: Account, mut models: Vec<ListedModel>) -> Self {
         models.sort_by(|one, other| one.id.cmp(&other.id));
@@ -48,12 +50,14 @@ impl Listing {
         serde_json::from_str(&fact.value).ok()
     }
 
+    /// `None` where the upstream does not list it under this very id.
     #[must_use]
     pub fn find(&self, id: &ModelId) -> Option<&ListedModel> {
         let place = self.models.binary_search_by(|model| model.id.cmp(id)).ok()?;
         self.models.get(place)
     }
 
+    /// The upstream's own day; `None` where it gives none or does not list the model.
     #[must_use]
     pub fn retires_on(&self, id: &ModelId) -> Option<NaiveDate> {
         self.find(id)?.retires_on

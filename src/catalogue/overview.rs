@@ -13,6 +13,7 @@ use crate::model::ModelId;
 /// One model as all sources together know it.
 #[derive(Debug, Clone)]
 pub struct Overview {
+    /// An id, or the beginning of ids with a `*` behind it.
     pub id: ModelId,
     /// `None`: nothing says.
     pub kind: Option<ModelKind>,
@@ -22,9 +23,11 @@ pub struct Overview {
     pub roles: Vec<String>,
     /// True if the upstream lists it; `None`: it was not asked, or the id is a pattern.
     pub listed: Option<bool>,
+    /// The day from which it no longer answers, by whichever source knows; `None`: none is announced.
     pub retires_on: Option<NaiveDate>,
     /// The entry that speaks for it.
     pub entry: Option<CatalogueEntry>,
+    /// Lessons that still hold, oldest first.
     pub lessons: Vec<Lesson>,
 }
 

@@ -15,6 +15,7 @@ const FRESH: Days = Days::new(90);
 /// The price of one model.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Price {
+    /// At the tier `default`, for inputs that are not [`Price::long`].
     #[serde(flatten)]
     pub rates: Rates,
     /// A thousand searches of the web; `None`: not known.
@@ -41,6 +42,7 @@ pub struct LongInput {
     pub over: u64,
     /// For all input: fresh, cached and written.
     pub input_factor: Factor,
+    /// For all output, reasoning included.
     pub output_factor: Factor,
 }
 

@@ -8,8 +8,11 @@ use crate::money::{Tier, Usage, Usd};
 /// A price at the tier that is asked for, on the day that it is asked: what a request may come to.
 #[derive(Debug, Clone, Copy)]
 pub struct Quote<'a> {
+    /// Of the model, at all tiers.
     pub price: &'a Price,
+    /// As asked for; the answer may name another.
     pub tier: Tier,
+    /// In UTC: prices of tiers may change on a day.
     pub on: NaiveDate,
 }
 

@@ -8,6 +8,7 @@ use crate::money::{Usage, Usd};
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rates {
+    /// Input that the prompt cache neither gave nor took.
     pub input: Usd,
     /// Input read from the prompt cache; `None`: there is no discount.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -24,6 +25,7 @@ pub struct Rates {
     /// The same from the prompt cache; `None`: there is no discount for pictures.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached_image_input: Option<Usd>,
+    /// Output, reasoning included; pictures, where the model makes some.
     pub output: Usd,
     /// Output tokens of a picture's model that stand for text; `None`: they cost what the picture's cost.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -34,10 +36,14 @@ pub struct Rates {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RateName {
+    /// [`Rates::cached_input`].
     CachedInput,
+    /// [`Rates::cache_write`].
     CacheWrite,
+    /// [`Rates::cache_write_12h`].
     #[serde(rename = "cache_write_12h")]
     CacheWrite12h,
+    /// [`Price::web_search`](super::Price::web_search).
     WebSearch,
 }
 

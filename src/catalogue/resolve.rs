@@ -46,16 +46,48 @@ pub struct Resolved {
 /// The reason why a model cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum UnusableModel {
+    /// It no longer answers, and `models.retired` is `refuse`.
     #[error("{id} retired on {on}; use {replacement} instead")]
-    Retired { id: ModelId, on: NaiveDate, replacement: String },
+    Retired {
+        /// As asked for.
+        id: ModelId,
+        /// The day from which it no longer answers.
+        on: NaiveDate,
+        /// The model at the end of its replacements.
+        replacement: String,
+    },
+    /// A text model was named for a picture, or the other way round.
     #[error("{id} makes {is}, not {wanted}; use one of {choices}")]
-    WrongKind { id: ModelId, is: &'static str, wanted: &'static str, choices: String },
+    WrongKind {
+        /// As asked for.
+        id: ModelId,
+        /// The product of the model: `text` or `pictures`.
+        is: &'static str,
+        /// The product that was asked for.
+        wanted: &'static str,
+        /// Ids of the right kind that no retirement is announced for.
+        choices: String,
+    },
+    /// A role of the other kind was named.
     #[error("`{name}` is a role for {is}, not for {wanted}; the roles for {wanted} are {choices}")]
-    WrongRole { name: String, is: &'static str, wanted: &'static str, choices: String },
+    WrongRole {
+        /// As given in `model`.
+        name: String,
+        /// The product of the role: `text` or `pictures`.
+        is: &'static str,
+        /// The product that was asked for.
+        wanted: &'static str,
+        /// Roles of the right kind.
+        choices: String,
+    },
+    /// No model was named, and none is the default.
     #[error(
         "no model is named, and the catalogue has no default for {wanted}: name one, or set models.text or models.image"
     )]
-    NoDefault { wanted: &'static str },
+    NoDefault {
+        /// The product that was asked for: `text` or `pictures`.
+        wanted: &'static str,
+    },
 }
 
 impl Resolved {

@@ -16,7 +16,18 @@ pub enum Sizes {
     /// Only these.
     Fixed(#[serde(deserialize_with = "listed")] Vec<Dimensions>),
     /// Any size within the rules of the images guide.
-    Free { multiple_of: NonZeroU32, max_ratio: u32, min_pixels: u64, max_pixels: u64, max_side: u32 },
+    Free {
+        /// Divides both sides, in pixels.
+        multiple_of: NonZeroU32,
+        /// The longer side, in multiples of the shorter.
+        max_ratio: u32,
+        /// Width times height at least.
+        min_pixels: u64,
+        /// Width times height at most.
+        max_pixels: u64,
+        /// The longer side, in pixels.
+        max_side: u32,
+    },
 }
 
 /// Reads a list of `WxH`.

@@ -10,12 +10,16 @@ use crate::money::{Factor, Tier};
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tiers {
+    /// `batch`: answered within a day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub batch: Option<AtTier>,
+    /// `flex`: cheaper and slower than `default`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flex: Option<AtTier>,
+    /// `priority`, also called `fast`: dearer and faster than `default`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub priority: Option<AtTier>,
+    /// `ultrafast`: the fastest.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ultrafast: Option<AtTier>,
 }
@@ -30,7 +34,14 @@ pub enum AtTier {
     /// So many times the price.
     Times(Factor),
     /// The first to the end of a day (UTC), and then the other.
-    Until { factor: Factor, until: Day, then: Factor },
+    Until {
+        /// Up to and with the day `until`.
+        factor: Factor,
+        /// The last day of `factor`, in UTC.
+        until: Day,
+        /// From the next day on.
+        then: Factor,
+    },
     /// Prices of its own.
     Own(Rates),
 }
