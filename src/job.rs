@@ -27,11 +27,13 @@ use crate::{
 };
 
 mod id;
+mod listed;
 mod live;
 mod resumption;
 mod takeover;
 
 pub use id::JobId;
+pub use listed::{JobStanding, Listed};
 pub use resumption::{Orphan, Resumable, Resumption};
 
 use live::Live;
@@ -91,22 +93,6 @@ pub enum JobPhase<T> {
     /// Its process died, and another one can resume it: see [`Jobs::take_over`].
     Orphaned(Box<Orphan>),
     /// Its process died, and nobody can resume it.
-    Interrupted,
-}
-
-/// One line of a list of jobs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
-    pub id: JobId,
-    pub tool: String,
-    pub started_at: DateTime<Utc>,
-    pub standing: JobStanding,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobStanding {
-    Running,
-    Finished,
     Interrupted,
 }
 
@@ -360,18 +346,6 @@ impl<T: Lasting> Jobs<T> {
 
     fn memory(&self) -> MutexGuard<'_, LiveJobs<T>> {
         self.0.memory.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl From<KeptJob> for Listed {
-    fn from(KeptJob { id, tool, started_at, state, .. }: KeptJob) -> Self {
-        let standing = match state {
-            // Whoever asks for an orphan that left its resumption resumes it.
-            JobState::Running { .. } | JobState::Orphaned { resume: Some(_), .. } => JobStanding::Running,
-            JobState::Finished { .. } => JobStanding::Finished,
-            JobState::Orphaned { resume: None, .. } | JobState::Interrupted => JobStanding::Interrupted,
-        };
-        Self { id: JobId(id), tool, started_at, standing }
     }
 }
 
