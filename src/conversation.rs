@@ -41,6 +41,7 @@ const SWEEP: Duration = Duration::from_hours(1);
 /// may have a long text attached.
 const FOUND_AMONG: usize = 200;
 
+/// Settings `conversations.*`.
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
     /// Time for which a conversation outlives its last turn.
@@ -50,13 +51,16 @@ pub struct Config {
 /// One turn.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Turn {
+    /// The call's end, in UTC.
     pub at: DateTime<Utc>,
     /// The tool that was called.
     pub tool: String,
     /// As it was asked for, so that it can be asked again.
     pub model: String,
+    /// In force at this turn; the turns that follow take them over unless they give their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instructions: Option<String>,
+    /// The caller's words and attachments, in order.
     pub said: Vec<Said>,
     /// `None` where nothing was answered in words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -70,6 +74,7 @@ pub struct Turn {
     /// The upstream's output as it came, where the upstream keeps nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub items: Vec<Value>,
+    /// US dollars; `None`: not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Usd>,
 }
@@ -78,39 +83,55 @@ pub struct Turn {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Said {
+    /// Words of the caller.
     Text {
+        /// As sent.
         text: String,
     },
     /// A picture that was made or kept here.
     Kept {
+        /// `image://` and the id; the picture may have expired since.
         uri: String,
     },
     /// A picture from elsewhere.
     Picture {
+        /// A file name with the extension of its format; never a path.
         name: String,
+        /// Read from its own header.
         format: Format,
+        /// Read from its own header.
         dimensions: Dimensions,
+        /// Length of the file.
         bytes: u64,
+        /// The id of the copy that is kept with the conversation.
         attachment: Id,
     },
+    /// A document from elsewhere, such as a PDF.
     Document {
+        /// A file name with its extension; never a path.
         name: String,
+        /// Such as `application/pdf`.
         media_type: String,
+        /// Length of the file.
         bytes: u64,
+        /// The id of the copy that is kept with the conversation.
         attachment: Id,
     },
 }
 
+/// Reasons why a conversation cannot be read, continued or kept.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Also somebody else's: who guesses learns nothing.
     #[error("there is no conversation `{0}`, or no more: it may have expired or been removed")]
     NotFound(String),
+    /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] store::Error),
     /// It is there and cannot be read: damaged, or of a later version of this program.
     #[error("the turn {0} cannot be read: it is damaged, or of a later version of mcp-openai")]
     Damaged(Handle),
+    /// A file that was to be kept with the conversation cannot be read.
     #[error("an attachment cannot be read: {0}")]
     Unreadable(#[source] io::Error),
 }

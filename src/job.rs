@@ -47,6 +47,7 @@ const SWEEP: Duration = Duration::from_hours(1);
 /// Results held in memory while the store does not take them.
 const MOST_UNKEPT: usize = 32;
 
+/// Settings `jobs.*`.
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
     /// Time for which an ended job is kept.
@@ -60,35 +61,46 @@ impl<T: Clone + Serialize + DeserializeOwned + Send + Sync + 'static> Lasting fo
 
 /// A call that runs, ready to be handed out.
 pub struct Started<T> {
+    /// Given to the client in place of the result.
     pub id: JobId,
+    /// The only one who may see or cancel it.
     pub owner: Owner,
     /// The tool that was called.
     pub tool: &'static str,
     /// The call's beginning.
     pub since: Instant,
+    /// Ends the work; what is paid for is kept all the same.
     pub cancel: CancellationToken,
+    /// News of the work, for whoever asks for the job.
     pub feed: Feed,
+    /// Kept with the job, so that another process can resume it.
     pub resumable: Resumable,
+    /// The call itself; it runs to its end even if nobody waits.
     pub work: BoxFuture<'static, T>,
 }
 
 /// One job as it is now.
 #[derive(Debug)]
 pub struct Job<T> {
+    /// The call's beginning, in UTC.
     pub started_at: DateTime<Utc>,
+    /// As it was when it was read.
     pub state: JobPhase<T>,
     /// Reason why the store does not have it: it is lost when this process ends.
     pub unkept: Option<NotKept>,
 }
 
+/// The state of a job.
 #[derive(Debug)]
 pub enum JobPhase<T> {
+    /// Runs, here or in another process.
     Running {
         /// The stage of the call, in words.
         stage: String,
         /// Since the call began.
         elapsed: Duration,
     },
+    /// Ended, by success or failure: the result as the call would have given it.
     Finished(T),
     /// Its process died, and another one can resume it: see [`Jobs::take_over`].
     Orphaned(Box<Orphan>),

@@ -27,19 +27,25 @@ pub use refused::{OverBudget, Refused, Unheld};
 pub use spend::{Bill, Spend, SpendNote};
 pub use sums::{Sum, Tally};
 
+/// Budgets: `spend.per_call` and `spend.per_day`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Config {
+    /// US dollars; `None`: no bound.
     pub per_call: Option<Usd>,
+    /// US dollars a day (UTC) for each account, all processes together; `None`: no bound.
     pub per_day: Option<Usd>,
 }
 
 /// Whose call it is that may cost something.
 #[derive(Debug, Clone)]
 pub struct Request {
+    /// By its MCP name: `ask-openai`.
     pub tool: String,
+    /// The id that is sent.
     pub model: String,
     /// The MCP client's name for itself.
     pub client: String,
+    /// The account that pays: each has ledger lines and a budget of its own.
     pub account: Account,
 }
 
@@ -55,6 +61,7 @@ pub struct Estimate {
 /// The budget of a day as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Standing {
+    /// `spend.per_day`.
     pub limit_usd: Usd,
     /// Costs of the day, and the estimates of its requests whose cost is not known.
     pub spent_usd: Usd,
@@ -157,10 +164,12 @@ impl Ledger {
         self.0.store.lines_after(after, most).await
     }
 
+    /// The budget of each call in US dollars; `None`: no bound.
     pub fn per_call(&self) -> Option<Usd> {
         self.0.config.per_call
     }
 
+    /// The budget of each day (UTC) for an account, in US dollars; `None`: no bound.
     pub fn per_day(&self) -> Option<Usd> {
         self.0.config.per_day
     }

@@ -11,15 +11,18 @@ use crate::{
 /// One turn and its place.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Entry {
+    /// Leads to this turn and to all before it.
     pub handle: Handle,
     /// The turn before; `None` for the first.
     pub parent: Option<Handle>,
+    /// As it was kept, without the bytes of its attachments.
     pub turn: Turn,
 }
 
 /// A whole conversation: at least one turn, in the order in which they were begun.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Conversation {
+    /// Parents before their children: branches are told apart by [`Entry::parent`].
     pub entries: Vec<Entry>,
 }
 

@@ -21,6 +21,7 @@ use crate::{
 /// The knowledge that a call leaves to the process that resumes it. `P` is its tool's part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resumption<P> {
+    /// The tool's part, kept when the call began.
     pub call: P,
     /// The answer of the upstream that it waits for.
     pub response: ResponseNote,
@@ -40,10 +41,13 @@ type Encode = dyn Fn(ResponseNote) -> Option<String> + Send + Sync;
 /// A job whose process died, and that another one can resume.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Orphan {
+    /// The job's own, kept when another process resumes it.
     pub id: JobId,
+    /// The only one who may see or cancel it.
     pub owner: Owner,
     /// The tool that was called.
     pub tool: String,
+    /// The call's beginning, in UTC.
     pub started_at: DateTime<Utc>,
     pub(super) resume: String,
 }

@@ -7,10 +7,13 @@ use chrono::Utc;
 use super::Standing;
 use crate::{money::Usd, store};
 
+/// Reasons why no money is reserved; nothing was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
+    /// The call does not fit a budget.
     #[error(transparent)]
     OverBudget(#[from] OverBudget),
+    /// The store cannot be used.
     #[error(transparent)]
     Unheld(#[from] Unheld),
 }
@@ -18,10 +21,22 @@ pub enum Refused {
 /// A call that does not fit; nothing was sent.
 #[derive(Debug, thiserror::Error)]
 pub enum OverBudget {
+    /// The least that the call may cost is above `spend.per_call`.
     #[error("the call may cost {estimate}, and spend.per_call is {limit}")]
-    Call { estimate: Usd, limit: Usd },
+    Call {
+        /// The least that it may cost.
+        estimate: Usd,
+        /// `spend.per_call`.
+        limit: Usd,
+    },
+    /// The least that the call may cost is more than the day has left.
     #[error("the call may cost {estimate}, and {standing}")]
-    Day { estimate: Usd, standing: Box<Standing> },
+    Day {
+        /// The least that it may cost.
+        estimate: Usd,
+        /// The budget of the day when it was asked.
+        standing: Box<Standing>,
+    },
 }
 
 /// A budget that cannot be held, since the store cannot be used.

@@ -50,13 +50,18 @@ pub enum Bill {
     Nothing,
     /// Billed, or perhaps.
     Due {
+        /// As the upstream reported it; `None`: it reported none.
         usage: Option<Usage>,
         /// `None`: not known, so the estimate counts.
         cost: Option<Usd>,
+        /// `x-request-id`; `None`: no answer came, or it had none.
         request_id: Option<String>,
     },
     /// Given up: due if it was sent.
-    Unknown { request_id: Option<String> },
+    Unknown {
+        /// `x-request-id`; `None`: no answer came, or it had none.
+        request_id: Option<String>,
+    },
 }
 
 impl Spend {

@@ -9,6 +9,7 @@ use crate::{money::Usd, store::money::TallySum};
 pub struct Tally {
     /// In the order of their names; days come oldest first.
     pub rows: Vec<Sum>,
+    /// Sum of all rows.
     pub total: Sum,
 }
 
@@ -17,6 +18,7 @@ pub struct Tally {
 pub struct Sum(pub TallySum);
 
 impl Tally {
+    /// Adds the total to the sums.
     #[must_use]
     pub fn of(sums: Vec<TallySum>) -> Self {
         let total = sums.iter().fold(TallySum::default(), |total, sum| total.plus(sum));
