@@ -13,13 +13,16 @@ use crate::{
     queue::Caller,
 };
 
+/// One `tools/call`, or one command at a terminal.
 #[derive(Debug, Clone)]
 pub struct Call {
+    /// Counted by the queue, which is fair between callers.
     pub caller: Caller,
     /// Whose jobs and conversations it may see.
     pub owner: Owner,
     /// The program that calls, as it names itself.
     pub client: String,
+    /// Receives the stages, and an answer's text as it comes.
     pub news: News,
     /// Bytes that the previews of its result may take.
     pub room: Room,
@@ -36,7 +39,9 @@ pub struct Call {
 /// The reason why waiting ended before the thing waited for came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ended {
+    /// The caller wants no answer any more.
     Cancelled,
+    /// The deadline came first.
     TimedOut,
 }
 
@@ -107,6 +112,7 @@ impl Call {
         self.started
     }
 
+    /// Time since the call came in, the queue included.
     #[must_use]
     pub fn elapsed(&self) -> Duration {
         self.started.elapsed()

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
+#[allow(missing_docs, reason = "docstrings of variants would lengthen the schema, which every model pays for")]
 pub enum Code {
     InvalidArgument,
     NoApiKey,
@@ -33,6 +34,7 @@ pub enum Code {
 }
 
 impl Code {
+    /// In the order of `docs/errors.md`.
     pub const ALL: [Self; 22] = [
         Self::InvalidArgument,
         Self::NoApiKey,

@@ -13,16 +13,24 @@ pub use content::{Content, Reference, StoredBytes};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
+    /// `.png`; carries transparency.
     Png,
+    /// `.jpg`; no transparency.
     Jpeg,
+    /// `.webp`; carries transparency.
     Webp,
+    /// `.gif`; the first frame counts.
     Gif,
+    /// `.avif`; kept as it came, never decoded here.
     Avif,
+    /// `.bmp`; neither models nor clients take it.
     Bmp,
+    /// `.tiff`; kept as it came, never decoded here.
     Tiff,
 }
 
 impl Format {
+    /// The common ones first: see [`Format::is_common`].
     pub const ALL: [Self; 7] = [Self::Png, Self::Jpeg, Self::Webp, Self::Gif, Self::Avif, Self::Bmp, Self::Tiff];
 
     /// Returns whether models take it, and clients show it.
@@ -46,6 +54,7 @@ impl Format {
         }
     }
 
+    /// Such as `image/png`.
     #[must_use]
     pub fn media_type(self) -> &'static str {
         match self {
@@ -71,6 +80,7 @@ impl Format {
         }
     }
 
+    /// Without the dot: `png`, `jpg` ...
     #[must_use]
     pub fn extension(self) -> &'static str {
         match self {
@@ -88,7 +98,9 @@ impl Format {
 /// Width and height in pixels, both at least 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Dimensions {
+    /// In pixels, at least 1.
     pub width: u32,
+    /// In pixels, at least 1.
     pub height: u32,
 }
 
@@ -119,8 +131,10 @@ pub struct Encoded {
 /// The reason why bytes are no picture that is taken here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotAPicture {
+    /// The bytes open like none of the [`Format`]s.
     #[error("the bytes are not a picture in a known format")]
     Format,
+    /// The header does not hold dimensions of at least 1 by 1.
     #[error("the picture's header is damaged or cut off")]
     Header,
 }
@@ -145,16 +159,19 @@ impl Encoded {
         Ok(Self { bytes, format, dimensions })
     }
 
+    /// The whole file, as it came.
     #[must_use]
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 
+    /// Read from the first bytes.
     #[must_use]
     pub fn format(&self) -> Format {
         self.format
     }
 
+    /// Read from the header, before any EXIF rotation.
     #[must_use]
     pub fn dimensions(&self) -> Dimensions {
         self.dimensions

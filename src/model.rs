@@ -15,6 +15,7 @@ pub struct ModelId(String);
 /// One model as the upstream lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ListedModel {
+    /// As the upstream spells it.
     pub id: ModelId,
     /// `shutdown_date`: the day from which it no longer answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,6 +42,7 @@ impl ModelId {
         Ok(Self(text.to_owned()))
     }
 
+    /// As it is sent.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

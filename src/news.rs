@@ -14,14 +14,27 @@ use crate::text::whole_seconds;
 /// The stage that a call has reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stage {
-    /// Waiting for a slot, with this many calls ahead, those that run included.
-    Queued { behind: usize },
+    /// Waiting for a slot.
+    Queued {
+        /// Calls ahead in the line, and those that run.
+        behind: usize,
+    },
     /// Holding back for the upstream's or our own rate limit.
-    RateLimited { wait: Duration },
+    RateLimited {
+        /// Time until it may be sent.
+        wait: Duration,
+    },
     /// Connecting, or sent and waiting for the first byte.
     Waiting,
-    /// The upstream failed; trying again after `wait`. `attempt` is the one to come (2 is the first retry).
-    Retrying { attempt: u32, wait: Duration, cause: String },
+    /// The upstream failed, and is asked again.
+    Retrying {
+        /// The attempt to come: 2 is the first retry.
+        attempt: u32,
+        /// Time until then.
+        wait: Duration,
+        /// The failure, in one line.
+        cause: String,
+    },
     /// The model reasons before it writes.
     Thinking,
     /// The model searches the web.
@@ -35,8 +48,13 @@ pub enum Stage {
     },
     /// The upstream works on a picture.
     Painting,
-    /// The upstream works on a picture and has sent so many of its sketches.
-    Sketched { index: u32, of: u32 },
+    /// The upstream works on a picture and has sent sketches of it.
+    Sketched {
+        /// Sketches that came, from 1.
+        index: u32,
+        /// Sketches that were asked for.
+        of: u32,
+    },
     /// The answer is arriving.
     Receiving,
     /// Pictures are being written to the store.
@@ -134,10 +152,12 @@ impl News {
         Self(None)
     }
 
+    /// Says which stage the call has reached.
     pub fn stage(&self, stage: Stage) {
         self.write(|update| update.stage = Some(stage));
     }
 
+    /// Adds text of the answer; a pair for stages alone drops it.
     pub fn delta(&self, text: &str) {
         if self.0.as_ref().is_some_and(|board| board.text == AnswerDeltas::Collected) {
             self.write(|update| update.delta.push_str(text));

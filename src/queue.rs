@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use crate::news::{News, Stage};
 
+/// Settings `queue.*`.
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
     /// Requests that run at once, at least 1.
@@ -32,12 +33,15 @@ impl Caller {
     }
 }
 
+/// The queue is full: nothing was sent, and the same call may fit later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("no room for {places} more: {running} running, {waiting} waiting")]
 pub struct Busy {
     /// Number of places asked for.
     pub places: usize,
+    /// Requests that ran when it was asked.
     pub running: usize,
+    /// Requests that waited when it was asked.
     pub waiting: usize,
 }
 
@@ -82,6 +86,7 @@ struct WaitingLine {
 }
 
 impl Queue {
+    /// Makes an empty one. Fewer than 1 running count as 1.
     #[must_use]
     pub fn build(config: Config) -> Self {
         let config = Config { running: config.running.max(1), ..config };

@@ -28,15 +28,21 @@ const FLUSH: Duration = Duration::from_millis(200);
 /// Rest of the writing thread between two writes: waking it for every line costs a quick call a fifth of its time.
 const REST: Duration = Duration::from_millis(20);
 
+/// Settings `log.*`.
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
+    /// The least important level that is written; other crates' lines stop at `warn`.
     pub level: Level,
+    /// Text or JSON, one event a line.
     pub format: LogFormat,
 }
 
+/// The form of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
+    /// Time, level, place and fields, for people.
     Text,
+    /// One object a line, the event's fields not nested in it.
     Json,
 }
 

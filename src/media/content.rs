@@ -7,15 +7,18 @@ use bytes::Bytes;
 /// Bytes of a known length. Cheap to clone; clones are the same bytes.
 #[derive(Debug, Clone)]
 pub enum Content {
+    /// In memory, whole.
     Memory(Bytes),
     /// Opened once and read by offset, so that it can be sent again, and is the file that was checked.
     File {
+        /// Never written, never read from its cursor.
         file: Arc<File>,
         /// In bytes.
         length: u64,
     },
     /// Fetched when it is first read.
     Stored {
+        /// The store, and the key of the bytes in it.
         source: Arc<dyn StoredBytes>,
         /// In bytes.
         length: u64,
@@ -36,12 +39,16 @@ pub trait StoredBytes: Debug + Send + Sync {
 pub struct Reference {
     /// A file name with the extension of its format; never a path.
     pub name: String,
+    /// Read from its own header.
     pub format: super::Format,
+    /// Read from its own header.
     pub dimensions: super::Dimensions,
+    /// The whole file.
     pub content: Content,
 }
 
 impl Content {
+    /// In bytes; known before anything is read.
     #[must_use]
     pub fn length(&self) -> u64 {
         match self {

@@ -17,6 +17,7 @@ const PICO: u64 = 1_000_000_000_000;
 pub struct Usd(u64);
 
 impl Usd {
+    /// Free of charge.
     pub const ZERO: Self = Self(0);
 
     /// Number of tokens that this buys at `per_million` a million.
@@ -32,6 +33,7 @@ impl Usd {
         i64::try_from(self.0).unwrap_or(i64::MAX)
     }
 
+    /// Whole picodollars (1e-12 USD), as a store gives them back.
     #[must_use]
     pub fn from_picodollars(picodollars: u64) -> Self {
         Self(picodollars)
@@ -129,6 +131,7 @@ pub struct Factor {
 }
 
 impl Factor {
+    /// Changes no price.
     pub const ONE: Self = Self { millionths: 1_000_000 };
     const THOUSANDTH: f64 = 1_000.0;
 
@@ -149,6 +152,7 @@ impl Factor {
         Some(Self { millionths: thousandths.saturating_mul(1_000) })
     }
 
+    /// For people and files: 0.5 is half the price.
     #[must_use]
     pub fn number(self) -> f64 {
         f64::from(self.millionths) / 1e6

@@ -70,12 +70,16 @@ impl Usage {
 /// The service tier that a request is billed at. <https://platform.openai.com/docs/api-reference/responses/object>
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tier {
+    /// Also called `standard`; `auto` counts as this.
     #[default]
     Default,
+    /// Answered within a day.
     Batch,
+    /// Cheaper, and slower.
     Flex,
     /// Also called `fast`.
     Priority,
+    /// The dearest and fastest.
     Ultrafast,
     /// A tier whose price is not known, such as `scale`; also a tier that was asked for and is not named in the answer,
     /// which may have been another.
@@ -115,6 +119,7 @@ impl fmt::Display for Tier {
 pub struct Metered {
     /// `None` where it reports none.
     pub usage: Option<Usage>,
+    /// As the answer names it; [`Tier::Default`] where nobody asked for one.
     pub tier: Tier,
     /// The upstream's own charge, where it names one.
     pub charged: Option<Usd>,
