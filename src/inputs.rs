@@ -28,6 +28,7 @@ pub use project::{NoProject, Project, ProjectOrigin};
 
 use project::Exclusion;
 
+/// Places that files may be read from.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
     /// Folders that files may be read from, each with all that is below it; absolute.
@@ -67,6 +68,7 @@ impl ClientRoots {
 /// A client that does not answer is waited for no longer: the call goes on without its roots.
 pub const ROOTS_PATIENCE: Duration = Duration::from_secs(10);
 
+/// Reasons why a file is not opened; nothing is billed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The path lies outside the allowed folders, or leads there; the text names them. Nothing was opened.
@@ -93,6 +95,7 @@ struct Below {
 }
 
 impl Inputs {
+    /// Reads nothing yet; the client's roots come later.
     #[must_use]
     pub fn build(config: Config) -> Self {
         Self { config: Arc::new(config), roots: Arc::default() }

@@ -22,10 +22,13 @@ pub struct CopyPath {
 /// Reasons for which a path is none that a copy can have; they follow the name of the argument.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadCopyPath {
+    /// It is absolute, has a `..`, or a character that some file system refuses.
     #[error("must be a path within the project, without `..`, such as docs/fox.png")]
     Outside,
+    /// It is or lies in what looks like a secret, such as `.env` or `.ssh`.
     #[error("leads to a place or a name of secrets: name another one")]
     Secret,
+    /// Pictures are not made with this extension.
     #[error("ends with .{0}, and pictures are made as .png, .jpg and .webp: name one of these, or no extension")]
     Extension(String),
 }

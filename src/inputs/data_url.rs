@@ -11,8 +11,10 @@ pub struct DataUrl(String);
 /// The reason why a data URL is not read here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadDataUrl {
+    /// No comma, or no `;base64` before it.
     #[error("the data URL is not `data:...;base64,...`")]
     Head,
+    /// The part after the comma is no base64.
     #[error("the data URL's base64 is damaged")]
     Base64,
 }

@@ -32,18 +32,25 @@ enum Verb {
 /// Reasons for which git gives no attachment.
 #[derive(Debug, thiserror::Error)]
 pub enum GitError {
+    /// The query is none of the forms that are taken.
     #[error("git takes `git:diff`, `git:diff --staged`, `git:diff main...` or `git:show HEAD`")]
     Form,
+    /// The project lies in no git work tree, so there is nothing to ask.
     #[error("the project is in no git work tree")]
     NoWorkTree,
+    /// Git failed; the text is the first line of its reason.
     #[error("git cannot answer (is there such a revision?): {0}")]
     Refused(String),
+    /// The output is empty.
     #[error("there is no difference: leave it out, or compare with another revision, as in `git:diff HEAD~1`")]
     Nothing,
+    /// The output passes 2 MB.
     #[error("git's output is larger than 2 MB: name a narrower range")]
     Long,
+    /// Git was stopped after 20 s.
     #[error("git did not finish within 20 s")]
     Slow,
+    /// Git is not installed or cannot be started; the text says why.
     #[error("the git program cannot be started ({0}): install it, or attach files")]
     NoProgram(String),
     /// Its name cannot be written on a command line, so it could not be turned off.

@@ -15,14 +15,19 @@ const MOST_LOOKED_AT: usize = 100_000;
 /// Reasons for which a pattern names no files.
 #[derive(Debug, thiserror::Error)]
 pub enum BadGlob {
+    /// The pattern is malformed; the text says where.
     #[error("the pattern cannot be read: {0}")]
     Pattern(String),
+    /// No file matches, or the folder that it begins with is not there.
     #[error("the pattern matches no file of the project (hidden ones only where it names them, ignored ones never)")]
     Nothing,
+    /// More than 200 files match.
     #[error("the pattern matches more than {MOST_FILES} files: narrow it")]
     Several,
+    /// More than 100,000 entries would have to be looked at.
     #[error("there are too many files to look through: begin the pattern with a folder")]
     Wide,
+    /// The pattern is absolute, begins with `~`, or has a `..`.
     #[error("a pattern begins in the project, without `..`")]
     Outside,
 }

@@ -30,10 +30,13 @@ pub enum ProjectOrigin {
 /// Reasons for which a folder cannot be the project.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoProject {
+    /// It is not absolute, not there, or no folder.
     #[error("{0} is no absolute path of a folder that there is")]
     NoFolder(String),
+    /// The home folder or one above it.
     #[error("{0} is a home folder, or holds them: everything private would be in it")]
     Home(String),
+    /// A folder of the system, or one that holds everything.
     #[error("{0} belongs to the system")]
     System(String),
 }
@@ -98,11 +101,13 @@ impl Project {
         if work_tree(folder).is_some() { Self::new(folder, ProjectOrigin::WorkingFolder, home).ok() } else { None }
     }
 
+    /// Absolute, with links resolved.
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
     }
 
+    /// The source that named it.
     #[must_use]
     pub fn origin(&self) -> ProjectOrigin {
         self.origin
