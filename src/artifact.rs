@@ -31,6 +31,7 @@ pub use stem::Stem;
 
 use expire::Expiry;
 
+/// Settings `images.*` of the folder of pictures.
 #[derive(Debug, Clone, Default)]
 pub struct Config {
     /// The folder; made at the first picture, not at the start.
@@ -41,23 +42,33 @@ pub struct Config {
     pub keep_at_most: Option<ArtifactCap>,
 }
 
+/// The most that the folder may hold; beyond it the oldest go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArtifactCap {
+    /// So many pictures.
     Pictures(u64),
+    /// So many bytes of originals; records do not count.
     Bytes(u64),
 }
 
 /// The making of a picture. Its texts are empty where nobody knows any more: a lost record never hides a picture.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Origin {
+    /// As sent, a style included.
     pub prompt: String,
+    /// The upstream's rewriting of the prompt; `None`: it names none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revised_prompt: Option<String>,
+    /// The id that was sent.
     pub model: String,
+    /// `WxH` of the original.
     pub size: String,
+    /// As asked for, or `auto`.
     pub quality: String,
+    /// US dollars; `None`: not known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cost_usd: Option<Usd>,
+    /// `x-request-id`; `None`: the answer had none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
     /// Tokens used, as the upstream reported them.
@@ -80,32 +91,43 @@ pub struct Origin {
 /// A kept picture, without its bytes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Artifact {
+    /// Name of the file, and end of its `image://` URI.
     pub id: ArtifactId,
     /// Absolute path of the original.
     pub path: PathBuf,
+    /// Read from the bytes.
     pub format: Format,
+    /// Read from the header.
     pub dimensions: Dimensions,
+    /// Length of the original.
     pub bytes: u64,
+    /// In UTC, to the millisecond.
     pub made_at: DateTime<Utc>,
+    /// Read from the record of the picture.
     pub origin: Origin,
 }
 
 /// One page of a listing, newest first.
 #[derive(Debug, Clone, Default)]
 pub struct Page {
+    /// At most as many as were asked for.
     pub artifacts: Vec<Artifact>,
     /// The first picture of the next page, when there is one.
     pub next: Option<ArtifactId>,
 }
 
+/// Reasons why a picture cannot be kept or found.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// No such picture, or no more: it may have expired.
     #[error("no picture has the id {0}")]
     NotFound(ArtifactId),
     /// The folder cannot be used; the text names it and the remedy.
     #[error("{message}")]
     Storage {
+        /// Shown to the person and the model.
         message: String,
+        /// The system's error, for the log.
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },

@@ -37,6 +37,7 @@ pub struct Id {
     /// Microseconds since 1970 in the upper 51 bits, randomness below: they sort by time, so rows that are inserted
     /// together lie together. Never negative.
     pub number: i64,
+    /// Random: only whoever has seen the handle finds the thing.
     pub secret: u64,
 }
 

@@ -29,6 +29,7 @@ pub struct Room {
 }
 
 impl Room {
+    /// No preview at all.
     pub const NONE: Self = Self { bytes: 0, side: 0 };
     /// For a picture that could not be kept and is lost unless it is shown: as much as the most careful client bears.
     pub const RESCUE: Self = Self { bytes: 600_000, side: 1024 };
@@ -61,6 +62,7 @@ pub struct PreviewSet {
 }
 
 impl Previews {
+    /// Makes the one place where pixels are held; no thread yet.
     #[must_use]
     pub fn build() -> Self {
         Self { place: Arc::new(Semaphore::new(1)) }
@@ -175,6 +177,7 @@ async fn in_a_thread<T: Send + 'static>(
 /// Bytes and pixels that one preview may take.
 #[derive(Debug, Clone, Copy)]
 pub struct PreviewBudget {
+    /// At most, before base64.
     pub bytes: usize,
     /// The longer side, in pixels.
     pub side: u32,
@@ -193,26 +196,37 @@ const SHORTEST_SIDE: u32 = 64;
 /// The reason why there is no preview; for the log.
 #[derive(Debug, thiserror::Error)]
 pub enum PreviewFailure {
+    /// More than 40 million pixels, or a side of more than 8,192.
     #[error("the picture has more pixels than are decoded for a preview")]
     TooManyPixels,
+    /// A format without a decoder here: AVIF or TIFF; the text is its media type.
     #[error("pictures in {0} are not decoded here")]
     Undecoded(&'static str),
+    /// Damaged, or beyond what the decoder may take.
     #[error("the picture cannot be decoded: {0}")]
     Decode(#[from] image::ImageError),
+    /// The scaler refuses the sides.
     #[error("the picture cannot be scaled: {0}")]
     Scale(#[from] fast_image_resize::ResizeError),
+    /// The scaler's buffer does not fit the sides.
     #[error("the picture cannot be scaled: {0}")]
     ScaleBuffer(#[from] fast_image_resize::ImageBufferError),
+    /// The JPEG encoder fails.
     #[error("the preview cannot be encoded: {0}")]
     Encode(#[from] jpeg_encoder::EncodingError),
+    /// A contact sheet of so many pictures does not fit, or would be empty.
     #[error("{0} pictures need more room than there is, or none of them can be decoded")]
     Sheet(usize),
+    /// The encoder wrote what is no picture: a fault of this program.
     #[error("the preview cannot be read back: {0}")]
     Unreadable(#[from] NotAPicture),
+    /// Made so small that it fits these bytes, it would show nothing.
     #[error("no preview fits into {0} bytes")]
     PreviewBudget(usize),
+    /// The thread ended without a result: the decoder panicked.
     #[error("making the preview broke off")]
     Broken(#[from] oneshot::error::RecvError),
+    /// The system gives no thread.
     #[error("no thread can be started: {0}")]
     NoThread(#[from] io::Error),
 }

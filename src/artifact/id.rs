@@ -64,6 +64,7 @@ impl ArtifactId {
         Self::parse(uri.strip_prefix("image://")?)
     }
 
+    /// The file name, with its extension.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text

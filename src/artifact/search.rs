@@ -14,8 +14,10 @@ const SLICE: usize = 500;
 /// The reason why pictures cannot be searched.
 #[derive(Debug, thiserror::Error)]
 pub enum SearchError {
+    /// The folder cannot be listed.
     #[error(transparent)]
     Folder(#[from] Error),
+    /// The store that holds the index cannot be used.
     #[error("{0}. {remedy}", remedy = .0.remedy())]
     Index(#[from] store::Error),
 }

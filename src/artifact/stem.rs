@@ -29,6 +29,7 @@ impl Stem {
         (!stem.is_empty()).then_some(Self(stem))
     }
 
+    /// Never empty, without an extension.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

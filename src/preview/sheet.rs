@@ -24,6 +24,7 @@ const SMALLEST_PLACE: u32 = 48;
 /// All pictures of a result in one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ContactSheet {
+    /// A JPEG of at most 2,048 pixels on the longer side.
     pub picture: Encoded,
     /// Numbers of the pictures whose places are empty, since they cannot be decoded; counted from 1.
     pub empty: Vec<usize>,
