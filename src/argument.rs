@@ -7,18 +7,24 @@
 pub struct Argument {
     /// As the tools call it.
     pub name: &'static str,
+    /// The models that take it.
     pub of: Of,
+    /// Checked before anything is sent.
     pub values: Values,
     /// As the APIs call it: Responses, Chat Completions, Images. Empty for what never stands in a field of its own.
     pub fields: &'static [&'static str],
+    /// [`WhenRefused::Kept`] where an answer without it would be another one.
     pub refused: WhenRefused,
 }
 
 /// The models that an argument is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Of {
+    /// Models that answer in words.
     Text,
+    /// Models that make pictures.
     Pictures,
+    /// Both kinds.
     Both,
 }
 
@@ -47,7 +53,9 @@ pub enum WhenRefused {
 /// A field that no argument stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Field {
+    /// As the APIs call it.
     pub name: &'static str,
+    /// Whoever wants it in the request.
     pub asked: FieldOrigin,
 }
 
@@ -63,6 +71,7 @@ pub enum FieldOrigin {
 /// Longer texts do not fit any model's context.
 const LONGEST: Values = Values::Text(4_000_000);
 
+/// ask-openai's question: 4,000,000 characters at most.
 pub const QUERY: Argument = kept("query", Of::Text, LONGEST);
 /// 32,000 characters are the images guide's limit. <https://platform.openai.com/docs/api-reference/images/create>
 pub const PROMPT: Argument = kept("prompt", Of::Pictures, Values::Text(32_000));
@@ -74,32 +83,46 @@ pub const MAX_TOKENS: Argument = learnt(
     Values::Range(1, u32::MAX),
     &["max_output_tokens", "max_completion_tokens", "max_tokens"],
 );
+/// 4,000,000 characters at most.
 pub const INSTRUCTIONS: Argument = kept("instructions", Of::Text, LONGEST);
+/// `auto`, `WxH`, or a ratio such as 16:9; checked against the sizes of the model.
 pub const SIZE: Argument = kept("size", Of::Pictures, Values::Typed);
+/// Each model takes some of the words; `standard` and `hd` are of older ones.
 pub const QUALITY: Argument = learnt(
     "quality",
     Of::Pictures,
     Values::Words(&["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"]),
     &["quality"],
 );
+/// Pictures of a call: each is a request of its own.
 pub const N: Argument = kept("n", Of::Pictures, Values::Range(1, 10));
+/// `transparent` needs PNG or WebP.
 pub const BACKGROUND: Argument =
     learnt("background", Of::Pictures, Values::Words(&["auto", "transparent", "opaque"]), &["background"]);
+/// Left out, the upstream chooses: OpenAI makes PNG.
 pub const OUTPUT_FORMAT: Argument =
     learnt("output_format", Of::Pictures, Values::Words(&["png", "jpeg", "webp"]), &["output_format"]);
+/// Percent, for JPEG and WebP.
 pub const OUTPUT_COMPRESSION: Argument =
     learnt("output_compression", Of::Pictures, Values::Range(0, 100), &["output_compression"]);
+/// `low` filters less. <https://platform.openai.com/docs/api-reference/images/create>
 pub const MODERATION: Argument = learnt("moderation", Of::Pictures, Values::Words(&["auto", "low"]), &["moderation"]);
+/// Added to the prompt in words: current image models have no such field.
 pub const STYLE: Argument = kept("style", Of::Pictures, Values::Text(400));
+/// Becomes the stem of the file's name, cut to what every file system takes.
 pub const NAME: Argument = kept("name", Of::Pictures, Values::Text(1_000));
+/// The handle of the turn to go on from.
 pub const CONVERSATION: Argument = kept("conversation", Of::Both, Values::Typed);
+/// Files, globs, git queries, addresses, data URLs and kept pictures.
 pub const ATTACHMENTS: Argument = kept("attachments", Of::Text, Values::Typed);
+/// Weakest first; each model takes a part of them.
 pub const REASONING_EFFORT: Argument = learnt(
     "reasoning_effort",
     Of::Text,
     Values::Words(&["none", "minimal", "low", "medium", "high", "xhigh", "max"]),
     &["reasoning.effort", "reasoning_effort"],
 );
+/// Shortest first.
 pub const VERBOSITY: Argument =
     learnt("verbosity", Of::Text, Values::Words(&["low", "medium", "high"]), &["text.verbosity", "verbosity"]);
 pub const WEB_SEARCH: Argument = learnt("web_search", Of::Text, Values::Typed, &["tools", "web_search_options"]);
@@ -188,11 +211,13 @@ impl Argument {
 }
 
 impl Of {
+    /// Returns whether text models take it.
     #[must_use]
     pub fn text(self) -> bool {
         matches!(self, Self::Text | Self::Both)
     }
 
+    /// Returns whether image models take it.
     #[must_use]
     pub fn pictures(self) -> bool {
         matches!(self, Self::Pictures | Self::Both)
