@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
-#[allow(missing_docs, reason = "docstrings of variants would lengthen the schema, which every model pays for")]
+#[allow(missing_docs, reason = "`Code::meaning` is the documentation of each")]
 pub enum Code {
     InvalidArgument,
     NoApiKey,

@@ -14,19 +14,25 @@ use crate::{
 /// The components of the server.
 #[derive(Debug, Clone)]
 pub struct Parts {
+    /// Pictures, for results and resources.
     pub artifacts: Artifacts,
     /// Takes the client's roots.
     pub inputs: Inputs,
+    /// Threads, for resources and completions.
     pub conversations: Conversations,
+    /// Costs and budgets, for the resource that shows them.
     pub ledger: Ledger,
+    /// Makes the copies that results show.
     pub previews: Previews,
     /// The jobs, and how to collect them.
     pub get_result: Arc<GetResult>,
+    /// Models, for prompts and completions.
     pub catalogue: Arc<Catalogue>,
     /// Tasks of calls, so that a shutdown can wait for them.
     pub tasks: TaskTracker,
     /// A sentence that marks every answer, when it is not OpenAI that answers (the sandbox).
     pub notice: Option<String>,
+    /// Limits of each client, found by its name.
     pub profiles: Profiles,
 }
 
@@ -34,11 +40,13 @@ pub struct Parts {
 /// Without it the caller is the one client on stdio.
 #[derive(Debug, Clone)]
 pub struct Requester {
+    /// Counted by the queue, which is fair between callers.
     pub caller: Caller,
     /// Whose jobs it may see: the same after a new connection, and after a restart.
     pub owner: Owner,
     /// Cancelled once nobody waits for the answer any more.
     pub gone: CancellationToken,
+    /// The meaning of [`Requester::gone`].
     pub departure: Departure,
 }
 

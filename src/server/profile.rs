@@ -14,6 +14,7 @@ pub use known::{KNOWN, KnownClient, UNKNOWN};
 pub struct Config {
     /// For every client; `None` leaves it to the table.
     pub answer_within: Option<Patience>,
+    /// For every client that has no setting of its own.
     pub preview: Preview,
     /// `clients.NAME`, by the table's key or by the name that the client gives itself.
     pub clients: BTreeMap<String, Override>,
@@ -28,8 +29,10 @@ impl Config {
     }
 }
 
+/// Settings of previews, for every client.
 #[derive(Debug, Clone, Copy)]
 pub struct Preview {
+    /// `preview.mode`.
     pub mode: Mode,
     /// All previews of one result together, in bytes before base64; `None` leaves it to the table.
     pub max_bytes: Option<usize>,
@@ -37,12 +40,14 @@ pub struct Preview {
     pub max_side: Option<u32>,
 }
 
+/// The clients that are sent previews.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
     /// A preview where the client shows it.
     Auto,
     /// Whatever is known of the client.
     Always,
+    /// No client.
     Never,
 }
 
@@ -51,6 +56,7 @@ pub enum Mode {
 pub enum Patience {
     /// After so long it gets a job instead.
     For(Duration),
+    /// As long as the call takes: there is no job.
     ToTheEnd,
 }
 
@@ -67,11 +73,17 @@ impl Patience {
 /// `clients.NAME`: what is set replaces what the general settings and the table say.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Override {
+    /// Time until a job is handed out; `None`: the general setting, or else the table.
     pub answer_within: Option<Patience>,
+    /// The longest message of a result, in bytes; `None`: the table.
     pub max_result_bytes: Option<usize>,
+    /// `None`: the general setting.
     pub preview: Option<Mode>,
+    /// In bytes before base64, all previews of a result together; `None`: the general setting, or else the table.
     pub preview_max_bytes: Option<usize>,
+    /// The longer side, in pixels; `None`: the general setting, or else the table, whose bound this may pass.
     pub preview_max_side: Option<u32>,
+    /// `None`: the table.
     pub structured: Option<Structured>,
 }
 
@@ -80,10 +92,15 @@ pub struct Override {
 pub struct Profile {
     /// The longest serialized message of a result, base64 and all pictures included.
     pub max_result_bytes: usize,
+    /// For all previews of one result; no bytes where the client shows none.
     pub room: Room,
+    /// Time until a job is handed out.
     pub answer_within: Patience,
+    /// Decides whether `structuredContent` goes along with pictures.
     pub structured: Structured,
+    /// Decides whether kept pictures are linked.
     pub links: Links,
+    /// Decides whether it is told of the viewer.
     pub apps: Apps,
     /// The longest serialized answer to `resources/read`, in bytes.
     pub max_read_bytes: usize,
@@ -92,6 +109,7 @@ pub struct Profile {
 /// The treatment of `structuredContent` and `outputSchema` beside pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Structured {
+    /// Both are sent.
     BesidePictures,
     /// The client would drop the pictures.
     NeverBesidePictures,
@@ -111,6 +129,7 @@ pub enum Links {
 pub enum Pictures {
     /// The person or the model sees them.
     Shown,
+    /// Nobody sees them: none is sent.
     Dropped,
 }
 
@@ -130,6 +149,7 @@ pub struct Profiles {
 }
 
 impl Profiles {
+    /// Keeps the settings; the profile of a client is made when it is asked for.
     #[must_use]
     pub fn build(config: Config) -> Self {
         Self { config }

@@ -23,9 +23,13 @@ pub struct KnownClient {
     pub longest_side: u32,
     /// Well below the time after which it gives a call up.
     pub answer_within: Patience,
+    /// Decides whether `preview.mode = auto` sends previews.
     pub pictures: Pictures,
+    /// [`Structured::NeverBesidePictures`] for those that drop the pictures when both come.
     pub structured: Structured,
+    /// Sent only where they are known to be followed.
     pub links: Links,
+    /// Withheld only where none is opened.
     pub apps: Apps,
     /// The longest serialized answer to `resources/read` that it takes, in bytes.
     pub max_read_bytes: usize,
