@@ -34,16 +34,22 @@ pub type JobResult = Result<Outcome, Failed>;
 
 /// One tool.
 pub trait Tool: Send + Sync + 'static {
+    /// As MCP clients call it, such as `create-image`.
     const NAME: &'static str;
+    /// For people, such as `Create image`.
     const TITLE: &'static str;
     /// For the model that chooses: below 1.5 kB.
     const DESCRIPTION: &'static str;
+    /// Decides MCP's annotations, such as `readOnlyHint`.
     const EFFECT: Effect;
+    /// Decides whether a call may go on as a job.
     const PACE: Pace;
     /// The arguments as sent: plain, `deny_unknown_fields`, documented for the model that reads them.
     type Args: DeserializeOwned + JsonSchema + Send;
+    /// Structured content of a result.
     type Output: Output;
 
+    /// Runs one call. What is paid for is kept, also when nobody waits any more.
     fn run(&self, args: Self::Args, call: &Call) -> impl Future<Output = Result<Self::Output, ToolError>> + Send;
 }
 
@@ -70,7 +76,9 @@ pub enum Pace {
 /// Content of a tool's answers besides text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shows {
+    /// Text alone.
     Text,
+    /// Text and pictures.
     Pictures,
 }
 
@@ -109,7 +117,9 @@ pub trait Output: Serialize + JsonSchema + Send {
 /// The longest that calls may take, queue and retries included.
 #[derive(Debug, Clone, Copy)]
 pub struct Timeouts {
+    /// `timeouts.text`.
     pub text: Duration,
+    /// `timeouts.image`, for each call, however many its pictures.
     pub image: Duration,
 }
 
@@ -118,6 +128,7 @@ pub struct Timeouts {
 pub enum ImageUrls {
     /// From public https addresses.
     Fetched,
+    /// Every address is answered with [`ToolError::UrlsRefused`].
     Refused,
 }
 

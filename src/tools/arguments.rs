@@ -60,6 +60,7 @@ pub fn one_of(name: &str, allowed: &[&str], value: String) -> Result<String, Too
     Err(ToolError::InvalidArgument(format!("`{name}` is \"{shown}\": allowed are {}", allowed.join(", "))))
 }
 
+/// Reads the id or role of a model; neither is looked up.
 pub fn model(value: &str) -> Result<ModelId, ToolError> {
     ModelId::parse(value).map_err(|error| ToolError::InvalidArgument(format!("`model` is not usable: {error}")))
 }

@@ -28,16 +28,26 @@ use resume::AskedAnswer;
 pub use resume::Resume;
 pub use schema::SchemaChecks;
 
+/// `ask-openai`, and the components that it uses.
 #[derive(Debug, Clone)]
 pub struct AskOpenai {
+    /// Answers the questions.
     pub openai: OpenAi,
+    /// Resolves models and prices them.
     pub catalogue: Arc<Catalogue>,
+    /// Learns from refusals.
     pub upkeep: Upkeep,
+    /// Admits each question.
     pub queue: Queue,
+    /// Opens attachments.
     pub references: References,
+    /// Keeps the turns.
     pub conversations: Conversations,
+    /// Reserves and settles the cost.
     pub ledger: Ledger,
+    /// [`Timeouts::text`] bounds each call.
     pub timeouts: Timeouts,
+    /// Checks schemas and answers off the async threads.
     pub checks: SchemaChecks,
 }
 

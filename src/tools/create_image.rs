@@ -10,8 +10,10 @@ use crate::call::Call;
 
 pub use pictures::{Args, Created};
 
+/// `create-image`; `edit-image` shares its studio.
 #[derive(Debug)]
 pub struct CreateImage {
+    /// Makes, keeps and shows pictures.
     pub studio: Arc<Studio>,
 }
 

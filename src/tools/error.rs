@@ -24,16 +24,22 @@ pub use unfit::Unfit;
 /// A failed call. `Display` is safe to show; sources go to the log.
 #[derive(Debug, thiserror::Error)]
 pub enum ToolError {
+    /// An argument cannot be used; the text says what was given and what would be right.
     #[error("{0}")]
     InvalidArgument(String),
+    /// The model that was named cannot be used.
     #[error(transparent)]
     Model(#[from] UnusableModel),
+    /// The upstream did not answer, or refused.
     #[error(transparent)]
     OpenAi(#[from] Failure),
+    /// The queue is full.
     #[error(transparent)]
     Busy(#[from] Busy),
+    /// A picture cannot be found or kept.
     #[error(transparent)]
     Artifact(#[from] artifact::Error),
+    /// A file cannot be opened.
     #[error(transparent)]
     Input(#[from] inputs::Error),
     /// A call names an address, and none is fetched here.
@@ -41,10 +47,21 @@ pub enum ToolError {
     UrlsRefused,
     /// Something is wrong with one of several things that a call names: which, and what.
     #[error("{which}: {cause}")]
-    At { which: String, cause: Box<ToolError> },
+    At {
+        /// Argument, number and name of the thing, such as `attachments` 2 (docs/fox.png).
+        which: String,
+        /// The failure, as of a single thing.
+        cause: Box<ToolError>,
+    },
     /// A failure that was billed.
     #[error("{cause}. It was billed all the same ({cost})")]
-    Billed { cost: Usd, cause: Box<ToolError> },
+    Billed {
+        /// US dollars, for all that was billed.
+        cost: Usd,
+        /// The failure as it would be without a cost.
+        cause: Box<ToolError>,
+    },
+    /// The call does not fit a budget; the text names the budget and what is left of it.
     #[error("{0}")]
     OverBudget(String),
     /// A budget is set, and what the call costs is not known.
@@ -52,15 +69,19 @@ pub enum ToolError {
         "a budget is set, and what {0} costs here is not known, so that it could not be held. Give its price in a models.file of your own, or use a model whose price `mcp-openai models` shows"
     )]
     Unpriced(ModelId),
+    /// A budget is set, and the store cannot hold it.
     #[error(transparent)]
     Ledger(#[from] ledger::Unheld),
+    /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The conversation cannot be read or continued.
     #[error(transparent)]
     Conversation(#[from] conversation::Error),
     /// An answer that is not what its schema asked for.
     #[error("{0}")]
     Unfit(Box<Unfit>),
+    /// The caller wants no answer any more.
     #[error("cancelled")]
     Cancelled,
     /// No such job, or another owner's; the text names the caller's own.
@@ -95,6 +116,7 @@ impl ToolError {
         Self::At { which: which.to_owned(), cause: Box::new(self) }
     }
 
+    /// Decides the public code.
     #[must_use]
     pub fn code(&self) -> Code {
         match self {
@@ -173,6 +195,7 @@ impl ToolError {
         }
     }
 
+    /// Describes the failure to programs: code, message, and when to try again.
     #[must_use]
     pub fn report(&self) -> Report {
         if let Self::Earlier(failed) = self {

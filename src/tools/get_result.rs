@@ -30,15 +30,20 @@ const MOST_WAIT: u64 = 45;
 /// Number of the caller's own jobs that are named when the one asked for is not there.
 const MOST_TOLD: usize = 5;
 
+/// `get-result`, and the components that it uses.
 #[derive(Debug)]
 pub struct GetResult {
+    /// The jobs of all callers; each sees its own.
     pub jobs: ToolJobs,
+    /// Opens pictures that a job has kept.
     pub artifacts: Artifacts,
+    /// Makes previews that fit the client which asks.
     pub previews: Previews,
     /// Resumes what it asked in a process that died; `None`: nothing is resumed.
     pub ask_openai: Option<Arc<AskOpenai>>,
 }
 
+/// The arguments as sent.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {

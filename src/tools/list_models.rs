@@ -23,11 +23,14 @@ pub use page::Alike;
 const PATIENCE: Duration = Duration::from_secs(5);
 const KINDS: [&str; 3] = ["text", "image", "all"];
 
+/// `list-models`, and the component that it uses.
 #[derive(Debug)]
 pub struct ListModels {
+    /// Asks the upstream for its list, and has the catalogue.
     pub upkeep: Upkeep,
 }
 
+/// The arguments as sent.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
@@ -37,6 +40,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[allow(missing_docs, reason = "a docstring would stand in the tool's output schema")]
 pub struct Models {
     /// Always `complete`.
     pub status: ModelStatus,
@@ -50,10 +54,12 @@ pub struct Models {
     pub warnings: Vec<String>,
 }
 
+/// The completeness of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum ModelStatus {
+    /// All that the catalogue and the upstream know.
     Complete,
 }
 
@@ -62,7 +68,9 @@ pub enum ModelStatus {
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum Makes {
+    /// Answers in words.
     Text,
+    /// Makes pictures.
     Image,
     /// Only the upstream knows the model.
     Unknown,

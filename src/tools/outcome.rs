@@ -45,10 +45,12 @@ pub struct Running {
     pub elapsed_ms: u64,
 }
 
+/// The one state in which there is no result yet.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum OutcomeStatus {
+    /// The call goes on as a job.
     Running,
 }
 

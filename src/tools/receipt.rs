@@ -7,6 +7,7 @@ use crate::money::Usd;
 /// `gpt-image-2.6-flare · low · $0.0082 · 2.1 s`: model, quality, cost and time.
 #[derive(Debug, Clone, Copy)]
 pub struct Receipt<'a> {
+    /// The model that answered.
     pub model: &'a str,
     /// Of pictures alone.
     pub quality: Option<&'a str>,

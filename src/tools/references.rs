@@ -24,15 +24,20 @@ const LONGEST_SIDE: u32 = 16_384;
 /// Opens what calls name.
 #[derive(Debug, Clone)]
 pub struct References {
+    /// Fetches addresses, under its guard.
     pub openai: OpenAi,
+    /// Finds kept pictures by id and URI.
     pub artifacts: Artifacts,
+    /// Opens files.
     pub inputs: Inputs,
+    /// Addresses allowed, or not.
     pub urls: ImageUrls,
 }
 
 /// A picture that a call names, opened.
 #[derive(Debug, Clone)]
 pub struct Opened {
+    /// Ready to be sent: format and dimensions were read, the rest is read on sending.
     pub reference: Reference,
     /// The beginning of its bytes, all of its header in it.
     pub head: Bytes,

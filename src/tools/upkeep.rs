@@ -27,6 +27,7 @@ const FRESH: Duration = Duration::from_mins(10);
 #[derive(Debug, Clone)]
 pub struct Upkeep {
     openai: OpenAi,
+    /// The catalogue that is kept up.
     pub catalogue: Arc<Catalogue>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -37,6 +38,7 @@ pub struct Upkeep {
 }
 
 impl Upkeep {
+    /// Starts nothing: the list is read once somebody asks.
     #[must_use]
     pub fn build(openai: OpenAi, catalogue: Arc<Catalogue>, tasks: TaskTracker, stop: CancellationToken) -> Self {
         Self { openai, catalogue, tasks, stop, not_before: Arc::default(), flight: Arc::default() }

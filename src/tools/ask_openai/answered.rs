@@ -25,6 +25,7 @@ pub(super) struct AnswerTerms {
     pub schema: Option<CheckedSchema>,
 }
 
+/// The result, as structured content.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Answered {
     /// `complete`, or `incomplete`: then `finish_reason` says what cut the answer. `dry_run`: nothing was sent.
@@ -69,12 +70,16 @@ pub struct Answered {
     pub dry_run: Option<DryRun>,
 }
 
+/// The completeness of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum AnswerStatus {
+    /// The model ended by itself, if only to decline.
     Complete,
+    /// It was cut off, or there is no text.
     Incomplete,
+    /// Nothing was sent: there is no answer, only what would have been asked.
     DryRun,
 }
 

@@ -21,6 +21,7 @@ use crate::{
     },
 };
 
+/// The arguments as sent.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {

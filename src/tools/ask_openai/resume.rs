@@ -32,6 +32,7 @@ pub(super) struct AskedAnswer {
 /// An [`AskedAnswer`] as it can be written down, so that another process can bring the call to its end.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Resume {
+    /// The program that called, as it names itself.
     pub client: String,
     /// The model that was asked.
     model: ModelId,

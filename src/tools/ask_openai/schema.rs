@@ -40,6 +40,7 @@ pub(super) struct CheckedSchema {
 }
 
 impl SchemaChecks {
+    /// Makes the places; nothing is checked yet.
     #[must_use]
     pub fn build() -> Self {
         Self(Arc::new(Semaphore::new(PLACES)))

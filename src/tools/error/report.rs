@@ -37,7 +37,9 @@ pub struct Report {
 /// The failure of a tool, in the words in which it was reported.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Failed {
+    /// For the person and the model.
     pub text: String,
+    /// For programs.
     pub report: Report,
 }
 

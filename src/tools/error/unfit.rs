@@ -9,8 +9,11 @@ use crate::{money::Usd, openai::Meta};
 pub struct Unfit {
     /// The place where it does not fit, and what would. It may quote the answer.
     pub why: String,
+    /// As it came; empty where the model wrote nothing.
     pub answer: String,
+    /// `None`: not known.
     pub cost_usd: Option<Usd>,
+    /// Facts of the request, for the report.
     pub meta: Meta,
 }
 

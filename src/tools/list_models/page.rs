@@ -11,9 +11,11 @@ const FEW: usize = 8;
 
 /// Models of a kind that take the same.
 pub struct Alike<'a> {
+    /// `Text` or `Image`, never `Unknown`.
     pub kind: Makes,
     /// Differences from others of their kind: `reasoning_effort low, high; no temperature`.
     pub takes: String,
+    /// In the order of the list.
     pub models: Vec<&'a Model>,
 }
 
