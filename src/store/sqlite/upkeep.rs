@@ -15,6 +15,8 @@ use crate::store::{
 
 /// So long after a request was begun the thread looks by itself every [`DEFERRED`], so that a short call need not wake it.
 const ALERT: Duration = Duration::from_secs(10);
+/// Slices of the full-text index that are brought up to date after a checkpoint.
+const SLICES: usize = 5;
 
 /// The thread's life: it ends with the store.
 pub(super) fn run(shared: &Weak<Shared>, bell: &Bell) {
@@ -50,7 +52,10 @@ impl Watch {
         }
         if bell.wants_checkpoint.swap(false, Ordering::AcqRel) {
             checkpoint(&shared.config.place);
-            shared.run_patiently("the full-text index", turns::index_some);
+            // As many turns as the pages between two checkpoints can hold; calls commit between the slices.
+            for _ in 0..SLICES {
+                shared.run_patiently("the full-text index", turns::index_some);
+            }
         }
         let now = Instant::now();
         bell.is_asleep.store(now >= self.alert_until, Ordering::SeqCst);

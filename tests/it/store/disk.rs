@@ -125,3 +125,16 @@ async fn while_another_process_holds_the_store_everything_else_goes_on() {
     assert!(append.await.unwrap());
     assert_eq!(store.turns.thread(&Owner::local(), late, EVER).await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn the_log_stays_short_while_a_writer_never_rests() {
+    let engine = on_disk();
+    let (store, mint) = (engine.open(), IdMint::default());
+    // 80 MB: each turn has the words twice, as its words and in its body.
+    let words = "w".repeat(20_000);
+    for _ in 0..2_000 {
+        said(&store, &mint, None, &words).await;
+    }
+    let log = fs::metadata(engine.0.path().join("state/store.sqlite3-wal")).unwrap().len();
+    assert!(log < 25_000_000, "{log}");
+}
