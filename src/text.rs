@@ -150,6 +150,14 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
     char::decode_utf16(units.iter().map(|&pair| unit(pair))).collect::<Result<_, _>>().ok().filter(|_| rest.is_empty())
 }
 
+/// The text behind a model's own thoughts, where its server leaves them in: all up to the last end of them.
+#[must_use]
+pub fn behind_thoughts(text: &str) -> &str {
+    const ENDS: [&str; 3] = ["</think>", "</thinking>", "</reasoning>"];
+    let behind = |end| text.rsplit_once(end).map_or(text, |(_thoughts, rest)| rest);
+    ENDS.into_iter().map(behind).min_by_key(|rest| rest.len()).unwrap_or(text)
+}
+
 /// A name of somebody else's for people to see: [`brief`], and hidden where it looks like a key in the wrong place.
 /// Keys of no known beginning are long words of letters and digits.
 #[must_use]

@@ -19,6 +19,8 @@ const LARGEST_PATTERN: usize = 1 << 20;
 const ALL_PATTERNS: usize = 16 << 20;
 /// Checks at a time: each takes a thread, and memory.
 const PLACES: usize = 2;
+/// Objects of one answer that are tried.
+const MOST_OBJECTS: usize = 100;
 /// A bounded schema takes seconds at most, an honest one milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -121,39 +123,57 @@ impl CheckedSchema {
     pub(super) async fn value(&self, answer: &str) -> Result<Map<String, Value>, String> {
         let (whole, validator, answer) = (self.whole.clone(), self.validator.clone(), answer.to_owned());
         let read = self.checks.run(move || {
-            let value: Value =
-                serde_json::from_str(bare(&answer)).map_err(|error| format!("it is not JSON ({error})"))?;
-            paths::bound_steps(&whole, &value)?;
-            validator.validate(&value).map_err(|error| explained(&error))?;
-            match value {
-                Value::Object(fields) => Ok(fields),
-                _ => Err("it is no object".to_owned()),
+            let mut why = String::new();
+            for value in values(&answer)?.into_iter().rev() {
+                paths::bound_steps(&whole, &value)?;
+                match (validator.validate(&value).map_err(|error| explained(&error)), value) {
+                    (Ok(()), Value::Object(fields)) => return Ok(fields),
+                    (Ok(()), _) => why = "it is no object".to_owned(),
+                    (Err(misfit), _) => why = misfit,
+                }
             }
+            Err(why)
         });
         read.await.unwrap_or_else(|why| Err(format!("it could not be checked: {why}")))
     }
 }
 
-/// The JSON without what some models put around it: their thoughts, the tokens of their template, prose and a fence.
-fn bare(answer: &str) -> &str {
-    let mut answer = answer.trim();
-    if let Some((_thoughts, rest)) = answer.strip_prefix("<think>").and_then(|rest| rest.split_once("</think>")) {
-        answer = rest.trim_start();
+/// The JSON that an answer is, or the objects that stand in it: some models put their thoughts, prose, fences or the
+/// tokens of their template around it.
+///
+/// # Errors
+/// When there is none, or one is broken.
+fn values(answer: &str) -> Result<Vec<Value>, String> {
+    let no_json = |error: &serde_json::Error| format!("it is not JSON ({error})");
+    let error = match serde_json::from_str(answer.trim()) {
+        Ok(value) => return Ok(vec![value]),
+        Err(error) => error,
+    };
+    let (mut found, mut rest) = (Vec::new(), text::behind_thoughts(answer));
+    for _ in 0..MOST_OBJECTS {
+        let Some((_, object)) = rest.find('{').and_then(|start| rest.split_at_checked(start)) else { break };
+        let mut values = serde_json::Deserializer::from_str(object).into_iter();
+        let length = match values.next() {
+            Some(Ok(value)) => {
+                found.push(value);
+                values.byte_offset()
+            }
+            // The rest of an answer that was cut off is no answer.
+            Some(Err(error)) if error.is_eof() => return Err(no_json(&error)),
+            // Prose has braces, too. What stands in a broken object is not looked at.
+            Some(Err(error)) => offset(object, &error).max(1),
+            None => break,
+        };
+        rest = object.get(length..).unwrap_or_default();
     }
-    while let Some((rest, token)) = answer.strip_suffix("|>").and_then(|rest| rest.rsplit_once("<|"))
-        && token.len() <= 40
-        && token.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'))
-    {
-        answer = rest.trim_end();
-    }
-    let mut pieces = answer.split("```");
-    match (pieces.next(), pieces.next(), pieces.next(), pieces.next()) {
-        (Some(_before), Some(fenced), Some(_after), None) if !answer.starts_with('{') => {
-            // What stands behind the opening of a fence is its language.
-            fenced.split_once('\n').map_or(fenced, |(_language, inside)| inside).trim()
-        }
-        _ => answer,
-    }
+    if found.is_empty() { Err(no_json(&error)) } else { Ok(found) }
+}
+
+/// Bytes before the place of an error in a text.
+fn offset(text: &str, error: &serde_json::Error) -> usize {
+    let lines = text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len);
+    let offset = lines.sum::<usize>() + error.column().saturating_sub(1);
+    text.floor_char_boundary(offset)
 }
 
 /// Finds a pattern that other engines match and this one does not: in linear time there is no look-around and no
@@ -165,14 +185,22 @@ fn unmatched(error: &ValidationError<'_>) -> Option<String> {
     let refers_back = pattern.as_bytes().windows(2).any(|two| matches!(two, [b'\\', b'1'..=b'9']));
     let place = error.instance_path().as_str();
     let is_beyond = refers_back || BEYOND.iter().any(|group| pattern.contains(group));
-    (is_pattern && is_beyond && place.ends_with("/pattern")).then(|| place.to_owned())
+    let mut names = place.rsplit('/');
+    let can_go = names.next() == Some("pattern") || names.next() == Some("patternProperties");
+    (is_pattern && is_beyond && can_go).then(|| place.to_owned())
 }
 
-/// Takes the pattern at this place out of a schema.
+/// Takes the pattern at this place out of a schema: a word of it, or the name of properties.
 fn drop_pattern(schema: &mut Value, place: &str) -> Option<String> {
-    let around = place.strip_suffix("/pattern")?;
-    let pattern = schema.pointer_mut(around)?.as_object_mut()?.remove("pattern")?;
-    pattern.as_str().map(str::to_owned)
+    let (around, name) = place.rsplit_once('/')?;
+    let name = name.replace("~1", "/").replace("~0", "~");
+    let dropped = schema.pointer_mut(around)?.as_object_mut()?.remove(&name)?;
+    let Some(holder) = around.strip_suffix("/patternProperties").filter(|_| name != "pattern") else {
+        return dropped.as_str().map(str::to_owned);
+    };
+    // Properties of that name are no longer known, and may be what they like.
+    schema.pointer_mut(holder)?.as_object_mut()?.remove("additionalProperties");
+    Some(name)
 }
 
 /// Names the place and the fault. Both may quote the schema and the answer.
@@ -231,9 +259,11 @@ mod tests {
         for answer in ["{\"a\":1}", "```json\n{\"a\":1}\n```", "\n```\n{\n\"a\": 1 }\n```\n"] {
             assert_eq!(schema.value(answer).await.unwrap()["a"], 1, "{answer}");
         }
-        for answer in ["```", "``````", "```json\n```", "```json\n{\"a\":1}", "```\n{\"a\":1}\n```\n```\n{}\n```"] {
+        for answer in ["```", "``````", "```json\n```", "{\"b\": {\"a\":1}, \"c\"", "{\"b\": {\"a\":1}, \"c\"}"] {
             assert!(schema.value(answer).await.unwrap_err().starts_with("it is not JSON"), "{answer}");
         }
+        let misfit = schema.value("{\"b\":1} or {\"c\":2}").await.unwrap_err();
+        assert!(misfit.contains("required"), "{misfit}");
     }
 
     #[tokio::test]
