@@ -133,6 +133,14 @@ fn masked(value: &str) -> String {
     }
 }
 
+/// A value that people see, in which no key may stand.
+fn keyless(value: &str) -> Result<&str, String> {
+    match text::redact(value) {
+        Cow::Borrowed(_) => Ok(value),
+        Cow::Owned(_) => Err("it looks like an API key, which belongs in openai.api_key (OPENAI_API_KEY)".to_owned()),
+    }
+}
+
 fn quoted(value: &str) -> String {
     format!("`{}`", masked(value))
 }
@@ -323,7 +331,7 @@ impl SettingKind for FilePath {
 }
 
 fn absolute(text: &str) -> Result<PathBuf, String> {
-    let path = match (Path::new(text).strip_prefix("~"), directories::BaseDirs::new()) {
+    let path = match (Path::new(keyless(text)?).strip_prefix("~"), directories::BaseDirs::new()) {
         (Ok(rest), Some(folders)) => folders.home_dir().join(rest),
         _ => PathBuf::from(text),
     };
@@ -359,7 +367,7 @@ impl SettingKind for ModelName {
     type Value = ModelId;
 
     fn parse(&self, raw: &Raw) -> Result<ModelId, String> {
-        ModelId::parse(raw.text()?).map_err(|error| error.to_string())
+        ModelId::parse(keyless(raw.text()?)?).map_err(|error| error.to_string())
     }
 
     fn takes(&self) -> String {

@@ -185,8 +185,10 @@ async fn output(command: &mut Command) -> Result<String, GitError> {
     let mut git = command.spawn().map_err(unread)?;
     let (Some(stdout), Some(stderr)) = (git.stdout.take(), git.stderr.take()) else { return Err(GitError::Form) };
     let (mut out, mut err) = (Vec::new(), Vec::new());
-    let (mut stdout, mut stderr) = (stdout.take(MOST + 1), stderr.take(4_096));
-    let (read, _) = tokio::join!(stdout.read_to_end(&mut out), stderr.read_to_end(&mut err));
+    // Each pipe is closed when enough was read of it: git ends then, in place of waiting for a reader.
+    let (read, _) = tokio::join!(async { stdout.take(MOST + 1).read_to_end(&mut out).await }, async {
+        stderr.take(4_096).read_to_end(&mut err).await
+    },);
     if read.map_err(unread)? as u64 > MOST {
         return Err(GitError::Long);
     }

@@ -143,6 +143,9 @@ async fn a_difference_and_a_commit_are_what_git_tells_without_secrets() {
         question.contains("Begin") && question.contains("+fn main() {}") && !question.contains("canary"),
         "{question}"
     );
+    fs::write(work.path("project/src/queue.rs"), "fn enter() { todo }\n".repeat(200_000)).unwrap();
+    let told = ask(&mut session, json!(["git:diff"])).await;
+    assert!(told["content"][0]["text"].as_str().unwrap().contains("larger than 2 MB"), "{told}");
     for asked in ["git:log", "git:diff --output=/tmp/x", "git:show HEAD:.env"] {
         let told = ask(&mut session, json!([asked])).await;
         assert_eq!(told["structuredContent"]["error"]["code"], "invalid_argument", "{told}");

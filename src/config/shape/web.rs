@@ -4,7 +4,7 @@ use http::{HeaderName, HeaderValue};
 use secrecy::SecretString;
 use url::Url;
 
-use super::{Raw, SettingKind, quoted};
+use super::{Raw, SettingKind, keyless, quoted};
 use crate::{openai::is_loopback, store::PostgresUrl, text};
 
 pub struct BaseUrl;
@@ -18,8 +18,8 @@ impl SettingKind for BaseUrl {
 
     /// Leaves plain http to be judged where `openai.allow_insecure` is known too.
     fn parse(&self, raw: &Raw) -> Result<Url, String> {
-        let url =
-            Url::parse(&with_scheme(text::bare(raw.text()?))).map_err(|error| format!("it is no URL ({error})"))?;
+        let url = Url::parse(&with_scheme(text::bare(keyless(raw.text()?)?)))
+            .map_err(|error| format!("it is no URL ({error})"))?;
         if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
             return Err("it is no https URL".to_owned());
         }

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use super::{Makes, Model, Models, PerMillion};
 use crate::argument::{self, REASONING_EFFORT};
 
-/// So many are known of another upstream's models at most.
-const FEW: usize = 8;
+/// Bytes of the names of unknown models that are listed: those of a server of one's own, and the first of a market's.
+const NAMES: usize = 1_000;
 
 /// Models of a kind that take the same.
 pub struct Alike<'a> {
@@ -72,17 +72,22 @@ impl Models {
             let _ = writeln!(page, "{}:\n{}\n", head.join(", "), models.join(", "));
         }
         let others = self.unknown();
-        let known = self.models.len() - others.len();
-        match others.len() {
-            0 => {}
-            // At OpenAI itself they are those that answer no questions; elsewhere they are the models there are.
-            unknown if known > unknown || known > FEW => {
-                let _ = writeln!(page, "And {unknown} of unknown kind.\n");
-            }
-            _ => {
-                let _ = writeln!(page, "Unknown kind: {}\n", others.join(", "));
-            }
-        }
+        // At OpenAI itself they are those that answer no questions; elsewhere they are the models there are.
+        let known = self.models.iter().filter(|model| model.kind != Makes::Unknown && model.listed != Some(false));
+        let names = if known.count() > others.len() { 0 } else { NAMES };
+        let mut left = names;
+        let named = others.iter().take_while(|name| {
+            let is_room = left > name.len();
+            left = left.saturating_sub(name.len() + 2);
+            is_room
+        });
+        let named: Vec<_> = named.copied().collect();
+        let _ = match others.len() - named.len() {
+            0 if named.is_empty() => Ok(()),
+            0 => writeln!(page, "Unknown kind: {}\n", named.join(", ")),
+            more if named.is_empty() => writeln!(page, "And {more} of unknown kind.\n"),
+            more => writeln!(page, "Unknown kind: {}, and {more} more\n", named.join(", ")),
+        };
         let _ = write!(page, "effort = reasoning_effort. USD/M tokens in/out, {}.", self.prices_as_of);
         page
     }

@@ -180,3 +180,12 @@ async fn hints_name_openais_pages_only_for_openai() {
         assert!(!code.remedy_elsewhere().contains("openai.com"), "{code:?}");
     }
 }
+
+#[test]
+fn a_key_in_the_place_of_another_setting_is_refused_and_not_shown() {
+    for name in ["MCP_OPENAI_TEXT_MODEL", "MCP_OPENAI_IMAGES_DIR", "MCP_OPENAI_PROJECT", "OPENAI_BASE_URL"] {
+        let refused = load("", &[(name, CANARY)]).unwrap_err().to_string();
+        assert!(refused.contains(name) && refused.contains("OPENAI_API_KEY"), "{refused}");
+        assert!(!refused.contains("canary"), "{refused}");
+    }
+}
