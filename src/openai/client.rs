@@ -14,8 +14,8 @@ use url::Url;
 use super::{
     Config, Failure, Terms,
     failure::{
+        complaint::Complaint,
         error::{Billing, Error, Timer},
-        left_out::Without,
         objection::Objection,
         traits::Health,
     },
@@ -34,7 +34,7 @@ use super::{
         payload::Payload,
     },
 };
-use crate::{argument::FieldOrigin, model::ModelId, news::Stage, store::PaceStore, text};
+use crate::{model::ModelId, news::Stage, store::PaceStore, text};
 
 mod attempt;
 
@@ -87,6 +87,8 @@ pub(super) enum Unanswered {
     Failed(Failure),
     /// The answer was nothing but a complaint that may pass: it may be asked for again.
     Missed(Symptom, Failure),
+    /// The answer was nothing but a complaint about a field, which may be left out.
+    FieldRefused(Box<Complaint>, Failure),
 }
 
 /// An attempt that failed, and how many were made.
@@ -100,7 +102,10 @@ pub(super) struct FailedAttempt<'a> {
 impl From<Unanswered> for Failure {
     fn from(unanswered: Unanswered) -> Self {
         match unanswered {
-            Unanswered::Objected(_, failure) | Unanswered::Failed(failure) | Unanswered::Missed(_, failure) => failure,
+            Unanswered::Objected(_, failure)
+            | Unanswered::Failed(failure)
+            | Unanswered::Missed(_, failure)
+            | Unanswered::FieldRefused(_, failure) => failure,
         }
     }
 }
@@ -162,13 +167,9 @@ impl Client {
                     }
                 }
                 Remedy::Other(other, without) => {
-                    match without {
-                        Some(Without::Argument(name)) => left_out.push(name.to_owned()),
-                        Some(Without::Field(field)) => {
-                            trail.refused(field.name);
-                            left_out.extend((field.asked == FieldOrigin::BySetting).then(|| field.name.to_owned()));
-                        }
-                        None => {}
+                    if let Some(without) = without {
+                        left_out.extend(without.named());
+                        trail.refused(without);
                     }
                     payload = other;
                     continue;

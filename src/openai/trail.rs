@@ -5,7 +5,11 @@ use tokio::time::Instant;
 
 use url::Url;
 
-use super::{Failure, Meta, RateLimits, Reply, Vendor, failure::error::Error, transport::wire};
+use super::{
+    Failure, Meta, RateLimits, Reply, Vendor,
+    failure::{error::Error, left_out::Without},
+    transport::wire,
+};
 use crate::money::{Metered, Usd};
 
 /// `LiteLLM`'s header for what it charges, in US dollars. <https://docs.litellm.ai/docs/proxy/response_headers>
@@ -58,8 +62,8 @@ impl Trail {
     }
 
     /// Notes a field that the upstream refused, and that no argument stands for.
-    pub(super) fn refused(&mut self, field: &str) {
-        self.meta.refused.push(field.to_owned());
+    pub(super) fn refused(&mut self, without: Without) {
+        self.meta.refused.extend(without.field());
     }
 
     /// Notes what the upstream bills: what it says with the answer goes before what it said in its head.

@@ -86,6 +86,9 @@ impl Complaint {
         if !(around.is_success() || around.message.is_empty() && around.code.is_empty()) {
             return Some(around);
         }
+        if let Some(choice) = object.get("choices").and_then(|choices| choices.get(0)) {
+            return choice.get("error").and_then(Self::of_error);
+        }
         let detail = ["detail", "title"].iter().find_map(|name| object.get(*name))?;
         Self::find(detail).or_else(|| Self::of_error(detail))
     }
@@ -102,7 +105,11 @@ impl Complaint {
             class: text(&["type", "status", "__type"]).unwrap_or_default(),
             code: text(&CODES).unwrap_or_default(),
             param: text(&["param"]).filter(|param| !param.is_empty()).or_else(|| location(error)),
-            moderation: error.get("moderation_details").and_then(moderation).or_else(|| filtered(error)),
+            moderation: error
+                .get("moderation_details")
+                .and_then(moderation)
+                .or_else(|| filtered(error))
+                .or_else(|| words(error.get("metadata")?.get("reasons")?)),
             retry_after: error.get("details").and_then(retry_delay),
             message,
         };
@@ -126,8 +133,9 @@ impl Complaint {
 
     /// Returns whether it is about a model, and not about an address that does not exist.
     pub(crate) fn speaks_of_a_model(&self) -> bool {
+        let is_model = |word: &str| word.to_ascii_lowercase().contains("model") && !word.contains('/');
         matches!(self.code.as_str(), "model_not_found" | "DeploymentNotFound")
-            || self.message.to_ascii_lowercase().contains("model")
+            || self.message.split_whitespace().any(is_model)
     }
 
     /// Returns whether it is about the form of the body, not about what is in it.
@@ -144,8 +152,16 @@ impl Complaint {
             "unsupported_parameter" | "unsupported_value" | "unknown_parameter" => true,
             code if code.bytes().all(|b| b.is_ascii_digit()) => {
                 let message = self.message.to_ascii_lowercase();
-                let refused =
-                    ["not supported", "unsupported", "not support", "unrecognized", "unknown", "not permitted"];
+                let refused = [
+                    "not supported",
+                    "unsupported",
+                    "not support",
+                    "unrecognized",
+                    "unknown",
+                    "not permitted",
+                    "should not exist",
+                    "deprecated",
+                ];
                 refused.iter().any(|words| message.contains(words))
             }
             _ => false,
@@ -231,14 +247,17 @@ fn location(error: &Map<String, Value>) -> Option<String> {
     (!place.is_empty()).then(|| place.join("."))
 }
 
-/// Finds the complaint behind a gateway's: `OpenRouter`'s `metadata.raw`, which is JSON in a text, and the list
-/// `errors` of Google and others.
+/// Finds the complaint behind a gateway's: `OpenRouter`'s `metadata.raw`, which is JSON in a text, the list `errors` of
+/// Google and others, and the object that Mistral has in place of a message.
 fn inner(error: &Map<String, Value>) -> Option<Complaint> {
     if let Some(first) = error.get("errors").and_then(Value::as_array).and_then(|errors| errors.first()) {
         return Complaint::find(first).or_else(|| Complaint::of_error(first));
     }
     if let Some(nested) = error.get("error").filter(|nested| nested.is_object()) {
         return Complaint::of_error(nested);
+    }
+    if let Some(message) = error.get("message").filter(|message| message.is_object()) {
+        return Complaint::find(message);
     }
     let metadata = error.get("metadata")?.as_object()?;
     let raw = metadata.get("raw").and_then(|raw| match raw {

@@ -4,7 +4,7 @@
 use serde_json::{Map, Value};
 
 use super::complaint::Complaint;
-use crate::argument::{self, WhenRefused};
+use crate::argument::{self, FieldOrigin, WhenRefused};
 
 /// A request without the field that was refused.
 pub(crate) struct Reduced {
@@ -19,6 +19,24 @@ pub(crate) enum Without {
     Argument(&'static str),
     /// A field that no argument stands for.
     Field(argument::Field),
+}
+
+impl Without {
+    /// The name by which the caller knows it, where one asked for it.
+    pub(crate) fn named(self) -> Option<String> {
+        match self {
+            Self::Argument(name) => Some(name.to_owned()),
+            Self::Field(field) => (field.asked == FieldOrigin::BySetting).then(|| field.name.to_owned()),
+        }
+    }
+
+    /// The field that no argument stands for.
+    pub(crate) fn field(self) -> Option<String> {
+        match self {
+            Self::Argument(_) => None,
+            Self::Field(field) => Some(field.name.to_owned()),
+        }
+    }
 }
 
 /// All fields that may be left out.
@@ -89,15 +107,26 @@ fn is_meant(field: &str, complaint: &Complaint) -> bool {
     pairs.all(|(field, param)| field == param)
 }
 
-/// Returns whether a message speaks of a field: in quotes, or by a name that is no word of any language.
+/// Words before the name of a field, and behind it.
+const INTRODUCE: [&str; 7] = ["supplied", "parameter", "parameters", "argument", "property", "field", "option"];
+const FOLLOW: [&str; 4] = ["parameter", "argument", "property", "is"];
+
+/// Returns whether a message speaks of a field: in quotes, by a name that is no word of any language, or beside a word
+/// that says so (`Unsupported parameter: temperature`).
 fn names(message: &str, field: &str) -> bool {
     let is_quoted =
         |name: &str| ['\'', '"', '`'].iter().any(|quote| message.contains(&format!("{quote}{name}{quote}")));
     let is_part_of_a_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.');
+    let names: Vec<&str> = message
+        .split(|c| !is_part_of_a_name(c))
+        .map(|word| word.trim_end_matches('.'))
+        .filter(|word| !word.is_empty())
+        .collect();
+    let is_introduced = |pair: &[&str]| matches!(pair, [one, other] if *other == field && INTRODUCE.contains(one) || *one == field && FOLLOW.contains(other));
     is_quoted(field)
         || field.split('.').any(is_quoted)
-        || field.contains(['_', '.'])
-            && message.split(|c| !is_part_of_a_name(c)).any(|word| word.trim_end_matches('.') == field)
+        || field.contains(['_', '.']) && names.contains(&field)
+        || names.windows(2).any(is_introduced)
 }
 
 #[cfg(test)]

@@ -95,10 +95,10 @@ impl Complaint {
         Some(Symptom::Status { code, advice: Advice::default().or_wait(self.retry_after) })
     }
 
-    /// The failing status that is given as its code.
+    /// The failing status that is given as its code, or under `status`.
     fn status(&self) -> Option<http::StatusCode> {
-        let code: u16 = self.code.parse().ok().filter(|code| (400..600).contains(code))?;
-        http::StatusCode::from_u16(code).ok()
+        let failing = |word: &String| word.parse().ok().filter(|code| (400..600).contains(code));
+        http::StatusCode::from_u16([&self.code, &self.class].into_iter().find_map(failing)?).ok()
     }
 
     /// Used-up credit or a spending limit: waiting does not help.
@@ -128,6 +128,7 @@ impl Error {
         key_from: &str,
     ) -> Self {
         let message = complaint.text();
+        let sentence = message.trim_end_matches('.').to_owned();
         let retry_after = retry_after.or(complaint.retry_after);
         if let Some(error) = complaint.exact() {
             return error;
@@ -140,9 +141,9 @@ impl Error {
             402 => Self::QuotaExhausted { message },
             403 => Self::Forbidden { message },
             404 if complaint.speaks_of_a_model() => Self::ModelNotFound { message },
-            404 | 405 => Self::Refused { message: format!("{message}; {CHECK_BASE_URL}") },
-            413 => Self::Refused { message: format!("{}; send fewer or smaller files", message.trim_end_matches('.')) },
-            415 => Self::Refused { message: format!("{message}; see openai.edit_transfer") },
+            404 | 405 => Self::Refused { message: format!("{sentence}; {CHECK_BASE_URL}") },
+            413 => Self::Refused { message: format!("{sentence}; send fewer or smaller files") },
+            415 => Self::Refused { message: format!("{sentence}; see openai.edit_transfer") },
             300..=399 => Self::BadResponse {
                 message: format!("it redirects (HTTP {status}), which is not followed; check openai.base_url"),
                 may_be_billed: Billing::No,

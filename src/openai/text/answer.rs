@@ -73,6 +73,8 @@ pub(crate) struct AnswerDraft<'a> {
     passed_on: usize,
     left_out: Vec<String>,
     objection: Option<Objection>,
+    /// The upstream's complaint in place of an answer, where it is about a field.
+    refused: Option<Box<Complaint>>,
     /// The upstream's complaint in place of an answer, as far as asking again is concerned.
     symptom: Option<Symptom>,
     stage: Option<Stage>,
@@ -96,6 +98,7 @@ impl<'a> AnswerDraft<'a> {
             passed_on: 0,
             left_out,
             objection: None,
+            refused: None,
             symptom: None,
             stage: None,
             redactor: Redactor::default(),
@@ -152,11 +155,22 @@ impl<'a> AnswerDraft<'a> {
         self.text.is_empty() && self.redactor.held().is_empty()
     }
 
-    /// Returns whether the text so far ends with this.
-    pub(crate) fn ends_with(&self, came: &str) -> bool {
-        let (held, came) = (self.redactor.held(), text::sanitize(came));
-        let came = self.redactor.whole(&came);
-        came.strip_suffix(held).is_some_and(|known| self.text.ends_with(known))
+    /// Bytes of the text so far: where the next piece of it begins.
+    pub(crate) fn length(&self) -> usize {
+        self.text.len()
+    }
+
+    /// The part of a whole text that is still to be written; `None` where it does not begin with what was written from
+    /// `start` on.
+    pub(crate) fn missing_of(&self, whole: &str, start: usize) -> Option<String> {
+        let (written, held) = (self.text.get(start..)?, self.redactor.held());
+        if written.is_empty() && held.is_empty() {
+            // As it came: sources count what is taken out of it, too.
+            return Some(whole.to_owned());
+        }
+        let came = text::sanitize(whole);
+        let missing = self.redactor.whole(&came).strip_prefix(written)?.strip_prefix(held)?.to_owned();
+        Some(missing)
     }
 
     /// The model works and has not written anything yet.
@@ -175,6 +189,7 @@ impl<'a> AnswerDraft<'a> {
         if self.is_empty() {
             self.objection = Objection::read(StatusCode::OK, complaint);
             self.symptom = complaint.symptom_inside_200();
+            self.refused = complaint.speaks_of_a_field().then(|| Box::new(complaint.clone()));
         }
         complaint.inside_200()
     }
@@ -195,8 +210,10 @@ impl<'a> AnswerDraft<'a> {
             Tier::Default => Tier::Default,
             Tier::Batch | Tier::Flex | Tier::Priority | Tier::Ultrafast | Tier::Other => Tier::Other,
         };
+        // Nobody answers without reading, or writes without writing: a count that is missing is no zero.
+        let is_whole = |usage: &Usage| usage.input_tokens > 0 && (usage.output_tokens > 0 || self.is_empty());
         Metered {
-            usage: self.usage,
+            usage: self.usage.filter(is_whole),
             tier: self.tier.unwrap_or(unnamed),
             // OpenAI itself charges by its list.
             charged: self.charged.filter(|_| !is_openai(&config.base_url)),
@@ -222,7 +239,7 @@ impl<'a> AnswerDraft<'a> {
         let finish = match self.finish {
             Some(Finish::Other(reason)) => Finish::Other(text::brief(&self.redactor.whole(&reason), WORD)),
             // Nothing but reasoning, or nothing at all, is no answer.
-            Some(Finish::Stop) | None if self.text.trim().is_empty() => Finish::NoText,
+            Some(Finish::Stop) | None if text::behind_thoughts(&self.text).trim().is_empty() => Finish::NoText,
             finish => finish.unwrap_or(Finish::Stop),
         };
         let mut items = self.items;
@@ -283,13 +300,14 @@ pub(crate) async fn receive(
         Err(error) => Err(error),
     };
     let read = read.or_else(|error| cut_off(client.cleaned(error, &key), &mut draft));
-    let (objection, symptom) = (draft.objection, draft.symptom);
+    let (objection, refused, symptom) = (draft.objection, draft.refused.take(), draft.symptom);
     trail.meter(draft.metered(&client.config));
     let answer = read.and_then(|()| draft.done());
-    trail.close(answer).map_err(|failure| match (objection, symptom) {
-        (Some(objection), _) => Unanswered::Objected(objection, failure),
-        (None, Some(symptom)) => Unanswered::Missed(symptom, failure),
-        (None, None) => Unanswered::Failed(failure),
+    trail.close(answer).map_err(|failure| match (objection, refused, symptom) {
+        (Some(objection), _, _) => Unanswered::Objected(objection, failure),
+        (None, Some(complaint), _) => Unanswered::FieldRefused(complaint, failure),
+        (None, None, Some(symptom)) => Unanswered::Missed(symptom, failure),
+        (None, None, None) => Unanswered::Failed(failure),
     })
 }
 
@@ -300,18 +318,37 @@ fn take_whole(whole: &[u8], dialect: &mut impl Dialect, draft: &mut AnswerDraft<
     {
         return Err(draft.refuse(&complaint));
     }
-    let lines = || std::str::from_utf8(whole).ok().filter(|text| text.trim_end().contains("}\n"));
-    if let Some(text) = lines()
-        && serde_json::from_slice::<IgnoredAny>(whole).is_err()
-    {
-        for line in text.lines() {
-            if take(&SentEvent { name: "".into(), data: line.into() }, dialect, draft)? == Step::Done {
-                break;
+    match std::str::from_utf8(whole).ok().and_then(several) {
+        None => dialect.take_body(whole, draft),
+        Some(values) => {
+            for value in values {
+                if take(&SentEvent { name: "".into(), data: value.into() }, dialect, draft)? == Step::Done {
+                    break;
+                }
             }
+            Ok(())
         }
-        return Ok(());
     }
-    dialect.take_body(whole, draft)
+}
+
+/// The values of a body that holds several, one a line or one after another; `None` where it holds but one.
+fn several(body: &str) -> Option<Vec<&str>> {
+    let mut read = serde_json::Deserializer::from_str(body).into_iter::<IgnoredAny>();
+    let (mut values, mut rest) = (Vec::new(), body);
+    while let Some(Ok(_)) = read.next() {
+        let (value, behind) = body.split_at_checked(read.byte_offset())?;
+        values.push(value.get(body.len() - rest.len()..)?);
+        rest = behind;
+    }
+    (!values.is_empty() && !rest.trim().is_empty() || values.len() > 1).then(|| {
+        values.extend(rest.lines());
+        values
+    })
+}
+
+/// Returns whether a part of a message is meant for the person, by its `type`: reasoning and calls of tools are not.
+pub(crate) fn is_said(kind: Option<&str>) -> bool {
+    matches!(kind, Some("output_text" | "text") | None)
 }
 
 /// The reason why no more of an answer comes.
@@ -355,6 +392,7 @@ pub(crate) fn cut_off(error: Error, draft: &mut AnswerDraft<'_>) -> Result<(), E
         Error::BadResponse { message, .. } => message,
         error => error.to_string(),
     };
+    let why = why.trim_end_matches('.').to_owned();
     draft.finish.get_or_insert(Finish::CutOff(why));
     Ok(())
 }
@@ -368,6 +406,9 @@ fn take(event: &SentEvent<'_>, dialect: &mut impl Dialect, draft: &mut AnswerDra
                 && let Some(complaint) = Complaint::of_event(list) =>
             {
                 return Err(draft.refuse(&complaint));
+            }
+            reason if event.name == "error" && !reason.is_empty() => {
+                return Err(draft.refuse(&Complaint { message: reason.to_owned(), ..Complaint::default() }));
             }
             // What some proxies send to keep a connection alive.
             _ => Step::More,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
+
 use super::{
     answer,
     api::TextApi,
@@ -12,9 +14,10 @@ use super::{
 };
 use crate::openai::{
     Answer, Failure, Meta, Question, Reply, Run, Terms,
-    client::{Client, FailedAttempt, PlannedRequest, Unanswered},
-    failure::objection::Objection,
+    client::{Answering, Client, FailedAttempt, PlannedRequest, Unanswered},
+    failure::{complaint::Complaint, left_out::Without, objection::Objection},
     kind::EndpointKind,
+    transport::payload::Payload,
 };
 
 /// Asks until there is an answer, or no other way to ask.
@@ -23,10 +26,12 @@ pub(crate) async fn ask(client: &Arc<Client>, question: &Question, terms: &Terms
     let mut plan = Plan::first(question, setting, client.config.store);
     let mut before = Meta::default();
     let mut retries = 0;
+    let mut complaints = Vec::new();
     loop {
+        let reduced = reduce(client, question, plan, &complaints);
         let asked = match plan.api {
-            TextApi::Responses => by_responses(client, question, plan, terms).await,
-            TextApi::Chat => by_chat(client, question, plan, terms).await,
+            TextApi::Responses => by_responses(client, question, reduced, terms).await,
+            TextApi::Chat => by_chat(client, question, reduced, terms).await,
         };
         if plan.chosen == Chosen::AsTheOtherIsMissing && !is_missing(&asked) {
             client.learnt.no_responses();
@@ -51,6 +56,16 @@ pub(crate) async fn ask(client: &Arc<Client>, question: &Question, terms: &Terms
                 before = *failure.meta;
                 continue;
             }
+            Err(Unanswered::FieldRefused(complaint, mut failure)) => {
+                failure.meta.follow(&before);
+                let known = reduce(client, question, plan, &complaints).taken_out.len();
+                complaints.push(*complaint);
+                if reduce(client, question, plan, &complaints).taken_out.len() == known {
+                    return Err(failure);
+                }
+                before = *failure.meta;
+                continue;
+            }
         };
         failure.meta.follow(&before);
         match objection.and_then(|objection| plan.after(objection, question, &client.config)) {
@@ -64,15 +79,38 @@ fn is_missing(asked: &Result<Reply<Answer>, Unanswered>) -> bool {
     matches!(asked, Err(Unanswered::Objected(Objection::NoSuchApi, _)))
 }
 
+/// A question on its way, without what the upstream complained of.
+struct ReducedQuestion {
+    payload: Payload,
+    /// The caller's names of what this API has no place for.
+    left_out: Vec<String>,
+    taken_out: Vec<Option<Without>>,
+}
+
+/// Puts a question without the fields that were complained of inside a 200.
+fn reduce(client: &Client, question: &Question, plan: Plan, complaints: &[Complaint]) -> ReducedQuestion {
+    let (payload, left_out) = match plan.api {
+        TextApi::Responses => (responses::request::encode(question, plan, &client.config), Vec::new()),
+        TextApi::Chat => chat::request::encode(question, plan, &client.config),
+    };
+    let mut reduced = ReducedQuestion { payload: payload.dropping(&question.without), left_out, taken_out: Vec::new() };
+    for complaint in complaints {
+        let transfer = client.config.edit_transfer;
+        if let Some((payload, without)) = reduced.payload.instead(StatusCode::BAD_REQUEST, complaint, transfer) {
+            reduced.payload = payload;
+            reduced.taken_out.push(without);
+        }
+    }
+    reduced
+}
+
 async fn by_responses(
     client: &Arc<Client>,
     question: &Question,
-    plan: Plan,
+    reduced: ReducedQuestion,
     terms: &Terms,
 ) -> Result<Reply<Answer>, Unanswered> {
-    let payload = responses::request::encode(question, plan, &client.config).dropping(&question.without);
-    let call = PlannedRequest { kind: EndpointKind::Text, path: "responses", model: Some(&question.model), payload };
-    let answering = client.send(call, terms).await?;
+    let answering = send(client, question, "responses", reduced, terms).await?;
     let mut reply = match question.run {
         Run::Background => {
             // Boxed, so that attached calls need not carry the room for it.
@@ -87,12 +125,30 @@ async fn by_responses(
     Ok(reply)
 }
 
-async fn by_chat(client: &Client, question: &Question, plan: Plan, terms: &Terms) -> Result<Reply<Answer>, Unanswered> {
-    let (payload, mut left_out) = chat::request::encode(question, plan, &client.config);
-    let payload = payload.dropping(&question.without);
-    let call =
-        PlannedRequest { kind: EndpointKind::Text, path: "chat/completions", model: Some(&question.model), payload };
+async fn by_chat(
+    client: &Client,
+    question: &Question,
+    reduced: ReducedQuestion,
+    terms: &Terms,
+) -> Result<Reply<Answer>, Unanswered> {
+    let answering = send(client, question, "chat/completions", reduced, terms).await?;
+    answer::receive(client, answering, &mut Chat::default(), &question.model, terms).await
+}
+
+async fn send(
+    client: &Client,
+    question: &Question,
+    path: &str,
+    reduced: ReducedQuestion,
+    terms: &Terms,
+) -> Result<Answering, Unanswered> {
+    let ReducedQuestion { payload, left_out, taken_out } = reduced;
+    let call = PlannedRequest { kind: EndpointKind::Text, path, model: Some(&question.model), payload };
     let mut answering = client.send(call, terms).await?;
-    answering.left_out.append(&mut left_out);
-    answer::receive(client, answering, &mut Chat, &question.model, terms).await
+    answering.left_out.extend(left_out);
+    for without in taken_out.into_iter().flatten() {
+        answering.left_out.extend(without.named());
+        answering.trail.refused(without);
+    }
+    Ok(answering)
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    answer::{AnswerDraft, Dialect, Step, not_json, unreadable},
+    answer::{AnswerDraft, Dialect, Step, is_said, not_json, unreadable},
     citations::{Annotation, OutputPosition},
     finish, unusual,
 };
@@ -19,7 +19,20 @@ use crate::openai::{
 pub(super) mod request;
 
 /// The Chat Completions API.
-pub(crate) struct Chat;
+#[derive(Default)]
+pub(crate) struct Chat {
+    text: TextSource,
+}
+
+/// The form in which the text comes.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum TextSource {
+    /// As messages, which may each be a piece or all so far.
+    #[default]
+    Messages,
+    /// As deltas: a message beside them repeats them.
+    Deltas,
+}
 
 /// A chunk of a stream (`delta`) or a whole completion (`message`).
 #[derive(Deserialize, Default)]
@@ -88,6 +101,8 @@ enum ChatContent<'a> {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct ChatPart<'a> {
+    #[serde(rename = "type", borrow)]
+    kind: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
     text: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
@@ -101,13 +116,13 @@ impl Dialect for Chat {
             && (chunk.choices.is_some() || chunk.error.is_some())
         {
             let is_silent = chunk.is_silent();
-            take(chunk, draft)?;
+            self.take(chunk, draft)?;
             if is_silent {
                 unusual::take(data.as_bytes(), draft);
             }
         } else if is_repetition(data) || !unusual::take(data.as_bytes(), draft) {
             let chunk = serde_json::from_str::<Completion<'_>>(data).map_err(|error| not_json(&error))?;
-            take(chunk, draft)?;
+            self.take(chunk, draft)?;
             if let Some(complaint) = Complaint::of_event(data) {
                 return Err(draft.refuse(&complaint));
             }
@@ -118,7 +133,7 @@ impl Dialect for Chat {
     fn take_body(&mut self, body: &[u8], draft: &mut AnswerDraft<'_>) -> Result<(), Error> {
         match serde_json::from_slice::<Completion<'_>>(body) {
             Ok(completion) if completion.is_one() => {
-                take(completion, draft)?;
+                self.take(completion, draft)?;
                 if draft.is_empty() {
                     unusual::take(body, draft);
                 }
@@ -147,8 +162,8 @@ impl Completion<'_> {
     /// Returns whether the usual places hold nothing that the model said.
     fn is_silent(&self) -> bool {
         self.choices.iter().flatten().all(|choice| {
-            let delta = [&choice.delta, &choice.message].into_iter().find_map(|delta| delta.0.as_ref());
-            choice.text.0.is_none() && delta.is_none_or(ChatDelta::is_empty)
+            let said = [&choice.delta, &choice.message].into_iter().filter_map(|said| said.0.as_ref());
+            choice.text.0.is_none() && said.into_iter().all(ChatDelta::is_empty)
         })
     }
 }
@@ -160,51 +175,61 @@ impl ChatDelta<'_> {
     }
 }
 
-fn take(completion: Completion<'_>, draft: &mut AnswerDraft<'_>) -> Result<(), Error> {
-    let complaint = completion.error.as_ref().and_then(Complaint::of_error);
-    if let Some(model) = completion.model.text().filter(|model| !model.is_empty() && *model != draft.model) {
-        model.clone_into(&mut draft.model);
+impl Chat {
+    fn take(&mut self, completion: Completion<'_>, draft: &mut AnswerDraft<'_>) -> Result<(), Error> {
+        let complaint = completion.error.as_ref().and_then(Complaint::of_error);
+        if let Some(model) = completion.model.text().filter(|model| !model.is_empty() && *model != draft.model) {
+            model.clone_into(&mut draft.model);
+        }
+        if let Some(tier) = completion.service_tier.text().filter(|tier| !tier.is_empty()) {
+            draft.tier = Some(Tier::parse(tier));
+        }
+        let choice = completion.choices.and_then(|choices| choices.into_iter().next()).unwrap_or_default();
+        let groq = completion.x_groq.0.unwrap_or_default();
+        for usage in [choice.usage.0, groq.usage.0, completion.usage.0].into_iter().flatten() {
+            draft.meter(usage);
+        }
+        // Some send an empty one beside the other.
+        let (delta, message) = (choice.delta.0, choice.message.0);
+        let is_written = |delta: &ChatDelta<'_>| delta.content.0.is_some();
+        match (delta, message) {
+            (Some(delta), message) if is_written(&delta) || message.is_none() => {
+                if is_written(&delta) {
+                    self.text = TextSource::Deltas;
+                }
+                write(delta, draft, |text, draft| draft.write(text));
+            }
+            (_, Some(message)) => {
+                let source = self.text;
+                write(message, draft, |text, draft| match (draft.missing_of(text, 0), source) {
+                    (Some(missing), _) => draft.write(&missing),
+                    (None, TextSource::Messages) => draft.write(text),
+                    (None, TextSource::Deltas) => {}
+                });
+            }
+            (_, None) => draft.write(choice.text.text().unwrap_or_default()),
+        }
+        // Text that came with it, or before it, is kept: it is paid for.
+        if let Some(complaint) = complaint.or_else(|| choice.error.as_ref().and_then(Complaint::of_error)) {
+            return Err(draft.refuse(&complaint));
+        }
+        if let Some(reason) = choice.finish_reason.text().filter(|reason| !reason.is_empty()) {
+            finish(reason, draft);
+        }
+        Ok(())
     }
-    if let Some(tier) = completion.service_tier.text().filter(|tier| !tier.is_empty()) {
-        draft.tier = Some(Tier::parse(tier));
-    }
-    let choice = completion.choices.and_then(|choices| choices.into_iter().next()).unwrap_or_default();
-    let groq = completion.x_groq.0.unwrap_or_default();
-    for usage in [choice.usage.0, groq.usage.0, completion.usage.0].into_iter().flatten() {
-        draft.meter(usage);
-    }
-    // Some send an empty one beside the other.
-    let (delta, message) = (choice.delta.0, choice.message.0);
-    let said = if delta.as_ref().is_some_and(|delta| delta.content.0.is_none()) {
-        message.or(delta)
-    } else {
-        delta.or(message)
-    };
-    match said {
-        Some(said) => write(said, draft),
-        None => draft.write(choice.text.text().unwrap_or_default()),
-    }
-    // Text that came with it, or before it, is kept: it is paid for.
-    if let Some(complaint) = complaint.or_else(|| choice.error.as_ref().and_then(Complaint::of_error)) {
-        return Err(draft.refuse(&complaint));
-    }
-    if let Some(reason) = choice.finish_reason.text().filter(|reason| !reason.is_empty()) {
-        finish(reason, draft);
-    }
-    Ok(())
 }
 
-fn write(said: ChatDelta<'_>, draft: &mut AnswerDraft<'_>) {
+fn write<'d>(said: ChatDelta<'_>, draft: &mut AnswerDraft<'d>, write_text: impl Fn(&str, &mut AnswerDraft<'d>)) {
     if said.reasoning.text().or(said.reasoning_content.text()).is_some_and(|text| !text.is_empty()) {
         draft.think();
     }
     match said.content.0 {
-        Some(ChatContent::Text(text)) => draft.write(&text),
+        Some(ChatContent::Text(text)) => write_text(&text, draft),
         Some(ChatContent::Parts(parts)) => {
-            for part in parts {
-                draft.write(part.text.text().unwrap_or_default());
-                refuse(&part.refusal, draft);
-            }
+            let said = parts.iter().filter(|part| is_said(part.kind.text())).filter_map(|part| part.text.text());
+            write_text(&said.collect::<String>(), draft);
+            parts.iter().for_each(|part| refuse(&part.refusal, draft));
         }
         None => {}
     }

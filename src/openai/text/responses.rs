@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    answer::{AnswerDraft, Dialect, Step, not_json, unreadable},
+    answer::{AnswerDraft, Dialect, Step, is_said, not_json, unreadable},
     citations::{Annotation, OutputPosition},
     finish, unusual,
 };
@@ -27,8 +27,24 @@ pub(crate) struct Responses {
     refusal: RefusalEvent,
     /// Positions at which text was written.
     written: BTreeSet<OutputPosition>,
+    piece: Option<Piece>,
     /// The pieces of output that are done, where the end does not tell them once more.
     output: Vec<Value>,
+}
+
+/// The piece of text that was written last.
+struct Piece {
+    /// `None` until the server numbers it: some do so only where it is done.
+    place: Option<OutputPosition>,
+    /// Bytes of the answer before it.
+    start: usize,
+    state: PieceState,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum PieceState {
+    Open,
+    Done,
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
@@ -184,7 +200,7 @@ impl Dialect for Responses {
                 return Ok(Step::Done);
             }
             "" | "response.output_text.delta" if unusual::take(data.as_bytes(), draft) => {}
-            "error" | "" => {
+            "error" | "response.error" | "" => {
                 if let Some(complaint) = Complaint::of_event(data) {
                     if let Some(usage) = parse::<LastEvent<'_>>(data)?.usage.0 {
                         draft.meter(usage);
@@ -233,39 +249,55 @@ impl Response<'_> {
 
 impl Responses {
     pub(crate) fn new(store: ResponseStorage) -> Self {
-        Self { store, refusal: RefusalEvent::None, written: BTreeSet::new(), output: Vec::new() }
+        Self { store, refusal: RefusalEvent::None, written: BTreeSet::new(), piece: None, output: Vec::new() }
     }
 
     /// Writes what a delta brings.
     fn write(&mut self, event: &Event<'_>, draft: &mut AnswerDraft<'_>) {
+        let Some(delta) = event.delta.text() else { return };
         let place = place(&event.output_index, &event.content_index);
-        if let Some(delta) = event.delta.text() {
-            self.written.insert(place);
-            draft.citations.begin(place);
-            draft.write(delta);
+        let numbered = event.output_index.0.map(|_| place);
+        let goes_on = |piece: &Piece| piece.state == PieceState::Open && piece.place == numbered;
+        if !self.piece.as_ref().is_some_and(goes_on) {
+            self.piece = Some(Piece { place: numbered, start: draft.length(), state: PieceState::Open });
         }
+        self.written.insert(place);
+        draft.citations.begin(place);
+        draft.write(delta);
     }
 
-    /// Writes a piece that is done where none of it came before. A server that numbers its pieces only here is known by
-    /// the text itself.
+    /// Writes what is missing of a piece that is done: all of it where no delta came before. A piece that is open and
+    /// begins alike is the same one, whatever its number: some servers number pieces only here, or otherwise.
     fn take_done(&mut self, done: &DonePiece<'_>, draft: &mut AnswerDraft<'_>) {
         let place = place(&done.output_index, &done.content_index);
         let part = done.part.0.as_ref();
         let refusal = done.refusal.text().or_else(|| part.and_then(|part| part.refusal.text()));
         let said = part.filter(|part| part.is_said()).and_then(|part| part.text.text());
         let Some(text) = refusal.or(done.text.text()).or(said) else { return };
-        if draft.ends_with(text) || !self.written.insert(place) {
-            return;
-        }
         if refusal.is_some() {
             self.refusal = RefusalEvent::Seen;
         }
-        draft.citations.begin(place);
-        draft.write(text);
+        let is_new = self.written.insert(place);
+        let is_last = |piece: &&Piece| {
+            let is_open = piece.state == PieceState::Open;
+            piece.place == Some(place)
+                || is_open && (piece.place.is_none() || draft.missing_of(text, piece.start).is_some())
+        };
+        let start = match self.piece.as_ref().filter(is_last) {
+            Some(piece) => piece.start,
+            None if is_new => draft.length(),
+            // An earlier one, told once more.
+            None => return,
+        };
+        self.piece = Some(Piece { place: Some(place), start, state: PieceState::Done });
+        if let Some(missing) = draft.missing_of(text, start) {
+            draft.citations.begin(place);
+            draft.write(&missing);
+        }
     }
 
-    /// Takes the finished response, which ends as it says itself, or as the event that brought it. Its text is taken
-    /// only where none was streamed.
+    /// Takes the finished response, which ends as it says itself, or as the event that brought it. Of its text only what
+    /// was not streamed is taken.
     fn close(&mut self, response: Response<'_>, ending: &str, draft: &mut AnswerDraft<'_>) -> Result<(), Error> {
         let status = response.status.text().map_or_else(|| ending.to_owned(), str::to_ascii_lowercase);
         let complaint = response.error.as_ref().and_then(Complaint::of_error);
@@ -278,6 +310,8 @@ impl Responses {
         meter(response.usage.0, &response.service_tier, &output, draft);
         if draft.is_empty() {
             self.write_output(&output, draft);
+        } else if let Some(missing) = draft.missing_of(&said(&output), 0) {
+            draft.write(&missing);
         }
         if draft.is_empty() {
             draft.write(response.output_text.text().unwrap_or_default());
@@ -331,7 +365,7 @@ fn parse<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, Error> {
 impl OutputPart<'_> {
     /// Returns whether its text is meant for the person: reasoning and calls of tools are not.
     fn is_said(&self) -> bool {
-        matches!(self.kind.text(), Some("output_text" | "text") | None)
+        is_said(self.kind.text())
     }
 }
 
@@ -357,6 +391,12 @@ fn parts(output: &[Value]) -> impl Iterator<Item = (OutputPosition, OutputPart<'
             (0..).zip(parts).filter_map(|(content, part): (u64, Lenient<OutputPart<'_>>)| Some((content, part.0?)));
         parts.map(move |(content, part)| (OutputPosition { output, content }, part))
     })
+}
+
+/// The whole text of all messages.
+fn said(output: &[Value]) -> String {
+    let said = parts(output).filter(|(_, part)| part.is_said());
+    said.filter_map(|(_, part)| part.text.text().map(str::to_owned)).collect()
 }
 
 /// Takes the sources from the finished output where it has them, in place of those that were told on the way.

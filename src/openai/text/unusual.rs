@@ -47,14 +47,14 @@ const ENDED: [&str; 4] = ["done", "stop", "is_finished", "finished"];
 /// Takes the text, and what else is known of the answer; false where there is neither a text nor an end.
 pub(super) fn take(json: &[u8], draft: &mut AnswerDraft<'_>) -> bool {
     let Ok(mut value) = serde_json::from_slice::<Value>(json) else { return false };
-    if value.get("message").is_some_and(Value::is_string) && !is_own_message(&value) {
+    if value.get("message").is_some_and(is_text_or_texts) && !is_own_message(&value) {
         // A gateway's word, or an error's.
         value.as_object_mut().and_then(|fields| fields.remove("message"));
     }
     let path = path(&value);
     let reason = path.iter().find_map(|fields| reason(fields));
     let text = text_in(&value);
-    if text.is_none() && reason.is_none() {
+    if text.is_none() && (reason.is_none() || path.iter().any(|fields| is_failure(fields))) {
         return false;
     }
     if let Some(model) = path.iter().find_map(|fields| word(fields, &["model", "modelVersion"])) {
@@ -79,6 +79,10 @@ pub(super) fn refusal(json: &[u8], otherwise: Error, draft: &mut AnswerDraft<'_>
 /// Returns whether a `message` that is a text is the model's: errors have theirs there, too.
 fn is_own_message(value: &Value) -> bool {
     value.get("code").is_none() && ["model", "done", "role"].iter().any(|name| value.get(name).is_some())
+}
+
+fn is_text_or_texts(value: &Value) -> bool {
+    value.is_string() || value.as_array().is_some_and(|texts| texts.iter().all(Value::is_string))
 }
 
 fn text_in(value: &Value) -> Option<String> {
@@ -108,16 +112,19 @@ fn is_said(fields: &Fields) -> bool {
     const OTHERS: [&str; 8] = ["error", "reason", "think", "thought", "tool", "function", "call", "image"];
     let kind = word(fields, &["type", "object"]).unwrap_or_default();
     let role = word(fields, &["role"]).unwrap_or("assistant");
-    let status = word(fields, &["status"]).unwrap_or_default().to_ascii_lowercase();
-    let code = fields.get("code").map_or(String::new(), |code| code.to_string().trim_matches('"').to_owned());
-    let is_failure = fields.get("error").and_then(Complaint::of_error).is_some()
-        || fields.get("success") == Some(&json!(false))
-        || matches!(status.as_str(), "error" | "fail" | "failed")
-        || !(matches!(code.as_str(), "" | "null") || is_success(&code));
-    !is_failure
+    !is_failure(fields)
         && !OTHERS.iter().any(|other| kind.contains(other))
         && matches!(role, "assistant" | "model" | "ai" | "bot" | "CHATBOT")
         && fields.get("thought") != Some(&json!(true))
+}
+
+fn is_failure(fields: &Fields) -> bool {
+    let status = word(fields, &["status"]).unwrap_or_default().to_ascii_lowercase();
+    let code = fields.get("code").map_or(String::new(), |code| code.to_string().trim_matches('"').to_owned());
+    fields.get("error").and_then(Complaint::of_error).is_some()
+        || fields.get("success") == Some(&json!(false))
+        || matches!(status.as_str(), "error" | "fail" | "failed")
+        || !(matches!(code.as_str(), "" | "null") || is_success(&code))
 }
 
 /// The objects from the outermost to the one that holds the text.

@@ -176,12 +176,16 @@ impl Decoder {
             return self.end_event();
         }
         if let Some(name) = line.strip_prefix(b"event:") {
+            // A second name is the next event's, where the blank line between them was forgotten.
+            let reached = !self.name.is_empty() && self.end_event();
             self.name = name.trim_ascii().to_vec();
-            return false;
+            return reached;
         }
         let value = match line.strip_prefix(b"data") {
             Some([]) => &[],
             Some([b':', b' ', value @ ..] | [b':', value @ ..]) => value,
+            // Some servers write an error into a stream as it is.
+            None if line.starts_with(b"{") => line,
             _ => return false,
         };
         self.data.extend_from_slice(value);

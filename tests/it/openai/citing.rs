@@ -114,7 +114,9 @@ async fn a_plain_body_names_its_sources() {
 
 #[tokio::test]
 async fn pieces_of_output_count_where_the_end_does_not_tell_them() {
-    let completed = json!({"type": "response.completed", "response": {"usage": {"input_tokens": 1}}}).to_string();
+    let completed =
+        json!({"type": "response.completed", "response": {"usage": {"input_tokens": 1, "output_tokens": 1}}})
+            .to_string();
     let stream = [stream(), vec![completed]].concat();
     let stream: Vec<&str> = stream.iter().map(String::as_str).collect();
     let upstream = Upstream::start([events(&stream)]).await;

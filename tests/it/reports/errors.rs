@@ -68,6 +68,17 @@ async fn reasons_are_found_where_servers_put_them() {
             r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT"}}]"#,
             "API key not valid. Please pass a valid API key",
         ),
+        // Mistral.
+        (
+            422,
+            r#"{"object":"error","message":{"detail":[{"type":"extra_forbidden","loc":["body","foo"],"msg":"Extra inputs are not permitted"}]}}"#,
+            "foo: Extra inputs are not permitted",
+        ),
+        (
+            403,
+            r#"{"error":{"message":"Input flagged","code":403,"metadata":{"reasons":["violence"],"flagged_input":"x","provider_name":"Acme"}}}"#,
+            "Input flagged (violence)",
+        ),
         (400, r#"{"detail":{"error":"model is loading"}}"#, "model is loading"),
         (400, r#"{"detail":{"error":{"message":"model is loading"}}}"#, "model is loading"),
         (400, r#"{"error":{"errors":[{"message":"Daily limit","reason":"dailyLimit"}],"code":400}}"#, "Daily limit"),
@@ -126,5 +137,52 @@ async fn a_field_that_nobody_asked_for_is_refused_once_and_then_left_out() {
         }
         let sent: Vec<bool> = upstream.sent().iter().map(|sent| sent.json().get("stream_options").is_some()).collect();
         assert_eq!(sent, [true, false, false]);
+    }
+}
+
+#[tokio::test]
+async fn reasons_in_a_200_are_no_answers() {
+    for (api, body, code, reason) in [
+        (
+            CHAT,
+            r#"{"message":["The model is offline","try later"]}"#,
+            "invalid_argument",
+            "The model is offline; try later",
+        ),
+        (RESPONSES, r#"{"message":["The model is offline"]}"#, "invalid_argument", "The model is offline"),
+        (
+            RESPONSES,
+            r#"{"choices":[{"error":{"code":502,"message":"Provider"},"finish_reason":"error","message":{"content":""}}]}"#,
+            "overloaded",
+            "Provider",
+        ),
+        (
+            CHAT,
+            r#"{"error":{"message":"Input flagged","code":403,"metadata":{"reasons":["violence"]}}}"#,
+            "moderated",
+            "Input flagged (violence)",
+        ),
+    ] {
+        let (told, _upstream) = ask(api, vec![whole(body)]).await;
+        assert_eq!(told["error"]["code"], code, "{told}");
+        assert!(told["error"]["message"].to_string().contains(reason), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_field_refused_in_any_words_is_left_out_once() {
+    let good = r#"{"choices":[{"message":{"content":"Hello."},"finish_reason":"stop"}]}"#;
+    for words in [
+        "Unrecognized request argument supplied: temperature",
+        "Unsupported parameter: temperature",
+        "property temperature should not exist",
+        "`temperature` is deprecated for this model.",
+        "temperature is not supported with this model",
+    ] {
+        let refused = json!({ "error": { "message": words } }).to_string();
+        let upstream = Upstream::start([failing(400, &refused), whole(good)]).await;
+        let mut session = session(&upstream, CHAT, &[]).await;
+        let told = session.call("ask-openai", json!({ "query": "Hi", "model": "m", "temperature": 0.5 })).await;
+        assert_eq!(told["structuredContent"]["text"], "Hello.", "{words}: {told}");
     }
 }

@@ -39,9 +39,12 @@ async fn a_picture_in_every_wrapping() {
         let (told, _upstream) = paint(labelled("application/json", body.to_string())).await;
         assert_eq!(told["images"][0]["width"], 7, "{told}");
     }
-    for label in ["image/png", "application/octet-stream"] {
-        let (told, _upstream) = paint(labelled(label, png())).await;
-        assert_eq!(told["images"][0]["height"], 5, "{label}: {told}");
+    for label in ["image/png", "application/octet-stream", "application/json", "text/event-stream", "text/plain", ""] {
+        let data_url = format!("data:image/png;base64,{base64}").into_bytes();
+        for body in [png(), encoded(image::ImageFormat::Gif), data_url] {
+            let (told, _upstream) = paint(labelled(label, body)).await;
+            assert_eq!(told["images"][0]["height"], 5, "{label}: {told}");
+        }
     }
 }
 

@@ -44,6 +44,37 @@ data: {"type":"response.content_part.done","output_index":1,"part":{"type":"outp
 data: {"type":"response.completed","response":{"status":"completed","output":[{"content":"Hello."}]}}
 
 "#,
+        // A delta was lost: the whole is on the wire all the same.
+        r#"data: {"type":"response.output_text.delta","output_index":0,"content_index":0,"delta":"Hel"}
+
+data: {"type":"response.output_text.done","output_index":0,"content_index":0,"text":"Hello."}
+
+data: {"type":"response.completed","response":{"status":"completed"}}
+
+"#,
+        r#"data: {"type":"response.output_text.delta","delta":"Hel"}
+
+data: {"type":"response.completed","response":{"status":"completed","output":[{"content":"Hello."}]}}
+
+"#,
+        // Two parts that are alike, and one whose number is another where it is done.
+        r#"data: {"type":"response.output_text.done","output_index":0,"content_index":0,"text":"Hel"}
+
+data: {"type":"response.output_text.delta","output_index":0,"content_index":1,"delta":"l"}
+
+data: {"type":"response.output_text.done","output_index":1,"content_index":0,"text":"lo."}
+
+data: {"type":"response.completed","response":{"status":"completed"}}
+
+"#,
+        // Names alone, and no blank line between events.
+        r#"event: response.output_text.delta
+data: {"delta":"Hel"}
+event: response.output_text.delta
+data: {"delta":"lo."}
+event: response.completed
+data: {"response":{"status":"completed"}}
+"#,
         r#"event: response.output_text.delta
 data: {"delta":null}
 
@@ -77,6 +108,11 @@ async fn chat_in_other_forms() {
         r#"{"choices":[{"message":{"content":"Hello."},"finish_reason":"end_turn"}],"error":{}}"#,
         r#"{"choices":[{"message":{"content":"Hello."},"finish_reason":"eos_token"}],"error":null}"#,
         r#"{"choices":[{"delta":null,"message":{"content":"Hello."},"finish_reason":"COMPLETE"}]}"#,
+        r#"{"choices":[{"message":{"content":[{"type":"reasoning","text":"Hm"},{"type":"text","text":"Hello."}]}}]}"#,
+        // Several values in one body.
+        "{\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\r\n{\"choices\":[{\"delta\":{\"content\":\"lo.\"},\"finish_reason\":\"stop\"}]}\r\n",
+        "{\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}{\"choices\":[{\"delta\":{\"content\":\"lo.\"},\"finish_reason\":\"stop\"}]}",
+        "{\n \"choices\":[{\"delta\":{\"content\":\"Hello.\"},\"finish_reason\":\"stop\"}]\n}\n[DONE]\n",
     ];
     all_say_hello(CHAT, JSON, &bodies).await;
 }
@@ -88,6 +124,13 @@ async fn streams_as_they_come() {
         "data: {\"choices\":[{\"delta\":{\"content\":\"Hello.\"}}]}\n\ndata: {\"choices\":[{\"finish_reason\":\"stop\"}]}",
         // One line end between events: each line is JSON, the whole is not.
         "data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\ndata: {\"choices\":[{\"delta\":{\"content\":\"lo.\"}}]}\ndata: [DONE]\n",
+        // A message that repeats the deltas, in each of its forms.
+        "data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"lo.\"}}]}\n\ndata: {\"choices\":[{\"delta\":{},\"message\":{\"content\":\"Hello.\"},\"finish_reason\":\"stop\"}]}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"content\":\"Hello.\"}}]}\n\ndata: {\"choices\":[{\"delta\":null,\"message\":{\"content\":\"Hello.\"},\"finish_reason\":\"stop\"}]}\n\n",
+        "data: {\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n\ndata: {\"object\":\"chat.completion\",\"choices\":[{\"message\":{\"content\":\"Hello.\"},\"finish_reason\":\"stop\"}]}\n\n",
+        // Messages that are each all so far, and messages that are each a piece.
+        "data: {\"choices\":[{\"message\":{\"content\":\"Hel\"}}]}\n\ndata: {\"choices\":[{\"message\":{\"content\":\"Hello.\"},\"finish_reason\":\"stop\"}]}\n\n",
+        "data: {\"choices\":[{\"message\":{\"content\":\"Hel\"}}]}\n\ndata: {\"choices\":[{\"message\":{\"content\":\"lo.\"},\"finish_reason\":\"stop\"}]}\n\n",
         // JSON lines without any event.
         "{\"choices\":[{\"delta\":{\"content\":\"Hel\"}}]}\n{\"choices\":[{\"delta\":{\"content\":\"lo.\"},\"finish_reason\":\"stop\"}]}\n",
     ];
@@ -117,6 +160,7 @@ async fn nothing_but_reasoning_is_no_success() {
             r#"{"status":"completed","output":[{"type":"reasoning","content":[{"type":"reasoning_text","text":"Hm."}]}]}"#,
         ),
         (RESPONSES, r#"{"status":"completed","output":[]}"#),
+        (CHAT, r#"{"choices":[{"message":{"content":"<think>Hm.</think>\n"},"finish_reason":"stop"}]}"#),
     ] {
         let (told, _upstream) = ask(api, vec![labelled(JSON, body)]).await;
         assert_eq!((&told["status"], &told["finish_reason"]), (&json!("incomplete"), &json!("no_text")), "{told}");
@@ -131,16 +175,20 @@ async fn an_error_after_text_keeps_the_text() {
         r#"data: {"type":"error","code":"server_error","message":"It broke."}"#,
         r#"data: {"error":{"message":"It broke.","type":"server_error"}}"#,
         "event: error\ndata: {\"message\":\"It broke.\"}",
+        "event: error\ndata: It broke.",
+        r#"data: {"type":"response.error","error":{"message":"It broke."}}"#,
     ] {
         let (told, _upstream) = ask(RESPONSES, vec![labelled(STREAM, format!("{said}{last}\n\n"))]).await;
         assert_eq!((&told["text"], &told["status"]), (&json!("Half"), &json!("incomplete")), "{last}: {told}");
-        assert!(told["warnings"].to_string().contains("It broke."), "{told}");
+        let warnings = told["warnings"].to_string();
+        assert!(warnings.contains("It broke.") && !warnings.contains(".."), "{told}");
     }
     let said = "data: {\"choices\":[{\"delta\":{\"content\":\"Half\"}}]}\n\n";
     for last in [
         r#"data: {"error":{"message":"It broke.","code":502},"choices":[{"delta":{"content":""},"finish_reason":"error"}]}"#,
         r#"data: {"choices":[{"error":{"message":"It broke.","code":502},"finish_reason":"error"}]}"#,
         r#"data: [{"error":{"code":503,"message":"It broke.","status":"UNAVAILABLE"}}]"#,
+        "{\"error\":{\"message\":\"It broke.\"}}\n\ndata: [DONE]",
     ] {
         let (told, _upstream) = ask(CHAT, vec![labelled(STREAM, format!("{said}{last}\n\n"))]).await;
         assert_eq!((&told["text"], &told["status"]), (&json!("Half"), &json!("incomplete")), "{last}: {told}");
@@ -156,6 +204,7 @@ async fn an_error_in_a_200_is_tried_again_as_its_status_would_be() {
         r#"{"error":{"message":"Overloaded","type":"overloaded_error"}}"#,
         r#"[{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}]"#,
         "data: {\"error\":{\"message\":\"Upstream error\",\"code\":502}}\n\n",
+        r#"{"error":{"message":"Upstream error","status":503}}"#,
     ] {
         let upstream = Upstream::start([labelled(JSON, bad), labelled(JSON, good)]).await;
         let mut session = session(&upstream, CHAT, &[("MCP_OPENAI_MAX_RETRIES", "1")]).await;
@@ -163,6 +212,31 @@ async fn an_error_in_a_200_is_tried_again_as_its_status_would_be() {
         assert_eq!(told["structuredContent"]["text"], "Hello.", "{bad}: {told}");
         assert_eq!(told["structuredContent"]["attempts"], 2);
     }
+}
+
+#[tokio::test]
+async fn a_field_refused_in_a_200_is_left_out_once() {
+    let refused = r#"{"message":"Unsupported parameter: 'temperature' is not supported.","code":400}"#;
+    let good = r#"{"choices":[{"message":{"content":"Hello."},"finish_reason":"stop"}]}"#;
+    for (api, bad) in [
+        (CHAT, format!(r#"{{"error":{refused}}}"#)),
+        (CHAT, format!(r#"{{"choices":[{{"error":{refused},"finish_reason":"error"}}]}}"#)),
+        (RESPONSES, format!(r#"{{"error":{refused}}}"#)),
+    ] {
+        let upstream = Upstream::start([labelled(JSON, &bad), labelled(JSON, good)]).await;
+        let mut session = session(&upstream, api, &[]).await;
+        let told = session.call("ask-openai", json!({ "query": "Hi", "model": "m", "temperature": 0.5 })).await;
+        assert_eq!(told["structuredContent"]["text"], "Hello.", "{bad}: {told}");
+        assert!(told["structuredContent"]["warnings"].to_string().contains("temperature"), "{told}");
+        assert_eq!(upstream.lines().len(), 2);
+    }
+    // Refused again, it is told.
+    let bad = format!(r#"{{"error":{refused}}}"#);
+    let upstream = Upstream::start([labelled(JSON, &bad), labelled(JSON, &bad)]).await;
+    let mut session = session(&upstream, CHAT, &[]).await;
+    let told = session.call("ask-openai", json!({ "query": "Hi", "model": "m", "temperature": 0.5 })).await;
+    assert_eq!(told["structuredContent"]["error"]["code"], "invalid_argument", "{told}");
+    assert_eq!(upstream.lines().len(), 2);
 }
 
 #[tokio::test]
@@ -239,6 +313,13 @@ async fn an_answer_by_a_schema_in_its_wrapping() {
         "Here it is:\n```json\n{\"a\": 1}\n```\nAnything else?",
         "{\"a\": 1}<|im_end|>",
         "<think></think>```\n{\"a\": 1}\n```<|eot_id|>",
+        "No: {\"b\": 2}</think>{\"a\": 1}",
+        "{\"a\": 1}</s>",
+        "<thinking>{a}</thinking> So {that}: {\"a\": 1}<end_of_turn>",
+        "```json\n{\"a\": 1}",
+        "~~~\n{\"a\": 1}\n~~~",
+        "First:\n```json\n{\"b\": 2}\n```\nBetter:\n```json\n{\"a\": 1}\n```",
+        "<|channel|>final<|message|>{\"a\": 1}<|return|>",
     ] {
         let body = json!({ "choices": [{ "message": { "content": answer }, "finish_reason": "stop" }] });
         let upstream = Upstream::start([labelled(JSON, body.to_string())]).await;
@@ -262,4 +343,13 @@ async fn a_pattern_that_cannot_be_checked_is_dropped_with_a_warning() {
     assert!(told["structuredContent"]["warnings"].to_string().contains("/properties/mail/pattern"), "{told}");
     let sent: Value = upstream.sent()[0].json();
     assert!(sent.to_string().contains("(?!"), "the upstream may know it: {sent}");
+
+    // As the name of properties, too; what it named may then be anything.
+    let names = json!({ "^(?!x)/~": { "type": "string" } });
+    let schema = json!({ "type": "object", "patternProperties": names, "additionalProperties": false });
+    let upstream = Upstream::start([labelled(JSON, body.to_string())]).await;
+    let mut session = super::session(&upstream, CHAT, &[]).await;
+    let told = session.call("ask-openai", json!({ "query": "Hi", "model": "m", "schema": schema })).await;
+    assert_eq!(told["structuredContent"]["value"]["mail"], "a@b.example", "{told}");
+    assert!(told["structuredContent"]["warnings"].to_string().contains("/patternProperties/"), "{told}");
 }

@@ -155,3 +155,17 @@ async fn a_gateway_names_its_charge_in_the_head() {
         assert_eq!(told["cost_usd"].as_f64(), cost, "{charge}\n{told}");
     }
 }
+
+#[tokio::test]
+async fn half_of_the_counts_gives_no_cost() {
+    for usage in [
+        json!({ "prompt_tokens": -5, "completion_tokens": 200 }),
+        json!({ "completion_tokens": 200 }),
+        json!({ "prompt_tokens": 18 }),
+    ] {
+        let choice = json!({ "message": { "content": "Hello." }, "finish_reason": "stop" });
+        let body = json!({ "model": "gpt-6.2-sol", "choices": [choice], "usage": usage }).to_string();
+        let told = told(CHAT, labelled(JSON, body)).await;
+        assert_eq!((&told["text"], told.get("cost_usd")), (&json!("Hello."), None), "{told}");
+    }
+}
