@@ -35,6 +35,7 @@ mod export;
 pub mod http;
 pub mod image;
 pub mod images;
+mod inline;
 pub mod install;
 pub mod key;
 pub mod man;

@@ -285,8 +285,14 @@ fn blank(path: &OsString) -> bool {
 /// The path that a variable of the system or of another program names, such as `CODEX_HOME`.
 #[must_use]
 pub fn foreign_path(variable: &str) -> Option<PathBuf> {
+    foreign(variable).map(PathBuf::from)
+}
+
+/// The value of a variable of the system or of another program, such as `TERM`.
+#[must_use]
+pub fn foreign(variable: &str) -> Option<OsString> {
     #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
-    std::env::var_os(variable).map(PathBuf::from)
+    std::env::var_os(variable)
 }
 
 /// `mcp-openai/config.toml` in the user's configuration folder.

@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, io, sync::Arc, thread};
 
-use image::{DynamicImage, metadata::Orientation};
+use image::{DynamicImage, RgbImage, metadata::Orientation};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::media::{Dimensions, Encoded, NotAPicture};
@@ -82,6 +82,13 @@ impl Previews {
             return None;
         }
         self.work(move || sheet::lay_out(&pictures, room)).await
+    }
+
+    /// The picture's pixels, opaque, upright and scaled down to lie within `room`; `None` when it cannot be decoded within
+    /// the limits.
+    pub async fn pixels(&self, picture: &Encoded, room: Dimensions) -> Option<RgbImage> {
+        let picture = picture.clone();
+        self.work(move || sheet::thumbnail(&picture, room)).await
     }
 
     /// Returns whether every pixel is fully opaque; `None` when the picture cannot be decoded within the limits.

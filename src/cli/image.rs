@@ -16,6 +16,7 @@ use serde_json::{Map, Value};
 
 use super::{
     candidates, images,
+    inline::InlineOptions,
     named::{self, absolute},
     outcome::{self, Printing},
     piped,
@@ -27,7 +28,7 @@ use crate::{
     artifact::Artifact,
     call::Call,
     inputs::numbered,
-    media::Format,
+    media::{Encoded, Format},
     news::{Feed, News},
     queue::Caller,
     tools::{Output, Tool, ToolError, create_image::Created, edit_image::EditImage},
@@ -54,6 +55,8 @@ pub struct Args {
     /// Let `-o` write over a file that is there
     #[arg(long, requires = "output")]
     force: bool,
+    #[command(flatten)]
+    inline: InlineOptions,
     /// Print the whole result as JSON
     #[arg(long)]
     json: bool,
@@ -110,10 +113,11 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
         Ok(target) => target,
         Err(wrong) => return outcome::failed(ToolError::InvalidArgument(format!("`--output`: {wrong}")), printing),
     };
-    // A terminal shows no picture: one that cannot be kept would be paid for and lost.
+    // One that cannot be kept would be paid for and lost.
     if let Err(error) = app.artifacts.check().await {
         return outcome::failed(error.into(), printing);
     }
+    let inline = args.inline.clone();
     let arguments = match arguments(args, target.as_ref(), &app).await {
         Ok(arguments) => arguments,
         Err(error) => return outcome::failed_early(error, printing),
@@ -132,8 +136,17 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     }
     match printing {
         Printing::Json => outcome::json(created, app.notice()),
-        Printing::Text => report(&created, app.notice()),
+        Printing::Text => {
+            inline.draw(originals(&created), &app.get_result.previews).await?;
+            report(&created, app.notice())
+        }
     }
+}
+
+/// The pictures that were kept, as they came.
+fn originals(created: &Created) -> Vec<Encoded> {
+    let paths = created.images.iter().filter_map(|image| image.path.as_ref());
+    paths.filter_map(|path| Encoded::sniff(std::fs::read(path).ok()?.into()).ok()).collect()
 }
 
 /// Parses `-o`, checked against the other flags.

@@ -12,6 +12,7 @@ use clap_complete::ArgValueCandidates;
 use super::{
     candidates,
     export::{self, Destination},
+    inline::{Drawn, InlineOptions},
     outcome::Printing,
     table::{self, Cut, ListOptions, SearchOptions, Width},
 };
@@ -44,11 +45,10 @@ enum ImagesAction {
     Search(SearchOptions),
     /// Write out all that is known of every picture, as JSON Lines
     Export(Destination),
+    /// Draw a picture in the terminal
+    Preview(OnePicture),
     /// Open a picture in the system's viewer
-    Open {
-        #[arg(value_name = "ID", help = ID, add = ArgValueCandidates::new(candidates::pictures))]
-        id: String,
-    },
+    Open(OnePicture),
     /// Remove pictures and their records
     Rm {
         #[arg(value_name = "ID", required = true, help = ID, add = ArgValueCandidates::new(candidates::pictures))]
@@ -60,9 +60,19 @@ enum ImagesAction {
 struct Show {
     #[arg(value_name = "ID", help = ID, add = ArgValueCandidates::new(candidates::pictures))]
     id: String,
+    #[command(flatten)]
+    inline: InlineOptions,
     /// Print one JSON object
-    #[arg(long)]
+    #[arg(long, conflicts_with = "inline")]
     json: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct OnePicture {
+    #[arg(value_name = "ID", help = ID, add = ArgValueCandidates::new(candidates::pictures))]
+    id: String,
+    #[command(flatten)]
+    inline: InlineOptions,
 }
 
 /// Pictures that are read at once for an export.
@@ -78,20 +88,39 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     let find = async |id: &str| find(&app, id).await;
     match args.action.unwrap_or(ImagesAction::List(args.list)) {
         ImagesAction::List(list) => self::list(&list, &app).await?,
-        ImagesAction::Show(Show { id, json }) => {
+        ImagesAction::Show(Show { id, inline, json }) => {
             let (artifact, _) = gallery.open(&find(&id).await?).await?;
+            if !json {
+                draw(&artifact.id, &inline, &app).await?;
+            }
             io::stdout().write_all(show::text(&artifact, Printing::from_flag(json))?.as_bytes())?;
         }
         ImagesAction::Search(SearchOptions { words, list }) => search(&words.join(" "), &list, &app).await?,
         ImagesAction::Export(to) => write_out(&to, gallery).await?,
-        ImagesAction::Open { id } => {
+        ImagesAction::Preview(OnePicture { id, inline }) => {
+            let id = find(&id).await?;
+            if draw(&id, &inline, &app).await? == Drawn::Nothing {
+                bail!(
+                    "no picture can be drawn here: `--inline` does so all the same, `mcp-openai images open {id}` opens it"
+                )
+            }
+        }
+        ImagesAction::Open(OnePicture { id, inline }) => {
             let (artifact, _) = gallery.open(&find(&id).await?).await?;
-            open::in_viewer(&artifact.path)?;
+            // Where there is no viewer, the terminal may still show it.
+            let drawn = draw(&artifact.id, &inline, &app).await?;
+            open::in_viewer(&artifact.path)
+                .or_else(|error| if drawn == Drawn::Picture { Ok(()) } else { Err(error) })?;
             writeln!(io::stdout(), "{}", artifact.path.display())?;
         }
         ImagesAction::Rm { ids } => remove(&ids, &app).await?,
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn draw(id: &ArtifactId, inline: &InlineOptions, app: &App) -> anyhow::Result<Drawn> {
+    let (_, original) = app.artifacts.fetch(id).await?;
+    Ok(inline.draw(vec![original], &app.get_result.previews).await?)
 }
 
 async fn list(args: &ListOptions, app: &App) -> anyhow::Result<()> {

@@ -61,7 +61,7 @@ pub(super) fn lay_out(pictures: &[Encoded], room: Room) -> Result<ContactSheet, 
 }
 
 /// The whole picture, upright, no larger than its place.
-fn thumbnail(picture: &Encoded, place: Dimensions) -> Result<RgbImage, PreviewFailure> {
+pub(super) fn thumbnail(picture: &Encoded, place: Dimensions) -> Result<RgbImage, PreviewFailure> {
     let (image, orientation) = decode::decode(picture)?;
     let before = if pixels::lies_on_its_side(orientation) {
         Dimensions { width: place.height, height: place.width }

@@ -12,7 +12,9 @@ use tempfile::TempDir;
 
 use crate::cli::{mcp_openai, told};
 
+mod drawn;
 mod piped;
+mod pty;
 mod saved;
 mod screens;
 mod served;

@@ -17,6 +17,10 @@ manual, `mcp-openai completions SHELL` makes a shell complete commands, models, 
   in words. A terminal, `/dev/null` and a socket are not waited for.
 - **`-o PATH`** never writes over a file (`fox-2.png` is next; `--force` overwrites), the extension decides the format, a
   folder is a folder, and `-o -` writes the picture to stdout.
+- **On a terminal** pictures are drawn: by kitty's protocol (kitty, Ghostty), as iTerm2's inline images (iTerm2, WezTerm,
+  mintty), elsewhere in half blocks, where there are 256 colours at least. The terminal is known by its environment and
+  never asked. `--inline` draws all the same, `--inline=FORM` in that form, `--no-inline` not at all. In a pipe, with
+  `NO_COLOR` and with `TERM=dumb`, no picture is drawn.
 - **Ids** of pictures are given whole, by their beginning or end, or by a number of the last listing.
 - **Exit codes:** 0 ok, 1 the call failed, 2 usage, 69 upstream unreachable, 78 configuration, 130 interrupted.
 ";

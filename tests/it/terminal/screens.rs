@@ -1,37 +1,14 @@
 //! What a terminal shows, as a terminal draws it: a real pseudo-terminal, 80 and 200 columns wide.
 
-use std::io::Read;
-
-use portable_pty::{CommandBuilder, PtySize, native_pty_system};
-
-use super::*;
+use super::{
+    pty::{Pty, ROWS},
+    *,
+};
 use crate::painting::png;
 
 /// The screen once the program has ended, without what is blank on the right and below.
 pub fn screen(home: &Home, columns: u16, arguments: &[&str]) -> String {
-    const ROWS: u16 = 200;
-    let pty = native_pty_system();
-    let pair = pty.openpty(PtySize { rows: ROWS, cols: columns, pixel_width: 0, pixel_height: 0 }).unwrap();
-    let plain = home.command(arguments);
-    let mut command = CommandBuilder::new(plain.get_program());
-    command.args(plain.get_args());
-    command.env_clear();
-    for (name, value) in plain.get_envs() {
-        command.env(name, value.unwrap_or_default());
-    }
-    command.env("TERM", "xterm-256color");
-    command.cwd(home.0.path());
-    let mut child = pair.slave.spawn_command(command).unwrap();
-    drop(pair.slave);
-    let mut reader = pair.master.try_clone_reader().unwrap();
-    let reading = std::thread::spawn(move || {
-        let mut bytes = Vec::new();
-        // The end of a pseudo-terminal is an error on Linux.
-        let _ = reader.read_to_end(&mut bytes);
-        bytes
-    });
-    child.wait().unwrap();
-    let bytes = reading.join().unwrap();
+    let (_, bytes) = Pty::start(&home.command(arguments), columns).end();
     let mut terminal = vt100::Parser::new(ROWS, columns, 0);
     terminal.process(&bytes);
     let lines: Vec<String> = terminal.screen().rows(0, columns).map(|line| line.trim_end().to_owned()).collect();
