@@ -26,6 +26,8 @@ const PAGE: &str = concat!(
     "<script>\n\"use strict\";\n{\n",
     include_str!("viewer/host.js"),
     include_str!("viewer/result.js"),
+    include_str!("viewer/elements.js"),
+    include_str!("viewer/asking.js"),
     include_str!("viewer/enlarged.js"),
     include_str!("viewer/viewer.js"),
     "}\n</script>\n</html>\n",
