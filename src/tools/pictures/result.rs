@@ -92,6 +92,9 @@ pub struct Image {
     /// The prompt as the model rewrote it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revised_prompt: Option<String>,
+    /// The pictures that an edit began from: URIs, and names of files from elsewhere.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub made_from: Vec<String>,
 }
 
 /// A picture that was not made.
@@ -195,6 +198,7 @@ impl Image {
             bytes: original.bytes().len() as u64,
             transparent: false,
             revised_prompt,
+            made_from: Vec::new(),
         }
     }
 
@@ -210,6 +214,7 @@ impl Image {
             bytes: kept.bytes,
             transparent: false,
             revised_prompt: kept.origin.revised_prompt.clone(),
+            made_from: kept.origin.parents.clone(),
         }
     }
 
