@@ -13,20 +13,21 @@ const POLICY =
 /** All that a host may be able to do. */
 export const EVERYTHING = { serverTools: {}, serverResources: {}, message: {}, downloadFile: {} };
 
-export async function stage(browser, html, { can = {}, context = {}, serve = {}, width = 720, sandbox = "allow-scripts" } = {}) {
+export async function stage(browser, html, { can = {}, context = {}, serve = {}, width = 720, sandbox = "allow-scripts", allow = "" } = {}) {
   const page = await browser.newPage({
     viewport: { width, height: 1400 },
     colorScheme: "light",
     reducedMotion: "reduce",
     deviceScaleFactor: 2,
   });
+  page.setDefaultTimeout(10_000);
   const faults = [];
   page.on("console", (message) => ["error", "warning"].includes(message.type()) && faults.push(message.text()));
   page.on("pageerror", (error) => faults.push(error.message));
   await page.route("**/*", (route) => {
     const url = route.request().url();
-    if (url === "http://host.test/") return route.fulfill({ contentType: "text/html", body: HOST });
-    if (url === "http://viewer.test/") {
+    if (url === "https://host.test/") return route.fulfill({ contentType: "text/html", body: HOST });
+    if (url === "https://viewer.test/") {
       const headers = { "content-type": "text/html", "content-security-policy": POLICY };
       return route.fulfill({ headers, body: html });
     }
@@ -56,9 +57,10 @@ export async function stage(browser, html, { can = {}, context = {}, serve = {},
       return { error: { code: -32000, message: error.message } };
     }
   });
-  await page.goto("http://host.test/");
-  await page.evaluate((sandbox) => show(sandbox), sandbox);
-  await page.waitForFunction(() => sent.some(({ method }) => method === "ui/notifications/initialized"));
+  await page.goto("https://host.test/");
+  await page.evaluate(([sandbox, allow]) => show(sandbox, allow), [sandbox, allow]);
+  const begun = page.waitForFunction(() => sent.some(({ method }) => method === "ui/notifications/initialized"));
+  await begun.catch((error) => assert.fail(faults.join("\n") || error.message));
 
   const notify = (name, params) =>
     page.evaluate(([name, params]) => notify(`ui/notifications/${name}`, params), [name, params]);
@@ -73,9 +75,9 @@ export async function stage(browser, html, { can = {}, context = {}, serve = {},
     sent: () => page.evaluate(() => sent),
     /** What the viewer asked of the host, by method. */
     of: (method) => asked.filter((each) => each.method === method).map(({ params }) => params),
-    /** Nothing was said to the console, and nothing was asked of the network. */
-    close: async () => {
-      assert.deepEqual(faults, []);
+    /** Nothing was said to the console but what is expected there, and nothing was asked of the network. */
+    close: async (expected = /^$/) => {
+      assert.deepEqual(faults.filter((fault) => !expected.test(fault)), []);
       await page.close();
     },
   };

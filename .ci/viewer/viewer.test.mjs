@@ -1,77 +1,12 @@
 // The viewer as people meet it: real results in a real browser, in hosts that can much and hosts that can nothing.
 
 import assert from "node:assert/strict";
-import { mkdirSync } from "node:fs";
-import { createRequire } from "node:module";
-import { join } from "node:path";
-import { after, before, test } from "node:test";
+import { test } from "node:test";
 
-import { startServer } from "./server.mjs";
-import { EVERYTHING, stage } from "./stage.mjs";
+import { LIGHTHOUSE, eventually, here, isOpen, open, overflowing, picture, relay, shown, without } from "./fixture.mjs";
+import { EVERYTHING } from "./stage.mjs";
 
-const { chromium } = createRequire(new URL("../../target/ci/node/", import.meta.url))("playwright-core");
-
-const LIGHTHOUSE = {
-  prompt:
-    "A white lighthouse on a red cliff at dusk, the sea calm and violet, one lit window, painted in gouache with visible brush strokes",
-  size: "1024x1024",
-  quality: "high",
-  name: "lighthouse",
-};
-const URI = "ui://mcp-openai/viewer";
-
-let server, browser, html, one, four;
-
-before(async () => {
-  server = await startServer();
-  // As root, as in a container, Chromium starts only without its sandbox.
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: ["--no-sandbox"] });
-  const { contents } = await server.request("resources/read", { uri: URI });
-  html = contents[0].text;
-  one = await server.call("create-image", LIGHTHOUSE);
-  four = await server.call("create-image", { ...LIGHTHOUSE, n: 4, size: "1536x1024" });
-});
-
-after(async () => {
-  await browser?.close();
-  await server?.stop();
-});
-
-/** Leaves a picture of the page where the caller asked for some. */
-async function picture({ page }, name) {
-  if (!process.env.SCREENSHOTS) return;
-  mkdirSync(process.env.SCREENSHOTS, { recursive: true });
-  await page.locator("iframe").screenshot({ path: join(process.env.SCREENSHOTS, `${name}.png`) });
-}
-
-/** A host that hands the viewer's requests on to the real server. */
-const relay = {
-  "resources/read": (params) => server.request("resources/read", params),
-  "tools/call": (params) => server.request("tools/call", params),
-};
-
-async function shown(input, result, options) {
-  const opened = await stage(browser, html, options);
-  await opened.input(input);
-  await opened.result(result);
-  return opened;
-}
-
-const without = (result, ...types) => ({ ...result, content: result.content.filter(({ type }) => !types.includes(type)) });
-
-const isOpen = ({ view }) => view.locator("dialog").evaluate((dialog) => dialog.open);
-
-/** Until it holds; the last failure tells why it never did. */
-async function eventually(check) {
-  for (let tries = 0; ; tries += 1) {
-    try {
-      return await check();
-    } catch (error) {
-      if (tries === 100) throw error;
-      await new Promise((later) => setTimeout(later, 50));
-    }
-  }
-}
+const { server, html, one, four } = here;
 
 test("one picture: prompt, facts, path and what can be done with it", async () => {
   const opened = await shown(LIGHTHOUSE, one, { can: EVERYTHING, serve: relay });
@@ -234,17 +169,11 @@ test("without a word from the host the colours follow the system", async () => {
 test("narrow: nothing is wider than the page", async () => {
   for (const result of [one, four]) {
     const opened = await shown(LIGHTHOUSE, result, { can: EVERYTHING, serve: relay, width: 360 });
-    const overflow = () =>
-      opened.view.locator(":root").evaluate((root) => {
-        if (root.scrollWidth === root.clientWidth) return [];
-        const wide = (element) => element.getBoundingClientRect().right > root.clientWidth;
-        return [...root.querySelectorAll("*")].filter(wide).map((element) => element.outerHTML.slice(0, 200));
-      });
     await opened.view.locator("main img").last().waitFor();
-    assert.deepEqual(await overflow(), []);
+    assert.deepEqual(await overflowing(opened), []);
     if (result === one) await picture(opened, "narrow");
     await opened.view.locator("main img").last().click();
-    assert.deepEqual(await overflow(), []);
+    assert.deepEqual(await overflowing(opened), []);
     await opened.view.locator("dialog").getByText("Original", { exact: true }).waitFor();
     if (result === four) await picture(opened, "narrow-enlarged");
     await opened.close();
@@ -277,7 +206,7 @@ test("the host hears how high the page is", async () => {
 });
 
 test("before the result: the prompt, and a place for each picture", async () => {
-  const opened = await stage(browser, html);
+  const opened = await open();
   await opened.notify("tool-input-partial", { arguments: { prompt: "A white light" } });
   await opened.view.getByText("A white light").waitFor();
   await opened.input({ ...LIGHTHOUSE, n: 3, size: "1024x1536" });
