@@ -29,6 +29,7 @@ const PAGE: &str = concat!(
     include_str!("viewer/elements.js"),
     include_str!("viewer/asking.js"),
     include_str!("viewer/enlarged.js"),
+    include_str!("viewer/several.js"),
     include_str!("viewer/viewer.js"),
     "}\n</script>\n</html>\n",
 );
@@ -44,8 +45,8 @@ pub(super) fn meta(shows: Shows) -> Option<MetaObject> {
     (shows == Shows::Pictures).then(|| MetaObject(object!({ "ui": { "resourceUri": URI } })))
 }
 
-/// The page. It declares no origin, so a host lets it reach none.
+/// The page. It declares no origin, so a host lets it reach none; where one grants the clipboard, pictures are copied.
 pub(super) fn read() -> ReadResourceResult {
-    let meta = MetaObject(object!({ "ui": { "prefersBorder": true } }));
+    let meta = MetaObject(object!({ "ui": { "prefersBorder": true, "permissions": { "clipboardWrite": {} } } }));
     ReadResourceResult::new(vec![ResourceContents::text(PAGE, URI).with_mime_type(MEDIA_TYPE).with_meta(meta)])
 }

@@ -36,7 +36,8 @@ async fn it_is_one_page_in_one_piece() {
     let page = page().await;
     assert_eq!((&page["uri"], &page["mimeType"]), (&json!(URI), &json!("text/html;profile=mcp-app")));
     // No origin is declared, so none may be reached.
-    assert_eq!(page["_meta"], json!({ "ui": { "prefersBorder": true } }));
+    let asked = json!({ "prefersBorder": true, "permissions": { "clipboardWrite": {} } });
+    assert_eq!(page["_meta"], json!({ "ui": asked }));
     let text = page["text"].as_str().unwrap();
     assert!(text.starts_with("<!doctype html>"));
     for whole in ["style", "script"] {

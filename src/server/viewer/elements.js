@@ -20,6 +20,16 @@ const wordy = (name, words, onclick) =>
   el("button", { class: "plain", title: words, onclick }, icon(name), el("span", null, words));
 const bare = (name, label, onclick) =>
   el("button", { class: "small", title: label, ariaLabel: label, onclick }, icon(name));
+/** A button that stays down until it is pressed again. */
+function toggle(name, words, ontoggle) {
+  const pressed = wordy(name, words, () => {
+    pressed.ariaPressed = String(pressed.ariaPressed !== "true");
+    ontoggle(pressed.ariaPressed === "true");
+  });
+  pressed.ariaPressed = "false";
+  return pressed;
+}
+
 const quiet = (words) => el("p", { class: "quiet" }, words);
 const grid = (tiles) =>
   tiles.length > 0 && el("div", { class: `grid ${[2, 4].includes(tiles.length) ? "even" : ""}` }, tiles);
@@ -29,11 +39,17 @@ const picture = (src, alt) => el("img", { src, alt });
 /** A place for a picture, in its proportions before it is there. */
 function frame(tag, shape, name, ...children) {
   const place = el(tag, { class: `frame ${name}` }, ...children);
-  place.style.aspectRatio = shape;
+  place.style.setProperty("--shape", shape || "auto");
   return place;
 }
 
-const shapeOf = (size) => size?.replace("x", " / ") ?? "1";
+const WORDS = { landscape: "3 / 2", portrait: "2 / 3" };
+
+/** The proportions that a size asks for: `1536x1024`, `16:9`, `landscape`; a square where the model decides. */
+function shapeOf(size) {
+  const [, width, height] = /^\s*(\d+)\s*[x×:]\s*(\d+)\s*$/i.exec(size ?? "") ?? [];
+  return width > 0 && height > 0 ? `${Number(width)} / ${Number(height)}` : (WORDS[size] ?? "1 / 1");
+}
 
 function say(words) {
   for (const said of document.querySelectorAll(".said")) said.textContent = words;

@@ -16,7 +16,7 @@ function readResult(result, input = {}) {
   const notes = asides.filter((aside) => aside.startsWith("Note: "));
   const links = ofType(result, "resource_link");
   const previews = ofType(result, "image").map(dataUrl).filter(Boolean);
-  const prompt = input.prompt ?? links[0]?.title ?? "";
+  const prompt = input.prompt ?? links[0]?.title;
   const common = { told, text, prompt, warnings: [...(told.warnings ?? notes.map((note) => note.replace(/^Note: /, "")))] };
 
   if (result.isError || told.error) return { ...common, kind: "failed", error: told.error ?? { message: text } };
@@ -28,13 +28,21 @@ function readResult(result, input = {}) {
 
   // Fewer previews than pictures: which is which cannot be known, or one shows them all.
   const each = previews.length === images.length;
+  const places = placesBetween(failed, images.length);
   const pictures = images.map((image, at) => ({
     ...image,
-    number: at + 1,
+    number: places[at],
     name: fileName(image.path) ?? `picture-${at + 1}.png`,
     seen: each ? previews[at] : null,
   }));
   return { ...common, kind: "pictures", pictures, failed, overview: each ? [] : previews };
+}
+
+/** Pictures stand in the order in which they were asked for, and those that failed keep their places. */
+function placesBetween(failed, count) {
+  const taken = new Set(failed.map(({ number }) => number));
+  const numbers = Array.from({ length: count + taken.size }, (_, at) => at + 1);
+  return numbers.filter((number) => !taken.has(number));
 }
 
 /** Why a picture was not made, once: its warning has the same words, and a remedy after them. */
@@ -42,7 +50,19 @@ function missed({ index, error }, warnings) {
   const start = `Picture ${index + 1} failed: `;
   const at = warnings.findIndex((warning) => warning.startsWith(start));
   const [warning] = at < 0 ? [] : warnings.splice(at, 1);
-  return { number: index + 1, why: warning?.slice(start.length) ?? error?.message };
+  return { number: index + 1, why: warning?.slice(start.length) ?? error?.message, retryable: error?.retryable };
+}
+
+/** What an edit began from: as the call named it, else as the result tells. Our own pictures are known by their names. */
+function sourcesOf(input, pictures = []) {
+  const named = input.images ?? pictures.find(({ made_from }) => made_from)?.made_from ?? [];
+  return [named].flat().filter((name) => typeof name === "string").map((name) => {
+    const inline = name.startsWith("data:");
+    const seen = inline && PICTURE.test(name.slice(5).split(";")[0]) ? name : null;
+    const id = fileName(name);
+    const uri = /^\d{8}-\d{6}-\w{6}[\w-]*\.\w+$/.test(id) ? `image://${id}` : undefined;
+    return { name: inline ? "the picture that came with the call" : id, uri, seen };
+  });
 }
 
 const fromLink = ({ uri, name, mimeType, size }) => ({ uri, path: name, media_type: mimeType, bytes: size });
@@ -54,8 +74,17 @@ function facts({ told, pictures }, locale) {
   const replaced = told.requested_model && `for ${told.requested_model}`;
   const model = [told.model, replaced].filter(Boolean).join(" ");
   const quality = told.quality && `${told.quality} quality`;
-  const ground = pictures.length === 1 && pictures[0].transparent && "transparent ground";
+  const ground = pictures.length === 1 && pictures[0].transparent && "transparent background";
   return [model, ...sizes, ground, quality, cost, told.elapsed_ms && duration(told.elapsed_ms)].filter(Boolean);
+}
+
+/** The words under a picture: what tells it from its neighbours. */
+function caption({ prompt, pictures, places }, shot) {
+  const own = shot.revised_prompt || shot.prompt;
+  const stem = shot.name.replace(/^\d{8}-\d{6}-\w{6}-?|\.\w+$/g, "").replaceAll("-", " ");
+  const alike = new Set(pictures.map(dimensions)).size === 1;
+  const words = own && own !== prompt ? own : stem || (places > 1 ? `Picture ${shot.number}` : prompt);
+  return [words, !alike && dimensions(shot), shot.transparent && "transparent"].filter(Boolean).join(" · ");
 }
 
 const dimensions = ({ width, height }) => (width && height ? `${width} × ${height}` : null);

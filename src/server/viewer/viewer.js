@@ -1,4 +1,4 @@
-// The page: a section for each result. Draws what result.js read, asks through host.js, enlarges with enlarged.js.
+// The page: a section for each result. Draws what result.js read, asks through asking.js, enlarges with enlarged.js.
 
 /** What the host can do and how it looks; both stay empty for the smallest of hosts. */
 let can = {};
@@ -15,7 +15,7 @@ const dialog = document.querySelector("dialog");
 /** A section of the page: what is expected, then what came. */
 function section() {
   const page = main.appendChild(el("section"));
-  const story = { input: {}, hear, expect, take, cancelled };
+  const story = { input: {}, pictures: [], hear, expect, take, cancelled, show, repeat };
   let ticking;
   let drawn = 0;
 
@@ -32,16 +32,22 @@ function section() {
 
   function expect(input = {}) {
     story.input = input;
+    story.sources = sourcesOf(input);
     const n = Math.min(Math.max(1, Math.trunc(input.n) || 1), 10);
-    const places = input.job ? [] : Array.from({ length: n }, () => frame("div", shapeOf(input.size), "busy"));
-    draw(prompt(input.prompt), waiting(places), clock(n > 1 ? `Making ${n} pictures` : "Being made"));
+    const places = input.job || story.tool === "show-gallery" ? [] : awaited(story, n);
+    draw(prompt(input.prompt), beganFrom(story), laidOut(story, places), clock(n > 1 ? `Making ${n} pictures` : "Being made"));
   }
 
   function take(result) {
     Object.assign(story, readResult(result, story.input));
     if (story.kind === "running") return run();
+    if (story.kind === "pictures") story.sources = sourcesOf(story.input, story.pictures);
+    return show();
+  }
+
+  function show() {
     draw(...SHOWN[story.kind](story));
-    if (story.kind === "pictures") load(story);
+    if (story.pictures) load(story);
   }
 
   function cancelled(reason) {
@@ -49,15 +55,23 @@ function section() {
     draw(prompt(story.input.prompt), quiet(`Cancelled${why}. What was finished is kept in the image folder.`));
   }
 
+  function repeat() {
+    callInto(story, toolOf(story), story.input);
+  }
+
   /** It goes on as a job; the viewer asks again and again, where the host lets it. */
   function run() {
     const { job, stage, elapsed_ms } = story.told;
-    const sketches = story.sketches.map((src) => frame("div", "", "sketch", picture(src, "Sketch")));
+    // Only the stage tells the viewer of a get-result how many are made.
+    const n = story.input.n ?? / of (\d+)/.exec(stage)?.[1] ?? 1;
+    const places = awaited(story, Math.max(n, story.sketches.length));
+    story.sketches.forEach((seen, at) => (places[at].seen = seen));
     const stop = () => callTool("get-result", { job, cancel: true }).then(take, () => {});
     const get = () => message(`Get the result of job ${job} with get-result.`);
     draw(
       prompt(story.prompt),
-      waiting(sketches.length ? sketches : [frame("div", shapeOf(story.input.size), "busy")]),
+      beganFrom(story),
+      laidOut(story, places),
       clock(stage ? `Being made: ${stage}` : "Being made", elapsed_ms,
         can.serverTools ? wordy("close", "Stop", stop) : can.message && button("Get the result", get)),
       !can.serverTools && quiet(`It goes on by itself. Ask for the result of job ${job}.`),
@@ -99,36 +113,35 @@ function section() {
 const SHOWN = {
   text: ({ text, told, warnings }) => [el("p", { class: "text" }, told.text ?? text), list("notes", warnings)],
 
-  failed: ({ prompt: words, error, text, warnings }) => {
+  failed: (story) => {
+    const { prompt: words, error, text, warnings } = story;
     const details = [error.code, error.request_id && `request ${error.request_id}`].filter(Boolean);
-    const again = error.retryable && can.message && button("Try again", () => message("Try that again."));
     return [
       prompt(words),
-      el("div", { class: "failure" }, el("p", null, text || error.message), list("facts", details), again),
+      el("div", { class: "failure" }, el("p", null, text || error.message), list("facts", details),
+        error.retryable && again(story, "Try that again.", story.repeat)),
       list("notes", warnings),
     ];
   },
 
   pictures: (story) => {
     const { pictures, failed, overview, warnings, prompt: words } = story;
-    const told = [list("facts", facts(story, context.locale)), list("notes", warnings)];
-    if (pictures.length === 1 && !failed.length) return [prompt(words), single(story, pictures[0], told)];
-    const tiles = [...pictures.map((shot) => tile(story, shot)), ...failed.map(missing)];
+    const shots = [...pictures, ...failed].sort((one, other) => one.number - other.number);
+    const [only] = shots.length === 1 ? pictures : [];
     return [
       prompt(words),
+      beganFrom(story),
       overview.map((src) => frame("div", "", "", picture(src, `Overview: ${words}`))),
       unseen(pictures[0]) && quiet(room(pictures.length, overview.length)),
-      grid(tiles) || quiet("There are no pictures in this result."),
-      ...told,
+      laidOut(story, shots) || quiet("There are no pictures in this result."),
+      several(story),
+      only && revised(story, only),
+      list("facts", facts(story, context.locale)),
+      list("notes", warnings),
+      only && path(only),
     ];
   },
 };
-
-/** Laid out as the pictures will be. */
-const waiting = (places) => (places.length === 1 ? el("div", { class: "single" }, places) : grid(places));
-
-/** Neither shown nor to be had. */
-const unseen = (shot) => shot && !shot.seen && !(shot.uri && can.serverResources);
 
 function room(all, some) {
   if (some === 1) return `There was room here for one overview of all ${all} pictures.`;
@@ -147,13 +160,93 @@ function prompt(words) {
   return el("div", null, text, rest);
 }
 
-const alt = ({ pictures, prompt: words }, { number, revised_prompt: rewritten }) =>
-  (pictures.length > 1 ? `Picture ${number} of ${pictures.length}: ` : "") + (rewritten || words || "a picture");
+/** What an edit began from, small, each to be looked at. */
+function beganFrom({ sources = [] }) {
+  if (!sources.length) return null;
+  const chips = sources.map((source) => {
+    const { name, seen } = source;
+    if (unseen(source)) return el("span", { class: "path" }, name);
+    const chip = el("button", { class: "chip", title: name, ariaLabel: `Began from ${name}` }, seen && picture(seen, ""));
+    chip.onclick = () => enlarge({ pictures: [source], input: {}, prompt: name }, source);
+    if (!seen) original(source).then((url) => url ? chip.append(picture(url, "")) : chip.replaceWith(name));
+    return chip;
+  });
+  return el("div", { class: "began quiet" }, "Began from", chips);
+}
+
+/** Places for pictures that are still being made. */
+const awaited = (story, n) =>
+  Array.from({ length: n }, (_, at) => ({ number: at + 1, name: "", awaited: shapeOf(story.input.size), uri: "-" }));
+
+/** One picture as wide as the page, several beside each other: laid out alike before they are there and after. */
+function laidOut(story, shots) {
+  story.places = shots.length;
+  const [only] = shots;
+  if (shots.length > 1 || only?.why) return grid(shots.map((shot) => tile(story, shot)));
+  return only && el("div", { class: `single ${only.awaited ? "awaited" : ""}` },
+    thumbnail(story, only), el("div", { class: "actions" }, actions(story, only, wordy)));
+}
+
+function tile(story, shot) {
+  if (shot.why) return missing(story, shot);
+  const words = shot.awaited ? `Picture ${shot.number}` : caption(story, shot);
+  return el("figure", { class: shot.awaited ? "awaited" : "" },
+    el("div", { class: "shown" }, unseen(shot) ? path(shot) : thumbnail(story, shot), !shot.awaited && pick(story, shot)),
+    el("figcaption", null, el("span", { title: shot.path ?? "" }, words),
+      el("div", null, actions(story, shot, bare, ["edit", "more", "download"]))));
+}
+
+function missing(story, shot) {
+  const { number, why } = shot;
+  const asked = `Picture ${number} of ${story.places} was not made. Make that one again, and only that one.`;
+  return el("figure", null,
+    Object.assign(
+      frame("div", shapeOf(story.input.size), "missing", badge(story, shot), el("strong", null, "Not made"),
+        shot.retryable && again(story, asked, () => remake(story, shot))),
+      { role: "group", ariaLabel: `Picture ${number} was not made` }),
+    el("p", { class: "why quiet" }, why));
+}
+
+/** By the conversation where it takes messages; else by the viewer itself. */
+function again(story, words, repeat) {
+  if (can.message) return button("Try again", () => message(words));
+  return can.serverTools && story.input.prompt && button("Try again", repeat);
+}
+
+const toolOf = ({ tool, input }) => tool ?? context.toolInfo?.tool?.name ?? (input.images ? "edit-image" : "create-image");
+
+/** One picture that failed, once more, in its place. */
+async function remake(story, failure) {
+  const { number } = failure;
+  const others = story.failed.filter((each) => each !== failure);
+  const put = (picture) => {
+    story.pictures = [...story.pictures.filter((each) => each.number !== number), picture];
+    story.show();
+  };
+  story.failed = others;
+  put({ ...awaited(story, 1)[0], number });
+  let result = await callTool(toolOf(story), { ...story.input, n: 1 }).catch(({ message: text }) => ({ isError: true, content: [{ type: "text", text }] }));
+  while (result.structuredContent?.status === "running") {
+    result = await callTool("get-result", { job: result.structuredContent.job, wait_seconds: POLL_SECONDS }).catch(() => result);
+  }
+  const { kind, text, pictures, error } = readResult(result, story.input);
+  if (kind === "pictures" && pictures.length) return put({ ...pictures[0], number });
+  story.pictures = story.pictures.filter((each) => each.number !== number);
+  story.failed = [...others, { ...failure, why: text, retryable: error?.retryable ?? true }];
+  return story.show();
+}
+
+const alt = ({ places, prompt: words }, { number, prompt: own, revised_prompt: rewritten }) =>
+  (places > 1 && number ? `Picture ${number} of ${places}: ` : "") + (rewritten || own || words || "a picture");
+
+const badge = ({ places }, { number }) => places > 1 && el("span", { class: "number", ariaHidden: "true" }, number);
 
 function thumbnail(story, shot) {
-  if (unseen(shot)) return null;
+  if (shot.awaited) {
+    return frame("div", shot.awaited, shot.seen ? "sketch" : "busy", shot.seen && picture(shot.seen, "Sketch"), badge(story, shot));
+  }
   const label = alt(story, shot);
-  const enlarges = frame("button", ratio(shot), shot.seen ? "" : "busy", shot.seen && picture(shot.seen, label));
+  const enlarges = frame("button", ratio(shot), shot.seen ? "" : "busy", shot.seen && picture(shot.seen, label), badge(story, shot));
   Object.assign(enlarges, { ariaLabel: `Enlarge. ${label}`, disabled: !shot.seen, onclick: () => enlarge(story, shot) });
   shot.thumbnail?.replaceWith(enlarges);
   shot.thumbnail = enlarges;
@@ -162,22 +255,6 @@ function thumbnail(story, shot) {
 
 const ratio = ({ width, height }) => (width && height ? `${width} / ${height}` : "");
 
-function tile(story, shot) {
-  // File names begin with date and time: the rest tells more.
-  const name = unseen(shot) ? dimensions(shot) : shot.name.replace(/^\d{8}-\d{6}-/, "");
-  const words = shot.transparent ? `${name} · transparent` : name;
-  return el("figure", null, unseen(shot) ? path(shot) : thumbnail(story, shot),
-    el("figcaption", null, el("span", { title: shot.path ?? "" }, words), actions(story, shot, bare)));
-}
-
-const missing = ({ number, why }) =>
-  el("div", { class: "failure" }, el("strong", null, `Picture ${number} was not made`), el("p", null, why));
-
-const single = (story, shot, told) =>
-  el("div", { class: "single" },
-    el("div", null, thumbnail(story, shot), el("div", { class: "actions" }, actions(story, shot, wordy))),
-    el("div", null, revised(story, shot), told, path(shot)));
-
 const revised = (story, { revised_prompt: words }) =>
   words && words !== story.prompt && el("p", { class: "quiet" }, el("strong", null, "As the model rewrote it"), words);
 
@@ -185,20 +262,9 @@ const path = (shot) => shot.path && el("p", { class: "path", title: "Where the o
 
 /** Originals in place of the previews that did not fit; one after the other, for they are large. */
 async function load(story) {
-  for (const shot of story.pictures.filter(({ seen }) => !seen)) {
+  for (const shot of story.pictures.filter(({ seen, awaited: wanted }) => !seen && !wanted)) {
     shot.seen = await original(shot);
     if (shot.seen) thumbnail(story, shot);
-  }
-}
-
-/** The new result stands below those that are there. */
-async function call(tool, input) {
-  const story = section();
-  story.expect(input);
-  try {
-    story.take(await callTool(tool, input));
-  } catch (error) {
-    story.take({ isError: true, content: [{ type: "text", text: `The host did not make the call: ${error.message}` }] });
   }
 }
 
