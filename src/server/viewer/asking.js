@@ -112,13 +112,14 @@ function offers(story, shot) {
   const more = () => (uri && can.message ? message(`Make another picture like ${uri}.`) : enlarge(story, shot, askForMore));
   return {
     edit: uri && able && ["Edit this one", () => enlarge(story, shot, askForEdit)],
+    brush: uri && shot.width && can.serverTools && ["Edit a part", () => enlarge(story, shot, askForPart)],
     more: able && ["More like this", more],
     copy: !unseen(shot) && ["Copy", () => copy(shot)],
     download: !unseen(shot) && ["Download", () => download(shot)],
   };
 }
 
-function actions(story, shot, shape, names = ["edit", "more", "copy", "download"]) {
+function actions(story, shot, shape, names = ["edit", "brush", "more", "copy", "download"]) {
   const offered = offers(story, shot);
   return names.filter((name) => offered[name]).map((name) => shape(name, ...offered[name]));
 }

@@ -1,10 +1,10 @@
 // One picture in full, over the page of viewer.js, with what can be asked for it.
 
-/** `compose` gives what is asked below the picture. */
+/** `compose` gives what is asked below the picture; it may lay something over it. */
 function enlarge(story, shot, compose) {
   const seen = story.pictures.filter((each) => each.seen);
   const at = seen.indexOf(shot);
-  const many = at >= 0 && seen.length > 1;
+  const many = at >= 0 && seen.length > 1 && compose !== askForPart;
   const turn = (by) => by && enlarge(story, seen.at((at + by) % seen.length));
   const turner = (name, label, by) => many && Object.assign(bare(name, label, () => turn(by)), { className: `turn ${name}` });
   const image = picture(shot.seen ?? "", alt(story, shot));
@@ -15,10 +15,10 @@ function enlarge(story, shot, compose) {
 
   dialog.replaceChildren(
     el("div", { class: "bar" }, el("span", null, many ? `${at + 1} of ${seen.length}` : caption(story, shot)),
-      before(story, shot, image), zoom(shot, view, image), actions(story, shot, wordy),
+      compose === askForPart ? [] : [before(story, shot, image), zoom(shot, view, image), ...actions(story, shot, wordy)],
       bare("close", "Close", () => dialog.close())),
     el("div", { class: "stage" }, view, turner("back", "Previous picture", -1), turner("forth", "Next picture", 1)),
-    el("div", { class: "about" }, compose?.(story, shot), revised(story, shot),
+    el("div", { class: "about" }, compose?.(story, shot, view), revised(story, shot),
       list("facts", [dimensions(shot), shot.bytes && weight(shot.bytes), source].filter(Boolean)), path(shot),
       el("p", { class: "said", role: "status" })),
   );
@@ -97,7 +97,7 @@ function display(mode) {
 }
 
 function keepFocus(event) {
-  const reached = [...dialog.querySelectorAll('button, textarea, [tabindex="0"]')];
+  const reached = [...dialog.querySelectorAll('button, textarea, input, [tabindex="0"]')];
   const [from, to] = event.shiftKey ? [0, -1] : [-1, 0];
   if (document.activeElement !== reached.at(from)) return;
   event.preventDefault();
@@ -114,14 +114,13 @@ const askForMore = (story, { prompt: own, revised_prompt: rewritten }) =>
     call("create-image", { prompt, model, size, quality, background, output_format });
   });
 
-/** A line of text to send. */
-function composer(label, value, send) {
+/** A line of text to send; `paid` where it makes a picture without another question. `send` may refuse with false. */
+function composer(label, value, send, paid = !can.message) {
   const text = el("textarea", { rows: 1, value, placeholder: label, ariaLabel: label });
   const go = () => {
     const words = text.value.trim();
     if (!words) return text.focus();
-    dialog.close();
-    send(words);
+    if (send(words) !== false) dialog.close();
   };
   text.onkeydown = (event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
@@ -129,6 +128,6 @@ function composer(label, value, send) {
     go();
   };
   const cost = "This makes one new picture, billed to the OpenAI account of this server.";
-  return el("div", { class: "ask" }, text, el("button", { class: "main", onclick: go }, can.message ? "Send" : "Make it"), !can.message && quiet(cost));
+  return el("div", { class: "ask" }, text, el("button", { class: "main", onclick: go }, paid ? "Make it" : "Send"), paid && quiet(cost));
 }
 
