@@ -49,6 +49,7 @@ mod signals;
 pub mod stdio;
 mod table;
 mod target;
+pub mod token;
 pub mod uninstall;
 pub mod usage;
 
@@ -108,6 +109,7 @@ pub fn run(command_line: CommandLine) -> anyhow::Result<ExitCode> {
         Command::Uninstall(args) => until_interrupted(uninstall::run(args), async {}),
         Command::PrintConfig(args) => print_config::run(&args, &flags),
         Command::Key(args) => key::run(args, &flags),
+        Command::Token(args) => call(Config::load(&flags)?, |app| token::run(args, app)),
         Command::Completions(args) => completions::run(&args, &CommandLine::command()),
         Command::Man(args) => man::run(&args, CommandLine::command()),
     }

@@ -13,6 +13,9 @@ const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// 128 bits in base 32.
 const LETTERS: usize = 26;
 
+/// Sets callers apart from the owners of this machine, in what is kept.
+const CALLER: &str = "caller:";
+
 /// Whose a job or a conversation is. For everybody else it does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Owner(pub String);
@@ -26,6 +29,18 @@ impl Owner {
     #[must_use]
     pub fn local() -> Self {
         Self("local".into())
+    }
+
+    /// The caller of the HTTP service with this name.
+    #[must_use]
+    pub fn caller(name: &str) -> Self {
+        Self(format!("{CALLER}{name}"))
+    }
+
+    /// The name of the caller that it is; `None` for a person at this machine.
+    #[must_use]
+    pub fn as_caller(&self) -> Option<&str> {
+        self.0.strip_prefix(CALLER)
     }
 }
 

@@ -1,5 +1,5 @@
-//! Everything that is kept but pictures: turns of conversations, jobs, money, the pace of requests, learnt facts, and
-//! the index by which pictures are found.
+//! Everything that is kept but pictures: turns of conversations, jobs, money, the pace of requests, learnt facts,
+//! callers, and the index by which pictures are found.
 //!
 //! One door for each kind, and the unit of a door is a transaction of the domain: `settle` books a cost, its line of
 //! the ledger, the turn and the end of the job together or not at all. No door shows a connection, a file or a path,
@@ -11,6 +11,7 @@
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
+pub mod callers;
 mod columns;
 pub mod facts;
 pub mod jobs;
@@ -22,6 +23,7 @@ mod process;
 pub mod sqlite;
 pub mod turns;
 
+pub use callers::CallerStore;
 pub use facts::FactStore;
 pub use jobs::JobStore;
 pub use money::MoneyStore;
@@ -46,6 +48,7 @@ pub struct Store {
     pub pace: Arc<dyn PaceStore>,
     pub facts: Arc<dyn FactStore>,
     pub pictures: Arc<dyn PictureIndex>,
+    pub callers: Arc<dyn CallerStore>,
     /// Names the place for people: a path, or the URL without its password.
     pub place: Arc<str>,
     /// The engine that may be out of reach.
@@ -122,10 +125,11 @@ impl Store {
 
     fn of<E>(engine: Arc<E>, place: Arc<str>, remote: Option<Arc<Postgres>>) -> Self
     where
-        E: TurnStore + JobStore + MoneyStore + PaceStore + FactStore + PictureIndex + 'static,
+        E: TurnStore + JobStore + MoneyStore + PaceStore + FactStore + PictureIndex + CallerStore + 'static,
     {
         let (turns, jobs, money, facts) = (engine.clone(), engine.clone(), engine.clone(), engine.clone());
-        Self { turns, jobs, money, facts, pace: engine.clone(), pictures: engine, place, remote }
+        let (pictures, callers) = (engine.clone(), engine.clone());
+        Self { turns, jobs, money, pace: engine, facts, pictures, callers, place, remote }
     }
 
     /// Makes sure that a store on another machine can be used; the embedded one is opened by the first call.

@@ -82,15 +82,19 @@ pub fn is_safe(c: char) -> bool {
     }
 }
 
-/// Replaces everything that looks like one of OpenAI's keys: `sk-` at the start of a word, 8 characters at least, some
-/// of which an upstream may have starred out. Borrowed when there is none.
+/// Beginnings of OpenAI's keys and of the tokens of our own callers.
+const KEYS: [&str; 2] = ["sk-", "mcpo_"];
+
+/// Replaces everything that looks like a key: one of [`KEYS`] at the start of a word, 8 characters at least, some of
+/// which an upstream may have starred out. Borrowed when there is none.
 #[must_use]
 pub fn redact(text: &str) -> Cow<'_, str> {
     let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*' | '.');
     let mut redacted = String::new();
     let mut kept = 0;
     let mut at = 0;
-    while let Some(found) = text.get(at..).and_then(|rest| rest.find("sk-")) {
+    let next = |rest: &str| KEYS.iter().filter_map(|prefix| rest.find(prefix)).min();
+    while let Some(found) = text.get(at..).and_then(next) {
         let start = at + found;
         let (before, key) = text.split_at(start);
         let length = key.find(|c| !is_key(c)).unwrap_or(key.len());

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, builder::PossibleValuesParser};
 
 use super::{
     ask, completions, conversations, demo, doctor, http, image, images, install, key, man, models, print_config,
-    sandbox, stdio, uninstall, usage,
+    sandbox, stdio, token, uninstall, usage,
 };
 use crate::config::{
     Flag, Flags, Upstream,
@@ -87,6 +87,8 @@ pub enum Command {
     PrintConfig(print_config::Args),
     /// Store the API key, remove it, or show which one is used
     Key(key::Args),
+    /// Make, limit and revoke the callers of the HTTP service
+    Token(token::Args),
     /// Check configuration, key, upstream, models and image folder
     Doctor(doctor::Args),
     /// List the models: what is known of them and what the upstream has

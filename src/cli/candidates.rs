@@ -50,6 +50,12 @@ pub(super) fn conversations() -> Vec<CompletionCandidate> {
     newest.iter().map(|summary| with_help(&summary.handle.to_string(), &summary.first_words)).collect()
 }
 
+pub(super) fn callers() -> Vec<CompletionCandidate> {
+    let Ok(config) = Config::load(&Flags::default()) else { return Vec::new() };
+    let callers = wait(async { App::build(config).await.ok()?.store.callers.callers().await.ok() });
+    callers.unwrap_or_default().iter().map(|caller| CompletionCandidate::new(caller.name.as_str())).collect()
+}
+
 /// Ids with their roles, and roles with their ids.
 fn models(kind: ModelKind) -> Vec<CompletionCandidate> {
     let models = choices(kind);

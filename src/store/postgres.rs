@@ -8,6 +8,7 @@
 //! therefore poll, as with the embedded engine: `LISTEN` would need a session.
 
 mod address;
+mod callers;
 mod engine;
 mod facts;
 mod fault;

@@ -65,6 +65,7 @@ mod store;
 mod surface;
 mod terminal;
 mod tidy;
+mod token;
 mod upstream;
 mod usage;
 mod viewer;

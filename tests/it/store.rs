@@ -18,6 +18,7 @@ use mcp_openai::{
 };
 use tempfile::TempDir;
 
+mod callers;
 mod child;
 #[cfg(unix)]
 pub mod cluster;
@@ -177,6 +178,10 @@ macro_rules! alone {
                 pictures {
                     pictures_are_found_by_their_words_in_their_gallery,
                     the_index_of_pictures_forgets_and_keeps_each_once,
+                }
+                callers {
+                    callers_are_kept_in_the_order_of_their_names,
+                    a_caller_is_changed_and_never_lost,
                 }
                 facts {
                     the_newest_fact_of_a_name_counts,

@@ -161,7 +161,7 @@ impl Engine {
         match tokio::task::spawn_blocking(scan).await {
             Ok(Ok(answer)) => Ok(answer),
             // The writer knows how to meet it.
-            Ok(Err(Fault::Damaged(_))) => self.write(HEAVY + 1, move |connection| query(connection)).await,
+            Ok(Err(Fault::Damaged(_) | Fault::Older(_))) => self.write(HEAVY + 1, move |whole| query(whole)).await,
             Ok(Err(fault)) => Err(self.0.error(fault)),
             Err(_) => Err(self.0.gone()),
         }
@@ -299,7 +299,7 @@ impl Shared {
         match fault {
             Fault::Locked => Error::Locked { place },
             Fault::Newer { found, known } => Error::Newer { place, found, known },
-            Fault::Unusable(why) | Fault::Damaged(why) | Fault::Other(why) => {
+            Fault::Unusable(why) | Fault::Damaged(why) | Fault::Older(why) | Fault::Other(why) => {
                 tracing::warn!(%place, %why, "the store cannot be used");
                 Error::Unusable { place, why: why.into() }
             }

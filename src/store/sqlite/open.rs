@@ -21,7 +21,8 @@ const FILE: &str = "store.sqlite3";
 /// Told apart from other programs' databases by it, as `file` does.
 const APPLICATION_ID: u32 = 0x6d63_6f61;
 /// One file for each schema version, in order; applied ones never change.
-const MIGRATIONS: [&str; 2] = [include_str!("schema_1.sql"), include_str!("schema_2.sql")];
+const MIGRATIONS: [&str; 3] =
+    [include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
 /// The name of the mark that says from which schema version on a program can use the database.
 const USABLE_FROM: &str = "usable_from";
 /// Pages by which the log grows between two checkpoints: 4 MB, as much as SQLite's own rule.
@@ -44,6 +45,8 @@ pub(super) enum Fault {
     Unusable(String),
     /// It is not, or no longer, a database.
     Damaged(String),
+    /// An earlier version made it, and nobody has migrated it yet.
+    Older(String),
     /// A later version made it.
     Newer { found: u32, known: u32 },
     /// One statement failed, by its own fault.
@@ -96,7 +99,13 @@ impl OpenDb {
 
     /// Opens the database for a query; `None` where there is none.
     pub(super) fn to_read(dir: &Path) -> Result<Option<Self>, Fault> {
-        Self::existing(dir, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        let opened = Self::existing(dir, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+        if let Some(opened) = &opened
+            && version(&opened.connection)? < known()
+        {
+            return Err(Fault::Older("an earlier version of this program made it".into()));
+        }
+        Ok(opened)
     }
 
     /// Opens the database for a checkpoint; `None` where there is none.
@@ -290,9 +299,8 @@ fn make_private(dir: &Path) -> io::Result<PathBuf> {
 
 /// Brings the schema up to this program's. Another process may do so at the same time.
 fn migrate(connection: &Connection) -> Result<(), Fault> {
-    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
     let found = version(connection)?;
-    if found >= known {
+    if found >= known() {
         return refuse_newer(connection, found);
     }
     connection.execute_batch("BEGIN IMMEDIATE")?;
@@ -314,13 +322,18 @@ fn migrate(connection: &Connection) -> Result<(), Fault> {
     })
 }
 
+/// The schema of this program.
+fn known() -> u32 {
+    u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX)
+}
+
 fn version(connection: &Connection) -> rusqlite::Result<u32> {
     connection.query_row("PRAGMA user_version", [], |row| row.get(0))
 }
 
 /// A later version's database is used if its marks say that this version can.
 fn refuse_newer(connection: &Connection, found: u32) -> Result<(), Fault> {
-    let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    let known = known();
     if found <= known {
         return Ok(());
     }

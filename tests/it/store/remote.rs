@@ -110,6 +110,22 @@ async fn replicas_that_start_at_once_make_one_schema_and_a_later_one_is_kept() {
     assert!(matches!(refused, Error::Newer { found: 99, .. }), "{refused}");
 }
 
+/// What a program with the first schema left: its tables, one ledger line, and its marks.
+#[tokio::test]
+async fn a_database_of_the_first_schema_is_migrated_and_loses_nothing() {
+    let Some(cluster) = shared("a_database_of_the_first_schema_is_migrated_and_loses_nothing") else { return };
+    let url = cluster.new_place();
+    let place = url.rsplit("%3D").next().unwrap();
+    let first = include_str!("../../../src/store/postgres/schema_1.sql");
+    cluster.sql(&format!(
+        "SET search_path = {place}; {first}; INSERT INTO marks VALUES ('schema', 1), ('usable_from', 1);
+         INSERT INTO ledger VALUES (1, 2, 'a', 'ask-openai', 'm', 'c', NULL, 20000000000, 0, NULL, false)"
+    ));
+    let store = open(&url);
+    assert_eq!(store.money.lines_after(None, 10).await.unwrap()[0].cost, Some(usd(0.02)));
+    assert_eq!(store.callers.callers().await.unwrap(), []);
+}
+
 #[tokio::test]
 async fn a_thousand_reservations_of_three_replicas_at_once_are_exact() {
     let Some(cluster) = shared("a_thousand_reservations_of_three_replicas_at_once_are_exact") else { return };

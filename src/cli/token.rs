@@ -1,0 +1,312 @@
+//! `mcp-openai token`: callers of the HTTP service, made, listed, limited and revoked while it runs. A token is shown
+//! once.
+
+use std::{
+    collections::BTreeSet,
+    io::{self, Write},
+    num::NonZeroU32,
+    process::ExitCode,
+};
+
+use anyhow::{anyhow, bail};
+use chrono::{DateTime, Local, Utc};
+use clap::ValueEnum;
+use clap_complete::ArgValueCandidates;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::{candidates, table};
+use crate::{
+    app::App,
+    config::{
+        settings::nearest,
+        shape::{DollarAmount, Raw, SettingKind},
+    },
+    money::Usd,
+    store::{
+        CallerStore,
+        callers::{
+            CallerChange, CallerLimits, CallerName, CallerRights, CallerScope, KnownCaller, TokenHash, new_token,
+        },
+    },
+};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: TokenAction,
+}
+
+const LIMITS: &str = "\
+Limits, each as NAME=VALUE, or NAME=none for none:
+  requests   calls a minute
+  pictures   pictures a minute
+  running    calls at once, in each server
+  day        US dollars of a day (UTC)
+  month      US dollars of a month (UTC)";
+
+#[derive(Debug, clap::Subcommand)]
+enum TokenAction {
+    /// Make a caller, and print its token: it is shown once
+    #[command(after_help = LIMITS)]
+    New {
+        #[command(flatten)]
+        caller: NameArgument,
+        /// A limit of its own, such as day=5; several may be given
+        #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = LimitSetting::parse, value_delimiter = ',')]
+        limits: Vec<LimitSetting>,
+        /// The use that it is allowed [default: ask,pictures,usage]
+        #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
+        scopes: Vec<ScopeName>,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the callers with their limits
+    List {
+        /// Print one JSON object instead of a table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Change limits and scopes of a caller; what is not named stays
+    #[command(after_help = LIMITS)]
+    Limit {
+        #[command(flatten)]
+        caller: NameArgument,
+        /// A limit of its own, such as day=5 or day=none
+        #[arg(value_name = "NAME=VALUE", value_parser = LimitSetting::parse, required_unless_present = "scopes")]
+        limits: Vec<LimitSetting>,
+        /// The use that it is allowed from now on
+        #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
+        scopes: Vec<ScopeName>,
+    },
+    /// Give a caller a new token in place of the old one, also after a revocation
+    Rotate {
+        #[command(flatten)]
+        caller: NameArgument,
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let the token of a caller count no more
+    Revoke {
+        #[command(flatten)]
+        caller: NameArgument,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+struct NameArgument {
+    /// Lower-case letters, digits, `.`, `_`, `@` and `-`
+    #[arg(value_parser = CallerName::parse, add = ArgValueCandidates::new(candidates::callers))]
+    name: CallerName,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum ScopeName {
+    /// Ask models
+    Ask,
+    /// Make and edit pictures
+    Pictures,
+    /// Read what its own calls cost
+    Usage,
+    /// Read what everybody's calls cost
+    Admin,
+}
+
+/// A limit that is set or lifted.
+#[derive(Debug, Clone, Copy)]
+enum LimitSetting {
+    Requests(Option<NonZeroU32>),
+    Pictures(Option<NonZeroU32>),
+    Running(Option<NonZeroU32>),
+    Day(Option<Usd>),
+    Month(Option<Usd>),
+}
+
+/// Scopes of a caller for whom none are named.
+const USUAL: [CallerScope; 3] = [CallerScope::Ask, CallerScope::Pictures, CallerScope::Usage];
+
+/// # Errors
+/// When there is no such caller, its name is taken, the store cannot be used, or what is told cannot be written.
+pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
+    let callers = Callers(&*app.store.callers);
+    match args.action {
+        TokenAction::New { caller: NameArgument { name }, limits, scopes, json } => {
+            let scopes = if scopes.is_empty() { USUAL.into() } else { set_of(&scopes) };
+            callers
+                .make(name, CallerRights { scopes, limits: applied(CallerLimits::default(), &limits) }, json)
+                .await?;
+        }
+        TokenAction::List { json } => list(&callers.all().await?, json)?,
+        TokenAction::Limit { caller: NameArgument { name }, limits, scopes } => {
+            let mut rights = callers.find(&name).await?.rights;
+            rights.limits = applied(rights.limits, &limits);
+            if !scopes.is_empty() {
+                rights.scopes = set_of(&scopes);
+            }
+            callers.change(&name, CallerChange::Rights(rights)).await?;
+            list(&[callers.find(&name).await?], false)?;
+        }
+        TokenAction::Rotate { caller: NameArgument { name }, json } => {
+            let token = new_token();
+            callers.change(&name, CallerChange::Token(TokenHash::of(&token))).await?;
+            show(&name, &token, json)?;
+        }
+        TokenAction::Revoke { caller: NameArgument { name } } => {
+            callers.change(&name, CallerChange::Revoked(Utc::now())).await?;
+            writeln!(
+                io::stdout(),
+                "revoked {name}: its token stops counting within 5 s, and what it kept stays its own"
+            )?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The callers in the store, with errors for people.
+struct Callers<'a>(&'a dyn CallerStore);
+
+impl Callers<'_> {
+    async fn all(&self) -> anyhow::Result<Vec<KnownCaller>> {
+        self.0.callers().await.map_err(|error| anyhow!("{error}. {}", error.remedy()))
+    }
+
+    async fn make(&self, name: CallerName, rights: CallerRights, json: bool) -> anyhow::Result<()> {
+        let token = new_token();
+        let caller = KnownCaller::new(name.clone(), TokenHash::of(&token), rights);
+        if !self.0.add_caller(caller).await.map_err(|error| anyhow!("{error}. {}", error.remedy()))? {
+            bail!("there is a caller {name}: `mcp-openai token rotate {name}` gives it a new token");
+        }
+        Ok(show(&name, &token, json)?)
+    }
+
+    async fn find(&self, name: &CallerName) -> anyhow::Result<KnownCaller> {
+        let all = self.all().await?;
+        if let Some(found) = all.iter().find(|caller| caller.name == *name) {
+            return Ok(found.clone());
+        }
+        match nearest(name.as_str(), all.iter().map(|caller| caller.name.as_str())) {
+            "" => bail!("there is no caller yet: `mcp-openai token new {name}` makes one"),
+            nearest => bail!("there is no caller {name}; the nearest is {nearest}"),
+        }
+    }
+
+    async fn change(&self, name: &CallerName, change: CallerChange) -> anyhow::Result<()> {
+        if self.0.change_caller(name, change).await.map_err(|error| anyhow!("{error}. {}", error.remedy()))? {
+            return Ok(());
+        }
+        self.find(name).await.map(drop)
+    }
+}
+
+/// Prints a token alone on stdout, where a pipe takes it.
+fn show(name: &CallerName, token: &SecretString, json: bool) -> io::Result<()> {
+    let token = token.expose_secret();
+    if json {
+        return writeln!(io::stdout(), "{:#}", serde_json::json!({ "name": name, "token": token }));
+    }
+    writeln!(io::stdout(), "{token}")?;
+    writeln!(
+        io::stderr(),
+        "This is the token of {name}, shown once; servers know it within 5 s. A client sends the header\n  \
+         Authorization: Bearer TOKEN"
+    )
+}
+
+fn list(callers: &[KnownCaller], json: bool) -> io::Result<()> {
+    if json {
+        let callers: Vec<_> = callers.iter().map(listed).collect();
+        return writeln!(io::stdout(), "{:#}", serde_json::json!({ "callers": callers }));
+    }
+    if callers.is_empty() {
+        return writeln!(io::stderr(), "mcp-openai: there is no caller yet; `mcp-openai token new NAME` makes one");
+    }
+    let head = ["name", "scopes", "requests", "pictures", "running", "day", "month", "last used", "state"];
+    let mut rows: Vec<_> = [head.map(str::to_owned)].into_iter().chain(callers.iter().map(row)).collect();
+    table::align_right(&mut rows, 2..7);
+    io::stdout().write_all(table::columns(&rows).as_bytes())
+}
+
+fn row(caller: &KnownCaller) -> [String; 9] {
+    let CallerLimits { requests_per_minute, pictures_per_minute, running, usd_per_day, usd_per_month } =
+        caller.rights.limits;
+    let or_dash = |limit: Option<String>| limit.unwrap_or_else(|| "-".to_owned());
+    let number = |limit: Option<NonZeroU32>| or_dash(limit.map(|limit| limit.to_string()));
+    let amount = |limit: Option<Usd>| or_dash(limit.map(|limit| limit.to_string()));
+    let local = |at: DateTime<Utc>| at.with_timezone(&Local).format("%Y-%m-%d %H:%M").to_string();
+    [
+        caller.name.to_string(),
+        caller.rights.scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(","),
+        number(requests_per_minute),
+        number(pictures_per_minute),
+        number(running),
+        amount(usd_per_day),
+        amount(usd_per_month),
+        or_dash(caller.used_at.map(local)),
+        caller.revoked_at.map_or_else(|| "active".to_owned(), |at| format!("revoked {}", local(at))),
+    ]
+}
+
+fn listed(caller: &KnownCaller) -> serde_json::Value {
+    serde_json::json!({
+        "name": caller.name,
+        "scopes": caller.rights.scopes,
+        "limits": caller.rights.limits,
+        "created_at": caller.created_at,
+        "revoked_at": caller.revoked_at,
+        "last_used_at": caller.used_at,
+    })
+}
+
+fn set_of(names: &[ScopeName]) -> BTreeSet<CallerScope> {
+    let scope = |name: &ScopeName| match name {
+        ScopeName::Ask => CallerScope::Ask,
+        ScopeName::Pictures => CallerScope::Pictures,
+        ScopeName::Usage => CallerScope::Usage,
+        ScopeName::Admin => CallerScope::Admin,
+    };
+    names.iter().map(scope).collect()
+}
+
+fn applied(mut limits: CallerLimits, settings: &[LimitSetting]) -> CallerLimits {
+    for setting in settings {
+        match *setting {
+            LimitSetting::Requests(limit) => limits.requests_per_minute = limit,
+            LimitSetting::Pictures(limit) => limits.pictures_per_minute = limit,
+            LimitSetting::Running(limit) => limits.running = limit,
+            LimitSetting::Day(limit) => limits.usd_per_day = limit,
+            LimitSetting::Month(limit) => limits.usd_per_month = limit,
+        }
+    }
+    limits
+}
+
+impl LimitSetting {
+    fn parse(text: &str) -> Result<Self, String> {
+        const NAMES: [&str; 5] = ["requests", "pictures", "running", "day", "month"];
+        let (name, value) = text.split_once('=').ok_or("it has no `=`: name a limit and its value, such as day=5")?;
+        let number = || match value {
+            "none" => Ok(None),
+            _ => value.parse().map(Some).map_err(|_| format!("`{value}` is no whole number above 0, and not `none`")),
+        };
+        let amount = || {
+            if value == "none" {
+                return Ok(None);
+            }
+            let amount = DollarAmount.parse(&Raw::Text(value.to_owned())).map(Some);
+            amount.map_err(|why| format!("{why}: it takes {}, or `none`", DollarAmount.takes()))
+        };
+        match name {
+            "requests" => number().map(Self::Requests),
+            "pictures" => number().map(Self::Pictures),
+            "running" => number().map(Self::Running),
+            "day" => amount().map(Self::Day),
+            "month" => amount().map(Self::Month),
+            other => Err(format!(
+                "there is no limit `{other}`; the nearest is {}, and there are {}",
+                nearest(other, NAMES.into_iter()),
+                NAMES.join(", ")
+            )),
+        }
+    }
+}

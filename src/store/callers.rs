@@ -1,0 +1,218 @@
+//! The door to callers: who may use the HTTP service, by which token and with which rights. Of a token only its SHA-256
+//! is kept.
+
+use std::{collections::BTreeSet, fmt, hint::black_box, num::NonZeroU32};
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use ring::digest::{SHA256, digest};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use crate::{handle::Owner, money::Usd};
+
+/// Name of a caller: 1 to 64 of `a` to `z`, digits, `.`, `_`, `@` and `-`, with a letter or digit at both ends. No two
+/// differ by case alone, and each can name a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct CallerName(String);
+
+/// SHA-256 of a token. A token has 256 random bits: a slow hash would protect nothing more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenHash(pub [u8; 32]);
+
+/// Kind of use that a caller is allowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CallerScope {
+    /// Asks models.
+    Ask,
+    /// Makes and edits pictures.
+    Pictures,
+    /// Reads what its own calls cost.
+    Usage,
+    /// Reads what everybody's calls cost.
+    Admin,
+}
+
+/// Limits of one caller; `None` is no limit of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct CallerLimits {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub requests_per_minute: Option<NonZeroU32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pictures_per_minute: Option<NonZeroU32>,
+    /// Calls at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub running: Option<NonZeroU32>,
+    /// Of a day (UTC).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usd_per_day: Option<Usd>,
+    /// Of a calendar month (UTC).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub usd_per_month: Option<Usd>,
+}
+
+/// The use that a caller may make of the service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallerRights {
+    pub scopes: BTreeSet<CallerScope>,
+    pub limits: CallerLimits,
+}
+
+/// A caller as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownCaller {
+    pub name: CallerName,
+    pub token: TokenHash,
+    pub rights: CallerRights,
+    pub created_at: DateTime<Utc>,
+    /// Its token counts no more since then.
+    pub revoked_at: Option<DateTime<Utc>>,
+    /// The last request with its token, to the minute.
+    pub used_at: Option<DateTime<Utc>>,
+}
+
+/// A change of one caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CallerChange {
+    Rights(CallerRights),
+    /// Replaces the token, and lifts a revocation.
+    Token(TokenHash),
+    Revoked(DateTime<Utc>),
+    Used(DateTime<Utc>),
+}
+
+/// Callers of the HTTP service. They are never removed: what a caller kept stays its own, and no other gets its name.
+#[async_trait]
+pub trait CallerStore: fmt::Debug + Send + Sync {
+    /// Adds a caller. `false` where its name is taken, also by one that was revoked.
+    async fn add_caller(&self, caller: KnownCaller) -> Result<bool, Error>;
+
+    /// Changes a caller. `false` where there is none of that name.
+    async fn change_caller(&self, name: &CallerName, change: CallerChange) -> Result<bool, Error>;
+
+    /// All callers, revoked ones too, in the order of their names.
+    async fn callers(&self) -> Result<Vec<KnownCaller>, Error>;
+}
+
+impl CallerName {
+    /// # Errors
+    /// The rule, for a text that is no name.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        const LONGEST: usize = 64;
+        let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+        let ends_plain = text.starts_with(is_plain) && text.ends_with(is_plain);
+        if ends_plain && text.len() <= LONGEST && text.chars().all(|c| is_plain(c) || "._@-".contains(c)) {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(format!(
+            "a name has 1 to {LONGEST} lower-case letters, digits and `.`, `_`, `@`, `-`, and begins and ends with a letter \
+             or digit"
+        ))
+    }
+
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The owner of what this caller keeps.
+    #[must_use]
+    pub fn owner(&self) -> Owner {
+        Owner::caller(&self.0)
+    }
+}
+
+impl fmt::Display for CallerName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TokenHash {
+    #[must_use]
+    pub fn of(token: &SecretString) -> Self {
+        let hash = digest(&SHA256, token.expose_secret().as_bytes());
+        Self(hash.as_ref().first_chunk().copied().unwrap_or_default())
+    }
+
+    /// Compares in a time that tells nothing of the place where two differ.
+    #[must_use]
+    pub fn is(self, other: Self) -> bool {
+        black_box(self.0.iter().zip(other.0).fold(0, |differs, (one, other)| differs | (one ^ other))) == 0
+    }
+}
+
+/// Makes a token: `mcpo_` and 256 random bits.
+#[must_use]
+pub fn new_token() -> SecretString {
+    format!("mcpo_{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>()).into()
+}
+
+impl CallerScope {
+    /// All of them, in their order.
+    pub const ALL: [Self; 4] = [Self::Ask, Self::Pictures, Self::Usage, Self::Admin];
+
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ask => "ask",
+            Self::Pictures => "pictures",
+            Self::Usage => "usage",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl CallerRights {
+    /// Reads what [`CallerRights::column`] wrote. What cannot be read allows nothing.
+    pub(super) fn of_column(text: &str) -> Self {
+        serde_json::from_str(text).unwrap_or_default()
+    }
+
+    pub(super) fn column(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+impl KnownCaller {
+    /// A new caller without a past.
+    #[must_use]
+    pub fn new(name: CallerName, token: TokenHash, rights: CallerRights) -> Self {
+        Self { name, token, rights, created_at: Utc::now(), revoked_at: None, used_at: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_can_name_folders_and_never_differ_by_case() {
+        for name in ["a", "alice", "ci-1", "alice@example.com", "a_b.c"] {
+            assert_eq!(CallerName::parse(name).map(|name| name.to_string()), Ok(name.to_owned()));
+        }
+        for wrong in ["", "Alice", ".a", "a.", "..", "a/b", "a b", "ä", "-a", &"a".repeat(65)] {
+            assert!(CallerName::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_known_by_its_hash() {
+        let (one, other) = (new_token(), new_token());
+        assert_eq!(one.expose_secret().len(), 69);
+        assert!(TokenHash::of(&one).is(TokenHash::of(&one)) && !TokenHash::of(&one).is(TokenHash::of(&other)));
+    }
+
+    #[test]
+    fn rights_that_cannot_be_read_allow_nothing() {
+        let limits = CallerLimits { usd_per_day: Usd::from_dollars(2.5), ..CallerLimits::default() };
+        let rights = CallerRights { scopes: [CallerScope::Ask].into(), limits };
+        assert_eq!(CallerRights::of_column(&rights.column()), rights);
+        assert_eq!(CallerRights::of_column(r#"{"scopes":["later"],"limits":{}}"#), CallerRights::default());
+    }
+}

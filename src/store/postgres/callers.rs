@@ -1,0 +1,68 @@
+//! Callers, in SQL.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::{
+    Postgres,
+    fault::PostgresFault,
+    values::{Columns, values},
+};
+use crate::store::{
+    Error,
+    callers::{CallerChange, CallerName, CallerRights, CallerStore, KnownCaller, TokenHash},
+    columns::moment,
+};
+
+#[async_trait]
+impl CallerStore for Postgres {
+    async fn add_caller(&self, caller: KnownCaller) -> Result<bool, Error> {
+        let KnownCaller { name, token, rights, created_at, revoked_at, used_at } = &caller;
+        let micros = |at: &Option<DateTime<Utc>>| at.map(|at| at.timestamp_micros());
+        let insert = "INSERT INTO callers (name, token, rights, created_at, revoked_at, used_at)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
+        let (rights, created_at) = (rights.column(), created_at.timestamp_micros());
+        let values = values![name.as_str(), &token.0[..], &rights, created_at, micros(revoked_at), micros(used_at)];
+        Ok(self.engine.change(insert, values).await? == 1)
+    }
+
+    async fn change_caller(&self, name: &CallerName, change: CallerChange) -> Result<bool, Error> {
+        let name = name.as_str();
+        let update = |set: &str| format!("UPDATE callers SET {set} WHERE name = $1");
+        let changed = match change {
+            CallerChange::Rights(rights) => {
+                self.engine.change(&update("rights = $2"), values![name, &rights.column()]).await?
+            }
+            CallerChange::Token(token) => {
+                self.engine.change(&update("token = $2, revoked_at = NULL"), values![name, &token.0[..]]).await?
+            }
+            CallerChange::Revoked(at) => {
+                self.engine.change(&update("revoked_at = $2"), values![name, at.timestamp_micros()]).await?
+            }
+            CallerChange::Used(at) => {
+                self.engine.change(&update("used_at = $2"), values![name, at.timestamp_micros()]).await?
+            }
+        };
+        Ok(changed == 1)
+    }
+
+    async fn callers(&self) -> Result<Vec<KnownCaller>, Error> {
+        let select =
+            "SELECT name, token, rights, created_at, revoked_at, used_at FROM callers ORDER BY name COLLATE \"C\"";
+        let rows = self.engine.read(select, values![]).await?;
+        rows.iter().map(caller).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
+    }
+}
+
+fn caller(row: &Columns) -> Result<KnownCaller, PostgresFault> {
+    let token = row.bytes(1)?;
+    let token = token.as_slice().try_into();
+    Ok(KnownCaller {
+        name: CallerName::parse(&row.text(0)?).map_err(PostgresFault::Refused)?,
+        token: TokenHash(token.map_err(|_| PostgresFault::Refused("a token's hash has another length".to_owned()))?),
+        rights: CallerRights::of_column(&row.text(2)?),
+        created_at: moment(row.number(3)?),
+        revoked_at: row.maybe_number(4)?.map(moment),
+        used_at: row.maybe_number(5)?.map(moment),
+    })
+}

@@ -1,0 +1,73 @@
+//! Callers, in SQL.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use rusqlite::{Connection, Row, params};
+
+use super::Sqlite;
+use crate::store::{
+    Error,
+    callers::{CallerChange, CallerName, CallerRights, CallerStore, KnownCaller, TokenHash},
+    columns::moment,
+};
+
+#[async_trait]
+impl CallerStore for Sqlite {
+    async fn add_caller(&self, caller: KnownCaller) -> Result<bool, Error> {
+        self.engine.write(0, move |connection| add(connection, &caller)).await
+    }
+
+    async fn change_caller(&self, name: &CallerName, change: CallerChange) -> Result<bool, Error> {
+        let name = name.clone();
+        self.engine.write_existing(0, move |connection| self::change(connection, &name, &change)).await
+    }
+
+    async fn callers(&self) -> Result<Vec<KnownCaller>, Error> {
+        let select = |connection: &Connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT name, token, rights, created_at, revoked_at, used_at FROM callers ORDER BY name",
+            )?;
+            let rows = select.query_map([], caller)?.collect::<Result<Vec<_>, _>>()?;
+            Ok(rows.into_iter().flatten().collect())
+        };
+        self.engine.read(select).await
+    }
+}
+
+fn add(connection: &Connection, caller: &KnownCaller) -> rusqlite::Result<bool> {
+    let KnownCaller { name, token, rights, created_at, revoked_at, used_at } = caller;
+    let micros = |at: &Option<DateTime<Utc>>| at.map(|at| at.timestamp_micros());
+    let mut insert = connection.prepare_cached(
+        "INSERT OR IGNORE INTO callers (name, token, rights, created_at, revoked_at, used_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    let created_at = created_at.timestamp_micros();
+    let values = params![name.as_str(), token.0, rights.column(), created_at, micros(revoked_at), micros(used_at)];
+    Ok(insert.execute(values)? == 1)
+}
+
+fn change(connection: &Connection, name: &CallerName, change: &CallerChange) -> rusqlite::Result<bool> {
+    let name = name.as_str();
+    let update = |set: &str| connection.prepare_cached(&format!("UPDATE callers SET {set} WHERE name = ?1"));
+    let changed = match change {
+        CallerChange::Rights(rights) => update("rights = ?2")?.execute(params![name, rights.column()])?,
+        CallerChange::Token(token) => update("token = ?2, revoked_at = NULL")?.execute(params![name, token.0])?,
+        CallerChange::Revoked(at) => update("revoked_at = ?2")?.execute(params![name, at.timestamp_micros()])?,
+        CallerChange::Used(at) => update("used_at = ?2")?.execute(params![name, at.timestamp_micros()])?,
+    };
+    Ok(changed == 1)
+}
+
+/// `None` for a name that no program writes.
+fn caller(row: &Row<'_>) -> rusqlite::Result<Option<KnownCaller>> {
+    let Ok(name) = CallerName::parse(&row.get::<_, String>(0)?) else { return Ok(None) };
+    let at = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(moment));
+    Ok(Some(KnownCaller {
+        name,
+        token: TokenHash(row.get(1)?),
+        rights: CallerRights::of_column(&row.get::<_, String>(2)?),
+        created_at: moment(row.get(3)?),
+        revoked_at: at(4)?,
+        used_at: at(5)?,
+    }))
+}
