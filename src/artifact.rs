@@ -1,6 +1,11 @@
 //! Pictures kept: each gets an id, a path and a URI, and a record of how it was made. Nothing here overwrites.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -8,6 +13,7 @@ use serde_json::{Map, Value};
 use tokio::sync::{Mutex, watch};
 
 use crate::{
+    handle::Owner,
     media::{Dimensions, Format},
     money::{Usage, Usd},
 };
@@ -144,21 +150,43 @@ pub struct Artifacts {
     /// True once leftovers of killed writes were looked for.
     swept: Arc<std::sync::Mutex<bool>>,
     changes: watch::Sender<u64>,
+    /// Galleries of callers, by their names.
+    callers: Arc<std::sync::Mutex<HashMap<String, Self>>>,
 }
+
+/// Folder of the callers' galleries, below the gallery's own.
+const CALLERS: &str = "callers";
 
 impl Artifacts {
     /// Without touching the disk.
     #[must_use]
     pub fn build(config: Config) -> Self {
         let Config { dir, keep_for, keep_at_most } = config;
+        Self::new(dir, Arc::default(), Expiry { keep_for, keep_at_most })
+    }
+
+    fn new(dir: PathBuf, clock: Arc<id::Clock>, expiry: Expiry) -> Self {
         Self {
             store: store::ObjectFolder::local(dir),
-            clock: Arc::default(),
-            expiry: Expiry { keep_for, keep_at_most },
+            clock,
+            expiry,
             expiring: Arc::default(),
             swept: Arc::default(),
             changes: watch::Sender::default(),
+            callers: Arc::default(),
         }
+    }
+
+    /// The gallery of this owner. Each caller has one of its own, in which the pictures of others do not exist.
+    #[must_use]
+    pub fn of(&self, owner: &Owner) -> Self {
+        let Some(caller) = owner.as_caller() else { return self.clone() };
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = callers.entry(caller.to_owned()).or_insert_with(|| {
+            let dir = self.store.dir().join(CALLERS).join(caller);
+            Self::new(dir, self.clock.clone(), self.expiry)
+        });
+        own.clone()
     }
 
     /// Changes whenever this process keeps a picture or removes one: for whoever tells clients that the list changed.

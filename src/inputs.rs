@@ -10,7 +10,7 @@ use std::{
 
 use tokio::{sync::watch, time::timeout};
 
-use crate::{media::Content, text};
+use crate::{handle::Owner, media::Content, text};
 
 mod beneath;
 mod copies;
@@ -44,6 +44,16 @@ pub struct Config {
 pub struct Inputs {
     config: Arc<Config>,
     roots: Arc<watch::Sender<ClientRoots>>,
+    access: FileAccess,
+}
+
+/// Access to the files of this machine.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum FileAccess {
+    #[default]
+    Allowed,
+    /// The caller is on another machine: what it names is not here.
+    Refused,
 }
 
 /// The answer of a client to the question for its roots.
@@ -65,6 +75,8 @@ impl ClientRoots {
     }
 }
 
+const SEND_IT: &str = "send the content as a data URL, or name an image:// URI or an https URL";
+
 /// A client that does not answer is waited for no longer: the call goes on without its roots.
 pub const ROOTS_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -83,6 +95,9 @@ pub enum Error {
     /// Allowed, but there is no such regular file, or it cannot be read.
     #[error("{0}")]
     NotFound(String),
+    /// A file of this machine, named from another one.
+    #[error("files of the server cannot be named from another machine: {right}")]
+    NotHere { right: &'static str },
 }
 
 /// A path that leads below an allowed folder, by its letters: nothing was looked at on the way.
@@ -98,7 +113,22 @@ impl Inputs {
     /// Reads nothing yet; the client's roots come later.
     #[must_use]
     pub fn build(config: Config) -> Self {
-        Self { config: Arc::new(config), roots: Arc::default() }
+        Self { config: Arc::new(config), roots: Arc::default(), access: FileAccess::default() }
+    }
+
+    /// The same for this owner: a caller on another machine names no file of this one.
+    #[must_use]
+    pub fn of(&self, owner: &Owner) -> Self {
+        let access = if owner.as_caller().is_some() { FileAccess::Refused } else { self.access };
+        Self { access, ..self.clone() }
+    }
+
+    /// `right` is the way for a caller who may name none.
+    fn admit_caller(&self, right: &'static str) -> Result<(), Error> {
+        match self.access {
+            FileAccess::Allowed => Ok(()),
+            FileAccess::Refused => Err(Error::NotHere { right }),
+        }
     }
 
     /// Lets calls wait for the client's roots, until [`Inputs::set_roots`] and [`ROOTS_PATIENCE`] at most.
@@ -134,7 +164,7 @@ impl Inputs {
     pub fn allowing(&self, folders: impl IntoIterator<Item = PathBuf>) -> Self {
         let mut config = Config::clone(&self.config);
         config.folders.extend(folders);
-        Self { config: Arc::new(config), roots: self.roots.clone() }
+        Self { config: Arc::new(config), ..self.clone() }
     }
 
     /// Opens a regular file beneath an allowed folder. Links are not followed anywhere below the folder, and what was
@@ -143,6 +173,7 @@ impl Inputs {
     /// # Errors
     /// [`Error`]; each text says what would be right.
     pub async fn open(&self, path: &Path) -> Result<Content, Error> {
+        self.admit_caller(SEND_IT)?;
         let (inputs, path, project) = (self.clone(), path.to_owned(), self.project().await);
         let opened = tokio::task::spawn_blocking(move || inputs.open_now(&path, project.as_ref())).await;
         opened.unwrap_or_else(|_| Err(Error::NotFound("opening the file broke off; the log says more".into())))
@@ -203,6 +234,7 @@ impl Inputs {
     /// # Errors
     /// [`Error::NotAllowed`] without a project, and [`BadGlob`] as [`Error::Nothing`].
     pub async fn glob(&self, pattern: &str) -> Result<Vec<(PathBuf, PathBuf)>, Error> {
+        self.admit_caller(SEND_IT)?;
         let project = self.project().await;
         let (root, pattern) = self.start_of(pattern, project.as_ref())?;
         let found = tokio::task::spawn_blocking(move || {
@@ -239,6 +271,7 @@ impl Inputs {
     /// # Errors
     /// [`Error::NotAllowed`] without a project, and [`GitError`] as [`Error::Nothing`].
     pub async fn git(&self, query: &GitQuery) -> Result<Content, Error> {
+        self.admit_caller(SEND_IT)?;
         let project = self.project().await;
         let project = project.ok_or_else(|| Error::NotAllowed(self.outside(&query.name(), None)))?;
         let output = query.run(project.root()).await.map_err(|error| Error::Nothing(error.to_string()))?;

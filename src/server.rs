@@ -47,7 +47,7 @@ mod viewer;
 use abandoned::Abandoned;
 use cancellation::Cancellations;
 use changes::Announcements;
-use methods::{is_modern, refuse_cursor};
+use methods::{cacheable, refuse_cursor};
 pub use parts::{Departure, Parts, Requester};
 use profile::{Apps, Profile, Structured};
 use results::ResultShape;
@@ -202,12 +202,8 @@ impl ServerHandler for Server {
         refuse_cursor(request)?;
         let profile = ResultShape::of(&self.parts, &context).profile;
         let result = ListToolsResult::with_all_items(self.listing_for(profile));
-        Ok(if is_modern(&context) {
-            // Private: another client may be told otherwise.
-            result.with_ttl_ms(FIXED_TTL_MS).with_cache_scope(CacheScope::Private)
-        } else {
-            result
-        })
+        // Private: another client may be told otherwise.
+        Ok(cacheable(result, &context, |it| it.with_ttl_ms(FIXED_TTL_MS).with_cache_scope(CacheScope::Private)))
     }
 
     fn get_tool(&self, name: &str) -> Option<rmcp::model::Tool> {
@@ -231,8 +227,8 @@ impl ServerHandler for Server {
     /// rmcp has cancelled the request's own token already; this says why.
     async fn on_cancelled(&self, cancelled: CancelledNotificationParam, context: NotificationContext<RoleServer>) {
         let Some(request) = cancelled.request_id else { return };
-        let caller = Requester::of(&context.extensions).caller;
-        self.cancellations.tell(caller, request, cancelled.reason.as_deref());
+        let connection = Requester::of(&context.extensions).connection;
+        self.cancellations.tell(connection, request, cancelled.reason.as_deref());
     }
 
     async fn get_task(
@@ -274,12 +270,8 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
         refuse_cursor(request)?;
-        let result = prompts::list();
-        Ok(if is_modern(&context) {
-            result.with_ttl_ms(FIXED_TTL_MS).with_cache_scope(CacheScope::Public)
-        } else {
-            result
-        })
+        let fixed = |it: ListPromptsResult| it.with_ttl_ms(FIXED_TTL_MS).with_cache_scope(CacheScope::Public);
+        Ok(cacheable(prompts::list(), &context, fixed))
     }
 
     async fn get_prompt(
@@ -324,8 +316,8 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let cursor = request.and_then(|request| request.cursor);
-        let result = resources::list(&self.parts.artifacts, cursor.as_deref()).await?;
-        Ok(if is_modern(&context) { result.with_ttl_ms(0).with_cache_scope(CacheScope::Private) } else { result })
+        let result = resources::list(&self.parts.gallery(&context.extensions), cursor.as_deref()).await?;
+        Ok(cacheable(result, &context, |it| it.with_ttl_ms(0).with_cache_scope(CacheScope::Private)))
     }
 
     async fn list_resource_templates(
@@ -334,12 +326,8 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
         refuse_cursor(request)?;
-        let result = resources::templates();
-        Ok(if is_modern(&context) {
-            result.with_ttl_ms(FIXED_TTL_MS).with_cache_scope(CacheScope::Public)
-        } else {
-            result
-        })
+        let fixed = |it: ListResourceTemplatesResult| it.with_ttl_ms(FIXED_TTL_MS).with_cache_scope(CacheScope::Public);
+        Ok(cacheable(resources::templates(), &context, fixed))
     }
 
     async fn read_resource(
@@ -348,24 +336,27 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let limit = ResultShape::of(&self.parts, &context).profile.max_read_bytes;
+        let owner = Requester::of(&context.extensions).owner;
         // A picture or a turn never changes under its id, the viewer only with the program.
         let (result, scope, ttl_ms) = match request.uri.as_str() {
             viewer::URI => (viewer::read(), CacheScope::Public, FIXED_TTL_MS),
             usage::URI => (usage::read(&self.parts.ledger).await?, CacheScope::Private, 0),
             uri if uri.starts_with(skills::SCHEME) => (skills::read(uri)?, CacheScope::Public, FIXED_TTL_MS),
             uri if uri.starts_with(conversations::SCHEME) => {
-                let owner = Requester::of(&context.extensions).owner;
                 let read = conversations::read(&self.parts.conversations, &owner, uri).await?;
                 (read, CacheScope::Private, FIXED_TTL_MS)
             }
-            uri => (resources::read(&self.parts.artifacts, uri, limit).await?, CacheScope::Private, FIXED_TTL_MS),
+            uri => {
+                let gallery = self.parts.artifacts.of(&owner);
+                (resources::read(&gallery, uri, limit).await?, CacheScope::Private, FIXED_TTL_MS)
+            }
         };
-        Ok(if is_modern(&context) { result.with_ttl_ms(ttl_ms).with_cache_scope(scope) } else { result }.into())
+        Ok(cacheable(result, &context, |it| it.with_ttl_ms(ttl_ms).with_cache_scope(scope)).into())
     }
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         roots::ask(&self.parts, &context);
-        let changes = self.parts.artifacts.changes();
+        let changes = self.parts.gallery(&context.extensions).changes();
         self.announcements.begin(async move {
             changes::follow(changes, || context.peer.notify_resource_list_changed()).await;
         });
@@ -381,11 +372,12 @@ impl ServerHandler for Server {
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        let gone = Requester::of(&context.request_context().extensions).gone;
+        let extensions = &context.request_context().extensions;
+        let (gone, changes) = (Requester::of(extensions).gone, self.parts.gallery(extensions).changes());
         let telling = async {
             if context.accepted().resources_list_changed == Some(true) {
                 let sink = context.sink();
-                changes::follow(self.parts.artifacts.changes(), || sink.notify_resource_list_changed()).await;
+                changes::follow(changes, || sink.notify_resource_list_changed()).await;
             }
             std::future::pending::<()>().await;
         };

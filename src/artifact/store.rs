@@ -7,7 +7,7 @@ use std::{
     fs::{self, File, Metadata},
     io::{self, ErrorKind, Read},
     iter,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -43,6 +43,10 @@ impl ObjectFolder {
     pub(super) fn local(dir: PathBuf) -> Self {
         let dir = std::path::absolute(&dir).unwrap_or(dir);
         Self { dir, objects: Arc::new(LocalFileSystem::new().with_fsync(true)) }
+    }
+
+    pub(super) fn dir(&self) -> &Path {
+        &self.dir
     }
 
     /// A name for the gallery, which nothing else on this machine has.
@@ -194,7 +198,7 @@ impl ObjectFolder {
 
 /// Takes from a folder of ours what others may do there: older versions left that to the user's mask.
 #[cfg(unix)]
-fn keep_private(folder: &std::path::Path) -> io::Result<()> {
+fn keep_private(folder: &Path) -> io::Result<()> {
     use std::os::unix::fs::PermissionsExt;
 
     const PRIVATE: u32 = 0o700;
@@ -203,7 +207,7 @@ fn keep_private(folder: &std::path::Path) -> io::Result<()> {
 }
 
 #[cfg(windows)]
-fn keep_private(_folder: &std::path::Path) -> io::Result<()> {
+fn keep_private(_folder: &Path) -> io::Result<()> {
     Ok(())
 }
 

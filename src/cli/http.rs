@@ -1,4 +1,4 @@
-//! `mcp-openai http`: MCP over Streamable HTTP, on loopback.
+//! `mcp-openai http`: MCP over Streamable HTTP.
 
 use std::{net::SocketAddr, process::ExitCode};
 
@@ -15,12 +15,12 @@ pub struct Args {
 /// Serves until a signal comes.
 ///
 /// # Errors
-/// When the address cannot be bound, or is not loopback.
+/// When the address cannot be bound, or is not loopback and there is no caller yet.
 pub async fn run(_: Args, app: App) -> anyhow::Result<ExitCode> {
-    let serving =
-        transport::http::serve(app.server(), app.config.http.clone(), app.stop.clone(), app.config.drain, |address| {
-            tracing::info!("serving MCP at http://{address}/mcp");
-        });
+    let (server, callers, config) = (app.server(), app.store.callers.clone(), app.config.http.clone());
+    let serving = transport::http::serve(server, callers, config, app.stop.clone(), app.config.drain, |address| {
+        tracing::info!("serving MCP at http://{address}/mcp");
+    });
     let bind = app.config.http.bind;
     Box::pin(signals::serve(app, async { serving.await.map_err(|error| named::unbound(error, bind)) })).await
 }

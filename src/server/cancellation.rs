@@ -12,8 +12,6 @@ use rmcp::{RoleServer, model::RequestId, service::RequestContext};
 use tokio::{sync::oneshot, time::timeout};
 use tokio_util::sync::CancellationToken;
 
-use crate::queue::Caller;
-
 /// Time that the reason may lag behind the token.
 const LAG: Duration = Duration::from_millis(100);
 
@@ -26,11 +24,11 @@ pub(super) enum Why {
     TimedOut,
 }
 
-/// The calls that can be cancelled. Ids are unique to a caller only.
+/// The calls that can be cancelled. Ids are unique within a connection only.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cancellations(Arc<Mutex<HashMap<CallKey, CancellableCall>>>);
 
-type CallKey = (Caller, RequestId);
+type CallKey = (Arc<str>, RequestId);
 
 #[derive(Debug)]
 struct CancellableCall {
@@ -59,19 +57,19 @@ impl Cancellations {
     /// Listens for a call; a client that does not want it cancels `call` at once.
     pub(super) fn listen(
         &self,
-        caller: Caller,
+        connection: Arc<str>,
         context: &RequestContext<RoleServer>,
         call: CancellationToken,
     ) -> Listener {
         let (notify, reason) = oneshot::channel();
-        let key = (caller, context.id.clone());
+        let key = (connection, context.id.clone());
         self.calls().insert(key.clone(), CancellableCall { request: context.ct.clone(), call, notify });
         Listener { cancellations: self.clone(), key, reason }
     }
 
-    pub(super) fn tell(&self, caller: Caller, request: RequestId, reason: Option<&str>) {
+    pub(super) fn tell(&self, connection: Arc<str>, request: RequestId, reason: Option<&str>) {
         let mut calls = self.calls();
-        let key = (caller, request);
+        let key = (connection, request);
         if calls.get(&key).is_none_or(|ears| !ears.request.is_cancelled()) {
             return;
         }

@@ -45,7 +45,8 @@ pub(super) async fn complete(
                 let handles = conversations::handles(&parts.conversations, owner, &argument.value).await?;
                 return Ok(CompleteResult::new(first_of(handles)));
             }
-            let ids = parts.artifacts.ids(&argument.value).await.map_err(|error| resources::storage(&error))?;
+            let ids =
+                parts.artifacts.of(owner).ids(&argument.value).await.map_err(|error| resources::storage(&error))?;
             ids.iter().map(ToString::to_string).collect()
         }
         Reference::Resource(resource) => {

@@ -39,6 +39,11 @@ pub(super) fn is_modern(context: &RequestContext<RoleServer>) -> bool {
     context.protocol_version().is_some_and(|version| version >= ProtocolVersion::V_2026_07_28)
 }
 
+/// A result with what it says of caching, for a client that may read it.
+pub(super) fn cacheable<R>(result: R, context: &RequestContext<RoleServer>, say: impl FnOnce(R) -> R) -> R {
+    if is_modern(context) { say(result) } else { result }
+}
+
 /// For lists that have one page: no cursor was ever given out.
 pub(super) fn refuse_cursor(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
     match request.and_then(|request| request.cursor) {

@@ -8,7 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::profile::Profiles;
 use crate::{
     artifact::Artifacts, catalogue::Catalogue, conversation::Conversations, handle::Owner, inputs::Inputs,
-    ledger::Ledger, preview::Previews, queue::Caller, tools::get_result::GetResult,
+    ledger::Ledger, preview::Previews, queue::Caller, store::callers::CallerRights, tools::get_result::GetResult,
 };
 
 /// The components of the server.
@@ -42,8 +42,12 @@ pub struct Parts {
 pub struct Requester {
     /// Counted by the queue, which is fair between callers.
     pub caller: Caller,
+    /// Ids of requests are unique within it: a session, or all that came from one caller without any.
+    pub connection: Arc<str>,
     /// Whose jobs it may see: the same after a new connection, and after a restart.
     pub owner: Owner,
+    /// The rights of an authenticated caller; the person at this machine needs none.
+    pub rights: Option<Arc<CallerRights>>,
     /// Cancelled once nobody waits for the answer any more.
     pub gone: CancellationToken,
     /// The meaning of [`Requester::gone`].
@@ -59,13 +63,22 @@ pub enum Departure {
     Leaves,
 }
 
+impl Parts {
+    /// The pictures of whoever sent a request.
+    pub(super) fn gallery(&self, extensions: &Extensions) -> Artifacts {
+        self.artifacts.of(&Requester::of(extensions).owner)
+    }
+}
+
 impl Requester {
     /// Names the sender of a request: over HTTP as the transport says, on stdio the one user of this machine.
     pub(super) fn of(extensions: &Extensions) -> Self {
         let parts = extensions.get::<http::request::Parts>();
         parts.and_then(|parts| parts.extensions.get::<Self>()).cloned().unwrap_or_else(|| Self {
             caller: Caller::local(),
+            connection: Arc::default(),
             owner: Owner::local(),
+            rights: None,
             gone: CancellationToken::new(),
             departure: Departure::Leaves,
         })

@@ -9,7 +9,7 @@ use rmcp::{
 use serde_json::Map;
 
 use super::{
-    Parts,
+    Parts, Requester,
     profile::{Links, Profile, Structured},
 };
 use crate::{
@@ -51,7 +51,7 @@ impl ResultShape {
             version: context.protocol_version(),
             limit: profile.max_result_bytes.saturating_sub(FRAME + serialized(&context.id)),
             previews: parts.previews.clone(),
-            artifacts: parts.artifacts.clone(),
+            artifacts: parts.artifacts.of(&Requester::of(&context.extensions).owner),
         }
     }
 

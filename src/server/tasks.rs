@@ -61,7 +61,7 @@ pub(super) async fn get(
         JobPhase::Finished(Err(failed)) if failed.report.code == Code::Cancelled => TaskPayload::Cancelled,
         JobPhase::Finished(_) | JobPhase::Orphaned(_) | JobPhase::Interrupted => {
             let shape = ResultShape::of(&server.parts, context);
-            match get_result.outcome(&id, job, shape.profile.room).await {
+            match get_result.outcome(&owner, &id, job, shape.profile.room).await {
                 Ok(outcome) => completed(&results::answer(outcome, &shape).await),
                 // The one failure that no tool told.
                 Err(error @ ToolError::Interrupted) => {

@@ -111,12 +111,12 @@ pub(super) async fn run(
 ) -> CallToolResponse {
     let name = route.name();
     let requester = Requester::of(&context.extensions);
-    let Requester { caller, owner, .. } = requester.clone();
+    let Requester { caller, connection, owner, .. } = requester.clone();
     let shape = ResultShape::of(&server.parts, &context);
     let cancel = server.calls.child_token();
     // Unless it is handed out, nothing of the call lives on unasked.
     let ended = cancel.clone().drop_guard();
-    let listener = server.cancellations.listen(caller.clone(), &context, cancel.clone());
+    let listener = server.cancellations.listen(connection, &context, cancel.clone());
     let pace = route.pace();
     let mut client = WaitingClient { context: &context, requester: &requester, listener };
 
@@ -211,7 +211,7 @@ async fn hand_out(
     if matches!(job.state, JobPhase::Running { .. }) && tasks::are_known_to(context) {
         return CreateTaskResult::new(tasks::task(jobs, &id, &job)).into();
     }
-    match server.parts.get_result.outcome(&id, job, shape.profile.room).await {
+    match server.parts.get_result.outcome(&owner, &id, job, shape.profile.room).await {
         Ok(outcome) => results::answer(outcome, shape).await.into(),
         Err(error) => results::failure(&error, shape).into(),
     }

@@ -27,6 +27,7 @@ pub use args::Args;
 use resume::AskedAnswer;
 pub use resume::Resume;
 pub use schema::SchemaChecks;
+use thread::spoken;
 
 /// `ask-openai`, and the components that it uses.
 #[derive(Debug, Clone)]
@@ -73,13 +74,14 @@ impl Tool for AskOpenai {
         }
         let ticket = self.queue.enter(&call.caller)?;
 
+        let references = self.references.of(&call.owner);
         let prepared = call.wait(terms.deadline, async {
-            let schema = request.open(&self.references, &self.checks, &terms).await?;
+            let schema = request.open(&references, &self.checks, &terms).await?;
             Ok::<_, ToolError>((schema, self.afford(&mut request, call).await?))
         });
         let (schema, mut spend) = prepared.await.map_err(ended)??;
         request.question.run = self.openai.run_for(&request.question);
-        let spoken = self.spoken(&thread, &request.question).await;
+        let spoken = spoken(&references.artifacts, &thread, &request.question).await;
         let (question, asked) = request.split(spoken, schema, call);
         if question.run == Run::Background
             && let Some(part) = asked.resume(&spend)

@@ -38,7 +38,7 @@ impl Tool for EditImage {
         self.studio.catalogue.recall().await;
         let request = wanted.parse(&self.studio.catalogue)?.recorded(Self::NAME, arguments).within(thread);
         let tickets = self.studio.enter(&request, call)?;
-        let start = self.studio.wait(call, self.open(&sources, &self.studio.terms(call))).await??;
+        let start = self.studio.wait(call, self.open(&sources, &call.owner, &self.studio.terms(call))).await??;
         self.studio.make(start.leading_to(request), tickets, call).await
     }
 }

@@ -132,7 +132,9 @@ impl ToolError {
             | Self::Input(inputs::Error::NotFound(_))
             | Self::Conversation(conversation::Error::NotFound(_))
             | Self::NoSuchJob(_) => Code::NotFound,
-            Self::Input(inputs::Error::NotAllowed(_) | inputs::Error::Excluded(_)) => Code::PathNotAllowed,
+            Self::Input(inputs::Error::NotAllowed(_) | inputs::Error::Excluded(_) | inputs::Error::NotHere { .. }) => {
+                Code::PathNotAllowed
+            }
             Self::OverBudget(_) | Self::Unpriced(_) => Code::OverBudget,
             Self::Unfit(_) => Code::BadResponse,
             Self::UrlsRefused => Code::UrlNotAllowed,
@@ -248,7 +250,7 @@ impl ToolError {
     /// Returns whether its message ends with the remedy.
     fn says_what_would_be_right(&self) -> bool {
         match self {
-            Self::Model(_) | Self::Input(inputs::Error::Excluded(_)) => true,
+            Self::Model(_) | Self::Input(inputs::Error::Excluded(_) | inputs::Error::NotHere { .. }) => true,
             Self::At { cause, .. } => cause.says_what_would_be_right(),
             error => error.code() == Code::InvalidArgument,
         }

@@ -87,7 +87,7 @@ impl Tool for GetResult {
         // The wait has an end of its own; only its client can end it earlier, and that leaves the job alone.
         let job = call.wait(call.deadline(Duration::MAX), waiting).await.map_err(|_| ToolError::Cancelled)??;
         match job {
-            Some(job) => self.outcome(&id, job, call.room).await.map(Collected),
+            Some(job) => self.outcome(&call.owner, &id, job, call.room).await.map(Collected),
             None => Err(self.no_such(&id.to_string(), &call.owner).await),
         }
     }
@@ -100,6 +100,7 @@ impl GetResult {
     /// The call's own failure, or [`ToolError::Interrupted`] when nothing was saved.
     pub async fn outcome(
         &self,
+        owner: &Owner,
         id: &JobId,
         job: Job<Result<Outcome, Failed>>,
         room: Room,
@@ -109,12 +110,13 @@ impl GetResult {
             JobPhase::Finished(Ok(outcome)) => Ok(outcome),
             JobPhase::Finished(Err(failed)) => Err(ToolError::Earlier(Box::new(failed))),
             JobPhase::Interrupted | JobPhase::Orphaned(_) => {
-                let saved = self.artifacts.of_job(&id.to_string(), job.started_at).await?;
+                let gallery = self.artifacts.of(owner);
+                let saved = gallery.of_job(&id.to_string(), job.started_at).await?;
                 if saved.is_empty() {
                     return Err(ToolError::Interrupted);
                 }
-                let previews = self.previews(&saved, room).await;
-                Ok(partial(saved, previews))
+                let previews = self.previews(&gallery, &saved, room).await;
+                Ok(partial(saved, previews, owner))
             }
         };
         outcome.map(|mut outcome| {
@@ -124,11 +126,11 @@ impl GetResult {
     }
 
     /// Of those that are still there.
-    async fn previews(&self, saved: &[Artifact], room: Room) -> Vec<Encoded> {
+    async fn previews(&self, gallery: &Artifacts, saved: &[Artifact], room: Room) -> Vec<Encoded> {
         let set = self.previews.set(u32::try_from(saved.len()).unwrap_or(u32::MAX));
         let mut previews = Vec::new();
         for artifact in saved {
-            if let Ok((_, original)) = self.artifacts.fetch(&artifact.id).await {
+            if let Ok((_, original)) = gallery.fetch(&artifact.id).await {
                 previews.extend(set.shrink(&original, room).await);
             }
         }
@@ -157,8 +159,8 @@ impl GetResult {
 }
 
 /// The pictures of a job that was interrupted, told as create-image tells pictures.
-fn partial(saved: Vec<Artifact>, previews: Vec<Encoded>) -> Outcome {
-    let images: Vec<_> = saved.iter().map(Image::of).collect();
+fn partial(saved: Vec<Artifact>, previews: Vec<Encoded>, owner: &Owner) -> Outcome {
+    let images: Vec<_> = saved.iter().map(|saved| Image::of(saved, owner)).collect();
     let structured = [("status".to_owned(), json!("partial")), ("images".to_owned(), json!(images))];
     let mut outcome = Outcome {
         text: Image::lines(&images),

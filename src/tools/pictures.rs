@@ -96,7 +96,7 @@ impl Studio {
         call: &Call,
     ) -> Result<Created, ToolError> {
         if let Some(copy) = &request.save_to {
-            self.wait(call, self.inputs.check_copy(copy))
+            self.wait(call, self.inputs.of(&call.owner).check_copy(copy))
                 .await?
                 .map_err(|error| ToolError::from(error).at("`save_to`"))?;
         }
@@ -179,7 +179,7 @@ impl Studio {
             ..request.origin.clone()
         };
 
-        let kept = self.artifacts.keep(&original, request.stem.as_ref(), origin).await;
+        let kept = self.artifacts.of(&call.owner).keep(&original, request.stem.as_ref(), origin).await;
         let room = if kept.is_ok() { call.room } else { call.room.or_rescue() };
         let Examined { preview, is_opaque } = previews.examine(&original, room).await;
         if preview.is_none() && !original.format().is_common() {
@@ -191,7 +191,7 @@ impl Studio {
         }
         let artifact = kept.map_err(|error| warnings.push(not_kept(&error, preview.as_ref()))).ok();
         let image = match &artifact {
-            Some(kept) => Image::of(kept),
+            Some(kept) => Image::of(kept, &call.owner),
             None => Image::unkept(&original, picture.revised_prompt),
         };
         Made {

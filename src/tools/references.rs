@@ -8,6 +8,7 @@ use bytes::Bytes;
 use super::{ImageUrls, ToolError};
 use crate::{
     artifact::{Artifacts, Stem},
+    handle::Owner,
     inputs::Inputs,
     media::{Content, Encoded, NotAPicture, Reference},
     openai::{OpenAi, Terms},
@@ -52,6 +53,12 @@ impl References {
     #[must_use]
     pub fn allowing(&self, folders: impl IntoIterator<Item = PathBuf>) -> Self {
         Self { inputs: self.inputs.allowing(folders), ..self.clone() }
+    }
+
+    /// The same for this owner: its own kept pictures, and the files that it may name.
+    #[must_use]
+    pub fn of(&self, owner: &Owner) -> Self {
+        Self { artifacts: self.artifacts.of(owner), inputs: self.inputs.of(owner), ..self.clone() }
     }
 
     /// Opens a picture and reads its header; nothing else of it is looked at.

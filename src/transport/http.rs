@@ -1,4 +1,4 @@
-//! MCP over Streamable HTTP at /mcp, with /healthz and /readyz. On loopback only: it has no authentication.
+//! MCP over Streamable HTTP at /mcp, with /healthz and /readyz. Beyond loopback only for callers with a token.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -22,15 +22,18 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-use crate::server::Server;
+use crate::{server::Server, store::CallerStore};
 
 mod accept;
+mod authentication;
 mod endpoint;
 mod flight;
 mod gate;
 mod legacy;
 mod reply;
+mod sessions;
 
+use authentication::{Authentication, Reach};
 use endpoint::Endpoint;
 use reply::HttpRefusal;
 
@@ -55,18 +58,21 @@ pub struct Config {
 /// Serves until `stop` is cancelled, then drains. `ready` is told the bound address.
 ///
 /// # Errors
-/// When the address cannot be bound, or is not a loopback address.
+/// When the address cannot be bound, or is not a loopback address and there is no caller yet.
 pub async fn serve(
     server: Server,
+    callers: Arc<dyn CallerStore>,
     config: Config,
     stop: CancellationToken,
     drain: Duration,
     ready: impl FnOnce(SocketAddr) + Send,
 ) -> io::Result<()> {
-    if !config.bind.ip().is_loopback() {
+    let reach = if config.bind.ip().is_loopback() { Reach::Loopback } else { Reach::Network };
+    let authentication = Authentication::new(callers, reach);
+    if reach == Reach::Network && !authentication.has_callers().await.map_err(io::Error::other)? {
         let message = format!(
-            "refusing to listen on {}: the server has no authentication yet, so anybody who reaches it could spend on \
-             your account; bind to a loopback address such as 127.0.0.1:8787",
+            "refusing to listen on {}: without a token, anybody who reaches it could spend on your account; make one \
+             (mcp-openai token new NAME), or bind to a loopback address such as 127.0.0.1:8787",
             config.bind
         );
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
@@ -75,7 +81,7 @@ pub async fn serve(
     ready(listener.local_addr()?);
 
     let closing = CancellationToken::new();
-    let endpoint = Endpoint::build(server.clone(), config, stop.clone(), closing.clone());
+    let endpoint = Endpoint::build(server.clone(), authentication, config, stop.clone(), closing.clone());
     let flights = endpoint.flights();
     let router = Router::new()
         .route("/mcp", any(mcp))

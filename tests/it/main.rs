@@ -12,6 +12,7 @@ mod app;
 mod artifact;
 mod ask_openai;
 mod attachments;
+mod authentication;
 mod background;
 mod catalogue;
 mod cli;

@@ -49,7 +49,7 @@ impl Session {
         let server = app.server();
         let answering = server.clone();
         #[expect(clippy::disallowed_methods, reason = "the server under test lives as long as the test's runtime")]
-        tokio::spawn(async move { answering.serve(tokio::io::split(theirs)).await.unwrap().waiting().await });
+        tokio::spawn(async move { Box::pin(answering.serve(tokio::io::split(theirs))).await.unwrap().waiting().await });
         let (reader, writer) = tokio::io::split(ours);
         let mut session = Self {
             writer,

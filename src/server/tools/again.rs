@@ -65,7 +65,7 @@ pub(super) async fn answer(
             return None;
         }
     }
-    let mut outcome = get_result.outcome(&id, job, shape.profile.room).await.ok()?;
+    let mut outcome = get_result.outcome(&made.owner, &id, job, shape.profile.room).await.ok()?;
     let ago = text::duration(Duration::from_secs(ago.as_secs()));
     outcome.warn(format!(
         "The same call was made before, and its client stopped waiting {ago} ago. This is that call (job {id}), so that it \

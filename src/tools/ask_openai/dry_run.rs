@@ -22,7 +22,7 @@ impl AskOpenai {
     ) -> Result<Answered, ToolError> {
         let (fetched, opened): (Vec<_>, Vec<_>) = request.attachments.into_iter().partition(Source::is_fetched);
         request.attachments = opened;
-        request.open(&self.references, &self.checks, terms).await?;
+        request.open(&self.references.of(&call.owner), &self.checks, terms).await?;
         request
             .warnings
             .extend(fetched.iter().map(|source| format!("{} would be fetched, and is not counted.", source.name())));

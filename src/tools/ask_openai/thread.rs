@@ -27,32 +27,33 @@ impl AskOpenai {
         let mut request = args.parse(&self.catalogue)?;
         request.warnings.extend(warnings);
         request.question.cache_key = Some(thread.place().label());
+        let gallery = self.references.artifacts.of(&call.owner);
         for turn in thread.turns() {
-            request.question.thread.push(exchange(&self.references.artifacts, &thread, turn).await);
+            request.question.thread.push(exchange(&gallery, &thread, turn).await);
         }
         Ok((thread, request))
     }
+}
 
-    /// The question, ready to become a turn once it is answered.
-    pub(super) async fn spoken(&self, thread: &Thread, question: &Question) -> Result<Spoken, Error> {
-        let mut said = Vec::with_capacity(question.input.len());
-        for part in question.input.clone() {
-            said.push(written(&self.references.artifacts, thread, part).await?);
-        }
-        let turn = Turn {
-            at: Utc::now(),
-            tool: Self::NAME.to_owned(),
-            model: question.model.to_string(),
-            instructions: question.instructions.clone(),
-            said,
-            answer: None,
-            made: Vec::new(),
-            response_id: None,
-            items: Vec::new(),
-            cost_usd: None,
-        };
-        Ok(Spoken { place: thread.place(), turn })
+/// The question, ready to become a turn once it is answered.
+pub(super) async fn spoken(gallery: &Artifacts, thread: &Thread, question: &Question) -> Result<Spoken, Error> {
+    let mut said = Vec::with_capacity(question.input.len());
+    for part in question.input.clone() {
+        said.push(written(gallery, thread, part).await?);
     }
+    let turn = Turn {
+        at: Utc::now(),
+        tool: AskOpenai::NAME.to_owned(),
+        model: question.model.to_string(),
+        instructions: question.instructions.clone(),
+        said,
+        answer: None,
+        made: Vec::new(),
+        response_id: None,
+        items: Vec::new(),
+        cost_usd: None,
+    };
+    Ok(Spoken { place: thread.place(), turn })
 }
 
 /// A question, and then its answer, on its way to the store. It can be written down with a job, so that whoever

@@ -3,6 +3,7 @@
 
 use super::{EditImage, args::Sources, fit};
 use crate::{
+    handle::Owner,
     media::{Content, Dimensions, Format, Reference},
     openai::Terms,
     text,
@@ -24,14 +25,15 @@ pub(super) struct Start {
 
 impl EditImage {
     /// Opens and checks every picture, one after the other, so that of those too large one at a time is scaled down.
-    pub(super) async fn open(&self, sources: &Sources, terms: &Terms) -> Result<Start, ToolError> {
+    pub(super) async fn open(&self, sources: &Sources, owner: &Owner, terms: &Terms) -> Result<Start, ToolError> {
+        let references = self.references.of(owner);
         let mut start = Start::default();
         for source in &sources.images {
-            let opened = self.references.open(source, terms).await?;
+            let opened = references.open(source, terms).await?;
             self.add(opened, &mut start).await?;
         }
         if let (Some(source), Some(first)) = (&sources.mask, start.images.first_mut()) {
-            let opened = self.references.open(source, terms).await?;
+            let opened = references.open(source, terms).await?;
             let checked = self.lay_on(&opened, first).await;
             checked.map_err(|why| ToolError::InvalidArgument(why).at(&opened.which))?;
             start.mask = Some(opened.reference);

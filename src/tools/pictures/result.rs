@@ -9,6 +9,7 @@ use super::PictureOrder;
 use crate::{
     artifact::Artifact,
     call::Call,
+    handle::Owner,
     media::Encoded,
     money::{Usage, Usd},
     openai::{Billing, Meta},
@@ -202,11 +203,11 @@ impl Image {
         }
     }
 
-    /// A picture that was kept, just now or earlier.
-    pub(in crate::tools) fn of(kept: &Artifact) -> Self {
+    /// A picture that was kept, just now or earlier. A path means nothing to a caller on another machine.
+    pub(in crate::tools) fn of(kept: &Artifact, owner: &Owner) -> Self {
         Self {
             uri: Some(kept.id.uri()),
-            path: Some(kept.path.clone()),
+            path: owner.as_caller().is_none().then(|| kept.path.clone()),
             saved_to: None,
             media_type: kept.format.media_type().to_owned(),
             width: kept.dimensions.width,
@@ -225,7 +226,8 @@ impl Image {
 
     fn line(&self) -> String {
         let place = self.saved_to.as_ref().or(self.path.as_ref());
-        let place = place.map_or("not kept".into(), |path| path.display().to_string());
+        let no_place = if self.uri.is_some() { "kept on the server" } else { "not kept" };
+        let place = place.map_or_else(|| no_place.to_owned(), |path| path.display().to_string());
         let uri = self.uri.as_ref().map(|uri| format!(" {uri}")).unwrap_or_default();
         let ground = if self.transparent { ", transparent ground" } else { "" };
         format!("{place} ({}x{}, {}{ground}){uri}", self.width, self.height, bytes(self.bytes))

@@ -22,15 +22,18 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Config,
     accept::{self, Takes},
-    flight::{Flight, Flights, InFlight},
+    authentication::Authentication,
+    flight::{Flight, Flights, Holding},
     gate,
     legacy::{Priming, knows_no_initialize},
     reply::{self, HttpRefusal},
+    sessions::{SessionUse, Sessions},
 };
 use crate::{
     handle::Owner,
     queue::Caller,
     server::{Departure, Requester, Server},
+    store::callers::KnownCaller,
     transport::opening,
 };
 
@@ -42,6 +45,8 @@ const SESSION_IDLE: Duration = Duration::from_hours(12);
 
 pub(super) struct Endpoint {
     mcp: StreamableHttpService<Server, LocalSessionManager>,
+    sessions: Arc<Sessions>,
+    authentication: Authentication,
     config: Config,
     stop: CancellationToken,
     flights: Flights,
@@ -60,20 +65,39 @@ struct CheckedBody {
     body: Bytes,
     priming: Priming,
     form: Takes,
+    opens_session: bool,
+}
+
+/// The sender of a request.
+struct Sender {
+    /// `None` for the person at this machine.
+    caller: Option<Arc<KnownCaller>>,
+    /// The caller's, or the address.
+    name: String,
+    owner: Owner,
+    session: Option<SessionUse>,
 }
 
 impl Endpoint {
     /// `stop` ends admission, `closing` ends the sessions.
-    pub(super) fn build(server: Server, config: Config, stop: CancellationToken, closing: CancellationToken) -> Self {
+    pub(super) fn build(
+        server: Server,
+        authentication: Authentication,
+        config: Config,
+        stop: CancellationToken,
+        closing: CancellationToken,
+    ) -> Self {
         let mut sessions = LocalSessionManager::default();
         sessions.session_config.keep_alive = Some(SESSION_IDLE);
+        let sessions = Arc::new(sessions);
         // Host, Origin and the body's size are checked here, once, before the body is read.
         let rmcp = StreamableHttpServerConfig::default()
             .disable_allowed_hosts()
             .with_max_request_body_bytes(config.max_body_bytes)
             .with_cancellation_token(closing);
-        let mcp = StreamableHttpService::new(move || Ok(server.for_connection()), Arc::new(sessions), rmcp);
-        Self { mcp, config, stop, flights: Flights::default() }
+        let mcp = StreamableHttpService::new(move || Ok(server.for_connection()), sessions.clone(), rmcp);
+        let sessions = Arc::new(Sessions::new(sessions));
+        Self { mcp, sessions, authentication, config, stop, flights: Flights::default() }
     }
 
     pub(super) fn flights(&self) -> Flights {
@@ -93,30 +117,52 @@ impl Endpoint {
         }
         let target = request.uri().authority();
         gate::check(target, request.headers(), &self.config.allowed_hosts, &self.config.allowed_origins)?;
-        if request.method() != Method::POST {
-            return self.stream(request).await;
+        let (mut parts, body) = request.into_parts();
+        let mut sender = self.sender(&parts).await?;
+        if parts.method != Method::POST {
+            return self.stream(Request::from_parts(parts, body), &sender).await;
         }
-        if !reply::has_type(request.headers(), "application/json") {
+        if !reply::has_type(&parts.headers, "application/json") {
             let reason = "send the message as application/json";
             return Err(HttpRefusal::invalid(StatusCode::UNSUPPORTED_MEDIA_TYPE, None, reason));
         }
-        let form = accept::form(request.headers())?;
-        let (mut parts, body) = request.into_parts();
+        let form = accept::form(&parts.headers)?;
+        sender.session = self.session(&parts.headers, &sender.owner)?;
         parts.headers.insert(header::ACCEPT, accept::BOTH);
         let body = self.read(&parts.headers, body).await?;
         let message = CheckedBody::read(&parts.headers, body, form)?;
-        let flight = self.start(&parts.headers, message.id.clone())?;
-        Ok(self.call(parts, message, flight).await)
+        let flight = self.start(&sender, message.id.clone())?;
+        if message.opens_session && sender.session.is_none() {
+            self.sessions.make_room(&sender.owner, message.id.as_ref()).await?;
+        }
+        Ok(self.call(parts, message, sender, flight).await)
+    }
+
+    async fn sender(&self, parts: &request::Parts) -> Result<Sender, HttpRefusal> {
+        let caller = self.authentication.check(&parts.uri, &parts.headers).await?;
+        let name = caller.as_ref().map_or_else(|| address_of(parts), |caller| caller.name.to_string());
+        let owner = caller.as_ref().map_or_else(|| Owner(format!("http:{name}")), |caller| caller.name.owner());
+        Ok(Sender { caller, name, owner, session: None })
+    }
+
+    fn session(&self, headers: &HeaderMap, owner: &Owner) -> Result<Option<SessionUse>, HttpRefusal> {
+        session_of(headers).map(|id| self.sessions.enter(&id, owner)).transpose()
     }
 
     /// GET streams and DELETE: no call hangs on them.
-    async fn stream(&self, mut request: Request) -> Result<Response, HttpRefusal> {
+    async fn stream(&self, mut request: Request, sender: &Sender) -> Result<Response, HttpRefusal> {
+        let is_end = request.method() == Method::DELETE;
         let priming = Priming::of(None, request.headers());
         if request.method() == Method::GET && accept::form(request.headers())? == Takes::Events {
             request.headers_mut().insert(header::ACCEPT, accept::BOTH);
         }
+        let session = self.session(request.headers(), &sender.owner)?;
         let answer = reply::of_rmcp(self.mcp.handle(request).await);
-        Ok(priming.held_to(reply::explained(answer, None).await))
+        if let Some(session) = session.as_ref().filter(|_| is_end && answer.status().is_success()) {
+            self.sessions.closed(&session.id);
+        }
+        let answer = priming.held_to(reply::explained(answer, None).await);
+        Ok(answer.map(|body| Body::new(Holding::new(body, session))))
     }
 
     async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, HttpRefusal> {
@@ -137,9 +183,8 @@ impl Endpoint {
         }
     }
 
-    fn start(&self, headers: &HeaderMap, id: Option<RequestId>) -> Result<Flight, HttpRefusal> {
-        let key = session_of(headers).zip(id.clone());
-        self.flights.start(key).map_err(|_| {
+    fn start(&self, sender: &Sender, id: Option<RequestId>) -> Result<Flight, HttpRefusal> {
+        self.flights.start(sender.session.clone(), id.clone()).map_err(|_| {
             HttpRefusal::invalid(
                 StatusCode::BAD_REQUEST,
                 id,
@@ -149,19 +194,25 @@ impl Endpoint {
     }
 
     /// Hands a checked request to rmcp.
-    async fn call(&self, mut parts: request::Parts, message: CheckedBody, flight: Flight) -> Response {
-        let CheckedBody { id, body, priming, form } = message;
-        let address = address_of(&parts);
-        let owner = Owner(format!("http:{address}"));
-        let session = session_of(&parts.headers);
+    async fn call(&self, mut parts: request::Parts, message: CheckedBody, sender: Sender, flight: Flight) -> Response {
+        let CheckedBody { id, body, priming, form, .. } = message;
+        let Sender { caller, name, owner, session } = sender;
         // In a session a connection that breaks says nothing: its client can resume the stream, and collect the result.
         let departure = if session.is_some() { Departure::Leaves } else { Departure::Cancels };
-        let caller = Caller(session.unwrap_or(address));
-        parts.extensions.insert(Requester { caller, owner, gone: flight.gone(), departure });
+        let (connection, is_new) = match session {
+            Some(session) => (session.id, false),
+            None => (name.as_str().into(), true),
+        };
+        let (caller, rights) = (Caller(name), caller.map(|caller| Arc::new(caller.rights.clone())));
+        let (sessions, gone, opener) = (self.sessions.clone(), flight.gone(), owner.clone());
+        parts.extensions.insert(Requester { caller, connection, owner, rights, gone, departure });
         let request = Request::from_parts(parts, Body::from(body));
         let mcp = self.mcp.clone();
         let answer = async move {
             let answer = understood(reply::of_rmcp(Box::pin(mcp.handle(request)).await), id.clone());
+            if let Some(session) = answer.headers().get(SESSION).and_then(|id| id.to_str().ok()).filter(|_| is_new) {
+                sessions.opened(session, &opener);
+            }
             let answer = reply::explained(answer, id.clone()).await;
             match form {
                 Takes::Events => priming.held_to(answer),
@@ -172,7 +223,7 @@ impl Endpoint {
             Takes::Events => reply::begin_early(answer).await,
             Takes::Json => answer.await,
         };
-        answer.map(|body| Body::new(InFlight::new(body, flight)))
+        answer.map(|body| Body::new(Holding::new(body, flight)))
     }
 }
 
@@ -182,8 +233,9 @@ impl CheckedBody {
     fn read(headers: &HeaderMap, body: Bytes, form: Takes) -> Result<Self, HttpRefusal> {
         let RequestEnvelope { id, method } = envelope_of(&body)?;
         let (mut body, mut form, mut priming) = (body, form, Priming::of(None, headers));
+        let opens_session = method.as_deref() == Some("initialize") && !knows_no_initialize(headers);
         match method.as_deref() {
-            Some("initialize") if !knows_no_initialize(headers) => {
+            Some("initialize") if opens_session => {
                 let params = opening::completed(params_of(&body))
                     .map_err(|error| HttpRefusal::new(StatusCode::BAD_REQUEST, id.clone(), error))?;
                 priming = Priming::of(Some(&params.protocol_version), headers);
@@ -194,7 +246,7 @@ impl CheckedBody {
             Some("resources/read") => form = Takes::Json,
             _ => {}
         }
-        Ok(Self { id, body, priming, form })
+        Ok(Self { id, body, priming, form, opens_session })
     }
 }
 
@@ -228,8 +280,10 @@ fn envelope_of(body: &[u8]) -> Result<RequestEnvelope, HttpRefusal> {
     }
 }
 
+/// Revisions without `initialize` have no sessions, whatever a header says.
 fn session_of(headers: &HeaderMap) -> Option<String> {
-    Some(headers.get(SESSION)?.to_str().ok()?.to_owned())
+    let session = headers.get(SESSION).filter(|_| !knows_no_initialize(headers))?;
+    Some(session.to_str().ok()?.to_owned())
 }
 
 /// The address alone: a port is a connection, and a caller may open many. What a proxy says of others is not believed.

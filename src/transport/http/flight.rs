@@ -14,6 +14,8 @@ use tokio_util::{
     task::{TaskTracker, task_tracker::TaskTrackerToken},
 };
 
+use super::sessions::SessionUse;
+
 /// Cheap to clone; clones count together.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Flights {
@@ -22,7 +24,7 @@ pub(super) struct Flights {
 }
 
 /// Ids are unique within a session only; requests without one are on their own.
-type FlightKey = (String, RequestId);
+type FlightKey = (Arc<str>, RequestId);
 
 /// One request from its arrival to the last byte of its answer. Dropping it says that nobody waits any more.
 #[derive(Debug)]
@@ -31,6 +33,7 @@ pub(super) struct Flight {
     _gone_when_dropped: DropGuard,
     _counted: TaskTrackerToken,
     key: Option<FlightKey>,
+    _session: Option<SessionUse>,
     flights: Flights,
 }
 
@@ -41,7 +44,8 @@ pub(super) struct Duplicate;
 impl Flights {
     /// # Errors
     /// [`Duplicate`].
-    pub(super) fn start(&self, key: Option<FlightKey>) -> Result<Flight, Duplicate> {
+    pub(super) fn start(&self, session: Option<SessionUse>, id: Option<RequestId>) -> Result<Flight, Duplicate> {
+        let key = session.as_ref().map(|session| session.id.clone()).zip(id);
         if let Some(key) = &key
             && !self.ids.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone())
         {
@@ -53,6 +57,7 @@ impl Flights {
             gone,
             _counted: self.count.token(),
             key,
+            _session: session,
             flights: self.clone(),
         })
     }
@@ -78,19 +83,19 @@ impl Drop for Flight {
     }
 }
 
-/// A body that keeps its request in flight.
-pub(super) struct InFlight {
+/// A body that holds something until it has ended: the request's flight, or a session.
+pub(super) struct Holding<T> {
     body: Body,
-    _flight: Flight,
+    _held: T,
 }
 
-impl InFlight {
-    pub(super) fn new(body: Body, flight: Flight) -> Self {
-        Self { body, _flight: flight }
+impl<T> Holding<T> {
+    pub(super) fn new(body: Body, held: T) -> Self {
+        Self { body, _held: held }
     }
 }
 
-impl HttpBody for InFlight {
+impl<T: Unpin> HttpBody for Holding<T> {
     type Data = Bytes;
     type Error = axum::Error;
 

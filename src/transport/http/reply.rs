@@ -16,6 +16,8 @@ use tokio::time::{sleep, timeout};
 const COMMIT_AFTER: Duration = Duration::from_secs(5);
 /// Proxies close connections that are silent for 60 s.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
+/// The realm of the tokens. <https://www.rfc-editor.org/rfc/rfc6750#section-3>
+const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"mcp-openai\"");
 /// For whom the server is stopping, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
 const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
@@ -42,6 +44,9 @@ impl IntoResponse for HttpRefusal {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self.error).unwrap_or_default();
         let mut response = (self.status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+        }
         if self.status == StatusCode::SERVICE_UNAVAILABLE {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
         }

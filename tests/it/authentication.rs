@@ -1,0 +1,235 @@
+//! Callers over the network: who gets in, and what of others it can see.
+
+use std::{sync::Arc, time::Duration};
+
+use mcp_openai::{
+    config::Upstream,
+    store::{
+        CallerStore,
+        callers::{
+            CallerChange, CallerLimits, CallerName, CallerRights, CallerScope, KnownCaller, TokenHash, new_token,
+        },
+    },
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::{Value, json};
+use tokio::time::{Instant, sleep};
+
+use crate::{
+    fakes::{Bench, bench},
+    http::{Site, message, no_callers, site_for, slow},
+    peer::initialize,
+    session::Session,
+};
+
+/// Makes a caller of this name, and returns its header.
+pub async fn caller(callers: &Arc<dyn CallerStore>, name: &str, limits: CallerLimits) -> String {
+    let token = new_token();
+    let rights = CallerRights { scopes: CallerScope::ALL.into(), limits };
+    let caller = KnownCaller::new(CallerName::parse(name).unwrap(), TokenHash::of(&token), rights);
+    assert!(callers.add_caller(caller).await.unwrap());
+    header(&token)
+}
+
+fn header(token: &SecretString) -> String {
+    format!("Authorization: Bearer {}\r\n", token.expose_secret())
+}
+
+/// A site with a caller, and its header.
+async fn guarded() -> (Site, String) {
+    let callers = no_callers();
+    let alice = caller(&callers, "alice", CallerLimits::default()).await;
+    (site_for(bench(), callers).await, alice)
+}
+
+fn opening() -> String {
+    message(1, "initialize", initialize("2025-11-25"))
+}
+
+#[tokio::test]
+async fn h01_without_one_valid_token_in_the_header_there_is_401() {
+    let (site, alice) = guarded().await;
+    assert_eq!(site.post(&alice, &opening()).await.status, 200);
+    assert_eq!(site.post(&alice.replace("Bearer", "bEARER"), &opening()).await.status, 200);
+    let other = header(&new_token());
+    let wrong = [
+        String::new(),
+        other.clone(),
+        "Authorization: \r\n".into(),
+        "Authorization: Bearer\r\n".into(),
+        "Authorization: Bearer \r\n".into(),
+        alice.replace("Bearer", "Basic"),
+        alice.trim_end().to_owned() + "0\r\n",
+        alice.clone() + &alice,
+        alice.clone() + &other,
+    ];
+    for headers in &wrong {
+        let answer = site.post(headers, &opening()).await;
+        assert_eq!((answer.status, answer.error_code()), (401, json!(-32600)), "{headers}");
+        assert_eq!(answer.header("www-authenticate"), Some("Bearer realm=\"mcp-openai\""), "{headers}");
+        assert!(!answer.body.contains("mcpo_"), "{}", answer.body);
+    }
+    let token = alice.trim_end().rsplit(' ').next().unwrap();
+    for (query, headers) in [(format!("access_token={token}"), ""), (format!("a=b&token={token}"), alice.as_str())] {
+        let request = site.request(headers, &opening()).replace("POST /mcp", &format!("POST /mcp?{query}"));
+        let answer = site.raw(&request).await;
+        assert_eq!(answer.status, 401);
+        assert!(answer.body.contains("logs show it") && !answer.body.contains(token), "{}", answer.body);
+    }
+    for method in ["GET", "DELETE"] {
+        let request = format!("{method} /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+        assert_eq!(site.raw(&request).await.status, 401, "{method}");
+    }
+    let health = site.raw("GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+    assert_eq!(health.status, 200);
+}
+
+#[tokio::test]
+async fn h01_the_body_of_a_stranger_is_not_read() {
+    let (site, _) = guarded().await;
+    let head = "POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
+                Content-Length: 1000000\r\n\r\n";
+    assert_eq!(site.raw(head).await.status, 401);
+}
+
+/// Time is virtual: each look is a second after the last.
+#[tokio::test(start_paused = true)]
+async fn new_tokens_and_revocations_are_seen_within_five_seconds() {
+    let callers = no_callers();
+    let site = site_for(bench(), callers.clone()).await;
+    let until = async |headers: &str, status| {
+        let since = Instant::now();
+        while site.post(headers, &opening()).await.status != status {
+            sleep(Duration::from_secs(1)).await;
+            assert!(since.elapsed() <= Duration::from_secs(5), "still not {status}");
+        }
+    };
+    assert_eq!(site.post("", &opening()).await.status, 200, "until there is a caller, this machine gets in");
+    let alice = caller(&callers, "alice", CallerLimits::default()).await;
+    until("", 401).await;
+    until(&alice, 200).await;
+    let change = async |change| callers.change_caller(&CallerName::parse("alice").unwrap(), change).await.unwrap();
+    let second = new_token();
+    change(CallerChange::Token(TokenHash::of(&second))).await;
+    until(&alice, 401).await;
+    until(&header(&second), 200).await;
+    change(CallerChange::Revoked(chrono::Utc::now())).await;
+    until(&header(&second), 401).await;
+    assert_eq!(site.post("", &opening()).await.status, 401, "a revocation opens no door");
+    let used = callers.callers().await.unwrap()[0].used_at.expect("the use is noted");
+    assert!((chrono::Utc::now() - used).num_minutes() < 1);
+}
+
+#[tokio::test]
+async fn a_session_is_its_callers_alone() {
+    let callers = no_callers();
+    let [alice, bob] = [
+        caller(&callers, "alice", CallerLimits::default()).await,
+        caller(&callers, "bob", CallerLimits::default()).await,
+    ];
+    let site = site_for(bench(), callers).await;
+    let session = site.session_of(&alice).await;
+    let call = message(7, "tools/call", slow(1));
+    assert_eq!(site.post(&format!("{alice}{session}"), &call).await.status, 200);
+    let stolen = site.post(&format!("{bob}{session}"), &call).await;
+    let invented = site.post(&format!("{bob}{}", session.replace("Id: ", "Id: 0")), &call).await;
+    assert_eq!((stolen.status, &stolen.body), (404, &invented.body));
+    for method in ["GET", "DELETE"] {
+        let request = format!(
+            "{method} /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept: text/event-stream\r\n{bob}{session}\r\n"
+        );
+        assert_eq!(site.raw(&request).await.status, 404, "{method}");
+    }
+}
+
+/// The real tools behind the site, with the sandbox as their upstream.
+async fn studio() -> (Site, [String; 2], Session) {
+    let callers = no_callers();
+    let alice = caller(&callers, "alice", CallerLimits::default()).await;
+    let bob = caller(&callers, "bob", CallerLimits::default()).await;
+    let session = Session::start_at(Upstream::Sandbox, Vec::new()).await;
+    let site = site_for(Bench { server: session.server.clone(), ..bench() }, callers).await;
+    (site, [alice, bob], session)
+}
+
+async fn asked(site: &Site, sender: &str, method: &str, params: Value) -> Value {
+    let request = site.modern(1, method, params).replacen("\r\n\r\n", &format!("\r\n{sender}\r\n"), 1);
+    let answer = site.raw(&request).await.last_event();
+    answer.get("result").unwrap_or(&answer).clone()
+}
+
+async fn called(site: &Site, sender: &str, tool: &str, arguments: Value) -> Value {
+    asked(site, sender, "tools/call", json!({"name": tool, "arguments": arguments})).await
+}
+
+#[tokio::test]
+async fn what_a_caller_has_does_not_exist_for_others() {
+    let (site, [alice, bob], mut local) = studio().await;
+    let made = called(&site, &alice, "create-image", json!({"prompt": "a fox"})).await;
+    let picture = made["structuredContent"]["images"][0]["uri"].as_str().expect(&made.to_string()).to_owned();
+    let answer = called(&site, &alice, "ask-openai", json!({"query": "a fox?"})).await;
+    let handle = answer["structuredContent"]["conversation"].as_str().unwrap().to_owned();
+    let conversation = format!("conversation://{handle}");
+    for uri in [&picture, &conversation] {
+        assert!(asked(&site, &alice, "resources/read", json!({"uri": uri})).await["contents"].is_array(), "{uri}");
+    }
+    let listed = async |sender: &str| {
+        asked(&site, sender, "resources/list", json!({})).await["resources"].as_array().unwrap().len()
+    };
+    assert_eq!((listed(&alice).await, listed(&bob).await), (1, 0));
+    let at_home = local.request("resources/list", json!({})).await;
+    assert_eq!(at_home["resources"], json!([]), "nor for the person at the server");
+
+    // Of another's and of nobody's the same is told, but for the name itself.
+    let nobodys = [picture.replace("image://2", "image://1"), conversation.replace("conv_3", "conv_2")];
+    for (theirs, none) in [&picture, &conversation].into_iter().zip(&nobodys) {
+        assert_ne!(theirs, none);
+        let [theirs, none] = [theirs, none].map(async |uri| {
+            let refused = asked(&site, &bob, "resources/read", json!({"uri": uri})).await;
+            refused["error"].to_string().replace(uri.as_str(), "URI")
+        });
+        let (theirs, none) = (theirs.await, none.await);
+        assert_eq!(theirs, none);
+        assert!(theirs.contains("code"), "{theirs}");
+    }
+    for (tool, arguments) in [
+        ("edit-image", json!({"prompt": "blue", "images": [picture]})),
+        ("ask-openai", json!({"query": "what is it?", "attachments": [picture]})),
+        ("ask-openai", json!({"query": "and now?", "conversation": handle})),
+        ("create-image", json!({"prompt": "and now?", "conversation": handle})),
+    ] {
+        let refused = called(&site, &bob, tool, arguments.clone()).await;
+        assert_eq!(refused["structuredContent"]["error"]["code"], "not_found", "{arguments}: {refused}");
+    }
+    let typed =
+        json!({"ref": {"type": "ref/resource", "uri": "image://{id}"}, "argument": {"name": "id", "value": ""}});
+    let proposed = async |sender: &str| asked(&site, sender, "completion/complete", typed.clone()).await;
+    assert_eq!(proposed(&alice).await["completion"]["total"], 1);
+    assert_eq!(proposed(&bob).await["completion"]["total"], 0);
+}
+
+#[tokio::test]
+async fn a_caller_names_no_file_of_the_server() {
+    let (site, [alice, _], local) = studio().await;
+    let secret = local.images.path().join("pictures/20261122-105106-k3x9q2-fox.png");
+    std::fs::create_dir_all(secret.parent().unwrap()).unwrap();
+    std::fs::write(&secret, "not for callers").unwrap();
+    let secret = secret.to_str().unwrap();
+    for (tool, arguments) in [
+        ("ask-openai", json!({"query": "?", "attachments": [secret]})),
+        ("ask-openai", json!({"query": "?", "attachments": ["/etc/passwd"]})),
+        ("ask-openai", json!({"query": "?", "attachments": ["src/*.rs"]})),
+        ("ask-openai", json!({"query": "?", "attachments": ["git:diff"]})),
+        ("ask-openai", json!({"query": "?", "attachments": [format!("file://{secret}")], "dry_run": true})),
+        ("edit-image", json!({"prompt": "blue", "images": [secret]})),
+        ("create-image", json!({"prompt": "blue", "save_to": "docs/"})),
+    ] {
+        let refused = called(&site, &alice, tool, arguments.clone()).await;
+        let error = &refused["structuredContent"]["error"];
+        assert_eq!(error["code"], "path_not_allowed", "{arguments}: {refused}");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains("files of the server cannot be named from another machine"), "{message}");
+    }
+    let sent = json!({"query": "?", "attachments": ["data:text/plain;base64,aGk="]});
+    assert_eq!(called(&site, &alice, "ask-openai", sent).await["structuredContent"]["status"], "complete");
+}
