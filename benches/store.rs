@@ -86,7 +86,7 @@ impl Filled {
             words,
         };
         let per_day = Usd::from_dollars(1_000_000.0);
-        (Reservation { id, at, account, tool, model, client, least: amount, most: amount, per_day }, turn)
+        (Reservation { id, at, account, tool, model, client, least: amount, most: amount, per_day, caller: None }, turn)
     }
 
     async fn keep(&self, (reservation, turn): (Reservation, NewTurn)) -> Result<(), Error> {
@@ -114,7 +114,7 @@ impl Filled {
         let thread = median(|| store.turns.thread(&owner, last, DateTime::UNIX_EPOCH)).await;
         let newest = median(|| store.turns.newest(query(DateTime::UNIX_EPOCH))).await;
         let search = median(|| store.turns.search(query(DateTime::UNIX_EPOCH), "zebra blue")).await;
-        let usage = median(|| store.money.tally(month, TallyBy::Model)).await;
+        let usage = median(|| store.money.tally(month, TallyBy::Model, None)).await;
         let [p50, p99] = [500, 990].map(|at| calls.get(at).copied().unwrap_or_default());
         Ok([p50, p99, thread, newest, search, usage].map(shown).into())
     }

@@ -8,6 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     artifact::Artifacts,
+    call::RunningCalls,
     catalogue::Catalogue,
     config::{Config, Upstream},
     conversation::Conversations,
@@ -159,6 +160,8 @@ impl App {
             tasks: self.tasks.clone(),
             notice: self.notice().map(str::to_owned),
             profiles: Profiles::build(self.config.clients.clone()),
+            pace: self.store.pace.clone(),
+            running: RunningCalls::default(),
         })
         .with(self.ask_openai.clone())
         .with(self.create_image.clone())

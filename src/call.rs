@@ -11,7 +11,12 @@ use crate::{
     news::News,
     preview::Room,
     queue::Caller,
+    store::{callers::CallerScope, money::CallerShare},
 };
+
+mod allowance;
+
+pub use allowance::{Allowance, Limited, RunningCall, RunningCalls};
 
 /// One `tools/call`, or one command at a terminal.
 #[derive(Debug, Clone)]
@@ -32,6 +37,8 @@ pub struct Call {
     pub job: Option<JobId>,
     /// All that another process needs to resume it, should it become a job.
     pub resumable: Resumable,
+    /// The limits of an authenticated caller.
+    allowance: Option<Allowance>,
     cancelled: CancellationToken,
     started: Instant,
 }
@@ -53,14 +60,56 @@ impl Call {
         let (owner, started) = (Owner::local(), Instant::now());
         let client = "mcp-openai".to_owned();
         let resumable = Resumable::default();
-        let (patience, job) = (None, None);
-        Self { caller, owner, client, news, room: Room::NONE, patience, job, resumable, cancelled, started }
+        let (patience, job, allowance) = (None, None, None);
+        let room = Room::NONE;
+        Self { caller, owner, client, news, room, patience, job, resumable, allowance, cancelled, started }
     }
 
     /// Of this owner.
     #[must_use]
     pub fn of(self, owner: Owner) -> Self {
         Self { owner, ..self }
+    }
+
+    /// Within the limits of an authenticated caller.
+    #[must_use]
+    pub fn within(self, allowance: Option<Allowance>) -> Self {
+        Self { allowance, ..self }
+    }
+
+    /// The authenticated caller and its budgets.
+    #[must_use]
+    pub fn share(&self) -> Option<CallerShare> {
+        self.allowance.as_ref().map(Allowance::share)
+    }
+
+    /// Waits until its caller's limits let it begin; it counts as running while the result is held.
+    ///
+    /// # Errors
+    /// [`Limited`].
+    pub async fn admit(&self, scope: CallerScope) -> Result<Option<RunningCall>, Limited> {
+        let Some(allowance) = &self.allowance else { return Ok(None) };
+        let (running, wait) = allowance.admit(scope).await?;
+        self.pause(wait).await;
+        Ok(Some(running))
+    }
+
+    /// Waits until its caller's limits let it make so many pictures.
+    ///
+    /// # Errors
+    /// [`Limited`].
+    pub async fn admit_pictures(&self, n: u32) -> Result<(), Limited> {
+        if let Some(allowance) = &self.allowance {
+            self.pause(allowance.take_pictures(n).await?).await;
+        }
+        Ok(())
+    }
+
+    /// Waits, unless it is cancelled.
+    async fn pause(&self, wait: Duration) {
+        if !wait.is_zero() {
+            self.cancelled.run_until_cancelled(tokio::time::sleep(wait)).await;
+        }
     }
 
     /// By the program of this name.

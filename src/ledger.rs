@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, Utc};
 use serde::Serialize;
 
 use crate::{
@@ -15,7 +15,8 @@ use crate::{
     money::Usd,
     store::{
         self, MoneyStore,
-        money::{DayStanding, LedgerLine, Reservation, Reserved, TallyBy},
+        callers::CallerName,
+        money::{BudgetOf, CallerShare, DayStanding, LedgerLine, Reservation, Reserved, TallyBy},
     },
 };
 
@@ -47,6 +48,8 @@ pub struct Request {
     pub client: String,
     /// The account that pays: each has ledger lines and a budget of its own.
     pub account: Account,
+    /// The caller of the HTTP service, with its budgets.
+    pub caller: Option<CallerShare>,
 }
 
 /// The bounds of a call's cost.
@@ -58,16 +61,18 @@ pub struct Estimate {
     pub most: Usd,
 }
 
-/// The budget of a day as it stands.
+/// A budget as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Standing {
-    /// `spend.per_day`.
+    #[serde(skip)]
+    pub of: BudgetOf,
+    /// The most that may be spent in its time.
     pub limit_usd: Usd,
-    /// Costs of the day, and the estimates of its requests whose cost is not known.
+    /// Costs of its time, and the estimates of its requests whose cost is not known.
     pub spent_usd: Usd,
     /// Set aside for calls that run.
     pub reserved_usd: Usd,
-    /// The next midnight, UTC.
+    /// A midnight, UTC.
     pub resets_at: DateTime<Utc>,
 }
 
@@ -89,10 +94,11 @@ impl Ledger {
         Self(Arc::new(LedgerState { config, store, mint: IdMint::default() }))
     }
 
-    /// `true` where a call must be estimated before it is made.
+    /// `true` where a call of this caller must be estimated before it is made.
     #[must_use]
-    pub fn has_budgets(&self) -> bool {
-        self.0.config.per_call.is_some() || self.0.config.per_day.is_some()
+    pub fn has_budgets(&self, caller: Option<&CallerShare>) -> bool {
+        let Config { per_call, per_day } = self.0.config;
+        per_call.is_some() || per_day.is_some() || caller.is_some_and(CallerShare::has_budgets)
     }
 
     /// Reserves the estimate of a request that no budget of a day holds: noted without waiting for the store.
@@ -113,15 +119,17 @@ impl Ledger {
             Some(limit) => most.min(limit),
             None => most,
         };
-        let Some(limit) = self.0.config.per_day else { return Ok(self.begin(request, most)) };
-        let reservation = self.reservation(request, Estimate { least, most }, Some(limit));
+        let reservation = self.reservation(request.clone(), Estimate { least, most }, self.0.config.per_day);
+        if !reservation.has_budgets() {
+            return Ok(self.begin(request, most));
+        }
         // Made before it is waited for, so that it is settled also when nobody waits for it any more.
         let spend = Spend::new(self.clone(), reservation.clone());
         match self.0.store.reserve(reservation).await {
             Ok(Reserved::Granted(amount)) => Ok(spend.of(amount)),
-            Ok(Reserved::Refused(standing)) => {
-                let standing = Box::new(Standing::of(standing, limit, spend.forget()));
-                Err(OverBudget::Day { estimate: least, standing }.into())
+            Ok(Reserved::Refused { of, limit, standing }) => {
+                let standing = Box::new(Standing::new(of, limit, standing, spend.forget()));
+                Err(OverBudget::Standing { estimate: least, standing }.into())
             }
             Err(error) => {
                 spend.forget();
@@ -145,15 +153,20 @@ impl Ledger {
         let Some(limit) = self.0.config.per_day else { return Ok(None) };
         let now = Utc::now();
         let standing = self.0.store.standing(account, now.date_naive()).await?;
-        Ok(Some(Standing::of(standing, limit, now)))
+        Ok(Some(Standing::new(BudgetOf::AccountDay, limit, standing, now)))
     }
 
-    /// Sums of what was paid since the beginning of a day (UTC).
+    /// Sums of what was paid since the beginning of a day (UTC), by all or by one caller.
     ///
     /// # Errors
     /// When the store cannot be used.
-    pub async fn tally(&self, since: NaiveDate, by: TallyBy) -> Result<Tally, store::Error> {
-        Ok(Tally::of(self.0.store.tally(since, by).await?))
+    pub async fn tally(
+        &self,
+        since: NaiveDate,
+        by: TallyBy,
+        caller: Option<&CallerName>,
+    ) -> Result<Tally, store::Error> {
+        Ok(Tally::of(self.0.store.tally(since, by, caller).await?))
     }
 
     /// Lines of the ledger after one, in the order of their ids, for an export in pages.
@@ -175,15 +188,20 @@ impl Ledger {
     }
 
     fn reservation(&self, request: Request, Estimate { least, most }: Estimate, per_day: Option<Usd>) -> Reservation {
-        let Request { tool, model, client, account } = request;
-        Reservation { id: self.0.mint.mint(), at: Utc::now(), account, tool, model, client, least, most, per_day }
+        let Request { tool, model, client, account, caller } = request;
+        let (id, at) = (self.0.mint.mint(), Utc::now());
+        Reservation { id, at, account, tool, model, client, least, most, per_day, caller }
     }
 }
 
 impl Standing {
-    fn of(DayStanding { spent, reserved }: DayStanding, limit: Usd, at: DateTime<Utc>) -> Self {
-        let tomorrow = at.date_naive().checked_add_days(Days::new(1)).unwrap_or(NaiveDate::MAX);
-        let resets_at = tomorrow.and_time(NaiveTime::MIN).and_utc();
-        Self { limit_usd: limit, spent_usd: spent, reserved_usd: reserved, resets_at }
+    fn new(of: BudgetOf, limit: Usd, DayStanding { spent, reserved }: DayStanding, at: DateTime<Utc>) -> Self {
+        let today = at.date_naive();
+        let next = match of {
+            BudgetOf::AccountDay | BudgetOf::CallerDay => today.checked_add_days(Days::new(1)),
+            BudgetOf::CallerMonth => today.with_day(1).and_then(|first| first.checked_add_months(Months::new(1))),
+        };
+        let resets_at = next.unwrap_or(NaiveDate::MAX).and_time(NaiveTime::MIN).and_utc();
+        Self { of, limit_usd: limit, spent_usd: spent, reserved_usd: reserved, resets_at }
     }
 }

@@ -336,11 +336,11 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
         let limit = ResultShape::of(&self.parts, &context).profile.max_read_bytes;
-        let owner = Requester::of(&context.extensions).owner;
+        let Requester { owner, known, .. } = Requester::of(&context.extensions);
         // A picture or a turn never changes under its id, the viewer only with the program.
         let (result, scope, ttl_ms) = match request.uri.as_str() {
             viewer::URI => (viewer::read(), CacheScope::Public, FIXED_TTL_MS),
-            usage::URI => (usage::read(&self.parts.ledger).await?, CacheScope::Private, 0),
+            usage::URI => (usage::read(&self.parts.ledger, known.as_deref()).await?, CacheScope::Private, 0),
             uri if uri.starts_with(skills::SCHEME) => (skills::read(uri)?, CacheScope::Public, FIXED_TTL_MS),
             uri if uri.starts_with(conversations::SCHEME) => {
                 let read = conversations::read(&self.parts.conversations, &owner, uri).await?;

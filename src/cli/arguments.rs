@@ -93,7 +93,7 @@ pub enum Command {
     Doctor(doctor::Args),
     /// List the models: what is known of them and what the upstream has
     Models(models::Args),
-    /// Tell what was paid, by day, model or client
+    /// Tell what was paid, by day, model, client or caller
     Usage(usage::Args),
     /// Run an OpenAI-compatible server on this machine, for trials and tests
     Sandbox(sandbox::Args),

@@ -1,4 +1,4 @@
-//! `mcp-openai usage`: what was paid, by day, model or client, or call by call.
+//! `mcp-openai usage`: what was paid, by day, model, client or caller, or call by call.
 
 use std::{
     fmt::Write as _,
@@ -47,6 +47,7 @@ enum Rows {
     Day,
     Model,
     Client,
+    Caller,
 }
 
 #[derive(Debug, Serialize)]
@@ -66,7 +67,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let by = args.by.meaning();
-    let tally = app.ledger.tally(args.since, by).await.map_err(|error| anyhow!("{error}. {}", error.remedy()))?;
+    let tally = app.ledger.tally(args.since, by, None).await.map_err(|error| anyhow!("{error}. {}", error.remedy()))?;
     let report = UsageOutput { by, since: args.since, tally };
     let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.table() };
     io::stdout().write_all(text.as_bytes())?;
@@ -79,6 +80,7 @@ impl Rows {
             Self::Day => TallyBy::Day,
             Self::Model => TallyBy::Model,
             Self::Client => TallyBy::Client,
+            Self::Caller => TallyBy::Caller,
         }
     }
 }
@@ -104,6 +106,7 @@ impl UsageOutput {
             TallyBy::Day => "day",
             TallyBy::Model => "model",
             TallyBy::Client => "client",
+            TallyBy::Caller => "caller",
         };
         let head = [name, "calls", "tokens in", "cached", "tokens out", "cost ", "estimated"].map(str::to_owned);
         let sums = rows.iter().map(|row| cells(&row.0.name, row));

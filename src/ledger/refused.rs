@@ -5,7 +5,10 @@ use std::fmt;
 use chrono::Utc;
 
 use super::Standing;
-use crate::{money::Usd, store};
+use crate::{
+    money::Usd,
+    store::{self, money::BudgetOf},
+};
 
 /// Reasons why no money is reserved; nothing was sent.
 #[derive(Debug, thiserror::Error)]
@@ -29,12 +32,12 @@ pub enum OverBudget {
         /// `spend.per_call`.
         limit: Usd,
     },
-    /// The least that the call may cost is more than the day has left.
+    /// The least that the call may cost is more than a budget has left.
     #[error("the call may cost {estimate}, and {standing}")]
-    Day {
+    Standing {
         /// The least that it may cost.
         estimate: Usd,
-        /// The budget of the day when it was asked.
+        /// The budget when it was asked.
         standing: Box<Standing>,
     },
 }
@@ -50,7 +53,7 @@ impl OverBudget {
     pub fn left(&self) -> Usd {
         match self {
             Self::Call { limit, .. } => *limit,
-            Self::Day { standing, .. } => standing.left(),
+            Self::Standing { standing, .. } => standing.left(),
         }
     }
 }
@@ -65,17 +68,18 @@ impl Standing {
 
 impl fmt::Display for Standing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { limit_usd, spent_usd, reserved_usd, resets_at } = self;
+        let Self { of, limit_usd, spent_usd, reserved_usd, resets_at } = self;
+        let of = match of {
+            BudgetOf::AccountDay => format!("the day's {limit_usd} (spend.per_day)"),
+            BudgetOf::CallerDay => format!("this caller's {limit_usd} a day"),
+            BudgetOf::CallerMonth => format!("this caller's {limit_usd} a month"),
+        };
         let reserved = match *reserved_usd {
             Usd::ZERO => String::new(),
             reserved => format!(" and {reserved} reserved for calls that run"),
         };
         let minutes = (*resets_at - Utc::now()).num_minutes() + 1;
         let (hours, minutes) = (minutes / 60, minutes % 60);
-        write!(
-            f,
-            "of the day's {limit_usd} (spend.per_day) {spent_usd} is spent{reserved}; it resets at 00:00 UTC, in {hours} h \
-         {minutes} min"
-        )
+        write!(f, "of {of} {spent_usd} is spent{reserved}; it resets at 00:00 UTC, in {hours} h {minutes} min")
     }
 }

@@ -116,7 +116,7 @@ impl Spend {
             .collect();
         let ids: Vec<_> = parts.iter().map(|part| part.note.reservation.id).collect();
         match self.ledger.0.store.split(reservation.id, &ids).await {
-            Err(error) if reservation.per_day.is_some() => Err(error),
+            Err(error) if reservation.has_budgets() => Err(error),
             Err(error) => {
                 tracing::debug!(%error, "the parts of a request are noted when they end");
                 Ok(parts)

@@ -7,8 +7,17 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::profile::Profiles;
 use crate::{
-    artifact::Artifacts, catalogue::Catalogue, conversation::Conversations, handle::Owner, inputs::Inputs,
-    ledger::Ledger, preview::Previews, queue::Caller, store::callers::CallerRights, tools::get_result::GetResult,
+    artifact::Artifacts,
+    call::{Allowance, RunningCalls},
+    catalogue::Catalogue,
+    conversation::Conversations,
+    handle::Owner,
+    inputs::Inputs,
+    ledger::Ledger,
+    preview::Previews,
+    queue::Caller,
+    store::{PaceStore, callers::KnownCaller},
+    tools::get_result::GetResult,
 };
 
 /// The components of the server.
@@ -34,6 +43,9 @@ pub struct Parts {
     pub notice: Option<String>,
     /// Limits of each client, found by its name.
     pub profiles: Profiles,
+    /// Holds callers to their pace.
+    pub pace: Arc<dyn PaceStore>,
+    pub running: RunningCalls,
 }
 
 /// The sender of a request, as a transport that serves many clients tells it: laid into the request's HTTP extensions.
@@ -46,8 +58,8 @@ pub struct Requester {
     pub connection: Arc<str>,
     /// Whose jobs it may see: the same after a new connection, and after a restart.
     pub owner: Owner,
-    /// The rights of an authenticated caller; the person at this machine needs none.
-    pub rights: Option<Arc<CallerRights>>,
+    /// The caller that a token stands for; the person at this machine needs none.
+    pub known: Option<Arc<KnownCaller>>,
     /// Cancelled once nobody waits for the answer any more.
     pub gone: CancellationToken,
     /// The meaning of [`Requester::gone`].
@@ -64,6 +76,12 @@ pub enum Departure {
 }
 
 impl Parts {
+    /// The limits of whoever sent a request; `None` for the person at this machine.
+    pub(super) fn allowance(&self, requester: &Requester) -> Option<Allowance> {
+        let known = requester.known.clone()?;
+        Some(Allowance::new(known, self.pace.clone(), self.running.clone()))
+    }
+
     /// The pictures of whoever sent a request.
     pub(super) fn gallery(&self, extensions: &Extensions) -> Artifacts {
         self.artifacts.of(&Requester::of(extensions).owner)
@@ -78,7 +96,7 @@ impl Requester {
             caller: Caller::local(),
             connection: Arc::default(),
             owner: Owner::local(),
-            rights: None,
+            known: None,
             gone: CancellationToken::new(),
             departure: Departure::Leaves,
         })

@@ -29,6 +29,7 @@ use crate::{
     call::Call,
     job::{JobPhase, Started},
     news::News,
+    store::callers::CallerScope,
     text,
     tools::{Effect, Failed, Outcome, Output, Pace, Shows, Tool, ToolError, get_result::GetResult},
 };
@@ -135,10 +136,11 @@ pub(super) async fn run(
     let program = context.client_info().map_or_else(|| "unknown".to_owned(), |client| text::brief(&client.name, 60));
     let journal = Journal { tool: name, client: program.clone(), since: Instant::now() };
     let call = Call::new(caller, news, cancel).of(owner.clone()).by(program).showing(shape.profile.room);
+    let call = call.within(server.parts.allowance(&requester));
     let call = job.into_iter().fold(call.answered_within(patience), Call::as_job);
     let (since, resumable) = (call.started(), call.resumable.clone());
     // The outcome stays with it until it is taken: a client may give up while the last of the news is being told.
-    let mut work = maybe_done(outcome(name, server.parts.tasks.spawn(route.run(arguments, call))).boxed());
+    let mut work = maybe_done(outcome(name, server.parts.tasks.spawn(admitted(route, arguments, call))).boxed());
 
     let answered = async {
         tokio::select! {
@@ -188,6 +190,16 @@ pub(super) async fn run(
     let work = result(journal, work, server.calls.clone()).boxed();
     let started = Started { id, owner, tool: name, since, cancel: ended.disarm(), feed, resumable, work };
     hand_out(server, started, until, &context, &shape).await
+}
+
+/// Runs the tool once its caller's limits let it. Only what costs money is limited.
+async fn admitted(route: Arc<dyn Route>, arguments: Arc<JsonObject>, call: Call) -> Result<Outcome, ToolError> {
+    let _running = match (route.pace(), route.shows()) {
+        (Pace::Quick, _) => None,
+        (Pace::Slow, Shows::Text) => call.admit(CallerScope::Ask).await?,
+        (Pace::Slow, Shows::Pictures) => call.admit(CallerScope::Pictures).await?,
+    };
+    route.run(arguments, call).await
 }
 
 /// Lets a call go on as a job, and says how to come by its result, or what it has come to by `until`.

@@ -9,10 +9,12 @@ use rmcp::{
 };
 
 use crate::{
+    call::Limited,
     ledger::{Ledger, Tally},
-    money::Usage,
+    money::{Usage, Usd},
     store::{
         self,
+        callers::{CallerScope, KnownCaller},
         money::{TallyBy, TallySum},
     },
 };
@@ -27,24 +29,35 @@ pub(super) fn template() -> ResourceTemplate {
         .with_mime_type("text/markdown")
 }
 
-pub(super) async fn read(ledger: &Ledger) -> Result<ReadResourceResult, ErrorData> {
-    let page = page(ledger).await.map_err(|error| {
+/// Costs of everybody's calls, for the person at this machine and for callers with the scope `admin`; costs of its own,
+/// for any other caller.
+pub(super) async fn read(ledger: &Ledger, known: Option<&KnownCaller>) -> Result<ReadResourceResult, ErrorData> {
+    let own = known.filter(|known| !known.rights.scopes.contains(&CallerScope::Admin));
+    if own.is_some_and(|own| !own.rights.scopes.contains(&CallerScope::Usage)) {
+        return Err(ErrorData::invalid_request(Limited::Scope(CallerScope::Usage).to_string(), None));
+    }
+    let page = page(ledger, own).await.map_err(|error| {
         tracing::warn!(%error, "the ledger cannot be read");
         ErrorData::internal_error(format!("{error}. {}", error.remedy()), None)
     })?;
     Ok(ReadResourceResult::new(vec![ResourceContents::text(page, URI).with_mime_type("text/markdown")]))
 }
 
-async fn page(ledger: &Ledger) -> Result<String, store::Error> {
+async fn page(ledger: &Ledger, own: Option<&KnownCaller>) -> Result<String, store::Error> {
+    let name = own.map(|own| &own.name);
     let today = Utc::now().date_naive();
     let first = today.with_day(1).unwrap_or(today);
-    let (models, days) = tokio::join!(ledger.tally(today, TallyBy::Model), ledger.tally(first, TallyBy::Day));
+    let (models, days) =
+        tokio::join!(ledger.tally(today, TallyBy::Model, name), ledger.tally(first, TallyBy::Day, name));
     let (models, days) = (models?, days?);
     Ok(format!(
         "# What was paid\n\nDays are UTC.\n\n## Today, {today}\n\n{}\n## This month\n\n{}\n{}",
         table("model", &models),
         table("day", &days),
-        budgets(ledger, &models)
+        match own {
+            Some(own) => own_budgets(own, &models, &days),
+            None => budgets(ledger, &models),
+        }
     ))
 }
 
@@ -66,6 +79,16 @@ fn table(name: &str, tally: &Tally) -> String {
         let _ = writeln!(table, "\n{explained}");
     }
     table
+}
+
+fn own_budgets(own: &KnownCaller, today: &Tally, month: &Tally) -> String {
+    let limits = own.rights.limits;
+    let line = |time: &str, limit: Option<Usd>, tally: &Tally| {
+        Some(format!("- A {time} may cost {}; {} was spent.\n", limit?, tally.total.counted()))
+    };
+    let lines = [line("day", limits.usd_per_day, today), line("month", limits.usd_per_month, month)];
+    let lines: String = lines.into_iter().flatten().collect();
+    if lines.is_empty() { lines } else { format!("## Budgets\n\n{lines}") }
 }
 
 fn budgets(ledger: &Ledger, today: &Tally) -> String {

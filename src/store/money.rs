@@ -3,10 +3,10 @@
 use std::fmt::Debug;
 
 use async_trait::async_trait;
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, jobs::FinishedJob, turns::NewTurn};
+use super::{Error, callers::CallerName, columns::day_number, jobs::FinishedJob, turns::NewTurn};
 use crate::{
     handle::{Account, Id},
     money::{Usage, Usd},
@@ -30,6 +30,37 @@ pub struct Reservation {
     pub most: Usd,
     /// The budget of the day that holds it; `None` reserves `most` whatever the day has come to.
     pub per_day: Option<Usd>,
+    /// The caller of the HTTP service whose request it is.
+    #[serde(default)]
+    pub caller: Option<CallerShare>,
+}
+
+/// A caller with its own budgets; every one that is set must hold the whole.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CallerShare {
+    pub name: CallerName,
+    pub per_day: Option<Usd>,
+    /// Of a calendar month (UTC).
+    pub per_month: Option<Usd>,
+}
+
+/// The budgets that may hold a reservation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BudgetOf {
+    /// All that is paid with a key.
+    AccountDay,
+    CallerDay,
+    CallerMonth,
+}
+
+/// One budget of a reservation, as engines look at it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Budget {
+    pub of: BudgetOf,
+    pub limit: Usd,
+    /// First and last day that count, as [`day_number`](super::columns::day_number)s.
+    pub first: i64,
+    pub last: i64,
 }
 
 /// The answer to a [`Reservation`].
@@ -37,11 +68,11 @@ pub struct Reservation {
 pub enum Reserved {
     /// So much is set aside: `most`, or what the day has left.
     Granted(Usd),
-    /// The day has less left than `least`; nothing is set aside.
-    Refused(DayStanding),
+    /// A budget has less left than `least`; nothing is set aside.
+    Refused { of: BudgetOf, limit: Usd, standing: DayStanding },
 }
 
-/// One day of one account.
+/// One day of an account, or a day or month of a caller.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DayStanding {
     /// Costs of the day, and the estimates of its requests whose cost is not known.
@@ -99,6 +130,8 @@ pub struct LedgerLine {
     pub reserved: Usd,
     pub request_id: Option<String>,
     pub state: LineState,
+    /// `None` for the person at the machine.
+    pub caller: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -116,7 +149,12 @@ pub enum TallyBy {
     Day,
     Model,
     Client,
+    /// The person at the machine is [`AT_THE_MACHINE`].
+    Caller,
 }
+
+/// The name of the sum of what no caller paid for.
+pub const AT_THE_MACHINE: &str = "(this machine)";
 
 /// Sum of the lines of one name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -146,6 +184,51 @@ impl TallySum {
             estimated: self.estimated + other.estimated,
             unsettled: self.unsettled + other.unsettled,
         }
+    }
+}
+
+impl CallerShare {
+    /// Returns whether a budget of its own holds what it asks for.
+    #[must_use]
+    pub fn has_budgets(&self) -> bool {
+        self.per_day.is_some() || self.per_month.is_some()
+    }
+}
+
+impl Reservation {
+    /// Returns whether a budget holds it.
+    #[must_use]
+    pub fn has_budgets(&self) -> bool {
+        self.per_day.is_some() || self.caller.as_ref().is_some_and(CallerShare::has_budgets)
+    }
+
+    /// The key under which `days` sums what its caller spent.
+    pub(super) fn caller_key(&self) -> Option<String> {
+        self.caller.as_ref().map(|caller| caller.name.owner().0)
+    }
+
+    /// The caller's name, for its column.
+    pub(super) fn caller_name(&self) -> Option<&str> {
+        self.caller.as_ref().map(|caller| caller.name.as_str())
+    }
+
+    /// The budgets that hold it.
+    pub(super) fn budgets(&self) -> Vec<Budget> {
+        let day = self.at.date_naive();
+        let (today, first) = (day_number(day), day_number(day.with_day(1).unwrap_or(day)));
+        let last =
+            day_number(day.with_day(1).and_then(|first| first.checked_add_months(Months::new(1))).unwrap_or(day)) - 1;
+        let of_day = |of, limit: Option<Usd>| limit.map(|limit| Budget { of, limit, first: today, last: today });
+        let caller = self.caller.as_ref();
+        let month = caller.and_then(|caller| caller.per_month);
+        [
+            of_day(BudgetOf::AccountDay, self.per_day),
+            of_day(BudgetOf::CallerDay, caller.and_then(|caller| caller.per_day)),
+            month.map(|limit| Budget { of: BudgetOf::CallerMonth, limit, first, last }),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
     }
 }
 
@@ -179,8 +262,8 @@ pub trait MoneyStore: Debug + Send + Sync {
     /// Standing of an account on a day (UTC).
     async fn standing(&self, account: &Account, day: NaiveDate) -> Result<DayStanding, Error>;
 
-    /// Sums of all lines since a day (UTC), in the order of their names.
-    async fn tally(&self, since: NaiveDate, by: TallyBy) -> Result<Vec<TallySum>, Error>;
+    /// Sums of the lines since a day (UTC), of all or of one caller, in the order of their names.
+    async fn tally(&self, since: NaiveDate, by: TallyBy, caller: Option<&CallerName>) -> Result<Vec<TallySum>, Error>;
 
     /// Lines after an id, in the order of their ids, for an export in pages.
     async fn lines_after(&self, after: Option<Id>, most: usize) -> Result<Vec<LedgerLine>, Error>;

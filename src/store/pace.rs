@@ -34,26 +34,25 @@ impl PaceCap {
 pub struct PlaceRequest {
     pub cap: PaceCap,
     pub rate: Rate,
-    /// A place that is not sooner is not taken.
+    /// So many, one after another: all or none.
+    pub places: u32,
+    /// They are not taken unless the first of them is sooner.
     pub within: Duration,
 }
 
 /// The answer to a [`PlaceRequest`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlaceGrant {
-    Granted {
-        wait: Duration,
-    },
-    /// The next place is so far away; nothing was taken.
-    TooFar {
-        wait: Duration,
-    },
+    /// The last of the places is so far away.
+    Granted { wait: Duration },
+    /// The first place is so far away; nothing was taken.
+    TooFar { wait: Duration },
 }
 
 /// The pace of requests of one account, kept by all processes together.
 #[async_trait]
 pub trait PaceStore: Debug + Send + Sync {
-    /// Takes the next place under a cap.
+    /// Takes the next places under a cap.
     async fn pass(&self, account: &Account, place: PlaceRequest) -> Result<PlaceGrant, Error>;
 
     /// Notes that an upstream has no requests left for a model for so long; zero lifts it.

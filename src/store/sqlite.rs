@@ -14,6 +14,7 @@ mod money;
 mod open;
 mod pace;
 mod pictures;
+mod tally;
 mod turns;
 mod upkeep;
 mod words;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::{
     artifact,
-    call::Ended,
+    call::{Ended, Limited},
     catalogue::UnusableModel,
     code::Code,
     conversation, inputs, ledger,
@@ -36,6 +36,9 @@ pub enum ToolError {
     /// The queue is full.
     #[error(transparent)]
     Busy(#[from] Busy),
+    /// A limit of the authenticated caller.
+    #[error(transparent)]
+    Limited(#[from] Limited),
     /// A picture cannot be found or kept.
     #[error(transparent)]
     Artifact(#[from] artifact::Error),
@@ -127,7 +130,9 @@ impl ToolError {
             ) => Code::InvalidArgument,
             Self::Model(UnusableModel::Retired { .. }) => Code::ModelNotFound,
             Self::OpenAi(failure) => failure.error.traits().code,
-            Self::Busy(_) => Code::Busy,
+            Self::Busy(_) | Self::Limited(Limited::Running { .. }) => Code::Busy,
+            Self::Limited(Limited::Scope(_)) => Code::Forbidden,
+            Self::Limited(Limited::Pace { .. }) => Code::RateLimited,
             Self::Artifact(artifact::Error::NotFound(_))
             | Self::Input(inputs::Error::NotFound(_))
             | Self::Conversation(conversation::Error::NotFound(_))
@@ -142,6 +147,7 @@ impl ToolError {
             Self::Artifact(artifact::Error::Storage { .. })
             | Self::Ledger(_)
             | Self::Store(_)
+            | Self::Limited(Limited::Store(_))
             | Self::Conversation(
                 conversation::Error::Store(_) | conversation::Error::Damaged(_) | conversation::Error::Unreadable(_),
             ) => Code::StorageFailed,
@@ -183,6 +189,7 @@ impl ToolError {
             Self::NoSuchJob(_) | Self::Unpriced(_) => "",
             _ if self.says_what_would_be_right() => "",
             Self::Store(error)
+            | Self::Limited(Limited::Store(error))
             | Self::Ledger(ledger::Unheld(error))
             | Self::Conversation(conversation::Error::Store(error)) => error.remedy(),
             Self::Conversation(_) => "Leave `conversation` out to begin a new one.",
@@ -225,7 +232,7 @@ impl ToolError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Busy(_) | Self::TimedOut(_) => true,
+            Self::Busy(_) | Self::TimedOut(_) | Self::Limited(Limited::Pace { .. } | Limited::Running { .. }) => true,
             Self::Earlier(failed) => failed.report.retryable,
             Self::At { cause, .. } | Self::Billed { cause, .. } => cause.is_retryable(),
             Self::OpenAi(failure) => failure.error.traits().again == Again::Later,
@@ -251,6 +258,7 @@ impl ToolError {
     fn says_what_would_be_right(&self) -> bool {
         match self {
             Self::Model(_) | Self::Input(inputs::Error::Excluded(_) | inputs::Error::NotHere { .. }) => true,
+            Self::Limited(limited) => !matches!(limited, Limited::Store(_)),
             Self::At { cause, .. } => cause.says_what_would_be_right(),
             error => error.code() == Code::InvalidArgument,
         }
@@ -269,7 +277,8 @@ impl ToolError {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::At { cause, .. } | Self::Billed { cause, .. } => cause.retry_after(),
-            Self::Busy(_) => Some(Duration::from_secs(1)),
+            Self::Busy(_) | Self::Limited(Limited::Running { .. }) => Some(Duration::from_secs(1)),
+            Self::Limited(Limited::Pace { wait, .. }) => Some(*wait),
             Self::OpenAi(failure) => match &failure.error {
                 Error::RateLimited { retry_after, .. } | Error::Overloaded { retry_after, .. } => *retry_after,
                 _ => None,

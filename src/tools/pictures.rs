@@ -100,6 +100,7 @@ impl Studio {
                 .await?
                 .map_err(|error| ToolError::from(error).at("`save_to`"))?;
         }
+        self.wait(call, call.admit_pictures(request.n)).await??;
         call.news.parts(request.n);
         let spends = self.wait(call, self.afford(&mut request, call)).await??;
         let previews = self.previews.set(request.n);

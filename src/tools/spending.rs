@@ -41,8 +41,9 @@ impl Purse<'_> {
             model: model.id.to_string(),
             client: call.client.clone(),
             account: self.openai.account().await?,
+            caller: call.share(),
         };
-        if !self.ledger.has_budgets() {
+        if !self.ledger.has_budgets(request.caller.as_ref()) {
             let estimate = priced.map(|(_, estimate)| estimate.most).unwrap_or_default();
             return Ok(self.ledger.begin(request, estimate));
         }

@@ -24,8 +24,11 @@ use crate::{
 
 /// Makes a caller of this name, and returns its header.
 pub async fn caller(callers: &Arc<dyn CallerStore>, name: &str, limits: CallerLimits) -> String {
+    caller_with(callers, name, CallerRights { scopes: CallerScope::ALL.into(), limits }).await
+}
+
+pub async fn caller_with(callers: &Arc<dyn CallerStore>, name: &str, rights: CallerRights) -> String {
     let token = new_token();
-    let rights = CallerRights { scopes: CallerScope::ALL.into(), limits };
     let caller = KnownCaller::new(CallerName::parse(name).unwrap(), TokenHash::of(&token), rights);
     assert!(callers.add_caller(caller).await.unwrap());
     header(&token)
@@ -152,13 +155,13 @@ async fn studio() -> (Site, [String; 2], Session) {
     (site, [alice, bob], session)
 }
 
-async fn asked(site: &Site, sender: &str, method: &str, params: Value) -> Value {
+pub async fn asked(site: &Site, sender: &str, method: &str, params: Value) -> Value {
     let request = site.modern(1, method, params).replacen("\r\n\r\n", &format!("\r\n{sender}\r\n"), 1);
     let answer = site.raw(&request).await.last_event();
     answer.get("result").unwrap_or(&answer).clone()
 }
 
-async fn called(site: &Site, sender: &str, tool: &str, arguments: Value) -> Value {
+pub async fn called(site: &Site, sender: &str, tool: &str, arguments: Value) -> Value {
     asked(site, sender, "tools/call", json!({"name": tool, "arguments": arguments})).await
 }
 

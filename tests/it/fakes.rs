@@ -12,7 +12,7 @@ use std::{
 
 use mcp_openai::{
     artifact::{self, Artifacts},
-    call::{Call, Ended},
+    call::{Call, Ended, RunningCalls},
     catalogue::{self, Catalogue, Today},
     conversation::{self, Conversations},
     inputs::{self, Inputs},
@@ -259,6 +259,8 @@ pub fn parts_in(store: &Store, dir: &Path, tasks: &TaskTracker, answer_within: P
         tasks: tasks.clone(),
         notice: None,
         profiles: profiles(answer_within),
+        pace: store.pace.clone(),
+        running: RunningCalls::default(),
     }
 }
 

@@ -38,6 +38,7 @@ mod install;
 mod jobs;
 mod key;
 mod ledger;
+mod limits;
 mod models;
 mod money;
 mod openai;

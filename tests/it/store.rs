@@ -158,6 +158,9 @@ macro_rules! alone {
                     of_a_hundred_reservations_under_a_budget_exactly_fifty_are_granted,
                     a_reservation_takes_what_is_left,
                     a_budget_is_an_accounts_and_a_days,
+                    budgets_of_a_caller_hold_its_own_requests_and_all_of_them_hold,
+                    a_callers_budget_is_exact_among_a_hundred_at_once,
+                    what_a_caller_spends_counts_for_its_month_and_is_its_own,
                     a_request_that_is_settled_twice_counts_once,
                     a_known_cost_is_not_replaced_by_an_unknown_one,
                     amounts_beyond_all_counting_are_summed,
@@ -172,6 +175,7 @@ macro_rules! alone {
                 pace {
                     places_of_one_cap_are_taken_one_after_another,
                     a_place_that_is_too_far_is_not_taken,
+                    places_are_taken_together_or_not_at_all,
                     accounts_and_caps_have_their_own_pace,
                     a_hold_passes_and_is_lifted,
                 }
@@ -201,6 +205,7 @@ macro_rules! shared {
                 shared {
                     branches_of_three_processes_are_all_kept,
                     a_budget_holds_for_three_processes_together,
+                    a_callers_budget_holds_for_three_processes_and_survives_a_dead_one,
                     a_cap_holds_for_three_processes_together,
                     a_lease_lasts_as_long_as_its_process_runs_something,
                     an_orphaned_job_is_claimed_by_exactly_one,
@@ -265,6 +270,7 @@ fn reservation(id: Id, dollars: f64, per_day: Option<f64>) -> Reservation {
         least: usd(dollars),
         most: usd(dollars),
         per_day: per_day.map(usd),
+        caller: None,
     }
 }
 

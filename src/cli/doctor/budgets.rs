@@ -13,7 +13,7 @@ const CHECK: &str = "budgets";
 
 /// Nothing where none is set.
 pub(super) async fn examine(app: &App) -> Vec<Finding> {
-    if !app.ledger.has_budgets() {
+    if !app.ledger.has_budgets(None) {
         return Vec::new();
     }
     let standing = match app.openai.account().await {

@@ -25,6 +25,9 @@ struct ExportedLine {
     tool: String,
     model: String,
     client: String,
+    /// The caller of the HTTP service.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    caller: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     usage: Option<Usage>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,7 +54,8 @@ pub(super) async fn run(to: &Destination, ledger: &Ledger) -> anyhow::Result<()>
 
 impl ExportedLine {
     fn of(line: LedgerLine) -> Self {
-        let LedgerLine { id: _, at, account, tool, model, client, usage, cost, reserved, request_id, state } = line;
+        let LedgerLine { id: _, at, account, tool, model, client, usage, cost, reserved, request_id, state, caller } =
+            line;
         let unsettled = match state {
             LineState::Settled => false,
             LineState::Unsettled => true,
@@ -62,6 +66,7 @@ impl ExportedLine {
             tool,
             model,
             client,
+            caller,
             usage,
             cost_usd: cost,
             estimated_usd: reserved,

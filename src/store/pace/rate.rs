@@ -25,10 +25,10 @@ impl Rate {
         Self { burst, spacing: Duration::from_micros(MINUTE_IN_MICROS.div_ceil(evenly)) }
     }
 
-    /// The first free place, when the theoretical arrival time of the next request is `due`; then the next one's with it.
-    /// One further away than `within` is not taken.
+    /// The next free places, when the theoretical arrival time of the next request is `due`; then the one after them with
+    /// it. None is taken where the first is further away than `within`.
     #[must_use]
-    pub fn place(self, due: Option<i64>, now: i64, within: Duration) -> (PlaceGrant, Option<i64>) {
+    pub fn place(self, due: Option<i64>, now: i64, places: u32, within: Duration) -> (PlaceGrant, Option<i64>) {
         let (spacing, tolerance, within) = (micros(self.spacing), micros(self.tolerance()), micros(within));
         // A clock that was set back must not hold anybody up for longer than the cap can.
         let furthest = now.saturating_add(tolerance).saturating_add(spacing).saturating_add(within);
@@ -38,7 +38,9 @@ impl Rate {
         if wait >= within {
             return (PlaceGrant::TooFar { wait: reported }, None);
         }
-        (PlaceGrant::Granted { wait: reported }, Some(due.max(now).saturating_add(spacing)))
+        let after = due.max(now).saturating_add(spacing.saturating_mul(places.into()));
+        let last = after.saturating_sub(spacing).saturating_sub(tolerance).saturating_sub(now).max(0);
+        (PlaceGrant::Granted { wait: Duration::from_micros(last.unsigned_abs()) }, Some(after))
     }
 
     /// The least that somebody waits who has so many before him, however long nobody went.
@@ -65,7 +67,9 @@ mod tests {
     const FAR: Duration = Duration::from_hours(24);
 
     fn take(rate: Rate, due: &mut Option<i64>, now: i64) -> i64 {
-        let (PlaceGrant::Granted { wait }, after) = rate.place(*due, now, FAR) else { unreachable!("it is far away") };
+        let (PlaceGrant::Granted { wait }, after) = rate.place(*due, now, 1, FAR) else {
+            unreachable!("it is far away")
+        };
         *due = after;
         micros(wait)
     }
@@ -102,18 +106,29 @@ mod tests {
     }
 
     #[test]
+    fn several_places_are_as_many_single_ones() {
+        let rate = Rate::per_minute(NonZeroU32::new(60).unwrap());
+        let mut due = None;
+        let singly: Vec<_> = (0..10).map(|_| take(rate, &mut due, MINUTE)).collect();
+        let (PlaceGrant::Granted { wait }, after) = rate.place(None, MINUTE, 10, FAR) else {
+            unreachable!("it is far")
+        };
+        assert_eq!((Some(&micros(wait)), after), (singly.last(), due));
+    }
+
+    #[test]
     fn what_is_too_far_away_is_not_taken() {
         let rate = Rate::per_minute(NonZeroU32::MIN);
         let within = Duration::from_mins(1);
-        let (first, due) = rate.place(None, 0, within);
+        let (first, due) = rate.place(None, 0, 1, within);
         assert_eq!(first, PlaceGrant::Granted { wait: Duration::ZERO });
-        assert_eq!(rate.place(due, 0, within), (PlaceGrant::TooFar { wait: within }, None));
+        assert_eq!(rate.place(due, 0, 1, within), (PlaceGrant::TooFar { wait: within }, None));
     }
 
     #[test]
     fn a_clock_that_was_set_back_stops_nobody_for_long() {
         let rate = Rate::per_minute(NonZeroU32::MIN);
-        let (PlaceGrant::TooFar { wait }, None) = rate.place(Some(i64::MAX), 0, Duration::from_secs(1)) else {
+        let (PlaceGrant::TooFar { wait }, None) = rate.place(Some(i64::MAX), 0, 1, Duration::from_secs(1)) else {
             unreachable!("it is taken")
         };
         assert_eq!(wait, Duration::from_secs(61));

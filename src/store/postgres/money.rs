@@ -1,9 +1,9 @@
 //! Reservations and the ledger, in SQL.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
-use chrono::NaiveDate;
+use chrono::{Datelike, NaiveDate};
 
 use super::{
     Postgres,
@@ -15,14 +15,15 @@ use super::{
     values::{Columns, values},
 };
 use crate::{
-    handle::{Account, Id},
+    handle::{Account, Id, Owner},
     money::Usd,
     store::{
         Error,
+        callers::CallerName,
         columns::{day_number, moment, usd},
         money::{
-            Charge, DayStanding, LedgerLine, LineState, MoneyStore, Reservation, Reserved, Settled, Settlement,
-            TallyBy, TallySum,
+            Budget, BudgetOf, Charge, DayStanding, LedgerLine, LineState, MoneyStore, Reservation, Reserved, Settled,
+            Settlement, TallyBy, TallySum,
         },
         process::{Closing, Held},
     },
@@ -108,17 +109,18 @@ impl MoneyStore for Postgres {
         standing.await.map_err(|fault| self.engine.error(fault))
     }
 
-    async fn tally(&self, since: NaiveDate, by: TallyBy) -> Result<Vec<TallySum>, Error> {
+    async fn tally(&self, since: NaiveDate, by: TallyBy, caller: Option<&CallerName>) -> Result<Vec<TallySum>, Error> {
         let sums = async {
             book_the_dead(&self.engine).await?;
-            tally::tally(&self.engine, since, by).await
+            tally::tally(&self.engine, since, by, caller).await
         };
         sums.await.map_err(|fault| self.engine.error(fault))
     }
 
     async fn lines_after(&self, after: Option<Id>, most: usize) -> Result<Vec<LedgerLine>, Error> {
         let (after, most) = (after.map_or(-1, |id| id.number), i64::try_from(most).unwrap_or(i64::MAX));
-        let select = "SELECT id, at, account, tool, model, client, usage::text, cost, reserved, request_id, unsettled
+        let select =
+            "SELECT id, at, account, tool, model, client, usage::text, cost, reserved, request_id, unsettled, caller
              FROM ledger WHERE id > $1 ORDER BY id LIMIT $2";
         let rows = self.engine.read(select, values![after, most]).await?;
         rows.iter().map(line).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
@@ -129,17 +131,19 @@ async fn reserve(engine: &PostgresEngine, reservation: &Reservation) -> Result<R
     engine.live().await?;
     let transaction = engine.begin_for(&[reservation.id.number]).await?;
     let mut amount = reservation.most;
-    if let Some(limit) = reservation.per_day {
-        let day = day_number(reservation.at.date_naive());
-        // Whoever reserves of the same day waits here until this is committed.
-        let hold = "INSERT INTO days (account, day, spent) VALUES ($1, $2, 0)
-             ON CONFLICT (account, day) DO UPDATE SET spent = days.spent";
-        transaction.execute(hold, values![&reservation.account.0, day]).await?;
-        let standing = standing(&transaction, &reservation.account, day).await?;
+    let budgets = reservation.budgets();
+    hold(&transaction, reservation, &budgets).await?;
+    for Budget { of, limit, first, last } in budgets {
+        let standing = match (of, &reservation.caller) {
+            (BudgetOf::CallerDay | BudgetOf::CallerMonth, Some(caller)) => {
+                standing_of_caller(&transaction, &caller.name, first, last).await?
+            }
+            _ => standing(&transaction, &reservation.account, first).await?,
+        };
         let left = limit - standing.spent - standing.reserved;
         if reservation.least > left {
             transaction.commit().await?;
-            return Ok(Reserved::Refused(standing));
+            return Ok(Reserved::Refused { of, limit, standing });
         }
         amount = amount.min(left);
     }
@@ -151,6 +155,28 @@ async fn reserve(engine: &PostgresEngine, reservation: &Reservation) -> Result<R
     Ok(Reserved::Granted(amount))
 }
 
+/// Lets others who reserve of the same budgets wait until this is committed: a day of an account has a row, a caller
+/// that of its month's first day. In one order, as all who lock rows of `days`.
+async fn hold(
+    transaction: &PostgresTransaction,
+    reservation: &Reservation,
+    budgets: &[Budget],
+) -> Result<(), PostgresFault> {
+    let day = reservation.at.date_naive();
+    let month = day_number(day.with_day(1).unwrap_or(day));
+    let row = |budget: &Budget| match budget.of {
+        BudgetOf::AccountDay => Some((reservation.account.0.clone(), budget.first)),
+        BudgetOf::CallerDay | BudgetOf::CallerMonth => Some((reservation.caller_key()?, month)),
+    };
+    let rows: BTreeSet<_> = budgets.iter().filter_map(row).collect();
+    for (account, day) in &rows {
+        let hold = "INSERT INTO days (account, day, spent) VALUES ($1, $2, 0)
+             ON CONFLICT (account, day) DO UPDATE SET spent = days.spent";
+        transaction.execute(hold, values![account, *day]).await?;
+    }
+    Ok(())
+}
+
 /// Writes a reservation that was put off, or makes that of a dead process this one's own, unless the request has ended
 /// meanwhile.
 pub(super) async fn write_begun(engine: &PostgresEngine, reservation: &Reservation) -> Result<(), PostgresFault> {
@@ -159,7 +185,7 @@ pub(super) async fn write_begun(engine: &PostgresEngine, reservation: &Reservati
     let transaction = engine.begin_for(&[id]).await?;
     if engine.process().runs(Held::Money(id)) {
         if let Some(gone) = take_line_back(&transaction, id).await? {
-            count(&transaction, &gone).await?;
+            count(&transaction, vec![gone]).await?;
         }
         insert(&transaction, engine.process().id, reservation, reservation.most).await?;
     }
@@ -173,10 +199,11 @@ async fn insert(
     amount: Usd,
 ) -> Result<(), PostgresFault> {
     let Reservation { id, at, account, tool, model, client, .. } = reservation;
-    let insert = "INSERT INTO reservations (id, process, account, day, at, amount, tool, model, client)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT (id) DO UPDATE SET process = excluded.process";
-    let (day, at) = (day_number(at.date_naive()), at.timestamp_micros());
-    let values = values![id.number, process, &account.0, day, at, amount.picodollars(), tool, model, client];
+    let insert = "INSERT INTO reservations (id, process, account, day, at, amount, tool, model, client, caller)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO UPDATE SET process = excluded.process";
+    let (day, at, amount) = (day_number(at.date_naive()), at.timestamp_micros(), amount.picodollars());
+    let caller = reservation.caller_name();
+    let values = values![id.number, process, &account.0, day, at, amount, tool, model, client, caller];
     transaction.execute(insert, values).await.map(drop)
 }
 
@@ -186,9 +213,9 @@ async fn split(engine: &PostgresEngine, reservation: i64, into: &[i64]) -> Resul
     // The others have ended before they began.
     let runs = |id: &&i64| engine.process().runs(Held::Money(**id));
     for id in into.iter().filter(|id| **id != reservation).filter(runs) {
-        let copy = "INSERT INTO reservations (id, process, account, day, at, amount, tool, model, client)
-             SELECT $2, process, account, day, at, amount / $3, tool, model, client FROM reservations WHERE id = $1
-             ON CONFLICT DO NOTHING";
+        let copy = "INSERT INTO reservations (id, process, account, day, at, amount, tool, model, client, caller)
+             SELECT $2, process, account, day, at, amount / $3, tool, model, client, caller FROM reservations
+             WHERE id = $1 ON CONFLICT DO NOTHING";
         transaction.execute(copy, values![reservation, *id, parts]).await?;
     }
     let shrink = "UPDATE reservations SET amount = amount - amount / $2 * ($2 - 1) WHERE id = $1";
@@ -196,9 +223,10 @@ async fn split(engine: &PostgresEngine, reservation: i64, into: &[i64]) -> Resul
     transaction.commit().await
 }
 
-/// An amount that an account's day comes to more, or less.
+/// An amount that a day comes to more, or less, for an account and for a caller.
 struct Change {
     account: String,
+    caller: Option<String>,
     day: i64,
     picodollars: i64,
 }
@@ -232,9 +260,7 @@ async fn settle(engine: &PostgresEngine, closing: &Closing) -> Result<Settled, P
         jobs::finish(&transaction, job).await?;
     }
     // Last, so that others who reserve of the same day wait for nothing but the commit.
-    for change in &changes {
-        count(&transaction, change).await?;
-    }
+    count(&transaction, changes).await?;
     transaction.commit().await?;
     Ok(settled)
 }
@@ -248,11 +274,11 @@ async fn has_cost(transaction: &PostgresTransaction, id: i64) -> Result<bool, Po
 /// Removes the line that a request got while its process was believed dead, or from the process that it was taken over
 /// from: what it really came to takes its place.
 async fn take_line_back(transaction: &PostgresTransaction, id: i64) -> Result<Option<Change>, PostgresFault> {
-    let delete = "DELETE FROM ledger WHERE id = $1 RETURNING account, at, coalesce(cost, reserved)";
+    let delete = "DELETE FROM ledger WHERE id = $1 RETURNING account, at, coalesce(cost, reserved), caller";
     let gone = transaction.query_first(delete, values![id]).await?;
     let change = |row: Columns| {
         let day = day_number(moment(row.number(1)?).date_naive());
-        Ok(Change { account: row.text(0)?, day, picodollars: -row.number(2)? })
+        Ok(Change { account: row.text(0)?, caller: row.maybe_text(3)?, day, picodollars: -row.number(2)? })
     };
     gone.map(change).transpose()
 }
@@ -267,21 +293,32 @@ async fn write_line(
     let usage = usage.and_then(|usage| serde_json::to_string(&usage).ok());
     let (cost, reserved) = (cost.map(Usd::picodollars), settlement.amount.picodollars());
     let insert = "INSERT INTO ledger
-             (id, at, account, tool, model, client, usage, cost, reserved, request_id, unsettled)
-         VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $10, false) ON CONFLICT (id) DO NOTHING";
+             (id, at, account, tool, model, client, usage, cost, reserved, request_id, unsettled, caller)
+         VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $10, false, $11) ON CONFLICT (id) DO NOTHING";
     let (number, micros) = (id.number, at.timestamp_micros());
     let (usage, request_id) = (usage.as_deref(), request_id.as_deref());
-    let values = values![number, micros, &account.0, tool, model, client, usage, cost, reserved, request_id];
-    let change =
-        Change { account: account.0.clone(), day: day_number(at.date_naive()), picodollars: cost.unwrap_or(reserved) };
+    let caller = settlement.reservation.caller_name();
+    let values = values![number, micros, &account.0, tool, model, client, usage, cost, reserved, request_id, caller];
+    let (account, caller, day) = (account.0.clone(), caller.map(str::to_owned), day_number(at.date_naive()));
+    let change = Change { account, caller, day, picodollars: cost.unwrap_or(reserved) };
     Ok((transaction.execute(insert, values).await? == 1).then_some(change))
 }
 
-/// Adds to what a day came to.
-async fn count(transaction: &PostgresTransaction, change: &Change) -> Result<(), PostgresFault> {
-    let upsert = "INSERT INTO days (account, day, spent) VALUES ($1, $2, $3) ON CONFLICT (account, day)
-         DO UPDATE SET spent = least(days.spent::numeric + excluded.spent, 9223372036854775807)::bigint";
-    transaction.execute(upsert, values![&change.account, change.day, change.picodollars]).await.map(drop)
+/// Adds to what days came to, in the order in which rows are locked.
+async fn count(transaction: &PostgresTransaction, changes: Vec<Change>) -> Result<(), PostgresFault> {
+    let of_both = changes.into_iter().flat_map(|change| {
+        let Change { account, caller, day, picodollars } = change;
+        let caller = caller.map(|caller| Owner::caller(&caller).0);
+        [Some(account), caller].into_iter().flatten().map(move |key| (key, day, picodollars))
+    });
+    let mut rows: Vec<_> = of_both.collect();
+    rows.sort_unstable();
+    for (key, day, picodollars) in &rows {
+        let upsert = "INSERT INTO days (account, day, spent) VALUES ($1, $2, $3) ON CONFLICT (account, day)
+             DO UPDATE SET spent = least(days.spent::numeric + excluded.spent, 9223372036854775807)::bigint";
+        transaction.execute(upsert, values![key, *day, *picodollars]).await?;
+    }
+    Ok(())
 }
 
 /// Turns the reservations of processes whose lease has expired into unsettled lines: their requests may have been billed.
@@ -294,12 +331,16 @@ async fn book_the_dead(engine: &PostgresEngine) -> Result<(), PostgresFault> {
                  FOR UPDATE SKIP LOCKED)
              RETURNING *),
          booked AS (
-             INSERT INTO ledger (id, at, account, tool, model, client, reserved, unsettled)
-             SELECT id, at, account, tool, model, client, amount, true FROM dead ON CONFLICT (id) DO NOTHING
-             RETURNING id)
+             INSERT INTO ledger (id, at, account, tool, model, client, reserved, unsettled, caller)
+             SELECT id, at, account, tool, model, client, amount, true, caller FROM dead ON CONFLICT (id) DO NOTHING
+             RETURNING id),
+         due AS (
+             SELECT account, day, amount FROM dead JOIN booked USING (id)
+             UNION ALL
+             SELECT 'caller:' || caller, day, amount FROM dead JOIN booked USING (id) WHERE caller IS NOT NULL)
          INSERT INTO days (account, day, spent)
-         SELECT account, day, least(sum(amount), 9223372036854775807)::bigint FROM dead JOIN booked USING (id)
-         GROUP BY account, day ORDER BY account, day
+         SELECT account, day, least(sum(amount), 9223372036854775807)::bigint FROM due
+         GROUP BY account, day ORDER BY account COLLATE \"C\", day
          ON CONFLICT (account, day)
          DO UPDATE SET spent = least(days.spent::numeric + excluded.spent, 9223372036854775807)::bigint";
     engine.run(book, values![]).await.map(drop)
@@ -314,6 +355,24 @@ async fn standing(
              least(coalesce((SELECT sum(amount) FROM reservations WHERE account = $1 AND day = $2), 0),
                  9223372036854775807)::bigint";
     let row = transaction.query_one(select, values![&account.0, day]).await?;
+    Ok(DayStanding { spent: usd(row.number(0)?), reserved: usd(row.number(1)?) })
+}
+
+/// The sum of some days of a caller.
+async fn standing_of_caller(
+    transaction: &PostgresTransaction,
+    caller: &CallerName,
+    first: i64,
+    last: i64,
+) -> Result<DayStanding, PostgresFault> {
+    let sum = |sum: &str| format!("least(coalesce(({sum} AND day BETWEEN $3 AND $4), 0), 9223372036854775807)::bigint");
+    let select = format!(
+        "SELECT {}, {}",
+        sum("SELECT sum(spent) FROM days WHERE account = $1"),
+        sum("SELECT sum(amount) FROM reservations WHERE caller = $2")
+    );
+    let (key, name) = (caller.owner().0, caller.as_str());
+    let row = transaction.query_one(&select, values![&key, name, first, last]).await?;
     Ok(DayStanding { spent: usd(row.number(0)?), reserved: usd(row.number(1)?) })
 }
 
@@ -332,5 +391,6 @@ fn line(row: &Columns) -> Result<LedgerLine, PostgresFault> {
         reserved: usd(row.number(8)?),
         request_id: row.maybe_text(9)?,
         state: if row.flag(10)? { LineState::Unsettled } else { LineState::Settled },
+        caller: row.maybe_text(11)?,
     })
 }

@@ -42,13 +42,13 @@ impl PaceStore for Postgres {
 }
 
 async fn pass(engine: &PostgresEngine, account: &Account, place: PlaceRequest) -> Result<PlaceGrant, PostgresFault> {
-    let PlaceRequest { cap, rate, within } = place;
+    let PlaceRequest { cap, rate, places, within } = place;
     let transaction = engine.begin().await?;
     // Holds the row until the next place is in it. The clock is read after the wait for it.
     let take = "INSERT INTO pace (account, cap, due) VALUES ($1, $2, 0)
          ON CONFLICT (account, cap) DO UPDATE SET due = pace.due RETURNING due, now_in_micros()";
     let row = transaction.query_one(take, values![&account.0, cap.name()]).await?;
-    let (grant, after) = rate.place(Some(row.number(0)?), row.number(1)?, within);
+    let (grant, after) = rate.place(Some(row.number(0)?), row.number(1)?, places, within);
     if let Some(after) = after {
         let update = "UPDATE pace SET due = $3 WHERE account = $1 AND cap = $2";
         transaction.execute(update, values![&account.0, cap.name(), after]).await?;

@@ -10,7 +10,10 @@ use super::{
 use crate::{
     handle::Id,
     money::{Usage, Usd},
-    store::money::{TallyBy, TallySum},
+    store::{
+        callers::CallerName,
+        money::{TallyBy, TallySum},
+    },
 };
 
 /// The largest number that a column has: what an upstream reports may be beyond all counting, and must not spoil sums.
@@ -20,11 +23,13 @@ pub(super) async fn tally(
     engine: &PostgresEngine,
     since: NaiveDate,
     by: TallyBy,
+    caller: Option<&CallerName>,
 ) -> Result<Vec<TallySum>, PostgresFault> {
     let name = match by {
         TallyBy::Day => "to_char(to_timestamp(at / 1000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD')",
         TallyBy::Model => "model",
         TallyBy::Client => "client",
+        TallyBy::Caller => "coalesce(caller, '(this machine)')",
     };
     let tokens = |name: &str| format!("least(coalesce(sum((usage ->> '{name}')::numeric), 0), {MOST})::bigint");
     let tokens = [
@@ -45,11 +50,12 @@ pub(super) async fn tally(
         "SELECT {name} AS name, count(*), least(coalesce(sum(cost), 0), {MOST})::bigint,
              count(*) FILTER (WHERE cost IS NULL), count(*) FILTER (WHERE unsettled),
              least(coalesce(sum(reserved) FILTER (WHERE cost IS NULL), 0), {MOST})::bigint, {}
-         FROM ledger WHERE id >= $1 AND at >= $2 GROUP BY 1",
+         FROM ledger WHERE id >= $1 AND at >= $2 AND ($3::text IS NULL OR caller = $3) GROUP BY 1",
         tokens.join(", ")
     );
     let start = since.and_time(NaiveTime::MIN).and_utc();
-    let answer = engine.run(&select, values![Id::earliest(start).number, start.timestamp_micros()]).await?;
+    let (first, start) = (Id::earliest(start).number, start.timestamp_micros());
+    let answer = engine.run(&select, values![first, start, caller.map(CallerName::as_str)]).await?;
     let mut sums = answer.rows.iter().map(sum).collect::<Result<Vec<_>, _>>()?;
     // The database would sort by the rules of its language.
     sums.sort_by(|one, next| one.name.cmp(&next.name));

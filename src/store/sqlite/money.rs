@@ -1,19 +1,20 @@
 //! Reservations and the ledger, in SQL. Every function here runs within a transaction.
 
 use async_trait::async_trait;
-use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::{Connection, Row, params};
 
-use super::{Sqlite, jobs, lease, now, turns};
+use super::{Sqlite, jobs, lease, now, tally, turns};
 use crate::{
-    handle::{Account, Id},
-    money::{Usage, Usd},
+    handle::{Account, Id, Owner},
+    money::Usd,
     store::{
         Error,
+        callers::CallerName,
         columns::{day_number, moment, usd},
         money::{
-            Charge, DayStanding, LedgerLine, LineState, MoneyStore, Reservation, Reserved, Settled, Settlement,
-            TallyBy, TallySum,
+            Budget, BudgetOf, Charge, DayStanding, LedgerLine, LineState, MoneyStore, Reservation, Reserved, Settled,
+            Settlement, TallyBy, TallySum,
         },
         process::{Closing, Held},
     },
@@ -88,17 +89,18 @@ impl MoneyStore for Sqlite {
         self.engine.write_existing(0, standing).await
     }
 
-    async fn tally(&self, since: NaiveDate, by: TallyBy) -> Result<Vec<TallySum>, Error> {
+    async fn tally(&self, since: NaiveDate, by: TallyBy, caller: Option<&CallerName>) -> Result<Vec<TallySum>, Error> {
         self.engine.write_existing(0, book_the_dead).await?;
-        self.engine.scan(move |connection| tally(connection, since, by)).await
+        let caller = caller.cloned();
+        self.engine.scan(move |connection| tally::tally(connection, since, by, caller.as_ref())).await
     }
 
     async fn lines_after(&self, after: Option<Id>, most: usize) -> Result<Vec<LedgerLine>, Error> {
         let (after, most) = (after.map_or(-1, |id| id.number), i64::try_from(most).unwrap_or(i64::MAX));
         let select = move |connection: &Connection| {
             let mut select = connection.prepare_cached(
-                "SELECT id, at, account, tool, model, client, usage, cost, reserved, request_id, unsettled FROM ledger
-                 WHERE id > ?1 ORDER BY id LIMIT ?2",
+                "SELECT id, at, account, tool, model, client, usage, cost, reserved, request_id, unsettled, caller
+                 FROM ledger WHERE id > ?1 ORDER BY id LIMIT ?2",
             )?;
             select.query_map([after, most], line)?.collect()
         };
@@ -109,11 +111,16 @@ impl MoneyStore for Sqlite {
 fn reserve(connection: &Connection, process: i64, reservation: &Reservation) -> rusqlite::Result<Reserved> {
     book_the_dead(connection)?;
     let mut amount = reservation.most;
-    if let Some(limit) = reservation.per_day {
-        let standing = standing(connection, &reservation.account, day_number(reservation.at.date_naive()))?;
+    for Budget { of, limit, first, last } in reservation.budgets() {
+        let standing = match (of, &reservation.caller) {
+            (BudgetOf::CallerDay | BudgetOf::CallerMonth, Some(caller)) => {
+                standing_of_caller(connection, &caller.name, first, last)?
+            }
+            _ => standing(connection, &reservation.account, first)?,
+        };
         let left = limit - standing.spent - standing.reserved;
         if reservation.least > left {
-            return Ok(Reserved::Refused(standing));
+            return Ok(Reserved::Refused { of, limit, standing });
         }
         amount = amount.min(left);
     }
@@ -131,19 +138,20 @@ pub(super) fn insert(
 ) -> rusqlite::Result<()> {
     let Reservation { id, at, account, tool, model, client, .. } = reservation;
     let mut insert = connection.prepare_cached(
-        "INSERT INTO reservations (id, process, account, day, at, amount, tool, model, client)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT (id) DO UPDATE SET process = excluded.process",
+        "INSERT INTO reservations (id, process, account, day, at, amount, tool, model, client, caller)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO UPDATE SET process = excluded.process",
     )?;
     take_line_back(connection, id.number)?;
-    let (day, at) = (day_number(at.date_naive()), at.timestamp_micros());
-    insert.execute(params![id.number, process, account.0, day, at, amount.picodollars(), tool, model, client]).map(drop)
+    let (day, at, amount) = (day_number(at.date_naive()), at.timestamp_micros(), amount.picodollars());
+    let caller = reservation.caller_name();
+    insert.execute(params![id.number, process, account.0, day, at, amount, tool, model, client, caller]).map(drop)
 }
 
 fn split(connection: &Connection, reservation: Id, into: &[Id]) -> rusqlite::Result<()> {
     let parts = i64::try_from(into.len()).unwrap_or(i64::MAX).max(1);
     let mut copy = connection.prepare_cached(
-        "INSERT OR IGNORE INTO reservations (id, process, account, day, at, amount, tool, model, client)
-         SELECT ?2, process, account, day, at, amount / ?3, tool, model, client FROM reservations WHERE id = ?1",
+        "INSERT OR IGNORE INTO reservations (id, process, account, day, at, amount, tool, model, client, caller)
+         SELECT ?2, process, account, day, at, amount / ?3, tool, model, client, caller FROM reservations WHERE id = ?1",
     )?;
     for id in into.iter().filter(|id| **id != reservation) {
         copy.execute([reservation.number, id.number, parts])?;
@@ -182,6 +190,7 @@ fn settle(connection: &Connection, closing: &Closing) -> rusqlite::Result<Settle
                 reserved: settlement.amount,
                 request_id: request_id.clone(),
                 state: LineState::Settled,
+                caller: reservation.caller_name().map(str::to_owned),
             },
         )?;
     }
@@ -206,21 +215,22 @@ fn has_cost(connection: &Connection, id: i64) -> rusqlite::Result<bool> {
 /// from: what it really came to takes its place.
 fn take_line_back(connection: &Connection, id: i64) -> rusqlite::Result<()> {
     let mut delete = connection
-        .prepare_cached("DELETE FROM ledger WHERE id = ?1 RETURNING account, at, coalesce(cost, reserved)")?;
+        .prepare_cached("DELETE FROM ledger WHERE id = ?1 RETURNING account, at, coalesce(cost, reserved), caller")?;
     let mut rows = delete.query([id])?;
     while let Some(row) = rows.next()? {
-        count(connection, &row.get::<_, String>(0)?, moment(row.get(1)?), -row.get::<_, i64>(2)?)?;
+        let (account, caller): (String, Option<String>) = (row.get(0)?, row.get(3)?);
+        count(connection, &account, caller.as_deref(), moment(row.get(1)?), -row.get::<_, i64>(2)?)?;
     }
     Ok(())
 }
 
 fn write_line(connection: &Connection, line: &LedgerLine) -> rusqlite::Result<()> {
-    let LedgerLine { id, at, account, tool, model, client, usage, cost, reserved, request_id, state } = line;
+    let LedgerLine { id, at, account, tool, model, client, usage, cost, reserved, request_id, state, caller } = line;
     let usage = usage.and_then(|usage| serde_json::to_string(&usage).ok());
     let mut insert = connection.prepare_cached(
         "INSERT INTO ledger
-             (id, at, account, tool, model, client, usage, cost, reserved, request_id, unsettled)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+             (id, at, account, tool, model, client, usage, cost, reserved, request_id, unsettled, caller)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
     )?;
     insert.execute(params![
         id.number,
@@ -234,24 +244,35 @@ fn write_line(connection: &Connection, line: &LedgerLine) -> rusqlite::Result<()
         reserved.picodollars(),
         request_id,
         i64::from(*state == LineState::Unsettled),
+        caller,
     ])?;
-    count(connection, &account.0, *at, cost.unwrap_or(*reserved).picodollars())
+    count(connection, &account.0, caller.as_deref(), *at, cost.unwrap_or(*reserved).picodollars())
 }
 
-/// Adds to what a day came to.
-fn count(connection: &Connection, account: &str, at: DateTime<Utc>, picodollars: i64) -> rusqlite::Result<()> {
+/// Adds to what a day came to, for an account and for a caller.
+fn count(
+    connection: &Connection,
+    account: &str,
+    caller: Option<&str>,
+    at: DateTime<Utc>,
+    picodollars: i64,
+) -> rusqlite::Result<()> {
     let mut upsert = connection.prepare_cached(
         "INSERT INTO days (account, day, spent) VALUES (?1, ?2, ?3)
          ON CONFLICT (account, day) DO UPDATE SET spent = min(spent + excluded.spent, 9223372036854775807)",
     )?;
-    upsert.execute(params![account, day_number(at.date_naive()), picodollars]).map(drop)
+    let day = day_number(at.date_naive());
+    for key in [Some(account.to_owned()), caller.map(|caller| Owner::caller(caller).0)].iter().flatten() {
+        upsert.execute(params![key, day, picodollars])?;
+    }
+    Ok(())
 }
 
 /// Turns the reservations of processes whose lease has expired into unsettled lines: their requests may have been billed.
 fn book_the_dead(connection: &Connection) -> rusqlite::Result<()> {
     let mut dead = connection.prepare_cached(
         "DELETE FROM reservations WHERE process NOT IN (SELECT id FROM processes WHERE lease_until > ?1)
-         RETURNING id, at, account, tool, model, client, NULL, NULL, amount, NULL, 1",
+         RETURNING id, at, account, tool, model, client, NULL, NULL, amount, NULL, 1, caller",
     )?;
     let lines = dead.query_map([now()], line)?.collect::<Result<Vec<_>, _>>()?;
     for line in &lines {
@@ -271,55 +292,20 @@ fn standing(connection: &Connection, account: &Account, day: i64) -> rusqlite::R
     })
 }
 
-fn tally(connection: &Connection, since: NaiveDate, by: TallyBy) -> rusqlite::Result<Vec<TallySum>> {
-    let name = match by {
-        TallyBy::Day => "date(at / 1000000, 'unixepoch')",
-        TallyBy::Model => "model",
-        TallyBy::Client => "client",
-    };
-    let start = since.and_time(NaiveTime::MIN).and_utc();
-    // Ids are time-ordered: the day's lines are found without an index of their own. What an upstream reports may be
-    // beyond all counting, and must not spoil the sums: tokens are summed as floats, amounts in two parts.
-    let mut select = connection.prepare_cached(&format!(
-        "SELECT {name} AS name, count(*),
-             coalesce(sum(cost >> 20), 0), coalesce(sum(cost & 1048575), 0), sum(cost IS NULL), sum(unsettled),
-             coalesce(sum(iif(cost IS NULL, reserved >> 20, 0)), 0), coalesce(sum(iif(cost IS NULL, reserved & 1048575, 0)), 0),
-             CAST(total(usage ->> 'input_tokens') AS INTEGER), CAST(total(usage ->> 'cached_tokens') AS INTEGER),
-             CAST(total(usage ->> 'cached_image_tokens') AS INTEGER), CAST(total(usage ->> 'cache_write_tokens') AS INTEGER),
-             CAST(total(usage ->> 'cache_write_12h_tokens') AS INTEGER), CAST(total(usage ->> 'image_input_tokens') AS INTEGER),
-             CAST(total(usage ->> 'output_tokens') AS INTEGER), CAST(total(usage ->> 'text_output_tokens') AS INTEGER),
-             CAST(total(usage ->> 'reasoning_tokens') AS INTEGER), CAST(total(usage ->> 'web_searches') AS INTEGER)
-         FROM ledger WHERE id >= ?1 AND at >= ?2 GROUP BY name ORDER BY name"
-    ))?;
-    let rows = select.query_map([Id::earliest(start).number, start.timestamp_micros()], |row| {
-        let tokens = |at: usize| row.get::<_, i64>(at).map(|tokens| u64::try_from(tokens).unwrap_or_default());
-        let amount = |at: usize| {
-            Ok::<_, rusqlite::Error>(Usd::from_picodollars(
-                tokens(at)?.saturating_mul(1 << 20).saturating_add(tokens(at + 1)?),
-            ))
-        };
-        Ok(TallySum {
-            name: row.get(0)?,
-            calls: tokens(1)?,
-            cost: amount(2)?,
-            calls_of_unknown_cost: tokens(4)?,
-            unsettled: tokens(5)?,
-            estimated: amount(6)?,
-            usage: Usage {
-                input_tokens: tokens(8)?,
-                cached_tokens: tokens(9)?,
-                cached_image_tokens: tokens(10)?,
-                cache_write_tokens: tokens(11)?,
-                cache_write_12h_tokens: tokens(12)?,
-                image_input_tokens: tokens(13)?,
-                output_tokens: tokens(14)?,
-                text_output_tokens: tokens(15)?,
-                reasoning_tokens: tokens(16)?,
-                web_searches: tokens(17)?,
-            },
-        })
-    })?;
-    rows.collect()
+/// The sum of some days of a caller.
+fn standing_of_caller(
+    connection: &Connection,
+    caller: &CallerName,
+    first: i64,
+    last: i64,
+) -> rusqlite::Result<DayStanding> {
+    let mut select = connection.prepare_cached(
+        "SELECT coalesce((SELECT sum(spent) FROM days WHERE account = ?1 AND day BETWEEN ?3 AND ?4), 0),
+             coalesce((SELECT sum(amount) FROM reservations WHERE caller = ?2 AND day BETWEEN ?3 AND ?4), 0)",
+    )?;
+    select.query_row(params![caller.owner().0, caller.as_str(), first, last], |row| {
+        Ok(DayStanding { spent: usd(row.get(0)?), reserved: usd(row.get(1)?) })
+    })
 }
 
 fn line(row: &Row<'_>) -> rusqlite::Result<LedgerLine> {
@@ -337,6 +323,7 @@ fn line(row: &Row<'_>) -> rusqlite::Result<LedgerLine> {
         reserved: usd(row.get(8)?),
         request_id: row.get(9)?,
         state: if row.get(10)? { LineState::Unsettled } else { LineState::Settled },
+        caller: row.get(11)?,
     })
 }
 

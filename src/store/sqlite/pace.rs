@@ -34,10 +34,10 @@ impl PaceStore for Sqlite {
 }
 
 fn pass(connection: &Connection, account: &Account, place: PlaceRequest) -> rusqlite::Result<PlaceGrant> {
-    let PlaceRequest { cap, rate, within } = place;
+    let PlaceRequest { cap, rate, places, within } = place;
     let mut select = connection.prepare_cached("SELECT due FROM pace WHERE account = ?1 AND cap = ?2")?;
     let due: Option<i64> = select.query_row(params![account.0, cap.name()], |row| row.get(0)).optional()?;
-    let (grant, after) = rate.place(due, now(), within);
+    let (grant, after) = rate.place(due, now(), places, within);
     if let Some(after) = after {
         let mut upsert = connection.prepare_cached(
             "INSERT INTO pace (account, cap, due) VALUES (?1, ?2, ?3)

@@ -58,7 +58,7 @@ impl AskOpenai {
         let reading = QuestionSize::of(&request.question);
         let spend = self.purse().open(call, &request.model, &reading).await?;
         if let Some(quote) = request.model.quote()
-            && self.ledger.has_budgets()
+            && self.ledger.has_budgets(call.share().as_ref())
             && reading.max_tokens.is_none()
         {
             let tokens = quote.buys(&reading.input, spend.amount()).min(LONGEST);

@@ -44,7 +44,7 @@ impl Studio {
         let purse = Purse { ledger: &self.ledger, openai: &self.openai, tool: &request.origin.tool };
         let painting = Painting::of(request, self.openai.sketches());
         let spend = purse.open(call, &request.model, &painting).await?;
-        if self.ledger.has_budgets()
+        if self.ledger.has_budgets(call.share().as_ref())
             && painting.quality.is_none()
             && let Some(quote) = request.model.quote()
             && let Some(quality) = painting.best_for(quote, spend.amount()).map(str::to_owned)

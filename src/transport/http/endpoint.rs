@@ -203,9 +203,8 @@ impl Endpoint {
             Some(session) => (session.id, false),
             None => (name.as_str().into(), true),
         };
-        let (caller, rights) = (Caller(name), caller.map(|caller| Arc::new(caller.rights.clone())));
         let (sessions, gone, opener) = (self.sessions.clone(), flight.gone(), owner.clone());
-        parts.extensions.insert(Requester { caller, connection, owner, rights, gone, departure });
+        parts.extensions.insert(Requester { caller: Caller(name), connection, owner, known: caller, gone, departure });
         let request = Request::from_parts(parts, Body::from(body));
         let mcp = self.mcp.clone();
         let answer = async move {

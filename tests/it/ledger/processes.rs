@@ -125,8 +125,13 @@ async fn many_calls_of_many_ledgers_are_counted_exactly() {
             let (ledger, account) = (ledger.clone(), account.clone());
             calls.spawn(async move {
                 let client = format!("client {number}");
-                let request =
-                    Request { tool: "ask-openai".into(), model: "m".into(), client, account: account.clone() };
+                let request = Request {
+                    tool: "ask-openai".into(),
+                    model: "m".into(),
+                    client,
+                    account: account.clone(),
+                    caller: None,
+                };
                 let opened = ledger.open(request, Estimate { least: estimate, most: estimate }).await;
                 let stands = ledger.standing(&account).await.unwrap().unwrap();
                 assert!(stands.spent_usd + stands.reserved_usd <= limit, "{stands}");

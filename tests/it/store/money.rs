@@ -6,8 +6,11 @@ use mcp_openai::{
     handle::{Account, IdMint, Owner},
     money::{Usage, Usd},
     store::{
+        callers::CallerName,
         jobs::FinishedJob,
-        money::{Charge, DayStanding, LineState, Reservation, Reserved, Settled, Settlement, TallyBy},
+        money::{
+            BudgetOf, CallerShare, Charge, DayStanding, LineState, Reservation, Reserved, Settled, Settlement, TallyBy,
+        },
     },
 };
 
@@ -27,7 +30,10 @@ pub async fn a_reservation_takes_what_is_left(engine: &impl Engine) {
     assert_eq!(store.money.reserve(wide(0.1, 0.7)).await.unwrap(), Reserved::Granted(usd(0.7)));
     assert_eq!(store.money.reserve(wide(0.1, 0.7)).await.unwrap(), Reserved::Granted(usd(0.3)));
     let refused = DayStanding { spent: Usd::ZERO, reserved: usd(1.0) };
-    assert_eq!(store.money.reserve(wide(0.1, 0.7)).await.unwrap(), Reserved::Refused(refused));
+    assert_eq!(
+        store.money.reserve(wide(0.1, 0.7)).await.unwrap(),
+        Reserved::Refused { of: BudgetOf::AccountDay, limit: usd(1.0), standing: refused }
+    );
     assert_eq!(store.money.reserve(wide(0.0, 0.7)).await.unwrap(), Reserved::Granted(Usd::ZERO), "nothing is enough");
     let unbounded = Reservation { per_day: None, ..wide(9.0, 9.0) };
     assert_eq!(store.money.reserve(unbounded).await.unwrap(), Reserved::Granted(usd(9.0)));
@@ -44,7 +50,7 @@ pub async fn a_budget_is_an_accounts_and_a_days(engine: &impl Engine) {
     for reservation in all {
         assert_eq!(store.money.reserve(reservation.clone()).await.unwrap(), Reserved::Granted(usd(1.0)));
         let again = Reservation { id: mint.mint(), ..reservation };
-        assert!(matches!(store.money.reserve(again).await.unwrap(), Reserved::Refused(_)));
+        assert!(matches!(store.money.reserve(again).await.unwrap(), Reserved::Refused { .. }));
     }
     let before = store.money.standing(&account(), yesterday.date_naive()).await.unwrap();
     assert_eq!(before.reserved, usd(1.0));
@@ -81,7 +87,7 @@ pub async fn amounts_beyond_all_counting_are_summed(engine: &impl Engine) {
         store.money.settle(settlement(&reservation(mint.mint(), 0.1, None), charge)).await.unwrap();
     }
     assert!(standing(&store).await.spent > usd(1_000_000.0));
-    let sum = store.money.tally(Utc::now().date_naive(), TallyBy::Day).await.unwrap().remove(0);
+    let sum = store.money.tally(Utc::now().date_naive(), TallyBy::Day, None).await.unwrap().remove(0);
     assert!(sum.cost > usd(1_000_000.0) && sum.usage.input_tokens > 0, "{sum:?}");
     assert_eq!(store.money.lines_after(None, 10).await.unwrap().len(), 3);
 }
@@ -107,7 +113,7 @@ pub async fn a_request_of_unknown_cost_counts_what_was_set_aside(engine: &impl E
     let line = store.money.lines_after(None, 1).await.unwrap().remove(0);
     assert_eq!((line.cost, line.reserved, line.state), (None, usd(0.1), LineState::Settled));
     assert_eq!((line.request_id.as_deref(), line.id.number), (Some("req_1"), reservation.id.number));
-    let sum = store.money.tally(Utc::now().date_naive(), TallyBy::Model).await.unwrap().remove(0);
+    let sum = store.money.tally(Utc::now().date_naive(), TallyBy::Model, None).await.unwrap().remove(0);
     assert_eq!((sum.calls, sum.calls_of_unknown_cost, sum.cost, sum.estimated), (1, 1, Usd::ZERO, usd(0.1)));
 }
 
@@ -178,7 +184,7 @@ pub async fn sums_are_of_days_models_and_clients(engine: &impl Engine) {
     }
     let since = (now - TimeDelta::days(30)).date_naive();
     let sums = async |by| {
-        let sums = store.money.tally(since, by).await.unwrap();
+        let sums = store.money.tally(since, by, None).await.unwrap();
         sums.into_iter().map(|sum| (sum.name, sum.calls, sum.usage.input_tokens, sum.cost)).collect::<Vec<_>>()
     };
     let row =
@@ -205,4 +211,73 @@ pub async fn lines_are_exported_in_pages(engine: &impl Engine) {
         exported.extend(page.into_iter().map(|line| line.id.number));
     }
     assert_eq!(exported, all);
+}
+
+pub fn share(name: &str, per_day: Option<f64>, per_month: Option<f64>) -> CallerShare {
+    let name = CallerName::parse(name).unwrap();
+    CallerShare { name, per_day: per_day.map(usd), per_month: per_month.map(usd) }
+}
+
+pub fn of_caller(reservation: Reservation, caller: &CallerShare) -> Reservation {
+    Reservation { caller: Some(caller.clone()), ..reservation }
+}
+
+pub async fn budgets_of_a_caller_hold_its_own_requests_and_all_of_them_hold(engine: &impl Engine) {
+    let (store, mint) = (engine.open(), IdMint::default());
+    let (alice, bob) = (share("alice", Some(0.5), Some(0.8)), share("bob", None, None));
+    let reserve = async |dollars, per_day, caller: &CallerShare| {
+        let request = of_caller(reservation(mint.mint(), dollars, per_day), caller);
+        store.money.reserve(request).await.unwrap()
+    };
+    assert_eq!(reserve(0.3, Some(1.0), &alice).await, Reserved::Granted(usd(0.3)));
+    let standing = DayStanding { spent: Usd::ZERO, reserved: usd(0.3) };
+    let refused = Reserved::Refused { of: BudgetOf::CallerDay, limit: usd(0.5), standing };
+    assert_eq!(reserve(0.3, Some(1.0), &alice).await, refused);
+    assert_eq!(reserve(0.6, Some(1.0), &bob).await, Reserved::Granted(usd(0.6)), "another has budgets of its own");
+    let standing = DayStanding { spent: Usd::ZERO, reserved: usd(0.9) };
+    let refused = Reserved::Refused { of: BudgetOf::AccountDay, limit: usd(1.0), standing };
+    assert_eq!(reserve(0.2, Some(1.0), &alice).await, refused, "and the account's holds, too");
+    let tight = share("alice", None, Some(0.4));
+    let standing = DayStanding { spent: Usd::ZERO, reserved: usd(0.3) };
+    let refused = Reserved::Refused { of: BudgetOf::CallerMonth, limit: usd(0.4), standing };
+    assert_eq!(reserve(0.2, None, &tight).await, refused);
+    let wide = of_caller(Reservation { least: usd(0.01), ..reservation(mint.mint(), 9.0, Some(9.0)) }, &tight);
+    assert_eq!(store.money.reserve(wide).await.unwrap(), Reserved::Granted(usd(0.1)), "what all of them have left");
+}
+
+pub async fn a_callers_budget_is_exact_among_a_hundred_at_once(engine: &impl Engine) {
+    let (store, mint) = (engine.open(), IdMint::default());
+    let alice = share("alice", None, Some(5.0));
+    let all = (0..100).map(|_| store.money.reserve(of_caller(reservation(mint.mint(), 0.1, Some(50.0)), &alice)));
+    let all = join_all(all).await;
+    let granted = all.into_iter().filter(|all| matches!(all.as_ref().unwrap(), Reserved::Granted(_))).count();
+    assert_eq!(granted, 50);
+}
+
+pub async fn what_a_caller_spends_counts_for_its_month_and_is_its_own(engine: &impl Engine) {
+    let (store, mint) = (engine.open(), IdMint::default());
+    let (alice, bob) = (share("alice", Some(1.0), Some(1.5)), share("bob", None, None));
+    // On the first and the last day of one month, and on the first of the next.
+    let on = |day: &str, dollars, caller| {
+        let at = format!("{day}T12:00:00Z").parse().unwrap();
+        Reservation { at, ..of_caller(reservation(mint.mint(), dollars, None), caller) }
+    };
+    for (request, dollars) in [(on("2026-02-01", 0.9, &alice), 0.7), (on("2026-02-28", 0.9, &bob), 0.9)] {
+        store.money.reserve(request.clone()).await.unwrap();
+        store.money.settle(paid(&request, dollars)).await.unwrap();
+    }
+    let refused = store.money.reserve(on("2026-02-28", 0.9, &alice)).await.unwrap();
+    let standing = DayStanding { spent: usd(0.7), reserved: Usd::ZERO };
+    assert_eq!(refused, Reserved::Refused { of: BudgetOf::CallerMonth, limit: usd(1.5), standing });
+    assert!(matches!(store.money.reserve(on("2026-03-01", 0.9, &alice)).await.unwrap(), Reserved::Granted(_)));
+    let since = "2026-01-01".parse().unwrap();
+    // Lines are found by the moment in their ids, which is now.
+    let sums = store.money.tally(since, TallyBy::Caller, None).await.unwrap();
+    let sums: Vec<_> = sums.into_iter().map(|sum| (sum.name, sum.cost)).collect();
+    assert_eq!(sums, [("alice".to_owned(), usd(0.7)), ("bob".to_owned(), usd(0.9))]);
+    let own = store.money.tally(since, TallyBy::Model, Some(&alice.name)).await.unwrap();
+    assert_eq!((own.len(), own[0].cost), (1, usd(0.7)));
+    let lines = store.money.lines_after(None, 10).await.unwrap();
+    let callers: Vec<_> = lines.iter().map(|line| line.caller.as_deref()).collect();
+    assert_eq!(callers, [Some("alice"), Some("bob")]);
 }

@@ -15,7 +15,7 @@ const FAR: Duration = Duration::from_hours(1);
 
 /// 60 a minute: seven at once after a rest, the others a good second apart.
 pub fn place(within: Duration) -> PlaceRequest {
-    PlaceRequest { cap: PaceCap::Requests, rate: Rate::per_minute(NonZeroU32::new(60).unwrap()), within }
+    PlaceRequest { cap: PaceCap::Requests, rate: Rate::per_minute(NonZeroU32::new(60).unwrap()), places: 1, within }
 }
 
 pub fn wait(grant: PlaceGrant) -> Duration {
@@ -53,6 +53,16 @@ pub async fn a_place_that_is_too_far_is_not_taken(engine: &impl Engine) {
         assert!(matches!(refused, PlaceGrant::TooFar { .. }), "{refused:?}");
     }
     assert!(wait(store.pace.pass(&account(), place(FAR)).await.unwrap()) < Duration::from_secs(2), "it is the eighth");
+}
+
+pub async fn places_are_taken_together_or_not_at_all(engine: &impl Engine) {
+    let store = engine.open();
+    let ten = PlaceRequest { places: 10, ..place(Duration::from_millis(1)) };
+    let spacing = Duration::from_mins(1) / 54;
+    let waited = wait(store.pace.pass(&account(), ten).await.unwrap());
+    assert!(waited > spacing * 2 && waited < spacing * 3 + Duration::from_millis(1), "{waited:?}");
+    assert!(matches!(store.pace.pass(&account(), ten).await.unwrap(), PlaceGrant::TooFar { .. }));
+    assert!(wait(store.pace.pass(&account(), place(FAR)).await.unwrap()) < spacing * 4 + Duration::from_millis(1));
 }
 
 pub async fn accounts_and_caps_have_their_own_pace(engine: &impl Engine) {

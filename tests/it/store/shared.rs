@@ -12,7 +12,11 @@ use mcp_openai::{
     },
 };
 
-use super::{EVER, Engine, SHORT_LEASE, jobs, pace, paid, reservation, said, standing, stands, turn, until, usd};
+use super::{
+    EVER, Engine, SHORT_LEASE, jobs,
+    money::{of_caller, share},
+    pace, paid, reservation, said, standing, stands, turn, until, usd,
+};
 
 pub async fn branches_of_three_processes_are_all_kept(engine: &impl Engine) {
     let (stores, mint) = ([(); 3].map(|()| engine.open()), IdMint::default());
@@ -31,6 +35,24 @@ pub async fn a_budget_holds_for_three_processes_together(engine: &impl Engine) {
     let all = join_all(all).await;
     let granted = all.into_iter().filter(|reserved| matches!(reserved, Ok(Reserved::Granted(_)))).count();
     assert_eq!(granted, 50);
+}
+
+pub async fn a_callers_budget_holds_for_three_processes_and_survives_a_dead_one(engine: &impl Engine) {
+    let (stores, mint) = ([(); 3].map(|()| engine.open()), IdMint::default());
+    let alice = share("alice", Some(4.0), Some(5.0));
+    let request = || of_caller(reservation(mint.mint(), 0.1, None), &alice);
+    let all = join_all((0..100).map(|at: usize| stores[at % 3].money.reserve(request()))).await;
+    let granted = all.into_iter().filter(|reserved| matches!(reserved, Ok(Reserved::Granted(_)))).count();
+    assert_eq!(granted, 40);
+    // What the dead had set aside stays spent.
+    drop(stores);
+    let heir = engine.open();
+    until(usd(4.0), async || {
+        let tally = heir.money.tally(Utc::now().date_naive(), TallyBy::Caller, Some(&alice.name)).await.unwrap();
+        tally.first().map_or(Usd::ZERO, |sum| sum.estimated)
+    })
+    .await;
+    assert!(matches!(heir.money.reserve(request()).await.unwrap(), Reserved::Refused { .. }));
 }
 
 pub async fn a_cap_holds_for_three_processes_together(engine: &impl Engine) {
@@ -102,7 +124,7 @@ pub async fn a_dead_process_s_request_is_unsettled_until_it_is_taken_over(engine
     stands(&alive, 0.0, 0.1).await;
     drop(dead);
     stands(&alive, 0.1, 0.0).await;
-    let tally = alive.money.tally(Utc::now().date_naive(), TallyBy::Model).await.unwrap();
+    let tally = alive.money.tally(Utc::now().date_naive(), TallyBy::Model, None).await.unwrap();
     assert_eq!((tally[0].unsettled, tally[0].estimated), (1, request.most));
     assert_eq!(alive.money.lines_after(None, 10).await.unwrap()[0].state, LineState::Unsettled);
     alive.money.take_over(request.clone());

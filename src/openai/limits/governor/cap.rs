@@ -63,7 +63,7 @@ impl Cap {
         if let Some(left) = left_over {
             return Ok(left.go);
         }
-        let wanted = PlaceRequest { cap: self.of, rate: self.rate, within: waiting.left() };
+        let wanted = PlaceRequest { cap: self.of, rate: self.rate, places: 1, within: waiting.left() };
         match pace.take(account, wanted).await {
             PlaceGrant::TooFar { wait } => Err(waiting.too_long(wait)),
             PlaceGrant::Granted { wait } => {

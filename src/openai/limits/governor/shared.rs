@@ -73,7 +73,7 @@ impl SharedPace {
         }
         let now = i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX);
         let mut known = self.known();
-        let (grant, after) = place.rate.place(known.due.get(&place.cap).copied(), now, place.within);
+        let (grant, after) = place.rate.place(known.due.get(&place.cap).copied(), now, place.places, place.within);
         known.due.extend(after.map(|after| (place.cap, after)));
         grant
     }

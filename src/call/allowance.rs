@@ -1,0 +1,148 @@
+//! Allowance of an authenticated caller: the use that its token permits, and the pace and number of calls that it is
+//! held to.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    num::NonZeroU32,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use crate::{
+    handle::Account,
+    store::{
+        self, PaceStore,
+        callers::{CallerName, CallerScope, KnownCaller},
+        money::CallerShare,
+        pace::{PaceCap, PlaceGrant, PlaceRequest, Rate},
+    },
+};
+
+/// A call that would wait longer for its turn is refused.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A caller's rights, with what they are held by.
+#[derive(Debug, Clone)]
+pub struct Allowance {
+    caller: Arc<KnownCaller>,
+    pace: Arc<dyn PaceStore>,
+    running: RunningCalls,
+}
+
+/// Numbers of the calls that each caller runs in this process. Cheap to clone; clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct RunningCalls(Arc<Mutex<HashMap<CallerName, u32>>>);
+
+/// A call that counts as running until it is dropped.
+#[derive(Debug)]
+pub struct RunningCall {
+    caller: CallerName,
+    running: RunningCalls,
+}
+
+/// Reasons why a caller may not make a call now.
+#[derive(Debug, thiserror::Error)]
+pub enum Limited {
+    #[error("this token is not for {use_}: whoever runs this server can add the scope {}", .0.name(), use_ = UseOf(*.0))]
+    Scope(CallerScope),
+    #[error("{what} are limited to {most} a minute for this token: wait, or ask whoever runs this server for more")]
+    Pace { what: &'static str, most: NonZeroU32, wait: Duration },
+    #[error("calls at once are limited to {most} for this token, and so many run: wait until one has ended")]
+    Running { most: NonZeroU32 },
+    #[error(transparent)]
+    Store(#[from] store::Error),
+}
+
+/// A scope in words that follow \"not for\".
+struct UseOf(CallerScope);
+
+impl fmt::Display for UseOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.0 {
+            CallerScope::Ask => "asking models",
+            CallerScope::Pictures => "making pictures",
+            CallerScope::Usage => "reading what calls cost",
+            CallerScope::Admin => "reading what others' calls cost",
+        })
+    }
+}
+
+impl Allowance {
+    #[must_use]
+    pub fn new(caller: Arc<KnownCaller>, pace: Arc<dyn PaceStore>, running: RunningCalls) -> Self {
+        Self { caller, pace, running }
+    }
+
+    /// The caller and its budgets.
+    #[must_use]
+    pub fn share(&self) -> CallerShare {
+        let limits = self.caller.rights.limits;
+        let name = self.caller.name.clone();
+        CallerShare { name, per_day: limits.usd_per_day, per_month: limits.usd_per_month }
+    }
+
+    /// Lets a call of this kind in, and says for how long it has to wait before it begins.
+    ///
+    /// # Errors
+    /// [`Limited`]; then nothing of the limits is used.
+    pub async fn admit(&self, scope: CallerScope) -> Result<(RunningCall, Duration), Limited> {
+        if !self.caller.rights.scopes.contains(&scope) {
+            return Err(Limited::Scope(scope));
+        }
+        let limits = self.caller.rights.limits;
+        let running = self.running.enter(&self.caller.name, limits.running)?;
+        let wait = self.take(PaceCap::Requests, "calls", limits.requests_per_minute, 1).await?;
+        Ok((running, wait))
+    }
+
+    /// Takes places for `n` pictures, and says how far away the last is.
+    ///
+    /// # Errors
+    /// [`Limited`]; then none is taken.
+    pub async fn take_pictures(&self, n: u32) -> Result<Duration, Limited> {
+        self.take(PaceCap::Pictures, "pictures", self.caller.rights.limits.pictures_per_minute, n).await
+    }
+
+    async fn take(
+        &self,
+        cap: PaceCap,
+        what: &'static str,
+        most: Option<NonZeroU32>,
+        places: u32,
+    ) -> Result<Duration, Limited> {
+        let Some(most) = most else { return Ok(Duration::ZERO) };
+        let place = PlaceRequest { cap, rate: Rate::per_minute(most), places, within: PATIENCE };
+        match self.pace.pass(&Account(self.caller.name.owner().0), place).await? {
+            PlaceGrant::Granted { wait } => Ok(wait),
+            PlaceGrant::TooFar { wait } => Err(Limited::Pace { what, most, wait }),
+        }
+    }
+}
+
+impl RunningCalls {
+    fn enter(&self, caller: &CallerName, most: Option<NonZeroU32>) -> Result<RunningCall, Limited> {
+        let mut running = self.running();
+        let own = running.entry(caller.clone()).or_default();
+        if let Some(most) = most.filter(|most| *own >= most.get()) {
+            return Err(Limited::Running { most });
+        }
+        *own += 1;
+        drop(running);
+        Ok(RunningCall { caller: caller.clone(), running: self.clone() })
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<CallerName, u32>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for RunningCall {
+    fn drop(&mut self) {
+        let mut running = self.running.running();
+        match running.get_mut(&self.caller) {
+            Some(own) if *own > 1 => *own -= 1,
+            _ => drop(running.remove(&self.caller)),
+        }
+    }
+}
