@@ -169,7 +169,7 @@ pub async fn called(site: &Site, sender: &str, tool: &str, arguments: Value) -> 
 async fn what_a_caller_has_does_not_exist_for_others() {
     let (site, [alice, bob], mut local) = studio().await;
     let made = called(&site, &alice, "create-image", json!({"prompt": "a fox"})).await;
-    let picture = made["structuredContent"]["images"][0]["uri"].as_str().expect(&made.to_string()).to_owned();
+    let picture = made["structuredContent"]["images"][0]["uri"].as_str().unwrap().to_owned();
     let answer = called(&site, &alice, "ask-openai", json!({"query": "a fox?"})).await;
     let handle = answer["structuredContent"]["conversation"].as_str().unwrap().to_owned();
     let conversation = format!("conversation://{handle}");

@@ -229,7 +229,9 @@ fn write<'d>(said: ChatDelta<'_>, draft: &mut AnswerDraft<'d>, write_text: impl 
         Some(ChatContent::Parts(parts)) => {
             let said = parts.iter().filter(|part| is_said(part.kind.text())).filter_map(|part| part.text.text());
             write_text(&said.collect::<String>(), draft);
-            parts.iter().for_each(|part| refuse(&part.refusal, draft));
+            for part in &parts {
+                refuse(&part.refusal, draft);
+            }
         }
         None => {}
     }

@@ -128,7 +128,7 @@ impl CheckedSchema {
                 paths::bound_steps(&whole, &value)?;
                 match (validator.validate(&value).map_err(|error| explained(&error)), value) {
                     (Ok(()), Value::Object(fields)) => return Ok(fields),
-                    (Ok(()), _) => why = "it is no object".to_owned(),
+                    (Ok(()), _) => why = "it is no object".into(),
                     (Err(misfit), _) => why = misfit,
                 }
             }

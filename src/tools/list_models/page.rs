@@ -74,14 +74,13 @@ impl Models {
         let others = self.unknown();
         // At OpenAI itself they are those that answer no questions; elsewhere they are the models there are.
         let known = self.models.iter().filter(|model| model.kind != Makes::Unknown && model.listed != Some(false));
-        let names = if known.count() > others.len() { 0 } else { NAMES };
-        let mut left = names;
-        let named = others.iter().take_while(|name| {
-            let is_room = left > name.len();
-            left = left.saturating_sub(name.len() + 2);
-            is_room
-        });
-        let named: Vec<_> = named.copied().collect();
+        let mut room = if known.count() > others.len() { 0 } else { NAMES };
+        let fits = |name: &&&str| {
+            let fits = room > name.len();
+            room = room.saturating_sub(name.len() + 2);
+            fits
+        };
+        let named: Vec<_> = others.iter().take_while(fits).copied().collect();
         let _ = match others.len() - named.len() {
             0 if named.is_empty() => Ok(()),
             0 => writeln!(page, "Unknown kind: {}\n", named.join(", ")),
