@@ -9,6 +9,7 @@ pub(super) mod citations;
 pub(super) mod finish;
 pub(super) mod plan;
 pub(super) mod question;
+pub(super) mod receiving;
 pub(super) mod redactor;
 pub(super) mod responses;
 pub(super) mod turns;

@@ -10,6 +10,7 @@ mod engine;
 mod facts;
 mod jobs;
 mod lease;
+mod log;
 mod money;
 mod open;
 mod pace;

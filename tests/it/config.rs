@@ -297,11 +297,7 @@ fn what_is_remembered_of_models_has_a_name_for_each_upstream() {
 
 #[test]
 fn i07_a_key_shows_in_no_provenance_error_or_debug() {
-    let env = [
-        ("OPENAI_API_KEY", CANARY),
-        ("OPENAI_CUSTOM_HEADERS", &format!("X-ApiKeySource: {CANARY}")),
-        ("MCP_OPENAI_TEXT_MODEL", CANARY),
-    ];
+    let env = [("OPENAI_API_KEY", CANARY), ("OPENAI_CUSTOM_HEADERS", &format!("X-ApiKeySource: {CANARY}"))];
     let config = load("openai.organization = 'org-visible'", &env).unwrap();
     let shown = format!("{:?}", config.provenance);
     assert!(shown.contains("org-visible") && !shown.contains("canary"), "{shown}");

@@ -26,6 +26,7 @@ impl SettingKind for BaseUrl {
         if !url.username().is_empty() || url.password().is_some() {
             return Err("it has a user name or password in it; use openai.api_key or openai.headers".to_owned());
         }
+        keyless(url.host_str().unwrap_or_default())?;
         if url.query().is_some() || url.fragment().is_some() {
             return Err("it has a `?` or `#` in it; use openai.query for parameters".to_owned());
         }

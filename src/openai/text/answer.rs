@@ -2,7 +2,6 @@
 //! Shared by both APIs for text; knows the events of neither.
 
 use http::StatusCode;
-use serde::de::IgnoredAny;
 use serde_json::Value;
 
 use super::{citations::Citations, redactor::Redactor};
@@ -11,8 +10,7 @@ use crate::{
     money::{Metered, Tier, Usage, Usd},
     news::{News, Stage},
     openai::{
-        Answer, Citation, Config, Finish, Reply, Terms,
-        client::{Answering, Client, Unanswered},
+        Answer, Citation, Config, Finish,
         failure::{
             complaint::Complaint,
             error::{Billing, Error},
@@ -20,11 +18,7 @@ use crate::{
         },
         is_openai,
         limits::retry::Symptom,
-        transport::{
-            body::BodyKind,
-            events::{Events, SentEvent},
-            wire,
-        },
+        transport::wire,
     },
     text,
 };
@@ -72,11 +66,11 @@ pub(crate) struct AnswerDraft<'a> {
     /// Bytes of the text that were passed on.
     passed_on: usize,
     left_out: Vec<String>,
-    objection: Option<Objection>,
+    pub objection: Option<Objection>,
     /// The upstream's complaint in place of an answer, where it is about a field.
-    refused: Option<Box<Complaint>>,
+    pub refused: Option<Box<Complaint>>,
     /// The upstream's complaint in place of an answer, as far as asking again is concerned.
-    symptom: Option<Symptom>,
+    pub symptom: Option<Symptom>,
     stage: Option<Stage>,
     redactor: Redactor,
     asked: &'a ModelId,
@@ -143,11 +137,6 @@ impl<'a> AnswerDraft<'a> {
         let new = self.text.get(self.passed_on..).unwrap_or_default();
         self.news.delta(new);
         self.passed_on += new.len();
-    }
-
-    /// The upstream's complaint in place of an answer, as far as asking again is concerned.
-    pub(crate) fn symptom(&self) -> Option<Symptom> {
-        self.symptom
     }
 
     /// Returns whether nothing was written.
@@ -273,151 +262,9 @@ fn redact(value: &mut Value, redactor: &Redactor) {
     }
 }
 
-/// Reads an answer that has begun to its end.
-pub(crate) async fn receive(
-    client: &Client,
-    answering: Answering,
-    dialect: &mut impl Dialect,
-    asked: &ModelId,
-    terms: &Terms,
-) -> Result<Reply<Answer>, Unanswered> {
-    let Answering { mut body, mut trail, key, left_out } = answering;
-    let mut draft = AnswerDraft::new(asked, left_out, &terms.news);
-    draft.redact_by(Redactor::new(client.secrets(&key)));
-    let read = match body.shape().await {
-        Ok(BodyKind::Json | BodyKind::Raw) => match body.whole().await {
-            Ok(whole) => take_whole(&whole, dialect, &mut draft),
-            Err(error) => Err(error),
-        },
-        Ok(BodyKind::Events) => match listen(Events::new(body), dialect, &mut draft).await {
-            Ok(()) => Ok(()),
-            Err(Stopped::Broken(error)) => {
-                dialect.take_rest(&mut draft);
-                Err(error)
-            }
-            Err(Stopped::Refused(error)) => Err(error),
-        },
-        Err(error) => Err(error),
-    };
-    let read = read.or_else(|error| cut_off(client.cleaned(error, &key), &mut draft));
-    let (objection, refused, symptom) = (draft.objection, draft.refused.take(), draft.symptom);
-    trail.meter(draft.metered(&client.config));
-    let answer = read.and_then(|()| draft.done());
-    trail.close(answer).map_err(|failure| match (objection, refused, symptom) {
-        (Some(objection), _, _) => Unanswered::Objected(objection, failure),
-        (None, Some(complaint), _) => Unanswered::FieldRefused(complaint, failure),
-        (None, None, Some(symptom)) => Unanswered::Missed(symptom, failure),
-        (None, None, None) => Unanswered::Failed(failure),
-    })
-}
-
-/// Takes a body that is no stream: one JSON value, or several, one a line.
-fn take_whole(whole: &[u8], dialect: &mut impl Dialect, draft: &mut AnswerDraft<'_>) -> Result<(), Error> {
-    if whole.starts_with(b"[")
-        && let Some(complaint) = std::str::from_utf8(whole).ok().and_then(Complaint::of_event)
-    {
-        return Err(draft.refuse(&complaint));
-    }
-    match std::str::from_utf8(whole).ok().and_then(several) {
-        None => dialect.take_body(whole, draft),
-        Some(values) => {
-            for value in values {
-                if take(&SentEvent { name: "".into(), data: value.into() }, dialect, draft)? == Step::Done {
-                    break;
-                }
-            }
-            Ok(())
-        }
-    }
-}
-
-/// The values of a body that holds several, one a line or one after another; `None` where it holds but one.
-fn several(body: &str) -> Option<Vec<&str>> {
-    let mut read = serde_json::Deserializer::from_str(body).into_iter::<IgnoredAny>();
-    let (mut values, mut rest) = (Vec::new(), body);
-    while let Some(Ok(_)) = read.next() {
-        let (value, behind) = body.split_at_checked(read.byte_offset())?;
-        values.push(value.get(body.len() - rest.len()..)?);
-        rest = behind;
-    }
-    (!values.is_empty() && !rest.trim().is_empty() || values.len() > 1).then(|| {
-        values.extend(rest.lines());
-        values
-    })
-}
-
 /// Returns whether a part of a message is meant for the person, by its `type`: reasoning and calls of tools are not.
 pub(crate) fn is_said(kind: Option<&str>) -> bool {
     matches!(kind, Some("output_text" | "text") | None)
-}
-
-/// The reason why no more of an answer comes.
-pub(crate) enum Stopped {
-    /// The connection: the upstream may have more to say.
-    Broken(Error),
-    /// The upstream said so, or said something that cannot be read.
-    Refused(Error),
-}
-
-/// Takes the events of one connection.
-pub(crate) async fn listen(
-    mut events: Events,
-    dialect: &mut impl Dialect,
-    draft: &mut AnswerDraft<'_>,
-) -> Result<(), Stopped> {
-    loop {
-        let event = match events.next().await {
-            Ok(Some(event)) => event,
-            Ok(None) if draft.finish.is_some() => return Ok(()),
-            Ok(None) => return Err(Stopped::Broken(unreadable("it ended before its last event"))),
-            Err(error) => return Err(Stopped::Broken(error)),
-        };
-        match take(&event, dialect, draft) {
-            Ok(Step::More) => {}
-            Ok(Step::Done) => break,
-            Err(error) => return Err(Stopped::Refused(error)),
-        }
-    }
-    events.finish().await;
-    Ok(())
-}
-
-/// Some text is an answer, if not a whole one, whatever came after it.
-pub(crate) fn cut_off(error: Error, draft: &mut AnswerDraft<'_>) -> Result<(), Error> {
-    if draft.is_empty() {
-        return Err(error);
-    }
-    let why = match error {
-        Error::TimedOut { timer, .. } => timer.to_string(),
-        Error::BadResponse { message, .. } => message,
-        error => error.to_string(),
-    };
-    let why = why.trim_end_matches('.').to_owned();
-    draft.finish.get_or_insert(Finish::CutOff(why));
-    Ok(())
-}
-
-fn take(event: &SentEvent<'_>, dialect: &mut impl Dialect, draft: &mut AnswerDraft<'_>) -> Result<Step, Error> {
-    for piece in event.pieces() {
-        let step = match piece.trim_ascii() {
-            "[DONE]" => Step::Done,
-            object if object.starts_with('{') => dialect.take_event(&event.name, object, draft)?,
-            list if list.starts_with('[')
-                && let Some(complaint) = Complaint::of_event(list) =>
-            {
-                return Err(draft.refuse(&complaint));
-            }
-            reason if event.name == "error" && !reason.is_empty() => {
-                return Err(draft.refuse(&Complaint { message: reason.to_owned(), ..Complaint::default() }));
-            }
-            // What some proxies send to keep a connection alive.
-            _ => Step::More,
-        };
-        if step == Step::Done {
-            return Ok(Step::Done);
-        }
-    }
-    Ok(Step::More)
 }
 
 /// Text that is not what it should be; nothing of it costs anything more.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use http::StatusCode;
 
 use super::{
-    answer,
     api::TextApi,
     background,
     chat::{self, Chat},
     plan::{Chosen, Plan},
+    receiving,
     responses::{self, Responses},
 };
 use crate::openai::{
@@ -118,7 +118,7 @@ async fn by_responses(
         }
         Run::Attached => {
             let mut dialect = Responses::new(client.config.store);
-            answer::receive(client, answering, &mut dialect, &question.model, terms).await?
+            receiving::receive(client, answering, &mut dialect, &question.model, terms).await?
         }
     };
     reply.meta.warnings.extend(responses::request::raised(question));
@@ -132,7 +132,7 @@ async fn by_chat(
     terms: &Terms,
 ) -> Result<Reply<Answer>, Unanswered> {
     let answering = send(client, question, "chat/completions", reduced, terms).await?;
-    answer::receive(client, answering, &mut Chat::default(), &question.model, terms).await
+    receiving::receive(client, answering, &mut Chat::default(), &question.model, terms).await
 }
 
 async fn send(

@@ -11,7 +11,8 @@ use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 use super::{
-    answer::{self, AnswerDraft, Dialect, Stopped, unreadable},
+    answer::{AnswerDraft, Dialect, unreadable},
+    receiving::{self, Stopped},
     redactor::Redactor,
 };
 use crate::{
@@ -203,7 +204,7 @@ impl ResponseReader<'_> {
             Err(error) => Err(Halt::Broken(error)),
             Ok(BodyKind::Json | BodyKind::Raw) => self.take_whole(body).await,
             Ok(BodyKind::Events) => {
-                match answer::listen(Events::new(body), &mut self.followed, &mut self.draft).await {
+                match receiving::listen(Events::new(body), &mut self.followed, &mut self.draft).await {
                     Ok(()) if self.draft.finish.is_none() => {
                         Err(Halt::Broken(unreadable("it ended before its last event")))
                     }
@@ -317,11 +318,11 @@ impl ResponseReader<'_> {
     fn done(mut self, failed: Option<Error>) -> Result<Reply<Answer>, Unanswered> {
         let metered = self.draft.metered(&self.client.config);
         // What is billed is not asked for again.
-        let symptom = self.draft.symptom().filter(|_| !metered.is_reported());
+        let symptom = self.draft.symptom.filter(|_| !metered.is_reported());
         self.trail.meter(metered);
         let answer = match failed {
             Some(error) if self.draft.is_empty() => Err(error),
-            Some(error) => answer::cut_off(error, &mut self.draft).and_then(|()| self.draft.done()),
+            Some(error) => receiving::cut_off(error, &mut self.draft).and_then(|()| self.draft.done()),
             None => self.draft.done(),
         };
         self.trail.close(answer).map_err(|failure| match symptom {

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    answer::{AnswerDraft, Dialect, Step, is_said, not_json, unreadable},
-    citations::{Annotation, OutputPosition},
+    answer::{AnswerDraft, Dialect, Step, not_json, unreadable},
+    citations::OutputPosition,
     finish, unusual,
 };
 use crate::{
@@ -20,6 +20,9 @@ use crate::{
 };
 
 pub(super) mod request;
+mod wire;
+
+use wire::{Annotated, CompletedItem, DonePiece, Event, LastEvent, MessageContent, OutputItem, OutputPart, Response};
 
 /// The Responses API.
 pub(crate) struct Responses {
@@ -52,117 +55,6 @@ enum RefusalEvent {
     #[default]
     None,
     Seen,
-}
-
-/// An event as far as a delta needs it: those come by the thousand, and are parsed once. What comes once an answer is
-/// parsed again into its own type.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Event<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
-    delta: Lenient<BorrowedText<'a>>,
-    output_index: Lenient<u64>,
-    content_index: Lenient<u64>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Annotated<'a> {
-    #[serde(borrow)]
-    annotation: Lenient<Annotation<'a>>,
-    output_index: Lenient<u64>,
-    content_index: Lenient<u64>,
-}
-
-#[derive(Deserialize)]
-struct CompletedItem {
-    item: Value,
-}
-
-#[derive(Deserialize)]
-struct LastEvent<'a> {
-    #[serde(borrow, default)]
-    response: Lenient<Response<'a>>,
-    /// Beside the response, as some servers have it.
-    #[serde(default)]
-    usage: Lenient<WireUsage>,
-}
-
-/// A piece of text that is done, told once more in whole: of itself, or as a part.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct DonePiece<'a> {
-    #[serde(borrow)]
-    text: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
-    refusal: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
-    part: Lenient<OutputPart<'a>>,
-    output_index: Lenient<u64>,
-    content_index: Lenient<u64>,
-}
-
-/// A response object, as far as it concerns an answer.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Response<'a> {
-    #[serde(borrow)]
-    id: Lenient<BorrowedText<'a>>,
-    store: Lenient<bool>,
-    #[serde(borrow)]
-    status: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
-    model: Lenient<BorrowedText<'a>>,
-    error: Option<Value>,
-    #[serde(borrow)]
-    incomplete_details: Lenient<IncompleteDetails<'a>>,
-    output: Option<Value>,
-    /// The SDKs' own field, which some servers send.
-    #[serde(borrow)]
-    output_text: Lenient<BorrowedText<'a>>,
-    usage: Lenient<WireUsage>,
-    #[serde(borrow)]
-    service_tier: Lenient<BorrowedText<'a>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct IncompleteDetails<'a> {
-    #[serde(borrow)]
-    reason: Lenient<BorrowedText<'a>>,
-}
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct OutputItem<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
-    content: Lenient<MessageContent<'a>>,
-}
-
-/// A message as parts, or as one text.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum MessageContent<'a> {
-    Whole(#[serde(borrow)] BorrowedText<'a>),
-    Parts(#[serde(borrow)] Vec<Lenient<OutputPart<'a>>>),
-}
-
-/// `output_text` or `refusal`; parts of other kinds have neither.
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct OutputPart<'a> {
-    #[serde(rename = "type", borrow)]
-    kind: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
-    text: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
-    refusal: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
-    annotations: Lenient<Vec<Lenient<Annotation<'a>>>>,
 }
 
 impl Dialect for Responses {
@@ -237,13 +129,6 @@ impl Dialect for Responses {
         }
         draft.finish.get_or_insert(Finish::Stop);
         Ok(())
-    }
-}
-
-impl Response<'_> {
-    /// Returns whether an object is a response at all: all its fields may be absent.
-    fn is_one(&self) -> bool {
-        self.output.is_some() || self.output_text.0.is_some() || self.status.0.is_some() || self.error.is_some()
     }
 }
 
@@ -360,13 +245,6 @@ impl Responses {
 
 fn parse<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, Error> {
     serde_json::from_str(data).map_err(|error| not_json(&error))
-}
-
-impl OutputPart<'_> {
-    /// Returns whether its text is meant for the person: reasoning and calls of tools are not.
-    fn is_said(&self) -> bool {
-        is_said(self.kind.text())
-    }
 }
 
 fn place(output: &Lenient<u64>, content: &Lenient<u64>) -> OutputPosition {

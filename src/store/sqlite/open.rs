@@ -4,17 +4,17 @@ use std::{
     fs::{self, DirBuilder, OpenOptions},
     io::{self, ErrorKind},
     path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::atomic::Ordering,
     time::Duration,
 };
 
 use chrono::Utc;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
-use super::now;
+use super::{
+    log::{self, LogGrowth},
+    now,
+};
 use crate::store::StorePlace;
 
 const FILE: &str = "store.sqlite3";
@@ -25,14 +25,6 @@ const MIGRATIONS: [&str; 3] =
     [include_str!("schema_1.sql"), include_str!("schema_2.sql"), include_str!("schema_3.sql")];
 /// The name of the mark that says from which schema version on a program can use the database.
 const USABLE_FROM: &str = "usable_from";
-/// Pages by which the log grows between two checkpoints: 4 MB, as much as SQLite's own rule.
-const CHECKPOINT_PAGES: u32 = 1000;
-/// Pages from which on writers wait until the log can begin anew: 8 MB, which the next process to open the store reads in
-/// a few milliseconds. A checkpoint beside writers moves everything but what they wrote meanwhile: while one of them
-/// never rests, the log would never end.
-const LONGEST_LOG: u32 = 2 * CHECKPOINT_PAGES;
-/// The longest wait for readers of the log while writers are held off: below what a ping may wait.
-const RESTART_PATIENCE: Duration = Duration::from_millis(5);
 /// Statements that stay prepared: all of the path of a call.
 const PREPARED: usize = 64;
 
@@ -59,13 +51,6 @@ pub(super) struct OpenDb {
     pub connection: Connection,
     file: Option<Identity>,
     log: LogGrowth,
-}
-
-/// The length of the write-ahead log, and the length at which a checkpoint was last asked for, in pages.
-#[derive(Debug, Default)]
-struct LogGrowth {
-    pages: Arc<AtomicU32>,
-    asked_at: u32,
 }
 
 /// A file, told apart from another one that takes its place.
@@ -145,15 +130,9 @@ impl OpenDb {
         self.log.is_due()
     }
 
-    /// Moves the log into the database as far as no reader is in the way. Writers are held off only where it has grown
-    /// long all the same.
+    /// Moves the log into the database as far as no reader is in the way.
     pub(super) fn checkpoint(&self) -> Result<(), Fault> {
-        let length: i64 = self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))?;
-        if length > i64::from(LONGEST_LOG) {
-            self.connection.busy_timeout(RESTART_PATIENCE)?;
-            self.connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))?;
-        }
-        Ok(())
+        Ok(log::checkpoint(&self.connection)?)
     }
 
     /// Switches to the write-ahead log, whose checkpoints the upkeep thread makes.
@@ -172,21 +151,6 @@ impl OpenDb {
             Ok(())
         }))?;
         Ok(())
-    }
-}
-
-impl LogGrowth {
-    fn is_due(&mut self) -> bool {
-        let pages = self.pages.load(Ordering::Relaxed);
-        if pages < self.asked_at {
-            // It was begun anew.
-            self.asked_at = 0;
-        }
-        if pages - self.asked_at < CHECKPOINT_PAGES {
-            return false;
-        }
-        self.asked_at = pages;
-        true
     }
 }
 
@@ -383,23 +347,10 @@ fn network(name: &str) -> Fault {
     Fault::Unusable(format!("it is on a network file system ({name}), where processes cannot share it safely"))
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_checkpoint_is_due_once_for_every_thousand_pages_that_the_log_grows() {
-        let mut log = LogGrowth::default();
-        let mut due = |pages| {
-            log.pages.store(pages, Ordering::Relaxed);
-            log.is_due()
-        };
-        assert_eq!([999, 1000, 1003, 1999, 2001].map(&mut due), [false, true, false, false, true]);
-        // Begun anew, and with more in it than at the last checkpoint.
-        assert_eq!([3, 1001, 1500].map(&mut due), [false, true, false]);
-    }
-
-    #[cfg(target_os = "linux")]
     #[test]
     fn folders_on_a_network_are_told_from_those_that_are_not() {
         let names = [0x6969, 0xfe53_4d42, 0xff53_4d42, 0x0102_1997].map(network_of);
