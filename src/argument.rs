@@ -33,8 +33,12 @@ pub enum Of {
 pub enum Values {
     /// One of these words.
     Words(&'static [&'static str]),
-    /// A number in this range, both ends included.
+    /// A whole number in this range, both ends included.
     Range(u32, u32),
+    /// A number in this range, both ends included.
+    Decimal(u32, u32),
+    /// `true` or `false`.
+    Switch,
     /// A text of at most so many characters.
     Text(usize),
     /// Values that their own type checks.
@@ -76,7 +80,7 @@ pub const QUERY: Argument = kept("query", Of::Text, LONGEST);
 /// 32,000 characters are the images guide's limit. <https://platform.openai.com/docs/api-reference/images/create>
 pub const PROMPT: Argument = kept("prompt", Of::Pictures, Values::Text(32_000));
 
-pub const TEMPERATURE: Argument = learnt("temperature", Of::Text, Values::Range(0, 2), &["temperature"]);
+pub const TEMPERATURE: Argument = learnt("temperature", Of::Text, Values::Decimal(0, 2), &["temperature"]);
 pub const MAX_TOKENS: Argument = learnt(
     "max_tokens",
     Of::Text,
@@ -125,7 +129,7 @@ pub const REASONING_EFFORT: Argument = learnt(
 /// Shortest first.
 pub const VERBOSITY: Argument =
     learnt("verbosity", Of::Text, Values::Words(&["low", "medium", "high"]), &["text.verbosity", "verbosity"]);
-pub const WEB_SEARCH: Argument = learnt("web_search", Of::Text, Values::Typed, &["tools", "web_search_options"]);
+pub const WEB_SEARCH: Argument = learnt("web_search", Of::Text, Values::Switch, &["tools", "web_search_options"]);
 pub const SCHEMA: Argument = kept("schema", Of::Text, Values::Typed);
 
 /// All optional ones that depend on the model, in the order in which they are listed.
@@ -187,7 +191,7 @@ impl Argument {
     pub const fn words(&self) -> &'static [&'static str] {
         match self.values {
             Values::Words(words) => words,
-            Values::Range(..) | Values::Text(_) | Values::Typed => &[],
+            Values::Range(..) | Values::Decimal(..) | Values::Switch | Values::Text(_) | Values::Typed => &[],
         }
     }
 
@@ -195,8 +199,8 @@ impl Argument {
     #[must_use]
     pub const fn range(&self) -> (u32, u32) {
         match self.values {
-            Values::Range(least, most) => (least, most),
-            Values::Words(_) | Values::Text(_) | Values::Typed => (0, u32::MAX),
+            Values::Range(least, most) | Values::Decimal(least, most) => (least, most),
+            Values::Words(_) | Values::Switch | Values::Text(_) | Values::Typed => (0, u32::MAX),
         }
     }
 
@@ -205,7 +209,7 @@ impl Argument {
     pub const fn longest(&self) -> usize {
         match self.values {
             Values::Text(most) => most,
-            Values::Words(_) | Values::Range(..) | Values::Typed => usize::MAX,
+            Values::Words(_) | Values::Range(..) | Values::Decimal(..) | Values::Switch | Values::Typed => usize::MAX,
         }
     }
 }

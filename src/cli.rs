@@ -43,6 +43,7 @@ pub mod models;
 mod named;
 mod outcome;
 mod piped;
+mod preset;
 pub mod print_config;
 pub mod sandbox;
 mod signals;

@@ -23,6 +23,7 @@ mod error;
 mod file;
 mod key;
 mod layers;
+mod preset;
 pub mod settings;
 pub mod shape;
 mod upstream;
@@ -31,6 +32,7 @@ pub use docs::markdown;
 pub use error::{Error, Problem, ValueSource};
 pub use key::SettingKey;
 pub use layers::Unfilled;
+pub use preset::Preset;
 
 use layers::Layers;
 
@@ -54,6 +56,8 @@ pub struct Config {
     pub conversations: conversation::Config,
     pub ledger: ledger::Config,
     pub clients: profile::Config,
+    /// By their names.
+    pub presets: BTreeMap<String, Preset>,
     pub http: transport::http::Config,
     pub log: telemetry::Config,
     /// `--sandbox`: the upstream is the embedded sandbox.
@@ -213,6 +217,7 @@ impl Config {
                 },
                 clients: overrides(layers)?,
             },
+            presets: preset::all(layers)?,
             http: transport::http::Config {
                 bind: layers.value(&s::HTTP_BIND)?,
                 allowed_hosts: layers.optional(&s::HTTP_ALLOWED_HOSTS)?.unwrap_or_default(),
@@ -248,7 +253,7 @@ fn overrides(layers: &Layers) -> Result<BTreeMap<String, profile::Override>, Pro
             structured: layers.named(&s::CLIENT_STRUCTURED, name)?,
         })
     };
-    layers.names().into_iter().map(|name| Ok((name.to_owned(), of(name)?))).collect()
+    layers.names("clients").into_iter().map(|name| Ok((name.to_owned(), of(name)?))).collect()
 }
 
 /// The environment's names that look like ours and are none, each with the nearest that is.

@@ -9,22 +9,24 @@ use std::{
 use anyhow::bail;
 use clap::{ValueHint, builder::PossibleValuesParser};
 use clap_complete::ArgValueCandidates;
+use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
     candidates, conversations, named,
     outcome::{self, Printing},
-    piped,
+    piped, preset,
 };
 use crate::{
     app::App,
-    argument::{REASONING_EFFORT, VERBOSITY},
+    argument::{Of, REASONING_EFFORT, VERBOSITY},
     call::Call,
-    conversation::Conversations,
+    config::Preset,
     news::{Feed, News},
     queue::Caller,
     tools::{
         Output, Tool, ToolError,
+        arguments::as_given,
         ask_openai::{self, AnswerStatus, Answered, AskOpenai},
         references::Named,
     },
@@ -39,6 +41,30 @@ pub struct Args {
     #[arg(short, long = "continue", value_name = "ID", num_args = 0..=1, default_missing_value = "")]
     #[arg(add = ArgValueCandidates::new(candidates::conversations))]
     pub continue_from: Option<String>,
+    #[command(flatten)]
+    pub options: QuestionOptions,
+    /// A picture, a PDF or a text to ask about: a file, the `image://ID` of a kept picture, or `-` for what is piped
+    /// in; may be given up to 20 times
+    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    pub attach: Vec<String>,
+    /// A JSON Schema in a file: the answer is such an object
+    #[arg(long, value_name = "FILE")]
+    pub schema: Option<PathBuf>,
+    /// Say what would be sent, and what it could cost; send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Print the whole result as JSON, once it is there
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The tool's arguments that hold for every question, by its own names.
+#[derive(Debug, clap::Args, Serialize)]
+pub struct QuestionOptions {
+    /// A preset of the configuration, for what is not said here
+    #[arg(short, long, value_name = "NAME", add = ArgValueCandidates::new(candidates::presets))]
+    #[serde(skip)]
+    pub preset: Option<String>,
     /// Model id or role [default: the configured one]
     #[arg(short, long, add = ArgValueCandidates::new(candidates::text_models))]
     pub model: Option<String>,
@@ -59,22 +85,10 @@ pub struct Args {
     #[arg(long, value_parser = PossibleValuesParser::new(VERBOSITY.words()), hide_possible_values = true)]
     #[arg(help = format!("How long the answer should be: {}", VERBOSITY.words().join(", ")))]
     pub verbosity: Option<String>,
-    /// A picture, a PDF or a text to ask about: a file, the `image://ID` of a kept picture, or `-` for what is piped
-    /// in; may be given up to 20 times
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
-    pub attach: Vec<String>,
-    /// A JSON Schema in a file: the answer is such an object
-    #[arg(long, value_name = "FILE")]
-    pub schema: Option<PathBuf>,
     /// Let the model search the web; its sources stand after the answer
     #[arg(long)]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub web_search: bool,
-    /// Say what would be sent, and what it could cost; send nothing
-    #[arg(long)]
-    pub dry_run: bool,
-    /// Print the whole result as JSON, once it is there
-    #[arg(long)]
-    pub json: bool,
 }
 
 /// Asks, prints the answer on stdout and what it cost on stderr.
@@ -83,9 +97,12 @@ pub struct Args {
 /// When stdin or stdout cannot be used; a failed call is an exit code.
 pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     let printing = Printing::from_flag(args.json);
+    let args = match args.into_tool(&app).await {
+        Ok(args) => args,
+        Err(error) => return outcome::failed_early(error, printing),
+    };
     let (news, feed) = News::channel();
     let call = Call::new(Caller::local(), news, app.stop.clone());
-    let args = args.into_tool(&app.conversations).await?;
     let attached = args.attachments.iter().flatten().map(|Named(name)| name.as_str());
     let references = app.ask_openai.references.allowing(named::folders(attached));
     let ask_openai = AskOpenai { references, ..AskOpenai::clone(&app.ask_openai) };
@@ -104,30 +121,46 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
 }
 
 impl Args {
-    async fn into_tool(self, conversations: &Conversations) -> anyhow::Result<ask_openai::Args> {
+    async fn into_tool(self, app: &App) -> anyhow::Result<ask_openai::Args> {
+        let preset = preset::find(&app.config, self.options.preset.as_deref())?;
         let (words, continue_from) = split_positionals(self.query, self.continue_from);
-        let (query, piped) = question(&words, &self.attach).await?;
-        let conversation = match continue_from.as_deref() {
-            None => None,
-            Some("") => Some(conversations::newest(conversations).await?),
-            Some(id) => Some(conversations::find(conversations, id).await?),
-        };
+        let (query, piped) = question(&words, &self.attach, &preset).await?;
         let files = self.attach.iter().filter(|name| *name != piped::STDIN).map(|name| named::absolute(name));
         Ok(ask_openai::Args {
             query,
-            model: self.model,
-            temperature: self.temperature,
-            max_tokens: self.max_tokens,
-            instructions: self.instructions,
-            reasoning_effort: self.reasoning_effort,
-            verbosity: self.verbosity,
-            conversation: conversation.map(|handle| handle.to_string()),
+            conversation: conversation(app, continue_from.as_deref()).await?,
             attachments: Some(piped.into_iter().chain(files).map(Named).collect()),
-            web_search: Some(self.web_search),
             dry_run: Some(self.dry_run),
             schema: self.schema.as_deref().map(read_schema).transpose()?,
+            ..self.options.over(&preset)?
         })
     }
+}
+
+impl QuestionOptions {
+    /// The tool's arguments but for the question: those that were typed over those of the preset.
+    ///
+    /// # Errors
+    /// [`ToolError::InvalidArgument`] when they are not as the tool takes them.
+    pub(super) fn over(&self, preset: &Preset) -> anyhow::Result<ask_openai::Args> {
+        let mut arguments = preset.arguments(Of::text);
+        arguments.extend(as_given(self));
+        arguments.insert("query".to_owned(), String::new().into());
+        Ok(serde_json::from_value(arguments.into()).map_err(|error| ToolError::InvalidArgument(error.to_string()))?)
+    }
+}
+
+/// The handle of the answer to go on from: the newest one for an empty id.
+///
+/// # Errors
+/// When there is none.
+pub(super) async fn conversation(app: &App, id: Option<&str>) -> anyhow::Result<Option<String>> {
+    let handle = match id {
+        None => return Ok(None),
+        Some("") => conversations::newest(&app.conversations).await?,
+        Some(id) => conversations::find(&app.conversations, id).await?,
+    };
+    Ok(Some(handle.to_string()))
 }
 
 /// In `ask --continue Why not?` a word of the question stands where an id could: it does not begin like one.
@@ -145,23 +178,27 @@ fn split_positionals(mut words: Vec<String>, continue_from: Option<String>) -> (
 ///
 /// # Errors
 /// When there is no question, or stdin cannot be what it should be.
-async fn question(words: &[String], attached: &[String]) -> anyhow::Result<(String, Option<String>)> {
+async fn question(words: &[String], attached: &[String], preset: &Preset) -> anyhow::Result<(String, Option<String>)> {
     let wants_stdin = attached.iter().any(|name| name == piped::STDIN);
-    let is_missing = words.is_empty() || *words == [piped::STDIN];
-    if is_missing && wants_stdin {
-        return Err(unasked("what is the question? `--attach -` attaches what is piped in to one"));
-    }
-    if is_missing {
+    let asked = if words.is_empty() || *words == [piped::STDIN] {
+        preset.complete().map(str::to_owned)
+    } else {
+        Some(preset.fill(words.join(" ")))
+    };
+    let Some(asked) = asked else {
+        if wants_stdin {
+            return Err(unasked("what is the question? `--attach -` attaches what is piped in to one"));
+        }
         if words.is_empty() && !piped::is_offered() {
             return Err(unasked("what is the question? mcp-openai ask QUERY, or pipe it in"));
         }
-        return Ok((piped::question().await?, None));
-    }
+        return Ok((preset.fill(piped::question().await?), None));
+    };
     let piped = if wants_stdin || piped::is_offered() { piped::bytes().await? } else { Vec::new() };
     if piped.is_empty() && wants_stdin {
         return Err(unasked("`--attach -`: stdin is empty"));
     }
-    Ok((words.join(" "), (!piped.is_empty()).then(|| piped::named(&piped))))
+    Ok((asked, (!piped.is_empty()).then(|| piped::named(&piped))))
 }
 
 fn unasked(wrong: &str) -> anyhow::Error {
@@ -203,7 +240,11 @@ fn write_delta(out: &mut impl Write, delta: &str) -> std::io::Result<()> {
     out.flush()
 }
 
-fn report(answered: &Answered, notice: Option<&str>) -> anyhow::Result<ExitCode> {
+/// Says what the person should know besides the answer.
+///
+/// # Errors
+/// When stderr cannot be written to.
+pub(super) fn report(answered: &Answered, notice: Option<&str>) -> anyhow::Result<ExitCode> {
     if let Some(sources) = answered.sources() {
         writeln!(stderr(), "\nSources:\n{sources}")?;
     }

@@ -56,6 +56,11 @@ pub(super) fn callers() -> Vec<CompletionCandidate> {
     callers.unwrap_or_default().iter().map(|caller| CompletionCandidate::new(caller.name.as_str())).collect()
 }
 
+pub(super) fn presets() -> Vec<CompletionCandidate> {
+    let config = Config::load(&Flags::default()).ok();
+    config.into_iter().flat_map(|config| config.presets.into_keys()).map(CompletionCandidate::new).collect()
+}
+
 /// Ids with their roles, and roles with their ids.
 fn models(kind: ModelKind) -> Vec<CompletionCandidate> {
     let models = choices(kind);

@@ -19,19 +19,19 @@ use super::{
     inline::InlineOptions,
     named::{self, absolute},
     outcome::{self, Printing},
-    piped,
+    piped, preset,
     target::{self, Existing, Target},
 };
 use crate::{
     app::App,
-    argument::{BACKGROUND, MODERATION, OUTPUT_FORMAT, QUALITY},
+    argument::{BACKGROUND, MODERATION, OUTPUT_FORMAT, Of, QUALITY},
     artifact::Artifact,
     call::Call,
     inputs::numbered,
     media::{Encoded, Format},
     news::{Feed, News},
     queue::Caller,
-    tools::{Output, Tool, ToolError, create_image::Created, edit_image::EditImage},
+    tools::{Output, Tool, ToolError, arguments::as_given, create_image::Created, edit_image::EditImage},
 };
 
 #[derive(Debug, clap::Args)]
@@ -70,6 +70,10 @@ struct PromptSource {
     #[arg(value_name = "PROMPT")]
     #[serde(skip)]
     words: Vec<String>,
+    /// A preset of the configuration, for what is not said here
+    #[arg(short, long, value_name = "NAME", add = ArgValueCandidates::new(candidates::presets))]
+    #[serde(skip)]
+    preset: Option<String>,
     /// Model id or role [default: the configured one]
     #[arg(short, long, add = ArgValueCandidates::new(candidates::image_models))]
     model: Option<String>,
@@ -195,11 +199,13 @@ async fn arguments(args: Args, target: Option<&Target>, app: &App) -> anyhow::Re
     if *given.words == [piped::STDIN] {
         given.words.clear();
     }
+    let preset = preset::find(&app.config, given.preset.as_deref())?;
     let mut arguments = match like {
         None => Map::new(),
         Some(id) => recorded(app, &id).await?,
     };
-    given.lay_over(&mut arguments)?;
+    arguments.extend(preset.arguments(Of::pictures));
+    arguments.extend(as_given(&given));
     if let Some(format) = target.and_then(|target| target.format().ok()?) {
         arguments.insert("output_format".to_owned(), name(format).into());
     }
@@ -208,6 +214,7 @@ async fn arguments(args: Args, target: Option<&Target>, app: &App) -> anyhow::Re
         (false, None) => Some(given.words.join(" ")),
         (false, Some(text)) => Some(format!("{}\n\n{text}", given.words.join(" "))),
     };
+    let prompt = prompt.map(|prompt| preset.fill(prompt)).or_else(|| preset.complete().map(str::to_owned));
     arguments.extend(prompt.map(|prompt| ("prompt".to_owned(), prompt.into())));
     if !arguments.contains_key("prompt") {
         let wrong = "what should it show? mcp-openai image PROMPT, or pipe the prompt in";
@@ -249,16 +256,6 @@ async fn piped_in(words: &[String], like: Option<&str>, from: &mut Vec<String>) 
             Ok(text) => Ok(Some(text.trim_end().to_owned())),
             Err(_) => wrong("stdin holds neither text in UTF-8 nor a PNG, JPEG or WebP picture"),
         },
-    }
-}
-
-impl PromptSource {
-    /// Lays these options over the arguments of an earlier call.
-    fn lay_over(&self, arguments: &mut Map<String, Value>) -> anyhow::Result<()> {
-        if let Value::Object(given) = serde_json::to_value(self)? {
-            arguments.extend(given.into_iter().filter(|(_, value)| !value.is_null()));
-        }
-        Ok(())
     }
 }
 

@@ -35,10 +35,19 @@ dir = \"~/Pictures/ai\"
 
 [clients.vscode] # or [clients.\"Visual Studio Code\"]
 preview = \"never\"
+
+[presets.review] # git diff | mcp-openai ask -p review
+model = \"strong\"
+template = \"Review this change: what breaks, what is missing?\"
+
+[presets.linocut] # mcp-openai image -p linocut a red fox
+template = \"{input}, linocut in three colours\"
+size = \"landscape\"
 ```
 
 `NAME` in `clients.NAME` is a key of the [table of clients](clients.md), or the name that a client gives itself. What is
-set there goes before the general settings, and those before the table.
+set there goes before the general settings, and those before the table. `NAME` in `presets.NAME` is yours: `-p NAME` gives
+`ask` and `image` what is set there, as far as they take it; what is typed goes first.
 
 The API key comes from the strongest layer that has one; within a layer `openai.api_key` goes before
 `openai.api_key_file`, and that before `openai.api_key_command`. Without any of them it is the key that

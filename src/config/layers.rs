@@ -98,9 +98,10 @@ impl Layers {
         &self.unfilled
     }
 
-    /// The names that stand in keys for `NAME`.
-    pub(super) fn names(&self) -> BTreeSet<&str> {
-        self.set.keys().filter_map(SettingKey::name).collect()
+    /// The names that stand for `NAME` in the keys of a section.
+    pub(super) fn names(&self, section: &str) -> BTreeSet<&str> {
+        let keys = self.set.keys().filter(|key| key.setting().split('.').next() == Some(section));
+        keys.filter_map(SettingKey::name).collect()
     }
 
     /// The origin of the value of `setting`; [`ValueSource::Default`] when nothing sets it.

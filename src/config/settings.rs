@@ -7,13 +7,14 @@ use tracing::Level;
 use super::{
     key::SettingKey,
     shape::{
-        Address, ByteSize, CommaList, DollarAmount, FilePath, FilePaths, ModelName, MostPictures, OneLine, Raw, SWITCH,
-        SettingKind, Span, SpanOrOff, Whole, Words,
+        Address, ByteSize, CommaList, DollarAmount, FilePath, FilePaths, ModelName, MostPictures, OneLine, Prose, Raw,
+        SWITCH, SettingKind, Span, SpanOrOff, Whole, Words,
         project::ProjectFolder,
         web::{BaseUrl, Headers, Query, Secret, StoreUrl},
     },
 };
 use crate::{
+    argument::{self, Argument},
     catalogue::Retired,
     openai::{Api, Background, EditTransfer, OPENAI_URL, ResponseStorage, Transfer},
     server::profile::{Mode, Structured},
@@ -284,6 +285,37 @@ settings! {
     CLIENT_STRUCTURED: Words<Structured> = "clients.NAME.structured", None, Absent("by client"),
         Words(&[("always", Structured::BesidePictures), ("never-beside-pictures", Structured::NeverBesidePictures)]),
         "Whether data for programs may accompany pictures; some clients then drop the pictures.";
+
+    PRESET_TEMPLATE: Prose = "presets.NAME.template", None, Absent("the input alone"), Prose(100_000),
+        "The question or the prompt, with `{input}` where what is typed or piped in goes. Without `{input}`, it is complete by \
+         itself, and what is typed follows it.";
+    PRESET_MODEL: ModelName = "presets.NAME.model", None, Absent("`models.text`, `models.image`"), ModelName,
+        "The model, by its id or a role.";
+    PRESET_INSTRUCTIONS: Argument = "presets.NAME.instructions", None, Absent("none"), argument::INSTRUCTIONS,
+        "For `ask`: role, tone and format for the model.";
+    PRESET_TEMPERATURE: Argument = "presets.NAME.temperature", None, Absent("the model's own"), argument::TEMPERATURE,
+        "For `ask`: randomness.";
+    PRESET_MAX_TOKENS: Argument = "presets.NAME.max_tokens", None, Absent("the model's own"), argument::MAX_TOKENS,
+        "For `ask`: the most output tokens, reasoning included.";
+    PRESET_REASONING_EFFORT: Argument = "presets.NAME.reasoning_effort", None, Absent("the model's own"),
+        argument::REASONING_EFFORT,
+        "For `ask`: how long to think first.";
+    PRESET_VERBOSITY: Argument = "presets.NAME.verbosity", None, Absent("the model's own"), argument::VERBOSITY,
+        "For `ask`: how long the answer should be.";
+    PRESET_WEB_SEARCH: Argument = "presets.NAME.web_search", None, Absent("`false`"), argument::WEB_SEARCH,
+        "For `ask`: whether the model may search the web.";
+    PRESET_SIZE: Argument = "presets.NAME.size", None, Absent("`auto`"), argument::SIZE,
+        "For `image`: `auto`, a size such as `1536x1024`, a ratio such as `16:9`, or `landscape`, `portrait`, `square`.";
+    PRESET_QUALITY: Argument = "presets.NAME.quality", None, Absent("`auto`"), argument::QUALITY,
+        "For `image`: better is slower and dearer.";
+    PRESET_N: Argument = "presets.NAME.n", None, Absent("`1`"), argument::N,
+        "For `image`: the number of pictures.";
+    PRESET_BACKGROUND: Argument = "presets.NAME.background", None, Absent("`auto`"), argument::BACKGROUND,
+        "For `image`: whether it is see-through.";
+    PRESET_OUTPUT_FORMAT: Argument = "presets.NAME.output_format", None, Absent("`png`"), argument::OUTPUT_FORMAT,
+        "For `image`: the format of the file.";
+    PRESET_STYLE: Argument = "presets.NAME.style", None, Absent("none"), argument::STYLE,
+        "For `image`: a look, such as vivid or natural.";
 
     HTTP_BIND: Address = "http.bind", Some("MCP_OPENAI_HTTP_BIND"), Is("127.0.0.1:8787"), Address,
         "Where `mcp-openai http` listens.";

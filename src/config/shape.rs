@@ -13,6 +13,7 @@ use std::{
 
 use crate::{artifact::ArtifactCap, model::ModelId, money::Usd, server::profile::Patience, text};
 
+mod argument;
 pub mod project;
 pub mod web;
 
@@ -72,6 +73,8 @@ pub struct MostPictures;
 pub struct DollarAmount;
 
 pub struct OneLine;
+/// A text of at most so many characters, of any number of lines.
+pub struct Prose(pub usize);
 /// The path of such a thing, a file or a folder; it may start with `~/` and is made absolute.
 pub struct FilePath(pub &'static str);
 /// Several folders.

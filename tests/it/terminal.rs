@@ -12,6 +12,7 @@ use tempfile::TempDir;
 
 use crate::cli::{mcp_openai, told};
 
+mod asked;
 mod drawn;
 mod piped;
 mod pty;

@@ -21,6 +21,9 @@ manual, `mcp-openai completions SHELL` makes a shell complete commands, models, 
   mintty), elsewhere in half blocks, where there are 256 colours at least. The terminal is known by its environment and
   never asked. `--inline` draws all the same, `--inline=FORM` in that form, `--no-inline` not at all. In a pipe, with
   `NO_COLOR` and with `TERM=dumb`, no picture is drawn.
+- **Presets** (`-p NAME`) are sections of the configuration file: arguments, and a template with `{input}` where what is
+  typed or piped in goes. A template without it is complete by itself: what is typed follows it, what is piped in is
+  attached. Flags go before a preset, and a preset before what `--like` brings.
 - **Ids** of pictures are given whole, by their beginning or end, or by a number of the last listing.
 - **Exit codes:** 0 ok, 1 the call failed, 2 usage, 69 upstream unreachable, 78 configuration, 130 interrupted.
 ";
