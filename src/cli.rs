@@ -39,6 +39,7 @@ mod inline;
 pub mod install;
 pub mod key;
 pub mod man;
+mod markdown;
 pub mod models;
 mod named;
 mod outcome;

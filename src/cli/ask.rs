@@ -32,6 +32,10 @@ use crate::{
     },
 };
 
+mod form;
+
+pub(super) use form::AnswerForm;
+
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The question, quoted or not. What is piped in is attached to it, or is the question where none stands here
@@ -53,6 +57,9 @@ pub struct Args {
     /// Say what would be sent, and what it could cost; send nothing
     #[arg(long)]
     pub dry_run: bool,
+    /// Print the first code block of the answer alone, once it is there; the whole answer where it has none
+    #[arg(long, conflicts_with_all = ["json", "dry_run"])]
+    pub extract: bool,
     /// Print the whole result as JSON, once it is there
     #[arg(long)]
     pub json: bool,
@@ -97,6 +104,7 @@ pub struct QuestionOptions {
 /// When stdin or stdout cannot be used; a failed call is an exit code.
 pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     let printing = Printing::from_flag(args.json);
+    let form = args.form();
     let args = match args.into_tool(&app).await {
         Ok(args) => args,
         Err(error) => return outcome::failed_early(error, printing),
@@ -109,7 +117,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     let answering = ask_openai.run(args, &call);
     let answered = match printing {
         Printing::Json => Box::pin(answering).await,
-        Printing::Text => Box::pin(stream(answering, &feed)).await?,
+        Printing::Text => Box::pin(stream(answering, &feed, form)).await?,
     };
     match (answered, printing) {
         // The answer is on stdout already.
@@ -121,6 +129,14 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
 }
 
 impl Args {
+    fn form(&self) -> AnswerForm {
+        match (self.extract, self.dry_run) {
+            (true, _) => AnswerForm::FirstBlock,
+            (false, true) => AnswerForm::Source,
+            (false, false) => AnswerForm::of_stdout(),
+        }
+    }
+
     async fn into_tool(self, app: &App) -> anyhow::Result<ask_openai::Args> {
         let preset = preset::find(&app.config, self.options.preset.as_deref())?;
         let (words, continue_from) = split_positionals(self.query, self.continue_from);
@@ -213,25 +229,27 @@ fn read_schema(path: &Path) -> Result<Map<String, Value>, ToolError> {
 }
 
 /// Prints the text as it comes and ends it with a line feed.
-async fn stream(
+///
+/// # Errors
+/// When stdout cannot be written to.
+pub(super) async fn stream(
     answering: impl Future<Output = Result<Answered, ToolError>>,
     feed: &Feed,
+    mut form: AnswerForm,
 ) -> std::io::Result<Result<Answered, ToolError>> {
     let mut answering = std::pin::pin!(answering);
     let mut out = stdout();
     let answered = loop {
         tokio::select! {
             answered = &mut answering => break answered,
-            () = feed.changed() => write_delta(&mut out, &feed.take().delta)?,
+            () = feed.changed() => write_delta(&mut out, &form.push(feed.take().delta))?,
         }
     };
-    write_delta(&mut out, &feed.take().delta)?;
+    write_delta(&mut out, &form.push(feed.take().delta))?;
     if let Ok(Answered { status: AnswerStatus::DryRun, text, .. }) = &answered {
         write_delta(&mut out, text)?;
     }
-    if answered.as_ref().is_ok_and(|answered| !answered.text.ends_with('\n')) {
-        writeln!(out)?;
-    }
+    write_delta(&mut out, &form.finish(answered.as_ref().ok()))?;
     Ok(answered)
 }
 

@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use self::session::{Notified, Session};
-use super::{exit, image::progress_bar};
+use super::{ask::AnswerForm, exit, image::progress_bar};
 use crate::{
     config::{Config, Flags, Upstream},
     money::Usd,
@@ -127,14 +127,15 @@ async fn ask(session: &mut Session) -> anyhow::Result<DemoStep> {
     step(&format!("2. ask-openai: {QUESTION}"))?;
     let started = Instant::now();
     let mut call = session.call("ask-openai", json!({ "query": QUESTION })).await?;
+    let mut form = AnswerForm::of_stdout();
     while let Some(news) = call.news().await {
         if let Notified::Delta(text) = news {
-            write!(stdout(), "{}", sanitize(&text))?;
+            write!(stdout(), "{}", form.push(sanitize(&text).into_owned()))?;
             stdout().flush()?;
         }
     }
+    say(&form.finish(None))?;
     let result = call.result()?;
-    say("")?;
     tell_warnings(&result)?;
     let cost = cost(&result);
     Ok(DemoStep { what: "streamed answer", took: started.elapsed(), cost })

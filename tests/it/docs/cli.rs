@@ -17,10 +17,11 @@ manual, `mcp-openai completions SHELL` makes a shell complete commands, models, 
   in words. A terminal, `/dev/null` and a socket are not waited for.
 - **`-o PATH`** never writes over a file (`fox-2.png` is next; `--force` overwrites), the extension decides the format, a
   folder is a folder, and `-o -` writes the picture to stdout.
-- **On a terminal** pictures are drawn: by kitty's protocol (kitty, Ghostty), as iTerm2's inline images (iTerm2, WezTerm,
-  mintty), elsewhere in half blocks, where there are 256 colours at least. The terminal is known by its environment and
-  never asked. `--inline` draws all the same, `--inline=FORM` in that form, `--no-inline` not at all. In a pipe, with
-  `NO_COLOR` and with `TERM=dumb`, no picture is drawn.
+- **On a terminal** an answer's Markdown is rendered, line by line as it comes, and pictures are drawn: by kitty's protocol
+  (kitty, Ghostty), as iTerm2's inline images (iTerm2, WezTerm, mintty), elsewhere in half blocks, where there are 256 colours
+  at least. The terminal is known by its environment and never asked. `--inline` draws all the same, `--inline=FORM` in
+  that form, `--no-inline` not at all. In a pipe, with `NO_COLOR` and with `TERM=dumb`, answers come byte for byte and no
+  picture is drawn.
 - **Presets** (`-p NAME`) are sections of the configuration file: arguments, and a template with `{input}` where what is
   typed or piped in goes. A template without it is complete by itself: what is typed follows it, what is piped in is
   attached. Flags go before a preset, and a preset before what `--like` brings.

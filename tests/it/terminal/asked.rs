@@ -1,7 +1,9 @@
-//! Presets: what is not typed.
+//! An answer on a terminal and in a pipe, its code alone, and presets.
 
-use super::*;
+use super::{pty::Pty, *};
 use crate::upstream::{Upstream, event, events_open};
+
+const MARKDOWN: &str = "# Queues\n\nA **fair** one:\n\n```rust\nfn enter() {}\n```\n\n- first *come*\n- first served";
 
 /// An upstream's answer of this text.
 fn answer(text: &str) -> String {
@@ -17,6 +19,38 @@ async fn asking(home: &Home, arguments: &[&str], text: &str) -> (Command, Upstre
     let mut command = home.command(arguments);
     command.env("OPENAI_BASE_URL", upstream.base_url().as_str()).env("OPENAI_API_KEY", "sk-test");
     (command, upstream)
+}
+
+async fn piped(arguments: &[&str], text: &str) -> (i32, String, String) {
+    let home = Home::new();
+    let (mut command, _upstream) = asking(&home, arguments, text).await;
+    tokio::task::spawn_blocking(move || told(&command.output().unwrap())).await.unwrap()
+}
+
+#[tokio::test]
+async fn an_answer_is_rendered_on_a_terminal_and_plain_in_a_pipe() {
+    assert_eq!(piped(&["ask", "Hi"], MARKDOWN).await.1, format!("{MARKDOWN}\n"));
+    for (variables, rendered) in [(&[][..], true), (&[("NO_COLOR", "1")], false), (&[("TERM", "dumb")], false)] {
+        let home = Home::new();
+        let (mut command, _upstream) = asking(&home, &["ask", "Hi"], MARKDOWN).await;
+        command.envs(variables.iter().copied());
+        let end = tokio::task::spawn_blocking(move || Pty::start(&command, 80).end());
+        let shown = String::from_utf8(end.await.unwrap().1).unwrap().replace("\r\n", "\n");
+        let expected = "\x1b[1;4mQueues\x1b[0m\n\nA \x1b[1mfair\x1b[0m one:\n\n\x1b[2m    rust\x1b[0m\n    fn enter() {}\n\n\
+             • first \x1b[3mcome\x1b[0m\n• first served\n";
+        let expected = if rendered { expected.to_owned() } else { format!("{MARKDOWN}\n") };
+        assert!(shown.starts_with(&expected), "{variables:?}: {shown}");
+    }
+}
+
+#[tokio::test]
+async fn extract_prints_the_first_code_block_alone_and_else_the_answer_with_a_note() {
+    let (code, out, err) = piped(&["ask", "--extract", "Hi"], MARKDOWN).await;
+    assert_eq!((code, out.as_str()), (0, "fn enter() {}\n"), "{err}");
+    let (code, out, err) = piped(&["ask", "--extract", "Hi"], "No code, sorry.").await;
+    assert_eq!((code, out.as_str()), (0, "No code, sorry.\n"));
+    assert!(err.contains("note: the answer has no code block"), "{err}");
+    assert_eq!(piped(&["ask", "--extract", "--json", "Hi"], MARKDOWN).await.0, 2);
 }
 
 fn configure(home: &Home, presets: &str) {
