@@ -1,6 +1,6 @@
 //! Builds every component from its configuration, in order, once; owns the tasks and the shutdown.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use openai_sandbox::{Pace, Sandbox};
@@ -18,7 +18,7 @@ use crate::{
     preview::Previews,
     queue::Queue,
     server::{Parts, Server, profile::Profiles},
-    store::Store,
+    store::{Store, StorePlace},
     tools::{
         ToolJobs,
         ask_openai::{AskOpenai, SchemaChecks},
@@ -184,6 +184,15 @@ impl App {
         };
         if tokio::time::timeout(self.config.drain.max(LEAST), ended).await.is_err() {
             tracing::warn!(tasks = self.tasks.len(), "left behind");
+        }
+    }
+
+    /// The folder on this machine in which state is kept; `None` where there is none.
+    #[must_use]
+    pub fn state_folder(&self) -> Option<&Path> {
+        match &self.config.store.place {
+            StorePlace::Folder(folder) => Some(folder),
+            StorePlace::Memory | StorePlace::Postgres(_) => None,
         }
     }
 

@@ -25,6 +25,7 @@ use crate::{
 mod arguments;
 pub mod ask;
 mod candidates;
+pub mod chat;
 pub mod clients;
 pub mod completions;
 pub mod conversations;
@@ -99,16 +100,17 @@ pub fn run(command_line: CommandLine) -> anyhow::Result<ExitCode> {
         Command::Stdio(args) => serve(Config::load(&flags)?, |app| stdio::run(args, app)),
         Command::Http(args) => serve(Config::load(&flags)?.for_many(), |app| http::run(args, app)),
         Command::Ask(args) => call(Config::load(&flags)?, |app| ask::run(args, app)),
+        Command::Chat(args) => chat(Config::load(&flags)?, args),
         Command::Image(args) => call(Config::load(&flags)?, |app| image::run(args, app)),
         Command::Images(args) => call(Config::load(&flags)?, |app| images::run(args, app)),
         Command::Conversations(args) => call(Config::load(&flags)?, |app| conversations::run(args, app)),
         Command::Demo(args) => demo(args, &flags),
-        Command::Doctor(args) => until_interrupted(doctor::run(args, Config::load(&flags)), async {}),
+        Command::Doctor(args) => until_interrupted(doctor::run(args, Config::load(&flags))),
         Command::Models(args) => call(Config::load(&flags)?, |app| models::run(args, app)),
         Command::Usage(args) => call(Config::load(&flags)?, |app| usage::run(args, app)),
-        Command::Sandbox(args) => until_interrupted(sandbox::run(args), async {}),
-        Command::Install(args) => until_interrupted(install::run(args, flags), async {}),
-        Command::Uninstall(args) => until_interrupted(uninstall::run(args), async {}),
+        Command::Sandbox(args) => until_interrupted(sandbox::run(args)),
+        Command::Install(args) => until_interrupted(install::run(args, flags)),
+        Command::Uninstall(args) => until_interrupted(uninstall::run(args)),
         Command::PrintConfig(args) => print_config::run(&args, &flags),
         Command::Key(args) => key::run(args, &flags),
         Command::Token(args) => call(Config::load(&flags)?, |app| token::run(args, app)),
@@ -164,6 +166,20 @@ where
     F: FnOnce(App) -> Work,
     Work: Future<Output = anyhow::Result<ExitCode>>,
 {
+    call_until(signals::asked_to_end(), config, work)
+}
+
+/// Several calls in turn: Ctrl-C stops the one that runs, and the terminal's other signals do what they do elsewhere.
+#[inline(never)]
+fn chat(config: Config, args: chat::Args) -> anyhow::Result<ExitCode> {
+    call_until(std::future::pending(), config, |app| chat::run(args, app))
+}
+
+fn call_until<F, Work>(ended: impl Future<Output = u8>, config: Config, work: F) -> anyhow::Result<ExitCode>
+where
+    F: FnOnce(App) -> Work,
+    Work: Future<Output = anyhow::Result<ExitCode>>,
+{
     let _log = start_quiet_log(&config);
     let left = OnceLock::new();
     let work = async {
@@ -171,7 +187,7 @@ where
         let _ = left.set((app.openai.clone(), app.store.money.clone()));
         work(app).await
     };
-    until_interrupted(work, async {
+    until(ended, work, async {
         if let Some((openai, money)) = left.get() {
             let _ = timeout(LAST_WORDS, openai.settled()).await;
             let _ = timeout(LAST_WORDS, money.flush()).await;
@@ -195,24 +211,30 @@ fn start_quiet_log(config: &Config) -> telemetry::Guard {
     telemetry::start(telemetry::Config { level, ..config.log })
 }
 
-/// Runs `work` until it ends or is interrupted, and then what must be said `last`.
+/// Runs `work` until it ends or is interrupted.
 #[inline(never)]
-fn until_interrupted(
+fn until_interrupted(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    until(signals::asked_to_end(), work, async {})
+}
+
+/// Runs `work` until it ends or is `ended`, with an exit code, and then what must be said `last`.
+fn until(
+    ended: impl Future<Output = u8>,
     work: impl Future<Output = anyhow::Result<ExitCode>>,
     last: impl Future<Output = ()>,
 ) -> anyhow::Result<ExitCode> {
     let runtime = one_thread()?;
-    let ended = runtime.block_on(async {
+    let done = runtime.block_on(async {
         tokio::select! {
             // First, so that it is listened for before the work does anything that can be seen.
             biased;
-            code = signals::asked_to_end() => Ok(ExitCode::from(code)),
+            code = ended => Ok(ExitCode::from(code)),
             done = work => done,
         }
     });
     runtime.block_on(last);
     runtime.shutdown_timeout(LAST_WRITES);
-    ended
+    done
 }
 
 /// One thread does twenty thousand calls a second, far beyond any upstream's limits, and a call that wanders from

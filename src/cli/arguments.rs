@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand, builder::PossibleValuesParser};
 
 use super::{
-    ask, completions, conversations, demo, doctor, http, image, images, install, key, man, models, print_config,
+    ask, chat, completions, conversations, demo, doctor, http, image, images, install, key, man, models, print_config,
     sandbox, stdio, token, uninstall, usage,
 };
 use crate::config::{
@@ -20,6 +20,7 @@ Examples:
   mcp-openai ask Why is the sky blue?
   mcp-openai ask --continue And at dusk?
   git diff | mcp-openai ask \"review this\"
+  mcp-openai chat                     turn by turn; Ctrl-D ends it
   mcp-openai image \"a red boat\" -o boat.png
   mcp-openai image \"at night\" --from boat.png
   mcp-openai images                   what was made, newest first
@@ -71,6 +72,8 @@ pub enum Command {
     Http(http::Args),
     /// Ask a model, and read the answer as it comes
     Ask(ask::Args),
+    /// Ask in turn, each question going on from the last answer
+    Chat(chat::Args),
     /// Have pictures made, or changed
     Image(image::Args),
     /// List, explain, open and remove the pictures that were kept

@@ -47,7 +47,7 @@ size = \"landscape\"
 
 `NAME` in `clients.NAME` is a key of the [table of clients](clients.md), or the name that a client gives itself. What is
 set there goes before the general settings, and those before the table. `NAME` in `presets.NAME` is yours: `-p NAME` gives
-`ask` and `image` what is set there, as far as they take it; what is typed goes first.
+`ask`, `chat` and `image` what is set there, as far as they take it; what is typed goes first.
 
 The API key comes from the strongest layer that has one; within a layer `openai.api_key` goes before
 `openai.api_key_file`, and that before `openai.api_key_command`. Without any of them it is the key that

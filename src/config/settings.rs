@@ -292,18 +292,18 @@ settings! {
     PRESET_MODEL: ModelName = "presets.NAME.model", None, Absent("`models.text`, `models.image`"), ModelName,
         "The model, by its id or a role.";
     PRESET_INSTRUCTIONS: Argument = "presets.NAME.instructions", None, Absent("none"), argument::INSTRUCTIONS,
-        "For `ask`: role, tone and format for the model.";
+        "For `ask` and `chat`: role, tone and format for the model.";
     PRESET_TEMPERATURE: Argument = "presets.NAME.temperature", None, Absent("the model's own"), argument::TEMPERATURE,
-        "For `ask`: randomness.";
+        "For `ask` and `chat`: randomness.";
     PRESET_MAX_TOKENS: Argument = "presets.NAME.max_tokens", None, Absent("the model's own"), argument::MAX_TOKENS,
-        "For `ask`: the most output tokens, reasoning included.";
+        "For `ask` and `chat`: the most output tokens, reasoning included.";
     PRESET_REASONING_EFFORT: Argument = "presets.NAME.reasoning_effort", None, Absent("the model's own"),
         argument::REASONING_EFFORT,
-        "For `ask`: how long to think first.";
+        "For `ask` and `chat`: how long to think first.";
     PRESET_VERBOSITY: Argument = "presets.NAME.verbosity", None, Absent("the model's own"), argument::VERBOSITY,
-        "For `ask`: how long the answer should be.";
+        "For `ask` and `chat`: how long the answer should be.";
     PRESET_WEB_SEARCH: Argument = "presets.NAME.web_search", None, Absent("`false`"), argument::WEB_SEARCH,
-        "For `ask`: whether the model may search the web.";
+        "For `ask` and `chat`: whether the model may search the web.";
     PRESET_SIZE: Argument = "presets.NAME.size", None, Absent("`auto`"), argument::SIZE,
         "For `image`: `auto`, a size such as `1536x1024`, a ratio such as `16:9`, or `landscape`, `portrait`, `square`.";
     PRESET_QUALITY: Argument = "presets.NAME.quality", None, Absent("`auto`"), argument::QUALITY,

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use crate::cli::{mcp_openai, told};
 
 mod asked;
+mod chat;
 mod drawn;
 mod piped;
 mod pty;

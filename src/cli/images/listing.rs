@@ -2,13 +2,13 @@
 
 use std::{fs, io, path::Path};
 
-use crate::{app::App, artifact::ArtifactId, store::StorePlace};
+use crate::{app::App, artifact::ArtifactId};
 
 const FILE: &str = "listed-pictures.json";
 
 /// Notes what stands behind the numbers. Where that cannot be written, numbers mean nothing, and ids still do.
 pub(super) fn note(app: &App, ids: &[ArtifactId]) {
-    if let (Some(folder), Ok(bytes)) = (folder(app), serde_json::to_vec(ids))
+    if let (Some(folder), Ok(bytes)) = (app.state_folder(), serde_json::to_vec(ids))
         && let Err(error) = write(folder, &bytes)
     {
         tracing::debug!(%error, "the listing is not remembered");
@@ -17,7 +17,7 @@ pub(super) fn note(app: &App, ids: &[ArtifactId]) {
 
 /// The picture with this number, counted from 1.
 pub(super) fn numbered(app: &App, number: usize) -> Option<ArtifactId> {
-    let bytes = fs::read(folder(app)?.join(FILE)).ok()?;
+    let bytes = fs::read(app.state_folder()?.join(FILE)).ok()?;
     let ids: Vec<ArtifactId> = serde_json::from_slice(&bytes).ok()?;
     ids.into_iter().nth(number.checked_sub(1)?)
 }
@@ -28,11 +28,4 @@ fn write(folder: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     fs::write(&draft, bytes)?;
     fs::rename(draft, folder.join(FILE))
-}
-
-fn folder(app: &App) -> Option<&Path> {
-    match &app.config.store.place {
-        StorePlace::Folder(path) => Some(path),
-        StorePlace::Memory | StorePlace::Postgres(_) => None,
-    }
 }

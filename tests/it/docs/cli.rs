@@ -22,6 +22,9 @@ manual, `mcp-openai completions SHELL` makes a shell complete commands, models, 
   at least. The terminal is known by its environment and never asked. `--inline` draws all the same, `--inline=FORM` in
   that form, `--no-inline` not at all. In a pipe, with `NO_COLOR` and with `TERM=dumb`, answers come byte for byte and no
   picture is drawn.
+- **`chat`** has the keys of a shell (arrows, Ctrl-A, Ctrl-R ...) and a history of its own in `state.dir`, for you alone; a
+  line that begins with a blank is not in it. Ctrl-C stops the answer, Ctrl-D, `exit` and `quit` end the chat, and the last
+  line says how to go on from there. Each line of a pipe is a turn.
 - **Presets** (`-p NAME`) are sections of the configuration file: arguments, and a template with `{input}` where what is
   typed or piped in goes. A template without it is complete by itself: what is typed follows it, what is piped in is
   attached. Flags go before a preset, and a preset before what `--like` brings.

@@ -133,7 +133,7 @@ fn a_preset_of_a_picture_goes_below_what_is_typed_and_above_a_picture_that_is_li
 fn a_preset_that_is_wrong_is_said_with_its_line_and_one_that_is_not_there_with_the_nearest() {
     let home = Home::new();
     configure(&home, PRESETS);
-    for command in [&["ask", "Hi"][..], &["image", "a fox"]] {
+    for command in [&["ask", "Hi"][..], &["image", "a fox"], &["chat"]] {
         let (code, _, err) = home.run(&[command, &["--sandbox", "-p", "reviw"]].concat());
         assert_eq!(code, 2, "{err}");
         assert!(err.contains("there is no preset `reviw`: the nearest is `review`"), "{err}");
