@@ -74,6 +74,11 @@ impl Layers {
         if let Some(placeholder) = raw.placeholder() {
             self.unfilled.push(Unfilled { key, source, placeholder });
         } else if !raw.is_blank() {
+            let setting = settings::ALL.iter().find(|setting| setting.key() == key.setting());
+            let raw = match (setting, self.set.get(&key)) {
+                (Some(setting), Some((_, weaker))) => setting.over(weaker, raw),
+                _ => raw,
+            };
             self.set.insert(key, (source, raw));
         }
     }

@@ -50,6 +50,7 @@ pub trait Describe: Sync {
     fn takes(&self) -> String;
     fn show(&self, raw: &Raw) -> String;
     fn check(&self, raw: &Raw) -> Result<(), String>;
+    fn over(&self, weaker: &Raw, stronger: Raw) -> Raw;
 }
 
 impl<S: SettingKind> Describe for Setting<S> {
@@ -79,6 +80,10 @@ impl<S: SettingKind> Describe for Setting<S> {
 
     fn check(&self, raw: &Raw) -> Result<(), String> {
         self.shape.parse(raw).map(|_| ())
+    }
+
+    fn over(&self, weaker: &Raw, stronger: Raw) -> Raw {
+        self.shape.over(weaker, stronger)
     }
 }
 
@@ -251,7 +256,7 @@ settings! {
         "What pictures may come to; beyond it the oldest that were made here go.";
     IMAGES_INPUTS: FilePaths = "images.inputs", Some("MCP_OPENAI_IMAGE_INPUTS"), Absent("`images.dir`"), FilePaths,
         "Folders that pictures to start from and attachments may be read from, besides `images.dir`, each with all that is \
-         below it.";
+         below it. Those of the file and of the environment count together.";
     IMAGES_ALLOW_URLS: Words<ImageUrls> = "images.allow_urls", Some("MCP_OPENAI_IMAGES_ALLOW_URLS"), Is("false"),
         Words(&[("true", ImageUrls::Fetched), ("false", ImageUrls::Refused)]),
         "Whether pictures to start from and attachments may be fetched from public https addresses.";

@@ -17,6 +17,8 @@ mod argument;
 pub mod project;
 pub mod web;
 
+pub use argument::Prose;
+
 /// A value as a layer holds it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Raw {
@@ -39,6 +41,11 @@ pub trait SettingKind: Sync {
     /// The value for people to see.
     fn show(&self, raw: &Raw) -> String {
         raw.to_string()
+    }
+
+    /// The value where a weaker layer has one, too: as a rule the stronger one alone.
+    fn over(&self, _weaker: &Raw, stronger: Raw) -> Raw {
+        stronger
     }
 }
 
@@ -73,8 +80,6 @@ pub struct MostPictures;
 pub struct DollarAmount;
 
 pub struct OneLine;
-/// A text of at most so many characters, of any number of lines.
-pub struct Prose(pub usize);
 /// The path of such a thing, a file or a folder; it may start with `~/` and is made absolute.
 pub struct FilePath(pub &'static str);
 /// Several folders.
@@ -350,6 +355,12 @@ impl SettingKind for FilePaths {
 
     fn takes(&self) -> String {
         "a list of folders; in the environment, separated by commas; `~/` is the home folder".to_owned()
+    }
+
+    /// Both: what a client's entry names must not take away the folders that its user has named.
+    fn over(&self, weaker: &Raw, stronger: Raw) -> Raw {
+        let all = CommaList.parse(weaker).and_then(|folders| Ok([folders, CommaList.parse(&stronger)?].concat()));
+        all.map_or(stronger, Raw::List)
     }
 }
 

@@ -54,6 +54,15 @@ fn the_defaults_are_those_of_the_contract() {
 }
 
 #[test]
+fn folders_of_a_clients_entry_come_on_top_of_those_in_the_file() {
+    let file = "[images]\ndir = '/pictures'\ninputs = ['/mine', '/ours']";
+    let config = load(file, &[("MCP_OPENAI_IMAGE_INPUTS", "/theirs, /ours")]).unwrap();
+    let folders: Vec<_> = config.inputs.folders.iter().map(|folder| folder.to_str().unwrap()).collect();
+    assert_eq!(folders, ["/pictures", "/mine", "/ours", "/theirs", "/ours"]);
+    assert!(config.provenance.iter().any(|set| set.value == "/mine, /ours, /theirs, /ours"), "{:?}", config.provenance);
+}
+
+#[test]
 fn a_flag_goes_before_the_environment_and_that_before_the_file() {
     let file = "[log]\nlevel = 'error'\n[timeouts]\ntext = '1m'\nimage = '2m'";
     let env = [("MCP_OPENAI_LOG", "debug"), ("MCP_OPENAI_TEXT_TIMEOUT", "250ms")];

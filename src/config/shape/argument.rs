@@ -2,8 +2,11 @@
 
 use serde_json::Value;
 
-use super::{OneLine, Prose, Raw, SWITCH, SettingKind, Whole, quoted};
+use super::{OneLine, Raw, SWITCH, SettingKind, Whole, quoted};
 use crate::argument::{Argument, Values};
+
+/// A text of at most so many characters, of any number of lines.
+pub struct Prose(pub usize);
 
 /// The value is as the tool takes it.
 impl SettingKind for Argument {
