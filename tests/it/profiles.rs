@@ -179,6 +179,16 @@ async fn what_is_given_up_and_in_which_order() {
     insta::assert_snapshot!(table);
 }
 
+#[tokio::test]
+async fn pictures_without_room_for_each_are_on_one_sheet_and_it_is_said() {
+    let page = Page { text: "ten cats".into(), previews: vec![photo(400, 300); 10], ..Page::default() };
+    let tight = Override { max_result_bytes: Some(12_000), ..Override::default() };
+    let result = answer_of(server(vec![page], [("tight".to_owned(), tight)]), "tight", 0).await;
+    assert_eq!(blocks(&result, "image").count(), 1, "{result}");
+    let said = blocks(&result, "text").map(|block| block["text"].as_str().unwrap()).collect::<String>();
+    assert!(said.contains("The pictures are shown on one numbered sheet: there is no room here for each."), "{said}");
+}
+
 fn blocks<'a>(result: &'a Value, kind: &'a str) -> impl Iterator<Item = &'a Value> {
     result["content"].as_array().unwrap().iter().filter(move |block| block["type"] == kind)
 }

@@ -83,10 +83,31 @@ async fn other_formats_are_kept_as_they_came_and_shown_where_they_can_be_decoded
         assert_eq!(previews, usize::from(is_shown), "{media_type}: {shown:?}");
         let warnings = told["structuredContent"]["warnings"].to_string();
         assert_eq!(warnings.contains("not shown here"), !is_shown, "{media_type}: {warnings}");
+        let said = told["content"].to_string();
+        assert_eq!(said.contains("Not shown here, since no preview could be made"), !is_shown, "{media_type}: {said}");
         let uri = image["uri"].clone();
         let read = session.request("resources/read", json!({ "uri": uri })).await;
         assert_eq!(read["contents"][0]["mimeType"], media_type, "{read}");
     }
+}
+
+#[tokio::test]
+async fn a_picture_that_is_not_on_the_sheet_of_the_others_is_named_with_its_file() {
+    let body = |bytes: &[u8]| json!({ "data": [{ "b64_json": STANDARD.encode_to_string(bytes) }] }).to_string();
+    let scripts = [&png()[..], AVIF, &png()].map(|bytes| labelled("application/json", body(bytes)));
+    let upstream = Upstream::start(scripts).await;
+    let mut session = session(&upstream, RESPONSES, &[]).await;
+    let told = session.call("create-image", json!({ "prompt": "points", "model": "m", "size": "auto", "n": 3 })).await;
+    let images = told["structuredContent"]["images"].as_array().unwrap();
+    let unseen = images.iter().position(|image| image["media_type"] == "image/avif").unwrap();
+    let warnings = told["structuredContent"]["warnings"].to_string();
+    let path = images[unseen]["path"].as_str().unwrap();
+    let note =
+        format!("Picture {} is not on the sheet, since no preview can be made of it: its file is {path}.", unseen + 1);
+    assert!(warnings.contains(&note), "{warnings}");
+    assert!(warnings.contains("The pictures are shown on one numbered sheet"), "{warnings}");
+    let sheets = told["content"].as_array().unwrap().iter().filter(|block| block["type"] == "image").count();
+    assert_eq!(sheets, 1, "{told}");
 }
 
 /// As its status would be: 429 and 5xx once more, everything else not.
