@@ -16,6 +16,7 @@ use super::{
     candidates, conversations, named,
     outcome::{self, Printing},
     piped, preset,
+    table::Width,
 };
 use crate::{
     app::App,
@@ -247,7 +248,9 @@ pub(super) async fn stream(
     };
     write_delta(&mut out, &form.push(feed.take().delta))?;
     if let Ok(Answered { status: AnswerStatus::DryRun, text, .. }) = &answered {
-        write_delta(&mut out, text)?;
+        let lines: String = text.lines().map(|line| Width::of_stdout().paragraph(line)).collect();
+        write_delta(&mut out, &lines)?;
+        return Ok(answered);
     }
     write_delta(&mut out, &form.finish(answered.as_ref().ok()))?;
     Ok(answered)

@@ -5,6 +5,7 @@ use std::{
     process::ExitCode,
 };
 
+use super::table::Width;
 use crate::{
     argument, catalogue, config,
     openai::{Exit, Failure},
@@ -41,8 +42,9 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         Some(error) => in_flags(&error.text_at_terminal()),
         None => format!("{error:#}"),
     };
-    let message = message.replace('\n', "\n  ");
-    let _ = writeln!(io::stderr(), "mcp-openai: {message}");
+    let message = format!("mcp-openai: {message}");
+    let lines: Vec<_> = message.lines().flat_map(|line| Width::of_stderr().lines(line, 2)).collect();
+    let _ = writeln!(io::stderr(), "{}", lines.join("\n  "));
     ExitCode::from(code(error))
 }
 

@@ -5,7 +5,7 @@ use std::{
     process::ExitCode,
 };
 
-use super::exit;
+use super::{exit, table::Width};
 use crate::tools::{Output, ToolError};
 
 /// The form of a command's output.
@@ -51,7 +51,7 @@ pub(super) fn failed_early(error: anyhow::Error, printing: Printing) -> anyhow::
 pub(super) fn footer(warnings: &[String], notice: Option<&str>, summary: &str) -> anyhow::Result<ExitCode> {
     let mut err = stderr();
     for warning in warnings.iter().map(String::as_str).chain(notice) {
-        writeln!(err, "note: {warning}")?;
+        err.write_all(Width::of_stderr().paragraph(&format!("note: {warning}")).as_bytes())?;
     }
     if err.is_terminal() {
         writeln!(err, "{summary}")?;

@@ -42,11 +42,21 @@ impl Width {
         terminal_size_of(io::stdout()).map_or(Self::Any, |(width, _)| Self::Terminal(width.0.into()))
     }
 
+    /// Of what stderr is.
+    pub(super) fn of_stderr() -> Self {
+        terminal_size_of(io::stderr()).map_or(Self::Any, |(width, _)| Self::Terminal(width.0.into()))
+    }
+
     /// A text in lines that are no wider, with a line feed at its end.
     pub(super) fn paragraph(self, text: &str) -> String {
+        self.lines(text, 0).join("\n") + "\n"
+    }
+
+    /// Its lines, each with room for so many blanks before it.
+    pub(super) fn lines(self, text: &str, indent: usize) -> Vec<String> {
         match self {
-            Self::Any => format!("{text}\n"),
-            Self::Terminal(width) => wrapped(text, width).join("\n") + "\n",
+            Self::Any => vec![text.to_owned()],
+            Self::Terminal(width) => wrapped(text, width.saturating_sub(indent)),
         }
     }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::config::Provenance;
+use crate::{cli::table::Width, config::Provenance};
 
 #[derive(Debug, Serialize)]
 pub(super) struct DoctorReport {
@@ -86,7 +86,7 @@ impl fmt::Display for DoctorReport {
             writeln!(f, "\nset:")?;
         }
         for ReportedSetting { key, value, source } in &self.settings {
-            writeln!(f, "  {key} = {value}  ({source})")?;
+            writeln!(f, "  {}", below(&format!("{key} = {value}  ({source})"), 4))?;
         }
         Ok(())
     }
@@ -99,10 +99,15 @@ impl fmt::Display for Finding {
             DoctorVerdict::Warning => "\x1b[33mwarn \x1b[0m",
             DoctorVerdict::Failed => "\x1b[31mFAIL \x1b[0m",
         };
-        write!(f, "{mark} {:<14} {}", self.check, self.message)?;
+        write!(f, "{mark} {:<14} {}", self.check, below(&self.message, 21))?;
         match &self.remedy {
-            Some(remedy) => write!(f, "\n{:>20} -> {remedy}", ""),
+            Some(remedy) => write!(f, "\n{:>20} -> {}", "", below(remedy, 24)),
             None => Ok(()),
         }
     }
+}
+
+/// The text, whose further lines begin at the same column as its first one.
+fn below(text: &str, column: usize) -> String {
+    Width::of_stdout().lines(text, column).join(&format!("\n{:column$}", ""))
 }

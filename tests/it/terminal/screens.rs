@@ -8,7 +8,11 @@ use crate::painting::png;
 
 /// The screen once the program has ended, without what is blank on the right and below.
 pub fn screen(home: &Home, columns: u16, arguments: &[&str]) -> String {
-    let (_, bytes) = Pty::start(&home.command(arguments), columns).end();
+    screen_of(&home.command(arguments), columns)
+}
+
+fn screen_of(command: &Command, columns: u16) -> String {
+    let (_, bytes) = Pty::start(command, columns).end();
     let mut terminal = vt100::Parser::new(ROWS, columns, 0);
     terminal.process(&bytes);
     let lines: Vec<String> = terminal.screen().rows(0, columns).map(|line| line.trim_end().to_owned()).collect();
@@ -65,4 +69,39 @@ fn models_fit_the_terminal() {
         let all = screen(&home, columns, &["models", "--all", "--sandbox"]);
         assert!(all.contains("dall-e-3") && !shown.contains("dall-e-3"), "{all}");
     }
+}
+
+/// In a project of its own: a git work tree that is not the home folder.
+#[test]
+fn the_project_fits_the_terminal() {
+    let home = Home::new();
+    let project = home.path("work");
+    fs::create_dir_all(project.join("src/queue")).unwrap();
+    fs::write(project.join("src/queue.rs"), "fn enter() {}\n").unwrap();
+    fs::write(project.join("src/queue/slot.rs"), "struct Slot;\n").unwrap();
+    fs::write(project.join(".env"), "SECRET=1\n").unwrap();
+    let git = Command::new("git").args(["init", "--quiet"]).current_dir(&project).status().unwrap();
+    assert!(git.success());
+    let screen_at = |columns, arguments: &[&str]| {
+        let mut command = home.command(arguments);
+        screen_of(command.current_dir(&project), columns)
+    };
+    for columns in [80, 200] {
+        let asked = screen_at(columns, &["ask", "Review it.", "-a", "src/**/*.rs", "--dry-run", "--sandbox"]);
+        insta::assert_snapshot!(format!("dry_run_at_{columns}"), asked);
+        let refused = screen_at(columns, &["ask", "What is it?", "-a", "/dev/zero", "--sandbox"]);
+        insta::assert_snapshot!(format!("refused_at_{columns}"), refused);
+        // Where a line breaks depends on the path.
+        let told = screen_at(columns, &["doctor", "--sandbox"]);
+        assert!(told.lines().all(|line| line.chars().count() <= columns.into()), "{told}");
+        let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+        let counts = "work (the working folder, in a git work tree): its files may be read, except what git ignores";
+        assert!(told.contains("ok project /") && told.contains(counts), "{told}");
+    }
+}
+
+#[test]
+fn an_error_breaks_between_words() {
+    let home = Home::new();
+    insta::assert_snapshot!("no_key_at_80", screen(&home, 80, &["ask", "Why?"]));
 }
