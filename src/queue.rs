@@ -1,7 +1,8 @@
 //! Admission: a few calls run, a few wait in a fair line, the rest is refused at once.
 //!
 //! Callers take turns, each caller's own calls go first come, first served. A free slot never waits for a ticket and a
-//! ticket never waits for a free slot: slots are granted under the lock, the moment they come free.
+//! ticket never waits for a free slot: slots are granted under the lock, the moment they come free. But a caller among
+//! many gets half of the slots and of the line at most: calls can take minutes, and no slot is taken back.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -23,13 +24,43 @@ pub struct Config {
 
 /// Whose call it is: the line is fair between callers, not between calls.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Caller(pub String);
+pub struct Caller {
+    name: String,
+    share: Share,
+}
+
+/// Part of the slots and of the line that a caller may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+enum Share {
+    Whole,
+    Half,
+}
 
 impl Caller {
     /// The person at this terminal, or the one client that started this process.
     #[must_use]
     pub fn local() -> Self {
-        Self("local".into())
+        Self::alone("local".into())
+    }
+
+    /// One that may have everything.
+    #[must_use]
+    pub fn alone(name: String) -> Self {
+        Self { name, share: Share::Whole }
+    }
+
+    /// One for whom the others must not wait.
+    #[must_use]
+    pub fn among_many(name: String) -> Self {
+        Self { name, share: Share::Half }
+    }
+
+    /// The most that it may have of so many places.
+    fn most(&self, places: usize) -> usize {
+        match self.share {
+            Share::Whole => places,
+            Share::Half => places.div_ceil(2),
+        }
     }
 }
 
@@ -61,6 +92,7 @@ pub struct Ticket {
 #[derive(Debug)]
 pub struct Slot {
     queue: Queue,
+    caller: Caller,
 }
 
 #[derive(Debug)]
@@ -76,6 +108,8 @@ struct WaitingLine {
     next_number: u64,
     /// Slots given away, whether or not their ticket has come to fetch them.
     running: usize,
+    /// The same by callers, never 0.
+    slots: HashMap<Caller, usize>,
     waiting: usize,
     /// Numbers whose slot is theirs, but not fetched yet.
     granted: HashSet<u64>,
@@ -98,7 +132,7 @@ impl Queue {
     /// # Errors
     /// [`Busy`] when the line has no room for it.
     pub fn enter(&self, caller: &Caller) -> Result<Ticket, Busy> {
-        let mut line = self.admit(1)?;
+        let mut line = self.admit(caller, 1)?;
         let ticket = self.ticket(caller, &mut line);
         line.grant(self.0.config.running);
         Ok(ticket)
@@ -109,19 +143,23 @@ impl Queue {
     /// # Errors
     /// [`Busy`] when the line has no room for all of them.
     pub fn enter_all(&self, caller: &Caller, places: usize) -> Result<Vec<Ticket>, Busy> {
-        let mut line = self.admit(places)?;
+        let mut line = self.admit(caller, places)?;
         let tickets = (0..places).map(|_| self.ticket(caller, &mut line)).collect();
         line.grant(self.0.config.running);
         Ok(tickets)
     }
 
-    /// The line, when it has room for so many more.
-    fn admit(&self, places: usize) -> Result<MutexGuard<'_, WaitingLine>, Busy> {
+    /// The line, when it has room for so many more, and its caller's share, too.
+    fn admit(&self, caller: &Caller, places: usize) -> Result<MutexGuard<'_, WaitingLine>, Busy> {
         let Config { running, waiting } = self.0.config;
         let line = self.line();
-        let room = running.saturating_add(waiting).saturating_sub(line.running + line.waiting);
-        if places > room {
-            return Err(Busy { places, running: line.running, waiting: line.waiting });
+        let own = (line.slots_of(caller), line.callers.get(caller).map_or(0, VecDeque::len));
+        let all = (line.running, line.waiting);
+        let shares = [(running, waiting, all), (caller.most(running), caller.most(waiting), own)];
+        for (most_running, most_waiting, (running, waiting)) in shares {
+            if places > most_running.saturating_add(most_waiting).saturating_sub(running + waiting) {
+                return Err(Busy { places, running, waiting });
+            }
         }
         Ok(line)
     }
@@ -154,7 +192,7 @@ impl Ticket {
             let behind = {
                 let mut line = self.queue.line();
                 if line.granted.remove(&self.number) {
-                    return Slot { queue: self.queue.clone() };
+                    return Slot { queue: self.queue.clone(), caller: self.caller.clone() };
                 }
                 line.ahead_of(&self.caller, self.number)
             };
@@ -174,7 +212,7 @@ impl Drop for Ticket {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.queue.change(|line| line.running -= 1);
+        self.queue.change(|line| line.free(&self.caller));
     }
 }
 
@@ -192,16 +230,38 @@ impl WaitingLine {
         number
     }
 
-    /// Gives free slots to whose turn it is.
+    fn slots_of(&self, caller: &Caller) -> usize {
+        self.slots.get(caller).copied().unwrap_or_default()
+    }
+
+    /// Takes back a slot of a caller.
+    fn free(&mut self, caller: &Caller) {
+        self.running -= 1;
+        match self.slots.get_mut(caller) {
+            Some(slots) if *slots > 1 => *slots -= 1,
+            _ => drop(self.slots.remove(caller)),
+        }
+    }
+
+    /// Gives free slots to whose turn it is. Whoever has its share of them is passed over.
     fn grant(&mut self, limit: usize) {
+        let mut passed_over = 0;
         while self.running < limit
+            && passed_over < self.turns.len()
             && let Some(caller) = self.turns.pop_front()
         {
+            if self.slots_of(&caller) >= caller.most(limit) {
+                self.turns.push_back(caller);
+                passed_over += 1;
+                continue;
+            }
+            passed_over = 0;
             let Some(numbers) = self.callers.get_mut(&caller) else { continue };
             if let Some(number) = numbers.pop_front() {
                 self.granted.insert(number);
                 self.running += 1;
                 self.waiting -= 1;
+                *self.slots.entry(caller.clone()).or_default() += 1;
             }
             if numbers.is_empty() {
                 self.callers.remove(&caller);
@@ -214,7 +274,7 @@ impl WaitingLine {
     /// Gives back whatever this number still holds: nothing, once its slot was fetched.
     fn leave(&mut self, caller: &Caller, number: u64) {
         if self.granted.remove(&number) {
-            self.running -= 1;
+            self.free(caller);
             return;
         }
         let Some(numbers) = self.callers.get_mut(caller) else { return };

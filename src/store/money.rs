@@ -149,12 +149,9 @@ pub enum TallyBy {
     Day,
     Model,
     Client,
-    /// The person at the machine is [`AT_THE_MACHINE`].
+    /// The person at the machine is `(this machine)`.
     Caller,
 }
-
-/// The name of the sum of what no caller paid for.
-pub const AT_THE_MACHINE: &str = "(this machine)";
 
 /// Sum of the lines of one name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -26,19 +26,24 @@ use crate::{server::Server, store::CallerStore};
 
 mod accept;
 mod authentication;
+mod budget;
 mod endpoint;
 mod flight;
 mod gate;
 mod legacy;
+mod patient;
+mod peers;
 mod reply;
 mod sessions;
 
 use authentication::{Authentication, Reach};
 use endpoint::Endpoint;
+use patient::PatientSocket;
+use peers::Peers;
 use reply::HttpRefusal;
 
 /// Connections at once; the next ones wait to be accepted.
-const MAX_CONNECTIONS: usize = 512;
+const MAX_CONNECTIONS: usize = 1024;
 /// Time that a request's headers may take, and that a connection may idle between requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time that the end may take once the drain is over.
@@ -122,14 +127,18 @@ pub async fn serve(
 
 /// Accepts for ever.
 async fn accept(listener: &TcpListener, router: &Router, connections: &TaskTracker, closing: &CancellationToken) {
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let (room, peers) = (Arc::new(Semaphore::new(MAX_CONNECTIONS)), Peers::default());
     while let Ok(place) = room.clone().acquire_owned().await {
         match listener.accept().await {
             Ok((socket, peer)) => {
+                let Some(counted) = peers.connect(peer.ip()) else {
+                    tracing::debug!(%peer, "this address has as many connections as it may");
+                    continue;
+                };
                 let serving = connection(socket, peer, router.clone(), closing.clone());
                 connections.spawn(async move {
                     serving.await;
-                    drop(place);
+                    drop((place, counted));
                 });
             }
             Err(error) => {
@@ -152,7 +161,7 @@ async fn connection(socket: TcpStream, peer: SocketAddr, router: Router, closing
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-    let serving = builder.serve_connection(TokioIo::new(socket), TowerToHyperService::new(service));
+    let serving = builder.serve_connection(TokioIo::new(PatientSocket::new(socket)), TowerToHyperService::new(service));
     let mut serving = std::pin::pin!(serving);
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,

@@ -28,6 +28,7 @@ mod doctor;
 mod edit_image;
 mod fakes;
 mod first_minute;
+mod floods;
 mod gallery;
 mod governor;
 mod hosts;

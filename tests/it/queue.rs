@@ -14,14 +14,17 @@ use mcp_openai::{
     queue::{Busy, Caller, Config, Queue, Slot, Ticket},
 };
 use rand::{RngExt, SeedableRng, rngs::StdRng};
-use tokio::{task::JoinSet, time::sleep};
+use tokio::{
+    task::JoinSet,
+    time::{sleep, timeout},
+};
 
 fn queue(running: usize, waiting: usize) -> Queue {
     Queue::build(Config { running, waiting })
 }
 
 fn caller(name: &str) -> Caller {
-    Caller(name.to_owned())
+    Caller::alone(name.to_owned())
 }
 
 fn enter(queue: &Queue, name: &str) -> Ticket {
@@ -217,4 +220,28 @@ async fn c09_ten_thousand_at_once() {
     let start = tokio::time::Instant::now();
     tasks.join_all().await;
     assert!(start.elapsed() < Duration::from_millis(10 * (272 / 16 + 2)), "{:?}", start.elapsed());
+}
+
+#[tokio::test]
+async fn one_caller_among_many_gets_half_of_the_slots_and_of_the_line() {
+    let queue = queue(4, 6);
+    let flood = Caller::among_many("flood".into());
+    let all: Vec<_> = (0..400).map(|_| queue.enter(&flood)).collect();
+    let let_in = all.iter().filter(|entered| entered.is_ok()).count();
+    assert_eq!(let_in, 2 + 3);
+    let busy = all.last().unwrap().as_ref().unwrap_err();
+    assert_eq!((busy.running, busy.waiting), (2, 3), "its own");
+    let other = Caller::among_many("other".into());
+    let slots = [queue.enter(&other).unwrap(), queue.enter(&other).unwrap()];
+    for ticket in slots {
+        drop(timeout(Duration::from_secs(1), ticket.reach(&News::unheard())).await.expect("a slot was left for it"));
+    }
+    // What the flood may not have yet, it gets when its own come free.
+    let mut own = all.into_iter().flatten();
+    let running = [own.next().unwrap(), own.next().unwrap()];
+    let [first, second] = running.map(async |ticket| ticket.reach(&News::unheard()).await);
+    let (first, second) = (first.await, second.await);
+    let third = own.next().unwrap();
+    drop((first, second));
+    timeout(Duration::from_secs(1), third.reach(&News::unheard())).await.expect("its share is free again");
 }

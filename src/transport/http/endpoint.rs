@@ -8,6 +8,8 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, header, request},
     response::{IntoResponse, Response},
 };
+use bytes::BytesMut;
+use futures_util::StreamExt as _;
 use rmcp::{
     model::{ErrorData, RequestId},
     transport::{
@@ -23,6 +25,7 @@ use super::{
     Config,
     accept::{self, Takes},
     authentication::Authentication,
+    budget::{ByteBudget, HeldBytes, NoRoom},
     flight::{Flight, Flights, Holding},
     gate,
     legacy::{Priming, knows_no_initialize},
@@ -47,6 +50,7 @@ pub(super) struct Endpoint {
     mcp: StreamableHttpService<Server, LocalSessionManager>,
     sessions: Arc<Sessions>,
     authentication: Authentication,
+    bytes: ByteBudget,
     config: Config,
     stop: CancellationToken,
     flights: Flights,
@@ -97,7 +101,8 @@ impl Endpoint {
             .with_cancellation_token(closing);
         let mcp = StreamableHttpService::new(move || Ok(server.for_connection()), sessions.clone(), rmcp);
         let sessions = Arc::new(Sessions::new(sessions));
-        Self { mcp, sessions, authentication, config, stop, flights: Flights::default() }
+        let bytes = ByteBudget::new(config.max_body_bytes);
+        Self { mcp, sessions, authentication, bytes, config, stop, flights: Flights::default() }
     }
 
     pub(super) fn flights(&self) -> Flights {
@@ -129,9 +134,10 @@ impl Endpoint {
         let form = accept::form(&parts.headers)?;
         sender.session = self.session(&parts.headers, &sender.owner)?;
         parts.headers.insert(header::ACCEPT, accept::BOTH);
-        let body = self.read(&parts.headers, body).await?;
+        let mut held = self.bytes.hold(&sender.owner);
+        let body = self.read(&parts.headers, body, &mut held).await?;
         let message = CheckedBody::read(&parts.headers, body, form)?;
-        let flight = self.start(&sender, message.id.clone())?;
+        let flight = self.start(&sender, message.id.clone(), held)?;
         if message.opens_session && sender.session.is_none() {
             self.sessions.make_room(&sender.owner, message.id.as_ref()).await?;
         }
@@ -165,7 +171,7 @@ impl Endpoint {
         Ok(answer.map(|body| Body::new(Holding::new(body, session))))
     }
 
-    async fn read(&self, headers: &HeaderMap, body: Body) -> Result<Bytes, HttpRefusal> {
+    async fn read(&self, headers: &HeaderMap, body: Body, held: &mut HeldBytes) -> Result<Bytes, HttpRefusal> {
         let limit = self.config.max_body_bytes;
         let too_large = || {
             let reason = format!("the body is longer than {limit} bytes");
@@ -175,16 +181,25 @@ impl Endpoint {
         if length.is_some_and(|length| length > limit) {
             return Err(too_large());
         }
-        match timeout(BODY_TIMEOUT, axum::body::to_bytes(body, limit)).await {
-            Ok(Ok(body)) => Ok(body),
-            Ok(Err(error)) if is_over_limit(&error) => Err(too_large()),
-            Ok(Err(_)) => Err(HttpRefusal::invalid(StatusCode::BAD_REQUEST, None, "the body broke off")),
-            Err(_) => Err(HttpRefusal::invalid(StatusCode::REQUEST_TIMEOUT, None, "the body took too long")),
-        }
+        let whole = async {
+            let (mut whole, mut chunks) = (BytesMut::new(), body.into_data_stream());
+            while let Some(chunk) = chunks.next().await {
+                let broken = |_| HttpRefusal::invalid(StatusCode::BAD_REQUEST, None, "the body broke off");
+                let chunk = chunk.map_err(broken)?;
+                if whole.len() + chunk.len() > limit {
+                    return Err(too_large());
+                }
+                held.grow(chunk.len()).map_err(|NoRoom| HttpRefusal::busy("too many large calls are waiting"))?;
+                whole.extend_from_slice(&chunk);
+            }
+            Ok(whole.freeze())
+        };
+        let too_slow = |_| HttpRefusal::invalid(StatusCode::REQUEST_TIMEOUT, None, "the body took too long");
+        timeout(BODY_TIMEOUT, whole).await.map_err(too_slow)?
     }
 
-    fn start(&self, sender: &Sender, id: Option<RequestId>) -> Result<Flight, HttpRefusal> {
-        self.flights.start(sender.session.clone(), id.clone()).map_err(|_| {
+    fn start(&self, sender: &Sender, id: Option<RequestId>, held: HeldBytes) -> Result<Flight, HttpRefusal> {
+        self.flights.start(sender.session.clone(), id.clone(), held).map_err(|_| {
             HttpRefusal::invalid(
                 StatusCode::BAD_REQUEST,
                 id,
@@ -204,7 +219,8 @@ impl Endpoint {
             None => (name.as_str().into(), true),
         };
         let (sessions, gone, opener) = (self.sessions.clone(), flight.gone(), owner.clone());
-        parts.extensions.insert(Requester { caller: Caller(name), connection, owner, known: caller, gone, departure });
+        let queued = if caller.is_some() { Caller::among_many(name) } else { Caller::alone(name) };
+        parts.extensions.insert(Requester { caller: queued, connection, owner, known: caller, gone, departure });
         let request = Request::from_parts(parts, Body::from(body));
         let mcp = self.mcp.clone();
         let answer = async move {
@@ -288,8 +304,4 @@ fn session_of(headers: &HeaderMap) -> Option<String> {
 /// The address alone: a port is a connection, and a caller may open many. What a proxy says of others is not believed.
 fn address_of(parts: &request::Parts) -> String {
     parts.extensions.get::<SocketAddr>().map_or_else(|| "unknown".to_owned(), |peer| peer.ip().to_string())
-}
-
-fn is_over_limit(error: &axum::Error) -> bool {
-    std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)
 }

@@ -14,7 +14,7 @@ use tokio_util::{
     task::{TaskTracker, task_tracker::TaskTrackerToken},
 };
 
-use super::sessions::SessionUse;
+use super::{budget::HeldBytes, sessions::SessionUse};
 
 /// Cheap to clone; clones count together.
 #[derive(Debug, Clone, Default)]
@@ -34,6 +34,8 @@ pub(super) struct Flight {
     _counted: TaskTrackerToken,
     key: Option<FlightKey>,
     _session: Option<SessionUse>,
+    /// Its body, and the part of its answer that is not read yet.
+    held: HeldBytes,
     flights: Flights,
 }
 
@@ -44,7 +46,12 @@ pub(super) struct Duplicate;
 impl Flights {
     /// # Errors
     /// [`Duplicate`].
-    pub(super) fn start(&self, session: Option<SessionUse>, id: Option<RequestId>) -> Result<Flight, Duplicate> {
+    pub(super) fn start(
+        &self,
+        session: Option<SessionUse>,
+        id: Option<RequestId>,
+        held: HeldBytes,
+    ) -> Result<Flight, Duplicate> {
         let key = session.as_ref().map(|session| session.id.clone()).zip(id);
         if let Some(key) = &key
             && !self.ids.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone())
@@ -58,6 +65,7 @@ impl Flights {
             _counted: self.count.token(),
             key,
             _session: session,
+            held,
             flights: self.clone(),
         })
     }
@@ -86,16 +94,32 @@ impl Drop for Flight {
 /// A body that holds something until it has ended: the request's flight, or a session.
 pub(super) struct Holding<T> {
     body: Body,
-    _held: T,
+    held: T,
+}
+
+/// Something that a body can hold.
+pub(super) trait SendObserver {
+    /// Notes that so many bytes are handed over to be sent, and that all before them were sent.
+    fn sending(&mut self, bytes: usize);
+}
+
+impl SendObserver for Flight {
+    fn sending(&mut self, bytes: usize) {
+        self.held.set(bytes);
+    }
+}
+
+impl SendObserver for Option<SessionUse> {
+    fn sending(&mut self, _: usize) {}
 }
 
 impl<T> Holding<T> {
     pub(super) fn new(body: Body, held: T) -> Self {
-        Self { body, _held: held }
+        Self { body, held }
     }
 }
 
-impl<T: Unpin> HttpBody for Holding<T> {
+impl<T: SendObserver + Unpin> HttpBody for Holding<T> {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -103,7 +127,12 @@ impl<T: Unpin> HttpBody for Holding<T> {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
+        let frame = Pin::new(&mut self.body).poll_frame(context);
+        if let Poll::Ready(Some(Ok(frame))) = &frame {
+            let bytes = frame.data_ref().map_or(0, Bytes::len);
+            self.held.sending(bytes);
+        }
+        frame
     }
 
     fn is_end_stream(&self) -> bool {

@@ -18,8 +18,8 @@ const COMMIT_AFTER: Duration = Duration::from_secs(5);
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
 /// The realm of the tokens. <https://www.rfc-editor.org/rfc/rfc6750#section-3>
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"mcp-openai\"");
-/// For whom the server is stopping, in seconds.
-const RETRY_AFTER: HeaderValue = HeaderValue::from_static("5");
+/// For whom the server is stopping or has no room.
+const RETRY_AFTER_SECONDS: u16 = 5;
 const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
 
 /// An answer without a call: JSON-RPC's error under HTTP's status.
@@ -40,6 +40,14 @@ impl HttpRefusal {
     }
 }
 
+impl HttpRefusal {
+    /// For one sender that has too much under way: the others are served.
+    pub(super) fn busy(reason: &str) -> Self {
+        let reason = format!("{reason}: try again in {RETRY_AFTER_SECONDS} s");
+        Self::new(StatusCode::TOO_MANY_REQUESTS, None, ErrorData::internal_error(reason, None))
+    }
+}
+
 impl IntoResponse for HttpRefusal {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self.error).unwrap_or_default();
@@ -47,8 +55,8 @@ impl IntoResponse for HttpRefusal {
         if self.status == StatusCode::UNAUTHORIZED {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
         }
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
-            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+        if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&self.status) {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
         }
         response
     }

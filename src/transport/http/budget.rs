@@ -1,0 +1,107 @@
+//! One budget in bytes for all that waits: bodies of requests until they are answered, and answers until they are read.
+//! A request for which there is no room is refused; an answer, which was paid for, is not.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use crate::handle::Owner;
+
+/// Bytes for all together; a caller among many may have half of them.
+const MOST: usize = 256 << 20;
+
+/// Cheap to clone; clones are the same budget.
+#[derive(Debug, Clone)]
+pub(super) struct ByteBudget {
+    most: usize,
+    held: Arc<Mutex<HeldInAll>>,
+}
+
+#[derive(Debug, Default)]
+struct HeldInAll {
+    total: usize,
+    /// By callers; never 0.
+    by: HashMap<Owner, usize>,
+}
+
+/// Bytes of one request and its answer, until it is dropped.
+#[derive(Debug)]
+pub(super) struct HeldBytes {
+    budget: ByteBudget,
+    owner: Owner,
+    bytes: usize,
+}
+
+/// There is no room for more.
+#[derive(Debug)]
+pub(super) struct NoRoom;
+
+impl ByteBudget {
+    /// With room for a few of the longest bodies in any case.
+    pub(super) fn new(longest_body: usize) -> Self {
+        Self { most: MOST.max(longest_body.saturating_mul(4)), held: Arc::default() }
+    }
+
+    pub(super) fn hold(&self, owner: &Owner) -> HeldBytes {
+        HeldBytes { budget: self.clone(), owner: owner.clone(), bytes: 0 }
+    }
+
+    fn held(&self) -> MutexGuard<'_, HeldInAll> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl HeldBytes {
+    /// # Errors
+    /// [`NoRoom`].
+    pub(super) fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
+        let held = self.budget.held();
+        let share = if self.owner.as_caller().is_some() { self.budget.most / 2 } else { self.budget.most };
+        let own = held.by.get(&self.owner).copied().unwrap_or_default();
+        if held.total + bytes > self.budget.most || own + bytes > share {
+            return Err(NoRoom);
+        }
+        drop(held);
+        self.set(self.bytes + bytes);
+        Ok(())
+    }
+
+    /// Holds so many from now on, also beyond the budget.
+    pub(super) fn set(&mut self, bytes: usize) {
+        let mut held = self.budget.held();
+        held.total = held.total + bytes - self.bytes;
+        let own = held.by.entry(self.owner.clone()).or_default();
+        *own = *own + bytes - self.bytes;
+        if *own == 0 {
+            held.by.remove(&self.owner);
+        }
+        drop(held);
+        self.bytes = bytes;
+    }
+}
+
+impl Drop for HeldBytes {
+    fn drop(&mut self) {
+        self.set(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_caller_has_half_and_answers_always_find_room() {
+        let budget = ByteBudget::new(0);
+        let (alice, bob) = (Owner::caller("alice"), Owner::caller("bob"));
+        let mut first = budget.hold(&alice);
+        assert!(first.grow(MOST / 2).is_ok() && first.grow(1).is_err());
+        let mut answer = budget.hold(&bob);
+        answer.set(MOST);
+        assert!(budget.hold(&Owner::local()).grow(1).is_err(), "nothing more is let in");
+        drop((first, answer));
+        assert!(budget.hold(&alice).grow(MOST / 2).is_ok());
+        assert!(budget.held().by.is_empty());
+    }
+}

@@ -1,0 +1,88 @@
+//! Floods through the network: what one caller has too much of, others have still.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use mcp_openai::store::callers::CallerLimits;
+use serde_json::json;
+use tokio::io::AsyncReadExt;
+
+use crate::{
+    authentication::{called, caller},
+    fakes::{Bench, bench},
+    http::{message, no_callers, site, site_for, slow},
+    ledger::{answering, response, session},
+};
+
+#[tokio::test]
+async fn h09_a_flood_of_one_caller_is_busy_for_that_one_alone() {
+    let upstream = answering(response().set_delay(Duration::from_millis(500))).await;
+    let (callers, state) = (no_callers(), tempfile::tempdir().unwrap());
+    let alice = caller(&callers, "alice", CallerLimits::default()).await;
+    let bob = caller(&callers, "bob", CallerLimits::default()).await;
+    let few = [("MCP_OPENAI_MAX_RUNNING", "2"), ("MCP_OPENAI_MAX_WAITING", "4")];
+    let session = session(&upstream, state.path(), &few).await;
+    let site = site_for(Bench { server: session.server.clone(), ..bench() }, callers).await;
+    let ask = async |sender: &str, number: usize| {
+        let asked = called(&site, sender, "ask-openai", json!({"query": format!("why {number}?")})).await;
+        asked["structuredContent"]["error"]["code"].as_str().unwrap_or("-").to_owned()
+    };
+    let flood = join_all((0..40).map(|number| ask(&alice, number)));
+    let others = async {
+        // Once the flood is in.
+        while upstream.received_requests().await.unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        [ask(&bob, 1).await, ask(&bob, 2).await]
+    };
+    let (flood, others) = tokio::join!(flood, others);
+    let busy = flood.iter().filter(|code| *code == "busy").count();
+    let served = flood.iter().filter(|code| *code == "-").count();
+    assert_eq!((busy, served), (37, 3), "one runs and two wait: {flood:?}");
+    assert_eq!(others, ["-", "-"]);
+}
+
+#[tokio::test]
+async fn h04_sessions_that_nobody_ends_make_room_for_new_ones_of_their_owner() {
+    let callers = no_callers();
+    let alice = caller(&callers, "alice", CallerLimits::default()).await;
+    let bob = caller(&callers, "bob", CallerLimits::default()).await;
+    let site = site_for(bench(), callers).await;
+    let theirs = site.session_of(&bob).await;
+    let mut own = Vec::new();
+    for _ in 0..70 {
+        own.push(site.session_of(&alice).await);
+    }
+    let ping = async |sender: &str, session: &str| {
+        site.post(&format!("{sender}{session}"), &message(1, "ping", json!({}))).await.status
+    };
+    assert_eq!(ping(&alice, &own[0]).await, 404, "the oldest went");
+    assert_eq!(ping(&alice, &own[69]).await, 200);
+    assert_eq!(ping(&bob, &theirs).await, 200, "another's stays");
+}
+
+#[tokio::test]
+async fn h04_a_session_in_use_is_not_closed_for_another() {
+    let site = site().await;
+    let first = site.session().await;
+    let running = site.open(&site.request(&first, &message(1, "tools/call", slow(600_000)))).await;
+    site.slow_calls_started(1).await;
+    for _ in 0..70 {
+        site.session().await;
+    }
+    assert_eq!(site.post(&first, &message(2, "ping", json!({}))).await.status, 200);
+    drop(running);
+}
+
+/// Time is virtual, the sockets are real.
+#[tokio::test(start_paused = true)]
+async fn h04_whoever_does_not_read_its_answer_is_cut_off() {
+    let site = site().await;
+    let long = json!({"name": "echo", "arguments": {"text": "x".repeat(900_000), "times": 10}});
+    let mut unread = site.open(&site.modern(1, "tools/call", long)).await;
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let mut answer = Vec::new();
+    // What the system had taken for it is still there; the rest never comes.
+    let _ = unread.read_to_end(&mut answer).await;
+    assert!(answer.len() < 9_000_000, "{} bytes came", answer.len());
+}
