@@ -19,6 +19,7 @@ use crate::{
     queue::Queue,
     server::{Parts, Server, profile::Profiles},
     store::{Store, StorePlace},
+    telemetry::metrics::Metrics,
     tools::{
         ToolJobs,
         ask_openai::{AskOpenai, SchemaChecks},
@@ -52,6 +53,8 @@ pub struct App {
     pub edit_image: Arc<EditImage>,
     pub get_result: Arc<GetResult>,
     pub list_models: Arc<ListModels>,
+    pub queue: Queue,
+    pub metrics: Metrics,
     /// Everything that runs; a shutdown waits for it.
     pub tasks: TaskTracker,
     pub stop: CancellationToken,
@@ -112,7 +115,7 @@ impl App {
             openai: openai.clone(),
             catalogue: catalogue.clone(),
             upkeep: upkeep.clone(),
-            queue,
+            queue: queue.clone(),
             artifacts: artifacts.clone(),
             inputs: inputs.clone(),
             previews: previews.clone(),
@@ -140,6 +143,8 @@ impl App {
             edit_image,
             get_result,
             list_models,
+            queue,
+            metrics: Metrics::default(),
             tasks,
             stop,
             sandbox,
@@ -162,6 +167,7 @@ impl App {
             profiles: Profiles::build(self.config.clients.clone()),
             pace: self.store.pace.clone(),
             running: RunningCalls::default(),
+            metrics: self.config.http.admin_bind.map(|_| self.metrics.clone()),
         })
         .with(self.ask_openai.clone())
         .with(self.create_image.clone())

@@ -220,6 +220,8 @@ impl Config {
             presets: preset::all(layers)?,
             http: transport::http::Config {
                 bind: layers.value(&s::HTTP_BIND)?,
+                admin_bind: layers.optional(&s::HTTP_ADMIN_BIND)?,
+                tokens: layers.value(&s::HTTP_TOKENS)?,
                 allowed_hosts: layers.optional(&s::HTTP_ALLOWED_HOSTS)?.unwrap_or_default(),
                 allowed_origins: layers.optional(&s::HTTP_ALLOWED_ORIGINS)?.unwrap_or_default(),
                 max_body_bytes: layers.value(&s::HTTP_MAX_BODY_BYTES)?,

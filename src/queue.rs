@@ -127,6 +127,13 @@ impl Queue {
         Self(Arc::new(QueueState { config, line: Mutex::default(), moved: Notify::new() }))
     }
 
+    /// Numbers of requests that run and that wait.
+    #[must_use]
+    pub fn standing(&self) -> (usize, usize) {
+        let line = self.line();
+        (line.running, line.waiting)
+    }
+
     /// Takes a place for one request.
     ///
     /// # Errors

@@ -348,7 +348,7 @@ impl ServerHandler for Server {
             }
             uri => {
                 let gallery = self.parts.artifacts.of(&owner);
-                (resources::read(&gallery, uri, limit).await?, CacheScope::Private, FIXED_TTL_MS)
+                (resources::read(&gallery, &owner, uri, limit).await?, CacheScope::Private, FIXED_TTL_MS)
             }
         };
         Ok(cacheable(result, &context, |it| it.with_ttl_ms(ttl_ms).with_cache_scope(scope)).into())

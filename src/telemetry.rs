@@ -20,6 +20,8 @@ use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, registry};
 
 use crate::text;
 
+pub mod metrics;
+
 /// Lines that may wait for stderr, and the characters that one may have: together the log's memory at most.
 const LINES: usize = 512;
 const LINE_CHARS: usize = 8_192;

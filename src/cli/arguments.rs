@@ -10,7 +10,7 @@ use super::{
 };
 use crate::config::{
     Flag, Flags, Upstream,
-    settings::{HTTP_BIND, LOG_FORMAT, LOG_LEVEL, PROJECT_FOLDER, Setting},
+    settings::{HTTP_ADMIN_BIND, HTTP_BIND, LOG_FORMAT, LOG_LEVEL, PROJECT_FOLDER, Setting},
     shape::Words,
 };
 
@@ -114,14 +114,15 @@ impl CommandLine {
     /// The part of the configuration that the flags give.
     #[must_use]
     pub fn flags(&self) -> Flags {
-        let bind = match &self.command {
-            Some(Command::Http(args)) => args.bind.map(|address| address.to_string()),
-            _ => None,
+        let (bind, admin_bind) = match &self.command {
+            Some(Command::Http(http::Args { bind, admin_bind })) => (*bind, *admin_bind),
+            _ => (None, None),
         };
         let settings = [
             (LOG_LEVEL.key, "--log-level", self.log_level.clone()),
             (LOG_FORMAT.key, "--log-format", self.log_format.clone()),
-            (HTTP_BIND.key, "--bind", bind),
+            (HTTP_BIND.key, "--bind", bind.map(|address| address.to_string())),
+            (HTTP_ADMIN_BIND.key, "--admin-bind", admin_bind.map(|address| address.to_string())),
             (
                 PROJECT_FOLDER.key,
                 "--project",

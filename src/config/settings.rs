@@ -20,6 +20,7 @@ use crate::{
     server::profile::{Mode, Structured},
     telemetry::LogFormat,
     tools::ImageUrls,
+    transport::http::Tokens,
 };
 
 /// One setting.
@@ -324,6 +325,14 @@ settings! {
 
     HTTP_BIND: Address = "http.bind", Some("MCP_OPENAI_HTTP_BIND"), Is("127.0.0.1:8787"), Address,
         "Where `mcp-openai http` listens.";
+    HTTP_ADMIN_BIND: Address = "http.admin_bind", Some("MCP_OPENAI_HTTP_ADMIN_BIND"), Absent("none"), Address,
+        "Another address, for /healthz, /readyz and /metrics alone: it answers however busy the first one is, and asks for no \
+         token. Metrics name callers and what they spent, so keep it where only your monitoring reaches.";
+    HTTP_TOKENS: Words<Tokens> = "http.tokens", Some("MCP_OPENAI_HTTP_TOKENS"), Is("auto"),
+        Words(&[("auto", Tokens::Auto), ("required", Tokens::Required)]),
+        "Which requests need a caller's token (`mcp-openai token new NAME`): with `auto` all, once a caller was made, and on \
+         an address beyond loopback; with `required` all. Behind a proxy say `required`: a store that is lost then lets \
+         nobody in.";
     HTTP_ALLOWED_HOSTS: CommaList = "http.allowed_hosts", Some("MCP_OPENAI_HTTP_ALLOWED_HOSTS"),
         Absent("the loopback names"), CommaList,
         "Host names that requests may be addressed to, in addition to the loopback ones.";

@@ -1,12 +1,16 @@
-//! The log's line of a call: which tool, model and client, how long it took, what it cost, and how it ended. Never a
-//! prompt, an answer or a path.
+//! The audit line of a call in the log: which tool, model, client and caller, how long it took, what it cost, and how it
+//! ended; and the same in the metrics. Never a prompt, an answer or a path.
 
 use std::error::Error;
 
 use serde_json::Value;
 use tokio::time::Instant;
 
-use crate::tools::{Code, Outcome, ToolError};
+use crate::{
+    money::Usd,
+    telemetry::metrics::{EndedCall, Metrics},
+    tools::{Code, Outcome, ToolError},
+};
 
 /// The facts about a call before it ends. One line is written for each.
 #[derive(Debug, Clone)]
@@ -14,14 +18,57 @@ pub(super) struct Journal {
     pub tool: &'static str,
     /// As it names itself.
     pub client: String,
+    /// The authenticated one.
+    pub caller: Option<String>,
     pub since: Instant,
+    /// Of a server of many.
+    pub metrics: Option<Metrics>,
 }
 
 impl Journal {
     pub(super) fn write(&self, ended: &Result<Outcome, ToolError>) {
+        if let Some(metrics) = &self.metrics {
+            self.count(ended, metrics);
+        }
         match ended {
             Ok(outcome) => self.answered(outcome),
             Err(error) => self.failed(error),
+        }
+    }
+
+    fn count(&self, ended: &Result<Outcome, ToolError>, metrics: &Metrics) {
+        let base = EndedCall {
+            tool: self.tool,
+            caller: self.caller.as_deref().unwrap_or_default(),
+            took: self.since.elapsed(),
+            ..EndedCall::default()
+        };
+        match ended {
+            Ok(outcome) => {
+                let field = |name: &str| outcome.structured.get(name);
+                let text = |name: &str| field(name).and_then(Value::as_str).unwrap_or_default();
+                let tokens =
+                    |name: &str| field("usage").and_then(|usage| usage.get(name)?.as_u64()).unwrap_or_default();
+                metrics.count(&EndedCall {
+                    model: text("model"),
+                    outcome: text("status"),
+                    cost_usd: field("cost_usd").and_then(Value::as_f64).unwrap_or_default(),
+                    input_tokens: tokens("input_tokens"),
+                    output_tokens: tokens("output_tokens"),
+                    pictures: field("images").and_then(Value::as_array).map_or(0, Vec::len) as u64,
+                    attempts: field("attempts").and_then(Value::as_u64).unwrap_or_default(),
+                    ..base
+                });
+            }
+            Err(error) => {
+                let report = error.report();
+                metrics.count(&EndedCall {
+                    outcome: &code(report.code),
+                    cost_usd: report.cost_usd.map_or(0.0, Usd::dollars),
+                    attempts: report.attempts.unwrap_or_default().into(),
+                    ..base
+                });
+            }
         }
     }
 
@@ -33,6 +80,7 @@ impl Journal {
         tracing::info!(
             tool = self.tool,
             client = self.client,
+            caller = self.caller,
             model = text("model"),
             ms = self.milliseconds(),
             cost_usd,
@@ -45,19 +93,21 @@ impl Journal {
     /// Sources belong to the log and nowhere else. What the caller did wrong is told to the caller alone: it may
     /// quote a prompt.
     fn failed(&self, error: &ToolError) {
-        let Self { tool, client, .. } = self;
+        let Self { tool, client, caller, .. } = self;
         let (ms, report) = (self.milliseconds(), error.report());
         let (outcome, request_id) = (code(report.code), report.request_id);
         match report.code {
             _ if matches!(error, ToolError::Earlier(_)) => {
-                tracing::info!(tool, client, ms, outcome, "call, told again");
+                tracing::info!(tool, client, caller, ms, outcome, "call, told again");
             }
             // Why it does not fit may quote the answer.
-            _ if matches!(error, ToolError::Unfit(_)) => tracing::warn!(tool, client, ms, outcome, request_id, "call"),
-            Code::InvalidArgument | Code::Moderated | Code::ContextTooLong | Code::Cancelled | Code::Busy => {
-                tracing::info!(tool, client, ms, outcome, request_id, "call");
+            _ if matches!(error, ToolError::Unfit(_)) => {
+                tracing::warn!(tool, client, caller, ms, outcome, request_id, "call");
             }
-            _ => tracing::warn!(tool, client, ms, outcome, request_id, %error, causes = causes(error), "call"),
+            Code::InvalidArgument | Code::Moderated | Code::ContextTooLong | Code::Cancelled | Code::Busy => {
+                tracing::info!(tool, client, caller, ms, outcome, request_id, "call");
+            }
+            _ => tracing::warn!(tool, client, caller, ms, outcome, request_id, %error, causes = causes(error), "call"),
         }
     }
 

@@ -17,6 +17,7 @@ use crate::{
     preview::Previews,
     queue::Caller,
     store::{PaceStore, callers::KnownCaller},
+    telemetry::metrics::Metrics,
     tools::get_result::GetResult,
 };
 
@@ -46,6 +47,8 @@ pub struct Parts {
     /// Holds callers to their pace.
     pub pace: Arc<dyn PaceStore>,
     pub running: RunningCalls,
+    /// Counted where somebody reads them.
+    pub metrics: Option<Metrics>,
 }
 
 /// The sender of a request, as a transport that serves many clients tells it: laid into the request's HTTP extensions.

@@ -11,6 +11,7 @@ use rmcp::{
 use super::{conversations, results, usage};
 use crate::{
     artifact::{Artifact, ArtifactId, Artifacts, Error, Origin},
+    handle::Owner,
     text,
 };
 
@@ -45,7 +46,12 @@ pub(super) fn templates() -> ListResourceTemplatesResult {
 }
 
 /// The original behind an `image://` URI, for a client that takes an answer of `limit` bytes.
-pub(super) async fn read(artifacts: &Artifacts, uri: &str, limit: usize) -> Result<ReadResourceResult, ErrorData> {
+pub(super) async fn read(
+    artifacts: &Artifacts,
+    owner: &Owner,
+    uri: &str,
+    limit: usize,
+) -> Result<ReadResourceResult, ErrorData> {
     let Some(id) = ArtifactId::parse_uri(uri) else { return Err(not_found(uri, NEVER)) };
     let (artifact, picture) = artifacts.fetch(&id).await.map_err(|error| match &error {
         Error::NotFound(_) => not_found(uri, GONE),
@@ -53,7 +59,7 @@ pub(super) async fn read(artifacts: &Artifacts, uri: &str, limit: usize) -> Resu
     })?;
     let size = base64_simd::STANDARD.encoded_length(picture.bytes().len()) + ENVELOPE;
     if size > limit {
-        return Err(too_large(&artifact, limit));
+        return Err(too_large(&artifact, owner, limit));
     }
     let blob = base64_simd::STANDARD.encode_to_string(picture.bytes());
     let contents = ResourceContents::blob(blob, uri).with_mime_type(artifact.format.media_type());
@@ -70,15 +76,18 @@ fn start_of(cursor: &str) -> Result<ArtifactId, ErrorData> {
 const ENVELOPE: usize = 2_000;
 
 /// Some clients close the connection over a message that is longer than they take.
-fn too_large(artifact: &Artifact, limit: usize) -> ErrorData {
+fn too_large(artifact: &Artifact, owner: &Owner, limit: usize) -> ErrorData {
+    let path = owner.as_caller().is_none().then_some(&artifact.path);
+    let right = match path {
+        Some(path) => format!("It lies in {}: open it there", path.display()),
+        None => "Have one made in webp or jpeg, or smaller".to_owned(),
+    };
     let message = format!(
-        "the picture is too large for this client: it has {}, and a client of this kind takes messages of {}. It lies in \
-         {}: open it there",
+        "the picture is too large for this client: it has {}, and a client of this kind takes messages of {}. {right}",
         text::bytes(artifact.bytes),
         text::bytes(limit as u64),
-        artifact.path.display()
     );
-    let data = serde_json::json!({ "uri": artifact.id.uri(), "path": artifact.path, "bytes": artifact.bytes });
+    let data = serde_json::json!({ "uri": artifact.id.uri(), "path": path, "bytes": artifact.bytes });
     ErrorData::internal_error(message, Some(data))
 }
 

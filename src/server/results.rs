@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     artifact::{Artifact, Artifacts},
+    handle::Owner,
     preview::Previews,
     text,
     tools::{Failed, Outcome, ToolError},
@@ -36,6 +37,7 @@ pub(super) struct ResultShape {
     limit: usize,
     previews: Previews,
     artifacts: Artifacts,
+    owner: Owner,
 }
 
 impl ResultShape {
@@ -43,6 +45,7 @@ impl ResultShape {
     pub(super) fn of(parts: &Parts, context: &RequestContext<RoleServer>) -> Self {
         /// The envelope without the id, the names of fields, and what rmcp adds to a result of 2026-07-28.
         const FRAME: usize = 1_000;
+        let owner = Requester::of(&context.extensions).owner;
         let client = context.client_info();
         let profile = parts.profiles.of(client.as_ref().map(|client| client.name.as_str()));
         Self {
@@ -51,7 +54,8 @@ impl ResultShape {
             version: context.protocol_version(),
             limit: profile.max_result_bytes.saturating_sub(FRAME + serialized(&context.id)),
             previews: parts.previews.clone(),
-            artifacts: parts.artifacts.of(&Requester::of(&context.extensions).owner),
+            artifacts: parts.artifacts.of(&owner),
+            owner,
         }
     }
 

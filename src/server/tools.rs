@@ -134,7 +134,13 @@ pub(super) async fn run(
     let (news, feed) = if token.is_some() { News::channel() } else { News::without_text() };
     let patience = shape.profile.answer_within.limit();
     let program = context.client_info().map_or_else(|| "unknown".to_owned(), |client| text::brief(&client.name, 60));
-    let journal = Journal { tool: name, client: program.clone(), since: Instant::now() };
+    let journal = Journal {
+        tool: name,
+        client: program.clone(),
+        caller: owner.as_caller().map(str::to_owned),
+        since: Instant::now(),
+        metrics: server.parts.metrics.clone(),
+    };
     let call = Call::new(caller, news, cancel).of(owner.clone()).by(program).showing(shape.profile.room);
     let call = call.within(server.parts.allowance(&requester));
     let call = job.into_iter().fold(call.answered_within(patience), Call::as_job);

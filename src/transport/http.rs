@@ -25,6 +25,7 @@ use tower::ServiceExt;
 use crate::{server::Server, store::CallerStore};
 
 mod accept;
+mod administration;
 mod authentication;
 mod budget;
 mod endpoint;
@@ -36,7 +37,10 @@ mod peers;
 mod reply;
 mod sessions;
 
-use authentication::{Authentication, Reach};
+pub use administration::administer;
+pub use authentication::Tokens;
+
+use authentication::Authentication;
 use endpoint::Endpoint;
 use patient::PatientSocket;
 use peers::Peers;
@@ -52,6 +56,10 @@ const GRACE: Duration = Duration::from_millis(800);
 #[derive(Debug, Clone)]
 pub struct Config {
     pub bind: SocketAddr,
+    /// Another address, for health and metrics; see [`administer`].
+    pub admin_bind: Option<SocketAddr>,
+    /// Beyond loopback they are required.
+    pub tokens: Tokens,
     /// Host header values allowed besides the loopback names.
     pub allowed_hosts: Vec<String>,
     /// Origins allowed besides none at all.
@@ -72,9 +80,9 @@ pub async fn serve(
     drain: Duration,
     ready: impl FnOnce(SocketAddr) + Send,
 ) -> io::Result<()> {
-    let reach = if config.bind.ip().is_loopback() { Reach::Loopback } else { Reach::Network };
-    let authentication = Authentication::new(callers, reach);
-    if reach == Reach::Network && !authentication.has_callers().await.map_err(io::Error::other)? {
+    let is_public = !config.bind.ip().is_loopback();
+    let authentication = Authentication::new(callers, if is_public { Tokens::Required } else { config.tokens });
+    if is_public && !authentication.has_callers().await.map_err(io::Error::other)? {
         let message = format!(
             "refusing to listen on {}: without a token, anybody who reaches it could spend on your account; make one \
              (mcp-openai token new NAME), or bind to a loopback address such as 127.0.0.1:8787",
@@ -180,9 +188,9 @@ async fn mcp(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Respons
 }
 
 async fn readyz(State(endpoint): State<Arc<Endpoint>>) -> Response {
-    if endpoint.is_stopping() {
-        (StatusCode::SERVICE_UNAVAILABLE, "stopping").into_response()
-    } else {
-        "ok".into_response()
-    }
+    readiness(endpoint.is_stopping())
+}
+
+fn readiness(is_stopping: bool) -> Response {
+    if is_stopping { (StatusCode::SERVICE_UNAVAILABLE, "stopping").into_response() } else { "ok".into_response() }
 }

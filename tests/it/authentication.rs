@@ -3,22 +3,26 @@
 use std::{sync::Arc, time::Duration};
 
 use mcp_openai::{
+    artifact::{self, Artifacts, Origin},
     config::Upstream,
+    handle::Owner,
     store::{
-        CallerStore,
+        self, CallerStore, LEASE, Store, StorePlace,
         callers::{
             CallerChange, CallerLimits, CallerName, CallerRights, CallerScope, KnownCaller, TokenHash, new_token,
         },
     },
+    transport::http::{Config, Tokens, serve},
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
-    fakes::{Bench, bench},
-    http::{Site, message, no_callers, site_for, slow},
-    peer::initialize,
+    fakes::{Bench, bench, dot},
+    http::{Site, config, message, no_callers, site_at, site_for, slow},
+    peer::{DRAIN, initialize},
     session::Session,
 };
 
@@ -85,6 +89,43 @@ async fn h01_without_one_valid_token_in_the_header_there_is_401() {
     }
     let health = site.raw("GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
     assert_eq!(health.status, 200);
+}
+
+#[tokio::test]
+async fn h02_a_public_address_is_served_to_callers_alone() {
+    let callers = no_callers();
+    let alice = caller(&callers, "alice", CallerLimits::default()).await;
+    let site = site_at(config("0.0.0.0:0"), bench(), callers.clone()).await;
+    assert_eq!(site.post("", &opening()).await.status, 401);
+    assert_eq!(site.post(&alice, &opening()).await.status, 200);
+    callers
+        .change_caller(&CallerName::parse("alice").unwrap(), CallerChange::Revoked(chrono::Utc::now()))
+        .await
+        .unwrap();
+    let (stop, server) = (CancellationToken::new(), bench().server);
+    let refused = serve(server, callers, config("0.0.0.0:0"), stop, DRAIN, |_| ()).await.unwrap_err();
+    assert!(refused.to_string().contains("mcp-openai token new NAME"), "{refused}");
+}
+
+#[tokio::test]
+async fn with_required_tokens_nobody_gets_in_before_there_is_a_caller() {
+    let required = Config { tokens: Tokens::Required, ..config("127.0.0.1:0") };
+    assert_eq!(site_at(required, bench(), no_callers()).await.post("", &opening()).await.status, 401);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_is_lost_opens_no_door() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = StorePlace::Folder(dir.path().join("state"));
+    let callers = Store::build(store::Config { place, lease: LEASE }).callers;
+    let alice = caller(&callers, "alice", CallerLimits::default()).await;
+    let site = site_for(bench(), callers.clone()).await;
+    assert_eq!(site.post(&alice, &opening()).await.status, 200);
+    std::fs::remove_dir_all(dir.path().join("state")).unwrap();
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(site.post(&alice, &opening()).await.status, 401);
+    assert_eq!(site.post("", &opening()).await.status, 401);
+    assert_eq!(callers.callers().await.unwrap(), []);
 }
 
 #[tokio::test]
@@ -169,7 +210,7 @@ pub async fn called(site: &Site, sender: &str, tool: &str, arguments: Value) -> 
 async fn what_a_caller_has_does_not_exist_for_others() {
     let (site, [alice, bob], mut local) = studio().await;
     let made = called(&site, &alice, "create-image", json!({"prompt": "a fox"})).await;
-    let picture = made["structuredContent"]["images"][0]["uri"].as_str().unwrap().to_owned();
+    let picture = made["structuredContent"]["images"][0]["uri"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
     let answer = called(&site, &alice, "ask-openai", json!({"query": "a fox?"})).await;
     let handle = answer["structuredContent"]["conversation"].as_str().unwrap().to_owned();
     let conversation = format!("conversation://{handle}");
@@ -209,6 +250,19 @@ async fn what_a_caller_has_does_not_exist_for_others() {
     let proposed = async |sender: &str| asked(&site, sender, "completion/complete", typed.clone()).await;
     assert_eq!(proposed(&alice).await["completion"]["total"], 1);
     assert_eq!(proposed(&bob).await["completion"]["total"], 0);
+}
+
+#[tokio::test]
+async fn what_one_gallery_keeps_the_others_hear_nothing_of() {
+    let dir = tempfile::tempdir().unwrap();
+    let artifacts = Artifacts::build(artifact::Config { dir: dir.path().to_owned(), ..artifact::Config::default() });
+    let galleries = [Owner::local(), Owner::caller("alice"), Owner::caller("bob")].map(|owner| artifacts.of(&owner));
+    let changes = galleries.each_ref().map(Artifacts::changes);
+    let picture = dot();
+    galleries[1].keep(&picture, None, Origin::default()).await.unwrap();
+    assert_eq!(changes.map(|changes| changes.has_changed().unwrap()), [false, true, false]);
+    assert!(artifacts.of(&Owner::caller("alice")).changes().has_changed().is_ok());
+    assert_eq!(artifacts.of(&Owner::caller("alice")).list(None, 9).await.unwrap().artifacts.len(), 1);
 }
 
 #[tokio::test]

@@ -261,6 +261,7 @@ pub fn parts_in(store: &Store, dir: &Path, tasks: &TaskTracker, answer_within: P
         profiles: profiles(answer_within),
         pace: store.pace.clone(),
         running: RunningCalls::default(),
+        metrics: None,
     }
 }
 

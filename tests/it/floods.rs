@@ -80,7 +80,7 @@ async fn h04_whoever_does_not_read_its_answer_is_cut_off() {
     let site = site().await;
     let long = json!({"name": "echo", "arguments": {"text": "x".repeat(900_000), "times": 10}});
     let mut unread = site.open(&site.modern(1, "tools/call", long)).await;
-    tokio::time::sleep(Duration::from_secs(60)).await;
+    tokio::time::sleep(Duration::from_mins(1)).await;
     let mut answer = Vec::new();
     // What the system had taken for it is still there; the rest never comes.
     let _ = unread.read_to_end(&mut answer).await;

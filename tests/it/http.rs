@@ -10,16 +10,13 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    fakes::bench,
-    peer::{DRAIN, initialize},
-};
+use crate::{fakes::bench, peer::DRAIN};
 
 mod site;
 
-pub use site::{Site, message, no_callers, site, site_for, site_of, slow};
+pub use site::{Site, config, message, no_callers, site, site_at, site_for, site_of, slow};
 
-use site::{LIMIT, config};
+use site::LIMIT;
 
 #[tokio::test]
 async fn both_eras_are_served() {
@@ -239,8 +236,8 @@ async fn h10_forwarded_headers_change_nothing() {
     let site = site().await;
     let spoofed =
         "X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-Host: evil.example\r\nForwarded: for=10.0.0.1;host=evil.example\r\n";
-    let answer = site.post(spoofed, &message(1, "initialize", initialize("2025-11-25"))).await;
-    assert_eq!(answer.status, 200);
+    let session = site.session_of(spoofed).await;
+    assert_eq!(site.post(&session, &message(1, "ping", json!({}))).await.status, 200, "it is still of the same sender");
 }
 
 #[tokio::test]

@@ -5,13 +5,16 @@ use std::sync::atomic::Ordering;
 use mcp_openai::{
     config::Upstream,
     money::Usd,
+    server::{Parts, profile::Patience},
     store::callers::{CallerLimits, CallerRights, CallerScope},
+    telemetry::metrics::Metrics,
 };
 use serde_json::{Value, json};
+use tokio_util::task::TaskTracker;
 
 use crate::{
     authentication::{asked, called, caller, caller_with},
-    fakes::{Bench, bench},
+    fakes::{self, Bench, bench},
     http::{Site, no_callers, site_for, slow},
     ledger::{answering, response, session},
     session::Session,
@@ -141,4 +144,25 @@ async fn a_token_is_for_its_scopes_alone() {
     assert!(usage["error"]["message"].as_str().unwrap().contains("the scope usage"), "{usage}");
     let asked = called(&site, &alice, "ask-openai", json!({"query": "a fox?"})).await;
     assert_eq!(asked["structuredContent"]["status"], "complete");
+}
+
+#[tokio::test]
+async fn calls_are_counted_by_tool_caller_and_code() {
+    let callers = no_callers();
+    let limits = CallerLimits { requests_per_minute: 1.try_into().ok(), ..CallerLimits::default() };
+    let alice = caller(&callers, "alice", limits).await;
+    let (dir, metrics) = (tempfile::tempdir().unwrap(), Metrics::default());
+    let parts = fakes::parts(dir.path(), &TaskTracker::new(), Patience::ToTheEnd);
+    let bench = fakes::bench_of(Parts { metrics: Some(metrics.clone()), ..parts });
+    let site = site_for(bench, callers).await;
+    slept(&site, &alice).await;
+    slept(&site, &alice).await;
+    let page = metrics.page(&[]);
+    for line in [
+        "mcp_openai_calls_total{tool=\"slow\",model=\"\",caller=\"alice\",code=\"complete\"} 1",
+        "mcp_openai_calls_total{tool=\"slow\",model=\"\",caller=\"alice\",code=\"rate_limited\"} 1",
+        "mcp_openai_call_duration_seconds_count{tool=\"slow\"} 2",
+    ] {
+        assert!(page.contains(line), "{page}");
+    }
 }

@@ -25,16 +25,23 @@ const IN_QUERY: [&str; 3] = ["access_token", "token", "api_key"];
 #[derive(Debug)]
 pub(super) struct Authentication {
     store: Arc<dyn CallerStore>,
-    reach: Reach,
+    tokens: Tokens,
     list: Mutex<Option<CallerList>>,
 }
 
-/// The place from which requests come.
+/// Requests that need a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reach {
-    /// This machine alone: until a caller is made, whoever connects is the person at it.
-    Loopback,
-    Network,
+pub enum Tokens {
+    /// All, once a caller was made. Until then whoever connects is the person at this machine.
+    Auto,
+    Required,
+}
+
+/// Knowledge of the store that a token was just used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TokenUse {
+    Noted,
+    Unnoted,
 }
 
 /// The callers as they were when they were last read.
@@ -42,13 +49,15 @@ pub(super) enum Reach {
 struct CallerList {
     read_at: Instant,
     callers: Vec<Arc<KnownCaller>>,
+    /// A store that is lost with its callers opens no door while this process lives.
+    is_guarded: bool,
     /// Those whose use was written down since.
     noted: HashSet<CallerName>,
 }
 
 impl Authentication {
-    pub(super) fn new(store: Arc<dyn CallerStore>, reach: Reach) -> Self {
-        Self { store, reach, list: Mutex::default() }
+    pub(super) fn new(store: Arc<dyn CallerStore>, tokens: Tokens) -> Self {
+        Self { store, tokens, list: Mutex::default() }
     }
 
     /// Returns whether any token counts.
@@ -65,12 +74,26 @@ impl Authentication {
     /// # Errors
     /// 401 without a token that counts, 503 while the store cannot say.
     pub(super) async fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<Option<Arc<KnownCaller>>, HttpRefusal> {
+        let Some((caller, use_)) = self.find(uri, headers).await? else { return Ok(None) };
+        if use_ == TokenUse::Unnoted {
+            let noted = self.store.change_caller(&caller.name, CallerChange::Used(Utc::now())).await;
+            if let Err(error) = noted {
+                tracing::debug!(%error, "the use of a token is not noted");
+            }
+        }
+        Ok(Some(caller))
+    }
+
+    async fn find(&self, uri: &Uri, headers: &HeaderMap) -> Result<Option<(Arc<KnownCaller>, TokenUse)>, HttpRefusal> {
         let mut list = self.list.lock().await;
         if list.as_ref().is_none_or(|list| list.read_at.elapsed() >= FRESH) {
-            *list = Some(self.read().await?);
+            let was_guarded = list.as_ref().is_some_and(|list| list.is_guarded);
+            let mut read = self.read().await?;
+            read.is_guarded |= was_guarded;
+            *list = Some(read);
         }
         let Some(list) = list.as_mut() else { return Ok(None) };
-        if list.callers.is_empty() && self.reach == Reach::Loopback {
+        if !list.is_guarded {
             return Ok(None);
         }
         let hash = TokenHash::of(&bearer(uri, headers)?);
@@ -80,13 +103,8 @@ impl Authentication {
         let caller = found.filter(|caller| caller.revoked_at.is_none()).cloned();
         let caller = caller.ok_or_else(|| unauthorized("this token is not valid, or not any more"))?;
         let is_due = caller.used_at.is_none_or(|used| Utc::now() - used > USED);
-        if is_due && list.noted.insert(caller.name.clone()) {
-            let noted = self.store.change_caller(&caller.name, CallerChange::Used(Utc::now())).await;
-            if let Err(error) = noted {
-                tracing::debug!(%error, "the use of a token is not noted");
-            }
-        }
-        Ok(Some(caller))
+        let is_first = is_due && list.noted.insert(caller.name.clone());
+        Ok(Some((caller, if is_first { TokenUse::Unnoted } else { TokenUse::Noted })))
     }
 
     async fn read(&self) -> Result<CallerList, HttpRefusal> {
@@ -97,7 +115,9 @@ impl Authentication {
             let error = ErrorData::internal_error("tokens cannot be checked now", None);
             HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, None, error)
         })?;
-        Ok(CallerList { read_at, callers: callers.into_iter().map(Arc::new).collect(), noted: HashSet::new() })
+        let is_guarded = self.tokens == Tokens::Required || !callers.is_empty();
+        let callers = callers.into_iter().map(Arc::new).collect();
+        Ok(CallerList { read_at, callers, is_guarded, noted: HashSet::new() })
     }
 }
 

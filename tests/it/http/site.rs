@@ -1,14 +1,14 @@
 //! A server on a real socket, and what is sent to it byte for byte.
 
 use std::{
-    net::SocketAddr,
+    net::{Ipv4Addr, SocketAddr},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use mcp_openai::{
     store::{self, CallerStore, LEASE, Store, StorePlace},
-    transport::http::{self, Config},
+    transport::http::{self, Config, Tokens},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -36,6 +36,8 @@ pub struct Site {
 pub fn config(bind: &str) -> Config {
     Config {
         bind: bind.parse().unwrap(),
+        admin_bind: None,
+        tokens: Tokens::Auto,
         allowed_hosts: Vec::new(),
         allowed_origins: Vec::new(),
         max_body_bytes: LIMIT,
@@ -57,12 +59,18 @@ pub fn no_callers() -> Arc<dyn CallerStore> {
 
 /// A site that knows these callers.
 pub async fn site_for(bench: Bench, callers: Arc<dyn CallerStore>) -> Site {
+    site_at(config("127.0.0.1:0"), bench, callers).await
+}
+
+/// The same with this configuration; it is reached by loopback.
+pub async fn site_at(config: Config, bench: Bench, callers: Arc<dyn CallerStore>) -> Site {
     let stop = CancellationToken::new();
     let (told, address) = tokio::sync::oneshot::channel();
     let ready = move |address| told.send(address).unwrap();
-    let serving = http::serve(bench.server.clone(), callers, config("127.0.0.1:0"), stop.clone(), DRAIN, ready);
+    let serving = http::serve(bench.server.clone(), callers, config, stop.clone(), DRAIN, ready);
     let serving = TaskTracker::new().spawn(serving);
-    Site { address: address.await.unwrap(), stop, bench, serving }
+    let address = (Ipv4Addr::LOCALHOST, address.await.unwrap().port()).into();
+    Site { address, stop, bench, serving }
 }
 
 /// An answer as it stands on the wire.

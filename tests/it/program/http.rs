@@ -60,3 +60,64 @@ fn h02_a_public_address_is_refused() {
     let text = String::from_utf8_lossy(&refused.stderr);
     assert!(text.contains("0.0.0.0") && text.contains("127.0.0.1"), "{text}");
 }
+
+/// A server with an address for its administration, once it is ready.
+fn administered(home: &std::path::Path) -> (Program, SocketAddr, SocketAddr) {
+    let [address, admin] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+    let [address, admin] = [address, admin].map(|listener| listener.local_addr().unwrap());
+    let (bind, admin_bind) = (address.to_string(), admin.to_string());
+    let program = Program(command(home).args(["http", "--bind", &bind, "--admin-bind", &admin_bind]).spawn().unwrap());
+    let start = Instant::now();
+    while get(address, "/readyz").as_deref() != Some("200") {
+        assert!(start.elapsed() < PATIENCE, "never ready");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    (program, address, admin)
+}
+
+/// The whole answer, or nothing when nobody listens.
+fn read(address: SocketAddr, path: &str) -> Option<String> {
+    let mut socket = TcpStream::connect(address).ok()?;
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").ok()?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
+
+#[test]
+fn health_and_metrics_have_an_address_of_their_own() {
+    let home = tempfile::tempdir().unwrap();
+    let (_program, address, admin) = administered(home.path());
+    for path in ["/healthz", "/readyz"] {
+        assert_eq!(get(admin, path).as_deref(), Some("200"), "{path}");
+    }
+    let metrics = read(admin, "/metrics").unwrap();
+    assert!(metrics.contains("content-type: text/plain; version=0.0.4"), "{metrics}");
+    assert!(metrics.contains("# TYPE mcp_openai_calls_total counter\n"), "{metrics}");
+    assert!(metrics.contains("\nmcp_openai_queue_waiting 0\n"), "{metrics}");
+    assert_eq!(get(admin, "/mcp").as_deref(), Some("404"));
+    assert_eq!(get(address, "/metrics").as_deref(), Some("404"));
+}
+
+/// Every address of 127.0.0.0/8 is this machine on Linux: one floods, another calls.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn h09_connections_of_one_address_leave_room_for_others() {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpSocket,
+    };
+
+    let home = tempfile::tempdir().unwrap();
+    let (_program, address, admin) = administered(home.path());
+    let flood: Vec<_> = (0..1_200).filter_map(|_| TcpStream::connect(address).ok()).collect();
+    assert!(flood.len() > 1_024, "{}", flood.len());
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.2:0".parse().unwrap()).unwrap();
+    let mut other = socket.connect(address).await.unwrap();
+    other.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    tokio::time::timeout(Duration::from_secs(10), other.read_to_string(&mut answer)).await.unwrap().unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    assert_eq!(get(admin, "/healthz").as_deref(), Some("200"));
+}

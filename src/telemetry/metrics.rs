@@ -1,0 +1,204 @@
+//! Metrics of a server of many, in Prometheus' text format.
+//! <https://prometheus.io/docs/instrumenting/exposition_formats/>
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write as _,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+/// Values of one label: beyond so many a new one counts as [`OTHER`]. Names of models and callers come from outside.
+const MOST_VALUES: usize = 200;
+const OTHER: &str = "other";
+
+/// Upper bounds of the histogram, in seconds.
+const BOUNDS: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+
+/// One call that has ended.
+#[derive(Debug, Default)]
+pub struct EndedCall<'a> {
+    pub tool: &'a str,
+    /// Empty where none answered.
+    pub model: &'a str,
+    /// Empty for the person at the machine.
+    pub caller: &'a str,
+    /// Status of an answer, or code of a failure.
+    pub outcome: &'a str,
+    pub took: Duration,
+    pub cost_usd: f64,
+    pub input_tokens: u64,
+    pub output_tokens: u64,
+    pub pictures: u64,
+    pub attempts: u64,
+}
+
+/// A value as it is now.
+#[derive(Debug)]
+pub struct Gauge {
+    pub name: &'static str,
+    pub help: &'static str,
+    pub value: f64,
+}
+
+/// Cheap to clone; clones count together.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics(Arc<Mutex<Counts>>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    models: Labels,
+    callers: Labels,
+    /// By labels, as they are written.
+    calls: BTreeMap<String, u64>,
+    took: BTreeMap<String, Histogram>,
+    tokens: BTreeMap<String, u64>,
+    cost: BTreeMap<String, f64>,
+    pictures: BTreeMap<String, u64>,
+    attempts: BTreeMap<String, u64>,
+}
+
+/// Values that a label has had.
+#[derive(Debug, Default)]
+struct Labels(BTreeSet<String>);
+
+#[derive(Debug, Default)]
+struct Histogram {
+    buckets: [u64; BOUNDS.len()],
+    sum: f64,
+    count: u64,
+}
+
+impl Metrics {
+    pub fn count(&self, call: &EndedCall<'_>) {
+        let mut counts = self.counts();
+        let (model, caller) = (counts.models.bounded(call.model), counts.callers.bounded(call.caller));
+        let (tool, outcome) = (call.tool, call.outcome);
+        let all = format!("tool=\"{tool}\",model=\"{model}\",caller=\"{caller}\",code=\"{outcome}\"");
+        *counts.calls.entry(all).or_default() += 1;
+        counts.took.entry(format!("tool=\"{tool}\"")).or_default().add(call.took.as_secs_f64());
+        for (kind, tokens) in [("input", call.input_tokens), ("output", call.output_tokens)] {
+            *counts.tokens.entry(format!("model=\"{model}\",kind=\"{kind}\"")).or_default() += tokens;
+        }
+        let whose = format!("model=\"{model}\",caller=\"{caller}\"");
+        *counts.cost.entry(whose.clone()).or_default() += call.cost_usd;
+        *counts.pictures.entry(whose).or_default() += call.pictures;
+        *counts.attempts.entry(format!("model=\"{model}\"")).or_default() += call.attempts;
+    }
+
+    /// The page that Prometheus reads.
+    #[must_use]
+    pub fn page(&self, gauges: &[Gauge]) -> String {
+        let counts = self.counts();
+        let mut page = String::new();
+        family(&mut page, "calls_total", "counter", "Calls of tools that have ended.", &counts.calls);
+        family(&mut page, "tokens_total", "counter", "Tokens that the upstream reported.", &counts.tokens);
+        family(&mut page, "cost_usd_total", "counter", "Costs of calls in US dollars, as far as known.", &counts.cost);
+        family(&mut page, "pictures_total", "counter", "Pictures that were made.", &counts.pictures);
+        family(&mut page, "upstream_attempts_total", "counter", "Requests to the upstream.", &counts.attempts);
+        head(&mut page, "call_duration_seconds", "histogram", "Time from a call to its end.");
+        for (labels, histogram) in &counts.took {
+            histogram.write(&mut page, labels);
+        }
+        for Gauge { name, help, value } in gauges {
+            head(&mut page, name, "gauge", help);
+            line(&mut page, name, "", value);
+        }
+        page
+    }
+
+    fn counts(&self) -> MutexGuard<'_, Counts> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Labels {
+    /// The value, safe to write between quotes.
+    fn bounded(&mut self, value: &str) -> String {
+        let plain: String = value.chars().filter(|c| !c.is_control() && !"\"\\".contains(*c)).take(100).collect();
+        if !self.0.contains(&plain) {
+            if self.0.len() >= MOST_VALUES {
+                return OTHER.to_owned();
+            }
+            self.0.insert(plain.clone());
+        }
+        plain
+    }
+}
+
+impl Histogram {
+    fn add(&mut self, seconds: f64) {
+        for (bucket, _) in self.buckets.iter_mut().zip(BOUNDS).filter(|(_, bound)| seconds <= *bound) {
+            *bucket += 1;
+        }
+        self.sum += seconds;
+        self.count += 1;
+    }
+
+    fn write(&self, page: &mut String, labels: &str) {
+        for (bound, count) in BOUNDS.iter().zip(self.buckets) {
+            line(page, "call_duration_seconds_bucket", &format!("{labels},le=\"{bound}\""), &count);
+        }
+        line(page, "call_duration_seconds_bucket", &format!("{labels},le=\"+Inf\""), &self.count);
+        line(page, "call_duration_seconds_sum", labels, &self.sum);
+        line(page, "call_duration_seconds_count", labels, &self.count);
+    }
+}
+
+fn family<V: std::fmt::Display>(page: &mut String, name: &str, kind: &str, help: &str, values: &BTreeMap<String, V>) {
+    head(page, name, kind, help);
+    for (labels, value) in values {
+        line(page, name, labels, value);
+    }
+}
+
+// Writing to a text cannot fail.
+
+fn head(page: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(page, "# HELP mcp_openai_{name} {help}\n# TYPE mcp_openai_{name} {kind}");
+}
+
+fn line(page: &mut String, name: &str, labels: &str, value: &dyn std::fmt::Display) {
+    let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
+    let _ = writeln!(page, "mcp_openai_{name}{labels} {value}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sets_of_labels_are_bounded_and_nothing_in_them_ends_a_line() {
+        let metrics = Metrics::default();
+        for number in 0..1_000 {
+            let model = format!("model \"{number}\"\n");
+            metrics.count(&EndedCall {
+                tool: "ask-openai",
+                model: &model,
+                outcome: "complete",
+                ..EndedCall::default()
+            });
+        }
+        let page = metrics.page(&[]);
+        assert_eq!(page.matches("mcp_openai_calls_total{").count(), MOST_VALUES + 1);
+        assert!(page.contains("model=\"other\",caller=\"\",code=\"complete\"} 800"), "{page}");
+        assert!(page.contains("model=\"model 7\""), "{page}");
+    }
+
+    #[test]
+    fn a_page_is_in_prometheus_format() {
+        let metrics = Metrics::default();
+        let took = Duration::from_millis(1_500);
+        let call = EndedCall {
+            tool: "create-image",
+            model: "m",
+            caller: "alice",
+            outcome: "complete",
+            took,
+            ..EndedCall::default()
+        };
+        metrics.count(&EndedCall { cost_usd: 0.25, pictures: 2, attempts: 3, ..call });
+        let gauges = [Gauge { name: "queue_waiting", help: "Requests that wait.", value: 4.0 }];
+        insta::assert_snapshot!(metrics.page(&gauges));
+    }
+}
