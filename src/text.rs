@@ -3,6 +3,10 @@
 
 use std::{borrow::Cow, fmt::Write as _, time::Duration};
 
+mod mended;
+
+pub use mended::{has_halves, mend};
+
 /// Removes what no reader can see but a terminal or a model obeys: control characters other than newline and tab
 /// (ANSI and OSC sequences lose their ESC), bidi overrides and isolates, zero-width characters, fillers, tags and the
 /// separators that break lines for some readers and not for others.

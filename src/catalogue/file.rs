@@ -97,6 +97,11 @@ impl Contents {
         self.said.iter().find(|said| said.id == *id)?.retires_on
     }
 
+    /// Returns whether it states a price for the model.
+    pub(super) fn prices(&self, id: &ModelId) -> bool {
+        entry_for(&self.said, id, |facts| &facts.id).is_some_and(|facts| facts.price.is_some())
+    }
+
     #[must_use]
     pub(super) fn roles(&self) -> &[CatalogueRole] {
         &self.roles

@@ -3,7 +3,6 @@
 //! Every layer hands over text, so that a value means the same in the file, the environment and a flag.
 
 use std::{
-    borrow::Cow,
     fmt,
     net::SocketAddr,
     num::NonZeroU32,
@@ -15,7 +14,10 @@ use crate::{artifact::ArtifactCap, model::ModelId, money::Usd, server::profile::
 
 mod argument;
 pub mod project;
+mod shown;
 pub mod web;
+
+use shown::{keyless, masked, quoted};
 
 pub use argument::Prose;
 
@@ -130,27 +132,6 @@ impl fmt::Display for Raw {
             }
         }
     }
-}
-
-/// A value made safe to show: one line, not long, and nothing that looks like a key in the wrong place.
-fn masked(value: &str) -> String {
-    let value = value.replace(['\n', '\r', '\t'], " ");
-    match text::redact(&text::sanitize(&value)) {
-        Cow::Borrowed(keyless) => text::clip(keyless, 200).into_owned(),
-        Cow::Owned(_) => "hidden: it looks like a key".to_owned(),
-    }
-}
-
-/// A value that people see, in which no key may stand.
-fn keyless(value: &str) -> Result<&str, String> {
-    match text::redact(value) {
-        Cow::Borrowed(_) => Ok(value),
-        Cow::Owned(_) => Err("it looks like an API key, which belongs in openai.api_key (OPENAI_API_KEY)".to_owned()),
-    }
-}
-
-fn quoted(value: &str) -> String {
-    format!("`{}`", masked(value))
 }
 
 impl<T> Words<T> {

@@ -19,7 +19,7 @@ use super::{
     transport::{
         body::{Body, BodyKind, MemorySlot},
         events::Events,
-        fetch::{self, FetchOrigin},
+        fetch,
         form::{Boundary, Encoding, Form, Naming},
         json::{Json, object},
         payload::Payload,
@@ -238,7 +238,7 @@ async fn receive(
             drop(place);
             // One without a host is one of the upstream's own.
             let url = client.config.base_url.join(&url).map_or(url, String::from);
-            fetch::fetch(client, &url, FetchOrigin::ByUpstream, terms.deadline).await?
+            fetch::collect(client, &url, terms.deadline).await?
         }
     };
     let encoded = Encoded::sniff(bytes).map_err(|why| unusable(&why.to_string()))?;
@@ -291,6 +291,12 @@ async fn listen(
 /// complaint beside it does not make it unpaid.
 fn decode(json: &[u8], config: &Config, metered: &mut Metered) -> Result<Received, NoPicture> {
     let painted = serde_json::from_slice::<WirePicture<'_>>(json);
+    if painted.is_err()
+        && let mended = text::mend(json)
+        && mended.as_bytes() != json
+    {
+        return decode(mended.as_bytes(), config, metered);
+    }
     let painted = match painted {
         Err(error) if serde_json::from_slice::<IgnoredAny>(json).is_err() => return Err(not_json(&error).into()),
         painted => painted.unwrap_or_default(),

@@ -9,7 +9,10 @@ use std::{
 };
 
 use rmcp::{RoleServer, model::RequestId, service::RequestContext};
-use tokio::{sync::oneshot, time::timeout};
+use tokio::{
+    sync::{Notify, oneshot},
+    time::timeout,
+};
 use tokio_util::sync::CancellationToken;
 
 /// Time that the reason may lag behind the token.
@@ -26,7 +29,11 @@ pub(super) enum Why {
 
 /// The calls that can be cancelled. Ids are unique within a connection only.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Cancellations(Arc<Mutex<HashMap<CallKey, CancellableCall>>>);
+pub(super) struct Cancellations {
+    calls: Arc<Mutex<HashMap<CallKey, CancellableCall>>>,
+    /// Notified when a call is listened for no more.
+    ended: Arc<Notify>,
+}
 
 type CallKey = (Arc<str>, RequestId);
 
@@ -35,7 +42,8 @@ struct CancellableCall {
     /// rmcp's token of the request: cancelled only by a notification of the same client.
     request: CancellationToken,
     call: CancellationToken,
-    notify: oneshot::Sender<Why>,
+    /// Taken by the reason.
+    notify: Option<oneshot::Sender<Why>>,
 }
 
 /// Listens for one call, until it is dropped.
@@ -49,7 +57,9 @@ pub(super) struct Listener {
 impl Why {
     fn of(reason: Option<&str>) -> Self {
         let reason = reason.unwrap_or_default().to_ascii_lowercase();
-        if reason.contains("timed out") || reason.contains("timeout") { Self::TimedOut } else { Self::Cancelled }
+        // The last is Go's: its SDK sends the error of the call's context.
+        let words = ["timed out", "timeout", "deadline exceeded"];
+        if words.iter().any(|words| reason.contains(words)) { Self::TimedOut } else { Self::Cancelled }
     }
 }
 
@@ -63,17 +73,16 @@ impl Cancellations {
     ) -> Listener {
         let (notify, reason) = oneshot::channel();
         let key = (connection, context.id.clone());
-        self.calls().insert(key.clone(), CancellableCall { request: context.ct.clone(), call, notify });
+        let call = CancellableCall { request: context.ct.clone(), call, notify: Some(notify) };
+        self.calls().insert(key.clone(), call);
         Listener { cancellations: self.clone(), key, reason }
     }
 
     pub(super) fn tell(&self, connection: Arc<str>, request: RequestId, reason: Option<&str>) {
         let mut calls = self.calls();
         let key = (connection, request);
-        if calls.get(&key).is_none_or(|ears| !ears.request.is_cancelled()) {
-            return;
-        }
-        let Some(CancellableCall { call, notify, .. }) = calls.remove(&key) else { return };
+        let cancelled = calls.get_mut(&key).filter(|call| call.request.is_cancelled());
+        let Some((call, notify)) = cancelled.and_then(|it| Some((it.call.clone(), it.notify.take()?))) else { return };
         drop(calls);
         let why = Why::of(reason);
         if why == Why::Cancelled {
@@ -83,8 +92,25 @@ impl Cancellations {
         let _ = notify.send(why);
     }
 
+    /// Waits until each call that this connection has just cancelled is known to have been given up, or not wanted: a
+    /// client may send the cancellation and the same call again in one piece.
+    pub(super) async fn settle(&self, connection: &Arc<str>) {
+        let is_ending = || self.calls().iter().any(|((of, _), call)| of == connection && call.request.is_cancelled());
+        let settled = async {
+            loop {
+                let ended = self.ended.notified();
+                if !is_ending() {
+                    return;
+                }
+                ended.await;
+            }
+        };
+        // One whose reason does not come is taken for cancelled after that time.
+        let _ = timeout(LAG, settled).await;
+    }
+
     fn calls(&self) -> MutexGuard<'_, HashMap<CallKey, CancellableCall>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -101,5 +127,6 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         self.cancellations.calls().remove(&self.key);
+        self.cancellations.ended.notify_waiters();
     }
 }

@@ -117,17 +117,18 @@ pub(super) async fn run(
     let cancel = server.calls.child_token();
     // Unless it is handed out, nothing of the call lives on unasked.
     let ended = cancel.clone().drop_guard();
-    let listener = server.cancellations.listen(connection, &context, cancel.clone());
+    let listener = server.cancellations.listen(connection.clone(), &context, cancel.clone());
     let pace = route.pace();
     let mut client = WaitingClient { context: &context, requester: &requester, listener };
 
     // Shared, not copied: they may hold megabytes.
     let arguments = Arc::new(arguments);
     let made = MadeCall { owner: owner.clone(), route: route.clone(), arguments: arguments.clone() };
-    if pace == Pace::Slow
-        && let Some(answer) = again::answer(server, &made, &mut client, &shape).await
-    {
-        return answer;
+    if pace == Pace::Slow {
+        server.cancellations.settle(&connection).await;
+        if let Some(answer) = again::answer(server, &made, &mut client, &shape).await {
+            return answer;
+        }
     }
     let job = (pace == Pace::Slow).then(|| server.parts.get_result.jobs.mint());
     let token = context.meta.get_progress_token();
@@ -193,6 +194,8 @@ pub(super) async fn run(
             return results::failure(&ToolError::Cancelled, &shape).into();
         }
     };
+    // What became of the call is known.
+    drop(client);
     let work = result(journal, work, server.calls.clone()).boxed();
     let started = Started { id, owner, tool: name, since, cancel: ended.disarm(), feed, resumable, work };
     hand_out(server, started, until, &context, &shape).await

@@ -37,7 +37,7 @@ pub(crate) struct Complaint {
 impl Complaint {
     /// Reads the error of a body with a failing status: OpenAI's object, what other servers send, or any text.
     pub(crate) fn read(body: &[u8], status: http::StatusCode) -> Self {
-        if let Ok(value) = serde_json::from_slice::<Value>(body)
+        if let Ok(value) = serde_json::from_str::<Value>(&crate::text::mend(body))
             && let Some(complaint) = Self::find(&value)
         {
             return complaint;

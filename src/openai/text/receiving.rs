@@ -17,6 +17,7 @@ use crate::{
             events::{Events, SentEvent},
         },
     },
+    text,
 };
 
 /// Reads an answer that has begun to its end.
@@ -64,8 +65,9 @@ fn take_whole(whole: &[u8], dialect: &mut impl Dialect, draft: &mut AnswerDraft<
     {
         return Err(draft.refuse(&complaint));
     }
-    match std::str::from_utf8(whole).ok().and_then(several) {
-        None => dialect.take_body(whole, draft),
+    let whole = text::mend(whole);
+    match several(&whole) {
+        None => dialect.take_body(whole.as_bytes(), draft),
         Some(values) => {
             for value in values {
                 if take(&SentEvent { name: "".into(), data: value.into() }, dialect, draft)? == Step::Done {
@@ -142,7 +144,9 @@ fn take(event: &SentEvent<'_>, dialect: &mut impl Dialect, draft: &mut AnswerDra
     for piece in event.pieces() {
         let step = match piece.trim_ascii() {
             "[DONE]" => Step::Done,
-            object if object.starts_with('{') => dialect.take_event(&event.name, object, draft)?,
+            object if object.starts_with('{') => {
+                dialect.take_event(&event.name, &text::mend(object.as_bytes()), draft)?
+            }
             list if list.starts_with('[')
                 && let Some(complaint) = Complaint::of_event(list) =>
             {

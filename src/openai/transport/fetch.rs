@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use bytes::Bytes;
 use http::{StatusCode, header};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 use url::{Host, Url};
 
 use super::{
@@ -19,6 +19,7 @@ use crate::openai::{
     client::Client,
     failure::error::{Billing, Error, Timer},
     kind::EndpointKind,
+    limits::retry::{self, Advice, Symptom},
 };
 
 const REDIRECTS: usize = 3;
@@ -41,14 +42,42 @@ pub(crate) async fn download(client: &Client, address: &str, deadline: Instant) 
     Ok(bytes)
 }
 
+/// Fetches a picture that is paid for, and gives its place in memory with it: what may pass is tried again, and where it
+/// cannot be had, the person is told its address.
+pub(crate) async fn collect(client: &Client, address: &str, deadline: Instant) -> Result<(Bytes, MemorySlot), Error> {
+    let mut retries = 0;
+    loop {
+        let error = match fetch(client, address, FetchOrigin::ByUpstream, deadline).await {
+            Ok(fetched) => return Ok(fetched),
+            Err(error) => error,
+        };
+        let symptom = Symptom::Status { code: 503, advice: Advice::default() };
+        let wait = retry::decide(symptom, EndpointKind::List.resend(), retries, rand::random());
+        let may_pass = retries < client.config.max_retries && !matches!(error, Error::UrlNotAllowed { .. });
+        let Some(wait) = wait.filter(|wait| may_pass && Instant::now() + *wait < deadline) else {
+            let why = match error {
+                Error::BadResponse { message, .. } | Error::UrlNotAllowed { message } => message,
+                error => error.to_string(),
+            };
+            let message = format!("{}; the picture is at {address}", why.trim_end_matches('.'));
+            return Err(Error::BadResponse { message, may_be_billed: Billing::Possible });
+        };
+        sleep(wait).await;
+        retries += 1;
+    }
+}
+
 /// Fetches what lies at `address`, and gives its place in memory with it.
-pub(crate) async fn fetch(
+async fn fetch(
     client: &Client,
     address: &str,
     named: FetchOrigin,
     deadline: Instant,
 ) -> Result<(Bytes, MemorySlot), Error> {
     let mut url = Url::parse(address).map_err(|_| not_allowed("it is no URL"))?;
+    if named == FetchOrigin::ByUpstream {
+        url = by_its_own_name(url, &client.config.base_url);
+    }
     for _ in 0..=REDIRECTS {
         let response = request(client, &url, named, deadline).await?;
         if !response.status().is_redirection() {
@@ -140,6 +169,23 @@ fn target(response: &reqwest::Response, from: &Url) -> Option<Url> {
 
 fn is_upstream_itself(url: &Url, base: &Url) -> bool {
     url.origin() == base.origin() && url.origin().is_tuple() && has_no_login(url)
+}
+
+/// The address under the base URL's name, where both are this machine's and the port is the same: servers call
+/// themselves `localhost`, `127.0.0.1` or `0.0.0.0` as they please.
+fn by_its_own_name(mut url: Url, base: &Url) -> Url {
+    let is_here = |url: &Url| match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback() || address.is_unspecified(),
+        Some(Host::Ipv6(address)) => address.is_loopback() || address.is_unspecified(),
+        None => false,
+    };
+    let is_same = url.scheme() == base.scheme() && url.port_or_known_default() == base.port_or_known_default();
+    if is_same && is_here(&url) && is_here(base) {
+        // A name that a URL has can be another one's.
+        let _ = url.set_host(base.host_str());
+    }
+    url
 }
 
 fn has_no_login(url: &Url) -> bool {

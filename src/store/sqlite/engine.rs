@@ -315,7 +315,7 @@ impl Shared {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn opened(&self) -> MutexGuard<'_, Option<OpenDb>> {
+    pub(super) fn opened(&self) -> MutexGuard<'_, Option<OpenDb>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

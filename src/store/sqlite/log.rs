@@ -42,15 +42,17 @@ impl LogGrowth {
     }
 }
 
-/// Moves the log into the database as far as no reader is in the way. Writers are held off only where it has grown long
-/// all the same.
-pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<()> {
+/// Moves the log into the database as far as no reader is in the way, beside writers. Returns whether it is so long all
+/// the same that [`restart`] is due.
+pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<bool> {
     let length: i64 = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))?;
-    if length > i64::from(LONGEST_LOG) {
-        connection.busy_timeout(RESTART_PATIENCE)?;
-        connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))?;
-    }
-    Ok(())
+    Ok(length > i64::from(LONGEST_LOG))
+}
+
+/// Moves all of the log, so that the next writer begins it anew; writers wait.
+pub(super) fn restart(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(RESTART_PATIENCE)?;
+    connection.query_row("PRAGMA wal_checkpoint(RESTART)", [], |_| Ok(()))
 }
 
 #[cfg(test)]

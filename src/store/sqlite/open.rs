@@ -11,10 +11,7 @@ use std::{
 use chrono::Utc;
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension};
 
-use super::{
-    log::{self, LogGrowth},
-    now,
-};
+use super::{log::LogGrowth, now};
 use crate::store::StorePlace;
 
 const FILE: &str = "store.sqlite3";
@@ -128,11 +125,6 @@ impl OpenDb {
     /// `true` once for every [`CHECKPOINT_PAGES`] by which the log has grown.
     pub(super) fn needs_checkpoint(&mut self) -> bool {
         self.log.is_due()
-    }
-
-    /// Moves the log into the database as far as no reader is in the way.
-    pub(super) fn checkpoint(&self) -> Result<(), Fault> {
-        Ok(log::checkpoint(&self.connection)?)
     }
 
     /// Switches to the write-ahead log, whose checkpoints the upkeep thread makes.

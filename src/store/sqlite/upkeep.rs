@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{bell::Bell, engine::Shared, lease, money, open::OpenDb, turns};
+use super::{bell::Bell, engine::Shared, lease, log, money, open::OpenDb, turns};
 use crate::store::{
     StorePlace,
     process::{DEFERRED, Held},
@@ -51,7 +51,7 @@ impl Watch {
             self.renewed = Instant::now();
         }
         if bell.wants_checkpoint.swap(false, Ordering::AcqRel) {
-            checkpoint(&shared.config.place);
+            checkpoint(shared);
             // As many turns as the pages between two checkpoints can hold; calls commit between the slices.
             for _ in 0..SLICES {
                 shared.run_patiently("the full-text index", turns::index_some);
@@ -84,11 +84,20 @@ fn write_begun(shared: &Shared) {
     }
 }
 
-/// Moves the write-ahead log into the database, on a connection of its own: writers go on meanwhile.
-fn checkpoint(place: &StorePlace) {
-    let StorePlace::Folder(dir) = place else { return };
-    let checkpointed = OpenDb::to_checkpoint(dir).and_then(|opened| opened.map_or(Ok(()), |it| it.checkpoint()));
-    if let Err(error) = checkpointed {
+/// Moves the write-ahead log into the database, on a connection of its own: writers go on meanwhile, unless the log has
+/// grown too long beside them.
+fn checkpoint(shared: &Shared) {
+    let StorePlace::Folder(dir) = &shared.config.place else { return };
+    let moved = OpenDb::to_checkpoint(dir).and_then(|opened| {
+        let Some(OpenDb { connection, .. }) = opened else { return Ok(()) };
+        if log::checkpoint(&connection)? {
+            // This process's own writer would take the lock time and again.
+            let _writer = shared.opened();
+            log::restart(&connection)?;
+        }
+        Ok(())
+    });
+    if let Err(error) = moved {
         tracing::debug!(?error, "the store's log stays as it is for now");
     }
 }

@@ -122,6 +122,9 @@ impl AskOpenai {
         call: &Call,
     ) -> Result<Answered, ToolError> {
         let AskedAnswer { mut expected, spoken, .. } = asked;
+        if let Ok(reply) = &reply {
+            expected.model = self.catalogue.answered_by(expected.model, &reply.value.model);
+        }
         spend.ended(spending::bill(&expected.model, &reply));
         let reply = match reply {
             Ok(reply) => reply,

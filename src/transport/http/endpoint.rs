@@ -37,6 +37,7 @@ use crate::{
     queue::Caller,
     server::{Departure, Requester, Server},
     store::callers::KnownCaller,
+    text,
     transport::opening,
 };
 
@@ -246,6 +247,7 @@ impl CheckedBody {
     /// # Errors
     /// 400 for what is no JSON-RPC message of its own, or no `initialize` that can be read.
     fn read(headers: &HeaderMap, body: Bytes, form: Takes) -> Result<Self, HttpRefusal> {
+        let body = if text::has_halves(&body) { text::mend(&body).into_owned().into() } else { body };
         let RequestEnvelope { id, method } = envelope_of(&body)?;
         let (mut body, mut form, mut priming) = (body, form, Priming::of(None, headers));
         let opens_session = method.as_deref() == Some("initialize") && !knows_no_initialize(headers);

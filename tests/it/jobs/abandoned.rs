@@ -107,3 +107,24 @@ async fn what_ends_while_its_client_is_gone_is_collected_by_the_next_process() {
     let job = message.split_whitespace().find(|word| word.starts_with("job_")).unwrap_or_else(|| panic!("{lost}"));
     assert_eq!(collect(&mut peer, job).await["structuredContent"]["status"], "complete");
 }
+
+/// As the TypeScript SDK writes when a program calls again in the moment in which its call times out. Go's SDK has other
+/// words for it.
+#[tokio::test(start_paused = true)]
+async fn the_same_call_in_one_piece_with_the_cancellation_of_the_first_is_not_a_new_one() {
+    for reason in [TIMED_OUT, "context deadline exceeded"] {
+        let (place, _dir) = place();
+        let mut peer = place.peer().await;
+        peer.call(1, "studio", json!({"seconds": 30})).await;
+        until(|| started(&place) == 1).await;
+        let params = json!({"name": "studio", "arguments": {"seconds": 30}});
+        let again = json!({"jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": params});
+        peer.send_bytes(format!("{}\n{again}\n", cancelled(1, reason)).as_bytes()).await;
+        let mut told = json!(null);
+        while told["id"] != 2 {
+            told = peer.next().await.unwrap();
+        }
+        assert!(note(&told["result"]).contains("not paid for twice"), "{told}");
+        assert_eq!(started(&place), 1, "{reason}");
+    }
+}

@@ -185,3 +185,36 @@ async fn what_is_damaged_is_refused_and_may_have_been_billed() {
         assert_eq!(upstream.sent().len(), 1);
     }
 }
+
+#[tokio::test]
+async fn a_paid_picture_at_an_address_is_fetched_again_and_its_address_told() {
+    let at = |url: &str| labelled("application/json", json!({ "data": [{ "url": url }] }).to_string());
+    let file = || answer(200, &[("content-type", "image/png")], png());
+    for trouble in [super::failing(503, ""), super::failing(404, "not yet")] {
+        let upstream = Upstream::start([at("/pictures/a.png"), trouble, file()]).await;
+        let mut session = session(&upstream, RESPONSES, &[("MCP_OPENAI_MAX_RETRIES", "1")]).await;
+        let told = session.call("create-image", json!({ "prompt": "a", "model": "m", "size": "auto" })).await;
+        assert_eq!(told["structuredContent"]["images"][0]["width"], 7, "{told}");
+    }
+    let upstream = Upstream::start([at("/pictures/a.png"), super::failing(503, ""), super::failing(503, "")]).await;
+    let mut session = super::session(&upstream, RESPONSES, &[("MCP_OPENAI_MAX_RETRIES", "1")]).await;
+    let told = session.call("create-image", json!({ "prompt": "a", "model": "m", "size": "auto" })).await;
+    let message = told["structuredContent"]["error"]["message"].as_str().unwrap();
+    assert!(message.contains("HTTP 503") && message.contains("/pictures/a.png"), "{message}");
+    assert!(message.contains("may have been billed"), "{message}");
+
+    // A server that calls this machine by another name.
+    for name in ["localhost", "127.0.0.1", "[::1]", "0.0.0.0"] {
+        let upstream = Upstream::start_with(|own| {
+            let port = own.rsplit(':').next().unwrap();
+            vec![at(&format!("http://{name}:{port}/pictures/a.png")), file()]
+        });
+        let upstream = upstream.await;
+        let mut session = super::session(&upstream, RESPONSES, &[]).await;
+        let told = session.call("create-image", json!({ "prompt": "a", "model": "m", "size": "auto" })).await;
+        assert_eq!(told["structuredContent"]["images"][0]["width"], 7, "{name}: {told}");
+    }
+    let (told, _upstream) = paint(at("http://169.254.169.254/a.png")).await;
+    let message = told["error"]["message"].as_str().unwrap();
+    assert!(message.contains("may have been billed") && message.contains("169.254"), "{message}");
+}

@@ -169,3 +169,20 @@ async fn half_of_the_counts_gives_no_cost() {
         assert_eq!((&told["text"], told.get("cost_usd")), (&json!("Hello."), None), "{told}");
     }
 }
+
+#[tokio::test]
+async fn another_models_answer_has_that_models_price_or_none() {
+    for (named, cost) in [
+        ("gpt-6.2-sol", Some(0.000_126)),
+        ("openai/gpt-6.2-sol", Some(0.000_126)),
+        ("gpt-6.2-sol-2026-09-01", Some(0.000_126)),
+        ("gpt-6.2-astra", Some(0.000_504)),
+        ("qwen", None),
+    ] {
+        let choice = json!({ "message": { "content": "Hello." }, "finish_reason": "stop" });
+        let usage = json!({ "prompt_tokens": 18, "completion_tokens": 9 });
+        let body = json!({ "model": named, "choices": [choice], "usage": usage }).to_string();
+        let told = told(CHAT, labelled(JSON, body)).await;
+        assert_eq!(told["cost_usd"].as_f64(), cost, "{named}: {told}");
+    }
+}

@@ -7,6 +7,8 @@ use rmcp::model::{
 };
 use serde::Deserialize;
 
+use crate::text;
+
 /// Reads any message of a client.
 ///
 /// # Errors
@@ -15,7 +17,10 @@ pub(super) fn read(line: &[u8]) -> serde_json::Result<ClientJsonRpcMessage> {
     match serde_json::from_slice::<ToolCall>(line) {
         Ok(call) => Ok(call.into()),
         // Another method, or a call that rmcp may still read another way.
-        Err(_) => serde_json::from_slice(line),
+        Err(_) => serde_json::from_slice(line).or_else(|error| {
+            // Hosts in JavaScript cut texts between the halves of a character.
+            serde_json::from_str(&text::mend(line)).map_err(|_| error)
+        }),
     }
 }
 

@@ -1,0 +1,119 @@
+//! JSON that is almost JSON, as JavaScript and Python write it: halves of a character where a text was cut at a length,
+//! `NaN` and `Infinity`, control characters in texts, and bytes that are no UTF-8.
+
+use std::borrow::Cow;
+
+use memchr::memmem;
+
+/// Mends what [`serde_json`] does not read; borrowed where there is nothing to mend. Each half of a character becomes
+/// U+FFFD, a number that is none `null`. Linear; to be called where reading failed, or may have.
+#[must_use]
+pub fn mend(json: &[u8]) -> Cow<'_, str> {
+    let json = match String::from_utf8_lossy(json) {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim_end_matches('\0')),
+        Cow::Owned(text) => Cow::Owned(text.trim_end_matches('\0').to_owned()),
+    };
+    if is_suspect(&json) { Cow::Owned(mended(&json)) } else { json }
+}
+
+/// Returns whether there are halves of characters in it, which may or may not stand together.
+#[must_use]
+pub fn has_halves(json: &[u8]) -> bool {
+    ["\\ud", "\\uD"].iter().any(|begin| memmem::find(json, begin.as_bytes()).is_some())
+}
+
+fn is_suspect(json: &str) -> bool {
+    let has = |word: &str| memmem::find(json.as_bytes(), word.as_bytes()).is_some();
+    has_halves(json.as_bytes())
+        || has("NaN")
+        || has("Infinity")
+        || json.bytes().any(|byte| byte < b' ' && !byte.is_ascii_whitespace())
+        || json.contains(['\n', '\r', '\t']) && serde_json::from_str::<serde::de::IgnoredAny>(json).is_err()
+}
+
+/// What Python and JavaScript write for numbers that JSON does not have.
+const NO_NUMBERS: [&str; 3] = ["NaN", "-Infinity", "Infinity"];
+
+fn mended(json: &str) -> String {
+    let mut mended = String::with_capacity(json.len());
+    let mut rest = json;
+    while let Some(next) = rest.chars().next() {
+        let length = match next {
+            '"' => text(rest, &mut mended),
+            _ if let Some(word) = NO_NUMBERS.iter().find(|word| rest.starts_with(**word)) => {
+                mended.push_str("null");
+                word.len()
+            }
+            other => {
+                mended.push(other);
+                other.len_utf8()
+            }
+        };
+        rest = rest.get(length..).unwrap_or_default();
+    }
+    mended
+}
+
+/// Mends the text at the beginning of `json`, quotes included, and returns its length as it was.
+fn text(json: &str, mended: &mut String) -> usize {
+    let mut at = 1;
+    mended.push('"');
+    while let Some(next) = json.get(at..).and_then(|rest| rest.chars().next()) {
+        let rest = json.get(at..).unwrap_or_default();
+        let (taken, kept): (usize, Cow<'_, str>) = match next {
+            '"' => {
+                mended.push('"');
+                return at + 1;
+            }
+            '\\' => match (unit(rest), rest.get(6..).and_then(unit)) {
+                (Some(0xD800..0xDC00), Some(0xDC00..0xE000)) => (12, rest.get(..12).unwrap_or_default().into()),
+                (Some(0xD800..0xE000), _) => (6, "\\ufffd".into()),
+                (Some(_), _) => (6, rest.get(..6).unwrap_or_default().into()),
+                (None, _) => {
+                    let escaped: String = rest.chars().take(2).collect();
+                    (escaped.len(), escaped.into())
+                }
+            },
+            control if control < ' ' => (1, format!("\\u{:04x}", u32::from(control)).into()),
+            other => (other.len_utf8(), other.to_string().into()),
+        };
+        mended.push_str(&kept);
+        at += taken;
+    }
+    at
+}
+
+/// The UTF-16 unit that a text begins with as `\uXXXX`.
+fn unit(text: &str) -> Option<u16> {
+    u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn what_is_almost_json_is_read() {
+        for (almost, read) in [
+            (r#"{"a":"x\ud83d"}"#, json!({ "a": "x\u{fffd}" })),
+            (r#"{"a":"\ude00\ud83d\ude00\ud83dx"}"#, json!({ "a": "\u{fffd}\u{1f600}\u{fffd}x" })),
+            (r#"{"a":"\\ud83d \" NaN \uD83D"}"#, json!({ "a": "\\ud83d \" NaN \u{fffd}" })),
+            (r#"{"a":NaN,"b":[-Infinity,Infinity,1]}"#, json!({ "a": null, "b": [null, null, 1] })),
+            ("{\"a\":\"x\ty\nz\u{1}\"}\0\0", json!({ "a": "x\ty\nz\u{1}" })),
+        ] {
+            assert_eq!(serde_json::from_str::<Value>(&mend(almost.as_bytes())).unwrap(), read, "{almost}");
+        }
+        assert_eq!(serde_json::from_str::<Value>(&mend(b"{\"a\":\"\xe9\"}")).unwrap(), json!({ "a": "\u{fffd}" }));
+    }
+
+    #[test]
+    fn json_is_left_alone() {
+        for json in [r#"{"a":"b\u00e4"}"#, "{\n\t\"a\": 1\n}", "", "[1"] {
+            assert!(matches!(mend(json.as_bytes()), Cow::Borrowed(same) if same == json), "{json}");
+        }
+        let pair = r#"{"a":"\ud83d\ude00"}"#;
+        assert_eq!(mend(pair.as_bytes()), pair);
+    }
+}
