@@ -13,10 +13,11 @@ use crate::{
 
 mod drawing;
 mod recognising;
+mod sixel;
 
 use recognising::Environment;
 
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct InlineOptions {
     /// Draw the picture in the terminal, wherever the output goes; left away, where the terminal is known to draw it
     #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, overrides_with = "no_inline")]
@@ -34,6 +35,8 @@ enum InlineForm {
     Kitty,
     /// iTerm2's inline images. <https://iterm2.com/documentation-images.html>
     Iterm2,
+    /// The graphics of DEC's terminals.
+    Sixel,
     /// Half blocks in two colours, two pixels in each.
     Blocks,
 }
@@ -59,6 +62,7 @@ impl InlineOptions {
         match form {
             InlineForm::Kitty => drawing::kitty(&mut out, &pixels, form.columns(pixels.width()))?,
             InlineForm::Iterm2 => drawing::iterm2(&mut out, &pixels, form.columns(pixels.width()))?,
+            InlineForm::Sixel => sixel::sixels(&mut out, &pixels)?,
             InlineForm::Blocks => drawing::blocks(&mut out, &pixels, environment.colours().unwrap_or_default())?,
         }
         out.flush()?;
@@ -89,10 +93,11 @@ const SHEET: Room = Room { bytes: 4_000_000, side: 1_024 };
 
 impl InlineForm {
     /// The pixels that are sent for one cell. Terminals do not tell their cells' size in their environment: this is a
-    /// sharp picture on most, and all of them scale it to the columns that are named.
+    /// sharp picture on most. They scale it to the columns that are named, except where each pixel is one of theirs.
     fn cell(self) -> Dimensions {
         match self {
             Self::Kitty | Self::Iterm2 => Dimensions { width: 10, height: 20 },
+            Self::Sixel => Dimensions { width: 8, height: 16 },
             Self::Blocks => Dimensions { width: 1, height: 2 },
         }
     }

@@ -47,6 +47,8 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
             || (is_unnamed && self.value("LC_TERMINAL") == "iTerm2")
         {
             Some(InlineForm::Iterm2)
+        } else if ["foot", "mlterm", "contour"].iter().any(|name| term.starts_with(name)) {
+            Some(InlineForm::Sixel)
         } else {
             self.blocks()
         }
@@ -79,6 +81,7 @@ mod tests {
     fn a_terminal_is_known_by_its_environment_and_one_that_is_not_gets_nothing() {
         const KITTY: Option<InlineForm> = Some(InlineForm::Kitty);
         const ITERM2: Option<InlineForm> = Some(InlineForm::Iterm2);
+        const SIXEL: Option<InlineForm> = Some(InlineForm::Sixel);
         const BLOCKS: Option<InlineForm> = Some(InlineForm::Blocks);
         for (variables, expected) in [
             ("TERM=xterm-kitty KITTY_WINDOW_ID=1 COLORTERM=truecolor", KITTY),
@@ -89,6 +92,9 @@ mod tests {
             ("TERM=xterm-256color LC_TERMINAL=iTerm2 SSH_TTY=/dev/pts/1", ITERM2),
             ("TERM=xterm-256color TERM_PROGRAM=WezTerm", ITERM2),
             ("TERM=wezterm", ITERM2),
+            ("TERM=foot COLORTERM=truecolor", SIXEL),
+            ("TERM=foot-extra TERM_PROGRAM=iTerm.app", SIXEL),
+            ("TERM=mlterm-256color", SIXEL),
             // Started from a terminal that draws, and draw none of it themselves.
             ("TERM=xterm-256color TERM_PROGRAM=vscode KITTY_WINDOW_ID=1 COLORTERM=truecolor", BLOCKS),
             ("TERM=alacritty-direct TERM_PROGRAM=iTerm.app", BLOCKS),

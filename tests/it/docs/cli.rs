@@ -18,7 +18,7 @@ manual, `mcp-openai completions SHELL` makes a shell complete commands, models, 
 - **`-o PATH`** never writes over a file (`fox-2.png` is next; `--force` overwrites), the extension decides the format, a
   folder is a folder, and `-o -` writes the picture to stdout.
 - **On a terminal** an answer's Markdown is rendered, line by line as it comes, and pictures are drawn: by kitty's protocol
-  (kitty, Ghostty), as iTerm2's inline images (iTerm2, WezTerm, mintty), elsewhere in half blocks, where there are 256 colours
+  (kitty, Ghostty), as iTerm2's inline images (iTerm2, WezTerm, mintty), as sixels (foot, mlterm, Contour), elsewhere in half blocks, where there are 256 colours
   at least. The terminal is known by its environment and never asked. `--inline` draws all the same, `--inline=FORM` in
   that form, `--no-inline` not at all. In a pipe, with `NO_COLOR` and with `TERM=dumb`, answers come byte for byte and no
   picture is drawn.

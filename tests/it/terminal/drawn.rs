@@ -125,6 +125,7 @@ async fn inline_draws_into_a_pipe_too_in_the_form_that_is_named() {
     let base64: String = base64.split("\x1b\\").map(|piece| piece.rsplit(';').next().unwrap().trim_end()).collect();
     assert_eq!(decoded(&base64), picture);
     assert!(out("--inline=iterm2").starts_with("\x1b]1337;File="));
+    assert!(out("--inline=sixel").starts_with("\x1bP0;1q\"1;1;60;44#0;2;0;0;0#1;"));
 }
 
 #[test]
