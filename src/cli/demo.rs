@@ -12,10 +12,12 @@ use anyhow::{Context, bail};
 use serde_json::{Value, json};
 
 use self::session::{Notified, Session};
-use super::{ask::AnswerForm, exit, image::progress_bar};
+use super::{ask::AnswerForm, exit, image::progress_bar, inline::InlineOptions, table::Width};
 use crate::{
     config::{Config, Flags, Upstream},
+    media::Encoded,
     money::Usd,
+    preview::Previews,
     text::sanitize,
 };
 
@@ -164,6 +166,8 @@ async fn paint(session: &mut Session) -> anyhow::Result<(DemoStep, Option<PathBu
         .flatten()
         .filter_map(|image| image.get("path")?.as_str())
         .collect();
+    let read = |path: &&str| Encoded::sniff(std::fs::read(path).ok()?.into()).ok();
+    InlineOptions::default().draw(paths.iter().filter_map(read).collect(), &Previews::build()).await?;
     for path in &paths {
         say(&format!("   {path}"))?;
     }
@@ -224,7 +228,8 @@ fn time(took: Duration) -> String {
 fn tell_warnings(result: &Value) -> anyhow::Result<()> {
     for warning in result.pointer("/warnings").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
     {
-        say(&format!("   \x1b[2mnote: {}\x1b[0m", sanitize(warning)))?;
+        let note = Width::of_stdout().lines(&format!("note: {}", sanitize(warning)), 3).join("\n   ");
+        say(&format!("   \x1b[2m{note}\x1b[0m"))?;
     }
     Ok(())
 }
@@ -235,7 +240,7 @@ fn cost(result: &Value) -> Option<Usd> {
 
 /// A heading, bold where the terminal can.
 fn step(title: &str) -> anyhow::Result<()> {
-    say(&format!("\n\x1b[1m{title}\x1b[0m\n"))
+    say(&format!("\n\x1b[1m{}\x1b[0m\n", Width::of_stdout().lines(title, 0).join("\n")))
 }
 
 fn say(line: &str) -> anyhow::Result<()> {
