@@ -27,8 +27,9 @@ use crate::{
         edit_image::EditImage,
         get_result::GetResult,
         list_models::ListModels,
-        pictures::Studio,
+        pictures::{KeptPictures, Studio},
         references::References,
+        show_gallery::ShowGallery,
         upkeep::Upkeep,
     },
 };
@@ -53,6 +54,7 @@ pub struct App {
     pub edit_image: Arc<EditImage>,
     pub get_result: Arc<GetResult>,
     pub list_models: Arc<ListModels>,
+    pub show_gallery: Arc<ShowGallery>,
     pub queue: Queue,
     pub metrics: Metrics,
     /// Everything that runs; a shutdown waits for it.
@@ -126,8 +128,9 @@ impl App {
         let create_image = Arc::new(CreateImage { studio: studio.clone() });
         let edit_image = Arc::new(EditImage { studio, references });
         let jobs = ToolJobs::build(config.jobs, store.jobs.clone(), tasks.clone());
-        let get_result =
-            Arc::new(GetResult { jobs, artifacts: artifacts.clone(), previews, ask_openai: Some(ask_openai.clone()) });
+        let kept = KeptPictures { artifacts: artifacts.clone(), previews };
+        let get_result = Arc::new(GetResult { jobs, kept: kept.clone(), ask_openai: Some(ask_openai.clone()) });
+        let show_gallery = Arc::new(ShowGallery { kept, index: store.pictures.clone() });
         let list_models = Arc::new(ListModels { upkeep });
         Ok(Self {
             config,
@@ -143,6 +146,7 @@ impl App {
             edit_image,
             get_result,
             list_models,
+            show_gallery,
             queue,
             metrics: Metrics::default(),
             tasks,
@@ -159,7 +163,7 @@ impl App {
             inputs: self.inputs.clone(),
             conversations: self.conversations.clone(),
             ledger: self.ledger.clone(),
-            previews: self.get_result.previews.clone(),
+            previews: self.get_result.kept.previews.clone(),
             get_result: self.get_result.clone(),
             catalogue: self.catalogue.clone(),
             tasks: self.tasks.clone(),
@@ -174,6 +178,7 @@ impl App {
         .with(self.edit_image.clone())
         .with(self.get_result.clone())
         .with(self.list_models.clone())
+        .with(self.show_gallery.clone())
     }
 
     /// Ends everything: stops what serves, and waits as long as the drain, 1 s at least, for pictures that are paid for

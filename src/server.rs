@@ -17,10 +17,7 @@ use rmcp::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{
-    text,
-    tools::{Shows, Tool},
-};
+use crate::{text, tools::Tool};
 
 mod abandoned;
 mod arguments;
@@ -29,6 +26,7 @@ mod changes;
 mod completions;
 mod conversations;
 mod journal;
+mod listing;
 mod methods;
 mod parts;
 pub mod profile;
@@ -49,7 +47,6 @@ use cancellation::Cancellations;
 use changes::Announcements;
 use methods::{cacheable, refuse_cursor};
 pub use parts::{Departure, Parts, Requester};
-use profile::{Apps, Profile, Structured};
 use results::ResultShape;
 use tools::{Registered, Route};
 
@@ -135,21 +132,6 @@ impl Server {
     pub fn listing(&self) -> &[rmcp::model::Tool] {
         self.listing.get_or_init(|| self.routes.iter().map(|route| route.describe()).collect())
     }
-
-    /// Lists the tools for one client. Where structured content would cost the pictures, there is no schema that
-    /// promises it; where no app is opened, none is named.
-    fn listing_for(&self, profile: Profile) -> Vec<rmcp::model::Tool> {
-        let mut tools = self.listing().to_vec();
-        for (_, tool) in self.routes.iter().zip(&mut tools).filter(|(route, _)| route.shows() == Shows::Pictures) {
-            if profile.structured == Structured::NeverBesidePictures {
-                tool.output_schema = None;
-            }
-            if profile.apps == Apps::Withheld {
-                tool.meta = None;
-            }
-        }
-        tools
-    }
 }
 
 impl ServerHandler for Server {
@@ -200,8 +182,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListToolsResult, ErrorData> {
         refuse_cursor(request)?;
-        let profile = ResultShape::of(&self.parts, &context).profile;
-        let result = ListToolsResult::with_all_items(self.listing_for(profile));
+        let result = ListToolsResult::with_all_items(listing::for_client(self, &context));
         // Private: another client may be told otherwise.
         Ok(cacheable(result, &context, |it| it.with_ttl_ms(FIXED_TTL_MS).with_cache_scope(CacheScope::Private)))
     }

@@ -18,6 +18,7 @@ pub mod outcome;
 pub mod pictures;
 mod receipt;
 pub mod references;
+pub mod show_gallery;
 mod spending;
 mod threads;
 pub mod upkeep;
@@ -44,6 +45,7 @@ pub trait Tool: Send + Sync + 'static {
     const EFFECT: Effect;
     /// Decides whether a call may go on as a job.
     const PACE: Pace;
+    const LISTED_FOR: Audience = Audience::Everyone;
     /// The arguments as sent: plain, `deny_unknown_fields`, documented for the model that reads them.
     type Args: DeserializeOwned + JsonSchema + Send;
     /// Structured content of a result.
@@ -71,6 +73,14 @@ pub enum Pace {
     Quick,
     /// Seconds to minutes: it goes on as a job when the client cannot wait.
     Slow,
+}
+
+/// The clients whose list has a tool. Every client may call it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Audience {
+    Everyone,
+    /// Those that open MCP Apps: elsewhere it is not worth its place in each conversation.
+    AppHosts,
 }
 
 /// Content of a tool's answers besides text.

@@ -31,7 +31,7 @@ use crate::{
     news::News,
     store::callers::CallerScope,
     text,
-    tools::{Effect, Failed, Outcome, Output, Pace, Shows, Tool, ToolError, get_result::GetResult},
+    tools::{Audience, Effect, Failed, Outcome, Output, Pace, Shows, Tool, ToolError, get_result::GetResult},
 };
 
 mod again;
@@ -46,6 +46,7 @@ pub(super) trait Route: Send + Sync {
     fn pace(&self) -> Pace;
     fn describe(&self) -> rmcp::model::Tool;
     fn shows(&self) -> Shows;
+    fn listed_for(&self) -> Audience;
     /// The arguments as the tool declares them, however they were sent.
     fn declared(&self, arguments: &JsonObject) -> JsonObject;
     fn run(&self, arguments: Arc<JsonObject>, call: Call) -> CallFuture;
@@ -81,6 +82,10 @@ impl<T: Tool> Route for Registered<T> {
 
     fn shows(&self) -> Shows {
         <T::Output as Output>::SHOWS
+    }
+
+    fn listed_for(&self) -> Audience {
+        T::LISTED_FOR
     }
 
     fn declared(&self, arguments: &JsonObject) -> JsonObject {

@@ -4,8 +4,10 @@
 //! Protocol: <https://github.com/modelcontextprotocol/ext-apps/blob/main/specification/2026-01-26/apps.mdx>
 
 use rmcp::{
+    RoleServer,
     model::{ExtensionCapabilities, MetaObject, ReadResourceResult, ResourceContents},
     object,
+    service::RequestContext,
 };
 
 use crate::tools::Shows;
@@ -38,6 +40,12 @@ const PAGE: &str = concat!(
 /// Declares the extension among the server's capabilities.
 pub(super) fn extension() -> ExtensionCapabilities {
     ExtensionCapabilities::from([(EXTENSION.to_owned(), object!({ "mimeTypes": [MEDIA_TYPE] }))])
+}
+
+/// Returns whether a client says that it opens MCP Apps.
+pub(super) fn is_opened_by(context: &RequestContext<RoleServer>) -> bool {
+    let extensions = context.client_capabilities().and_then(|client| client.extensions);
+    extensions.is_some_and(|extensions| extensions.contains_key(EXTENSION))
 }
 
 /// Tells a host to open the viewer for the results of a tool that may show pictures. Where one of them is a text, as in

@@ -11,15 +11,15 @@ use super::{
     Effect, Failed, Outcome, Output, Pace, Shows, Tool, ToolError, ToolJobs,
     ask_openai::{Answered, AskOpenai},
     outcome::Running,
-    pictures::{Created, Image},
+    pictures::{Created, Image, KeptPictures},
 };
 use crate::{
-    artifact::{Artifact, Artifacts},
+    artifact::Artifact,
     call::Call,
     handle::Owner,
     job::{Job, JobId, JobPhase, JobStanding},
     media::Encoded,
-    preview::{Previews, Room},
+    preview::Room,
     text,
 };
 
@@ -35,10 +35,8 @@ const MOST_TOLD: usize = 5;
 pub struct GetResult {
     /// The jobs of all callers; each sees its own.
     pub jobs: ToolJobs,
-    /// Opens pictures that a job has kept.
-    pub artifacts: Artifacts,
-    /// Makes previews that fit the client which asks.
-    pub previews: Previews,
+    /// Opens pictures that a job has kept, and shows them as the client that asks can take them.
+    pub kept: KeptPictures,
     /// Resumes what it asked in a process that died; `None`: nothing is resumed.
     pub ask_openai: Option<Arc<AskOpenai>>,
 }
@@ -110,12 +108,12 @@ impl GetResult {
             JobPhase::Finished(Ok(outcome)) => Ok(outcome),
             JobPhase::Finished(Err(failed)) => Err(ToolError::Earlier(Box::new(failed))),
             JobPhase::Interrupted | JobPhase::Orphaned(_) => {
-                let gallery = self.artifacts.of(owner);
-                let saved = gallery.of_job(&id.to_string(), job.started_at).await?;
+                let kept = self.kept.of(owner);
+                let saved = kept.artifacts.of_job(&id.to_string(), job.started_at).await?;
                 if saved.is_empty() {
                     return Err(ToolError::Interrupted);
                 }
-                let previews = self.previews(&gallery, &saved, room).await;
+                let previews = kept.previews(&saved, room).await;
                 Ok(partial(saved, previews, owner))
             }
         };
@@ -123,18 +121,6 @@ impl GetResult {
             job.unkept.iter().for_each(|unkept| outcome.warn(unkept.to_string()));
             outcome
         })
-    }
-
-    /// Of those that are still there.
-    async fn previews(&self, gallery: &Artifacts, saved: &[Artifact], room: Room) -> Vec<Encoded> {
-        let set = self.previews.set(u32::try_from(saved.len()).unwrap_or(u32::MAX));
-        let mut previews = Vec::new();
-        for artifact in saved {
-            if let Ok((_, original)) = gallery.fetch(&artifact.id).await {
-                previews.extend(set.shrink(&original, room).await);
-            }
-        }
-        previews
     }
 
     /// Names the caller's own jobs: its client may have given up before it learnt the handle.

@@ -24,11 +24,13 @@ use crate::{
 mod afford;
 mod args;
 mod copies;
+mod kept;
 mod result;
 mod size;
 mod thread;
 
 pub use args::Args;
+pub use kept::KeptPictures;
 pub use result::{Created, FailedPicture, Image, PicturesStatus};
 
 use result::Made;

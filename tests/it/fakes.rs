@@ -26,7 +26,7 @@ use mcp_openai::{
         profile::{Patience, Profiles},
     },
     store::Store,
-    tools::{Effect, Output, Pace, Tool, ToolError, ToolJobs, get_result::GetResult},
+    tools::{Effect, Output, Pace, Tool, ToolError, ToolJobs, get_result::GetResult, pictures::KeptPictures},
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -244,8 +244,8 @@ pub fn parts_in(store: &Store, dir: &Path, tasks: &TaskTracker, answer_within: P
     let artifacts = Artifacts::build(artifact::Config { dir: dir.join("pictures"), ..artifact::Config::default() });
     let jobs = job::Config { keep_for: Duration::from_hours(24) };
     let (jobs, previews) = (ToolJobs::build(jobs, store.jobs.clone(), tasks.clone()), Previews::build());
-    let get_result =
-        Arc::new(GetResult { jobs, artifacts: artifacts.clone(), previews: previews.clone(), ask_openai: None });
+    let kept = KeptPictures { artifacts: artifacts.clone(), previews: previews.clone() };
+    let get_result = Arc::new(GetResult { jobs, kept, ask_openai: None });
     let keep_for = Duration::from_hours(24);
     let conversations = Conversations::build(conversation::Config { keep_for }, store.turns.clone(), tasks.clone());
     Parts {

@@ -61,6 +61,7 @@ mod sandbox;
 mod schema;
 mod server;
 mod session;
+mod show_gallery;
 mod skills;
 mod stdio;
 mod still;

@@ -105,6 +105,14 @@ pub fn initialize(revision: &str) -> Value {
     json!({"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "test", "version": "1"}})
 }
 
+/// The params of a request of 2026-07-28, from a host that opens MCP Apps.
+pub fn from_apps_host(params: Value) -> Value {
+    let mut params = modern(params);
+    params["_meta"]["io.modelcontextprotocol/clientCapabilities"] =
+        json!({ "extensions": { "io.modelcontextprotocol/ui": { "mimeTypes": ["text/html;profile=mcp-app"] } } });
+    params
+}
+
 /// The params of a request of 2026-07-28.
 pub fn modern(mut params: Value) -> Value {
     let meta = json!({

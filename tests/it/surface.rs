@@ -4,16 +4,21 @@
 use mcp_openai::tools::Code;
 use serde_json::{Value, json};
 
-use crate::{peer::modern, session::Session};
+use crate::{
+    peer::{from_apps_host, modern},
+    session::Session,
+};
 
 /// Names, descriptions and input schemas of all tools together, in bytes: they stand in every conversation.
 const MOST_FOR_THE_MODEL: usize = 7_000;
 const LONGEST_DESCRIPTION: usize = 1_500;
 
+/// As a host of MCP Apps gets them: all that there are.
 async fn listed() -> Vec<Value> {
-    let mut session = Session::start(Vec::new()).await;
-    let first = session.request("tools/list", json!({})).await["tools"].take();
-    let again = Session::start(Vec::new()).await.request("tools/list", json!({})).await["tools"].take();
+    let list = async || {
+        Session::start(Vec::new()).await.request("tools/list", from_apps_host(json!({}))).await["tools"].take()
+    };
+    let (first, again) = (list().await, list().await);
     assert_eq!(first.to_string(), again.to_string(), "the list is the same, byte for byte");
     first.as_array().unwrap().clone()
 }
@@ -27,7 +32,7 @@ async fn every_tool() {
     let tools = listed().await;
     assert_eq!(
         tools.iter().map(name).collect::<Vec<_>>(),
-        ["ask-openai", "create-image", "edit-image", "get-result", "list-models"]
+        ["ask-openai", "create-image", "edit-image", "get-result", "list-models", "show-gallery"]
     );
     for tool in &tools {
         insta::assert_json_snapshot!(name(tool), tool);

@@ -3,7 +3,10 @@
 
 use serde_json::{Value, json};
 
-use crate::{peer::modern, session::Session};
+use crate::{
+    peer::{from_apps_host, modern},
+    session::Session,
+};
 
 const URI: &str = "ui://mcp-openai/viewer";
 
@@ -15,9 +18,10 @@ async fn page() -> Value {
 #[tokio::test]
 async fn tools_that_give_pictures_name_it_and_no_other_does() {
     let mut session = Session::start(Vec::new()).await;
-    let tools = session.request("tools/list", json!({})).await["tools"].take();
+    let tools = session.request("tools/list", from_apps_host(json!({}))).await["tools"].take();
     for tool in tools.as_array().unwrap() {
-        let gives_pictures = ["create-image", "edit-image", "get-result"].contains(&tool["name"].as_str().unwrap());
+        let gives_pictures =
+            ["create-image", "edit-image", "get-result", "show-gallery"].contains(&tool["name"].as_str().unwrap());
         let named = if gives_pictures { json!(URI) } else { Value::Null };
         assert_eq!(tool["_meta"]["ui"]["resourceUri"], named, "{}", tool["name"]);
     }

@@ -19,6 +19,8 @@ is left away. The text names each picture by its path and its URI (`image://ID`,
 clients known to use links get those too. One line under an answer or a set of pictures says model, quality, cost and
 time.
 
+`show-gallery` is listed for clients that declare MCP Apps (`io.modelcontextprotocol/ui`), the others for all.
+
 A failed call has `isError` and only the field `error`: see [errors.md](errors.md).
 
 With a progress token a call reports its stages at least every 10 s; a text answer's new words come in
@@ -85,6 +87,7 @@ fn example(tool: &str) -> Value {
         }),
         "get-result" => json!({ "job": "job_0123456789abcdefghjkmnpqrs", "wait_seconds": 30 }),
         "list-models" => json!({ "kind": "image" }),
+        "show-gallery" => json!({ "search": "fox", "page": 1 }),
         other => panic!("{other} has no example"),
     }
 }

@@ -1,0 +1,31 @@
+//! The tools as `tools/list` tells them to one client.
+
+use rmcp::{RoleServer, model::Tool, service::RequestContext};
+
+use super::{
+    Server,
+    profile::{Apps, Structured},
+    results::ResultShape,
+    viewer,
+};
+use crate::tools::{Audience, Shows};
+
+/// Lists the tools for the client of this request. Where structured content would cost the pictures, there is no schema
+/// that promises it; where no app is opened, none is named, nor a tool that is for hosts of apps alone.
+pub(super) fn for_client(server: &Server, context: &RequestContext<RoleServer>) -> Vec<Tool> {
+    let profile = ResultShape::of(&server.parts, context).profile;
+    let opens_apps = profile.apps == Apps::Offered && viewer::is_opened_by(context);
+    let routes = server.routes.iter().zip(server.listing());
+    let routes = routes.filter(|(route, _)| opens_apps || route.listed_for() == Audience::Everyone);
+    let shaped = routes.map(|(route, tool)| {
+        let mut tool = tool.clone();
+        if route.shows() == Shows::Pictures && profile.structured == Structured::NeverBesidePictures {
+            tool.output_schema = None;
+        }
+        if profile.apps == Apps::Withheld {
+            tool.meta = None;
+        }
+        tool
+    });
+    shaped.collect()
+}
