@@ -76,7 +76,7 @@ export async function eventually(check) {
     try {
       return await check();
     } catch (error) {
-      if (tries === 100) throw error;
+      if (tries === 300) throw error;
       await new Promise((later) => setTimeout(later, 50));
     }
   }

@@ -33,6 +33,7 @@ const PAGE: &str = concat!(
     include_str!("viewer/enlarged.js"),
     include_str!("viewer/mask.js"),
     include_str!("viewer/several.js"),
+    include_str!("viewer/gallery.js"),
     include_str!("viewer/viewer.js"),
     "}\n</script>\n</html>\n",
 );

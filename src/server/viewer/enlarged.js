@@ -14,12 +14,12 @@ function enlarge(story, shot, compose) {
   const focused = document.activeElement.ariaLabel ?? document.activeElement.title;
 
   dialog.replaceChildren(
-    el("div", { class: "bar" }, el("span", null, many ? `${at + 1} of ${seen.length}` : caption(story, shot)),
+    el("div", { class: "bar" }, el("span", null, many ? `${at + 1} of ${seen.length}` : caption(story, shot, context.locale)),
       compose === askForPart ? [] : [before(story, shot, image), zoom(shot, view, image), ...actions(story, shot, wordy)],
       bare("close", "Close", () => dialog.close())),
     el("div", { class: "stage" }, view, turner("back", "Previous picture", -1), turner("forth", "Next picture", 1)),
-    el("div", { class: "about" }, compose?.(story, shot, view), revised(story, shot),
-      list("facts", [dimensions(shot), shot.bytes && weight(shot.bytes), source].filter(Boolean)), path(shot),
+    el("div", { class: "about" }, compose?.(story, shot, view), shot.prompt && prompt(shot.prompt), revised(story, shot),
+      list("facts", [...known(shot, context.locale), shot.bytes && weight(shot.bytes), source].filter(Boolean)), path(shot),
       el("p", { class: "said", role: "status" })),
   );
   dialog.onkeydown = (event) => {

@@ -16,7 +16,8 @@ function readResult(result, input = {}) {
   const notes = asides.filter((aside) => aside.startsWith("Note: "));
   const links = ofType(result, "resource_link");
   const previews = ofType(result, "image").map(dataUrl).filter(Boolean);
-  const prompt = input.prompt ?? links[0]?.title;
+  const isGallery = told.page !== undefined;
+  const prompt = input.prompt ?? (isGallery ? undefined : links[0]?.title);
   const common = { told, text, prompt, warnings: [...(told.warnings ?? notes.map((note) => note.replace(/^Note: /, "")))] };
 
   if (result.isError || told.error) return { ...common, kind: "failed", error: told.error ?? { message: text } };
@@ -24,7 +25,7 @@ function readResult(result, input = {}) {
 
   const images = told.images ?? (links.length ? links.map(fromLink) : previews.map(() => ({})));
   const failed = (told.failed ?? []).map((failure) => missed(failure, common.warnings));
-  if (!images.length && !failed.length && text) return { ...common, kind: "text" };
+  if (!images.length && !failed.length && text && !isGallery) return { ...common, kind: "text" };
 
   // Fewer previews than pictures: which is which cannot be known, or one shows them all.
   const each = previews.length === images.length;
@@ -35,7 +36,7 @@ function readResult(result, input = {}) {
     name: fileName(image.path) ?? `picture-${at + 1}.png`,
     seen: each ? previews[at] : null,
   }));
-  return { ...common, kind: "pictures", pictures, failed, overview: each ? [] : previews };
+  return { ...common, kind: isGallery ? "gallery" : "pictures", pictures, failed, overview: each ? [] : previews };
 }
 
 /** Pictures stand in the order in which they were asked for, and those that failed keep their places. */
@@ -79,13 +80,19 @@ function facts({ told, pictures }, locale) {
 }
 
 /** The words under a picture: what tells it from its neighbours. */
-function caption({ prompt, pictures, places }, shot) {
+function caption({ prompt, pictures, places }, shot, locale) {
   const own = shot.revised_prompt || shot.prompt;
   const stem = shot.name.replace(/^\d{8}-\d{6}-\w{6}-?|\.\w+$/g, "").replaceAll("-", " ");
   const alike = new Set(pictures.map(dimensions)).size === 1;
   const words = own && own !== prompt ? own : stem || (places > 1 ? `Picture ${shot.number}` : prompt);
-  return [words, !alike && dimensions(shot), shot.transparent && "transparent"].filter(Boolean).join(" · ");
+  return [dayOf(shot, locale), words, !shot.made_at && !alike && dimensions(shot), shot.transparent && "transparent"].filter(Boolean).join(" · ");
 }
+
+/** What the record of a picture made earlier says; of a new one the facts below all of them say it. */
+const known = (shot, locale) =>
+  [dayOf(shot, locale), shot.model, dimensions(shot), shot.cost_usd !== undefined && money(shot.cost_usd, locale)];
+
+const dayOf = ({ made_at: at }, locale) => at && new Date(at).toLocaleDateString(locale, { day: "numeric", month: "short" });
 
 const dimensions = ({ width, height }) => (width && height ? `${width} × ${height}` : null);
 

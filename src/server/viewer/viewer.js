@@ -34,8 +34,9 @@ function section() {
     story.input = input;
     story.sources = sourcesOf(input);
     const n = Math.min(Math.max(1, Math.trunc(input.n) || 1), 10);
-    const places = input.job || story.tool === "show-gallery" ? [] : awaited(story, n);
-    draw(prompt(input.prompt), beganFrom(story), laidOut(story, places), clock(n > 1 ? `Making ${n} pictures` : "Being made"));
+    const making = input.prompt || input.job;
+    const words = n > 1 ? `Making ${n} pictures` : making ? "Being made" : "Looking for pictures";
+    draw(prompt(input.prompt), beganFrom(story), input.prompt && laidOut(story, awaited(story, n)), clock(words));
   }
 
   function take(result) {
@@ -111,6 +112,8 @@ function section() {
 }
 
 const SHOWN = {
+  gallery,
+
   text: ({ text, told, warnings }) => [el("p", { class: "text" }, told.text ?? text), list("notes", warnings)],
 
   failed: (story) => {
@@ -139,6 +142,7 @@ const SHOWN = {
       list("facts", facts(story, context.locale)),
       list("notes", warnings),
       only && path(only),
+      earlier(),
     ];
   },
 };
@@ -182,17 +186,17 @@ const awaited = (story, n) =>
 function laidOut(story, shots) {
   story.places = shots.length;
   const [only] = shots;
-  if (shots.length > 1 || only?.why) return grid(shots.map((shot) => tile(story, shot)));
+  if (shots.length > 1 || only?.why || story.kind === "gallery") return grid(shots.map((shot) => tile(story, shot)));
   return only && el("div", { class: `single ${only.awaited ? "awaited" : ""}` },
     thumbnail(story, only), el("div", { class: "actions" }, actions(story, only, wordy)));
 }
 
 function tile(story, shot) {
   if (shot.why) return missing(story, shot);
-  const words = shot.awaited ? `Picture ${shot.number}` : caption(story, shot);
+  const words = shot.awaited ? `Picture ${shot.number}` : caption(story, shot, context.locale);
   return el("figure", { class: shot.awaited ? "awaited" : "" },
     el("div", { class: "shown" }, unseen(shot) ? path(shot) : thumbnail(story, shot), !shot.awaited && pick(story, shot)),
-    el("figcaption", null, el("span", { title: shot.path ?? "" }, words),
+    el("figcaption", null, el("span", { title: shot.prompt ?? shot.path ?? "" }, words),
       el("div", null, actions(story, shot, bare, ["edit", "more", "download"]))));
 }
 
@@ -239,7 +243,7 @@ async function remake(story, failure) {
 const alt = ({ places, prompt: words }, { number, prompt: own, revised_prompt: rewritten }) =>
   (places > 1 && number ? `Picture ${number} of ${places}: ` : "") + (rewritten || own || words || "a picture");
 
-const badge = ({ places }, { number }) => places > 1 && el("span", { class: "number", ariaHidden: "true" }, number);
+const badge = ({ kind, places }, { number }) => kind !== "gallery" && places > 1 && el("span", { class: "number", ariaHidden: "true" }, number);
 
 function thumbnail(story, shot) {
   if (shot.awaited) {
