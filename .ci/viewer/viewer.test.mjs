@@ -315,6 +315,7 @@ test("fewer previews than pictures: one overview, or none, or the originals", as
   const overview = await shown(LIGHTHOUSE, sheet);
   await overview.view.getByText("one overview of all 4 pictures").waitFor();
   await overview.view.getByRole("img", { name: /Overview/ }).waitFor();
+  await overview.view.getByText("Picture 4 · 1536 × 1024").waitFor();
   await picture(overview, "overview");
   await overview.close();
 

@@ -193,7 +193,9 @@ function laidOut(story, shots) {
 
 function tile(story, shot) {
   if (shot.why) return missing(story, shot);
-  const words = shot.awaited ? `Picture ${shot.number}` : caption(story, shot, context.locale);
+  // The numbers of a sheet with all of them.
+  const name = [`Picture ${shot.number}`, dimensions(shot)].filter(Boolean).join(" · ");
+  const words = shot.awaited || unseen(shot) ? name : caption(story, shot, context.locale);
   return el("figure", { class: shot.awaited ? "awaited" : "" },
     el("div", { class: "shown" }, unseen(shot) ? path(shot) : thumbnail(story, shot), !shot.awaited && pick(story, shot)),
     el("figcaption", null, el("span", { title: shot.prompt ?? shot.path ?? "" }, words),
