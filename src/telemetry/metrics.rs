@@ -10,6 +10,8 @@ use std::{
 
 /// Values of one label: beyond so many a new one counts as [`OTHER`]. Names of models and callers come from outside.
 const MOST_VALUES: usize = 200;
+/// Series of one metric: beyond so many a new one counts for [`OTHER`] models and callers.
+const MOST_SERIES: usize = 2_000;
 const OTHER: &str = "other";
 
 /// Upper bounds of the histogram, in seconds.
@@ -72,9 +74,16 @@ struct Histogram {
 impl Metrics {
     pub fn count(&self, call: &EndedCall<'_>) {
         let mut counts = self.counts();
-        let (model, caller) = (counts.models.bounded(call.model), counts.callers.bounded(call.caller));
+        let (mut model, mut caller) = (counts.models.bounded(call.model), counts.callers.bounded(call.caller));
         let (tool, outcome) = (call.tool, call.outcome);
-        let all = format!("tool=\"{tool}\",model=\"{model}\",caller=\"{caller}\",code=\"{outcome}\"");
+        let series = |model: &str, caller: &str| {
+            format!("tool=\"{tool}\",model=\"{model}\",caller=\"{caller}\",code=\"{outcome}\"")
+        };
+        let mut all = series(&model, &caller);
+        if counts.calls.len() >= MOST_SERIES && !counts.calls.contains_key(&all) {
+            (model, caller) = (OTHER.to_owned(), OTHER.to_owned());
+            all = series(&model, &caller);
+        }
         *counts.calls.entry(all).or_default() += 1;
         counts.took.entry(format!("tool=\"{tool}\"")).or_default().add(call.took.as_secs_f64());
         for (kind, tokens) in [("input", call.input_tokens), ("output", call.output_tokens)] {
@@ -183,6 +192,20 @@ mod tests {
         assert_eq!(page.matches("mcp_openai_calls_total{").count(), MOST_VALUES + 1);
         assert!(page.contains("model=\"other\",caller=\"\",code=\"complete\"} 800"), "{page}");
         assert!(page.contains("model=\"model 7\""), "{page}");
+    }
+
+    #[test]
+    fn callers_times_models_are_bounded_too() {
+        let metrics = Metrics::default();
+        for number in 0..10_000 {
+            let (model, caller) = ((number % 100).to_string(), (number / 100).to_string());
+            let call = EndedCall { tool: "t", model: &model, caller: &caller, outcome: "busy", ..EndedCall::default() };
+            metrics.count(&call);
+        }
+        let page = metrics.page(&[]);
+        assert_eq!(page.matches("mcp_openai_calls_total{").count(), MOST_SERIES + 1);
+        assert!(page.contains("model=\"other\",caller=\"other\",code=\"busy\"} 8000"), "{page}");
+        assert!(page.matches("mcp_openai_cost_usd_total{").count() <= MOST_SERIES + 1);
     }
 
     #[test]

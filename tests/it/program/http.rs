@@ -110,6 +110,7 @@ async fn h09_connections_of_one_address_leave_room_for_others() {
 
     let home = tempfile::tempdir().unwrap();
     let (_program, address, admin) = administered(home.path());
+    let start = Instant::now();
     let flood: Vec<_> = (0..1_200).filter_map(|_| TcpStream::connect(address).ok()).collect();
     assert!(flood.len() > 1_024, "{}", flood.len());
     let socket = TcpSocket::new_v4().unwrap();
@@ -119,5 +120,7 @@ async fn h09_connections_of_one_address_leave_room_for_others() {
     let mut answer = String::new();
     tokio::time::timeout(Duration::from_secs(10), other.read_to_string(&mut answer)).await.unwrap().unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    // After 20 s the first of the idle ones would have made room.
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
     assert_eq!(get(admin, "/healthz").as_deref(), Some("200"));
 }
