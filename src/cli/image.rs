@@ -141,7 +141,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     match printing {
         Printing::Json => outcome::json(created, app.notice()),
         Printing::Text => {
-            inline.draw(originals(&created), &app.get_result.previews).await?;
+            inline.draw(originals(&created), &app.get_result.kept.previews).await?;
             report(&created, app.notice())
         }
     }

@@ -120,7 +120,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
 
 async fn draw(id: &ArtifactId, inline: &InlineOptions, app: &App) -> anyhow::Result<Drawn> {
     let (_, original) = app.artifacts.fetch(id).await?;
-    Ok(inline.draw(vec![original], &app.get_result.previews).await?)
+    Ok(inline.draw(vec![original], &app.get_result.kept.previews).await?)
 }
 
 async fn list(args: &ListOptions, app: &App) -> anyhow::Result<()> {
