@@ -133,11 +133,6 @@ impl Resolved {
     }
 }
 
-/// Returns whether a name is another one's with more behind it: `gpt-6-luna` and `gpt-6-luna-latest`, `llama3` and `llama3:8b`.
-fn is_variant(name: &str, longer: &str) -> bool {
-    longer.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with(['-', ':', '@', '.']))
-}
-
 impl Catalogue {
     /// Resolves a requested name, or the default when `None`.
     ///
@@ -179,21 +174,18 @@ impl Catalogue {
         })
     }
 
-    /// The model as it is paid for where the answer names another one, to which a router or a fallback has passed it on: by
-    /// that one's price, if it is known. A price of the user's own for the asked one stands.
+    /// The model as it is paid for where the answer names another one that is known, to which a router or a fallback has
+    /// passed it on: by that one's price. A price of the user's own for the asked one stands, and so does a name that
+    /// nobody knows: it may be another one for the same model.
     #[must_use]
     pub fn answered_by(&self, asked: Resolved, named: &str) -> Resolved {
-        let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
-        let Ok(other) = ModelId::parse(&last(named)) else { return asked };
-        let own_name = last(asked.id.as_str());
-        let is_same = match (self.find(&asked.id), self.find(&other)) {
-            (Some(one), Some(other)) => one.id == other.id,
-            _ => is_variant(&own_name, other.as_str()) || is_variant(other.as_str(), &own_name),
-        };
-        if is_same || self.own.prices(&asked.id) {
+        let Ok(other) = ModelId::parse(named.rsplit('/').next().unwrap_or_default()) else { return asked };
+        let Some(entry) = self.find(&other) else { return asked };
+        let is_same = self.find(&asked.id).is_some_and(|own| own.id == entry.id);
+        if is_same || asked.price.is_none() || self.own.prices(&asked.id) {
             return asked;
         }
-        Resolved { price: self.price(self.find(&other)), ..asked }
+        Resolved { price: self.price(Some(entry)), ..asked }
     }
 
     /// The price of a model with this entry here.

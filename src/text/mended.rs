@@ -31,7 +31,7 @@ fn is_suspect(json: &str) -> bool {
         || json.contains(['\n', '\r', '\t']) && serde_json::from_str::<serde::de::IgnoredAny>(json).is_err()
 }
 
-/// What Python and JavaScript write for numbers that JSON does not have.
+/// Words of Python and JavaScript for numbers that JSON does not have.
 const NO_NUMBERS: [&str; 3] = ["NaN", "-Infinity", "Infinity"];
 
 fn mended(json: &str) -> String {

@@ -38,7 +38,7 @@ pub(crate) enum FetchOrigin {
 
 /// Fetches what is to be sent with a request.
 pub(crate) async fn download(client: &Client, address: &str, deadline: Instant) -> Result<Bytes, Error> {
-    let (bytes, _) = fetch(client, address, FetchOrigin::ByUser, deadline).await?;
+    let (bytes, _) = fetch(client, address, FetchOrigin::ByUser, deadline).await.map_err(Unfetched::error)?;
     Ok(bytes)
 }
 
@@ -47,23 +47,53 @@ pub(crate) async fn download(client: &Client, address: &str, deadline: Instant) 
 pub(crate) async fn collect(client: &Client, address: &str, deadline: Instant) -> Result<(Bytes, MemorySlot), Error> {
     let mut retries = 0;
     loop {
-        let error = match fetch(client, address, FetchOrigin::ByUpstream, deadline).await {
+        let unfetched = match fetch(client, address, FetchOrigin::ByUpstream, deadline).await {
             Ok(fetched) => return Ok(fetched),
-            Err(error) => error,
+            Err(unfetched) => unfetched,
         };
         let symptom = Symptom::Status { code: 503, advice: Advice::default() };
+        let may_pass = retries < client.config.max_retries && matches!(unfetched, Unfetched::ForNow(_));
         let wait = retry::decide(symptom, EndpointKind::List.resend(), retries, rand::random());
-        let may_pass = retries < client.config.max_retries && !matches!(error, Error::UrlNotAllowed { .. });
-        let Some(wait) = wait.filter(|wait| may_pass && Instant::now() + *wait < deadline) else {
-            let why = match error {
-                Error::BadResponse { message, .. } | Error::UrlNotAllowed { message } => message,
-                error => error.to_string(),
-            };
-            let message = format!("{}; the picture is at {address}", why.trim_end_matches('.'));
-            return Err(Error::BadResponse { message, may_be_billed: Billing::Possible });
-        };
-        sleep(wait).await;
+        match wait.filter(|wait| may_pass && Instant::now() + *wait < deadline) {
+            Some(wait) => sleep(wait).await,
+            None => return Err(unfetched.at(address)),
+        }
         retries += 1;
+    }
+}
+
+/// The reason why a file was not fetched.
+enum Unfetched {
+    /// It may be there in a moment.
+    ForNow(Error),
+    ForGood(Error),
+}
+
+impl From<Error> for Unfetched {
+    fn from(error: Error) -> Self {
+        Self::ForGood(error)
+    }
+}
+
+impl Unfetched {
+    fn error(self) -> Error {
+        match self {
+            Self::ForNow(error) | Self::ForGood(error) => error,
+        }
+    }
+
+    /// The error with the address of a picture that is paid for, from where the person may still save it.
+    fn at(self, address: &str) -> Error {
+        let told = |why: &str| format!("{}; the picture is at {address}", why.trim_end_matches('.'));
+        match self.error() {
+            Error::BadResponse { message, may_be_billed } => {
+                Error::BadResponse { message: told(&message), may_be_billed }
+            }
+            Error::UrlNotAllowed { message } => {
+                Error::UrlNotAllowed { message: format!("{}, and may have been billed", told(&message)) }
+            }
+            error => error,
+        }
     }
 }
 
@@ -73,7 +103,7 @@ async fn fetch(
     address: &str,
     named: FetchOrigin,
     deadline: Instant,
-) -> Result<(Bytes, MemorySlot), Error> {
+) -> Result<(Bytes, MemorySlot), Unfetched> {
     let mut url = Url::parse(address).map_err(|_| not_allowed("it is no URL"))?;
     if named == FetchOrigin::ByUpstream {
         url = by_its_own_name(url, &client.config.base_url);
@@ -85,7 +115,7 @@ async fn fetch(
         }
         url = target(&response, &url).ok_or_else(|| named.unusable("the address redirects to nowhere".to_owned()))?;
     }
-    Err(named.unusable(format!("the address redirects more than {REDIRECTS} times")))
+    Err(named.unusable(format!("the address redirects more than {REDIRECTS} times")).into())
 }
 
 async fn request(
@@ -93,7 +123,7 @@ async fn request(
     url: &Url,
     named: FetchOrigin,
     deadline: Instant,
-) -> Result<reqwest::Response, Error> {
+) -> Result<reqwest::Response, Unfetched> {
     let timeout = client.config.connect_timeout;
     let mut builder = client_builder(timeout).no_proxy();
     if named == FetchOrigin::ByUpstream && is_upstream_itself(url, &client.config.base_url) {
@@ -114,7 +144,8 @@ async fn request(
     };
     let sent = timeout_at(until, http.get(url.clone()).send()).await.map_err(|_| named.timed_out(timer))?;
     sent.map_err(|error| {
-        named.unusable(format!("the file at {} cannot be fetched ({})", host_of(url), root_cause(&error)))
+        let why = format!("the file at {} cannot be fetched ({})", host_of(url), root_cause(&error));
+        Unfetched::ForNow(named.unusable(why))
     })
 }
 
@@ -123,15 +154,20 @@ async fn receive(
     response: reqwest::Response,
     named: FetchOrigin,
     deadline: Instant,
-) -> Result<(Bytes, MemorySlot), Error> {
-    if response.status() != StatusCode::OK {
-        return Err(named.unusable(format!("the address answers HTTP {}", response.status())));
+) -> Result<(Bytes, MemorySlot), Unfetched> {
+    let status = response.status();
+    if status != StatusCode::OK {
+        let error = named.unusable(format!("the address answers HTTP {status}"));
+        return Err(match status.as_u16() {
+            404 | 408 | 425 | 429 | 500.. => Unfetched::ForNow(error),
+            _ => Unfetched::ForGood(error),
+        });
     }
     let mut body = Body::new(response, named.limits(client, deadline));
     match body.whole().await {
         Ok(bytes) => Ok((bytes.into(), body.into_place())),
-        Err(Error::BadResponse { message, .. }) => Err(named.unusable(message)),
-        Err(error) => Err(error),
+        Err(Error::BadResponse { message, .. }) => Err(named.unusable(message).into()),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -342,7 +378,7 @@ mod tests {
         let client = Client::new(config(), None);
         let deadline = Instant::now() + Duration::from_secs(30);
         let received = receive(&client, head.body(body).unwrap().into(), FetchOrigin::ByUser, deadline).await;
-        received.map(|(bytes, _)| bytes.len()).map_err(|error| error.to_string())
+        received.map(|(bytes, _)| bytes.len()).map_err(|error| error.error().to_string())
     }
 
     #[tokio::test]

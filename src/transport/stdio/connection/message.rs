@@ -18,8 +18,9 @@ pub(super) fn read(line: &[u8]) -> serde_json::Result<ClientJsonRpcMessage> {
         Ok(call) => Ok(call.into()),
         // Another method, or a call that rmcp may still read another way.
         Err(_) => serde_json::from_slice(line).or_else(|error| {
-            // Hosts in JavaScript cut texts between the halves of a character.
-            serde_json::from_str(&text::mend(line)).map_err(|_| error)
+            // Hosts in JavaScript cut texts between the halves of a character. Bytes that are no UTF-8 are no line.
+            let mended = std::str::from_utf8(line).ok().filter(|_| text::has_halves(line)).map(|_| text::mend(line));
+            mended.and_then(|mended| serde_json::from_str(&mended).ok()).ok_or(error)
         }),
     }
 }
