@@ -2,17 +2,12 @@
 //!
 //! Every layer hands over text, so that a value means the same in the file, the environment and a flag.
 
-use std::{
-    fmt,
-    net::SocketAddr,
-    num::NonZeroU32,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fmt, net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use crate::{artifact::ArtifactCap, model::ModelId, money::Usd, server::profile::Patience, text};
 
 mod argument;
+mod files;
 pub mod project;
 mod shown;
 pub mod web;
@@ -20,6 +15,7 @@ pub mod web;
 use shown::{keyless, masked, quoted};
 
 pub use argument::Prose;
+pub use files::{FilePath, FilePaths};
 
 /// A value as a layer holds it.
 #[derive(Clone, PartialEq, Eq)]
@@ -82,10 +78,6 @@ pub struct MostPictures;
 pub struct DollarAmount;
 
 pub struct OneLine;
-/// The path of such a thing, a file or a folder; it may start with `~/` and is made absolute.
-pub struct FilePath(pub &'static str);
-/// Several folders.
-pub struct FilePaths;
 pub struct Address;
 pub struct ModelName;
 pub struct CommaList;
@@ -304,44 +296,6 @@ impl SettingKind for OneLine {
 
     fn takes(&self) -> String {
         "one line of text".to_owned()
-    }
-}
-
-impl SettingKind for FilePath {
-    type Value = PathBuf;
-
-    fn parse(&self, raw: &Raw) -> Result<PathBuf, String> {
-        absolute(raw.text()?)
-    }
-
-    fn takes(&self) -> String {
-        format!("a {}; `~/` is the home folder", self.0)
-    }
-}
-
-fn absolute(text: &str) -> Result<PathBuf, String> {
-    let path = match (Path::new(keyless(text)?).strip_prefix("~"), directories::BaseDirs::new()) {
-        (Ok(rest), Some(folders)) => folders.home_dir().join(rest),
-        _ => PathBuf::from(text),
-    };
-    std::path::absolute(&path).map_err(|error| format!("{} is no path ({error})", quoted(text)))
-}
-
-impl SettingKind for FilePaths {
-    type Value = Vec<PathBuf>;
-
-    fn parse(&self, raw: &Raw) -> Result<Vec<PathBuf>, String> {
-        CommaList.parse(raw)?.iter().map(|folder| absolute(folder)).collect()
-    }
-
-    fn takes(&self) -> String {
-        "a list of folders; in the environment, separated by commas; `~/` is the home folder".to_owned()
-    }
-
-    /// Both: what a client's entry names must not take away the folders that its user has named.
-    fn over(&self, weaker: &Raw, stronger: Raw) -> Raw {
-        let all = CommaList.parse(weaker).and_then(|folders| Ok([folders, CommaList.parse(&stronger)?].concat()));
-        all.map_or(stronger, Raw::List)
     }
 }
 

@@ -1,6 +1,6 @@
 //! The folder that a person works in, as a setting.
 
-use super::{Raw, SettingKind, absolute};
+use super::{Raw, SettingKind, files::absolute};
 use crate::inputs::{Project, ProjectOrigin};
 
 /// A folder that may be a project.
