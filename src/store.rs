@@ -42,12 +42,19 @@ pub const LEASE: Duration = Duration::from_secs(15);
 /// The doors to one engine. Cheap to clone; clones are the same store.
 #[derive(Clone)]
 pub struct Store {
+    /// Conversations, turn by turn, and their attachments.
     pub turns: Arc<dyn TurnStore>,
+    /// Calls that outlive the patience of their clients.
     pub jobs: Arc<dyn JobStore>,
+    /// Reservations, and the ledger of costs.
     pub money: Arc<dyn MoneyStore>,
+    /// Caps on requests that all processes keep together.
     pub pace: Arc<dyn PaceStore>,
+    /// Lessons of refusals and lists of models, learnt from upstreams.
     pub facts: Arc<dyn FactStore>,
+    /// Search index of the galleries; can be rebuilt from their files.
     pub pictures: Arc<dyn PictureIndex>,
+    /// Callers of the HTTP service, by their tokens.
     pub callers: Arc<dyn CallerStore>,
     /// Names the place for people: a path, or the URL without its password.
     pub place: Arc<str>,
@@ -58,11 +65,13 @@ pub struct Store {
 /// The place of the store, and the lease of the processes that share it.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// Also chooses the engine: SQLite for a folder or memory, or PostgreSQL.
     pub place: StorePlace,
     /// See [`LEASE`]; tests shorten it.
     pub lease: Duration,
 }
 
+/// The engine, and the location of its data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum StorePlace {
     /// The embedded database in this folder; made with the first call that needs it.
@@ -78,19 +87,44 @@ pub enum StorePlace {
 pub enum Error {
     /// Nothing can be read or written there now: full, read-only, missing rights, a network file system.
     #[error("the store in {place} cannot be used: {why}")]
-    Unusable { place: Arc<str>, why: Arc<str> },
+    Unusable {
+        /// As in [`Store::place`].
+        place: Arc<str>,
+        /// The cause in the words of SQLite or the system.
+        why: Arc<str>,
+    },
     /// A later version of this program made it. It is left as it is.
     #[error("the store in {place} was made by a newer version of mcp-openai (schema {found}, this one knows {known})")]
-    Newer { place: Arc<str>, found: u32, known: u32 },
+    Newer {
+        /// As in [`Store::place`].
+        place: Arc<str>,
+        /// Schema version of the store.
+        found: u32,
+        /// The newest schema version that this program can read.
+        known: u32,
+    },
     /// Another process has kept it locked for longer than any transaction takes.
     #[error("the store in {place} is locked by another process that does not let go of it")]
-    Locked { place: Arc<str> },
+    Locked {
+        /// As in [`Store::place`].
+        place: Arc<str>,
+    },
     /// It does not answer now; the same may succeed later.
     #[error("the store at {place} cannot be reached: {why}")]
-    Away { place: Arc<str>, why: Arc<str> },
+    Away {
+        /// As in [`Store::place`].
+        place: Arc<str>,
+        /// The cause in the words of the driver, without the password.
+        why: Arc<str>,
+    },
     /// It answers, and will not.
     #[error("the store at {place} refuses: {why}")]
-    Refused { place: Arc<str>, why: Arc<str> },
+    Refused {
+        /// As in [`Store::place`].
+        place: Arc<str>,
+        /// The refusal in the words of PostgreSQL, without the password.
+        why: Arc<str>,
+    },
 }
 
 impl Error {

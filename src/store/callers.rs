@@ -40,8 +40,10 @@ pub enum CallerScope {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct CallerLimits {
+    /// Calls to models that may begin within 60 s.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub requests_per_minute: Option<NonZeroU32>,
+    /// Pictures within 60 s; a call for four counts as four.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pictures_per_minute: Option<NonZeroU32>,
     /// Calls at once.
@@ -58,16 +60,22 @@ pub struct CallerLimits {
 /// The use that a caller may make of the service.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallerRights {
+    /// Empty allows nothing.
     pub scopes: BTreeSet<CallerScope>,
+    /// Its own limits; those of the whole server hold as well.
     pub limits: CallerLimits,
 }
 
 /// A caller as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KnownCaller {
+    /// Unique for ever: a revoked caller keeps its name.
     pub name: CallerName,
+    /// Hash of its current token.
     pub token: TokenHash,
+    /// Set by `mcp-openai token new` and `mcp-openai token limit`.
     pub rights: CallerRights,
+    /// The moment of `mcp-openai token new`, UTC.
     pub created_at: DateTime<Utc>,
     /// Its token counts no more since then.
     pub revoked_at: Option<DateTime<Utc>>,
@@ -78,10 +86,13 @@ pub struct KnownCaller {
 /// A change of one caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallerChange {
+    /// Replaces all scopes and limits.
     Rights(CallerRights),
     /// Replaces the token, and lifts a revocation.
     Token(TokenHash),
+    /// Ends the token at this moment, UTC.
     Revoked(DateTime<Utc>),
+    /// Notes a request with its token, UTC.
     Used(DateTime<Utc>),
 }
 
@@ -114,6 +125,7 @@ impl CallerName {
         ))
     }
 
+    /// The bare name, without the prefix that [`CallerName::owner`] adds.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -133,6 +145,7 @@ impl fmt::Display for CallerName {
 }
 
 impl TokenHash {
+    /// Hashes the text of a token, prefix included.
     #[must_use]
     pub fn of(token: &SecretString) -> Self {
         let hash = digest(&SHA256, token.expose_secret().as_bytes());

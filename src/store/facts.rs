@@ -33,6 +33,7 @@ impl FactKind {
 /// One learnt fact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fact {
+    /// Lesson or listing: names are unique within each.
     pub kind: FactKind,
     /// The upstream that taught it.
     pub upstream: String,
@@ -40,6 +41,7 @@ pub struct Fact {
     pub name: String,
     /// Opaque to the store.
     pub value: String,
+    /// UTC; the newest fact of a name counts.
     pub learnt_at: DateTime<Utc>,
 }
 

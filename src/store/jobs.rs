@@ -11,9 +11,13 @@ use crate::handle::{Id, Owner};
 /// One job as it is handed out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewJob {
+    /// Written `job_` and 26 letters, it is the handle that `get-result` takes.
     pub id: Id,
+    /// The only one for whom the job exists.
     pub owner: Owner,
+    /// Name of the tool that was called, such as `create-image`.
     pub tool: String,
+    /// Start of the call, UTC; earlier than the moment of handing out.
     pub started_at: DateTime<Utc>,
     /// The stage of the call, in words.
     pub stage: String,
@@ -24,21 +28,38 @@ pub struct NewJob {
 /// One job as it was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptJob {
+    /// Written `job_` and 26 letters, it is the handle that `get-result` takes.
     pub id: Id,
+    /// The only one for whom the job exists.
     pub owner: Owner,
+    /// Name of the tool that was called.
     pub tool: String,
+    /// Start of the call, UTC.
     pub started_at: DateTime<Utc>,
+    /// As of the moment of reading: leases expire without a write.
     pub state: JobState,
 }
 
+/// The state of a kept job, by its result and the lease of its process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum JobState {
     /// Its process holds a lease.
-    Running { stage: String },
+    Running {
+        /// The last stage that its process noted, in words.
+        stage: String,
+    },
     /// The lease of its process has expired. With `resume` another process can take it over.
-    Orphaned { stage: String, resume: Option<String> },
+    Orphaned {
+        /// The last stage that its process noted, in words.
+        stage: String,
+        /// As in [`NewJob::resume`]; `None`: nobody can take it over.
+        resume: Option<String>,
+    },
     /// It has ended; the result is opaque to the store.
-    Finished { result: String },
+    Finished {
+        /// As in [`FinishedJob::result`]; empty in a list.
+        result: String,
+    },
     /// It has ended without a result: its process died, and nobody could resume it.
     Interrupted,
 }
@@ -46,7 +67,9 @@ pub enum JobState {
 /// The end of a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FinishedJob {
+    /// The job to end.
     pub id: Id,
+    /// JSON of the answer or the error, opaque to the store.
     pub result: String,
 }
 

@@ -19,8 +19,11 @@ pub struct Reservation {
     pub id: Id,
     /// The moment by whose day (UTC) it counts.
     pub at: DateTime<Utc>,
+    /// The payer whose day it counts against.
     pub account: Account,
+    /// Name of the tool that was called, for the ledger.
     pub tool: String,
+    /// Id of the model that is asked, after roles and retired names are resolved.
     pub model: String,
     /// The MCP client's name for itself.
     pub client: String,
@@ -38,7 +41,9 @@ pub struct Reservation {
 /// A caller with its own budgets; every one that is set must hold the whole.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CallerShare {
+    /// The key under which its days and months are summed.
     pub name: CallerName,
+    /// Of a day (UTC); `None` is no limit.
     pub per_day: Option<Usd>,
     /// Of a calendar month (UTC).
     pub per_month: Option<Usd>,
@@ -49,7 +54,9 @@ pub struct CallerShare {
 pub enum BudgetOf {
     /// All that is paid with a key.
     AccountDay,
+    /// One caller, on a day (UTC).
     CallerDay,
+    /// One caller, in a calendar month (UTC).
     CallerMonth,
 }
 
@@ -69,7 +76,14 @@ pub enum Reserved {
     /// So much is set aside: `most`, or what the day has left.
     Granted(Usd),
     /// A budget has less left than `least`; nothing is set aside.
-    Refused { of: BudgetOf, limit: Usd, standing: DayStanding },
+    Refused {
+        /// The first budget that did not hold it.
+        of: BudgetOf,
+        /// The most that may be spent in its time.
+        limit: Usd,
+        /// Spent and reserved in its time, before this request.
+        standing: DayStanding,
+    },
 }
 
 /// One day of an account, or a day or month of a caller.
@@ -92,6 +106,7 @@ pub enum Charge {
         usage: Option<Usage>,
         /// `None` where it is not known: then what was reserved counts.
         cost: Option<Usd>,
+        /// `x-request-id` of the answer, for the support of the upstream.
         request_id: Option<String>,
     },
 }
@@ -99,17 +114,22 @@ pub enum Charge {
 /// The end of one request, in one transaction: the reservation goes, its line, the turn and the end of the job come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settlement {
+    /// The reservation that ends, as it was made.
     pub reservation: Reservation,
     /// Part of the reservation that was set aside for this request.
     pub amount: Usd,
+    /// The amount that takes the place of the reserved one.
     pub charge: Charge,
+    /// The turn to append; `None` where the request becomes none.
     pub turn: Option<NewTurn>,
+    /// The job to end; `None` where the call was not handed out, or goes on.
     pub job: Option<FinishedJob>,
 }
 
 /// Parts of a [`Settlement`] that were not written because of what the store holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
+    /// Everything was written.
     Whole,
     /// The turn before is gone: the line is kept, but neither the turn nor the end of the job, which names it.
     WithoutTurn,
@@ -118,24 +138,36 @@ pub enum Settled {
 /// One line of the ledger.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerLine {
+    /// Id of its reservation; the secret of a line read back is zero.
     pub id: Id,
+    /// The moment of the reservation, UTC.
     pub at: DateTime<Utc>,
+    /// The payer.
     pub account: Account,
+    /// Name of the tool that was called.
     pub tool: String,
+    /// Id of the model that was asked.
     pub model: String,
+    /// The MCP client's name for itself.
     pub client: String,
+    /// `None` where the upstream reported none.
     pub usage: Option<Usage>,
+    /// `None` where it is not known.
     pub cost: Option<Usd>,
     /// The reserved amount; counts where the cost is not known.
     pub reserved: Usd,
+    /// `x-request-id` of the answer; `None` where it had none.
     pub request_id: Option<String>,
+    /// Unsettled lines count with their reserved amount.
     pub state: LineState,
     /// `None` for the person at the machine.
     pub caller: Option<String>,
 }
 
+/// The end of the request of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LineState {
+    /// The request ended, and its charge is booked.
     Settled,
     /// Its process died before the request had ended: it may have been billed.
     Unsettled,
@@ -147,7 +179,9 @@ pub enum LineState {
 pub enum TallyBy {
     /// UTC.
     Day,
+    /// Id of the model that was asked.
     Model,
+    /// The MCP client's name for itself.
     Client,
     /// The person at the machine is `(this machine)`.
     Caller,
@@ -156,11 +190,15 @@ pub enum TallyBy {
 /// Sum of the lines of one name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TallySum {
+    /// The day, model, client or caller, as [`TallyBy`] groups them.
     pub name: String,
+    /// Lines, which are requests: a call for four pictures has four.
     pub calls: u64,
+    /// Tokens, of the lines whose usage was reported.
     pub usage: Usage,
     /// Of the lines whose cost is known.
     pub cost: Usd,
+    /// Lines without a cost; part of `calls`.
     pub calls_of_unknown_cost: u64,
     /// The reserved amounts of the lines of unknown cost: `cost` and this are what budgets count.
     pub estimated: Usd,

@@ -15,7 +15,9 @@ pub use rate::Rate;
 /// The cap that a request counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum PaceCap {
+    /// `limits.requests_per_minute`, or the calls of one caller.
     Requests,
+    /// `limits.images_per_minute`, or the pictures of one caller.
     Pictures,
 }
 
@@ -32,7 +34,9 @@ impl PaceCap {
 /// A place asked for under a cap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlaceRequest {
+    /// Caps of an account are counted apart.
     pub cap: PaceCap,
+    /// Given with each request: the store keeps only the moment of the next free place.
     pub rate: Rate,
     /// So many, one after another: all or none.
     pub places: u32,
@@ -44,9 +48,15 @@ pub struct PlaceRequest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlaceGrant {
     /// The last of the places is so far away.
-    Granted { wait: Duration },
+    Granted {
+        /// From now; zero may go at once.
+        wait: Duration,
+    },
     /// The first place is so far away; nothing was taken.
-    TooFar { wait: Duration },
+    TooFar {
+        /// From now.
+        wait: Duration,
+    },
 }
 
 /// The pace of requests of one account, kept by all processes together.

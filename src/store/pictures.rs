@@ -12,6 +12,7 @@ use super::Error;
 pub struct IndexedPicture {
     /// Unique in its gallery.
     pub picture: String,
+    /// Id, prompts, model, quality and tool, one a line.
     pub words: String,
 }
 

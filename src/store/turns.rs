@@ -17,12 +17,17 @@ pub(super) const ORPHANED: i64 = 3_600_000_000;
 /// One turn on its way into the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewTurn {
+    /// Written as a handle, later calls give it as `conversation`.
     pub id: Id,
     /// The turn before; `None` begins a conversation.
     pub parent: Option<Id>,
+    /// The only one for whom the turn exists.
     pub owner: Owner,
+    /// The moment of the answer, UTC.
     pub at: DateTime<Utc>,
+    /// Name of the tool whose call it was.
     pub tool: String,
+    /// Id of the model that answered.
     pub model: String,
     /// `None` where it is not known.
     pub cost: Option<Usd>,
@@ -35,12 +40,17 @@ pub struct NewTurn {
 /// One turn as it was kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptTurn {
+    /// Written as a handle, later calls give it as `conversation`.
     pub id: Id,
     /// The first turn of its conversation.
     pub root: Id,
+    /// The turn before; `None` for the first.
     pub parent: Option<Id>,
+    /// The moment of the answer, UTC.
     pub at: DateTime<Utc>,
+    /// `None` where it is not known.
     pub cost: Option<Usd>,
+    /// As in [`NewTurn::body`].
     pub body: String,
 }
 
@@ -49,7 +59,9 @@ pub struct KeptTurn {
 pub struct KeptConversation {
     /// Of its newest turn.
     pub newest: Id,
+    /// The moment of its first turn, UTC.
     pub created: DateTime<Utc>,
+    /// The moment of its newest turn, UTC.
     pub newest_at: DateTime<Utc>,
     /// In all branches.
     pub turns: u64,
@@ -64,9 +76,11 @@ pub struct KeptConversation {
 /// Conversations to list: somebody's, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TurnQuery {
+    /// The one whose conversations are listed.
     pub owner: Owner,
     /// Conversations whose newest turn is older are expired.
     pub since: DateTime<Utc>,
+    /// The longest list; 0 lists nothing.
     pub most: usize,
 }
 
