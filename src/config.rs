@@ -44,21 +44,35 @@ const FILE_VARIABLE: &str = "MCP_OPENAI_CONFIG";
 /// Everything, checked; each component takes its own part.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// `openai.*` and `limits.*`; with `--sandbox` without key, headers, query, organization and project.
     pub openai: openai::Config,
+    /// `models.*`, and the upstream whose models and prices count.
     pub catalogue: catalogue::Config,
+    /// `queue.*`.
     pub queue: queue::Config,
+    /// `timeouts.*`.
     pub timeouts: tools::Timeouts,
+    /// `images.dir`, `images.keep_for` and `images.keep_at_most`.
     pub images: artifact::Config,
+    /// `images.inputs` and `project`; `images.dir` may always be read.
     pub inputs: inputs::Config,
+    /// `images.allow_urls`.
     pub image_urls: tools::ImageUrls,
+    /// `store.url`, else `state.dir`; with `--sandbox` the folder `sandbox` in the latter.
     pub store: store::Config,
+    /// `jobs.*`.
     pub jobs: job::Config,
+    /// `conversations.*`.
     pub conversations: conversation::Config,
+    /// `spend.*`.
     pub ledger: ledger::Config,
+    /// `answer_within`, `preview.*` and `clients.NAME.*`.
     pub clients: profile::Config,
     /// By their names.
     pub presets: BTreeMap<String, Preset>,
+    /// `http.*`.
     pub http: transport::http::Config,
+    /// `log.*`.
     pub log: telemetry::Config,
     /// `--sandbox`: the upstream is the embedded sandbox.
     pub upstream: Upstream,
@@ -72,6 +86,7 @@ pub struct Config {
     pub unfilled: Vec<Unfilled>,
 }
 
+/// The upstream that requests go to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Upstream {
     /// `openai.base_url`.
@@ -86,25 +101,31 @@ pub enum Upstream {
 pub struct Flags {
     /// `--config`.
     pub file: Option<PathBuf>,
+    /// `--sandbox`.
     pub upstream: Upstream,
+    /// The strongest layer.
     pub settings: Vec<Flag>,
 }
 
 /// A flag that sets a setting.
 #[derive(Debug, Clone)]
 pub struct Flag {
+    /// The setting's key, such as `log.level`.
     pub key: &'static str,
     /// As typed: `--log-level`.
     pub name: &'static str,
+    /// As typed, checked with the other layers.
     pub value: String,
 }
 
 /// One setting that is set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provenance {
+    /// The key with the name, where it has one, in the place of `NAME`.
     pub key: SettingKey,
     /// Safe to show: secrets are hidden.
     pub value: String,
+    /// The layer that holds; never [`ValueSource::Default`].
     pub source: ValueSource,
 }
 

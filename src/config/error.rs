@@ -7,14 +7,20 @@ use super::key::SettingKey;
 /// The origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ValueSource {
+    /// No layer sets it.
     Default,
-    /// Line and column count from 1.
+    /// A place in the configuration file.
     File {
+        /// The file that was read.
         path: Arc<PathBuf>,
+        /// Counted from 1.
         line: usize,
+        /// In characters, counted from 1.
         column: usize,
     },
+    /// The name of a variable.
     Environment(&'static str),
+    /// A flag as typed, such as `--log-level`.
     Flag(&'static str),
 }
 
@@ -45,10 +51,40 @@ impl fmt::Display for ValueSource {
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Problem {
-    Value { key: SettingKey, place: ValueSource, wrong: String, takes: String },
-    UnknownKey { key: String, place: ValueSource, nearest: String },
-    Syntax { place: ValueSource, message: String },
-    Unreadable { path: PathBuf, why: String },
+    /// A value that its setting does not take.
+    Value {
+        /// The setting, with the name in the place of `NAME`.
+        key: SettingKey,
+        /// The layer that holds, and the place in it.
+        place: ValueSource,
+        /// The fault, without the value where that may be a secret.
+        wrong: String,
+        /// Right values, in words that follow "it takes".
+        takes: String,
+    },
+    /// A key of the file that no setting has.
+    UnknownKey {
+        /// The path from the root of the file, such as `log.colour`.
+        key: String,
+        /// Always in the file.
+        place: ValueSource,
+        /// The known key with the fewest letters to change.
+        nearest: String,
+    },
+    /// A file that is not TOML.
+    Syntax {
+        /// The first byte that cannot be read.
+        place: ValueSource,
+        /// The parser's words.
+        message: String,
+    },
+    /// A file that cannot be opened, or is not UTF-8.
+    Unreadable {
+        /// As named by `--config`, `MCP_OPENAI_CONFIG` or default.
+        path: PathBuf,
+        /// The system's words.
+        why: String,
+    },
 }
 
 impl Problem {

@@ -8,6 +8,7 @@ use crate::text;
 /// The part of a setting's key that stands for any name.
 const NAME: &str = ".NAME.";
 
+/// The key of one value: that of its setting, and the name in the place of `NAME`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SettingKey {
     /// As in the table of settings.
@@ -17,10 +18,12 @@ pub struct SettingKey {
 }
 
 impl SettingKey {
+    /// The key of a setting without `NAME`.
     pub fn plain(setting: &'static str) -> Self {
         Self { setting, name: None }
     }
 
+    /// The key of a setting with `NAME`, for this name.
     pub fn named(setting: &'static str, name: &str) -> Self {
         Self { setting, name: Some(name.to_owned()) }
     }
@@ -40,10 +43,12 @@ impl SettingKey {
         name.map_or(Self::plain(setting), |(name, _)| Self::named(setting, name))
     }
 
+    /// The key in the table of settings, such as `clients.NAME.preview`.
     pub fn setting(&self) -> &'static str {
         self.setting
     }
 
+    /// The text in the place of `NAME`; `None` where the setting has none.
     pub fn name(&self) -> Option<&str> {
         self.name.as_deref()
     }

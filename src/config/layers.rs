@@ -25,8 +25,11 @@ pub(super) struct Layers {
 /// A setting whose value is a placeholder that nobody filled in: it counts as not set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfilled {
+    /// The setting that counts as not set.
     pub key: SettingKey,
+    /// The layer that has the placeholder.
     pub source: ValueSource,
+    /// As it stands there, such as `${OPENAI_API_KEY}`; 80 characters at most.
     pub placeholder: String,
 }
 

@@ -27,9 +27,13 @@ use crate::{
 pub struct Setting<S> {
     /// `NAME` in it stands for any name: then there is a value for each.
     pub key: &'static str,
+    /// Its environment variable; `None` where only the file sets it, or a flag.
     pub env: Option<&'static str>,
+    /// Checked by `shape`, as the text of a layer is.
     pub default: Fallback,
+    /// Sentences for `docs/configuration.md`.
     pub about: &'static str,
+    /// Reads and describes its values.
     pub shape: S,
 }
 
@@ -44,13 +48,24 @@ pub enum Fallback {
 
 /// A setting of any shape.
 pub trait Describe: Sync {
+    /// Dotted path in the file, such as `log.level` or `clients.NAME.preview`.
     fn key(&self) -> &'static str;
+    /// Its environment variable; `None` where it has none.
     fn env(&self) -> Option<&'static str>;
+    /// The value when no layer sets it, as text or in words.
     fn default(&self) -> Fallback;
+    /// Its sentences in `docs/configuration.md`.
     fn about(&self) -> &'static str;
+    /// Describes right values, in words that follow "it takes".
     fn takes(&self) -> String;
+    /// The value for people to see, without secrets.
     fn show(&self, raw: &Raw) -> String;
+    /// Reads a value only to see that it can be read.
+    ///
+    /// # Errors
+    /// Says what is wrong, without the value where that may be a secret.
     fn check(&self, raw: &Raw) -> Result<(), String>;
+    /// The value where two layers set one, as [`SettingKind::over`] joins them.
     fn over(&self, weaker: &Raw, stronger: Raw) -> Raw;
 }
 
@@ -102,7 +117,8 @@ pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> &'a str 
 
 macro_rules! settings {
     ($($name:ident: $shape:ty = $key:literal, $env:expr, $default:expr, $takes:expr, $about:literal;)*) => {
-        $(pub const $name: Setting<$shape> =
+        $(#[doc = concat!("`", $key, "`: ", $about)]
+        pub const $name: Setting<$shape> =
             Setting { key: $key, env: $env, default: $default, about: $about, shape: $takes };)*
 
         /// Every setting, in the order of the documentation.

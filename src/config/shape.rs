@@ -20,6 +20,7 @@ pub use files::{FilePath, FilePaths};
 /// A value as a layer holds it.
 #[derive(Clone, PartialEq, Eq)]
 pub enum Raw {
+    /// A scalar of the file, a variable or a flag.
     Text(String),
     /// A TOML array.
     List(Vec<String>),
@@ -29,8 +30,13 @@ pub enum Raw {
 
 /// A kind of value. An error says what is wrong, without the value where that may be a secret.
 pub trait SettingKind: Sync {
+    /// The type that the rest of the program works with.
     type Value;
 
+    /// Reads a value of any layer.
+    ///
+    /// # Errors
+    /// A sentence that follows the key: "it has a line break".
     fn parse(&self, raw: &Raw) -> Result<Self::Value, String>;
 
     /// Describes right values, for errors and the documentation.
@@ -52,19 +58,25 @@ pub struct Words<T: 'static>(pub &'static [(&'static str, T)]);
 
 /// A whole number in a range, both ends included.
 pub struct Whole<T> {
+    /// Smallest that is taken.
     pub min: T,
+    /// Largest that is taken.
     pub max: T,
 }
 
 /// A duration such as `45s`, in a range, both ends included.
 pub struct Span {
+    /// Shortest that is taken.
     pub min: Duration,
+    /// Longest that is taken.
     pub max: Duration,
 }
 
 /// A number of bytes such as `600kB`, in a range, both ends included.
 pub struct ByteSize {
+    /// Fewest bytes.
     pub min: usize,
+    /// Most bytes.
     pub max: usize,
 }
 
@@ -77,11 +89,16 @@ pub struct MostPictures;
 /// An amount of US dollars, more than none.
 pub struct DollarAmount;
 
+/// A text without line breaks and control characters.
 pub struct OneLine;
+/// An IP address and a port, such as `127.0.0.1:8787`.
 pub struct Address;
+/// A model's id or role; nothing that looks like an API key.
 pub struct ModelName;
+/// Texts: a TOML array, or one text with commas between them. Empty ones are left out.
 pub struct CommaList;
 
+/// `true` or `false`.
 pub const SWITCH: Words<bool> = Words(&[("true", true), ("false", false)]);
 
 impl Raw {
@@ -127,6 +144,7 @@ impl fmt::Display for Raw {
 }
 
 impl<T> Words<T> {
+    /// The words in the order in which they are documented.
     pub fn words(&self) -> impl Iterator<Item = &'static str> + use<T> {
         self.0.iter().map(|(word, _)| *word)
     }

@@ -7,10 +7,15 @@ use url::Url;
 use super::{Raw, SettingKind, keyless, quoted};
 use crate::{openai::is_loopback, store::PostgresUrl, text};
 
+/// An http or https URL without user, query and fragment; https where it has no scheme and is not loopback.
 pub struct BaseUrl;
+/// Names and values of HTTP headers; the values count as secrets.
 pub struct Headers;
+/// Names and values of query parameters, as they are before percent-encoding; the values are never shown.
 pub struct Query;
+/// A key of printable ASCII without blanks, quotes around it taken off.
 pub struct Secret;
+/// A `postgres://` URL; shown without its password and parameters.
 pub struct StoreUrl;
 
 impl SettingKind for BaseUrl {
