@@ -41,24 +41,41 @@ const SANDBOX_NOTICE: &str =
 /// The whole program, built and idle.
 #[derive(Debug)]
 pub struct App {
+    /// As loaded; with `--sandbox` its base URL is that of the sandbox.
     pub config: Config,
+    /// All that is kept but pictures; opened on first use.
     pub store: Store,
+    /// Client of the upstream, or of the sandbox.
     pub openai: OpenAi,
+    /// Models with their prices, and what refusals taught of them.
     pub catalogue: Arc<Catalogue>,
+    /// The gallery of the person at this machine; each caller has one in a folder of its own.
     pub artifacts: Artifacts,
+    /// Opens the files that calls may read, and writes copies into the project.
     pub inputs: Inputs,
+    /// Turns of text and pictures alike.
     pub conversations: Conversations,
+    /// Budgets, and costs of all calls.
     pub ledger: Ledger,
+    /// Also run by `mcp-openai ask` and `mcp-openai chat`.
     pub ask_openai: Arc<AskOpenai>,
+    /// Also run by `mcp-openai image`.
     pub create_image: Arc<CreateImage>,
+    /// Also run by `mcp-openai image` with pictures to start from.
     pub edit_image: Arc<EditImage>,
+    /// Holds the jobs, and the previews of pictures.
     pub get_result: Arc<GetResult>,
+    /// Also read by `mcp-openai models` and `mcp-openai doctor`.
     pub list_models: Arc<ListModels>,
+    /// Only for MCP: `mcp-openai images` reads the gallery itself.
     pub show_gallery: Arc<ShowGallery>,
+    /// One line of requests to the upstream for all tools.
     pub queue: Queue,
+    /// Counts calls where `http.admin_bind` is set.
     pub metrics: Metrics,
     /// Everything that runs; a shutdown waits for it.
     pub tasks: TaskTracker,
+    /// Cancelled by a signal, or at the end: then what serves drains.
     pub stop: CancellationToken,
     /// The sandbox answers until the end: a call in flight that is being finished needs its upstream.
     sandbox: CancellationToken,

@@ -80,7 +80,9 @@ pub const QUERY: Argument = kept("query", Of::Text, LONGEST);
 /// 32,000 characters are the images guide's limit. <https://platform.openai.com/docs/api-reference/images/create>
 pub const PROMPT: Argument = kept("prompt", Of::Pictures, Values::Text(32_000));
 
+/// 0 to 2. <https://platform.openai.com/docs/api-reference/responses/create>
 pub const TEMPERATURE: Argument = learnt("temperature", Of::Text, Values::Decimal(0, 2), &["temperature"]);
+/// Most output tokens, reasoning included; at least 1.
 pub const MAX_TOKENS: Argument = learnt(
     "max_tokens",
     Of::Text,
@@ -129,7 +131,9 @@ pub const REASONING_EFFORT: Argument = learnt(
 /// Shortest first.
 pub const VERBOSITY: Argument =
     learnt("verbosity", Of::Text, Values::Words(&["low", "medium", "high"]), &["text.verbosity", "verbosity"]);
+/// A tool of Responses, and `web_search_options` of Chat Completions.
 pub const WEB_SEARCH: Argument = learnt("web_search", Of::Text, Values::Switch, &["tools", "web_search_options"]);
+/// JSON Schema that the answer has to fit.
 pub const SCHEMA: Argument = kept("schema", Of::Text, Values::Typed);
 
 /// All optional ones that depend on the model, in the order in which they are listed.

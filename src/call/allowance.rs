@@ -44,12 +44,26 @@ pub struct RunningCall {
 /// Reasons why a caller may not make a call now.
 #[derive(Debug, thiserror::Error)]
 pub enum Limited {
+    /// The token lacks this scope.
     #[error("this token is not for {use_}: whoever runs this server can add the scope {}", .0.name(), use_ = UseOf(*.0))]
     Scope(CallerScope),
+    /// No place under a cap is free soon enough; nothing was taken.
     #[error("{what} are limited to {most} a minute for this token: wait, or ask whoever runs this server for more")]
-    Pace { what: &'static str, most: NonZeroU32, wait: Duration },
+    Pace {
+        /// `calls` or `pictures`.
+        what: &'static str,
+        /// The limit: so many a minute.
+        most: NonZeroU32,
+        /// Time until the first place is free: 10 s at least.
+        wait: Duration,
+    },
+    /// As many calls of the caller run in this process as may.
     #[error("calls at once are limited to {most} for this token, and so many run: wait until one has ended")]
-    Running { most: NonZeroU32 },
+    Running {
+        /// The limit: so many at once.
+        most: NonZeroU32,
+    },
+    /// The pace of the caller cannot be looked up.
     #[error(transparent)]
     Store(#[from] store::Error),
 }
@@ -69,6 +83,7 @@ impl fmt::Display for UseOf {
 }
 
 impl Allowance {
+    /// Joins the rights of a caller with the counts that hold it to them.
     #[must_use]
     pub fn new(caller: Arc<KnownCaller>, pace: Arc<dyn PaceStore>, running: RunningCalls) -> Self {
         Self { caller, pace, running }
