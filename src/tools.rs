@@ -45,6 +45,7 @@ pub trait Tool: Send + Sync + 'static {
     const EFFECT: Effect;
     /// Decides whether a call may go on as a job.
     const PACE: Pace;
+    /// Decides who sees it in `tools/list`.
     const LISTED_FOR: Audience = Audience::Everyone;
     /// The arguments as sent: plain, `deny_unknown_fields`, documented for the model that reads them.
     type Args: DeserializeOwned + JsonSchema + Send;
@@ -78,6 +79,7 @@ pub enum Pace {
 /// The clients whose list has a tool. Every client may call it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Audience {
+    /// Every client, whatever it can show.
     Everyone,
     /// Those that open MCP Apps: elsewhere it is not worth its place in each conversation.
     AppHosts,

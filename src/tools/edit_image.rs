@@ -15,9 +15,12 @@ mod start;
 
 pub use args::Args;
 
+/// `edit-image`, and the components that it uses.
 #[derive(Debug)]
 pub struct EditImage {
+    /// Makes, keeps and shows the pictures.
     pub studio: Arc<Studio>,
+    /// Opens the pictures to start from, and the mask.
     pub references: References,
 }
 

@@ -38,24 +38,36 @@ use result::Made;
 /// The studio that makes pictures.
 #[derive(Debug)]
 pub struct Studio {
+    /// Sends the requests.
     pub openai: OpenAi,
+    /// Finds the model, and its prices.
     pub catalogue: Arc<Catalogue>,
+    /// Notes what answers and refusals teach of models.
     pub upkeep: Upkeep,
+    /// Gives each picture a place of its own.
     pub queue: Queue,
+    /// Keeps the pictures, with a record of their making.
     pub artifacts: Artifacts,
     /// Writes copies into the project.
     pub inputs: Inputs,
+    /// Shrinks pictures for the chat.
     pub previews: Previews,
+    /// Finds the thread that a call goes on from.
     pub conversations: Conversations,
+    /// Reserves before a request is sent, and settles after it.
     pub ledger: Ledger,
+    /// `image` is the limit of a whole call.
     pub timeouts: Timeouts,
 }
 
 /// A request for `n` pictures that is fit to be sent.
 #[derive(Debug)]
 pub struct PictureOrder {
+    /// One request, sent `n` times.
     pub picture: PictureRequest,
+    /// 1 to 10; each is paid for.
     pub n: u32,
+    /// The end of the file names, from `name`; `None` leaves the time and random letters.
     pub stem: Option<Stem>,
     /// The place in the project for a copy of each.
     pub save_to: Option<CopyPath>,
@@ -63,8 +75,11 @@ pub struct PictureOrder {
     pub scale_to: Option<Dimensions>,
     /// Size and quality as they are told in the result.
     pub size: String,
+    /// `auto` where none was given.
     pub quality: String,
+    /// The model with its entry in the catalogue, if it has one.
     pub model: Resolved,
+    /// Notes for the person from the reading of the arguments.
     pub warnings: Vec<String>,
     /// The part that the records of all its pictures share.
     pub origin: Origin,

@@ -28,12 +28,16 @@ const MOST_PAGES: u32 = 1_000;
 const SIDE: u32 = 400;
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// `show-gallery`, and the components that it uses.
 #[derive(Debug)]
 pub struct ShowGallery {
+    /// The gallery of the person at this machine; each call takes that of its owner.
     pub kept: KeptPictures,
+    /// Finds pictures by words.
     pub index: Arc<dyn PictureIndex>,
 }
 
+/// The arguments as sent.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {
@@ -45,6 +49,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Serialize, JsonSchema)]
+#[allow(missing_docs, reason = "a docstring would stand in the tool's output schema")]
 pub struct Gallery {
     /// Always `complete`.
     pub status: PicturesStatus,
@@ -70,6 +75,7 @@ pub struct Gallery {
 #[derive(Debug, Serialize, JsonSchema)]
 #[schemars(inline)]
 pub struct GalleryPicture {
+    /// Its own fields stand in the same object.
     #[serde(flatten)]
     pub image: Image,
     /// The prompt that it was made from.

@@ -15,6 +15,7 @@ use crate::{
     tools::{ToolError, arguments, upkeep},
 };
 
+/// The arguments of create-image as sent.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Args {

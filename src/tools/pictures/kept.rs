@@ -10,7 +10,9 @@ use crate::{
 /// The folder of pictures, and what makes them small.
 #[derive(Debug, Clone)]
 pub struct KeptPictures {
+    /// The gallery of one owner; see [`KeptPictures::of`].
     pub artifacts: Artifacts,
+    /// Shrinks pictures; shared by all owners.
     pub previews: Previews,
 }
 

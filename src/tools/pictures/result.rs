@@ -18,6 +18,7 @@ use crate::{
 };
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[allow(missing_docs, reason = "a docstring would stand in the tool's output schema")]
 pub struct Created {
     /// `complete`, or `partial`: some of the pictures failed, see `failed`.
     pub status: PicturesStatus,
@@ -58,11 +59,14 @@ pub struct Created {
     pub(super) artifacts: Vec<Artifact>,
 }
 
+/// The completeness of a set of pictures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(inline)]
 pub enum PicturesStatus {
+    /// Every picture that was asked for.
     Complete,
+    /// At least one picture was made and at least one failed.
     Partial,
 }
 
