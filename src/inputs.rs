@@ -95,9 +95,9 @@ pub enum Error {
     /// Allowed, but there is no such regular file, or it cannot be read.
     #[error("{0}")]
     NotFound(String),
-    /// A file of this machine, named from another one.
-    #[error("files of the server cannot be named from another machine: {right}")]
-    NotHere { right: &'static str },
+    /// A file of this machine, named from another one; the text says what would be right.
+    #[error("files of the server cannot be named from another machine: {0}")]
+    NotHere(&'static str),
 }
 
 /// A path that leads below an allowed folder, by its letters: nothing was looked at on the way.
@@ -127,7 +127,7 @@ impl Inputs {
     fn admit_caller(&self, right: &'static str) -> Result<(), Error> {
         match self.access {
             FileAccess::Allowed => Ok(()),
-            FileAccess::Refused => Err(Error::NotHere { right }),
+            FileAccess::Refused => Err(Error::NotHere(right)),
         }
     }
 
