@@ -64,6 +64,7 @@ pub struct Estimate {
 /// A budget as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Standing {
+    /// Decides its time: a day or a calendar month (UTC).
     #[serde(skip)]
     pub of: BudgetOf,
     /// The most that may be spent in its time.

@@ -78,6 +78,7 @@ pub struct Server {
 }
 
 impl Server {
+    /// A server without tools; [`Server::with`] adds them.
     #[must_use]
     pub fn build(parts: Parts) -> Self {
         Self {

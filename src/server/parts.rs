@@ -46,6 +46,7 @@ pub struct Parts {
     pub profiles: Profiles,
     /// Holds callers to their pace.
     pub pace: Arc<dyn PaceStore>,
+    /// Counts the calls that each caller has at once.
     pub running: RunningCalls,
     /// Counted where somebody reads them.
     pub metrics: Option<Metrics>,

@@ -20,6 +20,7 @@ const BOUNDS: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0
 /// One call that has ended.
 #[derive(Debug, Default)]
 pub struct EndedCall<'a> {
+    /// Name of the tool, such as `create-image`.
     pub tool: &'a str,
     /// Empty where none answered.
     pub model: &'a str,
@@ -27,19 +28,28 @@ pub struct EndedCall<'a> {
     pub caller: &'a str,
     /// Status of an answer, or code of a failure.
     pub outcome: &'a str,
+    /// From the call to its end, queue and retries included.
     pub took: Duration,
+    /// In US dollars; 0 where it is not known.
     pub cost_usd: f64,
+    /// As the upstream reported them; 0 where it did not.
     pub input_tokens: u64,
+    /// As the upstream reported them; 0 where it did not.
     pub output_tokens: u64,
+    /// Pictures made; failed ones do not count.
     pub pictures: u64,
+    /// Requests to the upstream, retries included.
     pub attempts: u64,
 }
 
 /// A value as it is now.
 #[derive(Debug)]
 pub struct Gauge {
+    /// Without the prefix `mcp_openai_`.
     pub name: &'static str,
+    /// One line for the `HELP` of the metric.
     pub help: &'static str,
+    /// In the unit that ends the name, such as `_usd`; a plain count otherwise.
     pub value: f64,
 }
 
@@ -72,6 +82,7 @@ struct Histogram {
 }
 
 impl Metrics {
+    /// Adds a call to every metric that has a part in it.
     pub fn count(&self, call: &EndedCall<'_>) {
         let mut counts = self.counts();
         let (mut model, mut caller) = (counts.models.bounded(call.model), counts.callers.bounded(call.caller));

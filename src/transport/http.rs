@@ -53,8 +53,10 @@ const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time that the end may take once the drain is over.
 const GRACE: Duration = Duration::from_millis(800);
 
+/// Settings `http.*`.
 #[derive(Debug, Clone)]
 pub struct Config {
+    /// Port 0 takes a free one.
     pub bind: SocketAddr,
     /// Another address, for health and metrics; see [`administer`].
     pub admin_bind: Option<SocketAddr>,

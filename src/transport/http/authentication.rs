@@ -34,6 +34,7 @@ pub(super) struct Authentication {
 pub enum Tokens {
     /// All, once a caller was made. Until then whoever connects is the person at this machine.
     Auto,
+    /// All, from the first one on.
     Required,
 }
 
