@@ -65,6 +65,7 @@ pub struct CommandLine {
 }
 
 #[derive(Debug, Subcommand)]
+#[allow(missing_docs, reason = "the help says it")]
 pub enum Command {
     /// Serve MCP on stdin and stdout (the default: what a desktop client starts)
     Stdio(stdio::Args),

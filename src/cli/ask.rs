@@ -38,6 +38,7 @@ mod form;
 pub(super) use form::AnswerForm;
 
 #[derive(Debug, clap::Args)]
+#[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
     /// The question, quoted or not. What is piped in is attached to it, or is the question where none stands here
     #[arg(value_name = "QUERY")]

@@ -27,6 +27,7 @@ use crate::{
 mod line;
 
 #[derive(Debug, clap::Args)]
+#[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
     /// Go on from an earlier answer [default of -c alone: the newest one]
     #[arg(short, long = "continue", value_name = "ID", num_args = 0..=1, default_missing_value = "")]

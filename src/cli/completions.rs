@@ -24,6 +24,7 @@ Try it in this shell, or write the line where it reads its settings:
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HOW)]
+#[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
     /// The shell to write for
     shell: Shell,

@@ -25,6 +25,7 @@ mod export;
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
+#[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
     #[command(subcommand)]
     action: Option<ConversationsAction>,

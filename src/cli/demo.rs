@@ -29,6 +29,7 @@ const PROMPT: &str = "A lighthouse on a cliff above the ocean at sunset, a small
 const LONG_QUESTION: &str = "Tell the history of the lighthouse, from Pharos to GPS, in two thousand words.";
 
 #[derive(Debug, clap::Args)]
+#[allow(missing_docs, reason = "the help says it")]
 pub struct Args {}
 
 /// One line of the closing summary.

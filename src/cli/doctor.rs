@@ -25,6 +25,7 @@ mod upstream;
 use report::{DoctorReport, Finding, ReportedSetting};
 
 #[derive(Debug, clap::Args)]
+#[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
     /// Print one JSON object instead of lines
     #[arg(long)]

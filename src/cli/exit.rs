@@ -15,6 +15,7 @@ use crate::{
 
 /// The call failed.
 pub const FAILED: u8 = 1;
+/// An argument is missing or wrong; clap ends with the same.
 pub const USAGE: u8 = 2;
 /// The upstream cannot be reached (`EX_UNAVAILABLE`).
 pub const UNREACHABLE: u8 = 69;

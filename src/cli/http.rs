@@ -9,6 +9,7 @@ use super::{named, signals};
 use crate::{app::App, ledger::Ledger, money::Usd, openai::OpenAi, queue::Queue, telemetry::metrics::Gauge, transport};
 
 #[derive(Debug, clap::Args)]
+#[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
     /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8787]
     #[arg(long, value_name = "ADDR")]

@@ -35,6 +35,7 @@ use crate::{
 };
 
 #[derive(Debug, clap::Args)]
+#[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
     #[command(flatten)]
     given: PromptSource,

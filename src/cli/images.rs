@@ -28,6 +28,7 @@ mod show;
 
 #[derive(Debug, clap::Args)]
 #[command(args_conflicts_with_subcommands = true)]
+#[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
     #[command(subcommand)]
     action: Option<ImagesAction>,

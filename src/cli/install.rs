@@ -20,6 +20,7 @@ use crate::config::{self, Config, Flags, Upstream};
 const NAME: &str = "openai";
 
 #[derive(Debug, clap::Args)]
+#[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
     #[command(flatten)]
     pub(super) which: Which,

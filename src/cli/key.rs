@@ -25,6 +25,7 @@ use crate::{
 const LONGEST: u64 = 16 * 1024;
 
 #[derive(Debug, clap::Args)]
+#[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
     #[command(subcommand)]
     action: KeyAction,

@@ -10,6 +10,7 @@ use clap_mangen::Man;
 use crate::tools::ToolError;
 
 #[derive(Debug, clap::Args)]
+#[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
     /// The command to describe; without one, the whole program
     command: Option<String>,

@@ -24,6 +24,7 @@ use crate::{
 pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
 #[derive(Debug, clap::Args)]
+#[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
     /// Also those that cannot be asked: retired ones, with what answers for them
     #[arg(long)]

@@ -15,6 +15,7 @@ use super::{
 use crate::config::Flags;
 
 #[derive(Debug, clap::Args)]
+#[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
     /// The client, such as cursor
     #[arg(value_name = "CLIENT", value_parser = clients::named)]

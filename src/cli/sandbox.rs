@@ -12,6 +12,7 @@ use openai_sandbox::{Config, Pace, Sandbox};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 #[derive(Debug, clap::Args)]
+#[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
     /// The loopback address to listen on; port 0 takes a free one
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:0")]

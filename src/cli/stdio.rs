@@ -6,6 +6,7 @@ use super::signals;
 use crate::{app::App, transport};
 
 #[derive(Debug, Default, clap::Args)]
+#[allow(missing_docs, reason = "the help says it")]
 pub struct Args {}
 
 /// Serves until stdin ends or a signal comes.

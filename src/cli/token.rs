@@ -31,6 +31,7 @@ use crate::{
 };
 
 #[derive(Debug, clap::Args)]
+#[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
     #[command(subcommand)]
     action: TokenAction,

@@ -9,6 +9,7 @@ use super::{
 };
 
 #[derive(Debug, clap::Args)]
+#[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
     #[command(flatten)]
     which: Which,

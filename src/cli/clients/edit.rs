@@ -26,6 +26,7 @@ pub enum Edit {
 /// The treatment of a server that is not mcp-openai.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Others {
+    /// It stays, and the plan is refused.
     Spare,
     /// `--force`.
     Replace,

@@ -11,9 +11,19 @@ const INPUTS: (&str, &str) = ("MCP_OPENAI_IMAGE_INPUTS", "~/Pictures,~/Downloads
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Launch {
     /// It starts the program, and speaks with it over pipes.
-    Stdio { command: String, args: Vec<String>, key: KeyInFile },
+    Stdio {
+        /// Path of the program.
+        command: String,
+        /// Its arguments; with none it serves stdio.
+        args: Vec<String>,
+        /// The form in which `OPENAI_API_KEY` stands in the entry.
+        key: KeyInFile,
+    },
     /// It reaches a server that runs already.
-    Http { url: String },
+    Http {
+        /// The endpoint, path included, such as `http://127.0.0.1:8787/mcp`.
+        url: String,
+    },
 }
 
 /// The key in a client's file.

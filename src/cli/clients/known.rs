@@ -20,10 +20,13 @@ use crate::config::settings::nearest;
 pub struct Application {
     /// As typed.
     pub id: &'static str,
+    /// For people, such as `Claude Desktop`.
     pub name: &'static str,
+    /// Of the file that holds its servers.
     pub syntax: Syntax,
     /// The top-level key below which servers stand.
     pub section: &'static str,
+    /// Of one server below `section`.
     pub form: EntryForm,
     user: SettingsLocation,
     /// The place on Windows, where it differs by more than the root.
@@ -81,6 +84,7 @@ const fn typed(kind: &'static str) -> HttpForm {
 const MILLISECOND: Duration = Duration::from_millis(1);
 const SECOND: Duration = Duration::from_secs(1);
 
+/// Every client that `mcp-openai install` knows, in the order of its help.
 pub const CLIENTS: [Application; 12] = [
     Application {
         id: "claude-desktop",

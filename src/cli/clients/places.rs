@@ -2,10 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+/// Operating systems with folders of their own for settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Platform {
+    /// Any Unix but macOS.
     Linux,
+    /// `~/Library/Application Support`.
     Macos,
+    /// `%APPDATA%`.
     Windows,
 }
 
@@ -27,6 +31,7 @@ pub enum Root {
 /// One user's folders.
 #[derive(Debug, Clone)]
 pub struct Places {
+    /// The system whose folders these are; tests take another than their own.
     pub platform: Platform,
     home: PathBuf,
     settings: PathBuf,
@@ -40,6 +45,7 @@ pub struct Places {
 const OWN: [&str; 3] = ["CLAUDE_CONFIG_DIR", "CODEX_HOME", "COPILOT_HOME"];
 
 impl Platform {
+    /// The system that this program was built for.
     #[must_use]
     pub fn here() -> Self {
         if cfg!(windows) {

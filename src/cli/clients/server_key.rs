@@ -5,7 +5,9 @@ use std::fmt;
 /// One server's place in a file: the top-level key below which servers stand, and the server's own name.
 #[derive(Debug, Clone, Copy)]
 pub struct ServerKey<'a> {
+    /// Such as `mcpServers`.
     pub section: &'a str,
+    /// Key of its entry in the section, such as `openai`.
     pub name: &'a str,
 }
 

@@ -8,11 +8,14 @@ use super::{
     yaml,
 };
 
+/// The language of a client's file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Syntax {
     /// JSON, with or without comments.
     Json,
+    /// TOML, with its comments kept.
     Toml,
+    /// YAML, edited line by line.
     Yaml,
 }
 

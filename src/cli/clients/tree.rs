@@ -3,16 +3,22 @@
 /// A value, with its members in order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tree {
+    /// `null`, or a key without a value.
     Null,
+    /// `true` or `false`.
     Switch(bool),
     /// A number as it is written.
     Digits(String),
+    /// A string, its escapes resolved.
     Text(String),
+    /// Items in order.
     List(Vec<Tree>),
+    /// Members in order; each key stands once.
     Map(Vec<(String, Tree)>),
 }
 
 impl Tree {
+    /// A string of the tree.
     pub fn text(text: impl Into<String>) -> Self {
         Self::Text(text.into())
     }
@@ -25,6 +31,7 @@ impl Tree {
         }
     }
 
+    /// The string; `None` for any other value.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
