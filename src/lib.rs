@@ -3,8 +3,8 @@
 //! The modules stand in reading order, from the process down to the words. A module uses lower floors and itself;
 //! `tests/it/tidy.rs` fails on an upward or sideways path. See `ARCHITECTURE.md` for the life of a call.
 
-// `pub` is what the binary, the tests and the benches may use.
-#![warn(unreachable_pub)]
+// `pub` is what the binary, the tests and the benches may use; each such item says what its name cannot.
+#![warn(missing_docs, unreachable_pub)]
 
 // 6 the process
 pub mod app;
