@@ -48,6 +48,15 @@ pub enum OverBudget {
 pub struct Unheld(#[from] pub store::Error);
 
 impl OverBudget {
+    /// Returns whether only what other calls reserved is in the way: they may cost less, and then it fits.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Call { .. } => false,
+            Self::Standing { estimate, standing } => standing.spent_usd + *estimate <= standing.limit_usd,
+        }
+    }
+
     /// The highest cost that fits.
     #[must_use]
     pub fn left(&self) -> Usd {

@@ -67,6 +67,9 @@ pub enum ToolError {
     /// The call does not fit a budget; the text names the budget and what is left of it.
     #[error("{0}")]
     OverBudget(String),
+    /// The call does not fit a budget as long as other calls run that have reserved what is left of it.
+    #[error("{0}; calls that run have reserved what it would need, and may cost less")]
+    BudgetReserved(ledger::OverBudget),
     /// A budget is set, and what the call costs is not known.
     #[error(
         "a budget is set, and what {0} costs here is not known, so that it could not be held. Give its price in a models.file of your own, or use a model whose price `mcp-openai models` shows"
@@ -140,7 +143,7 @@ impl ToolError {
             Self::Input(inputs::Error::NotAllowed(_) | inputs::Error::Excluded(_) | inputs::Error::NotHere { .. }) => {
                 Code::PathNotAllowed
             }
-            Self::OverBudget(_) | Self::Unpriced(_) => Code::OverBudget,
+            Self::OverBudget(_) | Self::BudgetReserved(_) | Self::Unpriced(_) => Code::OverBudget,
             Self::Unfit(_) => Code::BadResponse,
             Self::UrlsRefused => Code::UrlNotAllowed,
             Self::At { cause, .. } | Self::Billed { cause, .. } => cause.code(),
@@ -186,7 +189,7 @@ impl ToolError {
         }
         let remedy = match self {
             // The message names the jobs there are, or what would be right: one remedy, not two.
-            Self::NoSuchJob(_) | Self::Unpriced(_) => "",
+            Self::NoSuchJob(_) | Self::Unpriced(_) | Self::BudgetReserved(_) => "",
             _ if self.says_what_would_be_right() => "",
             Self::Store(error)
             | Self::Limited(Limited::Store(error))
@@ -232,7 +235,10 @@ impl ToolError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Busy(_) | Self::TimedOut(_) | Self::Limited(Limited::Pace { .. } | Limited::Running { .. }) => true,
+            Self::Busy(_)
+            | Self::TimedOut(_)
+            | Self::BudgetReserved(_)
+            | Self::Limited(Limited::Pace { .. } | Limited::Running { .. }) => true,
             Self::Earlier(failed) => failed.report.retryable,
             Self::At { cause, .. } | Self::Billed { cause, .. } => cause.is_retryable(),
             Self::OpenAi(failure) => failure.error.traits().again == Again::Later,
@@ -278,6 +284,7 @@ impl ToolError {
         match self {
             Self::At { cause, .. } | Self::Billed { cause, .. } => cause.retry_after(),
             Self::Busy(_) | Self::Limited(Limited::Running { .. }) => Some(Duration::from_secs(1)),
+            Self::BudgetReserved(_) => Some(Duration::from_secs(5)),
             Self::Limited(Limited::Pace { wait, .. }) => Some(*wait),
             Self::OpenAi(failure) => match &failure.error {
                 Error::RateLimited { retry_after, .. } | Error::Overloaded { retry_after, .. } => *retry_after,

@@ -32,7 +32,7 @@ impl Purse<'_> {
     /// Reserves what a request may come to.
     ///
     /// # Errors
-    /// [`ToolError::OverBudget`]; [`ToolError::Unpriced`] where a budget is set and nobody knows the price;
+    /// [`ToolError::OverBudget`] and [`ToolError::BudgetReserved`]; [`ToolError::Unpriced`] where a budget is set and nobody knows the price;
     /// [`ToolError::Ledger`] where the budget cannot be held; what reading the key fails with.
     pub(super) async fn open(&self, call: &Call, model: &Resolved, costing: &impl Costing) -> Result<Spend, ToolError> {
         let priced = model.quote().and_then(|quote| Some((quote, costing.estimate(quote)?)));
@@ -49,6 +49,7 @@ impl Purse<'_> {
         }
         let (quote, estimate) = priced.ok_or_else(|| ToolError::Unpriced(model.id.clone()))?;
         self.ledger.open(request, estimate).await.map_err(|refused| match refused {
+            Refused::OverBudget(over) if over.may_pass() => ToolError::BudgetReserved(over),
             Refused::OverBudget(over) => ToolError::OverBudget(format!("{over}; {}", costing.fits(quote, over.left()))),
             Refused::Unheld(unheld) => unheld.into(),
         })

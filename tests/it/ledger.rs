@@ -165,6 +165,23 @@ async fn a_call_cancelled_after_it_was_sent_counts_in_full() {
     assert_eq!(sent(&server).await.len(), 1);
 }
 
+#[tokio::test]
+async fn what_running_calls_have_reserved_is_a_reason_to_wait() {
+    let server = answering(response().set_delay(Duration::from_mins(5))).await;
+    let state = tempfile::tempdir().unwrap();
+    let mut session = session(&server, state.path(), &[("MCP_OPENAI_SPEND_PER_DAY", "0.01")]).await;
+    let arguments = json!({ "query": "Why?", "max_tokens": 900 });
+    session.start_request("tools/call", json!({ "name": "ask-openai", "arguments": arguments })).await;
+    arrived(&server).await;
+    let refused = session.call("ask-openai", arguments).await;
+    let error = &refused["structuredContent"]["error"];
+    assert_eq!((&error["code"], &error["retryable"]), (&json!("over_budget"), &json!(true)), "{refused}");
+    assert_eq!(error["retry_after_seconds"], 5, "{refused}");
+    let message = error["message"].as_str().unwrap();
+    assert!(message.contains("calls that run have reserved what it would need"), "{message}");
+    assert!(!message.contains("shorten") && !message.contains("raise the budget"), "{message}");
+}
+
 /// Resolves once a request has come.
 pub async fn arrived(server: &MockServer) {
     let come = async {
