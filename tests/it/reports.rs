@@ -19,6 +19,7 @@ mod secrets;
 mod serving;
 mod settings;
 mod shapes;
+mod streams;
 mod text;
 mod usage;
 

@@ -71,6 +71,8 @@ pub(crate) struct AnswerDraft<'a> {
     pub refused: Option<Box<Complaint>>,
     /// The upstream's complaint in place of an answer, as far as asking again is concerned.
     pub symptom: Option<Symptom>,
+    /// A mere message among the events, which is the reason where nothing else came.
+    pub note: Option<Box<Complaint>>,
     stage: Option<Stage>,
     redactor: Redactor,
     asked: &'a ModelId,
@@ -94,6 +96,7 @@ impl<'a> AnswerDraft<'a> {
             objection: None,
             refused: None,
             symptom: None,
+            note: None,
             stage: None,
             redactor: Redactor::default(),
             asked,
@@ -265,6 +268,11 @@ fn redact(value: &mut Value, redactor: &Redactor) {
 /// Returns whether a part of a message is meant for the person, by its `type`: reasoning and calls of tools are not.
 pub(crate) fn is_said(kind: Option<&str>) -> bool {
     matches!(kind, Some("output_text" | "text") | None)
+}
+
+/// Returns whether a message of this role is not the model's.
+pub(crate) fn is_others(role: Option<&str>) -> bool {
+    matches!(role, Some("tool" | "function" | "user" | "human" | "system" | "developer"))
 }
 
 /// Text that is not what it should be; nothing of it costs anything more.

@@ -5,9 +5,10 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
-    answer::{AnswerDraft, Dialect, Step, is_said, not_json, unreadable},
+    answer::{AnswerDraft, Dialect, Step, is_others, is_said, not_json, unreadable},
     citations::{Annotation, OutputPosition},
-    finish, unusual,
+    finish,
+    unusual::{self, StreamKind},
 };
 use crate::money::Tier;
 use crate::openai::{
@@ -22,6 +23,7 @@ pub(super) mod request;
 #[derive(Default)]
 pub(crate) struct Chat {
     text: TextSource,
+    stream: StreamKind,
 }
 
 /// The form in which the text comes.
@@ -88,6 +90,9 @@ struct ChatDelta<'a> {
     /// Sources, as OpenAI's search models and `OpenRouter` name them.
     #[serde(borrow)]
     annotations: Lenient<Vec<Lenient<Annotation<'a>>>>,
+    /// The last: a list in place of the object is read in this order.
+    #[serde(borrow)]
+    role: Lenient<BorrowedText<'a>>,
 }
 
 /// A text, or parts of which some are texts.
@@ -110,20 +115,23 @@ struct ChatPart<'a> {
 }
 
 impl Dialect for Chat {
-    fn take_event(&mut self, _name: &str, data: &str, draft: &mut AnswerDraft<'_>) -> Result<Step, Error> {
+    fn take_event(&mut self, name: &str, data: &str, draft: &mut AnswerDraft<'_>) -> Result<Step, Error> {
         let chunk = serde_json::from_str::<Completion<'_>>(data);
         if let Ok(chunk) = chunk
             && (chunk.choices.is_some() || chunk.error.is_some())
         {
+            if chunk.choices.is_some() {
+                self.stream = StreamKind::AsAsked;
+            }
             let is_silent = chunk.is_silent();
             self.take(chunk, draft)?;
             if is_silent {
                 unusual::take(data.as_bytes(), draft);
             }
-        } else if is_repetition(data) || !unusual::take(data.as_bytes(), draft) {
+        } else if is_repetition(data) || self.stream.excludes(data) || !unusual::take(data.as_bytes(), draft) {
             let chunk = serde_json::from_str::<Completion<'_>>(data).map_err(|error| not_json(&error))?;
             self.take(chunk, draft)?;
-            if let Some(complaint) = Complaint::of_event(data) {
+            if let Some(complaint) = unusual::complaint(name, data, draft) {
                 return Err(draft.refuse(&complaint));
             }
         }
@@ -190,7 +198,8 @@ impl Chat {
             draft.meter(usage);
         }
         // Some send an empty one beside the other.
-        let (delta, message) = (choice.delta.0, choice.message.0);
+        let is_own = |said: &ChatDelta<'_>| !is_others(said.role.text());
+        let (delta, message) = (choice.delta.0.filter(is_own), choice.message.0.filter(is_own));
         let is_written = |delta: &ChatDelta<'_>| delta.content.0.is_some();
         match (delta, message) {
             (Some(delta), message) if is_written(&delta) || message.is_none() => {

@@ -46,6 +46,12 @@ pub(crate) async fn receive(
         },
         Err(error) => Err(error),
     };
+    let read = match (read, draft.note.take()) {
+        (Ok(()) | Err(Error::BadResponse { .. }), Some(note)) if draft.is_empty() && draft.finish.is_none() => {
+            Err(draft.refuse(&note))
+        }
+        (read, _) => read,
+    };
     let read = read.or_else(|error| cut_off(client.cleaned(error, &key), &mut draft));
     let (objection, refused, symptom) = (draft.objection, draft.refused.take(), draft.symptom);
     trail.meter(draft.metered(&client.config));

@@ -6,9 +6,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    answer::{AnswerDraft, Dialect, Step, not_json, unreadable},
+    answer::{AnswerDraft, Dialect, Step, is_others, not_json, unreadable},
     citations::OutputPosition,
-    finish, unusual,
+    finish,
+    unusual::{self, StreamKind},
 };
 use crate::{
     money::{self, Tier},
@@ -28,6 +29,7 @@ use wire::{Annotated, CompletedItem, DonePiece, Event, LastEvent, MessageContent
 pub(crate) struct Responses {
     store: ResponseStorage,
     refusal: RefusalEvent,
+    stream: StreamKind,
     /// Positions at which text was written.
     written: BTreeSet<OutputPosition>,
     piece: Option<Piece>,
@@ -61,6 +63,10 @@ impl Dialect for Responses {
     fn take_event(&mut self, name: &str, data: &str, draft: &mut AnswerDraft<'_>) -> Result<Step, Error> {
         let event: Event<'_> = parse(data)?;
         let kind = event.kind.text().filter(|kind| !kind.is_empty()).unwrap_or(name);
+        if kind.starts_with("response.") {
+            self.stream = StreamKind::AsAsked;
+        }
+        let is_excluded = kind.is_empty() && self.stream.excludes(data);
         match kind {
             "response.output_text.delta" if event.delta.0.is_some() => self.write(&event, draft),
             "response.refusal.delta" => {
@@ -91,9 +97,9 @@ impl Dialect for Responses {
                 }
                 return Ok(Step::Done);
             }
-            "" | "response.output_text.delta" if unusual::take(data.as_bytes(), draft) => {}
+            "" | "response.output_text.delta" if !is_excluded && unusual::take(data.as_bytes(), draft) => {}
             "error" | "response.error" | "" => {
-                if let Some(complaint) = Complaint::of_event(data) {
+                if let Some(complaint) = unusual::complaint(kind, data, draft) {
                     if let Some(usage) = parse::<LastEvent<'_>>(data)?.usage.0 {
                         draft.meter(usage);
                     }
@@ -134,7 +140,14 @@ impl Dialect for Responses {
 
 impl Responses {
     pub(crate) fn new(store: ResponseStorage) -> Self {
-        Self { store, refusal: RefusalEvent::None, written: BTreeSet::new(), piece: None, output: Vec::new() }
+        Self {
+            store,
+            refusal: RefusalEvent::None,
+            stream: StreamKind::Unknown,
+            written: BTreeSet::new(),
+            piece: None,
+            output: Vec::new(),
+        }
     }
 
     /// Writes what a delta brings.
@@ -254,9 +267,9 @@ fn place(output: &Lenient<u64>, content: &Lenient<u64>) -> OutputPosition {
 /// The parts of all messages.
 fn parts(output: &[Value]) -> impl Iterator<Item = (OutputPosition, OutputPart<'_>)> {
     let items = (0..).zip(output).filter_map(|(number, item)| {
-        let OutputItem { kind, content } = OutputItem::deserialize(item).ok()?;
+        let OutputItem { kind, role, content } = OutputItem::deserialize(item).ok()?;
         let parts = match content.0? {
-            _ if kind.text() == Some("reasoning") => return None,
+            _ if kind.text() == Some("reasoning") || is_others(role.text()) => return None,
             MessageContent::Parts(parts) => parts,
             MessageContent::Whole(text) => {
                 vec![Lenient(Some(OutputPart { text: Lenient(Some(text)), ..OutputPart::default() }))]

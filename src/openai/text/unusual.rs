@@ -1,17 +1,20 @@
 //! Answers in shapes of neither API: the own ones of Ollama, Gemini, Anthropic, Cohere and llama.cpp, lists that came as
 //! maps, and whatever a gateway wraps around them. Read only where the usual places hold no text.
 
-use serde::Deserialize;
+use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value, json};
 
-use super::{answer::AnswerDraft, finish};
+use super::{
+    answer::{AnswerDraft, is_others},
+    finish,
+};
 use crate::openai::{
     Finish,
     failure::{
         complaint::{Complaint, is_success},
         error::Error,
     },
-    transport::wire::WireUsage,
+    transport::wire::{BorrowedText, Lenient, WireUsage},
 };
 
 type Fields = Map<String, Value>;
@@ -44,6 +47,42 @@ const REASONS: [&str; 5] = ["finish_reason", "finishReason", "stop_reason", "don
 /// Set where the answer has ended without a reason.
 const ENDED: [&str; 4] = ["done", "stop", "is_finished", "finished"];
 
+/// Words of which one stands in the name of an event that brings the model's text.
+const KINDS: [&str; 9] =
+    ["message", "content", "response", "completion", "text", "output", "token", "delta", "generation"];
+
+/// The API that a stream is of, as far as its events show it.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StreamKind {
+    /// Any server's own, perhaps.
+    #[default]
+    Unknown,
+    /// The API that was asked: its events alone bring the model's text.
+    AsAsked,
+}
+
+impl StreamKind {
+    /// Returns whether an event that is none of the asked API's does not bring the model's text either.
+    pub(super) fn excludes(self, data: &str) -> bool {
+        #[derive(Deserialize, Default)]
+        #[serde(default)]
+        struct Kinds<'a> {
+            #[serde(rename = "type", borrow)]
+            kind: Lenient<BorrowedText<'a>>,
+            #[serde(borrow)]
+            object: Lenient<BorrowedText<'a>>,
+            #[serde(borrow)]
+            event: Lenient<BorrowedText<'a>>,
+            choices: Option<IgnoredAny>,
+        }
+
+        let Ok(Kinds { kind, object, event, choices }) = serde_json::from_str(data) else { return false };
+        let is_known = |kind: &str| kind.split(|c: char| !c.is_alphanumeric()).any(|word| KINDS.contains(&word));
+        let is_foreign = [kind.text(), object.text(), event.text()].into_iter().flatten().any(|kind| !is_known(kind));
+        choices.is_none() && (self == Self::AsAsked || is_foreign)
+    }
+}
+
 /// Takes the text, and what else is known of the answer; false where there is neither a text nor an end.
 pub(super) fn take(json: &[u8], draft: &mut AnswerDraft<'_>) -> bool {
     let Ok(mut value) = serde_json::from_slice::<Value>(json) else { return false };
@@ -74,6 +113,21 @@ pub(super) fn take(json: &[u8], draft: &mut AnswerDraft<'_>) -> bool {
 pub(super) fn refusal(json: &[u8], otherwise: Error, draft: &mut AnswerDraft<'_>) -> Error {
     let complaint = std::str::from_utf8(json).ok().and_then(Complaint::of_event);
     complaint.map_or(otherwise, |complaint| draft.refuse(&complaint))
+}
+
+/// Reads the error that an event of this name is or holds. A mere message is none: gateways speak of their queue so.
+pub(super) fn complaint(name: &str, data: &str, draft: &mut AnswerDraft<'_>) -> Option<Complaint> {
+    let event = serde_json::from_str::<Value>(data).ok()?;
+    let complaint = Complaint::find(&event)?;
+    let is_bare = |fields: &Fields| {
+        fields.get("message").is_some_and(is_text_or_texts) && !fields.keys().any(|name| name.contains("err"))
+    };
+    let says_why = !complaint.code.is_empty() || !complaint.class.is_empty() || name == "error";
+    if says_why || !event.as_object().is_some_and(is_bare) {
+        return Some(complaint);
+    }
+    draft.note = Some(Box::new(complaint));
+    None
 }
 
 /// Returns whether a `message` that is a text is the model's: errors have theirs there, too.
@@ -111,10 +165,9 @@ fn text_at(place: &str, fields: &Fields) -> Option<String> {
 fn is_said(fields: &Fields) -> bool {
     const OTHERS: [&str; 8] = ["error", "reason", "think", "thought", "tool", "function", "call", "image"];
     let kind = word(fields, &["type", "object"]).unwrap_or_default();
-    let role = word(fields, &["role"]).unwrap_or("assistant");
     !is_failure(fields)
         && !OTHERS.iter().any(|other| kind.contains(other))
-        && matches!(role, "assistant" | "model" | "ai" | "bot" | "CHATBOT")
+        && !is_others(word(fields, &["role"]))
         && fields.get("thought") != Some(&json!(true))
 }
 

@@ -94,6 +94,8 @@ pub(super) struct OutputItem<'a> {
     #[serde(rename = "type", borrow)]
     pub kind: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
+    pub role: Lenient<BorrowedText<'a>>,
+    #[serde(borrow)]
     pub content: Lenient<MessageContent<'a>>,
 }
 

@@ -1,0 +1,67 @@
+//! What else a stream brings: other servers' events and others' messages.
+
+use serde_json::json;
+
+use super::{CHAT, RESPONSES, ask, labelled};
+
+const STREAM: &str = "text/event-stream";
+const JSON: &str = "application/json";
+
+const CHAT_SAID: &str = r#"data: {"choices":[{"delta":{"content":"Hello."}}]}"#;
+const CHAT_END: &str = r#"data: {"choices":[{"delta":{},"finish_reason":"stop"}]}"#;
+const SAID: &str = r#"data: {"type":"response.output_text.delta","delta":"Hello."}"#;
+const END: &str = r#"data: {"type":"response.completed","response":{"status":"completed"}}"#;
+
+fn stream(events: &[&str]) -> String {
+    events.iter().map(|event| format!("{event}\n\n")).collect()
+}
+
+#[tokio::test]
+async fn the_text_of_foreign_events_is_not_the_answer() {
+    for foreign in [
+        r#"data: {"object":"rag.context","content":"CONTEXT TEXT","documents":[]}"#,
+        r#"data: {"event":"title","data":"A title"}"#,
+        r#"data: {"type":"keepalive","text":"x"}"#,
+        r#"data: {"message":"queued, position 3"}"#,
+    ] {
+        for (api, said, end) in [(CHAT, CHAT_SAID, CHAT_END), (RESPONSES, SAID, END)] {
+            for events in [[foreign, said, end], [said, foreign, end]] {
+                let (told, _upstream) = ask(api, vec![labelled(STREAM, stream(&events))]).await;
+                let is_whole = (&told["text"], &told["status"]) == (&json!("Hello."), &json!("complete"));
+                assert!(is_whole, "{api} {events:?}: {told}");
+            }
+        }
+    }
+    // Once a stream is the asked API's, also what says nothing of itself.
+    let plain = r#"data: {"text":"x"}"#;
+    for (api, events) in [(CHAT, [CHAT_SAID, plain, CHAT_END]), (RESPONSES, [SAID, plain, END])] {
+        let (told, _upstream) = ask(api, vec![labelled(STREAM, stream(&events))]).await;
+        assert_eq!((&told["text"], &told["status"]), (&json!("Hello."), &json!("complete")), "{told}");
+    }
+}
+
+#[tokio::test]
+async fn the_messages_of_others_are_not_the_answer() {
+    let tool = r#"data: {"choices":[{"delta":{"role":"tool","content":"TOOL OUT"}}]}"#;
+    let whole = r#"{"status":"completed","output":[{"type":"message","role":"user","content":"USER"},{"type":"message","role":"assistant","content":"Hello."}]}"#;
+    for (api, label, body) in
+        [(CHAT, STREAM, stream(&[tool, CHAT_SAID, CHAT_END])), (RESPONSES, JSON, whole.to_owned())]
+    {
+        let (told, _upstream) = ask(api, vec![labelled(label, &body)]).await;
+        assert_eq!((&told["text"], &told["status"]), (&json!("Hello."), &json!("complete")), "{body}: {told}");
+    }
+    let alone = r#"{"choices":[{"message":{"role":"tool","content":"TOOL"},"finish_reason":"stop"}]}"#;
+    let (told, _upstream) = ask(CHAT, vec![labelled(JSON, alone)]).await;
+    assert_eq!((&told["text"], &told["finish_reason"]), (&json!(""), &json!("no_text")), "{told}");
+}
+
+#[tokio::test]
+async fn a_mere_message_is_the_reason_where_nothing_else_comes() {
+    let note = r#"data: {"message":"The model is offline."}"#;
+    for api in [CHAT, RESPONSES] {
+        for events in [&[note] as &[&str], &[note, "data: [DONE]"]] {
+            let (told, _upstream) = ask(api, vec![labelled(STREAM, stream(events))]).await;
+            assert!(told["error"]["message"].to_string().contains("The model is offline"), "{api}: {told}");
+        }
+    }
+}
