@@ -62,7 +62,7 @@ enum RefusalEvent {
 impl Dialect for Responses {
     fn take_event(&mut self, name: &str, data: &str, draft: &mut AnswerDraft<'_>) -> Result<Step, Error> {
         let event: Event<'_> = parse(data)?;
-        let kind = event.kind.text().filter(|kind| !kind.is_empty()).unwrap_or(name);
+        let kind = event.kind.text().filter(|kind| !kind.is_empty() && name != "error").unwrap_or(name);
         if kind.starts_with("response.") {
             self.stream = StreamKind::AsAsked;
         }

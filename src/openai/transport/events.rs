@@ -110,7 +110,9 @@ impl Decoder {
             self.take_line(&line);
         }
         let is_piece = |line: &[u8]| line.is_empty() || line == b"[DONE]" || is_json(line);
-        let is_whole = is_json(&self.data) || self.data.split(|b| *b == b'\n').all(|line| is_piece(line.trim_ascii()));
+        let is_whole = self.name == b"error"
+            || is_json(&self.data)
+            || self.data.split(|b| *b == b'\n').all(|line| is_piece(line.trim_ascii()));
         is_whole && self.end_event()
     }
 
@@ -179,6 +181,14 @@ impl Decoder {
             // A second name is the next event's, where the blank line between them was forgotten.
             let reached = !self.name.is_empty() && self.end_event();
             self.name = name.trim_ascii().to_vec();
+            return reached;
+        }
+        // The field in which llama.cpp says why it stops.
+        if let Some(reason) = line.strip_prefix(b"error:") {
+            let reached = !self.data.is_empty() && self.end_event();
+            self.name = b"error".to_vec();
+            self.data.extend_from_slice(reason.trim_ascii());
+            self.data.push(b'\n');
             return reached;
         }
         let value = match line.strip_prefix(b"data") {

@@ -1,8 +1,9 @@
-//! What else a stream brings: other servers' events and others' messages.
+//! What else a stream brings: other servers' events, others' messages, and errors outside its data.
 
 use serde_json::json;
 
-use super::{CHAT, RESPONSES, ask, labelled};
+use super::{CHAT, RESPONSES, ask, labelled, session};
+use crate::upstream::Upstream;
 
 const STREAM: &str = "text/event-stream";
 const JSON: &str = "application/json";
@@ -63,5 +64,26 @@ async fn a_mere_message_is_the_reason_where_nothing_else_comes() {
             let (told, _upstream) = ask(api, vec![labelled(STREAM, stream(events))]).await;
             assert!(told["error"]["message"].to_string().contains("The model is offline"), "{api}: {told}");
         }
+    }
+}
+
+#[tokio::test]
+async fn an_error_in_a_field_of_its_own_is_the_reason() {
+    let broke = r#"error: {"code":500,"message":"It broke.","type":"server_error"}"#;
+    for (api, said, good) in [
+        (CHAT, r#"data: {"choices":[{"delta":{"content":"Half"}}]}"#, [CHAT_SAID, CHAT_END]),
+        (RESPONSES, r#"data: {"type":"response.output_text.delta","delta":"Half"}"#, [SAID, END]),
+    ] {
+        for last in [broke, "error: It broke."] {
+            for events in [stream(&[said, last]), format!("{said}\n{last}\n")] {
+                let (told, _upstream) = ask(api, vec![labelled(STREAM, events)]).await;
+                assert_eq!((&told["text"], &told["status"]), (&json!("Half"), &json!("incomplete")), "{told}");
+                assert!(told["warnings"].to_string().contains("It broke"), "{told}");
+            }
+        }
+        let upstream = Upstream::start([stream(&[broke]), stream(&good)].map(|body| labelled(STREAM, body))).await;
+        let mut session = session(&upstream, api, &[("MCP_OPENAI_MAX_RETRIES", "1")]).await;
+        let told = session.call("ask-openai", json!({ "query": "Hi", "model": "m" })).await;
+        assert_eq!(told["structuredContent"]["text"], "Hello.", "{told}");
     }
 }
