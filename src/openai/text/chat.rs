@@ -222,9 +222,11 @@ impl Chat {
         if let Some(complaint) = complaint.or_else(|| choice.error.as_ref().and_then(Complaint::of_error)) {
             return Err(draft.refuse(&complaint));
         }
-        if let Some(reason) = choice.finish_reason.text().filter(|reason| !reason.is_empty()) {
-            finish(reason, draft);
-        }
+        draft.finish = match choice.finish_reason.text().and_then(finish::read) {
+            None => draft.finish.take(),
+            Some(Finish::Stop) if draft.finish == Some(Finish::Refusal) => Some(Finish::Refusal),
+            finish => finish,
+        };
         Ok(())
     }
 }
@@ -255,12 +257,4 @@ fn refuse(refusal: &Lenient<BorrowedText<'_>>, draft: &mut AnswerDraft<'_>) {
         draft.write(refusal);
         draft.finish = Some(Finish::Refusal);
     }
-}
-
-fn finish(reason: &str, draft: &mut AnswerDraft<'_>) {
-    let finish = match finish::read(reason) {
-        Finish::Stop if draft.finish == Some(Finish::Refusal) => Finish::Refusal,
-        finish => finish,
-    };
-    draft.finish = Some(finish);
 }

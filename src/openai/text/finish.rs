@@ -2,10 +2,12 @@
 
 use crate::openai::Finish;
 
-/// Reads a finish reason: `stop`, `STOP`, `end_turn`, `MAX_TOKENS`, `SAFETY` and the like.
-pub(crate) fn read(reason: &str) -> Finish {
+/// Reads a finish reason: `stop`, `STOP`, `end_turn`, `MAX_TOKENS`, `SAFETY` and the like; `None` for a word that says
+/// that there is none yet.
+pub(crate) fn read(reason: &str) -> Option<Finish> {
     let word = reason.trim().to_ascii_lowercase().replace(['-', ' '], "_");
-    match word.rsplit('.').next().unwrap_or_default() {
+    Some(match word.rsplit('.').next().unwrap_or_default() {
+        "" | "null" | "none" => return None,
         "stop" | "eos" | "eos_token" | "end_turn" | "end" | "end_of_text" | "stop_sequence" | "stop_token" | "done"
         | "complete" | "completed" | "finish" | "finished" | "finish_reason_stop" => Finish::Stop,
         "length"
@@ -31,7 +33,7 @@ pub(crate) fn read(reason: &str) -> Finish {
         | "finish_reason_safety" => Finish::ContentFilter,
         "refusal" => Finish::Refusal,
         _ => Finish::Other(reason.to_owned()),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -52,7 +54,10 @@ mod tests {
             ("SAFETY", Finish::ContentFilter),
             ("tool_calls", Finish::Other("tool_calls".to_owned())),
         ] {
-            assert_eq!(read(reason), finish, "{reason}");
+            assert_eq!(read(reason), Some(finish), "{reason}");
+        }
+        for none in ["", "null", "None"] {
+            assert_eq!(read(none), None, "{none}");
         }
     }
 }

@@ -221,13 +221,13 @@ impl Responses {
         if status == "failed" || complaint.is_some() {
             return Err(draft.refuse(&complaint.unwrap_or_default()));
         }
-        let reason = response.incomplete_details.0.unwrap_or_default().reason;
-        draft.finish = Some(match (status.as_str(), reason.text()) {
+        let details = response.incomplete_details.0.unwrap_or_default();
+        draft.finish = Some(match (status.as_str(), details.reason.text().and_then(finish::read)) {
             ("completed" | "complete" | "done" | "succeeded", _) if self.refusal == RefusalEvent::Seen => {
                 Finish::Refusal
             }
             ("completed" | "complete" | "done" | "succeeded", _) => Finish::Stop,
-            (_, Some(reason)) => finish::read(reason),
+            (_, Some(reason)) => reason,
             (status, None) => Finish::Other(status.to_owned()),
         });
         match self.store {

@@ -208,7 +208,7 @@ fn reason(fields: &Fields) -> Option<Finish> {
     let ended = || ENDED.iter().any(|name| fields.get(*name) == Some(&json!(true))).then_some(Finish::Stop);
     let details = fields.get("details").and_then(Value::as_object);
     let word = [Some(fields), details].into_iter().flatten().find_map(|fields| word(fields, &REASONS));
-    word.map(finish::read).or_else(ended)
+    word.and_then(finish::read).or_else(ended)
 }
 
 /// Reads the counts of Gemini and Ollama under the names of the others.

@@ -87,3 +87,19 @@ async fn an_error_in_a_field_of_its_own_is_the_reason() {
         assert_eq!(told["structuredContent"]["text"], "Hello.", "{told}");
     }
 }
+
+#[tokio::test]
+async fn a_finish_reason_that_says_none_is_none() {
+    for word in ["null", "None", ""] {
+        let chunk = |content: &str, reason: &str| {
+            let choice = json!({ "delta": { "content": content }, "finish_reason": reason });
+            format!("data: {}", json!({ "choices": [choice] }))
+        };
+        let events = stream(&[&chunk("Hel", word), &chunk("lo.", word), &chunk("", "stop"), &chunk("", word)]);
+        let (told, _upstream) = ask(CHAT, vec![labelled(STREAM, events)]).await;
+        assert_eq!((&told["text"], &told["finish_reason"]), (&json!("Hello."), &json!("stop")), "{told}");
+        let whole = json!({ "choices": [{ "message": { "content": "Hello." }, "finish_reason": word }] });
+        let (told, _upstream) = ask(CHAT, vec![labelled(JSON, whole.to_string())]).await;
+        assert_eq!((&told["text"], &told["status"]), (&json!("Hello."), &json!("complete")), "{told}");
+    }
+}
