@@ -225,6 +225,8 @@ pub struct Picture {
     pub revised_prompt: Option<String>,
     /// Fields that the upstream refused and that were left out of a second try.
     pub left_out: Vec<String>,
+    /// Number of pictures that came with it unasked.
+    pub further: usize,
     _place: body::MemorySlot,
 }
 

@@ -2,16 +2,12 @@
 //! picture a request.
 //! <https://platform.openai.com/docs/api-reference/images>
 
-use bytes::Bytes;
 use serde::{Deserialize, Serialize, de::IgnoredAny};
 
 use super::{
     Config, EditTransfer, Failure, Meta, Picture, PictureRequest, Reply, Terms, Transfer,
     client::{Answering, Client, FailedAttempt, PlannedRequest, Unanswered},
-    failure::{
-        complaint::Complaint,
-        error::{Billing, Error},
-    },
+    failure::{complaint::Complaint, error::Error},
     is_openai,
     kind::EndpointKind,
     limits::retry::Symptom,
@@ -33,7 +29,12 @@ use crate::{
     text,
 };
 
+mod forms;
 mod wrapped;
+
+use forms::{PictureForms, unusable};
+
+const NONE: &str = "it holds no picture (neither b64_json nor url)";
 
 #[derive(Serialize)]
 struct ImageRequest<'a> {
@@ -200,15 +201,12 @@ struct Partial {
 }
 
 /// A picture as it came, and what was said of it.
+#[derive(Default)]
 struct Received {
-    source: PictureSource,
+    forms: PictureForms,
     revised_prompt: Option<String>,
-}
-
-/// The form in which the upstream hands a picture over.
-enum PictureSource {
-    Bytes(Bytes),
-    Url(String),
+    /// Pictures that were not asked for.
+    further: usize,
 }
 
 /// Reads an answer that has begun. The place in memory goes from the body to its picture.
@@ -228,21 +226,33 @@ async fn receive(
         BodyKind::Events => listen(Events::new(body), &client.config, terms, metered).await?,
         BodyKind::Raw => {
             terms.news.stage(Stage::Receiving);
-            let bytes = raw(body.whole().await?);
-            (Received { source: PictureSource::Bytes(bytes), revised_prompt: None }, body.into_place())
+            let forms = PictureForms::of_bytes(forms::raw(body.whole().await?));
+            (Received { forms, ..Received::default() }, body.into_place())
         }
     };
-    let (bytes, place) = match received.source {
-        PictureSource::Bytes(bytes) => (bytes, place),
-        PictureSource::Url(url) => {
-            drop(place);
-            // One without a host is one of the upstream's own.
-            let url = client.config.base_url.join(&url).map_or(url, String::from);
-            fetch::collect(client, &url, terms.deadline).await?
-        }
+    let Received { mut forms, revised_prompt, further } = received;
+    let (encoded, place) = if let Some(encoded) = forms.embedded.take() {
+        (encoded, place)
+    } else {
+        drop(place);
+        fetch(client, forms, terms).await?
     };
-    let encoded = Encoded::sniff(bytes).map_err(|why| unusable(&why.to_string()))?;
-    Ok(Picture { encoded, revised_prompt: received.revised_prompt, left_out, _place: place })
+    Ok(Picture { encoded, revised_prompt, left_out, further, _place: place })
+}
+
+/// Fetches the first picture that can be had at its addresses.
+async fn fetch(client: &Client, forms: PictureForms, terms: &Terms) -> Result<(Encoded, MemorySlot), Error> {
+    let mut failed = forms.damage.unwrap_or_else(|| unusable(NONE));
+    for url in forms.urls {
+        // One without a host is one of the upstream's own.
+        let url = client.config.base_url.join(&url).map_or(url, String::from);
+        let fetched = fetch::collect(client, &url, terms.deadline).await;
+        match fetched.and_then(|(bytes, place)| Ok((forms::read(bytes)?, place))) {
+            Ok(picture) => return Ok(picture),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
 }
 
 /// Waits for the final event. Of the sketches that were asked for it is told that they came; what cannot be read is
@@ -312,62 +322,29 @@ fn decode(json: &[u8], config: &Config, metered: &mut Metered) -> Result<Receive
         Some(Items::Alone(item)) => vec![item],
         None => Vec::new(),
     };
-    let Some(item) = items.into_iter().chain([alone]).find(ImageItem::holds_picture) else {
-        if let Some(source) = wrapped::find(json) {
-            return Ok(Received { source, revised_prompt: None });
+    let further = items.iter().filter(|item| item.holds_picture()).count().saturating_sub(1);
+    let mut forms = PictureForms::default();
+    let mut revised_prompt = None;
+    for item in items.iter().chain([&alone]).filter(|item| item.holds_picture()) {
+        forms.add_base64(item.b64_json.text().unwrap_or_default());
+        forms.add_address(item.url.text().unwrap_or_default());
+        revised_prompt = revised_prompt.or(item.revised_prompt.text());
+    }
+    if forms.is_empty() {
+        if let Some(forms) = wrapped::find(json) {
+            return Ok(Received { forms, ..Received::default() });
         }
         let complaint = std::str::from_utf8(json).ok().and_then(Complaint::of_event);
-        return Err(complaint
-            .as_ref()
-            .map_or_else(|| unusable("it holds no picture (neither b64_json nor url)").into(), NoPicture::from));
-    };
-    let source = match (item.b64_json.text(), item.url.text()) {
-        (Some(base64), _) if !base64.is_empty() => PictureSource::Bytes(decode_base64(base64)?),
-        (_, Some(url)) if url.starts_with("data:") => PictureSource::Bytes(decode_base64(url)?),
-        (_, url) => PictureSource::Url(url.unwrap_or_default().to_owned()),
-    };
-    let revised_prompt = item.revised_prompt.text().map(|prompt| text::sanitize(prompt).into_owned());
-    Ok(Received { source, revised_prompt })
+        return Err(complaint.as_ref().map_or_else(|| unusable(NONE).into(), NoPicture::from));
+    }
+    let revised_prompt = revised_prompt.map(|prompt| text::sanitize(prompt).into_owned());
+    Ok(Received { forms, revised_prompt, further })
 }
 
 impl ImageItem<'_> {
     fn holds_picture(&self) -> bool {
         [&self.b64_json, &self.url].iter().any(|field| field.text().is_some_and(|text| !text.is_empty()))
     }
-}
-
-/// Takes a picture as it is, or as base64 without anything around it.
-fn raw(body: Vec<u8>) -> Bytes {
-    let text =
-        || std::str::from_utf8(&body).ok().map(|text| text.trim_matches(|c: char| c == '"' || c.is_whitespace()));
-    let decoded = if Format::sniff(&body).is_some() { None } else { text().and_then(|text| decode_base64(text).ok()) };
-    decoded.unwrap_or_else(|| body.into())
-}
-
-/// Decodes base64 as it comes: as a data URL, with line breaks, in the URL's alphabet, without its padding. What is
-/// damaged stays so.
-fn decode_base64(text: &str) -> Result<Bytes, Error> {
-    let base64 = match text.strip_prefix("data:").and_then(|url| url.split_once(',')) {
-        Some((_media_type, base64)) => base64,
-        None => text,
-    };
-    let as_it_is = base64_simd::STANDARD.decode_to_vec(base64.as_bytes());
-    let decoded = as_it_is.or_else(|_| {
-        let mended = base64.bytes().filter(|byte| !byte.is_ascii_whitespace()).map(|byte| match byte {
-            b'-' => b'+',
-            b'_' => b'/',
-            byte => byte,
-        });
-        let mended: Vec<u8> = mended.collect();
-        let padding = mended.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
-        let (base64, _) = mended.split_at(mended.len() - padding);
-        base64_simd::STANDARD_NO_PAD.decode_to_vec(base64)
-    });
-    decoded.map(Bytes::from).map_err(|_| unusable("the picture's base64 is damaged"))
-}
-
-fn unusable(message: &str) -> Error {
-    Error::BadResponse { message: message.to_owned(), may_be_billed: Billing::Possible }
 }
 
 fn not_json(error: &serde_json::Error) -> Error {

@@ -179,6 +179,9 @@ impl Studio {
         let left_out = arguments::left_out(&picture.left_out, request.model.id.as_str());
         let mut warnings: Vec<String> =
             left_out.into_iter().chain(unkept).chain(meta.warnings.iter().cloned()).collect();
+        if picture.further > 0 {
+            warnings.push(format!("The upstream sent {} pictures for one: one is kept.", picture.further + 1));
+        }
         let original = match request.scale_to {
             None => picture.encoded,
             Some(size) => self.previews.scale(&picture.encoded, size).await.unwrap_or_else(|| {

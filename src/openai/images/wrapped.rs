@@ -3,8 +3,7 @@
 
 use serde_json::Value;
 
-use super::{PictureSource, decode_base64};
-use crate::media::Format;
+use super::forms::{self, PictureForms};
 
 /// No picture is shorter as base64.
 const SHORTEST: usize = 40;
@@ -25,12 +24,12 @@ const ADDRESSES: [&str; 12] = [
 ];
 
 /// Finds the first picture, or else the first address of one.
-pub(super) fn find(json: &[u8]) -> Option<PictureSource> {
+pub(super) fn find(json: &[u8]) -> Option<PictureForms> {
     let value = serde_json::from_slice::<Value>(json).ok()?;
     search("", &value, &embedded).or_else(|| search("", &value, &addressed))
 }
 
-fn search(name: &str, value: &Value, read: &dyn Fn(&str, &str) -> Option<PictureSource>) -> Option<PictureSource> {
+fn search(name: &str, value: &Value, read: &dyn Fn(&str, &str) -> Option<PictureForms>) -> Option<PictureForms> {
     match value {
         Value::String(text) => read(name, text),
         Value::Array(items) => items.iter().find_map(|item| search(name, item, read)),
@@ -41,12 +40,14 @@ fn search(name: &str, value: &Value, read: &dyn Fn(&str, &str) -> Option<Picture
     }
 }
 
-fn embedded(_name: &str, text: &str) -> Option<PictureSource> {
-    let bytes = decode_base64(text).ok().filter(|_| text.len() >= SHORTEST)?;
-    Format::sniff(&bytes).map(|_| PictureSource::Bytes(bytes))
+fn embedded(_name: &str, text: &str) -> Option<PictureForms> {
+    let bytes = forms::decode_base64(text).ok().filter(|_| text.len() >= SHORTEST)?;
+    let embedded = Some(forms::read(bytes).ok()?);
+    Some(PictureForms { embedded, ..PictureForms::default() })
 }
 
-fn addressed(name: &str, text: &str) -> Option<PictureSource> {
+fn addressed(name: &str, text: &str) -> Option<PictureForms> {
     let is_address = ["https://", "http://"].iter().any(|scheme| text.starts_with(scheme));
-    (is_address && ADDRESSES.contains(&name)).then(|| PictureSource::Url(text.to_owned()))
+    (is_address && ADDRESSES.contains(&name))
+        .then(|| PictureForms { urls: vec![text.to_owned()], ..PictureForms::default() })
 }

@@ -218,3 +218,34 @@ async fn a_paid_picture_at_an_address_is_fetched_again_and_its_address_told() {
     let message = told["error"]["message"].as_str().unwrap();
     assert!(message.contains("may have been billed") && message.contains("169.254"), "{message}");
 }
+
+#[tokio::test]
+async fn of_several_forms_the_first_that_gives_a_picture_is_taken() {
+    let base64 = STANDARD.encode_to_string(png());
+    let bodies: [fn(&str, &str) -> Value; 6] = [
+        |_, url| json!({ "data": [{ "b64_json": "!!!", "url": url }] }),
+        |base64, _| json!({ "data": [{ "url": "http://169.254.169.254/x" }, { "b64_json": base64 }] }),
+        |_, url| json!({ "data": [{ "url": "http://169.254.169.254/x" }, { "url": url }] }),
+        |base64, _| json!({ "data": [{ "b64_json": "aGVsbG8=" }], "b64_json": base64 }),
+        |base64, _| json!({ "data": [{ "url": format!("DATA:image/PNG;BASE64,{base64}") }] }),
+        |base64, _| json!({ "data": [{ "b64_json": format!("\"{base64}\"") }] }),
+    ];
+    for body in bodies {
+        let upstream = Upstream::start_with(|host| {
+            let body = body(&base64, &format!("http://{host}/outputs/1.png")).to_string();
+            vec![labelled("application/json", body), answer(200, &[("content-type", "image/png")], png())]
+        })
+        .await;
+        let mut session = session(&upstream, RESPONSES, &[]).await;
+        let made = session.call("create-image", json!({ "prompt": "a point", "model": "m", "size": "auto" })).await;
+        assert_eq!(made["structuredContent"]["images"][0]["width"], 7, "{made}");
+    }
+}
+
+#[tokio::test]
+async fn pictures_beyond_the_one_that_was_asked_for_are_mentioned() {
+    let item = json!({ "b64_json": STANDARD.encode_to_string(png()) });
+    let (told, _upstream) = paint(labelled("application/json", json!({ "data": [item, item] }).to_string())).await;
+    assert_eq!(told["images"].as_array().map(Vec::len), Some(1), "{told}");
+    assert!(told["warnings"].to_string().contains("2 pictures for one"), "{told}");
+}
