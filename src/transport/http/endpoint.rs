@@ -164,9 +164,11 @@ impl Endpoint {
             request.headers_mut().insert(header::ACCEPT, accept::BOTH);
         }
         let session = self.session(request.headers(), &sender.owner)?;
-        let answer = reply::of_rmcp(self.mcp.handle(request).await);
+        let mut answer = reply::of_rmcp(self.mcp.handle(request).await);
         if let Some(session) = session.as_ref().filter(|_| is_end && answer.status().is_success()) {
             self.sessions.closed(&session.id);
+            // The session has ended; clients take rmcp's 202 for a failure.
+            *answer.status_mut() = StatusCode::NO_CONTENT;
         }
         let answer = priming.held_to(reply::explained(answer, None).await);
         Ok(answer.map(|body| Body::new(Holding::new(body, session))))

@@ -191,3 +191,15 @@ async fn an_original_is_read_as_json() {
         assert!(read["result"]["contents"][0]["blob"].as_str().unwrap().len() > 2_000_000);
     }
 }
+
+/// Clients take 202 for a session that has not ended.
+#[tokio::test]
+async fn the_end_of_a_session_is_answered_by_204_and_a_session_that_is_not_there_by_404() {
+    let site = site().await;
+    let session = site.session().await;
+    let delete = format!("DELETE /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{session}\r\n");
+    for status in [204, 404] {
+        let answer = site.raw(&delete).await;
+        assert_eq!((answer.status, answer.body.is_empty()), (status, status == 204), "{}", answer.body);
+    }
+}
