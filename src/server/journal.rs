@@ -76,7 +76,8 @@ impl Journal {
         let field = |name: &str| outcome.structured.get(name);
         let text = |name: &str| field(name).and_then(Value::as_str);
         let first_of_several = || field("request_ids")?.as_array()?.first()?.as_str();
-        let cost_usd = field("cost_usd").and_then(Value::as_f64);
+        // Displayed, it is never in powers of ten.
+        let cost_usd = field("cost_usd").and_then(Value::as_f64).map(tracing::field::display);
         tracing::info!(
             tool = self.tool,
             client = self.client,
@@ -107,7 +108,10 @@ impl Journal {
             Code::InvalidArgument | Code::Moderated | Code::ContextTooLong | Code::Cancelled | Code::Busy => {
                 tracing::info!(tool, client, caller, ms, outcome, request_id, "call");
             }
-            _ => tracing::warn!(tool, client, caller, ms, outcome, request_id, %error, causes = causes(error), "call"),
+            _ => {
+                let (error, causes) = (error.to_string(), causes(error));
+                tracing::warn!(tool, client, caller, ms, outcome, request_id, error, causes, "call");
+            }
         }
     }
 
@@ -121,7 +125,8 @@ fn code(code: Code) -> String {
     serde_json::to_value(code).ok().and_then(|code| Some(code.as_str()?.to_owned())).unwrap_or_default()
 }
 
-fn causes(error: &dyn Error) -> String {
+/// The sources behind an error, which texts alone would not be told.
+fn causes(error: &dyn Error) -> Option<String> {
     let mut causes = vec![error.to_string()];
     let mut next = error.source();
     while let Some(cause) = next {
@@ -130,5 +135,6 @@ fn causes(error: &dyn Error) -> String {
     }
     // A wrapper says what it wraps.
     causes.dedup();
-    causes.split_off(1).join(": ")
+    let causes = causes.split_off(1).join(": ");
+    (!causes.is_empty()).then_some(causes)
 }

@@ -50,6 +50,7 @@ fn i07_the_log_has_a_line_for_the_start_the_client_and_each_call_and_no_prompt()
         call(1, "ask-openai", json!({ "query": "a secret question" })),
         call(2, "ask-openai", json!({ "query": "" })),
         call(3, "create-image", json!({ "prompt": "a secret fox", "quality": "low" })),
+        call(4, "get-result", json!({ "job": "job_0123456789abcdefghjkmnpqrs" })),
     ];
     let messages = [&[hello, ready][..], &calls].concat();
     let told = log(&home, &["--sandbox"], &messages);
@@ -68,6 +69,9 @@ fn i07_the_log_has_a_line_for_the_start_the_client_and_each_call_and_no_prompt()
     has(2, &["outcome=\"complete\""]);
     has(3, &["tool=\"ask-openai\"", "outcome=\"invalid_argument\""]);
     has(4, &["tool=\"create-image\"", "outcome=\"complete\"", "request_id="]);
+    let costs = told.split("cost_usd=").skip(1).map(|rest| rest.split(' ').next().unwrap());
+    assert!(costs.clone().count() == 2 && costs.clone().all(|cost| !cost.contains('e')), "{told}");
+    assert!(told.contains("error=\"there is no job") && !told.contains("causes"), "{told}");
     assert!(!told.contains("secret"), "{told}");
     let detailed = log(&home, &["--sandbox", "--log-level", "debug"], &messages);
     assert!(detailed.contains("attempt answered") && detailed.contains("attempt=1"), "{detailed}");
