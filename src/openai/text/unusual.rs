@@ -48,8 +48,20 @@ const REASONS: [&str; 5] = ["finish_reason", "finishReason", "stop_reason", "don
 const ENDED: [&str; 4] = ["done", "stop", "is_finished", "finished"];
 
 /// Words of which one stands in the name of an event that brings the model's text.
-const KINDS: [&str; 9] =
-    ["message", "content", "response", "completion", "text", "output", "token", "delta", "generation"];
+const KINDS: [&str; 12] = [
+    "message",
+    "content",
+    "response",
+    "completion",
+    "text",
+    "output",
+    "token",
+    "delta",
+    "generation",
+    "chunk",
+    "answer",
+    "assistant",
+];
 
 /// The API that a stream is of, as far as its events show it.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]

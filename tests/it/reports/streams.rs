@@ -103,3 +103,17 @@ async fn a_finish_reason_that_says_none_is_none() {
         assert_eq!((&told["text"], &told["status"]), (&json!("Hello."), &json!("complete")), "{told}");
     }
 }
+
+/// Gateways name the events that bring the model's text in words of their own.
+#[tokio::test]
+async fn the_text_of_events_of_a_known_kind_is_the_answer() {
+    for (first, last) in [
+        (r#"{"type":"chunk","content":"Hel"}"#, r#"{"type":"chunk","content":"lo.","done":true}"#),
+        (r#"{"event":"answer","text":"Hel"}"#, r#"{"event":"answer","text":"lo.","finished":true}"#),
+        (r#"{"type":"content-delta","delta":{"text":"Hel"}}"#, r#"{"type":"content-delta","text":"lo.","stop":true}"#),
+    ] {
+        let events = stream(&[first, last].map(|event| format!("data: {event}")).each_ref().map(String::as_str));
+        let (told, _upstream) = ask(CHAT, vec![labelled(STREAM, events)]).await;
+        assert_eq!((&told["text"], &told["status"]), (&json!("Hello."), &json!("complete")), "{first}: {told}");
+    }
+}
