@@ -225,6 +225,8 @@ pub struct Picture {
     pub revised_prompt: Option<String>,
     /// Fields that the upstream refused and that were left out of a second try.
     pub left_out: Vec<String>,
+    /// The quality that it was made in, where the upstream says so.
+    pub quality: Option<String>,
     /// Number of pictures that came with it unasked.
     pub further: usize,
     _place: body::MemorySlot,

@@ -34,6 +34,8 @@ mod wrapped;
 
 use forms::{PictureForms, unusable};
 
+/// A quality, in the upstream's own word, is cut to this many characters.
+const QUALITY: usize = 20;
 const NONE: &str = "it holds no picture (neither b64_json nor url)";
 
 #[derive(Serialize)]
@@ -171,6 +173,8 @@ struct WirePicture<'a> {
     url: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
     revised_prompt: Lenient<BorrowedText<'a>>,
+    #[serde(borrow)]
+    quality: Lenient<BorrowedText<'a>>,
     usage: Lenient<WireUsage>,
 }
 
@@ -205,6 +209,7 @@ struct Partial {
 struct Received {
     forms: PictureForms,
     revised_prompt: Option<String>,
+    quality: Option<String>,
     /// Pictures that were not asked for.
     further: usize,
 }
@@ -230,14 +235,14 @@ async fn receive(
             (Received { forms, ..Received::default() }, body.into_place())
         }
     };
-    let Received { mut forms, revised_prompt, further } = received;
+    let Received { mut forms, revised_prompt, quality, further } = received;
     let (encoded, place) = if let Some(encoded) = forms.embedded.take() {
         (encoded, place)
     } else {
         drop(place);
         fetch(client, forms, terms).await?
     };
-    Ok(Picture { encoded, revised_prompt, left_out, further, _place: place })
+    Ok(Picture { encoded, revised_prompt, left_out, quality, further, _place: place })
 }
 
 /// Fetches the first picture that can be had at its addresses.
@@ -338,7 +343,8 @@ fn decode(json: &[u8], config: &Config, metered: &mut Metered) -> Result<Receive
         return Err(complaint.as_ref().map_or_else(|| unusable(NONE).into(), NoPicture::from));
     }
     let revised_prompt = revised_prompt.map(|prompt| text::sanitize(prompt).into_owned());
-    Ok(Received { forms, revised_prompt, further })
+    let quality = painted.quality.text().map(|quality| text::brief(quality, QUALITY));
+    Ok(Received { forms, revised_prompt, quality, further })
 }
 
 impl ImageItem<'_> {

@@ -184,6 +184,7 @@ impl ToolError {
             .retry_after()
             .map(|wait| format!(" (try again in {} s)", text::whole_seconds(wait)))
             .unwrap_or_default();
+        let wait = format!("{}{wait}", self.request());
         if let Self::Unfit(unfit) = self {
             return format!("{message}. {}", unfit.remedy());
         }
@@ -267,6 +268,15 @@ impl ToolError {
             Self::Limited(limited) => !matches!(limited, Limited::Store(_)),
             Self::At { cause, .. } => cause.says_what_would_be_right(),
             error => error.code() == Code::InvalidArgument,
+        }
+    }
+
+    /// The request that the upstream's support will ask for, where the failure is the upstream's.
+    fn request(&self) -> String {
+        let id = self.meta().and_then(|meta| meta.request_id.as_deref());
+        match (id, self.code()) {
+            (Some(id), Code::Overloaded | Code::BadResponse) => format!(" (request {id})"),
+            _ => String::new(),
         }
     }
 

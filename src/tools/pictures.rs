@@ -219,6 +219,7 @@ impl Studio {
             image: Image { transparent: is_opaque == Some(false), ..image },
             artifact,
             preview,
+            quality: picture.quality,
             usage: meta.metered.usage,
             cost,
             warnings,

@@ -13,9 +13,12 @@ use crate::{
     media::Encoded,
     money::{Usage, Usd},
     openai::{Billing, Meta},
-    text::bytes,
+    text::{brief, bytes},
     tools::{Output, Receipt, Report, Shows, ToolError, UsageReport, milliseconds},
 };
+
+/// A prompt that was rewritten is shown up to this many characters.
+const REWRITTEN: usize = 200;
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[allow(missing_docs, reason = "a docstring would stand in the tool's output schema")]
@@ -53,6 +56,9 @@ pub struct Created {
     pub attempts: u32,
     /// From the call to its answer, the queue included.
     pub elapsed_ms: u64,
+    /// The quality that the first was made in, where the upstream says so.
+    #[serde(skip)]
+    made_in: Option<String>,
     #[serde(skip)]
     previews: Vec<Encoded>,
     #[serde(skip)]
@@ -118,6 +124,8 @@ pub(super) struct Made {
     pub image: Image,
     pub artifact: Option<Artifact>,
     pub preview: Option<Encoded>,
+    /// The quality that it was made in.
+    pub quality: Option<String>,
     pub usage: Option<Usage>,
     pub cost: Option<Usd>,
     pub warnings: Vec<String>,
@@ -159,6 +167,7 @@ impl PictureOrder {
             requested_model: self.model.requested.map(String::from),
             size: self.size,
             quality: self.quality,
+            made_in: made.iter().find_map(|picture| picture.quality.clone()),
             usage: made.iter().filter_map(|picture| picture.usage).reduce(Usage::add).map(UsageReport::from),
             cost_usd,
             request_ids: made.iter().filter_map(|picture| picture.meta.request_id.clone()).collect(),
@@ -242,7 +251,11 @@ impl Output for Created {
     const SHOWS: Shows = Shows::Pictures;
 
     fn text(&self) -> String {
-        Image::lines(&self.images)
+        let told = |image: &Image| match &image.revised_prompt {
+            Some(prompt) => format!("{}\nPrompt as rewritten: {}", image.line(), brief(prompt, REWRITTEN)),
+            None => image.line(),
+        };
+        self.images.iter().map(told).collect::<Vec<_>>().join("\n")
     }
 
     fn warnings(&mut self) -> &mut Vec<String> {
@@ -250,7 +263,7 @@ impl Output for Created {
     }
 
     fn receipt(&self) -> Option<String> {
-        let quality = Some(self.quality.as_str());
+        let quality = self.made_in.as_deref().or(Some(self.quality.as_str()));
         let Self { model, cost_usd: cost, elapsed_ms, .. } = self;
         Some(Receipt { model, quality, cost: *cost, elapsed_ms: *elapsed_ms }.to_string())
     }

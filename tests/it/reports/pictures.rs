@@ -249,3 +249,22 @@ async fn pictures_beyond_the_one_that_was_asked_for_are_mentioned() {
     assert_eq!(told["images"].as_array().map(Vec::len), Some(1), "{told}");
     assert!(told["warnings"].to_string().contains("2 pictures for one"), "{told}");
 }
+
+#[tokio::test]
+async fn what_matters_of_a_picture_or_a_failure_is_in_its_text() {
+    let item = json!({ "b64_json": STANDARD.encode_to_string(png()), "revised_prompt": "A round point." });
+    let body = json!({ "data": [item], "quality": "high" }).to_string();
+    let upstream = Upstream::start([labelled("application/json", body)]).await;
+    let mut session = session(&upstream, RESPONSES, &[]).await;
+    let made = session.call("create-image", json!({ "prompt": "a point", "model": "m", "quality": "auto" })).await;
+    let told = made["content"].to_string();
+    assert!(told.contains("Prompt as rewritten: A round point.") && told.contains("high"), "{told}");
+
+    let headers = [("x-request-id", "req_77"), ("content-type", "application/json")];
+    for (status, body) in [(503, r#"{"error":{"message":"It broke."}}"#), (200, "{}")] {
+        let upstream = Upstream::start([answer(status, &headers, body)]).await;
+        let mut session = super::session(&upstream, RESPONSES, &[]).await;
+        let failed = session.call("ask-openai", json!({ "query": "Hi", "model": "m" })).await;
+        assert!(failed["content"].to_string().contains("(request req_77)"), "{failed}");
+    }
+}
