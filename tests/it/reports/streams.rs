@@ -14,7 +14,7 @@ const SAID: &str = r#"data: {"type":"response.output_text.delta","delta":"Hello.
 const END: &str = r#"data: {"type":"response.completed","response":{"status":"completed"}}"#;
 
 fn stream(events: &[&str]) -> String {
-    events.iter().map(|event| format!("{event}\n\n")).collect()
+    events.join("\n\n") + "\n\n"
 }
 
 #[tokio::test]
