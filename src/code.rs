@@ -96,13 +96,15 @@ impl Code {
         }
     }
 
-    /// The remedy at an upstream that is not OpenAI's: none of OpenAI's pages helps there.
-    pub fn remedy_elsewhere(self) -> &'static str {
+    /// The remedy at an upstream that is not OpenAI's, where the usual one names OpenAI's pages.
+    pub fn remedy_elsewhere(self) -> Option<&'static str> {
         match self {
-            Self::Unauthorized => "Check that the key is whole, still valid, and one of the server at openai.base_url.",
-            Self::Forbidden => "Check what the account may do at the server at openai.base_url.",
-            Self::QuotaExhausted => "Add credit or raise the limit where this account is kept.",
-            Self::Overloaded => "Try again later.",
+            Self::Unauthorized => {
+                Some("Check that the key is whole, still valid, and one of the server at the base URL.")
+            }
+            Self::Forbidden => Some("Check what the account may do at the server at the base URL."),
+            Self::QuotaExhausted => Some("Add credit or raise the limit where this account is kept."),
+            Self::Overloaded => Some("Try again later."),
             Self::InvalidArgument
             | Self::NoApiKey
             | Self::ModelNotFound
@@ -120,7 +122,7 @@ impl Code {
             | Self::OverBudget
             | Self::StorageFailed
             | Self::Interrupted
-            | Self::Internal => self.remedy(),
+            | Self::Internal => None,
         }
     }
 
@@ -163,9 +165,7 @@ impl Code {
                 "Only public https addresses are fetched, and those that a call names only with images.allow_urls = true: \
                  name a file instead."
             }
-            Self::OverBudget => {
-                "Ask for less, or raise the budget that is named; the daily budget resets at 00:00 UTC."
-            }
+            Self::OverBudget => "Ask for what would fit, or raise the budget that is named.",
             Self::StorageFailed => "Make the folder writable, or set images.dir or state.dir to another one.",
             Self::Interrupted => "Make the call again; it may have been billed.",
             Self::Internal => "Please report it with the lines of the log that carry the id.",

@@ -92,7 +92,7 @@ pub enum Error {
     /// A pattern or a query to git that gives nothing to attach; the text says what would be right.
     #[error("{0}")]
     Nothing(String),
-    /// Allowed, but there is no such regular file, or it cannot be read.
+    /// Allowed, but there is no such regular file, or it cannot be read; the text says what would be right.
     #[error("{0}")]
     NotFound(String),
     /// A file of this machine, named from another one; the text says what would be right.
@@ -186,13 +186,16 @@ impl Inputs {
             beneath::Error::Link => {
                 Error::Excluded(format!("{shown} leads through a link, which is not followed: name the file itself"))
             }
+            beneath::Error::Folder => {
+                Error::NotFound(format!("{shown} is a folder: name a file in it, or attach {shown}/**/*"))
+            }
             beneath::Error::NotAFile => Error::NotFound(format!("{shown} is no regular file: name one")),
             beneath::Error::Several(names) => {
                 let names: Vec<_> = names.iter().take(5).map(|name| format!("\"{}\"", name.escape_debug())).collect();
                 Error::NotFound(format!("there is no file {shown}, and {} read like it: name one", names.join(", ")))
             }
             beneath::Error::Io(cause) if cause.kind() == std::io::ErrorKind::NotFound => {
-                Error::NotFound(format!("there is no file {shown}"))
+                Error::NotFound(format!("there is no file {shown}: check the name"))
             }
             beneath::Error::Io(cause) => Error::NotFound(format!("{shown} cannot be read ({cause})")),
         })?;
@@ -348,7 +351,7 @@ fn normal(path: &Path) -> Option<PathBuf> {
 }
 
 fn shown(path: &Path) -> String {
-    text::brief(&path.to_string_lossy(), 200)
+    text::brief(&path.components().as_path().to_string_lossy(), 200)
 }
 
 #[cfg(test)]

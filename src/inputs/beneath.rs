@@ -14,7 +14,8 @@ use super::spelling::Near;
 pub(super) enum Error {
     /// A part of the way is a link.
     Link,
-    /// There is something else in its place: a folder, a pipe, a device.
+    Folder,
+    /// There is something else in its place: a pipe, a device.
     NotAFile,
     /// There is none of that name, and several whose names read alike.
     Several(Vec<String>),
@@ -51,9 +52,13 @@ impl From<io::Error> for Error {
 /// on the disk, and on nothing else.
 pub(super) fn open(folder: &Path, rest: &Path) -> Result<File, Error> {
     let names: Vec<_> = rest.iter().collect();
-    let Some((name, parents)) = names.split_last() else { return Err(Error::NotAFile) };
+    let Some((name, parents)) = names.split_last() else { return Err(Error::Folder) };
     let file = system::below(folder, parents, name)?;
-    if file.metadata()?.is_file() { Ok(file) } else { Err(Error::NotAFile) }
+    match file.metadata()?.file_type() {
+        kind if kind.is_file() => Ok(file),
+        kind if kind.is_dir() => Err(Error::Folder),
+        _ => Err(Error::NotAFile),
+    }
 }
 
 /// Writes a new file at `rest` below `folder`, and makes the folders on the way; never in the place of anything. What was

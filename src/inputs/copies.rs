@@ -125,7 +125,7 @@ impl Inputs {
                     Err(beneath::Error::Io(error)) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                     Err(beneath::Error::Io(error)) => return Err(failed(&error)),
                     Err(beneath::Error::Link) => return Err(failed(&"the path leads through a link")),
-                    Err(beneath::Error::NotAFile | beneath::Error::Several(_)) => {
+                    Err(beneath::Error::Folder | beneath::Error::NotAFile | beneath::Error::Several(_)) => {
                         return Err(failed(&"the path names no file"));
                     }
                 }

@@ -190,17 +190,20 @@ impl ToolError {
         }
         let remedy = match self {
             // The message names the jobs there are, or what would be right: one remedy, not two.
-            Self::NoSuchJob(_) | Self::Unpriced(_) | Self::BudgetReserved(_) => "",
+            Self::NoSuchJob(_) | Self::Unpriced(_) | Self::OverBudget(_) | Self::BudgetReserved(_) => "",
             _ if self.says_what_would_be_right() => "",
             Self::Store(error)
             | Self::Limited(Limited::Store(error))
             | Self::Ledger(ledger::Unheld(error))
             | Self::Conversation(conversation::Error::Store(error)) => error.remedy(),
             Self::Conversation(_) => "Leave `conversation` out to begin a new one.",
-            _ => match self.meta().map(|meta| meta.vendor).unwrap_or_default() {
-                Vendor::OpenAi => remedy(self.code()),
-                Vendor::Another => self.code().remedy_elsewhere(),
-            },
+            _ => {
+                let elsewhere = match self.meta().map(|meta| meta.vendor).unwrap_or_default() {
+                    Vendor::OpenAi => None,
+                    Vendor::Another => self.code().remedy_elsewhere(),
+                };
+                elsewhere.unwrap_or_else(|| remedy(self.code()))
+            }
         };
         match remedy {
             "" => format!("{message}{wait}"),
@@ -264,7 +267,8 @@ impl ToolError {
     /// Returns whether its message ends with the remedy.
     fn says_what_would_be_right(&self) -> bool {
         match self {
-            Self::Model(_) | Self::Input(inputs::Error::Excluded(_) | inputs::Error::NotHere { .. }) => true,
+            Self::Model(_) => true,
+            Self::Input(error) => !matches!(error, inputs::Error::NotAllowed(_)),
             Self::Limited(limited) => !matches!(limited, Limited::Store(_)),
             Self::At { cause, .. } => cause.says_what_would_be_right(),
             error => error.code() == Code::InvalidArgument,

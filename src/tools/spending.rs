@@ -50,6 +50,8 @@ impl Purse<'_> {
         let (quote, estimate) = priced.ok_or_else(|| ToolError::Unpriced(model.id.clone()))?;
         self.ledger.open(request, estimate).await.map_err(|refused| match refused {
             Refused::OverBudget(over) if over.may_pass() => ToolError::BudgetReserved(over),
+            // Nothing fits into what is used up.
+            Refused::OverBudget(over) if over.left() == Usd::ZERO => ToolError::OverBudget(over.to_string()),
             Refused::OverBudget(over) => ToolError::OverBudget(format!("{over}; {}", costing.fits(quote, over.left()))),
             Refused::Unheld(unheld) => unheld.into(),
         })

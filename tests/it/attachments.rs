@@ -217,6 +217,7 @@ fn on_the_command_line_every_file_that_is_named_may_be_read() {
     let (code, _, err) = ask(&["--attach", "notes.md", "--attach", "gone.md"]);
     assert_eq!(code, 1);
     assert!(err.starts_with("mcp-openai: `--attach` 2 (gone.md): there is no file"), "{err}");
+    assert!(err.ends_with("gone.md: check the name\n"), "{err}");
     let (code, _, err) = ask(&["--schema", "wrong.json"]);
     assert_eq!(code, 2);
     assert!(err.starts_with("mcp-openai: `--schema` wrong.json: it is no JSON object"), "{err}");

@@ -120,7 +120,7 @@ impl Costing for QuestionSize {
 
     fn fits(&self, quote: Quote<'_>, left: Usd) -> String {
         match (quote.buys(&self.input, left), self.max_tokens) {
-            (0, _) => "the input alone is too long for it: shorten it, or use a cheaper model".to_owned(),
+            (0, _) => "not even the input fits: shorten it, use a cheaper model, or raise that budget".to_owned(),
             (tokens, Some(_)) => format!("`max_tokens` of at most {tokens} would fit"),
             (tokens, None) => format!(
                 "that would pay for {tokens} tokens of an answer, and fewer than {SHORTEST} may leave no text: name \

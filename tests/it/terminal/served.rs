@@ -8,6 +8,7 @@ use std::{
 };
 
 use super::*;
+use crate::upstream::{Upstream, answer};
 
 /// What a server on stdio logs while a client says these lines.
 fn log(home: &Home, flags: &[&str], messages: &[Value]) -> String {
@@ -103,6 +104,34 @@ fn errors_speak_of_flags_and_of_the_shell_and_have_one_remedy() {
     insta::assert_snapshot!("no_file", err.replace(&home.0.path().display().to_string(), "HOME"));
     let (_, _, err) = home.run(&["image", "a fox", "--size", "9999x10", "--sandbox"]);
     insta::assert_snapshot!("size", err);
+    fs::create_dir(home.path("src")).unwrap();
+    let (_, _, err) = home.run(&["ask", "Hi", "--attach", "src/", "--sandbox"]);
+    insta::assert_snapshot!("a_folder", err.replace(&home.0.path().display().to_string(), "HOME"));
+}
+
+/// A server that is not OpenAI's changes nothing of who reads.
+#[tokio::test]
+async fn errors_of_any_upstream_speak_of_flags_and_of_the_shell() {
+    let home = Home::new();
+    for (status, code, right) in [
+        (401, 1, "one of the server at the base URL"),
+        (404, 1, "`mcp-openai models` shows those there are"),
+        (429, 1, "Wait before the next call."),
+        (200, 1, "check what answers at OPENAI_BASE_URL"),
+    ] {
+        let json = [("content-type", "application/json")];
+        let upstream =
+            Upstream::start([answer(status, &json, r#"{"error":{"code":"model_not_found"}"#.to_owned())]).await;
+        let mut command = home.command(&["ask", "Hi"]);
+        command.env("OPENAI_BASE_URL", upstream.base_url().as_str()).env("OPENAI_API_KEY", "sk-test");
+        command.env("MCP_OPENAI_MAX_RETRIES", "0");
+        let output = tokio::task::spawn_blocking(move || told(&command.output().unwrap())).await.unwrap();
+        assert_eq!(output.0, code, "{status}: {output:?}");
+        assert!(output.2.contains(right), "{status}: {}", output.2);
+        for foreign in ["list-models", "openai.base_url", "limits.", "openai.com"] {
+            assert!(!output.2.contains(foreign), "{status}: {}", output.2);
+        }
+    }
 }
 
 #[test]
