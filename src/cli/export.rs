@@ -30,6 +30,10 @@ impl Destination {
         let wrong = |why: String| ToolError::InvalidArgument(format!("`--output`: {why}"));
         let out: Box<dyn Write> = match target.map_err(wrong)? {
             Target::Stdout => Box::new(io::stdout()),
+            Target::Device(device) => {
+                let opened = target::open_device(&device);
+                Box::new(opened.with_context(|| format!("{} cannot be written", device.display()))?)
+            }
             Target::Folder(folder) => {
                 return Err(wrong(format!("{} is a folder: name a file in it", folder.display())).into());
             }

@@ -50,7 +50,7 @@ pub struct Args {
     #[arg(long, value_name = "PICTURE", requires = "from", value_hint = ValueHint::FilePath)]
     mask: Option<String>,
     /// Also write the picture here: a file, whose extension decides the format, a folder, or `-` for stdout. A file
-    /// that is there is kept, and the new one called PATH-2
+    /// that is there is kept, and the new one called PATH-2; a device or a pipe is written to
     #[arg(short, long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
     output: Option<PathBuf>,
     /// Let `-o` write over a file that is there
@@ -137,7 +137,9 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     match &target {
         None => {}
         Some(Target::Stdout) => return to_stdout(&created, app.notice()),
-        Some(target @ (Target::Folder(_) | Target::File(_))) => save(&mut created, target, existing)?,
+        Some(target @ (Target::Folder(_) | Target::File(_) | Target::Device(_))) => {
+            save(&mut created, target, existing)?
+        }
     }
     match printing {
         Printing::Json => outcome::json(created, app.notice()),
@@ -357,10 +359,13 @@ fn save(created: &mut Created, target: &Target, existing: Existing) -> anyhow::R
             (Target::Folder(folder), _) => folder.join(original.file_name().unwrap_or_default()),
             (Target::File(path), Existing::Replaced) => numbered(path, number),
             // Those before it have taken their names.
-            (Target::File(path), Existing::Kept) => path.clone(),
+            (Target::File(path), Existing::Kept) | (Target::Device(path), _) => path.clone(),
             (Target::Stdout, _) => continue,
         };
-        let written = target::copy(original, &asked, existing);
+        let written = match target {
+            Target::Device(device) => target::pour(original, device),
+            Target::Folder(_) | Target::File(_) | Target::Stdout => target::copy(original, &asked, existing),
+        };
         let written = written.with_context(|| {
             format!("the picture cannot be written to {}; it is at {}", asked.display(), original.display())
         })?;

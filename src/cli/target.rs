@@ -11,8 +11,10 @@ use crate::{inputs::numbered, media::Format};
 /// The target that `-o` names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
-    /// `-`
+    /// `-`, or the system's name for it.
     Stdout,
+    /// A device or a pipe: written to as it is.
+    Device(PathBuf),
     /// The pictures keep their own names in it.
     Folder(PathBuf),
     File(PathBuf),
@@ -39,8 +41,11 @@ impl Target {
     /// # Errors
     /// What would keep a picture from it, and what would be right.
     pub(super) fn parse(given: &Path) -> Result<Self, String> {
-        if given.as_os_str() == "-" {
+        if given.as_os_str() == "-" || cfg!(unix) && given == Path::new("/dev/stdout") {
             return Ok(Self::Stdout);
+        }
+        if is_device(given) {
+            return Ok(Self::Device(given.to_owned()));
         }
         if given.is_dir() {
             return Ok(Self::Folder(given.to_owned()));
@@ -65,6 +70,29 @@ impl Target {
         let format = Format::by_extension(&extension);
         format.map(Some).ok_or_else(|| format!("no picture is made as .{extension}: name a .png, .jpg or .webp"))
     }
+}
+
+/// Links below `/dev`, such as `/dev/stderr`, stand for what is open, even where that is a file.
+fn is_device(path: &Path) -> bool {
+    let is_other = |metadata: fs::Metadata| !metadata.is_file() && !metadata.is_dir();
+    fs::metadata(path).is_ok_and(is_other) || path.starts_with("/dev") && path.is_symlink() && !path.is_dir()
+}
+
+/// Writes `original` to a device or a pipe.
+///
+/// # Errors
+/// Those of the file system, and of whoever reads the pipe.
+pub(super) fn pour(original: &Path, device: &Path) -> io::Result<PathBuf> {
+    io::copy(&mut File::open(original)?, &mut open_device(device)?)?;
+    Ok(device.to_owned())
+}
+
+/// Opens a device or a pipe as it is.
+///
+/// # Errors
+/// Those of the file system.
+pub(super) fn open_device(device: &Path) -> io::Result<File> {
+    OpenOptions::new().append(true).open(device)
 }
 
 /// Copies `original` to `asked`, whole or not at all. Where that name is taken, the next free one is: `fox-2.png`.

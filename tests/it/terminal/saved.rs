@@ -45,6 +45,35 @@ fn a_folder_is_a_folder_and_stdout_is_the_picture_alone() {
 }
 
 #[test]
+fn a_device_and_a_pipe_are_written_to_as_they_are() {
+    let home = Home::new();
+    let (code, out, err) = image(&home, &["-o", "/dev/null", "-n", "2", "--force"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.lines().count() == 2 && out.lines().all(|line| line.starts_with("/dev/null (")), "{out}");
+    assert!(!Path::new("/dev/null-2").exists());
+
+    let pipe = home.path("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let read = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || fs::read(pipe).unwrap()
+    });
+    let (code, out, err) = image(&home, &["-o", "pipe", "-f", "png"]);
+    assert_eq!(code, 0, "{err}");
+    assert!(out.starts_with("pipe ("), "{out}");
+    assert!(read.join().unwrap().starts_with(b"\x89PNG"));
+
+    let output = home.command(&["image", "a fox", "--sandbox", "-q", "low", "-o", "/dev/stdout"]).output().unwrap();
+    assert!(output.stdout.starts_with(b"\x89PNG"), "{:?}", output.stdout.get(..20));
+
+    assert_eq!(home.run(&["ask", "Why?", "--sandbox"]).0, 0);
+    let read = std::thread::spawn(move || fs::read_to_string(pipe).unwrap());
+    let (code, _, err) = home.run(&["conversations", "export", "--sandbox", "-o", "pipe"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(read.join().unwrap().contains("Why?"));
+}
+
+#[test]
 fn what_cannot_be_written_to_is_said_before_anything_is_paid_for() {
     let home = Home::new();
     for (arguments, right) in [
