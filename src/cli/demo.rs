@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use serde_json::{Value, json};
 
 use self::session::{Notified, Session};
@@ -186,7 +186,11 @@ async fn cancel(session: &mut Session) -> anyhow::Result<DemoStep> {
         match call.news().await {
             Some(Notified::Delta(text)) => characters += text.chars().count(),
             Some(Notified::Progress { .. }) => {}
-            None => bail!("the answer was over before it could be cancelled: {}", call.result()?),
+            None => {
+                let cost = cost(&call.result()?);
+                say("   the answer was over before it could be cancelled")?;
+                return Ok(DemoStep { what: "long answer", took: started.elapsed(), cost });
+            }
         }
     }
     call.cancel().await?;
@@ -208,7 +212,7 @@ fn sum_up(steps: &[DemoStep], upstream: Upstream, folder: Option<&Path>) -> anyh
     let total: Usd = steps.iter().filter_map(|step| step.cost).sum();
     let charged = match upstream {
         Upstream::Sandbox => "nothing: the sandbox is free".to_owned(),
-        Upstream::Configured => format!("{total}, and what the cancelled call had written by then"),
+        Upstream::Configured => format!("{total}, and what a cancelled call had written by then"),
     };
     say(&format!("   {:<22} {:>9}   {charged}", "all in all", time(took)))?;
     if let Some(folder) = folder {

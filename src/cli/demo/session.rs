@@ -63,8 +63,9 @@ impl Session {
     /// Starts this binary as a child, with the configuration file that the demo itself was given.
     pub(super) async fn start(flags: &Flags, upstream: Upstream) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe().context("this program's own file is not known")?);
-        // Each call is shown to its end, not handed out as a job.
-        command.args(arguments(flags, upstream)).env("MCP_OPENAI_ANSWER_WITHIN", "off");
+        // Each call is shown to its end, not handed out as a job, and none goes on when the demo ends.
+        command.args(arguments(flags, upstream));
+        command.env("MCP_OPENAI_ANSWER_WITHIN", "off").env("MCP_OPENAI_DRAIN", "0s");
         let (sender, news) = mpsc::unbounded_channel();
         let lifecycle = ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] };
         let service = Notifications(sender)

@@ -7,8 +7,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
+
 use super::*;
-use crate::upstream::{Upstream, answer};
+use crate::{
+    painting::png,
+    upstream::{Upstream, answer},
+};
 
 /// What a server on stdio logs while a client says these lines.
 fn log(home: &Home, flags: &[&str], messages: &[Value]) -> String {
@@ -173,6 +178,34 @@ fn ctrl_c_ends_the_demo_and_its_server() {
         assert!(start.elapsed() < Duration::from_secs(5), "the server lives on");
         std::thread::yield_now();
     }
+}
+
+/// An upstream that gives whole answers at once.
+async fn prompt() -> MockServer {
+    let server = MockServer::start().await;
+    let answered: Value = serde_json::from_str(ANSWERED).unwrap();
+    let picture = base64_simd::STANDARD.encode_to_string(png(8, 8).bytes());
+    for (path, body) in [
+        ("/models", json!({ "data": [{ "id": "gpt-6.2-sol" }] })),
+        ("/responses", answered["response"].clone()),
+        ("/images/generations", json!({ "data": [{ "b64_json": picture }] })),
+    ] {
+        let reply = ResponseTemplate::new(200).set_body_json(body);
+        Mock::given(matchers::path(path)).respond_with(reply).mount(&server).await;
+    }
+    server
+}
+
+#[tokio::test]
+async fn an_answer_that_is_over_before_it_can_be_cancelled_fails_no_demo() {
+    let upstream = prompt().await;
+    let home = Home::new();
+    let mut command = home.command(&["demo"]);
+    command.env("OPENAI_BASE_URL", upstream.uri()).env("OPENAI_API_KEY", "sk-test");
+    let (code, out, err) = tokio::task::spawn_blocking(move || told(&command.output().unwrap())).await.unwrap();
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("the answer was over before it could be cancelled\n"), "{out}");
+    assert!(out.contains("What happened") && !out.contains("attempts"), "{out}");
 }
 
 #[test]
