@@ -3,6 +3,7 @@
 
 use clap_complete::CompletionCandidate;
 
+use super::clients::CLIENTS;
 use crate::{
     app::App,
     artifact::Artifacts,
@@ -48,6 +49,10 @@ pub(super) fn conversations() -> Vec<CompletionCandidate> {
     });
     let newest = newest.unwrap_or_default();
     newest.iter().map(|summary| with_help(&summary.handle.to_string(), &summary.first_words)).collect()
+}
+
+pub(super) fn clients() -> Vec<CompletionCandidate> {
+    CLIENTS.iter().map(|client| with_help(client.id, client.name)).collect()
 }
 
 pub(super) fn callers() -> Vec<CompletionCandidate> {

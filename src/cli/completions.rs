@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use clap::Command;
-use clap_complete::{CompleteEnv, Shell, env::Shells};
+use clap_complete::{ArgValueCandidates, CompleteEnv, CompletionCandidate, Shell, env::Shells};
 
 /// Set by the script for a run that completes a line. Not clap's own `COMPLETE`, which anybody may have set.
 const VARIABLE: &str = "MCP_OPENAI_COMPLETE";
@@ -21,6 +21,25 @@ Try it in this shell, or write the line where it reads its settings:
   zsh         source <(mcp-openai completions zsh)                    ~/.zshrc, after compinit
   fish        mcp-openai completions fish | source                    ~/.config/fish/config.fish
   powershell  mcp-openai completions powershell | Out-String | Invoke-Expression     $PROFILE";
+
+/// The function that bash calls: to bash, `=` and `:` part words; to the program, `--model=x` and `16:9` are one word each. The
+/// program's own function is given whole words, and of its replies goes what bash keeps.
+const WHOLE_WORDS: &str = r#"
+_mcp_openai() {
+    local rest=${COMP_LINE:0:COMP_POINT} word words=() last=-1 i
+    for ((i = 0; i <= COMP_CWORD; i++)); do
+        word=${rest#"${rest%%[![:blank:]]*}"}
+        if ((i == 0)) || [[ $word != "$rest" ]]; then last=$((last + 1)); fi
+        rest=$word
+        if ((i < COMP_CWORD)); then word=${COMP_WORDS[i]}; fi
+        words[last]=${words[last]-}$word
+        rest=${rest:${#word}}
+    done
+    local current=${words[last]#[\"\']}
+    local kept=${current%"$2"} COMP_WORDS=("${words[@]}") COMP_CWORD=$last
+    _clap_complete_mcp_openai "$1" "$current" "${words[last > 0 ? last - 1 : 0]}"
+    COMPREPLY=("${COMPREPLY[@]#"$kept"}")
+}"#;
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = HOW)]
@@ -39,6 +58,10 @@ pub fn run(args: &Args, program: &Command) -> anyhow::Result<ExitCode> {
     let shell = shells.completer(&args.shell.to_string()).context("this shell cannot be written for")?;
     let mut script = Vec::new();
     shell.write_registration(VARIABLE, program.get_name(), PROGRAM, &itself(), &mut script)?;
+    if args.shell == Shell::Bash {
+        let parted = String::from_utf8(script)?;
+        script = (WHOLE_WORDS.to_owned() + &parted.replace("-F _clap_complete_mcp_openai ", "-F _mcp_openai ")).into();
+    }
     io::stdout().write_all(&script)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -59,5 +82,12 @@ pub(super) fn answer(
     program: fn() -> Command,
 ) -> Result<bool, clap::Error> {
     let working_folder = std::env::current_dir().ok();
-    CompleteEnv::with_factory(program).var(VARIABLE).try_complete(arguments, working_folder.as_deref())
+    CompleteEnv::with_factory(|| with_pages(program())).var(VARIABLE).try_complete(arguments, working_folder.as_deref())
+}
+
+/// The program, whose manual has a page for each of its commands.
+fn with_pages(program: Command) -> Command {
+    let commands: Vec<_> = program.get_subcommands().map(|command| command.get_name().to_owned()).collect();
+    let candidates = move || commands.iter().map(CompletionCandidate::new).collect();
+    program.mut_subcommand("man", |man| man.mut_arg("command", |page| page.add(ArgValueCandidates::new(candidates))))
 }

@@ -8,8 +8,10 @@ use std::{
 
 use anyhow::{Context, bail};
 use chrono::{Local, Utc};
+use clap_complete::ArgValueCandidates;
 
 use super::{
+    candidates,
     export::Destination,
     table::{self, ListOptions, SearchOptions},
 };
@@ -39,7 +41,7 @@ enum ConversationsAction {
     List(ListOptions),
     /// Show one, from its first turn on
     Show {
-        #[arg(value_name = "ID", help = ID)]
+        #[arg(value_name = "ID", help = ID, add = ArgValueCandidates::new(candidates::conversations))]
         id: String,
     },
     /// Find those in which words were said or answered, the best match first
@@ -54,7 +56,7 @@ enum ConversationsAction {
 struct ExportArgs {
     /// An id, or the beginning of an id that no other conversation has; without one, every turn of all of them as JSON
     /// Lines
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", add = ArgValueCandidates::new(candidates::conversations))]
     id: Option<String>,
     /// JSON with every turn of every branch instead of Markdown
     #[arg(long)]
@@ -66,7 +68,7 @@ struct ExportArgs {
 #[derive(Debug, clap::Args)]
 #[group(required = true, multiple = false)]
 struct Rm {
-    #[arg(value_name = "ID", help = ID)]
+    #[arg(value_name = "ID", help = ID, add = ArgValueCandidates::new(candidates::conversations))]
     ids: Vec<String>,
     /// All of them
     #[arg(long)]

@@ -7,10 +7,12 @@ use std::{
 };
 
 use anyhow::{Context, bail};
+use clap_complete::ArgValueCandidates;
 use secrecy::ExposeSecret;
 use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::{
+    candidates,
     clients::{self, Application, CLIENTS, Edit, KeyInFile, Launch, Others, Places, Platform, Scope, SettingsFile},
     exit,
 };
@@ -35,7 +37,7 @@ pub struct Args {
 #[derive(Debug, clap::Args)]
 pub struct Which {
     /// Clients, such as cursor; without one, those that are found are listed
-    #[arg(value_name = "CLIENT", value_parser = clients::named)]
+    #[arg(value_name = "CLIENT", value_parser = clients::named, add = ArgValueCandidates::new(candidates::clients))]
     clients: Vec<&'static Application>,
     /// All that are found
     #[arg(long, conflicts_with = "clients")]

@@ -7,8 +7,10 @@ use std::{
 };
 
 use anyhow::Context;
+use clap_complete::ArgValueCandidates;
 
 use super::{
+    candidates,
     clients::{self, Application, KeyInFile, Scope, ServerKey},
     install::{Folders, ServerOptions},
 };
@@ -18,7 +20,7 @@ use crate::config::Flags;
 #[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
     /// The client, such as cursor
-    #[arg(value_name = "CLIENT", value_parser = clients::named)]
+    #[arg(value_name = "CLIENT", value_parser = clients::named, add = ArgValueCandidates::new(candidates::clients))]
     client: &'static Application,
     /// For all that you do, or in the project of the working folder
     #[arg(long, value_enum, default_value_t)]

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "a test may read its environment")]
 
 use super::*;
+use crate::upstream::{Upstream, events};
 
 /// What a shell prints for this script, or `None` where there is no such shell.
 fn shell(home: &Home, name: &str, arguments: &[&str], script: &str) -> Option<String> {
@@ -21,12 +22,16 @@ fn shell(home: &Home, name: &str, arguments: &[&str], script: &str) -> Option<St
 }
 
 /// How a line goes on: the last word is the one to be completed.
-const LINES: [(&str, &[&str]); 5] = [
+const LINES: [(&str, &[&str]); 9] = [
     ("mcp-openai do", &["doctor"]),
     ("mcp-openai ask --model gpt-6.2-", &["gpt-6.2-sol", "gpt-6.2-astra"]),
     ("mcp-openai image --quality h", &["high", "hd"]),
     ("mcp-openai image --size 16:", &["16:9"]),
     ("mcp-openai ask --reasoning-effort x", &["xhigh"]),
+    ("mcp-openai ask --model=gpt-6.2-", &["gpt-6.2-sol", "gpt-6.2-astra"]),
+    ("mcp-openai install cl", &["claude-code", "claude-desktop"]),
+    ("mcp-openai print-config cur", &["cursor"]),
+    ("mcp-openai man conv", &["conversations"]),
 ];
 
 fn check(told: Option<String>, line: &str, expected: &[&str]) {
@@ -40,18 +45,44 @@ fn check(told: Option<String>, line: &str, expected: &[&str]) {
 fn bash_completes_commands_and_values() {
     let home = Home::new();
     for (line, expected) in LINES {
-        let words: Vec<_> = line.split(' ').collect();
+        // What readline does: `=` and `:` are words of their own, and the registered function is called with the line
+        // in these variables. A reply stands in the place of what follows the last of them.
+        let parted = line.replace('=', " = ").replace(':', " : ");
+        let words: Vec<_> = parted.trim_end().split(' ').collect();
+        let typed = line.rsplit([' ', '=', ':']).next().unwrap();
         let (last, quoted) = (words.len() - 1, words.iter().map(|word| format!("'{word}'")).collect::<Vec<_>>());
-        // What readline does: the registered function is called with the line in these variables.
         let script = format!(
             "source <(mcp-openai completions bash); f=$(complete -p mcp-openai | sed 's/.*-F \\([^ ]*\\).*/\\1/'); \
              COMP_WORDS=({}); COMP_CWORD={last}; COMP_LINE='{line}'; COMP_POINT=${{#COMP_LINE}}; COMP_TYPE=9; \
-             $f mcp-openai '{}' '{}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+             $f mcp-openai '{typed}' '{}'; printf '%s\\n' \"${{COMPREPLY[@]}}\"",
             quoted.join(" "),
-            words[last],
             words[last - 1],
         );
-        check(shell(&home, "bash", &["-c"], &script), line, expected);
+        let Some(told) = shell(&home, "bash", &["-c"], &script) else { return };
+        let begun = line.rsplit(' ').next().unwrap().strip_suffix(typed).unwrap();
+        for value in expected {
+            let reply = value.strip_prefix(begun).unwrap_or(value);
+            assert!(told.lines().any(|line| line == reply), "`{line}` does not go on with {reply}: {told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_ids_of_conversations_are_completed_where_one_is_named() {
+    let upstream = Upstream::start([events(&[ANSWERED])]).await;
+    let home = Home::new();
+    let mut command = home.command(&["ask", "Why?"]);
+    command.env("OPENAI_BASE_URL", upstream.base_url().as_str()).env("OPENAI_API_KEY", "sk-test");
+    let (code, _, err) = tokio::task::spawn_blocking(move || told(&command.output().unwrap())).await.unwrap();
+    assert_eq!(code, 0, "{err}");
+    let (_, listed, _) = home.run(&["conversations", "--json"]);
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let id = listed["conversations"][0]["conversation"].as_str().unwrap();
+    for action in ["show", "export", "rm"] {
+        let mut command = home.command(&["--", "mcp-openai", "conversations", action, "conv"]);
+        command.env("MCP_OPENAI_COMPLETE", "bash").env("_CLAP_COMPLETE_INDEX", "3");
+        let (_, out, err) = told(&command.output().unwrap());
+        assert!(out.contains(id), "{action}: {out}{err}");
     }
 }
 
