@@ -1,7 +1,7 @@
 //! Piped input of a command: the question itself, or something that goes with it.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     time::Duration,
 };
 
@@ -12,7 +12,7 @@ use crate::{inputs::DataUrl, text};
 
 /// As much as all attachments of a question may have together.
 const MOST: u64 = 36_000_000;
-/// After this, a person who waits is told what for.
+/// After this, whoever waits is told what for.
 const SILENCE: Duration = Duration::from_secs(2);
 
 /// Names stdin on the command line.
@@ -29,7 +29,7 @@ pub(super) fn is_offered() -> bool {
 
 #[cfg(windows)]
 pub fn is_offered() -> bool {
-    !io::stdin().is_terminal()
+    !io::IsTerminal::is_terminal(&io::stdin())
 }
 
 /// All of stdin. Read off this thread, so that Ctrl-C is heard meanwhile.
@@ -43,9 +43,8 @@ pub(super) async fn bytes() -> anyhow::Result<Vec<u8>> {
     let read = tokio::select! {
         read = &mut reading => read,
         () = tokio::time::sleep(SILENCE) => {
-            if io::stderr().is_terminal() {
-                let _ = writeln!(io::stderr(), "reading stdin to its end (Ctrl-D ends it; `</dev/null` gives none)");
-            }
+            // Where stderr is no terminal, too: a program that left the pipe open would wait without a reason in its log.
+            let _ = writeln!(io::stderr(), "reading stdin to its end (Ctrl-D ends it; `</dev/null` gives none)");
             reading.await
         }
     };

@@ -1,5 +1,7 @@
 //! What is piped in is the question, or goes with it.
 
+use std::io::{BufRead, BufReader};
+
 use super::*;
 use crate::{
     painting::png,
@@ -72,6 +74,18 @@ fn a_socket_that_nobody_closes_holds_up_no_question() {
     let mut command = home.command(&["ask", "--sandbox", "Hi"]);
     let output = command.stdin(Stdio::from(std::os::fd::OwnedFd::from(stdin))).output().unwrap();
     assert_eq!(told(&output).0, 0);
+}
+
+#[test]
+fn a_pipe_that_nobody_closes_holds_up_no_question_without_a_word() {
+    let home = Home::new();
+    let mut command = home.command(&["ask", "--sandbox", "Hi"]);
+    let mut child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let stdin = child.stdin.take();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.next().unwrap().contains("reading stdin to its end"));
+    drop(stdin);
+    assert!(lines.count() > 0 && child.wait().unwrap().success());
 }
 
 #[tokio::test]
