@@ -24,9 +24,9 @@ pub use copies::{BadCopyPath, CopyPath, numbered};
 pub use data_url::{BadDataUrl, DataUrl};
 pub use git::{GitError, GitQuery, SCHEME as GIT};
 pub use glob::{BadGlob, is_glob};
-pub use project::{NoProject, Project, ProjectOrigin};
-
 use project::Exclusion;
+pub use project::{NoProject, Project, ProjectOrigin};
+pub use spelling::pasted;
 
 /// Places that files may be read from.
 #[derive(Debug, Clone, Default)]

@@ -7,14 +7,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::inputs::{GIT, is_glob};
+use crate::inputs::{GIT, is_glob, pasted};
 
-/// A file's path from the root; addresses of other kinds as they are.
+/// A file's path from the root, without what was pasted around it; addresses of other kinds as they are.
 pub(super) fn absolute(name: &str) -> String {
     if name.contains("://") || name.starts_with("data:") || name.starts_with(GIT) {
         return name.to_owned();
     }
-    std::path::absolute(name).map_or_else(|_| name.to_owned(), |path| path.to_string_lossy().into_owned())
+    let name = if Path::new(name).exists() { name.to_owned() } else { pasted(name) };
+    std::path::absolute(&name).map_or(name, |path| path.to_string_lossy().into_owned())
 }
 
 /// Folders of the files; addresses have none.

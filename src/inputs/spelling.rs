@@ -1,5 +1,6 @@
-//! File names as people and models copy them: with one blank for another, an accent in one piece or in two, as a shell
-//! would have them, or with quotes and a line break around. Two names that read alike have one reading.
+//! File names as people and models copy them: with one blank for another, an accent in one piece or in two, a straight
+//! apostrophe for a curved one, as a shell would have them, or with quotes and a line break around. Two names that read
+//! alike have one reading.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -53,15 +54,29 @@ pub(super) fn below(folder: &Path, path: &Path) -> Option<PathBuf> {
     Some(names.as_path().to_owned())
 }
 
-/// The reading of a name: composed (NFC), every blank the same, without a shell's backslashes and what stands around
-/// it.
+/// A path without what is pasted around it: blanks, quotes, angle brackets, the `@` of a mention.
+pub fn pasted(path: &str) -> String {
+    let bare = text::bare(path);
+    let within = bare.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).unwrap_or(&bare);
+    // `@types` is a folder of its own.
+    let mentioned = within.strip_prefix('@').filter(|rest| rest.starts_with(['/', '~', '.', '"', '\'']));
+    text::bare(mentioned.unwrap_or(within))
+}
+
+/// The reading of a name: composed (NFC), all blanks in a row as one, apostrophes straight, without a shell's
+/// backslashes and what stands around it.
 fn reading(name: &str) -> String {
     let mut reading = String::with_capacity(name.len());
     let mut characters = name.nfc().peekable();
     while let Some(c) = characters.next() {
         let escapes = c == '\\' && cfg!(unix) && characters.peek().is_some_and(|next| !next.is_alphanumeric());
         if !escapes {
-            reading.push(if c.is_whitespace() { ' ' } else { c });
+            match c {
+                c if c.is_whitespace() && reading.ends_with(' ') => {}
+                c if c.is_whitespace() => reading.push(' '),
+                '\u{2018}' | '\u{2019}' | '\u{2bc}' => reading.push('\''),
+                c => reading.push(c),
+            }
         }
     }
     text::bare(&reading)
@@ -82,11 +97,23 @@ mod tests {
             "'Caf\u{e9} 3.15 PM.png'",
             "\"Caf\u{e9} 3.15 PM.png\"",
             "Caf\u{e9} 3.15 PM.png\n",
+            "Caf\u{e9}  3.15 PM.png",
         ] {
             assert_eq!(reading(name), expected, "{name:?}");
         }
-        for other in ["Cafe 3.15 PM.png", "Caf\u{e9} 3.15  PM.png", "caf\u{e9} 3.15 PM.png", ""] {
+        for other in ["Cafe 3.15 PM.png", "Caf\u{e9} 3.15PM.png", "caf\u{e9} 3.15 PM.png", ""] {
             assert_ne!(reading(other), expected, "{other:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_pasted_around_a_path_is_not_of_it() {
+        for around in [" /a b.md", "\n/a b.md ", "“/a b.md”", "`/a b.md`", "</a b.md>", "@/a b.md", "@\"/a b.md\""]
+        {
+            assert_eq!(pasted(around), "/a b.md", "{around:?}");
+        }
+        for path in ["/a b.md", "@types/a.ts", "a<b>.md", "src/**/*", "it's.md"] {
+            assert_eq!(pasted(path), path);
         }
     }
 

@@ -214,6 +214,13 @@ fn on_the_command_line_every_file_that_is_named_may_be_read() {
     let (code, out, err) = ask(&["--attach", "notes.md", "--json"]);
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("\"status\": \"complete\""), "{out}");
+    let path = folder.path().join("notes.md").display().to_string();
+    for around in
+        [format!(" {path}"), format!("“{path}”\n"), format!("`{path}`"), format!("@{path}"), "'notes.md'".into()]
+    {
+        let (code, _, err) = ask(&["--attach", &around]);
+        assert_eq!(code, 0, "{around:?}: {err}");
+    }
     let (code, _, err) = ask(&["--attach", "notes.md", "--attach", "gone.md"]);
     assert_eq!(code, 1);
     assert!(err.starts_with("mcp-openai: `--attach` 2 (gone.md): there is no file"), "{err}");

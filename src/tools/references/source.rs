@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::{
     artifact::ArtifactId,
-    inputs::{DataUrl, GIT, GitQuery, is_glob},
+    inputs::{DataUrl, GIT, GitQuery, is_glob, pasted},
     text,
     tools::ToolError,
 };
@@ -114,7 +114,7 @@ impl Location {
     /// Parses a name, as it is or without what was pasted around it; the error says what is wrong with it.
     fn parse(name: String) -> Result<Self, String> {
         // A whole path may have blanks around it, and quotes.
-        if Path::new(&name).is_absolute() { Self::read(name) } else { Self::read(text::bare(&name)) }
+        if Path::new(&name).is_absolute() { Self::read(name) } else { Self::read(pasted(&name)) }
     }
 
     fn read(name: String) -> Result<Self, String> {

@@ -59,6 +59,7 @@ async fn a_file_is_found_by_its_name_as_people_copy_it() {
     write(&folder, "Caf\u{e9}.png");
     write(&folder, "U\u{308}bung.png");
     write(&folder, "My Photo.png");
+    write(&folder, "Ada\u{2019}s.png");
     write(&below, "a b.png");
     for name in [
         "Screenshot 2026-11-26 at 3.15.10 PM.png",
@@ -69,13 +70,22 @@ async fn a_file_is_found_by_its_name_as_people_copy_it() {
         "My Photo.png\n",
         "'My Photo.png'",
         "My\u{a0}Photo.png",
+        "My  Photo.png",
+        "Ada's.png",
         "My\\ Pics/a\\ b.png",
         "My\u{202f}Pics/a b.png",
     ] {
         let told = edit(&mut session, &format!("{}/{name}", folder.display())).await;
         assert_eq!(told["status"], "complete", "{name:?}: {told}");
     }
-    for quoted in ["'{}/My Photo.png'", "\"{}/My Photo.png\"", " {}/My Photo.png ", "“{}/My Photo.png”\n"] {
+    for quoted in [
+        "'{}/My Photo.png'",
+        "\"{}/My Photo.png\"",
+        " {}/My Photo.png ",
+        "“{}/My Photo.png”\n",
+        "<{}/My Photo.png>",
+        "@{}/My Photo.png",
+    ] {
         let told = edit(&mut session, &quoted.replace("{}", &folder.display().to_string())).await;
         assert_eq!(told["status"], "complete", "{quoted:?}: {told}");
     }
