@@ -13,7 +13,7 @@ use clap_complete::ArgValueCandidates;
 use super::{
     candidates,
     export::Destination,
-    table::{self, ListOptions, SearchOptions},
+    table::{self, Cut, ListOptions, SearchOptions, Width},
 };
 use crate::{
     app::App,
@@ -128,7 +128,9 @@ fn print(args: &ListOptions, mut found: Vec<Summary>, none: &str, others: &str) 
     }
     let head = ["id", "when", "turns", "model", "cost", "first words"].map(str::to_owned);
     let rows: Vec<_> = [head].into_iter().chain(found.iter().map(row)).collect();
-    out.write_all(table::columns(&rows).as_bytes())?;
+    // The beginning of an id is enough to name it.
+    let cuts = [Cut::End(14), Cut::Never, Cut::Never, Cut::End(12), Cut::Never, Cut::End(10)];
+    out.write_all(table::fitted(&rows, cuts, Width::of_stdout()).as_bytes())?;
     if there_are_others {
         writeln!(io::stderr(), "there are {others}: -n {} shows more", args.n.saturating_mul(2))?;
     }
@@ -198,7 +200,7 @@ fn tell_of_branches(conversation: &Conversation, shown: Handle) -> io::Result<()
 /// When no conversation has such an id, or several begin so.
 pub(super) async fn find(conversations: &Conversations, given: &str) -> anyhow::Result<Handle> {
     const SHOWN: usize = 3;
-    let start = given.strip_prefix("conversation://").unwrap_or(given);
+    let start = given.strip_prefix("conversation://").unwrap_or(given).trim_end_matches('…');
     if let Some(handle) = Handle::parse(start) {
         return Ok(handle);
     }

@@ -3,8 +3,7 @@
 use std::{fmt::Write as _, io, ops::Range};
 
 use terminal_size::terminal_size_of;
-
-use crate::text;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Options of a listing.
 #[derive(Debug, clap::Args)]
@@ -32,7 +31,7 @@ pub(super) struct SearchOptions {
 pub(super) enum Width {
     /// In a file or a pipe: programs read on.
     Any,
-    /// In characters.
+    /// In columns, of which a wide character takes two.
     Terminal(usize),
 }
 
@@ -55,8 +54,8 @@ impl Width {
     /// Its lines, each with room for so many blanks before it.
     pub(super) fn lines(self, text: &str, indent: usize) -> Vec<String> {
         match self {
-            Self::Any => vec![text.to_owned()],
-            Self::Terminal(width) => wrapped(text, width.saturating_sub(indent)),
+            Self::Terminal(width) if text.width() + indent > width => wrapped(text, width.saturating_sub(indent)),
+            Self::Any | Self::Terminal(_) => vec![text.to_owned()],
         }
     }
 }
@@ -86,9 +85,9 @@ pub(super) fn align_numbers<const N: usize>(rows: &mut [[String; N]], from: usiz
 /// The cells of these columns end alike.
 pub(super) fn align_right<const N: usize>(rows: &mut [[String; N]], columns: Range<usize>) {
     for column in columns {
-        let width = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+        let width = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0);
         for cell in rows.iter_mut().filter_map(|row| row.get_mut(column)) {
-            *cell = format!("{cell:>width$}");
+            *cell = format!("{:1$}{cell}", "", width - cell.width());
         }
     }
 }
@@ -106,7 +105,7 @@ pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
 /// The same within `width`: the columns that may be cut give way, the last one first.
 pub(super) fn fitted<const N: usize>(rows: &[[String; N]], cuts: [Cut; N], width: Width) -> String {
     let mut widths: [usize; N] = std::array::from_fn(|column| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0)
     });
     if let Width::Terminal(most) = width {
         let taken = widths.iter().sum::<usize>() + GAP * N.saturating_sub(1);
@@ -135,17 +134,21 @@ fn write_row<const N: usize>(table: &mut String, row: &[String; N], cuts: [Cut; 
     for ((cell, cut), width) in row.iter().zip(cuts).zip(widths) {
         let shown = match cut {
             Cut::Never => cell.clone(),
-            Cut::End(_) => text::clip(cell, width).into_owned(),
-            Cut::Start(_) => without_start(cell, width),
+            Cut::End(_) | Cut::Start(_) if cell.width() <= width => cell.clone(),
+            Cut::End(_) => fitting(cell.chars(), width).chain(['…']).collect(),
+            Cut::Start(_) => {
+                let kept: Vec<_> = fitting(cell.chars().rev(), width).collect();
+                ['…'].into_iter().chain(kept.into_iter().rev()).collect()
+            }
             Cut::Wrapped => {
                 let mut lines = wrapped(cell, width).into_iter();
                 let first = lines.next().unwrap_or_default();
-                let indent = line.chars().count();
+                let indent = line.width();
                 below.extend(lines.map(|more| format!("{:indent$}{more}", "")));
                 first
             }
         };
-        let _ = write!(line, "{shown:<width$}{:GAP$}", "");
+        let _ = write!(line, "{shown}{:1$}", "", width.saturating_sub(shown.width()) + GAP);
     }
     let _ = writeln!(table, "{}", line.trim_end());
     for line in below {
@@ -153,20 +156,21 @@ fn write_row<const N: usize>(table: &mut String, row: &[String; N], cuts: [Cut; 
     }
 }
 
-fn without_start(cell: &str, width: usize) -> String {
-    let length = cell.chars().count();
-    if length <= width {
-        return cell.to_owned();
-    }
-    ['…'].into_iter().chain(cell.chars().skip(length + 1 - width.max(1))).collect()
+/// The first characters that leave a column for an ellipsis.
+fn fitting(characters: impl Iterator<Item = char>, width: usize) -> impl Iterator<Item = char> {
+    let mut left = width.saturating_sub(1);
+    characters.map_while(move |c| {
+        left = left.checked_sub(c.width().unwrap_or(0))?;
+        Some(c)
+    })
 }
 
-/// Lines of whole words, each at most `width` characters where its words are.
+/// Lines of whole words, each at most `width` columns where its words are.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match lines.last_mut() {
-            Some(line) if line.chars().count() + 1 + word.chars().count() <= width => {
+            Some(line) if line.width() + 1 + word.width() <= width => {
                 line.push(' ');
                 line.push_str(word);
             }
@@ -196,5 +200,16 @@ mod tests {
         let wraps = fitted(&rows(), [Cut::Start(12), Cut::Never, Cut::Wrapped], Width::Terminal(40));
         insta::assert_snapshot!(wraps);
         assert!(wraps.lines().all(|line| line.chars().count() <= 40), "{wraps}");
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns() {
+        let rows =
+            [["狐と雪の中の朝の光", "雪の中の赤い狐"], ["id", "what it shows"]].map(|row| row.map(str::to_owned));
+        let at = |cuts| fitted(&rows, cuts, Width::Terminal(20));
+        let table = at([Cut::Start(6), Cut::End(6)]);
+        assert!(table.lines().all(|line| line.width() <= 20), "{table}");
+        assert_eq!(table.lines().next(), Some("…中の朝の光   雪の…"));
+        assert_eq!(table.lines().nth(1), Some("id            what …"));
     }
 }

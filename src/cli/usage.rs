@@ -11,7 +11,10 @@ use chrono::{Days, NaiveDate, Utc};
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::{export::Destination, table};
+use super::{
+    export::Destination,
+    table::{self, Width},
+};
 use crate::{
     app::App,
     ledger::{Sum, Tally},
@@ -115,7 +118,7 @@ impl UsageOutput {
         table::align_numbers(&mut cells, 1);
         let mut text = table::columns(&cells);
         if let Some(explained) = self.tally.explained() {
-            let _ = writeln!(text, "\n{explained}");
+            let _ = write!(text, "\n{}", Width::of_stdout().paragraph(&explained));
         }
         text
     }

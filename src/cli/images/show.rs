@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::{
     artifact::{Artifact, Origin},
     cli::outcome::Printing,
+    cli::table::Width,
     text,
 };
 
@@ -77,7 +78,9 @@ fn lines(artifact: &Artifact) -> String {
 
     let mut text = String::new();
     for (name, fact) in facts.iter().filter(|(_, fact)| !fact.is_empty()) {
-        let _ = writeln!(text, "{name:<10} {}", text::sanitize(fact).replace('\n', "\n           "));
+        let fact = text::sanitize(fact);
+        let below: Vec<_> = fact.split('\n').flat_map(|line| Width::of_stdout().lines(line, 11)).collect();
+        let _ = writeln!(text, "{name:<10} {}", below.join("\n           "));
     }
     text
 }

@@ -51,6 +51,34 @@ async fn pictures_fit_the_terminal() {
     }
 }
 
+/// The widest line, in columns.
+fn widest(screen: &str) -> usize {
+    screen.lines().map(unicode_width::UnicodeWidthStr::width).max().unwrap()
+}
+
+#[test]
+fn what_was_asked_and_paid_fits_the_terminal() {
+    let home = Home::new();
+    let question = "fox 雪の中の赤い狐はどこへ行くのか、朝の光の中で静かに考えてみてください。".repeat(3);
+    assert_eq!(home.run(&["ask", &question, "--sandbox"]).0, 0);
+    assert_eq!(home.run(&["image", &question, "-q", "low", "--sandbox"]).0, 0);
+    for arguments in [
+        &["conversations", "--sandbox"][..],
+        &["conversations", "search", "fox", "--sandbox"],
+        &["images", "--sandbox"],
+        &["usage", "--sandbox"],
+    ] {
+        let (_, bytes) = Pty::start(&home.command(arguments), 80).end();
+        let written = String::from_utf8(bytes).unwrap().replace('\r', "");
+        assert!(written.lines().count() > 1 && widest(&written) <= 80, "{arguments:?}: {written}");
+    }
+    let listed = screen(&home, 80, &["conversations", "--sandbox"]);
+    let id = listed.lines().nth(1).unwrap().split(' ').next().unwrap().to_owned();
+    assert!(id.ends_with('…'), "{listed}");
+    let (code, shown, err) = home.run(&["conversations", "show", &id, "--sandbox"]);
+    assert!(code == 0 && shown.contains(&question), "{err}");
+}
+
 #[test]
 fn help_fits_the_terminal() {
     let home = Home::new();
