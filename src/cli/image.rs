@@ -138,7 +138,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
         None => {}
         Some(Target::Stdout) => return to_stdout(&created, app.notice()),
         Some(target @ (Target::Folder(_) | Target::File(_) | Target::Device(_))) => {
-            save(&mut created, target, existing)?
+            save(&mut created, target, existing)?;
         }
     }
     match printing {

@@ -125,8 +125,7 @@ async fn errors_of_any_upstream_speak_of_flags_and_of_the_shell() {
         (200, 1, "check what answers at OPENAI_BASE_URL"),
     ] {
         let json = [("content-type", "application/json")];
-        let upstream =
-            Upstream::start([answer(status, &json, r#"{"error":{"code":"model_not_found"}"#.to_owned())]).await;
+        let upstream = Upstream::start([answer(status, &json, r#"{"error":{"code":"model_not_found"}"#)]).await;
         let mut command = home.command(&["ask", "Hi"]);
         command.env("OPENAI_BASE_URL", upstream.base_url().as_str()).env("OPENAI_API_KEY", "sk-test");
         command.env("MCP_OPENAI_MAX_RETRIES", "0");
@@ -171,7 +170,9 @@ fn ctrl_c_ends_the_demo_and_its_server() {
     let servers = children(&demo);
     assert_eq!(servers.len(), 1);
     assert!(Command::new("kill").args(["-INT", &demo.id().to_string()]).status().unwrap().success());
+    let asked = Instant::now();
     assert_eq!(demo.wait().unwrap().code(), Some(130));
+    assert!(asked.elapsed() < Duration::from_secs(2), "the demo waits for its server's drain: {:?}", asked.elapsed());
     let gone = |id: &String| !Path::new(&format!("/proc/{id}")).exists();
     let start = Instant::now();
     while !servers.iter().all(gone) {
