@@ -31,8 +31,8 @@ pub(super) enum Why {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cancellations {
     calls: Arc<Mutex<HashMap<CallKey, CancellableCall>>>,
-    /// Notified when a call is listened for no more.
-    ended: Arc<Notify>,
+    /// Notified when the fate of a call is known.
+    known: Arc<Notify>,
 }
 
 type CallKey = (Arc<str>, RequestId);
@@ -44,6 +44,14 @@ struct CancellableCall {
     call: CancellationToken,
     /// Taken by the reason.
     notify: Option<oneshot::Sender<Why>>,
+    fate: Fate,
+}
+
+/// The knowledge of what becomes of a call whose client has stopped waiting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    Open,
+    Known,
 }
 
 /// Listens for one call, until it is dropped.
@@ -73,7 +81,7 @@ impl Cancellations {
     ) -> Listener {
         let (notify, reason) = oneshot::channel();
         let key = (connection, context.id.clone());
-        let call = CancellableCall { request: context.ct.clone(), call, notify: Some(notify) };
+        let call = CancellableCall { request: context.ct.clone(), call, notify: Some(notify), fate: Fate::Open };
         self.calls().insert(key.clone(), call);
         Listener { cancellations: self.clone(), key, reason }
     }
@@ -95,14 +103,18 @@ impl Cancellations {
     /// Waits until each call that this connection has just cancelled is known to have been given up, or not wanted: a
     /// client may send the cancellation and the same call again in one piece.
     pub(super) async fn settle(&self, connection: &Arc<str>) {
-        let is_ending = || self.calls().iter().any(|((of, _), call)| of == connection && call.request.is_cancelled());
+        let is_ending = || {
+            self.calls()
+                .iter()
+                .any(|((of, _), call)| of == connection && call.fate == Fate::Open && call.request.is_cancelled())
+        };
         let settled = async {
             loop {
-                let ended = self.ended.notified();
+                let known = self.known.notified();
                 if !is_ending() {
                     return;
                 }
-                ended.await;
+                known.await;
             }
         };
         // One whose reason does not come is taken for cancelled after that time.
@@ -115,6 +127,14 @@ impl Cancellations {
 }
 
 impl Listener {
+    /// Says that it is known what becomes of the call. One that goes on can still be cancelled.
+    pub(super) fn settled(&self) {
+        if let Some(call) = self.cancellations.calls().get_mut(&self.key) {
+            call.fate = Fate::Known;
+        }
+        self.cancellations.known.notify_waiters();
+    }
+
     /// Waits until nobody waits for the call any more, and tells why.
     pub(super) async fn reason(&mut self) -> Why {
         match timeout(LAG, &mut self.reason).await {
@@ -127,6 +147,6 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         self.cancellations.calls().remove(&self.key);
-        self.cancellations.ended.notify_waiters();
+        self.cancellations.known.notify_waiters();
     }
 }

@@ -199,8 +199,7 @@ pub(super) async fn run(
             return results::failure(&ToolError::Cancelled, &shape).into();
         }
     };
-    // What became of the call is known.
-    drop(client);
+    client.listener.settled();
     let work = result(journal, work, server.calls.clone()).boxed();
     let started = Started { id, owner, tool: name, since, cancel: ended.disarm(), feed, resumable, work };
     hand_out(server, started, until, &context, &shape).await
