@@ -13,6 +13,10 @@ use tokio::sync::Notify;
 
 use crate::news::{News, Stage};
 
+mod places;
+
+pub use places::{PlacesBy, TakenPlace};
+
 /// Settings `queue.*`.
 #[derive(Debug, Clone, Copy)]
 pub struct Config {

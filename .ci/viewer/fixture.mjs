@@ -1,4 +1,4 @@
-// What the viewer's tests share: the server, the browser, and results to show.
+// Shared by the viewer's tests: the server, the browser, and results to show.
 
 import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";

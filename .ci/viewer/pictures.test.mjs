@@ -1,4 +1,4 @@
-// What can be done with pictures: looked at closely, compared, copied, chosen, painted on, tried again.
+// Pictures, and the things that can be done with them: looked at closely, compared, copied, chosen, painted on, tried again.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -8,7 +8,7 @@ import { createInterface } from "node:readline";
 
 export async function startServer() {
   const home = mkdtempSync(join(tmpdir(), "viewer-"));
-  // What fails once has failed, and may be tried again by whoever looks at it.
+  // A failure is final here, and may be tried again by whoever looks at it.
   const env = { PATH: process.env.PATH, HOME: home, MCP_OPENAI_IMAGES_DIR: join(home, "Pictures"), MCP_OPENAI_MAX_RETRIES: "0" };
   const child = spawn(process.env.MCP_OPENAI_BINARY, ["--sandbox", "--log-level", "error"], {
     env,

@@ -1,16 +1,11 @@
 //! Allowance of an authenticated caller: the use that its token permits, and the pace and number of calls that it is
 //! held to.
 
-use std::{
-    collections::HashMap,
-    fmt,
-    num::NonZeroU32,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use crate::{
     handle::Account,
+    queue::{PlacesBy, TakenPlace},
     store::{
         self, PaceStore,
         callers::{CallerName, CallerScope, KnownCaller},
@@ -30,16 +25,11 @@ pub struct Allowance {
     running: RunningCalls,
 }
 
-/// Numbers of the calls that each caller runs in this process. Cheap to clone; clones count together.
-#[derive(Debug, Clone, Default)]
-pub struct RunningCalls(Arc<Mutex<HashMap<CallerName, u32>>>);
+/// Calls that each caller runs in this process.
+pub type RunningCalls = PlacesBy<CallerName>;
 
 /// A call that counts as running until it is dropped.
-#[derive(Debug)]
-pub struct RunningCall {
-    caller: CallerName,
-    running: RunningCalls,
-}
+pub type RunningCall = TakenPlace<CallerName>;
 
 /// Reasons why a caller may not make a call now.
 #[derive(Debug, thiserror::Error)]
@@ -61,14 +51,14 @@ pub enum Limited {
     #[error("calls at once are limited to {most} for this token, and so many run: wait until one has ended")]
     Running {
         /// The limit: so many at once.
-        most: NonZeroU32,
+        most: usize,
     },
     /// The pace of the caller cannot be looked up.
     #[error(transparent)]
     Store(#[from] store::Error),
 }
 
-/// A scope in words that follow \"not for\".
+/// A scope in words that follow "not for".
 struct UseOf(CallerScope);
 
 impl fmt::Display for UseOf {
@@ -106,7 +96,8 @@ impl Allowance {
             return Err(Limited::Scope(scope));
         }
         let limits = self.caller.rights.limits;
-        let running = self.running.enter(&self.caller.name, limits.running)?;
+        let most = limits.running.map_or(usize::MAX, |most| usize::try_from(most.get()).unwrap_or(usize::MAX));
+        let running = self.running.take(self.caller.name.clone(), most).ok_or(Limited::Running { most })?;
         let wait = self.take(PaceCap::Requests, "calls", limits.requests_per_minute, 1).await?;
         Ok((running, wait))
     }
@@ -131,33 +122,6 @@ impl Allowance {
         match self.pace.pass(&Account(self.caller.name.owner().0), place).await? {
             PlaceGrant::Granted { wait } => Ok(wait),
             PlaceGrant::TooFar { wait } => Err(Limited::Pace { what, most, wait }),
-        }
-    }
-}
-
-impl RunningCalls {
-    fn enter(&self, caller: &CallerName, most: Option<NonZeroU32>) -> Result<RunningCall, Limited> {
-        let mut running = self.running();
-        let own = running.entry(caller.clone()).or_default();
-        if let Some(most) = most.filter(|most| *own >= most.get()) {
-            return Err(Limited::Running { most });
-        }
-        *own += 1;
-        drop(running);
-        Ok(RunningCall { caller: caller.clone(), running: self.clone() })
-    }
-
-    fn running(&self) -> MutexGuard<'_, HashMap<CallerName, u32>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for RunningCall {
-    fn drop(&mut self) {
-        let mut running = self.running.running();
-        match running.get_mut(&self.caller) {
-            Some(own) if *own > 1 => *own -= 1,
-            _ => drop(running.remove(&self.caller)),
         }
     }
 }

@@ -108,7 +108,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
         }
         ImagesAction::Open(OnePicture { id, inline }) => {
             let (artifact, _) = gallery.open(&find(&id).await?).await?;
-            // Where there is no viewer, the terminal may still show it.
+            // Without a viewer, the terminal may still show it.
             let drawn = draw(&artifact.id, &inline, &app).await?;
             open::in_viewer(&artifact.path)
                 .or_else(|error| if drawn == Drawn::Picture { Ok(()) } else { Err(error) })?;

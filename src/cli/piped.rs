@@ -43,7 +43,7 @@ pub(super) async fn bytes() -> anyhow::Result<Vec<u8>> {
     let read = tokio::select! {
         read = &mut reading => read,
         () = tokio::time::sleep(SILENCE) => {
-            // Where stderr is no terminal, too: a program that left the pipe open would wait without a reason in its log.
+            // Also to a stderr that is no terminal: a program that left the pipe open would wait without a reason in its log.
             let _ = writeln!(io::stderr(), "reading stdin to its end (Ctrl-D ends it; `</dev/null` gives none)");
             reading.await
         }

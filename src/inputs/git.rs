@@ -186,9 +186,9 @@ async fn output(command: &mut Command) -> Result<String, GitError> {
     let (Some(stdout), Some(stderr)) = (git.stdout.take(), git.stderr.take()) else { return Err(GitError::Form) };
     let (mut out, mut err) = (Vec::new(), Vec::new());
     // Each pipe is closed when enough was read of it: git ends then, in place of waiting for a reader.
-    let (read, _) = tokio::join!(async { stdout.take(MOST + 1).read_to_end(&mut out).await }, async {
-        stderr.take(4_096).read_to_end(&mut err).await
-    },);
+    let reading = async { stdout.take(MOST + 1).read_to_end(&mut out).await };
+    let complaining = async { stderr.take(4_096).read_to_end(&mut err).await };
+    let (read, _) = tokio::join!(reading, complaining);
     if read.map_err(unread)? as u64 > MOST {
         return Err(GitError::Long);
     }

@@ -22,7 +22,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-use crate::{server::Server, store::CallerStore};
+use crate::{queue::PlacesBy, server::Server, store::CallerStore};
 
 mod accept;
 mod administration;
@@ -33,7 +33,6 @@ mod flight;
 mod gate;
 mod legacy;
 mod patient;
-mod peers;
 mod reply;
 mod sessions;
 
@@ -43,11 +42,12 @@ pub use authentication::Tokens;
 use authentication::Authentication;
 use endpoint::Endpoint;
 use patient::PatientSocket;
-use peers::Peers;
 use reply::HttpRefusal;
 
 /// Connections at once; the next ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 1024;
+/// Connections of one address at once: half of all, since many may come through one proxy.
+const MOST_OF_ONE_ADDRESS: usize = MAX_CONNECTIONS / 2;
 /// Time that a request's headers may take, and that a connection may idle between requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time that the end may take once the drain is over.
@@ -137,11 +137,11 @@ pub async fn serve(
 
 /// Accepts for ever.
 async fn accept(listener: &TcpListener, router: &Router, connections: &TaskTracker, closing: &CancellationToken) {
-    let (room, peers) = (Arc::new(Semaphore::new(MAX_CONNECTIONS)), Peers::default());
+    let (room, peers) = (Arc::new(Semaphore::new(MAX_CONNECTIONS)), PlacesBy::default());
     while let Ok(place) = room.clone().acquire_owned().await {
         match listener.accept().await {
             Ok((socket, peer)) => {
-                let Some(counted) = peers.connect(peer.ip()) else {
+                let Some(counted) = peers.take(peer.ip(), MOST_OF_ONE_ADDRESS) else {
                     tracing::debug!(%peer, "this address has as many connections as it may");
                     continue;
                 };

@@ -82,7 +82,7 @@ async fn h04_whoever_does_not_read_its_answer_is_cut_off() {
     let mut unread = site.open(&site.modern(1, "tools/call", long)).await;
     tokio::time::sleep(Duration::from_mins(1)).await;
     let mut answer = Vec::new();
-    // What the system had taken for it is still there; the rest never comes.
+    // Bytes that the system had taken for it are still there; the rest never comes.
     let _ = unread.read_to_end(&mut answer).await;
     assert!(answer.len() < 9_000_000, "{} bytes came", answer.len());
 }

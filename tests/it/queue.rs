@@ -236,7 +236,7 @@ async fn one_caller_among_many_gets_half_of_the_slots_and_of_the_line() {
     for ticket in slots {
         drop(timeout(Duration::from_secs(1), ticket.reach(&News::unheard())).await.expect("a slot was left for it"));
     }
-    // What the flood may not have yet, it gets when its own come free.
+    // The flood gets the rest when its own slots come free.
     let mut own = all.into_iter().flatten();
     let running = [own.next().unwrap(), own.next().unwrap()];
     let [first, second] = running.map(async |ticket| ticket.reach(&News::unheard()).await);

@@ -29,6 +29,7 @@ pub(crate) async fn ask(client: &Arc<Client>, question: &Question, terms: &Terms
     let mut complaints = Vec::new();
     loop {
         let reduced = reduce(client, question, plan, &complaints);
+        let taken_out = reduced.taken_out.len();
         let asked = match plan.api {
             TextApi::Responses => by_responses(client, question, reduced, terms).await,
             TextApi::Chat => by_chat(client, question, reduced, terms).await,
@@ -58,9 +59,8 @@ pub(crate) async fn ask(client: &Arc<Client>, question: &Question, terms: &Terms
             }
             Err(Unanswered::FieldRefused(complaint, mut failure)) => {
                 failure.meta.follow(&before);
-                let known = reduce(client, question, plan, &complaints).taken_out.len();
                 complaints.push(*complaint);
-                if reduce(client, question, plan, &complaints).taken_out.len() == known {
+                if reduce(client, question, plan, &complaints).taken_out.len() == taken_out {
                     return Err(failure);
                 }
                 before = *failure.meta;

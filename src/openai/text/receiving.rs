@@ -88,16 +88,17 @@ fn take_whole(whole: &[u8], dialect: &mut impl Dialect, draft: &mut AnswerDraft<
 /// The values of a body that holds several, one a line or one after another; `None` where it holds but one.
 fn several(body: &str) -> Option<Vec<&str>> {
     let mut read = serde_json::Deserializer::from_str(body).into_iter::<IgnoredAny>();
-    let (mut values, mut rest) = (Vec::new(), body);
+    let (mut values, mut start) = (Vec::new(), 0);
     while let Some(Ok(_)) = read.next() {
-        let (value, behind) = body.split_at_checked(read.byte_offset())?;
-        values.push(value.get(body.len() - rest.len()..)?);
-        rest = behind;
+        values.push(body.get(start..read.byte_offset())?);
+        start = read.byte_offset();
     }
-    (!values.is_empty() && !rest.trim().is_empty() || values.len() > 1).then(|| {
-        values.extend(rest.lines());
-        values
-    })
+    let rest = body.get(start..)?;
+    if values.is_empty() || values.len() == 1 && rest.trim().is_empty() {
+        return None;
+    }
+    values.extend(rest.lines());
+    Some(values)
 }
 
 /// The reason why no more of an answer comes.
@@ -161,7 +162,7 @@ fn take(event: &SentEvent<'_>, dialect: &mut impl Dialect, draft: &mut AnswerDra
             reason if event.name == "error" && !reason.is_empty() => {
                 return Err(draft.refuse(&Complaint { message: reason.to_owned(), ..Complaint::default() }));
             }
-            // What some proxies send to keep a connection alive.
+            // Some proxies keep a connection alive so.
             _ => Step::More,
         };
         if step == Step::Done {

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use bytes::Bytes;
 use http::{StatusCode, header};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
 
 use super::{
@@ -16,10 +16,11 @@ use super::{
     unreached::host_of,
 };
 use crate::openai::{
-    client::Client,
+    Terms,
+    client::{Client, FailedAttempt},
     failure::error::{Billing, Error, Timer},
     kind::EndpointKind,
-    limits::retry::{self, Advice, Symptom},
+    limits::retry::{Advice, Symptom},
 };
 
 const REDIRECTS: usize = 3;
@@ -44,21 +45,33 @@ pub(crate) async fn download(client: &Client, address: &str, deadline: Instant) 
 
 /// Fetches a picture that is paid for, and gives its place in memory with it: what may pass is tried again, and where it
 /// cannot be had, the person is told its address.
-pub(crate) async fn collect(client: &Client, address: &str, deadline: Instant) -> Result<(Bytes, MemorySlot), Error> {
+pub(crate) async fn collect(client: &Client, address: &str, terms: &Terms) -> Result<(Bytes, MemorySlot), Error> {
     let mut retries = 0;
     loop {
-        let unfetched = match fetch(client, address, FetchOrigin::ByUpstream, deadline).await {
+        let error = match fetch(client, address, FetchOrigin::ByUpstream, terms.deadline).await {
             Ok(fetched) => return Ok(fetched),
-            Err(unfetched) => unfetched,
+            Err(Unfetched::ForGood(error)) => return Err(at(address, error)),
+            Err(Unfetched::ForNow(error)) => error,
         };
+        // Whatever it was, also a 404 of a copy that is a moment behind: it may be asked for again, and costs nothing.
         let symptom = Symptom::Status { code: 503, advice: Advice::default() };
-        let may_pass = retries < client.config.max_retries && matches!(unfetched, Unfetched::ForNow(_));
-        let wait = retry::decide(symptom, EndpointKind::List.resend(), retries, rand::random());
-        match wait.filter(|wait| may_pass && Instant::now() + *wait < deadline) {
-            Some(wait) => sleep(wait).await,
-            None => return Err(unfetched.at(address)),
+        let failed = FailedAttempt { kind: EndpointKind::List, symptom, error: &error, attempts: retries + 1 };
+        if !client.pause(&failed, retries, terms).await {
+            return Err(at(address, error));
         }
         retries += 1;
+    }
+}
+
+/// The error with the address of a picture that is paid for, from where the person may still save it.
+fn at(address: &str, error: Error) -> Error {
+    let told = |why: &str| format!("{}; the picture is at {address}", why.trim_end_matches('.'));
+    match error {
+        Error::BadResponse { message, may_be_billed } => Error::BadResponse { message: told(&message), may_be_billed },
+        Error::UrlNotAllowed { message } => {
+            Error::UrlNotAllowed { message: format!("{}, and may have been billed", told(&message)) }
+        }
+        error => error,
     }
 }
 
@@ -79,20 +92,6 @@ impl Unfetched {
     fn error(self) -> Error {
         match self {
             Self::ForNow(error) | Self::ForGood(error) => error,
-        }
-    }
-
-    /// The error with the address of a picture that is paid for, from where the person may still save it.
-    fn at(self, address: &str) -> Error {
-        let told = |why: &str| format!("{}; the picture is at {address}", why.trim_end_matches('.'));
-        match self.error() {
-            Error::BadResponse { message, may_be_billed } => {
-                Error::BadResponse { message: told(&message), may_be_billed }
-            }
-            Error::UrlNotAllowed { message } => {
-                Error::UrlNotAllowed { message: format!("{}, and may have been billed", told(&message)) }
-            }
-            error => error,
         }
     }
 }

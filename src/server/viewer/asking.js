@@ -1,4 +1,4 @@
-// What is asked of the host: messages, tools, originals, copies and downloads.
+// Questions to the host: messages, tools, originals, copies and downloads.
 
 const host = connect({
   "ping": () => {},

@@ -1,4 +1,4 @@
-// What a page is made of. Knows neither the host nor what is shown.
+// Elements of a page. Knows neither the host nor what is shown.
 
 function el(tag, properties, ...children) {
   const { class: className = "", ...rest } = properties ?? {};

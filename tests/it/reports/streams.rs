@@ -1,4 +1,4 @@
-//! What else a stream brings: other servers' events, others' messages, and errors outside its data.
+//! Other things that a stream brings: other servers' events, others' messages, and errors outside its data.
 
 use serde_json::json;
 

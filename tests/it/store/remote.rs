@@ -110,7 +110,7 @@ async fn replicas_that_start_at_once_make_one_schema_and_a_later_one_is_kept() {
     assert!(matches!(refused, Error::Newer { found: 99, .. }), "{refused}");
 }
 
-/// What a program with the first schema left: its tables, one ledger line, and its marks.
+/// Leavings of a program with the first schema: its tables, one ledger line, and its marks.
 #[tokio::test]
 async fn a_database_of_the_first_schema_is_migrated_and_loses_nothing() {
     let Some(cluster) = shared("a_database_of_the_first_schema_is_migrated_and_loses_nothing") else { return };

@@ -44,7 +44,7 @@ pub async fn a_callers_budget_holds_for_three_processes_and_survives_a_dead_one(
     let all = join_all((0..100).map(|at: usize| stores[at % 3].money.reserve(request()))).await;
     let granted = all.into_iter().filter(|reserved| matches!(reserved, Ok(Reserved::Granted(_)))).count();
     assert_eq!(granted, 40);
-    // What the dead had set aside stays spent.
+    // Money that the dead had set aside stays spent.
     drop(stores);
     let heir = engine.open();
     until(usd(4.0), async || {

@@ -97,7 +97,7 @@ async fn a_preset_gives_what_is_not_typed() {
     let cheap = body["model"].clone();
     let body = sent(&["-p", "review", "-m", "strong", "-i", "Sing.", "my plan."], b"").await;
     assert!(body["model"] != cheap && body["instructions"] == "Sing.", "{body}");
-    // What is piped in fills a template, and is attached to one that is complete.
+    // Piped input fills a template, and is attached to one that is complete.
     let body = sent(&["-p", "review"], b"the diff").await;
     assert!(body["input"].to_string().contains("Review this: the diff Be strict."), "{body}");
     let body = sent(&["-p", "standup"], b"the log").await;

@@ -18,7 +18,7 @@ async fn with_picture(width: u32, height: u32) -> (Home, RgbImage) {
     (home, picture)
 }
 
-/// What a terminal with these variables is sent.
+/// The bytes that a terminal with these variables is sent.
 fn sent(home: &Home, arguments: &[&str], variables: &[(&str, &str)]) -> Vec<u8> {
     let mut command = home.command(arguments);
     command.envs(variables.iter().copied());

@@ -119,7 +119,7 @@ fn the_project_fits_the_terminal() {
         insta::assert_snapshot!(format!("dry_run_at_{columns}"), asked);
         let refused = screen_at(columns, &["ask", "What is it?", "-a", "/dev/zero", "--sandbox"]);
         insta::assert_snapshot!(format!("refused_at_{columns}"), refused);
-        // Where a line breaks depends on the path.
+        // The path decides at which word a line breaks.
         let told = screen_at(columns, &["doctor", "--sandbox"]);
         assert!(told.lines().all(|line| line.chars().count() <= columns.into()), "{told}");
         let told = told.split_whitespace().collect::<Vec<_>>().join(" ");

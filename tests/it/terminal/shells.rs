@@ -45,7 +45,7 @@ fn check(told: Option<String>, line: &str, expected: &[&str]) {
 fn bash_completes_commands_and_values() {
     let home = Home::new();
     for (line, expected) in LINES {
-        // What readline does: `=` and `:` are words of their own, and the registered function is called with the line
+        // As readline does it: `=` and `:` are words of their own, and the registered function is called with the line
         // in these variables. A reply stands in the place of what follows the last of them.
         let parted = line.replace('=', " = ").replace(':', " : ");
         let words: Vec<_> = parted.trim_end().split(' ').collect();
