@@ -5,6 +5,7 @@
 //! file a door says what a transaction does, in SQL.
 
 mod bell;
+mod busy;
 mod callers;
 mod engine;
 mod facts;

@@ -20,6 +20,7 @@ use tokio::sync::oneshot;
 
 use super::{
     bell::Bell,
+    busy::patiently,
     lease,
     open::{Fault, OpenDb},
     work::{Awaited, Posted, Work},
@@ -32,9 +33,6 @@ const SLOW: Duration = Duration::from_millis(2);
 const AWAY: u64 = 64;
 /// Work of more bytes goes to the upkeep thread at once.
 const HEAVY: usize = 64 * 1024;
-/// Waits for a database that another process holds: short ones, so that no writer starves. SQLite's own grow to 100 ms,
-/// and one of four writers was seen to wait 1.4 s.
-const TURNS: [Duration; 3] = [Duration::from_micros(50), Duration::from_micros(150), Duration::from_micros(400)];
 /// Nobody holds a database for longer, unless it was stopped.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -87,6 +85,9 @@ impl Engine {
             tokio::task::yield_now().await;
             if self.0.commit_here() {
                 mem::forget(hand_over);
+                if self.0.bell.wants_checkpoint.load(Ordering::Relaxed) {
+                    self.0.start();
+                }
                 return answer.await.unwrap_or_else(|_| Err(self.0.gone()));
             }
         }
@@ -319,6 +320,14 @@ impl Shared {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The connection for the upkeep thread, even while the serving thread never rests: a mutex is not fair.
+    pub(super) fn opened_first(&self) -> MutexGuard<'_, Option<OpenDb>> {
+        self.away.store(u64::MAX, Ordering::Relaxed);
+        let opened = self.opened();
+        self.away.store(0, Ordering::Relaxed);
+        opened
+    }
+
     fn try_opened(&self) -> Option<MutexGuard<'_, Option<OpenDb>>> {
         match self.opened.try_lock() {
             Ok(opened) => Some(opened),
@@ -368,17 +377,6 @@ impl Drop for Shared {
 impl Drop for HandOver<'_> {
     fn drop(&mut self) {
         self.0.wake();
-    }
-}
-
-/// Tries again while another process holds the database, until then.
-fn patiently<T>(until: Instant, mut attempt: impl FnMut() -> Result<T, Fault>) -> Result<T, Fault> {
-    let mut turns = TURNS.into_iter().cycle();
-    loop {
-        match attempt() {
-            Err(Fault::Locked) if Instant::now() < until => std::thread::sleep(turns.next().unwrap_or(SLOW)),
-            ended => return ended,
-        }
     }
 }
 

@@ -92,7 +92,7 @@ fn checkpoint(shared: &Shared) {
         let Some(OpenDb { connection, .. }) = opened else { return Ok(()) };
         if log::checkpoint(&connection)? {
             // This process's own writer would take the lock time and again.
-            let _writer = shared.opened();
+            let _writer = shared.opened_first();
             log::restart(&connection)?;
         }
         Ok(())
