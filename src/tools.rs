@@ -9,6 +9,7 @@ use crate::{artifact::Artifact, call::Call, media::Encoded, money::Usage};
 
 pub mod arguments;
 pub mod ask_openai;
+mod closing;
 pub mod create_image;
 pub mod edit_image;
 pub mod error;

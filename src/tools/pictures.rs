@@ -1,12 +1,15 @@
 //! The common part of create-image and edit-image: n pictures from one request, each asked for by itself, kept and
 //! shown. Read [`Studio::make`] first. Does not know how a request came by the pictures that it starts from.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use futures_util::{TryFutureExt, future::join_all};
 use serde_json::{Map, Value};
 
-use super::{Timeouts, ToolError, arguments, spending, upkeep::Upkeep};
+use super::{Timeouts, ToolError, arguments, closing, spending, upkeep::Upkeep};
 use crate::{
     artifact::{self, Artifacts, Origin, Stem},
     call::Call,
@@ -87,13 +90,6 @@ pub struct PictureOrder {
     pub thread: Option<Thread>,
 }
 
-/// A picture as it came.
-struct Painted {
-    reply: Reply<Picture>,
-    /// A warning, where its cost is not kept.
-    unkept: Option<String>,
-}
-
 impl Studio {
     /// Places in the line for all pictures of a request, or none.
     pub fn enter(&self, request: &PictureOrder, call: &Call) -> Result<Vec<Ticket>, ToolError> {
@@ -121,25 +117,55 @@ impl Studio {
         call.news.parts(request.n);
         let spends = self.wait(call, self.afford(&mut request, call)).await??;
         let previews = self.previews.set(request.n);
-        let pictures = tickets.into_iter().zip(spends).map(|(ticket, spend)| async {
-            let painted = self.generate(ticket, spend, &request, call).await?;
-            call.news.stage(Stage::Keeping);
-            let made = self.look_after(painted, &request, &previews, call).await;
-            call.news.part_done(Stage::Painting);
-            Ok(made)
+        let left = AtomicUsize::new(spends.len());
+        let pictures = tickets.into_iter().zip(spends).map(|(ticket, mut spend)| async {
+            let reply = self.generate(ticket, &mut spend, &request, call).await;
+            let (open, unkept) = match left.fetch_sub(1, Ordering::Relaxed) {
+                // The last one is settled with the turn and the result of the job.
+                1 => (Some(spend), None),
+                _ => (None, spend.settle(None, None).await.map_err(|error| spending::unkept(&error)).err()),
+            };
+            let made = match reply {
+                Ok(reply) => {
+                    call.news.stage(Stage::Keeping);
+                    let made = self.look_after(reply, unkept, &request, &previews, call).await;
+                    call.news.part_done(Stage::Painting);
+                    Ok(made)
+                }
+                Err(error) => Err(error),
+            };
+            (made, open)
         });
-        let results = join_all(pictures).await;
+        let (results, open): (Vec<_>, Vec<_>) = join_all(pictures).await.into_iter().unzip();
+        match open.into_iter().flatten().next() {
+            Some(spend) => Box::pin(self.conclude(request, results, spend, call)).await,
+            // An order is for one picture at least.
+            None => request.created(results, call),
+        }
+    }
+
+    /// Ends every order: finished once begun.
+    async fn conclude(
+        &self,
+        mut request: PictureOrder,
+        results: Vec<Result<Made, ToolError>>,
+        spend: Spend,
+        call: &Call,
+    ) -> Result<Created, ToolError> {
         if results.iter().any(Result::is_ok) {
             request.warnings.splice(..0, self.upkeep.answered(&request.model));
         }
-        let (thread, origin, save_to) = (request.thread.clone(), request.origin.clone(), request.save_to.take());
-        let mut created = request.created(results, call)?;
+        let (thread, origin, save_to) = (request.thread.take(), request.origin.clone(), request.save_to.take());
+        let mut created = match request.created(results, call) {
+            Ok(created) => created,
+            Err(error) => return Err(closing::fail(spend, error, call).await),
+        };
         if let Some(copy) = save_to {
             self.copy(&mut created, &copy).await;
         }
-        if let Some(thread) = thread {
-            created.remember(thread, origin).await;
-        }
+        let turn = thread.map(|thread| (thread.place(), created.turn(origin)));
+        let created = closing::close(spend, turn, created, call).await;
+        self.conversations.sweep();
         Ok(created)
     }
 
@@ -153,10 +179,10 @@ impl Studio {
     async fn generate(
         &self,
         ticket: Ticket,
-        mut spend: Spend,
+        spend: &mut Spend,
         request: &PictureOrder,
         call: &Call,
-    ) -> Result<Painted, ToolError> {
+    ) -> Result<Reply<Picture>, ToolError> {
         let terms = self.terms(call);
         let painted = self.wait(call, async {
             let _slot = ticket.reach(&call.news).await;
@@ -165,15 +191,20 @@ impl Studio {
         });
         let painted = painted.await.and_then(|painted| Ok(painted?));
         spend.ended(spending::bill(&request.model, &painted));
-        let unkept = spend.settle(None, None).await.map_err(|error| spending::unkept(&error)).err();
-        let reply = painted.map_err(|error| spending::billed(&request.model, error))?;
-        Ok(Painted { reply, unkept })
+        painted.map_err(|error| spending::billed(&request.model, error))
     }
 
     /// Keeps and shows a picture; finished once begun: the picture is paid for, so it is kept, whatever the client
     /// does meanwhile.
-    async fn look_after(&self, painted: Painted, request: &PictureOrder, previews: &PreviewSet, call: &Call) -> Made {
-        let Painted { reply: Reply { value: picture, meta }, unkept } = painted;
+    async fn look_after(
+        &self,
+        painted: Reply<Picture>,
+        unkept: Option<String>,
+        request: &PictureOrder,
+        previews: &PreviewSet,
+        call: &Call,
+    ) -> Made {
+        let Reply { value: picture, meta } = painted;
         let given = |argument: &str| request.given(argument);
         self.upkeep.learn(&request.model, &picture.left_out, &meta.refused, given, None);
         let left_out = arguments::left_out(&picture.left_out, request.model.id.as_str());

@@ -314,6 +314,23 @@ async fn the_turn_and_the_line_of_a_call_are_kept_together() {
 }
 
 #[tokio::test]
+async fn the_turn_of_pictures_is_kept_with_the_last_of_their_lines() {
+    let (server, state) = (answering().await, tempfile::tempdir().unwrap());
+    let mut session = session(&server, state.path()).await;
+    let first = handle(&ask(&mut session, json!({ "query": "one" })).await);
+    let database = rusqlite::Connection::open(state.path().join("store.sqlite3")).unwrap();
+    let trigger = "CREATE TRIGGER no_turns BEFORE INSERT ON turns BEGIN SELECT RAISE(ABORT, 'no more turns'); END";
+    database.execute_batch(trigger).unwrap();
+    let arguments = json!({ "prompt": "a red fox", "n": 3, "conversation": first });
+    let made = session.call("create-image", arguments).await["structuredContent"].take();
+    let warning = made["warnings"][0].as_str().unwrap();
+    assert!(warning.starts_with("Neither the cost nor the turn of this call is kept"), "{warning}");
+    assert_eq!((made["images"].as_array().unwrap().len(), &made["conversation"]), (3, &Value::Null));
+    // That of the question, and those of two pictures.
+    assert_eq!(ledger::lines(state.path()).await.len(), 3);
+}
+
+#[tokio::test]
 async fn a_conversation_that_is_removed_meanwhile_is_paid_and_not_continued() {
     let (server, state) = (MockServer::start().await, tempfile::tempdir().unwrap());
     let answer = json!({ "id": "resp_1", "status": "completed", "model": "a-model", "output": [{ "type": "message",

@@ -12,7 +12,7 @@ use crate::{
     catalogue::Resolved,
     money::Usd,
     openai::{self, Answer, Finish, Reply},
-    tools::{Output, Receipt, ToolError, Unfit, UsageReport, arguments, milliseconds},
+    tools::{Output, Receipt, ToolError, Unfit, UsageReport, arguments, closing::Continued, milliseconds},
 };
 
 /// The terms that an answer is checked against.
@@ -217,6 +217,12 @@ impl Output for Answered {
 
     fn conversation(&self) -> Option<&str> {
         self.conversation.as_deref()
+    }
+}
+
+impl Continued for Answered {
+    fn continued_as(&mut self, handle: Option<String>) {
+        self.conversation = handle;
     }
 }
 

@@ -15,8 +15,7 @@ use crate::{
     ledger::{Spend, SpendNote},
     model::ModelId,
     openai::{Answer, Question, Reply, ResponseNote, Terms},
-    store::{self, money::Settled},
-    tools::{Failed, Outcome, ToolError, spending, threads},
+    tools::{ToolError, closing, spending, threads},
 };
 
 /// Facts about a call that are needed once its answer comes.
@@ -128,60 +127,18 @@ impl AskOpenai {
         spend.ended(spending::bill(&expected.model, &reply));
         let reply = match reply {
             Ok(reply) => reply,
-            Err(error) => return Err(fail(spend, spending::billed(&expected.model, error), call).await),
+            Err(error) => return Err(closing::fail(spend, spending::billed(&expected.model, error), call).await),
         };
         expected.warnings.splice(..0, self.upkeep.answered(&expected.model));
         let spoken = spoken.map(|spoken| spoken.answered_by(&reply.value));
-        match expected.answered(reply, call).await {
-            Ok(answered) => Ok(self.keep(spend, spoken, answered, call).await),
-            Err(unfit) => Err(fail(spend, unfit, call).await),
-        }
-    }
-
-    /// Settles a call that was answered. Its cost, its turn and the result of its job are kept together.
-    async fn keep(
-        &self,
-        spend: Spend,
-        spoken: Result<Spoken, conversation::Error>,
-        mut answered: Answered,
-        call: &Call,
-    ) -> Answered {
-        let spoken = spoken.map_err(|error| answered.warnings.push(threads::unkept(&error))).ok();
-        let gone = spoken.as_ref().map(|spoken| spoken.place().gone());
-        let handle = spoken.as_ref().map(|spoken| spoken.place().handle());
-        answered.conversation = handle.map(|handle| handle.to_string());
-        let turn = spoken.map(|spoken| spoken.ended(answered.cost_usd));
-        let job =
-            call.running_job().and_then(|id| Some(id.ended(&Ok::<_, Failed>(Outcome::of(answered.clone()).ok()?))));
-        let unkept = match (spend.settle(turn, job).await, gone) {
-            (Ok(Settled::Whole), _) => {
-                self.conversations.sweep();
-                return answered;
-            }
-            (Ok(Settled::WithoutTurn), gone) => gone.map(|gone| threads::unkept(&gone)),
-            (Err(error), _) => Some(unkept(&error)),
+        let mut answered = match expected.answered(reply, call).await {
+            Ok(answered) => answered,
+            Err(unfit) => return Err(closing::fail(spend, unfit, call).await),
         };
-        answered.conversation = None;
-        answered.warnings.extend(unkept);
-        answered
+        let spoken = spoken.map_err(|error| answered.warnings.push(threads::unkept(&error)));
+        let turn = spoken.ok().map(|spoken| spoken.ended(answered.cost_usd));
+        let answered = closing::close(spend, turn, answered, call).await;
+        self.conversations.sweep();
+        Ok(answered)
     }
-}
-
-/// Settles a call that failed. Returns the failure.
-async fn fail(spend: Spend, error: ToolError, call: &Call) -> ToolError {
-    // Why a call was cancelled is its server's to say.
-    let job = call.running_job().filter(|_| !matches!(error, ToolError::Cancelled));
-    let job = job.map(|id| id.ended(&Err::<Outcome, _>(Failed::from(&error))));
-    if let Err(error) = spend.settle(None, job).await {
-        tracing::warn!(%error, "the cost of a call that failed is not kept");
-    }
-    error
-}
-
-/// That neither the line nor the turn of a call is kept, as a warning.
-fn unkept(error: &store::Error) -> String {
-    format!(
-        "Neither the cost nor the turn of this call is kept, so it cannot be continued: {error}. {}",
-        error.remedy()
-    )
 }

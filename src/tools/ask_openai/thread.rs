@@ -13,7 +13,6 @@ use crate::{
     model::ModelId,
     money::Usd,
     openai::{Answer, Exchange, Part, Question},
-    store::turns::NewTurn,
     tools::{Tool, ToolError, threads},
 };
 
@@ -72,13 +71,9 @@ impl Spoken {
         self
     }
 
-    pub(super) fn place(&self) -> &Place {
-        &self.place
-    }
-
-    /// The turn as the store takes it.
-    pub(super) fn ended(self, cost_usd: Option<Usd>) -> NewTurn {
-        self.place.turn(&Turn { at: Utc::now(), cost_usd, ..self.turn })
+    /// The whole turn, and its place.
+    pub(super) fn ended(self, cost_usd: Option<Usd>) -> (Place, Turn) {
+        (self.place, Turn { at: Utc::now(), cost_usd, ..self.turn })
     }
 }
 

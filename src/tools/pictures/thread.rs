@@ -7,7 +7,7 @@ use crate::{
     artifact::Origin,
     call::Call,
     conversation::{Said, Thread, Turn},
-    tools::{ToolError, threads},
+    tools::{ToolError, closing::Continued, threads},
 };
 
 impl Studio {
@@ -26,11 +26,11 @@ impl PictureOrder {
 }
 
 impl Created {
-    /// Writes down what was asked and what came of it. Finished once begun.
-    pub(super) async fn remember(&mut self, thread: Thread, origin: Origin) {
+    /// The order and the pictures that came of it, as a turn.
+    pub(super) fn turn(&self, origin: Origin) -> Turn {
         let started_from = origin.parents.into_iter().filter(|parent| parent.starts_with("image://"));
         let started_from = started_from.map(|uri| Said::Kept { uri });
-        let turn = Turn {
+        Turn {
             at: Utc::now(),
             tool: origin.tool,
             model: self.model.clone(),
@@ -41,10 +41,12 @@ impl Created {
             response_id: None,
             items: Vec::new(),
             cost_usd: self.cost_usd,
-        };
-        match thread.append(turn).await {
-            Ok(handle) => self.conversation = Some(handle.to_string()),
-            Err(error) => self.warnings.push(threads::unkept(&error)),
         }
+    }
+}
+
+impl Continued for Created {
+    fn continued_as(&mut self, handle: Option<String>) {
+        self.conversation = handle;
     }
 }

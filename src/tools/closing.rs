@@ -1,0 +1,51 @@
+//! The end of every call that was paid for: its cost, its turn and the result of its job are kept together.
+
+use super::{Failed, Outcome, Output, ToolError, spending, threads};
+use crate::{
+    call::Call,
+    conversation::{Place, Turn},
+    ledger::Spend,
+    store::{self, money::Settled},
+};
+
+/// An output that may become a turn of a conversation.
+pub(super) trait Continued: Output + Clone {
+    /// Notes the handle of its turn; `None`: it cannot be continued.
+    fn continued_as(&mut self, handle: Option<String>);
+}
+
+/// Settles a call that was answered, and returns its output as it was kept.
+pub(super) async fn close<T: Continued>(spend: Spend, turn: Option<(Place, Turn)>, mut output: T, call: &Call) -> T {
+    let place = turn.as_ref().map(|(place, _)| (place.handle(), place.gone()));
+    output.continued_as(place.as_ref().map(|(handle, _)| handle.to_string()));
+    let turn = turn.map(|(place, turn)| place.turn(&turn));
+    let job = call.running_job().and_then(|id| Some(id.ended(&Ok::<_, Failed>(Outcome::of(output.clone()).ok()?))));
+    let unkept = match (spend.settle(turn, job).await, place) {
+        (Ok(Settled::Whole), _) => return output,
+        (Ok(Settled::WithoutTurn), place) => place.map(|(_, gone)| threads::unkept(&gone)),
+        (Err(error), Some(_)) => Some(unkept(&error)),
+        (Err(error), None) => Some(spending::unkept(&error)),
+    };
+    output.continued_as(None);
+    output.warnings().extend(unkept);
+    output
+}
+
+/// Settles a call that failed, and returns the failure.
+pub(super) async fn fail(spend: Spend, error: ToolError, call: &Call) -> ToolError {
+    // Why a call was cancelled is its server's to say.
+    let job = call.running_job().filter(|_| !matches!(error, ToolError::Cancelled));
+    let job = job.map(|id| id.ended(&Err::<Outcome, _>(Failed::from(&error))));
+    if let Err(error) = spend.settle(None, job).await {
+        tracing::warn!(%error, "the cost of a call that failed is not kept");
+    }
+    error
+}
+
+/// That neither the line nor the turn of a call is kept, as a warning.
+fn unkept(error: &store::Error) -> String {
+    format!(
+        "Neither the cost nor the turn of this call is kept, so it cannot be continued: {error}. {}",
+        error.remedy()
+    )
+}
