@@ -11,9 +11,9 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// The order of the functions, for the only target that it was made for; written by `just order`. A name that the program
-/// has not is passed over.
-const ORDER: &str = "packaging/order/x86_64-unknown-linux-gnu.ld";
+/// The order of the functions, for the only kind of machine that it was made for; written by `just order`. A name that
+/// the program has not is passed over.
+const ORDER: &str = "packaging/order/x86_64-linux.ld";
 
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
@@ -69,12 +69,15 @@ fn lay_out() {
     let target = env::var("TARGET").unwrap_or_default();
     // target/dist/build/mcp-openai-HASH/out: no variable names the profile.
     let is_shipped = out.ancestors().nth(3).is_some_and(|profile| profile.ends_with("dist"));
-    let order = Path::new(&env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join(ORDER);
-    if !is_shipped || !order.ends_with(format!("{target}.ld")) || env::var("HOST").as_deref() != Ok(&target) {
+    if !is_shipped || !target.contains("-linux-") {
         return;
     }
-    let arguments = ["-Wl,-z,pack-relative-relocs".to_owned(), format!("-Wl,-T,{}", order.display())];
-    if runs_with(&arguments, &out) {
+    let mut arguments = vec!["-Wl,-z,pack-relative-relocs".to_owned()];
+    if target.starts_with("x86_64-") {
+        let order = Path::new(&env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join(ORDER);
+        arguments.push(format!("-Wl,-T,{}", order.display()));
+    }
+    if runs_with(&arguments, &target, &out) {
         for argument in arguments {
             println!("cargo::rustc-link-arg-bins={argument}");
         }
@@ -84,10 +87,11 @@ fn lay_out() {
 }
 
 /// Links an empty program in this way, and runs it: an old linker refuses the arguments, and an old libc the program.
-fn runs_with(arguments: &[String], out: &Path) -> bool {
+/// Nor does a program for another machine run here.
+fn runs_with(arguments: &[String], target: &str, out: &Path) -> bool {
     let (source, program) = (out.join("empty.rs"), out.join("empty"));
     let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
-    rustc.args(["--edition=2024", "-o"]).arg(&program).arg(&source);
+    rustc.args(["--edition=2024", "--target", target, "-o"]).arg(&program).arg(&source);
     rustc.args(env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default().split('\u{1f}').filter(|flag| !flag.is_empty()));
     if let Some(linker) = env::var_os("RUSTC_LINKER") {
         let mut flag = std::ffi::OsString::from("-Clinker=");
