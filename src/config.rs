@@ -15,7 +15,7 @@ use crate::{
     inputs::{self, Project, ProjectOrigin},
     job, ledger, openai, queue,
     server::profile,
-    store, telemetry, tools, transport,
+    store, telemetry, text, tools, transport,
 };
 
 mod docs;
@@ -287,7 +287,7 @@ pub fn unknown_variables() -> Vec<(String, &'static str)> {
     let known = || settings::ALL.iter().filter_map(|setting| setting.env()).chain([FILE_VARIABLE]);
     let ours = names.filter(|name| name.starts_with("MCP_OPENAI_") && known().all(|known| known != name));
     ours.map(|name| {
-        let nearest = settings::nearest(&name, known());
+        let nearest = text::nearest(&name, known());
         (name, nearest)
     })
     .collect()

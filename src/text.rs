@@ -112,6 +112,12 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     if kept == 0 { Cow::Borrowed(text) } else { Cow::Owned(redacted + text.get(kept..).unwrap_or_default()) }
 }
 
+/// The known name that is most like this one; empty where none is known.
+#[must_use]
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> &'a str {
+    known.min_by_key(|known| strsim::damerau_levenshtein(name, known)).unwrap_or_default()
+}
+
 /// A value as it was meant where it was pasted with quotes around it, a byte order mark or other invisible characters.
 #[must_use]
 pub fn bare(value: &str) -> String {

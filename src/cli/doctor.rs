@@ -107,7 +107,7 @@ fn unfilled(unfilled: &Unfilled) -> Finding {
 
 fn strange(client: &str) -> Finding {
     let client = text::name(client);
-    let nearest = config::settings::nearest(&client, KNOWN.iter().map(|known| known.key));
+    let nearest = text::nearest(&client, KNOWN.iter().map(|known| known.key));
     let message =
         format!("no client that calls itself `{client}` is known; what is set for it counts only for such a one");
     Finding::doubtful("configuration", message, &format!("the nearest that is known is clients.{nearest}"))

@@ -1,7 +1,8 @@
 //! `-p NAME`: the arguments of a preset of the configuration, below those that are typed.
 
 use crate::{
-    config::{Config, Preset, settings},
+    config::{Config, Preset},
+    text,
     tools::ToolError,
 };
 
@@ -12,7 +13,7 @@ use crate::{
 pub(super) fn find(config: &Config, name: Option<&str>) -> Result<Preset, ToolError> {
     let Some(name) = name else { return Ok(Preset::default()) };
     config.presets.get(name).cloned().ok_or_else(|| {
-        let nearest = settings::nearest(name, config.presets.keys().map(String::as_str));
+        let nearest = text::nearest(name, config.presets.keys().map(String::as_str));
         let right = if nearest.is_empty() {
             format!("put it into the configuration file, as [presets.{name}] (docs/configuration.md)")
         } else {

@@ -17,10 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use super::{candidates, table};
 use crate::{
     app::App,
-    config::{
-        settings::nearest,
-        shape::{DollarAmount, Raw, SettingKind},
-    },
+    config::shape::limits::{LimitSetting, applied},
     money::Usd,
     store::{
         CallerStore,
@@ -28,6 +25,7 @@ use crate::{
             CallerChange, CallerLimits, CallerName, CallerRights, CallerScope, KnownCaller, TokenHash, new_token,
         },
     },
+    text::nearest,
 };
 
 #[derive(Debug, clap::Args)]
@@ -112,16 +110,6 @@ enum ScopeName {
     Usage,
     /// Read what everybody's calls cost
     Admin,
-}
-
-/// A limit that is set or lifted.
-#[derive(Debug, Clone, Copy)]
-enum LimitSetting {
-    Requests(Option<NonZeroU32>),
-    Pictures(Option<NonZeroU32>),
-    Running(Option<NonZeroU32>),
-    Day(Option<Usd>),
-    Month(Option<Usd>),
 }
 
 /// Scopes of a caller for whom none are named.
@@ -267,47 +255,4 @@ fn set_of(names: &[ScopeName]) -> BTreeSet<CallerScope> {
         ScopeName::Admin => CallerScope::Admin,
     };
     names.iter().map(scope).collect()
-}
-
-fn applied(mut limits: CallerLimits, settings: &[LimitSetting]) -> CallerLimits {
-    for setting in settings {
-        match *setting {
-            LimitSetting::Requests(limit) => limits.requests_per_minute = limit,
-            LimitSetting::Pictures(limit) => limits.pictures_per_minute = limit,
-            LimitSetting::Running(limit) => limits.running = limit,
-            LimitSetting::Day(limit) => limits.usd_per_day = limit,
-            LimitSetting::Month(limit) => limits.usd_per_month = limit,
-        }
-    }
-    limits
-}
-
-impl LimitSetting {
-    fn parse(text: &str) -> Result<Self, String> {
-        const NAMES: [&str; 5] = ["requests", "pictures", "running", "day", "month"];
-        let (name, value) = text.split_once('=').ok_or("it has no `=`: name a limit and its value, such as day=5")?;
-        let number = || match value {
-            "none" => Ok(None),
-            _ => value.parse().map(Some).map_err(|_| format!("`{value}` is no whole number above 0, and not `none`")),
-        };
-        let amount = || {
-            if value == "none" {
-                return Ok(None);
-            }
-            let amount = DollarAmount.parse(&Raw::Text(value.to_owned())).map(Some);
-            amount.map_err(|why| format!("{why}: it takes {}, or `none`", DollarAmount.takes()))
-        };
-        match name {
-            "requests" => number().map(Self::Requests),
-            "pictures" => number().map(Self::Pictures),
-            "running" => number().map(Self::Running),
-            "day" => amount().map(Self::Day),
-            "month" => amount().map(Self::Month),
-            other => Err(format!(
-                "there is no limit `{other}`; the nearest is {}, and there are {}",
-                nearest(other, NAMES.into_iter()),
-                NAMES.join(", ")
-            )),
-        }
-    }
 }

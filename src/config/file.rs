@@ -88,7 +88,7 @@ impl Walk<'_> {
 
 fn unknown(path: &str, place: ValueSource) -> Problem {
     let keys: Vec<_> = settings::ALL.iter().map(|setting| SettingKey::near(setting.key(), path).to_string()).collect();
-    let nearest = settings::nearest(path, keys.iter().map(String::as_str)).to_owned();
+    let nearest = text::nearest(path, keys.iter().map(String::as_str)).to_owned();
     Problem::UnknownKey { key: text::name(path), place, nearest }
 }
 

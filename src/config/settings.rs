@@ -109,12 +109,6 @@ pub fn key_at(path: &str) -> Option<SettingKey> {
     ALL.iter().find_map(|setting| SettingKey::at(setting.key(), path))
 }
 
-/// The known name that is most like this one.
-#[must_use]
-pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> &'a str {
-    known.min_by_key(|known| strsim::damerau_levenshtein(name, known)).unwrap_or_default()
-}
-
 macro_rules! settings {
     ($($name:ident: $shape:ty = $key:literal, $env:expr, $default:expr, $takes:expr, $about:literal;)*) => {
         $(#[doc = concat!("`", $key, "`: ", $about)]

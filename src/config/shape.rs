@@ -8,6 +8,7 @@ use crate::{artifact::ArtifactCap, model::ModelId, money::Usd, server::profile::
 
 mod argument;
 mod files;
+pub mod limits;
 pub mod project;
 mod shown;
 pub mod web;

@@ -13,7 +13,7 @@ use super::{
     syntax::Syntax,
     tree::Tree,
 };
-use crate::config::settings::nearest;
+use crate::text::nearest;
 
 /// A program that speaks MCP, and where it keeps its servers.
 #[derive(Debug)]
