@@ -28,6 +28,7 @@ pub mod artifact;
 pub mod catalogue;
 pub mod conversation;
 pub mod inputs;
+pub mod issuer;
 pub mod ledger;
 pub mod openai;
 pub mod preview;

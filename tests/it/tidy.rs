@@ -24,7 +24,7 @@ const FLOORS: [&[&str]; 12] = [
     &["job"],
     &["queue"],
     // 2 the outside
-    &["artifact", "catalogue", "conversation", "inputs", "ledger", "openai", "preview"],
+    &["artifact", "catalogue", "conversation", "inputs", "issuer", "ledger", "openai", "preview"],
     // 1 shared
     &["news", "store", "telemetry"],
     // 0 words
@@ -45,7 +45,11 @@ const RESERVED: [Reserved; 7] = [
         to: &["server.rs", "server/", "transport.rs", "transport/", "cli/demo.rs", "cli/demo/"],
         reason: "MCP is spoken on floor 5, by the transports and by the demo's client",
     },
-    Reserved { word: "reqwest::", to: &["openai.rs", "openai/"], reason: "only openai/ knows OpenAI's HTTP" },
+    Reserved {
+        word: "reqwest::",
+        to: &["openai.rs", "openai/", "issuer.rs", "issuer/"],
+        reason: "only openai/ knows OpenAI's HTTP, and only issuer/ that of an authorization server",
+    },
     Reserved {
         word: "object_store::",
         to: &["artifact.rs", "artifact/"],
