@@ -23,6 +23,7 @@ mod error;
 mod file;
 mod key;
 mod layers;
+mod oauth;
 mod preset;
 pub mod settings;
 pub mod shape;
@@ -243,6 +244,7 @@ impl Config {
                 bind: layers.value(&s::HTTP_BIND)?,
                 admin_bind: layers.optional(&s::HTTP_ADMIN_BIND)?,
                 tokens: layers.value(&s::HTTP_TOKENS)?,
+                oauth: oauth::oauth(layers)?,
                 allowed_hosts: layers.optional(&s::HTTP_ALLOWED_HOSTS)?.unwrap_or_default(),
                 allowed_origins: layers.optional(&s::HTTP_ALLOWED_ORIGINS)?.unwrap_or_default(),
                 max_body_bytes: layers.value(&s::HTTP_MAX_BODY_BYTES)?,

@@ -9,8 +9,9 @@ use super::{
     shape::{
         Address, ByteSize, CommaList, DollarAmount, FilePath, FilePaths, ModelName, MostPictures, OneLine, Prose, Raw,
         SWITCH, SettingKind, Span, SpanOrOff, Whole, Words,
+        limits::CallerLimitList,
         project::ProjectFolder,
-        web::{BaseUrl, Headers, Query, Secret, StoreUrl},
+        web::{BaseUrl, Headers, IssuerAddress, Query, Secret, StoreUrl},
     },
 };
 use crate::{
@@ -343,6 +344,22 @@ settings! {
         "Which requests need a caller's token (`mcp-openai token new NAME`): with `auto` all, once a caller was made, and on \
          an address beyond loopback; with `required` all. Behind a proxy say `required`: a store that is lost then lets \
          nobody in.";
+    HTTP_OAUTH_ISSUER: IssuerAddress = "http.oauth.issuer", Some("MCP_OPENAI_HTTP_OAUTH_ISSUER"),
+        Absent("none: only tokens that are made here count"), IssuerAddress,
+        "The OAuth authorization server whose access tokens count, too, exactly as it calls itself. With it every request \
+         needs a token, and the server starts only once the issuer's keys were read.";
+    HTTP_OAUTH_RESOURCE: IssuerAddress = "http.oauth.resource", Some("MCP_OPENAI_HTTP_OAUTH_RESOURCE"),
+        Absent("none; needed with `http.oauth.issuer`"), IssuerAddress,
+        "This service as its clients reach it, such as `https://mcp.example.com/mcp`: tokens must be issued for it.";
+    HTTP_OAUTH_AUDIENCE: OneLine = "http.oauth.audience", Some("MCP_OPENAI_HTTP_OAUTH_AUDIENCE"),
+        Absent("`http.oauth.resource`"), OneLine,
+        "The audience (`aud`) of tokens, where the issuer has another name for this service.";
+    HTTP_OAUTH_SCOPE_PREFIX: OneLine = "http.oauth.scope_prefix", Some("MCP_OPENAI_HTTP_OAUTH_SCOPE_PREFIX"),
+        Absent("nothing"), OneLine,
+        "What stands before `ask`, `pictures`, `usage` and `admin` in the scopes of a token, such as `openai:`.";
+    HTTP_OAUTH_LIMITS: CallerLimitList = "http.oauth.limits", Some("MCP_OPENAI_HTTP_OAUTH_LIMITS"), Absent("none"),
+        CallerLimitList,
+        "Limits of each of the issuer's callers, such as `day=5,requests=60`; `mcp-openai token limit` sets others for one.";
     HTTP_ALLOWED_HOSTS: CommaList = "http.allowed_hosts", Some("MCP_OPENAI_HTTP_ALLOWED_HOSTS"),
         Absent("the loopback names"), CommaList,
         "Host names that requests may be addressed to, in addition to the loopback ones.";

@@ -23,7 +23,7 @@ use super::{
     Requester, Server, arguments,
     journal::Journal,
     results::{self, ResultShape},
-    schema, tasks, viewer,
+    schema, tasks, usage, viewer,
 };
 use crate::{
     call::Call,
@@ -205,12 +205,35 @@ pub(super) async fn run(
     hand_out(server, started, until, &context, &shape).await
 }
 
-/// Runs the tool once its caller's limits let it. Only what costs money is limited.
-async fn admitted(route: Arc<dyn Route>, arguments: Arc<JsonObject>, call: Call) -> Result<Outcome, ToolError> {
-    let _running = match (route.pace(), route.shows()) {
+impl Server {
+    /// The scope that a request needs, whatever its sender has. `named` gives the tool or resource that it is about.
+    #[must_use]
+    pub fn scope_for(&self, method: Option<&str>, named: impl FnOnce() -> Option<String>) -> Option<CallerScope> {
+        match method? {
+            "tools/call" => {
+                let tool = named()?;
+                scope_of(&**self.routes.iter().find(|route| route.name() == tool)?)
+            }
+            "resources/read" => (named()? == usage::URI).then_some(CallerScope::Usage),
+            _ => None,
+        }
+    }
+}
+
+/// The scope that a tool needs: only what costs money is limited.
+fn scope_of(route: &dyn Route) -> Option<CallerScope> {
+    match (route.pace(), route.shows()) {
         (Pace::Quick, _) => None,
-        (Pace::Slow, Shows::Text) => call.admit(CallerScope::Ask).await?,
-        (Pace::Slow, Shows::Pictures) => call.admit(CallerScope::Pictures).await?,
+        (Pace::Slow, Shows::Text) => Some(CallerScope::Ask),
+        (Pace::Slow, Shows::Pictures) => Some(CallerScope::Pictures),
+    }
+}
+
+/// Runs the tool once its caller's limits let it.
+async fn admitted(route: Arc<dyn Route>, arguments: Arc<JsonObject>, call: Call) -> Result<Outcome, ToolError> {
+    let _running = match scope_of(&*route) {
+        None => None,
+        Some(scope) => call.admit(scope).await?,
     };
     route.run(arguments, call).await
 }

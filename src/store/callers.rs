@@ -5,12 +5,15 @@ use std::{collections::BTreeSet, fmt, hint::black_box, num::NonZeroU32};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use ring::digest::{SHA256, digest};
+use ring::digest::{Context, SHA256, digest};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::Error;
 use crate::{handle::Owner, money::Usd};
+
+/// The names of callers whose tokens come from an issuer begin so.
+const ISSUED: &str = "oauth.";
 
 /// Name of a caller: 1 to 64 of `a` to `z`, digits, `.`, `_`, `@` and `-`, with a letter or digit at both ends. No two
 /// differ by case alone, and each can name a folder.
@@ -125,6 +128,31 @@ impl CallerName {
         ))
     }
 
+    /// Names the caller that an issuer's tokens stand for. `kind` says in which of its claims `id` stands. No two have one
+    /// name; the readable part is for people.
+    #[must_use]
+    pub fn issued(issuer: &str, kind: &str, id: &str) -> Self {
+        const READABLE: usize = 32;
+        let mut hash = Context::new(&SHA256);
+        for part in [issuer, kind, id] {
+            // With its length, so that no two lists of parts read the same.
+            hash.update(&(part.len() as u64).to_le_bytes());
+            hash.update(part.as_bytes());
+        }
+        // 96 bits: nobody finds another id with the same.
+        let hash = hash.finish().as_ref().first_chunk().map_or(0, |bytes| u128::from_be_bytes(*bytes)) >> 32;
+        let plain = id.chars().take(READABLE).map(|c| c.to_ascii_lowercase());
+        let plain: String =
+            plain.map(|c| if c.is_ascii_alphanumeric() || "._@".contains(c) { c } else { '-' }).collect();
+        Self(format!("{ISSUED}{plain}.{hash:024x}"))
+    }
+
+    /// Returns whether its tokens come from an issuer.
+    #[must_use]
+    pub fn is_issued(&self) -> bool {
+        self.0.starts_with(ISSUED)
+    }
+
     /// The bare name, without the prefix that [`CallerName::owner`] adds.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -145,6 +173,9 @@ impl fmt::Display for CallerName {
 }
 
 impl TokenHash {
+    /// The hash of no token that anybody has: its owner comes with an issuer's tokens.
+    pub const NONE: Self = Self([0; 32]);
+
     /// Hashes the text of a token, prefix included.
     #[must_use]
     pub fn of(token: &SecretString) -> Self {
@@ -159,10 +190,13 @@ impl TokenHash {
     }
 }
 
+/// Every token that is made here begins so.
+pub const TOKEN_PREFIX: &str = "mcpo_";
+
 /// Makes a token: `mcpo_` and 256 random bits.
 #[must_use]
 pub fn new_token() -> SecretString {
-    format!("mcpo_{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>()).into()
+    format!("{TOKEN_PREFIX}{:032x}{:032x}", rand::random::<u128>(), rand::random::<u128>()).into()
 }
 
 impl CallerScope {
@@ -211,6 +245,19 @@ mod tests {
         }
         for wrong in ["", "Alice", ".a", "a.", "..", "a/b", "a b", "ä", "-a", &"a".repeat(65)] {
             assert!(CallerName::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn issued_names_are_names_and_no_two_are_alike() {
+        let ids = ["alice", "Alice", "", "a/../b", "auth0|5f7c8ec7c33c6c004bbafe82", "ä@example.com", &"x".repeat(255)];
+        let names: BTreeSet<_> = ids.map(|id| CallerName::issued("https://a", "sub", id).to_string()).into();
+        let others = [("https://b", "sub"), ("https://a", "client_id")];
+        let others = others.map(|(issuer, kind)| CallerName::issued(issuer, kind, "alice").to_string());
+        let names: BTreeSet<_> = names.into_iter().chain(others).collect();
+        assert_eq!(names.len(), 9);
+        for name in names {
+            assert!(CallerName::parse(&name).is_ok_and(|name| name.is_issued()), "{name}");
         }
     }
 

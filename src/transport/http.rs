@@ -22,7 +22,7 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-use crate::{queue::PlacesBy, server::Server, store::CallerStore};
+use crate::{issuer, queue::PlacesBy, server::Server, store::CallerStore};
 
 mod accept;
 mod administration;
@@ -32,15 +32,18 @@ mod endpoint;
 mod flight;
 mod gate;
 mod legacy;
+mod oauth;
 mod patient;
 mod reply;
 mod sessions;
 
 pub use administration::administer;
 pub use authentication::Tokens;
+pub use oauth::OAuth;
 
 use authentication::Authentication;
 use endpoint::Endpoint;
+use oauth::{ResourceServer, WELL_KNOWN};
 use patient::PatientSocket;
 use reply::HttpRefusal;
 
@@ -62,6 +65,8 @@ pub struct Config {
     pub admin_bind: Option<SocketAddr>,
     /// Beyond loopback they are required.
     pub tokens: Tokens,
+    /// The issuer whose tokens count, too.
+    pub oauth: Option<OAuth>,
     /// Host header values allowed besides the loopback names.
     pub allowed_hosts: Vec<String>,
     /// Origins allowed besides none at all.
@@ -73,7 +78,8 @@ pub struct Config {
 /// Serves until `stop` is cancelled, then drains. `ready` is told the bound address.
 ///
 /// # Errors
-/// When the address cannot be bound, or is not a loopback address and there is no caller yet.
+/// When the address cannot be bound, or is not a loopback address and there is no caller yet, or the issuer of tokens
+/// cannot be read: then nobody of it could be let in.
 pub async fn serve(
     server: Server,
     callers: Arc<dyn CallerStore>,
@@ -83,7 +89,12 @@ pub async fn serve(
     ready: impl FnOnce(SocketAddr) + Send,
 ) -> io::Result<()> {
     let is_public = !config.bind.ip().is_loopback();
-    let authentication = Authentication::new(callers, if is_public { Tokens::Required } else { config.tokens });
+    let oauth = match config.oauth.clone() {
+        Some(oauth) => Some(ResourceServer::open(oauth).await.map_err(|error| not_open(&error))?),
+        None => None,
+    };
+    let tokens = if is_public { Tokens::Required } else { config.tokens };
+    let authentication = Authentication::new(callers, tokens, oauth);
     if is_public && !authentication.has_callers().await.map_err(io::Error::other)? {
         let message = format!(
             "refusing to listen on {}: without a token, anybody who reaches it could spend on your account; make one \
@@ -102,7 +113,9 @@ pub async fn serve(
         .route("/mcp", any(mcp))
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(readyz))
-        .fallback(async || HttpRefusal::invalid(StatusCode::NOT_FOUND, None, "there is nothing here; MCP is at /mcp"))
+        .route(WELL_KNOWN, get(metadata))
+        .route(&format!("{WELL_KNOWN}/{{*path}}"), get(metadata))
+        .fallback(async || nothing_here())
         .method_not_allowed_fallback(async || {
             HttpRefusal::invalid(StatusCode::METHOD_NOT_ALLOWED, None, "only GET is answered here")
         })
@@ -191,6 +204,22 @@ async fn mcp(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Respons
 
 async fn readyz(State(endpoint): State<Arc<Endpoint>>) -> Response {
     readiness(endpoint.is_stopping())
+}
+
+async fn metadata(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
+    endpoint.metadata(request.uri().path()).unwrap_or_else(|| nothing_here().into_response())
+}
+
+fn nothing_here() -> HttpRefusal {
+    HttpRefusal::invalid(StatusCode::NOT_FOUND, None, "there is nothing here; MCP is at /mcp")
+}
+
+/// A wrong setting, most likely; in any case nothing that passes while nobody looks.
+fn not_open(error: &issuer::Error) -> io::Error {
+    let message = format!(
+        "{error}. Callers of http.oauth.issuer cannot be let in without it: check the setting, or start again once it answers"
+    );
+    io::Error::new(io::ErrorKind::InvalidInput, message)
 }
 
 fn readiness(is_stopping: bool) -> Response {

@@ -334,3 +334,25 @@ fn every_default_reads_as_its_own_setting_and_no_name_stands_twice() {
         }
     }
 }
+
+#[test]
+fn an_issuer_of_tokens_is_whole_or_refused() {
+    let file = "[http.oauth]\nissuer = 'https://auth.example/'\nresource = 'https://mcp.example/mcp'\nlimits = 'day=5,running=2'";
+    let oauth = load(file, &[]).unwrap().http.oauth.unwrap();
+    assert_eq!(
+        (oauth.issuer.issuer.as_str(), oauth.issuer.audience.as_str()),
+        ("https://auth.example/", "https://mcp.example/mcp")
+    );
+    assert_eq!(oauth.limits.running.map(std::num::NonZero::get), Some(2));
+    let all = complaint("[http.oauth]\nissuer = 'http://auth.example'\nlimits = 'dya=5'", &[]);
+    assert!(all.contains("no https address") && all.contains("there is no limit `dya`; the nearest is day"), "{all}");
+    for (file, right) in [
+        ("issuer = 'https://auth.example'", "http.oauth.resource"),
+        ("resource = 'https://mcp.example/mcp'", "it says nothing without http.oauth.issuer"),
+        ("limits = 'day=5'", "it says nothing without http.oauth.issuer"),
+        ("issuer = 'https://user@auth.example'", "a user name"),
+    ] {
+        let wrong = complaint(&format!("[http.oauth]\n{file}"), &[]);
+        assert!(wrong.contains(right), "{wrong}");
+    }
+}

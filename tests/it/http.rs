@@ -14,7 +14,7 @@ use crate::{fakes::bench, peer::DRAIN};
 
 mod site;
 
-pub use site::{Site, config, message, no_callers, site, site_at, site_for, site_of, slow};
+pub use site::{Answer, Site, config, message, no_callers, site, site_at, site_for, site_of, slow};
 
 use site::LIMIT;
 

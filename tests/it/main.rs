@@ -42,6 +42,7 @@ mod ledger;
 mod limits;
 mod models;
 mod money;
+mod oauth;
 mod openai;
 mod oracle;
 mod painting;

@@ -2,8 +2,11 @@
 
 use std::num::NonZeroU32;
 
-use super::{DollarAmount, Raw, SettingKind};
+use super::{CommaList, DollarAmount, Raw, SettingKind};
 use crate::{money::Usd, store::callers::CallerLimits, text::nearest};
+
+/// Limits with commas between them, or a list of them.
+pub struct CallerLimitList;
 
 /// A limit that is set or lifted.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +36,20 @@ pub fn applied(mut limits: CallerLimits, settings: &[LimitSetting]) -> CallerLim
         }
     }
     limits
+}
+
+impl SettingKind for CallerLimitList {
+    type Value = CallerLimits;
+
+    fn parse(&self, raw: &Raw) -> Result<CallerLimits, String> {
+        let settings =
+            CommaList.parse(raw)?.iter().map(|item| LimitSetting::parse(item)).collect::<Result<Vec<_>, _>>()?;
+        Ok(applied(CallerLimits::default(), &settings))
+    }
+
+    fn takes(&self) -> String {
+        "limits such as `day=5,month=50,requests=60,pictures=10,running=4`".to_owned()
+    }
 }
 
 impl LimitSetting {

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{Raw, SettingKind, keyless, quoted};
-use crate::{openai::is_loopback, store::PostgresUrl, text};
+use crate::{issuer::may_be_issuer, openai::is_loopback, store::PostgresUrl, text};
 
 /// An http or https URL without user, query and fragment; https where it has no scheme and is not loopback.
 pub struct BaseUrl;
@@ -15,6 +15,9 @@ pub struct Headers;
 pub struct Query;
 /// A key of printable ASCII without blanks, quotes around it taken off.
 pub struct Secret;
+/// An https address without user, query and fragment, or http on this machine. It is kept letter by letter: tokens are
+/// compared with it.
+pub struct IssuerAddress;
 /// A `postgres://` URL; shown without its password and parameters.
 pub struct StoreUrl;
 
@@ -110,6 +113,26 @@ impl SettingKind for Secret {
 
     fn show(&self, _: &Raw) -> String {
         "set (hidden)".to_owned()
+    }
+}
+
+impl SettingKind for IssuerAddress {
+    type Value = String;
+
+    fn parse(&self, raw: &Raw) -> Result<String, String> {
+        let text = text::bare(raw.text()?);
+        let url = Url::parse(&text).map_err(|error| format!("it is no URL ({error})"))?;
+        if !may_be_issuer(&url) {
+            return Err("it is no https address, and not on this machine".to_owned());
+        }
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+            return Err("it has a user name, a `?` or a `#` in it".to_owned());
+        }
+        Ok(text)
+    }
+
+    fn takes(&self) -> String {
+        "an https address such as `https://auth.example.com`".to_owned()
     }
 }
 

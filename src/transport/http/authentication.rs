@@ -1,17 +1,33 @@
-//! Authentication: the bearer token of a request, held against the callers in the store.
+//! Authentication: the bearer token of a request, held against the callers in the store, and where it is an issuer's,
+//! checked by its keys.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeSet, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use chrono::{TimeDelta, Utc};
 use rmcp::model::ErrorData;
-use secrecy::SecretString;
-use tokio::{sync::Mutex, time::Instant};
+use secrecy::{ExposeSecret as _, SecretString};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::Instant,
+};
 
-use super::{gate, reply::HttpRefusal};
-use crate::store::{
-    self, CallerStore,
-    callers::{CallerChange, CallerName, KnownCaller, TokenHash},
+use super::{
+    gate,
+    oauth::{IssuedCaller, ResourceServer},
+    reply::HttpRefusal,
+};
+use crate::{
+    call::Limited,
+    issuer::TokenFault,
+    store::{
+        self, CallerStore,
+        callers::{CallerChange, CallerName, CallerRights, CallerScope, KnownCaller, TOKEN_PREFIX, TokenHash},
+    },
 };
 
 /// Age that the list of callers may reach: a change is seen within 5 s, the time of a slow query included.
@@ -22,11 +38,18 @@ const USED: TimeDelta = TimeDelta::minutes(1);
 /// Names of a token in a query, where proxies and logs would see it. The first is RFC 6750's.
 const IN_QUERY: [&str; 3] = ["access_token", "token", "api_key"];
 
+/// Errors of RFC 6750.
+const INVALID_REQUEST: &str = "invalid_request";
+const INVALID_TOKEN: &str = "invalid_token";
+const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
+
 #[derive(Debug)]
 pub(super) struct Authentication {
     store: Arc<dyn CallerStore>,
     tokens: Tokens,
-    list: Mutex<Option<CallerList>>,
+    /// For an issuer's tokens, which then count, too.
+    oauth: Option<ResourceServer>,
+    list: Mutex<CallerList>,
 }
 
 /// Requests that need a token.
@@ -38,6 +61,14 @@ pub enum Tokens {
     Required,
 }
 
+/// The caller that a request came from.
+#[derive(Debug, Clone)]
+pub(super) struct Authenticated {
+    pub caller: Arc<KnownCaller>,
+    /// The scopes of its token, where an issuer can be asked for more.
+    granted: Option<BTreeSet<CallerScope>>,
+}
+
 /// Knowledge of the store that a token was just used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum TokenUse {
@@ -46,9 +77,10 @@ enum TokenUse {
 }
 
 /// The callers as they were when they were last read.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct CallerList {
-    read_at: Instant,
+    /// `None` before the first time.
+    read_at: Option<Instant>,
     callers: Vec<Arc<KnownCaller>>,
     /// A store that is lost with its callers opens no door while this process lives.
     is_guarded: bool,
@@ -57,8 +89,13 @@ struct CallerList {
 }
 
 impl Authentication {
-    pub(super) fn new(store: Arc<dyn CallerStore>, tokens: Tokens) -> Self {
-        Self { store, tokens, list: Mutex::default() }
+    pub(super) fn new(store: Arc<dyn CallerStore>, tokens: Tokens, oauth: Option<ResourceServer>) -> Self {
+        Self { store, tokens, oauth, list: Mutex::default() }
+    }
+
+    /// The part that an issuer's tokens need.
+    pub(super) fn oauth(&self) -> Option<&ResourceServer> {
+        self.oauth.as_ref()
     }
 
     /// Returns whether any token counts.
@@ -66,77 +103,151 @@ impl Authentication {
     /// # Errors
     /// When the store cannot be used.
     pub(super) async fn has_callers(&self) -> Result<bool, store::Error> {
-        Ok(self.store.callers().await?.iter().any(|caller| caller.revoked_at.is_none()))
+        Ok(self.oauth.is_some() || self.store.callers().await?.iter().any(|caller| caller.revoked_at.is_none()))
     }
 
     /// The caller whose token a request has; `None` for the person at this machine. Once a caller was made, also one
     /// that was revoked since, nobody gets in without a token.
     ///
     /// # Errors
-    /// 401 without a token that counts, 503 while the store cannot say.
-    pub(super) async fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<Option<Arc<KnownCaller>>, HttpRefusal> {
-        let Some((caller, use_)) = self.find(uri, headers).await? else { return Ok(None) };
+    /// 401 without a token that counts, 503 while the store or the issuer's keys cannot say.
+    pub(super) async fn check(&self, uri: &Uri, headers: &HeaderMap) -> Result<Option<Authenticated>, HttpRefusal> {
+        if !self.refreshed().await?.is_guarded {
+            return Ok(None);
+        }
+        let token = self.bearer(uri, headers)?;
+        let issued = match &self.oauth {
+            Some(oauth) if !token.expose_secret().starts_with(TOKEN_PREFIX) => {
+                Some(oauth.check(token.expose_secret()).await.map_err(|refused| self.refused(&refused))?)
+            }
+            Some(_) | None => None,
+        };
+        let (found, use_) = self.find(&token, issued).await?;
         if use_ == TokenUse::Unnoted {
-            let noted = self.store.change_caller(&caller.name, CallerChange::Used(Utc::now())).await;
+            let noted = self.store.change_caller(&found.caller.name, CallerChange::Used(Utc::now())).await;
             if let Err(error) = noted {
                 tracing::debug!(%error, "the use of a token is not noted");
             }
         }
-        Ok(Some(caller))
+        Ok(Some(found))
     }
 
-    async fn find(&self, uri: &Uri, headers: &HeaderMap) -> Result<Option<(Arc<KnownCaller>, TokenUse)>, HttpRefusal> {
+    /// The caller of a token, and whether its use is to be noted.
+    async fn find(
+        &self,
+        token: &SecretString,
+        issued: Option<IssuedCaller>,
+    ) -> Result<(Authenticated, TokenUse), HttpRefusal> {
+        let mut list = self.refreshed().await?;
+        let kept = if let Some(issued) = &issued {
+            list.callers.iter().find(|caller| caller.name == issued.name)
+        } else {
+            let hash = TokenHash::of(token);
+            // Each is compared: the time says nothing of which it was.
+            list.callers.iter().fold(None, |found, caller| if caller.token.is(hash) { Some(caller) } else { found })
+        };
+        let kept = kept.cloned();
+        let invalid = || self.unauthorized("this token is not valid, or not any more", Some(INVALID_TOKEN));
+        if kept.as_ref().is_some_and(|caller| caller.revoked_at.is_some()) {
+            return Err(invalid());
+        }
+        let is_due = kept.as_ref().is_some_and(|it| it.used_at.is_none_or(|used| Utc::now() - used > USED));
+        let found = match issued {
+            Some(issued) => issued.authenticated(kept.as_deref()),
+            None => Authenticated { caller: kept.ok_or_else(invalid)?, granted: None },
+        };
+        let is_first = is_due && list.noted.insert(found.caller.name.clone());
+        Ok((found, if is_first { TokenUse::Unnoted } else { TokenUse::Noted }))
+    }
+    /// The callers as they are in the store, or were a moment ago.
+    async fn refreshed(&self) -> Result<MutexGuard<'_, CallerList>, HttpRefusal> {
         let mut list = self.list.lock().await;
-        if list.as_ref().is_none_or(|list| list.read_at.elapsed() >= FRESH) {
-            let was_guarded = list.as_ref().is_some_and(|list| list.is_guarded);
-            let mut read = self.read().await?;
-            read.is_guarded |= was_guarded;
-            *list = Some(read);
+        if list.read_at.is_none_or(|at| at.elapsed() >= FRESH) {
+            let was_guarded = list.is_guarded;
+            *list = self.read().await?;
+            list.is_guarded |= was_guarded;
         }
-        let Some(list) = list.as_mut() else { return Ok(None) };
-        if !list.is_guarded {
-            return Ok(None);
-        }
-        let hash = TokenHash::of(&bearer(uri, headers)?);
-        // Each is compared: the time says nothing of which it was.
-        let found =
-            list.callers.iter().fold(None, |found, caller| if caller.token.is(hash) { Some(caller) } else { found });
-        let caller = found.filter(|caller| caller.revoked_at.is_none()).cloned();
-        let caller = caller.ok_or_else(|| unauthorized("this token is not valid, or not any more"))?;
-        let is_due = caller.used_at.is_none_or(|used| Utc::now() - used > USED);
-        let is_first = is_due && list.noted.insert(caller.name.clone());
-        Ok(Some((caller, if is_first { TokenUse::Unnoted } else { TokenUse::Noted })))
+        Ok(list)
     }
 
     async fn read(&self) -> Result<CallerList, HttpRefusal> {
         // Counted from before the query: what it gives may be as old.
-        let read_at = Instant::now();
+        let read_at = Some(Instant::now());
         let callers = self.store.callers().await.map_err(|error| {
             tracing::warn!(%error, "tokens cannot be checked");
-            let error = ErrorData::internal_error("tokens cannot be checked now", None);
-            HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, None, error)
+            unavailable()
         })?;
-        let is_guarded = self.tokens == Tokens::Required || !callers.is_empty();
+        let is_guarded = self.tokens == Tokens::Required || self.oauth.is_some() || !callers.is_empty();
         let callers = callers.into_iter().map(Arc::new).collect();
         Ok(CallerList { read_at, callers, is_guarded, noted: HashSet::new() })
     }
-}
 
-fn bearer(uri: &Uri, headers: &HeaderMap) -> Result<SecretString, HttpRefusal> {
-    const RIGHT: &str = "send the header `Authorization: Bearer TOKEN`; `mcp-openai token new NAME` makes a token";
-    let query = uri.query().unwrap_or_default();
-    if query.split('&').any(|pair| IN_QUERY.contains(&pair.split('=').next().unwrap_or_default())) {
-        return Err(unauthorized(&format!("a token in the address is not taken, since logs show it: {RIGHT}")));
+    fn bearer(&self, uri: &Uri, headers: &HeaderMap) -> Result<SecretString, HttpRefusal> {
+        let right = match &self.oauth {
+            Some(_) => "send the header `Authorization: Bearer TOKEN`",
+            None => "send the header `Authorization: Bearer TOKEN`; `mcp-openai token new NAME` makes a token",
+        };
+        let query = uri.query().unwrap_or_default();
+        if query.split('&').any(|pair| IN_QUERY.contains(&pair.split('=').next().unwrap_or_default())) {
+            let reason = format!("a token in the address is not taken, since logs show it: {right}");
+            return Err(self.unauthorized(&reason, Some(INVALID_REQUEST)));
+        }
+        let only = gate::only(headers, &header::AUTHORIZATION).map_err(|()| {
+            self.unauthorized(&format!("more than one Authorization header: {right}"), Some(INVALID_REQUEST))
+        })?;
+        let token = only.and_then(|value| {
+            let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+            (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim().into())
+        });
+        token.ok_or_else(|| self.unauthorized(&format!("a token is needed: {right}"), None))
     }
-    let only = gate::only(headers, &header::AUTHORIZATION);
-    let only = only.map_err(|()| unauthorized(&format!("more than one Authorization header: {RIGHT}")))?;
-    let token = only.and_then(|value| {
-        let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-        (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim().into())
-    });
-    token.ok_or_else(|| unauthorized(&format!("a token is needed: {RIGHT}")))
+
+    /// Lets nobody in by an issuer's token that does not count.
+    fn refused(&self, refused: &TokenFault) -> HttpRefusal {
+        match refused {
+            TokenFault::Invalid(_) => self.unauthorized(&refused.to_string(), Some(INVALID_TOKEN)),
+            TokenFault::Unknown => unavailable(),
+        }
+    }
+
+    fn unauthorized(&self, reason: &str, error: Option<&'static str>) -> HttpRefusal {
+        let refusal = HttpRefusal::invalid(StatusCode::UNAUTHORIZED, None, reason);
+        refusal.challenging(self.oauth.as_ref().and_then(|oauth| oauth.challenge(&[], error)))
+    }
+
+    /// Refuses a request whose token was not issued for this use: its client can ask the issuer for more.
+    ///
+    /// # Errors
+    /// 403 with the scope that it takes.
+    pub(super) fn permit(&self, found: &Authenticated, needed: CallerScope) -> Result<(), HttpRefusal> {
+        let Some((oauth, granted)) = self.oauth.as_ref().zip(found.granted.as_ref()) else { return Ok(()) };
+        if granted.contains(&needed) {
+            return Ok(());
+        }
+        let refusal = HttpRefusal::invalid(StatusCode::FORBIDDEN, None, Limited::Scope(needed).to_string());
+        Err(refusal.challenging(oauth.challenge(&[needed], Some(INSUFFICIENT_SCOPE))))
+    }
 }
 
-fn unauthorized(reason: &str) -> HttpRefusal {
-    HttpRefusal::invalid(StatusCode::UNAUTHORIZED, None, reason)
+impl IssuedCaller {
+    /// With the rights that `kept` has for it, where somebody set them: never more than its token says.
+    fn authenticated(self, kept: Option<&KnownCaller>) -> Authenticated {
+        let Self { name, scopes: granted, limits } = self;
+        let rights = match kept.map(|kept| &kept.rights) {
+            Some(rights) => {
+                CallerRights { scopes: rights.scopes.intersection(&granted).copied().collect(), limits: rights.limits }
+            }
+            None => CallerRights { scopes: granted.clone(), limits },
+        };
+        let caller = Arc::new(KnownCaller::new(name, TokenHash::NONE, rights));
+        Authenticated { caller, granted: Some(granted) }
+    }
+}
+
+fn unavailable() -> HttpRefusal {
+    HttpRefusal::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        None,
+        ErrorData::internal_error("tokens cannot be checked now", None),
+    )
 }

@@ -24,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Config,
     accept::{self, Takes},
-    authentication::Authentication,
+    authentication::{Authenticated, Authentication},
     budget::{ByteBudget, HeldBytes, NoRoom},
     flight::{Flight, Flights, Holding},
     gate,
@@ -36,7 +36,7 @@ use crate::{
     handle::Owner,
     queue::Caller,
     server::{Departure, Requester, Server},
-    store::callers::KnownCaller,
+    store::callers::CallerName,
     text,
     transport::opening,
 };
@@ -48,6 +48,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 const SESSION_IDLE: Duration = Duration::from_hours(12);
 
 pub(super) struct Endpoint {
+    server: Server,
     mcp: StreamableHttpService<Server, LocalSessionManager>,
     sessions: Arc<Sessions>,
     authentication: Authentication,
@@ -67,6 +68,7 @@ struct RequestEnvelope {
 /// A request's body that passed, and what is done about it here.
 struct CheckedBody {
     id: Option<RequestId>,
+    method: Option<String>,
     body: Bytes,
     priming: Priming,
     form: Takes,
@@ -76,7 +78,7 @@ struct CheckedBody {
 /// The sender of a request.
 struct Sender {
     /// `None` for the person at this machine.
-    caller: Option<Arc<KnownCaller>>,
+    caller: Option<Authenticated>,
     /// The caller's, or the address.
     name: String,
     owner: Owner,
@@ -100,10 +102,16 @@ impl Endpoint {
             .disable_allowed_hosts()
             .with_max_request_body_bytes(config.max_body_bytes)
             .with_cancellation_token(closing);
-        let mcp = StreamableHttpService::new(move || Ok(server.for_connection()), sessions.clone(), rmcp);
+        let factory = server.clone();
+        let mcp = StreamableHttpService::new(move || Ok(factory.for_connection()), sessions.clone(), rmcp);
         let sessions = Arc::new(Sessions::new(sessions));
         let bytes = ByteBudget::new(config.max_body_bytes);
-        Self { mcp, sessions, authentication, bytes, config, stop, flights: Flights::default() }
+        Self { server, mcp, sessions, authentication, bytes, config, stop, flights: Flights::default() }
+    }
+
+    /// The metadata of OAuth, for whoever asks at a path of it.
+    pub(super) fn metadata(&self, path: &str) -> Option<Response> {
+        self.authentication.oauth()?.metadata(path)
     }
 
     pub(super) fn flights(&self) -> Flights {
@@ -138,6 +146,11 @@ impl Endpoint {
         let mut held = self.bytes.hold(&sender.owner);
         let body = self.read(&parts.headers, body, &mut held).await?;
         let message = CheckedBody::read(&parts.headers, body, form)?;
+        if let Some(caller) = &sender.caller
+            && let Some(needed) = self.server.scope_for(message.method.as_deref(), || named_in(&message.body))
+        {
+            self.authentication.permit(caller, needed)?;
+        }
         let flight = self.start(&sender, message.id.clone(), held)?;
         if message.opens_session && sender.session.is_none() {
             self.sessions.make_room(&sender.owner, message.id.as_ref()).await?;
@@ -147,8 +160,9 @@ impl Endpoint {
 
     async fn sender(&self, parts: &request::Parts) -> Result<Sender, HttpRefusal> {
         let caller = self.authentication.check(&parts.uri, &parts.headers).await?;
-        let name = caller.as_ref().map_or_else(|| address_of(parts), |caller| caller.name.to_string());
-        let owner = caller.as_ref().map_or_else(|| Owner(format!("http:{name}")), |caller| caller.name.owner());
+        let known = caller.as_ref().map(|it| &it.caller.name);
+        let name = known.map_or_else(|| address_of(parts), ToString::to_string);
+        let owner = known.map_or_else(|| Owner(format!("http:{name}")), CallerName::owner);
         Ok(Sender { caller, name, owner, session: None })
     }
 
@@ -223,7 +237,8 @@ impl Endpoint {
         };
         let (sessions, gone, opener) = (self.sessions.clone(), flight.gone(), owner.clone());
         let queued = if caller.is_some() { Caller::among_many(name) } else { Caller::alone(name) };
-        parts.extensions.insert(Requester { caller: queued, connection, owner, known: caller, gone, departure });
+        let known = caller.map(|it| it.caller);
+        parts.extensions.insert(Requester { caller: queued, connection, owner, known, gone, departure });
         let request = Request::from_parts(parts, Body::from(body));
         let mcp = self.mcp.clone();
         let answer = async move {
@@ -265,7 +280,7 @@ impl CheckedBody {
             Some("resources/read") => form = Takes::Json,
             _ => {}
         }
-        Ok(Self { id, body, priming, form, opens_session })
+        Ok(Self { id, method, body, priming, form, opens_session })
     }
 }
 
@@ -276,6 +291,13 @@ fn understood(response: Response, id: Option<RequestId>) -> Response {
     } else {
         response
     }
+}
+
+/// The tool or the resource that a message names.
+fn named_in(body: &[u8]) -> Option<String> {
+    let params = params_of(body)?;
+    let named = params.get("name").or_else(|| params.get("uri"));
+    Some(named?.as_str()?.to_owned())
 }
 
 fn params_of(body: &[u8]) -> Option<Value> {

@@ -27,11 +27,13 @@ const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
 pub(super) struct HttpRefusal {
     pub status: StatusCode,
     error: JsonRpcError,
+    /// The value of `WWW-Authenticate`, where there is more to say than that a token is needed.
+    challenge: Option<Box<HeaderValue>>,
 }
 
 impl HttpRefusal {
     pub(super) fn new(status: StatusCode, id: Option<RequestId>, error: ErrorData) -> Self {
-        Self { status, error: JsonRpcError::new(id, error) }
+        Self { status, error: JsonRpcError::new(id, error), challenge: None }
     }
 
     /// For requests that are not what they should be.
@@ -41,6 +43,11 @@ impl HttpRefusal {
 }
 
 impl HttpRefusal {
+    /// With what `WWW-Authenticate` says.
+    pub(super) fn challenging(self, challenge: Option<HeaderValue>) -> Self {
+        Self { challenge: challenge.map(Box::new), ..self }
+    }
+
     /// For one sender that has too much under way: the others are served.
     pub(super) fn busy(reason: &str) -> Self {
         let reason = format!("{reason}: try again in {RETRY_AFTER_SECONDS} s");
@@ -52,8 +59,9 @@ impl IntoResponse for HttpRefusal {
     fn into_response(self) -> Response {
         let body = serde_json::to_vec(&self.error).unwrap_or_default();
         let mut response = (self.status, [(header::CONTENT_TYPE, "application/json")], body).into_response();
-        if self.status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, CHALLENGE);
+        let plain = (self.status == StatusCode::UNAUTHORIZED).then_some(CHALLENGE);
+        if let Some(challenge) = self.challenge.map(|challenge| *challenge).or(plain) {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
         if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&self.status) {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());

@@ -38,6 +38,7 @@ pub fn config(bind: &str) -> Config {
         bind: bind.parse().unwrap(),
         admin_bind: None,
         tokens: Tokens::Auto,
+        oauth: None,
         allowed_hosts: Vec::new(),
         allowed_origins: Vec::new(),
         max_body_bytes: LIMIT,
