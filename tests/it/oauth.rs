@@ -20,6 +20,7 @@ use crate::{
     session::Session,
 };
 
+mod keys;
 mod provider;
 
 use provider::{Key, Provider, RESOURCE, encoded};
