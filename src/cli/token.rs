@@ -26,6 +26,7 @@ use crate::{
         },
     },
     text::nearest,
+    transport::http::OAuth,
 };
 
 #[derive(Debug, clap::Args)]
@@ -121,6 +122,9 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     let callers = Callers(&*app.store.callers);
     match args.action {
         TokenAction::New { caller: NameArgument { name }, limits, scopes, json } => {
+            if name.is_issued() {
+                bail!("names that begin with `oauth.` are those of callers with an issuer's tokens: take another");
+            }
             let scopes = if scopes.is_empty() { USUAL.into() } else { set_of(&scopes) };
             callers
                 .make(name, CallerRights { scopes, limits: applied(CallerLimits::default(), &limits) }, json)
@@ -128,7 +132,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
         }
         TokenAction::List { json } => list(&callers.all().await?, json)?,
         TokenAction::Limit { caller: NameArgument { name }, limits, scopes } => {
-            let mut rights = callers.find(&name).await?.rights;
+            let mut rights = callers.find_or_note(&name, app.config.http.oauth.as_ref()).await?.rights;
             rights.limits = applied(rights.limits, &limits);
             if !scopes.is_empty() {
                 rights.scopes = set_of(&scopes);
@@ -136,12 +140,17 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
             callers.change(&name, CallerChange::Rights(rights)).await?;
             list(&[callers.find(&name).await?], false)?;
         }
-        TokenAction::Rotate { caller: NameArgument { name }, json } => {
+        TokenAction::Rotate { caller: NameArgument { name }, json } if !name.is_issued() => {
             let token = new_token();
             callers.change(&name, CallerChange::Token(TokenHash::of(&token))).await?;
             show(&name, &token, json)?;
         }
+        TokenAction::Rotate { caller: NameArgument { name }, .. } => {
+            callers.change(&name, CallerChange::Token(TokenHash::NONE)).await?;
+            writeln!(io::stderr(), "the issuer's tokens of {name} count (again) within 5 s; it gets no other here")?;
+        }
         TokenAction::Revoke { caller: NameArgument { name } } => {
+            callers.find_or_note(&name, app.config.http.oauth.as_ref()).await?;
             callers.change(&name, CallerChange::Revoked(Utc::now())).await?;
             writeln!(
                 io::stdout(),
@@ -178,6 +187,17 @@ impl Callers<'_> {
             "" => bail!("there is no caller yet: `mcp-openai token new {name}` makes one"),
             nearest => bail!("there is no caller {name}; the nearest is {nearest}"),
         }
+    }
+
+    /// The same; a caller with an issuer's tokens is written down as soon as something is said of it.
+    async fn find_or_note(&self, name: &CallerName, oauth: Option<&OAuth>) -> anyhow::Result<KnownCaller> {
+        if name.is_issued() {
+            let limits = oauth.map(|oauth| oauth.limits).unwrap_or_default();
+            let rights = CallerRights { scopes: CallerScope::ALL.into(), limits };
+            let caller = KnownCaller::new(name.clone(), TokenHash::NONE, rights);
+            self.0.add_caller(caller).await.map_err(|error| anyhow!("{error}. {}", error.remedy()))?;
+        }
+        self.find(name).await
     }
 
     async fn change(&self, name: &CallerName, change: CallerChange) -> anyhow::Result<()> {

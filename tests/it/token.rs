@@ -71,3 +71,22 @@ fn what_cannot_be_is_refused_with_what_would_be_right() {
     refused(&["limit", "alice"], 2, "NAME=VALUE");
     assert_eq!(callers(state.path()).len(), 1);
 }
+
+#[test]
+fn callers_with_an_issuers_tokens_are_limited_and_revoked_by_name() {
+    let state = tempfile::tempdir().unwrap();
+    let name = "oauth.alice.0123456789abcdef01234567";
+    let (code, _, told) = token(state.path(), &["new", name]);
+    assert!(code == 1 && told.contains("take another"), "{told}");
+    assert_eq!(token(state.path(), &["limit", name, "day=5"]).0, 0);
+    assert_eq!(token(state.path(), &["revoke", name]).0, 0);
+    let all = callers(state.path());
+    assert_eq!(
+        (&all[0]["name"], &all[0]["limits"]),
+        (&serde_json::json!(name), &serde_json::json!({"usd_per_day": 5.0}))
+    );
+    assert!(all[0]["revoked_at"].is_string(), "{all:?}");
+    let (code, printed, told) = token(state.path(), &["rotate", name]);
+    assert!(code == 0 && printed.is_empty() && told.contains("count (again)"), "{printed}{told}");
+    assert!(callers(state.path())[0]["revoked_at"].is_null());
+}
