@@ -10,8 +10,9 @@ import sys
 
 
 class Server:
-    def __init__(self, command):
-        self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    def __init__(self, command, environment):
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self.child = subprocess.Popen(command, env=environment, **pipes)
         self.sent = 0
 
     def send(self, message):
@@ -43,11 +44,8 @@ class Server:
             sys.exit(f"the server ended with {code}")
 
 
-def main(arguments):
-    root = pathlib.Path("/")
-    if arguments[0] == "--root":
-        root, arguments = pathlib.Path(arguments[1]), arguments[2:]
-    server = Server(arguments)
+def drive(command, environment=None, root=pathlib.Path("/")):
+    server = Server(command, environment)
     client = {"name": "first-minute", "version": "1"}
     opening = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client}
     told = server.request("initialize", opening)["serverInfo"]
@@ -61,7 +59,15 @@ def main(arguments):
     width, height = struct.unpack(">II", head[16:24])
     assert head[:8] == b"\x89PNG\r\n\x1a\n" and width > 100 and height > 100, f"{picture} is no picture"
     server.close()
-    print(f"ok: {told['name']} {told['version']}, {picture}")
+    return f"{told['name']} {told['version']}, {picture}"
 
 
-main(sys.argv[1:])
+def main(arguments):
+    root = pathlib.Path("/")
+    if arguments[0] == "--root":
+        root, arguments = pathlib.Path(arguments[1]), arguments[2:]
+    print(f"ok: {drive(arguments, root=root)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
