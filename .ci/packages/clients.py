@@ -37,7 +37,7 @@ def start(file):
     assert pathlib.Path(command).is_absolute(), f"{file} starts {command}"
     # What clients hand on; what they would fill in from their own environment is not set there.
     named = entry.get("env") or entry.get("envs") or {}
-    environment = {name: os.environ[name] for name in ["HOME", "MCP_OPENAI_LOG"]}
+    environment = {name: os.environ[name] for name in ["HOME", "MCP_OPENAI_LOG"] if name in os.environ}
     environment |= {name: value for name, value in named.items() if "$" not in value}
     drive([command, *entry["args"]], environment)
     return command
