@@ -24,6 +24,10 @@ docs:
 viewer-test *folder:
     .ci/viewer/run {{ folder }}
 
+# the picture of the demo in docs/, taken anew in a headless Chromium
+demo-picture: dist
+    .ci/viewer/terminal.py target/dist/mcp-openai docs/demo.png
+
 # how light and how fast it is, beside floors built in the same run; `--check` fails when a goal is missed
 bench *arguments:
     cargo run --profile dist --quiet --package peers --bin bench -- {{ arguments }}
