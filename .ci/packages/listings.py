@@ -23,7 +23,7 @@ BINSTALL = ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl", "x86_64-a
 
 def manifests(out):
     """Each file that is named stands before its checksum."""
-    for name in ["server.json", "scoop.json", "mcp-openai.rb", "winget/mcp-openai.mcp-openai.installer.yaml"]:
+    for name in ["server.json", "mcp-openai.json", "mcp-openai.rb", "winget/mcp-openai.mcp-openai.installer.yaml"]:
         text = (out / name).read_text()
         named = re.findall(re.escape(DOWNLOADS) + r"/([^\s\"]+)", text)
         sums = re.findall(r"\b[0-9a-f]{64}\b", text)
