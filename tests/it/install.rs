@@ -295,8 +295,15 @@ fn p01_killed_at_any_moment_the_file_is_the_old_one_or_the_new_one() {
 #[test]
 fn clients_are_named_found_or_asked_for() {
     let home = Home::new();
-    let (code, _, err) = home.run("install cursr");
-    assert!(code == 2 && err.contains("the nearest is `cursor`"), "{err}");
+    for (name, meant) in [
+        ("cursr", "Did you mean `cursor`? They"),
+        ("claude", "Did you mean `claude-code` or `claude-desktop`? They"),
+        ("gemni", "Did you mean `gemini-cli`? They"),
+        ("emacs", "no such client is known. They"),
+    ] {
+        let (code, _, err) = home.run(&format!("install {name}"));
+        assert!(code == 2 && err.contains(meant), "{err}");
+    }
     let (code, _, err) = home.run("install");
     assert!(code == 1 && err.contains("no client was found") && err.contains("goose"), "{err}");
     home.file("cursor");

@@ -13,7 +13,6 @@ use super::{
     syntax::Syntax,
     tree::Tree,
 };
-use crate::text::nearest;
 
 /// A program that speaks MCP, and where it keeps its servers.
 #[derive(Debug)]
@@ -264,14 +263,18 @@ pub const CLIENTS: [Application; 12] = [
 /// The client that is meant.
 ///
 /// # Errors
-/// An unknown one, with the nearest that is known.
+/// An unknown one, with those that it may stand for.
 pub fn named(id: &str) -> Result<&'static Application, String> {
     if let Some(known) = CLIENTS.iter().find(|known| known.id.eq_ignore_ascii_case(id)) {
         return Ok(known);
     }
-    let ids: Vec<_> = CLIENTS.iter().map(|known| known.id).collect();
-    let nearest = nearest(id, ids.iter().copied());
-    Err(format!("no such client is known; the nearest is `{nearest}` of {}", ids.join(", ")))
+    let likeness = |known: &Application| strsim::jaro_winkler(&id.to_ascii_lowercase(), known.id);
+    let mut like: Vec<_> = CLIENTS.iter().map(|known| (likeness(known), known.id)).collect();
+    like.retain(|(likeness, _)| *likeness > 0.8);
+    like.sort_by(|(one, _), (other, _)| other.total_cmp(one));
+    let like: Vec<_> = like.iter().map(|(_, id)| format!("`{id}`")).collect();
+    let hint = if like.is_empty() { String::new() } else { format!("Did you mean {}? ", like.join(" or ")) };
+    Err(format!("no such client is known. {hint}They are {}", CLIENTS.map(|known| known.id).join(", ")))
 }
 
 impl Application {
