@@ -19,7 +19,11 @@ try {
 
     Expand-Archive "$scratch\archive.zip" $scratch
     New-Item -ItemType Directory -Force $folder | Out-Null
-    Copy-Item "$scratch\$name\mcp-openai.exe" $folder -Force
+    # A program that runs cannot be written over, but moved aside: a client's copy goes on running.
+    $program = Join-Path $folder 'mcp-openai.exe'
+    Remove-Item "$program.*.old" -ErrorAction SilentlyContinue
+    if (Test-Path $program) { Move-Item $program "$program.$([Guid]::NewGuid()).old" }
+    Copy-Item "$scratch\$name\mcp-openai.exe" $program
 } finally {
     Remove-Item -Recurse -Force $scratch
 }
