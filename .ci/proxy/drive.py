@@ -1,0 +1,169 @@
+"""Raw requests through the proxy, where SDKs would hide what comes: `drive.py STEP [ARGUMENTS]`, one function a step."""
+
+import concurrent.futures, http.client, json, os, pathlib, sys, time, urllib.parse, urllib.request
+
+URL, TOKEN = os.environ["MCP_OPENAI_URL"], os.environ["MCP_OPENAI_TOKEN"]
+ADMINS, SILENT, STALLED = os.environ["MCP_OPENAI_ADMINS"].split(), os.environ["SILENT_MODEL"], os.environ["STALLED_MODEL"]
+OWN = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json", "Accept": "application/json, text/event-stream"}
+MODERN = "2026-07-28"
+
+
+def send(body, headers, url=URL, method="POST"):
+    """The connection and its answer, whose body is not read yet."""
+    address = urllib.parse.urlsplit(url)
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=60)
+    connection.request(method, address.path, body, headers)
+    return connection, connection.getresponse()
+
+
+def call(tool, arguments, client="drive", **meta):
+    """A call of the modern era: body and headers."""
+    known = {"protocolVersion": MODERN, "clientInfo": {"name": client, "version": "1"}, "clientCapabilities": {}}
+    meta |= {f"io.modelcontextprotocol/{key}": value for key, value in known.items()}
+    message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments, "_meta": meta}}
+    headers = {"MCP-Protocol-Version": MODERN, "Mcp-Method": "tools/call", "Mcp-Name": tool}
+    return json.dumps(message), OWN | headers
+
+
+def last_event(body):
+    data = [line[5:] for line in body.decode().splitlines() if line.startswith("data:")]
+    return json.loads(data[-1] if data else body)
+
+
+def result(tool, arguments, **options):
+    _, answer = send(*call(tool, arguments, **options))
+    return last_event(answer.read())["result"]["structuredContent"]
+
+
+def legacy(method, session=None, url=URL, **params):
+    headers = OWN | ({"Mcp-Session-Id": session, "MCP-Protocol-Version": "2025-11-25"} if session else {})
+    return send(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}), headers, url)[1]
+
+
+def opened(url=URL):
+    about = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "drive", "version": "1"}}
+    answer = legacy("initialize", url=url, **about)
+    answer.read()
+    return answer.headers["Mcp-Session-Id"]
+
+
+def gauges(admin, name):
+    """The sum of the series of a metric at one replica."""
+    page = urllib.request.urlopen(f"{admin}/metrics", timeout=10).read().decode()
+    return sum(float(line.split()[-1]) for line in page.splitlines() if line.startswith(name))
+
+
+def until(seconds, what, holds):
+    since = time.monotonic()
+    while not (held := holds()):
+        assert time.monotonic() - since < seconds, f"not within {seconds} s: {what}"
+        time.sleep(0.1)
+    return held
+
+
+def errors():
+    """Every refusal is a JSON-RPC error, whoever it comes from."""
+    good = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "ping"})
+    refused = [
+        (401, send(good, OWN | {"Authorization": "Bearer wrong"})),
+        (400, send("{", OWN)),
+        (415, send(good, OWN | {"Content-Type": "text/plain"})),
+        (406, send(good, OWN | {"Accept": "text/html"})),
+        (404, send(good, OWN | {"Mcp-Session-Id": "nobodys"})),
+        (405, send(None, OWN, method="PUT")),
+        (404, send(None, OWN, url=URL.replace("/mcp", "/else"), method="GET")),
+        (413, send("x" * (17 << 20), OWN)),
+    ]
+    for status, (_, answer) in refused:
+        body = answer.read()
+        assert answer.status == status, (status, answer.status, body)
+        assert "error" in json.loads(body), (status, body)
+
+
+def silence():
+    """Headers within 5 s, a sign of life every 15 s, and the result: seen by the client, not by the proxy alone."""
+    since = time.monotonic()
+    _, answer = send(*call("ask-openai", {"query": "Silence", "model": SILENT}))
+    begun, signs, body = time.monotonic() - since, [], b""
+    assert begun < 6, f"headers after {begun:.1f} s"
+    while piece := answer.read1():
+        signs.append(time.monotonic())
+        body += piece
+    longest = max(after - before for before, after in zip(signs, signs[1:]))
+    assert longest < 16, f"silent for {longest:.1f} s"
+    assert last_event(body)["result"]["structuredContent"]["status"] == "complete"
+
+
+def gone():
+    """A client that goes away, and nothing more: its request to the upstream ends."""
+    running = lambda: sum(gauges(admin, "mcp_openai_queue_running") for admin in ADMINS)
+    before = running()
+    connection, answer = send(*call("ask-openai", {"query": "Gone", "model": STALLED}, progressToken="p"))
+    answer.read1()
+    until(5, "the call runs", lambda: running() > before)
+    answer.close()
+    connection.close()
+    until(2, "the call has ended with its client", lambda: running() == before)
+
+
+def sessions(*replicas):
+    """A session of one replica is found from the proxy, whichever that asks first; another replica has no part in it."""
+    for replica in replicas:
+        session = opened(replica)
+        statuses = [legacy("ping", session, url=other).status for other in replicas]
+        assert sorted(statuses) == [200, 404], statuses
+        for _ in range(4):
+            assert legacy("ping", session).status == 200
+
+
+def hand_out():
+    """Prints a job, the replica that runs it, by its number, and nothing else."""
+    told = result("ask-openai", {"query": "A job", "model": STALLED}, client="hasty")
+    assert told["status"] == "running", told
+    print(told["job"], next(at for at, admin in enumerate(ADMINS, 1) if gauges(admin, "mcp_openai_queue_running")))
+
+
+def interrupted(job):
+    """The job of a replica that was killed, within 30 s."""
+    ended = lambda: (told := result("get-result", {"job": job, "wait_seconds": 0})).get("status") != "running" and told
+    told = until(30, "the job is interrupted", ended)
+    assert told["error"]["code"] == "interrupted", told
+
+
+def down():
+    """No replica is left."""
+    _, answer = send(*call("list-models", {}))
+    assert answer.status == 502 and "error" in json.loads(answer.read())
+
+
+def load(stop, done):
+    """Asks from many clients until a file `stop` is there; each call has a result. Writes their number to `done`."""
+    stop, end = pathlib.Path(stop), time.monotonic() + 60
+
+    def ask(who):
+        for number in range(10_000):
+            if stop.exists() or time.monotonic() > end:
+                return number
+            is_slow = who % 2  # 3 s of writing; the others ask again and again
+            question = ("ask-openai", {"query": f"[slow] {who}, {number}"}) if is_slow else ("list-models", {})
+            _, answer = send(*call(*question))
+            body = answer.read()
+            assert answer.status == 200, (who, number, answer.status, body)
+            told = last_event(body)["result"]
+            assert not told.get("isError"), (who, number, told)
+
+    with concurrent.futures.ThreadPoolExecutor(16) as asking:
+        pathlib.Path(done).write_text(str(sum(asking.map(ask, range(16)))))
+
+
+def remember():
+    """Prints a conversation to go on from."""
+    print(result("ask-openai", {"query": "My favourite colour is teal."})["conversation"])
+
+
+def recall(conversation):
+    told = result("ask-openai", {"query": "Which one?", "conversation": conversation})
+    assert "teal" in told["text"], told
+
+
+globals()[sys.argv[1].replace("-", "_")](*sys.argv[2:])
