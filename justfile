@@ -36,6 +36,10 @@ bench *arguments:
 dist:
     cargo build --locked --profile dist
 
+# how light it is beside servers that people use today; wants Node, and Python 3.12
+today: dist
+    benches/today/run target/dist/mcp-openai
+
 # write the order of functions anew that the shipped binary is laid out in, after a change of dependencies; wants valgrind
 order:
     packaging/order/write
