@@ -28,6 +28,11 @@ viewer-test *folder:
 demo-picture: dist
     .ci/viewer/terminal.py target/dist/mcp-openai docs/demo.png
 
+# the icon of plugin and bundles, drawn anew from packaging/icon.svg
+icon:
+    chromium --headless --no-sandbox --hide-scrollbars --default-background-color=00000000 --window-size=512,512 \
+        --screenshot=.claude-plugin/icon.png packaging/icon.svg
+
 # how light and how fast it is, beside floors built in the same run; `--check` fails when a goal is missed
 bench *arguments:
     cargo run --profile dist --quiet --package peers --bin bench -- {{ arguments }}

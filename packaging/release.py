@@ -169,7 +169,11 @@ def mcpb(target, binary, out, version):
     program = executable(target)
     manifest["server"]["entry_point"] = f"server/{program}"
     manifest["server"]["mcp_config"]["command"] = f"${{__dirname}}/server/{program}"
-    files = [("manifest.json", json.dumps(manifest, indent=2).encode(), 0o644), (f"server/{program}", binary, 0o755)]
+    files = [
+        ("manifest.json", json.dumps(manifest, indent=2).encode(), 0o644),
+        ("icon.png", (ROOT / ".claude-plugin/icon.png").read_bytes(), 0o644),
+        (f"server/{program}", binary, 0o755),
+    ]
     write_zip(out / f"{NAME}-{short(target)}.mcpb", [*files, *beside()])
 
 
