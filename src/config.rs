@@ -18,6 +18,7 @@ use crate::{
     store, telemetry, text, tools, transport,
 };
 
+mod callers;
 mod docs;
 mod error;
 mod file;
@@ -165,7 +166,7 @@ impl Config {
     fn read(flags: &Flags, env: impl Fn(&str) -> Option<OsString>, kept_keys: Option<PathBuf>) -> Result<Self, Error> {
         let file = file(flags, &env);
         let layers = Layers::read(file.as_deref(), &env, &flags.settings)?;
-        let mut config = Self::assemble(&layers, flags.upstream, kept_keys)?;
+        let mut config = Self::assemble(&layers, flags.upstream, &env, kept_keys)?;
         if config.inputs.project.is_none() {
             let named = env(CLAUDE_PROJECT).filter(|folder| !blank(folder)).map(PathBuf::from);
             let home = config.inputs.home.as_deref();
@@ -190,7 +191,12 @@ impl Config {
         })
     }
 
-    fn assemble(layers: &Layers, upstream: Upstream, kept_keys: Option<PathBuf>) -> Result<Self, Problem> {
+    fn assemble(
+        layers: &Layers,
+        upstream: Upstream,
+        env: &impl Fn(&str) -> Option<OsString>,
+        kept_keys: Option<PathBuf>,
+    ) -> Result<Self, Problem> {
         use settings as s;
         let images = artifact::Config {
             dir: layers.optional(&s::IMAGES_DIR)?.unwrap_or_else(pictures_folder),
@@ -198,7 +204,10 @@ impl Config {
             keep_at_most: layers.optional(&s::IMAGES_KEEP_AT_MOST)?,
         };
         let state = layers.optional(&s::STATE_DIR)?.unwrap_or_else(|| state_folder(&images.dir));
-        let openai = upstream::openai(layers, upstream, kept_keys)?;
+        let mut openai = upstream::openai(layers, upstream, kept_keys)?;
+        if upstream == Upstream::Configured {
+            openai.callers = callers::keys(layers, env)?;
+        }
         let at = upstream::at(&openai.base_url, upstream);
         Ok(Self {
             catalogue: catalogue::Config {

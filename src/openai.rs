@@ -3,9 +3,9 @@
 //! Knows OpenAI's HTTP and nothing of MCP, tools or files. A caller cancels by dropping the future.
 
 use std::{
+    collections::BTreeMap,
     fmt,
     num::NonZeroU32,
-    path::PathBuf,
     sync::Arc,
     time::{Duration, SystemTime},
 };
@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use url::{Host, Url};
 
 use crate::{
-    handle::Account,
+    handle::{Account, Owner},
     media::{Encoded, Format, Reference},
     model::{ListedModel, ModelId},
     money::Metered,
@@ -42,7 +42,7 @@ pub use failure::{
     error::{Billing, Error, Failure, Timer, UnreachableClass},
     traits::{Again, Exit, Health, Outlook, Traits},
 };
-pub use key::{KeptKey, KeptPlace, keyring, parse_key};
+pub use key::{ApiKeySource, KeptKey, KeptPlace, keyring, parse_key};
 pub use known::Vendor;
 pub use limits::rate_limit::RateLimits;
 pub use text::{
@@ -62,6 +62,8 @@ pub struct Config {
     pub base_url: Url,
     /// Read at the first request, not at the start.
     pub key: ApiKeySource,
+    /// Keys of callers that have one of their own, by their names.
+    pub callers: BTreeMap<String, ApiKeySource>,
     /// Said where there is no key: the setting that would have been one if somebody had filled it in.
     pub unfilled_key: Option<String>,
     /// Sent as `OpenAI-Organization`.
@@ -122,29 +124,6 @@ pub enum Background {
     Always,
     /// No question: each lasts as long as its connection.
     Never,
-}
-
-/// The source of the key. Files and commands are read at the first request, not at the start.
-#[derive(Debug, Clone)]
-pub enum ApiKeySource {
-    /// No source is configured: every request fails with [`Error::NoApiKey`].
-    Missing,
-    /// The upstream asks for none (the sandbox, a local server, a key in `headers`).
-    NotNeeded,
-    /// The key itself and the name of the setting it came from.
-    Value {
-        /// The key; never logged or shown.
-        secret: SecretString,
-        /// As errors name it: `OPENAI_API_KEY` or the like.
-        from: String,
-    },
-    /// A file that holds the key and nothing else.
-    File(PathBuf),
-    /// The key that `mcp-openai key set` keeps, if it does: looked for when it is needed, so that one which is kept while
-    /// the server runs counts at the next call.
-    Kept(KeptKey),
-    /// A command line whose first line of output is the key, run by the shell-free rules of [`ApiKeySource`]'s reader.
-    Command(String),
 }
 
 /// Which API answers text questions.
@@ -281,9 +260,19 @@ impl OpenAi {
         Self(Arc::new(Client::new(config, Some(pace))))
     }
 
+    /// The client with the key of this owner: its own where it has one, else everybody's.
+    #[must_use]
+    pub fn of(&self, owner: &Owner) -> Self {
+        let own = owner.as_caller().and_then(|name| self.0.callers.get(name));
+        own.map_or_else(|| self.clone(), |own| Self(own.clone()))
+    }
+
     /// Resolves once the upstream was told of everything that nobody waits for any more.
     pub async fn settled(&self) {
         background::settled(&self.0).await;
+        for caller in self.0.callers.values() {
+            background::settled(caller).await;
+        }
     }
 
     /// The best way to run a question here, by the setting `openai.background`.

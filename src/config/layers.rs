@@ -154,6 +154,13 @@ impl Layers {
         self.optional(setting)?.ok_or_else(|| self.problem(setting, "it is not set".to_owned()))
     }
 
+    /// A problem with the value for one of the [`Layers::names`].
+    pub(super) fn problem_of<S: SettingKind>(&self, setting: &Setting<S>, name: &str, wrong: String) -> Problem {
+        let key = SettingKey::named(setting.key, name);
+        let source = self.set.get(&key).map_or(ValueSource::Default, |(source, _)| source.clone());
+        problem(setting, key, source, wrong)
+    }
+
     /// A problem with a setting's value that only shows beside other settings.
     pub(super) fn problem<S: SettingKind>(&self, setting: &Setting<S>, wrong: String) -> Problem {
         problem(setting, SettingKey::plain(setting.key), self.source(setting), wrong)

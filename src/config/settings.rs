@@ -360,6 +360,10 @@ settings! {
     HTTP_OAUTH_LIMITS: CallerLimitList = "http.oauth.limits", Some("MCP_OPENAI_HTTP_OAUTH_LIMITS"), Absent("none"),
         CallerLimitList,
         "Limits of each of the issuer's callers, such as `day=5,requests=60`; `mcp-openai token limit` sets others for one.";
+    CALLER_API_KEY_FILE: FilePath = "callers.NAME.api_key_file", None, Absent("`openai.api_key`"), FilePath("file"),
+        "A file with the OpenAI key of this caller: its calls and jobs are paid with it, and count for its budget and pace.";
+    CALLER_API_KEY_ENV: OneLine = "callers.NAME.api_key_env", None, Absent("`openai.api_key`"), OneLine,
+        "The name of an environment variable with that key instead.";
     HTTP_ALLOWED_HOSTS: CommaList = "http.allowed_hosts", Some("MCP_OPENAI_HTTP_ALLOWED_HOSTS"),
         Absent("the loopback names"), CommaList,
         "Host names that requests may be addressed to, in addition to the loopback ones.";

@@ -1,10 +1,13 @@
 //! The upstream as the settings together describe it: the safety of its URL, and the source of its key.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+use http::HeaderName;
+use secrecy::SecretString;
 use url::Url;
 
 use super::{
@@ -30,6 +33,7 @@ pub(super) fn openai(
     let first_byte = layers.optional(&s::FIRST_BYTE_TIMEOUT)?;
     let mut config = openai::Config {
         key: key(layers, &base_url, kept_keys.map(|folder| KeptKey::new(folder, &base_url)))?,
+        callers: BTreeMap::new(),
         unfilled_key: unfilled_key(layers),
         base_url,
         organization: layers.optional(&s::ORGANIZATION)?,
@@ -158,7 +162,7 @@ fn with_its_path(mut url: Url) -> Url {
 /// `mcp-openai key set` keeps for this upstream comes last.
 fn key(layers: &Layers, base_url: &Url, kept: Option<KeptKey>) -> Result<openai::ApiKeySource, Problem> {
     let headers = layers.optional(&s::HEADERS)?.unwrap_or_default();
-    if headers.iter().any(|(name, _)| name == "authorization" || name == "api-key") {
+    if is_key_among(&headers) {
         return Ok(openai::ApiKeySource::NotNeeded);
     }
     let (value, file, command) =
@@ -173,10 +177,18 @@ fn key(layers: &Layers, base_url: &Url, kept: Option<KeptKey>) -> Result<openai:
             let from = layers.source(&s::API_KEY).to_string();
             openai::ApiKeySource::Value { secret: layers.value(&s::API_KEY)?, from }
         }
-        strongest if file == strongest => openai::ApiKeySource::File(layers.value(&s::API_KEY_FILE)?),
+        strongest if file == strongest => openai::ApiKeySource::File {
+            path: layers.value(&s::API_KEY_FILE)?,
+            setting: s::API_KEY_FILE.key.to_owned(),
+        },
         _ => openai::ApiKeySource::Command(layers.value(&s::API_KEY_COMMAND)?),
     };
     Ok(key)
+}
+
+/// Returns whether one of the headers stands for the key.
+pub(super) fn is_key_among(headers: &[(HeaderName, SecretString)]) -> bool {
+    headers.iter().any(|(name, _)| name == "authorization" || name == "api-key")
 }
 
 /// The message in place of a key that is a placeholder.

@@ -1,7 +1,7 @@
 //! One request to the upstream, from the rate limit to the head of its answer, with the only retry loop of the program.
 //! Once an answer has begun (a 2xx head), nothing is sent again: the callers read it, and pay for it, once.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use secrecy::ExposeSecret;
 use tokio::{
@@ -56,6 +56,8 @@ pub(super) struct Client {
     breakers: Breakers,
     places: Arc<Semaphore>,
     pub(super) learnt: Learnt,
+    /// Those with a key of their own, by their callers: they share nothing but the places in memory.
+    pub(super) callers: BTreeMap<String, Arc<Client>>,
     /// Tasks that stop unwanted work upstream.
     pub(super) stopping: TaskTracker,
 }
@@ -111,15 +113,27 @@ impl From<Unanswered> for Failure {
 }
 
 impl Client {
-    pub(super) fn new(config: Config, shared: Option<Arc<dyn PaceStore>>) -> Self {
+    pub(super) fn new(mut config: Config, shared: Option<Arc<dyn PaceStore>>) -> Self {
+        let places = Arc::new(Semaphore::new(PLACES));
+        let keys = std::mem::take(&mut config.callers);
+        let own = |(name, key)| {
+            let config = Config { key, unfilled_key: None, ..config.clone() };
+            (name, Arc::new(Self::with_places(config, shared.clone(), places.clone())))
+        };
+        let callers = keys.into_iter().map(own).collect();
+        Self { callers, ..Self::with_places(config, shared, places) }
+    }
+
+    fn with_places(config: Config, shared: Option<Arc<dyn PaceStore>>, places: Arc<Semaphore>) -> Self {
         Self {
             connection: OnceCell::new(),
             key: key::Reader::new(config.key.clone(), config.unfilled_key.clone()),
             governor: Governor::new(config.requests_per_minute, config.images_per_minute, shared),
             bucket: Bucket::new(),
             breakers: Breakers::default(),
-            places: Arc::new(Semaphore::new(PLACES)),
+            places,
             learnt: Learnt::default(),
+            callers: BTreeMap::new(),
             stopping: TaskTracker::new(),
             config,
         }

@@ -3,7 +3,7 @@
 
 use std::{
     borrow::Cow,
-    path::Path,
+    path::{Path, PathBuf},
     process::Stdio,
     sync::{Arc, OnceLock},
     time::Duration,
@@ -13,7 +13,7 @@ use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{io::AsyncReadExt, process::Command, sync::Mutex, time::timeout};
 
-use super::{ApiKeySource, failure::error::Error};
+use super::failure::error::Error;
 use crate::{handle::Account, text};
 
 mod kept;
@@ -29,6 +29,34 @@ const LONGEST: u64 = 16 * 1024;
 
 const NOWHERE: &str = "nowhere (none is configured)";
 
+/// The source of the key. Files and commands are read at the first request, not at the start.
+#[derive(Debug, Clone)]
+pub enum ApiKeySource {
+    /// No source is configured: every request fails with [`Error::NoApiKey`].
+    Missing,
+    /// The upstream asks for none (the sandbox, a local server, a key in `headers`).
+    NotNeeded,
+    /// The key itself and the name of the setting it came from.
+    Value {
+        /// The key; never logged or shown.
+        secret: SecretString,
+        /// As errors name it: `OPENAI_API_KEY` or the like.
+        from: String,
+    },
+    /// A file that holds the key and nothing else, and the setting that names it.
+    File {
+        /// Read at the first request.
+        path: PathBuf,
+        /// As errors name it.
+        setting: String,
+    },
+    /// The key that `mcp-openai key set` keeps, if it does: looked for when it is needed, so that one which is kept while
+    /// the server runs counts at the next call.
+    Kept(KeptKey),
+    /// A command line whose first line of output is the key, run by the shell-free rules of [`ApiKeySource`]'s reader.
+    Command(String),
+}
+
 impl ApiKeySource {
     /// Returns whether requests fail for want of a key.
     #[must_use]
@@ -36,7 +64,7 @@ impl ApiKeySource {
         match self {
             Self::Missing => true,
             Self::Kept(kept) => kept.place().is_none(),
-            Self::NotNeeded | Self::Value { .. } | Self::File(_) | Self::Command(_) => false,
+            Self::NotNeeded | Self::Value { .. } | Self::File { .. } | Self::Command(_) => false,
         }
     }
 
@@ -46,7 +74,7 @@ impl ApiKeySource {
         match self {
             Self::Missing | Self::NotNeeded => NOWHERE.to_owned(),
             Self::Value { from, .. } => from.clone(),
-            Self::File(path) => format!("the file {} (openai.api_key_file)", path.display()),
+            Self::File { path, setting } => format!("the file {} ({setting})", path.display()),
             Self::Kept(kept) => match kept.place() {
                 None => NOWHERE.to_owned(),
                 Some(KeptPlace::File(path)) => format!("the file {} (mcp-openai key set)", path.display()),
@@ -110,7 +138,7 @@ impl Reader {
     /// nothing changed.
     pub(super) async fn renew(&self, refused: &Arc<CachedKey>) -> Option<Arc<CachedKey>> {
         match self.source {
-            ApiKeySource::File(_) | ApiKeySource::Command(_) | ApiKeySource::Kept(_) => {}
+            ApiKeySource::File { .. } | ApiKeySource::Command(_) | ApiKeySource::Kept(_) => {}
             ApiKeySource::Missing | ApiKeySource::NotNeeded | ApiKeySource::Value { .. } => return None,
         }
         let mut held = self.held.lock().await;
@@ -126,7 +154,7 @@ impl Reader {
             ApiKeySource::Missing => return Err(missing()),
             ApiKeySource::NotNeeded => return Ok(None),
             ApiKeySource::Value { secret, .. } => return Ok(Some(secret.clone())),
-            ApiKeySource::File(path) => timeout(READ_WITHIN, read_file(path)).await,
+            ApiKeySource::File { path, .. } => timeout(READ_WITHIN, read_file(path)).await,
             ApiKeySource::Command(line) => timeout(READ_WITHIN, run(line)).await,
             ApiKeySource::Kept(kept) => match kept.place() {
                 None => return Err(missing()),
@@ -270,7 +298,7 @@ mod tests {
             &utf16,
         ] {
             std::fs::write(&path, content).unwrap();
-            all.push(read(ApiKeySource::File(path.clone())).await);
+            all.push(read(ApiKeySource::File { path: path.clone(), setting: "it".into() }).await);
         }
         for held in all {
             assert_eq!(held.secret(), Some("sk-test"));
@@ -295,7 +323,7 @@ mod tests {
         let placeholder = why(ApiKeySource::Command("echo '{{KEY}}'".into())).await;
         assert!(placeholder.ends_with("holds the unfilled placeholder `{{KEY}}`"), "{placeholder}");
         assert!(
-            why(ApiKeySource::File("/nowhere/key".into()))
+            why(ApiKeySource::File { path: "/nowhere/key".into(), setting: "openai.api_key_file".into() })
                 .await
                 .contains("the file /nowhere/key (openai.api_key_file) cannot be read")
         );

@@ -92,7 +92,7 @@ impl Tool for AskOpenai {
         let reply = call.wait(terms.deadline, async {
             let _slot = ticket.reach(&call.news).await;
             spend.sent();
-            Box::pin(self.openai.ask(&question, &terms)).await
+            Box::pin(self.openai.of(&call.owner).ask(&question, &terms)).await
         });
         let reply = reply.await.map_err(ended).and_then(|reply| Ok(reply?));
         self.learn(&asked, &question, &reply);

@@ -187,7 +187,7 @@ impl Studio {
         let painted = self.wait(call, async {
             let _slot = ticket.reach(&call.news).await;
             spend.sent();
-            self.openai.paint(&request.picture, &terms).await
+            self.openai.of(&call.owner).paint(&request.picture, &terms).await
         });
         let painted = painted.await.and_then(|painted| Ok(painted?));
         spend.ended(spending::bill(&request.model, &painted));

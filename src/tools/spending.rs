@@ -40,7 +40,7 @@ impl Purse<'_> {
             tool: self.tool.to_owned(),
             model: model.id.to_string(),
             client: call.client.clone(),
-            account: self.openai.account().await?,
+            account: self.openai.of(&call.owner).account().await?,
             caller: call.share(),
         };
         if !self.ledger.has_budgets(request.caller.as_ref()) {

@@ -11,7 +11,7 @@ mod stopping;
 const TEXT: &str = "Blue light — 🎨 — scatters most.";
 
 /// One whole answer in the background, event by event, as they are numbered.
-fn events() -> Vec<String> {
+pub fn events() -> Vec<String> {
     let response = |status: &str| json!({"id": "resp_1", "status": status, "background": true, "model": "a-model-1"});
     let mut events = vec![
         json!({"type": "response.queued", "response": response("queued")}),
@@ -38,7 +38,7 @@ fn finished() -> serde_json::Value {
 }
 
 /// A stream of these events, still open.
-fn open(events: &[String]) -> Script {
+pub fn open(events: &[String]) -> Script {
     events.iter().fold(upstream::events_open(), |script, data| script.send(upstream::event(data)))
 }
 

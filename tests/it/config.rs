@@ -258,7 +258,7 @@ fn the_key_comes_from_the_strongest_layer_then_value_file_command() {
         ApiKeySource::Value { secret, from } => {
             format!("{} from {}", secret.expose_secret(), from.split("/tmp").next().unwrap())
         }
-        ApiKeySource::File(path) => path.display().to_string(),
+        ApiKeySource::File { path, .. } => path.display().to_string(),
         ApiKeySource::Command(line) => line,
         ApiKeySource::Missing => "missing".to_owned(),
         ApiKeySource::NotNeeded => "not needed".to_owned(),
@@ -353,6 +353,28 @@ fn an_issuer_of_tokens_is_whole_or_refused() {
         ("issuer = 'https://user@auth.example'", "a user name"),
     ] {
         let wrong = complaint(&format!("[http.oauth]\n{file}"), &[]);
+        assert!(wrong.contains(right), "{wrong}");
+    }
+}
+
+#[test]
+fn a_callers_own_key_is_there_or_said_to_be_missing() {
+    let file = "[callers.alice]\napi_key_env = 'ALICE_KEY'\n[callers.\"bob@example.com\"]\napi_key_file = '/keys/bob'";
+    let config = load(file, &[("ALICE_KEY", CANARY)]).unwrap();
+    let origins: Vec<_> = config.openai.callers.values().map(ApiKeySource::origin).collect();
+    assert_eq!(
+        origins,
+        ["ALICE_KEY (callers.alice.api_key_env)", "the file /keys/bob (callers.bob@example.com.api_key_file)"]
+    );
+    assert!(!format!("{:?}", config.openai.callers).contains(CANARY));
+    for (file, right) in [
+        ("[callers.alice]\napi_key_env = 'ALICE_KEY'", "the variable ALICE_KEY is not set"),
+        ("[callers.Alice]\napi_key_file = '/keys/alice'", "a name has 1 to 64 lower-case letters"),
+        ("[callers.alice]\napi_key_file = '/keys/alice'\napi_key_env = 'HOME'", "one of them is enough"),
+        ("[callers.a]\napi_key_file = '/a'\n[openai]\nheaders = { api-key = 'x' }", "has the key for everybody"),
+        ("[callers.alice]\napi_key = 'x'", "the nearest is `callers.alice.api_key_env`"),
+    ] {
+        let wrong = complaint(file, &[]);
         assert!(wrong.contains(right), "{wrong}");
     }
 }

@@ -14,6 +14,7 @@ mod ask_openai;
 mod attachments;
 mod authentication;
 mod background;
+mod caller_keys;
 mod catalogue;
 mod cli;
 mod compatible;

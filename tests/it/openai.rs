@@ -32,6 +32,7 @@ pub fn config_at(base_url: url::Url) -> Config {
     Config {
         base_url,
         key: ApiKeySource::Value { secret: "sk-canary-0123456789".into(), from: "OPENAI_API_KEY".into() },
+        callers: std::collections::BTreeMap::new(),
         unfilled_key: None,
         organization: None,
         project: None,

@@ -38,7 +38,7 @@ impl Session {
         let mut env: HashMap<&str, OsString> = env.into_iter().map(|(name, value)| (name, value.into())).collect();
         env.entry("MCP_OPENAI_IMAGES_DIR").or_insert_with(|| images.path().join("pictures").into());
         env.entry("MCP_OPENAI_STATE_DIR").or_insert_with(|| images.path().join("state").into());
-        env.insert("MCP_OPENAI_CONFIG", images.path().join("none.toml").into());
+        env.entry("MCP_OPENAI_CONFIG").or_insert_with(|| images.path().join("none.toml").into());
         std::fs::write(images.path().join("none.toml"), "").unwrap();
         let flags = Flags { file: None, upstream, settings: Vec::new() };
         let mut config = Config::load_from(&flags, |name| env.get(name).cloned()).unwrap();

@@ -41,7 +41,7 @@ pub(super) fn source(key: &ApiKeySource, upstream: Upstream) -> Finding {
         ApiKeySource::NotNeeded => "none is set; openai.headers or the upstream makes it needless".to_owned(),
         ApiKeySource::Missing
         | ApiKeySource::Value { .. }
-        | ApiKeySource::File(_)
+        | ApiKeySource::File { .. }
         | ApiKeySource::Command(_)
         | ApiKeySource::Kept(_) => format!("from {}", key.origin()),
     };
@@ -63,7 +63,7 @@ fn malformed(key: &str) -> Option<&'static str> {
 /// The file that the key stands in.
 fn file(config: &Config) -> Option<PathBuf> {
     match &config.openai.key {
-        ApiKeySource::File(path) => Some(path.clone()),
+        ApiKeySource::File { path, .. } => Some(path.clone()),
         ApiKeySource::Kept(kept) => match kept.place()? {
             KeptPlace::File(path) => Some(path),
             KeptPlace::Keyring => None,

@@ -60,6 +60,7 @@ pub(crate) fn config() -> Config {
     Config {
         base_url: "http://127.0.0.1:9/v1".parse().unwrap(),
         key: ApiKeySource::NotNeeded,
+        callers: std::collections::BTreeMap::new(),
         unfilled_key: None,
         organization: None,
         project: None,

@@ -94,7 +94,8 @@ impl AskOpenai {
             Terms { deadline: Instant::now() + limit, news: call.news.clone(), hold: call.resumable.hold().clone() };
         let spend = self.ledger.take_over(note.spend.clone());
         let asked = self.asked(note).await?;
-        let reply = call.wait(terms.deadline, self.openai.resume(response, &terms)).await;
+        let openai = self.openai.of(&call.owner);
+        let reply = call.wait(terms.deadline, openai.resume(response, &terms)).await;
         let reply = reply.map_err(|ended| ToolError::ended(ended, limit)).and_then(|reply| Ok(reply?));
         Box::pin(self.conclude(asked, spend, reply, call)).await
     }

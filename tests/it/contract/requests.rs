@@ -38,6 +38,7 @@ impl Recorder {
         Config {
             base_url: format!("{}/v1", self.0.uri()).parse().unwrap(),
             key: ApiKeySource::NotNeeded,
+            callers: std::collections::BTreeMap::new(),
             unfilled_key: None,
             organization: None,
             project: None,

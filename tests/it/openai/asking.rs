@@ -205,7 +205,10 @@ async fn a_refused_key_from_a_file_is_read_once_more() {
     let refused = answer(401, &[], r#"{"error":{"message":"Incorrect API key provided: sk-old-key."}}"#);
     let upstream =
         Upstream::start([events(&[HEL, COMPLETED]), refused.clone(), events(&[HEL, COMPLETED]), refused]).await;
-    let client = OpenAi::build(Config { key: ApiKeySource::File(path.clone()), ..config(&upstream) });
+    let client = OpenAi::build(Config {
+        key: ApiKeySource::File { path: path.clone(), setting: "openai.api_key_file".into() },
+        ..config(&upstream)
+    });
     client.ask(&question("Hi"), &terms()).await.unwrap();
     std::fs::write(&path, "sk-new-key\n").unwrap();
     client.ask(&question("Hi"), &terms()).await.unwrap();
