@@ -238,16 +238,12 @@ impl<R: AsyncRead + Send + Unpin + 'static> Transport<RoleServer> for StdioConne
         }
         self.server.leave();
         let ends = *self.drain_ends.get_or_insert_with(|| Instant::now() + self.drain);
+        // Also when nobody reads the answers: they are kept for whoever makes the same calls again.
         let answered = async {
-            tokio::select! {
-                () = async {
-                    self.pending.until(Pending::has_only_last).await;
-                    self.server.jobs_ended().await;
-                } => true,
-                () = self.outbox.broken().cancelled() => false,
-            }
+            self.pending.until(Pending::has_only_last).await;
+            self.server.jobs_ended().await;
         };
-        if timeout_at(ends, answered).await != Ok(true) {
+        if timeout_at(ends, answered).await.is_err() {
             self.server.cancel_calls();
         }
         self.server.end_announcements();
