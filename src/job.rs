@@ -12,7 +12,7 @@ use std::{
 };
 
 use chrono::{DateTime, TimeDelta, Utc};
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::time::{Instant, sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -26,12 +26,15 @@ use crate::{
     },
 };
 
+mod abandoned;
 mod id;
 mod listed;
 mod live;
 mod resumption;
 mod takeover;
 
+pub use crate::store::jobs::CallPrint;
+pub use abandoned::Abandoned;
 pub use id::JobId;
 pub use listed::{JobStanding, Listed};
 pub use resumption::{Orphan, Resumable, Resumption};
@@ -75,6 +78,8 @@ pub struct Started<T> {
     pub feed: Feed,
     /// Kept with the job, so that another process can resume it.
     pub resumable: Resumable,
+    /// Given where the client gave up on the call: see [`Jobs::abandoned`].
+    pub print: Option<CallPrint>,
     /// The call itself; it runs to its end even if nobody waits.
     pub work: BoxFuture<'static, T>,
 }
@@ -88,6 +93,8 @@ pub struct Job<T> {
     pub state: JobPhase<T>,
     /// Reason why the store does not have it: it is lost when this process ends.
     pub unkept: Option<NotKept>,
+    /// Its client gave up on it, and nobody was told its result since.
+    pub is_abandoned: bool,
 }
 
 /// The state of a job.
@@ -170,12 +177,13 @@ impl<T: Lasting> Jobs<T> {
         self.0.keep_for
     }
 
-    /// Lets a call go on by itself, and returns once the store has it, or has refused it: see [`Job::unkept`].
-    pub async fn hand_out(&self, started: Started<T>) {
+    /// Lets a call go on by itself: from now on it is a job. What is returned resolves once the store has it, or has
+    /// refused it: see [`Job::unkept`].
+    pub fn hand_out(&self, started: Started<T>) -> impl Future<Output = ()> + use<T> {
         let (told, kept) = tokio::sync::oneshot::channel();
         self.run(started, live::JobOrigin::New(told));
         self.sweep();
-        let _ = kept.await;
+        kept.map(drop)
     }
 
     /// The job, once it has ended or `until` has come; `news` hears its stages. `None` when there is none of that handle,
@@ -279,7 +287,7 @@ impl<T: Lasting> Jobs<T> {
             let Some(again) = self.0.store.job(owner, id.0).await? else { return Ok(None) };
             job = again;
         }
-        let KeptJob { owner, tool, started_at, state, .. } = job;
+        let KeptJob { owner, tool, started_at, state, is_abandoned, .. } = job;
         let running = |stage| {
             let elapsed = (Utc::now() - started_at).to_std().unwrap_or_default();
             JobPhase::Running { stage, elapsed }
@@ -299,7 +307,7 @@ impl<T: Lasting> Jobs<T> {
             }
             JobState::Orphaned { resume: None, .. } | JobState::Interrupted => JobPhase::Interrupted,
         };
-        Ok(Some(Job { started_at, state, unkept: None }))
+        Ok(Some(Job { started_at, state, unkept: None, is_abandoned }))
     }
 
     /// Drops an ended job from memory, or else the oldest of those that the store did not take.

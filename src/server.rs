@@ -19,7 +19,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{text, tools::Tool};
 
-mod abandoned;
 mod arguments;
 mod cancellation;
 mod changes;
@@ -42,13 +41,12 @@ mod tools;
 mod usage;
 mod viewer;
 
-use abandoned::Abandoned;
 use cancellation::Cancellations;
 use changes::Announcements;
 use methods::{cacheable, refuse_cursor};
 pub use parts::{Departure, Parts, Requester};
 use results::ResultShape;
-use tools::{Registered, Route};
+use tools::{AwaitedJobs, Registered, Route};
 
 /// For the model that reads it at the start of a conversation.
 const INSTRUCTIONS: &str = "Asks OpenAI's models and makes pictures with them. Use ask-openai for a second opinion or \
@@ -70,7 +68,7 @@ pub struct Server {
     /// The parent of every call's token.
     calls: CancellationToken,
     cancellations: Cancellations,
-    abandoned: Abandoned,
+    awaited: AwaitedJobs,
     /// Cancelled once the client of this connection sends nothing more; over HTTP each request has its own end.
     left: CancellationToken,
     /// Notifications to its connection.
@@ -87,7 +85,7 @@ impl Server {
             listing: Arc::default(),
             calls: CancellationToken::new(),
             cancellations: Cancellations::default(),
-            abandoned: Abandoned::default(),
+            awaited: AwaitedJobs::default(),
             left: CancellationToken::new(),
             announcements: Announcements::new(),
         }

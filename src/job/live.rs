@@ -1,8 +1,11 @@
 //! A job that runs in this process: who waits for it, who cancels it, and what the store hears of it.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 use chrono::{DateTime, Utc};
@@ -13,7 +16,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{Job, JobId, JobPhase, JobStanding, Jobs, LOOK, Lasting, Listed, NotKept, Resumable, Started};
+use super::{CallPrint, Job, JobId, JobPhase, JobStanding, Jobs, LOOK, Lasting, Listed, NotKept, Resumable, Started};
 use crate::{
     handle::Owner,
     news::{Feed, News, Update},
@@ -35,6 +38,9 @@ pub(super) struct Live<T> {
     /// The store has its resumption.
     is_resumable: AtomicBool,
     unkept: watch::Sender<Option<NotKept>>,
+    /// Taken once its result is told.
+    print: Mutex<Option<CallPrint>>,
+    handed_out: Instant,
 }
 
 /// The part that keeps it going.
@@ -56,7 +62,7 @@ pub(super) enum JobOrigin {
 }
 
 pub(super) fn keep<T>(jobs: Jobs<T>, started: Started<T>, begun: JobOrigin) -> (Arc<Live<T>>, Keeping<T>) {
-    let Started { id, owner, tool, since, cancel, feed, resumable, work } = started;
+    let Started { id, owner, tool, since, cancel, feed, resumable, print, work } = started;
     let (progress, progress_seen) = watch::channel(feed.take());
     let (result, result_seen) = watch::channel(None);
     let live = Arc::new(Live {
@@ -72,6 +78,8 @@ pub(super) fn keep<T>(jobs: Jobs<T>, started: Started<T>, begun: JobOrigin) -> (
         resumable,
         is_resumable: AtomicBool::new(matches!(begun, JobOrigin::TakenOver)),
         unkept: watch::Sender::new(None),
+        print: Mutex::new(print),
+        handed_out: Instant::now(),
     });
     (live.clone(), Keeping { jobs, live, begun, work, progress, result })
 }
@@ -158,6 +166,21 @@ impl<T: Lasting> Live<T> {
         Listed { id: self.id, tool: self.tool.to_owned(), started_at: self.started_at, standing }
     }
 
+    /// The call of this tool that its client gave up on, and how long ago.
+    pub(super) fn abandoned(&self, tool: &str) -> Option<(CallPrint, Duration)> {
+        let print = (*self.print()).filter(|_| self.tool == tool)?;
+        Some((print, self.handed_out.elapsed()))
+    }
+
+    /// Notes that its result is told. `true` for the first to note it of a job that the store does not have.
+    pub(super) fn tell(&self) -> bool {
+        self.print().take().is_some() && self.unkept.borrow().is_some()
+    }
+
+    fn print(&self) -> MutexGuard<'_, Option<CallPrint>> {
+        self.print.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     async fn hand_out(&self, jobs: &Jobs<T>) {
         let job = self.record();
         let is_resumable = job.resume.is_some();
@@ -196,6 +219,7 @@ impl<T: Lasting> Live<T> {
             started_at: self.started_at,
             stage: self.progress.borrow().to_string(),
             resume: self.resumable.encode(),
+            print: *self.print(),
         }
     }
 
@@ -205,6 +229,7 @@ impl<T: Lasting> Live<T> {
     }
 
     fn job(&self, state: JobPhase<T>) -> Job<T> {
-        Job { started_at: self.started_at, state, unkept: self.unkept.borrow().clone() }
+        let is_abandoned = self.print().is_some();
+        Job { started_at: self.started_at, state, unkept: self.unkept.borrow().clone(), is_abandoned }
     }
 }

@@ -55,6 +55,7 @@ pub(super) async fn get(
     let get_result = &server.parts.get_result;
     let job = get_result.wait(&owner, &id, Instant::now(), &News::unheard()).await.map_err(unusable)?;
     let job = job.ok_or_else(|| unknown(&params.task_id))?;
+    get_result.jobs.tell_ended(&owner, &id, &job).await;
     let task = task(&get_result.jobs, &id, &job);
     let payload = match &job.state {
         JobPhase::Running { .. } => TaskPayload::Working,

@@ -37,6 +37,7 @@ use crate::{
 mod again;
 mod waiting;
 
+pub(super) use again::AwaitedJobs;
 use again::MadeCall;
 use waiting::{End, WaitingClient};
 
@@ -170,6 +171,7 @@ pub(super) async fn run(
         (&mut work).await;
         Pin::new(&mut work).take_output().unwrap_or(Err(ToolError::Cancelled))
     };
+    let is_given_up = !matches!(end, End::Impatient);
     let (id, until, work) = match (end, job) {
         (End::Done, job) => match (work.await, job) {
             // Nobody may read this answer any more: the next process can tell it.
@@ -178,31 +180,21 @@ pub(super) async fn run(
             }
             (outcome, _) => {
                 journal.write(&outcome);
-                if let Ok(outcome) = &outcome {
-                    server.abandoned.forget_told(&made.arguments, outcome);
-                }
                 return results::of(outcome, &shape).await.into();
             }
         },
-        (End::Impatient, Some(id)) => (id, Instant::now(), work.boxed()),
-        (End::TimedOut, Some(id)) => {
-            server.abandoned.remember(made.print(), id);
-            (id, Instant::now(), work.boxed())
-        }
-        (End::Left, Some(id)) => {
-            server.abandoned.remember(made.print(), id);
-            // Whoever resumes the answer's stream finds the result there.
-            (id, waiting::far(since, patience), work.boxed())
-        }
+        (End::Impatient | End::TimedOut, Some(id)) => (id, Instant::now(), work.boxed()),
+        // Whoever resumes the answer's stream finds the result there.
+        (End::Left, Some(id)) => (id, waiting::far(since, patience), work.boxed()),
         (End::Impatient | End::TimedOut | End::Left, None) | (End::Cancelled, _) => {
             journal.write(&Err(ToolError::Cancelled));
             return results::failure(&ToolError::Cancelled, &shape).into();
         }
     };
-    client.listener.settled();
     let work = result(journal, work, server.calls.clone()).boxed();
-    let started = Started { id, owner, tool: name, since, cancel: ended.disarm(), feed, resumable, work };
-    hand_out(server, started, until, &context, &shape).await
+    let print = is_given_up.then(|| made.print());
+    let started = Started { id, owner, tool: name, since, cancel: ended.disarm(), feed, resumable, print, work };
+    hand_out(server, started, until, &client, &shape).await
 }
 
 impl Server {
@@ -243,20 +235,23 @@ async fn hand_out(
     server: &Server,
     started: Started<Result<Outcome, Failed>>,
     until: Instant,
-    context: &RequestContext<RoleServer>,
+    client: &WaitingClient<'_>,
     shape: &ResultShape,
 ) -> CallToolResponse {
     let GetResult { jobs, .. } = &*server.parts.get_result;
     let (id, owner) = (started.id, started.owner.clone());
     tracing::info!(tool = started.tool, %id, "the call goes on as a job");
-    jobs.hand_out(started).await;
+    let kept = jobs.hand_out(started);
+    // Whoever makes the same call again finds it.
+    client.listener.settled();
+    kept.await;
     let job = match jobs.wait(&owner, &id, until, &News::unheard()).await {
         Ok(Some(job)) => job,
         Ok(None) => return results::failure(&ToolError::Interrupted, shape).into(),
         Err(error) => return results::failure(&error.into(), shape).into(),
     };
     // It may have ended while it was handed out.
-    if matches!(job.state, JobPhase::Running { .. }) && tasks::are_known_to(context) {
+    if matches!(job.state, JobPhase::Running { .. }) && tasks::are_known_to(client.context) {
         return CreateTaskResult::new(tasks::task(jobs, &id, &job)).into();
     }
     match server.parts.get_result.outcome(&owner, &id, job, shape.profile.room).await {

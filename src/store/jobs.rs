@@ -1,12 +1,16 @@
 //! The door to jobs: calls that outlive their client's patience, and who runs them.
 
-use std::fmt::Debug;
+use std::{fmt::Debug, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 use super::Error;
 use crate::handle::{Id, Owner};
+
+/// Fingerprint of a call: two calls with the same one ask the same of the same tool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CallPrint(pub [u8; 32]);
 
 /// One job as it is handed out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +27,19 @@ pub struct NewJob {
     pub stage: String,
     /// All that another process needs to resume it, opaque to the store; `None` while none could.
     pub resume: Option<String>,
+    /// Given where its client gave up on the call, so that the same call made again is known.
+    pub print: Option<CallPrint>,
+}
+
+/// A job whose client gave up on it, and whose result nobody was told since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AbandonedJob {
+    /// As in [`NewJob::id`].
+    pub id: Id,
+    /// As in [`NewJob::print`].
+    pub print: CallPrint,
+    /// Time since its client gave up.
+    pub ago: Duration,
 }
 
 /// One job as it was kept.
@@ -38,6 +55,8 @@ pub struct KeptJob {
     pub started_at: DateTime<Utc>,
     /// As of the moment of reading: leases expire without a write.
     pub state: JobState,
+    /// `true` for an [`AbandonedJob`] of any age.
+    pub is_abandoned: bool,
 }
 
 /// The state of a kept job, by its result and the lease of its process.
@@ -95,6 +114,12 @@ pub trait JobStore: Debug + Send + Sync {
 
     /// Gives up this process's hold on a job that another one shall take over.
     async fn release(&self, id: Id) -> Result<(), Error>;
+
+    /// Somebody's jobs of this tool whose clients gave up on them within this time, newest first.
+    async fn abandoned(&self, owner: &Owner, tool: &str, within: Duration) -> Result<Vec<AbandonedJob>, Error>;
+
+    /// Notes that the result of an abandoned job is told. Of all who try, exactly one gets `true`.
+    async fn tell(&self, id: Id) -> Result<bool, Error>;
 
     /// Asks the process that runs the job to cancel it.
     async fn ask_cancel(&self, id: Id) -> Result<(), Error>;

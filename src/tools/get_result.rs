@@ -85,7 +85,10 @@ impl Tool for GetResult {
         // The wait has an end of its own; only its client can end it earlier, and that leaves the job alone.
         let job = call.wait(call.deadline(Duration::MAX), waiting).await.map_err(|_| ToolError::Cancelled)??;
         match job {
-            Some(job) => self.outcome(&call.owner, &id, job, call.room).await.map(Collected),
+            Some(job) => {
+                self.jobs.tell_ended(&call.owner, &id, &job).await;
+                self.outcome(&call.owner, &id, job, call.room).await.map(Collected)
+            }
             None => Err(self.no_such(&id.to_string(), &call.owner).await),
         }
     }

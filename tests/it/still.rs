@@ -9,7 +9,7 @@ use mcp_openai::{
     handle::{Id, Owner},
     store::{
         self, Error, JobStore, LEASE, Store, StorePlace,
-        jobs::{FinishedJob, KeptJob, NewJob},
+        jobs::{AbandonedJob, FinishedJob, KeptJob, NewJob},
     },
 };
 
@@ -63,6 +63,14 @@ impl JobStore for Still {
 
     async fn release(&self, id: Id) -> Result<(), Error> {
         still(self.0.release(id)).await
+    }
+
+    async fn abandoned(&self, owner: &Owner, tool: &str, within: Duration) -> Result<Vec<AbandonedJob>, Error> {
+        still(self.0.abandoned(owner, tool, within)).await
+    }
+
+    async fn tell(&self, id: Id) -> Result<bool, Error> {
+        still(self.0.tell(id)).await
     }
 
     async fn ask_cancel(&self, id: Id) -> Result<(), Error> {

@@ -153,6 +153,7 @@ macro_rules! alone {
                     whoever_runs_a_job_hears_that_it_shall_be_cancelled,
                     jobs_that_ended_expire_and_those_that_run_stay,
                     a_released_job_is_claimed_by_exactly_one,
+                    a_call_that_was_given_up_is_known_until_one_is_told_its_result,
                 }
                 money {
                     of_a_hundred_reservations_under_a_budget_exactly_fifty_are_granted,

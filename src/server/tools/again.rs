@@ -1,7 +1,12 @@
 //! A call that was made before: its client gave up waiting, and nothing is paid for twice.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
+use ring::digest::{Context, SHA256};
 use rmcp::model::{CallToolResponse, JsonObject};
 use tokio::time::Instant;
 
@@ -11,11 +16,10 @@ use super::{
 };
 use crate::{
     handle::Owner,
-    job::JobPhase,
+    job::{Abandoned, CallPrint, JobId, JobPhase},
     news::News,
     server::{
         Server,
-        abandoned::CallPrint,
         results::{self, ResultShape},
     },
     text,
@@ -29,9 +33,30 @@ pub(super) struct MadeCall {
     pub arguments: Arc<JsonObject>,
 }
 
+/// Jobs that a call made again waits for: the next same call is another one. Cheap to clone; clones are one.
+#[derive(Debug, Clone, Default)]
+pub(in crate::server) struct AwaitedJobs(Arc<Mutex<HashSet<JobId>>>);
+
+/// One of them, until it is dropped.
+struct HeldJob<'a> {
+    of: &'a AwaitedJobs,
+    id: JobId,
+}
+
 impl MadeCall {
+    /// Of the arguments as the tool declares them: what is left out and what is null are the same. A prompt is not kept
+    /// for the sake of comparing it.
     pub(super) fn print(&self) -> CallPrint {
-        CallPrint::new(self.owner.clone(), self.route.name(), self.route.declared(&self.arguments))
+        let declared = self.route.declared(&self.arguments);
+        // By name: clients order them as they like.
+        let given: BTreeMap<_, _> = declared.into_iter().filter(|(_, value)| !value.is_null()).collect();
+        let mut hash = Context::new(&SHA256);
+        for (name, value) in given {
+            hash.update(format!("{name}\0{value}\0").as_bytes());
+        }
+        let mut print = [0; 32];
+        print.copy_from_slice(hash.finish().as_ref());
+        CallPrint(print)
     }
 }
 
@@ -43,33 +68,55 @@ pub(super) async fn answer(
     client: &mut WaitingClient<'_>,
     shape: &ResultShape,
 ) -> Option<CallToolResponse> {
-    if server.abandoned.is_empty() {
+    let get_result = &server.parts.get_result;
+    let given_up = get_result.jobs.abandoned(&made.owner, made.route.name()).await;
+    if given_up.is_empty() {
         return None;
     }
-    let (id, ago) = server.abandoned.find(&made.print())?;
-    let (news, feed) = News::channel();
-    let get_result = &server.parts.get_result;
+    let print = made.print();
     let until = waiting::far(Instant::now(), shape.profile.answer_within.limit());
-    let waiting = get_result.wait(&made.owner, &id, until, &news);
-    let context = client.context;
-    let job = tokio::select! {
-        biased;
-        _ = client.gives_up() => return Some(results::failure(&ToolError::Cancelled, shape).into()),
-        job = waiting::with_progress(waiting, context.meta.get_progress_token(), &feed, context) => job.ok().flatten()?,
-    };
-    match &job.state {
-        JobPhase::Running { .. } => {}
-        JobPhase::Finished(Ok(_)) => server.abandoned.forget(id),
-        JobPhase::Finished(Err(_)) | JobPhase::Orphaned(_) | JobPhase::Interrupted => {
-            server.abandoned.forget(id);
-            return None;
+    for Abandoned { id, ago, .. } in given_up.into_iter().filter(|job| job.print == print) {
+        let Some(_awaited) = server.awaited.begin(id) else { continue };
+        let (news, feed) = News::channel();
+        let waiting = get_result.wait(&made.owner, &id, until, &news);
+        let context = client.context;
+        let job = tokio::select! {
+            biased;
+            _ = client.gives_up() => return Some(results::failure(&ToolError::Cancelled, shape).into()),
+            job = waiting::with_progress(waiting, context.meta.get_progress_token(), &feed, context) => job,
+        };
+        let Ok(Some(job)) = job else { continue };
+        let is_over = !matches!(job.state, JobPhase::Running { .. });
+        // What nobody was told is told once, also where several processes are asked.
+        if is_over && !get_result.jobs.tell(&made.owner, &id).await {
+            continue;
         }
+        // One that failed is made again.
+        let Ok(mut outcome) = get_result.outcome(&made.owner, &id, job, shape.profile.room).await else { continue };
+        tracing::info!(tool = made.route.name(), %id, "the same call was made before: it is given that one's result");
+        let ago = text::duration(Duration::from_secs(ago.as_secs()));
+        outcome.warn(format!(
+            "The same call was made before, and its client stopped waiting {ago} ago. This is that call (job {id}), so that \
+             it is not paid for twice; once you have its result, the same call is a new one."
+        ));
+        return Some(results::answer(outcome, shape).await.into());
     }
-    let mut outcome = get_result.outcome(&made.owner, &id, job, shape.profile.room).await.ok()?;
-    let ago = text::duration(Duration::from_secs(ago.as_secs()));
-    outcome.warn(format!(
-        "The same call was made before, and its client stopped waiting {ago} ago. This is that call (job {id}), so that it \
-         is not paid for twice; once you have its result, the same call is a new one."
-    ));
-    Some(results::answer(outcome, shape).await.into())
+    None
+}
+
+impl AwaitedJobs {
+    /// `None` while another call waits for the job.
+    fn begin(&self, id: JobId) -> Option<HeldJob<'_>> {
+        self.jobs().insert(id).then(|| HeldJob { of: self, id })
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, HashSet<JobId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for HeldJob<'_> {
+    fn drop(&mut self) {
+        self.of.jobs().remove(&self.id);
+    }
 }

@@ -1,6 +1,6 @@
 //! Jobs and who runs them, in SQL.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -17,14 +17,14 @@ use crate::{
     store::{
         Error,
         columns::{self, moment, secret},
-        jobs::{FinishedJob, JobState, JobStore, KeptJob, NewJob},
+        jobs::{AbandonedJob, CallPrint, FinishedJob, JobState, JobStore, KeptJob, NewJob},
         process::Held,
     },
 };
 
 /// One job as [`kept`] reads it, but for its result.
 const COLUMNS: &str = "id, secret, owner, tool, started_at, stage, resume, ended_at IS NOT NULL,
-     EXISTS (SELECT FROM processes AS p WHERE p.id = process AND lease_until > now_in_micros())";
+     EXISTS (SELECT FROM processes AS p WHERE p.id = process AND lease_until > now_in_micros()), print IS NOT NULL";
 /// Nobody who lives runs the job.
 const ORPHANED: &str =
     "(process IS NULL OR process NOT IN (SELECT id FROM processes WHERE lease_until > now_in_micros()))";
@@ -35,11 +35,14 @@ impl JobStore for Postgres {
         self.engine.process().started(Held::Job(job.id.number));
         self.engine.watch();
         self.engine.live().await.map_err(|fault| self.engine.error(fault))?;
-        let NewJob { id, owner, tool, started_at, stage, resume } = &job;
-        let insert = "INSERT INTO jobs (id, secret, owner, tool, started_at, process, stage, resume)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (id) DO NOTHING";
+        let NewJob { id, owner, tool, started_at, stage, resume, print } = &job;
+        let insert = "INSERT INTO jobs
+                 (id, secret, owner, tool, started_at, process, stage, resume, print, abandoned_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, CASE WHEN $9 IS NOT NULL THEN now_in_micros() END)
+             ON CONFLICT (id) DO NOTHING";
         let (started_at, process) = (started_at.timestamp_micros(), self.engine.process().id);
-        let values = values![id.number, secret(*id), &owner.0, tool, started_at, process, stage, resume.as_deref()];
+        let (resume, print) = (resume.as_deref(), print.as_ref().map(|print| &print.0[..]));
+        let values = values![id.number, secret(*id), &owner.0, tool, started_at, process, stage, resume, print];
         self.engine.change(insert, values).await.map(drop)
     }
 
@@ -103,6 +106,22 @@ impl JobStore for Postgres {
         self.engine.change(update, values![id.number, secret(id), self.engine.process().id]).await.map(drop)
     }
 
+    async fn abandoned(&self, owner: &Owner, tool: &str, within: Duration) -> Result<Vec<AbandonedJob>, Error> {
+        let select = "SELECT id, secret, print, now_in_micros() - abandoned_at FROM jobs
+             WHERE owner = $1 AND abandoned_at > now_in_micros() - $3 AND print IS NOT NULL AND tool = $2
+             ORDER BY abandoned_at DESC";
+        // Longer than the calendar is as long as it.
+        let within = i64::try_from(within.as_micros()).unwrap_or(i64::MAX / 2);
+        let rows = self.engine.read(select, values![&owner.0, tool, within]).await?;
+        rows.iter().map(abandoned).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
+    }
+
+    async fn tell(&self, id: Id) -> Result<bool, Error> {
+        let update = "UPDATE jobs SET print = NULL WHERE id = $1 AND secret = $2 AND print IS NOT NULL";
+        let told = self.engine.change(update, values![id.number, secret(id)]).await?;
+        Ok(told == 1)
+    }
+
     async fn ask_cancel(&self, id: Id) -> Result<(), Error> {
         let update = "UPDATE jobs SET cancel = true WHERE id = $1 AND secret = $2 AND ended_at IS NULL";
         self.engine.change(update, values![id.number, secret(id)]).await.map(drop)
@@ -159,7 +178,7 @@ pub(super) async fn finish(transaction: &PostgresTransaction, job: &FinishedJob)
 
 fn kept(row: &Columns) -> Result<KeptJob, PostgresFault> {
     let stage = row.text(5)?;
-    let standing = match row.maybe_text(9)? {
+    let standing = match row.maybe_text(10)? {
         Some(result) => JobState::Finished { result },
         None if row.flag(7)? => JobState::Interrupted,
         None if row.flag(8)? => JobState::Running { stage },
@@ -171,5 +190,16 @@ fn kept(row: &Columns) -> Result<KeptJob, PostgresFault> {
         tool: row.text(3)?,
         started_at: moment(row.number(4)?),
         state: standing,
+        is_abandoned: row.flag(9)?,
+    })
+}
+
+fn abandoned(row: &Columns) -> Result<AbandonedJob, PostgresFault> {
+    let print = row.bytes(2)?.try_into().unwrap_or_default();
+    let ago = u64::try_from(row.number(3)?).unwrap_or_default();
+    Ok(AbandonedJob {
+        id: columns::id(row.number(0)?, row.number(1)?),
+        print: CallPrint(print),
+        ago: Duration::from_micros(ago),
     })
 }

@@ -21,7 +21,7 @@ pub(super) enum SqlValue<'a> {
     Number(Option<i64>),
     Numbers(&'a [i64]),
     Text(Option<&'a str>),
-    Bytes(&'a [u8]),
+    Bytes(Option<&'a [u8]>),
     Flag(bool),
 }
 
@@ -75,6 +75,12 @@ impl<'a> From<Option<&'a str>> for SqlValue<'a> {
 
 impl<'a> From<&'a [u8]> for SqlValue<'a> {
     fn from(bytes: &'a [u8]) -> Self {
+        Self::Bytes(Some(bytes))
+    }
+}
+
+impl<'a> From<Option<&'a [u8]>> for SqlValue<'a> {
+    fn from(bytes: Option<&'a [u8]>) -> Self {
         Self::Bytes(bytes)
     }
 }

@@ -1,5 +1,7 @@
 //! Jobs and who runs them, in SQL.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -10,14 +12,14 @@ use crate::{
     store::{
         Error,
         columns::{self, moment, secret},
-        jobs::{FinishedJob, JobState, JobStore, KeptJob, NewJob},
+        jobs::{AbandonedJob, CallPrint, FinishedJob, JobState, JobStore, KeptJob, NewJob},
         process::Held,
     },
 };
 
 /// One job as [`kept`] reads it; `lease_until` is that of the process that runs it.
 const COLUMNS: &str = "jobs.id, secret, owner, tool, started_at, process, stage, resume, result, lease_until,
-     ended_at";
+     ended_at, print IS NOT NULL";
 
 #[async_trait]
 impl JobStore for Sqlite {
@@ -28,13 +30,16 @@ impl JobStore for Sqlite {
         let weight = job.resume.as_ref().map_or(0, String::len);
         let insert = move |connection: &Connection| {
             lease::renew(connection, process, time)?;
-            let NewJob { id, owner, tool, started_at, stage, resume } = &job;
+            let NewJob { id, owner, tool, started_at, stage, resume, print } = &job;
             let mut insert = connection.prepare_cached(
-                "INSERT OR IGNORE INTO jobs (id, secret, owner, tool, started_at, process, stage, resume)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                "INSERT OR IGNORE INTO jobs
+                     (id, secret, owner, tool, started_at, process, stage, resume, print, abandoned_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, CASE WHEN ?9 IS NOT NULL THEN ?10 END)",
             )?;
-            let started_at = started_at.timestamp_micros();
-            insert.execute(params![id.number, secret(*id), owner.0, tool, started_at, process, stage, resume]).map(drop)
+            let (started_at, print) = (started_at.timestamp_micros(), print.map(|print| print.0));
+            let values =
+                params![id.number, secret(*id), owner.0, tool, started_at, process, stage, resume, print, now()];
+            insert.execute(values).map(drop)
         };
         self.engine.write(weight, insert).await
     }
@@ -96,6 +101,34 @@ impl JobStore for Sqlite {
         self.engine.write(0, update).await
     }
 
+    async fn abandoned(&self, owner: &Owner, tool: &str, within: Duration) -> Result<Vec<AbandonedJob>, Error> {
+        let (owner, tool) = (owner.clone(), tool.to_owned());
+        let within = i64::try_from(within.as_micros()).unwrap_or(i64::MAX);
+        let select = move |connection: &Connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT id, secret, print, abandoned_at FROM jobs
+                 WHERE owner = ?1 AND abandoned_at > ?3 AND print IS NOT NULL AND tool = ?2 ORDER BY abandoned_at DESC",
+            )?;
+            let now = now();
+            let abandoned = |row: &Row<'_>| {
+                let ago = u64::try_from(now - row.get::<_, i64>(3)?).unwrap_or_default();
+                let id = columns::id(row.get(0)?, row.get(1)?);
+                Ok(AbandonedJob { id, print: CallPrint(row.get(2)?), ago: Duration::from_micros(ago) })
+            };
+            select.query_map(params![owner.0, tool, now.saturating_sub(within)], abandoned)?.collect()
+        };
+        self.engine.read(select).await
+    }
+
+    async fn tell(&self, id: Id) -> Result<bool, Error> {
+        let update = move |connection: &Connection| {
+            let mut update = connection
+                .prepare_cached("UPDATE jobs SET print = NULL WHERE id = ?1 AND secret = ?2 AND print IS NOT NULL")?;
+            Ok(update.execute(params![id.number, secret(id)])? == 1)
+        };
+        self.engine.write(0, update).await
+    }
+
     async fn ask_cancel(&self, id: Id) -> Result<(), Error> {
         let update = move |connection: &Connection| {
             let mut update = connection
@@ -132,7 +165,7 @@ impl JobStore for Sqlite {
         let select = move |connection: &Connection| {
             let mut select = connection.prepare_cached(
                 "SELECT jobs.id, secret, owner, tool, started_at, process, stage, resume,
-                     CASE WHEN result IS NULL THEN NULL ELSE '' END, lease_until, ended_at
+                     CASE WHEN result IS NULL THEN NULL ELSE '' END, lease_until, ended_at, print IS NOT NULL
                  FROM jobs LEFT JOIN processes ON processes.id = process
                  WHERE owner = ?1 ORDER BY jobs.id DESC LIMIT ?2",
             )?;
@@ -186,5 +219,6 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<KeptJob> {
         tool: row.get(3)?,
         started_at: moment(row.get(4)?),
         state: standing,
+        is_abandoned: row.get(11)?,
     })
 }

@@ -79,7 +79,9 @@ impl GetResult {
             outcome(&call, resumed.ok())
         };
         let (id, owner, tool) = (orphan.id, orphan.owner.clone(), AskOpenai::NAME);
-        Some(Started { id, owner, tool, since, cancel, feed, resumable, work: work.boxed() })
+        let work = work.boxed();
+        // The store knows whether its client gave up on it.
+        Some(Started { id, owner, tool, since, cancel, feed, resumable, print: None, work })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Calls whose clients gave up: collected later, and not paid for twice when they are made again.
 
+use rusqlite::Connection;
+
 use super::{cancelling::cancelled, *};
 
 const TIMED_OUT: &str = "McpError: MCP error -32001: Request timed out";
@@ -56,12 +58,14 @@ async fn a_call_that_still_runs_is_told_as_the_job_it_is() {
 
 #[tokio::test(start_paused = true)]
 async fn another_call_another_owner_and_ten_minutes_later_are_new_calls() {
-    let (place, _dir) = place();
+    let (place, dir) = place();
     let mut peer = place.peer().await;
     give_up(&mut peer, &place, json!({"seconds": 10})).await;
     call(&mut peer, "studio", json!({"seconds": 11})).await;
     assert_eq!(started(&place), 2, "other arguments");
-    sleep(Duration::from_secs(601)).await;
+    until(|| place.jobs.in_memory() == 0).await;
+    let store = Connection::open(dir.path().join("state/store.sqlite3")).unwrap();
+    assert_eq!(store.execute("UPDATE jobs SET abandoned_at = abandoned_at - 600000000", []), Ok(1));
     call(&mut peer, "studio", json!({"seconds": 10})).await;
     assert_eq!(started(&place), 3, "ten minutes later");
 }
@@ -96,9 +100,7 @@ async fn what_ends_while_its_client_is_gone_is_collected_by_the_next_process() {
     until(|| started(&place) == 1).await;
     peer.close_input();
     peer.hang_up().await.unwrap();
-    while place.jobs.in_memory() > 0 || kept(dir.path()).await.is_empty() {
-        sleep(Duration::from_millis(5)).await;
-    }
+    ended(&place, dir.path()).await;
 
     let next = Place::open(dir.path());
     let mut peer = next.peer().await;
@@ -106,6 +108,71 @@ async fn what_ends_while_its_client_is_gone_is_collected_by_the_next_process() {
     let message = lost["content"][0]["text"].as_str().unwrap();
     let job = message.split_whitespace().find(|word| word.starts_with("job_")).unwrap_or_else(|| panic!("{lost}"));
     assert_eq!(collect(&mut peer, job).await["structuredContent"]["status"], "complete");
+}
+
+/// Waits until the store has the result of the only job.
+async fn ended(place: &Place, dir: &Path) {
+    while place.jobs.in_memory() > 0 || kept(dir).await.is_empty() {
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// A place whose client made this call and closed the connection before its answer.
+async fn left(dir: &Path, arguments: Value) -> Place {
+    let place = Place::open(dir);
+    let mut peer = place.peer().await;
+    peer.call(1, "studio", arguments).await;
+    until(|| started(&place) == 1).await;
+    peer.close_input();
+    peer.hang_up().await.unwrap();
+    place
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_next_process_gives_the_same_call_its_result_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = left(dir.path(), json!({"seconds": 2})).await;
+    ended(&place, dir.path()).await;
+    drop(place);
+    let next = Place::open(dir.path());
+    let mut peer = next.peer().await;
+    // At once: one is given it, the other is a call of its own.
+    for id in [1, 2] {
+        peer.call(id, "studio", json!({"seconds": 2})).await;
+    }
+    let answers = [peer.next().await.unwrap(), peer.next().await.unwrap()];
+    let given = answers.iter().filter(|answer| note(&answer["result"]).contains("not paid for twice")).count();
+    assert_eq!((given, started(&next)), (1, 1), "{answers:?}");
+    let third = call(&mut peer, "studio", json!({"seconds": 2})).await;
+    assert_eq!((started(&next), note(&third).contains("twice")), (2, false), "{third}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_that_its_first_process_still_runs_is_waited_for() {
+    let (place, dir) = place();
+    let mut first = place.peer().await;
+    give_up(&mut first, &place, json!({"seconds": 20})).await;
+    while kept(dir.path()).await.is_empty() {
+        sleep(Duration::from_millis(5)).await;
+    }
+    let next = Place::open(dir.path());
+    let mut peer = next.peer().await;
+    let again = call(&mut peer, "studio", json!({"seconds": 20})).await;
+    assert!(note(&again).contains("not paid for twice"), "{again}");
+    assert_eq!((&again["structuredContent"]["status"], started(&place), started(&next)), (&json!("complete"), 1, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_collected_by_its_handle_is_not_given_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = left(dir.path(), json!({"seconds": 2})).await;
+    ended(&place, dir.path()).await;
+    let next = Place::open(dir.path());
+    let mut peer = next.peer().await;
+    let job = format!("job_{}", kept(dir.path()).await[0].id);
+    assert_eq!(collect(&mut peer, &job).await["structuredContent"]["status"], "complete");
+    let again = call(&mut peer, "studio", json!({"seconds": 2})).await;
+    assert_eq!((started(&next), note(&again).contains("twice")), (1, false), "{again}");
 }
 
 /// As the TypeScript SDK writes when a program calls again in the moment in which its call times out. Go's SDK has other

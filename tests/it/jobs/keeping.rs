@@ -115,7 +115,7 @@ async fn a_result_that_comes_after_all_takes_the_place_of_an_interruption() {
     let id = other.jobs.mint();
     let number = Id::parse(id.to_string().strip_prefix("job_").unwrap()).unwrap();
     let (owner, tool, started_at, stage) = (Owner::local(), "studio".to_owned(), Utc::now(), String::new());
-    let job = NewJob { id: number, owner, tool, started_at, stage, resume: None };
+    let job = NewJob { id: number, owner, tool, started_at, stage, resume: None, print: None };
     slept.jobs.hand_out(job).await.unwrap();
     let mut peer = other.peer().await;
     let result = collect(&mut peer, &id.to_string()).await;
@@ -189,7 +189,11 @@ async fn p04_a_damaged_result_is_not_found() {
     let number = Id::parse(id.to_string().strip_prefix("job_").unwrap()).unwrap();
     let (owner, tool, started_at, stage) = (Owner::local(), "studio".to_owned(), Utc::now(), String::new());
     let store = still::store(dir.path());
-    store.jobs.hand_out(NewJob { id: number, owner, tool, started_at, stage, resume: None }).await.unwrap();
+    store
+        .jobs
+        .hand_out(NewJob { id: number, owner, tool, started_at, stage, resume: None, print: None })
+        .await
+        .unwrap();
     store.jobs.finish(FinishedJob { id: number, result: "{\"Later\":1}".into() }).await.unwrap();
     let result = collect(&mut place.peer().await, &id.to_string()).await;
     assert_eq!(result["structuredContent"]["error"]["code"], "not_found");
@@ -211,6 +215,7 @@ fn jobs_expire_by_age_unless_they_run() {
             started_at: long_ago,
             stage: String::new(),
             resume: None,
+            print: None,
         };
         for job in [old(1), old(2)] {
             store.jobs.hand_out(job).await.unwrap();

@@ -300,15 +300,11 @@ fn c14_without_file_descriptors_calls_fail_and_the_next_ones_do_not() {
     }
     let upstream = program.upstream.try_clone().unwrap();
     std::thread::spawn(move || {
-        let text = json!({"type": "output_text", "text": "hello"});
-        let body = json!({"status": "completed", "output": [{"type": "message", "content": [text]}]}).to_string();
-        let head =
-            format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
         for connection in upstream.incoming() {
-            // Those that were cancelled meanwhile are closed already.
             let mut connection = connection.unwrap();
             let _ = connection.read(&mut [0; 4096]);
-            let _ = connection.write_all((head.clone() + &body).as_bytes());
+            // Those that were cancelled meanwhile are closed already.
+            let _ = reply(&mut connection, "hello");
         }
     });
     // The cancelled calls give their descriptors back one after the other: ask until there is one.
@@ -319,4 +315,45 @@ fn c14_without_file_descriptors_calls_fail_and_the_next_ones_do_not() {
         answer["result"]["content"][0]["text"] == "hello" || start.elapsed() > PATIENCE
     });
     assert!(recovered && start.elapsed() < PATIENCE);
+}
+
+fn reply(connection: &mut TcpStream, text: &str) -> std::io::Result<()> {
+    let text = json!({"type": "output_text", "text": text});
+    let body = json!({"status": "completed", "output": [{"type": "message", "content": [text]}]}).to_string();
+    let head = format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+    connection.write_all((head + &body).as_bytes())
+}
+
+/// Most hosts close stdin when a call takes them too long, or when they end; some only stop to listen, or send a signal.
+#[test]
+fn c06_a_call_whose_client_is_gone_is_not_paid_for_twice() {
+    for way in ["stdin", "stdin and stdout", "SIGTERM"] {
+        let mut program = Program::start(Over::Pipes);
+        let call = json!({"name": "ask-openai", "arguments": {"query": "hi", "model": "m"}});
+        program.request(1, "tools/call", call.clone());
+        let upstream = program.upstream.try_clone().unwrap();
+        let (mut connection, _) = upstream.accept().unwrap();
+        assert!(connection.read(&mut [0; 4096]).unwrap() > 0);
+        match way {
+            "SIGTERM" => program.signal("-TERM"),
+            "stdin" => program.input = None,
+            _ => (program.input, program.output) = (None, None),
+        }
+        // The program must have seen it before the answer comes.
+        std::thread::sleep(Duration::from_millis(300));
+        reply(&mut connection, "the first").unwrap();
+        assert!(program.ends().success(), "{way}");
+
+        let home = std::mem::replace(&mut program.home, tempfile::tempdir().unwrap());
+        let mut next = Program::start_at(home, Command::new(env!("CARGO_BIN_EXE_mcp-openai")), Over::Pipes);
+        let again = next.ask(1, "tools/call", call.clone())["result"].take();
+        assert_eq!(again["content"][0]["text"], "the first", "{way}: {again}");
+        assert!(again.to_string().contains("not paid for twice"), "{way}: {again}");
+        next.request(2, "tools/call", call);
+        let (mut connection, _) = next.upstream.accept().unwrap();
+        assert!(connection.read(&mut [0; 4096]).unwrap() > 0);
+        reply(&mut connection, "the second").unwrap();
+        let anew = next.next().unwrap()["result"].take();
+        assert_eq!(anew["content"][0]["text"], "the second", "{way}: {anew}");
+    }
 }

@@ -1,12 +1,14 @@
 //! Jobs: handed out once, ended once, run by one.
 
+use std::time::Duration;
+
 use chrono::{TimeDelta, Utc};
 use futures_util::future::join_all;
 use mcp_openai::{
     handle::{Id, IdMint, Owner},
     store::{
         Store,
-        jobs::{FinishedJob, JobState, NewJob},
+        jobs::{CallPrint, FinishedJob, JobState, NewJob},
     },
 };
 
@@ -20,6 +22,7 @@ pub fn job(id: Id, resume: Option<&str>) -> NewJob {
         started_at: Utc::now(),
         stage: "thinking".into(),
         resume: resume.map(str::to_owned),
+        print: None,
     }
 }
 
@@ -125,4 +128,37 @@ pub async fn a_released_job_is_claimed_by_exactly_one(engine: &impl Engine) {
     let claims = join_all((0..20).map(|_| store.jobs.claim(id))).await;
     assert_eq!(claims.into_iter().filter(|claimed| *claimed.as_ref().unwrap()).count(), 1);
     assert_eq!(state(&store, id).await, Some(JobState::Running { stage: "thinking".into() }));
+}
+
+pub async fn a_call_that_was_given_up_is_known_until_one_is_told_its_result(engine: &impl Engine) {
+    let (store, mint) = (engine.open(), IdMint::default());
+    let within = Duration::from_mins(10);
+    let given_up = |print: u8| NewJob { print: Some(CallPrint([print; 32])), ..job(mint.mint(), None) };
+    let (first, second, handed_out) = (given_up(1), given_up(2), job(mint.mint(), None));
+    for job in [first.clone(), second.clone(), handed_out.clone()] {
+        store.jobs.hand_out(job).await.unwrap();
+    }
+    let abandoned = |owner: Owner, tool: &'static str, within| {
+        let store = store.clone();
+        async move { store.jobs.abandoned(&owner, tool, within).await.unwrap() }
+    };
+    let known = abandoned(Owner::local(), "ask-openai", within).await;
+    assert_eq!(known.iter().map(|job| job.id).collect::<Vec<_>>(), [second.id, first.id], "newest first");
+    assert!(known[1].print == CallPrint([1; 32]) && known[1].ago < within, "{known:?}");
+    let ages = known.iter().map(|job| job.ago);
+    assert!(ages.is_sorted(), "{known:?}");
+    assert!(abandoned(Owner("somebody".into()), "ask-openai", within).await.is_empty());
+    assert!(abandoned(Owner::local(), "create-image", within).await.is_empty());
+    assert!(abandoned(Owner::local(), "ask-openai", Duration::ZERO).await.is_empty(), "too long ago");
+
+    // Its end changes nothing: what counts is whether somebody was told.
+    store.jobs.finish(result(first.id, "done")).await.unwrap();
+    assert_eq!(abandoned(Owner::local(), "ask-openai", within).await.len(), 2);
+    assert!(store.jobs.job(&Owner::local(), first.id).await.unwrap().unwrap().is_abandoned);
+    let told = join_all((0..20).map(|_| store.jobs.tell(first.id))).await;
+    assert_eq!(told.into_iter().filter(|told| *told.as_ref().unwrap()).count(), 1);
+    assert!(!store.jobs.tell(handed_out.id).await.unwrap(), "its client waited");
+    assert!(!store.jobs.job(&Owner::local(), first.id).await.unwrap().unwrap().is_abandoned);
+    assert_eq!(abandoned(Owner::local(), "ask-openai", within).await[0].id, second.id);
+    assert_eq!(state(&store, first.id).await, Some(finished("done")), "it can still be collected");
 }

@@ -9,9 +9,9 @@ use std::{
 
 use futures_util::future::join_all;
 use mcp_openai::{
-    handle::{IdMint, Owner},
+    handle::{Id, IdMint, Owner},
     money::Usd,
-    store::{Config, Error, LEASE, PostgresUrl, Store, StorePlace},
+    store::{Config, Error, LEASE, PostgresUrl, Store, StorePlace, jobs::JobState},
 };
 
 use super::{EVER, cluster, cluster::Cluster, paid, reservation, said, standing, stands, turn, usd};
@@ -110,20 +110,27 @@ async fn replicas_that_start_at_once_make_one_schema_and_a_later_one_is_kept() {
     assert!(matches!(refused, Error::Newer { found: 99, .. }), "{refused}");
 }
 
-/// Leavings of a program with the first schema: its tables, one ledger line, and its marks.
+/// Leavings of a program with an earlier schema: its tables, one ledger line, one job, and its marks.
 #[tokio::test]
-async fn a_database_of_the_first_schema_is_migrated_and_loses_nothing() {
-    let Some(cluster) = shared("a_database_of_the_first_schema_is_migrated_and_loses_nothing") else { return };
-    let url = cluster.new_place();
-    let place = url.rsplit("%3D").next().unwrap();
+async fn databases_of_earlier_schemas_are_migrated_and_lose_nothing() {
+    let Some(cluster) = shared("databases_of_earlier_schemas_are_migrated_and_lose_nothing") else { return };
     let first = include_str!("../../../src/store/postgres/schema_1.sql");
-    cluster.sql(&format!(
-        "SET search_path = {place}; {first}; INSERT INTO marks VALUES ('schema', 1), ('usable_from', 1);
-         INSERT INTO ledger VALUES (1, 2, 'a', 'ask-openai', 'm', 'c', NULL, 20000000000, 0, NULL, false)"
-    ));
-    let store = open(&url);
-    assert_eq!(store.money.lines_after(None, 10).await.unwrap()[0].cost, Some(usd(0.02)));
-    assert_eq!(store.callers.callers().await.unwrap(), []);
+    let second = include_str!("../../../src/store/postgres/schema_2.sql");
+    for (number, schema) in [(1, first.to_owned()), (2, format!("{first}; {second}"))] {
+        let url = cluster.new_place();
+        let place = url.rsplit("%3D").next().unwrap();
+        cluster.sql(&format!(
+            "SET search_path = {place}; {schema}; INSERT INTO marks VALUES ('schema', {number}), ('usable_from', 1);
+             INSERT INTO ledger VALUES (1, 2, 'a', 'ask-openai', 'm', 'c', NULL, 20000000000, 0, NULL, false);
+             INSERT INTO jobs VALUES (4, 7, 'local', 'ask-openai', 1, NULL, '', NULL, false, 2, 'done')"
+        ));
+        let store = open(&url);
+        assert_eq!(store.money.lines_after(None, 10).await.unwrap()[0].cost, Some(usd(0.02)));
+        assert_eq!(store.callers.callers().await.unwrap(), []);
+        let job = store.jobs.job(&Owner::local(), Id { number: 4, secret: 7 }).await.unwrap().unwrap();
+        assert_eq!((job.state, job.is_abandoned), (JobState::Finished { result: "done".into() }, false));
+        assert_eq!(store.jobs.abandoned(&Owner::local(), "ask-openai", LEASE).await.unwrap(), []);
+    }
 }
 
 #[tokio::test]

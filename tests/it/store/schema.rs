@@ -18,7 +18,8 @@ use rusqlite::Connection;
 use super::{EVER, Engine, account, jobs, on_disk, paid, reservation, turn, usd};
 
 /// The fixture of each schema before this program's.
-const FIXTURES: [&str; 2] = ["tests/it/store/schema_1.sqlite3", "tests/it/store/schema_2.sqlite3"];
+const FIXTURES: [&str; 3] =
+    ["tests/it/store/schema_1.sqlite3", "tests/it/store/schema_2.sqlite3", "tests/it/store/schema_3.sqlite3"];
 
 fn id(number: i64) -> Id {
     Id { number, secret: 7 }
@@ -63,6 +64,8 @@ async fn stores_of_released_programs_are_migrated_and_lose_nothing() {
         assert_eq!(store.turns.thread(&Owner::local(), id(2), EVER).await.unwrap().len(), 2, "{fixture}");
         assert_eq!(store.turns.attachment(id(1), id(3)).await.unwrap().as_deref(), Some(&b"a file"[..]));
         assert_eq!(jobs::state(&store, id(4)).await, Some(jobs::finished("done")));
+        let within = std::time::Duration::MAX;
+        assert_eq!(store.jobs.abandoned(&Owner::local(), "ask-openai", within).await.unwrap(), [], "{fixture}");
         assert_eq!(store.facts.facts(FactKind::Lesson, "one", EVER).await.unwrap()[0].value, "a lesson");
         let query = TurnQuery { owner: Owner::local(), since: EVER, most: 10 };
         assert_eq!(store.turns.search(query, "wolf").await.unwrap()[0].turns, 2);
