@@ -251,7 +251,8 @@ fn one_thread() -> io::Result<Runtime> {
 fn serve_whoever_started_us() -> Command {
     if io::stdin().is_terminal() {
         let invitation = "waiting for an MCP client on stdin; for people: mcp-openai demo, mcp-openai --help";
-        let _ = writeln!(io::stderr(), "mcp-openai: {invitation}");
+        let invitation = table::Width::of_stderr().paragraph(&format!("mcp-openai: {invitation}"));
+        let _ = io::stderr().write_all(invitation.as_bytes());
     }
     Command::Stdio(stdio::Args {})
 }

@@ -1,6 +1,7 @@
 //! `mcp-openai models`: the catalogue, merged with what the upstream lists.
 
 use std::{
+    borrow::Borrow,
     fmt::Write as _,
     io::{self, Write},
     process::ExitCode,
@@ -103,11 +104,22 @@ impl ModelsReport {
     }
 
     fn table(&self, width: Width) -> String {
-        let head = ["id", "kind", "roles", "listed", "retires", "replaced by", "USD per million tokens"];
-        let head = head.map(str::to_owned);
-        let rows: Vec<_> = [head].into_iter().chain(self.models.iter().map(ModelRow::row)).collect();
-        let cuts = [Cut::Never, Cut::Never, Cut::Never, Cut::Never, Cut::Never, Cut::Never, Cut::Wrapped];
-        table::fitted(&rows, cuts, width)
+        const CUTS: [Cut; 6] = [Cut::Start(20), Cut::Never, Cut::Never, Cut::End(12), Cut::Never, Cut::Never];
+        let mut text = String::new();
+        for (kind, what) in [(ModelKind::Text, "Text"), (ModelKind::Image, "Pictures")] {
+            let head = ["id", "listed", "retires", "replaced by", "in", "out"].map(str::to_owned);
+            let models = self.models.iter().filter(|model| model.kind == Some(kind));
+            let mut rows: Vec<_> = [head].into_iter().chain(models.map(ModelRow::row)).collect();
+            table::align_right(&mut rows, 4..6);
+            let _ = writeln!(text, "{what}\n{}", table::fitted(&rows, CUTS, width));
+        }
+        let unknown = self.models.iter().filter(|model| model.kind.is_none()).map(|model| model.id.as_str());
+        let unknown: Vec<_> = unknown.collect();
+        if !unknown.is_empty() {
+            text.push_str(&also_listed(&unknown, width));
+        }
+        text.trim_end_matches('\n').to_owned()
+            + "\n"
             + &self.notes(width)
             + "An id that ends in `*` stands for every id that starts like it.\n"
     }
@@ -148,9 +160,13 @@ fn choices(models: &Models, width: Width) -> String {
     }
     let others = models.unknown();
     if !others.is_empty() {
-        text.push_str(&width.paragraph(&format!("Also listed, of unknown kind: {}", others.join(", "))));
+        text.push_str(&also_listed(&others, width));
     }
     text.trim_end_matches('\n').to_owned() + "\n"
+}
+
+fn also_listed(ids: &[impl Borrow<str>], width: Width) -> String {
+    width.paragraph(&format!("Also listed, of unknown kind: {}", ids.join(", ")))
 }
 
 fn choice(models: &Models, model: &Model) -> [String; 7] {
@@ -183,33 +199,22 @@ impl ModelRow {
         }
     }
 
-    fn row(&self) -> [String; 7] {
-        let kind = self.kind.map(|kind| match kind {
-            ModelKind::Text => "text",
-            ModelKind::Image => "image",
-        });
+    fn row(&self) -> [String; 6] {
         let listed = self.listed.map(|listed| if listed { "yes" } else { "no" });
         let is_plain_default = self.default && self.roles.is_empty();
         let roles = if is_plain_default { "default".to_owned() } else { self.roles.join(", ") };
+        let id = if roles.is_empty() { self.id.to_string() } else { format!("{} ({roles})", self.id) };
+        let price = |of: fn(&Rates) -> Usd| self.price.as_ref().map(|price| of(&price.rates).dollars().to_string());
         let or_dash = |cell: String| if cell.is_empty() { "-".to_owned() } else { cell };
         [
-            self.id.to_string(),
-            kind.unwrap_or("-").to_owned(),
-            or_dash(roles),
+            id,
             listed.unwrap_or("-").to_owned(),
             or_dash(self.retires_on.map(|day| day.to_string()).unwrap_or_default()),
             or_dash(self.replaced_by.as_ref().map(ToString::to_string).unwrap_or_default()),
-            or_dash(self.price.as_ref().map(rates).unwrap_or_default()),
+            or_dash(price(|rates| rates.input).unwrap_or_default()),
+            or_dash(price(|rates| rates.output).unwrap_or_default()),
         ]
     }
-}
-
-fn rates(price: &Price) -> String {
-    let Rates { input, cached_input, cache_write, output, .. } = price.rates;
-    let part = |what, usd: Option<Usd>| usd.map(|usd| format!("{} {what}", usd.dollars()));
-    let cache: Vec<_> = [part("cached", cached_input), part("written", cache_write)].into_iter().flatten().collect();
-    let cache = if cache.is_empty() { String::new() } else { format!(" ({})", cache.join(", ")) };
-    format!("{} in{cache}, {} out", input.dollars(), output.dollars())
 }
 
 #[cfg(test)]

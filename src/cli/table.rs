@@ -92,23 +92,15 @@ pub(super) fn align_right<const N: usize>(rows: &mut [[String; N]], columns: Ran
     }
 }
 
-/// Each column as wide as its widest cell, two spaces between; one line a row. On a terminal the last column ends
-/// where the line does.
-pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> String {
-    let mut cuts = [Cut::Never; N];
-    if let Some(last) = cuts.last_mut() {
-        *last = Cut::End(10);
-    }
-    fitted(rows, cuts, Width::of_stdout())
-}
-
-/// The same within `width`: the columns that may be cut give way, the last one first.
+/// Each column as wide as its widest cell, two spaces between; one line a row. Within `width`, the columns that may be
+/// cut give way, the last one first. A column of empty cells takes no room.
 pub(super) fn fitted<const N: usize>(rows: &[[String; N]], cuts: [Cut; N], width: Width) -> String {
     let mut widths: [usize; N] = std::array::from_fn(|column| {
         rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0)
     });
     if let Width::Terminal(most) = width {
-        let taken = widths.iter().sum::<usize>() + GAP * N.saturating_sub(1);
+        let shown = widths.iter().filter(|width| **width > 0).count();
+        let taken = widths.iter().sum::<usize>() + GAP * shown.saturating_sub(1);
         let mut excess = taken.saturating_sub(most);
         for (width, cut) in widths.iter_mut().zip(cuts).rev() {
             let least = match cut {
@@ -148,7 +140,9 @@ fn write_row<const N: usize>(table: &mut String, row: &[String; N], cuts: [Cut; 
                 first
             }
         };
-        let _ = write!(line, "{shown}{:1$}", "", width.saturating_sub(shown.width()) + GAP);
+        if width > 0 {
+            let _ = write!(line, "{shown}{:1$}", "", width.saturating_sub(shown.width()) + GAP);
+        }
     }
     let _ = writeln!(table, "{}", line.trim_end());
     for line in below {

@@ -14,7 +14,10 @@ use clap::ValueEnum;
 use clap_complete::ArgValueCandidates;
 use secrecy::{ExposeSecret, SecretString};
 
-use super::{candidates, table};
+use super::{
+    candidates,
+    table::{self, Cut, Width},
+};
 use crate::{
     app::App,
     config::shape::limits::{LimitSetting, applied},
@@ -215,11 +218,9 @@ fn show(name: &CallerName, token: &SecretString, json: bool) -> io::Result<()> {
         return writeln!(io::stdout(), "{:#}", serde_json::json!({ "name": name, "token": token }));
     }
     writeln!(io::stdout(), "{token}")?;
-    writeln!(
-        io::stderr(),
-        "This is the token of {name}, shown once; servers know it within 5 s. A client sends the header\n  \
-         Authorization: Bearer TOKEN"
-    )
+    let shown =
+        format!("This is the token of {name}, shown once; servers know it within 5 s. A client sends the header");
+    writeln!(io::stderr(), "{}  Authorization: Bearer TOKEN", Width::of_stderr().paragraph(&shown))
 }
 
 fn list(callers: &[KnownCaller], json: bool) -> io::Result<()> {
@@ -230,30 +231,39 @@ fn list(callers: &[KnownCaller], json: bool) -> io::Result<()> {
     if callers.is_empty() {
         return writeln!(io::stderr(), "mcp-openai: there is no caller yet; `mcp-openai token new NAME` makes one");
     }
-    let head = ["name", "scopes", "requests", "pictures", "running", "day", "month", "last used", "state"];
-    let mut rows: Vec<_> = [head.map(str::to_owned)].into_iter().chain(callers.iter().map(row)).collect();
-    table::align_right(&mut rows, 2..7);
-    io::stdout().write_all(table::columns(&rows).as_bytes())
+    let head = ["name", "scopes", "last used", "state", "limits"].map(str::to_owned);
+    let rows: Vec<_> = [head].into_iter().chain(callers.iter().map(row)).collect();
+    let cuts = [Cut::End(8), Cut::End(8), Cut::End(11), Cut::End(7), Cut::Wrapped];
+    io::stdout().write_all(table::fitted(&rows, cuts, Width::of_stdout()).as_bytes())
 }
 
-fn row(caller: &KnownCaller) -> [String; 9] {
-    let CallerLimits { requests_per_minute, pictures_per_minute, running, usd_per_day, usd_per_month } =
-        caller.rights.limits;
-    let or_dash = |limit: Option<String>| limit.unwrap_or_else(|| "-".to_owned());
-    let number = |limit: Option<NonZeroU32>| or_dash(limit.map(|limit| limit.to_string()));
-    let amount = |limit: Option<Usd>| or_dash(limit.map(|limit| limit.to_string()));
+fn row(caller: &KnownCaller) -> [String; 5] {
     let local = |at: DateTime<Utc>| at.with_timezone(&Local).format("%Y-%m-%d %H:%M").to_string();
     [
         caller.name.to_string(),
         caller.rights.scopes.iter().map(|scope| scope.name()).collect::<Vec<_>>().join(","),
-        number(requests_per_minute),
-        number(pictures_per_minute),
-        number(running),
-        amount(usd_per_day),
-        amount(usd_per_month),
-        or_dash(caller.used_at.map(local)),
+        caller.used_at.map_or_else(|| "-".to_owned(), local),
         caller.revoked_at.map_or_else(|| "active".to_owned(), |at| format!("revoked {}", local(at))),
+        limits(&caller.rights.limits),
     ]
+}
+
+/// The limits as `--limit` takes them.
+fn limits(limits: &CallerLimits) -> String {
+    let CallerLimits { requests_per_minute, pictures_per_minute, running, usd_per_day, usd_per_month } = *limits;
+    let number = |name, limit: Option<NonZeroU32>| limit.map(|limit| format!("{name}={limit}"));
+    let amount = |name, limit: Option<Usd>| limit.map(|limit| format!("{name}={}", limit.dollars()));
+    let set: Vec<_> = [
+        number("requests", requests_per_minute),
+        number("pictures", pictures_per_minute),
+        number("running", running),
+        amount("day", usd_per_day),
+        amount("month", usd_per_month),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    if set.is_empty() { "none".to_owned() } else { set.join(" ") }
 }
 
 fn listed(caller: &KnownCaller) -> serde_json::Value {

@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::{
     export::Destination,
-    table::{self, Width},
+    table::{self, Cut, Width},
 };
 use crate::{
     app::App,
@@ -116,7 +116,8 @@ impl UsageOutput {
         let sums = rows.iter().map(|row| cells(&row.0.name, row));
         let mut cells: Vec<_> = [head].into_iter().chain(sums).chain([cells("all", total)]).collect();
         table::align_numbers(&mut cells, 1);
-        let mut text = table::columns(&cells);
+        let cuts = [Cut::Start(12), Cut::Never, Cut::Never, Cut::Never, Cut::Never, Cut::Never, Cut::Never];
+        let mut text = table::fitted(&cells, cuts, Width::of_stdout());
         if let Some(explained) = self.tally.explained() {
             let _ = write!(text, "\n{}", Width::of_stdout().paragraph(&explained));
         }

@@ -4,7 +4,10 @@ use super::{
     pty::{Pty, ROWS},
     *,
 };
-use crate::painting::png;
+use crate::{
+    painting::png,
+    upstream::{Upstream, events},
+};
 
 /// The screen once the program has ended, without what is blank on the right and below.
 pub fn screen(home: &Home, columns: u16, arguments: &[&str]) -> String {
@@ -96,7 +99,40 @@ fn models_fit_the_terminal() {
         insta::assert_snapshot!(format!("models_at_{columns}"), shown);
         let all = screen(&home, columns, &["models", "--all", "--sandbox"]);
         assert!(all.contains("dall-e-3") && !shown.contains("dall-e-3"), "{all}");
+        // As it was written: a terminal breaks what is wider.
+        let (_, bytes) = Pty::start(&home.command(&["models", "--all", "--sandbox"]), columns).end();
+        let all = String::from_utf8(bytes).unwrap().replace('\r', "");
+        assert!(widest(&all) <= columns.into(), "{all}");
+        insta::assert_snapshot!(format!("models_all_at_{columns}"), all);
     }
+}
+
+#[tokio::test]
+async fn long_names_and_callers_fit_the_terminal() {
+    let upstream = Upstream::start([events(&[ANSWERED])]).await;
+    let home = Home::new();
+    let model = "openrouter/anthropic/claude-sonnet-4.5-20250929-thinking:extended";
+    let mut command = home.command(&["ask", "Why?", "--model", model]);
+    command.env("OPENAI_BASE_URL", upstream.base_url().as_str()).env("OPENAI_API_KEY", "sk-test");
+    let (code, _, err) = tokio::task::spawn_blocking(move || told(&command.output().unwrap())).await.unwrap();
+    assert_eq!(code, 0, "{err}");
+    let limits = "requests=60,pictures=5,running=2,day=5.5,month=100";
+    for arguments in [
+        &["usage", "--by", "model"][..],
+        &["token", "new", "a-caller-with-a-long-name", "--limit", limits],
+        &["token", "new", "bob", "--scope", "ask"],
+        &["token", "revoke", "bob"],
+        &["token", "list"],
+    ] {
+        let (_, bytes) = Pty::start(&home.command(arguments), 80).end();
+        let written = String::from_utf8(bytes).unwrap().replace('\r', "");
+        assert!(widest(&written) <= 80, "{arguments:?}: {written}");
+    }
+    let mut waiting = Pty::start(&home.command(&[]), 80);
+    let invitation = waiting.wait_for("--help").replace('\r', "");
+    assert!(widest(&invitation) <= 80, "{invitation}");
+    waiting.type_in("\u{4}");
+    waiting.end();
 }
 
 /// In a project of its own: a git work tree that is not the home folder.
