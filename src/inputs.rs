@@ -18,11 +18,12 @@ mod data_url;
 mod git;
 mod glob;
 mod project;
+mod secret;
 mod spelling;
 
 pub use copies::{BadCopyPath, CopyPath, numbered};
 pub use data_url::{BadDataUrl, DataUrl};
-pub use git::{GitError, GitQuery, SCHEME as GIT};
+pub use git::{GitAnswer, GitError, GitQuery, SCHEME as GIT};
 pub use glob::{BadGlob, is_glob};
 use project::Exclusion;
 pub use project::{NoProject, Project, ProjectOrigin};
@@ -95,6 +96,12 @@ pub enum Error {
     /// Allowed, but there is no such regular file, or it cannot be read; the text says what would be right.
     #[error("{0}")]
     NotFound(String),
+    /// Something that is done in the project alone.
+    #[error(
+        "{0} needs a project, and there is none: name one by MCP_OPENAI_PROJECT (in a terminal: --project DIR), or start \
+         in a git work tree"
+    )]
+    NoProject(String),
     /// A file of this machine, named from another one; the text says what would be right.
     #[error("files of the server cannot be named from another machine: {0}")]
     NotHere(&'static str),
@@ -214,8 +221,8 @@ impl Inputs {
             return Ok(below);
         }
         let within = project.and_then(|project| {
-            let rest = normal(&self.at_home(&path))?.strip_prefix(project.root()).ok()?.to_owned();
-            Some((project, rest))
+            let path = normal(&self.at_home(&path))?;
+            Some((project, project.rest(&path)?.to_owned()))
         });
         let Some((project, rest)) = within else {
             return Err(Error::NotAllowed(self.outside(shown, project)));
@@ -231,54 +238,10 @@ impl Inputs {
         }
     }
 
-    /// The files that a pattern names, in order: each with its whole path, and its path within the project or, outside of
-    /// it, within the pattern's folder.
-    ///
-    /// # Errors
-    /// [`Error::NotAllowed`] without a project, and [`BadGlob`] as [`Error::Nothing`].
-    pub async fn glob(&self, pattern: &str) -> Result<Vec<(PathBuf, PathBuf)>, Error> {
-        self.admit_caller(SEND_IT)?;
-        let project = self.project().await;
-        let (root, pattern) = self.start_of(pattern, project.as_ref())?;
-        let found = tokio::task::spawn_blocking(move || {
-            let within = |path: &Path| Some(path.strip_prefix(project.as_ref()?.root()).ok()?.to_owned());
-            let named = |rest| {
-                let path = root.join(&rest);
-                let name = within(&path).unwrap_or(rest);
-                (path, name)
-            };
-            Ok(glob::files(&root, &pattern)?.into_iter().map(named).collect())
-        });
-        let found = found.await.unwrap_or(Err(BadGlob::Nothing));
-        found.map_err(|bad: BadGlob| Error::Nothing(bad.to_string()))
-    }
-
-    /// The folder that a pattern is looked for in, and the pattern from there on.
-    fn start_of(&self, pattern: &str, project: Option<&Project>) -> Result<(PathBuf, String), Error> {
-        let path = Path::new(pattern);
-        let outside = || Error::NotAllowed(self.outside(&text::brief(pattern, 200), project));
-        if is_relative(path) {
-            let project = project.ok_or_else(outside)?;
-            return Ok((project.root().to_owned(), pattern.to_owned()));
-        }
-        let folders = self.config.folders.iter().map(PathBuf::as_path).chain(project.map(Project::root));
-        let within = folders.filter_map(|folder| {
-            let rest = normal(&self.at_home(path))?.strip_prefix(normal(folder)?).ok()?.to_str()?.to_owned();
-            Some((folder.to_owned(), rest))
-        });
-        within.min_by_key(|(_, rest)| rest.len()).ok_or_else(outside)
-    }
-
-    /// Runs a query of git in the project.
-    ///
-    /// # Errors
-    /// [`Error::NotAllowed`] without a project, and [`GitError`] as [`Error::Nothing`].
-    pub async fn git(&self, query: &GitQuery) -> Result<Content, Error> {
-        self.admit_caller(SEND_IT)?;
-        let project = self.project().await;
-        let project = project.ok_or_else(|| Error::NotAllowed(self.outside(&query.name(), None)))?;
-        let output = query.run(project.root()).await.map_err(|error| Error::Nothing(error.to_string()))?;
-        Ok(Content::Memory(output.into()))
+    /// The path of a file within the project, where a whole path leads below it.
+    pub async fn within_project(&self, path: &Path) -> Option<PathBuf> {
+        let project = self.project().await?;
+        project.rest(&normal(&self.at_home(path))?).map(Path::to_owned)
     }
 
     /// The innermost allowed folder that the path lies below, by its letters. A folder is also known by the path that

@@ -2,7 +2,7 @@
 
 use std::path::{Component, Path, PathBuf};
 
-use super::{Error, Inputs, beneath, is_relative, project::is_secret};
+use super::{Error, Inputs, beneath, is_relative, secret::is_secret};
 use crate::{
     media::{Content, Format},
     text,
@@ -87,12 +87,12 @@ impl Inputs {
     /// Looks whether there is a project that a copy can go to, before anything is paid for.
     ///
     /// # Errors
-    /// [`Error::NotAllowed`] without one; [`Error::Excluded`] where a link or a file is in the way.
+    /// [`Error::NoProject`]; [`Error::Excluded`] where a link or a file is in the way.
     pub async fn check_copy(&self, copy: &CopyPath) -> Result<(), Error> {
         self.admit_caller("leave it out, and read the picture by its image:// URI")?;
         let shown = copy.rest.display();
         let project = self.project().await;
-        let project = project.ok_or_else(|| Error::NotAllowed(self.outside(&shown.to_string(), None)))?;
+        let project = project.ok_or_else(|| Error::NoProject(format!("`save_to` ({shown})")))?;
         let mut path = project.root().to_owned();
         for name in copy.rest.parent().into_iter().flat_map(Path::iter) {
             path.push(name);

@@ -5,8 +5,8 @@ use std::{path::Path, process::Stdio, time::Duration};
 
 use tokio::{io::AsyncReadExt, process::Command, time::timeout};
 
-use super::project::{without_secrets, work_tree};
-use crate::text;
+use super::{Error, Inputs, SEND_IT, project::work_tree, secret::Secrets};
+use crate::{media::Content, text};
 
 /// The prefix of an attachment that git answers.
 pub const SCHEME: &str = "git:";
@@ -21,6 +21,15 @@ pub struct GitQuery {
     verb: Verb,
     /// Revisions, and `--staged`.
     words: Vec<String>,
+}
+
+/// The answer of git.
+#[derive(Debug, Clone)]
+pub struct GitAnswer {
+    /// As git prints it, without the files that look like secrets.
+    pub text: Content,
+    /// Says which files were left out; `None`: none was.
+    pub left_out: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +53,9 @@ pub enum GitError {
     /// The output is empty.
     #[error("there is no difference: leave it out, or compare with another revision, as in `git:diff HEAD~1`")]
     Nothing,
+    /// All that differs looks like a secret; the text names the files.
+    #[error("there is nothing to attach: {0} is left out, since it looks like a secret")]
+    Secrets(String),
     /// The output passes 2 MB.
     #[error("git's output is larger than 2 MB: name a narrower range")]
     Long,
@@ -91,39 +103,75 @@ impl GitQuery {
     }
 
     /// Runs git in the project's folder, secrets left out.
-    pub(super) async fn run(&self, root: &Path) -> Result<String, GitError> {
+    async fn run(&self, root: &Path) -> Result<GitAnswer, GitError> {
         let top = work_tree(root).ok_or(GitError::NoWorkTree)?;
         let work = async {
             let filters = filters(root, top).await?;
-            let mut git = git(root, top);
-            for filter in filters {
-                for part in ["clean=", "smudge=", "process=", "required=false"] {
-                    git.arg("-c").arg(format!("{filter}.{part}"));
+            let told = async |secrets, form: &[&str]| {
+                let mut git = git(root, top);
+                for filter in &filters {
+                    for part in ["clean=", "smudge=", "process=", "required=false"] {
+                        git.arg("-c").arg(format!("{filter}.{part}"));
+                    }
+                }
+                output(git.args(self.arguments(secrets, form))).await
+            };
+            let text = told(Secrets::LeftOut, &[]).await?;
+            let names = told(Secrets::Alone, &["--name-only", "-z"]).await?;
+            let names = some_of(&names);
+            match (text.trim().is_empty(), names.is_empty()) {
+                (true, true) => Err(GitError::Nothing),
+                (true, false) => Err(GitError::Secrets(names)),
+                (false, _) => {
+                    let left_out = (!names.is_empty())
+                        .then(|| format!("Left out of {}: {names} (looks like a secret).", self.name()));
+                    Ok(GitAnswer { text: Content::Memory(text.into()), left_out })
                 }
             }
-            let output = output(git.args(self.arguments())).await?;
-            if output.trim().is_empty() { Err(GitError::Nothing) } else { Ok(output) }
         };
         timeout(PATIENCE, work).await.map_err(|_| GitError::Slow)?
     }
 
-    fn arguments(&self) -> Vec<String> {
+    fn arguments(&self, which: Secrets, form: &[&str]) -> Vec<String> {
+        let format = if which == Secrets::Alone { "--format=" } else { "--format=medium" };
         let (verb, own): (_, &[&str]) = match self.verb {
             // The work tree of a submodule would be looked at under the submodule's own configuration.
             Verb::Diff => ("diff", &["--ignore-submodules=dirty"]),
             // A signature is checked by a program that the repository names; `--cc` merges nothing anew.
-            Verb::Show => ("show", &["--format=medium", "--no-show-signature", "--no-notes", "--cc"]),
+            Verb::Show => ("show", &[format, "--no-show-signature", "--no-notes", "--cc"]),
         };
         let shared = ["--no-ext-diff", "--no-textconv", "--no-color", "--relative", "--submodule=short"];
-        let flags = [verb].into_iter().chain(own.iter().copied()).chain(shared).map(str::to_owned);
+        let flags = [verb].into_iter().chain(own.iter().copied()).chain(shared).chain(form.iter().copied());
+        let flags = flags.map(str::to_owned);
         let words: Vec<_> = match (self.verb, self.words.as_slice()) {
             (Verb::Diff, words) => words.to_vec(),
             (Verb::Show, []) => vec!["HEAD^{commit}".to_owned()],
             // A commit alone: a file's own id would get past what is excluded by its name.
             (Verb::Show, revisions) => revisions.iter().map(|revision| format!("{revision}^{{commit}}")).collect(),
         };
-        let paths = ["--", "."].map(str::to_owned).into_iter().chain(without_secrets());
-        flags.chain(words).chain(paths).collect()
+        let all = (which == Secrets::LeftOut).then(|| ".".to_owned());
+        flags.chain(words).chain(["--".to_owned()]).chain(all).chain(which.pathspecs()).collect()
+    }
+}
+
+/// The first of the names, each of which ends with a NUL.
+fn some_of(names: &str) -> String {
+    const SHOWN: usize = 5;
+    let names: Vec<_> = names.split(['\0', '\n']).filter(|name| !name.is_empty()).collect();
+    let shown: Vec<_> = names.iter().take(SHOWN).map(|name| text::brief(name, 80)).collect();
+    let others = names.len().saturating_sub(SHOWN);
+    if others == 0 { shown.join(", ") } else { format!("{} and {others} more", shown.join(", ")) }
+}
+
+impl Inputs {
+    /// Runs a query of git in the project.
+    ///
+    /// # Errors
+    /// [`Error::NoProject`], and [`GitError`] as [`Error::Nothing`].
+    pub async fn git(&self, query: &GitQuery) -> Result<GitAnswer, Error> {
+        self.admit_caller(SEND_IT)?;
+        let project = self.project().await.ok_or_else(|| Error::NoProject(query.name()))?;
+        query.run(project.root()).await.map_err(|error| Error::Nothing(error.to_string()))
     }
 }
 

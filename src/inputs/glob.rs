@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use globset::{GlobBuilder, GlobMatcher};
 use ignore::WalkBuilder;
 
-use super::project::is_secret;
+use super::{Error, Inputs, Project, SEND_IT, beneath, is_relative, normal, secret::is_secret};
+use crate::text;
 
 /// More files are no question any more.
 pub(super) const MOST_FILES: usize = 200;
@@ -27,6 +28,9 @@ pub enum BadGlob {
     /// More than 100,000 entries would have to be looked at.
     #[error("there are too many files to look through: begin the pattern with a folder")]
     Wide,
+    /// A folder that it begins with is a link.
+    #[error("the pattern leads through a link, which is not followed: begin it with the folder itself")]
+    Link,
     /// The pattern is absolute, begins with `~`, or has a `..`.
     #[error("a pattern begins in the project, without `..`")]
     Outside,
@@ -41,10 +45,15 @@ pub fn is_glob(name: &str) -> bool {
 /// The files below `root` that match, sorted by their paths, which are relative to it. Blocks on the disk.
 pub(super) fn files(root: &Path, pattern: &str) -> Result<Vec<PathBuf>, BadGlob> {
     let matcher = matcher(pattern)?;
-    let start = root.join(prefix(pattern));
-    if !start.is_dir() {
-        return Err(BadGlob::Nothing);
+    let prefix = prefix(pattern);
+    match beneath::open(root, &prefix) {
+        Err(beneath::Error::Folder) => {}
+        Err(beneath::Error::Link) => return Err(BadGlob::Link),
+        Ok(_) | Err(beneath::Error::NotAFile | beneath::Error::Several(_) | beneath::Error::Io(_)) => {
+            return Err(BadGlob::Nothing);
+        }
     }
+    let start = root.join(prefix);
     let names_hidden = pattern.split(['/', '\\']).any(|part| part.starts_with('.') && part != ".");
     let walk = WalkBuilder::new(start).hidden(!names_hidden).require_git(false).follow_links(false).build();
     let mut files = Vec::new();
@@ -75,8 +84,7 @@ fn matcher(pattern: &str) -> Result<GlobMatcher, BadGlob> {
     }
     let pattern = pattern.trim_start_matches("./");
     let glob = GlobBuilder::new(pattern).literal_separator(true).build();
-    glob.map(|glob| glob.compile_matcher())
-        .map_err(|error| BadGlob::Pattern(crate::text::brief(&error.to_string(), 200)))
+    glob.map(|glob| glob.compile_matcher()).map_err(|error| BadGlob::Pattern(text::brief(&error.to_string(), 200)))
 }
 
 /// The folders before the first part that is a pattern: nothing else is looked through.
@@ -84,4 +92,49 @@ fn prefix(pattern: &str) -> PathBuf {
     let parts: Vec<_> = pattern.split('/').collect();
     let folders = parts.split_last().map(|(_, folders)| folders).unwrap_or_default();
     folders.iter().take_while(|part| !is_glob(part)).collect()
+}
+
+impl Inputs {
+    /// The files that a pattern names, in order: each with its whole path, and its path within the project or, outside of
+    /// it, within the pattern's folder.
+    ///
+    /// # Errors
+    /// [`Error::NotAllowed`] without a project; [`BadGlob`] as [`Error::Nothing`], a link on the way as [`Error::Excluded`].
+    pub async fn glob(&self, pattern: &str) -> Result<Vec<(PathBuf, PathBuf)>, Error> {
+        self.admit_caller(SEND_IT)?;
+        let project = self.project().await;
+        let (root, pattern) = self.start_of(pattern, project.as_ref())?;
+        let found = tokio::task::spawn_blocking(move || {
+            let within = |path: &Path| Some(project.as_ref()?.rest(path)?.to_owned());
+            let named = |rest| {
+                let path = root.join(&rest);
+                let name = within(&path).unwrap_or(rest);
+                (path, name)
+            };
+            Ok(files(&root, &pattern)?.into_iter().map(named).collect())
+        });
+        let found = found.await.unwrap_or(Err(BadGlob::Nothing));
+        found.map_err(|bad: BadGlob| match bad {
+            BadGlob::Link => Error::Excluded(bad.to_string()),
+            BadGlob::Pattern(_) | BadGlob::Nothing | BadGlob::Several | BadGlob::Wide | BadGlob::Outside => {
+                Error::Nothing(bad.to_string())
+            }
+        })
+    }
+
+    /// The folder that a pattern is looked for in, and the pattern from there on.
+    fn start_of(&self, pattern: &str, project: Option<&Project>) -> Result<(PathBuf, String), Error> {
+        let path = Path::new(pattern);
+        let outside = || Error::NotAllowed(self.outside(&text::brief(pattern, 200), project));
+        if is_relative(path) {
+            let project = project.ok_or_else(outside)?;
+            return Ok((project.root().to_owned(), pattern.to_owned()));
+        }
+        let path = normal(&self.at_home(path)).ok_or_else(outside)?;
+        let below = |folder: &PathBuf| Some((folder.clone(), path.strip_prefix(normal(folder)?).ok()?));
+        let of_project = project.and_then(|project| Some((project.root().to_owned(), project.rest(&path)?)));
+        let within = self.config.folders.iter().filter_map(below).chain(of_project);
+        let within = within.filter_map(|(folder, rest)| Some((folder, rest.to_str()?.to_owned())));
+        within.min_by_key(|(_, rest)| rest.len()).ok_or_else(outside)
+    }
 }

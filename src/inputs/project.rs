@@ -4,13 +4,15 @@ use std::path::{Component, Path, PathBuf};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-use super::spelling;
+use super::{normal, secret::is_secret, spelling};
 
 /// A folder whose files may be read without being named in a setting, and where relative paths begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
     /// Absolute; it is no root, no home folder and no folder of the system.
     root: PathBuf,
+    /// As it was named, perhaps through a link.
+    named: PathBuf,
     origin: ProjectOrigin,
 }
 
@@ -92,7 +94,8 @@ impl Project {
         if is_system {
             return Err(NoProject::System(shown()));
         }
-        Ok(Self { root: resolved, origin })
+        let named = normal(root).unwrap_or_else(|| resolved.clone());
+        Ok(Self { root: resolved, named, origin })
     }
 
     /// The working folder, if it lies in a git work tree.
@@ -105,6 +108,11 @@ impl Project {
     #[must_use]
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// The path within the project of one that has no `.` and `..`: below the folder itself, or as that was named.
+    pub(super) fn rest<'a>(&self, path: &'a Path) -> Option<&'a Path> {
+        path.strip_prefix(&self.root).or_else(|_| path.strip_prefix(&self.named)).ok()
     }
 
     /// The source that named it.
@@ -190,112 +198,11 @@ fn is_windows_system(path: &Path) -> bool {
         }
 }
 
-/// Folders of secrets, with all that is in them.
-const SECRET_FOLDERS: [&str; 6] = [".git", ".ssh", ".gnupg", ".aws", ".azure", ".kube"];
-/// Files of secrets.
-const SECRET_FILES: [&str; 14] = [
-    ".netrc",
-    "_netrc",
-    ".pgpass",
-    ".npmrc",
-    ".pypirc",
-    ".htpasswd",
-    ".git-credentials",
-    ".dockercfg",
-    "id_rsa",
-    "id_dsa",
-    "id_ecdsa",
-    "id_ed25519",
-    "credentials",
-    "secrets",
-];
-/// The same as data, with one of the extensions below.
-const SECRET_STEMS: [&str; 3] = ["credentials", "secrets", "secret"];
-const SECRET_DATA: [&str; 6] = ["json", "yaml", "yml", "toml", "ini", "txt"];
-/// Extensions of keys, and of what holds them.
-const KEYS: [&str; 9] = ["pem", "key", "p12", "pfx", "jks", "keystore", "kdbx", "ppk", "tfstate"];
-
-/// Pathspecs that exclude the files that [`is_secret`] names.
-pub(super) fn without_secrets() -> Vec<String> {
-    let folders = SECRET_FOLDERS.iter().map(|folder| format!("{folder}/**"));
-    let files = SECRET_FILES.iter().map(|file| (*file).to_owned());
-    let environments = [".env", ".env*", "*.env"].map(str::to_owned).into_iter();
-    let keys = KEYS.iter().map(|extension| format!("*.{extension}"));
-    let data =
-        SECRET_STEMS.iter().flat_map(|stem| SECRET_DATA.iter().map(move |extension| format!("{stem}.{extension}")));
-    let names = folders.chain(files).chain(environments).chain(keys).chain(data);
-    names.map(|name| format!(":(exclude,icase,glob)**/{name}")).collect()
-}
-
-/// True for a path that looks like a secret: by its names alone, whatever their case.
-pub(super) fn is_secret(rest: &Path) -> bool {
-    // Windows opens `.env` for `.env. .`, too.
-    let names: Vec<String> =
-        rest.iter().map(|name| name.to_string_lossy().to_lowercase().trim_end_matches(['.', ' ']).to_owned()).collect();
-    let Some((file, _)) = names.split_last() else { return false };
-    let (stem, extension) = file.rsplit_once('.').unwrap_or((file, ""));
-    // Windows has short names for `.git` and `.env`, too.
-    let is_short = |name: &String| ["git~", "env~", "ssh~"].iter().any(|short| name.starts_with(short));
-    names.iter().any(|name| SECRET_FOLDERS.contains(&name.as_str()) || is_short(name))
-        || is_environment(file)
-        || SECRET_FILES.contains(&file.as_str())
-        || KEYS.contains(&extension)
-        || SECRET_STEMS.contains(&stem) && SECRET_DATA.contains(&extension)
-}
-
-/// `.env`, `.env.local`, `.envrc`; the examples that projects publish are none.
-fn is_environment(file: &str) -> bool {
-    const PUBLISHED: [&str; 4] = ["example", "sample", "template", "dist"];
-    let Some(rest) = file.strip_prefix(".env") else {
-        return file.rsplit_once('.').is_some_and(|(_, extension)| extension == "env");
-    };
-    !rest.strip_prefix('.').is_some_and(|kind| PUBLISHED.contains(&kind))
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
 
     use super::*;
-
-    #[test]
-    fn what_looks_like_a_secret_is_one() {
-        for path in [
-            ".env",
-            ".ENV",
-            "a/.env.local",
-            ".envrc",
-            "prod.env",
-            ".git/config",
-            "a/.GIT/HEAD",
-            ".ssh/config",
-            "id_rsa",
-            "deploy/server.pem",
-            "a.key",
-            "credentials.json",
-            "Secrets.yaml",
-            ".npmrc",
-            ".aws/config",
-            "x.tfstate",
-            ".env.",
-        ] {
-            assert!(is_secret(Path::new(path)), "{path}");
-        }
-        for path in [
-            "src/env.rs",
-            ".env.example",
-            ".github/workflows/ci.yml",
-            ".gitignore",
-            "keys.rs",
-            "src/secret.rs",
-            "a.pub",
-            "environment.md",
-            "src/credentials.rs",
-            "",
-        ] {
-            assert!(!is_secret(Path::new(path)), "{path}");
-        }
-    }
 
     #[test]
     fn what_git_ignores_is_ignored_by_the_innermost_rule() {
@@ -308,7 +215,7 @@ mod tests {
         write(".gitignore", "target/\n*.log\n!kept.log\n/only-here\n");
         write("sub/.gitignore", "!sub.log\ngenerated.rs\n");
         write(".git/info/exclude", "mine.txt\n");
-        let project = Project { root: dir.path().canonicalize().unwrap(), origin: ProjectOrigin::Setting };
+        let project = Project::new(dir.path(), ProjectOrigin::Setting, None).unwrap();
         for path in
             ["target/a.rs", "target/deep/kept.log", "a.log", "sub/a.log", "only-here", "sub/generated.rs", "mine.txt"]
         {

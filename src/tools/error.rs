@@ -140,9 +140,12 @@ impl ToolError {
             | Self::Input(inputs::Error::NotFound(_))
             | Self::Conversation(conversation::Error::NotFound(_))
             | Self::NoSuchJob(_) => Code::NotFound,
-            Self::Input(inputs::Error::NotAllowed(_) | inputs::Error::Excluded(_) | inputs::Error::NotHere { .. }) => {
-                Code::PathNotAllowed
-            }
+            Self::Input(
+                inputs::Error::NotAllowed(_)
+                | inputs::Error::Excluded(_)
+                | inputs::Error::NoProject(_)
+                | inputs::Error::NotHere { .. },
+            ) => Code::PathNotAllowed,
             Self::OverBudget(_) | Self::BudgetReserved(_) | Self::Unpriced(_) => Code::OverBudget,
             Self::Unfit(_) => Code::BadResponse,
             Self::UrlsRefused => Code::UrlNotAllowed,

@@ -9,7 +9,7 @@ use super::{ImageUrls, ToolError};
 use crate::{
     artifact::{Artifacts, Stem},
     handle::Owner,
-    inputs::Inputs,
+    inputs::{GitAnswer, Inputs},
     media::{Content, Encoded, NotAPicture, Reference},
     openai::{OpenAi, Terms},
 };
@@ -77,7 +77,7 @@ impl References {
     pub async fn content(&self, source: &Source, terms: &Terms) -> Result<Content, ToolError> {
         match (&source.place, self.urls) {
             (Location::File(path) | Location::Matched { path, .. }, _) => Ok(self.inputs.open(path).await?),
-            (Location::Git(query), _) => Ok(self.inputs.git(query).await?),
+            (Location::Git(query), _) => Ok(self.inputs.git(query).await?.text),
             (Location::Glob(_), _) => Err(unusable("a pattern names attachments, one file each".into())),
             (Location::Kept(id), _) => Ok(self.artifacts.open(id).await?.1),
             (Location::Web(url), ImageUrls::Fetched) => {
@@ -90,16 +90,38 @@ impl References {
 }
 
 impl References {
-    /// The files that a source stands for: those of a pattern, or itself.
+    /// As [`Self::content`], and what was left out of it.
+    ///
+    /// # Errors
+    /// Whatever stands in its way.
+    pub async fn attachment(&self, source: &Source, terms: &Terms) -> Result<(Content, Option<String>), ToolError> {
+        let Location::Git(query) = &source.place else { return Ok((self.content(source, terms).await?, None)) };
+        let GitAnswer { text, left_out } = self.inputs.git(query).await?;
+        Ok((text, left_out))
+    }
+
+    /// The files that a source stands for: those of a pattern, or itself, by its path within the project.
     ///
     /// # Errors
     /// When a pattern names nothing, too much, or what may not be read, with its place among the arguments.
     pub async fn expand(&self, source: &Source) -> Result<Vec<Source>, ToolError> {
-        let Location::Glob(pattern) = &source.place else { return Ok(vec![source.clone()]) };
+        let file = |path| Ok(vec![Source { which: source.which.clone(), place: Location::File(path) }]);
+        let pattern = match &source.place {
+            Location::Glob(pattern) => pattern,
+            Location::File(path) => match self.inputs.within_project(path).await {
+                Some(rest) => return file(rest),
+                None => return Ok(vec![source.clone()]),
+            },
+            Location::Matched { .. }
+            | Location::Git(_)
+            | Location::Kept(_)
+            | Location::Web(_)
+            | Location::Inline(_) => return Ok(vec![source.clone()]),
+        };
         // A file may be called like a pattern.
         let literal = PathBuf::from(pattern);
         if self.inputs.open(&literal).await.is_ok() {
-            return Ok(vec![Source { which: source.which.clone(), place: Location::File(literal) }]);
+            return file(literal);
         }
         let files = self.inputs.glob(pattern).await.map_err(|error| ToolError::from(error).at(&source.which))?;
         Ok(files.into_iter().map(|(path, rest)| source.matched(path, rest)).collect())

@@ -13,6 +13,7 @@ use crate::{
 };
 
 mod dry_run;
+mod kept_out;
 mod saved;
 
 /// A git work tree with two sources, a diff, what git ignores, and secrets; beside it, somebody else's file.

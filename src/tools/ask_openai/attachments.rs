@@ -72,7 +72,8 @@ pub(super) async fn open(sources: &[Source], references: &References, terms: &Te
     }
     for source in &files {
         let opened = async {
-            let content = references.content(source, terms).await?;
+            let (content, left_out) = references.attachment(source, terms).await?;
+            attached.warnings.extend(left_out);
             total += content.length();
             if total > ALL_TOGETHER {
                 return Err(too_large("with those before it, it is", total, "all together", ALL_TOGETHER));

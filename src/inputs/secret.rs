@@ -1,0 +1,175 @@
+//! Files that look like secrets, by their names alone: to be asked of a path, and as git's pathspecs.
+
+use std::path::Path;
+
+/// Folders of secrets, with all that is in them.
+const FOLDERS: [&str; 10] = [
+    ".git",
+    ".ssh",
+    ".gnupg",
+    ".aws",
+    ".azure",
+    ".kube",
+    ".config/gcloud",
+    ".config/gh",
+    ".password-store",
+    ".terraform.d",
+];
+/// Files of secrets.
+const FILES: [&str; 32] = [
+    ".netrc",
+    "_netrc",
+    ".pgpass",
+    ".npmrc",
+    ".pypirc",
+    ".htpasswd",
+    ".git-credentials",
+    ".dockercfg",
+    ".docker/config.json",
+    ".dev.vars",
+    ".flaskenv",
+    ".my.cnf",
+    ".mylogin.cnf",
+    ".s3cfg",
+    ".boto",
+    ".terraformrc",
+    ".vault-token",
+    ".m2/settings.xml",
+    "application_default_credentials.json",
+    "auth.json",
+    "local.settings.json",
+    "wallet.dat",
+    ".history",
+    "id_rsa",
+    "id_dsa",
+    "id_ecdsa",
+    "id_ecdsa_sk",
+    "id_ed25519",
+    "id_ed25519_sk",
+    "credentials",
+    "secrets",
+    "htpasswd",
+];
+/// The same as data, with one of the extensions below.
+const STEMS: [&str; 3] = ["credentials", "secrets", "secret"];
+const DATA: [&str; 6] = ["json", "yaml", "yml", "toml", "ini", "txt"];
+/// Beginnings of names, and the end that goes with each.
+const AFFIXES: [(&str, &str); 9] = [
+    (".env", ""),
+    (".dev.vars.", ""),
+    (".", "_history"),
+    ("client_secret", ".json"),
+    ("gha-creds-", ".json"),
+    ("service-account", ".json"),
+    ("service_account", ".json"),
+    ("serviceaccount", ".json"),
+    ("", ".tfstate.backup"),
+];
+/// Extensions of keys, and of what holds them.
+const EXTENSIONS: [&str; 15] = [
+    "env", "pem", "key", "p8", "p12", "pfx", "jks", "keystore", "keytab", "kdb", "kdbx", "ppk", "gpg", "ovpn",
+    "tfstate",
+];
+
+/// The files of a comparison that are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Secrets {
+    LeftOut,
+    Alone,
+}
+
+impl Secrets {
+    /// Pathspecs of the files that [`is_secret`] names.
+    pub(super) fn pathspecs(self) -> impl Iterator<Item = String> {
+        let folders = FOLDERS.iter().map(|folder| format!("{folder}/**"));
+        let files = FILES.iter().map(|file| (*file).to_owned());
+        let affixes = AFFIXES.iter().map(|(start, end)| format!("{start}*{end}"));
+        let extensions = EXTENSIONS.iter().map(|extension| format!("*.{extension}"));
+        let data = STEMS.iter().flat_map(|stem| DATA.iter().map(move |extension| format!("{stem}.{extension}")));
+        let names = folders.chain(files).chain(affixes).chain(extensions).chain(data);
+        let magic = match self {
+            Self::LeftOut => "exclude,icase,glob",
+            Self::Alone => "icase,glob",
+        };
+        names.map(move |name| format!(":({magic})**/{name}"))
+    }
+}
+
+/// True for a path that looks like a secret: by its names alone, whatever their case.
+pub(super) fn is_secret(rest: &Path) -> bool {
+    // Windows opens `.env` for `.env. .`, too.
+    let names: Vec<String> =
+        rest.iter().map(|name| name.to_string_lossy().to_lowercase().trim_end_matches(['.', ' ']).to_owned()).collect();
+    let Some(file) = names.last() else { return false };
+    let (stem, extension) = file.rsplit_once('.').unwrap_or((file, ""));
+    // Windows has short names for `.git` and `.env`, too.
+    let is_short = |name: &String| ["git~", "env~", "ssh~"].iter().any(|short| name.starts_with(short));
+    let path = format!("/{}/", names.join("/"));
+    let holds = |part: &&str| path.contains(&format!("/{part}/"));
+    let ends_with = |name: &&str| path.ends_with(&format!("/{name}/"));
+    FOLDERS.iter().any(holds)
+        || names.iter().any(is_short)
+        || FILES.iter().any(ends_with)
+        || AFFIXES.iter().any(|(start, end)| file.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)))
+        || EXTENSIONS.contains(&extension)
+        || STEMS.contains(&stem) && DATA.contains(&extension)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_looks_like_a_secret_is_one() {
+        for path in [
+            ".env",
+            ".ENV",
+            "a/.env.local",
+            ".env.example",
+            ".envrc",
+            "prod.env",
+            ".git/config",
+            "a/.GIT/HEAD",
+            ".ssh/config",
+            "id_rsa",
+            "deploy/server.pem",
+            "a.key",
+            "credentials.json",
+            "Secrets.yaml",
+            ".npmrc",
+            ".aws/config",
+            "x.tfstate",
+            "x.tfstate.backup",
+            ".env.",
+            "a/.docker/config.json",
+            ".config/gcloud/application_default_credentials.json",
+            "gha-creds-1.json",
+            "service-account-prod.json",
+            ".dev.vars",
+            ".dev.vars.production",
+            ".zsh_history",
+            "private.gpg",
+        ] {
+            assert!(is_secret(Path::new(path)), "{path}");
+        }
+        for path in [
+            "src/env.rs",
+            ".github/workflows/ci.yml",
+            ".gitignore",
+            ".config/nextest.toml",
+            "keys.rs",
+            "src/secret.rs",
+            "src/auth.rs",
+            "service-account.md",
+            "docker/config.json",
+            ".docker/Dockerfile",
+            "a.pub",
+            "environment.md",
+            "src/credentials.rs",
+            "history.md",
+            "",
+        ] {
+            assert!(!is_secret(Path::new(path)), "{path}");
+        }
+    }
+}

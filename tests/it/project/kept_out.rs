@@ -1,0 +1,118 @@
+//! Of the project, what is kept out is said, and nothing beyond it is told; files are named by their path in it.
+
+use std::{fs, os::unix::fs::symlink};
+
+use serde_json::{Value, json};
+
+use super::{Work, ask, claude_code, sent};
+use crate::{
+    session::{Session, upstream},
+    terminal::ANSWERED,
+    upstream::{Upstream, events},
+};
+
+fn text(told: &Value) -> &str {
+    told["content"][0]["text"].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn i02_files_of_credentials_are_known_by_their_names() {
+    let secrets = [
+        ".env.example",
+        ".docker/config.json",
+        ".config/gcloud/application_default_credentials.json",
+        "service-account.json",
+        "gha-creds-1.json",
+        "auth.json",
+        ".dev.vars",
+        ".flaskenv",
+        ".my.cnf",
+        ".s3cfg",
+        ".vault-token",
+        ".terraform.d/credentials.tfrc.json",
+        "local.settings.json",
+        ".bash_history",
+        ".zsh_history",
+        "secring.gpg",
+        "private.gpg",
+        "wallet.dat",
+    ];
+    let work = Work::new();
+    for name in secrets {
+        let path = work.path("project").join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, "canary").unwrap();
+    }
+    let (mut session, asked) = claude_code(&work).await;
+    for name in secrets {
+        let told = ask(&mut session, json!([name])).await;
+        assert!(text(&told).contains("looks like a secret"), "{name}: {told}");
+    }
+    assert_eq!(asked.sent().len(), 0);
+    assert_eq!(ask(&mut session, json!(["**/*"])).await["isError"], false);
+    assert!(!sent(&asked).contains("canary"), "{}", sent(&asked));
+}
+
+#[tokio::test]
+async fn i03_a_pattern_does_not_look_through_a_link() {
+    let work = Work::new();
+    symlink("deep", work.path("project/src/near")).unwrap();
+    let (mut session, asked) = claude_code(&work).await;
+    for pattern in ["away/*", "away/**/*.txt", "./away/s*", "src/near/*.rs"] {
+        let told = ask(&mut session, json!([pattern])).await;
+        assert!(text(&told).contains("leads through a link") && !text(&told).contains("secret.txt"), "{told}");
+        assert_eq!(told["structuredContent"]["error"]["code"], "path_not_allowed", "{told}");
+    }
+    assert_eq!(asked.sent().len(), 0);
+}
+
+#[tokio::test]
+async fn what_is_left_out_of_a_difference_is_said() {
+    let work = Work::new();
+    let (mut session, _asked) = claude_code(&work).await;
+    fs::write(work.path("project/.env"), "KEY=other").unwrap();
+    let told = ask(&mut session, json!(["git:diff"])).await;
+    assert!(text(&told).contains("nothing to attach: .env is left out, since it looks like a secret"), "{told}");
+    fs::write(work.path("project/src/queue.rs"), "fn changed() {}\n").unwrap();
+    let dry = json!({ "query": "Review it.", "attachments": ["git:diff", "git:show HEAD"], "dry_run": true });
+    for told in [ask(&mut session, json!(["git:diff", "git:show HEAD"])).await, session.call("ask-openai", dry).await] {
+        let expected = json!([
+            "Left out of git diff: .env (looks like a secret).",
+            "Left out of git show HEAD: .env, .env.local, .ssh/config, credentials.json, deploy/server.pem (looks like a \
+             secret).",
+        ]);
+        assert_eq!(told["structuredContent"]["warnings"], expected, "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_whole_path_is_named_as_in_the_project_however_that_was_reached() {
+    let work = Work::new();
+    fs::write(work.path("project/src/deep/queue.rs"), "fn deep() {}\n").unwrap();
+    symlink(work.path("project"), work.path("lnk")).unwrap();
+    let asked = Upstream::start([events(&[ANSWERED])]).await;
+    let project = work.path("lnk").display().to_string();
+    let settings = [upstream(asked.base_url().as_str()), vec![("CLAUDE_PROJECT_DIR", project)]].concat();
+    let mut session = Session::start(settings).await;
+    for root in [work.path("lnk"), work.path("project").canonicalize().unwrap()] {
+        let names = ["src/queue.rs", "src/deep/queue.rs", "src/deep/m*.rs"].map(|name| root.join(name));
+        let told = ask(&mut session, json!(names)).await;
+        assert_eq!(told["isError"], false, "{told}");
+        for name in ["src/queue.rs:", "src/deep/queue.rs:", "src/deep/main.rs:"] {
+            assert!(sent(&asked).contains(&format!("The attached file {name}")), "{}", sent(&asked));
+        }
+    }
+    let outside = work.path("lnk/../outside/secret.txt");
+    assert_eq!(ask(&mut session, json!([outside])).await["structuredContent"]["error"]["code"], "path_not_allowed");
+}
+
+#[tokio::test]
+async fn git_and_save_to_say_that_they_need_a_project() {
+    let mut session = Session::start(Vec::new()).await;
+    let git = ask(&mut session, json!(["git:diff"])).await;
+    let copy = session.call("create-image", json!({ "prompt": "A fox.", "save_to": "a.png" })).await;
+    for (told, what) in [(git, "git diff"), (copy, "`save_to` (a.png)")] {
+        let expected = format!("{what} needs a project, and there is none: name one by MCP_OPENAI_PROJECT");
+        assert!(text(&told).contains(&expected) && !text(&told).contains("may be read"), "{told}");
+    }
+}
