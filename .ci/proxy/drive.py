@@ -1,6 +1,6 @@
 """Raw requests through the proxy, where SDKs would hide what comes: `drive.py STEP [ARGUMENTS]`, one function a step."""
 
-import concurrent.futures, http.client, json, os, pathlib, sys, time, urllib.parse, urllib.request
+import concurrent.futures, http.client, json, os, pathlib, signal, sys, time, urllib.parse, urllib.request
 
 URL, TOKEN = os.environ["MCP_OPENAI_URL"], os.environ["MCP_OPENAI_TOKEN"]
 ADMINS, SILENT, STALLED = os.environ["MCP_OPENAI_ADMINS"].split(), os.environ["SILENT_MODEL"], os.environ["STALLED_MODEL"]
@@ -121,6 +121,28 @@ def hand_out():
     told = result("ask-openai", {"query": "A job", "model": STALLED}, client="hasty")
     assert told["status"] == "running", told
     print(told["job"], next(at for at, admin in enumerate(ADMINS, 1) if gauges(admin, "mcp_openai_queue_running")))
+
+
+def cut(number, process):
+    """Kills a replica while a call runs on it: its client is told at once, by an error or by a stream that breaks off."""
+    running = lambda: [gauges(admin, "mcp_openai_queue_running") for admin in ADMINS]
+    at, before = int(number) - 1, running()
+    with concurrent.futures.ThreadPoolExecutor(100) as sending:
+        # Until one has come to that replica; those on the other one end with this program.
+        for attempt in range(100):
+            sent = sending.submit(send, *call("ask-openai", {"query": f"Cut {attempt}", "model": STALLED}))
+            until(5, "the call runs", lambda: sum(running()) > sum(before) + attempt)
+            if running()[at] > before[at]:
+                break
+        os.kill(int(process), signal.SIGKILL)
+        _, answer = sent.result(timeout=5)
+        try:
+            body = answer.read()
+            assert answer.status == 502 and "error" in json.loads(body), (answer.status, body)
+        except http.client.IncompleteRead as broken:
+            assert answer.status == 200 and b"result" not in broken.partial
+        # The others would be waited for.
+        os._exit(0)
 
 
 def interrupted(job):
