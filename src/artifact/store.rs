@@ -20,7 +20,7 @@ use super::{ArtifactId, Error, private, record::Record};
 pub(super) struct ObjectFolder {
     dir: PathBuf,
     /// Its paths are absolute: the folder need not exist before the first write, and may go and come back.
-    objects: Arc<dyn ObjectStore>,
+    objects: Arc<LocalFileSystem>,
 }
 
 /// The outcome of writing a new file.
