@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, PoisonError},
     time::Duration,
 };
@@ -99,8 +99,11 @@ pub struct Origin {
 pub struct Artifact {
     /// Name of the file, and end of its `image://` URI.
     pub id: ArtifactId,
-    /// Absolute path of the original.
-    pub path: PathBuf,
+    /// Absolute path of the original on this machine; `None`: it is in a bucket.
+    pub path: Option<PathBuf>,
+    /// Opens the original in a browser for a while; `None` where the store signs no links.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
     /// Read from the bytes.
     pub format: Format,
     /// Read from the header.
@@ -111,6 +114,14 @@ pub struct Artifact {
     pub made_at: DateTime<Utc>,
     /// Read from the record of the picture.
     pub origin: Origin,
+}
+
+impl Artifact {
+    /// The file of the original, for an owner on this machine: to a caller on another one it means nothing.
+    #[must_use]
+    pub fn path_for(&self, owner: &Owner) -> Option<&Path> {
+        self.path.as_deref().filter(|_| owner.as_caller().is_none())
+    }
 }
 
 /// One page of a listing, newest first.

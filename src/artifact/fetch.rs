@@ -65,7 +65,8 @@ impl Artifacts {
 
     pub(super) fn artifact(&self, id: ArtifactId, record: Record, bytes: u64) -> Artifact {
         let Record { format, dimensions, origin } = record;
-        Artifact { path: self.store.path(&id), made_at: id.made_at(), id, format, dimensions, bytes, origin }
+        let path = Some(self.store.path(&id));
+        Artifact { path, link: None, made_at: id.made_at(), id, format, dimensions, bytes, origin }
     }
 
     /// Runs what blocks on the disk where it holds up nobody.

@@ -110,9 +110,15 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
             let (artifact, _) = gallery.open(&find(&id).await?).await?;
             // Without a viewer, the terminal may still show it.
             let drawn = draw(&artifact.id, &inline, &app).await?;
-            open::in_viewer(&artifact.path)
-                .or_else(|error| if drawn == Drawn::Picture { Ok(()) } else { Err(error) })?;
-            writeln!(io::stdout(), "{}", artifact.path.display())?;
+            let place = match (&artifact.path, &artifact.link) {
+                (Some(path), _) => path.display().to_string(),
+                (None, Some(link)) => link.clone(),
+                (None, None) => {
+                    bail!("{id} is in a bucket that gives no links: `mcp-openai images preview {id} --inline` draws it")
+                }
+            };
+            open::in_viewer(&place).or_else(|error| if drawn == Drawn::Picture { Ok(()) } else { Err(error) })?;
+            writeln!(io::stdout(), "{place}")?;
         }
         ImagesAction::Rm { ids } => remove(&ids, &app).await?,
     }

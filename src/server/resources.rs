@@ -77,7 +77,7 @@ const ENVELOPE: usize = 2_000;
 
 /// Some clients close the connection over a message that is longer than they take.
 fn too_large(artifact: &Artifact, owner: &Owner, limit: usize) -> ErrorData {
-    let path = owner.as_caller().is_none().then_some(&artifact.path);
+    let path = artifact.path_for(owner);
     let right = match path {
         Some(path) => format!("It lies in {}: open it there", path.display()),
         None => "Have one made in webp or jpeg, or smaller".to_owned(),

@@ -69,8 +69,8 @@ async fn an_opened_picture_is_the_file_that_was_looked_at() {
     let (artifact, content) = gallery.open(&kept.id).await.unwrap();
     assert_eq!(artifact, kept);
     // Whatever takes its name afterwards is not what was opened.
-    fs::remove_file(&kept.path).unwrap();
-    fs::write(&kept.path, b"another").unwrap();
+    fs::remove_file(kept.path.as_ref().unwrap()).unwrap();
+    fs::write(kept.path.as_ref().unwrap(), b"another").unwrap();
     let Content::File { mut file, length } = content else { panic!("{content:?}") };
     let mut bytes = Vec::new();
     std::io::Seek::rewind(&mut file).unwrap();

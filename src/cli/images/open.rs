@@ -1,9 +1,6 @@
 //! The system's viewer, as a process that outlives this one.
 
-use std::{
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::process::{Command, Stdio};
 
 use anyhow::Context;
 
@@ -18,15 +15,12 @@ const OPENER: &str = if cfg!(target_os = "macos") {
 };
 
 /// # Errors
-/// When there is no such program; the text has the path.
-pub(super) fn in_viewer(picture: &Path) -> anyhow::Result<()> {
+/// When there is no such program; the text has the path, or the link.
+pub(super) fn in_viewer(picture: &str) -> anyhow::Result<()> {
     let mut viewer = Command::new(OPENER);
     viewer.arg(picture).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     // A group of its own: Ctrl-C in this terminal is not meant for it.
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut viewer, 0);
-    viewer
-        .spawn()
-        .map(drop)
-        .with_context(|| format!("`{OPENER}` cannot be started; the picture is {}", picture.display()))
+    viewer.spawn().map(drop).with_context(|| format!("`{OPENER}` cannot be started; the picture is {picture}"))
 }

@@ -17,7 +17,9 @@ use crate::{
 pub(super) struct ShownPicture<'a> {
     id: &'a str,
     uri: String,
-    path: &'a Path,
+    path: Option<&'a Path>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    link: Option<&'a str>,
     media_type: &'static str,
     width: u32,
     height: u32,
@@ -32,7 +34,8 @@ impl<'a> ShownPicture<'a> {
         Self {
             id: artifact.id.as_str(),
             uri: artifact.id.uri(),
-            path: &artifact.path,
+            path: artifact.path.as_deref(),
+            link: artifact.link.as_deref(),
             media_type: artifact.format.media_type(),
             width: artifact.dimensions.width,
             height: artifact.dimensions.height,
@@ -59,7 +62,8 @@ fn lines(artifact: &Artifact) -> String {
     let others: Vec<_> = others.map(|(name, value)| format!("{name} {value}")).collect();
     let tokens = origin.usage.map(|usage| format!("{} in, {} out", usage.input_tokens, usage.output_tokens));
     let facts = [
-        ("path", artifact.path.display().to_string()),
+        ("path", artifact.path.as_ref().map(|path| path.display().to_string()).unwrap_or_default()),
+        ("link", artifact.link.clone().unwrap_or_default()),
         ("uri", artifact.id.uri()),
         ("picture", picture),
         ("made", artifact.made_at.with_timezone(&Local).format("%Y-%m-%d %H:%M:%S %:z").to_string()),

@@ -44,8 +44,8 @@ pub(super) async fn pictures(draft: &mut Draft, previews: Vec<Encoded>, kept: &[
     let Some(sheet) = sheet else { return draft.note(if is_missing { NO_PREVIEW } else { NOT_SHOWN }) };
     draft.note(ON_ONE_SHEET);
     for number in sheet.empty {
-        let kept = kept.get(number - 1).filter(|_| shape.owner.as_caller().is_none());
-        let place = kept.map_or(String::new(), |kept| format!(": its file is {}", kept.path.display()));
+        let path = kept.get(number - 1).and_then(|kept| kept.path_for(&shape.owner));
+        let place = path.map_or(String::new(), |path| format!(": its file is {}", path.display()));
         draft.note(&format!("Picture {number} is not on the sheet, since no preview can be made of it{place}."));
     }
     draft.pictures.push(sheet.picture);

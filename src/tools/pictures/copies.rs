@@ -6,7 +6,7 @@ use crate::inputs::CopyPath;
 impl Studio {
     /// Copies every picture that was kept, in their order. Finished once begun.
     pub(super) async fn copy(&self, created: &mut Created, to: &CopyPath) {
-        let kept = created.images.iter_mut().filter(|image| image.path.is_some());
+        let kept = created.images.iter_mut().filter(|image| image.uri.is_some());
         for (image, original) in kept.zip(&created.artifacts) {
             let name = original.id.to_string();
             let copied = match self.artifacts.open(&original.id).await {
@@ -25,8 +25,10 @@ impl Studio {
                     image.saved_to = Some(path);
                 }
                 Err(why) => {
-                    let path = original.path.display();
-                    created.warnings.push(format!("No copy was written for `save_to` ({why}). The picture is {path}."));
+                    let place = original.path.as_ref().map_or(original.id.uri(), |path| path.display().to_string());
+                    created
+                        .warnings
+                        .push(format!("No copy was written for `save_to` ({why}). The picture is {place}."));
                 }
             }
         }

@@ -86,6 +86,9 @@ pub struct Image {
     /// Absolute path of the original.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<PathBuf>,
+    /// Opens the original in a browser for a while, for whoever has the link.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
     /// Path of the copy that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub saved_to: Option<PathBuf>,
@@ -205,6 +208,7 @@ impl Image {
         Self {
             uri: None,
             path: None,
+            link: None,
             saved_to: None,
             media_type: original.format().media_type().to_owned(),
             width: original.dimensions().width,
@@ -216,11 +220,12 @@ impl Image {
         }
     }
 
-    /// A picture that was kept, just now or earlier. A path means nothing to a caller on another machine.
+    /// A picture that was kept, just now or earlier.
     pub(in crate::tools) fn of(kept: &Artifact, owner: &Owner) -> Self {
         Self {
             uri: Some(kept.id.uri()),
-            path: owner.as_caller().is_none().then(|| kept.path.clone()),
+            path: kept.path_for(owner).map(ToOwned::to_owned),
+            link: kept.link.clone(),
             saved_to: None,
             media_type: kept.format.media_type().to_owned(),
             width: kept.dimensions.width,
@@ -239,8 +244,12 @@ impl Image {
 
     fn line(&self) -> String {
         let place = self.saved_to.as_ref().or(self.path.as_ref());
-        let no_place = if self.uri.is_some() { "kept on the server" } else { "not kept" };
-        let place = place.map_or_else(|| no_place.to_owned(), |path| path.display().to_string());
+        let no_path = match (&self.link, &self.uri) {
+            (Some(link), _) => link,
+            (None, Some(_)) => "kept on the server",
+            (None, None) => "not kept",
+        };
+        let place = place.map_or_else(|| no_path.to_owned(), |path| path.display().to_string());
         let uri = self.uri.as_ref().map(|uri| format!(" {uri}")).unwrap_or_default();
         let ground = if self.transparent { ", transparent ground" } else { "" };
         format!("{place} ({}x{}, {}{ground}){uri}", self.width, self.height, bytes(self.bytes))

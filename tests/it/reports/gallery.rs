@@ -24,7 +24,7 @@ fn gallery(dir: &Path) -> Artifacts {
 
 async fn keep(artifacts: &Artifacts) -> PathBuf {
     let picture = Encoded::sniff(png().into()).unwrap();
-    artifacts.keep(&picture, None, crate::resources::origin("a fox")).await.unwrap().path
+    artifacts.keep(&picture, None, crate::resources::origin("a fox")).await.unwrap().path.unwrap()
 }
 
 fn names(folder: &Path) -> Vec<String> {
