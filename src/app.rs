@@ -109,6 +109,11 @@ impl App {
         let upkeep = Upkeep::build(openai.clone(), catalogue.clone(), tasks.clone(), stop.clone());
         let queue = Queue::build(config.queue);
         let artifacts = Artifacts::build(config.images.clone());
+        if config.images.remote.is_some() {
+            let artifacts = artifacts.clone();
+            let tending = async move { artifacts.tend_bucket().await };
+            tasks.spawn(stop.clone().run_until_cancelled_owned(tending));
+        }
         let previews = Previews::build();
         let inputs = Inputs::build(config.inputs.clone());
         let references = References {

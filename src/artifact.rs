@@ -18,6 +18,7 @@ use crate::{
     money::{Usage, Usd},
 };
 
+mod bucket;
 mod expire;
 mod fetch;
 mod id;
@@ -25,17 +26,21 @@ mod keep;
 mod list;
 mod private;
 mod record;
+mod remote;
 mod remove;
 mod search;
 mod stem;
 mod store;
 mod sweep;
+mod upload;
 
+pub use bucket::{BucketFault, BucketUrl, PictureBucket};
 pub use id::ArtifactId;
 pub use search::SearchError;
 pub use stem::Stem;
 
 use expire::Expiry;
+use remote::Remote;
 
 /// Settings `images.*` of the folder of pictures.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +51,21 @@ pub struct Config {
     pub keep_for: Option<Duration>,
     /// The size and number that pictures made here may reach before the oldest go; `None` is no cap.
     pub keep_at_most: Option<ArtifactCap>,
+    /// The bucket that pictures are kept in instead of the folder.
+    pub remote: Option<RemoteConfig>,
+}
+
+/// Settings of a gallery in a bucket.
+#[derive(Debug, Clone)]
+pub struct RemoteConfig {
+    /// Shared by all servers with the same pictures.
+    pub bucket: PictureBucket,
+    /// The folder on this machine in which pictures wait to be uploaded.
+    pub spool: PathBuf,
+    /// Time that a call waits for its picture to be uploaded; the upload then goes on without it.
+    pub patience: Duration,
+    /// Time for which a link opens a picture; `None`: none are given out.
+    pub link_for: Option<Duration>,
 }
 
 /// The most that the folder may hold; beyond it the oldest go.
@@ -104,6 +124,9 @@ pub struct Artifact {
     /// Opens the original in a browser for a while; `None` where the store signs no links.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
+    /// The reason why it waits on this machine and is not in the bucket yet; told when it is kept.
+    #[serde(skip)]
+    pub waits: Option<String>,
     /// Read from the bytes.
     pub format: Format,
     /// Read from the header.
@@ -156,6 +179,8 @@ pub struct Artifacts {
     store: store::ObjectFolder,
     clock: Arc<id::Clock>,
     expiry: Expiry,
+    /// The bucket; `store` is then the spool before it.
+    remote: Option<Remote>,
     /// Held by who looks for what expired: one at a time is enough.
     expiring: Arc<Mutex<()>>,
     /// True once leftovers of killed writes were looked for.
@@ -172,13 +197,18 @@ impl Artifacts {
     /// Without touching the disk.
     #[must_use]
     pub fn build(config: Config) -> Self {
-        let Config { dir, keep_for, keep_at_most } = config;
-        Self::new(dir, Arc::default(), Expiry { keep_for, keep_at_most })
+        let Config { dir, keep_for, keep_at_most, remote } = config;
+        let (dir, remote) = match remote {
+            Some(config) => (config.spool.clone(), Some(Remote::new(config))),
+            None => (dir, None),
+        };
+        Self::new(dir, remote, Arc::default(), Expiry { keep_for, keep_at_most })
     }
 
-    fn new(dir: PathBuf, clock: Arc<id::Clock>, expiry: Expiry) -> Self {
+    fn new(dir: PathBuf, remote: Option<Remote>, clock: Arc<id::Clock>, expiry: Expiry) -> Self {
         Self {
             store: store::ObjectFolder::local(dir),
+            remote,
             clock,
             expiry,
             expiring: Arc::default(),
@@ -195,7 +225,8 @@ impl Artifacts {
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
         let own = callers.entry(caller.to_owned()).or_insert_with(|| {
             let dir = self.store.dir().join(CALLERS).join(caller);
-            Self::new(dir, self.clock.clone(), self.expiry)
+            let remote = self.remote.as_ref().map(|remote| remote.below(CALLERS, caller));
+            Self::new(dir, remote, self.clock.clone(), self.expiry)
         });
         own.clone()
     }

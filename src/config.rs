@@ -25,6 +25,7 @@ mod file;
 mod key;
 mod layers;
 mod oauth;
+mod pictures;
 mod preset;
 pub mod settings;
 pub mod shape;
@@ -54,7 +55,7 @@ pub struct Config {
     pub queue: queue::Config,
     /// `timeouts.*`.
     pub timeouts: tools::Timeouts,
-    /// `images.dir`, `images.keep_for` and `images.keep_at_most`.
+    /// `images.dir`, `images.store` and how long what is in them is kept.
     pub images: artifact::Config,
     /// `images.inputs` and `project`; `images.dir` may always be read.
     pub inputs: inputs::Config,
@@ -198,12 +199,14 @@ impl Config {
         kept_keys: Option<PathBuf>,
     ) -> Result<Self, Problem> {
         use settings as s;
-        let images = artifact::Config {
+        let mut images = artifact::Config {
             dir: layers.optional(&s::IMAGES_DIR)?.unwrap_or_else(pictures_folder),
             keep_for: layers.optional(&s::IMAGES_KEEP_FOR)?,
             keep_at_most: layers.optional(&s::IMAGES_KEEP_AT_MOST)?,
+            remote: None,
         };
         let state = layers.optional(&s::STATE_DIR)?.unwrap_or_else(|| state_folder(&images.dir));
+        images.remote = pictures::remote(layers, env, &state, upstream)?;
         let mut openai = upstream::openai(layers, upstream, kept_keys)?;
         if upstream == Upstream::Configured {
             openai.callers = callers::keys(layers, env)?;

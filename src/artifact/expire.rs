@@ -15,8 +15,26 @@ pub(super) struct Expiry {
 }
 
 impl Expiry {
-    fn is_set(self) -> bool {
+    pub(super) fn is_set(self) -> bool {
         self.keep_for.is_some() || self.keep_at_most.is_some()
+    }
+
+    /// Those that expired, oldest first, but never `kept`. `newest_first` are pictures that were made here.
+    pub(super) fn of(
+        self,
+        newest_first: &[ArtifactId],
+        kept: &ArtifactId,
+        now: DateTime<Utc>,
+        length: impl Fn(&ArtifactId) -> u64,
+    ) -> Vec<ArtifactId> {
+        let horizon = self.horizon(now);
+        let mut room = KeptRoom::of(self.keep_at_most);
+        let is_over = |id: &&ArtifactId| {
+            let fits = room.take(|| length(id));
+            !fits || horizon.is_some_and(|horizon| id.made_at() < horizon)
+        };
+        let expired: Vec<_> = newest_first.iter().filter(is_over).filter(|id| *id != kept).cloned().collect();
+        expired.into_iter().rev().collect()
     }
 
     /// The moment before which pictures are too old.
@@ -40,15 +58,8 @@ impl Artifacts {
 
     fn expire_now(&self, kept: &ArtifactId, now: DateTime<Utc>) -> Result<(), Error> {
         let ours = self.ours()?;
-        let horizon = self.expiry.horizon(now);
-        let mut room = KeptRoom::of(self.expiry.keep_at_most);
-        let is_over = |id: &ArtifactId| {
-            let fits = room.take(|| self.store.length(id).unwrap_or_default());
-            !fits || horizon.is_some_and(|horizon| id.made_at() < horizon)
-        };
-        let mut expired: Vec<_> = ours.into_iter().filter(is_over).filter(|id| id != kept).collect();
         // Oldest first: what breaks off leaves the newer ones.
-        while let Some(id) = expired.pop() {
+        for id in self.expiry.of(&ours, kept, now, |id| self.store.length(id).unwrap_or_default()) {
             // A record that cannot be read is no proof.
             if self.record(&id).is_some() && self.remove_now(&id)? {
                 tracing::info!(%id, "removed: images.keep_for or images.keep_at_most");

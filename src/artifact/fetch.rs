@@ -1,6 +1,6 @@
 //! Fetching one picture: its original bytes, or its file opened.
 
-use std::sync::Arc;
+use std::{fmt::Display, sync::Arc};
 
 use bytes::Bytes;
 
@@ -9,7 +9,7 @@ use crate::media::{Content, Encoded};
 
 /// More than any answer that a picture came in; a larger file is not one of ours.
 pub(super) const LARGEST_PICTURE: u64 = 64 << 20;
-const LARGEST_RECORD: u64 = 1 << 20;
+pub(super) const LARGEST_RECORD: u64 = 1 << 20;
 
 impl Artifacts {
     /// The picture with this id and its original bytes.
@@ -17,8 +17,11 @@ impl Artifacts {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Storage`].
     pub async fn fetch(&self, id: &ArtifactId) -> Result<(Artifact, Encoded), Error> {
-        let id = id.clone();
-        self.off_thread(move |artifacts| artifacts.fetch_now(id)).await
+        let (here, wanted) = (id.clone(), id);
+        match (&self.remote, self.off_thread(move |artifacts| artifacts.fetch_now(here)).await) {
+            (Some(remote), Err(_)) => Box::pin(self.fetch_from(remote, wanted)).await,
+            (_, fetched) => fetched,
+        }
     }
 
     /// A kept picture with its file opened, for what is sent without being held in memory. What was opened is what was
@@ -27,11 +30,14 @@ impl Artifacts {
     /// # Errors
     /// As [`Artifacts::fetch`].
     pub async fn open(&self, id: &ArtifactId) -> Result<(Artifact, Content), Error> {
-        let id = id.clone();
-        self.off_thread(move |artifacts| artifacts.open_now(id)).await
+        let (here, wanted) = (id.clone(), id);
+        match (&self.remote, self.off_thread(move |artifacts| artifacts.open_now(here)).await) {
+            (Some(remote), Err(_)) => Box::pin(self.open_in(remote, wanted)).await,
+            (_, opened) => opened,
+        }
     }
 
-    fn fetch_now(&self, id: ArtifactId) -> Result<(Artifact, Encoded), Error> {
+    pub(super) fn fetch_now(&self, id: ArtifactId) -> Result<(Artifact, Encoded), Error> {
         let bytes = self.store.read(id.as_str(), LARGEST_PICTURE + 1)?;
         let Some(bytes) = bytes.filter(|bytes| bytes.len() as u64 <= LARGEST_PICTURE) else {
             return Err(Error::NotFound(id));
@@ -60,13 +66,12 @@ impl Artifacts {
     /// Reads the record of a picture, where there is a legible one.
     pub(super) fn record(&self, id: &ArtifactId) -> Option<Record> {
         let json = self.store.read(&Record::name(id), LARGEST_RECORD).ok()??;
-        serde_json::from_slice(&json).inspect_err(|error| tracing::debug!(%id, %error, "unreadable record")).ok()
+        Record::read(id, &json)
     }
 
     pub(super) fn artifact(&self, id: ArtifactId, record: Record, bytes: u64) -> Artifact {
-        let Record { format, dimensions, origin } = record;
         let path = Some(self.store.path(&id));
-        Artifact { path, link: None, made_at: id.made_at(), id, format, dimensions, bytes, origin }
+        Artifact { path, ..record.describes(id, bytes) }
     }
 
     /// Runs what blocks on the disk where it holds up nobody.
@@ -82,9 +87,14 @@ impl Artifacts {
     }
 
     fn sniff(&self, id: &ArtifactId, bytes: Bytes) -> Result<Encoded, Error> {
-        Encoded::sniff(bytes).map_err(|source| Error::Storage {
-            message: format!("{} is no picture any more", self.store.path(id).display()),
-            source: Some(Box::new(source)),
-        })
+        sniff(&self.store.path(id).display(), bytes)
     }
+}
+
+/// Reads what kept bytes are.
+pub(super) fn sniff(place: &impl Display, bytes: Bytes) -> Result<Encoded, Error> {
+    Encoded::sniff(bytes).map_err(|source| Error::Storage {
+        message: format!("{place} is no picture any more"),
+        source: Some(Box::new(source)),
+    })
 }

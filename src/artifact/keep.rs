@@ -6,21 +6,37 @@ use super::{Artifact, ArtifactId, Artifacts, Error, Origin, Stem, record::Record
 use crate::media::Encoded;
 
 impl Artifacts {
-    /// Keeps a picture: whole on disk under a new name, or not at all.
+    /// Keeps a picture: whole under a new name, or not at all. With a bucket, it waits in the folder where it cannot be
+    /// uploaded now, which [`Artifact::waits`] says.
     ///
     /// # Errors
     /// [`Error::Storage`] names the folder and the remedy.
     pub async fn keep(&self, picture: &Encoded, stem: Option<&Stem>, origin: Origin) -> Result<Artifact, Error> {
+        if let Some(remote) = &self.remote {
+            // The laptop, which has no bucket, is not to pay for it in every waiting call.
+            return Box::pin(self.keep_in(remote, picture, stem, origin)).await;
+        }
+        let kept = self.keep_here(picture, stem, origin).await?;
+        self.expire(&kept.id).await;
+        Ok(kept)
+    }
+
+    /// Keeps a picture in the folder.
+    pub(super) async fn keep_here(
+        &self,
+        picture: &Encoded,
+        stem: Option<&Stem>,
+        origin: Origin,
+    ) -> Result<Artifact, Error> {
         let writing = self.writing().await;
         let id = self.put_new(picture, stem).await?;
         let record = self.write_down(&id, Record::new(picture, origin)).await?;
         drop(writing);
         self.changed();
-        self.expire(&id).await;
         Ok(self.artifact(id, record, picture.bytes().len() as u64))
     }
 
-    /// Returns whether pictures can be kept: writes and removes a small file.
+    /// Returns whether pictures can be kept in the folder, or the spool before a bucket: writes and removes a small file.
     ///
     /// # Errors
     /// [`Error::Storage`].

@@ -18,6 +18,9 @@ impl Artifacts {
     /// # Errors
     /// [`Error::Storage`]; a folder that does not exist yet is an empty page.
     pub async fn list(&self, start: Option<&ArtifactId>, limit: usize) -> Result<Page, Error> {
+        if let Some(remote) = &self.remote {
+            return Box::pin(self.page_of(remote, start, limit)).await;
+        }
         let start = start.cloned();
         self.off_thread(move |artifacts| artifacts.page(start.as_ref(), limit)).await
     }
@@ -27,6 +30,9 @@ impl Artifacts {
     /// # Errors
     /// [`Error::Storage`].
     pub async fn ids(&self, prefix: &str) -> Result<Vec<ArtifactId>, Error> {
+        if let Some(remote) = &self.remote {
+            return Box::pin(self.newest_of(remote, |id| id.as_str().starts_with(prefix))).await;
+        }
         let prefix = prefix.to_owned();
         self.off_thread(move |artifacts| artifacts.newest_first(|id| id.as_str().starts_with(&prefix))).await
     }
@@ -37,11 +43,18 @@ impl Artifacts {
     /// [`Error::Storage`].
     pub async fn of_job(&self, job: &str, since: DateTime<Utc>) -> Result<Vec<Artifact>, Error> {
         let job = job.to_owned();
+        let since = since.checked_sub_signed(CLOCK_SLACK).unwrap_or(since);
+        if let Some(remote) = &self.remote {
+            let ids = self.newest_of(remote, |id| id.made_at() >= since).await?;
+            let mut made = self.described_in(remote, ids).await?;
+            made.retain(|artifact| artifact.origin.job.as_ref() == Some(&job));
+            made.reverse();
+            return Ok(self.linked(made).await);
+        }
         self.off_thread(move |artifacts| artifacts.made_by(&job, since)).await
     }
 
     fn made_by(&self, job: &str, since: DateTime<Utc>) -> Result<Vec<Artifact>, Error> {
-        let since = since.checked_sub_signed(CLOCK_SLACK).unwrap_or(since);
         let ids = self.newest_first(|id| id.made_at() >= since)?;
         let made = ids.into_iter().rev().filter_map(|id| self.describe(id));
         Ok(made.filter(|artifact| artifact.origin.job.as_deref() == Some(job)).collect())

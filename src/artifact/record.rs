@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArtifactId, Origin};
+use super::{Artifact, ArtifactId, Origin};
 use crate::media::{Dimensions, Encoded, Format};
 
 /// One picture's record. The picture is the truth and this a note about it: it may be missing, damaged or newer.
@@ -21,6 +21,18 @@ impl Record {
 
     pub(super) fn new(picture: &Encoded, origin: Origin) -> Self {
         Self { format: picture.format(), dimensions: picture.dimensions(), origin }
+    }
+
+    /// Reads the record of a picture; `None` where it is not legible.
+    pub(super) fn read(id: &ArtifactId, json: &[u8]) -> Option<Self> {
+        serde_json::from_slice(json).inspect_err(|error| tracing::debug!(%id, %error, "unreadable record")).ok()
+    }
+
+    /// The picture that it is about, wherever that is.
+    pub(super) fn describes(self, id: ArtifactId, bytes: u64) -> Artifact {
+        let Self { format, dimensions, origin } = self;
+        let (path, link, waits) = (None, None, None);
+        Artifact { path, link, waits, made_at: id.made_at(), id, format, dimensions, bytes, origin }
     }
 
     /// Path of a picture's record, below the gallery's folder.

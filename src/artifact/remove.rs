@@ -8,9 +8,12 @@ impl Artifacts {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Storage`].
     pub async fn remove(&self, id: &ArtifactId) -> Result<(), Error> {
-        let id = id.clone();
-        self.off_thread(move |artifacts| if artifacts.remove_now(&id)? { Ok(()) } else { Err(Error::NotFound(id)) })
-            .await
+        let here = id.clone();
+        let mut removed = self.off_thread(move |artifacts| artifacts.remove_now(&here)).await?;
+        if let Some(remote) = &self.remote {
+            removed |= self.remove_from(remote, id).await?;
+        }
+        if removed { Ok(()) } else { Err(Error::NotFound(id.clone())) }
     }
 
     /// Removes a picture; `false` if there was none. The record goes last: a picture without one would be taken for a

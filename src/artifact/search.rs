@@ -33,11 +33,16 @@ impl Artifacts {
         words: &str,
         most: usize,
     ) -> Result<Vec<Artifact>, SearchError> {
-        let gallery = self.store.name();
+        let gallery = self.name();
         self.bring_up_to_date(index, &gallery).await?;
         let found = index.find(&gallery, words, most).await?;
         let found: Vec<_> = found.iter().filter_map(|id| ArtifactId::parse(id)).collect();
-        Ok(self.off_thread(move |artifacts| Ok(artifacts.described(found))).await?)
+        Ok(self.described(found).await?)
+    }
+
+    /// A name for the gallery that nothing else has, on this machine or among those with its bucket.
+    fn name(&self) -> String {
+        self.remote.as_ref().map_or_else(|| self.store.name(), |remote| remote.place().to_owned())
     }
 
     async fn bring_up_to_date(&self, index: &dyn PictureIndex, gallery: &str) -> Result<(), SearchError> {
@@ -51,16 +56,18 @@ impl Artifacts {
         let new: Vec<_> = there.into_iter().filter(|id| !indexed.contains(id.as_str())).collect();
         // Oldest first, so that of two alike the newest is found first.
         for slice in new.rchunks(SLICE) {
-            let slice = slice.to_vec();
-            let pictures = self.off_thread(move |artifacts| Ok(artifacts.described(slice))).await?;
+            let pictures = self.described(slice.to_vec()).await?;
             let pictures = pictures.iter().rev().filter(|it| !is_being_kept(it)).map(IndexedPicture::from).collect();
             index.index(gallery, pictures, Vec::new()).await?;
         }
         Ok(())
     }
 
-    fn described(&self, ids: Vec<ArtifactId>) -> Vec<Artifact> {
-        ids.into_iter().filter_map(|id| self.describe(id)).collect()
+    async fn described(&self, ids: Vec<ArtifactId>) -> Result<Vec<Artifact>, Error> {
+        if let Some(remote) = &self.remote {
+            return self.described_in(remote, ids).await;
+        }
+        self.off_thread(move |artifacts| Ok(ids.into_iter().filter_map(|id| artifacts.describe(id)).collect())).await
     }
 }
 

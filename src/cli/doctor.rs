@@ -5,7 +5,7 @@ use std::{io::Write, path::Path, process::ExitCode};
 use super::{exit, models};
 use crate::{
     app::App,
-    artifact,
+    artifact::{self, BucketFault},
     catalogue::{Catalogue, Lesson, ModelKind},
     config::{self, Config, Unfilled},
     model::ListedModel,
@@ -81,7 +81,10 @@ async fn examine(app: &App) -> Vec<Finding> {
     findings.extend(ModelKind::ALL.map(|kind| model_finding(&app.catalogue, kind, listed.as_deref())));
     findings.extend(app.catalogue.lessons().iter().map(learnt));
     findings.extend(budgets::examine(app).await);
-    findings.push(folder_finding(app.artifacts.check().await, config));
+    findings.push(match &config.images.remote {
+        Some(remote) => bucket_finding(app.artifacts.check_bucket().await, remote.bucket.place()),
+        None => folder_finding(app.artifacts.check().await, config),
+    });
     findings.push(project_finding(config));
     findings.extend(store_finding(app).await);
     findings.extend(app.openai.sharing_failure().await.map(|why| limits_not_shared(&why)));
@@ -160,6 +163,13 @@ fn folder_finding(checked: Result<(), artifact::Error>, config: &Config) -> Find
             let remedy = "set images.dir (MCP_OPENAI_IMAGES_DIR) to a folder that you can write to";
             Finding::failed("image folder", error.to_string(), remedy, exit::FAILED)
         }
+    }
+}
+
+fn bucket_finding(checked: Result<(), BucketFault>, place: &str) -> Finding {
+    match checked {
+        Ok(()) => Finding::fine("image store", format!("{place} can be written to")),
+        Err(fault) => Finding::failed("image store", fault.to_string(), fault.remedy(), exit::CONFIGURATION),
     }
 }
 

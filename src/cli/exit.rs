@@ -7,7 +7,7 @@ use std::{
 
 use super::table::Width;
 use crate::{
-    argument, catalogue, config,
+    argument, artifact, catalogue, config,
     openai::{Exit, Failure},
     store,
     tools::ToolError,
@@ -32,6 +32,11 @@ pub const TERMINATED: u8 = 143;
 #[derive(Debug, thiserror::Error)]
 #[error("{0}. {remedy}", remedy = .0.remedy())]
 pub struct WithoutStore(#[from] pub store::Error);
+
+/// Nor does one whose bucket of pictures refuses it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}. {remedy}", remedy = .0.remedy())]
+pub struct WithoutPictures(#[from] pub artifact::BucketFault);
 
 /// Says on stderr why a command failed, and gives its exit code.
 #[must_use]
@@ -72,6 +77,7 @@ pub fn code(error: &anyhow::Error) -> u8 {
     if error.is::<config::Error>()
         || error.is::<catalogue::Unreadable>()
         || error.is::<WithoutStore>()
+        || error.is::<WithoutPictures>()
         || is_refused_address(error)
     {
         return CONFIGURATION;

@@ -5,8 +5,11 @@ use std::{io, net::SocketAddr, process::ExitCode};
 use futures_util::FutureExt as _;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{named, signals};
-use crate::{app::App, ledger::Ledger, money::Usd, openai::OpenAi, queue::Queue, telemetry::metrics::Gauge, transport};
+use super::{exit, named, signals};
+use crate::{
+    app::App, artifact::BucketFault, ledger::Ledger, money::Usd, openai::OpenAi, queue::Queue,
+    telemetry::metrics::Gauge, transport,
+};
 
 #[derive(Debug, clap::Args)]
 #[allow(missing_docs, reason = "the help says it")]
@@ -22,8 +25,13 @@ pub struct Args {
 /// Serves until a signal comes.
 ///
 /// # Errors
-/// When the address cannot be bound, or is not loopback and there is no caller yet.
+/// When the address cannot be bound, or is not loopback and there is no caller yet; when the bucket of pictures refuses.
 pub async fn run(_: Args, app: App) -> anyhow::Result<ExitCode> {
+    match app.artifacts.check_bucket().await {
+        Ok(()) => {}
+        Err(away @ BucketFault::Away { .. }) => tracing::warn!("{away}; until then, pictures wait in state.dir"),
+        Err(refused @ BucketFault::Refused { .. }) => return Err(exit::WithoutPictures(refused).into()),
+    }
     let (server, callers, config) = (app.server(), app.store.callers.clone(), app.config.http.clone());
     let watching = watch(&app).await;
     let serving = transport::http::serve(server, callers, config, app.stop.clone(), app.config.drain, |address| {

@@ -11,7 +11,7 @@ use super::{
         SWITCH, SettingKind, Span, SpanOrOff, Whole, Words,
         limits::CallerLimitList,
         project::ProjectFolder,
-        web::{BaseUrl, Headers, IssuerAddress, Query, Secret, StoreUrl},
+        web::{BaseUrl, Headers, ImageStore, IssuerAddress, Query, Secret, StoreUrl},
     },
 };
 use crate::{
@@ -260,6 +260,13 @@ settings! {
     IMAGES_DIR: FilePath = "images.dir", Some("MCP_OPENAI_IMAGES_DIR"),
         Absent("`mcp-openai` in your pictures folder"), FilePath("folder"),
         "Where pictures are kept; made with the first one.";
+    IMAGES_STORE: ImageStore = "images.store", Some("MCP_OPENAI_IMAGES_STORE"), Absent("the folder `images.dir`"), ImageStore,
+        "A bucket that pictures are kept in instead, for servers on several machines: of Amazon S3, or of a server that speaks its \
+         API. Credentials, region and endpoint come from the environment (`AWS_*`), see \
+         [deployment](deployment.md#pictures-in-a-bucket). Not used with `--sandbox`.";
+    IMAGES_LINK_FOR: SpanOrOff = "images.link_for", Some("MCP_OPENAI_IMAGES_LINK_FOR"), Is("1h"),
+        SpanOrOff(Span { min: Duration::from_secs(1), max: Duration::from_hours(7 * 24) }),
+        "With `images.store`: how long the link in a result opens its picture, for whoever has it; `off` gives none.";
     IMAGES_KEEP_FOR: Span = "images.keep_for", Some("MCP_OPENAI_IMAGES_KEEP_FOR"), Absent("for ever"),
         Span { min: Duration::from_mins(1), max: YEARS },
         "How long pictures are kept; then those that were made here go.";

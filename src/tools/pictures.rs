@@ -242,6 +242,9 @@ impl Studio {
             warnings.push("A transparent background was asked for, but no pixel of the picture is see-through.".into());
         }
         let artifact = kept.map_err(|error| warnings.push(not_kept(&error, preview.as_ref()))).ok();
+        if let Some(why) = artifact.as_ref().and_then(|kept| kept.waits.as_ref()) {
+            warnings.push(format!("The picture is kept on the server's disk and will be uploaded later: {why}."));
+        }
         let image = match &artifact {
             Some(kept) => Image::of(kept, &call.owner),
             None => Image::unkept(&original, picture.revised_prompt),

@@ -119,6 +119,7 @@ impl ShowGallery {
             Some(words) => self.found(words, before).await?,
             None => self.newest(before).await?,
         };
+        let artifacts = self.kept.artifacts.linked(artifacts).await;
         let room = Room { side: call.room.side.min(SIDE), ..call.room };
         Ok(Gallery {
             status: PicturesStatus::Complete,

@@ -20,7 +20,7 @@ fn gallery(dir: &Path) -> Artifacts {
 }
 
 fn expiring(dir: &Path, keep_for: Option<Duration>, keep_at_most: Option<ArtifactCap>) -> Artifacts {
-    Artifacts::build(Config { dir: dir.to_owned(), keep_for, keep_at_most })
+    Artifacts::build(Config { dir: dir.to_owned(), keep_for, keep_at_most, ..Config::default() })
 }
 
 async fn keep(gallery: &Artifacts) -> Artifact {

@@ -13,7 +13,7 @@ use crate::{
 
 /// Pictures of these prompts, kept one after the other.
 async fn keep(dir: &Path, prompts: impl IntoIterator<Item = String>) {
-    let gallery = Artifacts::build(Config { dir: dir.to_owned(), keep_for: None, keep_at_most: None });
+    let gallery = Artifacts::build(Config { dir: dir.to_owned(), ..Config::default() });
     for prompt in prompts {
         let origin = Origin { prompt, model: "painter-1".into(), ..Origin::default() };
         gallery.keep(&png(8, 8), None, origin).await.unwrap();

@@ -47,8 +47,8 @@ const RESERVED: [Reserved; 7] = [
     },
     Reserved {
         word: "reqwest::",
-        to: &["openai.rs", "openai/", "issuer.rs", "issuer/"],
-        reason: "only openai/ knows OpenAI's HTTP, and only issuer/ that of an authorization server",
+        to: &["openai.rs", "openai/", "issuer.rs", "issuer/", "artifact/bucket/wire.rs"],
+        reason: "only openai/ knows OpenAI's HTTP, only issuer/ an authorization server's, and one file that of buckets",
     },
     Reserved {
         word: "object_store::",

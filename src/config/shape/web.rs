@@ -1,11 +1,11 @@
-//! The shapes of what goes over the network: base URL, key, headers, query, and the URL of the store.
+//! The shapes of what goes over the network: base URL, key, headers, query, and the URLs of the stores.
 
 use http::{HeaderName, HeaderValue};
 use secrecy::SecretString;
 use url::Url;
 
 use super::{Raw, SettingKind, keyless, quoted};
-use crate::{issuer::may_be_issuer, openai::is_loopback, store::PostgresUrl, text};
+use crate::{artifact::BucketUrl, issuer::may_be_issuer, openai::is_loopback, store::PostgresUrl, text};
 
 /// An http or https URL without user, query and fragment; https where it has no scheme and is not loopback.
 pub struct BaseUrl;
@@ -20,6 +20,8 @@ pub struct Secret;
 pub struct IssuerAddress;
 /// A `postgres://` URL; shown without its password and parameters.
 pub struct StoreUrl;
+/// The `s3://` URL of a bucket.
+pub struct ImageStore;
 
 impl SettingKind for BaseUrl {
     type Value = Url;
@@ -148,6 +150,25 @@ impl SettingKind for StoreUrl {
     }
 
     /// Without its password and parameters.
+    fn show(&self, raw: &Raw) -> String {
+        self.parse(raw).map_or_else(|_| "set (hidden)".to_owned(), |url| url.to_string())
+    }
+}
+
+impl SettingKind for ImageStore {
+    type Value = BucketUrl;
+
+    fn parse(&self, raw: &Raw) -> Result<BucketUrl, String> {
+        BucketUrl::parse(&text::bare(raw.text()?))
+    }
+
+    fn takes(&self) -> String {
+        "a URL such as `s3://bucket/prefix`, with credentials in the environment (`AWS_ACCESS_KEY_ID`, \
+         `AWS_SECRET_ACCESS_KEY`)"
+            .to_owned()
+    }
+
+    /// Nothing of what is none: it may have a password in it.
     fn show(&self, raw: &Raw) -> String {
         self.parse(raw).map_or_else(|_| "set (hidden)".to_owned(), |url| url.to_string())
     }

@@ -1,0 +1,110 @@
+//! Failures of an object store, by what their reader can do about them. What the store itself said stays in the log: it
+//! may repeat what it was asked.
+
+use std::{error::Error as StdError, iter, sync::Arc};
+
+use object_store::Error as ObjectError;
+
+use super::wire::NoAnswer;
+use crate::{artifact::Error, text};
+
+/// An object store that did not do what it was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum BucketFault {
+    /// It answers, and will not, until somebody changes something.
+    #[error("the image store {place} refuses: {why}")]
+    Refused {
+        /// The URL of the bucket.
+        place: Arc<str>,
+        /// Safe to show.
+        why: String,
+    },
+    /// It does not answer as it should now; the same may succeed later.
+    #[error("the image store {place} cannot be reached: {why}")]
+    Away {
+        /// The URL of the bucket.
+        place: Arc<str>,
+        /// Safe to show.
+        why: String,
+    },
+}
+
+impl BucketFault {
+    /// The way out, as a sentence for people.
+    #[must_use]
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Refused { .. } => {
+                "Correct images.store, or AWS_* in the environment: they must name a bucket that is there, and credentials \
+                 that may read, write, list and delete in it."
+            }
+            Self::Away { .. } => {
+                "See that the store runs and that its endpoint is right; until then, pictures wait in state.dir."
+            }
+        }
+    }
+
+    /// Reads the failure of a request for `place`.
+    pub(super) fn of(place: &Arc<str>, error: &ObjectError) -> Self {
+        tracing::debug!(%place, ?error, "the image store did not do what it was asked");
+        let place = place.clone();
+        let refused = |why: &str| Self::Refused { place: place.clone(), why: why.to_owned() };
+        match error {
+            ObjectError::PermissionDenied { .. } => refused("these credentials may not do that (403)"),
+            ObjectError::Unauthenticated { .. } => refused("it does not know these credentials (401)"),
+            ObjectError::NotFound { .. } => Self::missing(&place),
+            ObjectError::NotImplemented { .. } | ObjectError::NotSupported { .. } => {
+                refused("it cannot keep an object from being overwritten")
+            }
+            error => match causes(error).find_map(|cause| cause.downcast_ref::<NoAnswer>()) {
+                Some(unanswered) if gives_credentials(&unanswered.host) => {
+                    refused("there are no credentials for it, and this machine is given none")
+                }
+                Some(unanswered) => Self::Away { place, why: unanswered.to_string() },
+                None => Self::told(place, status(error)),
+            },
+        }
+    }
+
+    /// Reads the status of an answer that `object_store` has no word for.
+    fn told(place: Arc<str>, status: String) -> Self {
+        match status.split(' ').next().unwrap_or_default() {
+            "401" => Self::Refused { place, why: "it does not know these credentials (401)".to_owned() },
+            "403" => Self::Refused { place, why: "these credentials may not do that (403)".to_owned() },
+            "404" => Self::missing(&place),
+            _ => Self::Away { place, why: status },
+        }
+    }
+
+    /// Objects may be missing anywhere; that one cannot be written, or none listed, says so of the bucket.
+    pub(super) fn missing(place: &Arc<str>) -> Self {
+        Self::Refused { place: place.clone(), why: "there is no such bucket (404)".to_owned() }
+    }
+
+    /// No answer came within the time there was.
+    pub(super) fn slow(place: &Arc<str>) -> Self {
+        Self::Away { place: place.clone(), why: "no answer in time".to_owned() }
+    }
+}
+
+impl From<BucketFault> for Error {
+    fn from(fault: BucketFault) -> Self {
+        Self::Storage { message: fault.to_string(), source: Some(Box::new(fault)) }
+    }
+}
+
+fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    iter::successors(Some(error), |&error| error.source())
+}
+
+/// Clouds give credentials to their machines at these addresses.
+fn gives_credentials(host: &str) -> bool {
+    host.starts_with("169.254.") || host == "[fd00:ec2::254]"
+}
+
+/// The status in the store's answer, without its body.
+fn status(error: &ObjectError) -> String {
+    let innermost = causes(error).last().map_or_else(String::new, ToString::to_string);
+    let first = innermost.split([':', '\n']).nth(usize::from(innermost.contains("status code:")));
+    text::sanitize(&text::brief(first.unwrap_or_default().trim(), 100)).into_owned()
+}
