@@ -43,7 +43,7 @@ pub fn moderated() -> ResponseTemplate {
     } }))
 }
 
-async fn painting(respond: impl wiremock::Respond + 'static) -> MockServer {
+pub async fn painting(respond: impl wiremock::Respond + 'static) -> MockServer {
     let server = MockServer::start().await;
     Mock::given(method("POST")).and(path("/images/generations")).respond_with(respond).mount(&server).await;
     server

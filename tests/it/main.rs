@@ -15,6 +15,7 @@ mod attachments;
 mod authentication;
 mod background;
 mod caller_keys;
+mod buckets;
 mod catalogue;
 mod cli;
 mod compatible;
