@@ -1,20 +1,24 @@
-"""Holds what `kubectl kustomize` wrote and the compose file to their schemas and to the rules of a hardened container:
-`manifests.py COMPOSE MANIFESTS CONFIGURATION`; the last one is the page of settings."""
+"""Holds what `kubectl kustomize` wrote and the compose files to their schemas and to the rules of a hardened container:
+`manifests.py MANIFESTS CONFIGURATION COMPOSE...`; the second one is the page of settings, the third what the others add to."""
 
 import pathlib, sys
 
 import compose_spec, kubernetes_validate, yaml
 
-compose_path, manifests_path, page = map(pathlib.Path, sys.argv[1:])
-compose_spec.PyOptions(apply_merge=True).from_yaml(compose_path.read_text()).validate()
-compose = yaml.safe_load(compose_path.read_text())
-for name, service in compose["services"].items():
+manifests_path, page, *compose_paths = map(pathlib.Path, sys.argv[1:])
+services, volumes = {}, {}
+for path in compose_paths:
+    compose_spec.PyOptions(apply_merge=True).from_yaml(path.read_text()).validate()
+    compose = yaml.safe_load(path.read_text())
+    volumes |= compose["volumes"]
+    for name, service in compose["services"].items():
+        settings = [key for key in service.get("environment", {}) if key.startswith("MCP_OPENAI_")]
+        assert all(f"`{key}`" in page.read_text() for key in settings), f"{name} has settings that are none: {settings}"
+        services[name] = services.get(name, {}) | service
+for name, service in services.items():
     assert service["image"].rpartition(":")[2] not in ("", "latest"), f"{name} has no version"
     for source in (mount.partition(":")[0] for mount in service.get("volumes", [])):
-        held = source in compose["volumes"] or (compose_path.parent / source).exists()
-        assert held, f"{name}: there is no {source}"
-    settings = [key for key in service.get("environment", {}) if key.startswith("MCP_OPENAI_")]
-    assert all(f"`{key}`" in page.read_text() for key in settings), f"{name} has settings that are none: {settings}"
+        assert source in volumes or (compose_paths[0].parent / source).exists(), f"{name}: there is no {source}"
     if name in ("mcp-1", "mcp-2", "proxy"):
         assert service["read_only"] and service["cap_drop"] == ["ALL"], name
 
@@ -32,8 +36,8 @@ assert asked == {"admin"} and allowed == ports and manifests["Service"]["spec"][
 for kind, selects in {"Deployment": "selector", "PodDisruptionBudget": "selector", "NetworkPolicy": "podSelector"}.items():
     assert manifests[kind]["spec"][selects]["matchLabels"] == pod["metadata"]["labels"], kind
 assert manifests["Service"]["spec"]["selector"] == pod["metadata"]["labels"]
-volumes = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
-assert {mount["name"] for mount in container["volumeMounts"]} == set(volumes)
-assert volumes["config"]["configMap"]["name"] == manifests["ConfigMap"]["metadata"]["name"]
-assert volumes["pictures"]["persistentVolumeClaim"]["claimName"] == manifests["PersistentVolumeClaim"]["metadata"]["name"]
-print(f"{len(compose['services'])} services and {len(manifests)} manifests")
+mounted = {volume["name"]: volume for volume in pod["spec"]["volumes"]}
+assert {mount["name"] for mount in container["volumeMounts"]} == set(mounted)
+assert mounted["config"]["configMap"]["name"] == manifests["ConfigMap"]["metadata"]["name"]
+assert mounted["pictures"]["persistentVolumeClaim"]["claimName"] == manifests["PersistentVolumeClaim"]["metadata"]["name"]
+print(f"{len(services)} services and {len(manifests)} manifests")
