@@ -1,8 +1,9 @@
 //! `mcp-openai http`: MCP over Streamable HTTP.
 
-use std::{io, net::SocketAddr, process::ExitCode};
+use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
 
 use futures_util::FutureExt as _;
+use tokio::time::timeout;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::{exit, named, signals};
@@ -10,6 +11,9 @@ use crate::{
     app::App, artifact::BucketFault, ledger::Ledger, money::Usd, openai::OpenAi, queue::Queue,
     telemetry::metrics::Gauge, transport,
 };
+
+/// Time that the store may take to say how a budget stands. Prometheus gives up on all metrics after 10 s.
+const STANDING_WITHIN: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
 #[allow(missing_docs, reason = "the help says it")]
@@ -56,7 +60,7 @@ async fn gauges(queue: &Queue, openai: &OpenAi, ledger: &Ledger) -> Vec<Gauge> {
     ];
     if ledger.per_day().is_some()
         && let Ok(account) = openai.account().await
-        && let Ok(Some(day)) = ledger.standing(&account).await
+        && let Ok(Ok(Some(day))) = timeout(STANDING_WITHIN, ledger.standing(&account)).await
     {
         let amount = |name, help, amount: Usd| Gauge { name, help, value: amount.dollars() };
         gauges.extend([

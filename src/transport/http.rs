@@ -6,7 +6,7 @@ use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{any, get},
 };
@@ -199,7 +199,12 @@ async fn connection(socket: TcpStream, peer: SocketAddr, router: Router, closing
 }
 
 async fn mcp(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
-    endpoint.answer(request).await.into_response()
+    let mut answer = endpoint.answer(request).await.into_response();
+    if endpoint.is_stopping() {
+        // A proxy keeps no connection that is about to close, to send the next call on.
+        answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    answer
 }
 
 async fn readyz(State(endpoint): State<Arc<Endpoint>>) -> Response {

@@ -136,6 +136,18 @@ async fn h01_the_body_of_a_stranger_is_not_read() {
     assert_eq!(site.raw(head).await.status, 401);
 }
 
+#[tokio::test]
+async fn a_refusal_reaches_somebody_who_writes_to_the_end_before_reading() {
+    let (site, _) = guarded().await;
+    for length in [8 << 20, 64 << 20] {
+        let head = format!(
+            "POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
+             Content-Length: {length}\r\n\r\n"
+        );
+        assert_eq!(site.raw(&(head + &" ".repeat(length))).await.status, 401);
+    }
+}
+
 /// Time is virtual: each look is a second after the last.
 #[tokio::test(start_paused = true)]
 async fn new_tokens_and_revocations_are_seen_within_five_seconds() {

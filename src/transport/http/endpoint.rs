@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
-    body::{Body, Bytes},
+    body::{Body, BodyDataStream, Bytes},
     extract::Request,
     http::{HeaderMap, Method, StatusCode, header, request},
     response::{IntoResponse, Response},
@@ -44,6 +44,9 @@ use crate::{
 const SESSION: &str = "mcp-session-id";
 /// Time that a request's body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for which the rest of a refused request is read. Somebody who still writes it reads no answer before its end, and
+/// a socket that is closed with unread input is reset, with the refusal in it.
+const LINGER: Duration = Duration::from_secs(5);
 /// Time that a session may be silent: far longer than any call, which rmcp would end with its session.
 const SESSION_IDLE: Duration = Duration::from_hours(12);
 
@@ -125,16 +128,25 @@ impl Endpoint {
     /// # Errors
     /// The refusal, for a request that rmcp does not get to see.
     pub(super) async fn answer(&self, request: Request) -> Result<Response, HttpRefusal> {
+        let (parts, body) = request.into_parts();
+        let mut body = body.into_data_stream();
+        let answered = self.admit(parts, &mut body).await;
+        if answered.is_err() {
+            tokio::spawn(timeout(LINGER, body.for_each(async |_| {})));
+        }
+        answered
+    }
+
+    async fn admit(&self, mut parts: request::Parts, body: &mut BodyDataStream) -> Result<Response, HttpRefusal> {
         if self.is_stopping() {
             let error = ErrorData::internal_error("the server is stopping", None);
             return Err(HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, None, error));
         }
-        let target = request.uri().authority();
-        gate::check(target, request.headers(), &self.config.allowed_hosts, &self.config.allowed_origins)?;
-        let (mut parts, body) = request.into_parts();
+        let target = parts.uri.authority();
+        gate::check(target, &parts.headers, &self.config.allowed_hosts, &self.config.allowed_origins)?;
         let mut sender = self.sender(&parts).await?;
         if parts.method != Method::POST {
-            return self.stream(Request::from_parts(parts, body), &sender).await;
+            return self.stream(Request::from_parts(parts, Body::empty()), &sender).await;
         }
         if !reply::has_type(&parts.headers, "application/json") {
             let reason = "send the message as application/json";
@@ -188,7 +200,12 @@ impl Endpoint {
         Ok(answer.map(|body| Body::new(Holding::new(body, session))))
     }
 
-    async fn read(&self, headers: &HeaderMap, body: Body, held: &mut HeldBytes) -> Result<Bytes, HttpRefusal> {
+    async fn read(
+        &self,
+        headers: &HeaderMap,
+        body: &mut BodyDataStream,
+        held: &mut HeldBytes,
+    ) -> Result<Bytes, HttpRefusal> {
         let limit = self.config.max_body_bytes;
         let too_large = || {
             let reason = format!("the body is longer than {limit} bytes");
@@ -198,15 +215,21 @@ impl Endpoint {
         if length.is_some_and(|length| length > limit) {
             return Err(too_large());
         }
+        let busy = |NoRoom| HttpRefusal::busy("too many large calls are waiting");
+        // As a whole and at once: many that grow side by side would pass what they may hold together.
+        let announced = length.unwrap_or_default();
+        held.grow(announced).map_err(busy)?;
         let whole = async {
-            let (mut whole, mut chunks) = (BytesMut::new(), body.into_data_stream());
-            while let Some(chunk) = chunks.next().await {
+            let mut whole = BytesMut::with_capacity(announced);
+            while let Some(chunk) = body.next().await {
                 let broken = |_| HttpRefusal::invalid(StatusCode::BAD_REQUEST, None, "the body broke off");
                 let chunk = chunk.map_err(broken)?;
                 if whole.len() + chunk.len() > limit {
                     return Err(too_large());
                 }
-                held.grow(chunk.len()).map_err(|NoRoom| HttpRefusal::busy("too many large calls are waiting"))?;
+                if length.is_none() {
+                    held.grow(chunk.len()).map_err(busy)?;
+                }
                 whole.extend_from_slice(&chunk);
             }
             Ok(whole.freeze())

@@ -4,7 +4,7 @@ use std::{convert::Infallible, future::Future, pin::Pin, time::Duration};
 
 use axum::{
     body::{Body, BodyDataStream, Bytes},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use futures_util::{StreamExt, stream};
@@ -147,6 +147,7 @@ fn event_stream(answer: Pin<Box<dyn Future<Output = Response> + Send>>) -> Respo
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
     ];
     (headers, Body::from_stream(events)).into_response()
 }
