@@ -120,6 +120,12 @@ impl Server {
         self.announcements.end();
     }
 
+    /// A token whose children are calls: it ends them and their jobs, and they end with the server.
+    #[must_use]
+    pub fn scope_of_calls(&self) -> CancellationToken {
+        self.calls.child_token()
+    }
+
     /// Cancels every call in flight, every job that cannot go on without this process, and every call to come: the end
     /// of a drain.
     pub fn cancel_calls(&self) {

@@ -64,6 +64,8 @@ pub struct Requester {
     pub owner: Owner,
     /// The caller that a token stands for; the person at this machine needs none.
     pub known: Option<Arc<KnownCaller>>,
+    /// The parent of its calls' tokens, where its calls can be ended together: those of a caller that is revoked.
+    pub calls: Option<CancellationToken>,
     /// Cancelled once nobody waits for the answer any more.
     pub gone: CancellationToken,
     /// The meaning of [`Requester::gone`].
@@ -101,6 +103,7 @@ impl Requester {
             connection: Arc::default(),
             owner: Owner::local(),
             known: None,
+            calls: None,
             gone: CancellationToken::new(),
             departure: Departure::Leaves,
         })

@@ -120,7 +120,7 @@ pub(super) async fn run(
     let requester = Requester::of(&context.extensions);
     let Requester { caller, connection, owner, .. } = requester.clone();
     let shape = ResultShape::of(&server.parts, &context);
-    let cancel = server.calls.child_token();
+    let cancel = requester.calls.as_ref().unwrap_or(&server.calls).child_token();
     // Unless it is handed out, nothing of the call lives on unasked.
     let ended = cancel.clone().drop_guard();
     let listener = server.cancellations.listen(connection.clone(), &context, cancel.clone());

@@ -109,6 +109,7 @@ pub async fn serve(
     let closing = CancellationToken::new();
     let endpoint = Endpoint::build(server.clone(), authentication, config, stop.clone(), closing.clone());
     let flights = endpoint.flights();
+    let endpoint = Arc::new(endpoint);
     let router = Router::new()
         .route("/mcp", any(mcp))
         .route("/healthz", get(async || "ok"))
@@ -119,7 +120,7 @@ pub async fn serve(
         .method_not_allowed_fallback(async || {
             HttpRefusal::invalid(StatusCode::METHOD_NOT_ALLOWED, None, "only GET is answered here")
         })
-        .with_state(Arc::new(endpoint));
+        .with_state(endpoint.clone());
 
     let connections = TaskTracker::new();
     let drained = async {
@@ -137,6 +138,7 @@ pub async fn serve(
     };
     tokio::select! {
         () = accept(&listener, &router, &connections, &closing) => {}
+        () = endpoint.watch() => {}
         () = drained => {}
     }
     drop(listener);
@@ -199,7 +201,9 @@ async fn connection(socket: TcpStream, peer: SocketAddr, router: Router, closing
 }
 
 async fn mcp(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
-    let mut answer = endpoint.answer(request).await.into_response();
+    let peer = request.extensions().get::<SocketAddr>().copied();
+    let answer = endpoint.answer(request).await;
+    let mut answer = answer.map_err(|refusal| refusal.noted(peer)).into_response();
     if endpoint.is_stopping() {
         // A proxy keeps no connection that is about to close, to send the next call on.
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -302,3 +302,35 @@ async fn a_caller_names_no_file_of_the_server() {
     let sent = json!({"query": "?", "attachments": ["data:text/plain;base64,aGk="]});
     assert_eq!(called(&site, &alice, "ask-openai", sent).await["structuredContent"]["status"], "complete");
 }
+
+/// Time is virtual: nobody asks anything after the revocation.
+#[tokio::test(start_paused = true)]
+async fn running_calls_of_a_revoked_caller_end_within_five_seconds() {
+    revoked_after(Duration::from_secs(6)).await;
+    // By then they go on as jobs.
+    revoked_after(Duration::from_secs(50)).await;
+}
+
+async fn revoked_after(begun: Duration) {
+    let callers = no_callers();
+    let alice = caller(&callers, "alice", CallerLimits::default()).await;
+    let bob = caller(&callers, "bob", CallerLimits::default()).await;
+    let site = site_for(bench(), callers.clone()).await;
+    let started = async |sender: &str, count| {
+        let request = site.modern(1, "tools/call", slow(600_000)).replacen("\r\n\r\n", &format!("\r\n{sender}\r\n"), 1);
+        let socket = site.open(&request).await;
+        site.slow_calls_started(count).await;
+        socket
+    };
+    let _waiting = [started(&alice, 1).await, started(&alice, 2).await, started(&bob, 3).await];
+    let cancelled = || site.bench.slow.cancelled.load(std::sync::atomic::Ordering::SeqCst);
+    sleep(begun).await;
+    assert_eq!(cancelled(), 0);
+    let name = CallerName::parse("alice").unwrap();
+    callers.change_caller(&name, CallerChange::Revoked(chrono::Utc::now())).await.unwrap();
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(cancelled(), 2, "those of alice, and of nobody else");
+    callers.change_caller(&name, CallerChange::Token(TokenHash::of(&new_token()))).await.unwrap();
+    sleep(Duration::from_mins(1)).await;
+    assert_eq!(cancelled(), 2);
+}

@@ -2,8 +2,8 @@
 //! checked by its keys.
 
 use std::{
-    collections::{BTreeSet, HashSet},
-    sync::Arc,
+    collections::{BTreeSet, HashMap, HashSet},
+    sync::{Arc, PoisonError},
     time::Duration,
 };
 
@@ -13,8 +13,9 @@ use rmcp::model::ErrorData;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::{
     sync::{Mutex, MutexGuard},
-    time::Instant,
+    time::{Instant, sleep},
 };
+use tokio_util::sync::CancellationToken;
 
 use super::{
     gate,
@@ -32,6 +33,8 @@ use crate::{
 
 /// Age that the list of callers may reach: a change is seen within 5 s, the time of a slow query included.
 const FRESH: Duration = Duration::from_secs(3);
+/// Time between two looks at the age of the list while callers have calls.
+const LOOK: Duration = Duration::from_secs(1);
 /// `last used` is kept to the minute.
 const USED: TimeDelta = TimeDelta::minutes(1);
 
@@ -50,6 +53,8 @@ pub(super) struct Authentication {
     /// For an issuer's tokens, which then count, too.
     oauth: Option<ResourceServer>,
     list: Mutex<CallerList>,
+    /// The parents of the tokens of each caller's calls.
+    calls: std::sync::Mutex<HashMap<CallerName, CancellationToken>>,
 }
 
 /// Requests that need a token.
@@ -90,7 +95,7 @@ struct CallerList {
 
 impl Authentication {
     pub(super) fn new(store: Arc<dyn CallerStore>, tokens: Tokens, oauth: Option<ResourceServer>) -> Self {
-        Self { store, tokens, oauth, list: Mutex::default() }
+        Self { store, tokens, oauth, list: Mutex::default(), calls: std::sync::Mutex::default() }
     }
 
     /// The part that an issuer's tokens need.
@@ -166,8 +171,37 @@ impl Authentication {
             let was_guarded = list.is_guarded;
             *list = self.read().await?;
             list.is_guarded |= was_guarded;
+            self.end_calls_of_revoked(&list);
         }
         Ok(list)
+    }
+
+    /// The parent of the tokens of a caller's calls, made by `new` where it has none: cancelled once it is revoked.
+    pub(super) fn calls_of(&self, caller: &CallerName, new: impl FnOnce() -> CancellationToken) -> CancellationToken {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        calls.entry(caller.clone()).or_insert_with(new).clone()
+    }
+
+    /// Ends the calls of callers that are revoked, also while no request comes. Never ends itself.
+    pub(super) async fn watch(&self) {
+        loop {
+            sleep(LOOK).await;
+            let nobody_called = self.calls.lock().unwrap_or_else(PoisonError::into_inner).is_empty();
+            if !nobody_called {
+                // A store that cannot be read is said in the log, and ends nobody's calls.
+                let _ = self.refreshed().await;
+            }
+        }
+    }
+
+    fn end_calls_of_revoked(&self, list: &CallerList) {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        for caller in list.callers.iter().filter(|caller| caller.revoked_at.is_some()) {
+            if let Some(revoked) = calls.remove(&caller.name) {
+                tracing::info!(caller = %caller.name, "revoked: its calls end");
+                revoked.cancel();
+            }
+        }
     }
 
     async fn read(&self) -> Result<CallerList, HttpRefusal> {

@@ -117,6 +117,11 @@ impl Endpoint {
         self.authentication.oauth()?.metadata(path)
     }
 
+    /// Ends the calls of callers that are revoked. Never ends itself.
+    pub(super) async fn watch(&self) {
+        self.authentication.watch().await;
+    }
+
     pub(super) fn flights(&self) -> Flights {
         self.flights.clone()
     }
@@ -137,14 +142,28 @@ impl Endpoint {
         answered
     }
 
-    async fn admit(&self, mut parts: request::Parts, body: &mut BodyDataStream) -> Result<Response, HttpRefusal> {
+    async fn admit(&self, parts: request::Parts, body: &mut BodyDataStream) -> Result<Response, HttpRefusal> {
         if self.is_stopping() {
             let error = ErrorData::internal_error("the server is stopping", None);
             return Err(HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, None, error));
         }
         let target = parts.uri.authority();
         gate::check(target, &parts.headers, &self.config.allowed_hosts, &self.config.allowed_origins)?;
-        let mut sender = self.sender(&parts).await?;
+        let sender = self.sender(&parts).await?;
+        let known = sender.caller.as_ref().map(|it| it.caller.clone());
+        let answer = self.answer_to(sender, parts, body).await;
+        answer.map_err(|refusal| match &known {
+            Some(known) => refusal.of(&known.name),
+            None => refusal,
+        })
+    }
+
+    async fn answer_to(
+        &self,
+        mut sender: Sender,
+        mut parts: request::Parts,
+        body: &mut BodyDataStream,
+    ) -> Result<Response, HttpRefusal> {
         if parts.method != Method::POST {
             return self.stream(Request::from_parts(parts, Body::empty()), &sender).await;
         }
@@ -261,7 +280,8 @@ impl Endpoint {
         let (sessions, gone, opener) = (self.sessions.clone(), flight.gone(), owner.clone());
         let queued = if caller.is_some() { Caller::among_many(name) } else { Caller::alone(name) };
         let known = caller.map(|it| it.caller);
-        parts.extensions.insert(Requester { caller: queued, connection, owner, known, gone, departure });
+        let calls = known.as_ref().map(|it| self.authentication.calls_of(&it.name, || self.server.scope_of_calls()));
+        parts.extensions.insert(Requester { caller: queued, connection, owner, known, calls, gone, departure });
         let request = Request::from_parts(parts, Body::from(body));
         let mcp = self.mcp.clone();
         let answer = async move {

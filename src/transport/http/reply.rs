@@ -1,6 +1,6 @@
 //! Answers of the transport itself, and answers that begin before there is one.
 
-use std::{convert::Infallible, future::Future, pin::Pin, time::Duration};
+use std::{convert::Infallible, future::Future, net::SocketAddr, pin::Pin, time::Duration};
 
 use axum::{
     body::{Body, BodyDataStream, Bytes},
@@ -11,6 +11,8 @@ use futures_util::{StreamExt, stream};
 use rmcp::model::{ErrorData, JsonRpcError, RequestId};
 use serde::{Deserialize, de::IgnoredAny};
 use tokio::time::{sleep, timeout};
+
+use crate::store::callers::CallerName;
 
 /// The answer begins after this, with or without a first message: clients give up on a silent one after 60 s.
 const COMMIT_AFTER: Duration = Duration::from_secs(5);
@@ -29,11 +31,13 @@ pub(super) struct HttpRefusal {
     error: JsonRpcError,
     /// The value of `WWW-Authenticate`, where there is more to say than that a token is needed.
     challenge: Option<Box<HeaderValue>>,
+    /// Whose request it was, where that is known.
+    caller: Option<Box<str>>,
 }
 
 impl HttpRefusal {
     pub(super) fn new(status: StatusCode, id: Option<RequestId>, error: ErrorData) -> Self {
-        Self { status, error: JsonRpcError::new(id, error), challenge: None }
+        Self { status, error: JsonRpcError::new(id, error), challenge: None, caller: None }
     }
 
     /// For requests that are not what they should be.
@@ -43,6 +47,22 @@ impl HttpRefusal {
 }
 
 impl HttpRefusal {
+    /// Leaves a line of who was refused in the log: whoever has no right, or too much under way. Never a token.
+    pub(super) fn noted(self, peer: Option<SocketAddr>) -> Self {
+        const LOGGED: [StatusCode; 3] =
+            [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
+        if LOGGED.contains(&self.status) {
+            let (caller, peer) = (self.caller.as_deref(), peer.map(|peer| peer.ip().to_string()));
+            tracing::info!(status = self.status.as_u16(), caller, peer, why = %self.error.error.message, "refused");
+        }
+        self
+    }
+
+    /// With whose request it was.
+    pub(super) fn of(self, caller: &CallerName) -> Self {
+        Self { caller: Some(caller.to_string().into()), ..self }
+    }
+
     /// With what `WWW-Authenticate` says.
     pub(super) fn challenging(self, challenge: Option<HeaderValue>) -> Self {
         Self { challenge: challenge.map(Box::new), ..self }

@@ -61,6 +61,41 @@ fn h02_a_public_address_is_refused() {
     assert!(text.contains("0.0.0.0") && text.contains("127.0.0.1"), "{text}");
 }
 
+/// Nobody can be let in: that is said at the start, and not at each request.
+#[test]
+fn an_issuer_that_is_away_is_no_start() {
+    let home = tempfile::tempdir().unwrap();
+    let refused = command(home.path())
+        .args(["http", "--bind", "127.0.0.1:0"])
+        .env("MCP_OPENAI_HTTP_OAUTH_ISSUER", "http://127.0.0.1:9")
+        .env("MCP_OPENAI_HTTP_OAUTH_RESOURCE", "https://mcp.example/mcp")
+        .output()
+        .unwrap();
+    assert_eq!(refused.status.code(), Some(78));
+    let text = String::from_utf8_lossy(&refused.stderr);
+    assert!(text.contains("describes itself nowhere") && text.contains("http.oauth.issuer"), "{text}");
+}
+
+#[test]
+fn whoever_is_refused_is_a_line_in_the_log() {
+    let home = tempfile::tempdir().unwrap();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let log = home.path().join("log");
+    let mut command = command(home.path());
+    command.args(["http", "--bind", &address.to_string()]).env("MCP_OPENAI_HTTP_TOKENS", "required");
+    let _program = Program(command.stderr(std::fs::File::create(&log).unwrap()).spawn().unwrap());
+    let start = Instant::now();
+    while get(address, "/mcp").as_deref() != Some("401") {
+        assert!(start.elapsed() < PATIENCE, "never ready");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let said = || std::fs::read_to_string(&log).unwrap();
+    while !said().contains("refused status=401 peer=\"127.0.0.1\"") {
+        assert!(start.elapsed() < PATIENCE, "{}", said());
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 /// A server with an address for its administration, once it is ready.
 fn administered(home: &std::path::Path) -> (Program, SocketAddr, SocketAddr) {
     let [address, admin] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
