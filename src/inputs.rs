@@ -27,7 +27,7 @@ pub use git::{GitAnswer, GitError, GitQuery, SCHEME as GIT};
 pub use glob::{BadGlob, is_glob};
 use project::Exclusion;
 pub use project::{NoProject, Project, ProjectOrigin};
-pub use spelling::pasted;
+pub use spelling::{mentioned, pasted};
 
 /// Places that files may be read from.
 #[derive(Debug, Clone, Default)]
@@ -238,10 +238,12 @@ impl Inputs {
         }
     }
 
-    /// The path of a file within the project, where a whole path leads below it.
-    pub async fn within_project(&self, path: &Path) -> Option<PathBuf> {
+    /// The whole path of a file of the project, and its path within it; `None` for a file from elsewhere.
+    pub async fn within_project(&self, path: &Path) -> Option<(PathBuf, PathBuf)> {
         let project = self.project().await?;
-        project.rest(&normal(&self.at_home(path))?).map(Path::to_owned)
+        let path = if is_relative(path) { project.root().join(path) } else { self.at_home(path) };
+        let rest = project.rest(&normal(&path)?)?.to_owned();
+        Some((project.root().join(&rest), rest))
     }
 
     /// The innermost allowed folder that the path lies below, by its letters. A folder is also known by the path that

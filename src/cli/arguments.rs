@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand, builder::PossibleValuesParser};
+use clap::{Parser, Subcommand, ValueHint, builder::PossibleValuesParser};
 
 use super::{
-    ask, chat, completions, conversations, demo, doctor, http, image, images, install, key, man, models, print_config,
-    sandbox, stdio, token, uninstall, usage,
+    ask, chat, completions, conversations, demo, doctor, http, image, images, install, key, man, models, named,
+    print_config, sandbox, stdio, token, uninstall, usage,
 };
 use crate::config::{
     Flag, Flags, Upstream,
@@ -44,11 +44,11 @@ pub struct CommandLine {
     pub command: Option<Command>,
 
     /// Read the configuration from this file
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = named::path())]
     config: Option<PathBuf>,
 
     /// The folder that you work in: its files may be read, and relative paths begin there [default: this one, in git]
-    #[arg(long, global = true, value_name = "DIR", value_hint = clap::ValueHint::DirPath)]
+    #[arg(long, global = true, value_name = "DIR", value_hint = ValueHint::DirPath)]
     project: Option<PathBuf>,
 
     /// Talk to an embedded sandbox instead of OpenAI: no key, no cost

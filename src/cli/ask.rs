@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::bail;
 use clap::{ValueHint, builder::PossibleValuesParser};
-use clap_complete::ArgValueCandidates;
+use clap_complete::{ArgValueCandidates, ArgValueCompleter};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -41,20 +41,21 @@ pub(super) use form::AnswerForm;
 #[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
     /// The question, quoted or not. What is piped in is attached to it, or is the question where none stands here
-    #[arg(value_name = "QUERY")]
+    #[arg(value_name = "QUERY", add = ArgValueCompleter::new(candidates::begun_conversations))]
     pub query: Vec<String>,
     /// Go on from an earlier answer [default: the newest one]
-    #[arg(short, long = "continue", value_name = "ID", num_args = 0..=1, default_missing_value = "")]
+    #[arg(short, long = "continue", value_name = "ID", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "")]
     #[arg(add = ArgValueCandidates::new(candidates::conversations))]
     pub continue_from: Option<String>,
     #[command(flatten)]
     pub options: QuestionOptions,
-    /// A picture, a PDF or a text to ask about: a file, the `image://ID` of a kept picture, or `-` for what is piped
-    /// in; may be given up to 20 times
-    #[arg(short, long, value_name = "FILE", value_hint = ValueHint::FilePath)]
+    /// A picture, a PDF or a text to ask about: a file, a pattern such as 'src/**/*.rs', git:diff [RANGE] or git:show
+    /// REV, the `image://ID` of a kept picture, or `-` for what is piped in; may be given up to 20 times
+    #[arg(short, long, value_name = "FILE", add = ArgValueCompleter::new(candidates::files))]
     pub attach: Vec<String>,
     /// A JSON Schema in a file: the answer is such an object
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = named::path())]
     pub schema: Option<PathBuf>,
     /// Say what would be sent, and what it could cost; send nothing
     #[arg(long)]
@@ -143,7 +144,9 @@ impl Args {
         let preset = preset::find(&app.config, self.options.preset.as_deref())?;
         let (words, continue_from) = split_positionals(self.query, self.continue_from);
         let (query, piped) = question(&words, &self.attach, &preset).await?;
-        let files = self.attach.iter().filter(|name| *name != piped::STDIN).map(|name| named::absolute(name));
+        let project = app.inputs.project().await;
+        let files = self.attach.iter().filter(|name| *name != piped::STDIN);
+        let files = files.map(|name| named::absolute(name, project.as_ref()));
         Ok(ask_openai::Args {
             query,
             conversation: conversation(app, continue_from.as_deref()).await?,
@@ -181,12 +184,13 @@ pub(super) async fn conversation(app: &App, id: Option<&str>) -> anyhow::Result<
     Ok(Some(handle.to_string()))
 }
 
-/// In `ask --continue Why not?` a word of the question stands where an id could: it does not begin like one.
+/// In `ask --continue ID Why not?` the id stands among the words of the question, and begins as none of them does.
 fn split_positionals(mut words: Vec<String>, continue_from: Option<String>) -> (Vec<String>, Option<String>) {
+    let is_id = |word: &String| word.starts_with("conv_") || word.starts_with("conversation://");
     match continue_from {
-        Some(word) if !word.is_empty() && !word.starts_with("conv") => {
-            words.insert(0, word);
-            (words, Some(String::new()))
+        Some(none) if none.is_empty() => {
+            let id = words.iter().position(is_id).map(|at| words.remove(at));
+            (words, Some(id.unwrap_or_default()))
         }
         continue_from => (words, continue_from),
     }
@@ -215,6 +219,9 @@ async fn question(words: &[String], attached: &[String], preset: &Preset) -> any
     let piped = if wants_stdin || piped::is_offered() { piped::bytes().await? } else { Vec::new() };
     if piped.is_empty() && wants_stdin {
         return Err(unasked("`--attach -`: stdin is empty"));
+    }
+    if piped.is_empty() && piped::is_offered() {
+        writeln!(stderr(), "note: what was piped in is empty, and nothing of it is attached")?;
     }
     Ok((asked, (!piped.is_empty()).then(|| piped::named(&piped))))
 }

@@ -1,12 +1,14 @@
 //! Candidates for a place of the command line, for a shell that completes it: what the catalogue and the folders of
 //! this machine have. The upstream is not asked, and whatever is wrong is no candidate.
 
-use clap_complete::CompletionCandidate;
+use std::ffi::OsStr;
+
+use clap_complete::{CompletionCandidate, PathCompleter, engine::ValueCompleter as _};
 
 use super::clients::CLIENTS;
 use crate::{
     app::App,
-    artifact::Artifacts,
+    artifact::{Artifact, Artifacts},
     catalogue::{Catalogue, ModelKind, Overview},
     config::{Config, Flags},
     handle::Owner,
@@ -33,12 +35,43 @@ pub(super) fn sizes() -> Vec<CompletionCandidate> {
     named.into_iter().chain(made.iter().map(ToString::to_string)).map(CompletionCandidate::new).collect()
 }
 
-pub(super) fn pictures() -> Vec<CompletionCandidate> {
+/// Kept pictures: by their URIs once such a one is begun, by the ends of their ids where none begins so.
+pub(super) fn pictures(typed: &OsStr) -> Vec<CompletionCandidate> {
+    const SHORTEST_END: usize = 4;
+    let Some(typed) = typed.to_str() else { return Vec::new() };
+    let pictures = kept();
+    let named = |name: fn(&Artifact) -> String, fits: &dyn Fn(&str) -> bool| -> Vec<_> {
+        let named = pictures.iter().map(|picture| (name(picture), &picture.origin.prompt));
+        named.filter(|(name, _)| fits(name)).map(|(name, prompt)| with_help(&name, prompt)).collect()
+    };
+    let id = |picture: &Artifact| picture.id.to_string();
+    let begins = |name: &str| name.starts_with(typed);
+    let mut found = named(id, &begins);
+    if !typed.is_empty() {
+        found.extend(named(|picture| picture.id.uri(), &begins));
+    }
+    if !found.is_empty() || typed.len() < SHORTEST_END {
+        return found;
+    }
+    named(id, &|name| name.ends_with(typed) || name.rsplit_once('.').is_some_and(|(stem, _)| stem.ends_with(typed)))
+}
+
+/// Files, and kept pictures by their URIs.
+pub(super) fn files(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let mut files = PathCompleter::file().complete(typed);
+    if let Some(typed) = typed.to_str().filter(|typed| !typed.is_empty()) {
+        let pictures = kept();
+        let begun = pictures.iter().filter(|picture| picture.id.uri().starts_with(typed));
+        files.extend(begun.map(|picture| with_help(&picture.id.uri(), &picture.origin.prompt)));
+    }
+    files
+}
+
+/// The newest pictures.
+fn kept() -> Vec<Artifact> {
     let Ok(config) = Config::load(&Flags::default()) else { return Vec::new() };
     let page = wait(async { Artifacts::build(config.images).list(None, NEWEST).await.ok() });
-    let pictures = page.map(|page| page.artifacts).unwrap_or_default();
-    let candidate = |picture: &crate::artifact::Artifact| with_help(picture.id.as_str(), &picture.origin.prompt);
-    pictures.iter().map(candidate).collect()
+    page.map(|page| page.artifacts).unwrap_or_default()
 }
 
 pub(super) fn conversations() -> Vec<CompletionCandidate> {
@@ -49,6 +82,14 @@ pub(super) fn conversations() -> Vec<CompletionCandidate> {
     });
     let newest = newest.unwrap_or_default();
     newest.iter().map(|summary| with_help(&summary.handle.to_string(), &summary.first_words)).collect()
+}
+
+/// Conversations where an id is begun: after `--continue`, one stands as the first word of the question.
+pub(super) fn begun_conversations(typed: &OsStr) -> Vec<CompletionCandidate> {
+    let Some(typed) = typed.to_str().filter(|typed| typed.starts_with("conv")) else { return Vec::new() };
+    let begins =
+        |candidate: &CompletionCandidate| candidate.get_value().to_str().is_some_and(|id| id.starts_with(typed));
+    conversations().into_iter().filter(begins).collect()
 }
 
 pub(super) fn clients() -> Vec<CompletionCandidate> {

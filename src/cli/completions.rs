@@ -23,7 +23,8 @@ Try it in this shell, or write the line where it reads its settings:
   powershell  mcp-openai completions powershell | Out-String | Invoke-Expression     $PROFILE";
 
 /// The function that bash calls: to bash, `=` and `:` part words; to the program, `--model=x` and `16:9` are one word each. The
-/// program's own function is given whole words, and of its replies goes what bash keeps.
+/// program's own function is given whole words, without a backslash before a blank; of its replies goes what bash keeps,
+/// and they are quoted as the word is.
 const WHOLE_WORDS: &str = r#"
 _mcp_openai() {
     local rest=${COMP_LINE:0:COMP_POINT} word words=() last=-1 i
@@ -35,10 +36,22 @@ _mcp_openai() {
         words[last]=${words[last]-}$word
         rest=${rest:${#word}}
     done
-    local current=${words[last]#[\"\']}
-    local kept=${current%"$2"} COMP_WORDS=("${words[@]}") COMP_CWORD=$last
+    local current=${words[last]} typed=$2 plain=
+    case $current in
+        [\"\']*) current=${current:1} ;;
+        --*=[\"\']*) current=${current/=[\"\']/=} ;;
+        *) plain=yes current=${current//\\/} typed=${typed//\\/} ;;
+    esac
+    local kept=${current%"$typed"} COMP_WORDS=("${words[@]}") COMP_CWORD=$last
     _clap_complete_mcp_openai "$1" "$current" "${words[last > 0 ? last - 1 : 0]}"
     COMPREPLY=("${COMPREPLY[@]#"$kept"}")
+    if [[ $plain ]]; then
+        for i in "${!COMPREPLY[@]}"; do
+            printf -v word %q "${COMPREPLY[i]}"
+            if [[ $word == '\~/'* ]]; then word=${word:1}; fi
+            COMPREPLY[i]=$word
+        done
+    fi
 }"#;
 
 #[derive(Debug, clap::Args)]
@@ -60,7 +73,9 @@ pub fn run(args: &Args, program: &Command) -> anyhow::Result<ExitCode> {
     shell.write_registration(VARIABLE, program.get_name(), PROGRAM, &itself(), &mut script)?;
     if args.shell == Shell::Bash {
         let parted = String::from_utf8(script)?;
-        script = (WHOLE_WORDS.to_owned() + &parted.replace("-F _clap_complete_mcp_openai ", "-F _mcp_openai ")).into();
+        // Where nothing is known, files are completed as bash does it.
+        let registered = parted.replace("-F _clap_complete_mcp_openai ", "-o default -F _mcp_openai ");
+        script = (WHOLE_WORDS.to_owned() + &registered).into();
     }
     io::stdout().write_all(&script)?;
     Ok(ExitCode::SUCCESS)

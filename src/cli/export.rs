@@ -7,15 +7,19 @@ use std::{
 };
 
 use anyhow::Context;
+use clap::ValueHint;
 use serde::Serialize;
 
-use super::target::{self, Existing, Target};
+use super::{
+    named,
+    target::{self, Existing, Target},
+};
 use crate::tools::ToolError;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Destination {
     /// Write to this file instead of stdout, which is `-`. A file that is there is kept, and the new one called PATH-2
-    #[arg(short, long, value_name = "PATH")]
+    #[arg(short, long, value_name = "PATH", value_hint = ValueHint::AnyPath, value_parser = named::path())]
     output: Option<PathBuf>,
     /// Let `-o` write over a file that is there
     #[arg(long, requires = "output")]

@@ -19,10 +19,10 @@ const STANDING_WITHIN: Duration = Duration::from_secs(1);
 #[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
     /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8787]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = named::address)]
     pub bind: Option<SocketAddr>,
     /// Address for /healthz, /readyz and /metrics alone [default: none]
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = named::address)]
     pub admin_bind: Option<SocketAddr>,
 }
 

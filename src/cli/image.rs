@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use clap::{ValueHint, builder::PossibleValuesParser};
-use clap_complete::ArgValueCandidates;
+use clap_complete::{ArgValueCandidates, ArgValueCompleter};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -17,7 +17,7 @@ use serde_json::{Map, Value};
 use super::{
     candidates, images,
     inline::InlineOptions,
-    named::{self, absolute},
+    named,
     outcome::{self, Printing},
     piped, preset,
     target::{self, Existing, Target},
@@ -40,18 +40,18 @@ pub struct Args {
     #[command(flatten)]
     given: PromptSource,
     /// Make one like this picture: its prompt and arguments, but what is said here
-    #[arg(long, value_name = "ID", add = ArgValueCandidates::new(candidates::pictures))]
+    #[arg(long, value_name = "ID", add = ArgValueCompleter::new(candidates::pictures))]
     like: Option<String>,
     /// A picture to start from: a file, the `image://ID` of an earlier one, or `-` for one that is piped in; may be
     /// given up to 16 times
-    #[arg(long, value_name = "PICTURE", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "PICTURE", add = ArgValueCompleter::new(candidates::files))]
     from: Vec<String>,
     /// A PNG of the first one's size: where it is see-through, the picture may change
-    #[arg(long, value_name = "PICTURE", requires = "from", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "PICTURE", requires = "from", add = ArgValueCompleter::new(candidates::files))]
     mask: Option<String>,
     /// Also write the picture here: a file, whose extension decides the format, a folder, or `-` for stdout. A file
     /// that is there is kept, and the new one called PATH-2; a device or a pipe is written to
-    #[arg(short, long, value_name = "PATH", value_hint = ValueHint::AnyPath)]
+    #[arg(short, long, value_name = "PATH", value_hint = ValueHint::AnyPath, value_parser = named::path())]
     output: Option<PathBuf>,
     /// Let `-o` write over a file that is there
     #[arg(long, requires = "output")]
@@ -224,6 +224,8 @@ async fn arguments(args: Args, target: Option<&Target>, app: &App) -> anyhow::Re
         return Err(ToolError::InvalidArgument(wrong.into()).into());
     }
     if !from.is_empty() {
+        let project = app.inputs.project().await;
+        let absolute = |picture: &str| named::absolute(picture, project.as_ref());
         arguments.insert("images".to_owned(), from.iter().map(|picture| absolute(picture)).collect());
         // A mask fits one picture: that of the earlier ones says nothing of these.
         arguments.remove("mask");
@@ -254,6 +256,7 @@ async fn piped_in(words: &[String], like: Option<&str>, from: &mut Vec<String>) 
             from.push(piped::named(&bytes));
             Ok(None)
         }
+        (None, None) if bytes.starts_with(b"%PDF-") => wrong("stdin holds a PDF: pipe in text, or a picture"),
         (None, None) => match String::from_utf8(bytes) {
             Ok(text) if text.trim().is_empty() => Ok(None),
             Ok(text) => Ok(Some(text.trim_end().to_owned())),

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::bail;
 use chrono::Local;
-use clap_complete::ArgValueCandidates;
+use clap_complete::ArgValueCompleter;
 
 use super::{
     candidates,
@@ -52,14 +52,14 @@ enum ImagesAction {
     Open(OnePicture),
     /// Remove pictures and their records
     Rm {
-        #[arg(value_name = "ID", required = true, help = ID, add = ArgValueCandidates::new(candidates::pictures))]
+        #[arg(value_name = "ID", required = true, help = ID, add = ArgValueCompleter::new(candidates::pictures))]
         ids: Vec<String>,
     },
 }
 
 #[derive(Debug, clap::Args)]
 struct Show {
-    #[arg(value_name = "ID", help = ID, add = ArgValueCandidates::new(candidates::pictures))]
+    #[arg(value_name = "ID", help = ID, add = ArgValueCompleter::new(candidates::pictures))]
     id: String,
     #[command(flatten)]
     inline: InlineOptions,
@@ -70,7 +70,7 @@ struct Show {
 
 #[derive(Debug, clap::Args)]
 struct OnePicture {
-    #[arg(value_name = "ID", help = ID, add = ArgValueCandidates::new(candidates::pictures))]
+    #[arg(value_name = "ID", help = ID, add = ArgValueCompleter::new(candidates::pictures))]
     id: String,
     #[command(flatten)]
     inline: InlineOptions,

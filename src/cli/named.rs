@@ -7,15 +7,38 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::inputs::{GIT, is_glob, pasted};
+use clap::builder::{PathBufValueParser, TypedValueParser};
 
-/// A file's path from the root, without what was pasted around it; addresses of other kinds as they are.
-pub(super) fn absolute(name: &str) -> String {
+use crate::inputs::{GIT, Project, is_glob, pasted};
+
+/// Reads a path of the command line. No shell expands the `~` in `--output=~/a.png`.
+pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().map(at_home)
+}
+
+fn at_home(path: PathBuf) -> PathBuf {
+    match (path.strip_prefix("~"), directories::BaseDirs::new()) {
+        (Ok(rest), Some(user)) => user.home_dir().join(rest),
+        _ => path,
+    }
+}
+
+/// A file's path from the root, without what was pasted around it; addresses of other kinds as they are. What is not
+/// found here, outside of the project, is looked for in the project.
+pub(super) fn absolute(name: &str, project: Option<&Project>) -> String {
     if name.contains("://") || name.starts_with("data:") || name.starts_with(GIT) {
         return name.to_owned();
     }
     let name = if Path::new(name).exists() { name.to_owned() } else { pasted(name) };
-    std::path::absolute(&name).map_or(name, |path| path.to_string_lossy().into_owned())
+    let mut path = at_home(PathBuf::from(&name));
+    if let Some(project) = project
+        && path.is_relative()
+        && !path.exists()
+        && std::env::current_dir().is_ok_and(|here| !here.starts_with(project.root()))
+    {
+        path = project.root().join(path);
+    }
+    std::path::absolute(&path).map_or(name, |path| path.to_string_lossy().into_owned())
 }
 
 /// Folders of the files; addresses have none.
@@ -24,6 +47,18 @@ pub(super) fn folders<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<PathB
     let before = |name: &'a str| Path::new(name).ancestors().skip(1).find(|folder| !is_glob(&folder.to_string_lossy()));
     let folders = names.into_iter().filter_map(before);
     folders.filter(|folder| folder.is_absolute()).map(Path::to_owned).collect()
+}
+
+/// Reads an address to listen on; `localhost` is 127.0.0.1.
+///
+/// # Errors
+/// When it is none, with what would be right.
+pub(super) fn address(given: &str) -> Result<SocketAddr, String> {
+    let local = given.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
+    local.as_deref().unwrap_or(given).parse().map_err(|_| {
+        let port = given.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(8787_u16);
+        format!("it takes an IP address and a port, such as 127.0.0.1:{port}")
+    })
 }
 
 /// Explains a failure to listen, with its remedy.

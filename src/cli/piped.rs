@@ -8,7 +8,7 @@ use std::{
 use anyhow::{Context, bail};
 use tokio::io::AsyncReadExt;
 
-use crate::{inputs::DataUrl, text};
+use crate::{inputs::DataUrl, text, tools::ToolError};
 
 /// As much as all attachments of a question may have together.
 const MOST: u64 = 36_000_000;
@@ -59,11 +59,13 @@ pub(super) async fn bytes() -> anyhow::Result<Vec<u8>> {
 /// # Errors
 /// As [`bytes`]; when it is empty or no UTF-8.
 pub(super) async fn question() -> anyhow::Result<String> {
-    let text = String::from_utf8(bytes().await?).map_err(|_| {
-        anyhow::anyhow!("stdin is not UTF-8 text; give a question as an argument and it is attached as a file")
-    })?;
+    let wrong = |wrong: &str| ToolError::InvalidArgument(wrong.to_owned());
+    let bytes = Some(bytes().await?).filter(|bytes| !bytes.starts_with(b"%PDF-"));
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    let text = text
+        .ok_or_else(|| wrong("stdin is not UTF-8 text; give a question as an argument and it is attached as a file"))?;
     if text.trim().is_empty() {
-        bail!("stdin is empty: pipe in the question, or name it after the command");
+        return Err(wrong("stdin is empty: pipe in the question, or name it after the command").into());
     }
     Ok(text)
 }

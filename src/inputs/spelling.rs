@@ -63,6 +63,17 @@ pub fn pasted(path: &str) -> String {
     text::bare(mentioned.unwrap_or(within))
 }
 
+/// A path without the `@` of a mention and the line that an editor names after it: `src/main.rs:12`, `src/main.rs#L3-L9`.
+pub fn mentioned(path: &Path) -> Option<PathBuf> {
+    let given = path.to_str()?;
+    let is_line = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || ":-L".contains(c));
+    let end = given.find("#L").or_else(|| given.find(':').filter(|at| *at > 1)).map_or(given.len(), |at| at + 1);
+    let (bare, line) = given.split_at_checked(end)?;
+    let bare = if is_line(line) { bare.get(..end - 1)? } else { given };
+    let bare = bare.strip_prefix('@').unwrap_or(bare);
+    (bare != given).then(|| bare.into())
+}
+
 /// The reading of a name: composed (NFC), all blanks in a row as one, apostrophes straight, without a shell's
 /// backslashes and what stands around it.
 fn reading(name: &str) -> String {
@@ -114,6 +125,18 @@ mod tests {
         }
         for path in ["/a b.md", "@types/a.ts", "a<b>.md", "src/**/*", "it's.md"] {
             assert_eq!(pasted(path), path);
+        }
+    }
+
+    #[test]
+    fn a_mention_is_the_path_in_it() {
+        let bare = |path: &str| mentioned(Path::new(path)).map(|path| path.display().to_string());
+        for mention in ["@src/a.rs", "src/a.rs:12", "src/a.rs:12:5", "src/a.rs:3-9", "src/a.rs#L12", "@src/a.rs#L3-L9"]
+        {
+            assert_eq!(bare(mention).as_deref(), Some("src/a.rs"), "{mention}");
+        }
+        for path in ["src/a.rs", "src/a.rs:", "src/a:b.rs", "C:/a.rs", "a#b.md", ""] {
+            assert_eq!(bare(path), None, "{path}");
         }
     }
 

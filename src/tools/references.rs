@@ -1,7 +1,7 @@
 //! References of a call: files, kept pictures, addresses and data URLs, opened; and pictures known by their own
 //! bytes. Knows nothing of what they are for.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
@@ -9,7 +9,7 @@ use super::{ImageUrls, ToolError};
 use crate::{
     artifact::{Artifacts, Stem},
     handle::Owner,
-    inputs::{GitAnswer, Inputs},
+    inputs::{GitAnswer, Inputs, mentioned},
     media::{Content, Encoded, NotAPicture, Reference},
     openai::{OpenAi, Terms},
 };
@@ -76,7 +76,9 @@ impl References {
     /// Whatever stands in its way.
     pub async fn content(&self, source: &Source, terms: &Terms) -> Result<Content, ToolError> {
         match (&source.place, self.urls) {
-            (Location::File(path) | Location::Matched { path, .. }, _) => Ok(self.inputs.open(path).await?),
+            (Location::File(path) | Location::InProject { rest: path, .. } | Location::Matched { path, .. }, _) => {
+                Ok(self.inputs.open(path).await?)
+            }
             (Location::Git(query), _) => Ok(self.inputs.git(query).await?.text),
             (Location::Glob(_), _) => Err(unusable("a pattern names attachments, one file each".into())),
             (Location::Kept(id), _) => Ok(self.artifacts.open(id).await?.1),
@@ -105,14 +107,11 @@ impl References {
     /// # Errors
     /// When a pattern names nothing, too much, or what may not be read, with its place among the arguments.
     pub async fn expand(&self, source: &Source) -> Result<Vec<Source>, ToolError> {
-        let file = |path| Ok(vec![Source { which: source.which.clone(), place: Location::File(path) }]);
         let pattern = match &source.place {
             Location::Glob(pattern) => pattern,
-            Location::File(path) => match self.inputs.within_project(path).await {
-                Some(rest) => return file(rest),
-                None => return Ok(vec![source.clone()]),
-            },
-            Location::Matched { .. }
+            Location::File(path) => return Ok(vec![self.file(source, path).await]),
+            Location::InProject { .. }
+            | Location::Matched { .. }
             | Location::Git(_)
             | Location::Kept(_)
             | Location::Web(_)
@@ -121,10 +120,24 @@ impl References {
         // A file may be called like a pattern.
         let literal = PathBuf::from(pattern);
         if self.inputs.open(&literal).await.is_ok() {
-            return file(literal);
+            return Ok(vec![self.file(source, &literal).await]);
         }
         let files = self.inputs.glob(pattern).await.map_err(|error| ToolError::from(error).at(&source.which))?;
         Ok(files.into_iter().map(|(path, rest)| source.matched(path, rest)).collect())
+    }
+
+    /// A file, known by its path within the project; what editors write around a path is no part of it, unless there is
+    /// a file of that name.
+    async fn file(&self, source: &Source, path: &Path) -> Source {
+        let path = match mentioned(path) {
+            Some(bare) if self.inputs.open(path).await.is_err() && self.inputs.open(&bare).await.is_ok() => bare,
+            _ => path.to_owned(),
+        };
+        let place = match self.inputs.within_project(&path).await {
+            Some((path, rest)) => Location::InProject { path, rest },
+            None => Location::File(path),
+        };
+        Source { which: source.which.clone(), place }
     }
 }
 

@@ -93,7 +93,11 @@ async fn a_file_of_the_project_is_read_by_its_relative_and_by_its_whole_path() {
     for name in ["src/queue.rs", "./src/queue.rs", "src/deep/../queue.rs"] {
         let told = ask(&mut session, json!([name])).await;
         assert_eq!(told["isError"], false, "{told}");
-        assert!(sent(&asked).contains("queue.rs:\\n```\\nfn enter() {}\\nfn leave() {}"), "{}", sent(&asked));
+        assert!(
+            sent(&asked).contains("file src/queue.rs:\\n```\\n1  fn enter() {}\\n2  fn leave() {}"),
+            "{}",
+            sent(&asked)
+        );
     }
     let whole = work.path("project/src/queue.rs").display().to_string();
     assert_eq!(ask(&mut session, json!([whole])).await["isError"], false);

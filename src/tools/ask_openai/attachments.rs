@@ -68,7 +68,12 @@ pub(super) async fn open(sources: &[Source], references: &References, terms: &Te
     let mut total = 0;
     let mut files = Vec::new();
     for source in sources {
-        files.extend(references.expand(source).await?);
+        for file in references.expand(source).await? {
+            // A file beside a pattern that holds it is sent once.
+            if file.path().is_none_or(|path| files.iter().all(|other: &Source| other.path() != Some(path))) {
+                files.push(file);
+            }
+        }
     }
     for source in &files {
         let opened = async {
@@ -111,7 +116,7 @@ async fn part(source: &Source, content: Content) -> Result<Part, ToolError> {
         AttachmentKind::Text => {
             limit(&content, "a text", TEXT)?;
             let text = read(content, usize::MAX, kind::decode).await?.map_err(unknown)?;
-            let text = if source.is_matched() { numbered(&text) } else { text };
+            let text = if source.has_numbered_lines() { numbered(&text) } else { text };
             Ok(Part::Text(framed(&source.name(), &text)))
         }
     }

@@ -36,6 +36,11 @@ pub struct Source {
 pub(super) enum Location {
     /// From the root, from `~/` or from the project's folder on.
     File(PathBuf),
+    /// A file of the project: where it is, and its path within it.
+    InProject {
+        path: PathBuf,
+        rest: PathBuf,
+    },
     /// A file that a pattern named: where it is, and its path within the project.
     Matched {
         path: PathBuf,
@@ -83,6 +88,26 @@ impl Source {
     pub(super) fn matched(&self, path: PathBuf, rest: PathBuf) -> Self {
         let which = format!("{}: {}", self.which, text::brief(&rest.to_string_lossy(), 80));
         Self { which, place: Location::Matched { path, rest } }
+    }
+
+    /// True for a file of the project, whose lines an answer may name.
+    #[must_use]
+    pub fn has_numbered_lines(&self) -> bool {
+        matches!(self.place, Location::InProject { .. } | Location::Matched { .. })
+    }
+
+    /// The whole path of a file of the project, or of a pattern.
+    #[must_use]
+    pub fn path(&self) -> Option<&Path> {
+        match &self.place {
+            Location::InProject { path, .. } | Location::Matched { path, .. } => Some(path),
+            Location::File(_)
+            | Location::Glob(_)
+            | Location::Git(_)
+            | Location::Kept(_)
+            | Location::Web(_)
+            | Location::Inline(_) => None,
+        }
     }
 
     /// True when a pattern named it, and not a person.
@@ -147,7 +172,7 @@ impl Location {
     /// Its name for a person.
     pub(super) fn name(&self) -> String {
         match self {
-            Self::Matched { rest: path, .. } => path.to_string_lossy().into_owned(),
+            Self::InProject { rest, .. } | Self::Matched { rest, .. } => rest.to_string_lossy().into_owned(),
             Self::Glob(pattern) => pattern.clone(),
             Self::Git(ask) => ask.name(),
             // Within the project, the whole path tells files apart.

@@ -116,6 +116,10 @@ async fn a_question_goes_on_from_the_newest_answer_or_from_one_that_is_named() {
     let second = handle(ask(&["And at dusk?", "--continue"]));
     let third = handle(ask(&["--continue", "And at night?"]));
     let branch = handle(ask(&["--continue", &first.to_string(), "And at noon?"]));
+    for flag in ["--continue=gx9w", "-c=gx9w"] {
+        let (code, out, err) = ask(&[flag, "And?"]);
+        assert!(code == 1 && err.contains("no conversation has the id `gx9w`"), "{flag}: {out}{err}");
+    }
     let length = async |handle: Handle| {
         store(&sandboxed).open(&Owner::local(), &handle.to_string()).await.unwrap().turns().len()
     };

@@ -116,3 +116,49 @@ async fn git_and_save_to_say_that_they_need_a_project() {
         assert!(text(&told).contains(&expected) && !text(&told).contains("may be read"), "{told}");
     }
 }
+
+#[tokio::test]
+async fn a_file_is_sent_once_however_often_it_is_named_and_as_editors_write_it() {
+    let work = Work::new();
+    let (mut session, asked) = claude_code(&work).await;
+    let whole = work.path("project/src/queue.rs").display().to_string();
+    let names = json!(["src/*.rs", "src/**/*.rs", "src/queue.rs", "@src/queue.rs", "src/queue.rs:12", whole]);
+    assert_eq!(ask(&mut session, names).await["isError"], false);
+    assert_eq!(sent(&asked).matches("The attached file src/queue.rs:").count(), 1, "{}", sent(&asked));
+    for mention in ["@src/deep/main.rs", "src/deep/main.rs:1:4", "src/deep/main.rs#L1-L2"] {
+        assert_eq!(ask(&mut session, json!([mention])).await["isError"], false, "{mention}");
+        assert!(sent(&asked).contains("The attached file src/deep/main.rs:"), "{}", sent(&asked));
+    }
+    let told = ask(&mut session, json!(["@.env:1"])).await;
+    assert_eq!(told["isError"], true, "{told}");
+}
+
+#[test]
+fn with_a_project_named_relative_paths_begin_in_it_where_there_is_none_here() {
+    use crate::cli::{mcp_openai, told};
+    let work = Work::new();
+    fs::write(work.path("outside/here.txt"), "here").unwrap();
+    fs::write(work.path("home.txt"), "at home").unwrap();
+    let project = work.path("project").display().to_string();
+    let run = |attached: &str, more: &[&str]| {
+        let arguments = ["ask", "Review it.", attached, "--dry-run", "--sandbox", "--project", &project];
+        let mut command = mcp_openai(&[&arguments[..], more].concat());
+        command
+            .current_dir(work.path("outside"))
+            .env("HOME", work.path(""))
+            .env("MCP_OPENAI_IMAGES_DIR", work.path("p"));
+        told(&command.env("MCP_OPENAI_STATE_DIR", work.path("state")).output().unwrap())
+    };
+    for (attached, name) in [
+        ("--attach=src/queue.rs", "src/queue.rs"),
+        ("--attach=src/deep/*.rs", "src/deep/main.rs"),
+        ("--attach=here.txt", "here.txt"),
+        ("--attach=~/home.txt", "home.txt"),
+    ] {
+        let (code, out, err) = run(attached, &[]);
+        assert!(code == 0 && out.contains(name), "{attached}: {out}{err}");
+    }
+    fs::write(work.path("schema.json"), r#"{"type":"object","properties":{},"additionalProperties":false}"#).unwrap();
+    let (code, out, err) = run("--attach=here.txt", &["--schema=~/schema.json"]);
+    assert_eq!(code, 0, "{out}{err}");
+}

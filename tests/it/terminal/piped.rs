@@ -50,8 +50,10 @@ fn what_cannot_be_a_question_says_what_would_be_right() {
     let home = Home::new();
     let asked = |arguments: &[&str], stdin: &[u8]| told(&piping(home.command(arguments), stdin));
     for (arguments, stdin, code, right) in [
-        (&["ask"][..], &b""[..], 1, "stdin is empty: pipe in the question"),
-        (&["ask"], b"\xff\xfe\x00", 1, "stdin is not UTF-8 text"),
+        (&["ask"][..], &b""[..], 2, "stdin is empty: pipe in the question"),
+        (&["ask"], b"\xff\xfe\x00", 2, "stdin is not UTF-8 text"),
+        (&["ask"], b"%PDF-1.7\n", 2, "stdin is not UTF-8 text"),
+        (&["image", "at night"], b"%PDF-1.7\n", 2, "stdin holds a PDF"),
         (&["ask", "--attach", "-"], b"x", 2, "what is the question?"),
         (&["ask", "--attach", "-", "Why?"], b"", 2, "`--attach -`: stdin is empty"),
         (&["image"], b"", 2, "what should it show?"),

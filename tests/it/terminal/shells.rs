@@ -86,6 +86,83 @@ async fn the_ids_of_conversations_are_completed_where_one_is_named() {
     }
 }
 
+/// A picture that was made, and files whose names a shell has to quote.
+fn with_a_picture() -> (Home, String) {
+    let home = Home::new();
+    let (code, out, err) = home.run(&["image", "A fox", "-q", "low", "--json", "--sandbox"]);
+    assert_eq!(code, 0, "{err}");
+    let made: Value = serde_json::from_str(&out).unwrap();
+    let id = made["images"][0]["uri"].as_str().unwrap().strip_prefix("image://").unwrap().to_owned();
+    fs::write(home.path("my photo.png"), "x").unwrap();
+    fs::write(home.path("some.txt"), "x").unwrap();
+    (home, id)
+}
+
+/// A bash that a person types at: the last line that it shows of what was typed and completed.
+fn typed_at_bash(home: &Home, line: &str) -> Option<String> {
+    let bin = Path::new(env!("CARGO_BIN_EXE_mcp-openai")).parent().unwrap();
+    let mut bash = Command::new("/bin/bash");
+    if !Path::new("/bin/bash").exists() {
+        return None;
+    }
+    bash.args(["--norc", "--noprofile", "-i"]).current_dir(home.0.path());
+    for (name, value) in home.command(&[]).get_envs() {
+        bash.env(name, value.unwrap_or_default());
+    }
+    bash.env("PATH", format!("{}:{}", bin.display(), std::env::var("PATH").unwrap()))
+        .env("PS1", "")
+        .env("INPUTRC", "/dev/null");
+    bash.env("PROGRAM", env!("CARGO_BIN_EXE_mcp-openai"));
+    let mut bash = super::pty::Pty::start(&bash, 400);
+    bash.type_in("bind 'set bell-style none'; source <($PROGRAM completions bash); echo REA''DY\n");
+    bash.wait_for("READY");
+    // It is not run: what was typed is shown as arguments.
+    bash.type_in("mcp-openai() { printf '<%s>' \"$@\"; echo; echo DO''NE; }; echo DEF''INED\n");
+    bash.wait_for("DEFINED");
+    bash.type_in(&format!("{line}\t\n"));
+    let told = bash.wait_for("DONE");
+    bash.type_in("exit\n");
+    bash.end();
+    Some(told)
+}
+
+#[test]
+fn bash_completes_pictures_and_quotes_names_as_it_must() {
+    let (home, id) = with_a_picture();
+    let (begun, end) = (&id[..17], &id[16..22]);
+    for (line, argument) in [
+        (format!("mcp-openai images show image://{begun}"), format!("image://{id}")),
+        (format!("mcp-openai images show \"image://{begun}"), format!("image://{id}")),
+        (format!("mcp-openai images show {end}"), id.clone()),
+        (format!("mcp-openai image --like=image://{begun}"), format!("--like=image://{id}")),
+        (format!("mcp-openai image --from image://{begun}"), format!("image://{id}")),
+        (format!("mcp-openai ask --attach=image://{begun}"), format!("--attach=image://{id}")),
+        ("mcp-openai ask -a my".to_owned(), "my photo.png".to_owned()),
+        ("mcp-openai ask -a my\\ ph".to_owned(), "my photo.png".to_owned()),
+        ("mcp-openai ask -a 'my ph".to_owned(), "my photo.png".to_owned()),
+        ("mcp-openai ask --attach=\"my ph".to_owned(), "--attach=my photo.png".to_owned()),
+        ("mcp-openai ask -a $HOME/som".to_owned(), home.path("some.txt").display().to_string()),
+    ] {
+        let Some(told) = typed_at_bash(&home, &line) else { return };
+        assert!(told.contains(&format!("<{argument}>")), "`{line}` does not become {argument}: {told}");
+    }
+}
+
+#[test]
+fn the_other_shells_complete_pictures_too() {
+    let (home, id) = with_a_picture();
+    let begun = &id[..17];
+    for line in ["images show", "image --like", "image --from", "ask --attach"] {
+        let line = format!("mcp-openai {line} image://{begun}");
+        let script = format!("mcp-openai completions fish | source; complete -C '{line}'");
+        check(shell(&home, "fish", &["--no-config", "-c"], &script), &line, &[&id]);
+        let mut command = home.command(&["--"]);
+        command.args(line.split(' ')).env("MCP_OPENAI_COMPLETE", "zsh").env("_CLAP_COMPLETE_INDEX", "3");
+        let (_, out, err) = told(&command.output().unwrap());
+        assert!(out.contains(&id), "{line}: {out}{err}");
+    }
+}
+
 #[test]
 fn fish_completes_commands_and_values() {
     let home = Home::new();
