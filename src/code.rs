@@ -186,7 +186,7 @@ impl Code {
             Self::BadResponse => "Try again; if it persists, check what answers at OPENAI_BASE_URL.",
             Self::NotFound => "Check the name.",
             Self::UrlNotAllowed => {
-                "Set images.allow_urls (MCP_OPENAI_IMAGES_ALLOW_URLS=true) to have public https addresses fetched, or name a file."
+                "Set MCP_OPENAI_IMAGES_ALLOW_URLS=true to have public https addresses fetched, or name a file."
             }
             Self::StorageFailed => {
                 "Make the folder writable, or set MCP_OPENAI_IMAGES_DIR or MCP_OPENAI_STATE_DIR to another one."

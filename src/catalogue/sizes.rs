@@ -66,6 +66,8 @@ impl Sizes {
                 let (longer, shorter) = (width.max(height), width.min(height));
                 if longer > *max_side {
                     Err(format!("is too large: a side has at most {max_side} pixels"))
+                } else if pixels < *min_pixels && longer <= shorter.saturating_mul(*max_ratio) {
+                    Err(format!("is too small: it has {pixels} pixels, and at least {min_pixels} are made"))
                 } else if !width.is_multiple_of(multiple_of.get()) || !height.is_multiple_of(multiple_of.get()) {
                     Err(format!("does not fit: both sides must be multiples of {multiple_of}"))
                 } else if longer > shorter.saturating_mul(*max_ratio) {

@@ -90,25 +90,27 @@ async fn greet(session: &mut Session, config: &Config) -> anyhow::Result<()> {
     let listed = models.filter(|model| model.get("listed") == Some(&Value::Bool(true))).count();
     let host = config.openai.base_url.host_str().unwrap_or_default();
     if listed > 0 {
-        say(&format!("   {host} answers and lists {listed} of the models that are known here"))?;
+        tell(&format!("{host} answers and lists {listed} of the models that are known here"), "   ")?;
     }
     tell_warnings(&result)
 }
 
 fn introduce(upstream: Upstream, config: &Config) -> anyhow::Result<()> {
-    say(&format!(
-        "mcp-openai {}: a whole MCP session, with this binary as the server over stdio.\n",
-        env!("CARGO_PKG_VERSION")
-    ))?;
+    let version = env!("CARGO_PKG_VERSION");
+    tell(&format!("mcp-openai {version}: a whole MCP session, with this binary as the server over stdio."), "")?;
+    say("")?;
     match upstream {
         Upstream::Sandbox if config.openai.key.is_missing() => {
-            say("No OpenAI key is set, so the built-in sandbox answers, not OpenAI: no key, no network, no cost.\n\
-             Set OPENAI_API_KEY to see the same with OpenAI's models.")
+            tell(
+                "No OpenAI key is set, so the built-in sandbox answers, not OpenAI: no key, no network, no cost.",
+                "",
+            )?;
+            tell("Set OPENAI_API_KEY to see the same with OpenAI's models.", "")
         }
-        Upstream::Sandbox => say("The built-in sandbox answers, not OpenAI: no network, no cost."),
+        Upstream::Sandbox => tell("The built-in sandbox answers, not OpenAI: no network, no cost.", ""),
         Upstream::Configured => {
-            let host = config.openai.base_url.host_str().unwrap_or_default();
-            say(&format!("It asks {host} with the key from {}; this costs a few cents.", config.openai.key.origin()))
+            let (host, origin) = (config.openai.base_url.host_str().unwrap_or_default(), config.openai.key.origin());
+            tell(&format!("It asks {host} with the key from {origin}; this costs a few cents."), "")
         }
     }
 }
@@ -119,7 +121,7 @@ async fn discover(flags: &Flags, upstream: Upstream) -> anyhow::Result<(Session,
     let session = Session::start(flags, upstream).await?;
     let tools = session.tools().await?;
     let took = started.elapsed();
-    say(&format!("   {}, {} ms from start to the list of tools", session.server(), took.as_millis()))?;
+    tell(&format!("{}, {} ms from start to the list of tools", session.server(), took.as_millis()), "   ")?;
     for (name, title) in tools {
         say(&format!("   {name:<14} {title}"))?;
     }
@@ -195,10 +197,13 @@ async fn cancel(session: &mut Session) -> anyhow::Result<DemoStep> {
     }
     call.cancel().await?;
     let next = session.round_trip().await.context("the server does not answer after the cancellation")?;
-    say(&format!(
-        "   cancelled after {characters} characters; the server dropped the request and answered the next in {:.1} ms",
-        next.as_secs_f64() * 1e3
-    ))?;
+    let next = next.as_secs_f64() * 1e3;
+    tell(
+        &format!(
+            "cancelled after {characters} characters; the server dropped the request and answered the next in {next:.1} ms"
+        ),
+        "   ",
+    )?;
     Ok(DemoStep { what: "cancelled call", took: started.elapsed(), cost: None })
 }
 
@@ -248,6 +253,12 @@ fn step(title: &str) -> anyhow::Result<()> {
     say(&format!("\n\x1b[1m{}\x1b[0m\n", Width::of_stdout().lines(title, 0).join("\n")))
 }
 
+/// A text in lines that fit the terminal, each after this indent.
+fn tell(text: &str, indent: &str) -> anyhow::Result<()> {
+    Width::of_stdout().lines(text, indent.len()).iter().try_for_each(|line| say(&format!("{indent}{line}")))
+}
+
+/// A line as it is.
 fn say(line: &str) -> anyhow::Result<()> {
     Ok(writeln!(anstream::stdout(), "{line}")?)
 }

@@ -7,7 +7,8 @@ use std::{
 
 use super::table::Width;
 use crate::{
-    argument, artifact, catalogue, config,
+    argument, artifact, catalogue,
+    config::{self, settings},
     openai::{Exit, Failure},
     store,
     tools::ToolError,
@@ -45,7 +46,7 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let message = match error.downcast_ref::<ToolError>() {
-        Some(error) => in_flags(&error.text_at_terminal()),
+        Some(error) => in_variables(&in_flags(&error.text_at_terminal())),
         None => format!("{error:#}"),
     };
     let message = format!("mcp-openai: {message}");
@@ -69,6 +70,16 @@ fn in_flags(text: &str) -> String {
     let others = others.filter(|name| OTHERS.iter().all(|(other, _)| other != name));
     let flags = named.chain(others.map(|name| (name, format!("--{}", name.replace('_', "-")))));
     flags.fold(text.to_owned(), |text, (argument, flag)| text.replace(&format!("`{argument}`"), &format!("`{flag}`")))
+}
+
+/// The text with the environment's names of settings in place of the file's.
+fn in_variables(text: &str) -> String {
+    let mut settings: Vec<_> =
+        settings::ALL.iter().filter_map(|setting| Some((setting.key(), setting.env()?))).collect();
+    // One that begins another comes after it; a plain word stands for itself.
+    settings.retain(|(key, _)| key.contains('.'));
+    settings.sort_by_key(|(key, _)| std::cmp::Reverse(key.len()));
+    settings.into_iter().fold(text.to_owned(), |text, (key, variable)| text.replace(key, variable))
 }
 
 /// The exit code of a failed command.
@@ -125,6 +136,13 @@ mod tests {
     fn arguments_are_called_by_their_flags() {
         let told = in_flags("`max_tokens` is 0: with `attachments` 1 (a.txt) and `n`, see `mcp-openai models`");
         assert_eq!(told, "`--max-tokens` is 0: with `--attach` 1 (a.txt) and `-n`, see `mcp-openai models`");
+    }
+
+    #[test]
+    fn settings_are_called_by_their_variables() {
+        let told = in_variables("spend.per_day is $1: see openai.api_key_file, openai.base_url and api.openai.com");
+        let expected = "MCP_OPENAI_SPEND_PER_DAY is $1: see OPENAI_API_KEY_FILE, OPENAI_BASE_URL and api.openai.com";
+        assert_eq!(told, expected);
     }
 
     #[test]

@@ -20,6 +20,8 @@ pub(super) struct Journal {
     pub client: String,
     /// The authenticated one.
     pub caller: Option<String>,
+    /// As the call names it.
+    pub asked_model: Option<String>,
     pub since: Instant,
     /// Of a server of many.
     pub metrics: Option<Metrics>,
@@ -94,23 +96,27 @@ impl Journal {
     /// Sources belong to the log and nowhere else. What the caller did wrong is told to the caller alone: it may
     /// quote a prompt.
     fn failed(&self, error: &ToolError) {
-        let Self { tool, client, caller, .. } = self;
+        let Self { tool, client, caller, asked_model: model, .. } = self;
         let (ms, report) = (self.milliseconds(), error.report());
         let (outcome, request_id) = (code(report.code), report.request_id);
         match report.code {
             _ if matches!(error, ToolError::Earlier(_)) => {
-                tracing::info!(tool, client, caller, ms, outcome, "call, told again");
+                tracing::info!(tool, client, caller, model, ms, outcome, "call, told again");
             }
             // Why it does not fit may quote the answer.
             _ if matches!(error, ToolError::Unfit(_)) => {
-                tracing::warn!(tool, client, caller, ms, outcome, request_id, "call");
+                tracing::warn!(tool, client, caller, model, ms, outcome, request_id, "call");
             }
-            Code::InvalidArgument | Code::Moderated | Code::ContextTooLong | Code::Cancelled | Code::Busy => {
-                tracing::info!(tool, client, caller, ms, outcome, request_id, "call");
+            Code::InvalidArgument | Code::Moderated | Code::ContextTooLong | Code::Cancelled => {
+                tracing::info!(tool, client, caller, model, ms, outcome, request_id, "call");
+            }
+            Code::Busy => {
+                let error = error.to_string();
+                tracing::info!(tool, client, caller, model, ms, outcome, error, "call");
             }
             _ => {
                 let (error, causes) = (error.to_string(), causes(error));
-                tracing::warn!(tool, client, caller, ms, outcome, request_id, error, causes, "call");
+                tracing::warn!(tool, client, caller, model, ms, outcome, request_id, error, causes, "call");
             }
         }
     }

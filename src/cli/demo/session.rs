@@ -66,6 +66,9 @@ impl Session {
         // Each call is shown to its end, not handed out as a job, and none goes on when the demo ends.
         command.args(arguments(flags, upstream));
         command.env("MCP_OPENAI_ANSWER_WITHIN", "off").env("MCP_OPENAI_DRAIN", "0s");
+        // Ctrl-C is the demo's: the server ends when its stdin does.
+        #[cfg(unix)]
+        command.process_group(0);
         let (sender, news) = mpsc::unbounded_channel();
         let lifecycle = ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] };
         let service = Notifications(sender)
@@ -114,7 +117,7 @@ impl Session {
 }
 
 fn arguments(flags: &Flags, upstream: Upstream) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = vec!["--log-level".into(), "warn".into()];
+    let mut arguments: Vec<OsString> = vec!["--log-level".into(), "error".into()];
     if let Some(file) = &flags.file {
         arguments.extend(["--config".into(), file.into()]);
     }

@@ -14,7 +14,7 @@ pub(super) fn for_this_machine(flags: &Flags) -> String {
     let folders = Folders::of_this_user().ok();
     folders
         .and_then(|folders| snippet(&folders, flags))
-        .unwrap_or_else(|| "\nTo use it from your MCP client, see \"Install\" in the README.".to_owned())
+        .unwrap_or_else(|| "\nTo use it from an MCP client: mcp-openai install\nor, to see what that would write: mcp-openai print-config CLIENT".to_owned())
 }
 
 /// `None` where no client is found.

@@ -145,7 +145,7 @@ impl Error {
             413 => Self::Refused { message: format!("{sentence}; send fewer or smaller files") },
             415 => Self::Refused { message: format!("{sentence}; see openai.edit_transfer") },
             300..=399 => Self::BadResponse {
-                message: format!("it redirects (HTTP {status}), which is not followed; check openai.base_url"),
+                message: format!("it redirects (HTTP {status}), which is not followed"),
                 may_be_billed: Billing::No,
             },
             _ => Self::Refused { message },
@@ -242,7 +242,7 @@ mod tests {
             (
                 302,
                 "",
-                r#"BadResponse { message: "it redirects (HTTP 302 Found), which is not followed; check openai.base_url", may_be_billed: No }"#,
+                r#"BadResponse { message: "it redirects (HTTP 302 Found), which is not followed", may_be_billed: No }"#,
             ),
             (400, r#"{"error":{"code":null}}"#, r#"Refused { message: "it gives no reason" }"#),
             (

@@ -99,7 +99,7 @@ fn label(headers: &HeaderMap) -> Result<BodyKind, String> {
         "application/json" => Ok(BodyKind::Json),
         suffixed if suffixed.ends_with("+json") => Ok(BodyKind::Json),
         picture if picture.starts_with("image/") => Ok(BodyKind::Raw),
-        other => Err(format!("its content type is {:?}, not JSON; check openai.base_url", text::clip(other, 80))),
+        other => Err(format!("its content type is {:?}, not JSON", text::clip(other, 80))),
     }
 }
 

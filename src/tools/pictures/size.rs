@@ -1,5 +1,7 @@
 //! The size of a picture, as people say it: `1536x1024`, `1920x1080`, `16:9`, `landscape`; and as a model makes it.
 
+use std::cmp::Ordering;
+
 use crate::{catalogue::ImageTraits, media::Dimensions, text, tools::ToolError};
 
 /// The size to ask of the model, and the treatment of its picture.
@@ -38,14 +40,20 @@ impl PictureSize {
             (SizeWish::Auto, _) => Ok(Self::sent(&"auto")),
             (SizeWish::Exact(wanted), None) => Ok(Self::sent(&wanted)),
             (SizeWish::Exact(wanted), Some(traits)) => Self::exact(wanted, traits),
-            (SizeWish::Ratio(_), None) => {
-                Err(invalid(format!("`size` {asked}: which sizes this model makes is not known, so name one as WxH")))
+            (SizeWish::Ratio(ratio), None) => {
+                let usual = usual(ratio);
+                Err(invalid(format!(
+                    "`size` {asked}: the sizes of this model are not known; name one, such as {usual}"
+                )))
             }
             (SizeWish::Ratio(ratio), Some(traits)) => {
                 let size = traits.sizes.of_ratio(ratio);
-                size.as_ref()
-                    .map(Self::sent)
-                    .ok_or_else(|| invalid(format!("`size` {asked} is too narrow for this model: name one as WxH")))
+                size.as_ref().map(Self::sent).ok_or_else(|| {
+                    // As long as the model makes them.
+                    let longest = (1..=8).rev().find_map(|n| traits.sizes.of_ratio(longest(ratio, n)));
+                    let nearest = longest.unwrap_or_else(|| usual(ratio));
+                    invalid(format!("`size` {asked} is too narrow for this model; the nearest is {nearest}"))
+                })
             }
         }
     }
@@ -76,19 +84,47 @@ impl SizeWish {
     fn parse(asked: &str) -> Option<Self> {
         let words: String = asked.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase();
         let ratio = |width, height| Some(Self::Ratio(Dimensions { width, height }));
+        let exact = |width, height| Some(Self::Exact(Dimensions { width, height }));
         match words.as_str() {
             "auto" => return Some(Self::Auto),
             "square" => return Some(Self::Exact(Dimensions { width: 1024, height: 1024 })),
-            "landscape" => return ratio(3, 2),
-            "portrait" => return ratio(2, 3),
+            "landscape" | "wide" | "horizontal" => return ratio(3, 2),
+            "portrait" | "tall" | "vertical" => return ratio(2, 3),
+            "720p" => return exact(1280, 720),
+            "1080p" => return exact(1920, 1080),
+            "1440p" => return exact(2560, 1440),
+            "4k" | "2160p" => return exact(3840, 2160),
             _ => {}
+        }
+        if let Some(side) = words.parse().ok().filter(|side| *side > MOST_OF_RATIO) {
+            return exact(side, side);
         }
         if let Some((width, height)) = words.split_once([':', '/']) {
             let Dimensions { width, height } = Dimensions::parse(&format!("{width}x{height}"))?;
             return ratio(width, height);
         }
-        Dimensions::parse(&words.replace(['×', '*'], "x")).map(Self::Exact)
+        let size = Dimensions::parse(&words.replace(['×', '*'], "x"))?;
+        // Nobody means nine pixels by `16x9`.
+        if size.width.max(size.height) <= MOST_OF_RATIO { Some(Self::Ratio(size)) } else { Some(Self::Exact(size)) }
     }
+}
+
+/// The largest number that is meant as a part of a ratio, and not as pixels.
+const MOST_OF_RATIO: u32 = 32;
+
+/// The size that most models make of such a ratio.
+fn usual(ratio: Dimensions) -> Dimensions {
+    let (width, height) = match ratio.width.cmp(&ratio.height) {
+        Ordering::Greater => (1536, 1024),
+        Ordering::Equal => (1024, 1024),
+        Ordering::Less => (1024, 1536),
+    };
+    Dimensions { width, height }
+}
+
+/// `n` times as long as wide, lying or standing as `ratio` does.
+fn longest(ratio: Dimensions, n: u32) -> Dimensions {
+    if ratio.width > ratio.height { Dimensions { width: n, height: 1 } } else { Dimensions { width: 1, height: n } }
 }
 
 /// A few pixels more or less, which nobody sees.
@@ -116,7 +152,12 @@ mod tests {
         assert_eq!(SizeWish::parse("4/3"), ratio(4, 3));
         assert_eq!(SizeWish::parse("Landscape"), ratio(3, 2));
         assert_eq!(SizeWish::parse("square"), exact(1024, 1024));
-        for text in ["", "x", "16:", "0:9", "big", "1024", "-1x5", "1024x1024x1", "1:2:3"] {
+        assert_eq!(SizeWish::parse("16x9"), ratio(16, 9));
+        assert_eq!(SizeWish::parse("wide"), ratio(3, 2));
+        assert_eq!(SizeWish::parse("1080p"), exact(1920, 1080));
+        assert_eq!(SizeWish::parse("4K"), exact(3840, 2160));
+        assert_eq!(SizeWish::parse("1024"), exact(1024, 1024));
+        for text in ["", "x", "16:", "0:9", "big", "16", "-1x5", "1024x1024x1", "1:2:3"] {
             assert_eq!(SizeWish::parse(text), None, "{text}");
         }
     }

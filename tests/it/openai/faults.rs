@@ -250,7 +250,7 @@ async fn u16_a_captive_portal_is_named_by_its_content_type() {
     let portal = answer(200, &[("content-type", "text/html; charset=utf-8")], "<html>Log in</html>");
     assert_eq!(
         failure(portal).await,
-        "the upstream's answer cannot be used: its content type is \"text/html\", not JSON; check openai.base_url"
+        "the upstream's answer cannot be used: its content type is \"text/html\", not JSON"
     );
 }
 

@@ -54,7 +54,7 @@ fn i07_the_log_has_a_line_for_the_start_the_client_and_each_call_and_no_prompt()
     let [hello, ready] = opening("claude-code");
     let calls = [
         call(1, "ask-openai", json!({ "query": "a secret question" })),
-        call(2, "ask-openai", json!({ "query": "" })),
+        call(2, "ask-openai", json!({ "query": "", "model": "gpt-6-luna" })),
         call(3, "create-image", json!({ "prompt": "a secret fox", "quality": "low" })),
         call(4, "get-result", json!({ "job": "job_0123456789abcdefghjkmnpqrs" })),
     ];
@@ -73,7 +73,7 @@ fn i07_the_log_has_a_line_for_the_start_the_client_and_each_call_and_no_prompt()
         &["tool=\"ask-openai\"", "client=\"claude-code\"", "model=\"gpt-6.2-sol\"", "ms=", "cost_usd=", "request_id="],
     );
     has(2, &["outcome=\"complete\""]);
-    has(3, &["tool=\"ask-openai\"", "outcome=\"invalid_argument\""]);
+    has(3, &["tool=\"ask-openai\"", "model=\"gpt-6-luna\"", "outcome=\"invalid_argument\""]);
     has(4, &["tool=\"create-image\"", "outcome=\"complete\"", "request_id="]);
     let costs = told.split("cost_usd=").skip(1).map(|rest| rest.split(' ').next().unwrap());
     assert!(costs.clone().count() == 2 && costs.clone().all(|cost| !cost.contains('e')), "{told}");
@@ -216,6 +216,61 @@ fn the_demo_ends_with_what_a_client_of_this_machine_needs() {
     let (code, out, err) = home.run(&["demo"]);
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("[mcp_servers.openai]") && out.contains(env!("CARGO_BIN_EXE_mcp-openai")), "{out}");
+}
+
+#[test]
+fn the_demo_breaks_no_word_and_names_its_own_commands() {
+    let home = Home::new();
+    let shown = super::screens::screen(&home, 80, &["demo"]);
+    let told = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+    for whole in [
+        "with this binary as the server over stdio.",
+        "no key, no network, no cost.",
+        "the server dropped the request and answered the next in",
+        "To use it from an MCP client: mcp-openai install",
+        "mcp-openai print-config CLIENT",
+    ] {
+        assert!(told.contains(whole), "{whole}: {shown}");
+    }
+}
+
+/// As a terminal does it, which signals all of a command's processes at once.
+#[test]
+fn ctrl_c_typed_at_the_demo_leaves_no_line_of_a_log() {
+    let home = Home::new();
+    let mut demo = super::pty::Pty::start(&home.command(&["demo"]), 80);
+    demo.wait_for("2. ask-openai");
+    demo.type_in("\u{3}");
+    let (code, rest) = demo.end();
+    let rest = String::from_utf8_lossy(&rest).into_owned();
+    assert!(code == 130 && !rest.contains("WARN"), "{code}: {rest}");
+}
+
+#[test]
+fn an_address_that_is_none_is_told_what_one_is() {
+    let home = Home::new();
+    for (given, right) in [(":9090", "127.0.0.1:9090"), ("8787", "127.0.0.1:8787"), ("here", "127.0.0.1:8787")] {
+        let (code, _, err) = home.run(&["http", "--bind", given]);
+        assert!(code == 2 && err.contains(&format!("an IP address and a port, such as {right}")), "{given}: {err}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_json_gets_one_remedy_and_settings_are_called_as_in_a_shell() {
+    let server = MockServer::start().await;
+    let page = ResponseTemplate::new(200).set_body_raw("<html>", "text/html");
+    Mock::given(matchers::any()).respond_with(page).mount(&server).await;
+    let home = Home::new();
+    let mut command = home.command(&["ask", "Why?"]);
+    command.env("OPENAI_BASE_URL", server.uri()).env("OPENAI_API_KEY", "sk-test");
+    let (_, _, err) = tokio::task::spawn_blocking(move || told(&command.output().unwrap())).await.unwrap();
+    assert_eq!(err.matches("check").count(), 1, "{err}");
+    assert!(err.contains("check what answers at OPENAI_BASE_URL") && !err.contains("openai.base_url"), "{err}");
+    let mut command = home.command(&["ask", "Why?"]);
+    command.env("OPENAI_BASE_URL", server.uri()).env("OPENAI_API_KEY", "sk-test");
+    command.env("MCP_OPENAI_SPEND_PER_CALL", "0.000001");
+    let (_, _, err) = tokio::task::spawn_blocking(move || told(&command.output().unwrap())).await.unwrap();
+    assert!(err.contains("MCP_OPENAI_SPEND_PER_CALL is $") && !err.contains("spend.per_call"), "{err}");
 }
 
 #[test]
