@@ -35,6 +35,7 @@ mod legacy;
 mod oauth;
 mod patient;
 mod reply;
+mod resumable;
 mod sessions;
 
 pub use administration::administer;

@@ -270,7 +270,8 @@ pub fn bench() -> Bench {
 }
 
 pub fn bench_noting(notice: Option<&str>) -> Bench {
-    let parts = parts(Path::new("/nonexistent"), &TaskTracker::new(), Patience::ToTheEnd);
+    let store = still::in_memory();
+    let parts = parts_in(&store, Path::new("/nonexistent"), &TaskTracker::new(), Patience::ToTheEnd);
     bench_of(Parts { notice: notice.map(str::to_owned), ..parts })
 }
 

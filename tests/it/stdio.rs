@@ -103,6 +103,10 @@ async fn c05_a_cancelled_call_is_never_answered() {
     let cancel = |id| json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": id}});
     peer.call(1, "slow", json!({"milliseconds": 60_000})).await;
     assert_serves(&mut peer).await;
+    // It looks for the same call before it begins.
+    while slow.started.load(Ordering::SeqCst) == 0 {
+        sleep(Duration::from_millis(1)).await;
+    }
     let start = Instant::now();
     peer.send(&cancel(1)).await;
     tasks.close();

@@ -20,7 +20,16 @@ pub fn store(dir: &Path) -> Store {
 
 /// The same, of processes that are believed to live for so long.
 pub fn leased(dir: &Path, lease: Duration) -> Store {
-    let mut store = Store::build(store::Config { place: StorePlace::Folder(dir.join("state")), lease });
+    of(StorePlace::Folder(dir.join("state")), lease)
+}
+
+/// A store of one process, on no disk.
+pub fn in_memory() -> Store {
+    of(StorePlace::Memory, LEASE)
+}
+
+fn of(place: StorePlace, lease: Duration) -> Store {
+    let mut store = Store::build(store::Config { place, lease });
     let jobs = Arc::new(Still(store.jobs.clone()));
     store.jobs = jobs;
     store

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
+    pin::pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -12,7 +13,7 @@ use tokio::time::Instant;
 
 use super::{
     Route,
-    waiting::{self, WaitingClient},
+    waiting::{self, End, WaitingClient},
 };
 use crate::{
     handle::Owner,
@@ -80,15 +81,22 @@ pub(super) async fn answer(
         let (news, feed) = News::channel();
         let waiting = get_result.wait(&made.owner, &id, until, &news);
         let context = client.context;
-        let job = tokio::select! {
+        let mut waiting = pin!(waiting::with_progress(waiting, context.meta.get_progress_token(), &feed, context));
+        let (job, is_heard) = tokio::select! {
             biased;
-            _ = client.gives_up() => return Some(results::failure(&ToolError::Cancelled, shape).into()),
-            job = waiting::with_progress(waiting, context.meta.get_progress_token(), &feed, context) => job,
+            end = client.gives_up() => match end {
+                // Whoever resumes the answer's stream finds the result there, and whoever calls again finds it, too.
+                End::Left => (waiting.await, false),
+                End::Done | End::Impatient | End::TimedOut | End::Cancelled => {
+                    return Some(results::failure(&ToolError::Cancelled, shape).into());
+                }
+            },
+            job = &mut waiting => (job, true),
         };
         let Ok(Some(job)) = job else { continue };
         let is_over = !matches!(job.state, JobPhase::Running { .. });
         // What nobody was told is told once, also where several processes are asked.
-        if is_over && !get_result.jobs.tell(&made.owner, &id).await {
+        if is_over && is_heard && !get_result.jobs.tell(&made.owner, &id).await {
             continue;
         }
         // One that failed is made again.

@@ -30,6 +30,7 @@ use super::{
     gate,
     legacy::{Priming, knows_no_initialize},
     reply::{self, HttpRefusal},
+    resumable::ResumableSessions,
     sessions::{SessionUse, Sessions},
 };
 use crate::{
@@ -52,7 +53,7 @@ const SESSION_IDLE: Duration = Duration::from_hours(12);
 
 pub(super) struct Endpoint {
     server: Server,
-    mcp: StreamableHttpService<Server, LocalSessionManager>,
+    mcp: StreamableHttpService<Server, ResumableSessions>,
     sessions: Arc<Sessions>,
     authentication: Authentication,
     bytes: ByteBudget,
@@ -99,7 +100,7 @@ impl Endpoint {
     ) -> Self {
         let mut sessions = LocalSessionManager::default();
         sessions.session_config.keep_alive = Some(SESSION_IDLE);
-        let sessions = Arc::new(sessions);
+        let sessions = Arc::new(ResumableSessions::new(sessions));
         // Host, Origin and the body's size are checked here, once, before the body is read.
         let rmcp = StreamableHttpServerConfig::default()
             .disable_allowed_hosts()

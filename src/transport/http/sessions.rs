@@ -9,11 +9,11 @@ use std::{
 use axum::http::StatusCode;
 use rmcp::{
     model::{ErrorData, RequestId},
-    transport::streamable_http_server::session::{SessionManager as _, local::LocalSessionManager},
+    transport::streamable_http_server::session::SessionManager as _,
 };
 use tokio::time::Instant;
 
-use super::reply::HttpRefusal;
+use super::{reply::HttpRefusal, resumable::ResumableSessions};
 use crate::handle::Owner;
 
 /// Sessions at once; one takes 60 kB.
@@ -22,7 +22,7 @@ const MOST: usize = 512;
 const MOST_OF_ONE: usize = 64;
 
 pub(super) struct Sessions {
-    manager: Arc<LocalSessionManager>,
+    manager: Arc<ResumableSessions>,
     open: Mutex<HashMap<Arc<str>, OpenSession>>,
 }
 
@@ -41,7 +41,7 @@ pub(super) struct SessionUse {
 }
 
 impl Sessions {
-    pub(super) fn new(manager: Arc<LocalSessionManager>) -> Self {
+    pub(super) fn new(manager: Arc<ResumableSessions>) -> Self {
         Self { manager, open: Mutex::default() }
     }
 

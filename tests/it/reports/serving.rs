@@ -1,12 +1,15 @@
 //! Streamable HTTP as clients of all ages speak it.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering, time::Duration};
 
 use serde_json::{Value, json};
-use tokio::{io::AsyncReadExt, time::timeout};
+use tokio::{
+    io::AsyncReadExt,
+    time::{sleep, timeout},
+};
 
 use crate::{
-    http::{Site, message, site, slow},
+    http::{Answer, Site, message, site, slow},
     peer::{initialize, modern},
 };
 
@@ -153,17 +156,58 @@ async fn a_dropped_connection_of_a_session_stops_nothing_and_the_stream_is_resum
     let site = site().await;
     let session = site.session().await;
     let received = sent_so_far(&site, &site.request(&session, &message(2, "tools/call", slow(600)))).await;
-    let last = received.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().unwrap().trim().to_owned();
-    let resumed = site
-        .raw(&format!(
-            "GET /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept: text/event-stream\r\n\
-             Last-Event-ID: {last}\r\n{session}\r\n"
-        ))
-        .await;
+    let resumed = resume(&site, &session, &last_id(&received)).await;
     assert_eq!(resumed.status, 200, "{}", resumed.body);
     let answer = resumed.last_event();
     assert_eq!((&answer["id"], &answer["result"]["content"][0]["text"]), (&json!(2), &json!("slept")), "{answer}");
     assert_eq!(site.bench.slow.cancelled.load(std::sync::atomic::Ordering::SeqCst), 0);
+}
+
+async fn resume(site: &Site, session: &str, last: &str) -> Answer {
+    let headers = format!("Accept: text/event-stream\r\nLast-Event-ID: {last}\r\n{session}\r\n");
+    site.raw(&format!("GET /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}")).await
+}
+
+fn last_id(events: &str) -> String {
+    events.lines().filter_map(|line| line.strip_prefix("id: ")).next_back().unwrap().trim().to_owned()
+}
+
+/// The server's own `retry` sends clients back after 3 s: most calls have ended by then.
+#[tokio::test]
+async fn a_call_that_ended_while_its_connection_was_gone_is_resumed_once() {
+    let site = site().await;
+    let session = site.session().await;
+    let received = sent_so_far(&site, &site.request(&session, &message(2, "tools/call", slow(300)))).await;
+    while site.bench.slow.finished.load(Ordering::SeqCst) == 0 {
+        sleep(Duration::from_millis(5)).await;
+    }
+    // The answer is on its way for a moment: a stream without it can be resumed again.
+    let mut resumed = resume(&site, &session, &last_id(&received)).await;
+    while !resumed.body.contains("slept") {
+        resumed = resume(&site, &session, &last_id(&received)).await;
+    }
+    assert_eq!(resumed.last_event()["id"], 2, "{}", resumed.body);
+    let again = resume(&site, &session, &last_id(&received)).await;
+    assert_eq!(again.last_event()["result"], resumed.last_event()["result"], "its connection broke, too");
+    let done = resume(&site, &session, &last_id(&resumed.body)).await;
+    assert_eq!((done.status, done.body.contains("slept")), (200, false), "it has the answer: {}", done.body);
+    let other = site.session().await;
+    let strangers = resume(&site, &other, &last_id(&received)).await;
+    assert!(!strangers.body.contains("slept"), "another session's: {}", strangers.body);
+}
+
+/// Whoever never heard of the broken connection asks for what it had been sent, too.
+#[tokio::test]
+async fn an_answer_that_was_sent_to_a_dead_connection_is_resumed() {
+    let site = site().await;
+    let session = site.session().await;
+    let sent = site.post(&session, &message(2, "tools/call", slow(10))).await;
+    let ids: Vec<_> = sent.body.lines().filter_map(|line| line.strip_prefix("id: ")).map(str::trim).collect();
+    let (first, last) = (ids.first().unwrap(), ids.last().unwrap());
+    let resumed = resume(&site, &session, first).await;
+    assert_eq!(resumed.last_event(), sent.last_event());
+    assert_eq!(last_id(&resumed.body), **last, "the event has its own id");
+    assert!(!resume(&site, &session, last).await.body.contains("slept"));
 }
 
 #[tokio::test]
