@@ -5,6 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
 mod content;
 mod foreign;
+mod paid;
 mod whole;
 
 pub use content::{Content, Reference, StoredBytes};
@@ -27,11 +28,40 @@ pub enum Format {
     Bmp,
     /// `.tiff`; kept as it came, never decoded here.
     Tiff,
+    /// `.heic`; this and all below are kept as they came where they are paid for, and taken nowhere.
+    Heic,
+    /// `.jxl`
+    Jxl,
+    /// `.jp2`
+    Jp2,
+    /// `.ico`
+    Ico,
+    /// `.svg`
+    Svg,
+    /// `.pdf`
+    Pdf,
+    /// `.bin`; no text, and no format that is known.
+    Unknown,
 }
 
 impl Format {
     /// The common ones first: see [`Format::is_common`].
-    pub const ALL: [Self; 7] = [Self::Png, Self::Jpeg, Self::Webp, Self::Gif, Self::Avif, Self::Bmp, Self::Tiff];
+    pub const ALL: [Self; 14] = [
+        Self::Png,
+        Self::Jpeg,
+        Self::Webp,
+        Self::Gif,
+        Self::Avif,
+        Self::Bmp,
+        Self::Tiff,
+        Self::Heic,
+        Self::Jxl,
+        Self::Jp2,
+        Self::Ico,
+        Self::Svg,
+        Self::Pdf,
+        Self::Unknown,
+    ];
 
     /// Returns whether models take it, and clients show it.
     #[must_use]
@@ -39,7 +69,7 @@ impl Format {
         matches!(self, Self::Png | Self::Jpeg | Self::Webp)
     }
 
-    /// The format that these bytes open with, or `None` for anything else.
+    /// The format that these bytes open with, or `None` for anything else: [`Format::recognized`] knows more.
     #[must_use]
     pub fn sniff(bytes: &[u8]) -> Option<Self> {
         match bytes {
@@ -65,10 +95,16 @@ impl Format {
             Self::Avif => "image/avif",
             Self::Bmp => "image/bmp",
             Self::Tiff => "image/tiff",
+            Self::Heic => "image/heic",
+            Self::Jxl => "image/jxl",
+            Self::Jp2 => "image/jp2",
+            Self::Ico => "image/x-icon",
+            Self::Svg => "image/svg+xml",
+            Self::Pdf => "application/pdf",
+            Self::Unknown => "application/octet-stream",
         }
     }
 
-    /// The file name extension, without the dot.
     /// The format that pictures are made in under this extension, in lower case.
     #[must_use]
     pub fn by_extension(extension: &str) -> Option<Self> {
@@ -91,6 +127,13 @@ impl Format {
             Self::Avif => "avif",
             Self::Bmp => "bmp",
             Self::Tiff => "tiff",
+            Self::Heic => "heic",
+            Self::Jxl => "jxl",
+            Self::Jp2 => "jp2",
+            Self::Ico => "ico",
+            Self::Svg => "svg",
+            Self::Pdf => "pdf",
+            Self::Unknown => "bin",
         }
     }
 }
@@ -154,6 +197,10 @@ impl Encoded {
             Format::Avif => foreign::avif(&bytes),
             Format::Bmp => foreign::bmp(&bytes),
             Format::Tiff => foreign::tiff(&bytes),
+            // None of them is sniffed.
+            Format::Heic | Format::Jxl | Format::Jp2 | Format::Ico | Format::Svg | Format::Pdf | Format::Unknown => {
+                None
+            }
         };
         let dimensions = dimensions.filter(|d| d.width > 0 && d.height > 0).ok_or(NotAPicture::Header)?;
         Ok(Self { bytes, format, dimensions })

@@ -5,7 +5,7 @@ use std::{fmt::Display, sync::Arc};
 use bytes::Bytes;
 
 use super::{Artifact, ArtifactId, Artifacts, Error, list::HEADER, record::Record};
-use crate::media::{Content, Encoded};
+use crate::media::{Content, Encoded, Format, NotAPicture};
 
 /// More than any answer that a picture came in; a larger file is not one of ours.
 pub(super) const LARGEST_PICTURE: u64 = 64 << 20;
@@ -87,13 +87,17 @@ impl Artifacts {
     }
 
     fn sniff(&self, id: &ArtifactId, bytes: Bytes) -> Result<Encoded, Error> {
-        sniff(&self.store.path(id).display(), bytes)
+        sniff(id, &self.store.path(id).display(), bytes)
     }
 }
 
-/// Reads what kept bytes are.
-pub(super) fn sniff(place: &impl Display, bytes: Bytes) -> Result<Encoded, Error> {
-    Encoded::sniff(bytes).map_err(|source| Error::Storage {
+/// Reads the bytes that were kept as this picture.
+pub(super) fn sniff(id: &ArtifactId, place: &impl Display, bytes: Bytes) -> Result<Encoded, Error> {
+    let read = Encoded::paid(bytes).and_then(|read| {
+        let is_kept_so = read.format() != Format::Unknown || id.as_str().ends_with(Format::Unknown.extension());
+        if is_kept_so { Ok(read) } else { Err(NotAPicture::Format) }
+    });
+    read.map_err(|source| Error::Storage {
         message: format!("{place} is no picture any more"),
         source: Some(Box::new(source)),
     })

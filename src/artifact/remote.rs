@@ -69,7 +69,7 @@ impl Remote {
             return Ok(Some(record.describes(id, length)));
         }
         let header = self.bucket.read(id.as_str(), HEADER).await?;
-        let header = header.and_then(|header| Encoded::sniff(header).ok());
+        let header = header.and_then(|header| Encoded::paid(header).ok());
         Ok(header.map(|header| Record::new(&header, Origin::default()).describes(id, length)))
     }
 }
@@ -81,7 +81,7 @@ impl Artifacts {
             return Err(Error::NotFound(id.clone()));
         };
         let length = bytes.len() as u64;
-        let picture = sniff(&remote.place_of(id), bytes)?;
+        let picture = sniff(id, &remote.place_of(id), bytes)?;
         let origin = remote.record(id).await?.map(|record| record.origin).unwrap_or_default();
         Ok((Record::new(&picture, origin).describes(id.clone(), length), picture))
     }
@@ -91,7 +91,7 @@ impl Artifacts {
         let (Some(length), Some(header)) = (length, remote.bucket.read(id.as_str(), HEADER).await?) else {
             return Err(Error::NotFound(id.clone()));
         };
-        let header = sniff(&remote.place_of(id), header)?;
+        let header = sniff(id, &remote.place_of(id), header)?;
         let origin = remote.record(id).await?.map(|record| record.origin).unwrap_or_default();
         let (bucket, fetched) = (remote.bucket.clone(), OnceLock::new());
         let source = Arc::new(StoredPicture { bucket, id: id.clone(), fetched });

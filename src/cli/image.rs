@@ -192,6 +192,13 @@ fn name(format: Format) -> &'static str {
         Format::Avif => "avif",
         Format::Bmp => "bmp",
         Format::Tiff => "tiff",
+        Format::Heic => "heic",
+        Format::Jxl => "jxl",
+        Format::Jp2 => "jp2",
+        Format::Ico => "ico",
+        Format::Svg => "svg",
+        Format::Pdf => "pdf",
+        Format::Unknown => "bin",
     }
 }
 

@@ -28,7 +28,15 @@ impl Encoded {
                 length.and_then(|length| usize::try_from(length).ok()).is_some_and(|length| bytes.len() >= length)
             }
             // Their ends say nothing; what cannot be told is not thrown away.
-            Format::Avif | Format::Tiff => true,
+            Format::Avif
+            | Format::Tiff
+            | Format::Heic
+            | Format::Jxl
+            | Format::Jp2
+            | Format::Ico
+            | Format::Svg
+            | Format::Pdf
+            | Format::Unknown => true,
         }
     }
 }

@@ -252,7 +252,7 @@ async fn fetch(client: &Client, forms: PictureForms, terms: &Terms) -> Result<(E
         // One without a host is one of the upstream's own.
         let url = client.config.base_url.join(&url).map_or(url, String::from);
         let fetched = fetch::collect(client, &url, terms).await;
-        match fetched.and_then(|(bytes, place)| Ok((forms::read(bytes)?, place))) {
+        match fetched.and_then(|(bytes, place)| Ok((forms::read_paid(bytes)?, place))) {
             Ok(picture) => return Ok(picture),
             Err(error) => failed = error,
         }

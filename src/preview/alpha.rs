@@ -10,7 +10,16 @@ pub(super) fn is_possible(picture: &Encoded) -> bool {
         Format::Jpeg | Format::Bmp => false,
         Format::Png => png_has_alpha(picture.bytes()).unwrap_or(true),
         Format::Webp => webp_has_alpha(picture.bytes()).unwrap_or(true),
-        Format::Gif | Format::Avif | Format::Tiff => true,
+        Format::Gif
+        | Format::Avif
+        | Format::Tiff
+        | Format::Heic
+        | Format::Jxl
+        | Format::Jp2
+        | Format::Ico
+        | Format::Svg
+        | Format::Pdf
+        | Format::Unknown => true,
     }
 }
 

@@ -27,7 +27,15 @@ pub(super) fn decode(picture: &Encoded) -> Result<(DynamicImage, Orientation), P
         Format::Webp => read(WebPDecoder::new(file)?),
         Format::Gif => read(GifDecoder::new(file)?),
         Format::Bmp => read(BmpDecoder::new(file)?),
-        format @ (Format::Avif | Format::Tiff) => Err(PreviewFailure::Undecoded(format.media_type())),
+        format @ (Format::Avif
+        | Format::Tiff
+        | Format::Heic
+        | Format::Jxl
+        | Format::Jp2
+        | Format::Ico
+        | Format::Svg
+        | Format::Pdf
+        | Format::Unknown) => Err(PreviewFailure::Undecoded(format.media_type())),
     }
 }
 
@@ -39,7 +47,17 @@ pub(super) fn orientation(picture: &Encoded) -> Result<Orientation, PreviewFailu
         Format::Png => PngDecoder::with_limits(file, limits())?.orientation()?,
         Format::Jpeg => JpegDecoder::new(file)?.orientation()?,
         Format::Webp => WebPDecoder::new(file)?.orientation()?,
-        Format::Gif | Format::Avif | Format::Bmp | Format::Tiff => Orientation::NoTransforms,
+        Format::Gif
+        | Format::Avif
+        | Format::Bmp
+        | Format::Tiff
+        | Format::Heic
+        | Format::Jxl
+        | Format::Jp2
+        | Format::Ico
+        | Format::Svg
+        | Format::Pdf
+        | Format::Unknown => Orientation::NoTransforms,
     })
 }
 

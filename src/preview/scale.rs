@@ -34,7 +34,17 @@ fn encode(image: &DynamicImage, format: Format) -> Result<Vec<u8>, PreviewFailur
     match format {
         Format::Png => image.write_to(&mut bytes, ImageFormat::Png)?,
         Format::Webp => image.write_to(&mut bytes, ImageFormat::WebP)?,
-        format @ (Format::Gif | Format::Avif | Format::Bmp | Format::Tiff) => {
+        format @ (Format::Gif
+        | Format::Avif
+        | Format::Bmp
+        | Format::Tiff
+        | Format::Heic
+        | Format::Jxl
+        | Format::Jp2
+        | Format::Ico
+        | Format::Svg
+        | Format::Pdf
+        | Format::Unknown) => {
             return Err(PreviewFailure::Undecoded(format.media_type()));
         }
         Format::Jpeg => image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY))?,

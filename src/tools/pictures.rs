@@ -237,6 +237,9 @@ impl Studio {
         if preview.is_none() && !original.format().is_common() {
             let format = original.format().media_type();
             warnings.push(format!("The picture came as {format}: it is kept as it came, and not shown here."));
+            if !original.is_measured() {
+                warnings.push("Its size is not read here, and told as 1x1.".to_owned());
+            }
         }
         if request.wants_transparency() && is_opaque == Some(true) {
             warnings.push("A transparent background was asked for, but no pixel of the picture is see-through.".into());

@@ -46,11 +46,16 @@ impl PictureForms {
     }
 
     fn embed(&mut self, bytes: Result<Bytes, Error>) {
-        match bytes.and_then(read) {
+        match bytes.and_then(read_paid) {
             Ok(picture) => self.embedded = Some(picture),
             Err(damage) => self.damage = Some(damage),
         }
     }
+}
+
+/// The same for what stands where a picture is to be: whatever it is but a text.
+pub(super) fn read_paid(bytes: Bytes) -> Result<Encoded, Error> {
+    Encoded::paid(bytes).map_err(|why| unusable(&why.to_string()))
 }
 
 pub(super) fn read(bytes: Bytes) -> Result<Encoded, Error> {
@@ -64,7 +69,8 @@ fn is_data_url(url: &str) -> bool {
 /// Takes a picture as it is, or as base64 without anything around it.
 pub(super) fn raw(body: Vec<u8>) -> Bytes {
     let text = || std::str::from_utf8(&body).ok();
-    let decoded = if Format::sniff(&body).is_some() { None } else { text().and_then(|text| decode_base64(text).ok()) };
+    let decoded =
+        if Format::recognized(&body).is_some() { None } else { text().and_then(|text| decode_base64(text).ok()) };
     decoded.unwrap_or_else(|| body.into())
 }
 

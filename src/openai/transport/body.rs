@@ -79,7 +79,7 @@ impl BodyKind {
         const FIELDS: [&[u8]; 5] = [b"data:", b"event:", b"id:", b"retry:", b":"];
         match begin.first()? {
             b'{' | b'[' => Some(Self::Json),
-            _ if Format::sniff(begin).is_some() || begin.starts_with(b"data:image/") => Some(Self::Raw),
+            _ if Format::recognized(begin).is_some() || begin.starts_with(b"data:image/") => Some(Self::Raw),
             _ if FIELDS.iter().any(|field| begin.starts_with(field) || field.starts_with(begin)) => Some(Self::Events),
             _ => None,
         }

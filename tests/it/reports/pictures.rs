@@ -56,6 +56,9 @@ fn encoded(format: image::ImageFormat) -> Vec<u8> {
 
 /// As small as they can be: nothing here decodes them.
 const AVIF: &[u8] = b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf\0\0\0\x14ispe\0\0\0\0\0\0\0\x07\0\0\0\x05";
+const HEIC: &[u8] = b"\0\0\0\x1cftypheic\0\0\0\0heicmif1miaf\0\0\0\x14ispe\0\0\0\0\0\0\0\x07\0\0\0\x05";
+const JP2: &[u8] = b"\0\0\0\x0cjP  \r\n\x87\n\0\0\0\x16ihdr\0\0\0\x05\0\0\0\x07";
+const SVG: &[u8] = b"<?xml version=\"1.0\"?><svg xmlns=\"http://www.w3.org/2000/svg\" width=\"7\" height=\"5\"/>";
 const TIFF: &[u8] =
     b"II\x2a\0\x08\0\0\0\x02\0\0\x01\x03\0\x01\0\0\0\x07\0\0\0\x01\x01\x03\0\x01\0\0\0\x05\0\0\0\0\0\0\0";
 
@@ -66,6 +69,10 @@ async fn other_formats_are_kept_as_they_came_and_shown_where_they_can_be_decoded
         (encoded(image::ImageFormat::Bmp), "image/bmp", ".bmp", true),
         (AVIF.to_vec(), "image/avif", ".avif", false),
         (TIFF.to_vec(), "image/tiff", ".tiff", false),
+        (HEIC.to_vec(), "image/heic", ".heic", false),
+        (SVG.to_vec(), "image/svg+xml", ".svg", false),
+        (JP2.to_vec(), "image/jp2", ".jp2", false),
+        (b"\0\0\x01\0\x01\0\x07\x05\0\0".to_vec(), "image/x-icon", ".ico", false),
     ] {
         let body = json!({ "data": [{ "b64_json": STANDARD.encode_to_string(&bytes) }] });
         let upstream = Upstream::start([labelled("application/json", body.to_string())]).await;
@@ -89,6 +96,43 @@ async fn other_formats_are_kept_as_they_came_and_shown_where_they_can_be_decoded
         let read = session.request("resources/read", json!({ "uri": uri })).await;
         assert_eq!(read["contents"][0]["mimeType"], media_type, "{read}");
     }
+}
+
+/// Their sizes are not read: they are paid for all the same.
+#[tokio::test]
+async fn formats_that_are_not_known_are_kept_and_a_text_is_no_picture() {
+    for (bytes, media_type, extension) in [
+        (&b"\xff\x0a\xfa\x7f\x01\x90"[..], "image/jxl", ".jxl"),
+        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj\n", "application/pdf", ".pdf"),
+        (b"\x00\x01what it is, nobody knows\xfe\xff", "application/octet-stream", ".bin"),
+    ] {
+        let base64 = json!({ "data": [{ "b64_json": STANDARD.encode_to_string(bytes) }] }).to_string();
+        // As base64, as an answer of its own, and at an address.
+        let own = || answer(200, &[("content-type", "image/x-unheard-of")], bytes);
+        let address = json!({ "data": [{ "url": "/pictures/1" }] }).to_string();
+        let labelled = |body: String| labelled("application/json", body);
+        for scripts in [vec![labelled(base64)], vec![own()], vec![labelled(address), own()]] {
+            let upstream = Upstream::start(scripts).await;
+            let mut session = session(&upstream, RESPONSES, &[]).await;
+            let asked = json!({ "prompt": "a point", "model": "m", "size": "auto" });
+            let told = session.call("create-image", asked).await;
+            let image = &told["structuredContent"]["images"][0];
+            assert_eq!(image["media_type"], media_type, "{told}");
+            let path = image["path"].as_str().unwrap();
+            assert!(path.ends_with(extension), "{path}");
+            assert_eq!(std::fs::read(path).unwrap(), bytes, "{media_type}: byte for byte");
+            let said = told["content"].to_string();
+            assert!(said.contains("kept as it came") && said.contains("told as 1x1"), "{said}");
+            let read = session.request("resources/read", json!({ "uri": image["uri"] })).await;
+            assert_eq!(read["contents"][0]["mimeType"], media_type, "{read}");
+        }
+    }
+    let text = STANDARD.encode_to_string("nothing but a text, and much of it");
+    let body = json!({ "data": [{ "b64_json": text }] }).to_string();
+    let upstream = Upstream::start([labelled("application/json", body)]).await;
+    let mut session = session(&upstream, RESPONSES, &[]).await;
+    let told = session.call("create-image", json!({ "prompt": "a point", "model": "m", "size": "auto" })).await;
+    assert_eq!(told["structuredContent"]["error"]["code"], "bad_response", "{told}");
 }
 
 #[tokio::test]
