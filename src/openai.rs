@@ -206,9 +206,11 @@ pub struct Picture {
     pub left_out: Vec<String>,
     /// The quality that it was made in, where the upstream says so.
     pub quality: Option<String>,
-    /// Number of pictures that came with it unasked.
-    pub further: usize,
-    _place: body::MemorySlot,
+    /// Pictures that came with it unasked: they are paid for, too.
+    pub further: Vec<Encoded>,
+    /// Further pictures that could not be read or fetched, each by its reason.
+    pub lost: Vec<Error>,
+    _places: Vec<body::MemorySlot>,
 }
 
 /// A value and how it was come by.

@@ -36,6 +36,8 @@ use forms::{PictureForms, unusable};
 
 /// A quality, in the upstream's own word, is cut to this many characters.
 const QUALITY: usize = 20;
+/// Servers with a batch of their own send several for one.
+const MOST_OF_ONE_ANSWER: usize = 10;
 const NONE: &str = "it holds no picture (neither b64_json nor url)";
 
 #[derive(Serialize)]
@@ -204,14 +206,12 @@ struct Partial {
     index: Lenient<u32>,
 }
 
-/// A picture as it came, and what was said of it.
+/// Pictures as they came, and what was said of them: one, and those that were not asked for.
 #[derive(Default)]
 struct Received {
-    forms: PictureForms,
+    pictures: Vec<PictureForms>,
     revised_prompt: Option<String>,
     quality: Option<String>,
-    /// Pictures that were not asked for.
-    further: usize,
 }
 
 /// Reads an answer that has begun. The place in memory goes from the body to its picture.
@@ -232,17 +232,41 @@ async fn receive(
         BodyKind::Raw => {
             terms.news.stage(Stage::Receiving);
             let forms = PictureForms::of_bytes(forms::raw(body.whole().await?));
-            (Received { forms, ..Received::default() }, body.into_place())
+            (Received { pictures: vec![forms], ..Received::default() }, body.into_place())
         }
     };
-    let Received { mut forms, revised_prompt, quality, further } = received;
-    let (encoded, place) = if let Some(encoded) = forms.embedded.take() {
-        (encoded, place)
+    let Received { mut pictures, revised_prompt, quality } = received;
+    let (mut whole, mut lost, mut places) = (Vec::new(), Vec::new(), Vec::new());
+    if pictures.iter().any(|forms| forms.embedded.is_some()) {
+        places.push(place);
     } else {
         drop(place);
-        fetch(client, forms, terms).await?
-    };
-    Ok(Picture { encoded, revised_prompt, left_out, quality, further, _place: place })
+    }
+    pictures.truncate(MOST_OF_ONE_ANSWER);
+    for mut forms in pictures {
+        let encoded = match forms.embedded.take() {
+            Some(encoded) => encoded,
+            None => match fetch(client, forms, terms).await {
+                Ok((encoded, fetched)) => {
+                    places.push(fetched);
+                    encoded
+                }
+                Err(error) => {
+                    lost.push(error);
+                    continue;
+                }
+            },
+        };
+        // Some repeat the picture beside its list.
+        if !whole.contains(&encoded) {
+            whole.push(encoded);
+        }
+    }
+    if whole.is_empty() {
+        return Err(lost.into_iter().next_back().unwrap_or_else(|| unusable(NONE)).into());
+    }
+    let encoded = whole.remove(0);
+    Ok(Picture { encoded, revised_prompt, left_out, quality, further: whole, lost, _places: places })
 }
 
 /// Fetches the first picture that can be had at its addresses.
@@ -327,24 +351,25 @@ fn decode(json: &[u8], config: &Config, metered: &mut Metered) -> Result<Receive
         Some(Items::Alone(item)) => vec![item],
         None => Vec::new(),
     };
-    let further = items.iter().filter(|item| item.holds_picture()).count().saturating_sub(1);
-    let mut forms = PictureForms::default();
     let mut revised_prompt = None;
+    let mut pictures = Vec::new();
     for item in items.iter().chain([&alone]).filter(|item| item.holds_picture()) {
+        let mut forms = PictureForms::default();
         forms.add_base64(item.b64_json.text().unwrap_or_default());
         forms.add_address(item.url.text().unwrap_or_default());
+        pictures.push(forms);
         revised_prompt = revised_prompt.or(item.revised_prompt.text());
     }
-    if forms.is_empty() {
+    if pictures.is_empty() {
         if let Some(forms) = wrapped::find(json) {
-            return Ok(Received { forms, ..Received::default() });
+            return Ok(Received { pictures: vec![forms], ..Received::default() });
         }
         let complaint = std::str::from_utf8(json).ok().and_then(Complaint::of_event);
         return Err(complaint.as_ref().map_or_else(|| unusable(NONE).into(), NoPicture::from));
     }
     let revised_prompt = revised_prompt.map(|prompt| text::sanitize(prompt).into_owned());
     let quality = painted.quality.text().map(|quality| text::brief(quality, QUALITY));
-    Ok(Received { forms, revised_prompt, quality, further })
+    Ok(Received { pictures, revised_prompt, quality })
 }
 
 impl ImageItem<'_> {

@@ -36,7 +36,7 @@ pub use args::Args;
 pub use kept::KeptPictures;
 pub use result::{Created, FailedPicture, Image, PicturesStatus};
 
-use result::Made;
+use result::{LookedAfter, Made};
 
 /// The studio that makes pictures.
 #[derive(Debug)]
@@ -210,27 +210,47 @@ impl Studio {
         let left_out = arguments::left_out(&picture.left_out, request.model.id.as_str());
         let mut warnings: Vec<String> =
             left_out.into_iter().chain(unkept).chain(meta.warnings.iter().cloned()).collect();
-        if picture.further > 0 {
-            warnings.push(format!("The upstream sent {} pictures for one: one is kept.", picture.further + 1));
+        if !picture.further.is_empty() {
+            let count = picture.further.len() + 1;
+            warnings.push(format!("The upstream sent {count} pictures for one: all are kept."));
         }
+        warnings
+            .extend(picture.lost.iter().map(|error| format!("A further picture came with it, and is lost: {error}.")));
+        let mut pictures = Vec::new();
+        for original in [picture.encoded].into_iter().chain(picture.further) {
+            let origin = Origin {
+                revised_prompt: picture.revised_prompt.clone(),
+                // The first has the cost of all.
+                cost_usd: pictures.is_empty().then(|| request.model.cost(&meta.metered)).flatten(),
+                request_id: meta.request_id.clone(),
+                usage: meta.metered.usage.filter(|_| pictures.is_empty()),
+                job: call.job.as_ref().map(ToString::to_string),
+                ..request.origin.clone()
+            };
+            pictures.push(self.keep(original, origin, request, previews, call, &mut warnings).await);
+        }
+        let cost = request.model.cost(&meta.metered);
+        Made { pictures, quality: picture.quality, usage: meta.metered.usage, cost, warnings, meta }
+    }
+
+    async fn keep(
+        &self,
+        original: Encoded,
+        origin: Origin,
+        request: &PictureOrder,
+        previews: &PreviewSet,
+        call: &Call,
+        warnings: &mut Vec<String>,
+    ) -> LookedAfter {
         let original = match request.scale_to {
-            None => picture.encoded,
-            Some(size) => self.previews.scale(&picture.encoded, size).await.unwrap_or_else(|| {
+            None => original,
+            Some(size) => self.previews.scale(&original, size).await.unwrap_or_else(|| {
                 warnings.push(format!("The picture could not be scaled down to {size}: it is larger than asked."));
-                picture.encoded
+                original
             }),
         };
-        let cost = request.model.cost(&meta.metered);
-        let origin = Origin {
-            revised_prompt: picture.revised_prompt.clone(),
-            size: original.dimensions().to_string(),
-            cost_usd: cost,
-            request_id: meta.request_id.clone(),
-            usage: meta.metered.usage,
-            job: call.job.as_ref().map(ToString::to_string),
-            ..request.origin.clone()
-        };
-
+        let revised_prompt = origin.revised_prompt.clone();
+        let origin = Origin { size: original.dimensions().to_string(), ..origin };
         let kept = self.artifacts.of(&call.owner).keep(&original, request.stem.as_ref(), origin).await;
         let room = if kept.is_ok() { call.room } else { call.room.or_rescue() };
         let Examined { preview, is_opaque } = previews.examine(&original, room).await;
@@ -250,18 +270,9 @@ impl Studio {
         }
         let image = match &artifact {
             Some(kept) => Image::of(kept, &call.owner),
-            None => Image::unkept(&original, picture.revised_prompt),
+            None => Image::unkept(&original, revised_prompt),
         };
-        Made {
-            image: Image { transparent: is_opaque == Some(false), ..image },
-            artifact,
-            preview,
-            quality: picture.quality,
-            usage: meta.metered.usage,
-            cost,
-            warnings,
-            meta,
-        }
+        LookedAfter { image: Image { transparent: is_opaque == Some(false), ..image }, artifact, preview }
     }
 }
 

@@ -25,10 +25,6 @@ impl PictureForms {
         forms
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.embedded.is_none() && self.damage.is_none() && self.urls.is_empty()
-    }
-
     /// Takes up base64; nothing more once there is a picture.
     pub(super) fn add_base64(&mut self, text: &str) {
         if self.embedded.is_none() && !text.is_empty() {

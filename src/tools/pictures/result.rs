@@ -121,12 +121,18 @@ pub struct FailedPicture {
     pub error: Report,
 }
 
-/// One picture, paid for and looked after.
+/// One picture, looked after.
 #[derive(Debug)]
-pub(super) struct Made {
+pub(super) struct LookedAfter {
     pub image: Image,
     pub artifact: Option<Artifact>,
     pub preview: Option<Encoded>,
+}
+
+/// The pictures of one request: the one that was asked for, and what came with it.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub pictures: Vec<LookedAfter>,
     /// The quality that it was made in.
     pub quality: Option<String>,
     pub usage: Option<Usage>,
@@ -176,10 +182,10 @@ impl PictureOrder {
             request_ids: made.iter().filter_map(|picture| picture.meta.request_id.clone()).collect(),
             attempts: made.iter().map(|picture| picture.meta.attempts).sum(),
             elapsed_ms: milliseconds(call.elapsed()),
-            artifacts: made.iter().filter_map(|picture| picture.artifact.clone()).collect(),
-            previews: made.iter().filter_map(|picture| picture.preview.clone()).collect(),
+            artifacts: made.iter().flat_map(|made| &made.pictures).filter_map(|one| one.artifact.clone()).collect(),
+            previews: made.iter().flat_map(|made| &made.pictures).filter_map(|one| one.preview.clone()).collect(),
             conversation: None,
-            images: made.into_iter().map(|picture| picture.image).collect(),
+            images: made.into_iter().flat_map(|made| made.pictures).map(|one| one.image).collect(),
             failed,
             warnings,
         })

@@ -135,6 +135,39 @@ async fn formats_that_are_not_known_are_kept_and_a_text_is_no_picture() {
     assert_eq!(told["structuredContent"]["error"]["code"], "bad_response", "{told}");
 }
 
+/// Servers with a batch of their own send several for one: each is paid for.
+#[tokio::test]
+async fn a_second_picture_in_an_answer_is_kept_and_shown_too() {
+    let gif = encoded(image::ImageFormat::Gif);
+    let [first, second] = [png(), gif.clone()].map(|bytes| STANDARD.encode_to_string(bytes));
+    let file = answer(200, &[("content-type", "image/gif")], &gif);
+    let missing = || answer(404, &[], "");
+    for (data, further, kept) in [
+        (json!([{ "b64_json": first }, { "b64_json": second }]), vec![], 2),
+        (json!([{ "b64_json": first }, { "url": "/pictures/2" }]), vec![file], 2),
+        (json!([{ "b64_json": first }, { "b64_json": first }]), vec![], 1),
+        (json!([{ "b64_json": "!!!" }, { "b64_json": second }]), vec![], 1),
+        (json!([{ "b64_json": first }, { "url": "/pictures/3" }]), vec![missing(), missing(), missing()], 1),
+    ] {
+        let body = labelled("application/json", json!({ "data": data }).to_string());
+        let upstream = Upstream::start([vec![body], further].concat()).await;
+        let mut session = session(&upstream, RESPONSES, &[("MCP_OPENAI_MAX_RETRIES", "2")]).await;
+        let told = session.call("create-image", json!({ "prompt": "a point", "model": "m", "size": "auto" })).await;
+        let structured = &told["structuredContent"];
+        let images = structured["images"].as_array().unwrap_or_else(|| panic!("{data}: {told}"));
+        assert_eq!((images.len(), &structured["status"]), (kept, &json!("complete")), "{data}: {told}");
+        let paths: std::collections::BTreeSet<_> = images.iter().map(|image| image["path"].as_str().unwrap()).collect();
+        assert!(paths.len() == kept && paths.iter().all(|path| std::fs::metadata(path).is_ok()), "{paths:?}");
+        let shown = told["content"].as_array().unwrap().iter().filter(|block| block["type"] == "image").count();
+        assert_eq!(shown, kept, "{data}: {told}");
+        let warnings = structured["warnings"].to_string();
+        assert_eq!(warnings.contains("sent 2 pictures for one: all are kept"), kept == 2, "{data}: {warnings}");
+        let is_lost = kept == 1 && data[0] != data[1];
+        assert_eq!(warnings.contains("further picture came with it, and is lost"), is_lost, "{data}: {warnings}");
+        assert_eq!(data[1]["url"] == "/pictures/3", warnings.contains("/pictures/3"), "it is named: {warnings}");
+    }
+}
+
 #[tokio::test]
 async fn a_picture_that_is_not_on_the_sheet_of_the_others_is_named_with_its_file() {
     let body = |bytes: &[u8]| json!({ "data": [{ "b64_json": STANDARD.encode_to_string(bytes) }] }).to_string();
@@ -284,14 +317,6 @@ async fn of_several_forms_the_first_that_gives_a_picture_is_taken() {
         let made = session.call("create-image", json!({ "prompt": "a point", "model": "m", "size": "auto" })).await;
         assert_eq!(made["structuredContent"]["images"][0]["width"], 7, "{made}");
     }
-}
-
-#[tokio::test]
-async fn pictures_beyond_the_one_that_was_asked_for_are_mentioned() {
-    let item = json!({ "b64_json": STANDARD.encode_to_string(png()) });
-    let (told, _upstream) = paint(labelled("application/json", json!({ "data": [item, item] }).to_string())).await;
-    assert_eq!(told["images"].as_array().map(Vec::len), Some(1), "{told}");
-    assert!(told["warnings"].to_string().contains("2 pictures for one"), "{told}");
 }
 
 #[tokio::test]
