@@ -69,7 +69,7 @@ impl Remote {
             return Ok(Some(record.describes(id, length)));
         }
         let header = self.bucket.read(id.as_str(), HEADER).await?;
-        let header = header.and_then(|header| Encoded::paid(header).ok());
+        let header = header.and_then(|header| Encoded::sniff(header).ok());
         Ok(header.map(|header| Record::new(&header, Origin::default()).describes(id, length)))
     }
 }

@@ -12,6 +12,9 @@ use crate::{
     tools::{Code, Outcome, ToolError},
 };
 
+/// Names of arguments are shorter.
+const MOST_NAME: usize = 40;
+
 /// The facts about a call before it ends. One line is written for each.
 #[derive(Debug, Clone)]
 pub(super) struct Journal {
@@ -107,12 +110,9 @@ impl Journal {
             _ if matches!(error, ToolError::Unfit(_)) => {
                 tracing::warn!(tool, client, caller, model, ms, outcome, request_id, "call");
             }
-            Code::InvalidArgument | Code::Moderated | Code::ContextTooLong | Code::Cancelled => {
-                tracing::info!(tool, client, caller, model, ms, outcome, request_id, "call");
-            }
-            Code::Busy => {
-                let error = error.to_string();
-                tracing::info!(tool, client, caller, model, ms, outcome, error, "call");
+            Code::InvalidArgument | Code::Moderated | Code::ContextTooLong | Code::Cancelled | Code::Busy => {
+                let reason = reason(error);
+                tracing::info!(tool, client, caller, model, ms, outcome, request_id, reason, "call");
             }
             _ => {
                 let (error, causes) = (error.to_string(), causes(error));
@@ -129,6 +129,23 @@ impl Journal {
 /// The code as clients get it.
 fn code(code: Code) -> String {
     serde_json::to_value(code).ok().and_then(|code| Some(code.as_str()?.to_owned())).unwrap_or_default()
+}
+
+/// Names who refused a call, and the argument or field that it is about: no word of its value. `None` where the outcome
+/// says it all.
+fn reason(error: &ToolError) -> Option<String> {
+    let said = error.to_string();
+    let named = said.split('`').nth(1).filter(|name| name.len() <= MOST_NAME && name.bytes().all(is_of_a_name));
+    match (error, named) {
+        (ToolError::OpenAi(_), None) => Some("refused by the upstream".to_owned()),
+        (ToolError::OpenAi(_), Some(name)) => Some(format!("refused by the upstream: {name}")),
+        (_, Some(name)) => Some(format!("refused here: {name}")),
+        (_, None) => None,
+    }
+}
+
+fn is_of_a_name(byte: u8) -> bool {
+    byte.is_ascii_lowercase() || byte == b'_' || byte == b'.'
 }
 
 /// The sources behind an error, which texts alone would not be told.

@@ -119,7 +119,10 @@ pub(crate) async fn listen(
         let event = match events.next().await {
             Ok(Some(event)) => event,
             Ok(None) if draft.finish.is_some() => return Ok(()),
-            Ok(None) => return Err(Stopped::Broken(unreadable("it ended before its last event"))),
+            Ok(None) => {
+                let stray = events.stray().map(|stray| format!(", with {stray:?}")).unwrap_or_default();
+                return Err(Stopped::Broken(unreadable(&format!("it ended before its last event{stray}"))));
+            }
             Err(error) => return Err(Stopped::Broken(error)),
         };
         match take(&event, dialect, draft) {

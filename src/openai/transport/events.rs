@@ -8,7 +8,12 @@ use bytes::{Buf, Bytes};
 use serde::de::IgnoredAny;
 
 use super::body::{Body, MemorySlot};
-use crate::openai::failure::error::Error;
+use crate::{openai::failure::error::Error, text};
+
+/// Bytes that are remembered of what is no event.
+const MOST_PASSED_OVER: usize = 4096;
+/// Characters that are told of it.
+const MOST_STRAY: usize = 160;
 
 /// One event. OpenAI repeats its name in the data as `type`; some servers say it in the name alone.
 pub(crate) struct SentEvent<'a> {
@@ -54,6 +59,14 @@ impl Events {
         Ok(Some(self.decoder.event()))
     }
 
+    /// The beginning of what stood among the events and is none, without its tags: the page or the sentence of a proxy.
+    pub(crate) fn stray(&self) -> Option<String> {
+        let came = String::from_utf8_lossy(&self.decoder.stray);
+        let words = came.split('<').map(|piece| piece.rsplit_once('>').map_or(piece, |(_tag, words)| words));
+        let words = words.flat_map(str::split_whitespace).collect::<Vec<_>>().join(" ");
+        (!words.is_empty()).then(|| text::brief(&words, MOST_STRAY))
+    }
+
     /// Says that the last event is done with, so that nothing large is held until the next.
     pub(crate) fn rest(&mut self) {
         self.decoder.rest();
@@ -81,6 +94,8 @@ struct Decoder {
     /// The data of the event that was reached, and its name.
     event: Vec<u8>,
     event_name: Vec<u8>,
+    /// The first lines that are no field of an event.
+    stray: Vec<u8>,
     position: Position,
 }
 
@@ -196,11 +211,25 @@ impl Decoder {
             Some([b':', b' ', value @ ..] | [b':', value @ ..]) => value,
             // Some servers write an error into a stream as it is.
             None if line.starts_with(b"{") => line,
-            _ => return false,
+            None => {
+                self.pass_over(line);
+                return false;
+            }
+            Some(_) => return false,
         };
         self.data.extend_from_slice(value);
         self.data.push(b'\n');
         false
+    }
+
+    /// Remembers a line for [`Events::stray`], unless it is a comment or a field of which nothing follows here.
+    fn pass_over(&mut self, line: &[u8]) {
+        const FIELDS: [&[u8]; 3] = [b":", b"id:", b"retry:"];
+        if self.stray.len() < MOST_PASSED_OVER && !FIELDS.iter().any(|field| line.starts_with(field)) {
+            let room = MOST_PASSED_OVER - self.stray.len();
+            self.stray.extend_from_slice(line.get(..room).unwrap_or(line));
+            self.stray.push(b'\n');
+        }
     }
 
     fn end_event(&mut self) -> bool {

@@ -56,6 +56,23 @@ async fn the_messages_of_others_are_not_the_answer() {
     assert_eq!((&told["text"], &told["finish_reason"]), (&json!(""), &json!("no_text")), "{told}");
 }
 
+/// Lines that are no events are passed over, and are the reason where the answer ends with them.
+#[tokio::test]
+async fn what_a_proxy_writes_into_a_stream_is_the_reason_why_it_ended() {
+    let page = "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body></html>";
+    let sentence = "upstream connect error or disconnect/reset before headers. reset reason: overflow";
+    for (written, reason) in [(page, "502 Bad Gateway nginx"), (sentence, "reset reason: overflow")] {
+        for (api, said, end) in [(CHAT, CHAT_SAID, CHAT_END), (RESPONSES, SAID, END)] {
+            let (told, _upstream) = ask(api, vec![labelled(STREAM, format!("{said}\n\n{written}"))]).await;
+            assert_eq!((&told["text"], &told["status"]), (&json!("Hello."), &json!("incomplete")), "{api}: {told}");
+            assert!(told["warnings"].to_string().contains(reason), "{api}: {told}");
+            let events = format!("{said}\n\n: alive\nid: 1\n{written}\n\n{end}\n\n");
+            let (told, _upstream) = ask(api, vec![labelled(STREAM, events)]).await;
+            assert_eq!((&told["text"], &told["status"]), (&json!("Hello."), &json!("complete")), "{api}: {told}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_mere_message_is_the_reason_where_nothing_else_comes() {
     let note = r#"data: {"message":"The model is offline."}"#;
