@@ -138,7 +138,7 @@ impl Endpoint {
         let mut body = body.into_data_stream();
         let answered = self.admit(parts, &mut body).await;
         if answered.is_err() {
-            tokio::spawn(timeout(LINGER, body.for_each(async |_| {})));
+            self.flights.run_beside(timeout(LINGER, body.for_each(async |_| {})));
         }
         answered
     }

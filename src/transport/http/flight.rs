@@ -70,6 +70,11 @@ impl Flights {
         })
     }
 
+    /// Runs what a request leaves to do; the drain waits for it as for a flight.
+    pub(super) fn run_beside<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) {
+        self.count.spawn(task);
+    }
+
     pub(super) async fn all_ended(&self) {
         self.count.close();
         self.count.wait().await;

@@ -75,7 +75,12 @@ fn i07_the_log_has_a_line_for_the_start_the_client_and_each_call_and_no_prompt()
     has(2, &["outcome=\"complete\""]);
     has(
         3,
-        &["tool=\"ask-openai\"", "model=\"gpt-6-luna\"", "outcome=\"invalid_argument\"", "reason=\"refused here: query\""],
+        &[
+            "tool=\"ask-openai\"",
+            "model=\"gpt-6-luna\"",
+            "outcome=\"invalid_argument\"",
+            "reason=\"refused here: query\"",
+        ],
     );
     has(4, &["tool=\"create-image\"", "outcome=\"complete\"", "request_id="]);
     let costs = told.split("cost_usd=").skip(1).map(|rest| rest.split(' ').next().unwrap());
