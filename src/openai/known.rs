@@ -63,6 +63,8 @@ pub enum Means {
     NoSuchApi,
     /// The model may answer by the other API.
     OtherApi,
+    /// It does not take this argument.
+    Refuses(&'static str),
 }
 
 impl KnownUpstream {
@@ -232,6 +234,19 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         sources: &["<https://deepinfra.com/docs/openai_api>"],
     },
     KnownUpstream {
+        product: "Amazon Bedrock",
+        hosts: &["amazonaws.com", "api.aws"],
+        base_url: "https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1",
+        key: "`OPENAI_API_KEY`, a Bedrock key",
+        first: Api::Responses,
+        prompt_cache: PromptCache::NotByKey,
+        differs: &[
+            "A path that its gateway does not know is `Missing Authentication Token`: asked by Chat Completions.",
+        ],
+        quirks: &[Quirk { says: Says::Words("missing authentication token"), means: Means::NoSuchApi }],
+        sources: &["<https://docs.aws.amazon.com/bedrock/latest/userguide/inference-chat-completions.html>"],
+    },
+    KnownUpstream {
         product: "Ollama",
         hosts: &[],
         base_url: "http://localhost:11434/v1",
@@ -240,8 +255,9 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         prompt_cache: PromptCache::NotByKey,
         differs: &[
             "Older ones have no Responses and say `404 page not found`: asked by Chat Completions from then on.",
+            "A model that does not think refuses `reasoning_effort` as `does not support thinking`: it is left out.",
         ],
-        quirks: &[],
+        quirks: &[Quirk { says: Says::Words("does not support thinking"), means: Means::Refuses("reasoning_effort") }],
         sources: &["<https://docs.ollama.com/api/openai-compatibility>"],
     },
     KnownUpstream {
@@ -252,7 +268,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         first: Api::Responses,
         prompt_cache: PromptCache::NotByKey,
         differs: &["An API that it lacks is answered with 200 and `Unexpected endpoint or method`."],
-        quirks: &[Quirk { says: Says::Words("unexpected endpoint or method"), means: Means::NoSuchApi }],
+        quirks: &[Quirk { says: Says::Words("unexpected endpoint"), means: Means::NoSuchApi }],
         sources: &["<https://lmstudio.ai/docs/developer/openai-compat>"],
     },
     KnownUpstream {

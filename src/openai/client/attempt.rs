@@ -18,7 +18,7 @@ use crate::openai::{
     },
     key::CachedKey,
     kind::EndpointKind,
-    limits::retry::{Advice, Silence, Symptom},
+    limits::retry::{self, Advice, Silence, Symptom},
     trail::Trail,
     transport::{
         body::Body,
@@ -112,17 +112,29 @@ impl Client {
             let error = Error::of_status(status, &complaint, advice.wait, &self.key_origin());
             self.below_a_path(self.cleaned(error, attempt.key))
         };
+        let error = match error {
+            Error::Overloaded { message, .. }
+                if retry::is_given_up(status.as_u16()) && attempt.call.kind.billing() == Billing::Possible =>
+            {
+                Error::BadResponse { message, may_be_billed: Billing::Possible }
+            }
+            error => error,
+        };
         let symptom = match complaint.exact() {
             Some(_) => Symptom::Final,
             None => Symptom::Status { code: status.as_u16(), advice: advice.or_wait(complaint.retry_after) },
         };
+        let way = || Objection::read(status, &complaint);
         let remedy = match status.as_u16() {
             401 => Remedy::OtherKey,
+            _ if matches!(error, Error::Unauthorized { .. }) => Remedy::OtherKey,
             400 | 404 | 405 | 415 | 422 | 501 => {
                 let other = attempt.payload.instead(status, &complaint, self.config.edit_transfer);
                 let other = other.map(|(payload, without)| Remedy::Other(payload, without));
-                let way = || Objection::read(status, &complaint).map(Remedy::OtherWay);
-                other.or_else(way).unwrap_or(Remedy::None)
+                other.or_else(|| way().map(Remedy::OtherWay)).unwrap_or(Remedy::None)
+            }
+            403 | 410 | 500 | 503 if let Some(way) = way().filter(|way| way.is_about_the_api()) => {
+                Remedy::OtherWay(way)
             }
             _ => Remedy::None,
         };

@@ -44,6 +44,9 @@ impl Complaint {
         }
         let text = String::from_utf8_lossy(body);
         let text = text.trim();
+        if let Some(complaint) = xml(text) {
+            return complaint;
+        }
         let message = if text.is_empty() || text.starts_with('<') { String::new() } else { format!(": {text}") };
         Self { message: format!("HTTP {status}{message}"), ..Self::default() }
     }
@@ -100,17 +103,21 @@ impl Complaint {
 
     fn from_object(error: &Map<String, Value>) -> Self {
         let text = |names: &[&str]| names.iter().find_map(|name| error.get(*name).and_then(words));
-        let message = text(&MESSAGES).or_else(|| misplaced(error)).or_else(|| fields(error)).unwrap_or_default();
+        let mut message = text(&MESSAGES).or_else(|| misplaced(error)).or_else(|| fields(error)).unwrap_or_default();
+        if let Some(details) = error.get("details").and_then(Value::as_str).filter(|details| !message.contains(details))
+        {
+            message = if message.is_empty() { details.to_owned() } else { format!("{message}: {details}") };
+        }
         let plain = Self {
             class: text(&["type", "status", "__type"]).unwrap_or_default(),
-            code: text(&CODES).unwrap_or_default(),
+            code: error.get("details").and_then(reason).or_else(|| text(&CODES)).unwrap_or_default(),
             param: text(&["param"]).filter(|param| !param.is_empty()).or_else(|| location(error)),
             moderation: error
                 .get("moderation_details")
                 .and_then(moderation)
                 .or_else(|| filtered(error))
                 .or_else(|| words(error.get("metadata")?.get("reasons")?)),
-            retry_after: error.get("details").and_then(retry_delay),
+            retry_after: error.get("details").and_then(retry_delay).or_else(|| spoken_wait(&message)),
             message,
         };
         match inner(error).or_else(|| written(&plain.message)) {
@@ -149,7 +156,7 @@ impl Complaint {
     /// it has none but the status.
     pub(crate) fn speaks_of_a_field(&self) -> bool {
         match self.code.as_str() {
-            "unsupported_parameter" | "unsupported_value" | "unknown_parameter" => true,
+            "unsupported_parameter" | "unsupported_value" | "unknown_parameter" | "unrecognized_keys" => true,
             code if code.bytes().all(|b| b.is_ascii_digit()) => {
                 let message = self.message.to_ascii_lowercase();
                 let refused = [
@@ -247,10 +254,11 @@ fn location(error: &Map<String, Value>) -> Option<String> {
     (!place.is_empty()).then(|| place.join("."))
 }
 
-/// Finds the complaint behind a gateway's: `OpenRouter`'s `metadata.raw`, which is JSON in a text, the list `errors` of
-/// Google and others, and the object that Mistral has in place of a message.
+/// Finds the complaint behind a gateway's: `OpenRouter`'s `metadata.raw`, which is JSON in a text, the lists `errors` of
+/// Google and others and `issues` of zod, and the object that Mistral has in place of a message.
 fn inner(error: &Map<String, Value>) -> Option<Complaint> {
-    if let Some(first) = error.get("errors").and_then(Value::as_array).and_then(|errors| errors.first()) {
+    let mut lists = ["errors", "issues"].iter().filter_map(|name| error.get(*name)?.as_array()?.first());
+    if let Some(first) = lists.next() {
         return Complaint::find(first).or_else(|| Complaint::of_error(first));
     }
     if let Some(nested) = error.get("error").filter(|nested| nested.is_object()) {
@@ -284,6 +292,48 @@ fn retry_delay(details: &Value) -> Option<Duration> {
     let delay = details.as_array()?.iter().find_map(|detail| detail.get("retryDelay")?.as_str())?;
     let seconds: f64 = delay.strip_suffix('s')?.parse().ok()?;
     Duration::try_from_secs_f64(seconds).ok().filter(|delay| !delay.is_zero())
+}
+
+/// The wait in a message: "Please try again in 20m24s", "in 1.2s", "Retry after 5 seconds".
+fn spoken_wait(message: &str) -> Option<Duration> {
+    let lower = message.to_ascii_lowercase();
+    let after = |phrase| lower.split_once(phrase).map(|(_, rest)| rest);
+    let mut rest = ["try again in ", "retry in ", "try again after ", "retry after "].into_iter().find_map(after)?;
+    let mut wait = Duration::ZERO;
+    while let Some(end) = rest.find(|c: char| !(c.is_ascii_digit() || c == '.'))
+        && let Ok(number) = rest.get(..end)?.parse::<f64>()
+    {
+        let unit = rest.get(end..)?.trim_start();
+        let (unit, more) = unit.split_at(unit.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(unit.len()));
+        let seconds = match unit {
+            "ms" | "millisecond" | "milliseconds" => 1e-3,
+            "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
+            "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
+            "h" | "hour" | "hours" => 3_600.0,
+            "d" | "day" | "days" => 86_400.0,
+            _ => break,
+        };
+        wait = wait.saturating_add(Duration::try_from_secs_f64(number * seconds).ok()?);
+        rest = more.trim_start();
+    }
+    Some(wait).filter(|wait| !wait.is_zero())
+}
+
+/// `details[].reason` of Google, where it says what is wrong with the key: its status says only that something is.
+fn reason(details: &Value) -> Option<String> {
+    let reasons = details.as_array()?.iter().filter_map(|detail| detail.get("reason")?.as_str());
+    reasons.into_iter().find(|reason| reason.starts_with("API_KEY_")).map(str::to_owned)
+}
+
+/// `<Error><Code>SlowDown</Code><Message>...</Message></Error>`, as AWS and servers like it have it.
+fn xml(text: &str) -> Option<Complaint> {
+    let element = |name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        rest.split_once(&format!("</{name}>")).map(|(inner, _)| inner.trim().to_owned())
+    };
+    let first = |names: &[&str]| names.iter().find_map(|name| element(name));
+    let message = text.starts_with('<').then(|| first(&MESSAGES))??;
+    Some(Complaint { message, code: first(&CODES).unwrap_or_default(), ..Complaint::default() })
 }
 
 /// `moderation_details{moderation_stage, categories}` in words.

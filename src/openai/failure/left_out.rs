@@ -4,7 +4,10 @@
 use serde_json::{Map, Value};
 
 use super::complaint::Complaint;
-use crate::argument::{self, FieldOrigin, WhenRefused};
+use crate::{
+    argument::{self, FieldOrigin, WhenRefused},
+    openai::known::{self, Means},
+};
 
 /// A request without the field that was refused.
 pub(crate) struct Reduced {
@@ -70,7 +73,9 @@ pub(crate) fn reduce(mut fields: Map<String, Value>, complaint: &Complaint) -> O
     if !complaint.speaks_of_a_field() {
         return None;
     }
-    let mut meant = optional().filter(|(field, _)| is_meant(field, complaint));
+    let quirk = known::meaning(&complaint.code, &complaint.message.to_ascii_lowercase());
+    let is_refused = |without: &Without| matches!((quirk, without), (Some(Means::Refuses(refused)), Without::Argument(name)) if refused == *name);
+    let mut meant = optional().filter(|(field, without)| is_refused(without) || is_meant(field, complaint));
     let (field, without, value) =
         meant.find_map(|(field, without)| Some((field, without, remove(&mut fields, field)?)))?;
     let without = match field {

@@ -41,6 +41,7 @@ impl Complaint {
         }
         if says(&["maximum context length", "context length exceeded", "exceeds the available context size"])
             || self.class == "exceed_context_size_error"
+            || is_too_long(&lower)
         {
             return Some(Error::ContextTooLong { message });
         }
@@ -71,6 +72,9 @@ impl Complaint {
 
     /// Reads a complaint inside a 200. Some servers give the status that it should have had as its code.
     pub(crate) fn inside_200(&self) -> Error {
+        if self.speaks_of_the_key() {
+            return Error::Unauthorized { message: self.text(), key_from: "the settings".to_owned() };
+        }
         match self.status() {
             Some(status) => Error::of_status(status, self, self.retry_after, "the settings"),
             None => self
@@ -101,8 +105,29 @@ impl Complaint {
         http::StatusCode::from_u16([&self.code, &self.class].into_iter().find_map(failing)?).ok()
     }
 
+    /// A key that is not taken, in words or by a code: some servers answer 400 then.
+    fn speaks_of_the_key(&self) -> bool {
+        let lower = self.message.to_ascii_lowercase();
+        let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+        let is_bad = |word: &&str| matches!(*word, "invalid" | "incorrect" | "expired" | "wrong" | "malformed");
+        let is_refused = |at: usize| {
+            let (before, after) = (words.iter().take(at).rev().take(2), words.iter().skip(at + 1).take(5));
+            let is_not_valid = after.clone().zip(after.clone().skip(1)).any(|pair| pair == (&"not", &"valid"));
+            before.chain(after).any(is_bad) || is_not_valid
+        };
+        let is_key = |at: usize, word: &str| {
+            word == "apikey" || word.starts_with("key") && at > 0 && words.get(at - 1) == Some(&"api")
+        };
+        // What stands before the key stands before `api` where that is a word of its own.
+        let named = |at: usize, word: &str| is_key(at, word) && (is_refused(at) || at > 0 && is_refused(at - 1));
+        self.code == "invalid_api_key"
+            || self.code.starts_with("API_KEY_")
+            || words.iter().enumerate().any(|(at, word)| named(at, word))
+    }
+
     /// Used-up credit or a spending limit: waiting does not help.
     fn speaks_of_credit(&self) -> bool {
+        let lower = self.message.to_ascii_lowercase();
         let word = |word: &str| {
             matches!(
                 word,
@@ -113,10 +138,20 @@ impl Complaint {
                     | "organization_usage_limit_exceeded"
                     | "billing_hard_limit_reached"
                     | "billing_not_active"
+                    | "exceeded_current_quota_error"
             )
         };
-        word(&self.code) || word(&self.class)
+        let phrases = ["credit balance", "insufficient balance", "insufficient credit"];
+        word(&self.code) || word(&self.class) || phrases.iter().any(|phrase| lower.contains(phrase))
     }
+}
+
+/// Returns whether it is the input that is too long, and not what was asked for of the output, or a pace.
+fn is_too_long(lower: &str) -> bool {
+    let says = |words: &[&str]| words.iter().any(|words| lower.contains(words));
+    says(&["prompt", "input", "context"])
+        && (says(&["too long"]) || says(&["exceed"]) && says(&["token", "context"]))
+        && !says(&["max_tokens", "max_output", "max_completion", "output token", "per minute", "per day"])
 }
 
 impl Error {
@@ -136,6 +171,7 @@ impl Error {
         match status.as_u16() {
             429 => Self::RateLimited { message, retry_after },
             408 | 409 | 500.. => Self::Overloaded { message, retry_after },
+            _ if complaint.speaks_of_the_key() => Self::Unauthorized { message, key_from: key_from.to_owned() },
             _ if let Some(error) = complaint.in_words() => error,
             401 => Self::Unauthorized { message, key_from: key_from.to_owned() },
             402 => Self::QuotaExhausted { message },

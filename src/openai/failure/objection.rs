@@ -49,7 +49,7 @@ impl Objection {
         match known::meaning(&complaint.code, &message) {
             Some(Means::NoSuchApi) => return Some(Self::NoSuchApi),
             Some(Means::OtherApi) => return Some(only_api(complaint, &message).map_or(Self::OtherApi, Self::OnlyBy)),
-            None => {}
+            Some(Means::Refuses(_)) | None => {}
         }
         if let Some(api) = only_api(complaint, &message) {
             return Some(Self::OnlyBy(api));
@@ -60,8 +60,26 @@ impl Objection {
             let is_refused = complaint.code == "invalid_json_schema" || says(&["invalid schema"]);
             return Some(if is_refused { Self::StrictSchema } else { Self::Schema });
         }
-        (matches!(status.as_u16(), 404 | 405 | 501) && !complaint.speaks_of_a_model()).then_some(Self::NoSuchApi)
+        let is_missing = matches!(status.as_u16(), 404 | 405 | 410 | 501) || lacks_responses(&message);
+        (is_missing && param.is_empty() && !complaint.speaks_of_a_model()).then_some(Self::NoSuchApi)
     }
+
+    /// Returns whether it is about the API that was asked: servers say that with many a status.
+    pub(crate) fn is_about_the_api(self) -> bool {
+        match self {
+            Self::NoSuchApi | Self::OtherApi | Self::OnlyBy(_) => true,
+            Self::UnknownResponse | Self::Output | Self::StrictSchema | Self::Schema => false,
+        }
+    }
+}
+
+/// Returns whether Responses is said to be missing: "Unknown request URL: POST /v1/responses", "Responses API is not
+/// implemented", "No such endpoint: responses".
+fn lacks_responses(message: &str) -> bool {
+    let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
+    says(&["/responses", "responses api", "responses endpoint", "endpoint: responses", "endpoint responses"])
+        && says(&["unknown", "unexpected", "unrecognized", "no such", "not found", "not exist", "not implemented"])
+        || says(&["responses api", "responses endpoint"]) && says(&["not supported", "unsupported", "not available"])
 }
 
 /// The API that a model is said to answer by: "only supported in v1/responses and not in v1/chat/completions",
@@ -75,7 +93,11 @@ fn only_api(complaint: &Complaint, message: &str) -> Option<TextApi> {
         ["only supported", "only available", "only be used", "only works"].iter().find_map(|yes| named_after(yes));
     only.or_else(|| {
         let not = ["not supported", "cannot be used", "can't be used", "not available", "not support"];
-        not.iter().find_map(|no| named_after(no)).map(TextApi::other)
+        let refused = |no: &&str| {
+            let (before, after) = message.split_once(*no)?;
+            first_api(after).or_else(|| first_api(before))
+        };
+        not.iter().find_map(refused).map(TextApi::other)
     })
 }
 

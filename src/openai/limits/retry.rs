@@ -67,6 +67,7 @@ pub(crate) fn decide(symptom: Symptom, resend: Resend, retries: u32, jitter: f64
         Symptom::Status { code, advice } => {
             let repeatable = match advice.verdict {
                 Some(verdict) => verdict == Verdict::Retry,
+                None if resend == Resend::OnlyUnpaid && is_given_up(code) => false,
                 None => matches!(code, 408 | 409 | 429 | 500..),
             };
             if !repeatable || advice.wait.is_some_and(|wait| wait > LONGEST_WAIT) {
@@ -76,6 +77,11 @@ pub(crate) fn decide(symptom: Symptom, resend: Resend, retries: u32, jitter: f64
         }
     };
     Some(asked_for.unwrap_or_else(|| backoff(retries, jitter)))
+}
+
+/// Returns whether a proxy gave up waiting for the server, which may have done the work: 520 and 524 are Cloudflare's.
+pub(crate) fn is_given_up(code: u16) -> bool {
+    matches!(code, 504 | 520 | 524)
 }
 
 /// `min(0.5 * 2^n, 8) s`, less up to a quarter.

@@ -186,3 +186,131 @@ async fn a_field_refused_in_any_words_is_left_out_once() {
         assert_eq!(told["structuredContent"]["text"], "Hello.", "{words}: {told}");
     }
 }
+
+#[tokio::test]
+async fn a_key_that_is_not_taken_is_so_under_any_status() {
+    for (status, body) in [
+        (
+            400,
+            r#"[{"error":{"code":400,"message":"API key not valid. Please pass a valid API key.","status":"INVALID_ARGUMENT","details":[{"reason":"API_KEY_INVALID"}]}}]"#,
+        ),
+        (
+            400,
+            r#"{"code":"Client specified an invalid argument","error":"Incorrect API key provided: xa***. You can obtain one."}"#,
+        ),
+        (403, r#"{"error":{"message":"Your API key has expired."}}"#),
+        (400, r#"{"error":{"message":"Invalid api_key"}}"#),
+        (200, r#"{"error":{"message":"The API key is invalid."}}"#),
+    ] {
+        for api in [RESPONSES, CHAT] {
+            let (answer, _upstream) = ask(api, vec![failing(status, body)]).await;
+            assert_eq!(answer["error"]["code"], "unauthorized", "{body}: {answer}");
+        }
+    }
+    for other in ["Invalid temperature", "Unknown field `api_key_name`", "Your API key may not use this model"] {
+        let body = json!({ "error": { "message": other } }).to_string();
+        let (answer, _upstream) = ask(CHAT, vec![failing(400, &body)]).await;
+        assert_eq!(answer["error"]["code"], "invalid_argument", "{other}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_too_long_or_used_up_in_the_words_of_many() {
+    let error = |message: &str| json!({ "error": { "message": message } }).to_string();
+    for (status, body, code) in [
+        (400, error("prompt is too long: 210000 tokens > 200000 maximum"), "context_too_long"),
+        (
+            400,
+            error("The input token count (1200000) exceeds the maximum number of tokens allowed (1048576)."),
+            "context_too_long",
+        ),
+        (400, error("Input is too long for requested model."), "context_too_long"),
+        (400, error("max_tokens: 300000 exceeds the maximum number of output tokens"), "invalid_argument"),
+        (400, error("Your credit balance is too low to access the Anthropic API."), "quota_exhausted"),
+        (
+            429,
+            r#"{"error":{"message":"Your account is suspended","type":"exceeded_current_quota_error"}}"#.to_owned(),
+            "quota_exhausted",
+        ),
+        (429, error("You exceeded your current quota, please retry in 17s."), "rate_limited"),
+    ] {
+        let (answer, upstream) = ask(CHAT, vec![failing(status, &body)]).await;
+        assert_eq!(answer["error"]["code"], code, "{body}: {answer}");
+        assert_eq!(upstream.sent().len(), 1);
+    }
+}
+
+#[tokio::test]
+async fn reasons_in_xml_in_details_and_in_lists_of_issues() {
+    let slow = r#"<?xml version="1.0"?><Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"#;
+    let issues = r#"{"error":{"issues":[{"code":"invalid_type","path":["messages"],"message":"Expected array"}]}}"#;
+    for (body, reason) in [
+        (slow, "Please reduce your request rate"),
+        (r#"{"error":{"message":"Bad","details":"real reason"}}"#, "Bad: real reason"),
+        (issues, "Expected array"),
+    ] {
+        let (answer, _upstream) = ask(CHAT, vec![failing(400, body)]).await;
+        assert!(answer["error"]["message"].to_string().contains(reason), "{body}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn fields_refused_in_the_words_of_a_server_of_its_own() {
+    let good = r#"{"choices":[{"message":{"content":"Hello."},"finish_reason":"stop"}]}"#;
+    let zod = r#"{"error":{"issues":[{"code":"unrecognized_keys","keys":["temperature"],"message":"Unrecognized key(s) in object: 'temperature'"}]}}"#;
+    for (argument, value, refused) in [
+        ("reasoning_effort", json!("low"), r#"{"error":"\"llama3\" does not support thinking"}"#),
+        ("temperature", json!(0.5), zod),
+    ] {
+        for api in [CHAT, RESPONSES] {
+            let upstream = Upstream::start([failing(400, refused), whole(good)]).await;
+            let mut session = session(&upstream, api, &[]).await;
+            let told = session.call("ask-openai", json!({ "query": "Hi", "model": "m", argument: value })).await;
+            assert_eq!(told["structuredContent"]["text"], "Hello.", "{api} {refused}: {told}");
+            assert!(told["structuredContent"]["warnings"].to_string().contains(argument), "{told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_api_that_is_missing_is_so_under_any_status() {
+    let good = r#"{"choices":[{"message":{"content":"Hello."},"finish_reason":"stop"}]}"#;
+    let error = |message: &str| json!({ "error": { "message": message } }).to_string();
+    for (status, body) in [
+        (400, error("The Responses API is not supported for this model")),
+        (500, error("Responses API is not implemented")),
+        (400, error("Unknown request URL: POST /v1/responses")),
+        (200, error("Unexpected endpoint")),
+        (403, r#"{"message":"Missing Authentication Token"}"#.to_owned()),
+        (410, error("Gone")),
+        (422, error("No such endpoint: responses")),
+    ] {
+        let upstream = Upstream::start([failing(status, &body), whole(good)]).await;
+        let mut session = session(&upstream, "auto", &[("MCP_OPENAI_MAX_RETRIES", "2")]).await;
+        let told = session.call("ask-openai", json!({ "query": "Hi", "model": "m" })).await;
+        assert_eq!(told["structuredContent"]["text"], "Hello.", "{status} {body}: {told}");
+        assert_eq!(upstream.lines(), ["POST /v1/responses", "POST /v1/chat/completions"], "{status} {body}");
+    }
+    // Trouble that passes is no missing API.
+    let upstream = Upstream::start([failing(503, &error("responses are slow today; try again")), whole(good)]).await;
+    let mut session = session(&upstream, "auto", &[]).await;
+    let told = session.call("ask-openai", json!({ "query": "Hi", "model": "m" })).await;
+    assert_eq!(told["structuredContent"]["error"]["code"], "overloaded", "{told}");
+}
+
+#[tokio::test]
+async fn a_wait_in_the_words_of_a_message_is_kept_to() {
+    for (words, seconds) in [
+        ("Rate limit reached for m. Please try again in 20m24s.", 1_224),
+        ("Please try again in 6h0m0.5s. Visit the console", 21_601),
+        ("Please retry in 150 seconds", 150),
+        ("Retry after 3 minutes", 180),
+    ] {
+        let body = json!({ "error": { "message": words, "code": "rate_limit_exceeded" } }).to_string();
+        let upstream = Upstream::start([failing(429, &body)]).await;
+        let mut session = session(&upstream, CHAT, &[("MCP_OPENAI_MAX_RETRIES", "2")]).await;
+        let told = session.call("ask-openai", json!({ "query": "Hi", "model": "m" })).await;
+        assert_eq!(told["structuredContent"]["error"]["retry_after_seconds"], seconds, "{words}: {told}");
+        assert_eq!(upstream.sent().len(), 1, "{words}: longer than anybody waits");
+    }
+}
