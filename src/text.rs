@@ -3,9 +3,13 @@
 
 use std::{borrow::Cow, fmt::Write as _, time::Duration};
 
+mod cut;
 mod mended;
+mod relaxed;
 
-pub use mended::{has_halves, mend};
+pub use cut::{Halves, close};
+pub use mended::mend;
+pub use relaxed::relax;
 
 /// Removes what no reader can see but a terminal or a model obeys: control characters other than newline and tab
 /// (ANSI and OSC sequences lose their ESC), bidi overrides and isolates, zero-width characters, fillers, tags and the
@@ -60,12 +64,12 @@ pub fn brief(text: &str, max: usize) -> String {
 pub fn is_safe(c: char) -> bool {
     match c {
         '\n' | '\t' | ' '..='~' => true,
-        // Soft hyphen, grapheme joiner, Hangul and Khmer fillers, the Mongolian vowel separator.
+        // Soft hyphen, grapheme joiner, Hangul and Khmer fillers, the Mongolian vowel separator and variation selectors.
         '\u{AD}'
         | '\u{34F}'
         | '\u{115F}'..='\u{1160}'
         | '\u{17B4}'..='\u{17B5}'
-        | '\u{180E}'
+        | '\u{180B}'..='\u{180F}'
         | '\u{3164}'
         | '\u{FFA0}'
         // Bidi marks, embeddings, overrides and isolates; zero-width space, word joiner, invisible operators, BOM.
@@ -75,6 +79,8 @@ pub fn is_safe(c: char) -> bool {
         | '\u{202A}'..='\u{202E}'
         | '\u{2060}'..='\u{206F}'
         | '\u{FEFF}'
+        // Variation selectors, of which only those of emoji are used in texts.
+        | '\u{FE00}'..='\u{FE0D}'
         // Line and paragraph separators; interlinear annotations.
         | '\u{2028}'..='\u{2029}'
         | '\u{FFF0}'..='\u{FFFB}'
@@ -168,6 +174,11 @@ fn utf16(bytes: &[u8], unit: fn([u8; 2]) -> u16) -> Option<String> {
 #[must_use]
 pub fn behind_thoughts(text: &str) -> &str {
     const ENDS: [&str; 3] = ["</think>", "</thinking>", "</reasoning>"];
+    const BEGINS: [&str; 3] = ["<think>", "<thinking>", "<reasoning>"];
+    let is_begun = BEGINS.iter().any(|begin| text.trim_start().starts_with(begin));
+    if is_begun && !ENDS.iter().any(|end| text.contains(end)) {
+        return "";
+    }
     let behind = |end| text.rsplit_once(end).map_or(text, |(_thoughts, rest)| rest);
     ENDS.into_iter().map(behind).min_by_key(|rest| rest.len()).unwrap_or(text)
 }
@@ -230,7 +241,11 @@ mod tests {
             '\u{ad}',
             '\u{34f}',
             '\u{115f}',
+            '\u{180b}',
             '\u{180e}',
+            '\u{180f}',
+            '\u{fe00}',
+            '\u{fe0d}',
             '\u{2028}',
             '\u{2029}',
             '\u{3164}',

@@ -3,6 +3,7 @@
 use std::{fmt, path::PathBuf, sync::Arc};
 
 use super::key::SettingKey;
+use crate::text;
 
 /// The origin of a value.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -95,7 +96,10 @@ impl Problem {
             Self::Value { key, place, wrong, .. } => format!("{key} ({place}): {wrong}"),
             Self::UnknownKey { key, place, .. } => format!("{place}: there is no setting `{key}`"),
             Self::Syntax { place, message } => format!("{place}: {message}"),
-            Self::Unreadable { path, why } => format!("the file {} cannot be read: {why}", path.display()),
+            // A key may stand where the name belongs.
+            Self::Unreadable { path, why } => {
+                format!("the file {} cannot be read: {why}", text::redact(&path.display().to_string()))
+            }
         }
     }
 

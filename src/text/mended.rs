@@ -10,16 +10,29 @@ use serde::de::IgnoredAny;
 /// of a character becomes U+FFFD, a number that is none `null`. Linear.
 #[must_use]
 pub fn mend(json: &[u8]) -> Cow<'_, str> {
-    let json = match String::from_utf8_lossy(json) {
+    let wide = utf16(json);
+    let json = match wide.map_or_else(|| String::from_utf8_lossy(json), Cow::Owned) {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim_end_matches('\0')),
         Cow::Owned(text) => Cow::Owned(text.trim_end_matches('\0').to_owned()),
     };
     if is_suspect(&json) { Cow::Owned(mended(&json)) } else { json }
 }
 
+/// JSON in UTF-16, with its mark or without.
+fn utf16(json: &[u8]) -> Option<String> {
+    let (bytes, unit): (_, fn([u8; 2]) -> u16) = match json {
+        [0xFF, 0xFE, rest @ ..] => (rest, u16::from_le_bytes),
+        [0xFE, 0xFF, rest @ ..] => (rest, u16::from_be_bytes),
+        [b'{' | b'[', 0, ..] => (json, u16::from_le_bytes),
+        [0, b'{' | b'[', ..] => (json, u16::from_be_bytes),
+        _ => return None,
+    };
+    let units: Vec<u16> = bytes.as_chunks::<2>().0.iter().map(|pair| unit(*pair)).collect();
+    Some(String::from_utf16_lossy(&units))
+}
+
 /// Returns whether there are halves of characters in it, which may or may not stand together.
-#[must_use]
-pub fn has_halves(json: &[u8]) -> bool {
+pub(super) fn has_halves(json: &[u8]) -> bool {
     let has = |begin: &str| memmem::find(json, begin.as_bytes()).is_some();
     memchr(b'\\', json).is_some() && (has("\\ud") || has("\\uD"))
 }
@@ -85,7 +98,7 @@ fn text(json: &str, mended: &mut String) -> usize {
 }
 
 /// The UTF-16 unit that a text begins with, escaped.
-fn unit(text: &str) -> Option<u16> {
+pub(super) fn unit(text: &str) -> Option<u16> {
     u16::from_str_radix(text.strip_prefix("\\u")?.get(..4)?, 16).ok()
 }
 

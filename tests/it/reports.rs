@@ -13,6 +13,7 @@ mod errors;
 mod files;
 mod gallery;
 mod http;
+mod nearly;
 mod pictures;
 mod results;
 mod secrets;

@@ -20,7 +20,7 @@ use crate::{
         limits::retry::Symptom,
         transport::wire,
     },
-    text,
+    text::{self, Halves},
 };
 
 /// A model's name or a reason, in the upstream's own words, is cut to this many characters.
@@ -71,8 +71,10 @@ pub(crate) struct AnswerDraft<'a> {
     pub refused: Option<Box<Complaint>>,
     /// The upstream's complaint in place of an answer, as far as asking again is concerned.
     pub symptom: Option<Symptom>,
-    /// A mere message among the events, which is the reason where nothing else came.
+    /// A mere message among the events, which is the reason where nothing of the answer comes after it.
     pub note: Option<Box<Complaint>>,
+    /// Of characters that came in two pieces.
+    pub halves: Halves,
     stage: Option<Stage>,
     redactor: Redactor,
     asked: &'a ModelId,
@@ -97,6 +99,7 @@ impl<'a> AnswerDraft<'a> {
             refused: None,
             symptom: None,
             note: None,
+            halves: Halves::default(),
             stage: None,
             redactor: Redactor::default(),
             asked,
@@ -129,6 +132,7 @@ impl<'a> AnswerDraft<'a> {
         let delta = text::sanitize(came);
         self.citations.note(came, &delta);
         if !delta.is_empty() {
+            self.note = None;
             self.tell(Stage::Writing);
             let known = self.redactor.pass(&delta);
             self.push(&known);
@@ -191,6 +195,11 @@ impl<'a> AnswerDraft<'a> {
         let charged = reported.charged();
         self.charged = charged.filter(|charged| *charged > Usd::ZERO).or(self.charged).or(charged);
         self.usage = [self.usage, reported.read()].into_iter().flatten().reduce(Usage::updated);
+    }
+
+    /// Takes up a charge that stands beside an answer, or a piece of it.
+    pub(crate) fn meter_beside(&mut self, json: &[u8]) {
+        self.charged = wire::charge_beside(json).or(self.charged);
     }
 
     /// The usage that is billed, as far as the upstream said so. Where another tier than `default` was asked for, it

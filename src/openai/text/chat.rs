@@ -8,11 +8,12 @@ use super::{
     answer::{AnswerDraft, Dialect, Step, is_others, is_said, not_json, unreadable},
     citations::{Annotation, OutputPosition},
     finish,
+    responses::Responses,
     unusual::{self, StreamKind},
 };
 use crate::money::Tier;
 use crate::openai::{
-    Finish,
+    Finish, ResponseStorage,
     failure::{complaint::Complaint, error::Error},
     transport::wire::{BorrowedText, Head, Lenient, WireUsage},
 };
@@ -24,6 +25,8 @@ pub(super) mod request;
 pub(crate) struct Chat {
     text: TextSource,
     stream: StreamKind,
+    /// The one of several alternatives that spoke first: one was asked for.
+    chosen: Option<u64>,
 }
 
 /// The form in which the text comes.
@@ -55,6 +58,7 @@ struct Completion<'a> {
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Choice<'a> {
+    index: Lenient<u64>,
     #[serde(borrow)]
     delta: Lenient<ChatDelta<'a>>,
     #[serde(borrow)]
@@ -100,6 +104,7 @@ struct ChatDelta<'a> {
 #[serde(untagged)]
 enum ChatContent<'a> {
     Text(#[serde(borrow)] BorrowedText<'a>),
+    Number(serde_json::Number),
     Parts(#[serde(borrow)] Vec<ChatPart<'a>>),
 }
 
@@ -125,9 +130,16 @@ impl Dialect for Chat {
             }
             let is_silent = chunk.is_silent();
             self.take(chunk, draft)?;
-            if is_silent {
-                unusual::take(data.as_bytes(), draft);
-            }
+            match self.text {
+                TextSource::Deltas if is_silent => unusual::take_beside(data.as_bytes(), draft),
+                TextSource::Messages if is_silent => unusual::take(data.as_bytes(), draft),
+                TextSource::Deltas | TextSource::Messages => true,
+            };
+        } else if Responses::is_end(name, data) {
+            let step = Responses::new(ResponseStorage::Kept).take_event(name, data, draft)?;
+            // What was asked by this API is not gone on from by the other.
+            draft.response_id = None;
+            return Ok(step);
         } else if is_repetition(data) || self.stream.excludes(data) || !unusual::take(data.as_bytes(), draft) {
             let chunk = serde_json::from_str::<Completion<'_>>(data).map_err(|error| not_json(&error))?;
             self.take(chunk, draft)?;
@@ -169,10 +181,7 @@ impl Completion<'_> {
 
     /// Returns whether the usual places hold nothing that the model said.
     fn is_silent(&self) -> bool {
-        self.choices.iter().flatten().all(|choice| {
-            let said = [&choice.delta, &choice.message].into_iter().filter_map(|said| said.0.as_ref());
-            choice.text.0.is_none() && said.into_iter().all(ChatDelta::is_empty)
-        })
+        self.choices.iter().flatten().all(Choice::is_silent)
     }
 }
 
@@ -183,7 +192,41 @@ impl ChatDelta<'_> {
     }
 }
 
+impl Choice<'_> {
+    fn is_silent(&self) -> bool {
+        let said = [&self.delta, &self.message].into_iter().filter_map(|said| said.0.as_ref());
+        self.text.0.is_none() && said.into_iter().all(ChatDelta::is_empty)
+    }
+
+    fn writes(&self) -> bool {
+        let said = [&self.delta, &self.message].into_iter().filter_map(|said| said.0.as_ref());
+        let is_written = |said: &ChatDelta<'_>| match &said.content.0 {
+            Some(ChatContent::Text(text)) => !text.is_empty(),
+            Some(ChatContent::Number(_) | ChatContent::Parts(_)) => true,
+            None => false,
+        };
+        self.text.text().is_some_and(|text| !text.is_empty()) || said.into_iter().any(is_written)
+    }
+}
+
 impl Chat {
+    /// Takes one of the alternatives, always the same. Of another one, only what it says of the end counts.
+    fn choose<'a>(&mut self, mut choices: Vec<Choice<'a>>) -> Choice<'a> {
+        let is_own = |choice: &Choice<'_>| choice.index.0.is_none() || choice.index.0 == self.chosen;
+        let own = choices.iter().position(is_own).unwrap_or(0);
+        if own >= choices.len() {
+            return Choice::default();
+        }
+        let choice = choices.swap_remove(own);
+        if self.chosen.is_some() && !is_own(&choice) {
+            return Choice { delta: Lenient(None), message: Lenient(None), text: Lenient(None), ..choice };
+        }
+        if choice.writes() {
+            self.chosen = self.chosen.or(choice.index.0);
+        }
+        choice
+    }
+
     fn take(&mut self, completion: Completion<'_>, draft: &mut AnswerDraft<'_>) -> Result<(), Error> {
         let complaint = completion.error.as_ref().and_then(Complaint::of_error);
         if let Some(model) = completion.model.text().filter(|model| !model.is_empty() && *model != draft.model) {
@@ -192,7 +235,7 @@ impl Chat {
         if let Some(tier) = completion.service_tier.text().filter(|tier| !tier.is_empty()) {
             draft.tier = Some(Tier::parse(tier));
         }
-        let choice = completion.choices.and_then(|choices| choices.into_iter().next()).unwrap_or_default();
+        let choice = self.choose(completion.choices.unwrap_or_default());
         let groq = completion.x_groq.0.unwrap_or_default();
         for usage in [choice.usage.0, groq.usage.0, completion.usage.0].into_iter().flatten() {
             draft.meter(usage);
@@ -237,6 +280,7 @@ fn write<'d>(said: ChatDelta<'_>, draft: &mut AnswerDraft<'d>, write_text: impl 
     }
     match said.content.0 {
         Some(ChatContent::Text(text)) => write_text(&text, draft),
+        Some(ChatContent::Number(number)) => write_text(&number.to_string(), draft),
         Some(ChatContent::Parts(parts)) => {
             let said = parts.iter().filter(|part| is_said(part.kind.text())).filter_map(|part| part.text.text());
             write_text(&said.collect::<String>(), draft);

@@ -1,5 +1,7 @@
 //! Reads an answer from its body to its end: as events, as one JSON value, or as several.
 
+use std::borrow::Cow;
+
 use serde::de::IgnoredAny;
 
 use super::{
@@ -15,6 +17,7 @@ use crate::{
         transport::{
             body::BodyKind,
             events::{Events, SentEvent},
+            json::several,
         },
     },
     text,
@@ -32,10 +35,13 @@ pub(crate) async fn receive(
     let mut draft = AnswerDraft::new(asked, left_out, &terms.news);
     draft.redact_by(Redactor::new(client.secrets(&key)));
     let read = match body.shape().await {
-        Ok(BodyKind::Json | BodyKind::Raw) => match body.whole().await {
-            Ok(whole) => take_whole(&whole, dialect, &mut draft),
-            Err(error) => Err(error),
-        },
+        Ok(BodyKind::Json | BodyKind::Raw) => {
+            let mut whole = Vec::new();
+            match body.read_into(&mut whole).await {
+                Ok(()) => take_whole(&whole, dialect, &mut draft),
+                Err(error) => take_cut(&whole, error, dialect, &mut draft),
+            }
+        }
         Ok(BodyKind::Events) => match listen(Events::new(body), dialect, &mut draft).await {
             Ok(()) => Ok(()),
             Err(Stopped::Broken(error)) => {
@@ -47,9 +53,7 @@ pub(crate) async fn receive(
         Err(error) => Err(error),
     };
     let read = match (read, draft.note.take()) {
-        (Ok(()) | Err(Error::BadResponse { .. }), Some(note)) if draft.is_empty() && draft.finish.is_none() => {
-            Err(draft.refuse(&note))
-        }
+        (Ok(()) | Err(Error::BadResponse { .. }), Some(note)) if draft.finish.is_none() => Err(draft.refuse(&note)),
         (read, _) => read,
     };
     let read = read.or_else(|error| cut_off(client.cleaned(error, &key), &mut draft));
@@ -71,9 +75,12 @@ fn take_whole(whole: &[u8], dialect: &mut impl Dialect, draft: &mut AnswerDraft<
     {
         return Err(draft.refuse(&complaint));
     }
-    let whole = text::mend(whole);
+    let whole = unwrapped(text::mend(whole));
     match several(&whole) {
-        None => dialect.take_body(whole.as_bytes(), draft),
+        None => {
+            draft.meter_beside(whole.as_bytes());
+            dialect.take_body(whole.as_bytes(), draft)
+        }
         Some(values) => {
             for value in values {
                 if take(&SentEvent { name: "".into(), data: value.into() }, dialect, draft)? == Step::Done {
@@ -85,20 +92,34 @@ fn take_whole(whole: &[u8], dialect: &mut impl Dialect, draft: &mut AnswerDraft<
     }
 }
 
-/// The values of a body that holds several, one a line or one after another; `None` where it holds but one.
-fn several(body: &str) -> Option<Vec<&str>> {
-    let mut read = serde_json::Deserializer::from_str(body).into_iter::<IgnoredAny>();
-    let (mut values, mut start) = (Vec::new(), 0);
-    while let Some(Ok(_)) = read.next() {
-        values.push(body.get(start..read.byte_offset())?);
-        start = read.byte_offset();
+/// Takes what came of such a body before it broke off: all of it, where only its length was wrong.
+fn take_cut(cut: &[u8], error: Error, dialect: &mut impl Dialect, draft: &mut AnswerDraft<'_>) -> Result<(), Error> {
+    if serde_json::from_slice::<IgnoredAny>(cut).is_ok() {
+        return match take_whole(cut, dialect, draft) {
+            Err(Error::BadResponse { .. }) => Err(error),
+            read => read,
+        };
     }
-    let rest = body.get(start..)?;
-    if values.is_empty() || values.len() == 1 && rest.trim().is_empty() {
-        return None;
+    if let Some(closed) = text::close(&text::mend(cut)) {
+        // It is no answer where this fails, and no whole one where it does not.
+        let _ = take_whole(closed.as_bytes(), dialect, draft);
+        draft.finish = None;
     }
-    values.extend(rest.lines());
-    Some(values)
+    Err(error)
+}
+
+/// The JSON that stands in a text of JSON, or is one but for its commas and quotes.
+fn unwrapped(whole: Cow<'_, str>) -> Cow<'_, str> {
+    let is_json = |text: &str| serde_json::from_str::<IgnoredAny>(text).is_ok();
+    if let Ok(inner) = serde_json::from_str::<String>(&whole)
+        && is_json(&inner)
+    {
+        return Cow::Owned(inner);
+    }
+    if is_json(&whole) {
+        return whole;
+    }
+    Some(text::relax(&whole)).filter(|relaxed| is_json(relaxed)).map_or(whole, Cow::Owned)
 }
 
 /// The reason why no more of an answer comes.
@@ -155,6 +176,8 @@ fn take(event: &SentEvent<'_>, dialect: &mut impl Dialect, draft: &mut AnswerDra
         let step = match piece.trim_ascii() {
             "[DONE]" => Step::Done,
             object if object.starts_with('{') => {
+                draft.meter_beside(object.as_bytes());
+                let object = draft.halves.join(object);
                 dialect.take_event(&event.name, &text::mend(object.as_bytes()), draft)?
             }
             list if list.starts_with('[')
@@ -165,7 +188,12 @@ fn take(event: &SentEvent<'_>, dialect: &mut impl Dialect, draft: &mut AnswerDra
             reason if event.name == "error" && !reason.is_empty() => {
                 return Err(draft.refuse(&Complaint { message: reason.to_owned(), ..Complaint::default() }));
             }
-            // Some proxies keep a connection alive so.
+            // A sentence is the reason where no more of the answer comes; with a word, proxies keep a connection alive.
+            sentence if sentence.contains(char::is_whitespace) && !sentence.starts_with("[{") => {
+                let message = serde_json::from_str(sentence).unwrap_or_else(|_| sentence.to_owned());
+                draft.note = Some(Box::new(Complaint { message, ..Complaint::default() }));
+                Step::More
+            }
             _ => Step::More,
         };
         if step == Step::Done {

@@ -16,14 +16,18 @@ use crate::{
     openai::{
         Finish, ResponseStorage,
         failure::{complaint::Complaint, error::Error},
-        transport::wire::{BorrowedText, Lenient, WireUsage},
+        transport::wire::{BorrowedText, Head, Lenient, WireUsage},
     },
 };
 
+mod held;
 pub(super) mod request;
 mod wire;
 
-use wire::{Annotated, CompletedItem, DonePiece, Event, LastEvent, MessageContent, OutputItem, OutputPart, Response};
+use held::{HeldPieces, PieceState};
+use wire::{
+    Annotated, CompletedItem, DonePiece, ENDS, Event, LastEvent, MessageContent, OutputItem, OutputPart, Response,
+};
 
 /// The Responses API.
 pub(crate) struct Responses {
@@ -33,6 +37,7 @@ pub(crate) struct Responses {
     /// Positions at which text was written.
     written: BTreeSet<OutputPosition>,
     piece: Option<Piece>,
+    held: HeldPieces,
     /// The pieces of output that are done, where the end does not tell them once more.
     output: Vec<Value>,
 }
@@ -44,12 +49,6 @@ struct Piece {
     /// Bytes of the answer before it.
     start: usize,
     state: PieceState,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum PieceState {
-    Open,
-    Done,
 }
 
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
@@ -81,17 +80,21 @@ impl Dialect for Responses {
                 draft.citations.cite(place(&output_index, &content_index), annotation.0.unwrap_or_default());
             }
             "response.output_item.done" => self.output.push(parse::<CompletedItem>(data)?.item),
-            "response.completed"
-            | "response.incomplete"
-            | "response.failed"
-            | "response.cancelled"
-            | "response.done" => {
+            kind if is_end(kind) => {
                 let ending = kind.trim_start_matches("response.").to_owned();
                 let LastEvent { response, usage } = parse(data)?;
                 if let Some(usage) = usage.0 {
                     draft.meter(usage);
                 }
                 self.close(response.0.unwrap_or_default(), &ending, draft)?;
+                if draft.is_empty() {
+                    unusual::take(data.as_bytes(), draft);
+                }
+                return Ok(Step::Done);
+            }
+            // A server that was asked for a stream, and answered in one piece.
+            "" if is_whole(data) => {
+                self.close(parse(data)?, "completed", draft)?;
                 if draft.is_empty() {
                     unusual::take(data.as_bytes(), draft);
                 }
@@ -115,6 +118,7 @@ impl Dialect for Responses {
     }
 
     fn take_rest(&mut self, draft: &mut AnswerDraft<'_>) {
+        self.release(draft);
         if draft.is_empty() {
             let output = std::mem::take(&mut self.output);
             self.write_output(&output, draft);
@@ -146,8 +150,16 @@ impl Responses {
             stream: StreamKind::Unknown,
             written: BTreeSet::new(),
             piece: None,
+            held: HeldPieces::default(),
             output: Vec::new(),
         }
+    }
+
+    /// Returns whether an event is the last of a stream of this API.
+    pub(super) fn is_end(name: &str, data: &str) -> bool {
+        let head = serde_json::from_str::<Head<'_>>(data).unwrap_or_default();
+        let kind = if head.kind().is_empty() { name } else { head.kind() };
+        is_end(kind) || kind.is_empty() && is_whole(data)
     }
 
     /// Writes what a delta brings.
@@ -155,6 +167,13 @@ impl Responses {
         let Some(delta) = event.delta.text() else { return };
         let place = place(&event.output_index, &event.content_index);
         let numbered = event.output_index.0.map(|_| place);
+        let is_other = |piece: &Piece| {
+            piece.state == PieceState::Open
+                && piece.place.zip(numbered).is_some_and(|(open, place)| open.output != place.output)
+        };
+        if self.piece.as_ref().is_some_and(is_other) {
+            return self.held.hold(place, delta);
+        }
         let goes_on = |piece: &Piece| piece.state == PieceState::Open && piece.place == numbered;
         if !self.piece.as_ref().is_some_and(goes_on) {
             self.piece = Some(Piece { place: numbered, start: draft.length(), state: PieceState::Open });
@@ -175,6 +194,9 @@ impl Responses {
         if refusal.is_some() {
             self.refusal = RefusalEvent::Seen;
         }
+        if self.held.end(place, text) {
+            return;
+        }
         let is_new = self.written.insert(place);
         let is_last = |piece: &&Piece| {
             let is_open = piece.state == PieceState::Open;
@@ -192,6 +214,22 @@ impl Responses {
             draft.citations.begin(place);
             draft.write(&missing);
         }
+        while self.piece.as_ref().is_none_or(|piece| piece.state == PieceState::Done) && self.write_held(draft) {}
+    }
+
+    /// Writes the first piece that was held back; false where there is none.
+    fn write_held(&mut self, draft: &mut AnswerDraft<'_>) -> bool {
+        let Some((place, held)) = self.held.next() else { return false };
+        self.piece = Some(Piece { place: Some(place), start: draft.length(), state: held.state });
+        self.written.insert(place);
+        draft.citations.begin(place);
+        draft.write(&held.text);
+        true
+    }
+
+    /// Writes what was held back: no more comes.
+    fn release(&mut self, draft: &mut AnswerDraft<'_>) {
+        while self.write_held(draft) {}
     }
 
     /// Takes the finished response, which ends as it says itself, or as the event that brought it. Of its text only what
@@ -206,10 +244,14 @@ impl Responses {
             _ => std::mem::take(&mut self.output),
         };
         meter(response.usage.0, &response.service_tier, &output, draft);
+        let missing = draft.missing_of(&said(&output), 0);
         if draft.is_empty() {
             self.write_output(&output, draft);
-        } else if let Some(missing) = draft.missing_of(&said(&output), 0) {
-            draft.write(&missing);
+        } else if let Some(missing) = &missing {
+            draft.write(missing);
+        }
+        if missing.is_none() || draft.is_empty() {
+            self.release(draft);
         }
         if draft.is_empty() {
             draft.write(response.output_text.text().unwrap_or_default());
@@ -223,10 +265,10 @@ impl Responses {
         }
         let details = response.incomplete_details.0.unwrap_or_default();
         draft.finish = Some(match (status.as_str(), details.reason.text().and_then(finish::read)) {
-            ("completed" | "complete" | "done" | "succeeded", _) if self.refusal == RefusalEvent::Seen => {
-                Finish::Refusal
-            }
-            ("completed" | "complete" | "done" | "succeeded", _) => Finish::Stop,
+            (status, _) if ENDS.contains(&status) => match self.refusal {
+                RefusalEvent::Seen => Finish::Refusal,
+                RefusalEvent::None => Finish::Stop,
+            },
             (_, Some(reason)) => reason,
             (status, None) => Finish::Other(status.to_owned()),
         });
@@ -254,6 +296,17 @@ impl Responses {
             }
         }
     }
+}
+
+fn is_end(kind: &str) -> bool {
+    matches!(
+        kind,
+        "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled" | "response.done"
+    )
+}
+
+fn is_whole(data: &str) -> bool {
+    serde_json::from_str::<Response<'_>>(data).is_ok_and(|response| response.is_whole())
 }
 
 fn parse<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, Error> {

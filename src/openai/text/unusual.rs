@@ -97,6 +97,19 @@ impl StreamKind {
 
 /// Takes the text, and what else is known of the answer; false where there is neither a text nor an end.
 pub(super) fn take(json: &[u8], draft: &mut AnswerDraft<'_>) -> bool {
+    take_text(json, draft, |text, _| Some(text))
+}
+
+/// The same beside deltas, which it may repeat as a whole: only what is missing is written.
+pub(super) fn take_beside(json: &[u8], draft: &mut AnswerDraft<'_>) -> bool {
+    take_text(json, draft, |text, draft| draft.missing_of(&text, 0))
+}
+
+fn take_text<'a>(
+    json: &[u8],
+    draft: &mut AnswerDraft<'a>,
+    missing: impl Fn(String, &AnswerDraft<'a>) -> Option<String>,
+) -> bool {
     let Ok(mut value) = serde_json::from_slice::<Value>(json) else { return false };
     if value.get("message").is_some_and(is_text_or_texts) && !is_own_message(&value) {
         // A gateway's word, or an error's.
@@ -114,7 +127,9 @@ pub(super) fn take(json: &[u8], draft: &mut AnswerDraft<'_>) -> bool {
     for usage in path.iter().filter_map(|fields| usage(fields)) {
         draft.meter(usage);
     }
-    draft.write(text.as_deref().unwrap_or_default());
+    if let Some(missing) = text.and_then(|text| missing(text, draft)) {
+        draft.write(&missing);
+    }
     if let Some(reason) = reason {
         draft.finish.get_or_insert(reason);
     }

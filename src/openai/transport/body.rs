@@ -184,7 +184,7 @@ impl Body {
             Ok(Ok(Some(chunk))) => chunk,
         };
         self.read = self.read.saturating_add(chunk.len());
-        if self.read > self.limits.max_bytes {
+        if self.is_too_long() {
             return Err(self.unusable(format!("it is longer than {} bytes", self.limits.max_bytes)));
         }
         if self.pace.is_too_slow(Instant::now(), chunk.len()) && self.limits.speed == Speed::Floor {
@@ -194,6 +194,11 @@ impl Body {
             return Err(self.timed_out(Timer::Idle(self.limits.idle)));
         }
         Ok(Some(chunk))
+    }
+
+    /// Returns whether more came than is taken.
+    pub(crate) fn is_too_long(&self) -> bool {
+        self.read > self.limits.max_bytes
     }
 
     /// A text may be slow, but each line of it comes at once: a byte a second is no life.
@@ -207,8 +212,15 @@ impl Body {
 
     /// The whole body, without the blanks that some servers send ahead to keep the connection alive.
     pub(crate) async fn whole(&mut self) -> Result<Vec<u8>, Error> {
+        let mut bytes = Vec::new();
+        self.read_into(&mut bytes).await?;
+        Ok(bytes)
+    }
+
+    /// The same for whoever can use what came before it broke off.
+    pub(crate) async fn read_into(&mut self, bytes: &mut Vec<u8>) -> Result<(), Error> {
         let announced = self.response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
-        let mut bytes = Vec::with_capacity(announced.min(self.limits.max_bytes));
+        bytes.reserve_exact(announced.min(self.limits.max_bytes));
         while let Some(chunk) = self.chunk().await? {
             if bytes.is_empty() {
                 self.restart_pace();
@@ -217,7 +229,7 @@ impl Body {
                 bytes.extend_from_slice(&chunk);
             }
         }
-        Ok(bytes)
+        Ok(())
     }
 
     /// Measures the speed anew from now on.

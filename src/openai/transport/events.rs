@@ -209,8 +209,8 @@ impl Decoder {
         let value = match line.strip_prefix(b"data") {
             Some([]) => &[],
             Some([b':', b' ', value @ ..] | [b':', value @ ..]) => value,
-            // Some servers write an error into a stream as it is.
-            None if line.starts_with(b"{") => line,
+            // Some servers write JSON into a stream as it is: an error, or all of an event, on lines of its own.
+            None if is_bare_json(line, &self.data) => line,
             None => {
                 self.pass_over(line);
                 return false;
@@ -241,6 +241,15 @@ impl Decoder {
         std::mem::swap(&mut self.event, &mut self.data);
         self.data.clear();
         true
+    }
+}
+
+/// Returns whether a line without a field's name is JSON: the beginning of an object, or more of one that has begun.
+fn is_bare_json(line: &[u8], before: &[u8]) -> bool {
+    match line.trim_ascii_start().first() {
+        Some(b'{') => true,
+        Some(b'}' | b'[' | b']' | b'"') => before.trim_ascii_start().starts_with(b"{"),
+        _ => false,
     }
 }
 

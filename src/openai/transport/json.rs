@@ -2,7 +2,7 @@
 //! from where its files lie, and never looked at again. Knows nothing of what the fields mean.
 
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Serialize, de::IgnoredAny};
 use serde_json::{Map, Value};
 
 use super::{
@@ -66,6 +66,22 @@ impl Long {
             Self::Files(parts) => parts,
         }
     }
+}
+
+/// The values of a body that holds several, one a line or one after another; `None` where it holds but one.
+pub(crate) fn several(body: &str) -> Option<Vec<&str>> {
+    let mut read = serde_json::Deserializer::from_str(body).into_iter::<IgnoredAny>();
+    let (mut values, mut start) = (Vec::new(), 0);
+    while let Some(Ok(_)) = read.next() {
+        values.push(body.get(start..read.byte_offset())?);
+        start = read.byte_offset();
+    }
+    let rest = body.get(start..)?;
+    if values.is_empty() || values.len() == 1 && rest.trim().is_empty() {
+        return None;
+    }
+    values.extend(rest.lines());
+    Some(values)
 }
 
 /// The fields of a request that are set. They are texts and numbers, which always have a form in JSON.

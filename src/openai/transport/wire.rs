@@ -10,6 +10,7 @@ use serde::{
 
 mod usage;
 
+pub(in crate::openai) use usage::charge_beside;
 pub(crate) use usage::{WireUsage, dollars};
 
 /// A request as JSON. Requests are texts and numbers, which always have a form there.

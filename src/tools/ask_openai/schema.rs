@@ -146,10 +146,17 @@ impl CheckedSchema {
 fn values(answer: &str) -> Result<Vec<Value>, String> {
     let no_json = |error: &serde_json::Error| format!("it is not JSON ({error})");
     let error = match serde_json::from_str(answer.trim()) {
+        // JSON as a text of JSON, and a list of one.
+        Ok(Value::String(text)) if text.contains('{') => return values(&text),
+        Ok(Value::Array(list)) if matches!(list.as_slice(), [Value::Object(_)]) => return Ok(list),
         Ok(value) => return Ok(vec![value]),
         Err(error) => error,
     };
     let (mut found, mut rest) = (Vec::new(), text::behind_thoughts(answer));
+    let object = rest.find('{').zip(rest.rfind('}')).and_then(|(start, end)| rest.get(start..=end));
+    if let Some(value) = object.and_then(|object| serde_json::from_str(&text::relax(object)).ok()) {
+        return Ok(vec![value]);
+    }
     for _ in 0..MOST_OBJECTS {
         let Some((_, object)) = rest.find('{').and_then(|start| rest.split_at_checked(start)) else { break };
         let mut values = serde_json::Deserializer::from_str(object).into_iter();

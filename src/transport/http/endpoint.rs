@@ -1,6 +1,6 @@
 //! /mcp: what is checked before rmcp sees a request, and what is added to its answer.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, BodyDataStream, Bytes},
@@ -308,7 +308,11 @@ impl CheckedBody {
     /// # Errors
     /// 400 for what is no JSON-RPC message of its own, or no `initialize` that can be read.
     fn read(headers: &HeaderMap, body: Bytes, form: Takes) -> Result<Self, HttpRefusal> {
-        let body = if text::has_halves(&body) { text::mend(&body).into_owned().into() } else { body };
+        let mended = match text::mend(&body) {
+            Cow::Owned(mended) => Some(mended),
+            Cow::Borrowed(_) => None,
+        };
+        let body = mended.map_or(body, Bytes::from);
         let RequestEnvelope { id, method } = envelope_of(&body)?;
         let (mut body, mut form, mut priming) = (body, form, Priming::of(None, headers));
         let opens_session = method.as_deref() == Some("initialize") && !knows_no_initialize(headers);

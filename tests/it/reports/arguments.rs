@@ -6,6 +6,8 @@ use wiremock::{MockServer, ResponseTemplate};
 
 use crate::{
     ask_openai::{answering, received, response},
+    fakes::bench,
+    peer::Peer,
     session::{Session, upstream},
 };
 
@@ -138,4 +140,21 @@ async fn a_whole_number_may_have_a_point_and_a_number_is_no_text() {
         refused("create-image", json!({ "prompt": "A fox", "n": 11.0 })).await,
     ];
     insta::assert_json_snapshot!(told);
+}
+
+/// Clients that write another encoding, halves of characters as bytes, or a tab as it is.
+#[tokio::test]
+async fn bytes_that_are_no_text_of_json_are_served_all_the_same() {
+    let mut peer = Peer::initialized(bench().server, "2025-11-25").await;
+    for (said, heard) in [
+        (b"a\xe9b".as_slice(), "a\u{FFFD}b"),
+        (b"a\xed\xa0\xbdb", "a\u{FFFD}\u{FFFD}\u{FFFD}b"),
+        (b"a\tb", "a\tb"),
+        (b"a\\ud83db", "a\u{FFFD}b"),
+    ] {
+        let begin = br#"{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"echo","arguments":{"text":""#;
+        peer.send_bytes(&[begin, said, b"\"}}}\n"].concat()).await;
+        let answer = peer.next().await.unwrap();
+        assert_eq!(answer["result"]["content"][0]["text"], heard, "{answer}");
+    }
 }

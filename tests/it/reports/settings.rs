@@ -190,3 +190,13 @@ fn a_key_in_the_place_of_another_setting_is_refused_and_not_shown() {
         assert!(!refused.contains("canary"), "{refused}");
     }
 }
+
+#[test]
+fn a_key_in_the_place_of_a_files_name_is_not_told() {
+    let key = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789";
+    for arguments in [&["doctor", "--sandbox"] as &[&str], &["models"]] {
+        let told = crate::cli::mcp_openai(arguments).env("MCP_OPENAI_CONFIG", key).output().unwrap();
+        let told = String::from_utf8_lossy(&[told.stdout, told.stderr].concat()).into_owned();
+        assert!(told.contains("cannot be read") && !told.contains(key), "{told}");
+    }
+}

@@ -367,7 +367,7 @@ async fn what_is_no_picture_is_not_taken_for_one() {
 async fn what_is_almost_json_is_read() {
     let stream = "data: {\"choices\":[{\"delta\":{\"content\":\"a\\ud83d\"}}]}\n\ndata: {\"choices\":[{\"delta\":{\"content\":\"\\ude00b\"},\"finish_reason\":\"stop\",\"logprob\":-Infinity}]}\n\n";
     let whole = "{\"choices\":[{\"message\":{\"content\":\"a\\ud83d\\ude00b\",\"reasoning_content\":\"x\\ud83d\"},\"finish_reason\":\"stop\",\"x\":NaN}]}\0";
-    for (body, text) in [(stream, "a\u{fffd}\u{fffd}b"), (whole, "a\u{1f600}b")] {
+    for (body, text) in [(stream, "a\u{1f600}b"), (whole, "a\u{1f600}b")] {
         let (told, _upstream) = super::ask(super::CHAT, vec![super::labelled("application/json", body)]).await;
         assert_eq!((told["text"].as_str(), told["status"].as_str()), (Some(text), Some("complete")), "{told}");
     }

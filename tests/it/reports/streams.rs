@@ -134,3 +134,148 @@ async fn the_text_of_events_of_a_known_kind_is_the_answer() {
         assert_eq!((&told["text"], &told["status"]), (&json!("Hello."), &json!("complete")), "{first}: {told}");
     }
 }
+
+#[tokio::test]
+async fn a_sentence_that_is_no_json_is_the_reason_where_no_more_comes() {
+    for (api, said, half) in [
+        (CHAT, CHAT_SAID, r#"data: {"choices":[{"delta":{"content":"Half"}}]}"#),
+        (RESPONSES, SAID, r#"data: {"type":"response.output_text.delta","delta":"Half"}"#),
+    ] {
+        for (line, reason) in [
+            ("data: It broke", "It broke"),
+            ("data: [ERROR] upstream timeout", "[ERROR] upstream timeout"),
+            (r#"data: "It broke""#, "It broke"),
+            (r#"data: {"message":"It broke"}"#, "It broke"),
+        ] {
+            for events in [&[half, line, "data: [DONE]"] as &[&str], &[half, line]] {
+                let (told, _upstream) = ask(api, vec![labelled(STREAM, stream(events))]).await;
+                assert_eq!((&told["text"], &told["status"]), (&json!("Half"), &json!("incomplete")), "{line}: {told}");
+                assert!(told["warnings"].to_string().contains(reason), "{line}: {told}");
+            }
+            let (told, _upstream) = ask(api, vec![labelled(STREAM, stream(&[line]))]).await;
+            assert!(told["error"]["message"].to_string().contains(reason), "{line}: {told}");
+            let end = if api == CHAT { CHAT_END } else { END };
+            let (told, _upstream) = ask(api, vec![labelled(STREAM, stream(&[line, said, end]))]).await;
+            assert_eq!((&told["text"], &told["status"]), (&json!("Hello."), &json!("complete")), "{line}: {told}");
+        }
+    }
+    // So a connection is kept alive.
+    let events = stream(&[CHAT_SAID, "data: ping", "data: [PING]", "data:", "data: [DONE]"]);
+    let (told, _upstream) = ask(CHAT, vec![labelled(STREAM, events)]).await;
+    assert_eq!((&told["text"], &told["status"]), (&json!("Hello."), &json!("complete")), "{told}");
+}
+
+#[tokio::test]
+async fn json_on_lines_of_its_own_is_an_event() {
+    for events in [
+        "data:\n {\"choices\":[{\"delta\":{\"content\":\"Hello.\"}}]}\n\ndata:\n {\"choices\":[{\"delta\":{},\"finish_reason\":\"stop\"}]}\n\ndata: [DONE]\n\n",
+        "data:\n\t{\"choices\":[{\"delta\":{\"content\":\"Hello.\"},\"finish_reason\":\"stop\"}]}\n\n",
+        "data: {\n  \"choices\": [\n    {\"delta\": {\"content\": \"Hello.\"}, \"finish_reason\": \"stop\"}\n  ]\n}\n\n",
+    ] {
+        let (told, _upstream) = ask(CHAT, vec![labelled(STREAM, events)]).await;
+        assert_eq!((&told["text"], &told["status"]), (&json!("Hello."), &json!("complete")), "{events}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn chunks_that_carry_all_so_far_beside_their_delta_say_it_once() {
+    for events in [
+        [
+            r#"data: {"choices":[{"delta":{"content":"Hel"}}],"content":"Hel","lastOne":false}"#,
+            r#"data: {"choices":[{"delta":{"content":"lo."}}],"content":"Hello.","lastOne":false}"#,
+            r#"data: {"choices":[{"delta":{},"finish_reason":"stop"}],"content":"Hello.","lastOne":true}"#,
+        ],
+        [
+            r#"data: {"choices":[{"delta":{"content":"Hel"}}],"output":"Hel"}"#,
+            r#"data: {"choices":[{"delta":{"role":"assistant"}}],"output":"Hel"}"#,
+            r#"data: {"choices":[{"delta":{},"finish_reason":"stop"}],"output":"Hello."}"#,
+        ],
+    ] {
+        let (told, _upstream) = ask(CHAT, vec![labelled(STREAM, stream(&events))]).await;
+        assert_eq!((&told["text"], &told["status"]), (&json!("Hello."), &json!("complete")), "{events:?}: {told}");
+    }
+}
+
+/// Proxies that are asked for a stream, and answer in one piece.
+#[tokio::test]
+async fn an_event_that_is_the_whole_response_is_the_last() {
+    let output = r#"[{"type":"message","content":[{"type":"output_text","text":"Hello."}]}]"#;
+    let usage = r#""usage":{"input_tokens":9,"output_tokens":3}"#;
+    let whole = [
+        format!(r#"data: {{"id":"resp_1","object":"response","status":"completed","output":{output},{usage}}}"#),
+        format!(r#"data: {{"status":"completed","output":{output},{usage}}}"#),
+        format!(r#"data: {{"object":"response","output":{output},{usage}}}"#),
+        format!(
+            r#"data: {{"type":"response.completed","response":{{"status":"completed","output":{output},{usage}}}}}"#
+        ),
+    ];
+    for api in [RESPONSES, CHAT] {
+        for event in &whole {
+            for events in [stream(&[event]), stream(&[event, "data: [DONE]"])] {
+                let (told, _upstream) = ask(api, vec![labelled(STREAM, &events)]).await;
+                assert_eq!(
+                    (&told["text"], &told["status"]),
+                    (&json!("Hello."), &json!("complete")),
+                    "{events}: {told}"
+                );
+                assert_eq!(told["usage"]["input_tokens"], 9, "{events}: {told}");
+            }
+        }
+        let deltas = [SAID, &*whole[3]];
+        let (told, _upstream) = ask(api, vec![labelled(STREAM, stream(&deltas))]).await;
+        assert_eq!((&told["text"], &told["status"]), (&json!("Hello."), &json!("complete")), "{api}: {told}");
+        let cut = r#"data: {"object":"response","status":"incomplete","incomplete_details":{"reason":"max_output_tokens"},"output":[{"content":"Half"}]}"#;
+        let (told, _upstream) = ask(api, vec![labelled(STREAM, stream(&[cut]))]).await;
+        assert_eq!((&told["text"], &told["finish_reason"]), (&json!("Half"), &json!("max_tokens")), "{api}: {told}");
+        let begun = r#"data: {"object":"response","status":"in_progress","output":[]}"#;
+        let (told, _upstream) = ask(api, vec![labelled(STREAM, stream(&[begun, &*whole[0]]))]).await;
+        assert_eq!((&told["text"], &told["status"]), (&json!("Hello."), &json!("complete")), "{api}: {told}");
+    }
+}
+
+#[tokio::test]
+async fn one_of_several_alternatives_is_the_answer() {
+    let piece = |index: u64, text: &str| {
+        let choice = json!({ "index": index, "delta": { "content": text } });
+        format!("data: {}", json!({ "choices": [choice] }))
+    };
+    let end = r#"data: {"choices":[{"index":1,"delta":{},"finish_reason":"stop"}]}"#;
+    for (order, text) in [([0, 1, 0, 1], "Hello."), ([1, 0, 1, 0], "Other.")] {
+        let say = |nth: usize, (index, said): (u64, [&str; 2])| piece(index, said[nth / 2]);
+        let said = |index: u64| (index, if index == 0 { ["Hel", "lo."] } else { ["Oth", "er."] });
+        let pieces: Vec<String> = order.into_iter().enumerate().map(|(nth, index)| say(nth, said(index))).collect();
+        let events: Vec<&str> = pieces.iter().map(String::as_str).chain([end]).collect();
+        let (told, _upstream) = ask(CHAT, vec![labelled(STREAM, stream(&events))]).await;
+        assert_eq!((&told["text"], &told["status"]), (&json!(text), &json!("complete")), "{order:?}: {told}");
+    }
+    let both = r#"{"choices":[{"index":0,"message":{"content":"Hello."},"finish_reason":"stop"},{"index":1,"message":{"content":"Other."},"finish_reason":"stop"}]}"#;
+    let (told, _upstream) = ask(CHAT, vec![labelled(JSON, both)]).await;
+    assert_eq!(told["text"], "Hello.", "{told}");
+}
+
+#[tokio::test]
+async fn deltas_of_two_pieces_of_output_by_turns_are_told_one_after_the_other() {
+    let delta = |index: u64, text: &str| {
+        let event =
+            json!({ "type": "response.output_text.delta", "output_index": index, "content_index": 0, "delta": text });
+        format!("data: {event}")
+    };
+    let done = |index: u64, text: &str| {
+        let event =
+            json!({ "type": "response.output_text.done", "output_index": index, "content_index": 0, "text": text });
+        format!("data: {event}")
+    };
+    let [a, b, c, d] = [delta(0, "Hel"), delta(1, "Wor"), delta(0, "lo."), delta(1, "ld.")];
+    let (first, second) = (done(0, "Hello."), done(1, "World."));
+    let whole = r#"data: {"type":"response.completed","response":{"status":"completed","output":[{"content":"Hello."},{"content":"World."}]}}"#;
+    for events in [
+        vec![&*a, &b, &c, &d, whole],
+        vec![&*a, &b, &c, &d, END],
+        vec![&*a, &b, &c, &first, &d, &second, END],
+        vec![&*a, &b, &d, &second, &c, &first, whole],
+        vec![&*a, &c, &b, &d],
+    ] {
+        let (told, _upstream) = ask(RESPONSES, vec![labelled(STREAM, stream(&events))]).await;
+        assert_eq!(told["text"], "Hello.World.", "{events:?}: {told}");
+    }
+}

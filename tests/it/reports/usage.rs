@@ -142,6 +142,41 @@ async fn what_is_charged_is_the_cost_by_whatever_name() {
 }
 
 #[tokio::test]
+async fn what_is_charged_is_the_cost_wherever_it_is_told() {
+    let counts = r#""prompt_tokens":18,"completion_tokens":9,"input_tokens":18,"output_tokens":9"#;
+    for (inside, beside) in [
+        (r#","cost_usd_total":0.05"#, ""),
+        (r#","total_cost":"0.05""#, ""),
+        (r#","cost_usd":0.05"#, ""),
+        ("", r#","cost":0.05"#),
+        ("", r#","response_cost":0.05"#),
+        ("", r#","cost":{"total_cost":0.05}"#),
+        ("", r#","_hidden_params":{"response_cost":0.05}"#),
+        (r#","cost":0.05"#, r#","cost":0.04"#),
+    ] {
+        let usage = format!(r#""usage":{{{counts}{inside}}}{beside}"#);
+        let chat = format!(r#"{{"choices":[{{"message":{{"content":"Hello."}},"finish_reason":"stop"}}],{usage}}}"#);
+        let chunk =
+            format!(r#"data: {{"choices":[{{"delta":{{"content":"Hello."}},"finish_reason":"stop"}}],{usage}}}"#);
+        let response = format!(r#"{{"status":"completed","output":[{{"content":"Hello."}}],{usage}}}"#);
+        let event = format!(r#"data: {{"type":"response.completed","response":{response}}}"#);
+        for (api, label, body) in [
+            (CHAT, JSON, chat),
+            (CHAT, STREAM, format!("{chunk}\n\n")),
+            (RESPONSES, JSON, response),
+            (RESPONSES, STREAM, format!("{event}\n\n")),
+        ] {
+            let told = told(api, labelled(label, &body)).await;
+            assert_eq!(told["cost_usd"].as_f64(), Some(0.05), "{body}\n{told}");
+        }
+    }
+    // What the answer says is no charge, and nothing says nothing.
+    let said = r#"{"choices":[{"message":{"content":"{\"cost\":5}"},"finish_reason":"stop"}],"cost":0,"usage":{"prompt_tokens":18,"completion_tokens":9}}"#;
+    let told = told(CHAT, labelled(JSON, said)).await;
+    assert_eq!(told["cost_usd"].as_f64(), Some(0.000_126), "{told}");
+}
+
+#[tokio::test]
 async fn a_gateway_names_its_charge_in_the_head() {
     let body = r#"{"model":"m","choices":[{"message":{"content":"Hello."},"finish_reason":"stop"}],"usage":{"prompt_tokens":18,"completion_tokens":9}}"#;
     for (charge, cost) in [

@@ -79,6 +79,8 @@ pub(super) struct Response<'a> {
     pub usage: Lenient<WireUsage>,
     #[serde(borrow)]
     pub service_tier: Lenient<BorrowedText<'a>>,
+    #[serde(borrow)]
+    pub object: Lenient<BorrowedText<'a>>,
 }
 
 #[derive(Deserialize, Default)]
@@ -121,10 +123,21 @@ pub(super) struct OutputPart<'a> {
     pub annotations: Lenient<Vec<Lenient<Annotation<'a>>>>,
 }
 
+/// Statuses of a response that came to its end.
+pub(super) const ENDS: [&str; 4] = ["completed", "complete", "done", "succeeded"];
+
 impl Response<'_> {
     /// Returns whether an object is a response at all: all its fields may be absent.
     pub(super) fn is_one(&self) -> bool {
         self.output.is_some() || self.output_text.0.is_some() || self.status.0.is_some() || self.error.is_some()
+    }
+
+    /// Returns whether it is a response that is over, and not one that has only begun.
+    pub(super) fn is_whole(&self) -> bool {
+        let status = self.status.text().map(str::to_ascii_lowercase);
+        let is_over = |status: &str| ENDS.contains(&status) || matches!(status, "incomplete" | "failed" | "cancelled");
+        let is_response = self.object.text() == Some("response");
+        (self.output.is_some() || is_response && status.is_some()) && status.as_deref().map_or(is_response, is_over)
     }
 }
 

@@ -23,8 +23,12 @@ pub(crate) struct WireUsage {
     /// Of pictures, where it does not stand in the details of the input.
     cached_tokens: Lenient<Count>,
     cached_tokens_details: Lenient<CachedDetails>,
-    /// The charge of compatible servers. <https://openrouter.ai/docs/use-cases/usage-accounting>
+    /// The charge of compatible servers. <https://openrouter.ai/docs/use-cases/usage-accounting>,
+    /// <https://docs.llmgateway.io/features/cost-breakdown>
     cost: Lenient<Cost>,
+    cost_usd_total: Lenient<LenientUsd>,
+    total_cost: Lenient<LenientUsd>,
+    cost_usd: Lenient<LenientUsd>,
     cost_details: Lenient<CostDetails>,
     /// The provider behind `OpenRouter` charges a key of the person's own besides.
     is_byok: Lenient<bool>,
@@ -142,6 +146,45 @@ pub(crate) fn dollars(text: &str) -> Option<money::Usd> {
     text.trim().trim_start_matches('$').parse().ok().and_then(money::Usd::from_dollars)
 }
 
+/// The charge that stands beside an answer, not in its `usage`.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Billed {
+    cost: Lenient<Cost>,
+    response_cost: Lenient<LenientUsd>,
+    total_cost: Lenient<LenientUsd>,
+    cost_usd: Lenient<LenientUsd>,
+    /// `LiteLLM`'s.
+    #[serde(rename = "_hidden_params")]
+    hidden: Lenient<HiddenParams>,
+    /// Around it, in the last event of Responses.
+    response: Lenient<Box<Billed>>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct HiddenParams {
+    response_cost: Lenient<LenientUsd>,
+}
+
+/// Reads the charge beside an answer, or beside a piece of it. Nothing says nothing.
+pub(in crate::openai) fn charge_beside(json: &[u8]) -> Option<money::Usd> {
+    // Most pieces have none: they are not read twice.
+    memchr::memmem::find(json, b"cost")?;
+    let billed: Billed = serde_json::from_slice(json).ok()?;
+    billed.charge().filter(|charge| *charge > money::Usd::ZERO)
+}
+
+impl Billed {
+    fn charge(self) -> Option<money::Usd> {
+        let hidden = self.hidden.0.unwrap_or_default().response_cost;
+        let named = [self.response_cost, self.total_cost, self.cost_usd, hidden];
+        let cost = self.cost.0.map(|cost| cost.usd());
+        cost.or(named.into_iter().find_map(|named| named.0).map(|named| named.0))
+            .or_else(|| self.response.0.and_then(|response| response.charge()))
+    }
+}
+
 impl WireUsage {
     /// The upstream's own charge. Nothing for nothing that was counted says nothing: servers fill what they
     /// do not count with zeros.
@@ -150,7 +193,9 @@ impl WireUsage {
             self.cost_in_usd_ticks.0.map(|Count(ticks)| money::Usd::from_picodollars(ticks.saturating_mul(TICK)));
         let cost = self.cost.0.as_ref().map(Cost::usd);
         let estimated = self.estimated_cost.0.as_ref().map(|estimated| estimated.0);
-        let charged = cost.or(ticks).or(estimated)?;
+        let named = [&self.cost_usd_total, &self.total_cost, &self.cost_usd];
+        let named = named.iter().find_map(|named| named.0.as_ref()).map(|named| named.0);
+        let charged = cost.or(named).or(ticks).or(estimated)?;
         let behind = self.cost_details.0.as_ref().and_then(|details| details.upstream_inference_cost.0.as_ref());
         let behind = behind.filter(|_| self.is_byok.0 == Some(true)).map_or(money::Usd::ZERO, |cost| cost.0);
         let charged = charged + behind;

@@ -18,9 +18,13 @@ pub(super) fn read(line: &[u8]) -> serde_json::Result<ClientJsonRpcMessage> {
         Ok(call) => Ok(call.into()),
         // Another method, or a call that rmcp may still read another way.
         Err(_) => serde_json::from_slice(line).or_else(|error| {
-            // Hosts in JavaScript cut texts between the halves of a character. Bytes that are no UTF-8 are no line.
-            let mended = std::str::from_utf8(line).ok().filter(|_| text::has_halves(line)).map(|_| text::mend(line));
-            mended.and_then(|mended| serde_json::from_str(&mended).ok()).ok_or(error)
+            // Hosts cut texts between the halves of a character, and write tabs and bytes of another encoding as they are.
+            let mended = text::mend(line);
+            let read = match std::str::from_utf8(line) {
+                Ok(_) => serde_json::from_str(&mended),
+                Err(_) => serde_json::from_str::<ToolCall>(&mended).map(Into::into),
+            };
+            read.map_err(|_| error)
         }),
     }
 }
