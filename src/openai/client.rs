@@ -16,6 +16,7 @@ use super::{
     failure::{
         complaint::Complaint,
         error::{Billing, Error, Timer},
+        left_out::Without,
         objection::Objection,
         traits::Health,
     },
@@ -80,6 +81,16 @@ pub(super) struct Answering {
     pub key: Arc<CachedKey>,
     /// The caller's names of the fields that were left out.
     pub left_out: Vec<String>,
+}
+
+impl Answering {
+    /// Notes fields that this request went without.
+    pub(super) fn leave_out(&mut self, taken_out: Vec<Option<Without>>) {
+        for without in taken_out.into_iter().flatten() {
+            self.left_out.extend(without.named());
+            self.trail.refused(without);
+        }
+    }
 }
 
 /// The reason why no answer began.

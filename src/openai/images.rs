@@ -2,10 +2,11 @@
 //! picture a request.
 //! <https://platform.openai.com/docs/api-reference/images>
 
-use serde::{Deserialize, Serialize, de::IgnoredAny};
+use http::StatusCode;
+use serde::{Deserialize, de::IgnoredAny};
 
 use super::{
-    Config, EditTransfer, Failure, Meta, Picture, PictureRequest, Reply, Terms, Transfer,
+    Config, Failure, Meta, Picture, PictureRequest, Reply, Terms,
     client::{Answering, Client, FailedAttempt, PlannedRequest, Unanswered},
     failure::{complaint::Complaint, error::Error},
     is_openai,
@@ -16,23 +17,19 @@ use super::{
         body::{Body, BodyKind, MemorySlot},
         events::Events,
         fetch,
-        form::{Boundary, Encoding, Form, Naming},
-        json::{Json, object},
+        json::{Json, object, several},
         payload::Payload,
-        wire::{BorrowedText, Head, Lenient, WireUsage},
+        wire::{BorrowedText, Head, Lenient, WireUsage, charge_beside},
     },
 };
-use crate::{
-    media::{Encoded, Format},
-    money::Metered,
-    news::Stage,
-    text,
-};
+use crate::{media::Encoded, money::Metered, news::Stage, text};
 
 mod forms;
+mod request;
 mod wrapped;
 
 use forms::{PictureForms, unusable};
+use request::{encoding, fields, form};
 
 /// A quality, in the upstream's own word, is cut to this many characters.
 const QUALITY: usize = 20;
@@ -40,26 +37,13 @@ const QUALITY: usize = 20;
 const MOST_OF_ONE_ANSWER: usize = 10;
 const NONE: &str = "it holds no picture (neither b64_json nor url)";
 
-#[derive(Serialize)]
-struct ImageRequest<'a> {
-    model: &'a str,
-    prompt: &'a str,
-    size: Option<&'a str>,
-    quality: Option<&'a str>,
-    background: Option<&'a str>,
-    output_format: Option<Format>,
-    output_compression: Option<u8>,
-    moderation: Option<&'a str>,
-    stream: Option<bool>,
-    partial_images: Option<u8>,
-}
-
 /// Has one picture made. A complaint inside a 200 is met as its status would be.
 pub(super) async fn paint(client: &Client, request: &PictureRequest, terms: &Terms) -> Result<Reply<Picture>, Failure> {
     let mut before = Meta::default();
     let mut retries = 0;
+    let mut complaints = Vec::new();
     loop {
-        match paint_once(client, request, terms).await {
+        match paint_once(client, request, &complaints, terms).await {
             Ok(mut reply) => {
                 reply.meta.follow(&before);
                 return Ok(reply);
@@ -73,6 +57,11 @@ pub(super) async fn paint(client: &Client, request: &PictureRequest, terms: &Ter
                     return Err(failure);
                 }
                 retries += 1;
+                before = *failure.meta;
+            }
+            Err(Unanswered::FieldRefused(complaint, mut failure)) => {
+                failure.meta.follow(&before);
+                complaints.push(*complaint);
                 before = *failure.meta;
             }
             Err(unanswered) => {
@@ -89,6 +78,8 @@ struct NoPicture {
     error: Error,
     /// The answer was nothing but a complaint: what it is as far as asking again is concerned.
     symptom: Option<Symptom>,
+    /// The same, where it is about a field.
+    refused: Option<Box<Complaint>>,
 }
 
 impl NoPicture {
@@ -100,26 +91,36 @@ impl NoPicture {
 
 impl From<Error> for NoPicture {
     fn from(error: Error) -> Self {
-        Self { error, symptom: None }
+        Self { error, symptom: None, refused: None }
     }
 }
 
 impl From<&Complaint> for NoPicture {
     fn from(complaint: &Complaint) -> Self {
-        Self { error: complaint.inside_200(), symptom: complaint.symptom_inside_200() }
+        let refused = complaint.speaks_of_a_field().then(|| Box::new(complaint.clone()));
+        Self { error: complaint.inside_200(), symptom: complaint.symptom_inside_200(), refused }
     }
 }
 
-async fn paint_once(client: &Client, request: &PictureRequest, terms: &Terms) -> Result<Reply<Picture>, Unanswered> {
+async fn paint_once(
+    client: &Client,
+    request: &PictureRequest,
+    complaints: &[Complaint],
+    terms: &Terms,
+) -> Result<Reply<Picture>, Unanswered> {
     let fields = fields(request, &client.config);
     let (path, payload) = if request.references.is_empty() {
         ("images/generations", Payload::Json(Json::new(object(&fields))))
     } else {
         ("images/edits", Payload::Form(form(request, &fields, encoding(client), client.learnt.naming())))
     };
-    let payload = payload.dropping(&request.without);
+    let transfer = client.config.edit_transfer;
+    let (payload, taken_out) = payload.dropping(&request.without).after(complaints, transfer);
+    let sent = payload.clone();
     let call = PlannedRequest { kind: EndpointKind::Picture, path, model: Some(&request.model), payload };
-    let Answering { body, mut trail, key, left_out } = client.send(call, terms).await?;
+    let mut answering = client.send(call, terms).await?;
+    answering.leave_out(taken_out);
+    let Answering { body, mut trail, key, left_out } = answering;
     let mut metered = Metered::default();
     let mut picture = receive(client, body, left_out, terms, &mut metered).await;
     trail.meter(metered);
@@ -127,40 +128,14 @@ async fn paint_once(client: &Client, request: &PictureRequest, terms: &Terms) ->
         *prompt = Redactor::new(client.secrets(&key)).whole(prompt).into_owned();
     }
     // What is billed is not asked for again.
-    let symptom = picture.as_ref().err().and_then(|none| none.symptom).filter(|_| !metered.is_reported());
-    trail.close(picture.map_err(|none| client.cleaned(none.error, &key))).map_err(|failure| match symptom {
-        Some(symptom) => Unanswered::Missed(symptom, failure),
-        None => Unanswered::Failed(failure),
+    let none = picture.as_mut().err().filter(|_| !metered.is_reported());
+    let (symptom, refused) = none.map_or((None, None), |none| (none.symptom, none.refused.take()));
+    let refused = refused.filter(|complaint| sent.instead(StatusCode::BAD_REQUEST, complaint, transfer).is_some());
+    trail.close(picture.map_err(|none| client.cleaned(none.error, &key))).map_err(|failure| match (refused, symptom) {
+        (Some(complaint), _) => Unanswered::FieldRefused(complaint, failure),
+        (None, Some(symptom)) => Unanswered::Missed(symptom, failure),
+        (None, None) => Unanswered::Failed(failure),
     })
-}
-
-fn fields<'a>(request: &'a PictureRequest, config: &Config) -> ImageRequest<'a> {
-    let partial_images = (config.partial_images > 0).then_some(config.partial_images);
-    let is_streamed = partial_images.is_some() || config.image_transfer == Transfer::Streamed;
-    ImageRequest {
-        model: request.model.as_str(),
-        prompt: &request.prompt,
-        size: request.size.as_deref(),
-        quality: request.quality.as_deref(),
-        background: request.background.as_deref(),
-        output_format: request.output_format,
-        output_compression: request.output_compression,
-        moderation: request.moderation.as_deref(),
-        stream: is_streamed.then_some(true),
-        partial_images,
-    }
-}
-
-fn form(request: &PictureRequest, fields: &ImageRequest<'_>, encoding: Encoding, naming: Naming) -> Form {
-    Form { fields: object(fields), pictures: request.references.clone(), mask: request.mask.clone(), encoding, naming }
-}
-
-fn encoding(client: &Client) -> Encoding {
-    match client.config.edit_transfer {
-        EditTransfer::Json => Encoding::Json,
-        EditTransfer::Auto if !client.learnt.takes_multipart() => Encoding::Json,
-        EditTransfer::Auto | EditTransfer::Multipart => Encoding::Multipart(Boundary::draw()),
-    }
 }
 
 /// An answer of the API, or the final event of a stream, which has the picture's fields beside its own.
@@ -225,13 +200,16 @@ async fn receive(
     let (received, place) = match body.shape().await? {
         BodyKind::Json => {
             terms.news.stage(Stage::Receiving);
-            let json = body.whole().await?;
-            (decode(&json, &client.config, metered)?, body.into_place())
+            let mut json = Vec::new();
+            let read = body.read_into(&mut json).await;
+            let decoded = decode(&json, &client.config, metered);
+            // Where only its length was wrong, all of it came.
+            (decoded.map_err(|none| read.map_or_else(NoPicture::from, |()| none))?, body.into_place())
         }
         BodyKind::Events => listen(Events::new(body), &client.config, terms, metered).await?,
         BodyKind::Raw => {
             terms.news.stage(Stage::Receiving);
-            let forms = PictureForms::of_bytes(forms::raw(body.whole().await?));
+            let forms = PictureForms::of_bytes(forms::raw(body.whole().await?.into()));
             (Received { pictures: vec![forms], ..Received::default() }, body.into_place())
         }
     };
@@ -276,7 +254,7 @@ async fn fetch(client: &Client, forms: PictureForms, terms: &Terms) -> Result<(E
         // One without a host is one of the upstream's own.
         let url = client.config.base_url.join(&url).map_or(url, String::from);
         let fetched = fetch::collect(client, &url, terms).await;
-        match fetched.and_then(|(bytes, place)| Ok((forms::read_paid(bytes)?, place))) {
+        match fetched.and_then(|(bytes, place)| Ok((forms::read_paid(forms::raw(bytes))?, place))) {
             Ok(picture) => return Ok(picture),
             Err(error) => failed = error,
         }
@@ -337,14 +315,15 @@ fn decode(json: &[u8], config: &Config, metered: &mut Metered) -> Result<Receive
         return decode(mended.as_bytes(), config, metered);
     }
     let painted = match painted {
-        Err(error) if serde_json::from_slice::<IgnoredAny>(json).is_err() => return Err(not_json(&error).into()),
+        Err(error) if serde_json::from_slice::<IgnoredAny>(json).is_err() => {
+            return decode_several(json, config, metered).unwrap_or_else(|| Err(not_json(&error).into()));
+        }
         painted => painted.unwrap_or_default(),
     };
-    if let Some(usage) = painted.usage.0 {
-        // OpenAI itself charges by its list.
-        metered.charged = usage.charged().filter(|_| !is_openai(&config.base_url));
-        metered.usage = usage.read();
-    }
+    let charged = painted.usage.0.as_ref().and_then(WireUsage::charged).or_else(|| charge_beside(json));
+    // OpenAI itself charges by its list.
+    metered.charged = charged.filter(|_| !is_openai(&config.base_url));
+    metered.usage = painted.usage.0.and_then(WireUsage::read);
     let alone = ImageItem { b64_json: painted.b64_json, url: painted.url, revised_prompt: painted.revised_prompt };
     let items = match painted.data.0 {
         Some(Items::List(items)) => items.into_iter().filter_map(|item| item.0).collect(),
@@ -370,6 +349,22 @@ fn decode(json: &[u8], config: &Config, metered: &mut Metered) -> Result<Receive
     let revised_prompt = revised_prompt.map(|prompt| text::sanitize(prompt).into_owned());
     let quality = painted.quality.text().map(|quality| text::brief(quality, QUALITY));
     Ok(Received { pictures, revised_prompt, quality })
+}
+
+/// The first picture among several JSON values, one a line or one after another, or before anything else; or the
+/// last complaint. A sketch is none.
+fn decode_several(json: &[u8], config: &Config, metered: &mut Metered) -> Option<Result<Received, NoPicture>> {
+    let is_sketch =
+        |value: &str| serde_json::from_str::<Head<'_>>(value).is_ok_and(|head| head.kind().ends_with(".partial_image"));
+    let mut told = None;
+    for value in several(std::str::from_utf8(json).ok()?)?.into_iter().filter(|value| !is_sketch(value)) {
+        match decode(value.as_bytes(), config, metered) {
+            Ok(received) => return Some(Ok(received)),
+            Err(none) if none.is_complaint() => told = Some(Err(none)),
+            Err(_) => {}
+        }
+    }
+    told
 }
 
 impl ImageItem<'_> {

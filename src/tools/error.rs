@@ -195,6 +195,8 @@ impl ToolError {
             // The message names the jobs there are, or what would be right: one remedy, not two.
             Self::NoSuchJob(_) | Self::Unpriced(_) | Self::OverBudget(_) | Self::BudgetReserved(_) => "",
             _ if self.says_what_would_be_right() => "",
+            // To ask again may be to pay again.
+            _ if self.billing() == Billing::Possible => "Look at the upstream's usage page before asking again.",
             Self::Store(error)
             | Self::Limited(Limited::Store(error))
             | Self::Ledger(ledger::Unheld(error))

@@ -1,6 +1,7 @@
 //! The forms in which an answer hands a picture over, one beside another: in itself as base64, or as an address.
 
 use bytes::Bytes;
+use memchr::memmem;
 
 use crate::{
     media::{Encoded, Format},
@@ -62,22 +63,57 @@ fn is_data_url(url: &str) -> bool {
     url.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
 }
 
-/// Takes a picture as it is, or as base64 without anything around it.
-pub(super) fn raw(body: Vec<u8>) -> Bytes {
-    let text = || std::str::from_utf8(&body).ok();
-    let decoded =
-        if Format::recognized(&body).is_some() { None } else { text().and_then(|text| decode_base64(text).ok()) };
-    decoded.unwrap_or_else(|| body.into())
+/// Takes a picture as it is, as base64 without anything around it, or as a part of a form.
+pub(super) fn raw(body: Bytes) -> Bytes {
+    if Format::recognized(&body).is_some() {
+        return body;
+    }
+    let decoded = std::str::from_utf8(&body).ok().and_then(|text| decode_base64(text).ok());
+    decoded.or_else(|| part(&body)).unwrap_or(body)
 }
 
-/// Decodes base64 as it comes: as a data URL, as JSON's text once more, with line breaks, in the URL's alphabet, without
-/// its padding. What is damaged stays so.
+/// The first picture among the parts of a `multipart/form-data` body, which begins with its boundary.
+fn part(body: &Bytes) -> Option<Bytes> {
+    let boundary = body.get(..memmem::find(body, b"\r\n")?).filter(|line| line.starts_with(b"--"))?;
+    let end = [b"\r\n", boundary].concat();
+    let mut rest = &**body;
+    loop {
+        let (_head, content) = rest.split_at_checked(memmem::find(rest, b"\r\n\r\n")? + 4)?;
+        let (content, after) = content.split_at_checked(memmem::find(content, &end).unwrap_or(content.len()))?;
+        if Format::recognized(content).is_some() {
+            return Some(body.slice_ref(content));
+        }
+        rest = after;
+    }
+}
+
+/// Decodes base64 as it comes: as a data URL, as JSON's text once more, with line breaks, in the URL's alphabet or
+/// escaped for one, without its padding, once more within itself. What is damaged stays so.
 pub(super) fn decode_base64(text: &str) -> Result<Bytes, Error> {
+    let bytes = decode_once(text)?;
+    if Format::recognized(&bytes).is_some() {
+        return Ok(bytes);
+    }
+    let picture = bytes.slice_ref(bytes.trim_ascii_start());
+    if Format::recognized(&picture).is_some() {
+        return Ok(picture);
+    }
+    let inner = std::str::from_utf8(&bytes).ok().and_then(|text| decode_once(text).ok());
+    Ok(inner.filter(|inner| Format::recognized(inner).is_some()).unwrap_or(bytes))
+}
+
+fn decode_once(text: &str) -> Result<Bytes, Error> {
+    const ESCAPES: [(&str, &str); 6] =
+        [("%2B", "+"), ("%2F", "/"), ("%3D", "="), ("%2b", "+"), ("%2f", "/"), ("%3d", "=")];
     let text = text.trim_matches(|c: char| c == '"' || c.is_whitespace());
     let base64 = match text.split_once(',') {
-        Some((_media_type, base64)) if is_data_url(text) => base64,
+        Some((scheme, base64)) if is_data_url(text) || scheme.ends_with("base64") => base64,
         _ => text,
     };
+    let unescaped = base64
+        .contains('%')
+        .then(|| ESCAPES.iter().fold(base64.to_owned(), |text, (escape, character)| text.replace(escape, character)));
+    let base64 = unescaped.as_deref().unwrap_or(base64);
     let as_it_is = base64_simd::STANDARD.decode_to_vec(base64.as_bytes());
     let decoded = as_it_is.or_else(|_| {
         let mended = base64.bytes().filter(|byte| !byte.is_ascii_whitespace()).map(|byte| match byte {

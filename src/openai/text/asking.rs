@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use http::StatusCode;
-
 use super::{
     api::TextApi,
     background,
@@ -93,15 +91,8 @@ fn reduce(client: &Client, question: &Question, plan: Plan, complaints: &[Compla
         TextApi::Responses => (responses::request::encode(question, plan, &client.config), Vec::new()),
         TextApi::Chat => chat::request::encode(question, plan, &client.config),
     };
-    let mut reduced = ReducedQuestion { payload: payload.dropping(&question.without), left_out, taken_out: Vec::new() };
-    for complaint in complaints {
-        let transfer = client.config.edit_transfer;
-        if let Some((payload, without)) = reduced.payload.instead(StatusCode::BAD_REQUEST, complaint, transfer) {
-            reduced.payload = payload;
-            reduced.taken_out.push(without);
-        }
-    }
-    reduced
+    let (payload, taken_out) = payload.dropping(&question.without).after(complaints, client.config.edit_transfer);
+    ReducedQuestion { payload, left_out, taken_out }
 }
 
 async fn by_responses(
@@ -146,9 +137,6 @@ async fn send(
     let call = PlannedRequest { kind: EndpointKind::Text, path, model: Some(&question.model), payload };
     let mut answering = client.send(call, terms).await?;
     answering.left_out.extend(left_out);
-    for without in taken_out.into_iter().flatten() {
-        answering.left_out.extend(without.named());
-        answering.trail.refused(without);
-    }
+    answering.leave_out(taken_out);
     Ok(answering)
 }

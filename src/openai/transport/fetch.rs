@@ -165,7 +165,8 @@ async fn receive(
     let mut body = Body::new(response, named.limits(client, deadline));
     match body.whole().await {
         Ok(bytes) => Ok((bytes.into(), body.into_place())),
-        Err(Error::BadResponse { message, .. }) => Err(named.unusable(message).into()),
+        Err(Error::BadResponse { message, .. }) if body.is_too_long() => Err(named.unusable(message).into()),
+        Err(Error::BadResponse { message, .. }) => Err(Unfetched::ForNow(named.unusable(message))),
         Err(error) => Err(error.into()),
     }
 }

@@ -57,6 +57,18 @@ impl Payload {
         self.without(complaint).or_else(|| renamed().or_else(json).map(|other| (other, None)))
     }
 
+    /// The same without what these complaints, which came inside a 200, are about, and what that is.
+    pub(crate) fn after(mut self, complaints: &[Complaint], transfer: EditTransfer) -> (Self, Vec<Option<Without>>) {
+        let mut taken_out = Vec::new();
+        for complaint in complaints {
+            if let Some((payload, without)) = self.instead(StatusCode::BAD_REQUEST, complaint, transfer) {
+                self = payload;
+                taken_out.push(without);
+            }
+        }
+        (self, taken_out)
+    }
+
     /// Without what `complaint` is about, and what that is; `None` when it is about nothing that may be left
     /// out.
     fn without(&self, complaint: &Complaint) -> Option<(Self, Option<Without>)> {

@@ -107,6 +107,24 @@ async fn thoughts_that_never_end_are_no_answer() {
     assert_eq!((&told["status"], &told["finish_reason"]), (&json!("incomplete"), &json!("no_text")), "{told}");
 }
 
+#[tokio::test]
+async fn a_picture_among_lines_of_json_or_before_anything_else_is_kept() {
+    let good = r#"{"data":[{"b64_json":"iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="}]}"#;
+    let sketch = r#"{"type":"image_generation.partial_image","b64_json":"aGVsbG8gd29ybGQgaGVsbG8gd29ybGQgaGVsbG8="}"#;
+    for body in [
+        format!("{{\"status\":\"processing\"}}\n{good}"),
+        format!("{{\"status\":\"processing\"}}\r\n{good}\r\n"),
+        format!("{good}\n{{\"done\":true}}"),
+        format!("{good}\n<!-- x -->"),
+        format!("{sketch}\n{good}"),
+    ] {
+        let upstream = Upstream::start([labelled(JSON, &body)]).await;
+        let mut session = session(&upstream, RESPONSES, &[]).await;
+        let told = session.call("create-image", json!({ "prompt": "a", "model": "m", "size": "auto" })).await;
+        assert_eq!(told["structuredContent"]["images"][0]["width"], 1, "{body}: {told}");
+    }
+}
+
 /// As curl shows a body whose connection ended badly.
 #[tokio::test]
 async fn a_whole_body_without_its_last_chunk_is_whole() {

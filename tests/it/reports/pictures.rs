@@ -337,3 +337,125 @@ async fn what_matters_of_a_picture_or_a_failure_is_in_its_text() {
         assert!(failed["content"].to_string().contains("(request req_77)"), "{failed}");
     }
 }
+
+/// Hands a picture over in a field of another server, or in what another wraps around it.
+#[tokio::test]
+async fn a_picture_in_the_wrapping_of_others() {
+    let base64 = STANDARD.encode_to_string(png());
+    let data_url = format!("data:image/png;base64,{base64}");
+    let escaped = base64.replace('+', "%2B").replace('/', "%2f").replace('=', "%3D");
+    let content = |content: String| json!({ "choices": [{ "message": { "content": content } }] });
+    for body in [
+        content(format!("Here it is: ![x]({data_url})")),
+        content(format!("<img src='{data_url}'>")),
+        json!({ "data": [{ "b64_json": format!("base64,{base64}") }] }),
+        json!({ "data": [{ "b64_json": escaped }] }),
+        json!({ "data": [{ "b64_json": STANDARD.encode_to_string(&base64) }] }),
+        json!({ "data": [{ "b64_json": STANDARD.encode_to_string(&data_url) }] }),
+        json!({ "data": [{ "b64_json": STANDARD.encode_to_string([b"\r\n".as_slice(), &png()].concat()) }] }),
+        json!({ "data": [{ "b64_json": png() }] }),
+        json!({ "data": [{ "image": { "type": "Buffer", "data": png() } }] }),
+    ] {
+        let (told, _upstream) = paint(labelled("application/json", body.to_string())).await;
+        assert_eq!(told["images"][0]["width"], 7, "{body}: {told}");
+    }
+    let part =
+        b"--xyz\r\nContent-Disposition: form-data; name=\"meta\"\r\n\r\n{}\r\n--xyz\r\nContent-Type: image/png\r\n\r\n";
+    let form = [part.as_slice(), &png(), b"\r\n--xyz--\r\n"].concat();
+    let (told, _upstream) = paint(labelled("multipart/form-data; boundary=xyz", form)).await;
+    assert_eq!(told["images"][0]["width"], 7, "{told}");
+
+    // By its address.
+    let file = || answer(200, &[("content-type", "image/png")], png());
+    let encoded = || labelled("text/plain", STANDARD.encode_to_string(png()));
+    let markdown = |own: &str| content(format!("![x](http://{own}/a.png)"));
+    let bodies: [fn(&str) -> Value; 5] = [
+        |_| json!({ "output": ["/a.png"] }),
+        |_| json!({ "status": "succeeded", "output": "/outputs/1" }),
+        |_| json!({ "images": ["a.png?x=1"] }),
+        |_| json!({ "data": [{ "url": "/a.txt" }] }),
+        |own| json!({ "output": { "url": format!("http://{own}/a.png") } }),
+    ];
+    for file in [file(), encoded()] {
+        for body in bodies {
+            let upstream =
+                Upstream::start_with(|own| vec![labelled("application/json", body(&own).to_string()), file.clone()]);
+            let upstream = upstream.await;
+            let mut session = session(&upstream, RESPONSES, &[]).await;
+            let told = session.call("create-image", json!({ "prompt": "a", "model": "m", "size": "auto" })).await;
+            assert_eq!(told["structuredContent"]["images"][0]["width"], 7, "{told}");
+        }
+        let upstream =
+            Upstream::start_with(|own| vec![labelled("application/json", markdown(&own).to_string()), file.clone()]);
+        let upstream = upstream.await;
+        let mut session = session(&upstream, RESPONSES, &[]).await;
+        let told = session.call("create-image", json!({ "prompt": "a", "model": "m", "size": "auto" })).await;
+        assert_eq!(told["structuredContent"]["images"][0]["width"], 7, "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_paid_picture_whose_body_breaks_off_is_fetched_again() {
+    let at = labelled("application/json", json!({ "data": [{ "url": "/a.png" }] }).to_string());
+    let length = format!("content-length: {}\r\n\r\n", png().len());
+    let broken = crate::upstream::head(200, &[("content-type", "image/png")]).send(length).send(&png()[..60]).close();
+    let file = answer(200, &[("content-type", "image/png")], png());
+    let upstream = Upstream::start([at, broken, file]).await;
+    let mut session = session(&upstream, RESPONSES, &[("MCP_OPENAI_MAX_RETRIES", "1")]).await;
+    let told = session.call("create-image", json!({ "prompt": "a", "model": "m", "size": "auto" })).await;
+    assert_eq!(told["structuredContent"]["images"][0]["width"], 7, "{told}");
+    assert_eq!(upstream.lines(), ["POST /v1/images/generations", "GET /a.png", "GET /a.png"]);
+}
+
+#[tokio::test]
+async fn a_picture_in_json_that_came_whole_under_a_greater_length_is_kept() {
+    let body = json!({ "data": [{ "b64_json": STANDARD.encode_to_string(png()) }] }).to_string();
+    let length = format!("content-length: {}\r\n\r\n", body.len() + 9);
+    let script = crate::upstream::head(200, &[("content-type", "application/json")]).send(length).send(body).close();
+    let (told, _upstream) = paint(script).await;
+    assert_eq!(told["images"][0]["width"], 7, "{told}");
+}
+
+/// To ask again would be to pay again.
+#[tokio::test]
+async fn the_remedy_of_a_picture_that_may_have_been_billed_asks_for_no_second_bill() {
+    let (told, _upstream) = paint(labelled("application/json", r#"{"data":[{"b64_json":"aGVsbG8="}]}"#)).await;
+    let message = told["error"]["message"].as_str().unwrap();
+    assert!(message.contains("may have been billed") && message.contains("usage page"), "{message}");
+    assert!(!message.to_lowercase().contains("try again"), "{message}");
+}
+
+#[tokio::test]
+async fn a_field_refused_inside_a_200_is_left_out_once() {
+    let refused =
+        r#"{"error":{"message":"Unknown parameter: 'quality'.","param":"quality","code":"unknown_parameter"}}"#;
+    let good = json!({ "data": [{ "b64_json": STANDARD.encode_to_string(png()) }] }).to_string();
+    let arguments = json!({ "prompt": "a", "model": "m", "size": "auto", "quality": "low" });
+    let upstream = Upstream::start([refused, &good].map(|body| labelled("application/json", body))).await;
+    let mut session = session(&upstream, RESPONSES, &[]).await;
+    let told = session.call("create-image", arguments.clone()).await;
+    assert_eq!(told["structuredContent"]["images"][0]["width"], 7, "{told}");
+    assert!(told["structuredContent"]["warnings"].to_string().contains("quality"), "{told}");
+    assert_eq!(upstream.lines().len(), 2);
+
+    // Refused again, it is told.
+    let upstream = Upstream::start([labelled("application/json", refused)]).await;
+    let mut session = super::session(&upstream, RESPONSES, &[]).await;
+    let told = session.call("create-image", arguments).await;
+    assert_eq!(told["structuredContent"]["error"]["code"], "invalid_argument", "{told}");
+    assert_eq!(upstream.lines().len(), 2);
+}
+
+/// A proxy that gives up waiting says nothing of the picture, which the server behind it goes on with.
+#[tokio::test]
+async fn a_picture_is_not_asked_for_again_when_a_proxy_gave_up_waiting() {
+    for (status, posts) in [(504, 1), (520, 1), (524, 1), (502, 2), (503, 2)] {
+        let good = json!({ "data": [{ "b64_json": STANDARD.encode_to_string(png()) }] }).to_string();
+        let upstream = Upstream::start([super::failing(status, ""), labelled("application/json", good)]).await;
+        let mut session = session(&upstream, RESPONSES, &[("MCP_OPENAI_MAX_RETRIES", "1")]).await;
+        let told = session.call("create-image", json!({ "prompt": "a", "model": "m", "size": "auto" })).await;
+        assert_eq!(upstream.lines().len(), posts, "{status}: {told}");
+        let may_be_billed = told.to_string().contains("may have been billed");
+        assert_eq!(may_be_billed, posts == 1, "{status}: {told}");
+    }
+}

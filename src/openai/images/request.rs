@@ -1,0 +1,58 @@
+//! The request for a picture, in the names of the wire.
+
+use serde::Serialize;
+
+use crate::{
+    media::Format,
+    openai::{
+        Config, EditTransfer, PictureRequest, Transfer,
+        client::Client,
+        transport::{
+            form::{Boundary, Encoding, Form, Naming},
+            json::object,
+        },
+    },
+};
+
+#[derive(Serialize)]
+pub(super) struct ImageRequest<'a> {
+    model: &'a str,
+    prompt: &'a str,
+    size: Option<&'a str>,
+    quality: Option<&'a str>,
+    background: Option<&'a str>,
+    output_format: Option<Format>,
+    output_compression: Option<u8>,
+    moderation: Option<&'a str>,
+    stream: Option<bool>,
+    partial_images: Option<u8>,
+}
+
+pub(super) fn fields<'a>(request: &'a PictureRequest, config: &Config) -> ImageRequest<'a> {
+    let partial_images = (config.partial_images > 0).then_some(config.partial_images);
+    let is_streamed = partial_images.is_some() || config.image_transfer == Transfer::Streamed;
+    ImageRequest {
+        model: request.model.as_str(),
+        prompt: &request.prompt,
+        size: request.size.as_deref(),
+        quality: request.quality.as_deref(),
+        background: request.background.as_deref(),
+        output_format: request.output_format,
+        output_compression: request.output_compression,
+        moderation: request.moderation.as_deref(),
+        stream: is_streamed.then_some(true),
+        partial_images,
+    }
+}
+
+pub(super) fn form(request: &PictureRequest, fields: &ImageRequest<'_>, encoding: Encoding, naming: Naming) -> Form {
+    Form { fields: object(fields), pictures: request.references.clone(), mask: request.mask.clone(), encoding, naming }
+}
+
+pub(super) fn encoding(client: &Client) -> Encoding {
+    match client.config.edit_transfer {
+        EditTransfer::Json => Encoding::Json,
+        EditTransfer::Auto if !client.learnt.takes_multipart() => Encoding::Json,
+        EditTransfer::Auto | EditTransfer::Multipart => Encoding::Multipart(Boundary::draw()),
+    }
+}
