@@ -215,12 +215,16 @@ mod tests {
 
     #[test]
     fn u06_u08_by_status() {
-        let retried = |code| {
-            let status = Symptom::Status { code, advice: Advice::default() };
-            decide(status, Resend::OnlyUnpaid, 0, 0.0).is_some()
+        let retried = |resend| {
+            move |code| {
+                let status = Symptom::Status { code, advice: Advice::default() };
+                decide(status, resend, 0, 0.0).is_some()
+            }
         };
-        assert!([408, 409, 429, 500, 502, 503, 504, 529].into_iter().all(retried));
-        assert!(![301, 400, 401, 403, 404, 405, 413, 422].into_iter().any(retried));
+        assert!([408, 409, 429, 500, 502, 503, 504, 520, 524, 529].into_iter().all(retried(Resend::Always)));
+        assert!([408, 409, 429, 500, 502, 503, 529].into_iter().all(retried(Resend::OnlyUnpaid)));
+        assert!(![504, 520, 524].into_iter().any(retried(Resend::OnlyUnpaid)));
+        assert!(![301, 400, 401, 403, 404, 405, 413, 422].into_iter().any(retried(Resend::Always)));
     }
 
     #[test]
