@@ -14,10 +14,10 @@ use crate::{
     conversation::Conversations,
     inputs::Inputs,
     ledger::Ledger,
-    openai::OpenAi,
+    openai::{ApiKeySource, OpenAi},
     preview::Previews,
     queue::Queue,
-    server::{Parts, Server, profile::Profiles},
+    server::{Parts, Server, ServerPlaces, profile::Profiles},
     store::{Store, StorePlace},
     telemetry::metrics::Metrics,
     tools::{
@@ -194,6 +194,7 @@ impl App {
             pace: self.store.pace.clone(),
             running: RunningCalls::default(),
             metrics: self.config.http.admin_bind.map(|_| self.metrics.clone()),
+            places: self.places(),
         })
         .with(self.ask_openai.clone())
         .with(self.create_image.clone())
@@ -201,6 +202,17 @@ impl App {
         .with(self.get_result.clone())
         .with(self.list_models.clone())
         .with(self.show_gallery.clone())
+    }
+
+    /// The places on this machine that stand in messages.
+    fn places(&self) -> ServerPlaces {
+        let keys = self.config.openai.callers.values().chain([&self.config.openai.key]);
+        let keys = keys.filter_map(|key| match key {
+            ApiKeySource::File { path, .. } => Some(path.display().to_string()),
+            _ => None,
+        });
+        let images = self.config.images.dir.display().to_string();
+        ServerPlaces::new(keys.chain([images, self.store.place.to_string()]))
     }
 
     /// Ends everything: stops what serves, and waits as long as the drain, 1 s at least, for pictures that are paid for

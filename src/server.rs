@@ -17,7 +17,7 @@ use rmcp::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{text, tools::Tool};
+use crate::{handle::Owner, text, tools::Tool};
 
 mod arguments;
 mod cancellation;
@@ -28,6 +28,7 @@ mod journal;
 mod listing;
 mod methods;
 mod parts;
+mod places;
 pub mod profile;
 mod progress;
 mod prompts;
@@ -45,6 +46,7 @@ use cancellation::Cancellations;
 use changes::Announcements;
 use methods::{cacheable, refuse_cursor};
 pub use parts::{Departure, Parts, Requester};
+pub use places::ServerPlaces;
 use results::ResultShape;
 use tools::{AwaitedJobs, Registered, Route};
 
@@ -131,6 +133,11 @@ impl Server {
     pub fn cancel_calls(&self) {
         self.parts.get_result.jobs.leave();
         self.calls.cancel();
+    }
+
+    /// The error as this owner may hear it.
+    fn told(&self, owner: &Owner, error: ErrorData) -> ErrorData {
+        self.parts.places.error(owner, error)
     }
 
     /// The tools as `tools/list` tells them, unless the client cannot bear it.
@@ -222,7 +229,9 @@ impl ServerHandler for Server {
         params: GetTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        tasks::get(self, params, &context).await
+        tasks::get(self, params, &context)
+            .await
+            .map_err(|error| self.told(&Requester::of(&context.extensions).owner, error))
     }
 
     async fn update_task(
@@ -238,7 +247,9 @@ impl ServerHandler for Server {
         params: CancelTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        tasks::cancel(self, params, &context).await
+        tasks::cancel(self, params, &context)
+            .await
+            .map_err(|error| self.told(&Requester::of(&context.extensions).owner, error))
     }
 
     /// Answers requests that rmcp does not know.
@@ -293,7 +304,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CompleteResult, ErrorData> {
         let owner = Requester::of(&context.extensions).owner;
-        completions::complete(&self.parts, &owner, request).await
+        completions::complete(&self.parts, &owner, request).await.map_err(|error| self.told(&owner, error))
     }
 
     async fn list_resources(
@@ -302,7 +313,9 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
         let cursor = request.and_then(|request| request.cursor);
-        let result = resources::list(&self.parts.gallery(&context.extensions), cursor.as_deref()).await?;
+        let owner = Requester::of(&context.extensions).owner;
+        let listed = resources::list(&self.parts.artifacts.of(&owner), cursor.as_deref()).await;
+        let result = listed.map_err(|error| self.told(&owner, error))?;
         Ok(cacheable(result, &context, |it| it.with_ttl_ms(0).with_cache_scope(CacheScope::Private)))
     }
 
@@ -323,18 +336,21 @@ impl ServerHandler for Server {
     ) -> Result<ReadResourceResponse, ErrorData> {
         let limit = ResultShape::of(&self.parts, &context).profile.max_read_bytes;
         let Requester { owner, known, .. } = Requester::of(&context.extensions);
+        let told = |error| self.told(&owner, error);
         // A picture or a turn never changes under its id, the viewer only with the program.
         let (result, scope, ttl_ms) = match request.uri.as_str() {
             viewer::URI => (viewer::read(), CacheScope::Public, FIXED_TTL_MS),
-            usage::URI => (usage::read(&self.parts.ledger, known.as_deref()).await?, CacheScope::Private, 0),
+            usage::URI => {
+                (usage::read(&self.parts.ledger, known.as_deref()).await.map_err(told)?, CacheScope::Private, 0)
+            }
             uri if uri.starts_with(skills::SCHEME) => (skills::read(uri)?, CacheScope::Public, FIXED_TTL_MS),
             uri if uri.starts_with(conversations::SCHEME) => {
-                let read = conversations::read(&self.parts.conversations, &owner, uri).await?;
+                let read = conversations::read(&self.parts.conversations, &owner, uri).await.map_err(told)?;
                 (read, CacheScope::Private, FIXED_TTL_MS)
             }
             uri => {
                 let gallery = self.parts.artifacts.of(&owner);
-                (resources::read(&gallery, &owner, uri, limit).await?, CacheScope::Private, FIXED_TTL_MS)
+                (resources::read(&gallery, &owner, uri, limit).await.map_err(told)?, CacheScope::Private, FIXED_TTL_MS)
             }
         };
         Ok(cacheable(result, &context, |it| it.with_ttl_ms(ttl_ms).with_cache_scope(scope)).into())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rmcp::model::Extensions;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::profile::Profiles;
+use super::{places::ServerPlaces, profile::Profiles};
 use crate::{
     artifact::Artifacts,
     call::{Allowance, RunningCalls},
@@ -50,6 +50,8 @@ pub struct Parts {
     pub running: RunningCalls,
     /// Counted where somebody reads them.
     pub metrics: Option<Metrics>,
+    /// Not told to callers on other machines.
+    pub places: ServerPlaces,
 }
 
 /// The sender of a request, as a transport that serves many clients tells it: laid into the request's HTTP extensions.

@@ -9,7 +9,7 @@ use rmcp::{
 use serde_json::Map;
 
 use super::{
-    Parts, Requester,
+    Parts, Requester, ServerPlaces,
     profile::{Links, Profile, Structured},
 };
 use crate::{
@@ -38,6 +38,7 @@ pub(super) struct ResultShape {
     previews: Previews,
     artifacts: Artifacts,
     owner: Owner,
+    places: ServerPlaces,
 }
 
 impl ResultShape {
@@ -56,6 +57,7 @@ impl ResultShape {
             previews: parts.previews.clone(),
             artifacts: parts.artifacts.of(&owner),
             owner,
+            places: parts.places.clone(),
         }
     }
 
@@ -73,6 +75,7 @@ impl ResultShape {
 /// pictures, and links to their originals for a client that uses them. What the client cannot take is given up, see
 /// [`fit`].
 pub(super) async fn answer(mut outcome: Outcome, shape: &ResultShape) -> CallToolResult {
+    shape.places.outcome(&shape.owner, &mut outcome);
     if let Some(notice) = &shape.notice {
         outcome.warn(notice.clone());
     }
@@ -107,7 +110,7 @@ pub(super) async fn of(outcome: Result<Outcome, ToolError>, shape: &ResultShape)
 
 /// A failure keeps its structured content in front of every client: there are no pictures for it to drop.
 pub(super) fn failure(failed: impl Into<Failed>, shape: &ResultShape) -> CallToolResult {
-    let Failed { text, report } = failed.into();
+    let Failed { text, report } = shape.places.failed(&shape.owner, failed.into());
     let error = serde_json::to_value(report).unwrap_or_default();
     let mut draft = Draft {
         text,

@@ -334,3 +334,40 @@ async fn revoked_after(begun: Duration) {
     sleep(Duration::from_mins(1)).await;
     assert_eq!(cancelled(), 2);
 }
+
+#[tokio::test]
+async fn a_caller_is_told_of_a_storage_failure_without_a_path_of_the_server() {
+    let (callers, home) = (no_callers(), tempfile::tempdir().unwrap());
+    let alice = caller(&callers, "alice", CallerLimits::default()).await;
+    let taken = |name: &str| {
+        // A file where a folder is to be.
+        std::fs::write(home.path().join(name), "").unwrap();
+        home.path().join(name).join("below").display().to_string()
+    };
+    let env = vec![("MCP_OPENAI_STATE_DIR", taken("state")), ("MCP_OPENAI_IMAGES_DIR", taken("pictures"))];
+    let mut session = Session::start_at(Upstream::Sandbox, env).await;
+    let site = site_for(Bench { server: session.server.clone(), ..bench() }, callers).await;
+    let place = home.path().to_str().unwrap();
+    let handle = json!("conv_0123456789abcdefghjkmnpqrs");
+    let mut told = Vec::new();
+    for (tool, arguments) in [
+        ("ask-openai", json!({"query": "?"})),
+        ("ask-openai", json!({"query": "?", "conversation": handle})),
+        ("create-image", json!({"prompt": "a fox"})),
+        ("create-image", json!({"prompt": "a fox", "n": 2})),
+        ("get-result", json!({"job": "job_0123456789abcdefghjkmnpqrs"})),
+    ] {
+        told.push(called(&site, &alice, tool, arguments).await.to_string());
+    }
+    for uri in ["usage://summary", "conversation://conv_0123456789abcdefghjkmnpqrs"] {
+        told.push(asked(&site, &alice, "resources/read", json!({"uri": uri})).await.to_string());
+    }
+    told.push(asked(&site, &alice, "resources/list", json!({})).await.to_string());
+    for answer in &told {
+        assert!(!answer.contains(place), "{answer}");
+    }
+    let reasons = told.iter().filter(|answer| answer.contains("whoever runs it finds the reason in its log")).count();
+    assert_eq!(reasons, 4, "where nothing is kept there is nothing to read, and no failure: {told:#?}");
+    let at_home = session.call("ask-openai", json!({"query": "?"})).await;
+    assert!(at_home.to_string().contains(place), "the person at the server is told: {at_home}");
+}

@@ -1,6 +1,6 @@
 //! Callers with an OpenAI key of their own: whatever is done for one is paid with it.
 
-use std::{collections::BTreeSet, path::Path, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc};
 
 use mcp_openai::store::{CallerStore, callers::CallerLimits};
 use serde_json::{Value, json};
@@ -45,10 +45,6 @@ async fn senders(callers: &Arc<dyn CallerStore>, names: [&str; 4]) -> [String; 4
     all.try_into().unwrap()
 }
 
-fn state(home: &TempDir) -> &Path {
-    home.path()
-}
-
 #[tokio::test]
 async fn each_callers_calls_are_paid_with_its_own_key() {
     let (home, callers) = (tempfile::tempdir().unwrap(), no_callers());
@@ -67,7 +63,7 @@ async fn each_callers_calls_are_paid_with_its_own_key() {
     let [alice, bob, carol] = ["alice", "bob", "test"].map(|name| format!("Bearer sk-{name}-canary"));
     assert_eq!(keys, [alice.clone(), bob, carol, alice]);
 
-    let lines = lines(&state(&home).join("state")).await;
+    let lines = lines(&home.path().join("state")).await;
     let accounts: Vec<_> = lines.iter().map(|line| line["account"].as_str().unwrap()).collect();
     assert_eq!(
         (accounts.len(), BTreeSet::from_iter(&accounts).len(), accounts[0]),
@@ -78,6 +74,7 @@ async fn each_callers_calls_are_paid_with_its_own_key() {
     // A caller whose key cannot be read is not paid for by others.
     let refused = called(&site, &dave, "ask-openai", json!({"query": "Why?"})).await;
     assert_eq!(refused["structuredContent"]["error"]["code"], "no_api_key", "{refused}");
+    assert!(!refused.to_string().contains("secret-folder"), "{refused}");
     assert_eq!(server.received_requests().await.unwrap().len(), 4);
 }
 

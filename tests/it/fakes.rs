@@ -22,7 +22,7 @@ use mcp_openai::{
     news::Stage,
     preview::Previews,
     server::{
-        Parts, Server, profile,
+        Parts, Server, ServerPlaces, profile,
         profile::{Patience, Profiles},
     },
     store::Store,
@@ -262,6 +262,7 @@ pub fn parts_in(store: &Store, dir: &Path, tasks: &TaskTracker, answer_within: P
         pace: store.pace.clone(),
         running: RunningCalls::default(),
         metrics: None,
+        places: ServerPlaces::new([dir.display()]),
     }
 }
 

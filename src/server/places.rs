@@ -1,0 +1,80 @@
+//! Places of this server, which a caller on another machine is not told: it could do nothing there, and whoever runs the
+//! server finds them in the log.
+
+use std::{fmt::Display, sync::Arc};
+
+use rmcp::ErrorData;
+use serde_json::Value;
+
+use crate::{
+    handle::Owner,
+    tools::{Failed, Outcome},
+};
+
+const UNTOLD: &str = "something on the server cannot be used now: whoever runs it finds the reason in its log";
+
+/// Folders, files and addresses as they stand in messages. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct ServerPlaces(Arc<[String]>);
+
+impl ServerPlaces {
+    /// Of these, the ones that say anything.
+    pub fn new(places: impl IntoIterator<Item = impl Display>) -> Self {
+        Self(places.into_iter().map(|place| place.to_string()).filter(|place| place.len() > 1).collect())
+    }
+
+    /// The text, or a sentence in its place where it names one and `owner` is on another machine.
+    fn told(&self, owner: &Owner, text: &mut String) {
+        if owner.as_caller().is_some() && self.0.iter().any(|place| text.contains(place.as_str())) {
+            tracing::warn!(caller = owner.as_caller(), %text, "told to a caller without its reason");
+            UNTOLD.clone_into(text);
+        }
+    }
+
+    pub(super) fn failed(&self, owner: &Owner, mut failed: Failed) -> Failed {
+        self.told(owner, &mut failed.text);
+        self.told(owner, &mut failed.report.message);
+        failed
+    }
+
+    pub(super) fn error(&self, owner: &Owner, mut error: ErrorData) -> ErrorData {
+        let mut message = error.message.into_owned();
+        self.told(owner, &mut message);
+        error.message = message.into();
+        error
+    }
+
+    /// Warnings, and failures of single pictures. An answer stays as it is, whatever it says.
+    pub(super) fn outcome(&self, owner: &Owner, outcome: &mut Outcome) {
+        for warning in &mut outcome.warnings {
+            self.told(owner, warning);
+        }
+        for warning in listed(outcome, "warnings") {
+            self.value(owner, warning);
+        }
+        for failed in listed(outcome, "failed") {
+            if let Some(message) = failed.pointer_mut("/error/message") {
+                self.value(owner, message);
+            }
+        }
+        // Pictures are told line by line; the ones that could not be kept, too.
+        if outcome.structured.contains_key("images") {
+            let lines = outcome.text.lines().map(|line| {
+                let mut line = line.to_owned();
+                self.told(owner, &mut line);
+                line
+            });
+            outcome.text = lines.collect::<Vec<_>>().join("\n");
+        }
+    }
+
+    fn value(&self, owner: &Owner, value: &mut Value) {
+        if let Value::String(text) = value {
+            self.told(owner, text);
+        }
+    }
+}
+
+fn listed<'a>(outcome: &'a mut Outcome, name: &str) -> impl Iterator<Item = &'a mut Value> {
+    outcome.structured.get_mut(name).and_then(Value::as_array_mut).into_iter().flatten()
+}
