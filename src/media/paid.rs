@@ -4,6 +4,8 @@ use bytes::Bytes;
 
 use super::{Dimensions, Encoded, Format, NotAPicture, foreign};
 
+/// No file of a picture has fewer bytes.
+const SHORTEST: usize = 20;
 /// Stands for a size that is not read here.
 const UNMEASURED: Dimensions = Dimensions { width: 1, height: 1 };
 /// An SVG without any (CSS 2.2, 10.3.2).
@@ -35,7 +37,7 @@ impl Encoded {
         if Format::sniff(&bytes).is_some() {
             return Self::sniff(bytes);
         }
-        let is_binary = || bytes.contains(&0) || std::str::from_utf8(&bytes).is_err();
+        let is_binary = || bytes.len() >= SHORTEST && (bytes.contains(&0) || std::str::from_utf8(&bytes).is_err());
         let format = Format::recognized(&bytes).or_else(|| is_binary().then_some(Format::Unknown));
         let format = format.ok_or(NotAPicture::Format)?;
         let read = match format {
