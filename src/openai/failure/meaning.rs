@@ -180,6 +180,10 @@ impl Error {
             404 | 405 => Self::Refused { message: format!("{sentence}; {CHECK_BASE_URL}") },
             413 => Self::Refused { message: format!("{sentence}; send fewer or smaller files") },
             415 => Self::Refused { message: format!("{sentence}; see openai.edit_transfer") },
+            100..=199 => Self::BadResponse {
+                message: format!("it answers HTTP {status}, which is no answer; check openai.base_url"),
+                may_be_billed: Billing::Possible,
+            },
             300..=399 => Self::BadResponse {
                 message: format!("it redirects (HTTP {status}), which is not followed"),
                 may_be_billed: Billing::No,

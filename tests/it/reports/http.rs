@@ -27,6 +27,19 @@ async fn what_is_no_http_is_a_bad_response_with_its_cause() {
 }
 
 #[tokio::test]
+async fn a_change_of_the_protocol_is_a_bad_response() {
+    let upgrade = Script::new().send("HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n");
+    for (tool, argument) in [("ask-openai", "query"), ("create-image", "prompt")] {
+        let upstream = Upstream::start([upgrade.clone().close()]).await;
+        let mut session = session(&upstream, CHAT, &[]).await;
+        let told = session.call(tool, json!({ argument: "Hi", "model": "m" })).await;
+        let error = &told["structuredContent"]["error"];
+        assert_eq!(error["code"], "bad_response", "{tool}: {told}");
+        assert_eq!(upstream.sent().len(), 1, "{tool}");
+    }
+}
+
+#[tokio::test]
 async fn lists_of_models_in_other_forms() {
     for body in [
         r#"[{"id":"llama 3.1 8b"},{"id":"qwen3"}]"#,
