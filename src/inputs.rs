@@ -116,6 +116,16 @@ struct Below {
     rest: PathBuf,
 }
 
+impl Below {
+    /// The file itself below its folder, where a setting names a single file.
+    fn or_itself(self) -> Self {
+        let file =
+            fs::canonicalize(&self.folder).ok().filter(|file| self.rest.as_os_str().is_empty() && file.is_file());
+        let parted = file.and_then(|file| Some((file.parent()?.to_owned(), PathBuf::from(file.file_name()?))));
+        parted.map_or(self, |(folder, rest)| Self { folder, rest })
+    }
+}
+
 impl Inputs {
     /// Reads nothing yet; the client's roots come later.
     #[must_use]
@@ -218,7 +228,7 @@ impl Inputs {
             _ => path.to_owned(),
         };
         if let Some(below) = self.locate(&path) {
-            return Ok(below);
+            return Ok(below.or_itself());
         }
         let within = project.and_then(|project| {
             let path = normal(&self.at_home(&path))?;

@@ -190,7 +190,8 @@ fn limits_not_shared(why: &str) -> Finding {
 fn project_finding(config: &Config) -> Finding {
     let message = match &config.inputs.project {
         Some(project) => format!(
-            "{} ({}): its files may be read, except what git ignores and what looks like a secret",
+            "{} ({}): its files may be read, except what git ignores and what looks like a secret; --project and \
+             MCP_OPENAI_PROJECT name another",
             project.root().display(),
             project.origin().description()
         ),

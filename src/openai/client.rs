@@ -169,6 +169,7 @@ impl Client {
                 return Err(Unanswered::Failed(trail.failure(error)));
             }
             let attempt = Attempt { call: &call, payload: &payload, url: &url, key: &key, terms };
+            let begun = Instant::now();
             let miss = match self.attempt(&attempt, connection, &mut trail).await {
                 Ok(body) => {
                     tracing::debug!(path = call.path, attempt = trail.attempts(), "attempt answered");
@@ -181,7 +182,9 @@ impl Client {
                 Err(miss) => miss,
             };
             // Without the error's text, which may quote the prompt.
-            tracing::debug!(path = call.path, attempt = trail.attempts(), symptom = ?miss.symptom, "attempt failed");
+            let status = if let Symptom::Status { code, .. } = miss.symptom { Some(code) } else { None };
+            let (ms, code) = (begun.elapsed().as_millis(), miss.error.traits().code);
+            tracing::debug!(path = call.path, attempt = trail.attempts(), status, ?code, ms, "attempt failed");
             match miss.remedy {
                 Remedy::OtherWay(why) => return Err(Unanswered::Objected(why, trail.failure(miss.error))),
                 Remedy::OtherKey if !renewed => {

@@ -290,10 +290,11 @@ async fn i02_i03_twenty_paths_are_refused_unread() {
 async fn what_is_named_in_inputs_is_read_whatever_it_looks_like() {
     let work = Work::new();
     let asked = Upstream::start([events(&[ANSWERED])]).await;
-    let [project, named] = ["project", "project/deploy"].map(|name| work.path(name).display().to_string());
-    let settings = vec![("MCP_OPENAI_PROJECT", project), ("MCP_OPENAI_IMAGE_INPUTS", named)];
+    let [project, folder, file] =
+        ["project", "project/deploy", "project/.env.local"].map(|name| work.path(name).display().to_string());
+    let settings = vec![("MCP_OPENAI_PROJECT", project), ("MCP_OPENAI_IMAGE_INPUTS", format!("{folder},{file}"))];
     let mut session = Session::start([upstream(asked.base_url().as_str()), settings].concat()).await;
-    assert_eq!(ask(&mut session, json!(["deploy/server.pem"])).await["isError"], false);
+    assert_eq!(ask(&mut session, json!(["deploy/server.pem", ".env.local"])).await["isError"], false);
     assert_eq!(ask(&mut session, json!([".env"])).await["isError"], true);
 }
 

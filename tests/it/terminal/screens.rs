@@ -161,6 +161,7 @@ fn the_project_fits_the_terminal() {
         let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
         let counts = "work (the working folder, in a git work tree): its files may be read, except what git ignores";
         assert!(told.contains("ok project /") && told.contains(counts), "{told}");
+        assert!(told.contains("--project and MCP_OPENAI_PROJECT name another"), "{told}");
     }
 }
 
