@@ -47,16 +47,16 @@ pub fn within<T: Into<f64> + Display + Copy>(argument: &Argument, value: T) -> R
 }
 
 /// One of the argument's words.
-pub fn word(argument: &Argument, value: String) -> Result<String, ToolError> {
+pub fn word(argument: &Argument, value: &str) -> Result<String, ToolError> {
     one_of(argument.name, argument.words(), value)
 }
 
-/// One of the words in `allowed`.
-pub fn one_of(name: &str, allowed: &[&str], value: String) -> Result<String, ToolError> {
-    if allowed.contains(&value.as_str()) {
-        return Ok(value);
+/// One of the words in `allowed`, in any case.
+pub fn one_of(name: &str, allowed: &[&str], value: &str) -> Result<String, ToolError> {
+    if let Some(word) = allowed.iter().find(|word| word.eq_ignore_ascii_case(value.trim())) {
+        return Ok((*word).to_owned());
     }
-    let shown = crate::text::brief(&value, 60);
+    let shown = crate::text::brief(value, 60);
     Err(ToolError::InvalidArgument(format!("`{name}` is \"{shown}\": allowed are {}", allowed.join(", "))))
 }
 

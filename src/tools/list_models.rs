@@ -155,7 +155,7 @@ impl Tool for ListModels {
     type Output = Models;
 
     async fn run(&self, args: Args, call: &Call) -> Result<Models, ToolError> {
-        let kind = args.kind.map(|word| arguments::one_of("kind", &KINDS, word)).transpose()?;
+        let kind = args.kind.map(|word| arguments::one_of("kind", &KINDS, &word)).transpose()?;
         let wanted = match kind.as_deref() {
             Some("text") => Some(ModelKind::Text),
             Some("image") => Some(ModelKind::Image),

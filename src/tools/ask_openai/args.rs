@@ -79,8 +79,8 @@ impl Args {
         let requested = self.model.as_deref().map(arguments::model).transpose()?;
         let temperature = self.temperature.map(|t| arguments::within(&TEMPERATURE, t)).transpose()?;
         let max_tokens = self.max_tokens.map(|n| arguments::within(&MAX_TOKENS, n)).transpose()?;
-        let effort = self.reasoning_effort.map(|word| arguments::word(&REASONING_EFFORT, word)).transpose()?;
-        let verbosity = self.verbosity.map(|word| arguments::word(&VERBOSITY, word)).transpose()?;
+        let effort = self.reasoning_effort.map(|word| arguments::word(&REASONING_EFFORT, &word)).transpose()?;
+        let verbosity = self.verbosity.map(|word| arguments::word(&VERBOSITY, &word)).transpose()?;
 
         let attachments = attachments::parse(self.attachments.unwrap_or_default())?;
 

@@ -63,9 +63,9 @@ impl Args {
         let save_to = save_to.map_err(|why| ToolError::InvalidArgument(format!("`save_to` {why}")))?;
         let (output_format, output_compression) = self.output(save_to.as_ref().and_then(CopyPath::format))?;
         self.name.as_deref().map(|name| arguments::at_most(&NAME, name)).transpose()?;
-        let moderation = self.moderation.map(|word| arguments::word(&MODERATION, word)).transpose()?;
-        let quality = self.quality.map(|word| arguments::word(&QUALITY, word)).transpose()?;
-        let background = self.background.map(|word| arguments::word(&BACKGROUND, word)).transpose()?;
+        let moderation = self.moderation.map(|word| arguments::word(&MODERATION, &word)).transpose()?;
+        let quality = self.quality.map(|word| arguments::word(&QUALITY, &word)).transpose()?;
+        let background = self.background.map(|word| arguments::word(&BACKGROUND, &word)).transpose()?;
         if background.as_deref() == Some("transparent") && output_format == Some(Format::Jpeg) {
             return Err(ToolError::InvalidArgument(
                 "`background` transparent needs `output_format` png or webp: jpeg has no transparency".into(),
@@ -140,11 +140,16 @@ impl Args {
     fn output(&self, copy: Option<Format>) -> Result<(Option<Format>, Option<u8>), ToolError> {
         let format = match &self.output_format {
             None => copy,
-            Some(word) => match arguments::word(&OUTPUT_FORMAT, word.clone())?.as_str() {
-                "jpeg" => Some(Format::Jpeg),
-                "webp" => Some(Format::Webp),
-                _ => Some(Format::Png),
-            },
+            Some(word) => {
+                // As extensions and media types have it, too.
+                let word = word.trim().trim_start_matches("image/").trim_start_matches('.');
+                let word = if word.eq_ignore_ascii_case("jpg") { "jpeg" } else { word };
+                match arguments::word(&OUTPUT_FORMAT, word)?.as_str() {
+                    "jpeg" => Some(Format::Jpeg),
+                    "webp" => Some(Format::Webp),
+                    _ => Some(Format::Png),
+                }
+            }
         };
         if let (Some(format), Some(copy)) = (format, copy)
             && format != copy

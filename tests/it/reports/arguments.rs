@@ -4,11 +4,13 @@
 use serde_json::{Value, json};
 use wiremock::{MockServer, ResponseTemplate};
 
+use super::failing;
 use crate::{
     ask_openai::{answering, received, response},
     fakes::bench,
     peer::Peer,
     session::{Session, upstream},
+    upstream::Upstream,
 };
 
 async fn saying(text: &str) -> MockServer {
@@ -156,5 +158,19 @@ async fn bytes_that_are_no_text_of_json_are_served_all_the_same() {
         peer.send_bytes(&[begin, said, b"\"}}}\n"].concat()).await;
         let answer = peer.next().await.unwrap();
         assert_eq!(answer["result"]["content"][0]["text"], heard, "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn words_of_a_list_are_taken_in_any_case() {
+    let sent = asked(json!({ "query": "Hi", "reasoning_effort": " HIGH", "verbosity": "Low" })).await;
+    assert_eq!((&sent["reasoning"]["effort"], &sent["text"]["verbosity"]), (&json!("high"), &json!("low")), "{sent}");
+    for (given, format) in [("jpg", "jpeg"), ("JPG", "jpeg"), (".png", "png"), ("image/png", "png"), ("WebP", "webp")] {
+        let upstream = Upstream::start([failing(400, r#"{"error":{"message":"no"}}"#)]).await;
+        let mut session = super::session(&upstream, super::RESPONSES, &[]).await;
+        let arguments = json!({ "prompt": "a", "model": "m", "output_format": given, "quality": "High" });
+        session.call("create-image", arguments).await;
+        let sent = upstream.sent()[0].json();
+        assert_eq!((&sent["output_format"], &sent["quality"]), (&json!(format), &json!("high")), "{given}: {sent}");
     }
 }
