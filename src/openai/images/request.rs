@@ -46,6 +46,8 @@ pub(super) fn fields<'a>(request: &'a PictureRequest, config: &Config) -> ImageR
 }
 
 pub(super) fn form(request: &PictureRequest, fields: &ImageRequest<'_>, encoding: Encoding, naming: Naming) -> Form {
+    // OpenAI takes a single picture by either name; many others know `image` alone.
+    let naming = if request.references.len() == 1 { Naming::Single } else { naming };
     Form { fields: object(fields), pictures: request.references.clone(), mask: request.mask.clone(), encoding, naming }
 }
 

@@ -99,9 +99,14 @@ impl Payload {
         self
     }
 
-    /// Returns whether its pictures go by the name that some servers know alone.
+    /// Returns whether its pictures go by the name that some servers know alone, though there are several.
     pub(crate) fn is_renamed(&self) -> bool {
-        matches!(self, Self::Form(Form { encoding: Encoding::Multipart(_), naming: Naming::Single, .. }))
+        match self {
+            Self::Form(Form { encoding: Encoding::Multipart(_), naming: Naming::Single, pictures, .. }) => {
+                pictures.len() > 1
+            }
+            Self::Nothing | Self::Json(_) | Self::Form(_) => false,
+        }
     }
 
     /// With its pictures under the name `image`, where the upstream misses that, or does not know the other.

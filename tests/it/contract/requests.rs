@@ -82,7 +82,7 @@ fn form(body: &[u8], boundary: &str) -> Value {
         let (head, value) = part.strip_suffix("\r\n").unwrap().split_once("\r\n\r\n").unwrap();
         let name = head.split('"').nth(1).unwrap();
         match name {
-            "image[]" => {
+            "image" | "image[]" => {
                 assert!(head.contains("filename=") && head.contains("Content-Type: image/"), "{head}");
                 let images = fields.as_object_mut().unwrap().entry("image").or_insert(json!([]));
                 images.as_array_mut().unwrap().push(json!(value));

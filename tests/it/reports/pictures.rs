@@ -4,7 +4,7 @@ use base64_simd::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::{RESPONSES, labelled, session};
-use crate::upstream::{Script, Upstream, answer};
+use crate::upstream::{Script, Sent, Upstream, answer};
 
 /// A red point.
 fn png() -> Vec<u8> {
@@ -228,14 +228,35 @@ async fn an_edit_that_knows_only_image_is_asked_so_once_and_at_once_from_then_on
     let picture = session.images.path().join("pictures/a.png");
     std::fs::create_dir_all(picture.parent().unwrap()).unwrap();
     std::fs::write(&picture, png()).unwrap();
-    let arguments = json!({ "prompt": "a", "model": "m", "size": "auto", "images": [picture] });
-    for _ in 0..2 {
-        let told = session.call("edit-image", arguments.clone()).await;
+    let other = picture.with_file_name("b.png");
+    std::fs::write(&other, png()).unwrap();
+    // A single one is called so from the start.
+    for images in [json!([picture, other]), json!([picture, other]), json!([picture])] {
+        let arguments = json!({ "prompt": "a", "model": "m", "size": "auto", "images": images });
+        let told = session.call("edit-image", arguments).await;
         assert_eq!(told["structuredContent"]["images"][0]["width"], 7, "{told}");
     }
     let named: Vec<_> =
         upstream.sent().iter().map(|sent| String::from_utf8_lossy(&sent.body).contains("name=\"image[]\"")).collect();
-    assert_eq!(named, [true, false, false], "`image[]`, then `image`");
+    assert_eq!(named, [true, false, false, false], "`image[]`, then `image`");
+}
+
+#[tokio::test]
+async fn a_single_picture_to_edit_goes_by_the_name_that_every_server_knows() {
+    let good = json!({ "data": [{ "b64_json": STANDARD.encode_to_string(png()) }] }).to_string();
+    let upstream = Upstream::start([labelled("application/json", good)]).await;
+    let mut session = session(&upstream, RESPONSES, &[]).await;
+    let pictures = session.images.path().join("pictures");
+    std::fs::create_dir_all(&pictures).unwrap();
+    let [one, other] = ["a.png", "b.png"].map(|name| pictures.join(name));
+    std::fs::write(&one, png()).unwrap();
+    std::fs::write(&other, png()).unwrap();
+    for images in [json!([one]), json!([one, other])] {
+        let arguments = json!({ "prompt": "a", "model": "m", "size": "auto", "images": images });
+        assert_ne!(session.call("edit-image", arguments).await["isError"], true);
+    }
+    let listed = |sent: &Sent| String::from_utf8_lossy(&sent.body).contains("name=\"image[]\"");
+    assert_eq!(upstream.sent().iter().map(listed).collect::<Vec<_>>(), [false, true], "that teaches nothing of lists");
 }
 
 #[tokio::test]
