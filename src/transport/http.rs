@@ -113,6 +113,8 @@ pub async fn serve(
     let endpoint = Arc::new(endpoint);
     let router = Router::new()
         .route("/mcp", any(mcp))
+        // As some guides and libraries write it.
+        .route("/mcp/", any(mcp))
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(readyz))
         .route(WELL_KNOWN, get(metadata))

@@ -76,6 +76,15 @@ async fn h03_a_request_line_for_another_host_is_refused() {
 }
 
 #[tokio::test]
+async fn mcp_is_there_with_a_slash_behind_it_too() {
+    let site = site().await;
+    let request = site
+        .request("", &message(1, "initialize", crate::peer::initialize("2025-11-25")))
+        .replace("POST /mcp", "POST /mcp/");
+    assert_eq!(site.raw(&request).await.status, 200);
+}
+
+#[tokio::test]
 async fn h05_what_is_not_there_or_not_answered_is_told_in_json_rpc() {
     let site = site().await;
     for (line, accept, status) in [
