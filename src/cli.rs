@@ -128,10 +128,7 @@ where
     F: FnOnce(App) -> Work,
     Work: Future<Output = anyhow::Result<ExitCode>>,
 {
-    let _log = telemetry::start(config.log);
-    for unfilled in &config.unfilled {
-        tracing::warn!("{unfilled}");
-    }
+    let _log = start_log(&config, config.log.level);
     let runtime = one_thread()?;
     let ended = runtime.block_on(async {
         let app = App::build(config).await?;
@@ -208,7 +205,16 @@ fn demo(args: demo::Args, flags: &Flags) -> anyhow::Result<ExitCode> {
 /// On a terminal a log is noise, unless something is wrong or it was asked for.
 fn start_quiet_log(config: &Config) -> telemetry::Guard {
     let level = if config.sets(config::settings::LOG_LEVEL.key) { config.log.level } else { Level::WARN };
-    telemetry::start(telemetry::Config { level, ..config.log })
+    start_log(config, level)
+}
+
+/// Starts the log with the settings that count as not set: an upstream that was meant is not the one that is asked.
+fn start_log(config: &Config, level: Level) -> telemetry::Guard {
+    let log = telemetry::start(telemetry::Config { level, ..config.log });
+    for unfilled in &config.unfilled {
+        tracing::warn!("{unfilled}");
+    }
+    log
 }
 
 /// Runs `work` until it ends or is interrupted.

@@ -135,7 +135,9 @@ pub fn bare(value: &str) -> String {
     {
         bare = inner;
     }
-    bare.to_owned()
+    // As mail and chat programs set off a link.
+    let link = bare.strip_prefix('<').and_then(|rest| rest.strip_suffix('>')).filter(|inner| inner.contains("://"));
+    link.unwrap_or(bare).to_owned()
 }
 
 /// Returns whether nobody filled a value in: `${NAME}`, `$NAME`, `$env:NAME`, `%NAME%`, `{{NAME}}`, `<NAME>` and

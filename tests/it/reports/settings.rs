@@ -119,6 +119,7 @@ fn a_base_url_is_mended_where_it_is_clear_what_was_meant() {
         ("127.0.0.1:8080/v1/models", "http://127.0.0.1:8080/v1"),
         ("[::1]:8000/v1", "http://[::1]:8000/v1"),
         ("//llm.example/v1", "https://llm.example/v1"),
+        ("<http://127.0.0.1:8080/v1>", "http://127.0.0.1:8080/v1"),
         // Some have their API at the root.
         ("https://llm.example", "https://llm.example/"),
     ] {
