@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    candidates, conversations, named,
+    candidates, conversations, images, named,
     outcome::{self, Printing},
     piped, preset,
     table::Width,
@@ -145,8 +145,10 @@ impl Args {
         let (words, continue_from) = split_positionals(self.query, self.continue_from);
         let (query, piped) = question(&words, &self.attach, &preset).await?;
         let project = app.inputs.project().await;
-        let files = self.attach.iter().filter(|name| *name != piped::STDIN);
-        let files = files.map(|name| named::absolute(name, project.as_ref()));
+        let mut files = Vec::new();
+        for name in self.attach.iter().filter(|name| *name != piped::STDIN) {
+            files.push(images::picture_or_file(app, name, project.as_ref()).await);
+        }
         Ok(ask_openai::Args {
             query,
             conversation: conversation(app, continue_from.as_deref()).await?,

@@ -232,11 +232,17 @@ async fn arguments(args: Args, target: Option<&Target>, app: &App) -> anyhow::Re
     }
     if !from.is_empty() {
         let project = app.inputs.project().await;
-        let absolute = |picture: &str| named::absolute(picture, project.as_ref());
-        arguments.insert("images".to_owned(), from.iter().map(|picture| absolute(picture)).collect());
+        let opened = async |picture: &str| images::picture_or_file(app, picture, project.as_ref()).await;
+        let mut images = Vec::new();
+        for picture in &from {
+            images.push(opened(picture).await);
+        }
+        arguments.insert("images".to_owned(), images.into());
         // A mask fits one picture: that of the earlier ones says nothing of these.
         arguments.remove("mask");
-        arguments.extend(mask.map(|mask| ("mask".to_owned(), absolute(&mask).into())));
+        if let Some(mask) = mask {
+            arguments.insert("mask".to_owned(), opened(&mask).await.into());
+        }
     }
     Ok(arguments)
 }

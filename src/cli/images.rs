@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    path::Path,
     process::ExitCode,
 };
 
@@ -13,12 +14,14 @@ use super::{
     candidates,
     export::{self, Destination},
     inline::{Drawn, InlineOptions},
+    named,
     outcome::Printing,
     table::{self, Cut, ListOptions, SearchOptions, Width},
 };
 use crate::{
     app::App,
     artifact::{Artifact, ArtifactId, Artifacts},
+    inputs::{GIT, Project, is_glob},
     text,
 };
 
@@ -220,6 +223,19 @@ async fn remove(ids: &[String], app: &App) -> anyhow::Result<()> {
         writeln!(io::stdout(), "removed {id}")?;
     }
     Ok(())
+}
+
+/// The address of a kept picture, by what `images show` takes, where no file has that name; else as [`named::absolute`].
+pub(super) async fn picture_or_file(app: &App, name: &str, project: Option<&Project>) -> String {
+    let is_address = name.starts_with("image://");
+    let may_be_id = is_address || !(name.contains(['/', '\\']) || name.starts_with(GIT) || is_glob(name));
+    if may_be_id
+        && !Path::new(name).exists()
+        && let Ok(id) = find(app, name).await
+    {
+        return id.uri();
+    }
+    named::absolute(name, project)
 }
 
 /// The picture that is meant: by a number of the last listing, or by the beginning or the end of its id.

@@ -149,6 +149,24 @@ fn bash_completes_pictures_and_quotes_names_as_it_must() {
 }
 
 #[test]
+fn a_picture_is_named_by_its_number_and_by_its_end_wherever_one_is() {
+    let (home, id) = with_a_picture();
+    assert_eq!(home.run(&["images", "--sandbox"]).0, 0);
+    for name in ["1", "image://1", &id[16..22], &id] {
+        let (code, out, err) = home.run(&["ask", "What is it?", "-a", name, "--dry-run", "--sandbox"]);
+        assert!(code == 0 && out.contains(&id), "{name}: {out}{err}");
+        let (code, out, err) = home.run(&["image", "at night", "--from", name, "-q", "low", "--sandbox"]);
+        assert_eq!(code, 0, "{name}: {out}{err}");
+        assert_eq!(home.run(&["images", "--sandbox", "-n", "1"]).0, 0);
+        let (_, out, _) = home.run(&["images", "show", "1", "--sandbox", "--json"]);
+        let shown: Value = serde_json::from_str(&out).unwrap();
+        home.run(&["images", "rm", "1", "--sandbox"]);
+        assert!(shown.to_string().contains(&id), "{shown}");
+        home.run(&["images", "--sandbox"]);
+    }
+}
+
+#[test]
 fn the_other_shells_complete_pictures_too() {
     let (home, id) = with_a_picture();
     let begun = &id[..17];
