@@ -64,14 +64,15 @@ enum ClientRoots {
     #[default]
     None,
     Awaited,
-    Named(Project),
+    /// Those that may be projects.
+    Named(Arc<[Project]>),
 }
 
 impl ClientRoots {
-    fn named(&self) -> Option<Project> {
+    fn named(&self) -> Arc<[Project]> {
         match self {
-            Self::Named(project) => Some(project.clone()),
-            Self::None | Self::Awaited => None,
+            Self::Named(projects) => projects.clone(),
+            Self::None | Self::Awaited => Arc::default(),
         }
     }
 }
@@ -153,27 +154,44 @@ impl Inputs {
         self.roots.send_replace(ClientRoots::Awaited);
     }
 
-    /// Makes the first of the client's roots that may be one the project; a setting and `CLAUDE_PROJECT_DIR` outrank it.
+    /// Makes projects of the client's roots that may be some; a setting and `CLAUDE_PROJECT_DIR` outrank them.
     pub fn set_roots<'a>(&self, roots: impl IntoIterator<Item = &'a Path>) {
         let home = self.config.home.as_deref();
-        let mut roots = roots.into_iter();
-        let project = roots.find_map(|root| Project::new(root, ProjectOrigin::Client, home).ok());
-        self.roots.send_replace(project.map_or(ClientRoots::None, ClientRoots::Named));
+        let roots = roots.into_iter();
+        let projects = roots.filter_map(|root| Project::new(root, ProjectOrigin::Client, home).ok()).collect();
+        self.roots.send_replace(ClientRoots::Named(projects));
     }
 
-    /// The project that counts: the one whose origin ranks highest. Waits for roots that are awaited.
+    /// The project that counts: the one whose origin ranks highest, the first of the client's.
     pub async fn project(&self) -> Option<Project> {
-        let configured = self.config.project.clone();
-        if configured.as_ref().is_some_and(|project| project.origin() < ProjectOrigin::Client) {
+        self.projects().await.first().cloned()
+    }
+
+    /// The project that a path is of: the first that it lies in, or that has it; else the first of all.
+    async fn project_of(&self, path: &Path) -> Option<Project> {
+        let projects = self.projects().await;
+        let whole = if is_relative(path) { None } else { normal(&self.at_home(path)) };
+        let is_of = |project: &&Project| match &whole {
+            Some(whole) => project.rest(whole).is_some(),
+            None => project.root().join(path).exists(),
+        };
+        let found = if projects.len() > 1 { projects.iter().find(is_of) } else { None };
+        found.or(projects.first()).cloned()
+    }
+
+    /// Those whose origin ranks highest. Waits for roots that are awaited.
+    async fn projects(&self) -> Arc<[Project]> {
+        let configured: Arc<[Project]> = self.config.project.iter().cloned().collect();
+        if configured.first().is_some_and(|project| project.origin() < ProjectOrigin::Client) {
             return configured;
         }
         let mut roots = self.roots.subscribe();
         let answered = roots.wait_for(|roots| !matches!(roots, ClientRoots::Awaited));
         let named = match timeout(ROOTS_PATIENCE, answered).await {
             Ok(Ok(roots)) => roots.named(),
-            Ok(Err(_)) | Err(_) => None,
+            Ok(Err(_)) | Err(_) => Arc::default(),
         };
-        named.or(configured)
+        if named.is_empty() { configured } else { named }
     }
 
     /// The same, with more folders: those that a person named on the command line.
@@ -191,7 +209,7 @@ impl Inputs {
     /// [`Error`]; each text says what would be right.
     pub async fn open(&self, path: &Path) -> Result<Content, Error> {
         self.admit_caller(SEND_IT)?;
-        let (inputs, path, project) = (self.clone(), path.to_owned(), self.project().await);
+        let (inputs, path, project) = (self.clone(), path.to_owned(), self.project_of(path).await);
         let opened = tokio::task::spawn_blocking(move || inputs.open_now(&path, project.as_ref())).await;
         opened.unwrap_or_else(|_| Err(Error::NotFound("opening the file broke off; the log says more".into())))
     }
@@ -250,7 +268,7 @@ impl Inputs {
 
     /// The whole path of a file of the project, and its path within it; `None` for a file from elsewhere.
     pub async fn within_project(&self, path: &Path) -> Option<(PathBuf, PathBuf)> {
-        let project = self.project().await?;
+        let project = self.project_of(path).await?;
         let path = if is_relative(path) { project.root().join(path) } else { self.at_home(path) };
         let rest = project.rest(&normal(&path)?)?.to_owned();
         Some((project.root().join(&rest), rest))

@@ -102,7 +102,7 @@ impl Inputs {
     /// [`Error::NotAllowed`] without a project; [`BadGlob`] as [`Error::Nothing`], a link on the way as [`Error::Excluded`].
     pub async fn glob(&self, pattern: &str) -> Result<Vec<(PathBuf, PathBuf)>, Error> {
         self.admit_caller(SEND_IT)?;
-        let project = self.project().await;
+        let project = self.project_of(Path::new(pattern)).await;
         let (root, pattern) = self.start_of(pattern, project.as_ref())?;
         let found = tokio::task::spawn_blocking(move || {
             let within = |path: &Path| Some(project.as_ref()?.rest(path)?.to_owned());

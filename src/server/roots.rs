@@ -32,7 +32,7 @@ pub(super) fn ask(parts: &Parts, context: &NotificationContext<RoleServer>) {
     }
 }
 
-/// Makes the first root that may be one the project; a client that does not answer has none.
+/// Makes projects of the roots that may be some; a client that does not answer has none.
 async fn read(peer: &Peer<RoleServer>, inputs: &Inputs) {
     let answer = timeout(ROOTS_PATIENCE, peer.list_roots()).await;
     let roots = answer.into_iter().flatten().flat_map(|listed| listed.roots);

@@ -332,6 +332,25 @@ async fn a_call_waits_for_the_roots_of_a_legacy_client_which_are_the_project() {
     assert_eq!((&answer["id"], &answer["result"]["isError"]), (&json!("early"), &json!(false)), "{answer}");
 }
 
+#[tokio::test]
+async fn files_of_every_root_of_a_legacy_client_may_be_read() {
+    let (work, second) = (Work::new(), tempfile::tempdir().unwrap());
+    fs::write(second.path().join("notes.txt"), "second").unwrap();
+    let asked = Upstream::start([events(&[ANSWERED])]).await;
+    let (mut session, question) = client_with_roots(upstream(asked.base_url().as_str())).await;
+    let folders = [work.path("project"), second.path().to_owned()];
+    let roots: Vec<_> = folders.iter().map(|root| json!({ "uri": format!("file://{}", root.display()) })).collect();
+    session.send(json!({ "jsonrpc": "2.0", "id": question, "result": { "roots": roots } })).await;
+    let whole = second.path().join("notes.txt");
+    let pattern = second.path().join("*.txt");
+    for attachment in [json!("src/queue.rs"), json!("notes.txt"), json!(whole), json!(pattern)] {
+        let told = ask(&mut session, json!([attachment])).await;
+        assert_eq!(told["isError"], false, "{attachment}: {told}");
+    }
+    let told = ask(&mut session, json!([work.path("outside/secret.txt")])).await;
+    assert_eq!(told["structuredContent"]["error"]["code"], "path_not_allowed", "{told}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_say_its_roots_is_not_waited_for_for_ever() {
     let (mut session, _) = client_with_roots(Vec::new()).await;
