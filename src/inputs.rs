@@ -314,8 +314,7 @@ impl Inputs {
         }
         match folders.as_slice() {
             [] => format!("{shown} may not be read: no folder is allowed"),
-            [only] => format!("{shown} does not lie in the folder that may be read, {only}"),
-            several => format!("{shown} lies in none of the folders that may be read: {}", several.join(", ")),
+            folders => format!("{shown} lies in none of the folders that may be read: {}", folders.join(", ")),
         }
     }
 }

@@ -272,7 +272,7 @@ impl ToolError {
     /// Returns whether its message ends with the remedy.
     fn says_what_would_be_right(&self) -> bool {
         match self {
-            Self::Model(_) => true,
+            Self::Model(_) | Self::Artifact(artifact::Error::Storage { .. }) => true,
             Self::Input(error) => !matches!(error, inputs::Error::NotAllowed(_)),
             Self::Limited(limited) => !matches!(limited, Limited::Store(_)),
             Self::At { cause, .. } => cause.says_what_would_be_right(),

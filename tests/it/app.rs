@@ -151,7 +151,8 @@ fn p02_image_asks_for_nothing_that_could_not_be_kept() {
     command.env("OPENAI_BASE_URL", "http://127.0.0.1:1/v1").env("OPENAI_API_KEY", "sk-test");
     let (code, out, err) = told(&command.env("MCP_OPENAI_IMAGES_DIR", file.path()).output().unwrap());
     assert_eq!((code, out.as_str()), (1, ""), "{err}");
-    assert!(err.contains(file.path().to_str().unwrap()) && err.contains("set images.dir"), "{err}");
+    assert!(err.contains(file.path().to_str().unwrap()) && err.contains("set MCP_OPENAI_IMAGES_DIR"), "{err}");
+    assert!(!err.contains("Make the folder writable"), "one remedy, not two: {err}");
 }
 
 #[cfg(unix)]
