@@ -273,8 +273,10 @@ def set_version(version):
             text = text.replace(before, after)
         path.write_text(text)
     changelog = ROOT / "CHANGELOG.md"
-    heading = f"## [{version}] - {datetime.date.today()}"
-    changelog.write_text(re.sub(r"^## \[Unreleased\].*$", f"## [Unreleased]\n\n{heading}", changelog.read_text(), count=1, flags=re.M))
+    text, heading = changelog.read_text(), f"## [{version}] - {datetime.date.today()}"
+    if f"## [{version}]" not in text:
+        text = re.sub(r"^## \[Unreleased\].*$", f"## [Unreleased]\n\n{heading}", text, count=1, flags=re.M)
+        changelog.write_text(text)
 
 
 def main():
