@@ -2,8 +2,7 @@
 //! `.git`. A build for tests has none, so that a commit recompiles nothing.
 //!
 //! Lays out the shipped binary so that it starts in few pages: relocations packed, and the functions that a start and a
-//! call run beside each other; functions of the same code are one. Without this the program is the same, and takes twice
-//! the memory after its start.
+//! call run beside each other. Without this the program is the same, and takes twice the memory after its start.
 #![expect(clippy::disallowed_methods, reason = "a build script is told everything by its environment")]
 
 use std::{
@@ -73,13 +72,10 @@ fn lay_out() {
     if !is_shipped || !target.contains("-linux-") {
         return;
     }
-    let mut arguments = vec!["-Wl,-z,pack-relative-relocs".to_owned(), "-Wl,--icf=all".to_owned()];
+    let mut arguments = vec!["-Wl,-z,pack-relative-relocs".to_owned()];
     if target.starts_with("x86_64-") {
         let order = Path::new(&env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join(ORDER);
         arguments.push(format!("-Wl,-T,{}", order.display()));
-    }
-    if let Some(lld) = toolchains_lld() {
-        arguments.extend(["-fuse-ld=lld".to_owned(), format!("-B{}", lld.display())]);
     }
     if runs_with(&arguments, &target, &out) {
         for argument in arguments {
@@ -88,14 +84,6 @@ fn lay_out() {
     } else {
         println!("cargo::warning=this linker or libc does not lay out functions: the binary takes more memory");
     }
-}
-
-/// The linker that comes with Rust, which not every target uses by itself: GNU's folds no functions.
-fn toolchains_lld() -> Option<PathBuf> {
-    let output = Command::new(env::var_os("RUSTC")?).args(["--print", "sysroot"]).output().ok()?;
-    let sysroot = String::from_utf8(output.stdout).ok()?;
-    let host = env::var("HOST").ok()?;
-    Some(Path::new(sysroot.trim()).join("lib/rustlib").join(host).join("bin/gcc-ld")).filter(|folder| folder.is_dir())
 }
 
 /// Links an empty program in this way, and runs it: an old linker refuses the arguments, and an old libc the program.

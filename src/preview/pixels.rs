@@ -2,7 +2,11 @@
 
 use std::borrow::Cow;
 
-use fast_image_resize::{PixelType, Resizer, images};
+use fast_image_resize::{
+    Resizer,
+    images::{TypedImage, TypedImageRef},
+    pixels::U8x3,
+};
 use image::{DynamicImage, RgbImage, metadata::Orientation};
 
 use super::PreviewFailure;
@@ -26,9 +30,10 @@ pub(super) fn scaled_within(image: Cow<'_, RgbImage>, room: Dimensions) -> Resul
         return Ok(image);
     }
     let mut scaled = RgbImage::new(width, height);
-    let from = images::ImageRef::new(image.width(), image.height(), &image, PixelType::U8x3)?;
-    let mut to = images::Image::from_slice_u8(width, height, &mut scaled, PixelType::U8x3)?;
-    Resizer::new().resize(&from, &mut to, None)?;
+    // Typed, or the code for a dozen other kinds of pixels would be linked.
+    let from = TypedImageRef::<U8x3>::from_buffer(image.width(), image.height(), &image)?;
+    let mut to = TypedImage::<U8x3>::from_buffer(width, height, &mut scaled)?;
+    Resizer::new().resize_typed(&from, &mut to, None)?;
     Ok(Cow::Owned(scaled))
 }
 
