@@ -6,7 +6,7 @@ use std::{borrow::Cow, io, sync::Arc, thread};
 use image::{DynamicImage, RgbImage, metadata::Orientation};
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::media::{Dimensions, Encoded, NotAPicture};
+use crate::media::{Dimensions, Encoded, Format, NotAPicture};
 
 mod alpha;
 mod decode;
@@ -112,6 +112,13 @@ impl Previews {
     pub async fn upright(&self, picture: &Encoded) -> Option<Encoded> {
         let picture = picture.clone();
         self.work(move || scale::upright(&picture)).await.flatten()
+    }
+
+    /// The picture in another format and upright; `None` where it cannot be decoded within the limits, or that format
+    /// cannot show what is see-through, or is not written here.
+    pub async fn convert(&self, picture: &Encoded, to: Format) -> Option<Encoded> {
+        let picture = picture.clone();
+        self.work(move || scale::convert(&picture, to)).await.flatten()
     }
 
     /// Works on pixels off the async threads, one piece of work at a time.

@@ -20,19 +20,20 @@ use super::{
     named,
     outcome::{self, Printing},
     piped, preset,
-    target::{self, Existing, Target},
+    target::{Existing, Target},
 };
 use crate::{
     app::App,
     argument::{BACKGROUND, MODERATION, OUTPUT_FORMAT, Of, QUALITY},
     artifact::Artifact,
     call::Call,
-    inputs::numbered,
     media::{Encoded, Format},
     news::{Feed, News},
     queue::Caller,
     tools::{Output, Tool, ToolError, arguments::as_given, create_image::Created, edit_image::EditImage},
 };
+
+mod save;
 
 #[derive(Debug, clap::Args)]
 #[allow(missing_docs, reason = "the help says it")]
@@ -138,7 +139,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
         None => {}
         Some(Target::Stdout) => return to_stdout(&created, app.notice()),
         Some(target @ (Target::Folder(_) | Target::File(_) | Target::Device(_))) => {
-            save(&mut created, target, existing)?;
+            save::save(&mut created, target, existing, &app.get_result.kept.previews).await?;
         }
     }
     match printing {
@@ -363,35 +364,4 @@ fn to_stdout(created: &Created, notice: Option<&str>) -> anyhow::Result<ExitCode
     stdout().write_all(&bytes)?;
     stdout().flush()?;
     outcome::footer(&created.warnings, notice, &created.receipt().unwrap_or_default())
-}
-
-/// Copies the kept originals to where they are wanted, and notes the places in the result.
-fn save(created: &mut Created, target: &Target, existing: Existing) -> anyhow::Result<()> {
-    let mut number = 0;
-    for image in &mut created.images {
-        let Some(original) = &image.path else { continue };
-        number += 1;
-        let asked = match (target, existing) {
-            (Target::Folder(folder), _) => folder.join(original.file_name().unwrap_or_default()),
-            (Target::File(path), Existing::Replaced) => numbered(path, number),
-            // Those before it have taken their names.
-            (Target::File(path), Existing::Kept) | (Target::Device(path), _) => path.clone(),
-            (Target::Stdout, _) => continue,
-        };
-        let written = match target {
-            Target::Device(device) => target::pour(original, device),
-            Target::Folder(_) | Target::File(_) | Target::Stdout => target::copy(original, &asked, existing),
-        };
-        let written = written.with_context(|| {
-            format!("the picture cannot be written to {}; it is at {}", asked.display(), original.display())
-        })?;
-        if let Ok(Some(format)) = target.format()
-            && format.media_type() != image.media_type
-        {
-            let written = written.display();
-            created.warnings.push(format!("{written} holds {}: the model makes nothing else.", image.media_type));
-        }
-        image.saved_to = Some(written);
-    }
-    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File, OpenOptions},
-    io,
+    io::{self, Write},
     path::{Path, PathBuf},
 };
 
@@ -78,12 +78,12 @@ fn is_device(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(is_other) || path.starts_with("/dev") && path.is_symlink() && !path.is_dir()
 }
 
-/// Writes `original` to a device or a pipe.
+/// Writes to a device or a pipe.
 ///
 /// # Errors
 /// Those of the file system, and of whoever reads the pipe.
-pub(super) fn pour(original: &Path, device: &Path) -> io::Result<PathBuf> {
-    io::copy(&mut File::open(original)?, &mut open_device(device)?)?;
+pub(super) fn pour(bytes: &[u8], device: &Path) -> io::Result<PathBuf> {
+    open_device(device)?.write_all(bytes)?;
     Ok(device.to_owned())
 }
 
@@ -95,14 +95,14 @@ pub(super) fn open_device(device: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).open(device)
 }
 
-/// Copies `original` to `asked`, whole or not at all. Where that name is taken, the next free one is: `fox-2.png`.
+/// Writes `bytes` to `asked`, whole or not at all. Where that name is taken, the next free one is: `fox-2.png`.
 ///
 /// # Errors
 /// Those of the file system: no such folder, no permission, a full disk.
-pub(super) fn copy(original: &Path, asked: &Path, existing: Existing) -> io::Result<PathBuf> {
+pub(super) fn write(bytes: &[u8], asked: &Path, existing: Existing) -> io::Result<PathBuf> {
     let name = asked.file_name().unwrap_or_default().to_string_lossy();
     let partial = folder_of(asked).join(format!(".{name}.{}.partial", std::process::id()));
-    let copied = fs::copy(original, &partial).and_then(|_| {
+    let copied = fs::write(&partial, bytes).and_then(|()| {
         let free = match existing {
             Existing::Kept => claim(asked, &mut OpenOptions::new())?.1,
             Existing::Replaced => asked.to_owned(),
@@ -157,14 +157,13 @@ mod tests {
     #[test]
     fn a_name_that_is_taken_gets_a_number_and_force_takes_it() {
         let dir = tempfile::tempdir().unwrap();
-        let (original, asked) = (dir.path().join("original"), dir.path().join("fox.png"));
-        fs::write(&original, "new").unwrap();
+        let asked = dir.path().join("fox.png");
         fs::write(&asked, "old").unwrap();
         fs::write(dir.path().join("fox-2.png"), "older").unwrap();
-        assert_eq!(copy(&original, &asked, Existing::Kept).unwrap(), dir.path().join("fox-3.png"));
+        assert_eq!(write(b"new", &asked, Existing::Kept).unwrap(), dir.path().join("fox-3.png"));
         assert_eq!(fs::read_to_string(&asked).unwrap(), "old");
-        assert_eq!(copy(&original, &asked, Existing::Replaced).unwrap(), asked);
+        assert_eq!(write(b"new", &asked, Existing::Replaced).unwrap(), asked);
         assert_eq!(fs::read_to_string(&asked).unwrap(), "new");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 4);
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3);
     }
 }

@@ -1,11 +1,11 @@
-//! A picture at an exact size, in its own format and upright: what stands in for sizes that no model makes any more, and
-//! for pictures that are too large to be sent.
+//! A picture at an exact size or in another format, and upright: what stands in for sizes and formats that no model
+//! makes, and for pictures that are too large to be sent.
 
 use std::io::Cursor;
 
 use image::{DynamicImage, ImageFormat, codecs::jpeg::JpegEncoder, imageops::FilterType, metadata::Orientation};
 
-use super::{PreviewFailure, decode};
+use super::{PreviewFailure, alpha, decode};
 use crate::media::{Dimensions, Encoded, Format};
 
 /// Above what the eye tells from the original.
@@ -27,6 +27,19 @@ pub(super) fn upright(picture: &Encoded) -> Result<Option<Encoded>, PreviewFailu
     let (mut image, orientation) = decode::decode(picture)?;
     image.apply_orientation(orientation);
     Ok(Some(Encoded::sniff(encode(&image, picture.format())?.into())?))
+}
+
+/// The picture in another format, upright; `None` for a JPEG of what is see-through.
+pub(super) fn convert(picture: &Encoded, to: Format) -> Result<Option<Encoded>, PreviewFailure> {
+    let (mut image, orientation) = decode::decode(picture)?;
+    if to == Format::Jpeg {
+        if !alpha::is_opaque(&image) {
+            return Ok(None);
+        }
+        image = image.into_rgb8().into();
+    }
+    image.apply_orientation(orientation);
+    Ok(Some(Encoded::sniff(encode(&image, to)?.into())?))
 }
 
 fn encode(image: &DynamicImage, format: Format) -> Result<Vec<u8>, PreviewFailure> {

@@ -33,6 +33,7 @@ mod size;
 mod thread;
 
 pub use args::Args;
+pub use copies::note_of_format;
 pub use kept::KeptPictures;
 pub use result::{Created, FailedPicture, Image, PicturesStatus};
 

@@ -1,27 +1,22 @@
 //! `save_to`: copies of the kept pictures in the project. A copy that cannot be written is a warning: the original is kept.
 
+use std::path::{Path, PathBuf};
+
 use super::{Created, Studio};
-use crate::inputs::CopyPath;
+use crate::{
+    artifact::Artifact,
+    inputs::CopyPath,
+    media::{Content, Format},
+};
 
 impl Studio {
     /// Copies every picture that was kept, in their order. Finished once begun.
     pub(super) async fn copy(&self, created: &mut Created, to: &CopyPath) {
         let kept = created.images.iter_mut().filter(|image| image.uri.is_some());
         for (image, original) in kept.zip(&created.artifacts) {
-            let name = original.id.to_string();
-            let copied = match self.artifacts.open(&original.id).await {
-                Ok((_, content)) => {
-                    let copied = self.inputs.copy(content, &name, original.format, to).await;
-                    copied.map_err(|error| error.to_string())
-                }
-                Err(error) => Err(error.to_string()),
-            };
-            match copied {
-                Ok(path) => {
-                    if to.format().is_some_and(|asked| asked != original.format) {
-                        let (path, holds) = (path.display(), original.format.media_type());
-                        created.warnings.push(format!("{path} holds {holds}: the model makes nothing else."));
-                    }
+            match self.copy_one(original, to).await {
+                Ok((path, note)) => {
+                    created.warnings.extend(note);
                     image.saved_to = Some(path);
                 }
                 Err(why) => {
@@ -32,5 +27,33 @@ impl Studio {
                 }
             }
         }
+    }
+
+    /// Copies one picture, in the format of the copy's name. Returns its path, and a note where it came as another.
+    async fn copy_one(&self, original: &Artifact, to: &CopyPath) -> Result<(PathBuf, Option<String>), String> {
+        let wanted = to.format().filter(|wanted| *wanted != original.format);
+        let (content, format) = match wanted {
+            None => (self.artifacts.open(&original.id).await.map_err(|error| error.to_string())?.1, original.format),
+            Some(wanted) => {
+                let picture = self.artifacts.fetch(&original.id).await.map_err(|error| error.to_string())?.1;
+                let copy = self.previews.convert(&picture, wanted).await.unwrap_or(picture);
+                (Content::Memory(copy.bytes().clone()), copy.format())
+            }
+        };
+        let copied = self.inputs.copy(content, &original.id.to_string(), format, to).await;
+        let path = copied.map_err(|error| error.to_string())?;
+        let note = wanted.map(|_| note_of_format(&path, original.format, format));
+        Ok((path, note))
+    }
+}
+
+/// That a copy's picture came in another format than its name asks for, as a note.
+#[must_use]
+pub fn note_of_format(copy: &Path, came: Format, holds: Format) -> String {
+    let (copy, came_as) = (copy.display(), came.media_type());
+    if came == holds {
+        format!("{copy} holds {came_as}: the model makes nothing else.")
+    } else {
+        format!("{copy} was converted: the picture came as {came_as}.")
     }
 }

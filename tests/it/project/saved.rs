@@ -6,7 +6,11 @@ use mcp_openai::config::Upstream as At;
 use serde_json::{Value, json};
 
 use super::{Work, claude_code};
-use crate::session::Session;
+use crate::{
+    painting::png,
+    session::{Session, upstream},
+    upstream::{Upstream, answer},
+};
 
 /// Claude Code, working in the project, with the sandbox behind.
 async fn painter(work: &Work) -> Session {
@@ -58,6 +62,26 @@ async fn a_picture_is_copied_into_the_project_and_never_over_a_file() {
     let edited = json!({ "prompt": "Bluer", "images": ["docs/art/fox.png"], "save_to": "docs/art/blue.png" });
     assert_eq!(call(&mut session, "edit-image", edited).await["isError"], false);
     assert!(at("docs/art/blue.png").exists());
+}
+
+#[tokio::test]
+async fn a_copy_has_the_format_of_its_name_whatever_the_model_makes() {
+    let work = Work::new();
+    let solid = png(64, 32);
+    let body = json!({ "data": [{ "b64_json": base64_simd::STANDARD.encode_to_string(solid.bytes()) }] }).to_string();
+    let asked = Upstream::start([answer(200, &[("content-type", "application/json")], body)]).await;
+    let project = work.path("project").display().to_string();
+    let settings = [upstream(asked.base_url().as_str()), vec![("CLAUDE_PROJECT_DIR", project)]].concat();
+    let mut session = Session::start(settings).await;
+    let at = |name: &str| work.path("project").canonicalize().unwrap().join(name);
+    for (name, begins) in [("fox.jpg", &b"\xff\xd8\xff"[..]), ("fox.webp", b"RIFF"), ("fox.png", b"\x89PNG")] {
+        let arguments = json!({ "prompt": "A fox", "model": "m", "size": "auto", "save_to": name });
+        let made = session.call("create-image", arguments).await["structuredContent"].take();
+        assert!(fs::read(at(name)).unwrap().starts_with(begins), "{name}: {made}");
+        let note = format!("{} was converted: the picture came as image/png.", at(name).display());
+        assert_eq!(made["warnings"].to_string().contains(&note), name != "fox.png", "{made}");
+        assert_eq!(made["images"][0]["media_type"], "image/png", "the original stays as it came: {made}");
+    }
 }
 
 #[tokio::test]

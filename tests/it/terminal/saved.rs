@@ -1,5 +1,8 @@
 //! Where `-o` puts a picture.
 
+use serde_json::json;
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
+
 use super::*;
 use crate::painting::png;
 
@@ -28,6 +31,20 @@ fn the_path_that_is_printed_is_the_one_asked_for_and_no_file_is_overwritten() {
     assert_eq!(names, ["fox.webp", "fox-2.webp"]);
     let left: Vec<_> = fs::read_dir(home.0.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert!(left.iter().all(|name| !name.to_string_lossy().ends_with(".partial")), "{left:?}");
+}
+
+#[tokio::test]
+async fn the_extension_decides_the_format_whatever_the_model_makes() {
+    let server = MockServer::start().await;
+    let body = json!({ "data": [{ "b64_json": base64_simd::STANDARD.encode_to_string(png(64, 32).bytes()) }] });
+    Mock::given(matchers::any()).respond_with(ResponseTemplate::new(200).set_body_json(body)).mount(&server).await;
+    let home = Home::new();
+    let mut command = home.command(&["image", "a fox", "-m", "local", "-s", "auto", "-o", "fox.jpg"]);
+    command.env("OPENAI_BASE_URL", server.uri()).env("OPENAI_API_KEY", "sk-test");
+    let (code, out, err) = tokio::task::spawn_blocking(move || told(&command.output().unwrap())).await.unwrap();
+    assert!(code == 0 && out.starts_with("fox.jpg ("), "{out}{err}");
+    assert!(fs::read(home.path("fox.jpg")).unwrap().starts_with(b"\xff\xd8\xff"), "{err}");
+    assert!(err.contains("fox.jpg was converted: the picture came as image/png."), "{err}");
 }
 
 #[test]
