@@ -246,24 +246,33 @@ fn read_schema(path: &Path) -> Result<Map<String, Value>, ToolError> {
 pub(super) async fn stream(
     answering: impl Future<Output = Result<Answered, ToolError>>,
     feed: &Feed,
-    mut form: AnswerForm,
+    form: AnswerForm,
 ) -> std::io::Result<Result<Answered, ToolError>> {
     let mut answering = std::pin::pin!(answering);
-    let mut out = stdout();
+    let (mut out, mut shown) = (stdout(), Shown(form));
     let answered = loop {
         tokio::select! {
             answered = &mut answering => break answered,
-            () = feed.changed() => write_delta(&mut out, &form.push(feed.take().delta))?,
+            () = feed.changed() => write_delta(&mut out, &shown.0.push(feed.take().delta))?,
         }
     };
-    write_delta(&mut out, &form.push(feed.take().delta))?;
+    write_delta(&mut out, &shown.0.push(feed.take().delta))?;
     if let Ok(Answered { status: AnswerStatus::DryRun, text, .. }) = &answered {
         let lines: String = text.lines().map(|line| Width::of_stdout().paragraph(line)).collect();
         write_delta(&mut out, &lines)?;
         return Ok(answered);
     }
-    write_delta(&mut out, &form.finish(answered.as_ref().ok()))?;
+    write_delta(&mut out, &shown.0.finish(answered.as_ref().ok()))?;
     Ok(answered)
+}
+
+/// An answer that is being printed. The line that it holds back is printed, too, where the person ends it: it is paid for.
+struct Shown(AnswerForm);
+
+impl Drop for Shown {
+    fn drop(&mut self) {
+        let _ = write_delta(&mut stdout(), &self.0.finish(None));
+    }
 }
 
 fn write_delta(out: &mut impl Write, delta: &str) -> std::io::Result<()> {

@@ -44,6 +44,24 @@ async fn an_answer_is_rendered_on_a_terminal_and_plain_in_a_pipe() {
 }
 
 #[tokio::test]
+async fn ctrl_c_prints_the_line_that_was_held_back() {
+    let delta = event(r#"{"type":"response.output_text.delta","delta":"A whole line\n\nand a half"}"#);
+    let upstream = Upstream::start([events_open().send(delta).stall()]).await;
+    let home = Home::new();
+    let mut command = home.command(&["ask", "Hi"]);
+    command.env("OPENAI_BASE_URL", upstream.base_url().as_str()).env("OPENAI_API_KEY", "sk-test");
+    let typing = tokio::task::spawn_blocking(move || {
+        let mut pty = Pty::start(&command, 80);
+        pty.wait_for("A whole line");
+        pty.type_in("\x03");
+        pty.end()
+    });
+    let (code, rest) = typing.await.unwrap();
+    let rest = String::from_utf8(rest).unwrap();
+    assert!(code == 130 && rest.contains("and a half"), "{code}: {rest}");
+}
+
+#[tokio::test]
 async fn extract_prints_the_first_code_block_alone_and_else_the_answer_with_a_note() {
     let (code, out, err) = piped(&["ask", "--extract", "Hi"], MARKDOWN).await;
     assert_eq!((code, out.as_str()), (0, "fn enter() {}\n"), "{err}");
