@@ -35,7 +35,7 @@ def start(file):
     entry = server(file)
     command = entry.get("command") or entry["cmd"]
     assert pathlib.Path(command).is_absolute(), f"{file} starts {command}"
-    # What clients hand on; what they would fill in from their own environment is not set there.
+    # Variables that clients hand on; those that they would fill in from their own environment are not set there.
     named = entry.get("env") or entry.get("envs") or {}
     environment = {name: os.environ[name] for name in ["HOME", "MCP_OPENAI_LOG"] if name in os.environ}
     environment |= {name: value for name, value in named.items() if "$" not in value}

@@ -16,7 +16,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 CARGO = tomllib.loads((ROOT / "Cargo.toml").read_text())["package"]
 VERSION = CARGO["version"]
 DOWNLOADS = f"{CARGO['repository']}/releases/download/v{VERSION}"
-# What cargo-binstall asks for on each system; on Linux with glibc it falls back to musl.
+# Files that cargo-binstall asks for on each system; on Linux with glibc it falls back to musl.
 BINSTALL = ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl", "x86_64-apple-darwin", "aarch64-apple-darwin",
             "x86_64-pc-windows-msvc", "aarch64-pc-windows-msvc"]
 

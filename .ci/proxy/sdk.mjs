@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 
 const { MCP_OPENAI_URL, MCP_OPENAI_TOKEN, MCP_OPENAI_ADMINS, SILENT_MODEL, STALLED_MODEL, BIG_PICTURE } = process.env;
 const era = process.argv[2];
-// What a client gave up on is given to whoever asks the same again.
+// An abandoned call is given to whoever asks the same again.
 const who = `${era}, ${process.pid}`;
 const { Client } = await import(era === "1" ? "@modelcontextprotocol/sdk/client/index.js" : "@modelcontextprotocol/client");
 const { StreamableHTTPClientTransport } = await import(

@@ -4,7 +4,7 @@ import asyncio, base64, contextlib, os, sys, time
 
 URL, SILENT, BIG = (os.environ[name] for name in ("MCP_OPENAI_URL", "SILENT_MODEL", "BIG_PICTURE"))
 HEADERS = {"Authorization": f"Bearer {os.environ['MCP_OPENAI_TOKEN']}"}
-# What a client gave up on is given to whoever asks the same again.
+# An abandoned call is given to whoever asks the same again.
 WHO = f"{sys.argv[1]}, {os.getpid()}"
 
 

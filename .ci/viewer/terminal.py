@@ -45,10 +45,10 @@ def record(binary, home):
 
 
 def page(written, home):
-    """What a terminal shows after it, as a page."""
+    """Returns the terminal's screen after it, as a page."""
     shown = PAGE % COLUMNS + "<u>$</u> mcp-openai demo\n"
     style = ""
-    # What begins with ESC: a picture, with its bytes behind the first colon, or a style.
+    # Begins with ESC: a picture, with its bytes behind the first colon, or a style.
     for part in re.split(r"(\x1b\][^\x07]*\x07(?:\r\n)?|\x1b\[[\d;]*m)", written):
         if part.startswith("\x1b]1337;"):
             data = part.split(":", 1)[1].split("\x07")[0]

@@ -73,7 +73,7 @@ pub fn run(args: &Args, program: &Command) -> anyhow::Result<ExitCode> {
     shell.write_registration(VARIABLE, program.get_name(), PROGRAM, &itself(), &mut script)?;
     if args.shell == Shell::Bash {
         let parted = String::from_utf8(script)?;
-        // Where nothing is known, files are completed as bash does it.
+        // Without candidates, files are completed as bash does it.
         let registered = parted.replace("-F _clap_complete_mcp_openai ", "-o default -F _mcp_openai ");
         script = (WHOLE_WORDS.to_owned() + &registered).into();
     }

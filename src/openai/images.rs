@@ -203,7 +203,7 @@ async fn receive(
             let mut json = Vec::new();
             let read = body.read_into(&mut json).await;
             let decoded = decode(&json, &client.config, metered);
-            // Where only its length was wrong, all of it came.
+            // With only its length wrong, all of it came.
             (decoded.map_err(|none| read.map_or_else(NoPicture::from, |()| none))?, body.into_place())
         }
         BodyKind::Events => listen(Events::new(body), &client.config, terms, metered).await?,

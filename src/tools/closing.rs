@@ -33,7 +33,7 @@ pub(super) async fn close<T: Continued>(spend: Spend, turn: Option<(Place, Turn)
 
 /// Settles a call that failed, and returns the failure.
 pub(super) async fn fail(spend: Spend, error: ToolError, call: &Call) -> ToolError {
-    // Why a call was cancelled is its server's to say.
+    // The reason for a cancellation is the server's to tell.
     let job = call.running_job().filter(|_| !matches!(error, ToolError::Cancelled));
     let job = job.map(|id| id.ended(&Err::<Outcome, _>(Failed::from(&error))));
     if let Err(error) = spend.settle(None, job).await {

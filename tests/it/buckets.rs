@@ -192,7 +192,7 @@ async fn i09_each_caller_has_a_prefix_in_which_others_find_nothing() {
         assert!(other.list(None, 9).await.unwrap().artifacts.is_empty());
     }
 
-    // What waits is as much its own.
+    // Pictures that wait are as much its own.
     server.has(Trouble::Status(503));
     let waiting = keep(&alice).await;
     assert!(waiting.path_for(&Owner::caller("alice")).is_none());

@@ -118,7 +118,7 @@ impl Complaint {
         let is_key = |at: usize, word: &str| {
             word == "apikey" || word.starts_with("key") && at > 0 && words.get(at - 1) == Some(&"api")
         };
-        // What stands before the key stands before `api` where that is a word of its own.
+        // A prefix of the key stands before `api` where that is a word of its own.
         let named = |at: usize, word: &str| is_key(at, word) && (is_refused(at) || at > 0 && is_refused(at - 1));
         self.code == "invalid_api_key"
             || self.code.starts_with("API_KEY_")

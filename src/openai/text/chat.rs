@@ -137,7 +137,7 @@ impl Dialect for Chat {
             };
         } else if Responses::is_end(name, data) {
             let step = Responses::new(ResponseStorage::Kept).take_event(name, data, draft)?;
-            // What was asked by this API is not gone on from by the other.
+            // The other API cannot continue from an answer of this one.
             draft.response_id = None;
             return Ok(step);
         } else if is_repetition(data) || self.stream.excludes(data) || !unusual::take(data.as_bytes(), draft) {

@@ -95,7 +95,7 @@ pub(super) async fn answer(
         };
         let Ok(Some(job)) = job else { continue };
         let is_over = !matches!(job.state, JobPhase::Running { .. });
-        // What nobody was told is told once, also where several processes are asked.
+        // A result that nobody was told is told once, also where several processes are asked.
         if is_over && is_heard && !get_result.jobs.tell(&made.owner, &id).await {
             continue;
         }

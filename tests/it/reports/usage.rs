@@ -170,7 +170,7 @@ async fn what_is_charged_is_the_cost_wherever_it_is_told() {
             assert_eq!(told["cost_usd"].as_f64(), Some(0.05), "{body}\n{told}");
         }
     }
-    // What the answer says is no charge, and nothing says nothing.
+    // A charge in the answer's own text is none, and neither is one of zero.
     let said = r#"{"choices":[{"message":{"content":"{\"cost\":5}"},"finish_reason":"stop"}],"cost":0,"usage":{"prompt_tokens":18,"completion_tokens":9}}"#;
     let told = told(CHAT, labelled(JSON, said)).await;
     assert_eq!(told["cost_usd"].as_f64(), Some(0.000_126), "{told}");
