@@ -213,7 +213,7 @@ pub enum PreviewFailure {
     /// More than 40 million pixels, or a side of more than 8,192.
     #[error("the picture has more pixels than are decoded for a preview")]
     TooManyPixels,
-    /// A format without a decoder here: AVIF or TIFF; the text is its media type.
+    /// A format without a decoder or an encoder here, such as AVIF; the text is its media type.
     #[error("pictures in {0} are not decoded here")]
     Undecoded(&'static str),
     /// Damaged, or beyond what the decoder may take.

@@ -17,7 +17,7 @@ use rmcp::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{handle::Owner, text, tools::Tool};
+use crate::{handle::Owner, job::JobId, queue::PlacesBy, text, tools::Tool};
 
 mod arguments;
 mod cancellation;
@@ -48,7 +48,7 @@ use methods::{cacheable, refuse_cursor};
 pub use parts::{Departure, Parts, Requester};
 pub use places::ServerPlaces;
 use results::ResultShape;
-use tools::{AwaitedJobs, Registered, Route};
+use tools::{Registered, Route};
 
 /// For the model that reads it at the start of a conversation.
 const INSTRUCTIONS: &str = "Asks OpenAI's models and makes pictures with them. Use ask-openai for a second opinion or \
@@ -70,7 +70,8 @@ pub struct Server {
     /// The parent of every call's token.
     calls: CancellationToken,
     cancellations: Cancellations,
-    awaited: AwaitedJobs,
+    /// Jobs that a call made again waits for.
+    awaited: PlacesBy<JobId>,
     /// Cancelled once the client of this connection sends nothing more; over HTTP each request has its own end.
     left: CancellationToken,
     /// Notifications to its connection.
@@ -87,7 +88,7 @@ impl Server {
             listing: Arc::default(),
             calls: CancellationToken::new(),
             cancellations: Cancellations::default(),
-            awaited: AwaitedJobs::default(),
+            awaited: PlacesBy::default(),
             left: CancellationToken::new(),
             announcements: Announcements::new(),
         }

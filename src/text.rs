@@ -118,6 +118,12 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     if kept == 0 { Cow::Borrowed(text) } else { Cow::Owned(redacted + text.get(kept..).unwrap_or_default()) }
 }
 
+/// The innermost cause of an error, which says it shortest.
+#[must_use]
+pub fn root_cause(error: &dyn std::error::Error) -> String {
+    std::iter::successors(Some(error), |error| error.source()).last().map_or_else(String::new, ToString::to_string)
+}
+
 /// The known name that is most like this one; empty where none is known.
 #[must_use]
 pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> &'a str {

@@ -16,6 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::time::timeout;
 
 use super::store::Put;
+use crate::text;
 
 mod address;
 mod fault;
@@ -64,7 +65,7 @@ impl PictureBucket {
         });
         let builder = builder.with_bucket_name(url.bucket()).with_retry(RETRY).with_http_connector(StoreConnector);
         // Not every server that speaks S3's API removes several at once.
-        let store = builder.with_disable_bulk_delete(true).build().map_err(|error| incomplete(&error))?;
+        let store = builder.with_disable_bulk_delete(true).build().map_err(|error| text::root_cause(&error))?;
         Ok(Self { store: Arc::new(store), place: url.to_string().into(), url })
     }
 
@@ -209,12 +210,6 @@ impl PictureBucket {
         let parts = name.split('/').filter(|part| !part.is_empty());
         parts.fold(self.url.prefix().clone(), Location::join)
     }
-}
-
-/// The reason why a store cannot be made of what is set.
-fn incomplete(error: &ObjectError) -> String {
-    let innermost = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source()).last();
-    innermost.map_or_else(String::new, ToString::to_string)
 }
 
 /// By its place: beside it stand credentials.

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 use url::{Host, Url};
 
 use super::Error;
+use crate::text::root_cause;
 
 /// Time that one document may take.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -153,14 +154,6 @@ async fn fetch(http: &reqwest::Client, url: &Url) -> Result<BytesMut, String> {
     };
     let too_slow = |_| format!("it did not come within {} s", WITHIN.as_secs());
     timeout(WITHIN, whole).await.map_err(too_slow)?
-}
-
-fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 /// The address without a query, which may be secret.

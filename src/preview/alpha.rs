@@ -2,24 +2,16 @@
 
 use image::{DynamicImage, Rgb, RgbImage, RgbaImage};
 
-use crate::media::{Encoded, Format};
+use super::decode::PixelCodec;
+use crate::media::Encoded;
 
 /// Returns whether the header leaves open that a pixel is not fully opaque; damaged ones do.
 pub(super) fn is_possible(picture: &Encoded) -> bool {
-    match picture.format() {
-        Format::Jpeg | Format::Bmp => false,
-        Format::Png => png_has_alpha(picture.bytes()).unwrap_or(true),
-        Format::Webp => webp_has_alpha(picture.bytes()).unwrap_or(true),
-        Format::Gif
-        | Format::Avif
-        | Format::Tiff
-        | Format::Heic
-        | Format::Jxl
-        | Format::Jp2
-        | Format::Ico
-        | Format::Svg
-        | Format::Pdf
-        | Format::Unknown => true,
+    match PixelCodec::of(picture.format()) {
+        Ok(PixelCodec::Jpeg | PixelCodec::Bmp) => false,
+        Ok(PixelCodec::Png) => png_has_alpha(picture.bytes()).unwrap_or(true),
+        Ok(PixelCodec::Webp) => webp_has_alpha(picture.bytes()).unwrap_or(true),
+        Ok(PixelCodec::Gif) | Err(_) => true,
     }
 }
 

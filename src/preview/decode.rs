@@ -17,25 +17,49 @@ const MOST_PIXELS: u64 = 40_000_000;
 /// Bytes that a decoder may take besides the pixels: rows in work, colour profile, other chunks.
 const ALLOWANCE: u64 = 16 << 20;
 
+/// The formats whose pixels are read here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum PixelCodec {
+    Png,
+    Jpeg,
+    Webp,
+    Gif,
+    Bmp,
+}
+
+impl PixelCodec {
+    /// # Errors
+    /// [`PreviewFailure::Undecoded`]
+    pub(super) fn of(format: Format) -> Result<Self, PreviewFailure> {
+        match format {
+            Format::Png => Ok(Self::Png),
+            Format::Jpeg => Ok(Self::Jpeg),
+            Format::Webp => Ok(Self::Webp),
+            Format::Gif => Ok(Self::Gif),
+            Format::Bmp => Ok(Self::Bmp),
+            Format::Avif
+            | Format::Tiff
+            | Format::Heic
+            | Format::Jxl
+            | Format::Jp2
+            | Format::Ico
+            | Format::Svg
+            | Format::Pdf
+            | Format::Unknown => Err(PreviewFailure::Undecoded(format.media_type())),
+        }
+    }
+}
+
 /// The picture's first frame, and how it is to be turned.
 pub(super) fn decode(picture: &Encoded) -> Result<(DynamicImage, Orientation), PreviewFailure> {
     within_limits(picture.dimensions())?;
     let file = Cursor::new(picture.bytes());
-    match picture.format() {
-        Format::Png => read(PngDecoder::with_limits(file, limits())?),
-        Format::Jpeg => read(JpegDecoder::new(file)?),
-        Format::Webp => read(WebPDecoder::new(file)?),
-        Format::Gif => read(GifDecoder::new(file)?),
-        Format::Bmp => read(BmpDecoder::new(file)?),
-        format @ (Format::Avif
-        | Format::Tiff
-        | Format::Heic
-        | Format::Jxl
-        | Format::Jp2
-        | Format::Ico
-        | Format::Svg
-        | Format::Pdf
-        | Format::Unknown) => Err(PreviewFailure::Undecoded(format.media_type())),
+    match PixelCodec::of(picture.format())? {
+        PixelCodec::Png => read(PngDecoder::with_limits(file, limits())?),
+        PixelCodec::Jpeg => read(JpegDecoder::new(file)?),
+        PixelCodec::Webp => read(WebPDecoder::new(file)?),
+        PixelCodec::Gif => read(GifDecoder::new(file)?),
+        PixelCodec::Bmp => read(BmpDecoder::new(file)?),
     }
 }
 
@@ -43,21 +67,11 @@ pub(super) fn decode(picture: &Encoded) -> Result<(DynamicImage, Orientation), P
 pub(super) fn orientation(picture: &Encoded) -> Result<Orientation, PreviewFailure> {
     within_limits(picture.dimensions())?;
     let file = Cursor::new(picture.bytes());
-    Ok(match picture.format() {
-        Format::Png => PngDecoder::with_limits(file, limits())?.orientation()?,
-        Format::Jpeg => JpegDecoder::new(file)?.orientation()?,
-        Format::Webp => WebPDecoder::new(file)?.orientation()?,
-        Format::Gif
-        | Format::Avif
-        | Format::Bmp
-        | Format::Tiff
-        | Format::Heic
-        | Format::Jxl
-        | Format::Jp2
-        | Format::Ico
-        | Format::Svg
-        | Format::Pdf
-        | Format::Unknown => Orientation::NoTransforms,
+    Ok(match PixelCodec::of(picture.format()) {
+        Ok(PixelCodec::Png) => PngDecoder::with_limits(file, limits())?.orientation()?,
+        Ok(PixelCodec::Jpeg) => JpegDecoder::new(file)?.orientation()?,
+        Ok(PixelCodec::Webp) => WebPDecoder::new(file)?.orientation()?,
+        Ok(PixelCodec::Gif | PixelCodec::Bmp) | Err(_) => Orientation::NoTransforms,
     })
 }
 

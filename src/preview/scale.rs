@@ -5,7 +5,10 @@ use std::io::Cursor;
 
 use image::{DynamicImage, ImageFormat, codecs::jpeg::JpegEncoder, imageops::FilterType, metadata::Orientation};
 
-use super::{PreviewFailure, alpha, decode};
+use super::{
+    PreviewFailure, alpha,
+    decode::{self, PixelCodec},
+};
 use crate::media::{Dimensions, Encoded, Format};
 
 /// Above what the eye tells from the original.
@@ -44,23 +47,12 @@ pub(super) fn convert(picture: &Encoded, to: Format) -> Result<Option<Encoded>, 
 
 fn encode(image: &DynamicImage, format: Format) -> Result<Vec<u8>, PreviewFailure> {
     let mut bytes = Cursor::new(Vec::new());
-    match format {
-        Format::Png => image.write_to(&mut bytes, ImageFormat::Png)?,
-        Format::Webp => image.write_to(&mut bytes, ImageFormat::WebP)?,
-        format @ (Format::Gif
-        | Format::Avif
-        | Format::Bmp
-        | Format::Tiff
-        | Format::Heic
-        | Format::Jxl
-        | Format::Jp2
-        | Format::Ico
-        | Format::Svg
-        | Format::Pdf
-        | Format::Unknown) => {
-            return Err(PreviewFailure::Undecoded(format.media_type()));
-        }
-        Format::Jpeg => image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY))?,
+    match PixelCodec::of(format)? {
+        PixelCodec::Png => image.write_to(&mut bytes, ImageFormat::Png)?,
+        PixelCodec::Webp => image.write_to(&mut bytes, ImageFormat::WebP)?,
+        PixelCodec::Jpeg => image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY))?,
+        // Nobody asks for them.
+        PixelCodec::Gif | PixelCodec::Bmp => return Err(PreviewFailure::Undecoded(format.media_type())),
     }
     Ok(bytes.into_inner())
 }

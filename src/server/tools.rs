@@ -37,7 +37,6 @@ use crate::{
 mod again;
 mod waiting;
 
-pub(super) use again::AwaitedJobs;
 use again::MadeCall;
 use waiting::{End, WaitingClient};
 

@@ -298,15 +298,20 @@ async fn story(store: &Conversations) -> Handle {
     third
 }
 
+/// Has every further turn fail.
+fn refuse_turns(state: &Path) {
+    let database = rusqlite::Connection::open(state.join("store.sqlite3")).unwrap();
+    let trigger = "CREATE TRIGGER no_turns BEFORE INSERT ON turns BEGIN SELECT RAISE(ABORT, 'no more turns'); END";
+    database.execute_batch(trigger).unwrap();
+}
+
 #[tokio::test]
 async fn the_turn_and_the_line_of_a_call_are_kept_together() {
     let (server, state) = (answering().await, tempfile::tempdir().unwrap());
     let mut session = session(&server, state.path()).await;
     let first = handle(&ask(&mut session, json!({ "query": "one" })).await);
-    let database = rusqlite::Connection::open(state.path().join("store.sqlite3")).unwrap();
     // The turn cannot be written, so neither is the line.
-    let trigger = "CREATE TRIGGER no_turns BEFORE INSERT ON turns BEGIN SELECT RAISE(ABORT, 'no more turns'); END";
-    database.execute_batch(trigger).unwrap();
+    refuse_turns(state.path());
     let result = ask(&mut session, json!({ "query": "two", "conversation": first })).await;
     let warning = result["structuredContent"]["warnings"][0].as_str().unwrap();
     assert!(warning.starts_with("Neither the cost nor the turn of this call is kept"), "{warning}");
@@ -318,9 +323,7 @@ async fn the_turn_of_pictures_is_kept_with_the_last_of_their_lines() {
     let (server, state) = (answering().await, tempfile::tempdir().unwrap());
     let mut session = session(&server, state.path()).await;
     let first = handle(&ask(&mut session, json!({ "query": "one" })).await);
-    let database = rusqlite::Connection::open(state.path().join("store.sqlite3")).unwrap();
-    let trigger = "CREATE TRIGGER no_turns BEFORE INSERT ON turns BEGIN SELECT RAISE(ABORT, 'no more turns'); END";
-    database.execute_batch(trigger).unwrap();
+    refuse_turns(state.path());
     let arguments = json!({ "prompt": "a red fox", "n": 3, "conversation": first });
     let made = session.call("create-image", arguments).await["structuredContent"].take();
     let warning = made["warnings"][0].as_str().unwrap();

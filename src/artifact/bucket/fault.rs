@@ -104,7 +104,7 @@ fn gives_credentials(host: &str) -> bool {
 
 /// The status in the store's answer, without its body.
 fn status(error: &ObjectError) -> String {
-    let innermost = causes(error).last().map_or_else(String::new, ToString::to_string);
+    let innermost = text::root_cause(error);
     let first = innermost.split([':', '\n']).nth(usize::from(innermost.contains("status code:")));
     text::sanitize(&text::brief(first.unwrap_or_default().trim(), 100)).into_owned()
 }

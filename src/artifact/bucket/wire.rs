@@ -13,6 +13,8 @@ use object_store::{
     },
 };
 
+use crate::text::root_cause;
+
 const CONNECT: Duration = Duration::from_secs(5);
 /// The longest silence within an answer.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -114,8 +116,4 @@ fn unanswered(host: &str, error: &reqwest::Error) -> HttpError {
     };
     let cause = if error.is_timeout() { "no answer in time".to_owned() } else { root_cause(error) };
     HttpError::new(kind, NoAnswer { host: host.to_owned(), cause })
-}
-
-fn root_cause(error: &dyn std::error::Error) -> String {
-    std::iter::successors(Some(error), |error| error.source()).last().map_or_else(String::new, ToString::to_string)
 }

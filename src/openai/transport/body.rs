@@ -14,7 +14,7 @@ use super::upload::Progress;
 use crate::{
     media::Format,
     openai::failure::error::{Billing, Error, Timer},
-    text,
+    text::{self, root_cause},
 };
 
 /// A picture's body longer than this waits for one of the few places in memory.
@@ -267,15 +267,6 @@ impl Body {
     fn unusable(&self, message: String) -> Error {
         Error::BadResponse { message, may_be_billed: self.limits.billing }
     }
-}
-
-/// The innermost cause of an error, which is the part that says something.
-pub(crate) fn root_cause(error: &dyn std::error::Error) -> String {
-    let mut cause = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 /// Watches that a body comes at 1 kB/s at least, over 20 s and after a grace of 5 s.

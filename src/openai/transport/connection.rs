@@ -6,12 +6,15 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use secrecy::ExposeSecret;
 use url::Url;
 
-use super::{body::root_cause, unreached::host_of};
-use crate::openai::{
-    Config,
-    failure::error::{Error, UnreachableClass},
-    is_loopback,
-    key::CachedKey,
+use super::unreached::host_of;
+use crate::{
+    openai::{
+        Config,
+        failure::error::{Error, UnreachableClass},
+        is_loopback,
+        key::CachedKey,
+    },
+    text::root_cause,
 };
 
 /// Bytes that one HTTP/2 stream, and all streams of a connection together, may send ahead of being read. Pictures

@@ -11,16 +11,19 @@ use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
 
 use super::{
-    body::{Body, Limits, MemorySlot, root_cause},
+    body::{Body, Limits, MemorySlot},
     connection::{client_builder, not_built},
     unreached::host_of,
 };
-use crate::openai::{
-    Terms,
-    client::{Client, FailedAttempt},
-    failure::error::{Billing, Error, Timer},
-    kind::EndpointKind,
-    limits::retry::{Advice, Symptom},
+use crate::{
+    openai::{
+        Terms,
+        client::{Client, FailedAttempt},
+        failure::error::{Billing, Error, Timer},
+        kind::EndpointKind,
+        limits::retry::{Advice, Symptom},
+    },
+    text::root_cause,
 };
 
 const REDIRECTS: usize = 3;

@@ -6,11 +6,14 @@ use hyper_util::client::proxy::matcher::Matcher;
 use rustls::CertificateError;
 use url::Url;
 
-use super::{body::root_cause, sending::Extent, upload::Broken};
-use crate::openai::{
-    failure::error::{Billing, Error, Timer, UnreachableClass},
-    is_loopback,
-    limits::retry::{Resend, Silence, Symptom},
+use super::{sending::Extent, upload::Broken};
+use crate::{
+    openai::{
+        failure::error::{Billing, Error, Timer, UnreachableClass},
+        is_loopback,
+        limits::retry::{Resend, Silence, Symptom},
+    },
+    text::root_cause,
 };
 
 /// A request that got no answer.

@@ -1,11 +1,6 @@
 //! A call that was made before: its client gave up waiting, and nothing is paid for twice.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    pin::pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 
 use ring::digest::{Context, SHA256};
 use rmcp::model::{CallToolResponse, JsonObject};
@@ -17,7 +12,7 @@ use super::{
 };
 use crate::{
     handle::Owner,
-    job::{Abandoned, CallPrint, JobId, JobPhase},
+    job::{Abandoned, CallPrint, JobPhase},
     news::News,
     server::{
         Server,
@@ -32,16 +27,6 @@ pub(super) struct MadeCall {
     pub owner: Owner,
     pub route: Arc<dyn Route>,
     pub arguments: Arc<JsonObject>,
-}
-
-/// Jobs that a call made again waits for: the next same call is another one. Cheap to clone; clones are one.
-#[derive(Debug, Clone, Default)]
-pub(in crate::server) struct AwaitedJobs(Arc<Mutex<HashSet<JobId>>>);
-
-/// One of them, until it is dropped.
-struct HeldJob<'a> {
-    of: &'a AwaitedJobs,
-    id: JobId,
 }
 
 impl MadeCall {
@@ -77,7 +62,8 @@ pub(super) async fn answer(
     let print = made.print();
     let until = waiting::far(Instant::now(), shape.profile.answer_within.limit());
     for Abandoned { id, ago, .. } in given_up.into_iter().filter(|job| job.print == print) {
-        let Some(_awaited) = server.awaited.begin(id) else { continue };
+        // While another call waits for it, this one is a new one.
+        let Some(_awaited) = server.awaited.take(id, 1) else { continue };
         let (news, feed) = News::channel();
         let waiting = get_result.wait(&made.owner, &id, until, &news);
         let context = client.context;
@@ -110,21 +96,4 @@ pub(super) async fn answer(
         return Some(results::answer(outcome, shape).await.into());
     }
     None
-}
-
-impl AwaitedJobs {
-    /// `None` while another call waits for the job.
-    fn begin(&self, id: JobId) -> Option<HeldJob<'_>> {
-        self.jobs().insert(id).then(|| HeldJob { of: self, id })
-    }
-
-    fn jobs(&self) -> MutexGuard<'_, HashSet<JobId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Drop for HeldJob<'_> {
-    fn drop(&mut self) {
-        self.of.jobs().remove(&self.id);
-    }
 }

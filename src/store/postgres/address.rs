@@ -9,6 +9,8 @@ use tokio_postgres::{
 };
 use url::form_urlencoded;
 
+use crate::text;
+
 /// The longest wait for a connection, unless the URL says otherwise.
 const CONNECT: Duration = Duration::from_secs(5);
 /// A server that answers nothing for so long is gone.
@@ -55,7 +57,7 @@ impl PostgresUrl {
         }
         let url = format!("{base}?{}", others.join("&"));
         let config =
-            Config::from_str(&url).map_err(|error| format!("it cannot be read: {}", super::fault::root(&error)))?;
+            Config::from_str(&url).map_err(|error| format!("it cannot be read: {}", text::root_cause(&error)))?;
         if config.get_hosts().is_empty() {
             return Err("it names no host".to_owned());
         }

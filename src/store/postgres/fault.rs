@@ -5,7 +5,7 @@ use std::sync::Arc;
 use deadpool_postgres::PoolError;
 use tokio_postgres::error::{DbError, SqlState};
 
-use crate::store::Error;
+use crate::{store::Error, text::root_cause};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum PostgresFault {
@@ -32,7 +32,7 @@ impl From<tokio_postgres::Error> for PostgresFault {
         match error.as_db_error() {
             Some(answered) if is_passing(answered) => Self::Away(answered.message().to_owned()),
             Some(answered) => Self::Refused(format!("{} ({})", answered.message(), answered.code().code())),
-            None => Self::Away(root(&error)),
+            None => Self::Away(root_cause(&error)),
         }
     }
 }
@@ -54,13 +54,4 @@ fn is_passing(error: &DbError) -> bool {
     let code = error.code();
     let passing = [SqlState::READ_ONLY_SQL_TRANSACTION, SqlState::T_R_DEADLOCK_DETECTED];
     passing.contains(code) || ["08", "53", "57P"].iter().any(|class| code.code().starts_with(class))
-}
-
-/// The innermost cause, which says it shortest.
-pub(super) fn root(error: &tokio_postgres::Error) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    cause.to_string()
 }
