@@ -8,6 +8,8 @@
 )]
 #![allow(clippy::needless_pass_by_value, reason = "json!({..}) reads better than &json!({..})")]
 
+#[cfg(target_os = "linux")]
+mod alone;
 mod app;
 mod artifact;
 mod ask_openai;

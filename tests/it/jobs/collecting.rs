@@ -3,6 +3,8 @@
 use mcp_openai::{artifact::Origin, job::JobPhase};
 
 use super::*;
+#[cfg(target_os = "linux")]
+use crate::alone::{alone, process_kilobytes};
 
 #[tokio::test(start_paused = true)]
 async fn a_call_that_takes_too_long_goes_on_as_a_job() {
@@ -204,35 +206,33 @@ async fn c12_many_jobs_leave_nothing_behind() {
 #[cfg(target_os = "linux")]
 #[tokio::test(start_paused = true)]
 async fn c12_the_pictures_of_many_jobs_are_not_held_in_memory() {
-    let dir = tempfile::tempdir().unwrap();
-    let picture = [crate::resources::png(), vec![0; 100_000]].concat();
-    let studio = Studio { preview: Some(Encoded::sniff(picture.into()).unwrap()), ..Studio::default() };
-    let place = Place::of(dir.path(), studio, Patience::For(PATIENCE));
-    let mut peer = place.peer().await;
-    let mut before = 0;
-    for round in 0..6 {
-        for id in 0..20 {
-            peer.call(id, "studio", json!({"seconds": 60})).await;
+    let measure = async {
+        let dir = tempfile::tempdir().unwrap();
+        let picture = [crate::resources::png(), vec![0; 100_000]].concat();
+        let studio = Studio { preview: Some(Encoded::sniff(picture.into()).unwrap()), ..Studio::default() };
+        let place = Place::of(dir.path(), studio, Patience::For(PATIENCE));
+        let mut peer = place.peer().await;
+        let mut before = 0;
+        for round in 0..6 {
+            for id in 0..20 {
+                peer.call(id, "studio", json!({"seconds": 60})).await;
+            }
+            let mut jobs = Vec::new();
+            for _ in 0..20 {
+                jobs.push(
+                    peer.next().await.unwrap()["result"]["structuredContent"]["job"].as_str().unwrap().to_owned(),
+                );
+            }
+            assert_eq!(collect(&mut peer, jobs.last().unwrap()).await["structuredContent"]["status"], "complete");
+            until(|| place.jobs.in_memory() == 0).await;
+            if round == 0 {
+                before = process_kilobytes("VmRSS");
+            }
         }
-        let mut jobs = Vec::new();
-        for _ in 0..20 {
-            jobs.push(peer.next().await.unwrap()["result"]["structuredContent"]["job"].as_str().unwrap().to_owned());
-        }
-        assert_eq!(collect(&mut peer, jobs.last().unwrap()).await["structuredContent"]["status"], "complete");
-        until(|| place.jobs.in_memory() == 0).await;
-        if round == 0 {
-            before = resident();
-        }
-    }
-    let grown = resident().saturating_sub(before);
-    assert!(grown < 8_000_000, "{grown} bytes more after 100 jobs of 100 kB each");
-}
-
-/// In bytes.
-#[cfg(target_os = "linux")]
-fn resident() -> usize {
-    let pages: usize = std::fs::read_to_string("/proc/self/statm").unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-    pages * 4_096
+        let grown = process_kilobytes("VmRSS").saturating_sub(before);
+        assert!(grown < 8_000, "{grown} kB more after 100 jobs of 100 kB each");
+    };
+    alone("jobs::collecting::c12_the_pictures_of_many_jobs_are_not_held_in_memory", Box::pin(measure)).await;
 }
 
 /// Through the library: what a caller of the jobs sees.

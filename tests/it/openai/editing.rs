@@ -21,6 +21,8 @@ use tokio::{
 };
 
 use super::{client, config, config_at, picture, reached, terms};
+#[cfg(target_os = "linux")]
+use crate::alone::{alone, process_kilobytes};
 use crate::{
     painting::png,
     upstream::{Script, Sent, Upstream, answer, event, events, events_open, json},
@@ -339,27 +341,26 @@ async fn c05_a_cancelled_upload_ends_at_once() {
 #[cfg(target_os = "linux")]
 #[tokio::test]
 async fn sixteen_large_pictures_are_never_in_memory() {
-    let peak = || {
-        let status = std::fs::read_to_string("/proc/self/status").unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).unwrap();
-        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() / 1024
+    let measure = async {
+        let (client, listener) = start(|config| config).await;
+        let references = (0..16).map(|_| zeros(40 * MB, 40 * MB)).collect();
+        let (request, terms) = (edit(references), terms());
+        let before = process_kilobytes("VmHWM");
+        let refuse = async {
+            let mut stream = accept_and_begin(&listener).await;
+            let (mut buffer, mut left) = (vec![0; 256 * 1024], 640 * MB - BEGUN as u64);
+            while left > 0 {
+                left = left.saturating_sub(some(stream.read(&mut buffer).await));
+            }
+            stream.write_all(b"HTTP/1.1 400 No\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            drain(&mut stream).await;
+        };
+        let (painted, ()) = tokio::join!(client.paint(&request, &terms), refuse);
+        assert_eq!(failed(painted).to_string(), "the upstream refused the request: HTTP 400 Bad Request");
+        let grown = process_kilobytes("VmHWM") - before;
+        assert!(grown < 32 * 1_024, "{grown} kB more than {before} kB");
     };
-    let (client, listener) = start(|config| config).await;
-    let references = (0..16).map(|_| zeros(40 * MB, 40 * MB)).collect();
-    let (request, terms) = (edit(references), terms());
-    let before = peak();
-    let refuse = async {
-        let mut stream = accept_and_begin(&listener).await;
-        let (mut buffer, mut left) = (vec![0; 256 * 1024], 640 * MB - BEGUN as u64);
-        while left > 0 {
-            left = left.saturating_sub(some(stream.read(&mut buffer).await));
-        }
-        stream.write_all(b"HTTP/1.1 400 No\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").await.unwrap();
-        drain(&mut stream).await;
-    };
-    let (painted, ()) = tokio::join!(client.paint(&request, &terms), refuse);
-    assert_eq!(failed(painted).to_string(), "the upstream refused the request: HTTP 400 Bad Request");
-    assert!(peak() - before < 32, "{} MB before, {} MB after", before, peak());
+    alone("openai::editing::sixteen_large_pictures_are_never_in_memory", Box::pin(measure)).await;
 }
 
 #[tokio::test]
