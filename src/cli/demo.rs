@@ -84,7 +84,7 @@ async fn show(
 /// Asks the upstream for what costs nothing, its list of models, before anything is said of who answers.
 async fn greet(session: &mut Session, config: &Config) -> anyhow::Result<()> {
     let mut call = session.call("list-models", json!({})).await?;
-    while call.news().await.is_some() {}
+    while call.news().await?.is_some() {}
     let result = call.result()?;
     let models = result.pointer("/models").and_then(Value::as_array).into_iter().flatten();
     let listed = models.filter(|model| model.get("listed") == Some(&Value::Bool(true))).count();
@@ -118,7 +118,7 @@ fn introduce(upstream: Upstream, config: &Config) -> anyhow::Result<()> {
 async fn discover(flags: &Flags, upstream: Upstream) -> anyhow::Result<(Session, DemoStep)> {
     step("1. Start and discover")?;
     let started = Instant::now();
-    let session = Session::start(flags, upstream).await?;
+    let mut session = Session::start(flags, upstream).await?;
     let tools = session.tools().await?;
     let took = started.elapsed();
     tell(&format!("{}, {} ms from start to the list of tools", session.server(), took.as_millis()), "   ")?;
@@ -133,7 +133,7 @@ async fn ask(session: &mut Session) -> anyhow::Result<DemoStep> {
     let started = Instant::now();
     let mut call = session.call("ask-openai", json!({ "query": QUESTION })).await?;
     let mut form = AnswerForm::of_stdout();
-    while let Some(news) = call.news().await {
+    while let Some(news) = call.news().await? {
         if let Notified::Delta(text) = news {
             write!(stdout(), "{}", form.push(sanitize(&text).into_owned()))?;
             stdout().flush()?;
@@ -153,7 +153,7 @@ async fn paint(session: &mut Session) -> anyhow::Result<(DemoStep, Option<PathBu
     let mut call = session.call("create-image", json!({ "prompt": PROMPT, "n": 2, "name": "lighthouse" })).await?;
     let bar = progress_bar();
     bar.set_length(2);
-    while let Some(news) = call.news().await {
+    while let Some(news) = call.news().await? {
         if let Notified::Progress { progress, message } = news {
             #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 2 pictures")]
             bar.set_position(progress.floor() as u64);
@@ -185,7 +185,7 @@ async fn cancel(session: &mut Session) -> anyhow::Result<DemoStep> {
     let mut call = session.call("ask-openai", json!({ "query": LONG_QUESTION })).await?;
     let mut characters = 0;
     while characters < 40 {
-        match call.news().await {
+        match call.news().await? {
             Some(Notified::Delta(text)) => characters += text.chars().count(),
             Some(Notified::Progress { .. }) => {}
             None => {

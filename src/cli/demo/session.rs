@@ -1,37 +1,41 @@
-//! The demo's MCP client, on rmcp: starts the server, calls tools, hands their progress on.
+//! The demo's MCP client: starts the server, calls tools one at a time, hands their progress on. rmcp's would make the
+//! shipped binary 300 kB larger, for three requests and two notifications.
 
 use std::{
     ffi::OsString,
+    process::Stdio,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, bail};
-use rmcp::{
-    ClientHandler, RoleClient,
-    model::{
-        CallToolRequest, CallToolRequestParams, CallToolResult, ClientRequest, NotificationMetaObject,
-        ProgressNotificationParam, ProgressToken, ProtocolVersion, ServerResult,
-    },
-    service::{
-        ClientLifecycleMode, ClientServiceExt, NotificationContext, PeerRequestOptions, RequestHandle, RunningService,
-    },
-    transport::TokioChildProcess,
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdin, ChildStdout, Command},
+    time::timeout,
 };
-use serde_json::Value;
-use tokio::{process::Command, sync::mpsc};
 
 use crate::config::{Flags, Upstream};
 
+/// Of MCP: each request says who asks and in what revision, and nothing is agreed on before.
+const REVISION: &str = "2026-07-28";
+/// The server is killed if it takes longer to end.
+const LONGEST_END: Duration = Duration::from_secs(10);
+
+/// A session over stdio.
 pub(super) struct Session {
-    service: RunningService<RoleClient, Notifications>,
-    news: mpsc::UnboundedReceiver<(ProgressToken, Notified)>,
+    process: Child,
+    stdin: ChildStdin,
+    stdout: Lines<BufReader<ChildStdout>>,
+    /// Of the latest request; also its progress token.
+    id: u64,
+    server: String,
 }
 
 /// A call in flight.
 pub(super) struct DemoCall<'a> {
-    handle: Option<RequestHandle<RoleClient>>,
-    result: Option<CallToolResult>,
-    news: &'a mut mpsc::UnboundedReceiver<(ProgressToken, Notified)>,
+    session: &'a mut Session,
+    result: Option<Value>,
 }
 
 /// A notification of a call in flight.
@@ -44,21 +48,6 @@ pub(super) enum Notified {
     },
 }
 
-struct Notifications(mpsc::UnboundedSender<(ProgressToken, Notified)>);
-
-impl ClientHandler for Notifications {
-    async fn on_progress(&self, told: ProgressNotificationParam, context: NotificationContext<RoleClient>) {
-        // rmcp 3.9 leaves a notification's `_meta` in the extensions; `context.meta` is empty.
-        let meta = context.extensions.get::<NotificationMetaObject>().unwrap_or(&context.meta);
-        let news = match meta.0.get("mcp-openai/delta").and_then(Value::as_str) {
-            Some(delta) => Notified::Delta(delta.to_owned()),
-            None => Notified::Progress { progress: told.progress, message: told.message.unwrap_or_default() },
-        };
-        // Nobody listens any more only when the session is being closed.
-        let _ = self.0.send((told.progress_token, news));
-    }
-}
-
 impl Session {
     /// Starts this binary as a child, with the configuration file that the demo itself was given.
     pub(super) async fn start(flags: &Flags, upstream: Upstream) -> anyhow::Result<Self> {
@@ -69,50 +58,109 @@ impl Session {
         // Ctrl-C is the demo's: the server ends when its stdin does.
         #[cfg(unix)]
         command.process_group(0);
-        let (sender, news) = mpsc::unbounded_channel();
-        let lifecycle = ClientLifecycleMode::Discover { preferred_versions: vec![ProtocolVersion::V_2026_07_28] };
-        let service = Notifications(sender)
-            .serve_with_lifecycle(TokioChildProcess::new(command).context("the server does not start")?, lifecycle)
-            .await
-            .context("the server does not answer")?;
-        Ok(Self { service, news })
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut process = command.spawn().context("the server does not start")?;
+        let (stdin, stdout) = (process.stdin.take(), process.stdout.take());
+        let (Some(stdin), Some(stdout)) = (stdin, stdout) else { bail!("the server does not start") };
+        let stdout = BufReader::new(stdout).lines();
+        let mut session = Self { process, stdin, stdout, id: 0, server: String::new() };
+        let found = session.ask("server/discover", json!({})).await.context("the server does not answer")?;
+        let told = |at: &str| found.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let [name, version] =
+            ["name", "version"].map(|it| told(&format!("/_meta/io.modelcontextprotocol~1serverInfo/{it}")));
+        session.server = format!("{name} {version}, MCP {REVISION}");
+        Ok(session)
     }
 
     /// The server's name and version.
-    pub(super) fn server(&self) -> String {
-        self.service.peer_info().map_or_else(String::new, |info| {
-            let server = info
-                .server_info
-                .as_ref()
-                .map_or_else(String::new, |server| format!("{} {}", server.name, server.version));
-            format!("{server}, MCP {}", info.protocol_version)
-        })
+    pub(super) fn server(&self) -> &str {
+        &self.server
     }
 
     /// Names and titles.
-    pub(super) async fn tools(&self) -> anyhow::Result<Vec<(String, String)>> {
-        let tools = self.service.list_tools(None).await?.tools;
-        Ok(tools.into_iter().map(|tool| (tool.name.into_owned(), tool.title.unwrap_or_default())).collect())
+    pub(super) async fn tools(&mut self) -> anyhow::Result<Vec<(String, String)>> {
+        let listed = self.ask("tools/list", json!({})).await?;
+        let told = |tool: &Value, name| tool.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let tools = listed.pointer("/tools").and_then(Value::as_array).into_iter().flatten();
+        Ok(tools.map(|tool| (told(tool, "name"), told(tool, "title"))).collect())
     }
 
     /// Measures the time that the server takes to answer a request that no cache answers for it.
-    pub(super) async fn round_trip(&self) -> anyhow::Result<Duration> {
+    pub(super) async fn round_trip(&mut self) -> anyhow::Result<Duration> {
         let start = Instant::now();
-        self.service.list_resources(None).await?;
+        self.ask("resources/list", json!({})).await?;
         Ok(start.elapsed())
     }
 
     pub(super) async fn call(&mut self, tool: &'static str, arguments: Value) -> anyhow::Result<DemoCall<'_>> {
-        let Value::Object(arguments) = arguments else { bail!("arguments are an object") };
-        let params = CallToolRequestParams::new(tool).with_arguments(arguments);
-        let request = ClientRequest::CallToolRequest(CallToolRequest::new(params));
-        let handle = self.service.send_cancellable_request(request, PeerRequestOptions::no_options()).await?;
-        Ok(DemoCall { handle: Some(handle), result: None, news: &mut self.news })
+        self.request("tools/call", json!({ "name": tool, "arguments": arguments })).await?;
+        Ok(DemoCall { session: self, result: None })
     }
 
-    pub(super) async fn close(mut self) -> anyhow::Result<()> {
-        self.service.close_with_timeout(Duration::from_secs(10)).await?;
+    /// Ends the server by the end of its input.
+    pub(super) async fn close(self) -> anyhow::Result<()> {
+        let Self { mut process, stdin, stdout, .. } = self;
+        drop((stdin, stdout));
+        if timeout(LONGEST_END, process.wait()).await.is_err() {
+            process.kill().await?;
+        }
         Ok(())
+    }
+
+    async fn ask(&mut self, method: &str, params: Value) -> anyhow::Result<Value> {
+        self.request(method, params).await?;
+        loop {
+            let mut message = self.message().await?;
+            if self.is_answer(&message) {
+                if let Some(why) = message.pointer("/error/message").and_then(Value::as_str) {
+                    bail!("{method}: {why}");
+                }
+                return Ok(message.get_mut("result").map(Value::take).unwrap_or_default());
+            }
+        }
+    }
+
+    async fn request(&mut self, method: &str, mut params: Value) -> anyhow::Result<()> {
+        self.id += 1;
+        if let Some(params) = params.as_object_mut() {
+            let meta = json!({
+                "progressToken": self.id,
+                "io.modelcontextprotocol/protocolVersion": REVISION,
+                "io.modelcontextprotocol/clientInfo": { "name": "mcp-openai demo", "version": env!("CARGO_PKG_VERSION") },
+                "io.modelcontextprotocol/clientCapabilities": {},
+            });
+            params.insert("_meta".into(), meta);
+        }
+        let request = json!({ "jsonrpc": "2.0", "id": self.id, "method": method, "params": params });
+        self.send(&request).await
+    }
+
+    async fn send(&mut self, message: &Value) -> anyhow::Result<()> {
+        Ok(self.stdin.write_all(format!("{message}\n").as_bytes()).await?)
+    }
+
+    /// The next message of whatever kind.
+    async fn message(&mut self) -> anyhow::Result<Value> {
+        let line = self.stdout.next_line().await?.context("the server has ended")?;
+        Ok(serde_json::from_str(&line)?)
+    }
+
+    fn is_answer(&self, message: &Value) -> bool {
+        message.get("id").and_then(Value::as_u64) == Some(self.id)
+    }
+
+    /// Reads a notification of the latest request; an earlier, cancelled one may still have told something.
+    fn notified(&self, message: &Value) -> Option<Notified> {
+        let params = message.get("params")?;
+        if params.get("progressToken")?.as_u64()? != self.id {
+            return None;
+        }
+        let text = |at: &Value| at.as_str().map(str::to_owned);
+        if let Some(delta) = params.pointer("/_meta/mcp-openai~1delta").and_then(text) {
+            return Some(Notified::Delta(delta));
+        }
+        let message = params.get("message").and_then(text).unwrap_or_default();
+        Some(Notified::Progress { progress: params.get("progress")?.as_f64()?, message })
     }
 }
 
@@ -130,26 +178,17 @@ fn arguments(flags: &Flags, upstream: Upstream) -> Vec<OsString> {
 
 impl DemoCall<'_> {
     /// The next news, or `None` once the result is there.
-    pub(super) async fn news(&mut self) -> Option<Notified> {
-        loop {
-            let handle = self.handle.as_mut()?;
-            tokio::select! {
-                biased;
-                Some((token, news)) = self.news.recv() => {
-                    // An earlier, cancelled call may still have told something.
-                    if token == handle.progress_token {
-                        return Some(news);
-                    }
-                }
-                result = &mut handle.rx => {
-                    self.handle = None;
-                    if let Ok(Ok(ServerResult::CallToolResult(result))) = result {
-                        self.result = Some(result);
-                    }
-                    return None;
-                }
+    pub(super) async fn news(&mut self) -> anyhow::Result<Option<Notified>> {
+        while self.result.is_none() {
+            let mut message = self.session.message().await?;
+            if let Some(news) = self.session.notified(&message) {
+                return Ok(Some(news));
+            }
+            if self.session.is_answer(&message) {
+                self.result = Some(message.get_mut("result").map(Value::take).unwrap_or_default());
             }
         }
+        Ok(None)
     }
 
     /// The structured result.
@@ -157,20 +196,17 @@ impl DemoCall<'_> {
     /// # Errors
     /// With the tool's own text when the call failed.
     pub(super) fn result(self) -> anyhow::Result<Value> {
-        let Some(result) = self.result else { bail!("the server gave no result") };
-        let structured = result.structured_content.unwrap_or_default();
-        if result.is_error == Some(true) {
-            let text = result.content.iter().find_map(|block| block.as_text()).map(|text| text.text.clone());
-            bail!(text.unwrap_or_else(|| structured.to_string()));
+        let Some(mut result) = self.result else { bail!("the server gave no result") };
+        if result.get("isError") == Some(&Value::Bool(true)) {
+            let text = result.pointer("/content/0/text").and_then(Value::as_str);
+            bail!(text.map_or_else(|| result.to_string(), str::to_owned));
         }
-        Ok(structured)
+        Ok(result.get_mut("structuredContent").map(Value::take).unwrap_or_default())
     }
 
     /// Cancels with MCP's own notification.
-    pub(super) async fn cancel(mut self) -> anyhow::Result<()> {
-        if let Some(handle) = self.handle.take() {
-            handle.cancel(Some("the demo shows a cancellation".into())).await?;
-        }
-        Ok(())
+    pub(super) async fn cancel(self) -> anyhow::Result<()> {
+        let params = json!({ "requestId": self.session.id, "reason": "the demo shows a cancellation" });
+        self.session.send(&json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": params })).await
     }
 }
