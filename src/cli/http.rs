@@ -1,19 +1,30 @@
 //! `mcp-openai http`: MCP over Streamable HTTP.
 
-use std::{io, net::SocketAddr, process::ExitCode, time::Duration};
+use std::{io, net::SocketAddr, process::ExitCode, sync::Arc, time::Duration};
 
 use futures_util::FutureExt as _;
-use tokio::time::timeout;
-use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio::{
+    sync::{Notify, watch},
+    time::timeout,
+};
+use tokio_util::sync::DropGuard;
 
 use super::{exit, named, signals};
 use crate::{
-    app::App, artifact::BucketFault, ledger::Ledger, money::Usd, openai::OpenAi, queue::Queue,
-    telemetry::metrics::Gauge, transport,
+    app::App,
+    artifact::BucketFault,
+    ledger::Ledger,
+    money::Usd,
+    openai::OpenAi,
+    queue::Queue,
+    telemetry::metrics::Gauge,
+    transport::{self, http::Administered},
 };
 
-/// Time that the store may take to say how a budget stands. Prometheus gives up on all metrics after 10 s.
-const STANDING_WITHIN: Duration = Duration::from_secs(1);
+/// Time for which a scrape waits for the budget of the day.
+const READ_WITHIN: Duration = Duration::from_millis(50);
+/// Longer than anything that holds the serving thread: 100 edits of 8 MB at once take 4 s.
+const STUCK_AFTER: Duration = Duration::from_secs(30);
 
 #[derive(Debug, clap::Args)]
 #[allow(missing_docs, reason = "the help says it")]
@@ -37,7 +48,7 @@ pub async fn run(_: Args, app: App) -> anyhow::Result<ExitCode> {
         Err(refused @ BucketFault::Refused { .. }) => return Err(exit::WithoutPictures(refused).into()),
     }
     let (server, callers, config) = (app.server(), app.store.callers.clone(), app.config.http.clone());
-    let watching = watch(&app).await;
+    let watching = watch(&app);
     let serving = transport::http::serve(server, callers, config, app.stop.clone(), app.config.drain, |address| {
         tracing::info!("serving MCP at http://{address}/mcp");
     });
@@ -49,43 +60,74 @@ pub async fn run(_: Args, app: App) -> anyhow::Result<ExitCode> {
     Box::pin(signals::serve(app, serving)).await
 }
 
-/// The queue and the budget of the day as they stand; what the store cannot say is left out.
-async fn gauges(queue: &Queue, openai: &OpenAi, ledger: &Ledger) -> Vec<Gauge> {
+/// The queue as it stands.
+fn standing(queue: &Queue) -> [Gauge; 2] {
     let (running, waiting) = queue.standing();
     #[expect(clippy::cast_precision_loss, reason = "there are never so many")]
     let count = |name, help, value: usize| Gauge { name, help, value: value as f64 };
-    let mut gauges = vec![
+    [
         count("queue_running", "Requests to the upstream that run.", running),
         count("queue_waiting", "Requests that wait for their turn.", waiting),
-    ];
-    if ledger.per_day().is_some()
-        && let Ok(account) = openai.account().await
-        && let Ok(Ok(Some(day))) = timeout(STANDING_WITHIN, ledger.standing(&account)).await
-    {
-        let amount = |name, help, amount: Usd| Gauge { name, help, value: amount.dollars() };
-        gauges.extend([
-            amount("budget_day_usd", "Budget of the day (UTC) in US dollars.", day.limit_usd),
-            amount("budget_day_spent_usd", "Spent of it, in US dollars.", day.spent_usd),
-            amount("budget_day_reserved_usd", "Set aside of it for calls that run, in US dollars.", day.reserved_usd),
-        ]);
+    ]
+}
+
+/// The budget of the day as it stands; nothing where the store cannot say.
+async fn budget(openai: &OpenAi, ledger: &Ledger) -> Vec<Gauge> {
+    let Ok(account) = openai.account().await else { return Vec::new() };
+    let Ok(Some(day)) = ledger.standing(&account).await else { return Vec::new() };
+    let amount = |name, help, amount: Usd| Gauge { name, help, value: amount.dollars() };
+    vec![
+        amount("budget_day_usd", "Budget of the day (UTC) in US dollars.", day.limit_usd),
+        amount("budget_day_spent_usd", "Spent of it, in US dollars.", day.spent_usd),
+        amount("budget_day_reserved_usd", "Set aside of it for calls that run, in US dollars.", day.reserved_usd),
+    ]
+}
+
+/// The budget, read on the runtime that serves, which has the store's connections: at each scrape, and told late where
+/// that runtime or the store is slow.
+#[derive(Clone)]
+struct BudgetReading {
+    asked: Arc<Notify>,
+    read: watch::Receiver<Vec<Gauge>>,
+}
+
+impl BudgetReading {
+    fn start(app: &App) -> Self {
+        let (asked, (told, read)) = (Arc::new(Notify::new()), watch::channel(Vec::new()));
+        let (openai, ledger, scrape) = (app.openai.clone(), app.ledger.clone(), asked.clone());
+        let reading = async move {
+            loop {
+                scrape.notified().await;
+                told.send_replace(budget(&openai, &ledger).await);
+            }
+        };
+        if app.ledger.per_day().is_some() {
+            app.tasks.spawn(app.stop.clone().run_until_cancelled_owned(reading));
+        }
+        Self { asked, read }
     }
-    gauges
+
+    /// As it is now, or was at an earlier scrape.
+    async fn newest(mut self) -> Vec<Gauge> {
+        self.read.mark_unchanged();
+        self.asked.notify_one();
+        // Where nothing is read any more, the last of it stands.
+        let _ = timeout(READ_WITHIN, self.read.changed()).await;
+        self.read.borrow().clone()
+    }
 }
 
 /// Answers on the administration's address, where there is one, until the result is dropped.
-async fn watch(app: &App) -> io::Result<Option<DropGuard>> {
+fn watch(app: &App) -> io::Result<Option<DropGuard>> {
     let Some(bind) = app.config.http.admin_bind else { return Ok(None) };
-    let (metrics, queue, openai, ledger) =
-        (app.metrics.clone(), app.queue.clone(), app.openai.clone(), app.ledger.clone());
+    let (metrics, queue, reading) = (app.metrics.clone(), app.queue.clone(), BudgetReading::start(app));
     let page = move || {
-        let (metrics, queue, openai, ledger) = (metrics.clone(), queue.clone(), openai.clone(), ledger.clone());
-        async move { metrics.page(&gauges(&queue, &openai, &ledger).await) }.boxed()
+        let (metrics, queue, reading) = (metrics.clone(), queue.clone(), reading.clone());
+        async move { metrics.page(&[standing(&queue).as_slice(), &reading.newest().await].concat()) }.boxed()
     };
-    let end = CancellationToken::new();
-    let (address, answering) = transport::http::administer(bind, page, app.stop.clone(), end.clone())
-        .await
-        .map_err(|error| named::unbound(error, bind))?;
-    app.tasks.spawn(answering);
+    let service = Administered { page, stop: app.stop.clone(), stuck_after: STUCK_AFTER };
+    let (address, watched) =
+        transport::http::administer(bind, service, &app.tasks).map_err(|error| named::unbound(error, bind))?;
     tracing::info!("health and metrics at http://{address}/metrics");
-    Ok(Some(end.drop_guard()))
+    Ok(Some(watched))
 }

@@ -43,7 +43,7 @@ pub struct EndedCall<'a> {
 }
 
 /// A value as it is now.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Gauge {
     /// Without the prefix `mcp_openai_`.
     pub name: &'static str,

@@ -38,7 +38,7 @@ mod reply;
 mod resumable;
 mod sessions;
 
-pub use administration::administer;
+pub use administration::{Administered, administer};
 pub use authentication::Tokens;
 pub use oauth::OAuth;
 

@@ -10,6 +10,7 @@
 
 #[cfg(target_os = "linux")]
 mod alone;
+mod administration;
 mod app;
 mod artifact;
 mod ask_openai;

@@ -1,6 +1,13 @@
-//! Health and metrics on an address of their own: they are answered however busy the service is.
+//! Health and metrics on an address, a thread and a runtime of their own: they are answered whatever the service does,
+//! and notice when it does nothing any more.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{
+    io,
+    net::{SocketAddr, TcpListener},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
@@ -10,51 +17,118 @@ use axum::{
     routing::get,
 };
 use futures_util::future::BoxFuture;
-use tokio::net::TcpListener;
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio::{runtime::Builder, time::sleep};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 use super::{accept, reply::HttpRefusal};
+
+/// Signs of life of the service while it may be silent, so that one late turn is no fault.
+const BEATS: u32 = 30;
+
+/// The service, as its administration sees it.
+pub struct Administered<Page> {
+    /// Writes the metrics, on the administration's thread.
+    pub page: Page,
+    /// Makes the service unready.
+    pub stop: CancellationToken,
+    /// Time without a turn of the runtime that serves, after which it counts as dead.
+    pub stuck_after: Duration,
+}
 
 /// Source of the answers.
 struct Administration {
     page: Box<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>,
     stop: CancellationToken,
+    pulse: Pulse,
 }
 
-/// Binds the address, and gives it with what answers there until `end`. `page` writes the metrics; `stop` makes the
-/// service unready.
+/// The last turn of the runtime that serves. Cheap to clone; clones are one.
+#[derive(Debug, Clone)]
+struct Pulse {
+    beaten: Arc<Mutex<Instant>>,
+    stuck_after: Duration,
+}
+
+/// Binds the address, and answers there until the result is dropped. The runtime that calls it is the one that is
+/// watched, by a task on `tasks`.
 ///
 /// # Errors
-/// When the address cannot be bound.
-pub async fn administer(
+/// When the address cannot be bound, or no thread can be started.
+pub fn administer<Page>(
     bind: SocketAddr,
-    page: impl Fn() -> BoxFuture<'static, String> + Send + Sync + 'static,
-    stop: CancellationToken,
-    end: CancellationToken,
-) -> io::Result<(SocketAddr, impl Future<Output = ()> + Send + 'static)> {
-    let listener = TcpListener::bind(bind).await?;
+    service: Administered<Page>,
+    tasks: &TaskTracker,
+) -> io::Result<(SocketAddr, DropGuard)>
+where
+    Page: Fn() -> BoxFuture<'static, String> + Send + Sync + 'static,
+{
+    let listener = TcpListener::bind(bind)?;
+    listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
+    let Administered { page, stop, stuck_after } = service;
+    let pulse = Pulse { beaten: Arc::new(Mutex::new(Instant::now())), stuck_after };
+    let end = CancellationToken::new();
+    tasks.spawn(end.clone().run_until_cancelled_owned(pulse.clone().beat()));
+    let administration = Administration { page: Box::new(page), stop, pulse };
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let ended = end.clone();
+    thread::Builder::new().name("admin".to_owned()).spawn(move || {
+        let answered = runtime.block_on(answer(listener, administration, ended));
+        if let Err(error) = answered {
+            tracing::error!(%error, "health and metrics are not answered");
+        }
+    })?;
+    Ok((address, end.drop_guard()))
+}
+
+async fn answer(listener: TcpListener, administration: Administration, end: CancellationToken) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(listener)?;
     let router = Router::new()
-        .route("/healthz", get(async || "ok"))
+        .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .fallback(async || {
             HttpRefusal::invalid(StatusCode::NOT_FOUND, None, "there is nothing here; metrics are at /metrics")
         })
-        .with_state(Arc::new(Administration { page: Box::new(page), stop }));
-    let answering = async move {
-        let connections = TaskTracker::new();
-        tokio::select! {
-            () = accept(&listener, &router, &connections, &end) => {}
-            () = end.cancelled() => {}
+        .with_state(Arc::new(administration));
+    let connections = TaskTracker::new();
+    tokio::select! {
+        () = accept(&listener, &router, &connections, &end) => {}
+        () = end.cancelled() => {}
+    }
+    Ok(())
+}
+
+impl Pulse {
+    /// Beats with the turns of the runtime that it is spawned on; never ends.
+    async fn beat(self) {
+        loop {
+            *self.beaten.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
+            sleep(self.stuck_after / BEATS).await;
         }
-        connections.close();
-    };
-    Ok((address, answering))
+    }
+
+    /// The refusal of a service that has been stuck for too long.
+    fn check(&self) -> Result<(), Response> {
+        let silent = self.beaten.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
+        if silent < self.stuck_after {
+            return Ok(());
+        }
+        let reason = format!("stuck: the service has made no turn for {} s", silent.as_secs());
+        Err((StatusCode::SERVICE_UNAVAILABLE, reason).into_response())
+    }
+}
+
+async fn healthz(State(administration): State<Arc<Administration>>) -> Response {
+    administration.pulse.check().map_or_else(|stuck| stuck, |()| "ok".into_response())
 }
 
 async fn readyz(State(administration): State<Arc<Administration>>) -> Response {
-    super::readiness(administration.stop.is_cancelled())
+    let ready = || super::readiness(administration.stop.is_cancelled());
+    administration.pulse.check().map_or_else(|stuck| stuck, |()| ready())
 }
 
 async fn metrics(State(administration): State<Arc<Administration>>) -> Response {

@@ -1,0 +1,72 @@
+//! Health and metrics, while the runtime that serves makes no turn: the test's own thread is that runtime, and blocks.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    time::Duration,
+};
+
+use futures_util::FutureExt as _;
+use mcp_openai::transport::http::{Administered, administer};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
+
+/// An administration of this thread's runtime.
+fn administered(stuck_after: Duration, stop: &CancellationToken) -> (SocketAddr, DropGuard) {
+    let page = || async { "calls 0\n".to_owned() }.boxed();
+    let service = Administered { page, stop: stop.clone(), stuck_after };
+    administer("127.0.0.1:0".parse().unwrap(), service, &TaskTracker::new()).unwrap()
+}
+
+/// The whole answer; this thread does nothing else until it is there.
+fn get(address: SocketAddr, path: &str) -> String {
+    let mut socket = TcpStream::connect(address).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    write!(socket, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).expect("answered while the service is busy");
+    answer
+}
+
+#[tokio::test]
+async fn health_and_metrics_are_answered_while_the_service_makes_no_turn() {
+    let stop = CancellationToken::new();
+    let (address, _watched) = administered(Duration::from_mins(5), &stop);
+    for path in ["/healthz", "/readyz"] {
+        let answer = get(address, path);
+        assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.ends_with("\r\n\r\nok"), "{answer}");
+    }
+    let metrics = get(address, "/metrics");
+    assert!(metrics.contains("content-type: text/plain; version=0.0.4") && metrics.ends_with("calls 0\n"), "{metrics}");
+    stop.cancel();
+    assert!(get(address, "/readyz").starts_with("HTTP/1.1 503"));
+    assert!(get(address, "/healthz").starts_with("HTTP/1.1 200"), "it drains");
+}
+
+#[tokio::test]
+async fn a_service_that_makes_no_turn_for_too_long_is_dead_until_it_makes_one() {
+    let stuck_after = Duration::from_millis(300);
+    let (address, _watched) = administered(stuck_after, &CancellationToken::new());
+    std::thread::sleep(stuck_after);
+    for path in ["/healthz", "/readyz"] {
+        let answer = get(address, path);
+        assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("\r\n\r\nstuck: "), "{answer}");
+    }
+    let metrics = get(address, "/metrics");
+    assert!(metrics.starts_with("HTTP/1.1 200"), "{metrics}");
+    while !get(address, "/healthz").starts_with("HTTP/1.1 200") {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn nobody_answers_once_the_administration_has_ended() {
+    let (address, watched) = administered(Duration::from_mins(5), &CancellationToken::new());
+    assert!(get(address, "/healthz").starts_with("HTTP/1.1 200"));
+    drop(watched);
+    while TcpStream::connect(address).is_ok() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
