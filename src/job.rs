@@ -198,6 +198,7 @@ impl<T: Lasting> Jobs<T> {
         until: Instant,
         news: &News,
     ) -> Result<Option<Job<T>>, store::Error> {
+        let mut hints = None;
         loop {
             let job = match self.live(owner, id) {
                 Some(live) => live.wait(until, news).await,
@@ -211,7 +212,11 @@ impl<T: Lasting> Jobs<T> {
                 return Ok(Some(job));
             }
             // Another process runs it.
-            sleep(POLL.min(until - now)).await;
+            let hints = hints.get_or_insert_with(|| self.0.store.hints());
+            tokio::select! {
+                () = sleep(POLL.min(until - now)) => {}
+                () = hints.next(id.0) => {}
+            }
         }
     }
 
@@ -336,6 +341,10 @@ impl<T: Lasting> Jobs<T> {
             }
             memory.looked = Some(Instant::now());
         }
+        self.cancel_those_asked_for().await;
+    }
+
+    async fn cancel_those_asked_for(&self) {
         match self.0.store.cancels().await {
             Ok(ids) => {
                 let memory = self.memory();

@@ -114,6 +114,7 @@ impl<T: Lasting> Keeping<T> {
         let live = self.live.clone();
         // It is noted once: should that fail, the job goes on all the same.
         let mut is_noted = live.is_resumable.load(Ordering::Relaxed);
+        let mut hints = self.jobs.0.store.hints();
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -128,6 +129,7 @@ impl<T: Lasting> Keeping<T> {
                     is_noted = true;
                     live.note_resumption(&self.jobs).await;
                 }
+                () = hints.next(live.id.0) => self.jobs.cancel_those_asked_for().await,
                 _ = look.tick() => self.jobs.look_for_cancels().await,
             }
         }

@@ -4,6 +4,7 @@ use std::{fmt::Debug, time::Duration};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use tokio::sync::broadcast::{self, error::RecvError};
 
 use super::Error;
 use crate::handle::{Id, Owner};
@@ -92,6 +93,36 @@ pub struct FinishedJob {
     pub result: String,
 }
 
+/// Hints that the store has something new of a job: its result, or that it shall be cancelled. One may be lost, or be
+/// false: whoever waits looks at the store in any case, only sooner.
+#[derive(Debug)]
+pub struct JobHints(Option<broadcast::Receiver<i64>>);
+
+impl JobHints {
+    /// Those of an engine that gives none.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(None)
+    }
+
+    pub(super) fn heard_by(numbers: broadcast::Receiver<i64>) -> Self {
+        Self(Some(numbers))
+    }
+
+    /// Resolves with the next hint of this job, or once so many came that one of it may be among them.
+    pub async fn next(&mut self, id: Id) {
+        let Some(numbers) = &mut self.0 else { return std::future::pending().await };
+        loop {
+            match numbers.recv().await {
+                Ok(number) if number == id.number => return,
+                Ok(_) => {}
+                Err(RecvError::Lagged(_)) => return,
+                Err(RecvError::Closed) => return std::future::pending().await,
+            }
+        }
+    }
+}
+
 /// Jobs of all processes. A running job belongs to the process that handed it out, until its lease expires.
 #[async_trait]
 pub trait JobStore: Debug + Send + Sync {
@@ -126,6 +157,9 @@ pub trait JobStore: Debug + Send + Sync {
 
     /// Those of this process's jobs that somebody asked to cancel.
     async fn cancels(&self) -> Result<Vec<Id>, Error>;
+
+    /// Hints from now on.
+    fn hints(&self) -> JobHints;
 
     /// One job; `None` where there is none or it is somebody else's.
     async fn job(&self, owner: &Owner, id: Id) -> Result<Option<KeptJob>, Error>;

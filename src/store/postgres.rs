@@ -5,13 +5,14 @@
 //!
 //! Nothing lives in a session: no prepared statements, no settings, no locks beyond a transaction. The database may
 //! stand behind PgBouncer, whose transaction mode gives each transaction another session. Waiters and cancellations
-//! therefore poll, as with the embedded engine: `LISTEN` would need a session.
+//! therefore poll, as with the embedded engine; where there are sessions, `hints` spares them the wait.
 
 mod address;
 mod callers;
 mod engine;
 mod facts;
 mod fault;
+mod hints;
 mod jobs;
 mod migrate;
 mod money;
@@ -41,7 +42,7 @@ impl Postgres {
     /// Builds the engine without connecting.
     #[must_use]
     pub fn build(url: PostgresUrl, lease: Duration) -> Self {
-        Self { engine: PostgresEngine::build(url, lease, upkeep::run) }
+        Self { engine: PostgresEngine::build(url, lease, upkeep::run, hints::run) }
     }
 
     /// Connects and brings the schema up to this program's, unless that was done.

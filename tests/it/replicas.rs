@@ -16,6 +16,7 @@ use crate::{
     ledger::{answering, response_with, sent},
     peer::modern,
     store::{
+        bouncer::Bouncer,
         cluster::Cluster,
         remote::{own, shared},
     },
@@ -44,12 +45,17 @@ struct Replica {
 
 impl Company {
     async fn new(cluster: &Cluster, delay: Duration) -> Self {
+        Self::at(cluster.new_place(), delay).await
+    }
+
+    /// The same with this URL of the store.
+    async fn at(store: String, delay: Duration) -> Self {
         let usage = json!({ "input_tokens": 10, "output_tokens": 1000, "total_tokens": 1010 });
         let upstream =
             answering(response_with(&json!({ "status": "completed", "usage": usage })).set_delay(delay)).await;
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("models.toml"), MODELS).unwrap();
-        Self { upstream, store: cluster.new_place(), folder }
+        Self { upstream, store, folder }
     }
 
     /// Starts one more server, and returns once it is ready.
@@ -185,8 +191,8 @@ async fn a_replica_that_is_killed_costs_what_it_had_reserved_once_its_lease_is_o
 }
 
 /// Has a job handed out by one replica, and collects it on another, which may cancel it first.
-async fn job_of_another(cluster: &Cluster, takes: Duration, first: Value) -> Value {
-    let (company, http) = (Company::new(cluster, takes).await, client());
+async fn job_of_another(store: String, takes: Duration, first: Value) -> Value {
+    let (company, http) = (Company::at(store, takes).await, client());
     let soon = [("MCP_OPENAI_ANSWER_WITHIN", "200ms")];
     let replicas = join_all((0..2).map(|_| company.replica("5", &soon))).await;
     let handed_out = replicas[0].ask(&http).await;
@@ -207,14 +213,26 @@ async fn job_of_another(cluster: &Cluster, takes: Duration, first: Value) -> Val
 #[tokio::test]
 async fn a_job_of_one_replica_is_collected_on_another() {
     let Some(cluster) = shared("a_job_of_one_replica_is_collected_on_another") else { return };
-    let collected = job_of_another(cluster, Duration::from_secs(2), json!({})).await;
+    let collected = job_of_another(cluster.new_place(), Duration::from_secs(2), json!({})).await;
     assert_eq!(collected["structuredContent"]["text"], "It scatters.", "{collected}");
 }
 
 #[tokio::test]
 async fn a_job_of_one_replica_is_cancelled_on_another() {
     let Some(cluster) = shared("a_job_of_one_replica_is_cancelled_on_another") else { return };
-    let cancelled = job_of_another(cluster, Duration::from_mins(5), json!({ "cancel": true })).await;
+    let cancelled = job_of_another(cluster.new_place(), Duration::from_mins(5), json!({ "cancel": true })).await;
+    assert_eq!(code(&cancelled), "cancelled", "{cancelled}");
+}
+
+/// Notifications never come: the polls see all.
+#[tokio::test]
+async fn behind_pgbouncer_a_job_of_one_replica_is_collected_and_cancelled_on_another() {
+    let test = "behind_pgbouncer_a_job_of_one_replica_is_collected_and_cancelled_on_another";
+    let Some(cluster) = shared(test) else { return };
+    let Some(bouncer) = Bouncer::before(cluster, test) else { return };
+    let collected = job_of_another(bouncer.url.clone(), Duration::from_secs(2), json!({})).await;
+    assert_eq!(collected["structuredContent"]["text"], "It scatters.", "{collected}");
+    let cancelled = job_of_another(bouncer.url.clone(), Duration::from_mins(5), json!({ "cancel": true })).await;
     assert_eq!(code(&cancelled), "cancelled", "{cancelled}");
 }
 

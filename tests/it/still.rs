@@ -9,7 +9,7 @@ use mcp_openai::{
     handle::{Id, Owner},
     store::{
         self, Error, JobStore, LEASE, Store, StorePlace,
-        jobs::{AbandonedJob, FinishedJob, KeptJob, NewJob},
+        jobs::{AbandonedJob, FinishedJob, JobHints, KeptJob, NewJob},
     },
 };
 
@@ -72,6 +72,10 @@ impl JobStore for Still {
 
     async fn release(&self, id: Id) -> Result<(), Error> {
         still(self.0.release(id)).await
+    }
+
+    fn hints(&self) -> JobHints {
+        self.0.hints()
     }
 
     async fn abandoned(&self, owner: &Owner, tool: &str, within: Duration) -> Result<Vec<AbandonedJob>, Error> {

@@ -18,6 +18,8 @@ use mcp_openai::{
 };
 use tempfile::TempDir;
 
+#[cfg(unix)]
+pub mod bouncer;
 mod callers;
 mod child;
 #[cfg(unix)]
@@ -26,6 +28,8 @@ mod damage;
 #[cfg(unix)]
 mod disk;
 mod facts;
+#[cfg(unix)]
+mod hints;
 mod jobs;
 mod killed;
 mod money;

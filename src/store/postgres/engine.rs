@@ -19,12 +19,12 @@ use rustls::{
 use rustls_platform_verifier::BuilderVerifierExt as _;
 use tokio::{
     runtime::Handle,
-    sync::{Notify, OnceCell, oneshot},
+    sync::{Notify, OnceCell, broadcast, oneshot},
     time::sleep,
 };
 use tokio_postgres::NoTls;
 use tokio_postgres_rustls::MakeRustlsConnect;
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     address::{Encryption, PostgresUrl},
@@ -33,10 +33,12 @@ use super::{
     transaction::{self, PostgresTransaction, StatementAnswer},
     values::{Columns, SqlValue, values},
 };
-use crate::store::{Error, process::Process};
+use crate::store::{Error, jobs::JobHints, process::Process};
 
-/// Connections of one process.
-const MOST: usize = 10;
+/// Connections of one process, beside the one that listens.
+const MOST: usize = 9;
+/// Notifications that somebody who waits may miss: it polls, too.
+const MOST_HINTS: usize = 64;
 /// The longest wait for a connection that others use.
 const TURN: Duration = Duration::from_secs(30);
 /// A database that is away for longer fails what waits for it.
@@ -53,6 +55,9 @@ pub(super) struct PostgresEngine(Arc<PostgresState>);
 /// The life of the upkeep, which the bell wakes.
 type PostgresUpkeep = fn(Weak<PostgresState>, Arc<Notify>) -> BoxFuture<'static, ()>;
 
+/// The life of whoever listens to other processes, until the store is closed.
+type PostgresListening = fn(Weak<PostgresState>, broadcast::Sender<i64>, CancellationToken) -> BoxFuture<'static, ()>;
+
 pub(super) struct PostgresState {
     url: PostgresUrl,
     process: Arc<Process>,
@@ -64,10 +69,19 @@ pub(super) struct PostgresState {
     bell: Arc<Notify>,
     upkeep: PostgresUpkeep,
     is_watched: AtomicBool,
+    hints: broadcast::Sender<i64>,
+    listening: PostgresListening,
+    is_listening: AtomicBool,
+    closed: CancellationToken,
 }
 
 impl PostgresEngine {
-    pub(super) fn build(url: PostgresUrl, lease: Duration, upkeep: PostgresUpkeep) -> Self {
+    pub(super) fn build(
+        url: PostgresUrl,
+        lease: Duration,
+        upkeep: PostgresUpkeep,
+        listening: PostgresListening,
+    ) -> Self {
         Self(Arc::new(PostgresState {
             url,
             process: Arc::new(Process::new(lease)),
@@ -77,6 +91,10 @@ impl PostgresEngine {
             bell: Arc::default(),
             upkeep,
             is_watched: AtomicBool::new(false),
+            hints: broadcast::Sender::new(MOST_HINTS),
+            listening,
+            is_listening: AtomicBool::new(false),
+            closed: CancellationToken::new(),
         }))
     }
 
@@ -86,6 +104,10 @@ impl PostgresEngine {
 
     pub(super) fn process(&self) -> &Arc<Process> {
         &self.0.process
+    }
+
+    pub(super) fn url(&self) -> &PostgresUrl {
+        &self.0.url
     }
 
     pub(super) async fn ready(&self) -> Result<(), Error> {
@@ -230,6 +252,17 @@ impl PostgresEngine {
         self.0.bell.notify_one();
     }
 
+    /// Hints of jobs, from now on; the first to ask has them listened for.
+    pub(super) fn hints(&self) -> JobHints {
+        if let Ok(runtime) = Handle::try_current()
+            && !self.0.is_listening.swap(true, Ordering::AcqRel)
+        {
+            let PostgresState { hints, closed, listening, .. } = &*self.0;
+            drop(runtime.spawn(listening(Arc::downgrade(&self.0), hints.clone(), closed.clone())));
+        }
+        JobHints::heard_by(self.0.hints.subscribe())
+    }
+
     /// Renews the lease, unless it lasts for long enough.
     pub(super) async fn live(&self) -> Result<(), PostgresFault> {
         let lease = self.process().lease();
@@ -310,7 +343,7 @@ async fn opened(url: &PostgresUrl) -> Result<Pool, PostgresFault> {
 }
 
 /// Trusts what this machine trusts, or the issuers in a file.
-fn tls(issuers: Option<&std::path::Path>) -> Result<ClientConfig, String> {
+pub(super) fn tls(issuers: Option<&std::path::Path>) -> Result<ClientConfig, String> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
@@ -332,9 +365,10 @@ fn abandoned() -> PostgresFault {
     PostgresFault::Refused("the transaction was abandoned".to_owned())
 }
 
-/// The upkeep sees that the store is gone.
+/// The upkeep and whoever listens see that the store is gone.
 impl Drop for PostgresState {
     fn drop(&mut self) {
+        self.closed.cancel();
         self.bell.notify_one();
     }
 }

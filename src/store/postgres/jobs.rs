@@ -17,7 +17,7 @@ use crate::{
     store::{
         Error,
         columns::{self, moment, secret},
-        jobs::{AbandonedJob, CallPrint, FinishedJob, JobState, JobStore, KeptJob, NewJob},
+        jobs::{AbandonedJob, CallPrint, FinishedJob, JobHints, JobState, JobStore, KeptJob, NewJob},
         process::Held,
     },
 };
@@ -123,8 +123,14 @@ impl JobStore for Postgres {
     }
 
     async fn ask_cancel(&self, id: Id) -> Result<(), Error> {
-        let update = "UPDATE jobs SET cancel = true WHERE id = $1 AND secret = $2 AND ended_at IS NULL";
+        let update = "WITH asked AS (
+                 UPDATE jobs SET cancel = true WHERE id = $1 AND secret = $2 AND ended_at IS NULL RETURNING id)
+             SELECT pg_notify('mcp_openai_jobs', id::text) FROM asked";
         self.engine.change(update, values![id.number, secret(id)]).await.map(drop)
+    }
+
+    fn hints(&self) -> JobHints {
+        self.engine.hints()
     }
 
     async fn cancels(&self) -> Result<Vec<Id>, Error> {
@@ -170,9 +176,10 @@ impl JobStore for Postgres {
 
 /// Ends a job within a transaction.
 pub(super) async fn finish(transaction: &PostgresTransaction, job: &FinishedJob) -> Result<bool, PostgresFault> {
-    let update =
-        "UPDATE jobs SET result = $3, ended_at = now_in_micros(), process = NULL, resume = NULL, cancel = false
-         WHERE id = $1 AND secret = $2 AND result IS NULL";
+    let update = "WITH ended AS (
+             UPDATE jobs SET result = $3, ended_at = now_in_micros(), process = NULL, resume = NULL, cancel = false
+             WHERE id = $1 AND secret = $2 AND result IS NULL RETURNING id)
+         SELECT pg_notify('mcp_openai_jobs', id::text) FROM ended";
     Ok(transaction.execute(update, values![job.id.number, secret(job.id), &job.result]).await? == 1)
 }
 

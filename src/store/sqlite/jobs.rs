@@ -12,7 +12,7 @@ use crate::{
     store::{
         Error,
         columns::{self, moment, secret},
-        jobs::{AbandonedJob, CallPrint, FinishedJob, JobState, JobStore, KeptJob, NewJob},
+        jobs::{AbandonedJob, CallPrint, FinishedJob, JobHints, JobState, JobStore, KeptJob, NewJob},
         process::Held,
     },
 };
@@ -146,6 +146,10 @@ impl JobStore for Sqlite {
             select.query_map([process], |row| Ok(columns::id(row.get(0)?, row.get(1)?)))?.collect()
         };
         self.engine.read(select).await
+    }
+
+    fn hints(&self) -> JobHints {
+        JobHints::none()
     }
 
     async fn job(&self, owner: &Owner, id: Id) -> Result<Option<KeptJob>, Error> {

@@ -103,6 +103,10 @@ impl Cluster {
         format!("postgres://{user}:canary-password@127.0.0.1:{}/postgres?{parameters}", self.port)
     }
 
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn sql(&self, sql: &str) {
         assert!(self.try_sql(sql), "{sql}");
     }
@@ -138,7 +142,7 @@ impl Drop for Cluster {
     }
 }
 
-fn is_root(path: &Path) -> bool {
+pub fn is_root(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|found| found.uid() == 0)
 }
 

@@ -1,0 +1,141 @@
+//! Notifications of other replicas that something is new of a job, heard on one connection of its own.
+//!
+//! Whoever listens needs a session. Where there is none, as behind PgBouncer in transaction mode, nothing is heard of a
+//! notification of one's own, and the connection is given up: jobs are polled in any case.
+
+use std::{pin::pin, sync::Weak, time::Duration};
+
+use futures_util::{
+    StreamExt as _,
+    future::BoxFuture,
+    stream::{self, BoxStream},
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::{Notify, broadcast},
+    time::{sleep, timeout},
+};
+use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Socket};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    address::{Encryption, PostgresUrl},
+    engine::{PostgresEngine, PostgresState, tls},
+    fault::PostgresFault,
+    values::values,
+};
+
+/// Time that a notification of one's own may take.
+const ECHO: Duration = Duration::from_secs(5);
+/// Between two tries to connect; then twice as long, up to the longest.
+const RETRY: Duration = Duration::from_secs(1);
+const LONGEST_RETRY: Duration = Duration::from_mins(1);
+
+type Messages = BoxStream<'static, Result<AsyncMessage, tokio_postgres::Error>>;
+
+/// The reason why nothing more is heard.
+enum Unheard {
+    /// The connection broke, or could not be made.
+    Fault(PostgresFault),
+    /// It has no session.
+    Deaf,
+}
+
+/// Listens until the store is gone: the number of each job that is named goes to `hints`.
+pub(super) fn run(
+    state: Weak<PostgresState>,
+    hints: broadcast::Sender<i64>,
+    closed: CancellationToken,
+) -> BoxFuture<'static, ()> {
+    Box::pin(listen(state, hints, closed))
+}
+
+async fn listen(state: Weak<PostgresState>, hints: broadcast::Sender<i64>, closed: CancellationToken) {
+    let mut pause = RETRY;
+    while let Some(engine) = state.upgrade().map(PostgresEngine::of) {
+        let url = engine.url().clone();
+        let heard = closed.run_until_cancelled(hear(&url, engine, &hints)).await;
+        match heard {
+            None => return,
+            Some(Unheard::Deaf) => {
+                tracing::info!("no notifications come from the store (PgBouncer?): jobs of other servers are polled");
+                return;
+            }
+            Some(Unheard::Fault(fault)) => {
+                tracing::debug!(error = %fault.at(url.place()), "notifications of the store are not heard for now");
+            }
+        }
+        if closed.run_until_cancelled(sleep(pause)).await.is_none() {
+            return;
+        }
+        pause = (pause * 2).min(LONGEST_RETRY);
+    }
+}
+
+/// Listens for as long as the connection lives.
+async fn hear(url: &PostgresUrl, engine: PostgresEngine, hints: &broadcast::Sender<i64>) -> Unheard {
+    let (client, mut messages) = match connect(url).await {
+        Ok(connected) => connected,
+        Err(fault) => return Unheard::Fault(fault),
+    };
+    let (echo, own) = (Notify::new(), engine.process().id);
+    let hearing = async {
+        while let Some(message) = messages.next().await {
+            match message {
+                Ok(AsyncMessage::Notification(told)) => match told.payload().parse() {
+                    Ok(job) if job == own => echo.notify_one(),
+                    // Nobody may wait for it here.
+                    Ok(job) => drop(hints.send(job)),
+                    Err(_) => {}
+                },
+                Ok(_) => {}
+                Err(error) => return error.into(),
+            }
+        }
+        PostgresFault::Away("the connection was closed".to_owned())
+    };
+    let listening = async {
+        if let Err(error) = client.batch_execute("LISTEN mcp_openai_jobs").await {
+            return Unheard::Fault(error.into());
+        }
+        let notify = "SELECT pg_notify('mcp_openai_jobs', $1::text)";
+        if let Err(fault) = engine.run(notify, values![own]).await {
+            return Unheard::Fault(fault);
+        }
+        // Held no longer: the store may go.
+        drop(engine);
+        match timeout(ECHO, echo.notified()).await {
+            Ok(()) => std::future::pending().await,
+            Err(_) => Unheard::Deaf,
+        }
+    };
+    let (hearing, listening) = (pin!(hearing), pin!(listening));
+    tokio::select! {
+        fault = hearing => Unheard::Fault(fault),
+        unheard = listening => unheard,
+    }
+}
+
+async fn connect(url: &PostgresUrl) -> Result<(Client, Messages), PostgresFault> {
+    let config = url.config()?;
+    match url.encryption() {
+        Encryption::Off => {
+            let (client, connection) = config.connect(NoTls).await?;
+            Ok((client, messages(connection)))
+        }
+        Encryption::Verified { issuers } => {
+            let tls = tls(issuers.as_deref()).map_err(PostgresFault::Refused)?;
+            let (client, connection) = config.connect(MakeRustlsConnect::new(tls)).await?;
+            Ok((client, messages(connection)))
+        }
+    }
+}
+
+/// The messages of a connection, which is driven by reading them.
+fn messages<T>(mut connection: Connection<Socket, T>) -> Messages
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    stream::poll_fn(move |context| connection.poll_message(context)).boxed()
+}
