@@ -20,6 +20,7 @@ pub mod pace;
 pub mod pictures;
 pub mod postgres;
 mod process;
+pub mod sessions;
 pub mod sqlite;
 pub mod turns;
 
@@ -30,6 +31,7 @@ pub use money::MoneyStore;
 pub use pace::PaceStore;
 pub use pictures::PictureIndex;
 pub use postgres::PostgresUrl;
+pub use sessions::SessionStore;
 pub use turns::TurnStore;
 
 use postgres::Postgres;
@@ -56,6 +58,8 @@ pub struct Store {
     pub pictures: Arc<dyn PictureIndex>,
     /// Callers of the HTTP service, by their tokens.
     pub callers: Arc<dyn CallerStore>,
+    /// Sessions of the HTTP service, where the engine is one that replicas share.
+    pub sessions: Option<Arc<dyn SessionStore>>,
     /// Names the place for people: a path, or the URL without its password.
     pub place: Arc<str>,
     /// The engine that may be out of reach.
@@ -163,7 +167,8 @@ impl Store {
     {
         let (turns, jobs, money, facts) = (engine.clone(), engine.clone(), engine.clone(), engine.clone());
         let (pictures, callers) = (engine.clone(), engine.clone());
-        Self { turns, jobs, money, pace: engine, facts, pictures, callers, place, remote }
+        let sessions = remote.clone().map(|remote| remote as Arc<dyn SessionStore>);
+        Self { turns, jobs, money, pace: engine, facts, pictures, callers, sessions, place, remote }
     }
 
     /// Makes sure that a store on another machine can be used; the embedded one is opened by the first call.

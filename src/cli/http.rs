@@ -18,7 +18,10 @@ use crate::{
     openai::OpenAi,
     queue::Queue,
     telemetry::metrics::Gauge,
-    transport::{self, http::Administered},
+    transport::{
+        self,
+        http::{Administered, ServiceStore},
+    },
 };
 
 /// Time for which a scrape waits for the budget of the day.
@@ -47,9 +50,10 @@ pub async fn run(_: Args, app: App) -> anyhow::Result<ExitCode> {
         Err(away @ BucketFault::Away { .. }) => tracing::warn!("{away}; until then, pictures wait in state.dir"),
         Err(refused @ BucketFault::Refused { .. }) => return Err(exit::WithoutPictures(refused).into()),
     }
-    let (server, callers, config) = (app.server(), app.store.callers.clone(), app.config.http.clone());
+    let (server, config) = (app.server(), app.config.http.clone());
+    let store = ServiceStore { callers: app.store.callers.clone(), sessions: app.store.sessions.clone() };
     let watching = watch(&app);
-    let serving = transport::http::serve(server, callers, config, app.stop.clone(), app.config.drain, |address| {
+    let serving = transport::http::serve(server, store, config, app.stop.clone(), app.config.drain, |address| {
         tracing::info!("serving MCP at http://{address}/mcp");
     });
     let bind = app.config.http.bind;

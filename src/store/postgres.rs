@@ -18,6 +18,7 @@ mod migrate;
 mod money;
 mod pace;
 mod pictures;
+mod sessions;
 mod tally;
 mod transaction;
 mod turns;

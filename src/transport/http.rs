@@ -22,7 +22,12 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::ServiceExt;
 
-use crate::{issuer, queue::PlacesBy, server::Server, store::CallerStore};
+use crate::{
+    issuer,
+    queue::PlacesBy,
+    server::Server,
+    store::{CallerStore, SessionStore},
+};
 
 mod accept;
 mod administration;
@@ -37,6 +42,7 @@ mod patient;
 mod reply;
 mod resumable;
 mod sessions;
+mod shared;
 
 pub use administration::{Administered, administer};
 pub use authentication::Tokens;
@@ -76,6 +82,14 @@ pub struct Config {
     pub max_body_bytes: usize,
 }
 
+/// All that the service looks up in the store.
+pub struct ServiceStore {
+    /// Callers and their tokens.
+    pub callers: Arc<dyn CallerStore>,
+    /// Sessions that other replicas opened; `None`: there are no others.
+    pub sessions: Option<Arc<dyn SessionStore>>,
+}
+
 /// Serves until `stop` is cancelled, then drains. `ready` is told the bound address.
 ///
 /// # Errors
@@ -83,7 +97,7 @@ pub struct Config {
 /// cannot be read: then nobody of it could be let in.
 pub async fn serve(
     server: Server,
-    callers: Arc<dyn CallerStore>,
+    store: ServiceStore,
     config: Config,
     stop: CancellationToken,
     drain: Duration,
@@ -95,7 +109,7 @@ pub async fn serve(
         None => None,
     };
     let tokens = if is_public { Tokens::Required } else { config.tokens };
-    let authentication = Authentication::new(callers, tokens, oauth);
+    let authentication = Authentication::new(store.callers, tokens, oauth);
     if is_public && !authentication.has_callers().await.map_err(io::Error::other)? {
         let message = format!(
             "refusing to listen on {}: without a token, anybody who reaches it could spend on your account; make one \
@@ -108,7 +122,8 @@ pub async fn serve(
     ready(listener.local_addr()?);
 
     let closing = CancellationToken::new();
-    let endpoint = Endpoint::build(server.clone(), authentication, config, stop.clone(), closing.clone());
+    let endpoint =
+        Endpoint::build(server.clone(), authentication, store.sessions, config, stop.clone(), closing.clone());
     let flights = endpoint.flights();
     let endpoint = Arc::new(endpoint);
     let router = Router::new()

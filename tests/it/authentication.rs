@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     fakes::{Bench, bench, dot},
-    http::{Site, config, message, no_callers, site_at, site_for, slow},
+    http::{Site, alone, config, message, no_callers, site_at, site_for, slow},
     peer::{DRAIN, initialize},
     session::Session,
 };
@@ -103,7 +103,7 @@ async fn h02_a_public_address_is_served_to_callers_alone() {
         .await
         .unwrap();
     let (stop, server) = (CancellationToken::new(), bench().server);
-    let refused = serve(server, callers, config("0.0.0.0:0"), stop, DRAIN, |_| ()).await.unwrap_err();
+    let refused = serve(server, alone(callers), config("0.0.0.0:0"), stop, DRAIN, |_| ()).await.unwrap_err();
     assert!(refused.to_string().contains("mcp-openai token new NAME"), "{refused}");
 }
 

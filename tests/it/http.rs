@@ -14,7 +14,7 @@ use crate::{fakes::bench, peer::DRAIN};
 
 mod site;
 
-pub use site::{Answer, Site, config, message, no_callers, site, site_at, site_for, site_of, slow};
+pub use site::{Answer, Site, alone, config, message, no_callers, site, site_at, site_for, site_of, site_on, slow};
 
 use site::LIMIT;
 
@@ -32,7 +32,8 @@ async fn both_eras_are_served() {
 #[tokio::test]
 async fn h02_only_loopback_is_served() {
     let refused =
-        http::serve(bench().server, no_callers(), config("0.0.0.0:0"), CancellationToken::new(), DRAIN, |_| ()).await;
+        http::serve(bench().server, alone(no_callers()), config("0.0.0.0:0"), CancellationToken::new(), DRAIN, |_| ())
+            .await;
     let message = refused.unwrap_err().to_string();
     assert!(message.contains("0.0.0.0") && message.contains("127.0.0.1"), "{message}");
 }

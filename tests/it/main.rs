@@ -67,6 +67,8 @@ mod sandbox;
 mod schema;
 mod server;
 mod session;
+#[cfg(unix)]
+mod shared_sessions;
 mod show_gallery;
 mod skills;
 mod stdio;

@@ -32,12 +32,13 @@ use super::{
     reply::{self, HttpRefusal},
     resumable::ResumableSessions,
     sessions::{SessionUse, Sessions},
+    shared::SharedSessions,
 };
 use crate::{
     handle::Owner,
     queue::Caller,
     server::{Departure, Requester, Server},
-    store::callers::CallerName,
+    store::{SessionStore, callers::CallerName, sessions::SESSION_IDLE},
     text,
     transport::opening,
 };
@@ -48,8 +49,6 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for which the rest of a refused request is read. Somebody who still writes it reads no answer before its end, and
 /// a socket that is closed with unread input is reset, with the refusal in it.
 const LINGER: Duration = Duration::from_secs(5);
-/// Time that a session may be silent: far longer than any call, which rmcp would end with its session.
-const SESSION_IDLE: Duration = Duration::from_hours(12);
 
 pub(super) struct Endpoint {
     server: Server,
@@ -76,7 +75,8 @@ struct CheckedBody {
     body: Bytes,
     priming: Priming,
     form: Takes,
-    opens_session: bool,
+    /// The params of an `initialize` that opens a session, JSON.
+    opening: Option<String>,
 }
 
 /// The sender of a request.
@@ -94,21 +94,24 @@ impl Endpoint {
     pub(super) fn build(
         server: Server,
         authentication: Authentication,
+        shared: Option<Arc<dyn SessionStore>>,
         config: Config,
         stop: CancellationToken,
         closing: CancellationToken,
     ) -> Self {
         let mut sessions = LocalSessionManager::default();
+        // Far longer than any call, which rmcp would end with its session.
         sessions.session_config.keep_alive = Some(SESSION_IDLE);
         let sessions = Arc::new(ResumableSessions::new(sessions));
         // Host, Origin and the body's size are checked here, once, before the body is read.
-        let rmcp = StreamableHttpServerConfig::default()
+        let mut rmcp = StreamableHttpServerConfig::default()
             .disable_allowed_hosts()
             .with_max_request_body_bytes(config.max_body_bytes)
             .with_cancellation_token(closing);
+        rmcp.session_store = shared.clone().map(|shared| Arc::new(SharedSessions(shared)) as _);
         let factory = server.clone();
         let mcp = StreamableHttpService::new(move || Ok(factory.for_connection()), sessions.clone(), rmcp);
-        let sessions = Arc::new(Sessions::new(sessions));
+        let sessions = Arc::new(Sessions::new(sessions, shared));
         let bytes = ByteBudget::new(config.max_body_bytes);
         Self { server, mcp, sessions, authentication, bytes, config, stop, flights: Flights::default() }
     }
@@ -173,7 +176,7 @@ impl Endpoint {
             return Err(HttpRefusal::invalid(StatusCode::UNSUPPORTED_MEDIA_TYPE, None, reason));
         }
         let form = accept::form(&parts.headers)?;
-        sender.session = self.session(&parts.headers, &sender.owner)?;
+        sender.session = self.session(&parts.headers, &sender.owner).await?;
         parts.headers.insert(header::ACCEPT, accept::BOTH);
         let mut held = self.bytes.hold(&sender.owner);
         let body = self.read(&parts.headers, body, &mut held).await?;
@@ -184,7 +187,7 @@ impl Endpoint {
             self.authentication.permit(caller, needed)?;
         }
         let flight = self.start(&sender, message.id.clone(), held)?;
-        if message.opens_session && sender.session.is_none() {
+        if message.opening.is_some() && sender.session.is_none() {
             self.sessions.make_room(&sender.owner, message.id.as_ref()).await?;
         }
         Ok(self.call(parts, message, sender, flight).await)
@@ -198,8 +201,11 @@ impl Endpoint {
         Ok(Sender { caller, name, owner, session: None })
     }
 
-    fn session(&self, headers: &HeaderMap, owner: &Owner) -> Result<Option<SessionUse>, HttpRefusal> {
-        session_of(headers).map(|id| self.sessions.enter(&id, owner)).transpose()
+    async fn session(&self, headers: &HeaderMap, owner: &Owner) -> Result<Option<SessionUse>, HttpRefusal> {
+        match session_of(headers) {
+            Some(id) => self.sessions.enter(&id, owner).await.map(Some),
+            None => Ok(None),
+        }
     }
 
     /// GET streams and DELETE: no call hangs on them.
@@ -209,7 +215,7 @@ impl Endpoint {
         if request.method() == Method::GET && accept::form(request.headers())? == Takes::Events {
             request.headers_mut().insert(header::ACCEPT, accept::BOTH);
         }
-        let session = self.session(request.headers(), &sender.owner)?;
+        let session = self.session(request.headers(), &sender.owner).await?;
         let mut answer = reply::of_rmcp(self.mcp.handle(request).await);
         if let Some(session) = session.as_ref().filter(|_| is_end && answer.status().is_success()) {
             self.sessions.closed(&session.id);
@@ -270,7 +276,7 @@ impl Endpoint {
 
     /// Hands a checked request to rmcp.
     async fn call(&self, mut parts: request::Parts, message: CheckedBody, sender: Sender, flight: Flight) -> Response {
-        let CheckedBody { id, body, priming, form, .. } = message;
+        let CheckedBody { id, body, priming, form, opening, .. } = message;
         let Sender { caller, name, owner, session } = sender;
         // In a session a connection that breaks says nothing: its client can resume the stream, and collect the result.
         let departure = if session.is_some() { Departure::Leaves } else { Departure::Cancels };
@@ -288,7 +294,7 @@ impl Endpoint {
         let answer = async move {
             let answer = understood(reply::of_rmcp(Box::pin(mcp.handle(request)).await), id.clone());
             if let Some(session) = answer.headers().get(SESSION).and_then(|id| id.to_str().ok()).filter(|_| is_new) {
-                sessions.opened(session, &opener);
+                sessions.opened(session, &opener, opening.unwrap_or_default()).await;
             }
             let answer = reply::explained(answer, id.clone()).await;
             match form {
@@ -314,21 +320,21 @@ impl CheckedBody {
         };
         let body = mended.map_or(body, Bytes::from);
         let RequestEnvelope { id, method } = envelope_of(&body)?;
-        let (mut body, mut form, mut priming) = (body, form, Priming::of(None, headers));
-        let opens_session = method.as_deref() == Some("initialize") && !knows_no_initialize(headers);
+        let (mut body, mut form, mut priming, mut opening) = (body, form, Priming::of(None, headers), None);
         match method.as_deref() {
-            Some("initialize") if opens_session => {
+            Some("initialize") if !knows_no_initialize(headers) => {
                 let params = opening::completed(params_of(&body))
                     .map_err(|error| HttpRefusal::new(StatusCode::BAD_REQUEST, id.clone(), error))?;
                 priming = Priming::of(Some(&params.protocol_version), headers);
                 let whole = json!({ "jsonrpc": "2.0", "id": id, "method": "initialize", "params": params });
                 body = Bytes::from(whole.to_string());
+                opening = whole.get("params").map(Value::to_string);
             }
             // An original can be longer than the events that some clients take; every one takes it as JSON.
             Some("resources/read") => form = Takes::Json,
             _ => {}
         }
-        Ok(Self { id, method, body, priming, form, opens_session })
+        Ok(Self { id, method, body, priming, form, opening })
     }
 }
 

@@ -15,7 +15,7 @@ use rmcp::{
     transport::{
         Transport,
         streamable_http_server::session::{
-            ServerSseMessage, SessionId, SessionManager,
+            RestoreOutcome, ServerSseMessage, SessionId, SessionManager,
             local::{LocalSessionManager, LocalSessionManagerError},
         },
     },
@@ -117,6 +117,16 @@ impl SessionManager for ResumableSessions {
         session: &SessionId,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
         self.local.create_standalone_stream(session).await
+    }
+
+    async fn restore_session(&self, session: SessionId) -> Result<RestoreOutcome<NotedTransport>, Self::Error> {
+        Ok(match self.local.restore_session(session.clone()).await? {
+            RestoreOutcome::Restored(local) => {
+                RestoreOutcome::Restored(NotedTransport { local, session, answers: self.answers.clone() })
+            }
+            RestoreOutcome::AlreadyPresent => RestoreOutcome::AlreadyPresent,
+            _ => RestoreOutcome::NotSupported,
+        })
     }
 
     async fn resume(

@@ -4,6 +4,7 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
 };
 
 use axum::http::StatusCode;
@@ -11,24 +12,39 @@ use rmcp::{
     model::{ErrorData, RequestId},
     transport::streamable_http_server::session::SessionManager as _,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{reply::HttpRefusal, resumable::ResumableSessions};
-use crate::handle::Owner;
+use crate::{
+    handle::Owner,
+    store::{
+        SessionStore,
+        sessions::{KeptSession, MOST_SESSIONS_OF_ONE},
+    },
+};
 
 /// Sessions at once; one takes 60 kB.
 const MOST: usize = 512;
-/// Sessions of one owner at once: clients that never end theirs must not shut out the others.
-const MOST_OF_ONE: usize = 64;
+/// The store hears that a session is used no more often: far more often than one that is unused ends.
+const NOTE_EVERY: Duration = Duration::from_mins(10);
+/// An answer that begins later has no id of a session in its head.
+const KEPT_WITHIN: Duration = Duration::from_secs(2);
+/// No id of a session is longer.
+const LONGEST_ID: usize = 64;
 
 pub(super) struct Sessions {
     manager: Arc<ResumableSessions>,
+    /// Those of all replicas, where there are several.
+    shared: Option<Arc<dyn SessionStore>>,
     open: Mutex<HashMap<Arc<str>, OpenSession>>,
 }
 
+/// A session that this replica has opened or restored.
 struct OpenSession {
     owner: Owner,
     used_at: Instant,
+    /// The last use that the store heard of.
+    noted_at: Instant,
     /// Requests and streams in it.
     in_use: Arc<()>,
 }
@@ -41,21 +57,47 @@ pub(super) struct SessionUse {
 }
 
 impl Sessions {
-    pub(super) fn new(manager: Arc<ResumableSessions>) -> Self {
-        Self { manager, open: Mutex::default() }
+    pub(super) fn new(manager: Arc<ResumableSessions>, shared: Option<Arc<dyn SessionStore>>) -> Self {
+        Self { manager, shared, open: Mutex::default() }
     }
 
+    /// The use of a session, which another replica may have opened.
+    ///
     /// # Errors
-    /// 404 for a session that is not this owner's, or of nobody.
-    pub(super) fn enter(&self, id: &str, owner: &Owner) -> Result<SessionUse, HttpRefusal> {
+    /// 404 for a session that is not this owner's, or of nobody; 503 where it is unknown here and the store cannot say.
+    pub(super) async fn enter(&self, id: &str, owner: &Owner) -> Result<SessionUse, HttpRefusal> {
+        let unknown = || HttpRefusal::invalid(StatusCode::NOT_FOUND, None, "Not Found: Session not found");
+        let (entered, is_due) = self.entered(id, owner);
+        let Some(shared) = self.shared.as_ref().filter(|_| is_due && id.len() <= LONGEST_ID) else {
+            return entered.ok_or_else(unknown);
+        };
+        let kept = shared.session(id).await;
+        if let Some(entered) = entered {
+            // It is served here in any case.
+            return Ok(entered);
+        }
+        let kept = kept.map_err(|error| {
+            tracing::warn!(%error, "a session cannot be looked up");
+            let error = ErrorData::internal_error("sessions cannot be looked up now", None);
+            HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, None, error)
+        })?;
+        kept.filter(|kept| kept.owner == *owner).ok_or_else(unknown)?;
+        self.make_room(owner, None).await?;
+        self.note(id, owner);
+        self.entered(id, owner).0.ok_or_else(unknown)
+    }
+
+    /// The use of a session that is open here, and whether the store is to be asked for it.
+    fn entered(&self, id: &str, owner: &Owner) -> (Option<SessionUse>, bool) {
         let mut open = self.open();
-        let found = open.get_key_value(id).map(|(id, _)| id.clone());
-        let entered = found.and_then(|id| {
-            let session = open.get_mut(&id).filter(|session| session.owner == *owner)?;
-            session.used_at = Instant::now();
-            Some(SessionUse { id, _in_use: session.in_use.clone() })
-        });
-        entered.ok_or_else(|| HttpRefusal::invalid(StatusCode::NOT_FOUND, None, "Not Found: Session not found"))
+        let Some(id) = open.get_key_value(id).map(|(id, _)| id.clone()) else { return (None, true) };
+        let Some(session) = open.get_mut(&id).filter(|session| session.owner == *owner) else { return (None, false) };
+        session.used_at = Instant::now();
+        let is_due = session.noted_at.elapsed() >= NOTE_EVERY;
+        if is_due {
+            session.noted_at = session.used_at;
+        }
+        (Some(SessionUse { id, _in_use: session.in_use.clone() }), is_due)
     }
 
     /// Makes room for one more session: the owner's least recently used ones go, those in use stay.
@@ -78,9 +120,9 @@ impl Sessions {
     fn one_too_many(&self, owner: &Owner) -> Result<Option<Arc<str>>, usize> {
         let mut open = self.open();
         let own = open.values().filter(|session| session.owner == *owner).count();
-        let (most, of_one) = match (open.len() >= MOST, own >= MOST_OF_ONE) {
+        let (most, of_one) = match (open.len() >= MOST, own >= MOST_SESSIONS_OF_ONE) {
             (false, false) => return Ok(None),
-            (_, true) => (MOST_OF_ONE, true),
+            (_, true) => (MOST_SESSIONS_OF_ONE, true),
             (true, false) => (MOST, false),
         };
         let idle = open.iter().filter(|(_, session)| Arc::strong_count(&session.in_use) == 1);
@@ -90,9 +132,22 @@ impl Sessions {
         Ok(Some(oldest))
     }
 
-    pub(super) fn opened(&self, id: &str, owner: &Owner) {
-        let session = OpenSession { owner: owner.clone(), used_at: Instant::now(), in_use: Arc::default() };
-        self.open().insert(id.into(), session);
+    /// Notes who opened a session, and with which params; other replicas serve it from now on, too.
+    pub(super) async fn opened(&self, id: &str, owner: &Owner, opening: String) {
+        self.note(id, owner);
+        let Some(shared) = &self.shared else { return };
+        let session = KeptSession { id: id.to_owned(), owner: owner.clone(), opening };
+        match timeout(KEPT_WITHIN, shared.keep_session(session)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "a session is served by this server alone"),
+            Err(_) => tracing::warn!("a session is served by this server alone: the store is slow"),
+        }
+    }
+
+    fn note(&self, id: &str, owner: &Owner) {
+        let now = Instant::now();
+        let session = OpenSession { owner: owner.clone(), used_at: now, noted_at: now, in_use: Arc::default() };
+        self.open().entry(id.into()).or_insert(session);
     }
 
     pub(super) fn closed(&self, id: &str) {

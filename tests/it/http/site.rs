@@ -8,7 +8,7 @@ use std::{
 
 use mcp_openai::{
     store::{self, CallerStore, LEASE, Store, StorePlace},
-    transport::http::{self, Config, Tokens},
+    transport::http::{self, Config, ServiceStore, Tokens},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -58,6 +58,11 @@ pub fn no_callers() -> Arc<dyn CallerStore> {
     Store::build(store::Config { place: StorePlace::Memory, lease: LEASE }).callers
 }
 
+/// The store of a server that has no other beside it.
+pub fn alone(callers: Arc<dyn CallerStore>) -> ServiceStore {
+    ServiceStore { callers, sessions: None }
+}
+
 /// A site that knows these callers.
 pub async fn site_for(bench: Bench, callers: Arc<dyn CallerStore>) -> Site {
     site_at(config("127.0.0.1:0"), bench, callers).await
@@ -65,10 +70,15 @@ pub async fn site_for(bench: Bench, callers: Arc<dyn CallerStore>) -> Site {
 
 /// The same with this configuration; it is reached by loopback.
 pub async fn site_at(config: Config, bench: Bench, callers: Arc<dyn CallerStore>) -> Site {
+    site_on(alone(callers), config, bench).await
+}
+
+/// The same with sessions that others may share.
+pub async fn site_on(store: ServiceStore, config: Config, bench: Bench) -> Site {
     let stop = CancellationToken::new();
     let (told, address) = tokio::sync::oneshot::channel();
     let ready = move |address| told.send(address).unwrap();
-    let serving = http::serve(bench.server.clone(), callers, config, stop.clone(), DRAIN, ready);
+    let serving = http::serve(bench.server.clone(), store, config, stop.clone(), DRAIN, ready);
     let serving = TaskTracker::new().spawn(serving);
     let address = (Ipv4Addr::LOCALHOST, address.await.unwrap().port()).into();
     Site { address, stop, bench, serving }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     fakes::bench,
-    http::{config, no_callers},
+    http::{alone, config, no_callers},
     peer::DRAIN,
 };
 
@@ -68,7 +68,7 @@ async fn an_issuer_that_cannot_be_read_is_no_start() {
     let key = Key::p256();
     let refused = async |provider: &Provider, oauth: OAuth| {
         let config = Config { oauth: Some(oauth), ..config("127.0.0.1:0") };
-        let refused = serve(bench().server, no_callers(), config, CancellationToken::new(), DRAIN, |_| ()).await;
+        let refused = serve(bench().server, alone(no_callers()), config, CancellationToken::new(), DRAIN, |_| ()).await;
         let refused = refused.unwrap_err();
         assert_eq!(refused.kind(), std::io::ErrorKind::InvalidInput, "{}", provider.issuer());
         refused.to_string()

@@ -1,0 +1,39 @@
+//! The door to HTTP sessions of clients older than 2026-07-28, so that any replica serves them. Only the engine that
+//! replicas share has it.
+
+use std::{fmt::Debug, time::Duration};
+
+use async_trait::async_trait;
+
+use super::Error;
+use crate::handle::Owner;
+
+/// Time without a use after which a session has ended.
+pub const SESSION_IDLE: Duration = Duration::from_hours(12);
+/// Sessions of one owner at once: clients that never end theirs must not shut out the others.
+pub const MOST_SESSIONS_OF_ONE: usize = 64;
+
+/// One session, as much of it as another replica needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptSession {
+    /// As in `Mcp-Session-Id`.
+    pub id: String,
+    /// The only one for whom it exists.
+    pub owner: Owner,
+    /// Params of its `initialize`, JSON.
+    pub opening: String,
+}
+
+/// Sessions of all replicas.
+#[async_trait]
+pub trait SessionStore: Debug + Send + Sync {
+    /// Keeps a session that was opened. Beyond [`MOST_SESSIONS_OF_ONE`] the owner's least recently used ones go, and of
+    /// everybody's those that were unused for [`SESSION_IDLE`].
+    async fn keep_session(&self, session: KeptSession) -> Result<(), Error>;
+
+    /// One session, which is then used; `None` where there is none, or it has ended.
+    async fn session(&self, id: &str) -> Result<Option<KeptSession>, Error>;
+
+    /// Ends a session for all replicas.
+    async fn end_session(&self, id: &str) -> Result<(), Error>;
+}
