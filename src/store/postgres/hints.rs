@@ -55,7 +55,7 @@ async fn listen(state: Weak<PostgresState>, hints: broadcast::Sender<i64>, close
     let mut pause = RETRY;
     while let Some(engine) = state.upgrade().map(PostgresEngine::of) {
         let url = engine.url().clone();
-        let heard = closed.run_until_cancelled(hear(&url, engine, &hints)).await;
+        let heard = closed.run_until_cancelled(Box::pin(hear(&url, engine, &hints))).await;
         match heard {
             None => return,
             Some(Unheard::Deaf) => {

@@ -111,24 +111,20 @@ impl Pulse {
         }
     }
 
-    /// The refusal of a service that has been stuck for too long.
-    fn check(&self) -> Result<(), Response> {
+    /// The answer of a service that has been stuck for too long.
+    fn stuck(&self) -> Option<Response> {
         let silent = self.beaten.lock().unwrap_or_else(PoisonError::into_inner).elapsed();
-        if silent < self.stuck_after {
-            return Ok(());
-        }
-        let reason = format!("stuck: the service has made no turn for {} s", silent.as_secs());
-        Err((StatusCode::SERVICE_UNAVAILABLE, reason).into_response())
+        let reason = || format!("stuck: the service has made no turn for {} s", silent.as_secs());
+        (silent >= self.stuck_after).then(|| (StatusCode::SERVICE_UNAVAILABLE, reason()).into_response())
     }
 }
 
 async fn healthz(State(administration): State<Arc<Administration>>) -> Response {
-    administration.pulse.check().map_or_else(|stuck| stuck, |()| "ok".into_response())
+    administration.pulse.stuck().unwrap_or_else(|| "ok".into_response())
 }
 
 async fn readyz(State(administration): State<Arc<Administration>>) -> Response {
-    let ready = || super::readiness(administration.stop.is_cancelled());
-    administration.pulse.check().map_or_else(|stuck| stuck, |()| ready())
+    administration.pulse.stuck().unwrap_or_else(|| super::readiness(administration.stop.is_cancelled()))
 }
 
 async fn metrics(State(administration): State<Arc<Administration>>) -> Response {
