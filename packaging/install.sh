@@ -28,14 +28,15 @@ main() {
     [ -n "$expected" ] && [ "${actual%% *}" = "$expected" ] || fail "the checksum of $name.tar.gz is wrong; nothing is installed"
 
     tar -xzf "$scratch/archive" -C "$scratch"
-    mkdir -p "$folder"
+    mkdir -p "$folder" 2>/dev/null && [ -w "$folder" ] ||
+        fail "$folder cannot be written to; MCP_OPENAI_INSTALL_DIR names another folder"
     # A new file under the old name: a copy that runs goes on running.
     cp "$scratch/$name/mcp-openai" "$folder/.mcp-openai.new"
     mv "$folder/.mcp-openai.new" "$folder/mcp-openai"
     echo "mcp-openai $version is in $folder."
     case ":$PATH:" in
-        *":$folder:"*) echo 'Next: mcp-openai install' ;;
-        *) echo "Put that folder on your PATH, or go on with: $folder/mcp-openai install" ;;
+        *":$folder:"*) echo 'Next: mcp-openai key set, then mcp-openai install' ;;
+        *) echo "It is not on your PATH. Next: $folder/mcp-openai key set, then $folder/mcp-openai install" ;;
     esac
 }
 
