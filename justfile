@@ -70,6 +70,6 @@ release version:
     git diff --quiet HEAD
     packaging/release.py version {{ version }}
     UPDATE_DOCS=1 cargo test
-    git commit --all --message "Release {{ version }}"
+    git diff --quiet HEAD || git commit --all --message "Release {{ version }}"
     git tag --annotate v{{ version }} --message "mcp-openai {{ version }}"
     git push --atomic origin HEAD v{{ version }}

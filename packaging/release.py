@@ -263,6 +263,8 @@ def set_version(version):
         "Cargo.toml": [f'name = "{NAME}"\nversion = "@"', 'openai-sandbox = { version = "@"'],
         "crates/openai-sandbox/Cargo.toml": ['name = "openai-sandbox"\nversion = "@"'],
         ".claude-plugin/plugin.json": ['"version": "@"', f'"{NAME}@@"'],
+        "deploy/compose.yaml": [f"/{NAME}:@\n"],
+        "deploy/kubernetes/deployment.yaml": [f"/{NAME}:@\n"],
     }.items():
         path = ROOT / name
         text = path.read_text()
