@@ -112,7 +112,7 @@ pub fn run(command_line: CommandLine) -> anyhow::Result<ExitCode> {
         Command::Install(args) => until_interrupted(install::run(args, flags)),
         Command::Uninstall(args) => until_interrupted(uninstall::run(args)),
         Command::PrintConfig(args) => print_config::run(&args, &flags),
-        Command::Key(args) => key::run(args, &flags),
+        Command::Key(args) => until_interrupted(key::run(args, flags)),
         Command::Token(args) => call(Config::load(&flags)?, |app| token::run(args, app)),
         Command::Completions(args) => completions::run(&args, &CommandLine::command()),
         Command::Man(args) => man::run(&args, CommandLine::command()),

@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::{Context, bail};
 use secrecy::{ExposeSecret, SecretString};
+use tokio::task::spawn_blocking;
 use url::Url;
 
 use super::{
@@ -60,14 +61,14 @@ struct UpstreamOption {
 /// # Errors
 /// When the configuration cannot be used, what was given is no key, the keyring is locked, or the file cannot be written
 /// or removed.
-pub fn run(args: Args, flags: &Flags) -> anyhow::Result<ExitCode> {
+pub async fn run(args: Args, flags: Flags) -> anyhow::Result<ExitCode> {
     match args.action {
         KeyAction::Set { upstream, file } => {
             let kept = upstream.kept()?;
-            let key = asked()?;
+            let key = asked().await?;
             let place = if file { in_file(&kept, &key)? } else { in_keyring(&kept, &key)? };
             writeln!(stdout(), "The key is kept in {place}.")?;
-            hint(&kept, flags)?;
+            hint(&kept, &flags)?;
             Ok(ExitCode::SUCCESS)
         }
         KeyAction::Rm { upstream } => {
@@ -75,7 +76,7 @@ pub fn run(args: Args, flags: &Flags) -> anyhow::Result<ExitCode> {
             writeln!(stdout(), "{done}")?;
             Ok(ExitCode::SUCCESS)
         }
-        KeyAction::ShowSource => show_source(&Config::load(flags)?),
+        KeyAction::ShowSource => show_source(&Config::load(&flags)?),
     }
 }
 
@@ -87,15 +88,41 @@ impl UpstreamOption {
 }
 
 /// The key, from a terminal that does not show it or from a pipe.
-fn asked() -> anyhow::Result<SecretString> {
+async fn asked() -> anyhow::Result<SecretString> {
     let given = if stdin().is_terminal() {
-        rpassword::prompt_password("API key (it is not shown): ")?
+        let _as_before = TerminalMode::of_stdin();
+        spawn_blocking(|| rpassword::prompt_password("API key (it is not shown): ")).await??
     } else {
         let mut given = String::new();
         stdin().take(LONGEST).read_to_string(&mut given).context("what was piped in is no text")?;
         given
     };
     openai::parse_key(&given).map_err(|why| anyhow::anyhow!("what was given {why}; nothing is changed"))
+}
+
+/// The terminal's mode, which comes back when this is dropped: Ctrl-C ends the prompt while the terminal shows nothing that
+/// is typed.
+struct TerminalMode {
+    #[cfg(unix)]
+    was: Option<rustix::termios::Termios>,
+}
+
+impl TerminalMode {
+    fn of_stdin() -> Self {
+        Self {
+            #[cfg(unix)]
+            was: rustix::termios::tcgetattr(stdin()).ok(),
+        }
+    }
+}
+
+impl Drop for TerminalMode {
+    fn drop(&mut self) {
+        #[cfg(unix)]
+        if let Some(was) = &self.was {
+            let _ = rustix::termios::tcsetattr(stdin(), rustix::termios::OptionalActions::Now, was);
+        }
+    }
 }
 
 /// Keeps the key in the keyring, or in a file where the system has none, and returns the place for people.
@@ -163,8 +190,11 @@ fn show_source(config: &Config) -> anyhow::Result<ExitCode> {
     for unfilled in &config.unfilled {
         writeln!(stderr(), "note: {unfilled}")?;
     }
-    let is_missing = config.openai.key.is_missing();
-    Ok(if is_missing { ExitCode::from(exit::CONFIGURATION) } else { ExitCode::SUCCESS })
+    if !config.openai.key.is_missing() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    writeln!(stderr(), "`mcp-openai key set` keeps one.")?;
+    Ok(ExitCode::from(exit::CONFIGURATION))
 }
 
 /// Writes a file for this user alone, in place of the one there is; what was there is closed to others first.

@@ -15,6 +15,8 @@ use crate::cli::{mcp_openai, told};
 mod asked;
 mod chat;
 mod drawn;
+#[cfg(unix)]
+mod hidden;
 mod piped;
 mod pty;
 mod saved;
