@@ -210,7 +210,8 @@ function missing(story, shot) {
       frame("div", shapeOf(story.input.size), "missing", badge(story, shot), el("strong", null, "Not made"),
         shot.retryable && again(story, asked, () => remake(story, shot))),
       { role: "group", ariaLabel: `Picture ${number} was not made` }),
-    el("p", { class: "why quiet" }, why));
+    // The request's id, which is for OpenAI's support alone, is as long as the rest.
+    el("p", { class: "why quiet", title: why }, why.replace(/ \(request \S+\)/, "")));
 }
 
 /** By the conversation where it takes messages; else by the viewer itself. */
