@@ -110,7 +110,7 @@ impl SettingKind for Secret {
     }
 
     fn takes(&self) -> String {
-        "a secret".to_owned()
+        "one word, the key as it was given out".to_owned()
     }
 
     fn show(&self, _: &Raw) -> String {
