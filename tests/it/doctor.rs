@@ -100,6 +100,17 @@ fn i07_a_key_file_that_others_can_read_is_told() {
     let path = doctor.home.path().join(".config/mcp-openai/config.toml");
     fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
     finds(&doctor.says(), &["others on this machine can read ~/.config/mcp-openai/config.toml"]);
+
+    let doctor = Doctor::new(&["--sandbox"]);
+    for (folder, key) in [(".cursor", KEY), (".lmstudio", "${env:OPENAI_API_KEY}")] {
+        let server = format!(r#"{{"command":"/nowhere/mcp-openai","env":{{"OPENAI_API_KEY":"{key}"}}}}"#);
+        doctor.file(&format!("{folder}/mcp.json"), &format!(r#"{{"mcpServers":{{"openai":{server}}}}}"#));
+        let path = doctor.home.path().join(folder).join("mcp.json");
+        fs::set_permissions(path, fs::Permissions::from_mode(0o644)).unwrap();
+    }
+    let report = doctor.says();
+    finds(&report, &["others on this machine can read ~/.cursor/mcp.json", "-> chmod 600 ~/.cursor/mcp.json"]);
+    assert!(!report.contains("~/.lmstudio/mcp.json"), "{report}");
 }
 
 #[tokio::test]

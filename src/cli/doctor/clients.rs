@@ -4,7 +4,7 @@ use std::{path::Path, process::Stdio, time::Duration};
 
 use tokio::{process::Command, time::timeout};
 
-use super::report::Finding;
+use super::{key, report::Finding};
 use crate::{
     cli::{
         clients::{Application, CLIENTS, Scope, ServerKey, SettingsFile, Tree, is_ours},
@@ -32,6 +32,7 @@ pub(super) async fn examine(config: &Config) -> Vec<Finding> {
                 Ok(server) => {
                     findings.push(started(client, &server).await);
                     findings.extend(limits(client, &server, config));
+                    findings.extend(open_key(client, &server, &folders));
                 }
                 Err(unreadable) => findings.push(unreadable),
             }
@@ -81,6 +82,15 @@ async fn started(client: &Application, server: &Tree) -> Finding {
         }
         Err(why) => Finding::doubtful(CHECK, format!("{} starts {program}, which {why}", client.name), &remedy),
     }
+}
+
+/// The key itself in a file that others can read; a client's reference to its environment is none.
+fn open_key(client: &Application, server: &Tree, folders: &Folders) -> Option<Finding> {
+    let variables = ["env", "envs"].iter().find_map(|name| server.member(name))?;
+    let value = variables.member("OPENAI_API_KEY")?.as_text()?;
+    let file = client.file(Scope::User, &folders.places, &folders.project).ok()?;
+    let is_key = !value.is_empty() && !value.contains('$');
+    (is_key && key::is_open_to_others(&file)).then(|| key::open_to_others(&file))
 }
 
 /// The version that a package runner is given, as in `npx -y mcp-openai@0.1.0`.

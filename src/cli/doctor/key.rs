@@ -73,20 +73,20 @@ fn file(config: &Config) -> Option<PathBuf> {
     }
 }
 
-fn open_to_others(path: &Path) -> Finding {
+pub(super) fn open_to_others(path: &Path) -> Finding {
     let message = format!("others on this machine can read {}, which holds it", path.display());
     Finding::doubtful(CHECK, message, &format!("chmod 600 {}", path.display()))
 }
 
 #[cfg(unix)]
-fn is_open_to_others(path: &Path) -> bool {
+pub(super) fn is_open_to_others(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
     std::fs::metadata(path).is_ok_and(|file| file.permissions().mode() & 0o077 != 0)
 }
 
 /// Elsewhere files have lists of users instead of modes, and a user's own folder is closed by them.
 #[cfg(not(unix))]
-fn is_open_to_others(_: &Path) -> bool {
+pub(super) fn is_open_to_others(_: &Path) -> bool {
     false
 }
 
