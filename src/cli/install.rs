@@ -73,7 +73,7 @@ pub async fn run(args: Args, flags: Flags) -> anyhow::Result<ExitCode> {
     let folders = Folders::of_this_user()?;
     let name = args.server.name;
     let Some(chosen) = args.which.chosen(&folders, "install").await? else { return Ok(ExitCode::from(exit::USAGE)) };
-    let code = args.which.each(&chosen, &folders, |client, file, others| {
+    let told = args.which.each(&chosen, &folders, |client, file, others| {
         let server = client
             .form
             .server(&launch)
@@ -85,10 +85,10 @@ pub async fn run(args: Args, flags: Flags) -> anyhow::Result<ExitCode> {
         };
         Ok(Planned { name: name.clone(), edit, done })
     })?;
-    if !args.which.dry_run {
+    if told.has_written {
         writeln!(stderr(), "Restart a client that runs, so that it reads its file again.")?;
     }
-    Ok(code)
+    Ok(told.code)
 }
 
 /// The planned edit of one client's file.
@@ -97,6 +97,13 @@ pub(super) struct Planned {
     pub edit: Edit,
     /// The message once it is done.
     pub done: String,
+}
+
+/// The outcome of a plan for each client.
+pub(super) struct Carried {
+    pub code: ExitCode,
+    /// True if the file of one was changed.
+    has_written: bool,
 }
 
 /// Folders in which files are looked for.
@@ -171,24 +178,29 @@ impl Which {
         chosen: &[&'static Application],
         folders: &Folders,
         plan: impl Fn(&Application, &SettingsFile, Others) -> anyhow::Result<Planned>,
-    ) -> anyhow::Result<ExitCode> {
+    ) -> anyhow::Result<Carried> {
         let others = if self.force { Others::Replace } else { Others::Spare };
-        let mut code = ExitCode::SUCCESS;
+        let mut carried = Carried { code: ExitCode::SUCCESS, has_written: false };
         for client in chosen {
             let told = client.file(self.scope, &folders.places, &folders.project).map_err(anyhow::Error::msg);
             let told = told.and_then(SettingsFile::open).and_then(|file| {
                 let planned = plan(client, &file, others)?;
-                if self.dry_run { Ok(difference(&file, &planned)) } else { done(client, &file, &planned) }
+                if self.dry_run {
+                    return Ok(difference(&file, &planned));
+                }
+                let told = done(client, &file, &planned)?;
+                carried.has_written |= planned.edit != Edit::Nothing;
+                Ok(told)
             });
             match told {
                 Ok(told) => write!(stdout(), "{told}")?,
                 Err(error) => {
                     writeln!(stderr(), "mcp-openai: {}: {error:#}", client.name)?;
-                    code = ExitCode::from(exit::FAILED);
+                    carried.code = ExitCode::from(exit::FAILED);
                 }
             }
         }
-        Ok(code)
+        Ok(carried)
     }
 }
 
@@ -196,7 +208,7 @@ fn done(client: &Application, file: &SettingsFile, planned: &Planned) -> anyhow:
     clients::carry_out(client, file, &planned.name, &planned.edit)?;
     let backup = file.backup_path();
     let copy = match &planned.edit {
-        Edit::Write(_) if backup.exists() => format!("  the file without it: {}\n", backup.display()),
+        Edit::Write(_) if backup.exists() => format!("  backup: {}\n", backup.display()),
         Edit::Nothing | Edit::Write(_) | Edit::Restore(_) | Edit::Remove => String::new(),
     };
     Ok(format!("{}: {}\n{copy}", client.name, planned.done))

@@ -24,7 +24,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let folders = Folders::of_this_user()?;
     let name = args.name;
     let Some(chosen) = args.which.chosen(&folders, "uninstall").await? else { return Ok(ExitCode::from(exit::USAGE)) };
-    args.which.each(&chosen, &folders, |client, file, others| {
+    let told = args.which.each(&chosen, &folders, |client, file, others| {
         let edit = clients::remove(client, file, &name, others)?;
         let path = file.path.display();
         let done = match &edit {
@@ -34,5 +34,6 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
             Edit::Remove => format!("`{name}` removed, and {path}, which held nothing else"),
         };
         Ok(Planned { name: name.clone(), edit, done })
-    })
+    })?;
+    Ok(told.code)
 }

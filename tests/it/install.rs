@@ -208,6 +208,7 @@ fn a_broken_file_is_left_as_it_is_with_line_and_column() {
         ("cursor", "{ \"mcpServers\": "),
         ("cline", "[]"),
         ("gemini-cli", "{ \"mcpServers\": [] }"),
+        ("cursor", "{ \"mcpServers\": {}, \"mcpServers\": {} }"),
         ("codex", "model = \"gpt\"\n[mcp_servers.docs\ncommand = 1\n"),
         ("codex", "mcp_servers = 3\n"),
         ("goose", "extensions:\n  a: [1\nb: 2\n"),
@@ -225,7 +226,20 @@ fn a_broken_file_is_left_as_it_is_with_line_and_column() {
     let home = Home::new();
     fs::write(home.file("cursor"), b"\xff\xfe{\0}\0").unwrap();
     complaints += &home.run("install cursor").2;
-    insta::assert_snapshot!(complaints.replace("Restart a client that runs, so that it reads its file again.\n", ""));
+    let home = Home::new();
+    fs::create_dir(home.file("cursor")).unwrap();
+    complaints += &home.run("install cursor").2;
+    insta::assert_snapshot!(complaints);
+}
+
+#[test]
+fn a_server_by_url_is_ours_where_the_backup_shows_that_it_was_added() {
+    let home = Home::new();
+    let file = home.file("cursor");
+    fs::write(&file, "{}\n").unwrap();
+    assert_eq!(home.run("install cursor --http http://127.0.0.1:8787/mcp").0, 0);
+    assert_eq!(home.run("uninstall cursor").0, 0);
+    assert_eq!(fs::read_to_string(&file).unwrap(), "{}\n");
 }
 
 #[test]

@@ -66,10 +66,13 @@ pub fn remove(client: &Application, file: &SettingsFile, name: &str, others: Oth
     let key = ServerKey { section: client.section, name };
     let found = client.syntax.find(text, key).map_err(|error| unreadable(file, &error))?;
     let Some(found) = found else { return Ok(Edit::Nothing) };
-    if others == Others::Spare && !form::is_ours(&found, None) {
+    let is_only_change = is_only_change(client, file, key, &found);
+    // A URL may be anybody's; with a backup to which it was added, it is ours.
+    let is_ours = form::is_ours(&found, None) || is_only_change && file.backup.is_some();
+    if others == Others::Spare && !is_ours {
         bail!("{}: `{name}` there is not known to be mcp-openai; --force removes it", file.path.display());
     }
-    if is_only_change(client, file, key, &found) {
+    if is_only_change {
         return Ok(file.backup.clone().map_or(Edit::Remove, Edit::Restore));
     }
     client.syntax.take(text, key).map(Edit::Write).map_err(|error| unreadable(file, &error))

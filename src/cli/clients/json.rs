@@ -63,6 +63,11 @@ fn read(text: &str) -> Result<CstRootNode, Uneditable> {
 fn servers(root: &CstRootNode, key: ServerKey<'_>) -> Result<Option<CstObject>, Uneditable> {
     let Some(value) = root.value() else { return Ok(None) };
     let object = value.as_object().ok_or_else(no_object)?;
+    // Readers take the last of several, and an edit would meet the first.
+    if object.properties().iter().filter(|property| property.decoded_name().as_deref() == Some(key.section)).count() > 1
+    {
+        return Err(Uneditable::somewhere(format!("`{}` stands in it more than once", key.section)));
+    }
     match object.get(key.section).and_then(|property| property.value()) {
         None => Ok(None),
         Some(section) => section.as_object().map(Some).ok_or_else(|| no_section(key)),

@@ -66,7 +66,6 @@ impl SettingsFile {
     /// # Errors
     /// When it was changed, or cannot be written: then it is as it was.
     pub fn write(&self, text: &str) -> anyhow::Result<()> {
-        self.check()?;
         self.replace(&self.target, text)
     }
 
@@ -91,12 +90,15 @@ impl SettingsFile {
         let folder = path.parent().unwrap_or(Path::new("."));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let draft = folder.join(format!(".{name}.{:016x}", rand::random::<u64>()));
-        let written = fs::create_dir_all(folder).and_then(|()| self.draft(&draft, text));
-        let written = written.and_then(|()| fs::rename(&draft, path));
+        let unwritable = || format!("{} cannot be written", path.display());
+        let drafted = fs::create_dir_all(folder).and_then(|()| self.draft(&draft, text)).with_context(unwritable);
+        // At the last moment: clients write their files, too, and flushing takes a while.
+        let written =
+            drafted.and_then(|()| self.check()).and_then(|()| fs::rename(&draft, path).with_context(unwritable));
         if written.is_err() {
             let _ = fs::remove_file(&draft);
         }
-        written.with_context(|| format!("{} cannot be written", path.display()))
+        written
     }
 
     fn draft(&self, path: &Path, text: &str) -> io::Result<()> {
@@ -134,6 +136,10 @@ fn followed(path: &Path) -> anyhow::Result<PathBuf> {
 }
 
 fn read(path: &Path) -> anyhow::Result<Option<String>> {
+    // A pipe would be waited for, and a device read without end.
+    if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+        bail!("it is no regular file");
+    }
     match fs::read(path) {
         Ok(bytes) => Ok(Some(String::from_utf8(bytes).context("it is no UTF-8 text")?)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
