@@ -62,6 +62,9 @@ pub struct ServerOptions {
     /// Reach a running `mcp-openai http` at this URL instead of starting the program
     #[arg(long, value_name = "URL")]
     http: Option<url::Url>,
+    /// With --http: the client's variable that holds the token for it
+    #[arg(long, value_name = "VARIABLE", requires = "http", value_parser = variable)]
+    token_env: Option<String>,
 }
 
 /// # Errors
@@ -74,10 +77,7 @@ pub async fn run(args: Args, flags: Flags) -> anyhow::Result<ExitCode> {
     let name = args.server.name;
     let Some(chosen) = args.which.chosen(&folders, "install").await? else { return Ok(ExitCode::from(exit::USAGE)) };
     let told = args.which.each(&chosen, &folders, |client, file, others| {
-        let server = client
-            .form
-            .server(&launch)
-            .with_context(|| format!("{} takes no server URL in its file; leave out --http", client.name))?;
+        let server = client.form.server(&name, &launch).map_err(|why| anyhow::anyhow!("{} {why}", client.name))?;
         let edit = clients::add(client, file, (&name, &server), others)?;
         let done = match &edit {
             Edit::Nothing => format!("`{name}` is in {} already", file.path.display()),
@@ -122,14 +122,14 @@ impl Folders {
 
 impl Default for ServerOptions {
     fn default() -> Self {
-        Self { name: NAME.to_owned(), http: None }
+        Self { name: NAME.to_owned(), http: None, token_env: None }
     }
 }
 
 impl ServerOptions {
     pub(super) fn launch(&self, flags: &Flags, key: KeyInFile) -> anyhow::Result<Launch> {
         if let Some(url) = &self.http {
-            return Ok(Launch::Http { url: url.to_string() });
+            return Ok(Launch::Http { url: url.to_string(), token: self.token_env.clone() });
         }
         let mut args = Vec::new();
         if let Some(file) = &flags.file {
@@ -274,6 +274,14 @@ fn program() -> anyhow::Result<PathBuf> {
 
 fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
+}
+
+/// # Errors
+/// What cannot be the name of a variable, such as a token.
+fn variable(name: &str) -> Result<String, String> {
+    let is_name = name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
+        && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    if is_name { Ok(name.to_owned()) } else { Err("the name of a variable, such as MCP_TOKEN, not a token".to_owned()) }
 }
 
 /// # Errors

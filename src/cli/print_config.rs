@@ -6,7 +6,6 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::Context;
 use clap_complete::ArgValueCandidates;
 
 use super::{
@@ -52,7 +51,7 @@ pub(super) fn entry(
     let file = client.file(scope, &folders.places, &folders.project).map_err(anyhow::Error::msg)?;
     let launch = server.launch(flags, KeyInFile::Name)?;
     let key = ServerKey { section: client.section, name: &server.name };
-    let server = client.form.server(&launch).with_context(|| format!("{} takes no URL in its file", client.name))?;
+    let server = client.form.server(&server.name, &launch).map_err(|why| anyhow::anyhow!("{} {why}", client.name))?;
     let text = client.syntax.put("", key, &server).map_err(|error| anyhow::anyhow!("{}{error}", file.display()))?;
     Ok((file, text))
 }

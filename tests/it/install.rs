@@ -153,14 +153,17 @@ fn a_file_in_use_gets_one_server_and_goes_back_to_what_it_was() {
 #[test]
 fn a_file_that_was_made_for_it_holds_it_alone_and_goes_with_it() {
     let mut files = String::new();
-    for (client, way) in
-        CLIENTS.iter().flat_map(|client| [(client.id, ""), (client.id, " --http http://127.0.0.1:8787/mcp")])
-    {
+    let (url, token) = (" --http http://127.0.0.1:8787/mcp", " --http https://mcp.example/mcp --token-env MCP_TOKEN");
+    for (client, way) in CLIENTS.iter().flat_map(|client| ["", url, token].map(|way| (client.id, way))) {
         let home = Home::new();
         let file = home.file(client);
         let (code, out, err) = home.run(&format!("install {client}{way}"));
         if client == "claude-desktop" && !way.is_empty() {
             assert!(code == 1 && err.contains("leave out --http") && !file.exists(), "{out}{err}");
+            continue;
+        }
+        if way == token && code == 1 {
+            assert!(err.contains("leave out --token-env") && !file.exists(), "{client}: {out}{err}");
             continue;
         }
         assert_eq!(code, 0, "{client}: {out}{err}");
@@ -237,6 +240,8 @@ fn a_server_by_url_is_ours_where_the_backup_shows_that_it_was_added() {
     let home = Home::new();
     let file = home.file("cursor");
     fs::write(&file, "{}\n").unwrap();
+    let (code, _, err) = home.run("install cursor --token-env sk-canary-0123 --http http://127.0.0.1:8787/mcp");
+    assert!(code == 2 && err.contains("the name of a variable"), "{err}");
     assert_eq!(home.run("install cursor --http http://127.0.0.1:8787/mcp").0, 0);
     assert_eq!(home.run("uninstall cursor").0, 0);
     assert_eq!(fs::read_to_string(&file).unwrap(), "{}\n");

@@ -7,6 +7,10 @@ const KEY: &str = "OPENAI_API_KEY";
 /// The variable of the folders that files may be read from, and those in which people keep what they show to a chat.
 const INPUTS: (&str, &str) = ("MCP_OPENAI_IMAGE_INPUTS", "~/Pictures,~/Downloads");
 
+/// A literal token would lie open in a file that people share.
+const NO_VARIABLES: &str = "is not known to fill variables into headers; leave out --token-env, and add the header \
+                            `Authorization: Bearer TOKEN` as its manual says";
+
 /// The way in which a client reaches mcp-openai.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Launch {
@@ -23,6 +27,8 @@ pub enum Launch {
     Http {
         /// The endpoint, path included, such as `http://127.0.0.1:8787/mcp`.
         url: String,
+        /// The variable of the client's environment that holds the caller's token.
+        token: Option<String>,
     },
 }
 
@@ -90,14 +96,23 @@ pub enum FileSource {
 }
 
 impl EntryForm {
-    /// The server in this form; `None` when it takes none of this kind.
-    #[must_use]
-    pub fn server(self, launch: &Launch) -> Option<Tree> {
+    /// The server called `name`, in this form.
+    ///
+    /// # Errors
+    /// When the client's file can hold no such server: the reason and the remedy, to stand after the client's name.
+    pub fn server(self, name: &str, launch: &Launch) -> Result<Tree, &'static str> {
         let members = match (self, launch) {
-            (EntryForm::Usual { http: HttpForm::No, .. }, Launch::Http { .. }) => return None,
-            (EntryForm::Usual { http: HttpForm::Url { key, kind }, tools, .. }, Launch::Http { url }) => {
+            (EntryForm::Usual { http: HttpForm::No, .. }, Launch::Http { .. }) => {
+                return Err("takes no server URL in its file; leave out --http");
+            }
+            (
+                EntryForm::Usual { http: HttpForm::Url { key, kind }, tools, passes, .. },
+                Launch::Http { url, token },
+            ) => {
                 let kind = kind.map(|kind| ("type", Tree::text(kind)));
-                kind.into_iter().chain([(key, Tree::text(url))]).chain(tools.map(all_tools)).collect()
+                let headers = token.as_deref().map(|token| passes.bearer(token)).transpose()?;
+                let members = kind.into_iter().chain([(key, Tree::text(url))]);
+                members.chain(headers.map(|headers| ("headers", headers))).chain(tools.map(all_tools)).collect()
             }
             (EntryForm::Usual { stdio, passes, files, tools, .. }, Launch::Stdio { command, args, key }) => {
                 let mut members: Vec<_> = stdio.map(|kind| ("type", Tree::text(kind))).into_iter().collect();
@@ -107,7 +122,10 @@ impl EntryForm {
                 members.extend(tools.map(all_tools));
                 members
             }
-            (EntryForm::Codex, Launch::Http { url }) => vec![("url", Tree::text(url))],
+            (EntryForm::Codex, Launch::Http { url, token }) => {
+                let token = token.as_ref().map(|token| ("bearer_token_env_var", Tree::text(token)));
+                [("url", Tree::text(url))].into_iter().chain(token).collect()
+            }
             (EntryForm::Codex, Launch::Stdio { command, args, key }) => {
                 let key = match key {
                     KeyInFile::Name => ("env_vars", Tree::List(vec![Tree::text(KEY)])),
@@ -115,17 +133,33 @@ impl EntryForm {
                 };
                 vec![("command", Tree::text(command)), ("args", texts(args)), key]
             }
-            (EntryForm::Goose, Launch::Http { url }) => goose("streamable_http", vec![("uri", Tree::text(url))]),
+            (EntryForm::Goose, Launch::Http { url, token: None }) => {
+                goose(name, "streamable_http", vec![("uri", Tree::text(url))])
+            }
+            (EntryForm::Goose, Launch::Http { token: Some(_), .. }) => return Err(NO_VARIABLES),
             (EntryForm::Goose, Launch::Stdio { command, args, key }) => {
                 let started = vec![
                     ("cmd", Tree::text(command)),
                     ("args", texts(args)),
                     ("envs", Tree::Map(variables(key, Passing::Unasked, FileSource::Folders))),
                 ];
-                goose("stdio", started)
+                goose(name, "stdio", started)
             }
         };
-        Some(Tree::Map(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
+        Ok(Tree::Map(members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()))
+    }
+}
+
+impl Passing {
+    /// The headers by which the client sends the token in `variable`.
+    fn bearer(self, variable: &str) -> Result<Tree, &'static str> {
+        match self {
+            Self::Unasked => Err(NO_VARIABLES),
+            Self::Reference(key) => {
+                let value = format!("Bearer {}", key.replace(KEY, variable));
+                Ok(Tree::Map(vec![("Authorization".to_owned(), Tree::text(value))]))
+            }
+        }
     }
 }
 
@@ -159,10 +193,10 @@ fn variables(key: &KeyInFile, passes: Passing, files: FileSource) -> Vec<(String
     key.into_iter().chain(inputs).map(|(name, value)| (name.to_owned(), Tree::text(value))).collect()
 }
 
-fn goose(kind: &str, started: Vec<(&'static str, Tree)>) -> Vec<(&'static str, Tree)> {
+fn goose(name: &str, kind: &str, started: Vec<(&'static str, Tree)>) -> Vec<(&'static str, Tree)> {
     // Seconds for a call: a slow one is handed out long before.
     let timeout = Tree::Digits("300".to_owned());
-    let head = [("enabled", Tree::Switch(true)), ("type", Tree::text(kind)), ("name", Tree::text("openai"))];
+    let head = [("enabled", Tree::Switch(true)), ("type", Tree::text(kind)), ("name", Tree::text(name))];
     head.into_iter().chain(started).chain([("timeout", timeout)]).collect()
 }
 

@@ -105,7 +105,7 @@ fn fold_outs() -> String {
         let entry = |command: &str| {
             let launch = Launch::Stdio { command: command.to_owned(), args: Vec::new(), key: KeyInFile::Name };
             let key = ServerKey { section: client.section, name: "openai" };
-            client.syntax.put("", key, &client.form.server(&launch).unwrap()).unwrap()
+            client.syntax.put("", key, &client.form.server("openai", &launch).unwrap()).unwrap()
         };
         let on_windows = entry(r"C:\Users\you\.cargo\bin\mcp-openai.exe");
         let command = on_windows.lines().find(|line| line.contains("mcp-openai.exe")).unwrap().trim();
