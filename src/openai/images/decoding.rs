@@ -1,0 +1,173 @@
+//! An answer read: the pictures that it holds, what was said of them and what is billed, or the complaint in their
+//! place.
+
+use serde::{Deserialize, de::IgnoredAny};
+
+use super::{
+    forms::{PictureForms, unusable},
+    wrapped,
+};
+use crate::{
+    money::Metered,
+    openai::{
+        Config,
+        failure::{complaint::Complaint, error::Error},
+        is_openai,
+        limits::retry::Symptom,
+        transport::{
+            json::several,
+            wire::{BorrowedText, Head, Lenient, WireUsage, charge_beside},
+        },
+    },
+    text,
+};
+
+/// A quality, in the upstream's own word, is cut to this many characters.
+const QUALITY: usize = 20;
+pub(super) const NONE: &str = "it holds no picture (neither b64_json nor url)";
+
+/// Pictures as they came, and what was said of them: one, and those that were not asked for.
+#[derive(Default)]
+pub(super) struct Received {
+    pub pictures: Vec<PictureForms>,
+    pub revised_prompt: Option<String>,
+    pub quality: Option<String>,
+}
+
+/// An answer in place of a picture.
+pub(super) struct NoPicture {
+    pub error: Error,
+    /// The answer was nothing but a complaint: what it is as far as asking again is concerned.
+    pub symptom: Option<Symptom>,
+    /// The same, where it is about a field.
+    pub refused: Option<Box<Complaint>>,
+}
+
+impl NoPicture {
+    /// Returns whether the upstream said so, and did not only say something else.
+    pub(super) fn is_complaint(&self) -> bool {
+        !matches!(self.error, Error::BadResponse { .. })
+    }
+}
+
+impl From<Error> for NoPicture {
+    fn from(error: Error) -> Self {
+        Self { error, symptom: None, refused: None }
+    }
+}
+
+impl From<&Complaint> for NoPicture {
+    fn from(complaint: &Complaint) -> Self {
+        let refused = complaint.speaks_of_a_field().then(|| Box::new(complaint.clone()));
+        Self { error: complaint.inside_200(), symptom: complaint.symptom_inside_200(), refused }
+    }
+}
+
+/// An answer of the API, or the final event of a stream, which has the picture's fields beside its own.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct WirePicture<'a> {
+    #[serde(borrow)]
+    data: Lenient<Items<'a>>,
+    #[serde(borrow)]
+    b64_json: Lenient<BorrowedText<'a>>,
+    #[serde(borrow)]
+    url: Lenient<BorrowedText<'a>>,
+    #[serde(borrow)]
+    revised_prompt: Lenient<BorrowedText<'a>>,
+    #[serde(borrow)]
+    quality: Lenient<BorrowedText<'a>>,
+    usage: Lenient<WireUsage>,
+}
+
+/// One picture a request is one item: a list of it, or it alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Items<'a> {
+    List(#[serde(borrow)] Vec<Lenient<ImageItem<'a>>>),
+    Alone(#[serde(borrow)] ImageItem<'a>),
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ImageItem<'a> {
+    #[serde(borrow)]
+    b64_json: Lenient<BorrowedText<'a>>,
+    #[serde(borrow)]
+    url: Lenient<BorrowedText<'a>>,
+    #[serde(borrow)]
+    revised_prompt: Lenient<BorrowedText<'a>>,
+}
+
+/// Takes what is billed first: a picture that cannot be used is paid for, too. Then the picture, if there is one: a
+/// complaint beside it does not make it unpaid.
+pub(super) fn decode(json: &[u8], config: &Config, metered: &mut Metered) -> Result<Received, NoPicture> {
+    let painted = serde_json::from_slice::<WirePicture<'_>>(json);
+    if painted.is_err()
+        && let mended = text::mend(json)
+        && mended.as_bytes() != json
+    {
+        return decode(mended.as_bytes(), config, metered);
+    }
+    let painted = match painted {
+        Err(error) if serde_json::from_slice::<IgnoredAny>(json).is_err() => {
+            return decode_several(json, config, metered).unwrap_or_else(|| Err(not_json(&error).into()));
+        }
+        painted => painted.unwrap_or_default(),
+    };
+    let charged = painted.usage.0.as_ref().and_then(WireUsage::charged).or_else(|| charge_beside(json));
+    // OpenAI itself charges by its list.
+    metered.charged = charged.filter(|_| !is_openai(&config.base_url));
+    metered.usage = painted.usage.0.and_then(WireUsage::read);
+    let alone = ImageItem { b64_json: painted.b64_json, url: painted.url, revised_prompt: painted.revised_prompt };
+    let items = match painted.data.0 {
+        Some(Items::List(items)) => items.into_iter().filter_map(|item| item.0).collect(),
+        Some(Items::Alone(item)) => vec![item],
+        None => Vec::new(),
+    };
+    let mut revised_prompt = None;
+    let mut pictures = Vec::new();
+    for item in items.iter().chain([&alone]).filter(|item| item.holds_picture()) {
+        let mut forms = PictureForms::default();
+        forms.add_base64(item.b64_json.text().unwrap_or_default());
+        forms.add_address(item.url.text().unwrap_or_default());
+        pictures.push(forms);
+        revised_prompt = revised_prompt.or(item.revised_prompt.text());
+    }
+    if pictures.is_empty() {
+        if let Some(forms) = wrapped::find(json) {
+            return Ok(Received { pictures: vec![forms], ..Received::default() });
+        }
+        let complaint = std::str::from_utf8(json).ok().and_then(Complaint::of_event);
+        return Err(complaint.as_ref().map_or_else(|| unusable(NONE).into(), NoPicture::from));
+    }
+    let revised_prompt = revised_prompt.map(|prompt| text::sanitize(prompt).into_owned());
+    let quality = painted.quality.text().map(|quality| text::brief(quality, QUALITY));
+    Ok(Received { pictures, revised_prompt, quality })
+}
+
+/// The first picture among several JSON values, one a line or one after another, or before anything else; or the
+/// last complaint. A sketch is none.
+fn decode_several(json: &[u8], config: &Config, metered: &mut Metered) -> Option<Result<Received, NoPicture>> {
+    let is_sketch =
+        |value: &str| serde_json::from_str::<Head<'_>>(value).is_ok_and(|head| head.kind().ends_with(".partial_image"));
+    let mut told = None;
+    for value in several(std::str::from_utf8(json).ok()?)?.into_iter().filter(|value| !is_sketch(value)) {
+        match decode(value.as_bytes(), config, metered) {
+            Ok(received) => return Some(Ok(received)),
+            Err(none) if none.is_complaint() => told = Some(Err(none)),
+            Err(_) => {}
+        }
+    }
+    told
+}
+
+impl ImageItem<'_> {
+    fn holds_picture(&self) -> bool {
+        [&self.b64_json, &self.url].iter().any(|field| field.text().is_some_and(|text| !text.is_empty()))
+    }
+}
+
+fn not_json(error: &serde_json::Error) -> Error {
+    unusable(&format!("it is not the JSON it should be (line {}, column {})", error.line(), error.column()))
+}
