@@ -12,7 +12,6 @@ use std::{
 
 use bytes::Bytes;
 use secrecy::SecretString;
-use tokio::time::Instant;
 use url::{Host, Url};
 
 use crate::{
@@ -20,7 +19,6 @@ use crate::{
     media::{Encoded, Format, Reference},
     model::{ListedModel, ModelId},
     money::Metered,
-    news::News,
     store::PaceStore,
 };
 
@@ -34,6 +32,7 @@ pub mod known;
 mod learnt;
 mod limits;
 mod models;
+mod terms;
 mod text;
 mod trail;
 mod transport;
@@ -45,6 +44,7 @@ pub use failure::{
 pub use key::{ApiKeySource, KeptKey, KeptPlace, keyring, parse_key};
 pub use known::Vendor;
 pub use limits::rate_limit::RateLimits;
+pub use terms::Terms;
 pub use text::{
     background::{ResponseHold, ResponseNote},
     question::{Answer, AnswerFormat, Citation, Exchange, Finish, Part, Question, Run, Strict, WebSearch},
@@ -155,17 +155,6 @@ pub enum EditTransfer {
     Multipart,
     /// JSON, pictures as data URLs in base64.
     Json,
-}
-
-/// The terms of one request.
-#[derive(Debug, Clone)]
-pub struct Terms {
-    /// Retries and waits included.
-    pub deadline: Instant,
-    /// Receives the stages, and an answer's text as it comes.
-    pub news: News,
-    /// The owner's hold on a response in the upstream's background.
-    pub hold: ResponseHold,
 }
 
 /// One picture to make. Fields left `None` are not sent.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Ledger;
 use crate::{
-    money::{Usage, Usd},
+    money::{Exposure, Usage, Usd},
     store::{
         self,
         jobs::FinishedJob,
@@ -17,12 +17,13 @@ use crate::{
 };
 
 /// Money reserved for one request. Dropped unsettled, it is settled without anybody waiting: for what the request came
-/// to if that is known, for all of it if the request may have been sent, and for nothing before that.
+/// to if that is known, for all of it while the request may be billed, and for nothing otherwise.
 #[derive(Debug)]
 pub struct Spend {
     ledger: Ledger,
     note: SpendNote,
     stage: SpendStage,
+    exposure: Exposure,
 }
 
 /// All that another process needs to settle a request.
@@ -35,8 +36,8 @@ pub struct SpendNote {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum SpendStage {
-    Unsent,
-    Sent,
+    /// Its exposure tells whether it may be billed.
+    Open,
     /// Sent by another process.
     TakenOver,
     Ended(Charge),
@@ -57,7 +58,7 @@ pub enum Bill {
         /// `x-request-id`; `None`: no answer came, or it had none.
         request_id: Option<String>,
     },
-    /// Given up: due if it was sent.
+    /// Given up: due if it may be billed all the same.
     Unknown {
         /// `x-request-id`; `None`: no answer came, or it had none.
         request_id: Option<String>,
@@ -67,11 +68,11 @@ pub enum Bill {
 impl Spend {
     pub(super) fn new(ledger: Ledger, reservation: Reservation) -> Self {
         let note = SpendNote { amount: reservation.most, reservation };
-        Self { ledger, note, stage: SpendStage::Unsent }
+        Self { ledger, note, stage: SpendStage::Open, exposure: Exposure::default() }
     }
 
     pub(super) fn taken_over(ledger: Ledger, note: SpendNote) -> Self {
-        Self { ledger, note, stage: SpendStage::TakenOver }
+        Self { ledger, note, stage: SpendStage::TakenOver, exposure: Exposure::default() }
     }
 
     /// The same, for what was granted of it.
@@ -125,9 +126,10 @@ impl Spend {
         }
     }
 
-    /// Notes that the request is being sent: from now on it may be billed.
-    pub fn sent(&mut self) {
-        self.stage = SpendStage::Sent;
+    /// The exposure that whoever sends the request keeps.
+    #[must_use]
+    pub fn exposure(&self) -> Exposure {
+        self.exposure.clone()
     }
 
     /// Notes what the request came to.
@@ -135,7 +137,8 @@ impl Spend {
         let unknown = |request_id| Charge::Due { usage: None, cost: None, request_id };
         let charge = match (bill, &self.stage) {
             (Bill::Due { usage, cost, request_id }, _) => Charge::Due { usage, cost, request_id },
-            (Bill::Unknown { request_id }, SpendStage::Sent | SpendStage::TakenOver) => unknown(request_id),
+            (Bill::Unknown { request_id }, SpendStage::TakenOver) => unknown(request_id),
+            (Bill::Unknown { request_id }, _) if self.exposure.is_open() => unknown(request_id),
             // The process that sent it may have been billed for more than this one can learn.
             (Bill::Nothing, SpendStage::TakenOver) => unknown(None),
             (Bill::Nothing | Bill::Unknown { .. }, _) => Charge::Nothing,
@@ -158,8 +161,8 @@ impl Spend {
     /// The end of it as it is known now; `None` where it was settled before.
     fn settlement(&mut self) -> Option<Settlement> {
         let charge = match mem::replace(&mut self.stage, SpendStage::Settled) {
-            SpendStage::Unsent => Charge::Nothing,
-            SpendStage::Sent | SpendStage::TakenOver => Charge::Due { usage: None, cost: None, request_id: None },
+            SpendStage::Open if !self.exposure.is_open() => Charge::Nothing,
+            SpendStage::Open | SpendStage::TakenOver => Charge::Due { usage: None, cost: None, request_id: None },
             SpendStage::Ended(charge) => charge,
             SpendStage::Settled => return None,
         };

@@ -181,6 +181,7 @@ impl Client {
                 }
                 Err(miss) => miss,
             };
+            trail.meter_failure(miss.metered);
             // Without the error's text, which may quote the prompt.
             let status = if let Symptom::Status { code, .. } = miss.symptom { Some(code) } else { None };
             let (ms, code) = (begun.elapsed().as_millis(), miss.error.traits().code);

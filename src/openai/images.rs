@@ -46,6 +46,7 @@ pub(super) async fn paint(client: &Client, request: &PictureRequest, terms: &Ter
                 return Ok(reply);
             }
             Err(Unanswered::Missed(symptom, mut failure)) => {
+                terms.unbilled(&failure.error);
                 failure.meta.follow(&before);
                 let attempts = failure.meta.attempts;
                 let failed = FailedAttempt { kind: EndpointKind::Picture, symptom, error: &failure.error, attempts };
@@ -57,6 +58,7 @@ pub(super) async fn paint(client: &Client, request: &PictureRequest, terms: &Ter
                 before = *failure.meta;
             }
             Err(Unanswered::FieldRefused(complaint, mut failure)) => {
+                terms.unbilled(&failure.error);
                 failure.meta.follow(&before);
                 complaints.push(*complaint);
                 before = *failure.meta;

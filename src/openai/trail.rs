@@ -68,7 +68,13 @@ impl Trail {
 
     /// Notes what the upstream bills: what it says with the answer goes before what it said in its head.
     pub(super) fn meter(&mut self, metered: Metered) {
-        self.meta.metered = Metered { charged: metered.charged.or(self.charged), ..metered };
+        let metered = Metered { charged: metered.charged.or(self.charged), ..metered };
+        self.meta.metered = metered.after(self.meta.metered);
+    }
+
+    /// Notes what the upstream bills with a failure.
+    pub(super) fn meter_failure(&mut self, metered: Metered) {
+        self.meta.metered = metered.after(self.meta.metered);
     }
 
     /// Notes what the person should know besides.

@@ -66,8 +66,8 @@ impl Tool for AskOpenai {
         let is_dry_run = args.dry_run == Some(true);
         let (thread, mut request) = self.begin(args, call).await?;
         let limit = self.timeouts.text;
-        let terms =
-            Terms { deadline: call.deadline(limit), news: call.news.clone(), hold: call.resumable.hold().clone() };
+        let unheard = Terms::until(call.deadline(limit));
+        let terms = Terms { news: call.news.clone(), hold: call.resumable.hold().clone(), ..unheard };
         let ended = |ended| ToolError::ended(ended, limit);
         if is_dry_run {
             return call.wait(terms.deadline, self.dry_run(request, &terms, call)).await.map_err(ended)?;
@@ -79,7 +79,8 @@ impl Tool for AskOpenai {
             let schema = request.open(&references, &self.checks, &terms).await?;
             Ok::<_, ToolError>((schema, self.afford(&mut request, call).await?))
         });
-        let (schema, mut spend) = prepared.await.map_err(ended)??;
+        let (schema, spend) = prepared.await.map_err(ended)??;
+        let terms = Terms { exposure: spend.exposure(), ..terms };
         request.question.run = self.openai.run_for(&request.question);
         let spoken = spoken(&references.artifacts, &thread, &request.question).await;
         let (question, asked) = request.split(spoken, schema, call);
@@ -91,7 +92,6 @@ impl Tool for AskOpenai {
 
         let reply = call.wait(terms.deadline, async {
             let _slot = ticket.reach(&call.news).await;
-            spend.sent();
             Box::pin(self.openai.of(&call.owner).ask(&question, &terms)).await
         });
         let reply = reply.await.map_err(ended).and_then(|reply| Ok(reply?));

@@ -19,7 +19,7 @@ use crate::{
     ledger::{Ledger, Spend},
     media::{Dimensions, Encoded},
     news::Stage,
-    openai::{OpenAi, Picture, PictureRequest, Reply, ResponseHold, Terms},
+    openai::{OpenAi, Picture, PictureRequest, Reply, Terms},
     preview::{Examined, PreviewSet, Previews},
     queue::{Queue, Ticket},
 };
@@ -99,7 +99,7 @@ impl Studio {
 
     /// The terms on which a call may use the network.
     pub fn terms(&self, call: &Call) -> Terms {
-        Terms { deadline: call.deadline(self.timeouts.image), news: call.news.clone(), hold: ResponseHold::default() }
+        Terms { news: call.news.clone(), ..Terms::until(call.deadline(self.timeouts.image)) }
     }
 
     /// Makes one picture for each ticket; an error only if none was made.
@@ -184,10 +184,9 @@ impl Studio {
         request: &PictureOrder,
         call: &Call,
     ) -> Result<Reply<Picture>, ToolError> {
-        let terms = self.terms(call);
+        let terms = Terms { exposure: spend.exposure(), ..self.terms(call) };
         let painted = self.wait(call, async {
             let _slot = ticket.reach(&call.news).await;
-            spend.sent();
             self.openai.of(&call.owner).paint(&request.picture, &terms).await
         });
         let painted = painted.await.and_then(|painted| Ok(painted?));

@@ -10,8 +10,7 @@ use crate::{
     argument::{self, WhenRefused},
     catalogue::{Catalogue, LearntApi, Resolved, Taught},
     model::ListedModel,
-    news::News,
-    openai::{self, Failure, OpenAi, Reply, ResponseHold, Terms},
+    openai::{self, Failure, OpenAi, Reply, Terms},
 };
 
 /// The longest that the upstream is waited for when nobody waits for the list.
@@ -106,7 +105,7 @@ impl Upkeep {
     /// The terms of a question that nobody hears of.
     #[must_use]
     pub fn terms(patience: Duration) -> Terms {
-        Terms { deadline: Instant::now() + patience, news: News::unheard(), hold: ResponseHold::default() }
+        Terms::until(Instant::now() + patience)
     }
 
     /// Asks the upstream for its list and remembers it.

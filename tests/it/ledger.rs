@@ -18,6 +18,7 @@ use crate::{
     session::{Session, upstream},
 };
 
+mod given_up;
 mod processes;
 
 /// An answer that costs $0.0070: 1,000 tokens in, 500 out.

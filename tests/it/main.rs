@@ -8,9 +8,9 @@
 )]
 #![allow(clippy::needless_pass_by_value, reason = "json!({..}) reads better than &json!({..})")]
 
+mod administration;
 #[cfg(target_os = "linux")]
 mod alone;
-mod administration;
 mod app;
 mod artifact;
 mod ask_openai;

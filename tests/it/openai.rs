@@ -6,7 +6,7 @@ use mcp_openai::{
     model::ModelId,
     news::{Feed, News, Stage},
     openai::{
-        Answer, Api, ApiKeySource, Background, Config, Failure, OpenAi, PictureRequest, Question, Reply, ResponseHold,
+        Answer, Api, ApiKeySource, Background, Config, Failure, OpenAi, PictureRequest, Question, Reply,
         ResponseStorage, Terms, Transfer,
     },
 };
@@ -61,7 +61,7 @@ pub fn client(upstream: &Upstream) -> OpenAi {
 }
 
 pub fn terms() -> Terms {
-    Terms { deadline: Instant::now() + Duration::from_secs(30), news: News::unheard(), hold: ResponseHold::default() }
+    Terms::until(Instant::now() + Duration::from_secs(30))
 }
 
 /// Waits for a stage.

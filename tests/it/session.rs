@@ -20,6 +20,7 @@ pub struct Session {
     pub notifications: Vec<Value>,
     pub images: tempfile::TempDir,
     pub server: Server,
+    pub app: App,
 }
 
 /// Settings that point the server at `base_url`.
@@ -58,6 +59,7 @@ impl Session {
             notifications: Vec::new(),
             images,
             server,
+            app,
         };
         session.handshake().await;
         session

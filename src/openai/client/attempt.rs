@@ -7,6 +7,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::{Client, LONGEST_COMPLAINT, PlannedRequest};
+use crate::money::Metered;
 use crate::openai::{
     Terms,
     failure::{
@@ -26,6 +27,7 @@ use crate::openai::{
         payload::Payload,
         sending::{Extent, Sending},
         unreached::{Unreached, host_of, proxy_for},
+        wire,
     },
 };
 
@@ -43,6 +45,8 @@ pub(crate) struct Miss {
     pub error: Error,
     pub symptom: Symptom,
     pub remedy: Remedy,
+    /// The upstream's bill for it all the same.
+    pub metered: Metered,
 }
 
 /// A change that could make the same request succeed at once.
@@ -69,15 +73,32 @@ impl Client {
             idle: self.config.idle_timeout,
             terms,
             then: call.kind.waiting(),
+            exposed: terms.exposure.begin(),
         };
         trail.attempt();
-        let response = match sending.wait(connection.http.execute(request)).await {
+        let answered = self.exchange(attempt, connection.http.execute(request), &mut sending, trail).await;
+        if answered.as_ref().is_err_and(|miss| miss.error.traits().charge == Billing::No) {
+            sending.exposed.take_back();
+        }
+        answered
+    }
+
+    /// Waits for the answer's head, and reads an answer that is a failure.
+    async fn exchange(
+        &self,
+        attempt: &Attempt<'_>,
+        execute: impl Future<Output = reqwest::Result<reqwest::Response>>,
+        sending: &mut Sending<'_>,
+        trail: &mut Trail,
+    ) -> Result<Body, Miss> {
+        let Attempt { call, url, key, terms, .. } = *attempt;
+        let response = match sending.wait(execute).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
                 let (resend, extent) = (call.kind.resend(), sending.extent());
                 let connect_timeout = self.config.connect_timeout;
                 let (error, symptom) = Unreached { error, url, connect_timeout, resend, extent }.read();
-                return Err(Miss { error, symptom, remedy: Remedy::None });
+                return Err(Miss { error, symptom, remedy: Remedy::None, metered: Metered::default() });
             }
             Err(timer) => {
                 let (symptom, may_be_billed) = match sending.extent() {
@@ -85,7 +106,7 @@ impl Client {
                     Extent::Whole => (Symptom::Unanswered(Silence::TimedOut), call.kind.billing()),
                 };
                 let error = Error::TimedOut { timer, may_be_billed };
-                return Err(Miss { error, symptom, remedy: Remedy::None });
+                return Err(Miss { error, symptom, remedy: Remedy::None, metered: Metered::default() });
             }
         };
         let rate_limits = trail.read(response.headers(), |id| self.clean(id, key));
@@ -96,14 +117,14 @@ impl Client {
             return Err(self.read_failure(attempt, response).await);
         }
         let body = Body::new(response, self.body_limits(call.kind, terms.deadline));
-        Ok(body.answering(sending.progress))
+        Ok(body.answering(sending.progress.take()))
     }
 
     /// Reads an answer with a failing status.
     async fn read_failure(&self, attempt: &Attempt<'_>, response: reqwest::Response) -> Miss {
         let status = response.status();
         let advice = Advice::read(response.headers(), SystemTime::now());
-        let complaint = self.read_complaint(response, attempt.terms.deadline).await;
+        let (complaint, metered) = self.read_complaint(response, attempt.terms.deadline).await;
         let error = if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
             let proxy = proxy_for(attempt.url).unwrap_or_else(|| "a proxy".to_owned());
             let class = UnreachableClass::Proxy(format!("{proxy}: it asks for a login"));
@@ -122,6 +143,8 @@ impl Client {
         };
         let symptom = match complaint.exact() {
             Some(_) => Symptom::Final,
+            // A picture that is billed is not asked for again.
+            None if metered.is_reported() && attempt.call.kind == EndpointKind::Picture => Symptom::Final,
             None => Symptom::Status { code: status.as_u16(), advice: advice.or_wait(complaint.retry_after) },
         };
         let way = || Objection::read(status, &complaint);
@@ -138,7 +161,7 @@ impl Client {
             }
             _ => Remedy::None,
         };
-        Miss { error, symptom, remedy }
+        Miss { error, symptom, remedy, metered }
     }
 
     /// Hints at `/v1`: what is not found at a host's root is most often there.
@@ -152,7 +175,7 @@ impl Client {
         }
     }
 
-    async fn read_complaint(&self, response: reqwest::Response, deadline: Instant) -> Complaint {
+    async fn read_complaint(&self, response: reqwest::Response, deadline: Instant) -> (Complaint, Metered) {
         let status = response.status();
         let mut body = Body::new(response, self.body_limits(EndpointKind::List, deadline));
         let mut bytes = Vec::new();
@@ -161,6 +184,6 @@ impl Client {
         {
             bytes.extend_from_slice(&chunk);
         }
-        Complaint::read(&bytes, status)
+        (Complaint::read(&bytes, status), wire::billed_failure(&bytes, &self.config.base_url))
     }
 }

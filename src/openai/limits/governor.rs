@@ -150,16 +150,12 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::{
-        news::News,
-        openai::ResponseHold,
-        store::{Config, LEASE, Store, StorePlace},
-    };
+    use crate::store::{Config, LEASE, Store, StorePlace};
 
     const PLENTY: Duration = Duration::from_mins(10);
 
     fn terms(deadline: Duration) -> Terms {
-        Terms { deadline: Instant::now() + deadline, news: News::unheard(), hold: ResponseHold::default() }
+        Terms::until(Instant::now() + deadline)
     }
 
     fn account() -> Account {

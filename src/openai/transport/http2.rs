@@ -14,7 +14,6 @@ use tokio::{
 use super::connection::{Connection, client_builder};
 use crate::{
     model::ModelId,
-    news::News,
     openai::{
         Api, ApiKeySource, Background, Client, Config, OpenAi, PictureRequest, Question, ResponseStorage, Terms,
         Transfer,
@@ -102,11 +101,7 @@ fn answer_hello(respond: server::SendResponse<Bytes>) {
 }
 
 fn terms() -> Terms {
-    Terms {
-        deadline: Instant::now() + Duration::from_secs(30),
-        news: News::unheard(),
-        hold: crate::openai::ResponseHold::default(),
-    }
+    Terms::until(Instant::now() + Duration::from_secs(30))
 }
 
 async fn ask(client: OpenAi) -> u32 {

@@ -10,6 +10,7 @@ use tokio::{
 
 use super::upload::Progress;
 use crate::{
+    money::ExposedAttempt,
     news::Stage,
     openai::{Terms, failure::error::Timer},
 };
@@ -22,6 +23,7 @@ pub(crate) struct Sending<'a> {
     pub terms: &'a Terms,
     /// The stage that follows once the upstream has the request.
     pub then: Stage,
+    pub exposed: ExposedAttempt,
 }
 
 /// The part of a request that was sent.
@@ -65,6 +67,15 @@ impl Sending<'_> {
 
     fn take_progress(&mut self) -> Option<Progress> {
         self.progress.as_mut().map(|progress| *progress.borrow_and_update())
+    }
+}
+
+/// A request that went up in part is not answered, so nothing is billed.
+impl Drop for Sending<'_> {
+    fn drop(&mut self) {
+        if self.extent() == Extent::Part {
+            self.exposed.take_back();
+        }
     }
 }
 

@@ -10,8 +10,8 @@ use serde::{
 
 mod usage;
 
-pub(in crate::openai) use usage::charge_beside;
 pub(crate) use usage::{WireUsage, dollars};
+pub(in crate::openai) use usage::{billed_failure, charge_beside};
 
 /// A request as JSON. Requests are texts and numbers, which always have a form there.
 pub(crate) fn encode(request: &impl Serialize) -> Bytes {

@@ -90,8 +90,8 @@ impl AskOpenai {
     /// more.
     pub async fn resume(&self, note: Resume, response: &ResponseNote, call: &Call) -> Result<Answered, ToolError> {
         let limit = self.timeouts.text;
-        let terms =
-            Terms { deadline: Instant::now() + limit, news: call.news.clone(), hold: call.resumable.hold().clone() };
+        let unheard = Terms::until(Instant::now() + limit);
+        let terms = Terms { news: call.news.clone(), hold: call.resumable.hold().clone(), ..unheard };
         let spend = self.ledger.take_over(note.spend.clone());
         let asked = self.asked(note).await?;
         let openai = self.openai.of(&call.owner);

@@ -5,7 +5,6 @@ use std::{num::NonZeroU32, time::Duration};
 use mcp_openai::{
     media::{Content, Dimensions, Format, Reference},
     model::ModelId,
-    news::News,
     openai::{
         AnswerFormat, Api, ApiKeySource, Background, Config, EditTransfer, Exchange, OpenAi, Part, PictureRequest,
         Question, ResponseStorage, Run, Strict, Terms, Transfer, WebSearch,
@@ -97,11 +96,7 @@ fn form(body: &[u8], boundary: &str) -> Value {
 }
 
 fn terms() -> Terms {
-    Terms {
-        deadline: Instant::now() + Duration::from_secs(10),
-        news: News::unheard(),
-        hold: mcp_openai::openai::ResponseHold::default(),
-    }
+    Terms::until(Instant::now() + Duration::from_secs(10))
 }
 
 /// The least and the most that can be asked.

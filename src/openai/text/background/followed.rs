@@ -9,7 +9,6 @@ use tokio::{runtime::Handle, time::Instant};
 use super::{ResponseHold, ResponseNote, place};
 use crate::{
     model::ModelId,
-    news::News,
     openai::{
         ResponseStorage, Terms,
         client::{Client, PlannedRequest},
@@ -179,8 +178,7 @@ impl Drop for FollowedResponse {
         let (client, path) = (self.client.clone(), format!("responses/{}/cancel", self.id));
         let tasks = client.stopping.clone();
         let stopping = async move {
-            let terms =
-                Terms { deadline: Instant::now() + STOP_WITHIN, news: News::unheard(), hold: ResponseHold::default() };
+            let terms = Terms::until(Instant::now() + STOP_WITHIN);
             let call = PlannedRequest { kind: EndpointKind::Text, path: &path, model: None, payload: Payload::Nothing };
             if client.send(call, &terms).await.is_err() {
                 tracing::warn!("a response that nobody waits for any more could not be stopped upstream");

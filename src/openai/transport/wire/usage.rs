@@ -2,8 +2,10 @@
 
 use serde::{Deserialize, Deserializer, de};
 
+use url::Url;
+
 use super::Lenient;
-use crate::money;
+use crate::{money, openai::is_openai};
 
 /// Picodollars in a tick: 1e-10 USD.
 const TICK: u64 = 100;
@@ -173,6 +175,24 @@ pub(in crate::openai) fn charge_beside(json: &[u8]) -> Option<money::Usd> {
     memchr::memmem::find(json, b"cost")?;
     let billed: Billed = serde_json::from_slice(json).ok()?;
     billed.charge().filter(|charge| *charge > money::Usd::ZERO)
+}
+
+/// The bill in the body of a failure.
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct BilledFailure {
+    usage: Lenient<WireUsage>,
+    error: Lenient<Box<BilledFailure>>,
+}
+
+/// Reads what the body of a failing status reports as billed. Nothing says nothing.
+pub(in crate::openai) fn billed_failure(json: &[u8], base_url: &Url) -> money::Metered {
+    let failure: BilledFailure = serde_json::from_slice(json).unwrap_or_default();
+    let usage = failure.usage.0.or_else(|| failure.error.0.and_then(|error| error.usage.0));
+    // OpenAI itself charges by its list.
+    let charged = usage.as_ref().and_then(WireUsage::charged).or_else(|| charge_beside(json));
+    let charged = charged.filter(|_| !is_openai(base_url));
+    money::Metered { usage: usage.and_then(WireUsage::read), charged, ..money::Metered::default() }
 }
 
 impl Billed {

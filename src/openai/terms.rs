@@ -1,0 +1,34 @@
+//! The terms of one request, which its caller sets.
+
+use tokio::time::Instant;
+
+use super::{Billing, Error, ResponseHold};
+use crate::{money::Exposure, news::News};
+
+/// The terms of one request.
+#[derive(Debug, Clone)]
+pub struct Terms {
+    /// Retries and waits included.
+    pub deadline: Instant,
+    /// Receives the stages, and an answer's text as it comes.
+    pub news: News,
+    /// The owner's hold on a response in the upstream's background.
+    pub hold: ResponseHold,
+    /// Kept while the request is sent, for whoever pays for it.
+    pub exposure: Exposure,
+}
+
+impl Terms {
+    /// The terms of a request that nobody hears of.
+    #[must_use]
+    pub fn until(deadline: Instant) -> Self {
+        Self { deadline, news: News::unheard(), hold: ResponseHold::default(), exposure: Exposure::default() }
+    }
+
+    /// Notes that an answer was nothing but this error.
+    pub(super) fn unbilled(&self, error: &Error) {
+        if error.traits().charge == Billing::No {
+            self.exposure.take_back();
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Calls that are cancelled: what they cost by what was sent of them.
+
+use wiremock::matchers::any;
+
+use super::*;
+use crate::create_image::{generated, picture};
+
+/// Calls, waits until the progress says `at`, cancels, and returns the ledger's lines.
+async fn cancelled(session: &mut Session, state: &Path, tool: &str, at: &str) -> Vec<Value> {
+    let arguments = match tool {
+        "ask-openai" => question(),
+        _ => json!({ "prompt": "a fox" }),
+    };
+    let params = json!({ "name": tool, "arguments": arguments, "_meta": { "progressToken": 1 } });
+    let id = session.start_request("tools/call", params).await;
+    loop {
+        let message = session.next().await;
+        assert_ne!(message["id"], id, "{message}");
+        if message["params"]["message"].as_str().is_some_and(|message| message.contains(at)) {
+            break;
+        }
+    }
+    session.send(json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } })).await;
+    // Answered after the cancelled call has ended.
+    session.request("tools/list", json!({})).await;
+    session.app.store.money.flush().await;
+    lines(state).await
+}
+
+#[tokio::test]
+async fn a_call_that_is_cancelled_after_a_refusal_costs_nothing() {
+    let failures = [
+        ResponseTemplate::new(429).insert_header("retry-after", "30"),
+        ResponseTemplate::new(503)
+            .insert_header("retry-after", "30")
+            .set_body_json(json!({ "error": { "message": "busy" } })),
+        // The same inside a 200.
+        ResponseTemplate::new(200)
+            .insert_header("content-type", "application/json")
+            .set_body_json(json!({ "error": { "message": "slow down", "code": "rate_limit_exceeded" } })),
+    ];
+    for (failure, tool) in
+        failures.iter().flat_map(|failure| ["ask-openai", "create-image"].map(|tool| (failure, tool)))
+    {
+        let server = MockServer::start().await;
+        Mock::given(any()).respond_with(failure.clone()).mount(&server).await;
+        let state = tempfile::tempdir().unwrap();
+        let mut session = session(&server, state.path(), &[("MCP_OPENAI_MAX_RETRIES", "9")]).await;
+        assert_eq!(cancelled(&mut session, state.path(), tool, "retrying in").await, [Value::Null; 0], "{tool}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_cancelled_where_nobody_answers_costs_nothing() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let state = tempfile::tempdir().unwrap();
+    for tool in ["ask-openai", "create-image"] {
+        let mut env = upstream(&format!("http://{nobody}"));
+        env.push(("MCP_OPENAI_STATE_DIR", state.path().to_str().unwrap().to_owned()));
+        env.push(("MCP_OPENAI_MAX_RETRIES", "9".to_owned()));
+        let mut session = Session::start(env).await;
+        assert_eq!(cancelled(&mut session, state.path(), tool, "retrying in").await, [Value::Null; 0], "{tool}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_is_cancelled_while_it_waits_for_its_turn_costs_nothing() {
+    let server = MockServer::start().await;
+    Mock::given(path("/responses")).respond_with(response()).mount(&server).await;
+    Mock::given(path("/images/generations")).respond_with(generated(&picture(64))).mount(&server).await;
+    let limits = [("MCP_OPENAI_RPM", "1"), ("MCP_OPENAI_IPM", "1")];
+    for tool in ["ask-openai", "create-image"] {
+        let state = tempfile::tempdir().unwrap();
+        let mut session = session(&server, state.path(), &limits).await;
+        let first = if tool == "ask-openai" { question() } else { json!({ "prompt": "a fox" }) };
+        assert!(told(&session.call(tool, first).await).starts_with("-: "));
+        let lines = cancelled(&mut session, state.path(), tool, "for the rate limit").await;
+        assert_eq!(lines.len(), 1, "{tool}: {lines:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_bill_that_comes_with_a_refusal_is_counted() {
+    let usage = json!({ "input_tokens": 1000, "output_tokens": 500 });
+    let refusal = json!({ "error": { "message": "no", "type": "invalid_request_error" }, "usage": usage });
+    let state = tempfile::tempdir().unwrap();
+    let refusing = answering(ResponseTemplate::new(400).set_body_json(refusal)).await;
+    let mut refused = session(&refusing, state.path(), &[]).await;
+    let failure = told(&refused.call("ask-openai", question()).await);
+    assert!(failure.contains("billed") && failure.contains("$0.0070"), "{failure}");
+
+    // The attempt that failed and the one that was answered.
+    let server = MockServer::start().await;
+    let busy = json!({ "error": { "message": "busy" }, "usage": usage });
+    let busy = ResponseTemplate::new(503).insert_header("retry-after", "0").set_body_json(busy);
+    Mock::given(any()).respond_with(busy).up_to_n_times(1).mount(&server).await;
+    Mock::given(any()).respond_with(response()).mount(&server).await;
+    let answered = session(&server, state.path(), &[]).await.call("ask-openai", question()).await;
+    assert_eq!(answered["structuredContent"]["cost_usd"].as_f64(), Some(0.014), "{answered}");
+    let costs: Vec<_> = lines(state.path()).await.iter().map(|line| line["cost_usd"].as_f64()).collect();
+    assert_eq!(costs.len(), 2);
+    assert!(costs.contains(&Some(0.007)) && costs.contains(&Some(0.014)), "{costs:?}");
+}
