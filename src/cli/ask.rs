@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::{
-    candidates, conversations, images, named,
+    candidates, conversations, exit, images, named,
     outcome::{self, Printing},
     piped, preset,
     table::Width,
@@ -258,6 +258,7 @@ pub(super) async fn stream(
     };
     write_delta(&mut out, &shown.0.push(feed.take().delta))?;
     if let Ok(Answered { status: AnswerStatus::DryRun, text, .. }) = &answered {
+        let text = exit::in_words_of_a_terminal(text);
         let lines: String = text.lines().map(|line| Width::of_stdout().paragraph(line)).collect();
         write_delta(&mut out, &lines)?;
         return Ok(answered);

@@ -46,13 +46,18 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let message = match error.downcast_ref::<ToolError>() {
-        Some(error) => in_variables(&in_flags(&error.text_at_terminal())),
+        Some(error) => in_words_of_a_terminal(&error.text_at_terminal()),
         None => format!("{error:#}"),
     };
     let message = format!("mcp-openai: {message}");
     let lines: Vec<_> = message.lines().flat_map(|line| Width::of_stderr().lines(line, 2)).collect();
     let _ = writeln!(io::stderr(), "{}", lines.join("\n  "));
     ExitCode::from(code(error))
+}
+
+/// The text with flags in place of arguments, and variables in place of settings.
+pub(super) fn in_words_of_a_terminal(text: &str) -> String {
+    in_variables(&in_flags(text))
 }
 
 /// The text with the flags in place of the arguments that they stand for.

@@ -5,6 +5,7 @@ use super::ToolError;
 use crate::{
     call::Call,
     catalogue::{Quote, Resolved},
+    handle::Account,
     ledger::{self, Bill, Estimate, Ledger, Refused, Spend},
     money::Usd,
     openai::{Billing, Failure, Meta, OpenAi, Reply},
@@ -35,20 +36,50 @@ impl Purse<'_> {
     /// [`ToolError::OverBudget`] and [`ToolError::BudgetReserved`]; [`ToolError::Unpriced`] where a budget is set and nobody knows the price;
     /// [`ToolError::Ledger`] where the budget cannot be held; what reading the key fails with.
     pub(super) async fn open(&self, call: &Call, model: &Resolved, costing: &impl Costing) -> Result<Spend, ToolError> {
-        let priced = model.quote().and_then(|quote| Some((quote, costing.estimate(quote)?)));
-        let request = ledger::Request {
+        let request = self.request(call, model, self.openai.of(&call.owner).account().await?);
+        if !self.ledger.has_budgets(request.caller.as_ref()) {
+            let estimate = model.quote().and_then(|quote| costing.estimate(quote));
+            return Ok(self.ledger.begin(request, estimate.map(|estimate| estimate.most).unwrap_or_default()));
+        }
+        self.reserve(request, model, costing, |estimate| estimate).await
+    }
+
+    /// The refusal that a call would get from a budget; `None` where it would be let through. What it asks the store for
+    /// is the least, and given back before this returns.
+    pub(super) async fn refusal(&self, call: &Call, model: &Resolved, costing: &impl Costing) -> Option<ToolError> {
+        // Without a key nothing was spent with it.
+        let account = self.openai.of(&call.owner).account().await.unwrap_or_else(|_| Account(String::new()));
+        let request = self.request(call, model, account);
+        if !self.ledger.has_budgets(request.caller.as_ref()) {
+            return None;
+        }
+        let least = |Estimate { least, .. }| Estimate { least, most: least };
+        match self.reserve(request, model, costing, least).await {
+            Ok(spend) => spend.settle(None, None).await.err().map(ToolError::from),
+            Err(refusal) => Some(refusal),
+        }
+    }
+
+    fn request(&self, call: &Call, model: &Resolved, account: Account) -> ledger::Request {
+        ledger::Request {
             tool: self.tool.to_owned(),
             model: model.id.to_string(),
             client: call.client.clone(),
-            account: self.openai.of(&call.owner).account().await?,
+            account,
             caller: call.share(),
-        };
-        if !self.ledger.has_budgets(request.caller.as_ref()) {
-            let estimate = priced.map(|(_, estimate)| estimate.most).unwrap_or_default();
-            return Ok(self.ledger.begin(request, estimate));
         }
+    }
+
+    async fn reserve(
+        &self,
+        request: ledger::Request,
+        model: &Resolved,
+        costing: &impl Costing,
+        part: impl FnOnce(Estimate) -> Estimate,
+    ) -> Result<Spend, ToolError> {
+        let priced = model.quote().and_then(|quote| Some((quote, costing.estimate(quote)?)));
         let (quote, estimate) = priced.ok_or_else(|| ToolError::Unpriced(model.id.clone()))?;
-        self.ledger.open(request, estimate).await.map_err(|refused| match refused {
+        self.ledger.open(request, part(estimate)).await.map_err(|refused| match refused {
             Refused::OverBudget(over) if over.may_pass() => ToolError::BudgetReserved(over),
             // Nothing fits into what is used up.
             Refused::OverBudget(over) if over.left() == Usd::ZERO => ToolError::OverBudget(over.to_string()),

@@ -4,7 +4,7 @@ use super::{
     AnswerStatus, Answered, AskOpenai,
     afford::QuestionSize,
     args::AskRequest,
-    unsent::{AttachedFile, DryRun},
+    unsent::{AttachedFile, DryRun, Refusal},
 };
 use crate::{
     call::Call,
@@ -26,14 +26,15 @@ impl AskOpenai {
         request
             .warnings
             .extend(fetched.iter().map(|source| format!("{} would be fetched, and is not counted.", source.name())));
-        Ok(request.into_dry_run(call))
+        let size = QuestionSize::of(&request.question);
+        let refusal = self.purse().refusal(call, &request.model, &size).await;
+        Ok(request.into_dry_run(&size, refusal.map(|error| Refusal::from(&error)), call))
     }
 }
 
 impl AskRequest {
-    fn into_dry_run(self, call: &Call) -> Answered {
+    fn into_dry_run(self, size: &QuestionSize, refusal: Option<Refusal>, call: &Call) -> Answered {
         let Self { question, model, warnings, names, .. } = self;
-        let size = QuestionSize::of(&question);
         let (max_input_tokens, max_output_tokens) = size.tokens();
         let estimate = model.quote().and_then(|quote| size.estimate(quote));
         let dry_run = DryRun {
@@ -42,6 +43,7 @@ impl AskRequest {
             max_input_tokens,
             max_output_tokens,
             max_cost_usd: estimate.map(|estimate| estimate.most),
+            refusal,
         };
         Answered {
             status: AnswerStatus::DryRun,

@@ -5,7 +5,12 @@ use std::fmt::Write as _;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::{money::Usd, openai::Part, text};
+use crate::{
+    money::Usd,
+    openai::Part,
+    text,
+    tools::{Code, ToolError},
+};
 
 /// The request that a `dry_run` did not send.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -23,6 +28,26 @@ pub struct DryRun {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<f64>")]
     pub max_cost_usd: Option<Usd>,
+    /// The answer of a budget that would refuse the call; absent where it would be sent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Refusal>")]
+    pub refusal: Option<Refusal>,
+}
+
+/// The refusal of a call that was not made.
+#[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(inline)]
+pub struct Refusal {
+    /// The code that the call would fail with.
+    pub code: Code,
+    /// The text that the call would fail with.
+    pub message: String,
+}
+
+impl From<&ToolError> for Refusal {
+    fn from(error: &ToolError) -> Self {
+        Self { code: error.code(), message: error.text() }
+    }
 }
 
 /// A file as it would be sent.
@@ -40,7 +65,7 @@ pub struct AttachedFile {
 impl DryRun {
     /// The same for a person.
     pub(super) fn text(&self, model: &str) -> String {
-        let Self { files, input_tokens, max_input_tokens, max_output_tokens, max_cost_usd } = self;
+        let Self { files, input_tokens, max_input_tokens, max_output_tokens, max_cost_usd, refusal } = self;
         let cost = max_cost_usd.map_or("a price that is not known".to_owned(), |most| format!("at most {most}"));
         let mut text = format!(
             "Nothing was sent. {model} would read about {input_tokens} tokens (at most {max_input_tokens}), for {cost} with an \
@@ -48,6 +73,9 @@ impl DryRun {
         );
         for AttachedFile { name, kind, bytes } in files {
             let _ = write!(text, "\n- {name} ({kind}, {})", text::bytes(*bytes));
+        }
+        if let Some(Refusal { message, .. }) = refusal {
+            let _ = write!(text, "\nThe call would be refused: {message}");
         }
         text
     }

@@ -34,6 +34,45 @@ async fn a_dry_run_refuses_what_a_call_refuses_and_needs_no_key() {
     assert_eq!(told["structuredContent"]["error"]["code"], "path_not_allowed", "{told}");
 }
 
+#[tokio::test]
+async fn a_dry_run_says_what_a_budget_would_say() {
+    let call = json!({ "query": "Why?", "model": "gpt-6-luna", "max_tokens": 2000, "dry_run": true });
+    let budgets: [(&[(&str, &str)], Option<&str>); 5] = [
+        (&[("MCP_OPENAI_SPEND_PER_CALL", "0.0001")], Some("spend.per_call is $0.0001")),
+        (&[("MCP_OPENAI_SPEND_PER_DAY", "0.0001"), ("OPENAI_API_KEY", "sk-test")], Some("(spend.per_day)")),
+        (&[("MCP_OPENAI_SPEND_PER_DAY", "0.0001")], Some("(spend.per_day)")),
+        (&[("MCP_OPENAI_SPEND_PER_CALL", "5"), ("MCP_OPENAI_SPEND_PER_DAY", "5")], None),
+        (&[], None),
+    ];
+    for (env, said) in budgets {
+        let mut session = Session::start(env.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()).await;
+        // Asked twice: the first leaves nothing reserved.
+        for _ in 0..2 {
+            let told = session.call("ask-openai", call.clone()).await;
+            let (text, dry_run) = (told["content"][0]["text"].as_str().unwrap(), &told["structuredContent"]["dry_run"]);
+            let Some(said) = said else {
+                assert!(dry_run["refusal"].is_null() && !text.contains("refused"), "{told}");
+                continue;
+            };
+            assert_eq!(dry_run["refusal"]["code"], "over_budget", "{told}");
+            let message = dry_run["refusal"]["message"].as_str().unwrap();
+            assert!(message.contains(said) && !message.contains("reserved"), "{message}");
+            assert!(text.ends_with(&format!("The call would be refused: {message}")), "{text}");
+        }
+    }
+}
+
+#[test]
+fn on_the_command_line_a_dry_run_of_a_budget_names_its_variable() {
+    let work = Work::new();
+    let mut command = mcp_openai(&["ask", "Why?", "--model", "gpt-6-luna", "--dry-run"]);
+    command.env("MCP_OPENAI_SPEND_PER_CALL", "0.0001").env("MCP_OPENAI_STATE_DIR", work.path("state"));
+    let (code, out, err) = told(&command.output().unwrap());
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("The call would be refused") && out.contains("MCP_OPENAI_SPEND_PER_CALL"), "{out}");
+    assert!(!out.contains("spend.per_call"), "{out}");
+}
+
 #[test]
 fn on_the_command_line_a_dry_run_keeps_no_conversation_and_costs_nothing() {
     let work = Work::new();
