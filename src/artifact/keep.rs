@@ -1,7 +1,5 @@
 //! Keeping a picture: a new name, the picture, then its record.
 
-use bytes::Bytes;
-
 use super::{Artifact, ArtifactId, Artifacts, Error, Origin, Stem, record::Record, store::Put};
 use crate::media::Encoded;
 
@@ -36,14 +34,17 @@ impl Artifacts {
         Ok(self.artifact(id, record, picture.bytes().len() as u64))
     }
 
-    /// Returns whether pictures can be kept in the folder, or the spool before a bucket: writes and removes a small file.
+    /// Returns whether pictures can be kept in the folder, or the spool before a bucket. What killed processes left there
+    /// is swept first.
     ///
     /// # Errors
     /// [`Error::Storage`].
     pub async fn check(&self) -> Result<(), Error> {
-        let name = format!(".check-{}", rand::random::<u64>());
-        self.store.put(&name, Bytes::from_static(b"can pictures be kept here?\n")).await?;
-        self.off_thread(move |artifacts| artifacts.store.remove(&name)).await.map(drop)
+        self.off_thread(|artifacts| {
+            artifacts.sweep();
+            artifacts.store.probe()
+        })
+        .await
     }
 
     async fn put_new(&self, picture: &Encoded, stem: Option<&Stem>) -> Result<ArtifactId, Error> {

@@ -5,7 +5,7 @@
 use std::{
     error::Error as StdError,
     fs::{self, File, Metadata},
-    io::{self, ErrorKind, Read},
+    io::{self, ErrorKind, Read, Write},
     iter,
     path::{Path, PathBuf},
     sync::Arc,
@@ -72,6 +72,22 @@ impl ObjectFolder {
             Err(object_store::Error::AlreadyExists { .. }) => Ok(Put::Taken),
             Err(source) => Err(self.failed(source)),
         }
+    }
+
+    /// Returns whether files can be written: writes one whose name is gone by then, so that it goes whatever ends this
+    /// process.
+    pub(super) fn probe(&self) -> Result<(), Error> {
+        let name = format!(".check-{}", rand::random::<u64>());
+        self.location(&name)?;
+        let path = self.dir.join(name);
+        let write = || {
+            fs::create_dir_all(&self.dir)?;
+            let mut file = File::create_new(&path)?;
+            fs::remove_file(&path)?;
+            file.write_all(b"can pictures be kept here?\n")?;
+            file.sync_all()
+        };
+        write().map_err(|source| self.failed(source))
     }
 
     /// Writes a record, which only its user may read, in a folder that only its user may enter.

@@ -49,6 +49,19 @@ fn leave(dir: &Path) {
 }
 
 #[tokio::test]
+async fn p01_the_check_of_the_folder_leaves_nothing_and_sweeps_what_an_older_one_left() {
+    let dir = tempfile::tempdir().unwrap();
+    for left in [".check-77", ".check-77#1", "notes.txt"] {
+        fs::write(dir.path().join(left), b"can").unwrap();
+    }
+    gallery(dir.path()).check().await.unwrap();
+    assert_eq!(names(dir.path()), [".records", "notes.txt"]);
+    let new = dir.path().join("a/b");
+    gallery(&new).check().await.unwrap();
+    assert_eq!(names(&new), [""; 0]);
+}
+
+#[tokio::test]
 async fn p01_what_killed_writes_left_is_swept_and_whole_pictures_are_pictures_again() {
     let dir = tempfile::tempdir().unwrap();
     leave(dir.path());
