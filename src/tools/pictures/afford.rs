@@ -132,6 +132,12 @@ impl<'a> Painting<'a> {
         qualities
     }
 
+    /// The price of the cheapest single picture of the usual size.
+    fn cheapest(&self, quote: Quote<'_>) -> Usd {
+        let costs = self.qualities().into_iter().filter_map(|quality| self.cost(quote, Some(MEASURED), quality, 1));
+        costs.min().unwrap_or_default()
+    }
+
     /// The best quality, of those that may be chosen, that this much pays for.
     fn best_for(&self, quote: Quote<'_>, amount: Usd) -> Option<&str> {
         let fits = |quality: &&str| self.cost(quote, self.size, quality, self.n).is_some_and(|cost| cost <= amount);
@@ -157,7 +163,9 @@ impl Costing for Painting<'_> {
         let choices = choices.flat_map(|(n, size)| self.qualities().into_iter().map(move |quality| (n, size, quality)));
         let mut priced = choices.filter_map(|choice| Some((choice, self.cost(quote, choice.1, choice.2, choice.0)?)));
         match priced.find(|(_, cost)| *cost <= left) {
-            None => "no picture of this model fits into that".to_owned(),
+            None => {
+                format!("the least that one costs is {}: raise that budget, or use another model", self.cheapest(quote))
+            }
             Some(((n, size, quality), cost)) => {
                 let size = size.map(|size| format!("`size` {size} and ")).unwrap_or_default();
                 let n = if n == self.n { String::new() } else { format!(", `n` {n}") };

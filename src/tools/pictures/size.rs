@@ -49,9 +49,7 @@ impl PictureSize {
             (SizeWish::Ratio(ratio), Some(traits)) => {
                 let size = traits.sizes.of_ratio(ratio);
                 size.as_ref().map(Self::sent).ok_or_else(|| {
-                    // As long as the model makes them.
-                    let longest = (1..=8).rev().find_map(|n| traits.sizes.of_ratio(longest(ratio, n)));
-                    let nearest = longest.unwrap_or_else(|| usual(ratio));
+                    let nearest = narrowest(ratio, traits);
                     invalid(format!("`size` {asked} is too narrow for this model; the nearest is {nearest}"))
                 })
             }
@@ -70,7 +68,7 @@ impl PictureSize {
                 Ok(Self { warning: Some(format!("`size` {wanted} {why}: {size} was asked for.")), ..Self::sent(&size) })
             }
             Some(size) => Err(invalid(format!("`size` {wanted} {why}; the nearest is {size}"))),
-            None => Err(invalid(format!("`size` {wanted} {why}"))),
+            None => Err(invalid(format!("`size` {wanted} {why}; the nearest is {}", narrowest(wanted, traits)))),
         }
     }
 
@@ -83,11 +81,15 @@ impl PictureSize {
 impl SizeWish {
     fn parse(asked: &str) -> Option<Self> {
         let words: String = asked.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase();
-        let ratio = |width, height| Some(Self::Ratio(Dimensions { width, height }));
         let exact = |width, height| Some(Self::Exact(Dimensions { width, height }));
+        // A square is the same one in every word for it.
+        let ratio = |width, height| match width == height {
+            true => exact(1024, 1024),
+            false => Some(Self::Ratio(Dimensions { width, height })),
+        };
         match words.as_str() {
             "auto" => return Some(Self::Auto),
-            "square" => return Some(Self::Exact(Dimensions { width: 1024, height: 1024 })),
+            "square" => return ratio(1, 1),
             "landscape" | "wide" | "horizontal" => return ratio(3, 2),
             "portrait" | "tall" | "vertical" => return ratio(2, 3),
             "720p" => return exact(1280, 720),
@@ -105,7 +107,11 @@ impl SizeWish {
         }
         let size = Dimensions::parse(&words.replace(['×', '*'], "x"))?;
         // Nobody means nine pixels by `16x9`.
-        if size.width.max(size.height) <= MOST_OF_RATIO { Some(Self::Ratio(size)) } else { Some(Self::Exact(size)) }
+        if size.width.max(size.height) <= MOST_OF_RATIO {
+            ratio(size.width, size.height)
+        } else {
+            Some(Self::Exact(size))
+        }
     }
 }
 
@@ -120,6 +126,12 @@ fn usual(ratio: Dimensions) -> Dimensions {
         Ordering::Less => (1024, 1536),
     };
     Dimensions { width, height }
+}
+
+/// The longest size that the model makes, lying or standing as `wanted` does.
+fn narrowest(wanted: Dimensions, traits: &ImageTraits) -> Dimensions {
+    let made = (1..=8).rev().find_map(|n| traits.sizes.of_ratio(longest(wanted, n)));
+    made.unwrap_or_else(|| usual(wanted))
 }
 
 /// `n` times as long as wide, lying or standing as `ratio` does.
@@ -153,6 +165,9 @@ mod tests {
         assert_eq!(SizeWish::parse("Landscape"), ratio(3, 2));
         assert_eq!(SizeWish::parse("square"), exact(1024, 1024));
         assert_eq!(SizeWish::parse("16x9"), ratio(16, 9));
+        for text in ["1:1", "4x4", "1/1", "Square"] {
+            assert_eq!(SizeWish::parse(text), exact(1024, 1024), "{text}");
+        }
         assert_eq!(SizeWish::parse("wide"), ratio(3, 2));
         assert_eq!(SizeWish::parse("1080p"), exact(1920, 1080));
         assert_eq!(SizeWish::parse("4K"), exact(3840, 2160));
