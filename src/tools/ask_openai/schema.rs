@@ -4,7 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use jsonschema::{PatternOptions, ReferencingError, ValidationError, Validator, error::ValidationErrorKind};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use tokio::{sync::Semaphore, task::spawn_blocking, time::timeout};
 
 use crate::{openai::AnswerFormat, text, tools::ToolError};
@@ -17,6 +17,8 @@ const LONGEST: usize = 100_000;
 /// One compiled pattern, and all of a schema together, in bytes.
 const LARGEST_PATTERN: usize = 1 << 20;
 const ALL_PATTERNS: usize = 16 << 20;
+/// Each is found by compiling the schema once more.
+const MOST_UNCHECKED: usize = 100;
 /// Checks at a time: each takes a thread, and memory.
 const PLACES: usize = 2;
 /// Objects of one answer that are tried.
@@ -97,11 +99,15 @@ impl CheckedSchema {
             match options.build(&held) {
                 Ok(validator) => break validator,
                 Err(error) => {
-                    let place = unmatched(&error).ok_or_else(|| explained(&error))?;
+                    let (place, why) = unmatched(&error).ok_or_else(|| explained(&error))?;
                     let pattern = drop_pattern(&mut held, &place).ok_or_else(|| explained(&error))?;
+                    if warnings.len() == MOST_UNCHECKED {
+                        return Err(format!(
+                            "more than {MOST_UNCHECKED} of its patterns cannot be checked: {place} {why}"
+                        ));
+                    }
                     warnings.push(format!(
-                        "The pattern at {} ({}) is asked for, but not checked here: it needs look-around or \
-                         back-references.",
+                        "The pattern at {} ({}) is asked for, but not checked here: it {why}.",
                         text::brief(&place, 200),
                         text::brief(&pattern, 80)
                     ));
@@ -183,9 +189,9 @@ fn offset(text: &str, error: &serde_json::Error) -> usize {
     text.floor_char_boundary(offset)
 }
 
-/// Finds a pattern that other engines match and this one does not: in linear time there is no look-around and no
-/// back-reference.
-fn unmatched(error: &ValidationError<'_>) -> Option<String> {
+/// Finds a pattern that other engines match and this one does not, and says why: in linear time there is no look-around
+/// and no back-reference, and a count of repetitions is paid for in memory.
+fn unmatched(error: &ValidationError<'_>) -> Option<(String, &'static str)> {
     const BEYOND: [&str; 5] = ["(?=", "(?!", "(?<=", "(?<!", "\\k<"];
     let is_pattern = matches!(error.kind(), ValidationErrorKind::Format { format } if format == "regex");
     let pattern = error.instance().as_str().unwrap_or_default();
@@ -194,7 +200,30 @@ fn unmatched(error: &ValidationError<'_>) -> Option<String> {
     let is_beyond = refers_back || BEYOND.iter().any(|group| pattern.contains(group));
     let mut names = place.rsplit('/');
     let can_go = names.next() == Some("pattern") || names.next() == Some("patternProperties");
-    (is_pattern && is_beyond && can_go).then(|| place.to_owned())
+    let why = match () {
+        () if !is_pattern || !can_go => return None,
+        () if is_beyond => "needs look-around or back-references",
+        () if is_large(pattern) => "is too large",
+        () => return None,
+    };
+    Some((place.to_owned(), why))
+}
+
+/// Returns whether a pattern is one but for its size: with fewer repetitions and all the memory that there is for one,
+/// it can be matched.
+fn is_large(pattern: &str) -> bool {
+    let mut small = String::with_capacity(pattern.len());
+    let mut rest = pattern;
+    while let Some((before, counted)) = rest.split_once('{') {
+        let (count, after) = counted.split_once('}').unwrap_or(("", ""));
+        let is_count = !count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit() || byte == b',');
+        small.push_str(before);
+        small.push(if is_count { '+' } else { '{' });
+        rest = if is_count { after } else { counted };
+    }
+    small.push_str(rest);
+    let patterns = PatternOptions::regex().size_limit(LARGEST_PATTERN);
+    jsonschema::options().with_pattern_options(patterns).build(&json!({ "pattern": small })).is_ok()
 }
 
 /// Takes the pattern at this place out of a schema: a word of it, or the name of properties.
@@ -300,6 +329,20 @@ mod tests {
         release.send(()).unwrap();
         assert_eq!(third.await, Ok(()));
         release.send(()).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_pattern_that_is_too_large_is_not_checked_and_a_broken_one_is_refused() {
+        let with = |pattern: &str| schema(json!({ "type": "object", "properties": { "a": { "pattern": pattern } } }));
+        for large in ["^(?:a{1000}){1000}$", r"^(\p{L}{500}){1,500}$", r"((\w{100}){100}){100}"] {
+            let schema = compile(with(large)).await.unwrap();
+            assert!(schema.warnings[0].ends_with("is asked for, but not checked here: it is too large."), "{large}");
+            assert_eq!(schema.value(r#"{"a":"b"}"#).await.unwrap()["a"], "b");
+        }
+        for broken in ["(a{1000}", "[a-", "a{1000}){1000}"] {
+            let error = compile(with(broken)).await.unwrap_err().to_string();
+            assert!(error.contains("is no pattern"), "{broken}: {error}");
+        }
     }
 
     #[tokio::test]
