@@ -259,7 +259,7 @@ impl ServerHandler for Server {
         request: CustomRequest,
         _context: RequestContext<RoleServer>,
     ) -> Result<CustomResult, ErrorData> {
-        Err(methods::refuse(&request.method))
+        Err(methods::refuse(&request))
     }
 
     async fn list_prompts(

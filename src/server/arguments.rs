@@ -21,7 +21,7 @@ pub(super) fn parse<A: DeserializeOwned>(
     arguments: &JsonObject,
     schema: impl FnOnce() -> JsonObject,
 ) -> Result<A, ToolError> {
-    let has_blanks = arguments.values().any(plain::is_blank);
+    let has_blanks = arguments.values().any(plain::has_blanks);
     if !has_blanks && let Ok(args) = A::deserialize(arguments) {
         return Ok(args);
     }

@@ -2,9 +2,10 @@
 
 use rmcp::{
     ErrorData, RoleServer,
-    model::{ErrorCode, PaginatedRequestParams, ProtocolVersion},
+    model::{CustomRequest, ErrorCode, PaginatedRequestParams, ProtocolVersion},
     service::RequestContext,
 };
+use serde_json::Value;
 
 /// Served methods whose params can be malformed.
 const WITH_PARAMS: [&str; 14] = [
@@ -26,7 +27,20 @@ const WITH_PARAMS: [&str; 14] = [
 
 /// The error for a request that rmcp cannot read: of a method that is not served, or of one that is, with params that do
 /// not fit.
-pub(super) fn refuse(method: &str) -> ErrorData {
+pub(super) fn refuse(request: &CustomRequest) -> ErrorData {
+    let method = request.method.as_str();
+    let arguments = request.params.as_ref().and_then(|params| params.get("arguments"));
+    if method == "tools/call"
+        && let Some(arguments) = arguments.filter(|arguments| !arguments.is_object())
+    {
+        let given = match arguments {
+            Value::String(_) => "a text, even if it is one of JSON",
+            Value::Array(_) => "a list",
+            _ => "no object",
+        };
+        let message = format!("`arguments` of tools/call is {given}: send the JSON object itself");
+        return ErrorData::invalid_params(message, None);
+    }
     if WITH_PARAMS.contains(&method) {
         ErrorData::invalid_params(format!("the params of {method} are not what the method takes"), None)
     } else {

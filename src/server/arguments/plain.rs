@@ -19,9 +19,23 @@ const INJECTED: [&str; 6] = [
 /// Doubles hold every whole number up to here.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
-/// Returns whether this stands for "not given": models of several hosts fill in every argument that they know.
+/// Words for nothing, as they come out of JavaScript and Python.
+const NOTHING: [&str; 4] = ["null", "None", "undefined", "NULL"];
+
+/// Returns whether this stands for "not given": models of several hosts fill in every argument that they know, and
+/// forms every line of a list.
 pub(super) fn is_blank(value: &Value) -> bool {
-    matches!(value, Value::String(text) if text.trim().is_empty())
+    matches!(value, Value::String(text) if text.trim().is_empty() || NOTHING.contains(&text.trim()))
+}
+
+/// Returns whether a part of a list stands for none.
+fn is_empty_item(item: &Value) -> bool {
+    item.is_null() || matches!(item, Value::String(text) if text.trim().is_empty())
+}
+
+/// Returns whether something in it is not what it seems.
+pub(super) fn has_blanks(value: &Value) -> bool {
+    is_blank(value) || value.as_array().is_some_and(|items| items.iter().any(is_empty_item))
 }
 
 /// The arguments as `schema` declares them.
@@ -55,9 +69,13 @@ fn declared_as(schema: &Value, given: Value) -> Value {
             Ok(object @ Value::Object(_)) => object,
             _ => Value::String(text),
         },
+        (Some("array"), Value::Array(mut items)) if holds_texts(schema) => {
+            items.retain(|item| !is_empty_item(item));
+            Value::Array(items)
+        }
         (Some("array"), Value::String(text)) if !text.trim().is_empty() => {
             let items = match serde_json::from_str(&text) {
-                Ok(Value::Array(items)) => items,
+                Ok(items @ Value::Array(_)) => return declared_as(schema, items),
                 // One text is a list of one, where texts are what the list holds.
                 _ if holds_texts(schema) => vec![Value::String(text)],
                 _ => return Value::String(text),
@@ -105,6 +123,10 @@ mod tests {
     #[test]
     fn what_is_clear_becomes_what_is_declared() {
         for (given, declared) in [
+            (json!({ "note": "null", "n": "None", "form": "undefined", "points": " NULL " }), json!({})),
+            (json!({ "files": ["", "/a", null, " "] }), json!({ "files": ["/a"] })),
+            (json!({ "files": r#"["", "/a"]"# }), json!({ "files": ["/a"] })),
+            (json!({ "query": "null", "files": "None" }), json!({ "query": "null", "files": ["None"] })),
             (json!({ "note": "", "n": "", "heat": "", "on": "", "form": "", "points": " " }), json!({})),
             (json!({ "query": "", "files": "" }), json!({ "query": "", "files": "" })),
             (json!({ "n": 100.0, "heat": 100.0 }), json!({ "n": 100, "heat": 100.0 })),

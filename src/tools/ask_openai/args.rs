@@ -116,7 +116,11 @@ impl Args {
             without: upkeep::refused_fields(&model),
             ..Question::new(model.id.clone(), input)
         };
-        let (afforded, names, schema) = (None, Vec::new(), self.schema);
+        let (afforded, names, mut schema) = (None, Vec::new(), self.schema);
+        // Hosts that fill in every argument send it so.
+        if schema.take_if(|schema| schema.is_empty()).is_some() {
+            warnings.push("`schema` was left out: it is empty, and asks for nothing.".to_owned());
+        }
         Ok(AskRequest { question, model, afforded, warnings, attachments, names, schema })
     }
 }

@@ -54,6 +54,39 @@ async fn what_hosts_add_of_their_own_is_dropped_by_name() {
 }
 
 #[tokio::test]
+async fn words_for_nothing_and_empty_lines_of_a_list_are_absent() {
+    let plain = asked(json!({ "query": "Hi" })).await;
+    for filled in [
+        json!({ "query": "Hi", "conversation": "null", "model": "None", "instructions": "undefined" }),
+        json!({ "query": "Hi", "attachments": [""] }),
+        json!({ "query": "Hi", "attachments": ["", null, " "], "schema": {} }),
+        json!({ "query": "Hi", "attachments": "[\"\"]", "schema": "{}" }),
+        json!({ "query": "Hi", "attachments": "null", "max_tokens": "null", "schema": "None" }),
+    ] {
+        assert_eq!(asked(filled).await, plain);
+    }
+    let told = refused("edit-image", json!({ "prompt": "a fox", "images": ["", " "] })).await;
+    assert!(told.contains("`images`"), "{told}");
+    assert_eq!(asked(json!({ "query": "null" })).await["input"], "null");
+}
+
+#[tokio::test]
+async fn arguments_that_are_no_object_are_named() {
+    let server = saying("Hi").await;
+    let mut session = Session::start(upstream(&server.uri())).await;
+    for (arguments, named) in [
+        (json!("{\"query\":\"Hi\"}"), "`arguments` of tools/call is a text, even if it is one of JSON"),
+        (json!(["Hi"]), "`arguments` of tools/call is a list"),
+        (json!(5), "`arguments` of tools/call is no object"),
+    ] {
+        let told = session.request("tools/call", json!({ "name": "ask-openai", "arguments": arguments })).await;
+        let message = told["message"].as_str().or_else(|| told["error"]["message"].as_str()).unwrap_or_default();
+        assert!(message.starts_with(named) && message.ends_with("send the JSON object itself"), "{told}");
+    }
+    assert_eq!(received(&server).await.len(), 0);
+}
+
+#[tokio::test]
 async fn every_tool_drops_them() {
     let server = saying("Hi").await;
     let mut session = Session::start(upstream(&server.uri())).await;
