@@ -4,6 +4,7 @@
 use std::{
     collections::BTreeMap,
     ffi::OsString,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -212,6 +213,7 @@ impl Config {
             openai.callers = callers::keys(layers, env)?;
         }
         let at = upstream::at(&openai.base_url, upstream);
+        let asked = (upstream == Upstream::Configured).then(|| openai.base_url.clone());
         Ok(Self {
             catalogue: catalogue::Config {
                 today: catalogue::Today::Now,
@@ -265,7 +267,7 @@ impl Config {
             upstream,
             drain: layers.value(&s::DRAIN)?,
             file: None,
-            provenance: layers.set().map(Provenance::of).collect(),
+            provenance: layers.set().map(Provenance::of).map(|set| set.meaning(asked.as_ref())).collect(),
             unfilled: layers.unfilled().to_vec(),
         })
     }
@@ -274,6 +276,14 @@ impl Config {
 impl Provenance {
     fn of((setting, key, source, raw): (&dyn settings::Describe, &SettingKey, &ValueSource, &shape::Raw)) -> Self {
         Self { key: key.clone(), value: setting.show(raw), source: source.clone() }
+    }
+
+    /// With the base URL as it is asked, which is not always as it was written.
+    fn meaning(self, base_url: Option<&Url>) -> Self {
+        match base_url.filter(|_| self.key.setting() == settings::BASE_URL.key) {
+            Some(url) => Self { value: url.to_string(), ..self },
+            None => self,
+        }
     }
 }
 
@@ -317,7 +327,16 @@ fn refresh(set: Option<profile::Patience>, base_url: &Url) -> Option<Duration> {
 
 fn file(flags: &Flags, env: &impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {
     let named = || env(FILE_VARIABLE).filter(|path| !blank(path)).map(PathBuf::from);
-    flags.file.clone().or_else(named).or_else(|| default_file().filter(|path| path.is_file()))
+    flags.file.clone().or_else(named).or_else(|| default_file().filter(|path| is_there(path)))
+}
+
+/// A file that cannot be looked at may hold budgets: reading it says what is wrong.
+fn is_there(file: &Path) -> bool {
+    let is_special = || file.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
+    match file.symlink_metadata() {
+        Ok(_) => !is_special(),
+        Err(error) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),
+    }
 }
 
 fn blank(path: &OsString) -> bool {

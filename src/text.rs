@@ -6,6 +6,7 @@ use std::{borrow::Cow, fmt::Write as _, time::Duration};
 mod cut;
 mod mended;
 mod relaxed;
+mod unfilled;
 
 pub use cut::{Halves, close};
 pub use mended::mend;
@@ -146,8 +147,8 @@ pub fn bare(value: &str) -> String {
     link.unwrap_or(bare).to_owned()
 }
 
-/// Returns whether nobody filled a value in: `${NAME}`, `$NAME`, `$env:NAME`, `%NAME%`, `{{NAME}}`, `<NAME>` and
-/// nothing else.
+/// Returns whether nobody filled a value in: `${NAME}`, `$NAME`, `$env:NAME`, `%NAME%`, `{{NAME}}`, `<NAME>`, the example
+/// of a key (`sk-...`, `your-api-key`), and nothing else.
 #[must_use]
 pub fn is_placeholder(value: &str) -> bool {
     let within = |open: &str, close: &str| value.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
@@ -161,6 +162,7 @@ pub fn is_placeholder(value: &str) -> bool {
         || within("<", ">").is_some()
         || within("%", "%").is_some_and(is_name)
         || of_a_shell.is_some_and(is_name)
+        || unfilled::is_example_key(value)
 }
 
 /// A whole text in UTF-8, or in UTF-16 with its byte order mark; without that mark. `None` when it is neither.

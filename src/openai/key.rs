@@ -217,7 +217,8 @@ async fn run(line: &str) -> Result<SecretString, String> {
     parse_key(output.lines().next().unwrap_or_default())
 }
 
-/// The key in a text: alone, in quotes, or as shells and `.env` files have it, `export OPENAI_API_KEY="..."`.
+/// The key in a text: alone, in quotes, as shells and `.env` files have it, `export OPENAI_API_KEY="..."`, or as a header
+/// has it, `Bearer ...`.
 ///
 /// # Errors
 /// The reason why it is none, without a word of it: it may be another secret.
@@ -225,7 +226,9 @@ pub fn parse_key(content: &str) -> Result<SecretString, String> {
     let content = text::bare(content);
     let value = content.strip_prefix("export ").unwrap_or(&content).trim_start().strip_prefix("OPENAI_API_KEY");
     let value = value.and_then(|rest| rest.trim_start().strip_prefix('='));
-    match text::bare(value.unwrap_or(&content)).as_str() {
+    let value = text::bare(value.unwrap_or(&content));
+    let (scheme, token) = value.split_once(' ').unwrap_or_default();
+    match if scheme.eq_ignore_ascii_case("bearer") { token.trim_start() } else { &value } {
         "" => Err("holds no key".to_owned()),
         placeholder if text::is_placeholder(placeholder) => {
             Err(format!("holds the unfilled placeholder `{}`", text::clip(placeholder, 80)))

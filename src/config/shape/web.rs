@@ -5,7 +5,13 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::{Raw, SettingKind, keyless, quoted};
-use crate::{artifact::BucketUrl, issuer::may_be_issuer, openai::is_loopback, store::PostgresUrl, text};
+use crate::{
+    artifact::BucketUrl,
+    issuer::may_be_issuer,
+    openai::{is_loopback, parse_key},
+    store::PostgresUrl,
+    text,
+};
 
 /// An http or https URL without user, query and fragment; https where it has no scheme and is not loopback.
 pub struct BaseUrl;
@@ -13,7 +19,7 @@ pub struct BaseUrl;
 pub struct Headers;
 /// Names and values of query parameters, as they are before percent-encoding; the values are never shown.
 pub struct Query;
-/// A key of printable ASCII without blanks, quotes around it taken off.
+/// A key of printable ASCII without blanks; what is often pasted around one is taken off.
 pub struct Secret;
 /// An https address without user, query and fragment, or http on this machine. It is kept letter by letter: tokens are
 /// compared with it.
@@ -28,7 +34,7 @@ impl SettingKind for BaseUrl {
 
     /// Leaves plain http to be judged where `openai.allow_insecure` is known too.
     fn parse(&self, raw: &Raw) -> Result<Url, String> {
-        let url = Url::parse(&with_scheme(text::bare(keyless(raw.text()?)?)))
+        let mut url = Url::parse(&with_scheme(pasted(&text::bare(keyless(raw.text()?)?))))
             .map_err(|error| format!("it is no URL ({error})"))?;
         if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
             return Err("it is no https URL".to_owned());
@@ -40,12 +46,32 @@ impl SettingKind for BaseUrl {
         if url.query().is_some() || url.fragment().is_some() {
             return Err("it has a `?` or `#` in it; use openai.query for parameters".to_owned());
         }
+        url.set_path(&once(url.path()));
         Ok(url)
     }
 
     fn takes(&self) -> String {
         "a URL such as `https://api.openai.com/v1`".to_owned()
     }
+}
+
+/// The address in what was copied with it: a line of a `.env` file, a link of Markdown, the comma of a list, a scheme
+/// without its colon.
+fn pasted(text: &str) -> String {
+    let line = text.strip_prefix("export ").unwrap_or(text).trim_start().strip_prefix("OPENAI_BASE_URL");
+    let value = text::bare(line.and_then(|rest| rest.trim_start().strip_prefix('=')).unwrap_or(text));
+    let linked = value.strip_prefix('[').and_then(|rest| rest.strip_suffix(')')?.split_once("](")).map(|(_, to)| to);
+    let address = linked.unwrap_or(&value).trim_end_matches([',', ';']);
+    let slashes = ["https//", "http//"].into_iter().find_map(|scheme| Some((scheme, address.strip_prefix(scheme)?)));
+    slashes.map_or_else(|| address.to_owned(), |(scheme, rest)| scheme.replace("//", "://") + rest)
+}
+
+/// A path without slashes and versions that were written twice.
+fn once(path: &str) -> String {
+    let mut parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    parts.dedup_by(|part, before| part == before && *part == "v1");
+    let end = if path.len() > 1 && path.ends_with('/') && !parts.is_empty() { "/" } else { "" };
+    format!("/{}{end}", parts.join("/"))
 }
 
 /// Most who leave the scheme out mean https; this machine's own servers speak plain http.
@@ -102,11 +128,7 @@ impl SettingKind for Secret {
     type Value = SecretString;
 
     fn parse(&self, raw: &Raw) -> Result<SecretString, String> {
-        let key = text::bare(raw.text()?);
-        if !key.chars().all(|c| c.is_ascii_graphic()) {
-            return Err("it has a blank or a character that no key has".to_owned());
-        }
-        Ok(SecretString::from(key))
+        parse_key(raw.text()?).map_err(|_| "it has a blank or a character that no key has".to_owned())
     }
 
     fn takes(&self) -> String {

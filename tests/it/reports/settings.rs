@@ -32,7 +32,12 @@ async fn a_placeholder_is_no_key_and_is_named() {
         "{{OPENAI_API_KEY}}",
         "${input:openai-key}",
         "<key>",
+        "<your key>",
         "\"$X\"",
+        "sk-...",
+        "sk-xxxx",
+        "your-api-key",
+        "YOUR_API_KEY_HERE",
     ] {
         let env = vec![("OPENAI_API_KEY", placeholder.to_owned())];
         let mut session = Session::start(env).await;
@@ -60,6 +65,31 @@ fn a_placeholder_hides_no_weaker_layer_and_every_setting_may_be_one() {
     }
 }
 
+/// It may hold budgets and another server's address.
+#[cfg(unix)]
+#[test]
+fn a_configuration_that_is_there_and_cannot_be_read_is_not_passed_over() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join(".config/mcp-openai");
+    std::fs::create_dir_all(&folder).unwrap();
+    let file = folder.join("config.toml");
+    let run = || {
+        let mut command = crate::cli::mcp_openai(&["ask", "Hi", "--sandbox"]);
+        command.env("HOME", home.path()).env("XDG_CONFIG_HOME", home.path().join(".config"));
+        crate::cli::told(&command.env_remove("MCP_OPENAI_CONFIG").output().unwrap())
+    };
+    std::os::unix::fs::symlink(home.path().join("not-mounted.toml"), &file).unwrap();
+    let (code, _, err) = run();
+    assert!(code == 78 && err.contains("config.toml cannot be read"), "{code} {err}");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::create_dir(&file).unwrap();
+    let (code, _, err) = run();
+    assert!(code == 78 && err.contains("config.toml cannot be read"), "{code} {err}");
+    std::fs::remove_dir(&file).unwrap();
+    let (code, _, err) = run();
+    assert_eq!(code, 0, "{err}");
+}
+
 #[test]
 fn a_key_is_read_out_of_its_quotes() {
     for quoted in [
@@ -68,6 +98,9 @@ fn a_key_is_read_out_of_its_quotes() {
         format!("“{CANARY}”"),
         format!("\u{feff}{CANARY}\u{200b}\n"),
         format!("' \"{CANARY}\" '"),
+        format!("OPENAI_API_KEY={CANARY}"),
+        format!("export OPENAI_API_KEY='{CANARY}'"),
+        format!("Bearer {CANARY}"),
     ] {
         let config = load("", &[("OPENAI_API_KEY", &quoted)]).unwrap();
         let mcp_openai::openai::ApiKeySource::Value { secret, .. } = config.openai.key else { panic!("{quoted:?}") };
@@ -120,11 +153,22 @@ fn a_base_url_is_mended_where_it_is_clear_what_was_meant() {
         ("[::1]:8000/v1", "http://[::1]:8000/v1"),
         ("//llm.example/v1", "https://llm.example/v1"),
         ("<http://127.0.0.1:8080/v1>", "http://127.0.0.1:8080/v1"),
+        ("http//llm.example/v1", "http://llm.example/v1"),
+        ("https//llm.example/v1", "https://llm.example/v1"),
+        ("https://llm.example/v1,", "https://llm.example/v1"),
+        ("https://llm.example/v1;", "https://llm.example/v1"),
+        ("https://llm.example//v1", "https://llm.example/v1"),
+        ("https://llm.example/v1/v1/", "https://llm.example/v1/"),
+        ("OPENAI_BASE_URL=https://llm.example/v1", "https://llm.example/v1"),
+        ("export OPENAI_BASE_URL=\"https://llm.example/v1\"", "https://llm.example/v1"),
+        ("[my server](https://llm.example/v1)", "https://llm.example/v1"),
         // Some have their API at the root.
         ("https://llm.example", "https://llm.example/"),
     ] {
-        let config = load("", &[("OPENAI_BASE_URL", given)]).unwrap();
+        let config = load("", &[("OPENAI_BASE_URL", given), ("MCP_OPENAI_ALLOW_INSECURE", "true")]).unwrap();
         assert_eq!(config.openai.base_url.as_str(), meant, "{given}");
+        let shown = config.provenance.iter().find(|set| set.key.to_string() == "openai.base_url").unwrap();
+        assert_eq!(shown.value, meant, "what is asked is what is shown");
     }
 }
 
