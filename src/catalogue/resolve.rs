@@ -174,18 +174,20 @@ impl Catalogue {
         })
     }
 
-    /// The model as it is paid for where the answer names another one that is known, to which a router or a fallback has
-    /// passed it on: by that one's price. A price of the user's own for the asked one stands, and so does a name that
-    /// nobody knows: it may be another one for the same model.
+    /// The model as it is paid for where the answer names another one, to which a router or a fallback has passed it on:
+    /// by that one's price, and by none where nobody knows it. A price of the user's own for the asked one stands, and so
+    /// does a name that only OpenAI knows: its answers are by the model that was asked, or a snapshot of it.
     #[must_use]
     pub fn answered_by(&self, asked: Resolved, named: &str) -> Resolved {
         let Ok(other) = ModelId::parse(named.rsplit('/').next().unwrap_or_default()) else { return asked };
-        let Some(entry) = self.find(&other) else { return asked };
-        let is_same = self.find(&asked.id).is_some_and(|own| own.id == entry.id);
-        if is_same || asked.price.is_none() || self.own.prices(&asked.id) {
+        if asked.price.is_none() || self.own.prices(&asked.id) {
             return asked;
         }
-        Resolved { price: self.price(Some(entry)), ..asked }
+        match (self.find(&other), self.config.at) {
+            (Some(entry), _) if self.find(&asked.id).is_some_and(|own| own.id == entry.id) => asked,
+            (None, At::OpenAi) => asked,
+            (entry, _) => Resolved { price: self.price(entry), ..asked },
+        }
     }
 
     /// The price of a model with this entry here.

@@ -125,10 +125,31 @@ async fn what_an_upstream_says_that_it_charges_is_the_cost() {
         (json!({ "prompt_tokens": 10, "completion_tokens": 5, "cost": "0.001234" }), Some(0.001_234)),
         (json!({ "prompt_tokens": 10, "completion_tokens": 5, "cost": 0 }), Some(0.0)),
         (json!({ "cost": 0.5 }), Some(0.5)),
-        (json!({ "prompt_tokens": 1_000, "completion_tokens": 500 }), Some(0.007)),
+        // Nobody knows what that model costs.
+        (json!({ "prompt_tokens": 1_000, "completion_tokens": 500 }), None),
     ] {
         let answered = chatting(completion(usage.clone()), &[]).await;
         assert_eq!(answered["cost_usd"].as_f64(), expected, "{usage}");
+    }
+}
+
+#[tokio::test]
+async fn the_model_that_an_answer_names_is_the_one_that_is_paid_for() {
+    for (named, expected) in [
+        (None, Some(0.007)),
+        (Some(""), Some(0.007)),
+        (Some("gpt-6.2-sol"), Some(0.007)),
+        (Some("gpt-6.2-sol-2026-10-01"), Some(0.007)),
+        (Some("openai/gpt-6.2-sol"), Some(0.007)),
+        (Some("our-deployment"), None),
+    ] {
+        let mut answer = json!({ "usage": { "prompt_tokens": 1_000, "completion_tokens": 500 },
+            "choices": [{ "message": { "content": "It scatters." }, "finish_reason": "stop" }] });
+        if let Some(named) = named {
+            answer["model"] = json!(named);
+        }
+        let answered = chatting(whole(&answer), &[]).await;
+        assert_eq!(answered["cost_usd"].as_f64(), expected, "{named:?}");
     }
 }
 
