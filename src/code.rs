@@ -130,10 +130,7 @@ impl Code {
     pub fn remedy(self) -> &'static str {
         match self {
             Self::InvalidArgument => "Correct the argument and call again.",
-            Self::NoApiKey => {
-                "Run `mcp-openai key set` and call again, or set OPENAI_API_KEY in the MCP client's `env` for this server and \
-                 restart it; or start it with --sandbox to try it without a key."
-            }
+            Self::NoApiKey => "Set OPENAI_API_KEY in the MCP client's `env` for this server, and restart it.",
             Self::Unauthorized => {
                 "Check that the key is whole and still valid at https://platform.openai.com/api-keys."
             }

@@ -24,6 +24,7 @@ use crate::{
 
 mod account;
 mod client;
+mod deadline;
 mod failure;
 mod images;
 mod key;
@@ -37,6 +38,7 @@ mod text;
 mod trail;
 mod transport;
 
+pub use deadline::Deadline;
 pub use failure::{
     error::{Billing, Error, Failure, Timer, UnreachableClass},
     traits::{Again, Exit, Health, Outlook, Traits},

@@ -1,11 +1,11 @@
 //! The tools, one file each. Tools know no wire: checked arguments in, [`Output`] or [`ToolError`] out.
 
-use std::{future::Future, time::Duration};
+use std::{fmt, future::Future, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{artifact::Artifact, call::Call, media::Encoded, money::Usage};
+use crate::{artifact::Artifact, call::Call, media::Encoded, money::Usage, openai::Deadline};
 
 pub mod arguments;
 pub mod ask_openai;
@@ -134,6 +134,43 @@ pub struct Timeouts {
     pub text: Duration,
     /// `timeouts.image`, for each call, however many its pictures.
     pub image: Duration,
+}
+
+impl Timeouts {
+    /// The limit of a text call.
+    #[must_use]
+    pub fn of_text(self) -> CallLimit {
+        CallLimit { time: self.text, setting: Some("timeouts.text") }
+    }
+
+    /// The limit of a picture call.
+    #[must_use]
+    pub fn of_image(self) -> CallLimit {
+        CallLimit { time: self.image, setting: Some("timeouts.image") }
+    }
+}
+
+/// The longest that a call may take, and the setting that says so.
+#[derive(Debug, Clone, Copy)]
+pub struct CallLimit {
+    /// The queue and retries included.
+    pub time: Duration,
+    /// `None` where it cannot be set.
+    pub setting: Option<&'static str>,
+}
+
+impl CallLimit {
+    /// The moment that a call must be over.
+    #[must_use]
+    pub fn deadline(self, call: &Call) -> Deadline {
+        Deadline { at: call.deadline(self.time), setting: self.setting }
+    }
+}
+
+impl fmt::Display for CallLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.setting.map_or(Ok(()), |setting| write!(f, " ({setting})"))
+    }
 }
 
 /// Fetching from addresses that a call names.

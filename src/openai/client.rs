@@ -12,10 +12,10 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::{
-    Config, Failure, Terms,
+    Config, Deadline, Failure, Terms,
     failure::{
         complaint::Complaint,
-        error::{Billing, Error, Timer},
+        error::{Billing, Error},
         left_out::Without,
         objection::Objection,
         traits::Health,
@@ -190,7 +190,7 @@ impl Client {
                 Remedy::OtherWay(why) => return Err(Unanswered::Objected(why, trail.failure(miss.error))),
                 Remedy::OtherKey if !renewed => {
                     renewed = true;
-                    if let Ok(Some(other)) = timeout_at(terms.deadline, self.key.renew(&key)).await {
+                    if let Ok(Some(other)) = timeout_at(terms.deadline.at, self.key.renew(&key)).await {
                         key = other;
                         continue;
                     }
@@ -222,7 +222,7 @@ impl Client {
     async fn prepare(
         &self,
         call: &PlannedRequest<'_>,
-        deadline: Instant,
+        deadline: Deadline,
     ) -> Result<(Arc<CachedKey>, &Connection), Error> {
         if let Some(model) = call.model {
             self.breakers.pass(model, Instant::now()).map_err(|open| Error::Overloaded {
@@ -230,14 +230,14 @@ impl Client {
                 retry_after: Some(open.wait),
             })?;
         }
-        let key = timeout_at(deadline, self.key.read()).await.map_err(|_| too_late())??;
+        let key = timeout_at(deadline.at, self.key.read()).await.map_err(|_| too_late(deadline))??;
         let connection = self.connection.get_or_try_init(async || Connection::build(&self.config)).await?;
         Ok((key, connection))
     }
 
     /// Waits before the next attempt, and tells of it; false when this failure is the end.
     pub(super) async fn pause(&self, failed: &FailedAttempt<'_>, retries: u32, terms: &Terms) -> bool {
-        let Some(wait) = self.wait_before_retry(failed, retries, terms.deadline) else { return false };
+        let Some(wait) = self.wait_before_retry(failed, retries, terms.deadline.at) else { return false };
         let cause = text::clip(&failed.error.to_string(), 120).into_owned();
         terms.news.stage(Stage::Retrying { attempt: failed.attempts + 1, wait, cause });
         sleep(wait).await;
@@ -307,7 +307,7 @@ impl Client {
         key.secret().into_iter().chain(headers).chain(query)
     }
 
-    pub(super) fn body_limits(&self, kind: EndpointKind, deadline: Instant) -> body::Limits {
+    pub(super) fn body_limits(&self, kind: EndpointKind, deadline: Deadline) -> body::Limits {
         body::Limits {
             idle: self.config.idle_timeout,
             deadline,
@@ -327,6 +327,6 @@ impl Client {
 }
 
 /// The deadline came before anything was sent.
-fn too_late() -> Error {
-    Error::TimedOut { timer: Timer::Deadline, may_be_billed: Billing::No }
+fn too_late(deadline: Deadline) -> Error {
+    Error::TimedOut { timer: deadline.timer(), may_be_billed: Billing::No }
 }

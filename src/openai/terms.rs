@@ -1,15 +1,13 @@
 //! The terms of one request, which its caller sets.
 
-use tokio::time::Instant;
-
-use super::{Billing, Error, ResponseHold};
+use super::{Billing, Deadline, Error, ResponseHold};
 use crate::{money::Exposure, news::News};
 
 /// The terms of one request.
 #[derive(Debug, Clone)]
 pub struct Terms {
     /// Retries and waits included.
-    pub deadline: Instant,
+    pub deadline: Deadline,
     /// Receives the stages, and an answer's text as it comes.
     pub news: News,
     /// The owner's hold on a response in the upstream's background.
@@ -21,8 +19,13 @@ pub struct Terms {
 impl Terms {
     /// The terms of a request that nobody hears of.
     #[must_use]
-    pub fn until(deadline: Instant) -> Self {
-        Self { deadline, news: News::unheard(), hold: ResponseHold::default(), exposure: Exposure::default() }
+    pub fn until(deadline: impl Into<Deadline>) -> Self {
+        Self {
+            deadline: deadline.into(),
+            news: News::unheard(),
+            hold: ResponseHold::default(),
+            exposure: Exposure::default(),
+        }
     }
 
     /// Notes that an answer was nothing but this error.

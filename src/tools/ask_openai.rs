@@ -65,17 +65,17 @@ impl Tool for AskOpenai {
     async fn run(&self, args: Args, call: &Call) -> Result<Answered, ToolError> {
         let is_dry_run = args.dry_run == Some(true);
         let (thread, mut request) = self.begin(args, call).await?;
-        let limit = self.timeouts.text;
-        let unheard = Terms::until(call.deadline(limit));
+        let limit = self.timeouts.of_text();
+        let unheard = Terms::until(limit.deadline(call));
         let terms = Terms { news: call.news.clone(), hold: call.resumable.hold().clone(), ..unheard };
         let ended = |ended| ToolError::ended(ended, limit);
         if is_dry_run {
-            return call.wait(terms.deadline, self.dry_run(request, &terms, call)).await.map_err(ended)?;
+            return call.wait(terms.deadline.at, self.dry_run(request, &terms, call)).await.map_err(ended)?;
         }
         let ticket = self.queue.enter(&call.caller)?;
 
         let references = self.references.of(&call.owner);
-        let prepared = call.wait(terms.deadline, async {
+        let prepared = call.wait(terms.deadline.at, async {
             let schema = request.open(&references, &self.checks, &terms).await?;
             Ok::<_, ToolError>((schema, self.afford(&mut request, call).await?))
         });
@@ -90,7 +90,7 @@ impl Tool for AskOpenai {
             call.resumable.resume_by(part);
         }
 
-        let reply = call.wait(terms.deadline, async {
+        let reply = call.wait(terms.deadline.at, async {
             let _slot = ticket.reach(&call.news).await;
             Box::pin(self.openai.of(&call.owner).ask(&question, &terms)).await
         });

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::CallLimit;
 use crate::{
     artifact,
     call::{Ended, Limited},
@@ -100,8 +101,8 @@ pub enum ToolError {
     #[error("{}", .0.text)]
     Earlier(Box<Failed>),
     /// Ended by the call's own deadline before or between requests.
-    #[error("timed out: not done within {}, the time in the queue included (timeouts.text or timeouts.image)", text::duration(*.0))]
-    TimedOut(Duration),
+    #[error("timed out: not done within {}, the time in the queue included{}", text::duration(.0.time), .0)]
+    TimedOut(CallLimit),
     /// A panic or a broken invariant; the id finds it in the log.
     #[error("something broke inside the server (id {0})")]
     Internal(String),
@@ -109,7 +110,7 @@ pub enum ToolError {
 
 impl ToolError {
     /// The error of a wait that ended early; `limit` is the whole call's.
-    pub fn ended(ended: Ended, limit: Duration) -> Self {
+    pub fn ended(ended: Ended, limit: CallLimit) -> Self {
         match ended {
             Ended::Cancelled => Self::Cancelled,
             Ended::TimedOut => Self::TimedOut(limit),
@@ -195,6 +196,10 @@ impl ToolError {
             // The message names the jobs there are, or what would be right: one remedy, not two.
             Self::NoSuchJob(_) | Self::Unpriced(_) | Self::OverBudget(_) | Self::BudgetReserved(_) => "",
             _ if self.says_what_would_be_right() => "",
+            _ if self.is_compressed() => {
+                "Have the server or the proxy at openai.base_url send its answers uncompressed."
+            }
+            _ if self.has_a_fixed_limit() => "Try again, or ask for less.",
             // To ask again may be to pay again.
             _ if self.billing() == Billing::Possible => "Look at the upstream's usage page before asking again.",
             Self::Store(error)
@@ -210,10 +215,12 @@ impl ToolError {
                 elsewhere.unwrap_or_else(|| remedy(self.code()))
             }
         };
-        match remedy {
+        let text = match remedy {
             "" => format!("{message}{wait}"),
             _ => format!("{message}{wait}. {remedy}"),
-        }
+        };
+        // An argument that it quotes may be a key in the wrong place.
+        text::redact(&text).into_owned()
     }
 
     /// Describes the failure to programs: code, message, and when to try again.
@@ -260,12 +267,42 @@ impl ToolError {
     pub fn billing(&self) -> Billing {
         match self {
             Self::OpenAi(failure) => match failure.error {
-                Error::TimedOut { may_be_billed, .. } | Error::BadResponse { may_be_billed, .. } => may_be_billed,
+                Error::TimedOut { may_be_billed, .. }
+                | Error::BadResponse { may_be_billed, .. }
+                | Error::Compressed { may_be_billed, .. } => may_be_billed,
                 _ => Billing::No,
             },
             Self::At { cause, .. } | Self::Billed { cause, .. } => cause.billing(),
             Self::Unfit(_) => Billing::Possible,
             _ => Billing::No,
+        }
+    }
+
+    /// Returns whether its words are the upstream's.
+    #[must_use]
+    pub fn is_by_the_upstream(&self) -> bool {
+        match self {
+            Self::OpenAi(_) => true,
+            Self::At { cause, .. } | Self::Billed { cause, .. } => cause.is_by_the_upstream(),
+            _ => false,
+        }
+    }
+
+    fn is_compressed(&self) -> bool {
+        match self {
+            Self::OpenAi(failure) => matches!(failure.error, Error::Compressed { .. }),
+            Self::At { cause, .. } | Self::Billed { cause, .. } => cause.is_compressed(),
+            _ => false,
+        }
+    }
+
+    /// Returns whether it took longer than a limit that is no setting.
+    fn has_a_fixed_limit(&self) -> bool {
+        match self {
+            Self::TimedOut(limit) => limit.setting.is_none(),
+            Self::OpenAi(Failure { error: Error::TimedOut { timer, .. }, .. }) => timer.setting().is_none(),
+            Self::At { cause, .. } | Self::Billed { cause, .. } => cause.has_a_fixed_limit(),
+            _ => false,
         }
     }
 

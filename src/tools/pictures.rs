@@ -99,7 +99,7 @@ impl Studio {
 
     /// The terms on which a call may use the network.
     pub fn terms(&self, call: &Call) -> Terms {
-        Terms { news: call.news.clone(), ..Terms::until(call.deadline(self.timeouts.image)) }
+        Terms { news: call.news.clone(), ..Terms::until(self.timeouts.of_image().deadline(call)) }
     }
 
     /// Makes one picture for each ticket; an error only if none was made.
@@ -172,8 +172,8 @@ impl Studio {
 
     /// Waits for what may be abandoned, as long as the call may take.
     pub fn wait<T>(&self, call: &Call, work: impl Future<Output = T>) -> impl Future<Output = Result<T, ToolError>> {
-        let limit = self.timeouts.image;
-        call.wait(call.deadline(limit), work).map_err(move |ended| ToolError::ended(ended, limit))
+        let limit = self.timeouts.of_image();
+        call.wait(call.deadline(limit.time), work).map_err(move |ended| ToolError::ended(ended, limit))
     }
 
     /// Nothing is paid for until the upstream has answered.

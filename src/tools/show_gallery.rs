@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Audience, Effect, Output, Pace, Shows, Tool, ToolError,
+    Audience, CallLimit, Effect, Output, Pace, Shows, Tool, ToolError,
     pictures::{Image, KeptPictures, PicturesStatus},
 };
 use crate::{
@@ -108,7 +108,8 @@ impl Tool for ShowGallery {
         }
         let own = Self { kept: self.kept.of(&call.owner), index: self.index.clone() };
         let shown = own.show(page, args.search, call);
-        call.wait(call.deadline(PATIENCE), shown).await.map_err(|ended| ToolError::ended(ended, PATIENCE))?
+        let limit = CallLimit { time: PATIENCE, setting: None };
+        call.wait(call.deadline(PATIENCE), shown).await.map_err(|ended| ToolError::ended(ended, limit))?
     }
 }
 

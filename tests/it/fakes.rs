@@ -26,7 +26,9 @@ use mcp_openai::{
         profile::{Patience, Profiles},
     },
     store::Store,
-    tools::{Effect, Output, Pace, Tool, ToolError, ToolJobs, get_result::GetResult, pictures::KeptPictures},
+    tools::{
+        CallLimit, Effect, Output, Pace, Tool, ToolError, ToolJobs, get_result::GetResult, pictures::KeptPictures,
+    },
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -120,7 +122,9 @@ impl Tool for Slow {
                 self.cancelled.fetch_add(1, Ordering::SeqCst);
                 Err(ToolError::Cancelled)
             }
-            Err(Ended::TimedOut) => Err(ToolError::TimedOut(Duration::from_mins(10))),
+            Err(ended @ Ended::TimedOut) => {
+                Err(ToolError::ended(ended, CallLimit { time: Duration::from_mins(10), setting: None }))
+            }
         }
     }
 }

@@ -3,13 +3,12 @@
 use std::time::SystemTime;
 
 use http::StatusCode;
-use tokio::time::Instant;
 use url::Url;
 
 use super::{Client, LONGEST_COMPLAINT, PlannedRequest};
 use crate::money::Metered;
 use crate::openai::{
-    Terms,
+    Deadline, Terms,
     failure::{
         complaint::Complaint,
         error::{Billing, Error, UnreachableClass},
@@ -22,7 +21,7 @@ use crate::openai::{
     limits::retry::{self, Advice, Silence, Symptom},
     trail::Trail,
     transport::{
-        body::Body,
+        body::{self, Body},
         connection::Connection,
         payload::Payload,
         sending::{Extent, Sending},
@@ -175,8 +174,12 @@ impl Client {
         }
     }
 
-    async fn read_complaint(&self, response: reqwest::Response, deadline: Instant) -> (Complaint, Metered) {
+    async fn read_complaint(&self, response: reqwest::Response, deadline: Deadline) -> (Complaint, Metered) {
         let status = response.status();
+        if let Some(encoding) = body::encoding(response.headers()) {
+            let message = format!("HTTP {status}; its reason is compressed ({encoding}), which was not asked for");
+            return (Complaint { message, ..Complaint::default() }, Metered::default());
+        }
         let mut body = Body::new(response, self.body_limits(EndpointKind::List, deadline));
         let mut bytes = Vec::new();
         while bytes.len() < LONGEST_COMPLAINT

@@ -108,6 +108,15 @@ pub enum Error {
         /// `Possible` once a picture was asked for and may have been made.
         may_be_billed: Billing,
     },
+    /// The upstream, or a proxy before it, packed its answer, though that was not asked for; it is not unpacked, since few
+    /// bytes may become very many.
+    #[error("the upstream's answer cannot be used: it is compressed ({encoding}), which was not asked for{}", billed(*.may_be_billed))]
+    Compressed {
+        /// As the answer names it, such as `gzip`.
+        encoding: String,
+        /// As of [`Error::BadResponse`].
+        may_be_billed: Billing,
+    },
     /// A response that was being worked on in the background, and is gone there.
     #[error("the upstream no longer knows the response {response}, which it was working on")]
     Lost {
@@ -157,25 +166,37 @@ pub enum Timer {
     Idle(Duration),
     /// Less than 1 kB/s for 20 s.
     TooSlow,
-    /// The whole call's deadline.
-    Deadline,
+    /// The whole call's deadline, and the setting that says so.
+    Deadline {
+        /// `None` where there is none.
+        setting: Option<&'static str>,
+    },
 }
 
 impl std::fmt::Display for Timer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Connect(limit) => {
-                write!(f, "no connection within {} (openai.connect_timeout)", text::duration(*limit))
-            }
-            Self::FirstByte(limit) => {
-                write!(f, "no first byte within {} (openai.first_byte_timeout)", text::duration(*limit))
-            }
-            Self::Sending(limit) => {
-                write!(f, "nothing could be sent for {} (openai.idle_timeout)", text::duration(*limit))
-            }
-            Self::Idle(limit) => write!(f, "nothing came for {} (openai.idle_timeout)", text::duration(*limit)),
+            Self::Connect(limit) => write!(f, "no connection within {}", text::duration(*limit)),
+            Self::FirstByte(limit) => write!(f, "no first byte within {}", text::duration(*limit)),
+            Self::Sending(limit) => write!(f, "nothing could be sent for {}", text::duration(*limit)),
+            Self::Idle(limit) => write!(f, "nothing came for {}", text::duration(*limit)),
             Self::TooSlow => f.write_str("the answer came slower than 1 kB/s for 20 s"),
-            Self::Deadline => f.write_str("the whole call reached its deadline (timeouts.text or timeouts.image)"),
+            Self::Deadline { .. } => f.write_str("the whole call reached its deadline"),
+        }?;
+        self.setting().map_or(Ok(()), |setting| write!(f, " ({setting})"))
+    }
+}
+
+impl Timer {
+    /// The setting that a person may raise; `None` where there is none.
+    #[must_use]
+    pub fn setting(self) -> Option<&'static str> {
+        match self {
+            Self::Connect(_) => Some("openai.connect_timeout"),
+            Self::FirstByte(_) => Some("openai.first_byte_timeout"),
+            Self::Sending(_) | Self::Idle(_) => Some("openai.idle_timeout"),
+            Self::TooSlow => None,
+            Self::Deadline { setting } => setting,
         }
     }
 }

@@ -211,6 +211,7 @@ impl Error {
             | Self::KeyUnreadable(_)
             | Self::Unreachable { .. }
             | Self::TimedOut { .. }
+            | Self::Compressed { .. }
             | Self::Lost { .. } => {}
         }
         self

@@ -87,6 +87,8 @@ impl Error {
             Self::TimedOut { timer, may_be_billed } => {
                 Traits { again: Again::unless(*may_be_billed), ..of_timer(*timer) }
             }
+            // The next one would come in the same way, and be billed like this one.
+            Self::Compressed { .. } => Traits { charge: Billing::Possible, ..Traits::refusal(Code::BadResponse) },
             Self::BadResponse { may_be_billed, .. } => Traits {
                 again: Again::unless(*may_be_billed),
                 charge: Billing::Possible,
@@ -115,7 +117,7 @@ fn of_timer(timer: Timer) -> Traits {
         Timer::Sending(_) => timed_out,
         Timer::Idle(_) | Timer::TooSlow => Traits { charge: Billing::Possible, ..timed_out },
         // Our own limit, not the upstream's failure.
-        Timer::Deadline => Traits { charge: Billing::Possible, outlook: Outlook::Lasting, ..timed_out },
+        Timer::Deadline { .. } => Traits { charge: Billing::Possible, outlook: Outlook::Lasting, ..timed_out },
     }
 }
 

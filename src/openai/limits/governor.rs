@@ -139,7 +139,7 @@ impl Waiting<'_> {
     }
 
     fn left(&self) -> Duration {
-        self.terms.deadline.saturating_duration_since(Instant::now())
+        self.terms.deadline.at.saturating_duration_since(Instant::now())
     }
 }
 

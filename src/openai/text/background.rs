@@ -22,7 +22,7 @@ use crate::{
         Answer, Api, Background, Failure, Question, Reply, ResponseStorage, Run, Terms,
         client::{Answering, Client, PlannedRequest, Unanswered},
         failure::{
-            error::{Billing, Error, Timer},
+            error::{Billing, Error},
             objection::Objection,
             traits::Outlook,
         },
@@ -307,11 +307,11 @@ impl ResponseReader<'_> {
 
     async fn wait(&self, wait: Duration) -> Result<(), Error> {
         let until = Instant::now() + wait;
-        sleep_until(until.min(self.terms.deadline)).await;
-        if until < self.terms.deadline {
+        sleep_until(until.min(self.terms.deadline.at)).await;
+        if until < self.terms.deadline.at {
             return Ok(());
         }
-        Err(Error::TimedOut { timer: Timer::Deadline, may_be_billed: Billing::No })
+        Err(Error::TimedOut { timer: self.terms.deadline.timer(), may_be_billed: Billing::No })
     }
 
     /// The answer, as far as it came. What was not read to its end is stopped upstream.

@@ -13,7 +13,10 @@ use tokio::{
 use super::upload::Progress;
 use crate::{
     media::Format,
-    openai::failure::error::{Billing, Error, Timer},
+    openai::{
+        Deadline,
+        failure::error::{Billing, Error, Timer},
+    },
     text::{self, root_cause},
 };
 
@@ -27,7 +30,7 @@ const END_WITHIN: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 pub(crate) struct Limits {
     pub idle: Duration,
-    pub deadline: Instant,
+    pub deadline: Deadline,
     pub max_bytes: usize,
     pub billing: Billing,
     pub speed: Speed,
@@ -89,9 +92,6 @@ impl BodyKind {
 /// Reads the head: the form that the body is labelled with, or why it cannot be read.
 fn label(headers: &HeaderMap) -> Result<BodyKind, String> {
     let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase());
-    if let Some(encoding) = text(header::CONTENT_ENCODING).filter(|encoding| encoding != "identity") {
-        return Err(format!("it is compressed ({:?}), which was not asked for", text::clip(&encoding, 40)));
-    }
     let Some(content_type) = text(header::CONTENT_TYPE) else { return Ok(BodyKind::Json) };
     let media_type = content_type.split(';').next().unwrap_or_default().trim();
     match media_type {
@@ -100,6 +100,21 @@ fn label(headers: &HeaderMap) -> Result<BodyKind, String> {
         suffixed if suffixed.ends_with("+json") => Ok(BodyKind::Json),
         picture if picture.starts_with("image/") => Ok(BodyKind::Raw),
         other => Err(format!("its content type is {:?}, not JSON", text::clip(other, 80))),
+    }
+}
+
+/// The packing that a head names; `None` where there is none.
+pub(crate) fn encoding(headers: &HeaderMap) -> Option<String> {
+    let named = headers.get(header::CONTENT_ENCODING)?.to_str().unwrap_or("unknown").trim().to_ascii_lowercase();
+    (!matches!(named.as_str(), "" | "identity")).then(|| text::brief(&named, 40))
+}
+
+/// The packing of a body that its head does not name. Brotli has no mark.
+fn packed_by(begin: &[u8]) -> Option<&'static str> {
+    match begin {
+        [0x1f, 0x8b, ..] => Some("gzip"),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
+        _ => None,
     }
 }
 
@@ -139,9 +154,10 @@ impl Body {
     /// Tells its form by its first bytes: servers label a stream as JSON, JSON as text, or nothing at all. A body that
     /// begins like neither is what its label says.
     pub(crate) async fn shape(&mut self) -> Result<BodyKind, Error> {
+        self.refuse_packed()?;
         let label = label(self.response.headers());
         if let Err(why) = &label
-            && (is_page(self.response.headers()) || self.response.headers().contains_key(header::CONTENT_ENCODING))
+            && is_page(self.response.headers())
         {
             return Err(self.unusable(why.clone()));
         }
@@ -151,6 +167,9 @@ impl Body {
             if begin.is_empty() {
                 // Sent ahead to keep the connection alive.
                 continue;
+            }
+            if let Some(encoding) = packed_by(begin) {
+                return Err(self.compressed(encoding.to_owned()));
             }
             let shape = BodyKind::of(begin);
             self.ahead = Some(chunk.slice_ref(begin));
@@ -165,6 +184,15 @@ impl Body {
         label.map_err(|why| self.unusable(why))
     }
 
+    /// # Errors
+    /// [`Error::Compressed`] where the head says that it is.
+    pub(crate) fn refuse_packed(&self) -> Result<(), Error> {
+        match encoding(self.response.headers()) {
+            Some(encoding) => Err(self.compressed(encoding)),
+            None => Ok(()),
+        }
+    }
+
     /// The next piece; `None` at the end.
     pub(crate) async fn chunk(&mut self) -> Result<Option<Bytes>, Error> {
         if let Some(ahead) = self.ahead.take() {
@@ -172,11 +200,7 @@ impl Body {
         }
         self.take_place().await?;
         let idle_at = Instant::now() + self.limits.idle;
-        let (until, timer) = if self.limits.deadline <= idle_at {
-            (self.limits.deadline, Timer::Deadline)
-        } else {
-            (idle_at, Timer::Idle(self.limits.idle))
-        };
+        let (until, timer) = self.limits.deadline.or(idle_at, Timer::Idle(self.limits.idle));
         let chunk = match timeout_at(until, self.response.chunk()).await {
             Err(_) => return Err(self.timed_out(timer)),
             Ok(Err(source)) => return Err(self.unusable(format!("it broke off ({})", root_cause(&source)))),
@@ -254,14 +278,18 @@ impl Body {
             return Ok(());
         }
         let Some(places) = self.limits.places.clone() else { return Ok(()) };
-        let place = timeout_at(self.limits.deadline, places.acquire_owned()).await;
-        self.place = MemorySlot { taken: place.map_err(|_| self.timed_out(Timer::Deadline))?.ok() };
+        let place = timeout_at(self.limits.deadline.at, places.acquire_owned()).await;
+        self.place = MemorySlot { taken: place.map_err(|_| self.timed_out(self.limits.deadline.timer()))?.ok() };
         self.restart_pace();
         Ok(())
     }
 
     fn timed_out(&self, timer: Timer) -> Error {
         Error::TimedOut { timer, may_be_billed: self.limits.billing }
+    }
+
+    fn compressed(&self, encoding: String) -> Error {
+        Error::Compressed { encoding, may_be_billed: self.limits.billing }
     }
 
     fn unusable(&self, message: String) -> Error {

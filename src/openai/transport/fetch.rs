@@ -17,17 +17,18 @@ use super::{
 };
 use crate::{
     openai::{
-        Terms,
-        client::{Client, FailedAttempt},
+        Deadline,
+        client::Client,
         failure::error::{Billing, Error, Timer},
         kind::EndpointKind,
-        limits::retry::{Advice, Symptom},
     },
     text::root_cause,
 };
 
+mod collect;
 mod guard;
 
+pub(crate) use collect::collect;
 use guard::{check, has_no_login, is_public, not_allowed};
 
 const REDIRECTS: usize = 3;
@@ -45,41 +46,9 @@ pub(crate) enum FetchOrigin {
 }
 
 /// Fetches what is to be sent with a request.
-pub(crate) async fn download(client: &Client, address: &str, deadline: Instant) -> Result<Bytes, Error> {
+pub(crate) async fn download(client: &Client, address: &str, deadline: Deadline) -> Result<Bytes, Error> {
     let (bytes, _) = fetch(client, address, FetchOrigin::ByUser, deadline).await.map_err(Unfetched::error)?;
     Ok(bytes)
-}
-
-/// Fetches a picture that is paid for, and gives its place in memory with it: what may pass is tried again, and where it
-/// cannot be had, the person is told its address.
-pub(crate) async fn collect(client: &Client, address: &str, terms: &Terms) -> Result<(Bytes, MemorySlot), Error> {
-    let mut retries = 0;
-    loop {
-        let error = match fetch(client, address, FetchOrigin::ByUpstream, terms.deadline).await {
-            Ok(fetched) => return Ok(fetched),
-            Err(Unfetched::ForGood(error)) => return Err(at(address, error)),
-            Err(Unfetched::ForNow(error)) => error,
-        };
-        // Whatever it was, also a 404 of a copy that is a moment behind: it may be asked for again, and costs nothing.
-        let symptom = Symptom::Status { code: 503, advice: Advice::default() };
-        let failed = FailedAttempt { kind: EndpointKind::List, symptom, error: &error, attempts: retries + 1 };
-        if !client.pause(&failed, retries, terms).await {
-            return Err(at(address, error));
-        }
-        retries += 1;
-    }
-}
-
-/// The error with the address of a picture that is paid for, from where the person may still save it.
-fn at(address: &str, error: Error) -> Error {
-    let told = |why: &str| format!("{}; the picture is at {address}", why.trim_end_matches('.'));
-    match error {
-        Error::BadResponse { message, may_be_billed } => Error::BadResponse { message: told(&message), may_be_billed },
-        Error::UrlNotAllowed { message } => {
-            Error::UrlNotAllowed { message: format!("{}, and may have been billed", told(&message)) }
-        }
-        error => error,
-    }
 }
 
 /// The reason why a file was not fetched.
@@ -108,7 +77,7 @@ async fn fetch(
     client: &Client,
     address: &str,
     named: FetchOrigin,
-    deadline: Instant,
+    deadline: Deadline,
 ) -> Result<(Bytes, MemorySlot), Unfetched> {
     let mut url = Url::parse(address).map_err(|_| not_allowed("it is no URL"))?;
     if named == FetchOrigin::ByUpstream {
@@ -128,7 +97,7 @@ async fn request(
     client: &Client,
     url: &Url,
     named: FetchOrigin,
-    deadline: Instant,
+    deadline: Deadline,
 ) -> Result<reqwest::Response, Unfetched> {
     let timeout = client.config.connect_timeout;
     let mut builder = client_builder(timeout).no_proxy();
@@ -138,16 +107,13 @@ async fn request(
         }
     } else {
         check(url)?;
-        let addresses = timeout_at(deadline.min(Instant::now() + timeout), resolve(url, named)).await;
+        let addresses = timeout_at(deadline.at.min(Instant::now() + timeout), resolve(url, named)).await;
         let addresses = addresses.map_err(|_| named.timed_out(Timer::Connect(timeout)))??;
         builder = builder.resolve_to_addrs(url.host_str().unwrap_or_default(), &addresses);
     }
     let http = builder.build().map_err(|error| not_built(url, &error))?;
     let first_byte = client.config.first_byte_timeout_text;
-    let (until, timer) = match Instant::now() + first_byte {
-        at if at < deadline => (at, Timer::FirstByte(first_byte)),
-        _ => (deadline, Timer::Deadline),
-    };
+    let (until, timer) = deadline.or(Instant::now() + first_byte, Timer::FirstByte(first_byte));
     let sent = timeout_at(until, http.get(url.clone()).send()).await.map_err(|_| named.timed_out(timer))?;
     sent.map_err(|error| {
         let why = format!("the file at {} cannot be fetched ({})", host_of(url), root_cause(&error));
@@ -159,17 +125,18 @@ async fn receive(
     client: &Client,
     response: reqwest::Response,
     named: FetchOrigin,
-    deadline: Instant,
+    deadline: Deadline,
 ) -> Result<(Bytes, MemorySlot), Unfetched> {
     let status = response.status();
-    if status != StatusCode::OK {
+    if status != StatusCode::OK || response.content_length() == Some(0) {
         let error = named.unusable(format!("the address answers HTTP {status}"));
         return Err(match status.as_u16() {
-            404 | 408 | 425 | 429 | 500.. => Unfetched::ForNow(error),
+            200 | 202 | 204 | 404 | 408 | 425 | 429 | 500.. => Unfetched::ForNow(error),
             _ => Unfetched::ForGood(error),
         });
     }
     let mut body = Body::new(response, named.limits(client, deadline));
+    body.refuse_packed()?;
     match body.whole().await {
         Ok(bytes) => Ok((bytes.into(), body.into_place())),
         Err(Error::BadResponse { message, .. }) if body.is_too_long() => Err(named.unusable(message).into()),
@@ -179,7 +146,7 @@ async fn receive(
 }
 
 impl FetchOrigin {
-    fn limits(self, client: &Client, deadline: Instant) -> Limits {
+    fn limits(self, client: &Client, deadline: Deadline) -> Limits {
         match self {
             Self::ByUpstream => client.body_limits(EndpointKind::Picture, deadline),
             // As large as the user's own files, and like them the caller's to hold.
@@ -292,7 +259,7 @@ mod tests {
     async fn received(status: u16, body: Vec<u8>) -> Result<usize, String> {
         let head = http::Response::builder().status(status).header("content-type", "image/png");
         let client = Client::new(config(), None);
-        let deadline = Instant::now() + Duration::from_secs(30);
+        let deadline = (Instant::now() + Duration::from_secs(30)).into();
         let received = receive(&client, head.body(body).unwrap().into(), FetchOrigin::ByUser, deadline).await;
         received.map(|(bytes, _)| bytes.len()).map_err(|error| error.error().to_string())
     }

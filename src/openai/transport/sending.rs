@@ -49,8 +49,7 @@ impl Sending<'_> {
                 }
             };
             let fires = Instant::now() + limit;
-            let (until, timer) =
-                if self.terms.deadline <= fires { (self.terms.deadline, Timer::Deadline) } else { (fires, timer) };
+            let (until, timer) = self.terms.deadline.or(fires, timer);
             tokio::select! {
                 biased;
                 done = &mut execute => return Ok(done),

@@ -14,7 +14,7 @@ use crate::{
     conversation,
     ledger::{Spend, SpendNote},
     model::ModelId,
-    openai::{Answer, Question, Reply, ResponseNote, Terms},
+    openai::{Answer, Deadline, Question, Reply, ResponseNote, Terms},
     tools::{ToolError, closing, spending, threads},
 };
 
@@ -89,13 +89,13 @@ impl AskOpenai {
     /// As the tool's own; [`ToolError::OpenAi`] with the code `interrupted` when the upstream knows nothing of it any
     /// more.
     pub async fn resume(&self, note: Resume, response: &ResponseNote, call: &Call) -> Result<Answered, ToolError> {
-        let limit = self.timeouts.text;
-        let unheard = Terms::until(Instant::now() + limit);
+        let limit = self.timeouts.of_text();
+        let unheard = Terms::until(Deadline { at: Instant::now() + limit.time, setting: limit.setting });
         let terms = Terms { news: call.news.clone(), hold: call.resumable.hold().clone(), ..unheard };
         let spend = self.ledger.take_over(note.spend.clone());
         let asked = self.asked(note).await?;
         let openai = self.openai.of(&call.owner);
-        let reply = call.wait(terms.deadline, openai.resume(response, &terms)).await;
+        let reply = call.wait(terms.deadline.at, openai.resume(response, &terms)).await;
         let reply = reply.map_err(|ended| ToolError::ended(ended, limit)).and_then(|reply| Ok(reply?));
         Box::pin(self.conclude(asked, spend, reply, call)).await
     }

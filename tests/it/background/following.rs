@@ -118,7 +118,7 @@ async fn what_the_upstream_lost_is_as_much_as_had_come() {
 async fn it_is_waited_for_until_the_deadline_and_no_longer() {
     let upstream = Upstream::start([open(&events()[..5]).close(), refused(503)]).await;
     let client = OpenAi::build(Config { max_retries: 0, ..config(&upstream) });
-    let terms = Terms { deadline: Instant::now() + Duration::from_millis(800), ..terms() };
+    let terms = Terms { deadline: (Instant::now() + Duration::from_millis(800)).into(), ..terms() };
     let answer = client.ask(&background(), &terms).await.unwrap().value;
     assert_eq!(answer.text, "Blue light ");
     assert!(matches!(answer.finish, Finish::CutOff(why) if why.contains("deadline")));

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use mcp_openai::{
     news::Stage,
-    openai::{Config, Error, Failure, Finish, OpenAi, Terms},
+    openai::{Config, Deadline, Error, Failure, Finish, OpenAi, Terms},
 };
 use tokio::{net::TcpListener, task::JoinSet, time::Instant};
 use tokio_rustls::{
@@ -204,9 +204,9 @@ async fn u11_silence_is_a_first_byte_timeout() {
 #[tokio::test]
 async fn u11_the_deadline_is_named_where_it_comes_first() {
     let upstream = Upstream::start([Script::new().stall()]).await;
-    let terms = Terms { deadline: Instant::now() + Duration::from_millis(50), ..terms() };
-    let failure = client(&upstream).ask(&question("Hi"), &terms).await.unwrap_err();
-    assert_eq!(failure.to_string(), "timed out: the whole call reached its deadline (timeouts.text or timeouts.image)");
+    let deadline = Deadline { at: Instant::now() + Duration::from_millis(50), setting: Some("timeouts.text") };
+    let failure = client(&upstream).ask(&question("Hi"), &Terms { deadline, ..terms() }).await.unwrap_err();
+    assert_eq!(failure.to_string(), "timed out: the whole call reached its deadline (timeouts.text)");
     assert_eq!(failure.meta.attempts, 1);
 }
 
@@ -278,11 +278,24 @@ async fn u19_a_body_without_end_is_cut() {
 
 #[tokio::test]
 async fn u20_what_is_compressed_is_not_unpacked() {
-    let bomb = answer(200, &[("content-type", "application/json"), ("content-encoding", "gzip")], [0x1f, 0x8b, 8]);
-    assert_eq!(
-        failure(bomb).await,
-        "the upstream's answer cannot be used: it is compressed (\"gzip\"), which was not asked for"
-    );
+    const JSON: (&str, &str) = ("content-type", "application/json");
+    for (named, begin, told) in [
+        (Some("gzip"), &[0x1f, 0x8b, 8][..], "gzip"),
+        (Some("BR"), b"\x0b\x02\x80", "br"),
+        (Some("deflate"), b"\x78\x9c", "deflate"),
+        (None, &[0x1f, 0x8b, 8], "gzip"),
+        (None, &[0x28, 0xb5, 0x2f, 0xfd, 4], "zstd"),
+    ] {
+        let named: Vec<_> = named.map(|named| ("content-encoding", named)).into_iter().chain([JSON]).collect();
+        let right = format!("the upstream's answer cannot be used: it is compressed ({told}), which was not asked for");
+        assert_eq!(failure(answer(200, &named, begin)).await, right);
+    }
+    let refused = answer(400, &[JSON, ("content-encoding", "gzip")], [0x1f, 0x8b, 8]);
+    let right = "the upstream refused the request: HTTP 400 Bad Request; its reason is compressed (gzip), which was not \
+                 asked for";
+    assert_eq!(failure(refused).await, right);
+    let plain = answer(200, &[JSON, ("content-encoding", "identity")], r#"{"output_text":"Hi","status":"completed"}"#);
+    assert_eq!(client(&Upstream::start([plain]).await).ask(&question("Hi"), &terms()).await.unwrap().value.text, "Hi");
 }
 
 #[tokio::test]

@@ -43,7 +43,7 @@ impl Cap {
         let ahead = Ahead::join(&self.callers);
         let least = self.rate.least_wait(ahead.count);
         waiting.fits(least)?;
-        let turn = timeout_at(waiting.terms.deadline, self.turn.lock()).await;
+        let turn = timeout_at(waiting.terms.deadline.at, self.turn.lock()).await;
         let mut turn = turn.map_err(|_| waiting.too_long(least))?;
         let go = self.take_place(&mut turn, pace, account, waiting).await?;
         waiting.out(go.saturating_duration_since(Instant::now())).await?;
