@@ -1,16 +1,20 @@
 //! The audit line of a call in the log: which tool, model, client and caller, how long it took, what it cost, and how it
 //! ended; and the same in the metrics. Never a prompt, an answer or a path.
 
-use std::error::Error;
+use std::{error::Error, sync::Arc};
 
+use rmcp::model::JsonObject;
 use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
     money::Usd,
     telemetry::metrics::{EndedCall, Metrics},
+    text,
     tools::{Code, Outcome, ToolError},
 };
+
+mod echo;
 
 /// Names of arguments are shorter.
 const MOST_NAME: usize = 40;
@@ -23,8 +27,8 @@ pub(super) struct Journal {
     pub client: String,
     /// The authenticated one.
     pub caller: Option<String>,
-    /// As the call names it.
-    pub asked_model: Option<String>,
+    /// Read where the call fails: for the model that it names, and the words that are nobody else's to read.
+    pub arguments: Arc<JsonObject>,
     pub since: Instant,
     /// Of a server of many.
     pub metrics: Option<Metrics>,
@@ -80,7 +84,10 @@ impl Journal {
     fn answered(&self, outcome: &Outcome) {
         let field = |name: &str| outcome.structured.get(name);
         let text = |name: &str| field(name).and_then(Value::as_str);
-        let first_of_several = || field("request_ids")?.as_array()?.first()?.as_str();
+        let several = || {
+            let ids = field("request_ids")?.as_array()?.iter().filter_map(Value::as_str);
+            Some(ids.collect::<Vec<_>>().join(" ")).filter(|ids| !ids.is_empty())
+        };
         // Displayed, it is never in powers of ten.
         let cost_usd = field("cost_usd").and_then(Value::as_f64).map(tracing::field::display);
         tracing::info!(
@@ -90,16 +97,17 @@ impl Journal {
             model = text("model"),
             ms = self.milliseconds(),
             cost_usd,
-            request_id = text("request_id").or_else(first_of_several),
+            request_id = text("request_id").map(str::to_owned).or_else(several),
             outcome = text("status"),
             "call"
         );
     }
 
     /// Sources belong to the log and nowhere else. What the caller did wrong is told to the caller alone: it may
-    /// quote a prompt.
+    /// quote a prompt. An upstream's words stay, but for those that are the caller's.
     fn failed(&self, error: &ToolError) {
-        let Self { tool, client, caller, asked_model: model, .. } = self;
+        let Self { tool, client, caller, arguments, .. } = self;
+        let model = arguments.get("model").and_then(Value::as_str).map(text::name);
         let (ms, report) = (self.milliseconds(), error.report());
         let (outcome, request_id) = (code(report.code), report.request_id);
         match report.code {
@@ -111,14 +119,20 @@ impl Journal {
                 tracing::warn!(tool, client, caller, model, ms, outcome, request_id, "call");
             }
             Code::InvalidArgument | Code::Moderated | Code::ContextTooLong | Code::Cancelled | Code::Busy => {
-                let reason = reason(error);
+                let reason = reason(error, arguments);
                 tracing::info!(tool, client, caller, model, ms, outcome, request_id, reason, "call");
             }
             _ => {
-                let (error, causes) = (error.to_string(), causes(error));
+                let (causes, error) = (causes(error), self.quoted(error));
                 tracing::warn!(tool, client, caller, model, ms, outcome, request_id, error, causes, "call");
             }
         }
+    }
+
+    /// The text of an error, in one line.
+    fn quoted(&self, error: &ToolError) -> String {
+        let said = text::redact(&error.to_string()).into_owned();
+        if error.is_by_the_upstream() { echo::without(&said, &self.arguments) } else { said }
     }
 
     fn milliseconds(&self) -> u64 {
@@ -131,14 +145,17 @@ fn code(code: Code) -> String {
     serde_json::to_value(code).ok().and_then(|code| Some(code.as_str()?.to_owned())).unwrap_or_default()
 }
 
-/// Names who refused a call, and the argument or field that it is about: no word of its value. `None` where the outcome
-/// says it all.
-fn reason(error: &ToolError) -> Option<String> {
-    let said = error.to_string();
+/// Says who refused a call and why: in the upstream's words without the caller's, or by the argument that it is about, and
+/// no word of its value. `None` where the outcome says it all.
+fn reason(error: &ToolError, arguments: &JsonObject) -> Option<String> {
+    let said = text::redact(&error.to_string()).into_owned();
+    if error.is_by_the_upstream() && echo::is_all_known(arguments) {
+        return Some(echo::without(&said, arguments));
+    }
     let named = said.split('`').nth(1).filter(|name| name.len() <= MOST_NAME && name.bytes().all(is_of_a_name));
     match (error, named) {
-        (ToolError::OpenAi(_), None) => Some("refused by the upstream".to_owned()),
-        (ToolError::OpenAi(_), Some(name)) => Some(format!("refused by the upstream: {name}")),
+        (error, None) if error.is_by_the_upstream() => Some("refused by the upstream".to_owned()),
+        (error, Some(name)) if error.is_by_the_upstream() => Some(format!("refused by the upstream: {name}")),
         (_, Some(name)) => Some(format!("refused here: {name}")),
         (_, None) => None,
     }
@@ -159,5 +176,5 @@ fn causes(error: &dyn Error) -> Option<String> {
     // A wrapper says what it wraps.
     causes.dedup();
     let causes = causes.split_off(1).join(": ");
-    (!causes.is_empty()).then_some(causes)
+    (!causes.is_empty()).then(|| text::redact(&causes).into_owned())
 }

@@ -144,7 +144,7 @@ pub(super) async fn run(
         tool: name,
         client: program.clone(),
         caller: owner.as_caller().map(str::to_owned),
-        asked_model: arguments.get("model").and_then(|model| model.as_str()).map(|model| text::brief(model, 80)),
+        arguments: arguments.clone(),
         since: Instant::now(),
         metrics: server.parts.metrics.clone(),
     };

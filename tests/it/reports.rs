@@ -22,6 +22,7 @@ mod settings;
 mod shapes;
 mod streams;
 mod text;
+mod told;
 mod usage;
 
 /// By which API a question goes.
