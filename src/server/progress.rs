@@ -19,19 +19,20 @@ const DELTA: &str = "mcp-openai/delta";
 /// The longest delta, serialized: Python's stream readers take lines of 64 kB where nothing else is set.
 const LONGEST_DELTA: usize = 60_000;
 
-/// Follows the news while `work` runs, and returns what `work` gave. Each `notify` is awaited before the next look at
+/// Follows the news while `work` runs, and returns what `work` gave. One `count` serves all that a call waits for, so that
+/// it never falls. Each `notify` is awaited before the next look at
 /// the news: a slow reader gets fewer notifications, never a queue of them.
 pub(super) async fn follow<T, N>(
     work: impl Future<Output = T>,
     feed: &Feed,
     token: ProgressToken,
+    count: &mut ProgressCount,
     mut notify: impl FnMut(ProgressNotificationParam) -> N,
 ) -> T
 where
     N: Future<Output = ()>,
 {
     let mut work = pin!(work);
-    let mut count = ProgressCount::default();
     let mut unsent = UnsentText::default();
     let mut sent = unsent.next_of(feed.take());
     notify(count.next(&token, &sent)).await;
@@ -114,7 +115,7 @@ fn fitting(text: &str) -> usize {
 
 /// The progress number: parts done, and a fraction that rises towards the next without reaching it.
 #[derive(Debug, Default)]
-struct ProgressCount {
+pub(super) struct ProgressCount {
     whole: u32,
     steps: u32,
 }

@@ -22,6 +22,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Requester, Server, arguments,
     journal::Journal,
+    progress::ProgressCount,
     results::{self, ResultShape},
     schema, tasks, usage, viewer,
 };
@@ -126,12 +127,14 @@ pub(super) async fn run(
     let pace = route.pace();
     let mut client = WaitingClient { context: &context, requester: &requester, listener };
 
+    // Its client waits from now on, whatever it waits for.
+    let (arrived, mut count) = (Instant::now(), ProgressCount::default());
     // Shared, not copied: they may hold megabytes.
     let arguments = Arc::new(arguments);
     let made = MadeCall { owner: owner.clone(), route: route.clone(), arguments: arguments.clone() };
     if pace == Pace::Slow {
         server.cancellations.settle(&connection).await;
-        if let Some(answer) = again::answer(server, &made, &mut client, &shape).await {
+        if let Some(answer) = again::answer(server, &made, &mut client, &mut count, &shape).await {
             return answer;
         }
     }
@@ -145,10 +148,14 @@ pub(super) async fn run(
         client: program.clone(),
         caller: owner.as_caller().map(str::to_owned),
         arguments: arguments.clone(),
-        since: Instant::now(),
+        since: arrived,
         metrics: server.parts.metrics.clone(),
     };
-    let call = Call::new(caller, news, cancel).of(owner.clone()).by(program).showing(shape.profile.room);
+    let call = Call::new(caller, news, cancel)
+        .since(arrived.elapsed())
+        .of(owner.clone())
+        .by(program)
+        .showing(shape.profile.room);
     let call = call.within(server.parts.allowance(&requester));
     let call = job.into_iter().fold(call.answered_within(patience), Call::as_job);
     let (since, resumable) = (call.started(), call.resumable.clone());
@@ -165,7 +172,7 @@ pub(super) async fn run(
     let end = tokio::select! {
         biased;
         end = client.gives_up() => end,
-        end = waiting::with_progress(answered, token, &feed, &context) => end,
+        end = waiting::with_progress(answered, token, &feed, &mut count, &context) => end,
     };
     let work = async move {
         (&mut work).await;

@@ -16,6 +16,7 @@ use crate::{
     news::News,
     server::{
         Server,
+        progress::ProgressCount,
         results::{self, ResultShape},
     },
     text,
@@ -52,6 +53,7 @@ pub(super) async fn answer(
     server: &Server,
     made: &MadeCall,
     client: &mut WaitingClient<'_>,
+    count: &mut ProgressCount,
     shape: &ResultShape,
 ) -> Option<CallToolResponse> {
     let get_result = &server.parts.get_result;
@@ -67,13 +69,20 @@ pub(super) async fn answer(
         let (news, feed) = News::channel();
         let waiting = get_result.wait(&made.owner, &id, until, &news);
         let context = client.context;
-        let mut waiting = pin!(waiting::with_progress(waiting, context.meta.get_progress_token(), &feed, context));
+        let mut waiting =
+            pin!(waiting::with_progress(waiting, context.meta.get_progress_token(), &feed, count, context));
         let (job, is_heard) = tokio::select! {
             biased;
             end = client.gives_up() => match end {
                 // Whoever resumes the answer's stream finds the result there, and whoever calls again finds it, too.
                 End::Left => (waiting.await, false),
-                End::Done | End::Impatient | End::TimedOut | End::Cancelled => {
+                End::Cancelled => {
+                    if let Err(error) = get_result.jobs.cancel(&made.owner, &id).await {
+                        tracing::warn!(%id, %error, "a call that nobody wants any more could not be stopped");
+                    }
+                    return Some(results::failure(&ToolError::Cancelled, shape).into());
+                }
+                End::Done | End::Impatient | End::TimedOut => {
                     return Some(results::failure(&ToolError::Cancelled, shape).into());
                 }
             },

@@ -13,7 +13,7 @@ use crate::{
     server::{
         Departure, Requester,
         cancellation::{Listener, Why},
-        progress,
+        progress::{self, ProgressCount},
     },
 };
 
@@ -60,6 +60,7 @@ pub(super) async fn with_progress<T>(
     answered: impl Future<Output = T>,
     token: Option<ProgressToken>,
     feed: &Feed,
+    count: &mut ProgressCount,
     context: &RequestContext<RoleServer>,
 ) -> T {
     let Some(token) = token else { return answered.await };
@@ -68,7 +69,7 @@ pub(super) async fn with_progress<T>(
         // A client that is gone is noticed by the transport.
         async move { drop(peer.notify_progress(progress).await) }
     };
-    progress::follow(answered, feed, token, notify).await
+    progress::follow(answered, feed, token, count, notify).await
 }
 
 /// Resolves when a client that waits so long has waited enough.

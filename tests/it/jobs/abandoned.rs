@@ -80,6 +80,41 @@ async fn a_call_that_came_to_nothing_is_made_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_call_made_again_that_is_cancelled_stops_the_work_it_waited_for() {
+    let (place, _dir) = place();
+    let mut peer = place.peer().await;
+    give_up(&mut peer, &place, json!({"seconds": 30})).await;
+    peer.call(2, "studio", json!({"seconds": 30})).await;
+    sleep(Duration::from_secs(1)).await;
+    peer.send(&cancelled(2, "user")).await;
+    let since = Instant::now();
+    until(|| place.jobs.in_memory() == 0).await;
+    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+    let again = call(&mut peer, "studio", json!({"seconds": 30})).await;
+    assert_eq!((started(&place), note(&again).contains("twice")), (2, false), "{again}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_made_again_counts_its_time_and_its_progress_from_its_beginning() {
+    let (place, _dir) = place();
+    let mut peer = place.peer().await;
+    let failing = json!({"seconds": 30, "ends": "badly"});
+    give_up(&mut peer, &place, failing.clone()).await;
+    let since = Instant::now();
+    peer.call_with_progress(2, "studio", failing).await;
+    let mut told = Vec::new();
+    loop {
+        let message = peer.next().await.unwrap();
+        if message["id"] == 2 {
+            break;
+        }
+        told.extend(message["params"]["progress"].as_f64());
+    }
+    assert!(told.len() > 3 && told.is_sorted_by(|before, after| before < after), "{told:?}");
+    assert!(since.elapsed() < Duration::from_secs(50), "it is handed out in time: {:?}", since.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_call_that_its_client_cancelled_is_made_again() {
     let (place, _dir) = place();
     let mut peer = place.peer().await;
