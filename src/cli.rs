@@ -98,6 +98,7 @@ pub fn run(command_line: CommandLine) -> anyhow::Result<ExitCode> {
     let flags = command_line.flags();
     match command_line.command.unwrap_or_else(serve_whoever_started_us) {
         Command::Stdio(args) => serve(Config::load(&flags)?, |app| stdio::run(args, app)),
+        Command::Http(args) if args.check => http::check(&Config::load(&flags)?),
         Command::Http(args) => serve(Config::load(&flags)?.for_many(), |app| http::run(args, app)),
         Command::Ask(args) => call(Config::load(&flags)?, |app| ask::run(args, app)),
         Command::Chat(args) => chat(Config::load(&flags)?, args),

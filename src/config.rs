@@ -259,6 +259,7 @@ impl Config {
                 admin_bind: layers.optional(&s::HTTP_ADMIN_BIND)?,
                 tokens: layers.value(&s::HTTP_TOKENS)?,
                 oauth: oauth::oauth(layers)?,
+                proxies: layers.optional(&s::HTTP_PROXIES)?.unwrap_or_default(),
                 allowed_hosts: layers.optional(&s::HTTP_ALLOWED_HOSTS)?.unwrap_or_default(),
                 allowed_origins: layers.optional(&s::HTTP_ALLOWED_ORIGINS)?.unwrap_or_default(),
                 max_body_bytes: layers.value(&s::HTTP_MAX_BODY_BYTES)?,

@@ -116,13 +116,13 @@ impl CommandLine {
     #[must_use]
     pub fn flags(&self) -> Flags {
         let (bind, admin_bind) = match &self.command {
-            Some(Command::Http(http::Args { bind, admin_bind })) => (*bind, *admin_bind),
+            Some(Command::Http(http::Args { bind, admin_bind, .. })) => (bind.as_ref(), *admin_bind),
             _ => (None, None),
         };
         let settings = [
             (LOG_LEVEL.key, "--log-level", self.log_level.clone()),
             (LOG_FORMAT.key, "--log-format", self.log_format.clone()),
-            (HTTP_BIND.key, "--bind", bind.map(|address| address.to_string())),
+            (HTTP_BIND.key, "--bind", bind.map(ToString::to_string)),
             (HTTP_ADMIN_BIND.key, "--admin-bind", admin_bind.map(|address| address.to_string())),
             (
                 PROJECT_FOLDER.key,

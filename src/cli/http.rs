@@ -9,10 +9,13 @@ use tokio::{
 };
 use tokio_util::sync::DropGuard;
 
+mod check;
+
 use super::{exit, named, signals};
 use crate::{
     app::App,
     artifact::BucketFault,
+    config::Config,
     ledger::Ledger,
     money::Usd,
     openai::OpenAi,
@@ -20,7 +23,7 @@ use crate::{
     telemetry::metrics::Gauge,
     transport::{
         self,
-        http::{Administered, ServiceStore},
+        http::{Administered, ListenAddress, ServiceStore},
     },
 };
 
@@ -32,12 +35,23 @@ const STUCK_AFTER: Duration = Duration::from_secs(30);
 #[derive(Debug, clap::Args)]
 #[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
-    /// Address to listen on; port 0 takes a free one [default: 127.0.0.1:8787]
-    #[arg(long, value_name = "ADDR", value_parser = named::address)]
-    pub bind: Option<SocketAddr>,
+    /// Address to listen on, or unix:PATH; port 0 takes a free one [default: 127.0.0.1:8787]
+    #[arg(long, value_name = "ADDR", value_parser = named::listen_address)]
+    pub bind: Option<ListenAddress>,
     /// Address for /healthz, /readyz and /metrics alone [default: none]
     #[arg(long, value_name = "ADDR", value_parser = named::address)]
     pub admin_bind: Option<SocketAddr>,
+    /// Ask a server that runs with these settings if it is ready: exit code 0, or 1
+    #[arg(long)]
+    pub check: bool,
+}
+
+/// Asks the server of this configuration if it is ready.
+///
+/// # Errors
+/// When it is not, or nobody answers.
+pub fn check(config: &Config) -> anyhow::Result<ExitCode> {
+    check::run(&config.http)
 }
 
 /// Serves until a signal comes.
@@ -53,13 +67,15 @@ pub async fn run(_: Args, app: App) -> anyhow::Result<ExitCode> {
     let (server, config) = (app.server(), app.config.http.clone());
     let store = ServiceStore { callers: app.store.callers.clone(), sessions: app.store.sessions.clone() };
     let watching = watch(&app);
-    let serving = transport::http::serve(server, store, config, app.stop.clone(), app.config.drain, |address| {
-        tracing::info!("serving MCP at http://{address}/mcp");
-    });
-    let bind = app.config.http.bind;
+    let serving =
+        transport::http::serve(server, store, config, app.stop.clone(), app.config.drain, |address| match address {
+            ListenAddress::Tcp(address) => tracing::info!("serving MCP at http://{address}/mcp"),
+            ListenAddress::Unix(_) => tracing::info!("serving MCP at /mcp of {address}"),
+        });
+    let bind = app.config.http.bind.clone();
     let serving = async {
         let _watched = watching?;
-        serving.await.map_err(|error| named::unbound(error, bind))
+        serving.await.map_err(|error| named::not_listening(error, &bind))
     };
     Box::pin(signals::serve(app, serving)).await
 }

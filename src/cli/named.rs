@@ -9,7 +9,10 @@ use std::{
 
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
-use crate::inputs::{GIT, Project, is_glob, pasted};
+use crate::{
+    inputs::{GIT, Project, is_glob, pasted},
+    transport::http::ListenAddress,
+};
 
 /// Reads a path of the command line. No shell expands the `~` in `--output=~/a.png`.
 pub(super) fn path() -> impl TypedValueParser<Value = PathBuf> {
@@ -61,7 +64,36 @@ pub(super) fn address(given: &str) -> Result<SocketAddr, String> {
     })
 }
 
+/// Reads an address to listen on, or `unix:` and a path.
+///
+/// # Errors
+/// When it is neither, with what would be right.
+pub(super) fn listen_address(given: &str) -> Result<ListenAddress, String> {
+    match given.strip_prefix("unix:") {
+        Some(path) if cfg!(unix) && !path.is_empty() => std::path::absolute(at_home(PathBuf::from(path)))
+            .map(ListenAddress::Unix)
+            .map_err(|error| error.to_string()),
+        Some(_) if cfg!(unix) => Err("it takes a path behind `unix:`, such as unix:/run/mcp-openai.sock".to_owned()),
+        Some(_) => Err("there are no Unix sockets on this system".to_owned()),
+        None => address(given).map(ListenAddress::Tcp),
+    }
+}
+
 /// Explains a failure to listen, with its remedy.
+pub(super) fn not_listening(error: io::Error, bind: &ListenAddress) -> io::Error {
+    match bind {
+        ListenAddress::Tcp(address) => unbound(error, *address),
+        ListenAddress::Unix(_) if error.kind() == ErrorKind::AddrInUse => {
+            let right = format!("another program listens at {bind}: stop that one, or name another path with --bind");
+            io::Error::new(ErrorKind::AddrInUse, right)
+        }
+        ListenAddress::Unix(_) => {
+            io::Error::new(error.kind(), format!("{bind} cannot be listened on ({error}): name another with --bind"))
+        }
+    }
+}
+
+/// The same for a port.
 pub(super) fn unbound(error: io::Error, bind: SocketAddr) -> io::Error {
     match error.kind() {
         ErrorKind::AddrInUse => {

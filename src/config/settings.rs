@@ -11,7 +11,7 @@ use super::{
         SWITCH, SettingKind, Span, SpanOrOff, Whole, Words,
         limits::CallerLimitList,
         project::ProjectFolder,
-        web::{BaseUrl, Headers, ImageStore, IssuerAddress, Query, Secret, StoreUrl},
+        web::{BaseUrl, Headers, ImageStore, IssuerAddress, ListenPlace, Networks, Query, Secret, StoreUrl},
     },
 };
 use crate::{
@@ -341,8 +341,8 @@ settings! {
     PRESET_STYLE: Argument = "presets.NAME.style", None, Absent("none"), argument::STYLE,
         "For `image`: a look, such as vivid or natural.";
 
-    HTTP_BIND: Address = "http.bind", Some("MCP_OPENAI_HTTP_BIND"), Is("127.0.0.1:8787"), Address,
-        "Where `mcp-openai http` listens.";
+    HTTP_BIND: ListenPlace = "http.bind", Some("MCP_OPENAI_HTTP_BIND"), Is("127.0.0.1:8787"), ListenPlace,
+        "Where `mcp-openai http` listens. A Unix socket is for this user alone (mode 0600).";
     HTTP_ADMIN_BIND: Address = "http.admin_bind", Some("MCP_OPENAI_HTTP_ADMIN_BIND"), Absent("none"), Address,
         "Another address, for /healthz, /readyz and /metrics alone: it answers however busy the first one is, and asks for no \
          token. Metrics name callers and what they spent, so keep it where only your monitoring reaches.";
@@ -371,6 +371,9 @@ settings! {
         "A file with the OpenAI key of this caller: its calls and jobs are paid with it, and count for its budget and pace.";
     CALLER_API_KEY_ENV: OneLine = "callers.NAME.api_key_env", None, Absent("`openai.api_key`"), OneLine,
         "The name of an environment variable with that key instead.";
+    HTTP_PROXIES: Networks = "http.proxies", Some("MCP_OPENAI_HTTP_PROXIES"), Absent("none"), Networks,
+        "Proxies in front of this server. What they say in `X-Forwarded-For`, or in `Forwarded` where that is missing, counts \
+         for where a request came from, and one of them may have all connections, not half.";
     HTTP_ALLOWED_HOSTS: CommaList = "http.allowed_hosts", Some("MCP_OPENAI_HTTP_ALLOWED_HOSTS"),
         Absent("the loopback names"), CommaList,
         "Host names that requests may be addressed to, in addition to the loopback ones.";

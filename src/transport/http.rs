@@ -1,12 +1,17 @@
 //! MCP over Streamable HTTP at /mcp, with /healthz and /readyz. Beyond loopback only for callers with a token.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     Router,
     body::Body,
     extract::{Request, State},
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{any, get},
 };
@@ -15,7 +20,6 @@ use hyper_util::{
     service::TowerToHyperService,
 };
 use tokio::{
-    net::{TcpListener, TcpStream},
     sync::Semaphore,
     time::{sleep, timeout},
 };
@@ -37,26 +41,33 @@ mod endpoint;
 mod flight;
 mod gate;
 mod legacy;
+mod listener;
 mod oauth;
 mod patient;
+mod proxies;
 mod reply;
 mod resumable;
 mod sessions;
 mod shared;
+#[cfg(unix)]
+mod unix;
 
 pub use administration::{Administered, administer};
 pub use authentication::Tokens;
+pub use listener::ListenAddress;
 pub use oauth::OAuth;
+pub use proxies::{Network, Proxies};
 
 use authentication::Authentication;
 use endpoint::Endpoint;
+use listener::{Accepted, BoundListener};
 use oauth::{ResourceServer, WELL_KNOWN};
 use patient::PatientSocket;
 use reply::HttpRefusal;
 
 /// Connections at once; the next ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 1024;
-/// Connections of one address at once: half of all, since many may come through one proxy.
+/// Connections of one address at once, unless it is a trusted proxy's: half of all, since many may share one.
 const MOST_OF_ONE_ADDRESS: usize = MAX_CONNECTIONS / 2;
 /// Time that a request's headers may take, and that a connection may idle between requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -67,13 +78,15 @@ const GRACE: Duration = Duration::from_millis(800);
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Port 0 takes a free one.
-    pub bind: SocketAddr,
+    pub bind: ListenAddress,
     /// Another address, for health and metrics; see [`administer`].
     pub admin_bind: Option<SocketAddr>,
     /// Beyond loopback they are required.
     pub tokens: Tokens,
     /// The issuer whose tokens count, too.
     pub oauth: Option<OAuth>,
+    /// Proxies whose word counts for where a request came from, and that may have all connections.
+    pub proxies: Proxies,
     /// Host header values allowed besides the loopback names.
     pub allowed_hosts: Vec<String>,
     /// Origins allowed besides none at all.
@@ -101,9 +114,9 @@ pub async fn serve(
     config: Config,
     stop: CancellationToken,
     drain: Duration,
-    ready: impl FnOnce(SocketAddr) + Send,
+    ready: impl FnOnce(ListenAddress) + Send,
 ) -> io::Result<()> {
-    let is_public = !config.bind.ip().is_loopback();
+    let is_public = config.bind.is_public();
     let oauth = match config.oauth.clone() {
         Some(oauth) => Some(ResourceServer::open(oauth).await.map_err(|error| not_open(&error))?),
         None => None,
@@ -118,8 +131,9 @@ pub async fn serve(
         );
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
-    let listener = TcpListener::bind(config.bind).await?;
-    ready(listener.local_addr()?);
+    let listener = BoundListener::bind(&config.bind).await?;
+    ready(listener.address()?);
+    let proxies = Arc::new(config.proxies.clone());
 
     let closing = CancellationToken::new();
     let endpoint =
@@ -155,7 +169,7 @@ pub async fn serve(
         }
     };
     tokio::select! {
-        () = accept(&listener, &router, &connections, &closing) => {}
+        () = accept(&listener, &proxies, &router, &connections, &closing) => {}
         () = endpoint.watch() => {}
         () = drained => {}
     }
@@ -169,16 +183,27 @@ pub async fn serve(
 }
 
 /// Accepts for ever.
-async fn accept(listener: &TcpListener, router: &Router, connections: &TaskTracker, closing: &CancellationToken) {
+async fn accept(
+    listener: &BoundListener,
+    proxies: &Arc<Proxies>,
+    router: &Router,
+    connections: &TaskTracker,
+    closing: &CancellationToken,
+) {
     let (room, peers) = (Arc::new(Semaphore::new(MAX_CONNECTIONS)), PlacesBy::default());
     while let Ok(place) = room.clone().acquire_owned().await {
         match listener.accept().await {
             Ok((socket, peer)) => {
-                let Some(counted) = peers.take(peer.ip(), MOST_OF_ONE_ADDRESS) else {
+                let most = if proxies.trust(peer) { MAX_CONNECTIONS } else { MOST_OF_ONE_ADDRESS };
+                let Some(counted) = peers.take(peer, most) else {
                     tracing::debug!(%peer, "this address has as many connections as it may");
                     continue;
                 };
-                let serving = connection(socket, peer, router.clone(), closing.clone());
+                let sender = {
+                    let proxies = proxies.clone();
+                    move |headers: &_| proxies.sender(peer, headers)
+                };
+                let serving = connection(socket, sender, router.clone(), closing.clone());
                 connections.spawn(async move {
                     serving.await;
                     drop((place, counted));
@@ -193,13 +218,15 @@ async fn accept(listener: &TcpListener, router: &Router, connections: &TaskTrack
     }
 }
 
-async fn connection(socket: TcpStream, peer: SocketAddr, router: Router, closing: CancellationToken) {
-    // Without it an answer of two writes waits 40 ms for the acknowledgement of the first.
-    if let Err(error) = socket.set_nodelay(true) {
-        tracing::debug!(%error, "TCP_NODELAY could not be set");
-    }
+async fn connection(
+    socket: Accepted,
+    sender: impl Fn(&HeaderMap) -> IpAddr + Clone,
+    router: Router,
+    closing: CancellationToken,
+) {
     let service = router.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(peer);
+        let sender = sender(request.headers());
+        request.extensions_mut().insert(sender);
         request.map(Body::new)
     });
     let mut builder = hyper::server::conn::http1::Builder::new();
@@ -214,14 +241,14 @@ async fn connection(socket: TcpStream, peer: SocketAddr, router: Router, closing
         }
     };
     if let Err(error) = ended {
-        tracing::debug!(%error, %peer, "a connection ended early");
+        tracing::debug!(%error, "a connection ended early");
     }
 }
 
 async fn mcp(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
-    let peer = request.extensions().get::<SocketAddr>().copied();
+    let sender = request.extensions().get::<IpAddr>().copied();
     let answer = endpoint.answer(request).await;
-    let mut answer = answer.map_err(|refusal| refusal.noted(peer)).into_response();
+    let mut answer = answer.map_err(|refusal| refusal.noted(sender)).into_response();
     if endpoint.is_stopping() {
         // A proxy keeps no connection that is about to close, to send the next call on.
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -45,6 +45,8 @@ mod jobs;
 mod key;
 mod ledger;
 mod limits;
+#[cfg(unix)]
+mod listening;
 mod models;
 mod money;
 mod oauth;

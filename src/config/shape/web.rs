@@ -1,16 +1,19 @@
 //! The shapes of what goes over the network: base URL, key, headers, query, and the URLs of the stores.
 
+use std::path::Path;
+
 use http::{HeaderName, HeaderValue};
 use secrecy::SecretString;
 use url::Url;
 
-use super::{Raw, SettingKind, keyless, quoted};
+use super::{Address, CommaList, Raw, SettingKind, keyless, quoted};
 use crate::{
     artifact::BucketUrl,
     issuer::may_be_issuer,
     openai::{is_loopback, parse_key},
     store::PostgresUrl,
     text,
+    transport::http::{ListenAddress, Proxies},
 };
 
 /// An http or https URL without user, query and fragment; https where it has no scheme and is not loopback.
@@ -24,6 +27,10 @@ pub struct Secret;
 /// An https address without user, query and fragment, or http on this machine. It is kept letter by letter: tokens are
 /// compared with it.
 pub struct IssuerAddress;
+/// An IP address and a port, or `unix:` and the path of a socket.
+pub struct ListenPlace;
+/// IP addresses, and networks such as `10.0.0.0/8`.
+pub struct Networks;
 /// A `postgres://` URL; shown without its password and parameters.
 pub struct StoreUrl;
 /// The `s3://` URL of a bucket.
@@ -157,6 +164,39 @@ impl SettingKind for IssuerAddress {
 
     fn takes(&self) -> String {
         "an https address such as `https://auth.example.com`".to_owned()
+    }
+}
+
+impl SettingKind for ListenPlace {
+    type Value = ListenAddress;
+
+    fn parse(&self, raw: &Raw) -> Result<ListenAddress, String> {
+        let text = raw.text()?;
+        match text.strip_prefix("unix:").map(Path::new) {
+            Some(path) if path.is_absolute() && cfg!(unix) => Ok(ListenAddress::Unix(path.to_owned())),
+            Some(_) if cfg!(unix) => Err(format!("{} has no path that begins with `/`", quoted(text))),
+            Some(_) => Err("there are no Unix sockets on this system".to_owned()),
+            None => Address.parse(raw).map(ListenAddress::Tcp),
+        }
+    }
+
+    fn takes(&self) -> String {
+        format!("{}, or a Unix socket such as `unix:/run/mcp-openai.sock`", Address.takes())
+    }
+}
+
+impl SettingKind for Networks {
+    type Value = Proxies;
+
+    fn parse(&self, raw: &Raw) -> Result<Proxies, String> {
+        let network = |text: &String| {
+            text.parse().map_err(|()| format!("{} is no IP address and no network such as 10.0.0.0/8", quoted(text)))
+        };
+        CommaList.parse(raw)?.iter().map(network).collect::<Result<_, _>>().map(Proxies)
+    }
+
+    fn takes(&self) -> String {
+        format!("addresses such as `10.0.0.7` and networks such as `10.0.0.0/8`: {}", CommaList.takes())
     }
 }
 

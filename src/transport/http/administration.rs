@@ -23,7 +23,7 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use super::{accept, reply::HttpRefusal};
+use super::{Proxies, accept, listener::BoundListener, reply::HttpRefusal};
 
 /// Signs of life of the service while it may be silent, so that one late turn is no fault.
 const BEATS: u32 = 30;
@@ -85,7 +85,7 @@ where
 }
 
 async fn answer(listener: TcpListener, administration: Administration, end: CancellationToken) -> io::Result<()> {
-    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let listener = BoundListener::Tcp(tokio::net::TcpListener::from_std(listener)?);
     let router = Router::new()
         .route("/healthz", get(healthz))
         .route("/readyz", get(readyz))
@@ -94,9 +94,9 @@ async fn answer(listener: TcpListener, administration: Administration, end: Canc
             HttpRefusal::invalid(StatusCode::NOT_FOUND, None, "there is nothing here; metrics are at /metrics")
         })
         .with_state(Arc::new(administration));
-    let connections = TaskTracker::new();
+    let (connections, proxies) = (TaskTracker::new(), Arc::new(Proxies::default()));
     tokio::select! {
-        () = accept(&listener, &router, &connections, &end) => {}
+        () = accept(&listener, &proxies, &router, &connections, &end) => {}
         () = end.cancelled() => {}
     }
     Ok(())

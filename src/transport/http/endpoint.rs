@@ -1,6 +1,6 @@
 //! /mcp: what is checked before rmcp sees a request, and what is added to its answer.
 
-use std::{borrow::Cow, net::SocketAddr, sync::Arc, time::Duration};
+use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, BodyDataStream, Bytes},
@@ -381,7 +381,7 @@ fn session_of(headers: &HeaderMap) -> Option<String> {
     Some(session.to_str().ok()?.to_owned())
 }
 
-/// The address alone: a port is a connection, and a caller may open many. What a proxy says of others is not believed.
+/// The address alone: a port is a connection, and a caller may open many.
 fn address_of(parts: &request::Parts) -> String {
-    parts.extensions.get::<SocketAddr>().map_or_else(|| "unknown".to_owned(), |peer| peer.ip().to_string())
+    parts.extensions.get::<IpAddr>().map_or_else(|| "unknown".to_owned(), IpAddr::to_string)
 }

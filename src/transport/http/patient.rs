@@ -10,22 +10,23 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::{Instant, Sleep, sleep},
 };
+
+use super::listener::Accepted;
 
 /// Time for which a peer may read nothing while something is there for it.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct PatientSocket {
-    socket: TcpStream,
+    socket: Accepted,
     gives_up: Pin<Box<Sleep>>,
     /// A write waits for the peer.
     is_stuck: bool,
 }
 
 impl PatientSocket {
-    pub(super) fn new(socket: TcpStream) -> Self {
+    pub(super) fn new(socket: Accepted) -> Self {
         Self { socket, gives_up: Box::pin(sleep(PATIENCE)), is_stuck: false }
     }
 

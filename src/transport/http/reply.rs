@@ -1,6 +1,6 @@
 //! Answers of the transport itself, and answers that begin before there is one.
 
-use std::{convert::Infallible, future::Future, net::SocketAddr, pin::Pin, time::Duration};
+use std::{convert::Infallible, future::Future, net::IpAddr, pin::Pin, time::Duration};
 
 use axum::{
     body::{Body, BodyDataStream, Bytes},
@@ -48,11 +48,11 @@ impl HttpRefusal {
 
 impl HttpRefusal {
     /// Leaves a line of who was refused in the log: whoever has no right, or too much under way. Never a token.
-    pub(super) fn noted(self, peer: Option<SocketAddr>) -> Self {
+    pub(super) fn noted(self, peer: Option<IpAddr>) -> Self {
         const LOGGED: [StatusCode; 3] =
             [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
         if LOGGED.contains(&self.status) {
-            let (caller, peer) = (self.caller.as_deref(), peer.map(|peer| peer.ip().to_string()));
+            let (caller, peer) = (self.caller.as_deref(), peer.map(|peer| peer.to_string()));
             tracing::info!(status = self.status.as_u16(), caller, peer, why = %self.error.error.message, "refused");
         }
         self

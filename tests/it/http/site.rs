@@ -8,7 +8,7 @@ use std::{
 
 use mcp_openai::{
     store::{self, CallerStore, LEASE, Store, StorePlace},
-    transport::http::{self, Config, ServiceStore, Tokens},
+    transport::http::{self, Config, ListenAddress, Proxies, ServiceStore, Tokens},
 };
 use serde_json::{Value, json};
 use tokio::{
@@ -35,8 +35,9 @@ pub struct Site {
 
 pub fn config(bind: &str) -> Config {
     Config {
-        bind: bind.parse().unwrap(),
+        bind: ListenAddress::Tcp(bind.parse().unwrap()),
         admin_bind: None,
+        proxies: Proxies::default(),
         tokens: Tokens::Auto,
         oauth: None,
         allowed_hosts: Vec::new(),
@@ -80,7 +81,8 @@ pub async fn site_on(store: ServiceStore, config: Config, bench: Bench) -> Site 
     let ready = move |address| told.send(address).unwrap();
     let serving = http::serve(bench.server.clone(), store, config, stop.clone(), DRAIN, ready);
     let serving = TaskTracker::new().spawn(serving);
-    let address = (Ipv4Addr::LOCALHOST, address.await.unwrap().port()).into();
+    let ListenAddress::Tcp(bound) = address.await.unwrap() else { panic!("it listens at a port") };
+    let address = (Ipv4Addr::LOCALHOST, bound.port()).into();
     Site { address, stop, bench, serving }
 }
 

@@ -1,0 +1,152 @@
+//! Proxies whose word counts for where a request came from. Of others a header may say anything.
+
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    str::FromStr,
+};
+
+use axum::http::{HeaderMap, header};
+
+/// Setting `http.proxies`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proxies(pub Vec<Network>);
+
+/// An IP address, or all that begin alike, such as `10.0.0.0/8`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Network {
+    /// In the form of IPv6, as all addresses are compared.
+    begin: u128,
+    bits: u32,
+}
+
+impl Proxies {
+    pub(super) fn trust(&self, peer: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(peer))
+    }
+
+    /// The sender of a request: its peer, or the last address that a trusted one was given it by.
+    pub(super) fn sender(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
+        if !self.trust(peer) {
+            return peer;
+        }
+        let forwarded = if headers.contains_key("x-forwarded-for") {
+            listed(headers, "x-forwarded-for", address)
+        } else {
+            listed(headers, header::FORWARDED.as_str(), forwarded_for)
+        };
+        // Read from the end: whatever stands before the first stranger, he may have written.
+        let mut sender = peer;
+        for hop in forwarded.into_iter().rev() {
+            let Some(hop) = hop else { break };
+            sender = hop;
+            if !self.trust(hop) {
+                break;
+            }
+        }
+        sender
+    }
+}
+
+/// Elements of a list in all headers of this name, in order.
+fn listed(headers: &HeaderMap, name: &str, read: fn(&str) -> Option<IpAddr>) -> Vec<Option<IpAddr>> {
+    let values = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default());
+    values.flat_map(|value| value.split(',')).map(|element| read(element.trim())).collect()
+}
+
+/// The `for` of an element of `Forwarded`. <https://www.rfc-editor.org/rfc/rfc7239#section-4>
+fn forwarded_for(element: &str) -> Option<IpAddr> {
+    let mut pairs = element.split(';').filter_map(|pair| pair.trim().split_once('='));
+    let (_, node) = pairs.find(|(name, _)| name.eq_ignore_ascii_case("for"))?;
+    address(node.trim_matches('"'))
+}
+
+/// An address, alone, in brackets or with a port.
+fn address(node: &str) -> Option<IpAddr> {
+    let bare = node.strip_prefix('[').and_then(|node| node.strip_suffix(']')).unwrap_or(node);
+    bare.parse().ok().or_else(|| node.parse::<SocketAddr>().ok().map(|address| address.ip()))
+}
+
+impl Network {
+    fn contains(&self, address: IpAddr) -> bool {
+        let differs = self.begin ^ wide(address);
+        differs.checked_shr(u128::BITS - self.bits).unwrap_or_default() == 0
+    }
+}
+
+impl FromStr for Network {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
+        let address: IpAddr = address.parse().map_err(drop)?;
+        let most = if address.is_ipv4() { Ipv4Addr::BITS } else { Ipv6Addr::BITS };
+        let bits = bits.map_or(Ok(most), str::parse).map_err(drop)?;
+        if bits > most {
+            return Err(());
+        }
+        Ok(Self { begin: wide(address), bits: Ipv6Addr::BITS - most + bits })
+    }
+}
+
+fn wide(address: IpAddr) -> u128 {
+    match address {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => address.to_bits(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sender(peer: &str, headers: &[(&'static str, &str)]) -> String {
+        let proxies = Proxies(["10.0.0.0/8", "fd00::1", "127.0.0.1"].map(|text| text.parse().unwrap()).to_vec());
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(*name, value.parse().unwrap());
+        }
+        proxies.sender(peer.parse().unwrap(), &map).to_string()
+    }
+
+    #[test]
+    fn h10_only_a_trusted_proxy_says_where_a_request_came_from() {
+        let spoofed = [("x-forwarded-for", "1.2.3.4"), ("forwarded", "for=1.2.3.4")];
+        assert_eq!(sender("192.0.2.1", &spoofed), "192.0.2.1");
+        assert_eq!(sender("11.0.0.1", &spoofed), "11.0.0.1");
+        assert_eq!(sender("10.1.2.3", &spoofed), "1.2.3.4");
+        assert_eq!(sender("::ffff:10.1.2.3", &spoofed), "1.2.3.4", "a socket of both families");
+        assert_eq!(sender("fd00::1", &spoofed), "1.2.3.4");
+        assert_eq!(sender("fd00::2", &spoofed), "fd00::2");
+    }
+
+    #[test]
+    fn h10_what_its_client_wrote_before_it_does_not_count() {
+        let by = |value: &str| sender("10.0.0.1", &[("x-forwarded-for", value)]);
+        assert_eq!(by("6.6.6.6, 1.2.3.4"), "1.2.3.4");
+        assert_eq!(by("6.6.6.6, 1.2.3.4, 10.0.0.2"), "1.2.3.4", "through two of them");
+        assert_eq!(by("6.6.6.6, nonsense"), "10.0.0.1");
+        assert_eq!(by("10.0.0.9"), "10.0.0.9", "a machine of their network");
+        assert_eq!(by(""), "10.0.0.1");
+        let twice = [("x-forwarded-for", "6.6.6.6"), ("x-forwarded-for", "1.2.3.4:99")];
+        assert_eq!(sender("10.0.0.1", &twice), "1.2.3.4");
+    }
+
+    #[test]
+    fn forwarded_is_read_where_it_stands_alone() {
+        let by = |value: &str| sender("127.0.0.1", &[("forwarded", value)]);
+        assert_eq!(by("for=6.6.6.6, for=1.2.3.4;proto=https;by=10.0.0.1"), "1.2.3.4");
+        assert_eq!(by(r#"proto=http; For="[2001:db8::17]:4711""#), "2001:db8::17");
+        assert_eq!(by("for=_hidden"), "127.0.0.1");
+    }
+
+    #[test]
+    fn networks() {
+        for wrong in ["", "10.0.0.0/33", "::/129", "10.0.0", "10.0.0.0/", "proxy.example", "10.0.0.0/-1"] {
+            assert!(wrong.parse::<Network>().is_err(), "{wrong}");
+        }
+        let all: Network = "0.0.0.0/0".parse().unwrap();
+        assert!(all.contains("1.2.3.4".parse().unwrap()) && !all.contains("::1".parse().unwrap()));
+        let any: Network = "::/0".parse().unwrap();
+        assert!(any.contains("1.2.3.4".parse().unwrap()));
+    }
+}
