@@ -17,7 +17,7 @@ use rmcp::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{handle::Owner, job::JobId, queue::PlacesBy, text, tools::Tool};
+use crate::{handle::Owner, job::JobId, queue::PlacesBy, telemetry::metrics::Metrics, text, tools::Tool};
 
 mod arguments;
 mod cancellation;
@@ -121,6 +121,11 @@ impl Server {
     /// Tells nothing more unasked, here and on every connection made of this: those who listen get their final answer.
     pub fn end_announcements(&self) {
         self.announcements.end();
+    }
+
+    /// Counts what a service of many does, where anybody asks for that.
+    pub fn metrics(&self) -> Option<&Metrics> {
+        self.parts.metrics.as_ref()
     }
 
     /// A token whose children are calls: it ends them and their jobs, and they end with the server.

@@ -21,6 +21,7 @@ use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, registry};
 use crate::text;
 
 pub mod metrics;
+pub mod process;
 
 /// Lines that may wait for stderr, and the characters that one may have: together the log's memory at most.
 const LINES: usize = 512;

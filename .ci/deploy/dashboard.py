@@ -4,7 +4,7 @@
 import json, pathlib, re, sys, time, urllib.error, urllib.parse, urllib.request
 
 monitoring, page, prometheus, server, admin = sys.argv[1:]
-NAME = re.compile(r"\bmcp_openai_\w+")
+NAME = re.compile(r"\b(?:mcp_openai|process)_\w+")
 
 
 def read(url, body=None, **headers):
@@ -33,6 +33,13 @@ def call(tool, **arguments):
     return json.loads(read(f"{server}/mcp", json.dumps(message).encode(), **headers))["result"]
 
 
+def refused():
+    try:
+        read(f"{server}/mcp", b"{", **{"Content-Type": "application/json"})
+    except urllib.error.HTTPError as error:
+        assert error.code == 400, error
+
+
 def asked(expression):
     """The answer to a panel's question, as a dashboard of the last minute puts it."""
     for variable, value in {"$__rate_interval": "1m", "$job": ".+"}.items():
@@ -51,6 +58,7 @@ for number in range(2):
     call("ask-openai", query=f"Question {number}")
     call("create-image", prompt="a fox", quality="low")
     call("ask-openai", query="Why?", model="no-such-model")
+    refused()
     before = time.time()
     until("it is scraped again", lambda: asked(f"min(timestamp(mcp_openai_queue_running)) > {before}"))
 for panel in panels:

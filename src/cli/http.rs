@@ -20,7 +20,7 @@ use crate::{
     money::Usd,
     openai::OpenAi,
     queue::Queue,
-    telemetry::metrics::Gauge,
+    telemetry::{metrics::Gauge, process},
     transport::{
         self,
         http::{Administered, ListenAddress, ServiceStore},
@@ -86,8 +86,8 @@ fn standing(queue: &Queue) -> [Gauge; 2] {
     #[expect(clippy::cast_precision_loss, reason = "there are never so many")]
     let count = |name, help, value: usize| Gauge { name, help, value: value as f64 };
     [
-        count("queue_running", "Requests to the upstream that run.", running),
-        count("queue_waiting", "Requests that wait for their turn.", waiting),
+        count("mcp_openai_queue_running", "Requests to the upstream that run.", running),
+        count("mcp_openai_queue_waiting", "Requests that wait for their turn.", waiting),
     ]
 }
 
@@ -97,9 +97,13 @@ async fn budget(openai: &OpenAi, ledger: &Ledger) -> Vec<Gauge> {
     let Ok(Some(day)) = ledger.standing(&account).await else { return Vec::new() };
     let amount = |name, help, amount: Usd| Gauge { name, help, value: amount.dollars() };
     vec![
-        amount("budget_day_usd", "Budget of the day (UTC) in US dollars.", day.limit_usd),
-        amount("budget_day_spent_usd", "Spent of it, in US dollars.", day.spent_usd),
-        amount("budget_day_reserved_usd", "Set aside of it for calls that run, in US dollars.", day.reserved_usd),
+        amount("mcp_openai_budget_day_usd", "Budget of the day (UTC) in US dollars.", day.limit_usd),
+        amount("mcp_openai_budget_day_spent_usd", "Spent of it, in US dollars.", day.spent_usd),
+        amount(
+            "mcp_openai_budget_day_reserved_usd",
+            "Set aside of it for calls that run, in US dollars.",
+            day.reserved_usd,
+        ),
     ]
 }
 
@@ -143,7 +147,7 @@ fn watch(app: &App) -> io::Result<Option<DropGuard>> {
     let (metrics, queue, reading) = (app.metrics.clone(), app.queue.clone(), BudgetReading::start(app));
     let page = move || {
         let (metrics, queue, reading) = (metrics.clone(), queue.clone(), reading.clone());
-        async move { metrics.page(&[standing(&queue).as_slice(), &reading.newest().await].concat()) }.boxed()
+        async move { metrics.page(&[standing(&queue).as_slice(), &reading.newest().await, &process::standing()].concat()) }.boxed()
     };
     let service = Administered { page, stop: app.stop.clone(), stuck_after: STUCK_AFTER };
     let (address, watched) =

@@ -45,7 +45,7 @@ pub struct EndedCall<'a> {
 /// A value as it is now.
 #[derive(Debug, Clone, Copy)]
 pub struct Gauge {
-    /// Without the prefix `mcp_openai_`.
+    /// Whole, such as `mcp_openai_queue_running`.
     pub name: &'static str,
     /// One line for the `HELP` of the metric.
     pub help: &'static str,
@@ -68,6 +68,8 @@ struct Counts {
     cost: BTreeMap<String, f64>,
     pictures: BTreeMap<String, u64>,
     attempts: BTreeMap<String, u64>,
+    /// Requests that became no call, by HTTP status.
+    refused: BTreeMap<String, u64>,
 }
 
 /// Values that a label has had.
@@ -106,6 +108,11 @@ impl Metrics {
         *counts.attempts.entry(format!("model=\"{model}\"")).or_default() += call.attempts;
     }
 
+    /// Adds a request that was answered with this HTTP status instead of becoming a call.
+    pub fn refuse(&self, status: u16) {
+        *self.counts().refused.entry(format!("code=\"{status}\"")).or_default() += 1;
+    }
+
     /// The page that Prometheus reads.
     #[must_use]
     pub fn page(&self, gauges: &[Gauge]) -> String {
@@ -116,12 +123,14 @@ impl Metrics {
         family(&mut page, "cost_usd_total", "counter", "Costs of calls in US dollars, as far as known.", &counts.cost);
         family(&mut page, "pictures_total", "counter", "Pictures that were made.", &counts.pictures);
         family(&mut page, "upstream_attempts_total", "counter", "Requests to the upstream.", &counts.attempts);
-        head(&mut page, "call_duration_seconds", "histogram", "Time from a call to its end.");
+        family(&mut page, "refused_total", "counter", "Requests that became no call, by HTTP status.", &counts.refused);
+        head(&mut page, &ours("call_duration_seconds"), "histogram", "Time from a call to its end.");
         for (labels, histogram) in &counts.took {
             histogram.write(&mut page, labels);
         }
         for Gauge { name, help, value } in gauges {
-            head(&mut page, name, "gauge", help);
+            let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
+            head(&mut page, name, kind, help);
             line(&mut page, name, "", value);
         }
         page
@@ -156,31 +165,38 @@ impl Histogram {
     }
 
     fn write(&self, page: &mut String, labels: &str) {
+        let [bucket, sum, count] =
+            ["bucket", "sum", "count"].map(|part| ours(&format!("call_duration_seconds_{part}")));
         for (bound, count) in BOUNDS.iter().zip(self.buckets) {
-            line(page, "call_duration_seconds_bucket", &format!("{labels},le=\"{bound}\""), &count);
+            line(page, &bucket, &format!("{labels},le=\"{bound}\""), &count);
         }
-        line(page, "call_duration_seconds_bucket", &format!("{labels},le=\"+Inf\""), &self.count);
-        line(page, "call_duration_seconds_sum", labels, &self.sum);
-        line(page, "call_duration_seconds_count", labels, &self.count);
+        line(page, &bucket, &format!("{labels},le=\"+Inf\""), &self.count);
+        line(page, &sum, labels, &self.sum);
+        line(page, &count, labels, &self.count);
     }
 }
 
 fn family<V: std::fmt::Display>(page: &mut String, name: &str, kind: &str, help: &str, values: &BTreeMap<String, V>) {
-    head(page, name, kind, help);
+    let name = ours(name);
+    head(page, &name, kind, help);
     for (labels, value) in values {
-        line(page, name, labels, value);
+        line(page, &name, labels, value);
     }
+}
+
+fn ours(name: &str) -> String {
+    format!("mcp_openai_{name}")
 }
 
 // Writing to a text cannot fail.
 
 fn head(page: &mut String, name: &str, kind: &str, help: &str) {
-    let _ = writeln!(page, "# HELP mcp_openai_{name} {help}\n# TYPE mcp_openai_{name} {kind}");
+    let _ = writeln!(page, "# HELP {name} {help}\n# TYPE {name} {kind}");
 }
 
 fn line(page: &mut String, name: &str, labels: &str, value: &dyn std::fmt::Display) {
     let labels = if labels.is_empty() { String::new() } else { format!("{{{labels}}}") };
-    let _ = writeln!(page, "mcp_openai_{name}{labels} {value}");
+    let _ = writeln!(page, "{name}{labels} {value}");
 }
 
 #[cfg(test)]
@@ -232,7 +248,8 @@ mod tests {
             ..EndedCall::default()
         };
         metrics.count(&EndedCall { cost_usd: 0.25, pictures: 2, attempts: 3, ..call });
-        let gauges = [Gauge { name: "queue_waiting", help: "Requests that wait.", value: 4.0 }];
+        metrics.refuse(401);
+        let gauges = [Gauge { name: "mcp_openai_queue_waiting", help: "Requests that wait.", value: 4.0 }];
         insta::assert_snapshot!(metrics.page(&gauges));
     }
 }

@@ -248,7 +248,7 @@ async fn connection(
 async fn mcp(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
     let sender = request.extensions().get::<IpAddr>().copied();
     let answer = endpoint.answer(request).await;
-    let mut answer = answer.map_err(|refusal| refusal.noted(sender)).into_response();
+    let mut answer = answer.map_err(|refusal| endpoint.count(refusal).noted(sender)).into_response();
     if endpoint.is_stopping() {
         // A proxy keeps no connection that is about to close, to send the next call on.
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -134,6 +134,11 @@ impl Endpoint {
         self.stop.is_cancelled()
     }
 
+    pub(super) fn count(&self, refusal: HttpRefusal) -> HttpRefusal {
+        self.server.metrics().iter().for_each(|metrics| metrics.refuse(refusal.status.as_u16()));
+        refusal
+    }
+
     /// # Errors
     /// The refusal, for a request that rmcp does not get to see.
     pub(super) async fn answer(&self, request: Request) -> Result<Response, HttpRefusal> {
