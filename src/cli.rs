@@ -19,7 +19,7 @@ use tracing::Level;
 use crate::{
     app::App,
     config::{self, Config, Flags, Upstream},
-    telemetry,
+    telemetry::{self, Levels},
 };
 
 mod arguments;
@@ -97,9 +97,11 @@ pub fn explain(usage: &clap::Error) -> ExitCode {
 pub fn run(command_line: CommandLine) -> anyhow::Result<ExitCode> {
     let flags = command_line.flags();
     match command_line.command.unwrap_or_else(serve_whoever_started_us) {
-        Command::Stdio(args) => serve(Config::load(&flags)?, |app| stdio::run(args, app)),
+        Command::Stdio(args) => serve(Config::load(&flags)?, |app, _| stdio::run(args, app)),
         Command::Http(args) if args.check => http::check(&Config::load(&flags)?),
-        Command::Http(args) => serve(Config::load(&flags)?.for_many(), |app| http::run(args, app)),
+        Command::Http(args) => {
+            serve(Config::load(&flags)?.for_many(), |app, levels| http::run(args, app, flags.clone(), levels))
+        }
         Command::Ask(args) => call(Config::load(&flags)?, |app| ask::run(args, app)),
         Command::Chat(args) => chat(Config::load(&flags)?, args),
         Command::Image(args) => call(Config::load(&flags)?, |app| image::run(args, app)),
@@ -126,16 +128,16 @@ pub fn run(command_line: CommandLine) -> anyhow::Result<ExitCode> {
 #[inline(never)]
 fn serve<F, Work>(config: Config, work: F) -> anyhow::Result<ExitCode>
 where
-    F: FnOnce(App) -> Work,
+    F: FnOnce(App, Levels) -> Work,
     Work: Future<Output = anyhow::Result<ExitCode>>,
 {
-    let _log = start_log(&config, config.log.level);
+    let log = start_log(&config, config.log.level);
     let runtime = one_thread()?;
     let ended = runtime.block_on(async {
         let app = App::build(config).await?;
         announce(&app.config);
         app.store.ready().await.map_err(exit::WithoutStore)?;
-        work(app).await
+        work(app, log.levels()).await
     });
     runtime.shutdown_timeout(LAST_WRITES);
     ended

@@ -5,7 +5,7 @@
 //! to in its place, with the turn and the end of the job that belong to it. The rules, also for what is never
 //! settled: `docs/money.md`.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, NaiveTime, Utc};
 use serde::Serialize;
@@ -83,7 +83,7 @@ pub struct Ledger(Arc<LedgerState>);
 
 #[derive(Debug)]
 struct LedgerState {
-    config: Config,
+    config: RwLock<Config>,
     store: Arc<dyn MoneyStore>,
     mint: IdMint,
 }
@@ -92,13 +92,22 @@ impl Ledger {
     /// Builds it without touching the store.
     #[must_use]
     pub fn build(config: Config, store: Arc<dyn MoneyStore>) -> Self {
-        Self(Arc::new(LedgerState { config, store, mint: IdMint::default() }))
+        Self(Arc::new(LedgerState { config: RwLock::new(config), store, mint: IdMint::default() }))
+    }
+
+    /// Holds calls that begin from now on to these budgets.
+    pub fn change(&self, config: Config) {
+        *self.0.config.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    fn config(&self) -> Config {
+        *self.0.config.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// `true` where a call of this caller must be estimated before it is made.
     #[must_use]
     pub fn has_budgets(&self, caller: Option<&CallerShare>) -> bool {
-        let Config { per_call, per_day } = self.0.config;
+        let Config { per_call, per_day } = self.config();
         per_call.is_some() || per_day.is_some() || caller.is_some_and(CallerShare::has_budgets)
     }
 
@@ -115,12 +124,13 @@ impl Ledger {
     /// # Errors
     /// [`Refused`]; then nothing is reserved.
     pub async fn open(&self, request: Request, Estimate { least, most }: Estimate) -> Result<Spend, Refused> {
-        let most = match self.0.config.per_call {
+        let Config { per_call, per_day } = self.config();
+        let most = match per_call {
             Some(limit) if least > limit => return Err(OverBudget::Call { estimate: least, limit }.into()),
             Some(limit) => most.min(limit),
             None => most,
         };
-        let reservation = self.reservation(request.clone(), Estimate { least, most }, self.0.config.per_day);
+        let reservation = self.reservation(request.clone(), Estimate { least, most }, per_day);
         if !reservation.has_budgets() {
             return Ok(self.begin(request, most));
         }
@@ -151,7 +161,7 @@ impl Ledger {
     /// # Errors
     /// When the store cannot be used.
     pub async fn standing(&self, account: &Account) -> Result<Option<Standing>, Unheld> {
-        let Some(limit) = self.0.config.per_day else { return Ok(None) };
+        let Some(limit) = self.per_day() else { return Ok(None) };
         let now = Utc::now();
         let standing = self.0.store.standing(account, now.date_naive()).await?;
         Ok(Some(Standing::new(BudgetOf::AccountDay, limit, standing, now)))
@@ -180,12 +190,12 @@ impl Ledger {
 
     /// The budget of each call in US dollars; `None`: no bound.
     pub fn per_call(&self) -> Option<Usd> {
-        self.0.config.per_call
+        self.config().per_call
     }
 
     /// The budget of each day (UTC) for an account, in US dollars; `None`: no bound.
     pub fn per_day(&self) -> Option<Usd> {
-        self.0.config.per_day
+        self.config().per_day
     }
 
     fn reservation(&self, request: Request, Estimate { least, most }: Estimate, per_day: Option<Usd>) -> Reservation {

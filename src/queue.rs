@@ -101,9 +101,9 @@ pub struct Slot {
 
 #[derive(Debug)]
 struct QueueState {
-    config: Config,
+    config: Mutex<Config>,
     line: Mutex<WaitingLine>,
-    /// Woken whenever the line moves. It is as long as `config.waiting` at most, so waking all of it is cheap.
+    /// Woken whenever the line moves. It is as long as `waiting` at most, so waking all of it is cheap.
     moved: Notify,
 }
 
@@ -127,8 +127,18 @@ impl Queue {
     /// Makes an empty one. Fewer than 1 running count as 1.
     #[must_use]
     pub fn build(config: Config) -> Self {
-        let config = Config { running: config.running.max(1), ..config };
-        Self(Arc::new(QueueState { config, line: Mutex::default(), moved: Notify::new() }))
+        Self(Arc::new(QueueState { config: Mutex::new(config), line: Mutex::default(), moved: Notify::new() }))
+    }
+
+    /// Admits by these numbers from now on; what runs or waits already is left alone.
+    pub fn change_to(&self, config: Config) {
+        *self.0.config.lock().unwrap_or_else(PoisonError::into_inner) = config;
+        self.change(|_| {});
+    }
+
+    fn config(&self) -> Config {
+        let config = *self.0.config.lock().unwrap_or_else(PoisonError::into_inner);
+        Config { running: config.running.max(1), ..config }
     }
 
     /// Numbers of requests that run and that wait.
@@ -145,7 +155,7 @@ impl Queue {
     pub fn enter(&self, caller: &Caller) -> Result<Ticket, Busy> {
         let mut line = self.admit(caller, 1)?;
         let ticket = self.ticket(caller, &mut line);
-        line.grant(self.0.config.running);
+        line.grant(self.config().running);
         Ok(ticket)
     }
 
@@ -156,13 +166,13 @@ impl Queue {
     pub fn enter_all(&self, caller: &Caller, places: usize) -> Result<Vec<Ticket>, Busy> {
         let mut line = self.admit(caller, places)?;
         let tickets = (0..places).map(|_| self.ticket(caller, &mut line)).collect();
-        line.grant(self.0.config.running);
+        line.grant(self.config().running);
         Ok(tickets)
     }
 
     /// The line, when it has room for so many more, and its caller's share, too.
     fn admit(&self, caller: &Caller, places: usize) -> Result<MutexGuard<'_, WaitingLine>, Busy> {
-        let Config { running, waiting } = self.0.config;
+        let Config { running, waiting } = self.config();
         let line = self.line();
         let own = (line.slots_of(caller), line.callers.get(caller).map_or(0, VecDeque::len));
         let all = (line.running, line.waiting);
@@ -187,7 +197,7 @@ impl Queue {
     fn change(&self, change: impl FnOnce(&mut WaitingLine)) {
         let mut line = self.line();
         change(&mut line);
-        line.grant(self.0.config.running);
+        line.grant(self.config().running);
         drop(line);
         self.0.moved.notify_waiters();
     }

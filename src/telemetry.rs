@@ -16,7 +16,7 @@ use std::{
 };
 
 use tracing::{Level, Subscriber, level_filters::LevelFilter, subscriber};
-use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, registry};
+use tracing_subscriber::{Registry, filter::Targets, fmt, layer::SubscriberExt, registry, reload};
 
 use crate::text;
 
@@ -52,7 +52,30 @@ pub enum LogFormat {
 /// Writes the last lines when it is dropped. Keep it until the end of `main`.
 #[derive(Debug)]
 #[must_use = "dropping it ends the wait for the last lines"]
-pub struct Guard(Log);
+pub struct Guard {
+    log: Log,
+    levels: Levels,
+}
+
+/// The levels that are written, which may change. Cheap to clone; clones are the same.
+#[derive(Debug, Clone)]
+pub struct Levels(reload::Handle<Targets, Registry>);
+
+impl Levels {
+    /// Writes lines from this level up from now on.
+    pub fn set(&self, level: Level) {
+        // The log of another program in this process is not changed.
+        let _ = self.0.reload(targets(level));
+    }
+}
+
+impl Guard {
+    /// The levels that are written.
+    #[must_use]
+    pub fn levels(&self) -> Levels {
+        self.levels.clone()
+    }
+}
 
 /// Starts the log of this process, once. Other crates' events pass from `warn` up, since they may hold whole messages.
 /// A panic is logged with its place alone, since its text may hold anything.
@@ -60,9 +83,7 @@ pub fn start(config: Config) -> Guard {
     let log = Log::default();
     let writer = log.clone();
     let lines = fmt::layer().with_writer(move || writer.clone()).with_ansi(false);
-    let levels = Targets::new()
-        .with_default(LevelFilter::from_level(config.level.min(Level::WARN)))
-        .with_target(env!("CARGO_CRATE_NAME"), config.level);
+    let (levels, handle) = reload::Layer::new(targets(config.level));
     match config.format {
         LogFormat::Text => install(registry().with(levels).with(lines)),
         LogFormat::Json => install(registry().with(levels).with(lines.json().flatten_event(true))),
@@ -71,7 +92,13 @@ pub fn start(config: Config) -> Guard {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panicked");
     }));
-    Guard(log)
+    Guard { log, levels: Levels(handle) }
+}
+
+fn targets(level: Level) -> Targets {
+    Targets::new()
+        .with_default(LevelFilter::from_level(level.min(Level::WARN)))
+        .with_target(env!("CARGO_CRATE_NAME"), level)
 }
 
 /// A second start keeps the first subscriber: tests start several programs in one process.
@@ -81,7 +108,7 @@ fn install(subscriber: impl Subscriber + Send + Sync) {
 
 impl Drop for Guard {
     fn drop(&mut self) {
-        let Some(LogThread { lines, thread }) = self.0.writer.get() else { return };
+        let Some(LogThread { lines, thread }) = self.log.writer.get() else { return };
         let (done, written) = sync_channel(1);
         if lines.try_send(LogLine::Flush(done)).is_ok() {
             thread.iter().for_each(Thread::unpark);
@@ -204,7 +231,8 @@ mod tests {
         }
         let (mut log, waiting) = unread();
         log.write_all(b"event\n").unwrap();
-        drop(Guard(log));
+        let levels = Levels(reload::Layer::new(targets(Level::INFO)).1);
+        drop(Guard { log, levels });
         drain(&waiting, &AtomicUsize::new(1), Closed);
     }
 }

@@ -10,17 +10,20 @@ use tokio::{
 use tokio_util::sync::DropGuard;
 
 mod check;
+mod reload;
+
+use reload::Reload;
 
 use super::{exit, named, signals};
 use crate::{
     app::App,
     artifact::BucketFault,
-    config::Config,
+    config::{Config, Flags},
     ledger::Ledger,
     money::Usd,
     openai::OpenAi,
     queue::Queue,
-    telemetry::{metrics::Gauge, process},
+    telemetry::{Levels, metrics::Gauge, process},
     transport::{
         self,
         http::{Administered, ListenAddress, ServiceStore},
@@ -58,7 +61,7 @@ pub fn check(config: &Config) -> anyhow::Result<ExitCode> {
 ///
 /// # Errors
 /// When the address cannot be bound, or is not loopback and there is no caller yet; when the bucket of pictures refuses.
-pub async fn run(_: Args, app: App) -> anyhow::Result<ExitCode> {
+pub async fn run(_: Args, app: App, flags: Flags, levels: Levels) -> anyhow::Result<ExitCode> {
     match app.artifacts.check_bucket().await {
         Ok(()) => {}
         Err(away @ BucketFault::Away { .. }) => tracing::warn!("{away}; until then, pictures wait in state.dir"),
@@ -77,7 +80,9 @@ pub async fn run(_: Args, app: App) -> anyhow::Result<ExitCode> {
         let _watched = watching?;
         serving.await.map_err(|error| named::not_listening(error, &bind))
     };
-    Box::pin(signals::serve(app, serving)).await
+    let (ledger, queue, current) = (app.ledger.clone(), app.queue.clone(), app.config.provenance.clone());
+    let mut reload = Reload { flags, levels, ledger, queue, current };
+    Box::pin(signals::serve_reloading(app, serving, || reload.run())).await
 }
 
 /// The queue as it stands.
@@ -125,9 +130,7 @@ impl BudgetReading {
                 told.send_replace(budget(&openai, &ledger).await);
             }
         };
-        if app.ledger.per_day().is_some() {
-            app.tasks.spawn(app.stop.clone().run_until_cancelled_owned(reading));
-        }
+        app.tasks.spawn(app.stop.clone().run_until_cancelled_owned(reading));
         Self { asked, read }
     }
 

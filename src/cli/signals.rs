@@ -1,5 +1,5 @@
 //! Signals. `SIGINT`, `SIGTERM` and `SIGHUP` end a command; one that serves ends gracefully at the first and at once at
-//! the second. `SIGXFSZ` ends nothing.
+//! the second, and `http` reads its configuration again at `SIGHUP`. `SIGXFSZ` ends nothing.
 
 use std::{future::Future, io, process::ExitCode};
 
@@ -15,6 +15,38 @@ use crate::app::App;
 /// # Errors
 /// Those of `serving`.
 pub(super) async fn serve(app: App, serving: impl Future<Output = io::Result<()>>) -> anyhow::Result<ExitCode> {
+    serve_until(app, Ends::listen, serving).await
+}
+
+/// The same, where `SIGHUP` does not end it but runs `reload`.
+///
+/// # Errors
+/// Those of `serving`.
+pub(super) async fn serve_reloading(
+    app: App,
+    serving: impl Future<Output = io::Result<()>>,
+    mut reload: impl FnMut(),
+) -> anyhow::Result<ExitCode> {
+    let reloading = async {
+        let Ok(mut hangups) = Hangups::listen() else { return std::future::pending().await };
+        loop {
+            hangups.next().await;
+            reload();
+        }
+    };
+    tokio::select! {
+        // First, so that it is listened for before the server can be seen.
+        biased;
+        never = reloading => never,
+        served = serve_until(app, Ends::listen_but_to_hangups, serving) => served,
+    }
+}
+
+async fn serve_until(
+    app: App,
+    listen: fn() -> io::Result<Ends>,
+    serving: impl Future<Output = io::Result<()>>,
+) -> anyhow::Result<ExitCode> {
     let stop = app.stop.clone();
     let ended = async {
         let served = serving.await;
@@ -24,14 +56,14 @@ pub(super) async fn serve(app: App, serving: impl Future<Output = io::Result<()>
     tokio::select! {
         // First, so that it is listened for before the server can be seen.
         biased;
-        () = twice(&stop) => Ok(exit::INTERRUPTED.into()),
+        () = twice(&stop, listen) => Ok(exit::INTERRUPTED.into()),
         served = ended => Ok(served.map(|()| ExitCode::SUCCESS)?),
     }
 }
 
 /// Listens once for all signals: between two listeners one would be lost.
-async fn twice(stop: &CancellationToken) {
-    let Ok(mut ends) = Ends::listen() else { return std::future::pending().await };
+async fn twice(stop: &CancellationToken, listen: fn() -> io::Result<Ends>) {
+    let Ok(mut ends) = listen() else { return std::future::pending().await };
     ends.next().await;
     ask_to_end(stop);
     ends.next().await;
@@ -65,6 +97,36 @@ struct Ends {
     hangup: Option<Signal>,
 }
 
+/// `SIGHUP`, also where whoever started us had it ignored: it is asked for.
+struct Hangups {
+    #[cfg(unix)]
+    signal: Signal,
+}
+
+impl Hangups {
+    #[cfg(unix)]
+    fn listen() -> io::Result<Self> {
+        signal(SignalKind::hangup()).map(|signal| Self { signal })
+    }
+
+    #[cfg(unix)]
+    async fn next(&mut self) {
+        if self.signal.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    #[cfg(windows)]
+    fn listen() -> io::Result<Self> {
+        Ok(Self {})
+    }
+
+    #[cfg(windows)]
+    async fn next(&mut self) {
+        std::future::pending().await
+    }
+}
+
 #[cfg(unix)]
 impl Ends {
     fn listen() -> io::Result<Self> {
@@ -74,6 +136,11 @@ impl Ends {
             terminate: signal(SignalKind::terminate())?,
             hangup: if is_hangup_ignored() { None } else { Some(hangup()?) },
         })
+    }
+
+    /// The same but for `SIGHUP`, which means something else.
+    fn listen_but_to_hangups() -> io::Result<Self> {
+        Ok(Self { hangup: None, ..Self::listen()? })
     }
 
     async fn next(&mut self) -> u8 {
@@ -103,6 +170,10 @@ fn is_hangup_ignored() -> bool {
 impl Ends {
     fn listen() -> io::Result<Self> {
         tokio::signal::windows::ctrl_c().map(|interrupt| Self { interrupt })
+    }
+
+    fn listen_but_to_hangups() -> io::Result<Self> {
+        Self::listen()
     }
 
     async fn next(&mut self) -> u8 {

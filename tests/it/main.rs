@@ -62,6 +62,8 @@ mod project;
 mod prompts;
 mod queue;
 #[cfg(unix)]
+mod reloading;
+#[cfg(unix)]
 mod replicas;
 mod reports;
 mod resources;

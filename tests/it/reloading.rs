@@ -1,0 +1,139 @@
+//! The real binary on SIGHUP: what can change while it runs does, what cannot is said, and a broken file changes nothing.
+
+use std::{
+    fs::{self, File},
+    io::{Read, Write},
+    net::{TcpListener, TcpStream},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use tempfile::TempDir;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Service {
+    program: Child,
+    home: TempDir,
+    bind: String,
+    admin: String,
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
+impl Service {
+    fn start(settings: &str) -> Self {
+        let home = tempfile::tempdir().unwrap();
+        let [bind, admin] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
+        let [bind, admin] = [bind, admin].map(|listener| listener.local_addr().unwrap().to_string());
+        fs::write(home.path().join("config.toml"), settings).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-openai"));
+        command.env_clear().env("HOME", home.path()).env("OPENAI_API_KEY", "sk-test-canary").stdin(Stdio::null());
+        command.arg("--config").arg(home.path().join("config.toml"));
+        command.args(["http", "--bind", &bind, "--admin-bind", &admin]);
+        let program = command.stderr(File::create(home.path().join("log")).unwrap()).spawn().unwrap();
+        let service = Self { program, home, bind, admin };
+        service.until(|it| get(&it.admin, "/readyz").is_some());
+        service
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.home.path().join(name)
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.file("log")).unwrap()
+    }
+
+    fn metrics(&self) -> String {
+        get(&self.admin, "/metrics").unwrap_or_default()
+    }
+
+    fn reload(&self, settings: &str) {
+        fs::write(self.file("config.toml"), settings).unwrap();
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, signal: &str) {
+        assert!(Command::new("kill").args([signal, &self.program.id().to_string()]).status().unwrap().success());
+    }
+
+    fn until(&self, holds: impl Fn(&Self) -> bool) {
+        let since = Instant::now();
+        while !holds(self) {
+            assert!(since.elapsed() < PATIENCE, "{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+/// The answer to a request of this host; `None` where nobody listens.
+fn get(address: &str, path: &str) -> Option<String> {
+    ask(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n"))
+}
+
+fn ask(address: &str, request: &str) -> Option<String> {
+    let mut socket = TcpStream::connect(address).ok()?;
+    socket.write_all(request.as_bytes()).ok()?;
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).ok()?;
+    Some(answer)
+}
+
+#[test]
+fn budgets_and_the_level_of_the_log_change_while_it_runs_and_the_rest_is_named() {
+    let service = Service::start("spend.per_day = \"1.00\"\n");
+    service.until(|it| it.metrics().contains("\nmcp_openai_budget_day_usd 1\n"));
+    let malformed = |it: &Service| {
+        let _ = ask(&it.bind, "no request\r\n\r\n");
+        it.log().contains("a connection ended early")
+    };
+    assert!(!malformed(&service));
+    service.reload("spend.per_day = \"2.00\"\nlog.level = \"debug\"\njobs.keep_for = \"2h\"\n");
+    service.until(|it| it.metrics().contains("\nmcp_openai_budget_day_usd 2\n"));
+    service.until(malformed);
+    let log = service.log();
+    assert!(log.contains("changed=\"log.level, spend.per_day\""), "{log}");
+    assert!(log.contains("settings=\"jobs.keep_for\""), "{log}");
+    service.reload("log.level = \"info\"\n");
+    service.until(|it| !it.metrics().contains("budget_day_usd"));
+}
+
+#[test]
+fn a_broken_file_is_refused_whole_and_the_server_lives_on() {
+    let mut service = Service::start("spend.per_day = \"1.00\"\n");
+    for (number, broken) in
+        ["spend.per_day = \"2.00\"\nqueue.running = 0\n", "spend = [", "nonsense = 1"].iter().enumerate()
+    {
+        service.reload(broken);
+        service.until(|it| it.log().matches("the configuration stays as it is").count() == number + 1);
+    }
+    service.until(|it| it.metrics().contains("\nmcp_openai_budget_day_usd 1\n"));
+    assert!(service.log().contains("queue.running"), "{}", service.log());
+    service.signal("-TERM");
+    assert!(service.program.wait().unwrap().success());
+}
+
+#[test]
+fn requests_that_are_refused_and_the_process_are_in_the_metrics() {
+    let service = Service::start("");
+    let request = "POST /mcp HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
+    for _ in 0..2 {
+        assert!(ask(&service.bind, request).unwrap().starts_with("HTTP/1.1 403"));
+    }
+    let metrics = service.metrics();
+    assert!(metrics.contains("\nmcp_openai_refused_total{code=\"403\"} 2\n"), "{metrics}");
+    if cfg!(target_os = "linux") {
+        for (name, kind) in
+            [("resident_memory_bytes", "gauge"), ("cpu_seconds_total", "counter"), ("open_fds", "gauge")]
+        {
+            assert!(metrics.contains(&format!("# TYPE process_{name} {kind}\nprocess_{name} ")), "{metrics}");
+        }
+    }
+}
