@@ -15,7 +15,8 @@ export const EVERYTHING = { serverTools: {}, serverResources: {}, message: {}, d
 
 export async function stage(browser, html, { can = {}, context = {}, serve = {}, width = 720, sandbox = "allow-scripts", allow = "" } = {}) {
   const page = await browser.newPage({
-    viewport: { width, height: 1400 },
+    // Higher than any page of the tests: what lies beyond it is white in some screenshots.
+    viewport: { width, height: 2000 },
     colorScheme: "light",
     reducedMotion: "reduce",
     deviceScaleFactor: 2,

@@ -77,7 +77,7 @@ pub async fn run(args: Args, flags: Flags) -> anyhow::Result<ExitCode> {
     let name = args.server.name;
     let Some(chosen) = args.which.chosen(&folders, "install").await? else { return Ok(ExitCode::from(exit::USAGE)) };
     let told = args.which.each(&chosen, &folders, |client, file, others| {
-        let server = client.form.server(&name, &launch).map_err(|why| anyhow::anyhow!("{} {why}", client.name))?;
+        let server = client.form.server(&name, &launch).map_err(|why| anyhow::anyhow!("it {why}"))?;
         let edit = clients::add(client, file, (&name, &server), others)?;
         let done = match &edit {
             Edit::Nothing => format!("`{name}` is in {} already", file.path.display()),
