@@ -87,6 +87,14 @@ pub async fn run(args: Args, flags: Flags) -> anyhow::Result<ExitCode> {
     })?;
     if told.has_written {
         writeln!(stderr(), "Restart a client that runs, so that it reads its file again.")?;
+        if let Launch::Stdio { command, .. } = &launch
+            && let Some(lasting) = lasting_install(Path::new(command))
+        {
+            writeln!(
+                stderr(),
+                "note: {command} lies in a cache that may be emptied; run `{lasting}`, then this again"
+            )?;
+        }
     }
     Ok(told.code)
 }
@@ -272,6 +280,17 @@ fn program() -> anyhow::Result<PathBuf> {
     Ok(found.unwrap_or(running))
 }
 
+/// The command that installs the program to stay, where it runs from the cache of `npx` or `uvx`.
+fn lasting_install(program: &Path) -> Option<&'static str> {
+    program.components().find_map(|folder| match folder.as_os_str().to_str()? {
+        "_npx" => Some("npm install --global mcp-openai"),
+        folder if folder.starts_with("archive-v") || folder.starts_with("environments-v") => {
+            Some("uv tool install mcp-openai")
+        }
+        _ => None,
+    })
+}
+
 fn shown(path: &Path) -> String {
     path.to_string_lossy().into_owned()
 }
@@ -289,4 +308,25 @@ fn variable(name: &str) -> Result<String, String> {
 fn server_name(name: &str) -> Result<String, String> {
     let is_plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     if is_plain { Ok(name.to_owned()) } else { Err("letters, digits and hyphens only".to_owned()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_in_a_cache_is_known_by_its_folders() {
+        for (path, lasting) in [
+            ("/home/ada/.npm/_npx/0f/node_modules/mcp-openai-linux-x64/mcp-openai", Some("npm")),
+            ("/home/ada/.cache/uv/archive-v0/tA/bin/mcp-openai", Some("uv")),
+            ("/home/ada/.local/share/uv/tools/mcp-openai/bin/mcp-openai", None),
+            ("/usr/lib/node_modules/mcp-openai/node_modules/mcp-openai-linux-x64/mcp-openai", None),
+        ] {
+            assert_eq!(
+                lasting_install(Path::new(path)).and_then(|command| command.split(' ').next()),
+                lasting,
+                "{path}"
+            );
+        }
+    }
 }

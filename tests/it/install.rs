@@ -306,9 +306,15 @@ fn p01_killed_at_any_moment_the_file_is_the_old_one_or_the_new_one() {
         seen[usize::from(left == new)] += 1;
     }
     assert!(seen[0] > 0, "none was killed in time: {seen:?}");
+    // The draft of one that was killed goes with the next write, once it cannot be in use.
+    let folder = file.parent().unwrap();
+    let draft = folder.join(format!(".{}.mcp-openai.0123456789abcdef", file.file_name().unwrap().to_string_lossy()));
+    let long_ago = std::time::SystemTime::now() - std::time::Duration::from_mins(2);
+    fs::File::create(&draft).unwrap().set_modified(long_ago).unwrap();
     fs::write(&file, &old).unwrap();
     assert_eq!(home.run("install claude-code").0, 0);
     assert_eq!(fs::read(&file).unwrap(), new);
+    assert!(!draft.exists());
 }
 
 #[test]

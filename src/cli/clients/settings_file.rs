@@ -4,10 +4,13 @@ use std::{
     fs::{self, File, OpenOptions},
     io::{self, ErrorKind, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context, bail};
 
+/// A draft is renamed within moments; an older one is nobody's.
+const ABANDONED: Duration = Duration::from_mins(1);
 /// Suffix of a file's backup.
 const BACKUP: &str = ".mcp-openai.bak";
 
@@ -89,7 +92,9 @@ impl SettingsFile {
     fn replace(&self, path: &Path, text: &str) -> anyhow::Result<()> {
         let folder = path.parent().unwrap_or(Path::new("."));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let draft = folder.join(format!(".{name}.{:016x}", rand::random::<u64>()));
+        let start = format!(".{name}.mcp-openai.");
+        let draft = folder.join(format!("{start}{:016x}", rand::random::<u64>()));
+        sweep(folder, &start);
         let unwritable = || format!("{} cannot be written", path.display());
         let drafted = fs::create_dir_all(folder).and_then(|()| self.draft(&draft, text)).with_context(unwritable);
         // At the last moment: clients write their files, too, and flushing takes a while.
@@ -113,6 +118,18 @@ impl SettingsFile {
         }
         file.write_all(text.as_bytes())?;
         file.sync_all()
+    }
+}
+
+/// Removes drafts of processes that were killed: they may hold a key.
+fn sweep(folder: &Path, start: &str) {
+    let is_old = |entry: &fs::DirEntry| {
+        let age = entry.metadata().and_then(|draft| draft.modified()).map(|written| written.elapsed());
+        age.is_ok_and(|age| age.is_ok_and(|age| age > ABANDONED))
+    };
+    let entries = fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
+    for entry in entries.filter(|entry| entry.file_name().to_string_lossy().starts_with(start)).filter(is_old) {
+        let _ = fs::remove_file(entry.path());
     }
 }
 
