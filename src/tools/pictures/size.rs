@@ -83,9 +83,8 @@ impl SizeWish {
         let words: String = asked.chars().filter(|c| !c.is_whitespace()).collect::<String>().to_lowercase();
         let exact = |width, height| Some(Self::Exact(Dimensions { width, height }));
         // A square is the same one in every word for it.
-        let ratio = |width, height| match width == height {
-            true => exact(1024, 1024),
-            false => Some(Self::Ratio(Dimensions { width, height })),
+        let ratio = |width, height| {
+            if width == height { exact(1024, 1024) } else { Some(Self::Ratio(Dimensions { width, height })) }
         };
         match words.as_str() {
             "auto" => return Some(Self::Auto),

@@ -37,12 +37,12 @@ async fn a_dry_run_refuses_what_a_call_refuses_and_needs_no_key() {
 #[tokio::test]
 async fn a_dry_run_says_what_a_budget_would_say() {
     let call = json!({ "query": "Why?", "model": "gpt-6-luna", "max_tokens": 2000, "dry_run": true });
-    let budgets: [(&[(&str, &str)], Option<&str>); 5] = [
-        (&[("MCP_OPENAI_SPEND_PER_CALL", "0.0001")], Some("spend.per_call is $0.0001")),
-        (&[("MCP_OPENAI_SPEND_PER_DAY", "0.0001"), ("OPENAI_API_KEY", "sk-test")], Some("(spend.per_day)")),
-        (&[("MCP_OPENAI_SPEND_PER_DAY", "0.0001")], Some("(spend.per_day)")),
-        (&[("MCP_OPENAI_SPEND_PER_CALL", "5"), ("MCP_OPENAI_SPEND_PER_DAY", "5")], None),
-        (&[], None),
+    let budgets = [
+        (vec![("MCP_OPENAI_SPEND_PER_CALL", "0.0001")], Some("spend.per_call is $0.0001")),
+        (vec![("MCP_OPENAI_SPEND_PER_DAY", "0.0001"), ("OPENAI_API_KEY", "sk-test")], Some("(spend.per_day)")),
+        (vec![("MCP_OPENAI_SPEND_PER_DAY", "0.0001")], Some("(spend.per_day)")),
+        (vec![("MCP_OPENAI_SPEND_PER_CALL", "5"), ("MCP_OPENAI_SPEND_PER_DAY", "5")], None),
+        (Vec::new(), None),
     ];
     for (env, said) in budgets {
         let mut session = Session::start(env.iter().map(|(name, value)| (*name, (*value).to_owned())).collect()).await;
