@@ -1,5 +1,7 @@
 //! Sessions of older clients on several replicas: any of them serves what another opened, to its owner alone.
 
+mod streams;
+
 use std::{sync::Arc, time::Duration};
 
 use mcp_openai::{

@@ -16,7 +16,7 @@ use rmcp::{
         Transport,
         streamable_http_server::session::{
             RestoreOutcome, ServerSseMessage, SessionId, SessionManager,
-            local::{LocalSessionManager, LocalSessionManagerError},
+            local::{LocalSessionManager, LocalSessionManagerError, SessionError},
         },
     },
 };
@@ -39,7 +39,12 @@ type Local = <LocalSessionManager as SessionManager>::Transport;
 pub(super) struct ResumableSessions {
     local: LocalSessionManager,
     answers: LastAnswers,
+    mark: StreamMark,
 }
+
+/// The end of the ids of events of calls: rmcp counts streams from 0 in each process, and a session is served by several.
+#[derive(Clone)]
+struct StreamMark(Arc<str>);
 
 /// The messages of one session; its answers are noted as they are sent.
 pub(super) struct NotedTransport {
@@ -68,7 +73,7 @@ struct LastAnswer {
 
 impl ResumableSessions {
     pub(super) fn new(local: LocalSessionManager) -> Self {
-        Self { local, answers: LastAnswers::default() }
+        Self { local, answers: LastAnswers::default(), mark: StreamMark::random() }
     }
 }
 
@@ -105,7 +110,7 @@ impl SessionManager for ResumableSessions {
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
         let request = self.answers.begin(session, &message);
         let events = self.local.create_stream(session, message).await?;
-        Ok(self.answers.noting(session.clone(), request, events))
+        Ok(self.mark.put_on(self.answers.noting(session.clone(), request, events)))
     }
 
     async fn accept_message(&self, session: &SessionId, message: ClientJsonRpcMessage) -> Result<(), Self::Error> {
@@ -134,13 +139,38 @@ impl SessionManager for ResumableSessions {
         session: &SessionId,
         last: String,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
-        match self.local.resume(session, last.clone()).await {
-            Ok(events) => Ok(self.answers.noting(session.clone(), None, events).left_stream()),
+        // Another process knows of that stream.
+        let last = self.mark.take_off(last).ok_or(SessionError::ChannelClosed(None))?;
+        let events = match self.local.resume(session, last.clone()).await {
+            Ok(events) => self.answers.noting(session.clone(), None, events).left_stream(),
             Err(error) => {
                 let answer = self.answers.after(session, &last).ok_or(error)?;
-                Ok(stream::iter([answer]).right_stream())
+                stream::iter([answer]).right_stream()
             }
-        }
+        };
+        Ok(self.mark.put_on(events))
+    }
+}
+
+impl StreamMark {
+    fn random() -> Self {
+        Self(format!("-{:08x}", rand::random::<u32>()).into())
+    }
+
+    /// Events outside of a call have no stream in their id, and keep it.
+    fn put_on<S: Stream<Item = ServerSseMessage>>(&self, events: S) -> impl Stream<Item = ServerSseMessage> + use<S> {
+        let mark = self.0.clone();
+        events.map(move |mut event| {
+            if let Some(id) = event.event_id.as_mut().filter(|id| id.contains('/')) {
+                id.push_str(&mark);
+            }
+            event
+        })
+    }
+
+    /// The id as rmcp gave it; `None` for one of another process.
+    fn take_off(&self, id: String) -> Option<String> {
+        if id.contains('/') { id.strip_suffix(&*self.0).map(str::to_owned) } else { Some(id) }
     }
 }
 
