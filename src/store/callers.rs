@@ -110,6 +110,11 @@ pub trait CallerStore: fmt::Debug + Send + Sync {
 
     /// All callers, revoked ones too, in the order of their names.
     async fn callers(&self) -> Result<Vec<KnownCaller>, Error>;
+
+    /// Returns whether a damaged database was set aside, in which there may have been callers.
+    async fn may_have_lost_callers(&self) -> bool {
+        false
+    }
 }
 
 impl CallerName {

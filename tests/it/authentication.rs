@@ -371,3 +371,23 @@ async fn a_caller_is_told_of_a_storage_failure_without_a_path_of_the_server() {
     let at_home = session.call("ask-openai", json!({"query": "?"})).await;
     assert!(at_home.to_string().contains(place), "the person at the server is told: {at_home}");
 }
+
+#[tokio::test]
+async fn a_store_that_was_damaged_lets_nobody_in_without_a_token() {
+    let state = tempfile::tempdir().unwrap();
+    let callers = || {
+        let place = StorePlace::Folder(state.path().to_owned());
+        Store::build(store::Config { place, lease: LEASE }).callers
+    };
+    caller(&callers(), "alice", CallerLimits::default()).await;
+    std::fs::write(state.path().join("store.sqlite3"), "no database at all".repeat(1_000)).unwrap();
+    let site = site_for(bench(), callers()).await;
+    assert_eq!(site.post("", &opening()).await.status, 401);
+    let bob = caller(&callers(), "bob", CallerLimits::default()).await;
+    let entered = async {
+        while site.post(&bob, &opening()).await.status != 200 {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), entered).await.unwrap();
+}

@@ -32,6 +32,10 @@ impl CallerStore for Sqlite {
         };
         self.engine.read(select).await
     }
+
+    async fn may_have_lost_callers(&self) -> bool {
+        self.engine.has_set_aside()
+    }
 }
 
 fn add(connection: &Connection, caller: &KnownCaller) -> rusqlite::Result<bool> {

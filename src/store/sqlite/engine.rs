@@ -37,6 +37,7 @@ const HEAVY: usize = 64 * 1024;
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The only writer of this process.
+#[derive(Clone)]
 pub(super) struct Engine(Arc<Shared>);
 
 pub(super) struct Shared {
@@ -111,6 +112,11 @@ impl Engine {
     pub(super) fn post(&self, what: &'static str, work: impl Fn(&Connection) -> rusqlite::Result<()> + Send + 'static) {
         self.0.queue().push(Box::new(Posted::new(what, work)));
         self.0.wake();
+    }
+
+    /// Returns whether a damaged database lies beside this one.
+    pub(super) fn has_set_aside(&self) -> bool {
+        matches!(&self.0.config.place, StorePlace::Folder(dir) if super::open::has_set_aside(dir))
     }
 
     /// Resolves once everything in the queue is committed, or has failed.
@@ -382,12 +388,6 @@ impl Drop for HandOver<'_> {
 
 fn execute(connection: &Connection, sql: &str) -> rusqlite::Result<()> {
     connection.prepare_cached(sql)?.execute([]).map(drop)
-}
-
-impl Clone for Engine {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
 }
 
 impl fmt::Debug for Engine {

@@ -15,6 +15,8 @@ use super::{log::LogGrowth, now};
 use crate::store::StorePlace;
 
 const FILE: &str = "store.sqlite3";
+/// Names of damaged databases begin so.
+const SET_ASIDE: &str = "store-damaged-";
 /// Told apart from other programs' databases by it, as `file` does.
 const APPLICATION_ID: u32 = 0x6d63_6f61;
 /// One file for each schema version, in order; applied ones never change.
@@ -176,7 +178,7 @@ pub(super) fn set_aside(dir: &Path, why: &str) -> Result<(), Fault> {
     if is_sound(dir)? {
         return Ok(());
     }
-    let name = format!("store-damaged-{}", Utc::now().format("%Y-%m-%dT%H%M%S"));
+    let name = format!("{SET_ASIDE}{}", Utc::now().format("%Y-%m-%dT%H%M%S"));
     for suffix in ["", "-wal", "-shm"] {
         let (from, to) = (dir.join(format!("{FILE}{suffix}")), dir.join(format!("{name}.sqlite3{suffix}")));
         match fs::rename(&from, &to) {
@@ -187,6 +189,11 @@ pub(super) fn set_aside(dir: &Path, why: &str) -> Result<(), Fault> {
     tracing::error!(%why, aside = %dir.join(format!("{name}.sqlite3")).display(), "the store was damaged; a new one is begun");
     drop(lock);
     Ok(())
+}
+
+pub(super) fn has_set_aside(dir: &Path) -> bool {
+    let mut files = fs::read_dir(dir).into_iter().flatten().flatten();
+    files.any(|file| file.file_name().to_string_lossy().starts_with(SET_ASIDE))
 }
 
 /// Holds off other processes while the result is kept.

@@ -211,7 +211,14 @@ impl Authentication {
             tracing::warn!(%error, "tokens cannot be checked");
             unavailable()
         })?;
-        let is_guarded = self.tokens == Tokens::Required || self.oauth.is_some() || !callers.is_empty();
+        let mut is_guarded = self.tokens == Tokens::Required || self.oauth.is_some() || !callers.is_empty();
+        if !is_guarded && self.store.may_have_lost_callers().await {
+            tracing::warn!(
+                "a damaged store was set aside, and there may have been callers in it: a token is needed from now on. Make \
+                 new ones (mcp-openai token new NAME), or remove store-damaged-* from the state folder"
+            );
+            is_guarded = true;
+        }
         let callers = callers.into_iter().map(Arc::new).collect();
         Ok(CallerList { read_at, callers, is_guarded, noted: HashSet::new() })
     }
