@@ -3,7 +3,7 @@
 use std::path::Path;
 
 /// Folders of secrets, with all that is in them.
-const FOLDERS: [&str; 10] = [
+const FOLDERS: [&str; 12] = [
     ".git",
     ".ssh",
     ".gnupg",
@@ -14,9 +14,11 @@ const FOLDERS: [&str; 10] = [
     ".config/gh",
     ".password-store",
     ".terraform.d",
+    ".env",
+    ".supabase",
 ];
 /// Files of secrets.
-const FILES: [&str; 32] = [
+const FILES: [&str; 72] = [
     ".netrc",
     "_netrc",
     ".pgpass",
@@ -49,12 +51,55 @@ const FILES: [&str; 32] = [
     "credentials",
     "secrets",
     "htpasswd",
+    ".credentials.json",
+    ".mcp.json",
+    ".claude/settings.local.json",
+    "claude_desktop_config.json",
+    "env.production",
+    "env.local",
+    "key.json",
+    "keyfile.json",
+    "google-services.json",
+    "deploy_key",
+    "deploy_rsa",
+    "private.asc",
+    ".dockerconfigjson",
+    "rootkey.csv",
+    "accesskeys.csv",
+    "rclone.conf",
+    ".vault_pass",
+    ".vault-pass",
+    "vault_pass.txt",
+    "wallet.json",
+    "logins.json",
+    "key3.db",
+    "key4.db",
+    "cookies",
+    "cookies.txt",
+    "cookies.sqlite",
+    "login.keychain-db",
+    "pgpass.conf",
+    "pip.conf",
+    ".yarnrc.yml",
+    "nuget.config",
+    "settings-security.xml",
+    "shadow",
+    "wp-config.php",
+    ".curlrc",
+    "kubeconfig",
+    "kubeconfig.yaml",
+    "kubeconfig.yml",
+    "id_rsa.old",
+    "id_rsa.bak",
 ];
-/// The same as data, with one of the extensions below.
-const STEMS: [&str; 3] = ["credentials", "secrets", "secret"];
-const DATA: [&str; 6] = ["json", "yaml", "yml", "toml", "ini", "txt"];
+/// Words in the name of a file of data, which has one of the extensions below.
+const WORDS: [&str; 8] =
+    ["credential", "secret", "password", "passwd", "api_key", "api-key", "apikey", "firebase-adminsdk"];
+/// The same as the whole name.
+const STEMS: [&str; 5] = ["token", "api_token", "access_token", "auth_token", "pass"];
+const DATA: [&str; 9] = ["json", "yaml", "yml", "toml", "ini", "txt", "csv", "conf", "xml"];
 /// Beginnings of names, and the end that goes with each.
-const AFFIXES: [(&str, &str); 9] = [
+const AFFIXES: [(&str, &str); 20] = [
     (".env", ""),
     (".dev.vars.", ""),
     (".", "_history"),
@@ -64,11 +109,22 @@ const AFFIXES: [(&str, &str); 9] = [
     ("service_account", ".json"),
     ("serviceaccount", ".json"),
     ("", ".tfstate.backup"),
+    ("", ".env.bak"),
+    ("", "-key.json"),
+    ("", "_key.json"),
+    ("", "api_key"),
+    ("", "apikey"),
+    ("", "api_token"),
+    ("", "access-token"),
+    ("", ".token"),
+    ("ssh_host_", "_key"),
+    ("wg", ".conf"),
+    (".wgetrc", ""),
 ];
 /// Extensions of keys, and of what holds them.
-const EXTENSIONS: [&str; 15] = [
+const EXTENSIONS: [&str; 16] = [
     "env", "pem", "key", "p8", "p12", "pfx", "jks", "keystore", "keytab", "kdb", "kdbx", "ppk", "gpg", "ovpn",
-    "tfstate",
+    "tfstate", "tfvars",
 ];
 
 /// The files of a comparison that are meant.
@@ -86,7 +142,8 @@ impl Secrets {
         let affixes = AFFIXES.iter().map(|(start, end)| format!("{start}*{end}"));
         let extensions = EXTENSIONS.iter().map(|extension| format!("*.{extension}"));
         let data = STEMS.iter().flat_map(|stem| DATA.iter().map(move |extension| format!("{stem}.{extension}")));
-        let names = folders.chain(files).chain(affixes).chain(extensions).chain(data);
+        let words = WORDS.iter().flat_map(|word| DATA.iter().map(move |extension| format!("*{word}*.{extension}")));
+        let names = folders.chain(files).chain(affixes).chain(extensions).chain(data).chain(words);
         let magic = match self {
             Self::LeftOut => "exclude,icase,glob",
             Self::Alone => "icase,glob",
@@ -112,7 +169,7 @@ pub(super) fn is_secret(rest: &Path) -> bool {
         || FILES.iter().any(ends_with)
         || AFFIXES.iter().any(|(start, end)| file.strip_prefix(start).is_some_and(|rest| rest.ends_with(end)))
         || EXTENSIONS.contains(&extension)
-        || STEMS.contains(&stem) && DATA.contains(&extension)
+        || DATA.contains(&extension) && (STEMS.contains(&stem) || WORDS.iter().any(|word| stem.contains(word)))
 }
 
 #[cfg(test)]
@@ -149,6 +206,26 @@ mod tests {
             ".dev.vars.production",
             ".zsh_history",
             "private.gpg",
+            ".credentials.json",
+            ".claude/settings.local.json",
+            ".env/x",
+            "env.production",
+            "prod.env.bak",
+            "gcp-key.json",
+            "app-firebase-adminsdk-1.json",
+            "id_rsa.old",
+            "ssh_host_rsa_key",
+            "kubeconfig.yaml",
+            "prod.auto.tfvars",
+            "aws-credentials.csv",
+            "wg0.conf",
+            "token.txt",
+            ".openai_api_key",
+            "openai_api_key.txt",
+            "passwords.txt",
+            "app-secrets.toml",
+            "secrets.enc.yaml",
+            ".supabase/access-token",
         ] {
             assert!(is_secret(Path::new(path)), "{path}");
         }
@@ -167,6 +244,12 @@ mod tests {
             "environment.md",
             "src/credentials.rs",
             "history.md",
+            "design-tokens.json",
+            "tokens.json",
+            "src/password.rs",
+            "docs/api-key.md",
+            "config.json",
+            "env.ts",
             "",
         ] {
             assert!(!is_secret(Path::new(path)), "{path}");
