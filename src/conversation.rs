@@ -169,7 +169,7 @@ impl Conversations {
     /// [`Error::NotFound`], also for somebody else's; [`Error::Store`]; [`Error::Damaged`].
     pub async fn open(&self, owner: &Owner, handle: &str) -> Result<Thread, Error> {
         let unknown = || Error::NotFound(text::escape(&text::clip(handle, 60)));
-        let handle = Handle::parse(handle).ok_or_else(unknown)?;
+        let handle = Handle::pasted(handle).ok_or_else(unknown)?;
         let kept = self.0.store.thread(owner, handle.0, self.since()).await?;
         Thread::of(self.clone(), owner.clone(), handle, &kept)?.ok_or_else(unknown)
     }

@@ -10,7 +10,7 @@ use std::{
 use clap::builder::{PathBufValueParser, TypedValueParser};
 
 use crate::{
-    inputs::{GIT, Project, is_glob, pasted},
+    inputs::{GIT, Project, is_glob, mentioned, pasted},
     transport::http::ListenAddress,
 };
 
@@ -33,7 +33,9 @@ pub(super) fn absolute(name: &str, project: Option<&Project>) -> String {
         return name.to_owned();
     }
     let name = if Path::new(name).exists() { name.to_owned() } else { pasted(name) };
-    let mut path = at_home(PathBuf::from(&name));
+    // As editors and chats write a file: `@src/main.rs`.
+    let file = mentioned(Path::new(&name)).filter(|file| !Path::new(&name).exists() && file.exists());
+    let mut path = at_home(file.unwrap_or_else(|| PathBuf::from(&name)));
     if let Some(project) = project
         && path.is_relative()
         && !path.exists()

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::handle::Id;
+use crate::{handle::Id, text};
 
 /// A turn's handle, which leads to it and to all turns before it: `conv_` and the 26 letters of an [`Id`], so that it
 /// cannot be guessed.
@@ -19,6 +19,13 @@ impl Handle {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         text.strip_prefix(Self::PREFIX).and_then(Id::parse).map(Self)
+    }
+
+    /// Reads a handle as models and people copy it: in quotes, as its address, in any case.
+    #[must_use]
+    pub fn pasted(text: &str) -> Option<Self> {
+        let text = text::bare(text).to_lowercase();
+        Self::parse(text.strip_prefix("conversation://").unwrap_or(&text))
     }
 
     /// The address of the turn as a resource: `conversation://conv_...`.
@@ -73,5 +80,10 @@ mod tests {
         for text in bad {
             assert_eq!(Handle::parse(&text), None, "{}", text.get(..40).unwrap_or(&text));
         }
+        let upper = handle.to_string().to_uppercase();
+        for text in [handle.uri(), upper, format!(" `{handle}`\n"), format!("\"{handle}\""), handle.to_string()] {
+            assert_eq!(Handle::pasted(&text), Some(handle), "{text}");
+        }
+        assert_eq!(Handle::pasted(&format!("{handle}.1")), None);
     }
 }

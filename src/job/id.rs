@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::{handle::Id, store::jobs::FinishedJob};
+use crate::{handle::Id, store::jobs::FinishedJob, text};
 
 /// A job's handle: `job_` and the 26 letters of an [`Id`], so that it cannot be guessed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -17,6 +17,12 @@ impl JobId {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         text.strip_prefix(Self::PREFIX).and_then(Id::parse).map(Self)
+    }
+
+    /// Reads a handle as models and people copy it: in quotes, in any case.
+    #[must_use]
+    pub fn pasted(text: &str) -> Option<Self> {
+        Self::parse(&text::bare(text).to_lowercase())
     }
 
     /// The end of this job as the store takes it.

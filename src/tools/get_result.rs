@@ -76,7 +76,7 @@ impl Tool for GetResult {
         }
         // Beyond its patience a client hears nothing any more.
         let wait = call.patience.map_or(Duration::MAX, |patience| patience).min(Duration::from_secs(seconds));
-        let Some(id) = JobId::parse(&args.job) else { return Err(self.no_such(&args.job, &call.owner).await) };
+        let Some(id) = JobId::pasted(&args.job) else { return Err(self.no_such(&args.job, &call.owner).await) };
         if args.cancel == Some(true) {
             // What it has come to is told below, also when it had ended already.
             self.cancel(&call.owner, &id).await?;
