@@ -208,15 +208,23 @@ impl Inputs {
     /// # Errors
     /// [`Error`]; each text says what would be right.
     pub async fn open(&self, path: &Path) -> Result<Content, Error> {
+        self.open_named(path, path).await
+    }
+
+    /// The same, called by another name in errors.
+    ///
+    /// # Errors
+    /// As [`Inputs::open`].
+    pub async fn open_named(&self, path: &Path, name: &Path) -> Result<Content, Error> {
         self.admit_caller(SEND_IT)?;
-        let (inputs, path, project) = (self.clone(), path.to_owned(), self.project_of(path).await);
-        let opened = tokio::task::spawn_blocking(move || inputs.open_now(&path, project.as_ref())).await;
+        let (inputs, path, shown) = (self.clone(), path.to_owned(), shown(name));
+        let project = self.project_of(&path).await;
+        let opened = tokio::task::spawn_blocking(move || inputs.open_now(&path, &shown, project.as_ref())).await;
         opened.unwrap_or_else(|_| Err(Error::NotFound("opening the file broke off; the log says more".into())))
     }
 
-    fn open_now(&self, path: &Path, project: Option<&Project>) -> Result<Content, Error> {
-        let shown = shown(path);
-        let below = self.admit(path, &shown, project)?;
+    fn open_now(&self, path: &Path, shown: &str, project: Option<&Project>) -> Result<Content, Error> {
+        let below = self.admit(path, shown, project)?;
         let file = beneath::open(&below.folder, &below.rest).map_err(|error| match error {
             beneath::Error::Link => {
                 Error::Excluded(format!("{shown} leads through a link, which is not followed: name the file itself"))

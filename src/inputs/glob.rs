@@ -102,16 +102,40 @@ impl Inputs {
     /// [`Error::NotAllowed`] without a project; [`BadGlob`] as [`Error::Nothing`], a link on the way as [`Error::Excluded`].
     pub async fn glob(&self, pattern: &str) -> Result<Vec<(PathBuf, PathBuf)>, Error> {
         self.admit_caller(SEND_IT)?;
-        let project = self.project_of(Path::new(pattern)).await;
-        let (root, pattern) = self.start_of(pattern, project.as_ref())?;
+        // A pattern that begins in none of them begins in each.
+        let projects: Vec<_> = if is_relative(Path::new(pattern)) {
+            self.projects().await.iter().cloned().map(Some).collect()
+        } else {
+            Vec::new()
+        };
+        let projects = if projects.is_empty() { vec![self.project_of(Path::new(pattern)).await] } else { projects };
+        let starts: Vec<_> = projects
+            .into_iter()
+            .map(|project| Ok((self.start_of(pattern, project.as_ref())?, project)))
+            .collect::<Result<_, Error>>()?;
         let found = tokio::task::spawn_blocking(move || {
-            let within = |path: &Path| Some(project.as_ref()?.rest(path)?.to_owned());
-            let named = |rest| {
-                let path = root.join(&rest);
-                let name = within(&path).unwrap_or(rest);
-                (path, name)
-            };
-            Ok(files(&root, &pattern)?.into_iter().map(named).collect())
+            let mut all = Vec::new();
+            let is_alone = starts.len() == 1;
+            for ((root, pattern), project) in starts {
+                let within = |path: &Path| Some(project.as_ref()?.rest(path)?.to_owned());
+                let named = |rest: PathBuf| {
+                    let path = root.join(&rest);
+                    // Of several projects, the folder's name tells files apart.
+                    let folder = root.file_name().filter(|_| !is_alone).map(PathBuf::from).unwrap_or_default();
+                    let name = folder.join(within(&path).unwrap_or(rest));
+                    (path, name)
+                };
+                match files(&root, &pattern) {
+                    Ok(found) => all.extend(found.into_iter().map(named)),
+                    Err(BadGlob::Nothing) if !is_alone => {}
+                    Err(bad) => return Err(bad),
+                }
+            }
+            match all.len() {
+                0 => Err(BadGlob::Nothing),
+                1..=MOST_FILES => Ok(all),
+                _ => Err(BadGlob::Several),
+            }
         });
         let found = found.await.unwrap_or(Err(BadGlob::Nothing));
         found.map_err(|bad: BadGlob| match bad {

@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod source;
+mod stamp;
 
 use source::Location;
 pub use source::{Named, Source};
@@ -76,9 +77,9 @@ impl References {
     /// Whatever stands in its way.
     pub async fn content(&self, source: &Source, terms: &Terms) -> Result<Content, ToolError> {
         match (&source.place, self.urls) {
-            (Location::File(path) | Location::InProject { rest: path, .. } | Location::Matched { path, .. }, _) => {
-                Ok(self.inputs.open(path).await?)
-            }
+            (Location::File(path) | Location::Matched { path, .. }, _) => Ok(self.inputs.open(path).await?),
+            // Of several projects, the one that was found.
+            (Location::InProject { path, rest }, _) => Ok(self.inputs.open_named(path, rest).await?),
             (Location::Git(query), _) => Ok(self.inputs.git(query).await?.text),
             (Location::Glob(_), _) => Err(unusable("a pattern names attachments, one file each".into())),
             (Location::Kept(id), _) => Ok(self.artifacts.open(id).await?.1),

@@ -14,6 +14,7 @@ use crate::{
 
 mod dry_run;
 mod kept_out;
+mod roots;
 mod saved;
 
 /// A git work tree with two sources, a diff, what git ignores, and secrets; beside it, somebody else's file.
@@ -304,59 +305,6 @@ async fn without_a_project_a_relative_path_says_how_to_name_one() {
     let told = ask(&mut session, json!(["src/queue.rs"])).await;
     let text = told["content"][0]["text"].as_str().unwrap();
     assert!(text.contains("there is no project") && text.contains("MCP_OPENAI_PROJECT"), "{text}");
-}
-
-/// A client of 2025-06-18 that has roots; it is asked for them once it is initialized.
-async fn client_with_roots(settings: Vec<(&'static str, String)>) -> (Session, Value) {
-    let mut session = Session::start(settings).await;
-    let client = json!({ "name": "old", "version": "1" });
-    let opening = json!({ "protocolVersion": "2025-06-18", "capabilities": { "roots": {} }, "clientInfo": client });
-    session.request("initialize", opening).await;
-    session.send(json!({ "jsonrpc": "2.0", "method": "notifications/initialized" })).await;
-    let question = session.next().await;
-    assert_eq!(question["method"], "roots/list", "{question}");
-    (session, question["id"].clone())
-}
-
-#[tokio::test]
-async fn a_call_waits_for_the_roots_of_a_legacy_client_which_are_the_project() {
-    let work = Work::new();
-    let asked = Upstream::start([events(&[ANSWERED])]).await;
-    let (mut session, question) = client_with_roots(upstream(asked.base_url().as_str())).await;
-    let arguments = json!({ "query": "Review it.", "attachments": ["src/queue.rs"] });
-    let params = json!({ "name": "ask-openai", "arguments": arguments });
-    session.send(json!({ "jsonrpc": "2.0", "id": "early", "method": "tools/call", "params": params })).await;
-    let roots = json!([{ "uri": "file:///" }, { "uri": format!("file://{}", work.path("project").display()) }]);
-    session.send(json!({ "jsonrpc": "2.0", "id": question, "result": { "roots": roots } })).await;
-    let answer = session.next().await;
-    assert_eq!((&answer["id"], &answer["result"]["isError"]), (&json!("early"), &json!(false)), "{answer}");
-}
-
-#[tokio::test]
-async fn files_of_every_root_of_a_legacy_client_may_be_read() {
-    let (work, second) = (Work::new(), tempfile::tempdir().unwrap());
-    fs::write(second.path().join("notes.txt"), "second").unwrap();
-    let asked = Upstream::start([events(&[ANSWERED])]).await;
-    let (mut session, question) = client_with_roots(upstream(asked.base_url().as_str())).await;
-    let folders = [work.path("project"), second.path().to_owned()];
-    let roots: Vec<_> = folders.iter().map(|root| json!({ "uri": format!("file://{}", root.display()) })).collect();
-    session.send(json!({ "jsonrpc": "2.0", "id": question, "result": { "roots": roots } })).await;
-    let whole = second.path().join("notes.txt");
-    let pattern = second.path().join("*.txt");
-    for attachment in [json!("src/queue.rs"), json!("notes.txt"), json!(whole), json!(pattern)] {
-        let told = ask(&mut session, json!([attachment])).await;
-        assert_eq!(told["isError"], false, "{attachment}: {told}");
-    }
-    let told = ask(&mut session, json!([work.path("outside/secret.txt")])).await;
-    assert_eq!(told["structuredContent"]["error"]["code"], "path_not_allowed", "{told}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_client_that_does_not_say_its_roots_is_not_waited_for_for_ever() {
-    let (mut session, _) = client_with_roots(Vec::new()).await;
-    let told = ask(&mut session, json!(["src/queue.rs"])).await;
-    let text = told["content"][0]["text"].as_str().unwrap();
-    assert!(text.contains("there is no project"), "{text}");
 }
 
 #[test]

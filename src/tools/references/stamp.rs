@@ -1,0 +1,60 @@
+//! The state of the files that a call names: made again after a change of them, a call is another one.
+
+use std::{
+    fmt::Write as _,
+    hash::{DefaultHasher, Hash, Hasher},
+    time::UNIX_EPOCH,
+};
+
+use serde_json::{Map, Value};
+
+use super::{Named, References, Source, source::Location};
+use crate::inputs::DataUrl;
+
+/// Arguments that name files.
+const NAMING: [&str; 3] = ["attachments", "images", "mask"];
+/// No tool takes more.
+const MOST_NAMES: usize = 40;
+
+impl References {
+    /// The files that a call names, each with its place, length and time of change, and what git answers; empty where it
+    /// names none. What cannot be opened is left out: the call will say so.
+    pub async fn stamp(&self, arguments: &Map<String, Value>) -> String {
+        let mut stamp = String::new();
+        let named = NAMING.iter().filter_map(|name| arguments.get(*name)).flat_map(names);
+        for name in named.filter(|name| !DataUrl::is_one(name)).take(MOST_NAMES) {
+            let Ok(source) = Source::parse_attachment("", Named(name)) else { continue };
+            for file in self.expand(&source).await.unwrap_or_default() {
+                self.add(&file.place, &mut stamp).await;
+            }
+        }
+        stamp
+    }
+
+    async fn add(&self, place: &Location, stamp: &mut String) {
+        match place {
+            Location::File(path) | Location::InProject { path, .. } | Location::Matched { path, .. } => {
+                let Ok(state) = tokio::fs::metadata(path).await else { return };
+                let changed = state.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+                let changed = changed.unwrap_or_default().as_nanos();
+                let _ = writeln!(stamp, "{}\0{}\0{changed}", path.display(), state.len());
+            }
+            Location::Git(query) => {
+                let Ok(answer) = self.inputs.git(query).await else { return };
+                let mut hash = DefaultHasher::new();
+                answer.text.read(0, usize::MAX).unwrap_or_default().hash(&mut hash);
+                let _ = writeln!(stamp, "{}\0{}", query.name(), hash.finish());
+            }
+            Location::Glob(_) | Location::Kept(_) | Location::Web(_) | Location::Inline(_) => {}
+        }
+    }
+}
+
+/// The names in an argument: one, a list, or a list as JSON text.
+fn names(argument: &Value) -> Vec<String> {
+    match argument {
+        Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| vec![text.clone()]),
+        Value::Array(names) => names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
+        _ => Vec::new(),
+    }
+}
