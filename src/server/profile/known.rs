@@ -95,7 +95,7 @@ pub const KNOWN: &[KnownClient] = &[
             "a terminal program, not among the hosts of MCP Apps",
             "drops every content block when there is structured content (anthropics/claude-code#54737, #79944)",
             "gives a silent call up after 5 min over HTTP and 30 min over stdio",
-            "its own limit is in tokens (25,000), not in bytes",
+            "its own limit is in tokens (25,000) unless a tool asks for more, as these do: 500,000 characters",
         ],
         ..UNKNOWN
     },
