@@ -88,8 +88,8 @@ impl Resumable {
         (self.encode.get()?)(self.hold.note()?)
     }
 
-    /// Resolves once [`Resumable::encode`] has something to give.
-    pub(super) async fn complete(&self) {
+    /// Resolves once another process could resume the call.
+    pub async fn complete(&self) {
         self.hold.noted().await;
         if self.encode.get().is_none() {
             std::future::pending::<()>().await;

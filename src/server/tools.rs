@@ -186,6 +186,7 @@ pub(super) async fn run(
                 (id, waiting::far(since, patience), future::ready(Ok(outcome)).boxed())
             }
             (outcome, _) => {
+        () = waiting::left_behind(&server.left, &resumable), if job.is_some() => End::Left,
                 journal.write(&outcome);
                 return results::of(outcome, &shape).await.into();
             }

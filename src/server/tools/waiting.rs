@@ -7,8 +7,10 @@ use std::{
 
 use rmcp::{RoleServer, model::ProgressToken, service::RequestContext};
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use crate::{
+    job::Resumable,
     news::Feed,
     server::{
         Departure, Requester,
@@ -70,6 +72,13 @@ pub(super) async fn with_progress<T>(
         async move { drop(peer.notify_progress(progress).await) }
     };
     progress::follow(answered, feed, token, count, notify).await
+}
+
+/// Resolves when the client is gone and another process could resume its call: handed out now, it is not lost with this
+/// one.
+pub(super) async fn left_behind(left: &CancellationToken, resumable: &Resumable) {
+    left.cancelled().await;
+    resumable.complete().await;
 }
 
 /// Resolves when a client that waits so long has waited enough.

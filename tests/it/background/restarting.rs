@@ -198,14 +198,19 @@ async fn c06_a_server_that_is_asked_to_end_leaves_its_job_to_the_next() {
 }
 
 #[tokio::test]
-async fn c06_a_call_that_was_not_handed_out_is_stopped_upstream_when_its_client_goes() {
-    let (home, upstream) = (home(), Upstream::start([begun(), body("{}")]).await);
+async fn c06_a_call_that_was_not_handed_out_is_given_to_whoever_makes_it_again() {
+    let (home, upstream) = (home(), Upstream::start([begun(), whole()]).await);
     let mut program = Program::start(&home, &upstream, "off").await;
     let call = json!({"name": "ask-openai", "arguments": {"query": "Why?"}, "_meta": {"progressToken": 1}});
     program.request("tools/call", call).await;
     while program.next().await["params"]["message"] != "writing" {}
     program.end().await;
-    assert_eq!(upstream.lines(), ["POST /v1/responses", "POST /v1/responses/resp_1/cancel"]);
+    assert_eq!(upstream.lines(), ["POST /v1/responses"], "nothing is stopped");
+    let mut next = Program::start(&home, &upstream, "45s").await;
+    let again = next.call("ask-openai", json!({"query": "Why?"})).await;
+    assert_whole(&again);
+    assert!(again.to_string().contains("not paid for twice"), "{again}");
+    assert_eq!(upstream.lines(), ["POST /v1/responses", STREAM]);
 }
 
 #[tokio::test]
