@@ -1,11 +1,16 @@
 //! The tools, one file each. Tools know no wire: checked arguments in, [`Output`] or [`ToolError`] out.
 
-use std::{fmt, future::Future, time::Duration};
+use std::{
+    fmt,
+    future::{Future, ready},
+    time::Duration,
+};
 
 use schemars::JsonSchema;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
 
-use crate::{artifact::Artifact, call::Call, media::Encoded, money::Usage, openai::Deadline};
+use crate::{artifact::Artifact, call::Call, handle::Owner, media::Encoded, money::Usage, openai::Deadline};
 
 pub mod arguments;
 pub mod ask_openai;
@@ -52,6 +57,19 @@ pub trait Tool: Send + Sync + 'static {
     type Args: DeserializeOwned + JsonSchema + Send;
     /// Structured content of a result.
     type Output: Output;
+
+    /// The account that pays for this owner's calls, and the model where a call names none: at another one, the same call
+    /// is another.
+    fn payer(&self, owner: &Owner) -> impl Future<Output = String> + Send {
+        let _ = owner;
+        ready(String::new())
+    }
+
+    /// The state of the files that a call names, as they are now: changed, the same call is another.
+    fn files(&self, arguments: &Map<String, Value>, owner: &Owner) -> impl Future<Output = String> + Send {
+        let _ = (arguments, owner);
+        ready(String::new())
+    }
 
     /// Runs one call. What is paid for is kept, also when nobody waits any more.
     fn run(&self, args: Self::Args, call: &Call) -> impl Future<Output = Result<Self::Output, ToolError>> + Send;

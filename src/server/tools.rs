@@ -28,6 +28,7 @@ use super::{
 };
 use crate::{
     call::Call,
+    handle::Owner,
     job::{JobPhase, Started},
     news::News,
     store::callers::CallerScope,
@@ -51,6 +52,8 @@ pub(super) trait Route: Send + Sync {
     /// The arguments as the tool declares them, however they were sent.
     fn declared(&self, arguments: &JsonObject) -> JsonObject;
     fn run(&self, arguments: Arc<JsonObject>, call: Call) -> CallFuture;
+    fn payer(&self, owner: Owner) -> BoxFuture<'static, String>;
+    fn files(&self, arguments: Arc<JsonObject>, owner: Owner) -> BoxFuture<'static, String>;
 }
 
 type CallFuture = BoxFuture<'static, Result<Outcome, ToolError>>;
@@ -93,6 +96,16 @@ impl<T: Tool> Route for Registered<T> {
         arguments::declared(arguments.clone(), &schema::of_arguments::<T::Args>())
     }
 
+    fn payer(&self, owner: Owner) -> BoxFuture<'static, String> {
+        let tool = self.0.clone();
+        Box::pin(async move { tool.payer(&owner).await })
+    }
+
+    fn files(&self, arguments: Arc<JsonObject>, owner: Owner) -> BoxFuture<'static, String> {
+        let tool = self.0.clone();
+        Box::pin(async move { tool.files(&arguments, &owner).await })
+    }
+
     fn run(&self, arguments: Arc<JsonObject>, call: Call) -> CallFuture {
         let tool = self.0.clone();
         Box::pin(async move {
@@ -131,8 +144,9 @@ pub(super) async fn run(
     let (arrived, mut count) = (Instant::now(), ProgressCount::default());
     // Shared, not copied: they may hold megabytes.
     let arguments = Arc::new(arguments);
-    let made = MadeCall { owner: owner.clone(), route: route.clone(), arguments: arguments.clone() };
+    let mut made = MadeCall::new(owner.clone(), route.clone(), arguments.clone());
     if pace == Pace::Slow {
+        made.look().await;
         server.cancellations.settle(&connection).await;
         if let Some(answer) = again::answer(server, &made, &mut client, &mut count, &shape).await {
             return answer;
@@ -172,6 +186,7 @@ pub(super) async fn run(
     let end = tokio::select! {
         biased;
         end = client.gives_up() => end,
+        () = waiting::left_behind(&server.left, &resumable), if job.is_some() => End::Left,
         end = waiting::with_progress(answered, token, &feed, &mut count, &context) => end,
     };
     let work = async move {
@@ -186,7 +201,6 @@ pub(super) async fn run(
                 (id, waiting::far(since, patience), future::ready(Ok(outcome)).boxed())
             }
             (outcome, _) => {
-        () = waiting::left_behind(&server.left, &resumable), if job.is_some() => End::Left,
                 journal.write(&outcome);
                 return results::of(outcome, &shape).await.into();
             }
@@ -200,7 +214,7 @@ pub(super) async fn run(
         }
     };
     let work = result(journal, work, server.calls.clone()).boxed();
-    let print = is_given_up.then(|| made.print());
+    let print = if is_given_up { Some(made.print().await) } else { None };
     let started = Started { id, owner, tool: name, since, cancel: ended.disarm(), feed, resumable, print, work };
     hand_out(server, started, until, &client, &shape).await
 }

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Effect, Pace, Timeouts, Tool, ToolError, references::References, upkeep::Upkeep};
+use serde_json::{Map, Value};
+
+use super::{Effect, Pace, Timeouts, Tool, ToolError, references::References, spending, upkeep::Upkeep};
 use crate::{
     call::Call,
-    catalogue::Catalogue,
+    catalogue::{Catalogue, ModelKind},
     conversation::Conversations,
+    handle::Owner,
     ledger::Ledger,
     openai::{Answer, OpenAi, Question, Reply, Run, Terms},
     queue::Queue,
@@ -61,6 +64,14 @@ impl Tool for AskOpenai {
     const PACE: Pace = Pace::Slow;
     type Args = Args;
     type Output = Answered;
+
+    async fn payer(&self, owner: &Owner) -> String {
+        spending::payer(&self.openai, owner, self.catalogue.default(ModelKind::Text)).await
+    }
+
+    async fn files(&self, arguments: &Map<String, Value>, owner: &Owner) -> String {
+        self.references.of(owner).stamp(arguments).await
+    }
 
     async fn run(&self, args: Args, call: &Call) -> Result<Answered, ToolError> {
         let is_dry_run = args.dry_run == Some(true);

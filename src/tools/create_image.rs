@@ -6,7 +6,7 @@ use super::{
     Effect, Pace, Tool, ToolError, arguments,
     pictures::{self, Studio},
 };
-use crate::call::Call;
+use crate::{call::Call, handle::Owner};
 
 pub use pictures::{Args, Created};
 
@@ -26,6 +26,10 @@ impl Tool for CreateImage {
     const PACE: Pace = Pace::Slow;
     type Args = Args;
     type Output = Created;
+
+    async fn payer(&self, owner: &Owner) -> String {
+        self.studio.payer(owner).await
+    }
 
     async fn run(&self, args: Args, call: &Call) -> Result<Created, ToolError> {
         let arguments = arguments::as_given(&args);

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use serde_json::{Map, Value};
+
 use super::{
     Effect, Pace, Tool, ToolError, arguments,
     pictures::{Created, Studio},
     references::References,
 };
-use crate::call::Call;
+use crate::{call::Call, handle::Owner};
 
 mod args;
 mod fit;
@@ -33,6 +35,14 @@ impl Tool for EditImage {
     const PACE: Pace = Pace::Slow;
     type Args = Args;
     type Output = Created;
+
+    async fn payer(&self, owner: &Owner) -> String {
+        self.studio.payer(owner).await
+    }
+
+    async fn files(&self, arguments: &Map<String, Value>, owner: &Owner) -> String {
+        self.references.of(owner).stamp(arguments).await
+    }
 
     async fn run(&self, args: Args, call: &Call) -> Result<Created, ToolError> {
         let arguments = arguments::as_given(&args);

@@ -13,8 +13,9 @@ use super::{Timeouts, ToolError, arguments, closing, spending, upkeep::Upkeep};
 use crate::{
     artifact::{self, Artifacts, Origin, Stem},
     call::Call,
-    catalogue::{Catalogue, Resolved},
+    catalogue::{Catalogue, ModelKind, Resolved},
     conversation::{Conversations, Thread},
+    handle::Owner,
     inputs::{CopyPath, Inputs},
     ledger::{Ledger, Spend},
     media::{Dimensions, Encoded},
@@ -100,6 +101,11 @@ impl Studio {
     /// The terms on which a call may use the network.
     pub fn terms(&self, call: &Call) -> Terms {
         Terms { news: call.news.clone(), ..Terms::until(self.timeouts.of_image().deadline(call)) }
+    }
+
+    /// The account that pays, and the model that paints where a call names none.
+    pub async fn payer(&self, owner: &Owner) -> String {
+        spending::payer(&self.openai, owner, self.catalogue.default(ModelKind::Image)).await
     }
 
     /// Makes one picture for each ticket; an error only if none was made.

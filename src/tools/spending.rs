@@ -5,8 +5,9 @@ use super::ToolError;
 use crate::{
     call::Call,
     catalogue::{Quote, Resolved},
-    handle::Account,
+    handle::{Account, Owner},
     ledger::{self, Bill, Estimate, Ledger, Refused, Spend},
+    model::ModelId,
     money::Usd,
     openai::{Billing, Failure, Meta, OpenAi, Reply},
     store,
@@ -87,6 +88,12 @@ impl Purse<'_> {
             Refused::Unheld(unheld) => unheld.into(),
         })
     }
+}
+
+/// The account that pays for this owner's calls, and the model that answers where a call names none.
+pub(super) async fn payer(openai: &OpenAi, owner: &Owner, model: Option<&ModelId>) -> String {
+    let account = openai.of(owner).account().await.map(|account| account.0).unwrap_or_default();
+    format!("{account}\0{}", model.map(ModelId::as_str).unwrap_or_default())
 }
 
 /// The bill of a request, for [`Spend::ended`].

@@ -8,6 +8,7 @@ use crate::{
     upstream::{Script, Upstream, answer},
 };
 
+mod again;
 mod arguments;
 mod errors;
 mod files;

@@ -28,16 +28,29 @@ pub(super) struct MadeCall {
     pub owner: Owner,
     pub route: Arc<dyn Route>,
     pub arguments: Arc<JsonObject>,
+    /// The state of its files when it was made.
+    files: String,
 }
 
 impl MadeCall {
+    pub(super) fn new(owner: Owner, route: Arc<dyn Route>, arguments: Arc<JsonObject>) -> Self {
+        Self { owner, route, arguments, files: String::new() }
+    }
+
+    /// Looks at the files that it names, before anything changes them.
+    pub(super) async fn look(&mut self) {
+        self.files = self.route.files(self.arguments.clone(), self.owner.clone()).await;
+    }
+
     /// Of the arguments as the tool declares them: what is left out and what is null are the same. A prompt is not kept
-    /// for the sake of comparing it.
-    pub(super) fn print(&self) -> CallPrint {
+    /// for the sake of comparing it. Other files, another account and another model make it another call.
+    pub(super) async fn print(&self) -> CallPrint {
+        let payer = self.route.payer(self.owner.clone()).await;
         let declared = self.route.declared(&self.arguments);
         // By name: clients order them as they like.
         let given: BTreeMap<_, _> = declared.into_iter().filter(|(_, value)| !value.is_null()).collect();
         let mut hash = Context::new(&SHA256);
+        hash.update(format!("{payer}\0{}\0", self.files).as_bytes());
         for (name, value) in given {
             hash.update(format!("{name}\0{value}\0").as_bytes());
         }
@@ -61,7 +74,7 @@ pub(super) async fn answer(
     if given_up.is_empty() {
         return None;
     }
-    let print = made.print();
+    let print = made.print().await;
     let until = waiting::far(Instant::now(), shape.profile.answer_within.limit());
     for Abandoned { id, ago, .. } in given_up.into_iter().filter(|job| job.print == print) {
         // While another call waits for it, this one is a new one.
