@@ -1,6 +1,8 @@
 //! The configuration file: TOML to settings, each with its line and column. Knows which keys exist, not what they mean.
 
 use std::{
+    fs::File,
+    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -18,6 +20,9 @@ use super::{
 };
 use crate::text;
 
+/// Bytes of the longest file that is read: a device never ends.
+const LONGEST: u64 = 16 << 20;
+
 /// A value in the file.
 pub(super) struct FileEntry {
     pub key: SettingKey,
@@ -27,8 +32,14 @@ pub(super) struct FileEntry {
 
 /// Reads a file: its known entries, and what is wrong with the rest.
 pub(super) fn read(path: &Path) -> (Vec<FileEntry>, Vec<Problem>) {
-    match std::fs::read_to_string(path) {
-        Ok(text) => parse(&text, path),
+    let mut text = String::new();
+    let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_string(&mut text));
+    match read {
+        Ok(_) if text.len() as u64 > LONGEST => {
+            let why = "it is longer than any configuration".to_owned();
+            (Vec::new(), vec![Problem::Unreadable { path: path.to_owned(), why }])
+        }
+        Ok(_) => parse(&text, path),
         Err(error) => (Vec::new(), vec![Problem::Unreadable { path: path.to_owned(), why: error.to_string() }]),
     }
 }
@@ -73,6 +84,8 @@ impl Walk<'_> {
         match (found, value.get_ref()) {
             (Some(key), value) => self.entries.push(FileEntry { key, source, raw: raw(value) }),
             (None, DeValue::Table(table)) if !table.is_empty() => self.table(path, table),
+            // All its lines are commented out.
+            (None, DeValue::Table(_)) if settings::ALL.iter().any(|setting| is_section_of(path, setting.key())) => {}
             (None, _) => self.problems.push(unknown(path, source)),
         }
     }
@@ -84,6 +97,10 @@ impl Walk<'_> {
         let column = before.get(line_start..).map_or(0, |line| line.chars().count()) + 1;
         ValueSource::File { path: self.path.clone(), line: before.matches('\n').count() + 1, column }
     }
+}
+
+fn is_section_of(section: &str, key: &str) -> bool {
+    key.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'))
 }
 
 fn unknown(path: &str, place: ValueSource) -> Problem {

@@ -65,6 +65,12 @@ fn a_placeholder_hides_no_weaker_layer_and_every_setting_may_be_one() {
     }
 }
 
+#[test]
+fn a_section_whose_lines_are_commented_out_is_no_setting() {
+    assert!(load("[clients]\n# cursor.preview = 'never'\n[presets]\n[openai]\n[spend]\n", &[]).is_ok());
+    assert!(load("[client]\n", &[]).unwrap_err().to_string().contains("there is no setting `client`"));
+}
+
 /// It may hold budgets and another server's address.
 #[cfg(unix)]
 #[test]
