@@ -216,7 +216,8 @@ impl ServerHandler for Server {
     ) -> Result<CallToolResponse, ErrorData> {
         let Some(route) = self.routes.iter().find(|route| route.name() == request.name) else {
             let known: Vec<_> = self.routes.iter().map(|route| route.name()).collect();
-            let message = format!("there is no tool `{}`; the tools are: {}", request.name, known.join(", "));
+            let message =
+                format!("there is no tool `{}`; the tools are: {}", text::name(&request.name), known.join(", "));
             return Err(ErrorData::invalid_params(message, None));
         };
         let arguments = request.arguments.unwrap_or_default();
