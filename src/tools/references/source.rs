@@ -165,6 +165,8 @@ impl Location {
             }
             _ if name.is_empty() => Err("it is empty: name a file, an image:// URI or an https URL".into()),
             _ if name.contains("://") => Err("give a path, an image:// URI, an https URL or a data URL".into()),
+            // As files, completions and the terminal have it.
+            _ if let Some(id) = ArtifactId::parse(&name) => Ok(Self::Kept(id)),
             _ => Ok(Self::File(name.into())),
         }
     }
@@ -207,6 +209,14 @@ impl Serialize for Named {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_id_of_a_picture_is_that_picture() {
+        let place = |name: &str| Source::parse("`images` 1", Named(name.to_owned())).unwrap().place;
+        let id = "20261127-210104-pwrx5x.png";
+        assert_eq!(place(id), Location::Kept(ArtifactId::parse(id).unwrap()));
+        assert_eq!(place("fox.png"), Location::File("fox.png".into()));
+    }
 
     #[test]
     fn a_data_url_that_was_written_down_is_asked_for_anew() {
