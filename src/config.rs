@@ -30,6 +30,7 @@ mod pictures;
 mod preset;
 pub mod settings;
 pub mod shape;
+mod tls;
 mod upstream;
 
 pub use docs::markdown;
@@ -259,6 +260,7 @@ impl Config {
                 admin_bind: layers.optional(&s::HTTP_ADMIN_BIND)?,
                 tokens: layers.value(&s::HTTP_TOKENS)?,
                 oauth: oauth::oauth(layers)?,
+                tls: tls::tls(layers)?,
                 proxies: layers.optional(&s::HTTP_PROXIES)?.unwrap_or_default(),
                 allowed_hosts: layers.optional(&s::HTTP_ALLOWED_HOSTS)?.unwrap_or_default(),
                 allowed_origins: layers.optional(&s::HTTP_ALLOWED_ORIGINS)?.unwrap_or_default(),

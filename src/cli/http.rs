@@ -69,10 +69,11 @@ pub async fn run(_: Args, app: App, flags: Flags, levels: Levels) -> anyhow::Res
     }
     let (server, config) = (app.server(), app.config.http.clone());
     let store = ServiceStore { callers: app.store.callers.clone(), sessions: app.store.sessions.clone() };
+    let scheme = if config.tls.is_some() { "https" } else { "http" };
     let watching = watch(&app);
     let serving =
         transport::http::serve(server, store, config, app.stop.clone(), app.config.drain, |address| match address {
-            ListenAddress::Tcp(address) => tracing::info!("serving MCP at http://{address}/mcp"),
+            ListenAddress::Tcp(address) => tracing::info!("serving MCP at {scheme}://{address}/mcp"),
             ListenAddress::Unix(_) => tracing::info!("serving MCP at /mcp of {address}"),
         });
     let bind = app.config.http.bind.clone();

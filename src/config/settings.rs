@@ -371,9 +371,12 @@ settings! {
         "A file with the OpenAI key of this caller: its calls and jobs are paid with it, and count for its budget and pace.";
     CALLER_API_KEY_ENV: OneLine = "callers.NAME.api_key_env", None, Absent("`openai.api_key`"), OneLine,
         "The name of an environment variable with that key instead.";
+    HTTP_TLS_CERT: FilePath = "http.tls.cert", Some("MCP_OPENAI_HTTP_TLS_CERT"), Absent("plain HTTP"), FilePath("file"),
+        "The certificate of this service, and those up to its issuer, PEM. Read again when the file changes.";
+    HTTP_TLS_KEY: FilePath = "http.tls.key", Some("MCP_OPENAI_HTTP_TLS_KEY"), Absent("none"), FilePath("file"),
+        "The private key of that certificate, PEM.";
     HTTP_PROXIES: Networks = "http.proxies", Some("MCP_OPENAI_HTTP_PROXIES"), Absent("none"), Networks,
-        "Proxies in front of this server. What they say in `X-Forwarded-For`, or in `Forwarded` where that is missing, counts \
-         for where a request came from, and one of them may have all connections, not half.";
+        "Proxies whose `X-Forwarded-For` or `Forwarded` names the sender, and that may have all connections.";
     HTTP_ALLOWED_HOSTS: CommaList = "http.allowed_hosts", Some("MCP_OPENAI_HTTP_ALLOWED_HOSTS"),
         Absent("the loopback names"), CommaList,
         "Host names that requests may be addressed to, in addition to the loopback ones.";

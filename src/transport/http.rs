@@ -49,6 +49,7 @@ mod reply;
 mod resumable;
 mod sessions;
 mod shared;
+mod tls;
 #[cfg(unix)]
 mod unix;
 
@@ -57,6 +58,7 @@ pub use authentication::Tokens;
 pub use listener::ListenAddress;
 pub use oauth::OAuth;
 pub use proxies::{Network, Proxies};
+pub use tls::TlsFiles;
 
 use authentication::Authentication;
 use endpoint::Endpoint;
@@ -64,6 +66,7 @@ use listener::{Accepted, BoundListener};
 use oauth::{ResourceServer, WELL_KNOWN};
 use patient::PatientSocket;
 use reply::HttpRefusal;
+use tls::Tls;
 
 /// Connections at once; the next ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 1024;
@@ -85,6 +88,8 @@ pub struct Config {
     pub tokens: Tokens,
     /// The issuer whose tokens count, too.
     pub oauth: Option<OAuth>,
+    /// Speaks TLS with these.
+    pub tls: Option<TlsFiles>,
     /// Proxies whose word counts for where a request came from, and that may have all connections.
     pub proxies: Proxies,
     /// Host header values allowed besides the loopback names.
@@ -131,9 +136,10 @@ pub async fn serve(
         );
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
+    let tls = config.tls.clone().map(Tls::open).transpose()?;
     let listener = BoundListener::bind(&config.bind).await?;
     ready(listener.address()?);
-    let proxies = Arc::new(config.proxies.clone());
+    let (proxies, tls) = (Arc::new(config.proxies.clone()), tls.map(Arc::new));
 
     let closing = CancellationToken::new();
     let endpoint =
@@ -169,7 +175,7 @@ pub async fn serve(
         }
     };
     tokio::select! {
-        () = accept(&listener, &proxies, &router, &connections, &closing) => {}
+        () = accept(&listener, tls.as_ref(), &proxies, &router, &connections, &closing) => {}
         () = endpoint.watch() => {}
         () = drained => {}
     }
@@ -185,6 +191,7 @@ pub async fn serve(
 /// Accepts for ever.
 async fn accept(
     listener: &BoundListener,
+    tls: Option<&Arc<Tls>>,
     proxies: &Arc<Proxies>,
     router: &Router,
     connections: &TaskTracker,
@@ -203,9 +210,12 @@ async fn accept(
                     let proxies = proxies.clone();
                     move |headers: &_| proxies.sender(peer, headers)
                 };
-                let serving = connection(socket, sender, router.clone(), closing.clone());
+                let (tls, router, closing) = (tls.cloned(), router.clone(), closing.clone());
                 connections.spawn(async move {
-                    serving.await;
+                    match secured(socket, tls.as_deref()).await {
+                        Ok(socket) => connection(socket, sender, router, closing).await,
+                        Err(error) => tracing::debug!(%error, %peer, "no TLS came about"),
+                    }
                     drop((place, counted));
                 });
             }
@@ -215,6 +225,13 @@ async fn accept(
                 sleep(Duration::from_millis(100)).await;
             }
         }
+    }
+}
+
+async fn secured(socket: Accepted, tls: Option<&Tls>) -> io::Result<Accepted> {
+    match tls {
+        Some(tls) => tls.accept(socket).await,
+        None => Ok(socket),
     }
 }
 

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{fakes::bench, peer::DRAIN};
 
+mod secured;
 mod site;
 
 pub use site::{Answer, Site, alone, config, message, no_callers, site, site_at, site_for, site_of, site_on, slow};

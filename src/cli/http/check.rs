@@ -21,6 +21,9 @@ const LONGEST: u64 = 64 * 1024;
 /// # Errors
 /// When nobody listens there, or the server is not ready.
 pub(super) fn run(config: &Config) -> anyhow::Result<ExitCode> {
+    if config.tls.is_some() && config.admin_bind.is_none() {
+        bail!("with http.tls it asks at http.admin_bind, which is not set");
+    }
     let address = config.admin_bind.map_or_else(|| config.bind.clone(), ListenAddress::Tcp);
     let answer = ask(&address).with_context(|| format!("nobody answers at {address}"))?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_default();

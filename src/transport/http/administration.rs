@@ -96,7 +96,7 @@ async fn answer(listener: TcpListener, administration: Administration, end: Canc
         .with_state(Arc::new(administration));
     let (connections, proxies) = (TaskTracker::new(), Arc::new(Proxies::default()));
     tokio::select! {
-        () = accept(&listener, &proxies, &router, &connections, &end) => {}
+        () = accept(&listener, None, &proxies, &router, &connections, &end) => {}
         () = end.cancelled() => {}
     }
     Ok(())

@@ -157,7 +157,8 @@ impl Endpoint {
             return Err(HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, None, error));
         }
         let target = parts.uri.authority();
-        gate::check(target, &parts.headers, &self.config.allowed_hosts, &self.config.allowed_origins)?;
+        let scheme = if self.config.tls.is_some() { "https" } else { "http" };
+        gate::check(target, &parts.headers, &self.config.allowed_hosts, &self.config.allowed_origins, scheme)?;
         let sender = self.sender(&parts).await?;
         let known = sender.caller.as_ref().map(|it| it.caller.clone());
         let answer = self.answer_to(sender, parts, body).await;

@@ -16,6 +16,7 @@ pub(super) fn check(
     headers: &HeaderMap,
     hosts: &[String],
     origins: &[String],
+    own_scheme: &str,
 ) -> Result<(), HttpRefusal> {
     let malformed = |reason| HttpRefusal::invalid(StatusCode::BAD_REQUEST, None, reason);
     let forbidden = |reason| HttpRefusal::invalid(StatusCode::FORBIDDEN, None, reason);
@@ -36,7 +37,7 @@ pub(super) fn check(
 
     let origin = only(headers, &header::ORIGIN).map_err(|()| malformed("more than one Origin header"))?;
     let Some(origin) = origin else { return Ok(()) };
-    let own = format!("http://{host}");
+    let own = format!("{own_scheme}://{host}");
     let is_allowed = |allowed: &str| origin.as_bytes().eq_ignore_ascii_case(allowed.as_bytes());
     if is_allowed(&own) || origins.iter().any(|allowed| is_allowed(allowed)) {
         Ok(())
@@ -70,7 +71,7 @@ mod tests {
     fn status(headers: &[(header::HeaderName, &str)]) -> Option<u16> {
         let headers: HeaderMap = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
         let (hosts, origins) = (["mcp.example".to_owned()], ["https://app.example".to_owned()]);
-        check(None, &headers, &hosts, &origins).err().map(|refusal| refusal.status.as_u16())
+        check(None, &headers, &hosts, &origins, "http").err().map(|refusal| refusal.status.as_u16())
     }
 
     #[test]
@@ -90,7 +91,7 @@ mod tests {
         let mut twice = HeaderMap::new();
         twice.append(header::HOST, "localhost".parse().unwrap());
         twice.append(header::HOST, "localhost".parse().unwrap());
-        assert_eq!(check(None, &twice, &[], &[]).unwrap_err().status, StatusCode::BAD_REQUEST);
+        assert_eq!(check(None, &twice, &[], &[], "http").unwrap_err().status, StatusCode::BAD_REQUEST);
     }
 
     #[test]

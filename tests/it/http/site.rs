@@ -37,6 +37,7 @@ pub fn config(bind: &str) -> Config {
     Config {
         bind: ListenAddress::Tcp(bind.parse().unwrap()),
         admin_bind: None,
+        tls: None,
         proxies: Proxies::default(),
         tokens: Tokens::Auto,
         oauth: None,

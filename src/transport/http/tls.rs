@@ -1,0 +1,120 @@
+//! TLS at the server itself: a certificate and its key from files, which are read again once they change.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant, SystemTime},
+};
+
+use rustls::{
+    ServerConfig,
+    crypto::ring,
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use super::listener::Accepted;
+
+/// Time that a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Between two looks at the files, while connections come.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Settings `http.tls.*`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificate and those between it and its issuer, PEM.
+    pub cert: PathBuf,
+    /// Its private key, PEM.
+    pub key: PathBuf,
+}
+
+pub(super) struct Tls {
+    files: TlsFiles,
+    current: Mutex<LoadedTls>,
+}
+
+struct LoadedTls {
+    acceptor: TlsAcceptor,
+    stamps: FileStamps,
+    looked_at: Instant,
+}
+
+/// By which a file that was replaced or written again is known.
+type FileStamps = [(SystemTime, u64); 2];
+
+impl Tls {
+    /// # Errors
+    /// When the files cannot be read, or are no certificate with its key.
+    pub(super) fn open(files: TlsFiles) -> io::Result<Self> {
+        let stamps = files.stamps()?;
+        let current = LoadedTls { acceptor: files.acceptor()?, stamps, looked_at: Instant::now() };
+        Ok(Self { files, current: Mutex::new(current) })
+    }
+
+    /// # Errors
+    /// When the handshake fails or takes too long.
+    pub(super) async fn accept(&self, socket: Accepted) -> io::Result<Accepted> {
+        let handshake = self.acceptor().accept(socket);
+        let secured = timeout(HANDSHAKE, handshake).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        Ok(Box::new(secured))
+    }
+
+    /// By the files as they are now; where they are no pair, as a change may leave them for a moment, as they were.
+    fn acceptor(&self) -> TlsAcceptor {
+        let mut current = self.current();
+        if current.looked_at.elapsed() >= LOOK {
+            current.looked_at = Instant::now();
+            match self.files.changed(&current.stamps) {
+                Ok(None) => {}
+                Ok(Some((acceptor, stamps))) => {
+                    (current.acceptor, current.stamps) = (acceptor, stamps);
+                    tracing::info!("the certificate of http.tls was read again");
+                }
+                Err(error) => tracing::warn!(%error, "http.tls stays as it was"),
+            }
+        }
+        current.acceptor.clone()
+    }
+
+    fn current(&self) -> MutexGuard<'_, LoadedTls> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl TlsFiles {
+    fn changed(&self, known: &FileStamps) -> io::Result<Option<(TlsAcceptor, FileStamps)>> {
+        let stamps = self.stamps()?;
+        if stamps == *known {
+            return Ok(None);
+        }
+        Ok(Some((self.acceptor()?, stamps)))
+    }
+
+    fn stamps(&self) -> io::Result<FileStamps> {
+        let stamp = |path: &Path| {
+            let found = fs::metadata(path).map_err(|error| unusable(path, &error))?;
+            Ok::<_, io::Error>((found.modified()?, found.len()))
+        };
+        Ok([stamp(&self.cert)?, stamp(&self.key)?])
+    }
+
+    fn acceptor(&self) -> io::Result<TlsAcceptor> {
+        let certificates = CertificateDer::pem_file_iter(&self.cert).and_then(Iterator::collect);
+        let certificates: Vec<_> = certificates.map_err(|error| unusable(&self.cert, &error))?;
+        let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|error| unusable(&self.key, &error))?;
+        let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, key));
+        let mut config = config.map_err(|error| unusable(&self.cert, &error))?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(TlsAcceptor::from(Arc::new(config)))
+    }
+}
+
+fn unusable(path: &Path, why: &dyn std::fmt::Display) -> io::Error {
+    let message = format!("http.tls cannot be used: {}: {why}", path.display());
+    io::Error::new(io::ErrorKind::InvalidInput, message)
+}
