@@ -42,6 +42,7 @@ mod flight;
 mod gate;
 mod legacy;
 mod listener;
+mod message;
 mod oauth;
 mod patient;
 mod proxies;

@@ -1,6 +1,6 @@
 //! /mcp: what is checked before rmcp sees a request, and what is added to its answer.
 
-use std::{borrow::Cow, net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use axum::{
     body::{Body, BodyDataStream, Bytes},
@@ -16,8 +16,6 @@ use rmcp::{
         StreamableHttpServerConfig, StreamableHttpService, streamable_http_server::session::local::LocalSessionManager,
     },
 };
-use serde::Deserialize;
-use serde_json::{Value, error::Category, json};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +27,7 @@ use super::{
     flight::{Flight, Flights, Holding},
     gate,
     legacy::{Priming, knows_no_initialize},
+    message::{CheckedBody, named_in},
     reply::{self, HttpRefusal},
     resumable::ResumableSessions,
     sessions::{SessionUse, Sessions},
@@ -39,8 +38,6 @@ use crate::{
     queue::Caller,
     server::{Departure, Requester, Server},
     store::{SessionStore, callers::CallerName, sessions::SESSION_IDLE},
-    text,
-    transport::opening,
 };
 
 const SESSION: &str = "mcp-session-id";
@@ -59,24 +56,6 @@ pub(super) struct Endpoint {
     config: Config,
     stop: CancellationToken,
     flights: Flights,
-}
-
-/// As much of a message as the transport looks at.
-#[derive(Deserialize)]
-struct RequestEnvelope {
-    id: Option<RequestId>,
-    method: Option<String>,
-}
-
-/// A request's body that passed, and what is done about it here.
-struct CheckedBody {
-    id: Option<RequestId>,
-    method: Option<String>,
-    body: Bytes,
-    priming: Priming,
-    form: Takes,
-    /// The params of an `initialize` that opens a session, JSON.
-    opening: Option<String>,
 }
 
 /// The sender of a request.
@@ -316,68 +295,12 @@ impl Endpoint {
     }
 }
 
-impl CheckedBody {
-    /// # Errors
-    /// 400 for what is no JSON-RPC message of its own, or no `initialize` that can be read.
-    fn read(headers: &HeaderMap, body: Bytes, form: Takes) -> Result<Self, HttpRefusal> {
-        let mended = match text::mend(&body) {
-            Cow::Owned(mended) => Some(mended),
-            Cow::Borrowed(_) => None,
-        };
-        let body = mended.map_or(body, Bytes::from);
-        let RequestEnvelope { id, method } = envelope_of(&body)?;
-        let (mut body, mut form, mut priming, mut opening) = (body, form, Priming::of(None, headers), None);
-        match method.as_deref() {
-            Some("initialize") if !knows_no_initialize(headers) => {
-                let params = opening::completed(params_of(&body))
-                    .map_err(|error| HttpRefusal::new(StatusCode::BAD_REQUEST, id.clone(), error))?;
-                priming = Priming::of(Some(&params.protocol_version), headers);
-                let whole = json!({ "jsonrpc": "2.0", "id": id, "method": "initialize", "params": params });
-                body = Bytes::from(whole.to_string());
-                opening = whole.get("params").map(Value::to_string);
-            }
-            // An original can be longer than the events that some clients take; every one takes it as JSON.
-            Some("resources/read") => form = Takes::Json,
-            _ => {}
-        }
-        Ok(Self { id, method, body, priming, form, opening })
-    }
-}
-
 /// rmcp says 415 to JSON that is no message; the media type was checked before.
 fn understood(response: Response, id: Option<RequestId>) -> Response {
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
         HttpRefusal::invalid(StatusCode::BAD_REQUEST, id, "the body is no JSON-RPC message").into_response()
     } else {
         response
-    }
-}
-
-/// The tool or the resource that a message names.
-fn named_in(body: &[u8]) -> Option<String> {
-    let params = params_of(body)?;
-    let named = params.get("name").or_else(|| params.get("uri"));
-    Some(named?.as_str()?.to_owned())
-}
-
-fn params_of(body: &[u8]) -> Option<Value> {
-    serde_json::from_slice::<Value>(body).ok()?.get_mut("params").map(Value::take)
-}
-
-fn envelope_of(body: &[u8]) -> Result<RequestEnvelope, HttpRefusal> {
-    if body.trim_ascii_start().starts_with(b"[") {
-        let reason = "batches are not supported: send each message on its own";
-        return Err(HttpRefusal::invalid(StatusCode::BAD_REQUEST, None, reason));
-    }
-    match serde_json::from_slice::<RequestEnvelope>(body) {
-        Ok(envelope) => Ok(envelope),
-        Err(error) if error.classify() == Category::Data => {
-            Err(HttpRefusal::invalid(StatusCode::BAD_REQUEST, None, "the body is no JSON-RPC message"))
-        }
-        Err(error) => {
-            let error = ErrorData::parse_error(format!("the body is no JSON: {error}"), None);
-            Err(HttpRefusal::new(StatusCode::BAD_REQUEST, None, error))
-        }
     }
 }
 

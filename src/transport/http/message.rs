@@ -1,0 +1,92 @@
+//! The message in a request's body: as much of it as the transport looks at.
+
+use std::borrow::Cow;
+
+use axum::{
+    body::Bytes,
+    http::{HeaderMap, StatusCode},
+};
+use rmcp::model::{ErrorData, RequestId};
+use serde::Deserialize;
+use serde_json::{Value, error::Category, json};
+
+use super::{
+    accept::Takes,
+    legacy::{Priming, knows_no_initialize},
+    reply::HttpRefusal,
+};
+use crate::{text, transport::opening};
+
+/// As much of a message as the transport looks at.
+#[derive(Deserialize)]
+struct RequestEnvelope {
+    id: Option<RequestId>,
+    method: Option<String>,
+}
+
+/// A request's body that passed, and what is done about it here.
+pub(super) struct CheckedBody {
+    pub id: Option<RequestId>,
+    pub method: Option<String>,
+    pub body: Bytes,
+    pub priming: Priming,
+    pub form: Takes,
+    /// The params of an `initialize` that opens a session, JSON.
+    pub opening: Option<String>,
+}
+
+impl CheckedBody {
+    /// # Errors
+    /// 400 for what is no JSON-RPC message of its own, or no `initialize` that can be read.
+    pub(super) fn read(headers: &HeaderMap, body: Bytes, form: Takes) -> Result<Self, HttpRefusal> {
+        let mended = match text::mend(&body) {
+            Cow::Owned(mended) => Some(mended),
+            Cow::Borrowed(_) => None,
+        };
+        let body = mended.map_or(body, Bytes::from);
+        let RequestEnvelope { id, method } = envelope_of(&body)?;
+        let (mut body, mut form, mut priming, mut opening) = (body, form, Priming::of(None, headers), None);
+        match method.as_deref() {
+            Some("initialize") if !knows_no_initialize(headers) => {
+                let params = opening::completed(params_of(&body))
+                    .map_err(|error| HttpRefusal::new(StatusCode::BAD_REQUEST, id.clone(), error))?;
+                priming = Priming::of(Some(&params.protocol_version), headers);
+                let whole = json!({ "jsonrpc": "2.0", "id": id, "method": "initialize", "params": params });
+                body = Bytes::from(whole.to_string());
+                opening = whole.get("params").map(Value::to_string);
+            }
+            // An original can be longer than the events that some clients take; every one takes it as JSON.
+            Some("resources/read") => form = Takes::Json,
+            _ => {}
+        }
+        Ok(Self { id, method, body, priming, form, opening })
+    }
+}
+
+/// The tool or the resource that a message names.
+pub(super) fn named_in(body: &[u8]) -> Option<String> {
+    let params = params_of(body)?;
+    let named = params.get("name").or_else(|| params.get("uri"));
+    Some(named?.as_str()?.to_owned())
+}
+
+fn params_of(body: &[u8]) -> Option<Value> {
+    serde_json::from_slice::<Value>(body).ok()?.get_mut("params").map(Value::take)
+}
+
+fn envelope_of(body: &[u8]) -> Result<RequestEnvelope, HttpRefusal> {
+    if body.trim_ascii_start().starts_with(b"[") {
+        let reason = "batches are not supported: send each message on its own";
+        return Err(HttpRefusal::invalid(StatusCode::BAD_REQUEST, None, reason));
+    }
+    match serde_json::from_slice::<RequestEnvelope>(body) {
+        Ok(envelope) => Ok(envelope),
+        Err(error) if error.classify() == Category::Data => {
+            Err(HttpRefusal::invalid(StatusCode::BAD_REQUEST, None, "the body is no JSON-RPC message"))
+        }
+        Err(error) => {
+            let error = ErrorData::parse_error(format!("the body is no JSON: {error}"), None);
+            Err(HttpRefusal::new(StatusCode::BAD_REQUEST, None, error))
+        }
+    }
+}
