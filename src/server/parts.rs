@@ -97,6 +97,12 @@ impl Parts {
 }
 
 impl Requester {
+    /// The client of a session, as another server heard it: for what is no call of its own.
+    #[must_use]
+    pub fn of_session(connection: Arc<str>, owner: Owner) -> Self {
+        Self { connection, owner, ..Self::of(&Extensions::new()) }
+    }
+
     /// Names the sender of a request: over HTTP as the transport says, on stdio the one user of this machine.
     pub(super) fn of(extensions: &Extensions) -> Self {
         let parts = extensions.get::<http::request::Parts>();

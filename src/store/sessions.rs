@@ -1,9 +1,10 @@
 //! The door to HTTP sessions of clients older than 2026-07-28, so that any replica serves them. Only the engine that
 //! replicas share has it.
 
-use std::{fmt::Debug, time::Duration};
+use std::{fmt::Debug, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use tokio::sync::broadcast;
 
 use super::Error;
 use crate::handle::Owner;
@@ -24,6 +25,15 @@ pub struct KeptSession {
     pub opening: String,
 }
 
+/// A message of a session's client for the replica that runs what it is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SessionMessage {
+    /// As in [`KeptSession::id`].
+    pub session: String,
+    /// The JSON-RPC notification.
+    pub message: String,
+}
+
 /// Sessions of all replicas.
 #[async_trait]
 pub trait SessionStore: Debug + Send + Sync {
@@ -36,4 +46,10 @@ pub trait SessionStore: Debug + Send + Sync {
 
     /// Ends a session for all replicas.
     async fn end_session(&self, id: &str) -> Result<(), Error>;
+
+    /// Passes a message on to the other replicas. One that is longer than 7 kB, or for which nobody listens, is lost.
+    async fn pass_on(&self, message: SessionMessage) -> Result<(), Error>;
+
+    /// Messages that other replicas pass on from now on.
+    fn passed_on(&self) -> broadcast::Receiver<Arc<SessionMessage>>;
 }

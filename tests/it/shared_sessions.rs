@@ -2,7 +2,10 @@
 
 mod streams;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
 
 use mcp_openai::{
     store::{CallerStore, Config, LEASE, PostgresUrl, Store, StorePlace, callers::CallerLimits},
@@ -13,7 +16,7 @@ use serde_json::json;
 use crate::{
     authentication::caller,
     fakes::bench,
-    http::{Site, config, message, no_callers, site_on},
+    http::{Site, config, message, no_callers, site_on, slow},
     store::{
         cluster::Cluster,
         remote::{own, shared},
@@ -68,6 +71,31 @@ async fn a_session_of_one_replica_is_served_by_another_to_its_owner_alone() {
     assert_eq!(ping(&second, &format!("{bob}{session}")).await, 404, "it is open there now");
     let unknown = "Mcp-Session-Id: 0123\r\nMCP-Protocol-Version: 2025-11-25\r\n";
     assert_eq!(ping(&second, &format!("{alice}{unknown}")).await, 404);
+}
+
+#[tokio::test]
+async fn a_call_of_a_session_is_cancelled_at_another_replica() {
+    let Some(cluster) = shared("a_call_of_a_session_is_cancelled_at_another_replica") else { return };
+    let replicas = Replicas::on(cluster);
+    let (runs, other) = (replicas.another().await, replicas.another().await);
+    let (session, theirs) = (runs.session().await, runs.session().await);
+    let calls = [(&session, 600_000), (&theirs, 600_001)];
+    let mut running = Vec::new();
+    for (session, takes) in calls {
+        running.push(runs.open(&runs.request(session, &message(7, "tools/call", slow(takes)))).await);
+    }
+    runs.slow_calls_started(2).await;
+    let cancelled = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 7}});
+    let since = Instant::now();
+    // Its connection to the database may be on its way.
+    while runs.bench.slow.cancelled.load(Ordering::SeqCst) == 0 {
+        assert!(since.elapsed() < Duration::from_secs(30), "it is never cancelled");
+        assert_eq!(other.post(&session, &cancelled.to_string()).await.status, 202);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(ping(&runs, &theirs).await, 200);
+    assert_eq!(runs.bench.slow.cancelled.load(Ordering::SeqCst), 1, "the other session's goes on");
+    drop(running);
 }
 
 #[tokio::test]

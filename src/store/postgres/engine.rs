@@ -33,12 +33,12 @@ use super::{
     transaction::{self, PostgresTransaction, StatementAnswer},
     values::{Columns, SqlValue, values},
 };
-use crate::store::{Error, jobs::JobHints, process::Process};
+use crate::store::{Error, process::Process, sessions::SessionMessage};
 
 /// Connections of one process, beside the one that listens.
 const MOST: usize = 9;
 /// Notifications that somebody who waits may miss: it polls, too.
-const MOST_HINTS: usize = 64;
+const MOST_HEARD: usize = 64;
 /// The longest wait for a connection that others use.
 const TURN: Duration = Duration::from_secs(30);
 /// A database that is away for longer fails what waits for it.
@@ -56,7 +56,15 @@ pub(super) struct PostgresEngine(Arc<PostgresState>);
 type PostgresUpkeep = fn(Weak<PostgresState>, Arc<Notify>) -> BoxFuture<'static, ()>;
 
 /// The life of whoever listens to other processes, until the store is closed.
-type PostgresListening = fn(Weak<PostgresState>, broadcast::Sender<i64>, CancellationToken) -> BoxFuture<'static, ()>;
+type PostgresListening = fn(Weak<PostgresState>, HeardNotices, CancellationToken) -> BoxFuture<'static, ()>;
+
+/// Notices of other processes as they are heard. Cheap to clone; clones are one.
+#[derive(Clone)]
+pub(super) struct HeardNotices {
+    /// Numbers of jobs of which something is new.
+    pub jobs: broadcast::Sender<i64>,
+    pub messages: broadcast::Sender<Arc<SessionMessage>>,
+}
 
 pub(super) struct PostgresState {
     url: PostgresUrl,
@@ -69,7 +77,7 @@ pub(super) struct PostgresState {
     bell: Arc<Notify>,
     upkeep: PostgresUpkeep,
     is_watched: AtomicBool,
-    hints: broadcast::Sender<i64>,
+    heard: HeardNotices,
     listening: PostgresListening,
     is_listening: AtomicBool,
     closed: CancellationToken,
@@ -91,7 +99,10 @@ impl PostgresEngine {
             bell: Arc::default(),
             upkeep,
             is_watched: AtomicBool::new(false),
-            hints: broadcast::Sender::new(MOST_HINTS),
+            heard: HeardNotices {
+                jobs: broadcast::Sender::new(MOST_HEARD),
+                messages: broadcast::Sender::new(MOST_HEARD),
+            },
             listening,
             is_listening: AtomicBool::new(false),
             closed: CancellationToken::new(),
@@ -252,15 +263,15 @@ impl PostgresEngine {
         self.0.bell.notify_one();
     }
 
-    /// Hints of jobs, from now on; the first to ask has them listened for.
-    pub(super) fn hints(&self) -> JobHints {
+    /// The notices of other processes; the first to ask has them listened for.
+    pub(super) fn heard(&self) -> &HeardNotices {
         if let Ok(runtime) = Handle::try_current()
             && !self.0.is_listening.swap(true, Ordering::AcqRel)
         {
-            let PostgresState { hints, closed, listening, .. } = &*self.0;
-            drop(runtime.spawn(listening(Arc::downgrade(&self.0), hints.clone(), closed.clone())));
+            let PostgresState { heard, closed, listening, .. } = &*self.0;
+            drop(runtime.spawn(listening(Arc::downgrade(&self.0), heard.clone(), closed.clone())));
         }
-        JobHints::heard_by(self.0.hints.subscribe())
+        &self.0.heard
     }
 
     /// Renews the lease, unless it lasts for long enough.

@@ -1,9 +1,14 @@
-//! Notifications of other replicas that something is new of a job, heard on one connection of its own.
+//! Notifications of other replicas, heard on one connection of its own: that something is new of a job, and messages for
+//! sessions that several have open.
 //!
 //! Whoever listens needs a session. Where there is none, as behind PgBouncer in transaction mode, nothing is heard of a
 //! notification of one's own, and the connection is given up: jobs are polled in any case.
 
-use std::{pin::pin, sync::Weak, time::Duration};
+use std::{
+    pin::pin,
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use futures_util::{
     StreamExt as _,
@@ -12,7 +17,7 @@ use futures_util::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    sync::{Notify, broadcast},
+    sync::Notify,
     time::{sleep, timeout},
 };
 use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Socket};
@@ -21,10 +26,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     address::{Encryption, PostgresUrl},
-    engine::{PostgresEngine, PostgresState, tls},
+    engine::{HeardNotices, PostgresEngine, PostgresState, tls},
     fault::PostgresFault,
     values::values,
 };
+use crate::store::sessions::SessionMessage;
 
 /// Time that a notification of one's own may take.
 const ECHO: Duration = Duration::from_secs(5);
@@ -42,20 +48,20 @@ enum Unheard {
     Deaf,
 }
 
-/// Listens until the store is gone: the number of each job that is named goes to `hints`.
+/// Listens until the store is gone.
 pub(super) fn run(
     state: Weak<PostgresState>,
-    hints: broadcast::Sender<i64>,
+    heard: HeardNotices,
     closed: CancellationToken,
 ) -> BoxFuture<'static, ()> {
-    Box::pin(listen(state, hints, closed))
+    Box::pin(listen(state, heard, closed))
 }
 
-async fn listen(state: Weak<PostgresState>, hints: broadcast::Sender<i64>, closed: CancellationToken) {
+async fn listen(state: Weak<PostgresState>, notices: HeardNotices, closed: CancellationToken) {
     let mut pause = RETRY;
     while let Some(engine) = state.upgrade().map(PostgresEngine::of) {
         let url = engine.url().clone();
-        let heard = closed.run_until_cancelled(Box::pin(hear(&url, engine, &hints))).await;
+        let heard = closed.run_until_cancelled(Box::pin(hear(&url, engine, &notices))).await;
         match heard {
             None => return,
             Some(Unheard::Deaf) => {
@@ -74,7 +80,7 @@ async fn listen(state: Weak<PostgresState>, hints: broadcast::Sender<i64>, close
 }
 
 /// Listens for as long as the connection lives.
-async fn hear(url: &PostgresUrl, engine: PostgresEngine, hints: &broadcast::Sender<i64>) -> Unheard {
+async fn hear(url: &PostgresUrl, engine: PostgresEngine, notices: &HeardNotices) -> Unheard {
     let (client, mut messages) = match connect(url).await {
         Ok(connected) => connected,
         Err(fault) => return Unheard::Fault(fault),
@@ -83,11 +89,13 @@ async fn hear(url: &PostgresUrl, engine: PostgresEngine, hints: &broadcast::Send
     let hearing = async {
         while let Some(message) = messages.next().await {
             match message {
+                // Nobody may wait for it here.
                 Ok(AsyncMessage::Notification(told)) => match told.payload().parse() {
                     Ok(job) if job == own => echo.notify_one(),
-                    // Nobody may wait for it here.
-                    Ok(job) => drop(hints.send(job)),
-                    Err(_) => {}
+                    Ok(job) => drop(notices.jobs.send(job)),
+                    Err(_) => passed_on(told.payload(), own)
+                        .into_iter()
+                        .for_each(|message| drop(notices.messages.send(Arc::new(message)))),
                 },
                 Ok(_) => {}
                 Err(error) => return error.into(),
@@ -96,7 +104,7 @@ async fn hear(url: &PostgresUrl, engine: PostgresEngine, hints: &broadcast::Send
         PostgresFault::Away("the connection was closed".to_owned())
     };
     let listening = async {
-        if let Err(error) = client.batch_execute("LISTEN mcp_openai_jobs").await {
+        if let Err(error) = client.batch_execute("LISTEN mcp_openai_jobs; LISTEN mcp_openai_sessions").await {
             return Unheard::Fault(error.into());
         }
         let notify = "SELECT pg_notify('mcp_openai_jobs', $1::text)";
@@ -115,6 +123,14 @@ async fn hear(url: &PostgresUrl, engine: PostgresEngine, hints: &broadcast::Send
         fault = hearing => Unheard::Fault(fault),
         unheard = listening => unheard,
     }
+}
+
+/// A message of another process: its id, the session and the message, a line each.
+fn passed_on(payload: &str, own: i64) -> Option<SessionMessage> {
+    let (from, told) = payload.split_once('\n')?;
+    let (session, message) = told.split_once('\n')?;
+    let is_own = from.parse() == Ok(own);
+    (!is_own).then(|| SessionMessage { session: session.to_owned(), message: message.to_owned() })
 }
 
 async fn connect(url: &PostgresUrl) -> Result<(Client, Messages), PostgresFault> {

@@ -130,7 +130,7 @@ impl JobStore for Postgres {
     }
 
     fn hints(&self) -> JobHints {
-        self.engine.hints()
+        JobHints::heard_by(self.engine.heard().jobs.subscribe())
     }
 
     async fn cancels(&self) -> Result<Vec<Id>, Error> {

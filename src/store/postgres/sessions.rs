@@ -1,15 +1,21 @@
 //! Sessions of the HTTP service, in SQL.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
+use tokio::sync::broadcast;
 
 use super::{Postgres, fault::PostgresFault, values::values};
 use crate::{
     handle::Owner,
     store::{
         Error,
-        sessions::{KeptSession, MOST_SESSIONS_OF_ONE, SESSION_IDLE, SessionStore},
+        sessions::{KeptSession, MOST_SESSIONS_OF_ONE, SESSION_IDLE, SessionMessage, SessionStore},
     },
 };
+
+/// A notification has less than 8,000 bytes.
+const MOST_PASSED_ON: usize = 7_000;
 
 #[async_trait]
 impl SessionStore for Postgres {
@@ -39,6 +45,18 @@ impl SessionStore for Postgres {
 
     async fn end_session(&self, id: &str) -> Result<(), Error> {
         self.engine.change("DELETE FROM sessions WHERE id = $1", values![id]).await.map(drop)
+    }
+
+    async fn pass_on(&self, SessionMessage { session, message }: SessionMessage) -> Result<(), Error> {
+        let payload = format!("{}\n{session}\n{message}", self.engine.process().id);
+        if payload.len() > MOST_PASSED_ON {
+            return Ok(());
+        }
+        self.engine.change("SELECT pg_notify('mcp_openai_sessions', $1)", values![&payload]).await.map(drop)
+    }
+
+    fn passed_on(&self) -> broadcast::Receiver<Arc<SessionMessage>> {
+        self.engine.heard().messages.subscribe()
     }
 }
 

@@ -100,9 +100,9 @@ impl Endpoint {
         self.authentication.oauth()?.metadata(path)
     }
 
-    /// Ends the calls of callers that are revoked. Never ends itself.
+    /// Ends the calls of callers that are revoked, and those that are cancelled at other replicas. Never ends itself.
     pub(super) async fn watch(&self) {
-        self.authentication.watch().await;
+        tokio::join!(self.authentication.watch(), self.sessions.hear());
     }
 
     pub(super) fn flights(&self) -> Flights {
@@ -170,6 +170,11 @@ impl Endpoint {
             && let Some(needed) = self.server.scope_for(message.method.as_deref(), || named_in(&message.body))
         {
             self.authentication.permit(caller, needed)?;
+        }
+        if let Some((session, call)) = sender.session.as_ref().zip(message.cancelled())
+            && !self.flights.has(&session.id, call)
+        {
+            self.sessions.pass_on(&session.id, &message.body).await;
         }
         let flight = self.start(&sender, message.id.clone(), held)?;
         if message.opening.is_some() && sender.session.is_none() {

@@ -70,6 +70,11 @@ impl Flights {
         })
     }
 
+    /// Returns whether a request of this id is in flight in a session.
+    pub(super) fn has(&self, session: &Arc<str>, id: RequestId) -> bool {
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner).contains(&(session.clone(), id))
+    }
+
     /// Runs what a request leaves to do; the drain waits for it as for a flight.
     pub(super) fn run_beside<T: Send + 'static>(&self, task: impl Future<Output = T> + Send + 'static) {
         self.count.spawn(task);

@@ -61,6 +61,12 @@ impl CheckedBody {
         }
         Ok(Self { id, method, body, priming, form, opening })
     }
+
+    /// The request that it cancels.
+    pub(super) fn cancelled(&self) -> Option<RequestId> {
+        self.method.as_deref().filter(|method| *method == "notifications/cancelled")?;
+        serde_json::from_value(params_of(&self.body)?.get_mut("requestId")?.take()).ok()
+    }
 }
 
 /// The tool or the resource that a message names.

@@ -7,19 +7,23 @@ use std::{
     time::Duration,
 };
 
-use axum::http::StatusCode;
+use axum::http::{Request, StatusCode};
 use rmcp::{
-    model::{ErrorData, RequestId},
+    model::{ClientJsonRpcMessage, ErrorData, GetExtensions as _, JsonRpcMessage, RequestId},
     transport::streamable_http_server::session::SessionManager as _,
 };
-use tokio::time::{Instant, timeout};
+use tokio::{
+    sync::broadcast::error::RecvError,
+    time::{Instant, timeout},
+};
 
 use super::{reply::HttpRefusal, resumable::ResumableSessions};
 use crate::{
     handle::Owner,
+    server::Requester,
     store::{
         SessionStore,
-        sessions::{KeptSession, MOST_SESSIONS_OF_ONE},
+        sessions::{KeptSession, MOST_SESSIONS_OF_ONE, SessionMessage},
     },
 };
 
@@ -98,6 +102,45 @@ impl Sessions {
             session.noted_at = session.used_at;
         }
         (Some(SessionUse { id, _in_use: session.in_use.clone() }), is_due)
+    }
+
+    /// Passes a client's notification on to the replica that runs what it is about.
+    pub(super) async fn pass_on(&self, id: &str, message: &[u8]) {
+        let Some(shared) = &self.shared else { return };
+        let message = String::from_utf8_lossy(message).into_owned();
+        let passed_on = shared.pass_on(SessionMessage { session: id.to_owned(), message }).await;
+        if let Err(error) = passed_on {
+            tracing::warn!(%error, "a cancellation does not reach the other servers");
+        }
+    }
+
+    /// Takes in what other replicas pass on. Never ends itself.
+    pub(super) async fn hear(&self) {
+        let Some(shared) = &self.shared else { return std::future::pending().await };
+        let mut messages = shared.passed_on();
+        loop {
+            match messages.recv().await {
+                Ok(told) => self.take_in(&told).await,
+                Err(RecvError::Lagged(_)) => {}
+                Err(RecvError::Closed) => return std::future::pending().await,
+            }
+        }
+    }
+
+    /// Lays a notification into the session, as if its client had sent it here.
+    async fn take_in(&self, told: &SessionMessage) {
+        let found = self.open().get_key_value(told.session.as_str()).map(|(id, it)| (id.clone(), it.owner.clone()));
+        let Some((connection, owner)) = found else { return };
+        let Ok(JsonRpcMessage::Notification(mut message)) = serde_json::from_str::<ClientJsonRpcMessage>(&told.message)
+        else {
+            return;
+        };
+        let (mut parts, ()) = Request::new(()).into_parts();
+        parts.extensions.insert(Requester::of_session(connection.clone(), owner));
+        message.notification.extensions_mut().insert(parts);
+        if let Err(error) = self.manager.accept_message(&connection, JsonRpcMessage::Notification(message)).await {
+            tracing::debug!(%error, "a session had ended before a cancellation came");
+        }
     }
 
     /// Makes room for one more session: the owner's least recently used ones go, those in use stay.

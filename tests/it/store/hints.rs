@@ -58,6 +58,6 @@ async fn hints_come_again_after_their_connection_broke() {
     let (runs, waits) = (open(&url), open(&url));
     let mut hints = waits.jobs.hints();
     heard(&runs, &mut hints).await;
-    cluster.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN mcp_openai_jobs'");
+    cluster.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN %'");
     heard(&runs, &mut hints).await;
 }
