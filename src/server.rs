@@ -215,10 +215,9 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let Some(route) = self.routes.iter().find(|route| route.name() == request.name) else {
-            let known: Vec<_> = self.routes.iter().map(|route| route.name()).collect();
-            let message =
-                format!("there is no tool `{}`; the tools are: {}", text::name(&request.name), known.join(", "));
-            return Err(ErrorData::invalid_params(message, None));
+            let known = self.routes.iter().map(|route| route.name()).collect::<Vec<_>>().join(", ");
+            let name = text::name(&request.name);
+            return Err(ErrorData::invalid_params(format!("there is no tool `{name}`; the tools are: {known}"), None));
         };
         let arguments = request.arguments.unwrap_or_default();
         Ok(Box::pin(tools::run(self, route.clone(), arguments, context)).await)

@@ -175,7 +175,6 @@ async fn i08_nonsense_is_refused_with_what_is_allowed() {
     let mut session = session(&server).await;
     let all = [
         json!([7]),
-        json!([""]),
         json!(["conversation://abc"]),
         json!(["http://example.com/a.txt"]),
         json!(["image://../a.png"]),

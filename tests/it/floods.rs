@@ -12,6 +12,7 @@ use crate::{
     fakes::{Bench, bench},
     http::{message, no_callers, site, site_for, slow},
     ledger::{answering, response, session},
+    peer::initialize,
 };
 
 #[tokio::test]
@@ -85,4 +86,52 @@ async fn h04_whoever_does_not_read_its_answer_is_cut_off() {
     // Bytes that the system had taken for it are still there; the rest never comes.
     let _ = unread.read_to_end(&mut answer).await;
     assert!(answer.len() < 9_000_000, "{} bytes came", answer.len());
+}
+
+#[tokio::test]
+async fn h09_streams_of_one_caller_leave_room_for_others() {
+    let callers = no_callers();
+    let alice = caller(&callers, "alice", CallerLimits::default()).await;
+    let bob = caller(&callers, "bob", CallerLimits::default()).await;
+    let site = site_for(bench(), callers).await;
+    let session = format!("{alice}{}", site.session_of(&alice).await);
+    let mut streams = Vec::new();
+    for number in 0..128 {
+        let call = message(number, "tools/call", slow(600_000));
+        streams.push(site.open(&site.request(&session, &call)).await);
+    }
+    site.slow_calls_started(128).await;
+    let refused = site.post(&alice, &message(1, "initialize", initialize("2025-11-25"))).await;
+    assert_eq!((refused.status, refused.header("retry-after").is_some()), (429, true), "{}", refused.body);
+    assert_eq!(site.post(&bob, &message(1, "initialize", initialize("2025-11-25"))).await.status, 200);
+    streams.clear();
+    while site.post(&alice, &message(1, "initialize", initialize("2025-11-25"))).await.status != 200 {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn h04_nothing_that_is_kept_for_a_session_or_repeated_can_be_large() {
+    let site = site().await;
+    let long = "x".repeat(100_000);
+    let mut opening = initialize("2025-11-25");
+    opening["clientInfo"]["title"] = json!(long);
+    let mut capable = initialize("2025-11-25");
+    capable["capabilities"]["experimental"] = json!({"a": {"b": long}});
+    let session = site.session().await;
+    let call = json!({"name": "echo", "arguments": {"text": "hi"}, "_meta": {"progressToken": long}});
+    let named = json!({"jsonrpc": "2.0", "id": long, "method": "ping", "params": {}}).to_string();
+    for (headers, body) in [
+        ("", message(1, "initialize", opening)),
+        ("", message(1, "initialize", capable)),
+        (session.as_str(), message(2, "tools/call", call)),
+        (session.as_str(), named),
+    ] {
+        let refused = site.post(headers, &body).await;
+        assert_eq!((refused.status, refused.error_code()), (400, json!(-32600)), "{}", refused.body);
+        assert!(refused.body.contains("longer than") && refused.body.len() < 500, "{}", refused.body);
+    }
+    let call = json!({"name": "echo", "arguments": {"text": long}, "_meta": {"progressToken": 1}});
+    let answer = site.post(&session, &message(3, "tools/call", call)).await;
+    assert_eq!(answer.last_event()["result"]["content"][0]["text"], json!(long));
 }

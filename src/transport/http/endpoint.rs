@@ -35,12 +35,14 @@ use super::{
 };
 use crate::{
     handle::Owner,
-    queue::Caller,
+    queue::{Caller, PlacesBy},
     server::{Departure, Requester, Server},
     store::{SessionStore, callers::CallerName, sessions::SESSION_IDLE},
 };
 
 const SESSION: &str = "mcp-session-id";
+/// Requests and streams of one caller at once: behind a proxy all callers share its connections.
+const MOST_OPEN: usize = 128;
 /// Time that a request's body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time for which the rest of a refused request is read. Somebody who still writes it reads no answer before its end, and
@@ -56,6 +58,8 @@ pub(super) struct Endpoint {
     config: Config,
     stop: CancellationToken,
     flights: Flights,
+    /// Requests and streams of each caller.
+    open: PlacesBy<CallerName>,
 }
 
 /// The sender of a request.
@@ -92,7 +96,17 @@ impl Endpoint {
         let mcp = StreamableHttpService::new(move || Ok(factory.for_connection()), sessions.clone(), rmcp);
         let sessions = Arc::new(Sessions::new(sessions, shared));
         let bytes = ByteBudget::new(config.max_body_bytes);
-        Self { server, mcp, sessions, authentication, bytes, config, stop, flights: Flights::default() }
+        Self {
+            server,
+            mcp,
+            sessions,
+            authentication,
+            bytes,
+            config,
+            stop,
+            flights: Flights::default(),
+            open: PlacesBy::default(),
+        }
     }
 
     /// The metadata of OAuth, for whoever asks at a path of it.
@@ -139,12 +153,14 @@ impl Endpoint {
         let scheme = if self.config.tls.is_some() { "https" } else { "http" };
         gate::check(target, &parts.headers, &self.config.allowed_hosts, &self.config.allowed_origins, scheme)?;
         let sender = self.sender(&parts).await?;
-        let known = sender.caller.as_ref().map(|it| it.caller.clone());
-        let answer = self.answer_to(sender, parts, body).await;
-        answer.map_err(|refusal| match &known {
-            Some(known) => refusal.of(&known.name),
-            None => refusal,
-        })
+        let Some(known) = sender.caller.as_ref().map(|it| it.caller.clone()) else {
+            return self.answer_to(sender, parts, body).await;
+        };
+        let place = self.open.take(known.name.clone(), MOST_OPEN).ok_or_else(|| {
+            HttpRefusal::busy("as many requests and streams of this token are open as may be").of(&known.name)
+        })?;
+        let answer = self.answer_to(sender, parts, body).await.map_err(|refusal| refusal.of(&known.name))?;
+        Ok(answer.map(|body| Body::new(Holding::new(body, place))))
     }
 
     async fn answer_to(

@@ -15,6 +15,7 @@ use tokio_util::{
 };
 
 use super::{budget::HeldBytes, sessions::SessionUse};
+use crate::{queue::TakenPlace, store::callers::CallerName};
 
 /// Cheap to clone; clones count together.
 #[derive(Debug, Clone, Default)]
@@ -120,6 +121,10 @@ impl SendObserver for Flight {
 }
 
 impl SendObserver for Option<SessionUse> {
+    fn sending(&mut self, _: usize) {}
+}
+
+impl SendObserver for TakenPlace<CallerName> {
     fn sending(&mut self, _: usize) {}
 }
 

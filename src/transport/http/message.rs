@@ -17,11 +17,35 @@ use super::{
 };
 use crate::{text, transport::opening};
 
+/// Bytes of the params of an `initialize`, which are kept as long as its session.
+const LONGEST_OPENING: usize = 64 << 10;
+/// Bytes of an id or a progress token, which are repeated in every message about its request.
+const LONGEST_NAME: usize = 1 << 10;
+
 /// As much of a message as the transport looks at.
 #[derive(Deserialize)]
 struct RequestEnvelope {
     id: Option<RequestId>,
     method: Option<String>,
+}
+
+/// A progress token that is a text.
+#[derive(Deserialize)]
+struct TokenEnvelope<'a> {
+    #[serde(borrow)]
+    params: TokenParams<'a>,
+}
+
+#[derive(Deserialize)]
+struct TokenParams<'a> {
+    #[serde(borrow, rename = "_meta")]
+    meta: TokenMeta<'a>,
+}
+
+#[derive(Deserialize)]
+struct TokenMeta<'a> {
+    #[serde(borrow, rename = "progressToken")]
+    token: Cow<'a, str>,
 }
 
 /// A request's body that passed, and what is done about it here.
@@ -45,6 +69,7 @@ impl CheckedBody {
         };
         let body = mended.map_or(body, Bytes::from);
         let RequestEnvelope { id, method } = envelope_of(&body)?;
+        refuse_long_names(id.as_ref(), &body)?;
         let (mut body, mut form, mut priming, mut opening) = (body, form, Priming::of(None, headers), None);
         match method.as_deref() {
             Some("initialize") if !knows_no_initialize(headers) => {
@@ -54,6 +79,9 @@ impl CheckedBody {
                 let whole = json!({ "jsonrpc": "2.0", "id": id, "method": "initialize", "params": params });
                 body = Bytes::from(whole.to_string());
                 opening = whole.get("params").map(Value::to_string);
+                if opening.as_ref().is_some_and(|params| params.len() > LONGEST_OPENING) {
+                    return Err(too_long(id, "the params of initialize are", LONGEST_OPENING));
+                }
             }
             // An original can be longer than the events that some clients take; every one takes it as JSON.
             Some("resources/read") => form = Takes::Json,
@@ -67,6 +95,28 @@ impl CheckedBody {
         self.method.as_deref().filter(|method| *method == "notifications/cancelled")?;
         serde_json::from_value(params_of(&self.body)?.get_mut("requestId")?.take()).ok()
     }
+}
+
+/// # Errors
+/// 400 for an id or a progress token that nobody needs to be so long.
+fn refuse_long_names(id: Option<&RequestId>, body: &[u8]) -> Result<(), HttpRefusal> {
+    if body.len() <= LONGEST_NAME {
+        return Ok(());
+    }
+    if matches!(id, Some(RequestId::String(id)) if id.len() > LONGEST_NAME) {
+        return Err(too_long(None, "the id of the request is", LONGEST_NAME));
+    }
+    match serde_json::from_slice::<TokenEnvelope<'_>>(body) {
+        Ok(envelope) if envelope.params.meta.token.len() > LONGEST_NAME => {
+            Err(too_long(id.cloned(), "the progress token is", LONGEST_NAME))
+        }
+        // A number, or none.
+        _ => Ok(()),
+    }
+}
+
+fn too_long(id: Option<RequestId>, what: &str, most: usize) -> HttpRefusal {
+    HttpRefusal::invalid(StatusCode::BAD_REQUEST, id, format!("{what} longer than {most} bytes"))
 }
 
 /// The tool or the resource that a message names.
