@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, io, sync::Arc, thread};
 
-use image::{DynamicImage, RgbImage, metadata::Orientation};
+use image::{DynamicImage, ImageError, RgbImage, metadata::Orientation};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::media::{Dimensions, Encoded, Format, NotAPicture};
@@ -142,6 +142,8 @@ pub struct Examined {
     pub preview: Option<Encoded>,
     /// As [`Previews::is_opaque`] says.
     pub is_opaque: Option<bool>,
+    /// Its pixels were looked for and cannot be read, though its format is.
+    pub is_damaged: bool,
 }
 
 impl PreviewSet {
@@ -156,20 +158,24 @@ impl PreviewSet {
     pub async fn examine(&self, picture: &Encoded, room: Room) -> Examined {
         let budget = room.share(self.of);
         if budget.bytes == 0 {
-            return Examined { preview: None, is_opaque: self.previews.is_opaque(picture).await };
+            return Examined { is_opaque: self.previews.is_opaque(picture).await, ..Examined::default() };
         }
         let is_solid = !alpha::is_possible(picture);
-        if is_solid && budget.admits(picture) && picture.format().is_common() {
-            return Examined { preview: Some(picture.clone()), is_opaque: Some(true) };
-        }
+        let unseen = Examined { is_opaque: is_solid.then_some(true), ..Examined::default() };
         let (picture, quality) = (picture.clone(), self.quality.clone());
+        // Also what fits as it is: a conversation with a picture that does not decode is refused from then on.
         let examined = self.previews.work(move || {
-            let (image, orientation) = decode::decode(&picture)?;
+            let (image, orientation) = match decode::decode(&picture) {
+                Err(PreviewFailure::Decode(ImageError::Decoding(_) | ImageError::IoError(_))) => {
+                    return Ok(Examined { is_damaged: true, ..Examined::default() });
+                }
+                decoded => decoded?,
+            };
             let is_opaque = Some(alpha::is_opaque(&image));
             let preview = shrink_decoded(&picture, image, orientation, budget, &quality);
-            Ok(Examined { preview: preview.inspect_err(log).ok(), is_opaque })
+            Ok(Examined { preview: preview.inspect_err(log).ok(), is_opaque, is_damaged: false })
         });
-        examined.await.unwrap_or(Examined { preview: None, is_opaque: is_solid.then_some(true) })
+        examined.await.unwrap_or(unseen)
     }
 }
 
@@ -262,7 +268,8 @@ fn shrink_decoded(
     budget: PreviewBudget,
     quality: &SetQuality,
 ) -> Result<Encoded, PreviewFailure> {
-    if budget.admits(picture) && picture.format().is_common() && alpha::is_opaque(&image) {
+    // A JPEG is decoded as far as it came.
+    if budget.admits(picture) && picture.format().is_common() && alpha::is_opaque(&image) && picture.is_whole() {
         return Ok(picture.clone());
     }
     let image = pixels::scaled_to(Cow::Owned(alpha::on_ground(image)), budget.side)?;

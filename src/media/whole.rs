@@ -6,11 +6,21 @@ use super::{Encoded, Format};
 const TAIL: usize = 4 << 10;
 
 impl Encoded {
-    /// Returns whether the end of the picture is there; its pixels are not looked at.
+    /// Returns whether the end of the picture is there, or cannot be told; its pixels are not looked at.
     #[must_use]
     pub fn is_whole(&self) -> bool {
+        self.has_end().unwrap_or(true)
+    }
+
+    /// The same, but `false` where the end cannot be told.
+    #[must_use]
+    pub fn is_surely_whole(&self) -> bool {
+        self.has_end().unwrap_or(false)
+    }
+
+    fn has_end(&self) -> Option<bool> {
         let bytes = self.bytes();
-        match self.format() {
+        Some(match self.format() {
             Format::Png => png_ends(bytes),
             Format::Jpeg => {
                 let (_, tail) = bytes.split_at(bytes.len().saturating_sub(TAIL));
@@ -36,8 +46,8 @@ impl Encoded {
             | Format::Ico
             | Format::Svg
             | Format::Pdf
-            | Format::Unknown => true,
-        }
+            | Format::Unknown => return None,
+        })
     }
 }
 

@@ -259,7 +259,12 @@ impl Studio {
         let origin = Origin { size: original.dimensions().to_string(), ..origin };
         let kept = self.artifacts.of(&call.owner).keep(&original, request.stem.as_ref(), origin).await;
         let room = if kept.is_ok() { call.room } else { call.room.or_rescue() };
-        let Examined { preview, is_opaque } = previews.examine(&original, room).await;
+        let Examined { preview, is_opaque, is_damaged } = previews.examine(&original, room).await;
+        if !original.is_whole() {
+            warnings.push("The picture is cut off: its file ends too soon. It is kept as it came.".to_owned());
+        } else if is_damaged {
+            warnings.push("The picture's file is damaged and cannot be shown. It is kept as it came.".to_owned());
+        }
         if preview.is_none() && !original.format().is_common() {
             let format = original.format().media_type();
             warnings.push(format!("The picture came as {format}: it is kept as it came, and not shown here."));

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::{RESPONSES, labelled, session};
 use crate::upstream::{Script, Sent, Upstream, answer};
 
+mod cut;
 mod formats;
 
 /// A red point.
