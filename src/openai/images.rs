@@ -27,7 +27,7 @@ mod forms;
 mod request;
 mod wrapped;
 
-use decoding::{NONE, NoPicture, Received, decode};
+use decoding::{NONE, NoPicture, PARTIAL, Received, decode};
 use forms::{PictureForms, unusable};
 use request::{encoding, fields, form};
 
@@ -196,7 +196,7 @@ async fn listen(
     terms: &Terms,
     metered: &mut Metered,
 ) -> Result<(Received, MemorySlot), NoPicture> {
-    let mut sketches = 0;
+    let mut sketches = None;
     while let Some(event) = events.next().await? {
         let (name, data) = (&*event.name, &*event.data);
         if data.trim() == "[DONE]" {
@@ -205,24 +205,23 @@ async fn listen(
         let Ok(head) = serde_json::from_str::<Head<'_>>(data) else { continue };
         let kind = if head.kind().is_empty() { name } else { head.kind() };
         match kind {
-            kind if kind.ends_with(".completed") => {
-                let decoded = decode(data.as_bytes(), config, metered)?;
-                return Ok((decoded, events.finish().await));
-            }
-            kind if kind.ends_with(".partial_image") => {
+            kind if kind.ends_with(PARTIAL) => {
+                let before = sketches.get_or_insert(0);
                 let index = serde_json::from_str::<Partial>(data).ok().and_then(|partial| partial.index.0);
                 // They come doubled and out of order: it is told how far the upstream ever was.
-                if let Some(newest) = index.map(|index| index.saturating_add(1)).filter(|newest| *newest > sketches) {
-                    sketches = newest;
+                if let Some(newest) = index.map(|index| index.saturating_add(1)).filter(|newest| *newest > *before) {
+                    *before = newest;
                     let of = u32::from(config.partial_images).max(newest);
                     terms.news.stage(Stage::Sketched { index: newest, of });
                 }
                 drop(event);
                 events.rest();
             }
-            _ => match decode(data.as_bytes(), config, metered) {
+            kind => match decode(data.as_bytes(), config, metered) {
                 Ok(decoded) => return Ok((decoded, events.finish().await)),
-                Err(none) if none.is_complaint() => return Err(none),
+                Err(none) if none.is_complaint() || kind.ends_with(".completed") => {
+                    return Err(if sketches.is_some() { none.after_partials() } else { none });
+                }
                 Err(_) => {}
             },
         }

@@ -269,7 +269,8 @@ impl ToolError {
             Self::OpenAi(failure) => match failure.error {
                 Error::TimedOut { may_be_billed, .. }
                 | Error::BadResponse { may_be_billed, .. }
-                | Error::Compressed { may_be_billed, .. } => may_be_billed,
+                | Error::Compressed { may_be_billed, .. }
+                | Error::Moderated { may_be_billed, .. } => may_be_billed,
                 _ => Billing::No,
             },
             Self::At { cause, .. } | Self::Billed { cause, .. } => cause.billing(),

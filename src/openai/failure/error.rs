@@ -51,10 +51,12 @@ pub enum Error {
         message: String,
     },
     /// `moderation_blocked` and the like: the prompt or the picture was refused.
-    #[error("the request was stopped by moderation: {message}")]
+    #[error("the request was stopped by moderation: {message}{}", billed(*.may_be_billed))]
     Moderated {
         /// The upstream's words, with the stage and the categories where it names them.
         message: String,
+        /// `Possible` once partial pictures had come.
+        may_be_billed: Billing,
     },
     /// `context_length_exceeded` and its kin at other upstreams.
     #[error("the input is too long for the model: {message}")]

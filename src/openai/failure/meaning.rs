@@ -22,11 +22,11 @@ impl Complaint {
         }
         match self.code.as_str() {
             "moderation_blocked" | "content_policy_violation" | "content_filter" | "image_content_policy_violation" => {
-                Some(Error::Moderated { message })
+                Some(Error::Moderated { message, may_be_billed: Billing::No })
             }
             "context_length_exceeded" | "string_above_max_length" => Some(Error::ContextTooLong { message }),
             "model_not_found" | "DeploymentNotFound" => Some(Error::ModelNotFound { message }),
-            _ if self.moderation.is_some() => Some(Error::Moderated { message }),
+            _ if self.moderation.is_some() => Some(Error::Moderated { message, may_be_billed: Billing::No }),
             _ => None,
         }
     }
@@ -37,7 +37,7 @@ impl Complaint {
         let lower = self.message.to_ascii_lowercase();
         let says = |words: &[&str]| words.iter().any(|words| lower.contains(words));
         if self.class == "image_generation_user_error" {
-            return Some(Error::Moderated { message });
+            return Some(Error::Moderated { message, may_be_billed: Billing::No });
         }
         if says(&["maximum context length", "context length exceeded", "exceeds the available context size"])
             || self.class == "exceed_context_size_error"
@@ -192,6 +192,19 @@ impl Error {
         }
     }
 
+    /// The same error behind partial pictures: those are charged, and the whole one may be.
+    pub(crate) fn after_partials(self) -> Self {
+        let may_be_billed = Billing::Possible;
+        match self {
+            Self::Moderated { message, .. } => Self::Moderated { message, may_be_billed },
+            Self::BadResponse { message, .. } => Self::BadResponse { message, may_be_billed },
+            Self::TimedOut { timer, .. } => Self::TimedOut { timer, may_be_billed },
+            error => {
+                Self::BadResponse { message: format!("after partial pictures came an error: {error}"), may_be_billed }
+            }
+        }
+    }
+
     /// The same error with every text from the upstream passed through `clean`.
     pub(crate) fn cleaned(mut self, clean: impl Fn(&str) -> String) -> Self {
         match &mut self {
@@ -199,7 +212,7 @@ impl Error {
             | Self::Unauthorized { message, .. }
             | Self::Forbidden { message }
             | Self::ModelNotFound { message }
-            | Self::Moderated { message }
+            | Self::Moderated { message, .. }
             | Self::ContextTooLong { message }
             | Self::RateLimited { message, .. }
             | Self::QuotaExhausted { message }
@@ -242,7 +255,7 @@ mod tests {
             (
                 400,
                 r#"{"error":{"message":"Blocked.","code":"moderation_blocked","type":"image_generation_user_error","moderation_details":{"moderation_stage":"input","categories":["violence"]}}}"#,
-                r#"Moderated { message: "Blocked. (found in the input: violence)" }"#,
+                r#"Moderated { message: "Blocked. (found in the input: violence)", may_be_billed: No }"#,
             ),
             (
                 400,

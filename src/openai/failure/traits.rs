@@ -75,7 +75,9 @@ impl Error {
             Self::Refused { .. } => Traits::refusal(Code::InvalidArgument),
             Self::BadReference { .. } => Traits { health: Health::Unknown, ..Traits::refusal(Code::InvalidArgument) },
             Self::UrlNotAllowed { .. } => Traits { health: Health::Unknown, ..Traits::refusal(Code::UrlNotAllowed) },
-            Self::Moderated { .. } => Traits::refusal(Code::Moderated),
+            Self::Moderated { may_be_billed, .. } => {
+                Traits { charge: *may_be_billed, ..Traits::refusal(Code::Moderated) }
+            }
             Self::ContextTooLong { .. } => Traits::refusal(Code::ContextTooLong),
             Self::QuotaExhausted { .. } => Traits::refusal(Code::QuotaExhausted),
             Self::Lost { .. } => Traits { charge: Billing::Possible, ..Traits::refusal(Code::Interrupted) },

@@ -24,6 +24,8 @@ use crate::{
 
 /// A quality, in the upstream's own word, is cut to this many characters.
 const QUALITY: usize = 20;
+/// The end of the type of an event with a partial picture.
+pub(super) const PARTIAL: &str = ".partial_image";
 pub(super) const NONE: &str = "it holds no picture (neither b64_json nor url)";
 
 /// Pictures as they came, and what was said of them: one, and those that were not asked for.
@@ -44,6 +46,11 @@ pub(super) struct NoPicture {
 }
 
 impl NoPicture {
+    /// The same behind partial pictures: it is not asked for again.
+    pub(super) fn after_partials(self) -> Self {
+        self.error.after_partials().into()
+    }
+
     /// Returns whether the upstream said so, and did not only say something else.
     pub(super) fn is_complaint(&self) -> bool {
         !matches!(self.error, Error::BadResponse { .. })
@@ -146,20 +153,25 @@ pub(super) fn decode(json: &[u8], config: &Config, metered: &mut Metered) -> Res
     Ok(Received { pictures, revised_prompt, quality })
 }
 
+/// Returns whether it is the event of a partial picture, which is not what was asked for.
+fn is_partial(event: &str) -> bool {
+    serde_json::from_str::<Head<'_>>(event).is_ok_and(|head| head.kind().ends_with(PARTIAL))
+}
+
 /// The first picture among several JSON values, one a line or one after another, or before anything else; or the
-/// last complaint. A sketch is none.
+/// last complaint. A partial picture is none.
 fn decode_several(json: &[u8], config: &Config, metered: &mut Metered) -> Option<Result<Received, NoPicture>> {
-    let is_sketch =
-        |value: &str| serde_json::from_str::<Head<'_>>(value).is_ok_and(|head| head.kind().ends_with(".partial_image"));
+    let (partials, values): (Vec<_>, Vec<_>) =
+        several(std::str::from_utf8(json).ok()?)?.into_iter().partition(|value| is_partial(value));
     let mut told = None;
-    for value in several(std::str::from_utf8(json).ok()?)?.into_iter().filter(|value| !is_sketch(value)) {
+    for value in values {
         match decode(value.as_bytes(), config, metered) {
             Ok(received) => return Some(Ok(received)),
-            Err(none) if none.is_complaint() => told = Some(Err(none)),
+            Err(none) if none.is_complaint() => told = Some(none),
             Err(_) => {}
         }
     }
-    told
+    told.map(|none| Err(if partials.is_empty() { none } else { none.after_partials() }))
 }
 
 impl ImageItem<'_> {
