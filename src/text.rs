@@ -8,7 +8,7 @@ mod mended;
 mod relaxed;
 mod unfilled;
 
-pub use cut::{Halves, close};
+pub use cut::{CutText, Halves, close};
 pub use mended::mend;
 pub use relaxed::relax;
 

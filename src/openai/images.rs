@@ -2,6 +2,7 @@
 //! picture a request.
 //! <https://platform.openai.com/docs/api-reference/images>
 
+use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
 
@@ -27,7 +28,7 @@ mod forms;
 mod request;
 mod wrapped;
 
-use decoding::{NONE, NoPicture, PARTIAL, Received, decode};
+use decoding::{NONE, NoPicture, PARTIAL, Received, decode, is_partial};
 use forms::{PictureForms, unusable};
 use request::{encoding, fields, form};
 
@@ -135,27 +136,35 @@ async fn receive(
         BodyKind::Events => listen(Events::new(body), &client.config, terms, metered).await?,
         BodyKind::Raw => {
             terms.news.stage(Stage::Receiving);
-            let forms = PictureForms::of_bytes(forms::raw(body.whole().await?.into()));
+            let mut bytes = Vec::new();
+            let read = body.read_into(&mut bytes).await;
+            let forms = PictureForms::of_bytes(forms::raw(bytes.into()));
+            if !forms.embedded.as_ref().is_some_and(Encoded::is_surely_whole) {
+                read?;
+            }
             (Received { pictures: vec![forms], ..Received::default() }, body.into_place())
         }
     };
     let Received { mut pictures, revised_prompt, quality } = received;
     let (mut whole, mut lost, mut places) = (Vec::new(), Vec::new(), Vec::new());
-    if pictures.iter().any(|forms| forms.embedded.is_some()) {
-        places.push(place);
-    } else {
-        drop(place);
-    }
     pictures.truncate(MOST_OF_ONE_ANSWER);
+    // Two calls that held theirs could wait for each other's.
+    if pictures.iter().any(PictureForms::is_elsewhere) {
+        drop(place);
+    } else {
+        places.push(place);
+    }
     for mut forms in pictures {
+        let is_elsewhere = forms.is_elsewhere();
         let encoded = match forms.embedded.take() {
-            Some(encoded) => encoded,
-            None => match fetch(client, forms, terms).await {
-                Ok((encoded, fetched)) => {
+            Some(encoded) if !is_elsewhere => encoded,
+            cut => match (fetch(client, forms, terms).await, cut) {
+                (Ok((encoded, fetched)), _) => {
                     places.push(fetched);
                     encoded
                 }
-                Err(error) => {
+                (Err(_), Some(cut)) => cut,
+                (Err(error), None) => {
                     lost.push(error);
                     continue;
                 }
@@ -179,8 +188,7 @@ async fn fetch(client: &Client, forms: PictureForms, terms: &Terms) -> Result<(E
     for url in forms.urls {
         // One without a host is one of the upstream's own.
         let url = client.config.base_url.join(&url).map_or(url, String::from);
-        let fetched = fetch::collect(client, &url, terms).await;
-        match fetched.and_then(|(bytes, place)| Ok((forms::read_paid(forms::raw(bytes))?, place))) {
+        match fetch::collect(client, &url, terms, |bytes| read_fetched(&bytes, &client.config)).await {
             Ok(picture) => return Ok(picture),
             Err(error) => failed = error,
         }
@@ -188,19 +196,33 @@ async fn fetch(client: &Client, forms: PictureForms, terms: &Terms) -> Result<(E
     Err(failed)
 }
 
-/// Waits for the final event. Of the sketches that were asked for it is told that they came; what cannot be read is
-/// passed over: the picture is paid for.
+/// Reads a file that was fetched: a picture in any form, or an answer that has one in it.
+fn read_fetched(bytes: &Bytes, config: &Config) -> Result<Encoded, Error> {
+    forms::read_paid(forms::raw(bytes.clone())).or_else(|error| {
+        let received = decode(bytes, config, &mut Metered::default()).map(|received| received.pictures);
+        received.unwrap_or_default().into_iter().find_map(|forms| forms.embedded).ok_or(error)
+    })
+}
+
+/// Waits for the final event, or as much of it as holds the picture. Of the sketches that were asked for it is told that
+/// they came; what cannot be read is passed over: the picture is paid for.
 async fn listen(
     mut events: Events,
     config: &Config,
     terms: &Terms,
     metered: &mut Metered,
 ) -> Result<(Received, MemorySlot), NoPicture> {
+    let ended = || unusable("the stream ended without the final picture");
     let mut sketches = None;
-    while let Some(event) = events.next().await? {
+    let ended = loop {
+        let event = match events.next().await {
+            Ok(Some(event)) => event,
+            Ok(None) => break ended(),
+            Err(error) => break error,
+        };
         let (name, data) = (&*event.name, &*event.data);
         if data.trim() == "[DONE]" {
-            break;
+            break ended();
         }
         let Ok(head) = serde_json::from_str::<Head<'_>>(data) else { continue };
         let kind = if head.kind().is_empty() { name } else { head.kind() };
@@ -225,6 +247,10 @@ async fn listen(
                 Err(_) => {}
             },
         }
+    };
+    let last = events.unfinished().filter(|event| !event.name.ends_with(PARTIAL) && !is_partial(&event.data));
+    match last.and_then(|event| decode(event.data.as_bytes(), config, metered).ok()) {
+        Some(decoded) => Ok((decoded, events.finish().await)),
+        None => Err(ended.into()),
     }
-    Err(unusable("the stream ended without the final picture").into())
 }

@@ -10,10 +10,19 @@ struct OpenBracket {
     whole: usize,
 }
 
-/// Ends JSON that broke off: a text in the middle, everything else before the value that is not whole. `None` where
-/// nothing was open. What was no JSON stays none. Linear.
+/// The treatment of a text that broke off in the middle.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CutText {
+    /// Ended where it broke off.
+    Kept,
+    /// Left out, as everything else is that is not whole.
+    Dropped,
+}
+
+/// Ends JSON that broke off, before the value that is not whole; a text is treated as `cut` says. `None` where nothing
+/// was open. What was no JSON stays none. Linear.
 #[must_use]
-pub fn close(json: &str) -> Option<String> {
+pub fn close(json: &str, cut: CutText) -> Option<String> {
     let mut open: Vec<OpenBracket> = Vec::new();
     let mut is_name = false;
     let mut characters = json.char_indices();
@@ -38,7 +47,9 @@ pub fn close(json: &str) -> Option<String> {
             }
             ('"', Some(innermost)) => match text_end(&mut characters) {
                 Ok(end) if !is_name => innermost.whole = end,
-                Err(kept) if !is_name => return Some(ended(json.get(..kept.max(at + 1))?, "\"", &open)),
+                Err(kept) if !is_name && cut == CutText::Kept => {
+                    return Some(ended(json.get(..kept.max(at + 1))?, "\"", &open));
+                }
                 Ok(_) => {}
                 Err(_) => break,
             },
@@ -120,16 +131,20 @@ mod tests {
     fn json_that_broke_off_anywhere_can_be_ended() {
         let whole = r#"{"choices":[{"message":{"content":"Hel\n\u00e9lo."},"finish_reason":"stop"}],"usage":{"n":[1,2.5]},"x":null}"#;
         for length in 1..whole.len() {
-            let closed = close(&whole[..length]).unwrap();
+            let closed = close(&whole[..length], CutText::Kept).unwrap();
             let value: Value = serde_json::from_str(&closed).unwrap_or_else(|error| panic!("{closed}: {error}"));
             if length > 60 {
                 assert_eq!(value["choices"][0]["message"]["content"], "Hel\n\u{e9}lo.", "{closed}");
             }
         }
-        let cut = |json: &str| close(json).map(|closed| serde_json::from_str::<Value>(&closed).unwrap());
+        let closed = |json: &str, cut| close(json, cut).map(|closed| serde_json::from_str::<Value>(&closed).unwrap());
+        let cut = |json: &str| closed(json, CutText::Kept);
         assert_eq!(cut(r#"{"a":"b\"#), Some(json!({ "a": "b" })));
         assert_eq!(cut(r#"["a","b\u00"#), Some(json!(["a", "b"])));
         assert_eq!(cut("{}"), None);
+        let whole_texts = |json: &str| closed(json, CutText::Dropped);
+        assert_eq!(whole_texts(r#"{"a":["b","c"#), Some(json!({ "a": ["b"] })));
+        assert_eq!(whole_texts(r#"{"a":"b","c":{"d":"e"#), Some(json!({ "a": "b", "c": {} })));
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::{
             wire::{BorrowedText, Head, Lenient, WireUsage, charge_beside},
         },
     },
-    text,
+    text::{self, CutText},
 };
 
 /// A quality, in the upstream's own word, is cut to this many characters.
@@ -118,7 +118,8 @@ pub(super) fn decode(json: &[u8], config: &Config, metered: &mut Metered) -> Res
     }
     let painted = match painted {
         Err(error) if serde_json::from_slice::<IgnoredAny>(json).is_err() => {
-            return decode_several(json, config, metered).unwrap_or_else(|| Err(not_json(&error).into()));
+            let read = decode_several(json, config, metered).or_else(|| decode_cut(json, config).map(Ok));
+            return read.unwrap_or_else(|| Err(not_json(&error).into()));
         }
         painted => painted.unwrap_or_default(),
     };
@@ -153,8 +154,15 @@ pub(super) fn decode(json: &[u8], config: &Config, metered: &mut Metered) -> Res
     Ok(Received { pictures, revised_prompt, quality })
 }
 
+/// The picture in JSON that broke off behind it.
+fn decode_cut(json: &[u8], config: &Config) -> Option<Received> {
+    let closed = text::close(std::str::from_utf8(json).ok()?, CutText::Dropped).filter(|closed| !is_partial(closed))?;
+    // A part of what is billed would be too little.
+    decode(closed.as_bytes(), config, &mut Metered::default()).ok()
+}
+
 /// Returns whether it is the event of a partial picture, which is not what was asked for.
-fn is_partial(event: &str) -> bool {
+pub(super) fn is_partial(event: &str) -> bool {
     serde_json::from_str::<Head<'_>>(event).is_ok_and(|head| head.kind().ends_with(PARTIAL))
 }
 

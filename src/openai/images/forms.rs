@@ -42,6 +42,11 @@ impl PictureForms {
         }
     }
 
+    /// Returns whether it is to be fetched: none stands in the answer, or not all of one.
+    pub(super) fn is_elsewhere(&self) -> bool {
+        !self.urls.is_empty() && !self.embedded.as_ref().is_some_and(Encoded::is_whole)
+    }
+
     fn embed(&mut self, bytes: Result<Bytes, Error>) {
         match bytes.and_then(read_paid) {
             Ok(picture) => self.embedded = Some(picture),

@@ -20,7 +20,7 @@ use crate::{
             json::several,
         },
     },
-    text,
+    text::{self, CutText},
 };
 
 /// Reads an answer that has begun to its end.
@@ -100,7 +100,7 @@ fn take_cut(cut: &[u8], error: Error, dialect: &mut impl Dialect, draft: &mut An
             read => read,
         };
     }
-    if let Some(closed) = text::close(&text::mend(cut)) {
+    if let Some(closed) = text::close(&text::mend(cut), CutText::Kept) {
         // It is no answer where this fails, and no whole one where it does not.
         let _ = take_whole(closed.as_bytes(), dialect, draft);
         draft.finish = None;

@@ -59,6 +59,11 @@ impl Events {
         Ok(Some(self.decoder.event()))
     }
 
+    /// The event that was being read when the body ended or broke off, as far as it came.
+    pub(crate) fn unfinished(&mut self) -> Option<SentEvent<'_>> {
+        (self.decoder.reach_end() || self.decoder.end_event()).then(|| self.decoder.event())
+    }
+
     /// The beginning of what stood among the events and is none, without its tags: the page or the sentence of a proxy.
     pub(crate) fn stray(&self) -> Option<String> {
         let came = String::from_utf8_lossy(&self.decoder.stray);

@@ -3,7 +3,7 @@
 //! connect where nothing was checked. A local upstream may serve its own pictures: where it names the address, the
 //! base URL's own host and port are allowed as they are.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::SystemTime};
 
 use bytes::Bytes;
 use http::{StatusCode, header};
@@ -16,11 +16,13 @@ use super::{
     unreached::host_of,
 };
 use crate::{
+    media::Encoded,
     openai::{
         Deadline,
         client::Client,
         failure::error::{Billing, Error, Timer},
         kind::EndpointKind,
+        limits::retry::Advice,
     },
     text::root_cause,
 };
@@ -53,8 +55,8 @@ pub(crate) async fn download(client: &Client, address: &str, deadline: Deadline)
 
 /// The reason why a file was not fetched.
 enum Unfetched {
-    /// It may be there in a moment.
-    ForNow(Error),
+    /// It may be there in a moment, or when the server says.
+    ForNow(Error, Advice),
     ForGood(Error),
 }
 
@@ -67,7 +69,7 @@ impl From<Error> for Unfetched {
 impl Unfetched {
     fn error(self) -> Error {
         match self {
-            Self::ForNow(error) | Self::ForGood(error) => error,
+            Self::ForNow(error, _) | Self::ForGood(error) => error,
         }
     }
 }
@@ -117,7 +119,7 @@ async fn request(
     let sent = timeout_at(until, http.get(url.clone()).send()).await.map_err(|_| named.timed_out(timer))?;
     sent.map_err(|error| {
         let why = format!("the file at {} cannot be fetched ({})", host_of(url), root_cause(&error));
-        Unfetched::ForNow(named.unusable(why))
+        Unfetched::ForNow(named.unusable(why), Advice::default())
     })
 }
 
@@ -131,16 +133,25 @@ async fn receive(
     if status != StatusCode::OK || response.content_length() == Some(0) {
         let error = named.unusable(format!("the address answers HTTP {status}"));
         return Err(match status.as_u16() {
-            200 | 202 | 204 | 404 | 408 | 425 | 429 | 500.. => Unfetched::ForNow(error),
+            // 202 and what follows say that there is something, of which nothing or not all came.
+            404 | 408 | 425 | 429 | 500.. | 200 | 202 | 204..=206 => {
+                Unfetched::ForNow(error, Advice::read(response.headers(), SystemTime::now()))
+            }
             _ => Unfetched::ForGood(error),
         });
     }
     let mut body = Body::new(response, named.limits(client, deadline));
     body.refuse_packed()?;
-    match body.whole().await {
-        Ok(bytes) => Ok((bytes.into(), body.into_place())),
+    let mut bytes = Vec::new();
+    let read = body.read_into(&mut bytes).await;
+    let bytes = Bytes::from(bytes);
+    // With only its length wrong, all of it came.
+    let is_whole = || Encoded::sniff(bytes.clone()).is_ok_and(|picture| picture.is_surely_whole());
+    match read {
+        Ok(()) => Ok((bytes, body.into_place())),
+        Err(_) if named == FetchOrigin::ByUpstream && is_whole() => Ok((bytes, body.into_place())),
         Err(Error::BadResponse { message, .. }) if body.is_too_long() => Err(named.unusable(message).into()),
-        Err(Error::BadResponse { message, .. }) => Err(Unfetched::ForNow(named.unusable(message))),
+        Err(Error::BadResponse { message, .. }) => Err(Unfetched::ForNow(named.unusable(message), Advice::default())),
         Err(error) => Err(error.into()),
     }
 }

@@ -15,34 +15,38 @@ use crate::{
     },
 };
 
-/// Fetches a picture that is paid for, and gives its place in memory with it: what may pass is tried again, and where it
-/// cannot be had, the person is told its address.
-pub(crate) async fn collect(client: &Client, address: &str, terms: &Terms) -> Result<(Bytes, MemorySlot), Error> {
+/// Fetches a picture that is paid for, and gives its place in memory with it. What may pass is tried again, and so is
+/// what `read` finds no whole picture in: it may still be written there. Where none can be had, the person is told its
+/// address, or gets as much of it as came.
+pub(crate) async fn collect(
+    client: &Client,
+    address: &str,
+    terms: &Terms,
+    read: impl Fn(Bytes) -> Result<Encoded, Error>,
+) -> Result<(Encoded, MemorySlot), Error> {
     let mut retries = 0;
     let mut cut = None;
-    loop {
-        let error = match fetch(client, address, FetchOrigin::ByUpstream, terms.deadline).await {
-            Ok((bytes, place)) if is_cut(&bytes) => {
-                cut = Some((bytes, place));
-                FetchOrigin::ByUpstream.unusable("it ends before its end".to_owned())
+    let error = loop {
+        let fetched = fetch(client, address, FetchOrigin::ByUpstream, terms.deadline).await;
+        let (error, advice) = match fetched.map(|(bytes, place)| (read(bytes), place)) {
+            Ok((Ok(picture), place)) if picture.is_whole() => return Ok((picture, place)),
+            Ok((Ok(picture), _)) => {
+                cut = Some(picture);
+                (FetchOrigin::ByUpstream.unusable("the picture there is cut off".to_owned()), Advice::default())
             }
-            Ok(fetched) => return Ok(fetched),
-            Err(Unfetched::ForGood(error)) => return cut.ok_or_else(|| at(address, error)),
-            Err(Unfetched::ForNow(error)) => error,
+            Ok((Err(error), _)) => (error, Advice::default()),
+            Err(Unfetched::ForGood(error)) => break error,
+            Err(Unfetched::ForNow(error, advice)) => (error, advice),
         };
         // Whatever it was, also a 404 of a copy that is a moment behind: it may be asked for again, and costs nothing.
-        let symptom = Symptom::Status { code: 503, advice: Advice::default() };
+        let symptom = Symptom::Status { code: 503, advice };
         let failed = FailedAttempt { kind: EndpointKind::List, symptom, error: &error, attempts: retries + 1 };
         if !client.pause(&failed, retries, terms).await {
-            return cut.ok_or_else(|| at(address, error));
+            break error;
         }
         retries += 1;
-    }
-}
-
-/// Returns whether it is a part of a picture: a connection that tells no length may break off without a word.
-fn is_cut(bytes: &Bytes) -> bool {
-    Encoded::sniff(bytes.clone()).is_ok_and(|picture| !picture.is_whole())
+    };
+    cut.map(|cut| (cut, MemorySlot::default())).ok_or_else(|| at(address, error))
 }
 
 /// The error with the address of a picture that is paid for, from where the person may still save it.
