@@ -52,7 +52,7 @@ impl Studio {
 pub fn note_of_format(copy: &Path, came: Format, holds: Format) -> String {
     let (copy, came_as) = (copy.display(), came.media_type());
     if came == holds {
-        format!("{copy} holds {came_as}: the model makes nothing else.")
+        format!("{copy} holds {came_as}: it could not be converted (a JPEG cannot be see-through; .png and .webp can).")
     } else {
         format!("{copy} was converted: the picture came as {came_as}.")
     }

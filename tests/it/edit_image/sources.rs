@@ -55,12 +55,13 @@ async fn pictures_and_mask_travel_in_order_and_as_they_are() {
 }
 
 #[tokio::test]
-async fn a_kept_picture_is_edited_by_its_uri() {
+async fn a_kept_picture_is_edited_by_its_uri_its_path_or_its_id() {
     let server = painting(generated(&picture(64))).await;
     let mut session = session(&server).await;
     let created = session.call("create-image", json!({ "prompt": "a fox" })).await;
     let first = &created["structuredContent"]["images"][0];
-    for name in [&first["uri"], &first["path"]] {
+    let bare = json!(first["uri"].as_str().unwrap().trim_start_matches("image://"));
+    for name in [&first["uri"], &first["path"], &bare] {
         let result = session.call("edit-image", json!({ "prompt": "at night", "images": [name] })).await;
         let path = result["structuredContent"]["images"][0]["path"].as_str().unwrap();
         let id = PathBuf::from(path).file_name().unwrap().to_str().unwrap().to_owned();

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::{Work, claude_code};
 use crate::{
-    painting::png,
+    painting::{encode, png},
     session::{Session, upstream},
     upstream::{Upstream, answer},
 };
@@ -82,6 +82,22 @@ async fn a_copy_has_the_format_of_its_name_whatever_the_model_makes() {
         assert_eq!(made["warnings"].to_string().contains(&note), name != "fox.png", "{made}");
         assert_eq!(made["images"][0]["media_type"], "image/png", "the original stays as it came: {made}");
     }
+}
+
+#[tokio::test]
+async fn a_see_through_picture_is_no_jpeg_and_the_note_says_why() {
+    let work = Work::new();
+    let clear = encode(image::RgbaImage::new(8, 8), image::ImageFormat::Png);
+    let body = json!({ "data": [{ "b64_json": base64_simd::STANDARD.encode_to_string(clear.bytes()) }] }).to_string();
+    let asked = Upstream::start([answer(200, &[("content-type", "application/json")], body)]).await;
+    let project = work.path("project").display().to_string();
+    let settings = [upstream(asked.base_url().as_str()), vec![("CLAUDE_PROJECT_DIR", project)]].concat();
+    let mut session = Session::start(settings).await;
+    let arguments = json!({ "prompt": "A fox", "model": "m", "size": "auto", "save_to": "fox.jpg" });
+    let made = session.call("create-image", arguments).await["structuredContent"].take();
+    let warnings = made["warnings"].to_string();
+    assert!(warnings.contains("fox.jpg holds image/png: it could not be converted"), "{made}");
+    assert!(warnings.contains("cannot be see-through"), "{made}");
 }
 
 #[tokio::test]
