@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::{ImageUrls, ToolError};
 use crate::{
-    artifact::{ArtifactId, Artifacts, Stem},
+    artifact::{Artifacts, Stem},
     handle::Owner,
     inputs::{GitAnswer, Inputs, mentioned},
     media::{Content, Encoded, NotAPicture, Reference},
@@ -77,7 +77,7 @@ impl References {
     /// Whatever stands in its way.
     pub async fn content(&self, source: &Source, terms: &Terms) -> Result<Content, ToolError> {
         match (&source.place, self.urls) {
-            (Location::File(path) | Location::Matched { path, .. }, _) => self.open_file(path).await,
+            (Location::File(path) | Location::Matched { path, .. }, _) => Ok(self.inputs.open(path).await?),
             // Of several projects, the one that was found.
             (Location::InProject { path, rest }, _) => Ok(self.inputs.open_named(path, rest).await?),
             (Location::Git(query), _) => Ok(self.inputs.git(query).await?.text),
@@ -93,16 +93,6 @@ impl References {
 }
 
 impl References {
-    /// Opens a file, or the kept picture that is called so where there is none: its id is the name of its file.
-    async fn open_file(&self, path: &Path) -> Result<Content, ToolError> {
-        let refused = match self.inputs.open(path).await {
-            Ok(content) => return Ok(content),
-            Err(refused) => refused,
-        };
-        let Some(id) = path.to_str().and_then(ArtifactId::parse) else { return Err(refused.into()) };
-        self.artifacts.open(&id).await.map(|(_, content)| content).map_err(|_| refused.into())
-    }
-
     /// As [`Self::content`], and what was left out of it.
     ///
     /// # Errors
