@@ -22,7 +22,7 @@ impl References {
     pub async fn stamp(&self, arguments: &Map<String, Value>) -> String {
         let mut stamp = String::new();
         let named = NAMING.iter().filter_map(|name| arguments.get(*name)).flat_map(names);
-        for name in named.filter(|name| !DataUrl::is_one(name)).take(MOST_NAMES) {
+        for name in named.take(MOST_NAMES) {
             let Ok(source) = Source::parse_attachment("", Named(name)) else { continue };
             for file in self.expand(&source).await.unwrap_or_default() {
                 self.add(&file.place, &mut stamp).await;
@@ -50,11 +50,15 @@ impl References {
     }
 }
 
-/// The names in an argument: one, a list, or a list as JSON text.
+/// The names in an argument: one, a list, or a list as JSON text. Data URLs name nothing, and are megabytes.
 fn names(argument: &Value) -> Vec<String> {
     match argument {
+        Value::String(text) if DataUrl::is_one(text) => Vec::new(),
         Value::String(text) => serde_json::from_str(text).unwrap_or_else(|_| vec![text.clone()]),
-        Value::Array(names) => names.iter().filter_map(|name| name.as_str().map(str::to_owned)).collect(),
+        Value::Array(names) => {
+            let names = names.iter().filter_map(Value::as_str).filter(|name| !DataUrl::is_one(name));
+            names.map(str::to_owned).collect()
+        }
         _ => Vec::new(),
     }
 }
