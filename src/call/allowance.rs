@@ -118,7 +118,7 @@ impl Allowance {
         places: u32,
     ) -> Result<Duration, Limited> {
         let Some(most) = most else { return Ok(Duration::ZERO) };
-        let place = PlaceRequest { cap, rate: Rate::per_minute(most), places, within: PATIENCE };
+        let place = PlaceRequest { cap, rate: Rate::of_caller(most), places, within: PATIENCE };
         match self.pace.pass(&Account(self.caller.name.owner().0), place).await? {
             PlaceGrant::Granted { wait } => Ok(wait),
             PlaceGrant::TooFar { wait } => Err(Limited::Pace { what, most, wait }),

@@ -6,8 +6,10 @@ use std::{num::NonZeroU32, time::Duration};
 use super::PlaceGrant;
 
 const MINUTE_IN_MICROS: u64 = 60_000_000;
+/// In microseconds. Nobody waits for longer: a moment that lies further ahead is of a clock that was set back since.
+const FURTHEST: i64 = 3_600_000_000;
 
-/// At most so many in any 60 seconds: a tenth of them may go at once, the others evenly.
+/// At most so many in any 60 seconds: some of them at once, the others evenly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// Requests that may go at once after a rest.
@@ -17,10 +19,21 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// With a burst of b = 1 + N/10 and a spacing of 60 s / (N - b + 1), b + (N - b) are the most that fit into 60 s.
+    /// A tenth at once, the others evenly.
     #[must_use]
     pub fn per_minute(most: NonZeroU32) -> Self {
-        let burst = 1 + most.get() / 10;
+        Self::with_burst(most, 1 + most.get() / 10)
+    }
+
+    /// The same for a caller, who makes a few calls at once and then none: also of a small number, half goes at once.
+    #[must_use]
+    pub fn of_caller(most: NonZeroU32) -> Self {
+        let most_at_once = most.get() / 2;
+        Self::with_burst(most, 1 + (most.get() / 10).max(most_at_once.min(3)))
+    }
+
+    /// With a burst of b and a spacing of 60 s / (N - b + 1), b + (N - b) are the most that fit into 60 s.
+    fn with_burst(most: NonZeroU32, burst: u32) -> Self {
         let evenly = u64::from(most.get() - burst + 1);
         Self { burst, spacing: Duration::from_micros(MINUTE_IN_MICROS.div_ceil(evenly)) }
     }
@@ -32,7 +45,7 @@ impl Rate {
         let (spacing, tolerance, within) = (micros(self.spacing), micros(self.tolerance()), micros(within));
         // A clock that was set back must not hold anybody up for longer than the cap can.
         let furthest = now.saturating_add(tolerance).saturating_add(spacing).saturating_add(within);
-        let due = due.unwrap_or(now).min(furthest);
+        let due = due.filter(|due| due.saturating_sub(now) < FURTHEST).unwrap_or(now).min(furthest);
         let wait = due.saturating_sub(tolerance).saturating_sub(now).max(0);
         let reported = Duration::from_micros(wait.unsigned_abs());
         if wait >= within {
@@ -78,8 +91,10 @@ mod tests {
     /// uses nine tenths of it.
     #[test]
     fn no_minute_has_more_than_its_number() {
-        for most in [1, 2, 9, 10, 11, 19, 60, 61, 600, 5_000] {
-            let rate = Rate::per_minute(NonZeroU32::new(most).unwrap());
+        let numbers =
+            [1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 19, 60, 61, 600, 5_000].map(|most| NonZeroU32::new(most).unwrap());
+        let rates = numbers.map(|most| [(most, Rate::per_minute(most)), (most, Rate::of_caller(most))]);
+        for (most, rate) in rates.as_flattened().iter().map(|(most, rate)| (most.get(), *rate)) {
             let (mut due, mut now, mut went) = (None, MINUTE, Vec::new());
             for number in 0..4 * most {
                 if number == 2 * most {
@@ -128,9 +143,22 @@ mod tests {
     #[test]
     fn a_clock_that_was_set_back_stops_nobody_for_long() {
         let rate = Rate::per_minute(NonZeroU32::MIN);
-        let (PlaceGrant::TooFar { wait }, None) = rate.place(Some(i64::MAX), 0, 1, Duration::from_secs(1)) else {
+        let within = Duration::from_secs(1);
+        let (PlaceGrant::TooFar { wait }, None) = rate.place(Some(30 * MINUTE), 0, 1, within) else {
             unreachable!("it is taken")
         };
         assert_eq!(wait, Duration::from_secs(61));
+        for set_back in [60 * MINUTE, i64::MAX] {
+            assert_eq!(rate.place(Some(set_back), 0, 1, within).0, PlaceGrant::Granted { wait: Duration::ZERO });
+        }
+    }
+
+    #[test]
+    fn a_caller_may_make_a_pair_of_calls_at_once() {
+        for most in 2..100 {
+            let rate = Rate::of_caller(NonZeroU32::new(most).unwrap());
+            let mut due = None;
+            assert_eq!([0; 2].map(|_| take(rate, &mut due, MINUTE)), [0; 2], "{most}");
+        }
     }
 }
