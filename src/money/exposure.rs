@@ -1,14 +1,22 @@
 //! The chance that a request is billed although its answer never comes.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, PoisonError,
     atomic::{AtomicU32, Ordering},
 };
 
+use super::Metered;
+
 /// Counts attempts that may be billed, shared between whoever sends them and whoever pays: a call that is given up
-/// while it waits for its turn, or after a refusal, costs nothing.
+/// while it waits for its turn, or after a refusal, costs nothing; after an attempt that reported its bill, it costs that.
 #[derive(Debug, Clone, Default)]
-pub struct Exposure(Arc<AtomicU32>);
+pub struct Exposure(Arc<ExposureState>);
+
+#[derive(Debug, Default)]
+struct ExposureState {
+    open: AtomicU32,
+    billed: Mutex<Metered>,
+}
 
 /// One attempt, counted from its beginning on.
 #[derive(Debug)]
@@ -21,19 +29,34 @@ pub struct ExposedAttempt {
 impl Exposure {
     /// Counts an attempt that begins.
     pub fn begin(&self) -> ExposedAttempt {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.0.open.fetch_add(1, Ordering::Relaxed);
         ExposedAttempt { exposure: self.clone(), is_counted: true }
     }
 
     /// Takes back an attempt that came to nothing, and that nobody holds any more.
     pub(crate) fn take_back(&self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Returns whether anything may still be billed.
+    /// Takes back an attempt whose bill is known.
+    pub(crate) fn bill(&self, metered: Metered) {
+        let mut billed = self.0.billed.lock().unwrap_or_else(PoisonError::into_inner);
+        *billed = metered.after(*billed);
+        drop(billed);
+        self.take_back();
+    }
+
+    /// Returns whether anything may still be billed that nobody knows of.
     #[must_use]
     pub fn is_open(&self) -> bool {
-        self.0.load(Ordering::Relaxed) > 0
+        self.0.open.load(Ordering::Relaxed) > 0
+    }
+
+    /// The bills of attempts that have ended, where nothing else may be billed.
+    #[must_use]
+    pub fn billed(&self) -> Option<Metered> {
+        let billed = *self.0.billed.lock().unwrap_or_else(PoisonError::into_inner);
+        (!self.is_open() && billed.is_reported()).then_some(billed)
     }
 }
 

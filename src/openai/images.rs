@@ -47,7 +47,7 @@ pub(super) async fn paint(client: &Client, request: &PictureRequest, terms: &Ter
                 return Ok(reply);
             }
             Err(Unanswered::Missed(symptom, mut failure)) => {
-                terms.unbilled(&failure.error);
+                terms.missed(&failure);
                 failure.meta.follow(&before);
                 let attempts = failure.meta.attempts;
                 let failed = FailedAttempt { kind: EndpointKind::Picture, symptom, error: &failure.error, attempts };
@@ -59,7 +59,7 @@ pub(super) async fn paint(client: &Client, request: &PictureRequest, terms: &Ter
                 before = *failure.meta;
             }
             Err(Unanswered::FieldRefused(complaint, mut failure)) => {
-                terms.unbilled(&failure.error);
+                terms.missed(&failure);
                 failure.meta.follow(&before);
                 complaints.push(*complaint);
                 before = *failure.meta;
@@ -151,6 +151,9 @@ async fn receive(
     // Two calls that held theirs could wait for each other's.
     if pictures.iter().any(PictureForms::is_elsewhere) {
         drop(place);
+        if metered.is_reported() {
+            terms.exposure.bill(*metered);
+        }
     } else {
         places.push(place);
     }

@@ -1,6 +1,6 @@
 //! The terms of one request, which its caller sets.
 
-use super::{Billing, Deadline, Error, ResponseHold};
+use super::{Billing, Deadline, Failure, ResponseHold};
 use crate::{money::Exposure, news::News};
 
 /// The terms of one request.
@@ -28,9 +28,11 @@ impl Terms {
         }
     }
 
-    /// Notes that an answer was nothing but this error.
-    pub(super) fn unbilled(&self, error: &Error) {
-        if error.traits().charge == Billing::No {
+    /// Notes that an answer was nothing but this failure.
+    pub(super) fn missed(&self, failure: &Failure) {
+        if failure.meta.metered.is_reported() {
+            self.exposure.bill(failure.meta.metered);
+        } else if failure.error.traits().charge == Billing::No {
             self.exposure.take_back();
         }
     }

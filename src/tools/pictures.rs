@@ -196,7 +196,7 @@ impl Studio {
             self.openai.of(&call.owner).paint(&request.picture, &terms).await
         });
         let painted = painted.await.and_then(|painted| Ok(painted?));
-        spend.ended(spending::bill(&request.model, &painted));
+        spend.ended(spending::bill(&request.model, &painted, &terms.exposure));
         painted.map_err(|error| spending::billed(&request.model, error))
     }
 

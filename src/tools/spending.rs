@@ -8,7 +8,7 @@ use crate::{
     handle::{Account, Owner},
     ledger::{self, Bill, Estimate, Ledger, Refused, Spend},
     model::ModelId,
-    money::Usd,
+    money::{Exposure, Usd},
     openai::{Billing, Failure, Meta, OpenAi, Reply},
     store,
 };
@@ -97,10 +97,10 @@ pub(super) async fn payer(openai: &OpenAi, owner: &Owner, model: Option<&ModelId
 }
 
 /// The bill of a request, for [`Spend::ended`].
-pub(super) fn bill<T>(model: &Resolved, came: &Result<Reply<T>, ToolError>) -> Bill {
+pub(super) fn bill<T>(model: &Resolved, came: &Result<Reply<T>, ToolError>, exposure: &Exposure) -> Bill {
     match came {
         Ok(reply) => due(model, &reply.meta),
-        Err(error) => of_failure(model, error),
+        Err(error) => of_failure(model, error, exposure),
     }
 }
 
@@ -128,10 +128,13 @@ fn due(model: &Resolved, meta: &Meta) -> Bill {
 
 /// The bill of a failure: its report counts. Without one, a refusal is free, and what broke off after it was sent may
 /// be billed.
-fn of_failure(model: &Resolved, error: &ToolError) -> Bill {
+fn of_failure(model: &Resolved, error: &ToolError, exposure: &Exposure) -> Bill {
     match error {
         ToolError::OpenAi(Failure { meta, .. }) if meta.metered.is_reported() => due(model, meta),
-        ToolError::Cancelled | ToolError::TimedOut(_) => Bill::Unknown { request_id: None },
+        ToolError::Cancelled | ToolError::TimedOut(_) => match exposure.billed() {
+            Some(metered) => Bill::Due { usage: metered.usage, cost: model.cost(&metered), request_id: None },
+            None => Bill::Unknown { request_id: None },
+        },
         ToolError::OpenAi(Failure { error, meta })
             if meta.attempts > 0 && error.traits().charge == Billing::Possible =>
         {

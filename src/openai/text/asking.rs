@@ -44,7 +44,7 @@ pub(crate) async fn ask(client: &Arc<Client>, question: &Question, terms: &Terms
             Err(Unanswered::Objected(objection, failure)) => (Some(objection), failure),
             Err(Unanswered::Failed(failure)) => (None, failure),
             Err(Unanswered::Missed(symptom, mut failure)) => {
-                terms.unbilled(&failure.error);
+                terms.missed(&failure);
                 failure.meta.follow(&before);
                 let attempts = failure.meta.attempts;
                 let failed = FailedAttempt { kind: EndpointKind::Text, symptom, error: &failure.error, attempts };
@@ -57,7 +57,7 @@ pub(crate) async fn ask(client: &Arc<Client>, question: &Question, terms: &Terms
                 continue;
             }
             Err(Unanswered::FieldRefused(complaint, mut failure)) => {
-                terms.unbilled(&failure.error);
+                terms.missed(&failure);
                 failure.meta.follow(&before);
                 complaints.push(*complaint);
                 if reduce(client, question, plan, &complaints).taken_out.len() == taken_out {

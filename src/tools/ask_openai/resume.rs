@@ -125,7 +125,7 @@ impl AskOpenai {
         if let Ok(reply) = &reply {
             expected.model = self.catalogue.answered_by(expected.model, &reply.value.model);
         }
-        spend.ended(spending::bill(&expected.model, &reply));
+        spend.ended(spending::bill(&expected.model, &reply, &spend.exposure()));
         let reply = match reply {
             Ok(reply) => reply,
             Err(error) => return Err(closing::fail(spend, spending::billed(&expected.model, error), call).await),

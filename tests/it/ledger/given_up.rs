@@ -101,3 +101,44 @@ async fn a_bill_that_comes_with_a_refusal_is_counted() {
     assert_eq!(costs.len(), 2);
     assert!(costs.contains(&Some(0.007)) && costs.contains(&Some(0.014)), "{costs:?}");
 }
+
+#[tokio::test]
+async fn a_bill_that_came_before_the_call_was_cancelled_is_what_it_costs() {
+    let usage = json!({ "input_tokens": 1000, "output_tokens": 500 });
+    let failed = json!({ "status": "failed", "error": { "code": "server_error", "message": "busy" }, "usage": usage });
+    let event = json!({ "type": "response.failed", "response": failed });
+    let failing = ResponseTemplate::new(200)
+        .set_body_raw(format!("event: response.failed\ndata: {event}\n\n"), "text/event-stream");
+    let state = tempfile::tempdir().unwrap();
+    let mut session = session(&answering(failing).await, state.path(), &[("MCP_OPENAI_MAX_RETRIES", "9")]).await;
+    let lines = cancelled(&mut session, state.path(), "ask-openai", "retrying in").await;
+    let cost = lines.iter().map(|line| line["cost_usd"].as_f64().unwrap()).sum::<f64>();
+    assert!(lines.len() == 1 && cost > 0.006_9 && (cost / 0.007).fract() < 1e-9, "{lines:?}");
+}
+
+#[tokio::test]
+async fn a_picture_that_was_billed_costs_no_more_while_it_is_fetched() {
+    let server = MockServer::start().await;
+    let usage = json!({ "input_tokens": 10, "output_tokens": 196, "input_tokens_details": { "text_tokens": 10, "image_tokens": 0 } });
+    let made = json!({ "data": [{ "url": "p.png" }], "usage": usage });
+    Mock::given(method("POST")).respond_with(ResponseTemplate::new(200).set_body_json(made)).mount(&server).await;
+    let never = ResponseTemplate::new(200).set_delay(Duration::from_mins(5));
+    Mock::given(method("GET")).respond_with(never).mount(&server).await;
+    let state = tempfile::tempdir().unwrap();
+    let mut session = session(&server, state.path(), &[]).await;
+    let call = json!({ "name": "create-image", "arguments": { "prompt": "a fox" } });
+    let id = session.start_request("tools/call", call).await;
+    let fetched = async {
+        while !server.received_requests().await.unwrap().iter().any(|request| request.method.as_str() == "GET") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), fetched).await.unwrap();
+    session.send(json!({ "jsonrpc": "2.0", "method": "notifications/cancelled", "params": { "requestId": id } })).await;
+    session.request("tools/list", json!({})).await;
+    session.app.store.money.flush().await;
+    let lines = lines(state.path()).await;
+    let reserved = lines[0]["reserved_usd"].as_f64().unwrap();
+    assert!(lines.len() == 1 && lines[0]["cost_usd"].as_f64().is_some_and(|cost| cost < reserved / 4.), "{lines:?}");
+    assert_eq!(lines[0]["usage"]["output_tokens"], 196, "{lines:?}");
+}
