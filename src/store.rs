@@ -132,6 +132,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Returns whether the same may succeed later, without anybody's doing here.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Locked { .. } | Self::Away { .. } => true,
+            Self::Unusable { .. } | Self::Newer { .. } | Self::Refused { .. } => false,
+        }
+    }
+
     /// The way out, as a sentence for people.
     #[must_use]
     pub fn remedy(&self) -> &'static str {

@@ -23,11 +23,15 @@ impl ServerPlaces {
         Self(places.into_iter().map(|place| place.to_string()).filter(|place| place.len() > 1).collect())
     }
 
-    /// The text, or a sentence in its place where it names one and `owner` is on another machine.
+    /// The text, without its reason where that names a place and `owner` is on another machine: the consequence before
+    /// it stays.
     fn told(&self, owner: &Owner, text: &mut String) {
-        if owner.as_caller().is_some() && self.0.iter().any(|place| text.contains(place.as_str())) {
+        let place = self.0.iter().filter_map(|place| text.find(place.as_str())).min();
+        if let Some(place) = place.filter(|_| owner.as_caller().is_some()) {
             tracing::warn!(caller = owner.as_caller(), %text, "told to a caller without its reason");
-            UNTOLD.clone_into(text);
+            let consequence = text.get(..place).and_then(|before| before.rfind(": ")).map_or(0, |colon| colon + 2);
+            text.truncate(consequence);
+            text.push_str(UNTOLD);
         }
     }
 

@@ -258,6 +258,10 @@ impl ToolError {
             Self::Earlier(failed) => failed.report.retryable,
             Self::At { cause, .. } | Self::Billed { cause, .. } => cause.is_retryable(),
             Self::OpenAi(failure) => failure.error.traits().again == Again::Later,
+            Self::Store(error)
+            | Self::Limited(Limited::Store(error))
+            | Self::Ledger(ledger::Unheld(error))
+            | Self::Conversation(conversation::Error::Store(error)) => error.may_pass(),
             _ => false,
         }
     }

@@ -368,6 +368,8 @@ async fn a_caller_is_told_of_a_storage_failure_without_a_path_of_the_server() {
     }
     let reasons = told.iter().filter(|answer| answer.contains("whoever runs it finds the reason in its log")).count();
     assert_eq!(reasons, 4, "where nothing is kept there is nothing to read, and no failure: {told:#?}");
+    let consequence = "so it cannot be continued: something on the server cannot be used now";
+    assert!(told[0].contains(consequence), "{}", told[0]);
     let at_home = session.call("ask-openai", json!({"query": "?"})).await;
     assert!(at_home.to_string().contains(place), "the person at the server is told: {at_home}");
 }

@@ -246,6 +246,7 @@ async fn while_the_database_is_gone_replicas_send_nothing_and_they_recover_by_th
     cluster.stop();
     let refused = replica.ask(&http).await;
     assert_eq!(code(&refused), "storage_failed", "{refused}");
+    assert_eq!(refused["structuredContent"]["error"]["retryable"], true, "{refused}");
     assert!(!refused.to_string().contains("canary"), "{refused}");
     assert_eq!(sent(&company.upstream).await.len(), 1, "nothing is sent that is not counted");
     cluster.serve();
