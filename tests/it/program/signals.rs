@@ -25,7 +25,8 @@ fn c07_a_signal_ends_an_idle_server() {
 fn c07_a_second_signal_ends_it_at_once() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-openai"));
     command.stderr(Stdio::piped());
-    let mut program = Program::start_at(tempfile::tempdir().unwrap(), command, Over::Pipes);
+    let upstream = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut program = Program::start_at(tempfile::tempdir().unwrap(), upstream, command, Over::Pipes);
     let _connection = program.hanging_call();
     program.signal("-TERM");
     let mut log = BufReader::new(program.child.stderr.take().unwrap()).lines();

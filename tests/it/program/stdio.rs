@@ -38,12 +38,11 @@ impl Program {
 
     pub(super) fn start_as(mut command: Command, over: Over) -> Self {
         command.stderr(Stdio::null());
-        Self::start_at(tempfile::tempdir().unwrap(), command, over)
+        Self::start_at(tempfile::tempdir().unwrap(), TcpListener::bind("127.0.0.1:0").unwrap(), command, over)
     }
 
     /// With what an earlier one left in its home.
-    pub(super) fn start_at(home: TempDir, mut command: Command, over: Over) -> Self {
-        let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    pub(super) fn start_at(home: TempDir, upstream: TcpListener, mut command: Command, over: Over) -> Self {
         command
             .arg("stdio")
             .env_clear()
@@ -246,7 +245,7 @@ fn p01_a_job_outlives_its_process_as_far_as_it_got() {
     assert_eq!(running["status"], "running");
 
     let home = std::mem::replace(&mut program.home, tempfile::tempdir().unwrap());
-    let mut next = Program::start_at(home, impatient(), Over::Pipes);
+    let mut next = Program::start_at(home, program.upstream.try_clone().unwrap(), impatient(), Over::Pipes);
     let seen = collect(&mut next, &running["job"], 0);
     assert!(is_running(&seen), "{seen}");
     program.signal("-KILL");
@@ -345,7 +344,7 @@ fn c06_a_call_whose_client_is_gone_is_not_paid_for_twice() {
         assert!(program.ends().success(), "{way}");
 
         let home = std::mem::replace(&mut program.home, tempfile::tempdir().unwrap());
-        let mut next = Program::start_at(home, Command::new(env!("CARGO_BIN_EXE_mcp-openai")), Over::Pipes);
+        let mut next = Program::start_at(home, upstream, Command::new(env!("CARGO_BIN_EXE_mcp-openai")), Over::Pipes);
         let again = next.ask(1, "tools/call", call.clone())["result"].take();
         assert_eq!(again["content"][0]["text"], "the first", "{way}: {again}");
         assert!(again.to_string().contains("not paid for twice"), "{way}: {again}");
