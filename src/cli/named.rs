@@ -26,8 +26,8 @@ fn at_home(path: PathBuf) -> PathBuf {
     }
 }
 
-/// A file's path from the root, without what was pasted around it; addresses of other kinds as they are. What is not
-/// found here, outside of the project, is looked for in the project.
+/// A file's path from the root, without what was pasted around it; addresses of other kinds as they are. Outside of the
+/// project a file begins in the project, or here where it is here alone.
 pub(super) fn absolute(name: &str, project: Option<&Project>) -> String {
     if name.contains("://") || name.starts_with("data:") || name.starts_with(GIT) {
         return name.to_owned();
@@ -38,10 +38,11 @@ pub(super) fn absolute(name: &str, project: Option<&Project>) -> String {
     let mut path = at_home(file.unwrap_or_else(|| PathBuf::from(&name)));
     if let Some(project) = project
         && path.is_relative()
-        && !path.exists()
         && std::env::current_dir().is_ok_and(|here| !here.starts_with(project.root()))
+        && let in_project = project.root().join(&path)
+        && (in_project.exists() || !path.exists())
     {
-        path = project.root().join(path);
+        path = in_project;
     }
     std::path::absolute(&path).map_or(name, |path| path.to_string_lossy().into_owned())
 }

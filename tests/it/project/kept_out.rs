@@ -134,10 +134,13 @@ async fn a_file_is_sent_once_however_often_it_is_named_and_as_editors_write_it()
 }
 
 #[test]
-fn with_a_project_named_relative_paths_begin_in_it_where_there_is_none_here() {
+fn with_a_project_named_relative_paths_begin_in_it_or_here_where_they_are_here_alone() {
     use crate::cli::{mcp_openai, told};
     let work = Work::new();
     fs::write(work.path("outside/here.txt"), "here").unwrap();
+    // Of the same name, and no file that could be attached.
+    fs::create_dir_all(work.path("outside/src")).unwrap();
+    fs::write(work.path("outside/src/queue.rs"), [0; 64]).unwrap();
     fs::write(work.path("home.txt"), "at home").unwrap();
     let project = work.path("project").display().to_string();
     let run = |attached: &str, more: &[&str]| {
