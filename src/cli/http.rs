@@ -139,7 +139,7 @@ impl BudgetReading {
     async fn newest(mut self) -> Vec<Gauge> {
         self.read.mark_unchanged();
         self.asked.notify_one();
-        // Where nothing is read any more, the last of it stands.
+        // The last of it stands once nothing is read any more.
         let _ = timeout(READ_WITHIN, self.read.changed()).await;
         self.read.borrow().clone()
     }

@@ -296,7 +296,7 @@ fn shown(path: &Path) -> String {
 }
 
 /// # Errors
-/// What cannot be the name of a variable, such as a token.
+/// A text that cannot be the name of a variable, such as a token.
 fn variable(name: &str) -> Result<String, String> {
     let is_name = name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
         && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');

@@ -87,7 +87,8 @@ pub enum Tier {
 }
 
 impl Tier {
-    /// Reads the upstream's word, in any case. `auto` stands for the tier of the project, which is `default` unless it was changed.
+    /// Reads the upstream's word, in any case. `auto` stands for the tier of the project, which is `default` unless it was
+    /// changed.
     #[must_use]
     pub fn parse(word: &str) -> Self {
         match word.to_ascii_lowercase().as_str() {

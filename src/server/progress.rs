@@ -20,8 +20,8 @@ const DELTA: &str = "mcp-openai/delta";
 const LONGEST_DELTA: usize = 60_000;
 
 /// Follows the news while `work` runs, and returns what `work` gave. One `count` serves all that a call waits for, so that
-/// it never falls. Each `notify` is awaited before the next look at
-/// the news: a slow reader gets fewer notifications, never a queue of them.
+/// it never falls. Each `notify` is awaited before the next look at the news: a slow reader gets fewer notifications,
+/// never a queue of them.
 pub(super) async fn follow<T, N>(
     work: impl Future<Output = T>,
     feed: &Feed,

@@ -56,7 +56,7 @@ pub(super) fn is_opened_by(context: &RequestContext<RoleServer>) -> bool {
 const LONGEST_SHOWN: u32 = 500_000;
 
 /// Tells a host how much of a result to show, and to open the viewer for the results of a tool that may show pictures.
-/// Where one of them is a text, as in get-result, the viewer shows text.
+/// A result of such a tool may be a text, as in get-result: the viewer shows that, too.
 pub(super) fn meta(shows: Shows) -> MetaObject {
     let mut meta = object!({ "anthropic/maxResultSizeChars": LONGEST_SHOWN });
     if shows == Shows::Pictures {

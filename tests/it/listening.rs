@@ -9,7 +9,7 @@ use std::{
         net::{UnixListener, UnixStream},
     },
     path::Path,
-    process::{Child, Command, Output, Stdio},
+    process::{Command, Output},
     time::{Duration, Instant},
 };
 
@@ -19,22 +19,12 @@ use serde_json::json;
 use crate::{
     fakes::bench,
     http::{config, message, no_callers, site_at},
+    program::http::{PATIENCE, Program, command},
 };
 
-const PATIENCE: Duration = Duration::from_secs(30);
-
-struct Program(Child);
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
 fn http(home: &Path, arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-openai"));
-    command.env_clear().env("HOME", home).stdin(Stdio::null()).arg("http").args(arguments);
+    let mut command = command(home);
+    command.arg("http").args(arguments);
     command
 }
 

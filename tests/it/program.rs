@@ -1,6 +1,6 @@
 //! The real binary as a child process, as a client starts it.
 #![cfg(unix)]
 
-mod http;
+pub mod http;
 mod signals;
 mod stdio;

@@ -5,26 +5,19 @@ use std::{
     io::{Read, Write},
     net::{TcpListener, TcpStream},
     path::PathBuf,
-    process::{Child, Command, Stdio},
+    process::Command,
     time::{Duration, Instant},
 };
 
 use tempfile::TempDir;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::program::http::{PATIENCE, Program, command};
 
 struct Service {
-    program: Child,
+    program: Program,
     home: TempDir,
     bind: String,
     admin: String,
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.program.kill();
-        let _ = self.program.wait();
-    }
 }
 
 impl Service {
@@ -33,11 +26,10 @@ impl Service {
         let [bind, admin] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let [bind, admin] = [bind, admin].map(|listener| listener.local_addr().unwrap().to_string());
         fs::write(home.path().join("config.toml"), settings).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-openai"));
-        command.env_clear().env("HOME", home.path()).env("OPENAI_API_KEY", "sk-test-canary").stdin(Stdio::null());
-        command.arg("--config").arg(home.path().join("config.toml"));
+        let mut command = command(home.path());
+        command.env("OPENAI_API_KEY", "sk-test-canary").arg("--config").arg(home.path().join("config.toml"));
         command.args(["http", "--bind", &bind, "--admin-bind", &admin]);
-        let program = command.stderr(File::create(home.path().join("log")).unwrap()).spawn().unwrap();
+        let program = Program(command.stderr(File::create(home.path().join("log")).unwrap()).spawn().unwrap());
         let service = Self { program, home, bind, admin };
         service.until(|it| get(&it.admin, "/readyz").is_some());
         service
@@ -61,7 +53,7 @@ impl Service {
     }
 
     fn signal(&self, signal: &str) {
-        assert!(Command::new("kill").args([signal, &self.program.id().to_string()]).status().unwrap().success());
+        assert!(Command::new("kill").args([signal, &self.program.0.id().to_string()]).status().unwrap().success());
     }
 
     fn until(&self, holds: impl Fn(&Self) -> bool) {
@@ -117,7 +109,7 @@ fn a_broken_file_is_refused_whole_and_the_server_lives_on() {
     service.until(|it| it.metrics().contains("\nmcp_openai_budget_day_usd 1\n"));
     assert!(service.log().contains("queue.running"), "{}", service.log());
     service.signal("-TERM");
-    assert!(service.program.wait().unwrap().success());
+    assert!(service.program.0.wait().unwrap().success());
 }
 
 #[test]

@@ -6,27 +6,29 @@ use http::StatusCode;
 use url::Url;
 
 use super::{Client, LONGEST_COMPLAINT, PlannedRequest};
-use crate::money::Metered;
-use crate::openai::{
-    Deadline, Terms,
-    failure::{
-        complaint::Complaint,
-        error::{Billing, Error, UnreachableClass},
-        left_out::Without,
-        meaning::CHECK_BASE_URL,
-        objection::Objection,
-    },
-    key::CachedKey,
-    kind::EndpointKind,
-    limits::retry::{self, Advice, Silence, Symptom},
-    trail::Trail,
-    transport::{
-        body::{self, Body},
-        connection::Connection,
-        payload::Payload,
-        sending::{Extent, Sending},
-        unreached::{Unreached, host_of, proxy_for},
-        wire,
+use crate::{
+    money::Metered,
+    openai::{
+        Deadline, Terms,
+        failure::{
+            complaint::Complaint,
+            error::{Billing, Error, UnreachableClass},
+            left_out::Without,
+            meaning::CHECK_BASE_URL,
+            objection::Objection,
+        },
+        key::CachedKey,
+        kind::EndpointKind,
+        limits::retry::{self, Advice, Silence, Symptom},
+        trail::Trail,
+        transport::{
+            body::{self, Body},
+            connection::Connection,
+            payload::Payload,
+            sending::{Extent, Sending},
+            unreached::{Unreached, host_of, proxy_for},
+            wire,
+        },
     },
 };
 

@@ -7,9 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
-struct Program(Child);
+/// Killed at its end.
+pub struct Program(pub Child);
 
 impl Drop for Program {
     fn drop(&mut self) {
@@ -18,7 +19,7 @@ impl Drop for Program {
     }
 }
 
-fn command(home: &std::path::Path) -> Command {
+pub fn command(home: &std::path::Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-openai"));
     command.env_clear().env("HOME", home).stdin(Stdio::null());
     command

@@ -12,7 +12,7 @@ use crate::{
 const EVENTS: &str = "text/event-stream";
 const JSON: &str = "application/json";
 
-/// What is told of one picture from an upstream that does this, which is asked for only once.
+/// The result of one picture from an upstream that does this, and that is asked only once.
 async fn make(tool: &str, scripts: Vec<Script>) -> (Value, Upstream) {
     let upstream = Upstream::start(scripts).await;
     let mut session = session(&upstream, RESPONSES, &[("MCP_OPENAI_MAX_RETRIES", "1")]).await;
@@ -91,7 +91,7 @@ async fn what_is_cut_within_the_picture_is_not_kept() {
         (JSON, r#"{"error":{"message":"overloaded","code":"server_error""#.to_owned()),
         (EVENTS, format!("data: {half}")),
         (EVENTS, format!("data: {partial}\n\ndata: {half}")),
-        // What was not asked for, however whole.
+        // A picture that was not asked for, however whole.
         (EVENTS, format!("data: {partial}")),
         (EVENTS, format!("data: {}", &partial[..partial.len() - 1])),
         (JSON, partial[..partial.len() - 1].to_owned()),

@@ -16,7 +16,7 @@ fn partial(kind: &str, index: u32) -> Value {
     json!({ "type": format!("{kind}.partial_image"), "partial_image_index": index, "b64_json": base64 })
 }
 
-/// What is told of a streamed picture, how often it was asked for, and the lines of the ledger.
+/// The result of a streamed picture, how often it was asked for, and the lines of the ledger.
 async fn paint(tool: &str, label: &str, body: &str) -> (Value, usize, Vec<Value>) {
     let upstream = Upstream::start([labelled(label, body)]).await;
     let state = tempfile::tempdir().unwrap();
