@@ -9,6 +9,7 @@ mod busy;
 mod callers;
 mod engine;
 mod facts;
+mod fault;
 mod jobs;
 mod lease;
 mod log;

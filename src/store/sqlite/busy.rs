@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::open::Fault;
+use super::fault::Fault;
 
 /// Waits for a database that another process holds: short ones, so that no writer starves. SQLite's own grow to 100 ms,
 /// and one of four writers was seen to wait 1.4 s.

@@ -21,8 +21,9 @@ use tokio::sync::oneshot;
 use super::{
     bell::Bell,
     busy::patiently,
+    fault::Fault,
     lease,
-    open::{Fault, OpenDb},
+    open::OpenDb,
     work::{Awaited, Posted, Work},
 };
 use crate::store::{Config, Error, StorePlace, process::Process};
@@ -254,7 +255,7 @@ impl Shared {
         // A damaged database is set aside, and nothing that is being paid for is refused for it.
         *opened = None;
         if let StorePlace::Folder(dir) = &self.config.place {
-            super::open::set_aside(dir, &fault)?;
+            super::open::set_aside(dir, &fault, until)?;
         }
         self.attempt(opened, batch, until)
     }

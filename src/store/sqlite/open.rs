@@ -5,13 +5,13 @@ use std::{
     io::{self, ErrorKind},
     path::{Path, PathBuf},
     sync::atomic::Ordering,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use chrono::Utc;
-use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, config::DbConfig};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, config::DbConfig};
 
-use super::{log::LogGrowth, now};
+use super::{busy::patiently, fault::Fault, log::LogGrowth, now};
 use crate::store::StorePlace;
 
 const FILE: &str = "store.sqlite3";
@@ -30,23 +30,6 @@ const MIGRATIONS: [&str; 4] = [
 const USABLE_FROM: &str = "usable_from";
 /// Statements that stay prepared: all of the path of a call.
 const PREPARED: usize = 64;
-
-/// Faults, by their consequences.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fault {
-    /// Another process holds it.
-    Locked,
-    /// Nothing can be read or written there now.
-    Unusable(String),
-    /// It is not, or no longer, a database.
-    Damaged(String),
-    /// An earlier version made it, and nobody has migrated it yet.
-    Older(String),
-    /// A later version made it.
-    Newer { found: u32, known: u32 },
-    /// One statement failed, by its own fault.
-    Other(String),
-}
 
 /// An open connection, and which file it leads to.
 #[derive(Debug)]
@@ -72,7 +55,13 @@ impl OpenDb {
             return Ok(opened);
         };
         refuse_network(dir)?;
-        let path = make_private(dir).map_err(|error| Fault::Unusable(error.to_string()))?;
+        make_folder(dir).map_err(|error| Fault::Unusable(error.to_string()))?;
+        let _in_place = keep_in_place(dir);
+        Self::in_place(dir)
+    }
+
+    fn in_place(dir: &Path) -> Result<Self, Fault> {
+        let path = make_file(dir).map_err(|error| Fault::Unusable(error.to_string()))?;
         let is_new = fs::metadata(&path).is_ok_and(|found| found.len() == 0);
         let mut opened =
             Self::of(connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, Duration::ZERO)?, Identity::of(&path));
@@ -105,6 +94,7 @@ impl OpenDb {
         if !exists(dir) {
             return Ok(None);
         }
+        let _in_place = keep_in_place(dir);
         let path = dir.join(FILE);
         let opened = Self::of(connect(&path, flags, Duration::from_secs(1))?, Identity::of(&path));
         // One that is only being made is empty yet.
@@ -172,10 +162,11 @@ pub(super) fn exists(dir: &Path) -> bool {
 
 /// Moves a damaged database out of the way, under a name with the time; a new one takes its place. One that another
 /// process has replaced meanwhile stays.
-pub(super) fn set_aside(dir: &Path, why: &str) -> Result<(), Fault> {
+pub(super) fn set_aside(dir: &Path, why: &str, until: Instant) -> Result<(), Fault> {
     // Of two processes that find the same damage, the second must not move the first one's new database away.
-    let lock = lock_to_set_aside(dir).map_err(|error| Fault::Unusable(error.to_string()))?;
-    if is_sound(dir)? {
+    let lock = open_lock(dir).and_then(|lock| lock.lock().map(|()| lock));
+    let lock = lock.map_err(|error| Fault::Unusable(error.to_string()))?;
+    if patiently(until, || is_sound(dir))? {
         return Ok(());
     }
     let name = format!("{SET_ASIDE}{}", Utc::now().format("%Y-%m-%dT%H%M%S"));
@@ -196,46 +187,31 @@ pub(super) fn has_set_aside(dir: &Path) -> bool {
     files.any(|file| file.file_name().to_string_lossy().starts_with(SET_ASIDE))
 }
 
-/// Holds off other processes while the result is kept.
-fn lock_to_set_aside(dir: &Path) -> io::Result<fs::File> {
+/// Holds off, while the result is kept, those that would set the database aside. SQLite finds the log by its name: an
+/// opening that they overtake would join a damaged database with the log of the new one. A folder that takes no lock lets
+/// nobody set anything aside either.
+fn keep_in_place(dir: &Path) -> Option<fs::File> {
+    let lock = open_lock(dir).ok()?;
+    lock.lock_shared().ok()?;
+    Some(lock)
+}
+
+fn open_lock(dir: &Path) -> io::Result<fs::File> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let lock = options.open(dir.join("store.lock"))?;
-    lock.lock()?;
-    Ok(lock)
+    options.open(dir.join("store.lock"))
 }
 
 fn is_sound(dir: &Path) -> Result<bool, Fault> {
-    let checked = OpenDb::to_write(&StorePlace::Folder(dir.to_owned())).and_then(|opened| {
+    let checked = OpenDb::in_place(dir).and_then(|opened| {
         Ok(opened.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))?)
     });
     match checked {
         Ok(checked) => Ok(checked == "ok"),
         Err(Fault::Damaged(_)) => Ok(false),
         Err(fault) => Err(fault),
-    }
-}
-
-impl Fault {
-    pub(super) fn of(error: &rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
-            Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Damaged(error.to_string()),
-            Some(ErrorCode::DiskFull) => Self::Unusable("the disk is full".into()),
-            Some(ErrorCode::ReadOnly) => Self::Unusable("it is read-only".into()),
-            Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::SystemIoFailure) => {
-                Self::Unusable(error.to_string())
-            }
-            _ => Self::Other(error.to_string()),
-        }
-    }
-}
-
-impl From<rusqlite::Error> for Fault {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::of(&error)
     }
 }
 
@@ -247,14 +223,18 @@ fn connect(path: &Path, flags: OpenFlags, patience: Duration) -> Result<Connecti
     Ok(connection)
 }
 
-/// Makes the folder and the file for their user alone, before anything is in them. Returns the file's real path: the
-/// folder may be reached through links, the file may not be one.
-fn make_private(dir: &Path) -> io::Result<PathBuf> {
+/// Makes the folder for its user alone, before anything is in it.
+fn make_folder(dir: &Path) -> io::Result<()> {
     let mut builder = DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(dir)?;
+    builder.create(dir)
+}
+
+/// Makes the file for its user alone, before anything is in it. Returns its real path: the folder may be reached through
+/// links, the file may not be one.
+fn make_file(dir: &Path) -> io::Result<PathBuf> {
     let path = dir.canonicalize()?.join(FILE);
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
