@@ -16,14 +16,8 @@ use crate::model::{ListedModel, ModelId};
 pub(super) async fn list(client: &Client, terms: &Terms) -> Result<Reply<Vec<ListedModel>>, Unanswered> {
     let call = PlannedRequest { kind: EndpointKind::List, path: "models", model: None, payload: Payload::Nothing };
     let Answering { mut body, trail, .. } = client.send(call, terms).await?;
-    let whole = match body.refuse_packed() {
-        Ok(()) => body.whole().await,
-        packed => packed.map(|()| Vec::new()),
-    };
-    let models = match whole {
-        Ok(json) => decode(&json),
-        Err(error) => Err(error),
-    };
+    let whole = body.whole().await;
+    let models = whole.and_then(|json| body.refuse_packed(&json).and_then(|()| decode(&json)));
     trail.close(models).map_err(Unanswered::Failed)
 }
 

@@ -19,6 +19,7 @@ mod attaching;
 mod citing;
 mod editing;
 mod faults;
+mod packed;
 mod painting;
 mod teaching;
 mod threads;

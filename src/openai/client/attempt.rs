@@ -22,7 +22,7 @@ use crate::{
         limits::retry::{self, Advice, Silence, Symptom},
         trail::Trail,
         transport::{
-            body::{self, Body},
+            body::Body,
             connection::Connection,
             payload::Payload,
             sending::{Extent, Sending},
@@ -178,16 +178,16 @@ impl Client {
 
     async fn read_complaint(&self, response: reqwest::Response, deadline: Deadline) -> (Complaint, Metered) {
         let status = response.status();
-        if let Some(encoding) = body::encoding(response.headers()) {
-            let message = format!("HTTP {status}; its reason is compressed ({encoding}), which was not asked for");
-            return (Complaint { message, ..Complaint::default() }, Metered::default());
-        }
         let mut body = Body::new(response, self.body_limits(EndpointKind::List, deadline));
         let mut bytes = Vec::new();
         while bytes.len() < LONGEST_COMPLAINT
             && let Ok(Some(chunk)) = body.chunk().await
         {
             bytes.extend_from_slice(&chunk);
+        }
+        if let Some(encoding) = body.packing(&bytes) {
+            let message = format!("HTTP {status}; its reason is compressed ({encoding}), which was not asked for");
+            return (Complaint { message, ..Complaint::default() }, Metered::default());
         }
         (Complaint::read(&bytes, status), wire::billed_failure(&bytes, &self.config.base_url))
     }

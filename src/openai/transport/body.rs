@@ -104,7 +104,7 @@ fn label(headers: &HeaderMap) -> Result<BodyKind, String> {
 }
 
 /// The packing that a head names; `None` where there is none.
-pub(crate) fn encoding(headers: &HeaderMap) -> Option<String> {
+fn encoding(headers: &HeaderMap) -> Option<String> {
     let named = headers.get(header::CONTENT_ENCODING)?.to_str().unwrap_or("unknown").trim().to_ascii_lowercase();
     (!matches!(named.as_str(), "" | "identity")).then(|| text::brief(&named, 40))
 }
@@ -116,6 +116,18 @@ fn packed_by(begin: &[u8]) -> Option<&'static str> {
         [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
         _ => None,
     }
+}
+
+/// Returns whether the first bytes are a picture's or a text's, which packed ones never are.
+fn is_plain(begin: &[u8]) -> bool {
+    let begin = begin.get(..64).unwrap_or(begin);
+    let text = str::from_utf8(begin).or_else(|error| match error.error_len() {
+        // The last character is cut.
+        None => str::from_utf8(begin.get(..error.valid_up_to()).unwrap_or_default()),
+        Some(_) => Err(error),
+    });
+    Format::recognized(begin).is_some()
+        || text.is_ok_and(|text| text.chars().all(|c| !c.is_control() || c.is_whitespace()))
 }
 
 /// Returns whether a page is meant for people: no answer, whatever it begins with.
@@ -154,7 +166,6 @@ impl Body {
     /// Tells its form by its first bytes: servers label a stream as JSON, JSON as text, or nothing at all. A body that
     /// begins like neither is what its label says.
     pub(crate) async fn shape(&mut self) -> Result<BodyKind, Error> {
-        self.refuse_packed()?;
         let label = label(self.response.headers());
         if let Err(why) = &label
             && is_page(self.response.headers())
@@ -168,9 +179,7 @@ impl Body {
                 // Sent ahead to keep the connection alive.
                 continue;
             }
-            if let Some(encoding) = packed_by(begin) {
-                return Err(self.compressed(encoding.to_owned()));
-            }
+            self.refuse_packed(begin)?;
             let shape = BodyKind::of(begin);
             self.ahead = Some(chunk.slice_ref(begin));
             return match (shape, label) {
@@ -185,12 +194,17 @@ impl Body {
     }
 
     /// # Errors
-    /// [`Error::Compressed`] where the head says that it is.
-    pub(crate) fn refuse_packed(&self) -> Result<(), Error> {
-        match encoding(self.response.headers()) {
-            Some(encoding) => Err(self.compressed(encoding)),
-            None => Ok(()),
-        }
+    /// [`Error::Compressed`], as of [`Self::packing`].
+    pub(crate) fn refuse_packed(&self, begin: &[u8]) -> Result<(), Error> {
+        let may_be_billed = self.limits.billing;
+        self.packing(begin).map_or(Ok(()), |encoding| Err(Error::Compressed { encoding, may_be_billed }))
+    }
+
+    /// The packing of a body by its first bytes. The head's word counts only where they are neither text nor a picture: some
+    /// servers name a charset there, and proxies leave it on what they have unpacked.
+    pub(crate) fn packing(&self, begin: &[u8]) -> Option<String> {
+        let named = || encoding(self.response.headers()).filter(|_| !is_plain(begin));
+        packed_by(begin).map(str::to_owned).or_else(named)
     }
 
     /// The next piece; `None` at the end.
@@ -286,10 +300,6 @@ impl Body {
 
     fn timed_out(&self, timer: Timer) -> Error {
         Error::TimedOut { timer, may_be_billed: self.limits.billing }
-    }
-
-    fn compressed(&self, encoding: String) -> Error {
-        Error::Compressed { encoding, may_be_billed: self.limits.billing }
     }
 
     fn unusable(&self, message: String) -> Error {

@@ -141,9 +141,9 @@ async fn receive(
         });
     }
     let mut body = Body::new(response, named.limits(client, deadline));
-    body.refuse_packed()?;
     let mut bytes = Vec::new();
     let read = body.read_into(&mut bytes).await;
+    body.refuse_packed(&bytes)?;
     let bytes = Bytes::from(bytes);
     // With only its length wrong, all of it came.
     let is_whole = || Encoded::sniff(bytes.clone()).is_ok_and(|picture| picture.is_surely_whole());
