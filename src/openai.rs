@@ -201,7 +201,7 @@ pub struct Picture {
     pub further: Vec<Encoded>,
     /// Further pictures that could not be read or fetched, each by its reason.
     pub lost: Vec<Error>,
-    _places: Vec<body::MemorySlot>,
+    _place: body::MemorySlot,
 }
 
 /// A value and how it was come by.

@@ -146,32 +146,30 @@ async fn receive(
         }
     };
     let Received { mut pictures, revised_prompt, quality } = received;
-    let (mut whole, mut lost, mut places) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut whole, mut lost, mut place) = (Vec::new(), Vec::new(), place);
     pictures.truncate(MOST_OF_ONE_ANSWER);
-    // Two calls that held theirs could wait for each other's.
-    if pictures.iter().any(PictureForms::is_elsewhere) {
-        drop(place);
-        if metered.is_reported() {
-            terms.exposure.bill(*metered);
-        }
-    } else {
-        places.push(place);
+    if pictures.iter().any(PictureForms::is_elsewhere) && metered.is_reported() {
+        terms.exposure.bill(*metered);
     }
     for mut forms in pictures {
         let is_elsewhere = forms.is_elsewhere();
         let encoded = match forms.embedded.take() {
             Some(encoded) if !is_elsewhere => encoded,
-            cut => match (fetch(client, forms, terms).await, cut) {
-                (Ok((encoded, fetched)), _) => {
-                    places.push(fetched);
-                    encoded
+            cut => {
+                // Whoever waits for a place has none: two calls, or two pictures of one, would wait for each other's.
+                place = MemorySlot::default();
+                match (fetch(client, forms, terms).await, cut) {
+                    (Ok((encoded, fetched)), _) => {
+                        place = fetched;
+                        encoded
+                    }
+                    (Err(_), Some(cut)) => cut,
+                    (Err(error), None) => {
+                        lost.push(error);
+                        continue;
+                    }
                 }
-                (Err(_), Some(cut)) => cut,
-                (Err(error), None) => {
-                    lost.push(error);
-                    continue;
-                }
-            },
+            }
         };
         // Some repeat the picture beside its list.
         if !whole.contains(&encoded) {
@@ -182,7 +180,7 @@ async fn receive(
         return Err(lost.into_iter().next_back().unwrap_or_else(|| unusable(NONE)).into());
     }
     let encoded = whole.remove(0);
-    Ok(Picture { encoded, revised_prompt, left_out, quality, further: whole, lost, _places: places })
+    Ok(Picture { encoded, revised_prompt, left_out, quality, further: whole, lost, _place: place })
 }
 
 /// Fetches the first picture that can be had at its addresses.
