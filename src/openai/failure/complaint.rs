@@ -56,11 +56,10 @@ impl Complaint {
         serde_json::from_str(data).ok().and_then(|event| Self::find(&event))
     }
 
-    /// Reads what stands under `error`; `None` for `null` and for an object that says nothing.
+    /// Reads what stands under `error`; `None` where it says nothing.
     pub(crate) fn of_error(error: &Value) -> Option<Self> {
         match error {
-            Value::Null | Value::Bool(false) => None,
-            Value::Object(fields) if fields.is_empty() => None,
+            nothing if is_nothing(nothing) => None,
             Value::Object(fields) => Some(Self::from_object(fields)),
             other => {
                 let message = words(other).unwrap_or_else(|| other.to_string());
@@ -215,6 +214,18 @@ impl Complaint {
 /// Returns whether a code says that nothing is wrong, as those of gateways do that wrap every answer.
 pub(crate) fn is_success(code: &str) -> bool {
     matches!(code, "0" | "200") || ["ok", "success"].iter().any(|word| code.eq_ignore_ascii_case(word))
+}
+
+/// Returns whether a value is one that servers fill fields with: nothing in it says anything.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Bool(true) => false,
+        Value::Number(number) => number.as_f64() == Some(0.0),
+        Value::String(text) => text.trim().is_empty(),
+        Value::Array(items) => items.iter().all(is_nothing),
+        Value::Object(fields) => fields.values().all(is_nothing),
+    }
 }
 
 /// Reads a complaint that was written into a text as JSON.

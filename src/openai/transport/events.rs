@@ -213,7 +213,7 @@ impl Decoder {
         }
         let value = match line.strip_prefix(b"data") {
             Some([]) => &[],
-            Some([b':', b' ', value @ ..] | [b':', value @ ..]) => value,
+            Some([b':', b' ', value @ ..] | [b':', value @ ..]) => unframed(value),
             // Some servers write JSON into a stream as it is: an error, or all of an event, on lines of its own.
             None if is_bare_json(line, &self.data) => line,
             None => {
@@ -246,6 +246,14 @@ impl Decoder {
         std::mem::swap(&mut self.event, &mut self.data);
         self.data.clear();
         true
+    }
+}
+
+/// The value of a server that frames what is framed already: `data: data: {...}`.
+fn unframed(value: &[u8]) -> &[u8] {
+    match value.strip_prefix(b"data:").map(<[u8]>::trim_ascii_start) {
+        Some(inner @ [b'{' | b'[', ..]) => inner,
+        _ => value,
     }
 }
 

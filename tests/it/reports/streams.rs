@@ -42,6 +42,18 @@ async fn the_text_of_foreign_events_is_not_the_answer() {
 }
 
 #[tokio::test]
+async fn events_that_are_framed_twice_are_read() {
+    for (api, said, end) in [(CHAT, CHAT_SAID, CHAT_END), (RESPONSES, SAID, END)] {
+        for frame in ["data: ", "data:"] {
+            let events = [said, end, "data: [DONE]"].map(|event| format!("{frame}{event}"));
+            let (told, _upstream) =
+                ask(api, vec![labelled(STREAM, stream(&events.each_ref().map(String::as_str)))]).await;
+            assert_eq!((&told["text"], &told["status"]), (&json!("Hello."), &json!("complete")), "{api}: {told}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_messages_of_others_are_not_the_answer() {
     let tool = r#"data: {"choices":[{"delta":{"role":"tool","content":"TOOL OUT"}}]}"#;
     let whole = r#"{"status":"completed","output":[{"type":"message","role":"user","content":"USER"},{"type":"message","role":"assistant","content":"Hello."}]}"#;

@@ -96,6 +96,8 @@ async fn whole_responses_in_other_forms() {
         r#"{"status":"completed","output":[{"type":"message","content":[{"type":"text","text":"Hello."}]}]}"#,
         r#"{"status":"COMPLETED","output":"Hello."}"#,
         r#"{"status":"completed","error":{},"output":{"type":"message","content":"Hello."}}"#,
+        r#"{"status":"completed","error":"","output_text":"Hello."}"#,
+        r#"{"status":"completed","error":{"code":0,"message":"","param":null},"output_text":"Hello."}"#,
     ];
     all_say_hello(RESPONSES, JSON, &bodies).await;
 }
@@ -107,6 +109,8 @@ async fn chat_in_other_forms() {
         r#"{"choices":[{"message":{"content":[{"type":"text","text":"Hello."}]},"finish_reason":"STOP"}]}"#,
         r#"{"choices":[{"message":{"content":"Hello."},"finish_reason":"end_turn"}],"error":{}}"#,
         r#"{"choices":[{"message":{"content":"Hello."},"finish_reason":"eos_token"}],"error":null}"#,
+        r#"{"choices":[{"message":{"content":"Hello."},"finish_reason":"stop"}],"error":[]}"#,
+        r#"{"choices":[{"message":{"content":"Hello."},"finish_reason":"stop"}],"error":{"code":"","message":""}}"#,
         r#"{"choices":[{"delta":null,"message":{"content":"Hello."},"finish_reason":"COMPLETE"}]}"#,
         r#"{"choices":[{"message":{"content":[{"type":"reasoning","text":"Hm"},{"type":"text","text":"Hello."}]}}]}"#,
         // Several values in one body.
