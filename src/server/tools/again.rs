@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 
 use ring::digest::{Context, SHA256};
 use rmcp::model::{CallToolResponse, JsonObject};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use super::{
@@ -11,6 +12,7 @@ use super::{
     waiting::{self, End, WaitingClient},
 };
 use crate::{
+    argument::{self, Values},
     handle::Owner,
     job::{Abandoned, CallPrint, JobPhase},
     news::News,
@@ -42,21 +44,41 @@ impl MadeCall {
         self.files = self.route.files(self.arguments.clone(), self.owner.clone()).await;
     }
 
-    /// Of the arguments as the tool declares them: what is left out and what is null are the same. A prompt is not kept
-    /// for the sake of comparing it. Other files, another account and another model make it another call.
+    /// Of the arguments as the tool declares them: one that is left out and one that says the same are the same. A prompt is
+    /// not kept for the sake of comparing it. Other files, another account and another model make it another call.
     pub(super) async fn print(&self) -> CallPrint {
         let payer = self.route.payer(self.owner.clone()).await;
         let declared = self.route.declared(&self.arguments);
         // By name: clients order them as they like.
-        let given: BTreeMap<_, _> = declared.into_iter().filter(|(_, value)| !value.is_null()).collect();
+        let given: BTreeMap<_, _> = declared.into_iter().filter(|(name, value)| !is_left_out(name, value)).collect();
         let mut hash = Context::new(&SHA256);
         hash.update(format!("{payer}\0{}\0", self.files).as_bytes());
         for (name, value) in given {
+            let value = same(&name, value);
             hash.update(format!("{name}\0{value}\0").as_bytes());
         }
         let mut print = [0; 32];
         print.copy_from_slice(hash.finish().as_ref());
         CallPrint(print)
+    }
+}
+
+/// Returns whether an argument says no more than its absence: models write defaults out now and then.
+fn is_left_out(name: &str, value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::Array(items) => items.is_empty(),
+        value => name == argument::N.name && value.as_f64() == Some(1.0),
+    }
+}
+
+/// One writing for all that mean the same: `1.0` is `1`, and words have no case.
+fn same(name: &str, value: Value) -> Value {
+    let has_words = || argument::named(name).is_some_and(|known| matches!(known.values, Values::Words(_)));
+    match value {
+        Value::Number(number) => number.as_f64().map_or(Value::Number(number), Value::from),
+        Value::String(word) if has_words() => word.to_ascii_lowercase().into(),
+        value => value,
     }
 }
 

@@ -59,6 +59,23 @@ async fn a_call_of_other_files_or_to_another_upstream_is_another_call() {
     }
 }
 
+/// Models write defaults out now and then.
+#[tokio::test]
+async fn a_call_with_its_defaults_spelled_out_is_the_same() {
+    let place = tempfile::tempdir().unwrap();
+    fs::create_dir(place.path().join("p1")).unwrap();
+    let upstream = Upstream::start([saying("first"), saying("second")]).await;
+    let mut session = at(&upstream, place.path(), "p1").await;
+    let plain = json!({ "query": "Hi", "model": "m", "temperature": 1, "reasoning_effort": "high" });
+    give_up(&mut session, &upstream, &plain).await;
+    let spelled = json!({
+        "query": "Hi", "model": "m", "temperature": 1.0, "reasoning_effort": "HIGH", "attachments": [],
+        "dry_run": false, "conversation": "", "schema": null,
+    });
+    let told = session.call("ask-openai", spelled).await;
+    assert_eq!((&told["structuredContent"]["text"], upstream.sent().len()), (&json!("first"), 1), "{told}");
+}
+
 #[tokio::test]
 async fn another_upstream_is_asked_the_same_again() {
     let place = tempfile::tempdir().unwrap();
