@@ -148,6 +148,13 @@ impl Queue {
         (line.running, line.waiting)
     }
 
+    /// The most places that the line ever has for this caller.
+    #[must_use]
+    pub fn most(&self, caller: &Caller) -> usize {
+        let Config { running, waiting } = self.config();
+        caller.most(running).saturating_add(caller.most(waiting))
+    }
+
     /// Takes a place for one request.
     ///
     /// # Errors

@@ -95,7 +95,13 @@ pub struct PictureOrder {
 impl Studio {
     /// Places in the line for all pictures of a request, or none.
     pub fn enter(&self, request: &PictureOrder, call: &Call) -> Result<Vec<Ticket>, ToolError> {
-        Ok(self.queue.enter_all(&call.caller, request.n as usize)?)
+        let (n, most) = (request.n as usize, self.queue.most(&call.caller));
+        if n > most {
+            return Err(ToolError::InvalidArgument(format!(
+                "`n` is at most {most} here: so many requests may run and wait (queue.running, queue.waiting)"
+            )));
+        }
+        Ok(self.queue.enter_all(&call.caller, n)?)
     }
 
     /// The terms on which a call may use the network.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use image::{ImageFormat, Rgb, RgbImage};
-use mcp_openai::tools::create_image::Args;
+use mcp_openai::{config::Upstream, tools::create_image::Args};
 use serde_json::{Value, json};
 use wiremock::{
     Mock, MockServer, Request, ResponseTemplate,
@@ -262,4 +262,17 @@ async fn i08_nonsense_is_refused_with_what_is_allowed() {
     }
     insta::assert_json_snapshot!(told);
     assert_eq!(server.received_requests().await.unwrap().len(), 0);
+}
+
+/// Waiting would not help: the same call is refused for ever.
+#[tokio::test]
+async fn a_set_that_the_queue_never_has_room_for_is_an_invalid_argument() {
+    let env = vec![("MCP_OPENAI_MAX_RUNNING", "2".into()), ("MCP_OPENAI_MAX_WAITING", "1".into())];
+    let mut session = Session::start_at(Upstream::Sandbox, env).await;
+    let told = session.call("create-image", json!({ "prompt": "a fox", "n": 4 })).await;
+    let error = &told["structuredContent"]["error"];
+    assert_eq!((&error["code"], &error["retryable"]), (&json!("invalid_argument"), &json!(false)), "{told}");
+    assert!(error["message"].as_str().unwrap().starts_with("`n` is at most 3 here"), "{told}");
+    let told = session.call("create-image", json!({ "prompt": "a fox", "n": 3 })).await;
+    assert_eq!(told["structuredContent"]["status"], "complete", "{told}");
 }
