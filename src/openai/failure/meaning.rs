@@ -48,9 +48,12 @@ impl Complaint {
         self.message.contains("is not a valid model").then_some(Error::ModelNotFound { message })
     }
 
-    /// Reads a complaint without a status by its `code` or `type`.
+    /// Reads a complaint without a status by its `code` or `type`. One that says nothing says nothing against the request.
     fn by_its_class(&self) -> Option<Error> {
         let message = self.text();
+        if *self == Self::default() {
+            return Some(Error::Overloaded { message, retry_after: None });
+        }
         [&self.code, &self.class].into_iter().find_map(|word| match word.as_str() {
             "rate_limit_exceeded" | "rate_limit_error" | "too_many_requests" | "RESOURCE_EXHAUSTED" => {
                 Some(Error::RateLimited { message: message.clone(), retry_after: self.retry_after })
