@@ -139,6 +139,14 @@ impl<'a> AnswerDraft<'a> {
         }
     }
 
+    /// Sets what comes next apart from what was written.
+    pub(crate) fn begin_paragraph(&mut self) {
+        let is_apart = self.text.ends_with('\n') && self.redactor.held().is_empty();
+        if !(self.is_empty() || is_apart) {
+            self.write("\n\n");
+        }
+    }
+
     fn push(&mut self, delta: &str) {
         self.text.push_str(delta);
         let new = self.text.get(self.passed_on..).unwrap_or_default();

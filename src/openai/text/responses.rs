@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    answer::{AnswerDraft, Dialect, Step, is_others, not_json, unreadable},
+    answer::{AnswerDraft, Dialect, Step, not_json, unreadable},
     citations::OutputPosition,
     finish,
     unusual::{self, StreamKind},
@@ -21,13 +21,13 @@ use crate::{
 };
 
 mod held;
+mod output;
 pub(super) mod request;
 mod wire;
 
 use held::{HeldPieces, PieceState};
-use wire::{
-    Annotated, CompletedItem, DonePiece, ENDS, Event, LastEvent, MessageContent, OutputItem, OutputPart, Response,
-};
+use output::{cite, parts, said};
+use wire::{Annotated, CompletedItem, DonePiece, ENDS, Event, LastEvent, Response};
 
 /// The Responses API.
 pub(crate) struct Responses {
@@ -36,6 +36,8 @@ pub(crate) struct Responses {
     stream: StreamKind,
     /// Positions at which text was written.
     written: BTreeSet<OutputPosition>,
+    /// The message that was written to last.
+    message: Option<u64>,
     piece: Option<Piece>,
     held: HeldPieces,
     /// The pieces of output that are done, where the end does not tell them once more.
@@ -149,6 +151,7 @@ impl Responses {
             refusal: RefusalEvent::None,
             stream: StreamKind::Unknown,
             written: BTreeSet::new(),
+            message: None,
             piece: None,
             held: HeldPieces::default(),
             output: Vec::new(),
@@ -175,12 +178,22 @@ impl Responses {
             return self.held.hold(place, delta);
         }
         let goes_on = |piece: &Piece| piece.state == PieceState::Open && piece.place == numbered;
-        if !self.piece.as_ref().is_some_and(goes_on) {
+        let is_new = !self.piece.as_ref().is_some_and(goes_on);
+        self.begin(place, draft);
+        if is_new {
             self.piece = Some(Piece { place: numbered, start: draft.length(), state: PieceState::Open });
         }
         self.written.insert(place);
-        draft.citations.begin(place);
         draft.write(delta);
+    }
+
+    /// Begins a piece of text, or goes on with it. Between two messages stands a blank line: what a model says before it
+    /// searches is a message of its own.
+    fn begin(&mut self, place: OutputPosition, draft: &mut AnswerDraft<'_>) {
+        if self.message.replace(place.output).is_some_and(|before| before != place.output) {
+            draft.begin_paragraph();
+        }
+        draft.citations.begin(place);
     }
 
     /// Writes what is missing of a piece that is done: all of it where no delta came before. A piece that is open and
@@ -205,7 +218,10 @@ impl Responses {
         };
         let start = match self.piece.as_ref().filter(is_last) {
             Some(piece) => piece.start,
-            None if is_new => draft.length(),
+            None if is_new => {
+                self.begin(place, draft);
+                draft.length()
+            }
             // An earlier one, told once more.
             None => return,
         };
@@ -220,9 +236,9 @@ impl Responses {
     /// Writes the first piece that was held back; false where there is none.
     fn write_held(&mut self, draft: &mut AnswerDraft<'_>) -> bool {
         let Some((place, held)) = self.held.next() else { return false };
+        self.begin(place, draft);
         self.piece = Some(Piece { place: Some(place), start: draft.length(), state: held.state });
         self.written.insert(place);
-        draft.citations.begin(place);
         draft.write(&held.text);
         true
     }
@@ -285,14 +301,17 @@ impl Responses {
 
     fn write_output(&mut self, output: &[Value], draft: &mut AnswerDraft<'_>) {
         for (place, part) in parts(output) {
-            draft.citations.begin(place);
-            match part.kind.text() {
-                _ if part.is_said() => draft.write(part.text.text().unwrap_or_default()),
+            let text = match part.kind.text() {
+                _ if part.is_said() => part.text.text(),
                 Some("refusal") => {
                     self.refusal = RefusalEvent::Seen;
-                    draft.write(part.refusal.text().unwrap_or_default());
+                    part.refusal.text()
                 }
-                _ => {}
+                _ => None,
+            };
+            if let Some(text) = text.filter(|text| !text.is_empty()) {
+                self.begin(place, draft);
+                draft.write(text);
             }
         }
     }
@@ -315,46 +334,6 @@ fn parse<'a, T: Deserialize<'a>>(data: &'a str) -> Result<T, Error> {
 
 fn place(output: &Lenient<u64>, content: &Lenient<u64>) -> OutputPosition {
     OutputPosition { output: output.0.unwrap_or(0), content: content.0.unwrap_or(0) }
-}
-
-/// The parts of all messages.
-fn parts(output: &[Value]) -> impl Iterator<Item = (OutputPosition, OutputPart<'_>)> {
-    let items = (0..).zip(output).filter_map(|(number, item)| {
-        let OutputItem { kind, role, content } = OutputItem::deserialize(item).ok()?;
-        let parts = match content.0? {
-            _ if kind.text() == Some("reasoning") || is_others(role.text()) => return None,
-            MessageContent::Parts(parts) => parts,
-            MessageContent::Whole(text) => {
-                vec![Lenient(Some(OutputPart { text: Lenient(Some(text)), ..OutputPart::default() }))]
-            }
-        };
-        Some((number, parts))
-    });
-    items.flat_map(|(output, parts)| {
-        let parts =
-            (0..).zip(parts).filter_map(|(content, part): (u64, Lenient<OutputPart<'_>>)| Some((content, part.0?)));
-        parts.map(move |(content, part)| (OutputPosition { output, content }, part))
-    })
-}
-
-/// The whole text of all messages.
-fn said(output: &[Value]) -> String {
-    let said = parts(output).filter(|(_, part)| part.is_said());
-    said.filter_map(|(_, part)| part.text.text().map(str::to_owned)).collect()
-}
-
-/// Takes the sources from the finished output where it has them, in place of those that were told on the way.
-fn cite(output: &[Value], draft: &mut AnswerDraft<'_>) {
-    let cited = parts(output).flat_map(|(place, part)| {
-        part.annotations.0.into_iter().flatten().filter_map(move |annotation| Some((place, annotation.0?)))
-    });
-    let cited: Vec<_> = cited.collect();
-    if !cited.is_empty() {
-        draft.citations.restart();
-    }
-    for (place, annotation) in cited {
-        draft.citations.cite(place, annotation);
-    }
 }
 
 /// Notes what is billed, also of a response that failed.

@@ -288,6 +288,6 @@ async fn deltas_of_two_pieces_of_output_by_turns_are_told_one_after_the_other() 
         vec![&*a, &c, &b, &d],
     ] {
         let (told, _upstream) = ask(RESPONSES, vec![labelled(STREAM, stream(&events))]).await;
-        assert_eq!(told["text"], "Hello.World.", "{events:?}: {told}");
+        assert_eq!(told["text"], "Hello.\n\nWorld.", "{events:?}: {told}");
     }
 }
