@@ -25,6 +25,7 @@ mod streams;
 mod text;
 mod told;
 mod usage;
+mod vendors;
 
 /// By which API a question goes.
 const RESPONSES: &str = "responses";

@@ -114,6 +114,10 @@ impl Dialect for Responses {
             "response.created" | "response.queued" | "response.in_progress" => draft.think(),
             other if other.starts_with("response.reasoning") => draft.think(),
             other if other.starts_with("response.web_search_call.") => draft.search(),
+            // Another API's events, of one that was asked as if it spoke this one.
+            _ if self.stream == StreamKind::Unknown && !self.stream.excludes(data) => {
+                unusual::take(data.as_bytes(), draft);
+            }
             _ => {}
         }
         Ok(Step::More)
@@ -130,8 +134,10 @@ impl Dialect for Responses {
     fn take_body(&mut self, body: &[u8], draft: &mut AnswerDraft<'_>) -> Result<(), Error> {
         match serde_json::from_slice::<Response<'_>>(body) {
             Ok(response) if response.is_one() => {
+                let is_ended = response.status.0.is_some();
                 self.close(response, "completed", draft)?;
                 if draft.is_empty() {
+                    draft.finish.take_if(|_| !is_ended);
                     unusual::take(body, draft);
                 }
             }

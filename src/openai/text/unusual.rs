@@ -20,11 +20,14 @@ use crate::openai::{
 type Fields = Map<String, Value>;
 
 /// Fields that may hold a text, or what holds one; the first of them that does counts.
-const PLACES: [&str; 19] = [
+const PLACES: [&str; 24] = [
     "choices",
     "candidates",
     "generations",
+    "completions",
+    "predictions",
     "results",
+    "outputs",
     "message",
     "delta",
     "token",
@@ -35,6 +38,8 @@ const PLACES: [&str; 19] = [
     "response",
     "result",
     "generated_text",
+    "generation",
+    "outputText",
     "completion",
     "text",
     "value",
@@ -42,8 +47,14 @@ const PLACES: [&str; 19] = [
     "body",
 ];
 /// Of these only one is the answer; other lists are its pieces.
-const ALTERNATIVES: [&str; 4] = ["choices", "candidates", "generations", "results"];
-const REASONS: [&str; 5] = ["finish_reason", "finishReason", "stop_reason", "done_reason", "stop_type"];
+const ALTERNATIVES: [&str; 7] =
+    ["choices", "candidates", "generations", "completions", "predictions", "results", "outputs"];
+const REASONS: [&str; 7] =
+    ["finish_reason", "finishReason", "stop_reason", "stopReason", "done_reason", "completionReason", "stop_type"];
+/// Set where the answer is cut.
+const CUT: [&str; 2] = ["stopped_limit", "truncated"];
+/// Statuses of an answer that is not there yet, or not all of it.
+const UNFINISHED: [&str; 5] = ["processing", "starting", "queued", "in_progress", "running"];
 /// Set where the answer has ended without a reason.
 const ENDED: [&str; 4] = ["done", "stop", "is_finished", "finished"];
 
@@ -95,21 +106,26 @@ impl StreamKind {
     }
 }
 
-/// Takes the text, and what else is known of the answer; false where there is neither a text nor an end.
+/// The other places where a text may stand.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Beside {
+    Nothing,
+    /// They may be repeated as a whole.
+    Deltas,
+}
+
+/// Takes the text, and what else is known of the answer; false where there is neither a text nor an end. A longer text
+/// that begins with all that came is that text once more: some send all so far each time, others at the end.
 pub(super) fn take(json: &[u8], draft: &mut AnswerDraft<'_>) -> bool {
-    take_text(json, draft, |text, _| Some(text))
+    take_text(json, Beside::Nothing, draft)
 }
 
-/// The same beside deltas, which it may repeat as a whole: only what is missing is written.
+/// The same beside deltas: only what is missing is written.
 pub(super) fn take_beside(json: &[u8], draft: &mut AnswerDraft<'_>) -> bool {
-    take_text(json, draft, |text, draft| draft.missing_of(&text, 0))
+    take_text(json, Beside::Deltas, draft)
 }
 
-fn take_text<'a>(
-    json: &[u8],
-    draft: &mut AnswerDraft<'a>,
-    missing: impl Fn(String, &AnswerDraft<'a>) -> Option<String>,
-) -> bool {
+fn take_text(json: &[u8], beside: Beside, draft: &mut AnswerDraft<'_>) -> bool {
     let Ok(mut value) = serde_json::from_slice::<Value>(json) else { return false };
     if value.get("message").is_some_and(is_text_or_texts) && !is_own_message(&value) {
         // A gateway's word, or an error's.
@@ -127,8 +143,13 @@ fn take_text<'a>(
     for usage in path.iter().filter_map(|fields| usage(fields)) {
         draft.meter(usage);
     }
-    if let Some(missing) = text.and_then(|text| missing(text, draft)) {
-        draft.write(&missing);
+    if let Some(text) = text {
+        let new = match (draft.missing_of(&text, 0), beside) {
+            (Some(missing), _) if reason.is_some() || !missing.is_empty() => missing,
+            (missing, Beside::Deltas) => missing.unwrap_or_default(),
+            (_, Beside::Nothing) => text,
+        };
+        draft.write(&new);
     }
     if let Some(reason) = reason {
         draft.finish.get_or_insert(reason);
@@ -235,7 +256,10 @@ fn reason(fields: &Fields) -> Option<Finish> {
     let ended = || ENDED.iter().any(|name| fields.get(*name) == Some(&json!(true))).then_some(Finish::Stop);
     let details = fields.get("details").and_then(Value::as_object);
     let word = [Some(fields), details].into_iter().flatten().find_map(|fields| word(fields, &REASONS));
-    word.and_then(finish::read).or_else(ended)
+    let status = self::word(fields, &["status"]).filter(|status| UNFINISHED.contains(status));
+    let cut = || CUT.iter().any(|name| fields.get(*name) == Some(&json!(true))).then_some(Finish::MaxTokens);
+    let unfinished = || status.map(|status| Finish::Other(status.to_owned()));
+    word.and_then(finish::read).or_else(cut).or_else(unfinished).or_else(ended)
 }
 
 /// Reads the counts of Gemini and Ollama under the names of the others.
@@ -243,8 +267,10 @@ fn usage(fields: &Fields) -> Option<WireUsage> {
     let counts = ["usage", "usageMetadata", "tokens"].iter().find_map(|name| fields.get(*name)?.as_object());
     let counts = counts.unwrap_or(fields);
     let count = |names: &[&str]| names.iter().find_map(|name| counts.get(*name)).filter(|count| !count.is_null());
-    let input = count(&["promptTokenCount", "prompt_eval_count"]);
-    let output = count(&["candidatesTokenCount", "eval_count"]);
+    let input =
+        count(&["promptTokenCount", "prompt_eval_count", "inputTokens", "input_token_count", "tokens_evaluated"]);
+    let output =
+        count(&["candidatesTokenCount", "eval_count", "outputTokens", "generated_token_count", "tokens_predicted"]);
     if input.is_none() && output.is_none() {
         return WireUsage::deserialize(counts).ok();
     }
