@@ -1,5 +1,5 @@
-//! Progress for a client that waits: 0 at once, then rising, at most four a second, at least one every ten seconds,
-//! each with the stage, and the text that came since the one before.
+//! Progress for a client that waits: 0 at once, then rising, at most four a second while it waits, at least one every ten
+//! seconds, each with the stage, and the text that came since the one before.
 
 use std::{future::Future, pin::pin, time::Duration};
 
@@ -42,9 +42,9 @@ where
             biased;
             done = &mut work => {
                 let mut rest = unsent.next_of(feed.take());
+                // The answer is there, and must not wait for the pace of what it repeats.
                 while !unsent.is_empty() {
                     notify(count.next(&token, &rest)).await;
-                    sleep(PACE).await;
                     rest = unsent.next_of(feed.take());
                 }
                 if let Some(notification) = count.last(&token, &rest) {

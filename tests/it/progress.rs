@@ -85,6 +85,15 @@ async fn deltas_in_order_are_the_answer_byte_for_byte() {
     }
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_long_answer_does_not_wait_for_the_pace_of_its_deltas() {
+    let start = Instant::now();
+    let (heard, result) = listen("writer", json!({"words": 300_000, "milliseconds": 0})).await;
+    assert!(start.elapsed() < Duration::from_secs(1), "{:?}", start.elapsed());
+    let text: String = heard.iter().map(|heard| heard.delta.as_str()).collect();
+    assert_eq!(text, result["content"][0]["text"].as_str().unwrap());
+}
+
 /// The TypeScript SDK loses a notification that it reads together with the answer.
 #[tokio::test(start_paused = true)]
 async fn the_last_delta_goes_ahead_of_the_answer() {
