@@ -12,7 +12,7 @@ type Object = Map<String, Value>;
 /// The schema of arguments. The root's description is left out: the tool's own stands beside it.
 pub(super) fn of_arguments<T: JsonSchema>() -> Object {
     let mut schema = plain::<T>(SchemaSettings::draft2020_12().for_deserialize());
-    schema.remove("description");
+    schema.shift_remove("description");
     schema
 }
 
@@ -25,7 +25,7 @@ pub(super) fn of_output<T: Tool>() -> Object {
         Pace::Quick => plain::<T::Output>(settings),
         Pace::Slow => plain::<OrRunning<T::Output>>(settings),
     };
-    schema.remove("required");
+    schema.shift_remove("required");
     let mut error = plain::<Report>(SchemaSettings::draft2020_12().for_serialize());
     error.insert("description".into(), "Set when the call failed; then nothing else is.".into());
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
@@ -63,7 +63,7 @@ fn plain<T: JsonSchema>(settings: SchemaSettings) -> Object {
 fn simplify(schema: &mut Object) {
     // google-genai fails on a boolean under `additionalProperties`; unknown arguments are refused all the same.
     for keyword in ["$schema", "$defs", "title", "additionalProperties"] {
-        schema.remove(keyword);
+        schema.shift_remove(keyword);
     }
     schema.retain(|keyword, value| match keyword.as_str() {
         "format" => value == "date-time",
@@ -106,7 +106,7 @@ fn drop_null_type(schema: &mut Object) {
 /// Takes the null branch out of a union; one branch left moves up, branches that only name strings become one enum,
 /// objects become one object with the fields of all.
 fn flatten(schema: &mut Object, keyword: &str) {
-    let Some(Value::Array(branches)) = schema.remove(keyword) else { return };
+    let Some(Value::Array(branches)) = schema.shift_remove(keyword) else { return };
     let mut branches: Vec<Object> = branches
         .into_iter()
         .filter_map(|branch| match branch {
@@ -132,7 +132,7 @@ fn flatten(schema: &mut Object, keyword: &str) {
 
 /// A field that both have is as the first says; of words it may take those of both.
 fn with_fields_of(mut fields: Object, mut branch: Object) -> Object {
-    let Some(Value::Object(more)) = branch.remove("properties") else { return fields };
+    let Some(Value::Object(more)) = branch.shift_remove("properties") else { return fields };
     for (name, field) in more {
         match fields.get_mut(&name) {
             Some(known) => add_words(known, &field),

@@ -53,6 +53,29 @@ async fn an_answer_that_does_not_fit_is_told_whole_with_the_reason_and_the_cost(
     insta::assert_json_snapshot!(told);
 }
 
+/// A model writes properties in the order of the schema: what it reasons first helps what follows.
+#[tokio::test]
+async fn the_properties_of_a_schema_keep_their_order() {
+    let text = r#"{"$schema":"https://json-schema.org/draft/2020-12/schema","type":"object","properties":{"reasoning":{"type":"string"},"answer":{"type":"integer"},"certainty":{"type":"number"}}}"#;
+    for schema in [serde_json::from_str(text).unwrap(), Value::from(text)] {
+        for chat in [false, true] {
+            let body = if chat {
+                json!({ "choices": [{ "message": { "content": "{}" }, "finish_reason": "stop" }] })
+            } else {
+                response("{}")
+            };
+            let server = answering(ResponseTemplate::new(200).set_body_json(body)).await;
+            let mut env = upstream(&server.uri());
+            env.extend(chat.then(|| ("MCP_OPENAI_API", "chat".to_owned())));
+            let mut session = Session::start(env).await;
+            session.call("ask-openai", json!({ "query": "Hi", "schema": schema })).await;
+            let sent = String::from_utf8(server.received_requests().await.unwrap().remove(0).body).unwrap();
+            let places = ["reasoning", "answer", "certainty"].map(|name| sent.find(&format!("\"{name}\":{{")).unwrap());
+            assert!(places.is_sorted(), "{sent}");
+        }
+    }
+}
+
 /// 28 definitions, each of which refers twice to the next: 2^28 paths in 2 kB.
 #[tokio::test]
 async fn a_schema_of_endless_paths_is_refused_before_anything_is_paid() {

@@ -230,12 +230,12 @@ fn is_large(pattern: &str) -> bool {
 fn drop_pattern(schema: &mut Value, place: &str) -> Option<String> {
     let (around, name) = place.rsplit_once('/')?;
     let name = name.replace("~1", "/").replace("~0", "~");
-    let dropped = schema.pointer_mut(around)?.as_object_mut()?.remove(&name)?;
+    let dropped = schema.pointer_mut(around)?.as_object_mut()?.shift_remove(&name)?;
     let Some(holder) = around.strip_suffix("/patternProperties").filter(|_| name != "pattern") else {
         return dropped.as_str().map(str::to_owned);
     };
     // Properties of that name are no longer known, and may be what they like.
-    schema.pointer_mut(holder)?.as_object_mut()?.remove("additionalProperties");
+    schema.pointer_mut(holder)?.as_object_mut()?.shift_remove("additionalProperties");
     Some(name)
 }
 

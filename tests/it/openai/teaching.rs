@@ -78,7 +78,7 @@ async fn a_schema_is_held_then_asked_for_then_told_and_never_dropped() {
     assert_eq!([strict(&sent[0]), strict(&sent[1]), strict(&sent[2])], [Some(true), Some(false), None]);
     assert_eq!(sent[2]["text"], json!({"verbosity": "high"}));
     let told = "Be brief.\n\nAnswer with one JSON object and nothing else, by this JSON Schema:\n\
-        {\"properties\":{\"n\":{\"type\":\"integer\"}},\"type\":\"object\"}";
+        {\"type\":\"object\",\"properties\":{\"n\":{\"type\":\"integer\"}}}";
     assert_eq!(sent[2]["instructions"], told);
 
     let upstream = Upstream::start([unsupported("text.format")]).await;

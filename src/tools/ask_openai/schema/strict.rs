@@ -41,7 +41,7 @@ const FORMATS: [&str; 9] = ["date-time", "time", "date", "duration", "email", "h
 /// Held to where that is possible.
 pub(super) fn of(root: &Map<String, Value>) -> Strict {
     let mut root = root.clone();
-    root.remove("$schema");
+    root.shift_remove("$schema");
     let mut seen = Seen::default();
     let is_held = !root.contains_key("anyOf") && is_held(&root, 1, &mut seen);
     if is_held && seen.properties <= MOST_PROPERTIES && seen.words <= MOST_WORDS { Strict::Held } else { Strict::Asked }
