@@ -1,7 +1,7 @@
 //! The body of one answer, read in pieces under the idle timer, the deadline, the speed floor and the size limit.
 //! Knows nothing of what the bytes mean.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{HeaderMap, header};
@@ -22,6 +22,10 @@ use crate::{
 
 /// A picture's body longer than this waits for one of the few places in memory.
 const LARGE: usize = 64 * 1024;
+
+/// A place is held for so long while its body comes, and is then offered to whoever waits: one that is stuck, or trickles,
+/// must not stop the others.
+const TURN: Duration = Duration::from_secs(1);
 
 /// Time for which the end of a body is awaited after the last thing that matters.
 const END_WITHIN: Duration = Duration::from_millis(100);
@@ -59,6 +63,7 @@ pub(crate) struct Body {
     /// Bytes that stand in memory, or what was made of them.
     read: usize,
     place: MemorySlot,
+    turn_ends: Instant,
     /// When a line ended last, or anything came that only keeps the connection alive.
     line_ended: Instant,
     /// A piece that was looked at and not taken.
@@ -145,6 +150,7 @@ impl Body {
             pace,
             read: 0,
             place: MemorySlot::default(),
+            turn_ends: Instant::now(),
             ahead: None,
             line_ended: Instant::now(),
             _request: None,
@@ -215,7 +221,7 @@ impl Body {
         self.take_place().await?;
         let idle_at = Instant::now() + self.limits.idle;
         let (until, timer) = self.limits.deadline.or(idle_at, Timer::Idle(self.limits.idle));
-        let chunk = match timeout_at(until, self.response.chunk()).await {
+        let chunk = match timeout_at(until, self.receive()).await {
             Err(_) => return Err(self.timed_out(timer)),
             Ok(Err(source)) => return Err(self.unusable(format!("it broke off ({})", root_cause(&source)))),
             Ok(Ok(None)) => return Ok(None),
@@ -232,6 +238,18 @@ impl Body {
             return Err(self.timed_out(Timer::Idle(self.limits.idle)));
         }
         Ok(Some(chunk))
+    }
+
+    /// Receives the next piece. The place is given back where it does not come within the turn.
+    async fn receive(&mut self) -> reqwest::Result<Option<Bytes>> {
+        let mut chunk = pin!(self.response.chunk());
+        if self.place.taken.is_some() {
+            match timeout_at(self.turn_ends, &mut chunk).await {
+                Ok(chunk) => return chunk,
+                Err(_) => self.place = MemorySlot::default(),
+            }
+        }
+        chunk.await
     }
 
     /// Returns whether more came than is taken.
@@ -288,12 +306,14 @@ impl Body {
     }
 
     async fn take_place(&mut self) -> Result<(), Error> {
-        if self.read < LARGE || self.place.taken.is_some() {
+        if self.read < LARGE || self.place.taken.is_some() && Instant::now() < self.turn_ends {
             return Ok(());
         }
         let Some(places) = self.limits.places.clone() else { return Ok(()) };
+        self.place = MemorySlot::default();
         let place = timeout_at(self.limits.deadline.at, places.acquire_owned()).await;
         self.place = MemorySlot { taken: place.map_err(|_| self.timed_out(self.limits.deadline.timer()))?.ok() };
+        self.turn_ends = Instant::now() + TURN;
         self.restart_pace();
         Ok(())
     }

@@ -8,6 +8,7 @@ use crate::upstream::{Script, Sent, Upstream, answer};
 
 mod cut;
 mod formats;
+mod large;
 mod partials;
 
 /// A red point.

@@ -123,31 +123,6 @@ async fn a_second_picture_in_an_answer_is_kept_and_shown_too() {
     }
 }
 
-/// None waits for a place in memory that another of the same answer, or a call that waits like it, holds.
-#[tokio::test]
-async fn large_pictures_at_addresses_are_fetched_one_after_the_other() {
-    let noise = |seed: u64| {
-        let mut state = seed;
-        let pixels = image::RgbImage::from_fn(200, 200, |_, _| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            image::Rgb([56, 40, 24].map(|shift| state.to_le_bytes()[shift / 8]))
-        });
-        let mut bytes = std::io::Cursor::new(Vec::new());
-        pixels.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
-        bytes.into_inner()
-    };
-    let files = [1, 2, 3].map(noise);
-    assert!(files.iter().all(|file| file.len() > 64 * 1024));
-    let addresses = json!({ "data": [{ "url": "/pictures/1" }, { "url": "/pictures/2" }, { "url": "/pictures/3" }] });
-    let files = files.map(|file| answer(200, &[("content-type", "image/png")], file));
-    let upstream =
-        Upstream::start([vec![labelled("application/json", addresses.to_string())], files.into()].concat()).await;
-    let mut session = session(&upstream, RESPONSES, &[]).await;
-    let asked = json!({ "prompt": "a point", "model": "m", "size": "auto" });
-    let told = session.call("create-image", asked).await;
-    assert_eq!(told["structuredContent"]["images"].as_array().map(Vec::len), Some(3), "{told}");
-}
-
 /// Servers name a charset there, and proxies leave it on what they have unpacked.
 #[tokio::test]
 async fn a_packing_that_is_only_named_loses_no_picture() {
