@@ -200,7 +200,7 @@ impl Client {
                         left_out.extend(without.named());
                         trail.refused(without);
                     }
-                    payload = other;
+                    payload = *other;
                     continue;
                 }
                 Remedy::None | Remedy::OtherKey => {}

@@ -148,7 +148,7 @@ pub(super) async fn run(
     if pace == Pace::Slow {
         made.look().await;
         server.cancellations.settle(&connection).await;
-        if let Some(answer) = again::answer(server, &made, &mut client, &mut count, &shape).await {
+        if let Some(answer) = Box::pin(again::answer(server, &made, &mut client, &mut count, &shape)).await {
             return answer;
         }
     }

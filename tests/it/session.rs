@@ -31,7 +31,7 @@ pub fn upstream(base_url: &str) -> Vec<(&'static str, String)> {
 impl Session {
     /// A server with these settings in its environment, past the handshake.
     pub async fn start(env: Vec<(&'static str, String)>) -> Self {
-        Self::start_at(Upstream::Configured, env).await
+        Box::pin(Self::start_at(Upstream::Configured, env)).await
     }
 
     pub async fn start_at(upstream: Upstream, env: Vec<(&'static str, String)>) -> Self {

@@ -56,7 +56,7 @@ pub(crate) enum Remedy {
     OtherWay(Objection),
     OtherKey,
     /// The same in another form, or without a field: which.
-    Other(Payload, Option<Without>),
+    Other(Box<Payload>, Option<Without>),
 }
 
 impl Client {
@@ -154,7 +154,7 @@ impl Client {
             _ if matches!(error, Error::Unauthorized { .. }) => Remedy::OtherKey,
             400 | 404 | 405 | 415 | 422 | 501 => {
                 let other = attempt.payload.instead(status, &complaint, self.config.edit_transfer);
-                let other = other.map(|(payload, without)| Remedy::Other(payload, without));
+                let other = other.map(|(payload, without)| Remedy::Other(Box::new(payload), without));
                 other.or_else(|| way().map(Remedy::OtherWay)).unwrap_or(Remedy::None)
             }
             403 | 410 | 500 | 503 if let Some(way) = way().filter(|way| way.is_about_the_api()) => {

@@ -154,12 +154,12 @@ impl Endpoint {
         gate::check(target, &parts.headers, &self.config.allowed_hosts, &self.config.allowed_origins, scheme)?;
         let sender = self.sender(&parts).await?;
         let Some(known) = sender.caller.as_ref().map(|it| it.caller.clone()) else {
-            return self.answer_to(sender, parts, body).await;
+            return Box::pin(self.answer_to(sender, parts, body)).await;
         };
         let place = self.open.take(known.name.clone(), MOST_OPEN).ok_or_else(|| {
             HttpRefusal::busy("as many requests and streams of this token are open as may be").of(&known.name)
         })?;
-        let answer = self.answer_to(sender, parts, body).await.map_err(|refusal| refusal.of(&known.name))?;
+        let answer = Box::pin(self.answer_to(sender, parts, body)).await.map_err(|refusal| refusal.of(&known.name))?;
         Ok(answer.map(|body| Body::new(Holding::new(body, place))))
     }
 

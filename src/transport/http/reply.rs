@@ -28,7 +28,7 @@ const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
 #[derive(Debug)]
 pub(super) struct HttpRefusal {
     pub status: StatusCode,
-    error: JsonRpcError,
+    error: Box<JsonRpcError>,
     /// The value of `WWW-Authenticate`, where there is more to say than that a token is needed.
     challenge: Option<Box<HeaderValue>>,
     /// Whose request it was, where that is known.
@@ -37,7 +37,7 @@ pub(super) struct HttpRefusal {
 
 impl HttpRefusal {
     pub(super) fn new(status: StatusCode, id: Option<RequestId>, error: ErrorData) -> Self {
-        Self { status, error: JsonRpcError::new(id, error), challenge: None, caller: None }
+        Self { status, error: Box::new(JsonRpcError::new(id, error)), challenge: None, caller: None }
     }
 
     /// For requests that are not what they should be.
