@@ -157,5 +157,11 @@ fn watch(app: &App) -> io::Result<Option<DropGuard>> {
     let (address, watched) =
         transport::http::administer(bind, service, &app.tasks).map_err(|error| named::unbound(error, bind))?;
     tracing::info!("health and metrics at http://{address}/metrics");
+    if !address.ip().is_loopback() {
+        tracing::warn!(
+            "http.admin_bind ({address}) asks for no token, and metrics name callers and what they spent: keep it where \
+             only your monitoring reaches"
+        );
+    }
     Ok(Some(watched))
 }

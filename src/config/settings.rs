@@ -7,10 +7,11 @@ use tracing::Level;
 use super::{
     key::SettingKey,
     shape::{
-        Address, ByteSize, CommaList, DollarAmount, FilePath, FilePaths, ModelName, MostPictures, OneLine, Prose, Raw,
-        SWITCH, SettingKind, Span, SpanOrOff, Whole, Words,
+        Address, ByteSize, DollarAmount, FilePath, FilePaths, ModelName, MostPictures, OneLine, Prose, Raw, SWITCH,
+        SettingKind, Span, SpanOrOff, Whole, Words,
         limits::CallerLimitList,
         project::ProjectFolder,
+        sites::{HostNames, WebOrigins},
         web::{BaseUrl, Headers, ImageStore, IssuerAddress, ListenPlace, Networks, Query, Secret, StoreUrl},
     },
 };
@@ -377,18 +378,17 @@ settings! {
         "The private key of that certificate, PEM.";
     HTTP_PROXIES: Networks = "http.proxies", Some("MCP_OPENAI_HTTP_PROXIES"), Absent("none"), Networks,
         "Proxies whose `X-Forwarded-For` or `Forwarded` names the sender, and that may have all connections.";
-    HTTP_ALLOWED_HOSTS: CommaList = "http.allowed_hosts", Some("MCP_OPENAI_HTTP_ALLOWED_HOSTS"),
-        Absent("the loopback names"), CommaList,
-        "Host names that requests may be addressed to, in addition to the loopback ones.";
-    HTTP_ALLOWED_ORIGINS: CommaList = "http.allowed_origins", Some("MCP_OPENAI_HTTP_ALLOWED_ORIGINS"),
-        Absent("no web page"), CommaList,
+    HTTP_ALLOWED_HOSTS: HostNames = "http.allowed_hosts", Some("MCP_OPENAI_HTTP_ALLOWED_HOSTS"),
+        Absent("the loopback names"), HostNames,
+        "Host names that requests may be addressed to, besides the loopback ones and the address of `http.bind`.";
+    HTTP_ALLOWED_ORIGINS: WebOrigins = "http.allowed_origins", Some("MCP_OPENAI_HTTP_ALLOWED_ORIGINS"),
+        Absent("no web page"), WebOrigins,
         "Web origins whose pages may call the server.";
     HTTP_MAX_BODY_BYTES: ByteSize = "http.max_body_bytes", Some("MCP_OPENAI_HTTP_MAX_BODY_BYTES"), Is("16MiB"),
         ByteSize { min: 1 << 10, max: 1 << 30 },
         "The longest request body.";
 
-    LOG_LEVEL: Words<Level> = "log.level", Some("MCP_OPENAI_LOG"), Is("info"),
-        Words(LEVELS),
+    LOG_LEVEL: Words<Level> = "log.level", Some("MCP_OPENAI_LOG"), Is("info"), Words(LEVELS),
         "How much goes to the log (stderr). Prompts, answers and keys never do.";
     LOG_FORMAT: Words<LogFormat> = "log.format", Some("MCP_OPENAI_LOG_FORMAT"), Is("text"),
         Words(&[("text", LogFormat::Text), ("json", LogFormat::Json)]),

@@ -11,6 +11,7 @@ mod files;
 pub mod limits;
 pub mod project;
 mod shown;
+pub mod sites;
 pub mod web;
 
 use shown::{keyless, masked, quoted};

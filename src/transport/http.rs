@@ -117,7 +117,7 @@ pub struct ServiceStore {
 pub async fn serve(
     server: Server,
     store: ServiceStore,
-    config: Config,
+    mut config: Config,
     stop: CancellationToken,
     drain: Duration,
     ready: impl FnOnce(ListenAddress) + Send,
@@ -139,7 +139,9 @@ pub async fn serve(
     }
     let tls = config.tls.clone().map(Tls::open).transpose()?;
     let listener = BoundListener::bind(&config.bind).await?;
-    ready(listener.address()?);
+    let address = listener.address()?;
+    config.allowed_hosts.extend(address.host());
+    ready(address);
     let (proxies, tls) = (Arc::new(config.proxies.clone()), tls.map(Arc::new));
 
     let closing = CancellationToken::new();

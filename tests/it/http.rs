@@ -61,6 +61,16 @@ async fn h03_foreign_hosts_and_origins_are_refused_before_the_body_is_read() {
     }
 }
 
+/// Of loopback there is more than the address that everybody knows.
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn the_address_that_it_listens_on_is_an_allowed_host() {
+    let mut site = site_at(config("127.0.0.2:0"), bench(), no_callers()).await;
+    site.address.set_ip([127, 0, 0, 2].into());
+    let answer = site.raw(&site.modern(1, "tools/list", json!({}))).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
 #[tokio::test]
 async fn h03_a_request_line_for_another_host_is_refused() {
     let site = site().await;

@@ -1,6 +1,6 @@
 //! Paths of files and folders as settings.
 
-use std::path::{Path, PathBuf};
+use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use super::{CommaList, Raw, SettingKind, keyless, quoted};
 
@@ -31,11 +31,25 @@ pub(super) fn absolute(text: &str) -> Result<PathBuf, String> {
     std::path::absolute(&path).map_err(|error| format!("{} is no path ({error})", quoted(text)))
 }
 
+/// A folder that there can be: neither a pattern nor a URL.
+fn folder(text: &str) -> Result<PathBuf, String> {
+    if let Some(folder) = text.split_once('*').map(|(before, _)| Path::new(before)) {
+        let parent = if folder.to_string_lossy().ends_with(MAIN_SEPARATOR) { Some(folder) } else { folder.parent() };
+        let right = parent.filter(|parent| !parent.as_os_str().is_empty()).map(|parent| parent.display().to_string());
+        let right = right.map_or_else(String::new, |right| format!(": write {}, all below it counts", quoted(&right)));
+        return Err(format!("{} is a pattern{right}", quoted(text)));
+    }
+    if text.contains("://") {
+        return Err(format!("{} is a URL", quoted(text)));
+    }
+    absolute(text)
+}
+
 impl SettingKind for FilePaths {
     type Value = Vec<PathBuf>;
 
     fn parse(&self, raw: &Raw) -> Result<Vec<PathBuf>, String> {
-        CommaList.parse(raw)?.iter().map(|folder| absolute(folder)).collect()
+        CommaList.parse(raw)?.iter().map(|text| folder(text)).collect()
     }
 
     fn takes(&self) -> String {

@@ -45,6 +45,16 @@ impl ListenAddress {
             Self::Unix(_) => false,
         }
     }
+
+    /// The host of a request that names this very address; no foreign page can be given it as a name.
+    pub(super) fn host(&self) -> Option<String> {
+        match self {
+            Self::Tcp(address) if address.ip().is_unspecified() => None,
+            Self::Tcp(SocketAddr::V4(address)) => Some(address.ip().to_string()),
+            Self::Tcp(SocketAddr::V6(address)) => Some(format!("[{}]", address.ip())),
+            Self::Unix(_) => None,
+        }
+    }
 }
 
 impl BoundListener {

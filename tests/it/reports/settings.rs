@@ -71,6 +71,52 @@ fn a_section_whose_lines_are_commented_out_is_no_setting() {
     assert!(load("[client]\n", &[]).unwrap_err().to_string().contains("there is no setting `client`"));
 }
 
+#[test]
+fn a_host_an_origin_or_a_folder_that_can_never_match_is_refused_with_the_right_one() {
+    let wrong = |name: &str, value: &str| {
+        let error = load("", &[(name, value)]).expect_err(value).to_string();
+        let (_, wrong) = error.split_once("): ").unwrap();
+        wrong.split("; it takes").next().unwrap().to_owned()
+    };
+    for (value, right) in [
+        ("*", ""),
+        ("*.example.com", ""),
+        ("https://mcp.example.com", ", write `mcp.example.com`"),
+        ("https://mcp.example.com/mcp", ", write `mcp.example.com`"),
+        ("mcp.example.com:8443/mcp", ", write `mcp.example.com:8443`"),
+        ("user@mcp.example.com", ", write `mcp.example.com`"),
+        ("mcp.example.com:", ", write `mcp.example.com`"),
+        ("mcp.example.com:99999", ""),
+        ("mcp.example.com b.example", ""),
+        ("bücher.example", ", write `xn--bcher-kva.example`"),
+        ("::1", ", write `[::1]`"),
+    ] {
+        let said = wrong("MCP_OPENAI_HTTP_ALLOWED_HOSTS", value);
+        assert_eq!(said, format!("`{value}` is no host name{right}"));
+    }
+    for (value, right) in [
+        ("*", ""),
+        ("https://*.example.com", ""),
+        ("app.example", ", write `https://app.example`"),
+        ("https://app.example/", ", write `https://app.example`"),
+        ("https://app.example:443", ", write `https://app.example`"),
+        ("http://localhost:6274/callback", ", write `http://localhost:6274`"),
+    ] {
+        let said = wrong("MCP_OPENAI_HTTP_ALLOWED_ORIGINS", value);
+        assert_eq!(said, format!("`{value}` is no origin as browsers send it{right}"));
+    }
+    let said = wrong("MCP_OPENAI_IMAGE_INPUTS", "/pictures/*.png");
+    assert_eq!(said, "`/pictures/*.png` is a pattern: write `/pictures/`, all below it counts");
+    assert_eq!(wrong("MCP_OPENAI_IMAGE_INPUTS", "file:///pictures"), "`file:///pictures` is a URL");
+
+    let hosts = "http.allowed_hosts = [' mcp.example ', 'a_b:8443', '[fd00::1]:80', '10.0.0.7', '']";
+    let config = load(hosts, &[]).unwrap();
+    assert_eq!(config.http.allowed_hosts, ["mcp.example", "a_b:8443", "[fd00::1]:80", "10.0.0.7"]);
+    let origins = "https://app.example, http://LOCALHOST:6274, vscode-webview://abc, null";
+    let config = load("", &[("MCP_OPENAI_HTTP_ALLOWED_ORIGINS", origins)]).unwrap();
+    assert_eq!(config.http.allowed_origins.len(), 4);
+}
+
 /// It may hold budgets and another server's address.
 #[cfg(unix)]
 #[test]
