@@ -7,10 +7,12 @@ mod cut;
 mod mended;
 mod relaxed;
 mod unfilled;
+mod unspaced;
 
 pub use cut::{CutText, Halves, close};
 pub use mended::mend;
 pub use relaxed::relax;
+pub use unspaced::{is_unspaced, spaced};
 
 /// Removes what no reader can see but a terminal or a model obeys: control characters other than newline and tab
 /// (ANSI and OSC sequences lose their ESC), bidi overrides and isolates, zero-width characters, fillers, tags and the

@@ -147,6 +147,7 @@ macro_rules! alone {
                     words_are_found_in_every_script,
                     what_was_removed_is_not_found,
                     turns_that_end_late_are_found,
+                    letters_that_do_not_stand_together_are_no_word,
                     only_the_owners_living_conversations_are_found,
                 }
                 jobs {

@@ -1,5 +1,6 @@
-//! Words as search compares them: without case and accents, split where neither letter nor digit stands. The database
-//! is given the finished lexemes, so that no locale, dictionary or extension of it matters.
+//! Words as search compares them: without case and accents, split where neither letter nor digit stands. Of scripts that
+//! have no blanks between words, each pair of letters is one, and the last letter. The database is given the finished
+//! lexemes, so that no locale, dictionary or extension of it matters.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,6 +8,8 @@ use std::{
 };
 
 use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
+
+use crate::text::is_unspaced;
 
 /// Limits of a `tsvector`: positions of a lexeme, the last position, bytes of a lexeme and of all of them, with room to
 /// spare. <https://www.postgresql.org/docs/current/textsearch-limitations.html>
@@ -43,18 +46,40 @@ pub(super) fn document(text: &str) -> String {
 
 /// A query for texts in which all of the words stand, as a `tsquery` is written; `None` where there is no word.
 pub(super) fn all(words: &str) -> Option<String> {
-    let lexemes: BTreeSet<_> = tokens(words).map(|token| format!("'{token}'")).collect();
+    let mut lexemes = BTreeSet::new();
+    for run in runs(words) {
+        match run.as_slice() {
+            // It begins a pair, or ends the text's run.
+            [letter] if is_unspaced(*letter) => drop(lexemes.insert(format!("'{}':*", folded(&run)))),
+            // The letter behind the last one is not known.
+            [first, ..] if is_unspaced(*first) => {
+                lexemes.extend(run.windows(2).map(|pair| format!("'{}'", folded(pair))));
+            }
+            word => drop(lexemes.insert(format!("'{}'", folded(word)))),
+        }
+    }
     (!lexemes.is_empty()).then(|| lexemes.into_iter().collect::<Vec<_>>().join(" & "))
 }
 
 fn tokens(text: &str) -> impl Iterator<Item = String> {
-    let split = text.split(|c: char| !c.is_alphanumeric() && !is_combining_mark(c));
-    split.map(folded).filter(|token| token.chars().any(char::is_alphanumeric))
+    runs(text).into_iter().flat_map(|run| {
+        let (pieces, longest) =
+            if run.first().is_some_and(|first| is_unspaced(*first)) { (run.len(), 2) } else { (1, run.len()) };
+        (0..pieces).map(move |at| folded(run.iter().skip(at).take(longest)))
+    })
 }
 
-fn folded(word: &str) -> String {
+/// Words, each parted where a script without blanks begins or ends.
+fn runs(text: &str) -> Vec<Vec<char>> {
+    let composed: Vec<char> = text.nfc().collect();
+    let words = composed.split(|c: &char| !c.is_alphanumeric() && !is_combining_mark(*c));
+    let runs = words.flat_map(|word| word.chunk_by(|one, next| is_unspaced(*one) == is_unspaced(*next)));
+    runs.filter(|run| run.iter().any(|c| c.is_alphanumeric())).map(<[char]>::to_vec).collect()
+}
+
+fn folded<'a>(word: impl IntoIterator<Item = &'a char>) -> String {
     let is_accent = |c: &char| ('\u{300}'..='\u{36f}').contains(c);
-    let letters = word.nfd().filter(|c| !is_accent(c)).flat_map(char::to_lowercase);
+    let letters = word.into_iter().copied().nfd().filter(|c| !is_accent(c)).flat_map(char::to_lowercase);
     // At the end of a Greek word another small sigma stands.
     let mut folded: String = letters.map(|c| if c == 'ς' { 'σ' } else { c }).collect();
     folded.truncate(folded.floor_char_boundary(LONGEST));
@@ -69,6 +94,8 @@ mod tests {
     fn a_text_becomes_lexemes_with_their_places() {
         assert_eq!(document("The fox, the FOX & Crème"), "'creme':5 'fox':2,4 'the':1,3 ");
         assert_eq!(all("crème-FOX  \"").as_deref(), Some("'creme' & 'fox'"));
+        assert_eq!(document("GPT日本語"), "'gpt':1 '日本':2 '本語':3 '語':4 ");
+        assert_eq!(all("日本語 東").as_deref(), Some("'日本' & '本語' & '東':*"));
         assert_eq!((all("* \" \\ '"), document("'' \\ \0")), (None, String::new()));
     }
 

@@ -47,6 +47,7 @@ impl PictureIndex for Sqlite {
 
 fn add(connection: &Connection, gallery: &str, picture: &IndexedPicture) -> rusqlite::Result<()> {
     let IndexedPicture { picture, words } = picture;
+    let words = words::document(words);
     let mut insert =
         connection.prepare_cached("INSERT OR IGNORE INTO pictures (gallery, picture, words) VALUES (?1, ?2, ?3)")?;
     if insert.execute(params![gallery, picture, words])? == 1 {

@@ -128,6 +128,7 @@ pub(super) fn append(connection: &Connection, turn: &NewTurn) -> rusqlite::Resul
             root
         }
     };
+    let words = words::document(words);
     let mut insert = connection.prepare_cached(
         "INSERT OR IGNORE INTO turns (id, secret, root, parent, owner, at, tool, model, cost, words, body)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",

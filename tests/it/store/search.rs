@@ -88,12 +88,29 @@ pub async fn words_are_found_in_every_script(engine: &impl Engine) {
         ("ο γρήγορος", "ΓΡΉΓΟΡΟΣ"),
         ("敏捷的 棕色 狐狸", "狐狸"),
         ("שועל מהיר", "שועל"),
+        ("今日は日本語で話します。", "日本"),
+        ("今日は日本語で話します。", "語"),
+        ("東京タワーのポスター", "タワー"),
+        ("敏捷的棕色狐狸", "狐狸 棕色"),
+        ("用GPT画一只狐狸", "gpt画"),
+        ("한국어를 배우다", "한국어"),
+        ("\u{1112}\u{1161}\u{11ab}글을 쓰다", "한글"),
     ] {
         let id = said(&store, &mint, None, said_so).await;
         let expected = if words == "grosse" { vec![] } else { vec![id] };
         assert_eq!(found(&store, words).await, expected, "{words}");
         store.turns.remove(&Owner::local(), id).await.unwrap();
     }
+}
+
+pub async fn letters_that_do_not_stand_together_are_no_word(engine: &impl Engine) {
+    let (store, mint) = (engine.open(), IdMint::default());
+    let id = said(&store, &mint, None, "大学の東").await;
+    assert_eq!(found(&store, "大学").await, [id]);
+    assert_eq!(found(&store, "東大").await, []);
+    assert_eq!(found(&store, "学大").await, []);
+    store.turns.remove(&Owner::local(), id).await.unwrap();
+    assert_eq!(found(&store, "大学").await, [], "the index forgets what it was given");
 }
 
 pub async fn what_was_removed_is_not_found(engine: &impl Engine) {
