@@ -11,7 +11,7 @@ use std::{
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
-use crate::{handle::Account, model::ModelId, money::Tier};
+use crate::{handle::Account, model::ModelId, money::Tier, text};
 
 mod day;
 mod entry;
@@ -164,7 +164,7 @@ impl Catalogue {
             None => Contents::default(),
             Some(path) => {
                 let name = path.display().to_string();
-                let text = std::fs::read_to_string(path).map_err(|error| {
+                let text = text::read_file(path).map_err(|error| {
                     Unreadable(format!("the model catalogue {name} (models.file) cannot be read: {error}"))
                 })?;
                 file::parse(&text, &name).map_err(Unreadable)?

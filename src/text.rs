@@ -5,12 +5,14 @@ use std::{borrow::Cow, fmt::Write as _, time::Duration};
 
 mod cut;
 mod mended;
+mod reading;
 mod relaxed;
 mod unfilled;
 mod unspaced;
 
 pub use cut::{CutText, Halves, close};
 pub use mended::mend;
+pub use reading::read_file;
 pub use relaxed::relax;
 pub use unspaced::{is_unspaced, spaced};
 

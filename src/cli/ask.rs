@@ -25,6 +25,7 @@ use crate::{
     config::Preset,
     news::{Feed, News},
     queue::Caller,
+    text,
     tools::{
         Output, Tool, ToolError,
         arguments::as_given,
@@ -235,8 +236,8 @@ fn unasked(wrong: &str) -> anyhow::Error {
 /// The object in a file; what is wrong with it, otherwise.
 fn read_schema(path: &Path) -> Result<Map<String, Value>, ToolError> {
     let wrong = |why: String| ToolError::InvalidArgument(format!("`--schema` {}: {why}", path.display()));
-    let text = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    serde_json::from_slice(&text).map_err(|error| wrong(format!("it is no JSON object ({error})")))
+    let text = text::read_file(path).map_err(|error| wrong(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| wrong(format!("it is no JSON object ({error})")))
 }
 
 /// Prints the text as it comes and ends it with a line feed.

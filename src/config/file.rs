@@ -1,8 +1,6 @@
 //! The configuration file: TOML to settings, each with its line and column. Knows which keys exist, not what they mean.
 
 use std::{
-    fs::File,
-    io::Read,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -20,9 +18,6 @@ use super::{
 };
 use crate::text;
 
-/// Bytes of the longest file that is read: a device never ends.
-const LONGEST: u64 = 16 << 20;
-
 /// A value in the file.
 pub(super) struct FileEntry {
     pub key: SettingKey,
@@ -32,14 +27,8 @@ pub(super) struct FileEntry {
 
 /// Reads a file: its known entries, and what is wrong with the rest.
 pub(super) fn read(path: &Path) -> (Vec<FileEntry>, Vec<Problem>) {
-    let mut text = String::new();
-    let read = File::open(path).and_then(|file| file.take(LONGEST + 1).read_to_string(&mut text));
-    match read {
-        Ok(_) if text.len() as u64 > LONGEST => {
-            let why = "it is longer than any configuration".to_owned();
-            (Vec::new(), vec![Problem::Unreadable { path: path.to_owned(), why }])
-        }
-        Ok(_) => parse(&text, path),
+    match text::read_file(path) {
+        Ok(text) => parse(&text, path),
         Err(error) => (Vec::new(), vec![Problem::Unreadable { path: path.to_owned(), why: error.to_string() }]),
     }
 }

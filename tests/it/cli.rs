@@ -104,6 +104,28 @@ fn the_configuration_file_is_the_flags_or_the_environments_or_the_users() {
     assert!(by_flag.starts_with(&named(&flags)), "{by_flag}");
 }
 
+/// Waiting for its writer would be for ever.
+#[cfg(unix)]
+#[test]
+fn a_pipe_or_a_device_as_the_configuration_is_read_to_its_end_or_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().join("pipe.toml");
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    for (path, code, says) in [
+        (pipe.to_str().unwrap(), 78, "it is no regular file, and did not end within 5 s"),
+        ("/dev/zero", 78, "it is longer than 16 MiB"),
+        ("/dev/null", 0, ""),
+    ] {
+        let (status, _, err) = run(&["models", "--config", path]);
+        assert_eq!(status, code, "{path}: {err}");
+        assert!(err.contains(says), "{err}");
+    }
+    let written = "MCP_OPENAI_BINARY models --config <(echo 'mistake = 1')"
+        .replace("MCP_OPENAI_BINARY", env!("CARGO_BIN_EXE_mcp-openai"));
+    let output = Command::new("bash").args(["-c", &written]).output().unwrap();
+    assert!(told(&output).2.contains("there is no setting `mistake`"), "{output:?}");
+}
+
 #[test]
 fn completions_are_written_for_the_shells() {
     for shell in ["bash", "elvish", "fish", "powershell", "zsh"] {
