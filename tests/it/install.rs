@@ -236,6 +236,25 @@ fn a_broken_file_is_left_as_it_is_with_line_and_column() {
 }
 
 #[test]
+fn a_section_that_is_null_is_one_without_servers() {
+    for (client, empty) in [
+        ("claude-desktop", "{\n  \"mcpServers\": null,\n  \"globalShortcut\": \"\"\n}\n"),
+        ("goose", "extensions: null\nmodel: a\n"),
+        ("goose", "extensions: ~ # none\nmodel: a\n"),
+        ("goose", "extensions:\nmodel: a\n"),
+    ] {
+        let home = Home::new();
+        let file = home.file(client);
+        fs::write(&file, empty).unwrap();
+        let (code, _, err) = home.run(&format!("install {client}"));
+        assert_eq!(code, 0, "{empty}: {err}");
+        assert!(fs::read_to_string(&file).unwrap().contains("openai"), "{empty}");
+        let (code, _, err) = home.run(&format!("uninstall {client}"));
+        assert_eq!((code, fs::read_to_string(&file).unwrap().as_str()), (0, empty), "{err}");
+    }
+}
+
+#[test]
 fn a_server_by_url_is_ours_where_the_backup_shows_that_it_was_added() {
     let home = Home::new();
     let file = home.file("cursor");

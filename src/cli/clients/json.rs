@@ -21,6 +21,9 @@ pub(super) fn put(text: &str, key: ServerKey<'_>, server: &Tree) -> Result<Strin
     let object = root.object_value_or_create().ok_or_else(no_object)?;
     // Refuses a section that is something else.
     servers(&root, key)?;
+    if let Some(empty) = object.get(key.section).filter(|property| property.value().is_some_and(|it| is_null(&it))) {
+        empty.set_value(CstInputValue::Object(Vec::new()));
+    }
     let section = object.object_value_or_create(key.section).ok_or_else(|| no_section(key))?;
     match section.get(key.name) {
         Some(property) => property.set_value(written(server)),
@@ -70,8 +73,14 @@ fn servers(root: &CstRootNode, key: ServerKey<'_>) -> Result<Option<CstObject>, 
     }
     match object.get(key.section).and_then(|property| property.value()) {
         None => Ok(None),
+        // As some programs write what they have nothing of.
+        Some(section) if is_null(&section) => Ok(None),
         Some(section) => section.as_object().map(Some).ok_or_else(|| no_section(key)),
     }
+}
+
+fn is_null(node: &CstNode) -> bool {
+    node.as_null_keyword().is_some()
 }
 
 fn no_object() -> Uneditable {

@@ -156,7 +156,7 @@ impl YamlLines {
         match said.strip_prefix(&format!("{}:", key.section)).map(str::trim) {
             Some("") => {}
             // What was taken out of it before, or never stood there.
-            Some("{}") => *line = line.replacen("{}", "", 1).replacen(": ", ":", 1),
+            Some(empty @ ("{}" | "null" | "~")) => *line = line.replacen(&format!(": {empty}"), ":", 1),
             _ => return Err(unclear()),
         }
         Ok(SectionLines { end, indent: indent.unwrap_or(INDENT) })
