@@ -76,8 +76,11 @@ enum TokenAction {
         #[command(flatten)]
         caller: NameArgument,
         /// A limit of its own, such as day=5 or day=none
-        #[arg(value_name = "NAME=VALUE", value_parser = LimitSetting::parse, required_unless_present = "scopes")]
+        #[arg(value_name = "NAME=VALUE", value_parser = LimitSetting::parse, required_unless_present_any = ["named", "scopes"])]
         limits: Vec<LimitSetting>,
+        /// The same, as `token new` takes it
+        #[arg(long = "limit", value_name = "NAME=VALUE", value_parser = LimitSetting::parse, value_delimiter = ',')]
+        named: Vec<LimitSetting>,
         /// The use that it is allowed from now on
         #[arg(long = "scope", value_name = "SCOPE", value_delimiter = ',')]
         scopes: Vec<ScopeName>,
@@ -134,7 +137,8 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
                 .await?;
         }
         TokenAction::List { json } => list(&callers.all().await?, json)?,
-        TokenAction::Limit { caller: NameArgument { name }, limits, scopes } => {
+        TokenAction::Limit { caller: NameArgument { name }, limits, named, scopes } => {
+            let limits = [limits, named].concat();
             let mut rights = callers.find_or_note(&name, app.config.http.oauth.as_ref()).await?.rights;
             rights.limits = applied(rights.limits, &limits);
             if !scopes.is_empty() {

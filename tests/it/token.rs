@@ -40,6 +40,8 @@ fn limits_are_set_changed_and_lifted_and_shown_in_a_table() {
     token(state.path(), &["new", "ci-1", "--scope", "ask"]);
     let (code, told, _) = token(state.path(), &["limit", "alice", "day=none", "month=50.50", "running=2"]);
     assert_eq!((code, told.lines().count()), (0, 2), "{told}");
+    assert_eq!(token(state.path(), &["limit", "alice", "--limit", "pictures=5,day=3", "--limit", "running=2"]).0, 0);
+    assert_eq!(token(state.path(), &["limit", "alice", "pictures=none", "--limit", "day=none"]).0, 0);
     token(state.path(), &["revoke", "ci-1"]);
     let (_, table, _) = token(state.path(), &["list"]);
     let table: Vec<_> = table.lines().map(|line| line.split(" revoked ").next().unwrap().trim_end()).collect();
