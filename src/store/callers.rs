@@ -218,6 +218,12 @@ impl CallerScope {
             Self::Admin => "admin",
         }
     }
+
+    /// True where these allow its use: who may read what everybody's calls cost, may read what its own do.
+    #[must_use]
+    pub fn is_within(self, granted: &BTreeSet<Self>) -> bool {
+        granted.contains(&self) || self == Self::Usage && granted.contains(&Self::Admin)
+    }
 }
 
 impl CallerRights {

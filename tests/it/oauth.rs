@@ -208,6 +208,8 @@ async fn a_scope_that_is_missing_is_named_and_can_be_asked_for() {
         assert!(answer.header("www-authenticate").unwrap().ends_with(&challenge), "{}", answer.head);
         assert_eq!(ask(method, params, needed).await.status, 200, "{method}");
     }
+    let summary = json!({"uri": "usage://summary"});
+    assert_eq!(ask("resources/read", summary, "admin").await.status, 200, "whoever may read all, may read its own");
     let free = json!({"name": "echo", "arguments": {"text": "hi"}});
     assert_eq!(ask("tools/call", free, "").await.status, 200, "what costs nothing needs no scope");
 }

@@ -262,7 +262,7 @@ impl Authentication {
     /// 403 with the scope that it takes.
     pub(super) fn permit(&self, found: &Authenticated, needed: CallerScope) -> Result<(), HttpRefusal> {
         let Some((oauth, granted)) = self.oauth.as_ref().zip(found.granted.as_ref()) else { return Ok(()) };
-        if granted.contains(&needed) {
+        if needed.is_within(granted) {
             return Ok(());
         }
         let refusal = HttpRefusal::invalid(StatusCode::FORBIDDEN, None, Limited::Scope(needed).to_string());
