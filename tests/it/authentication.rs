@@ -77,10 +77,19 @@ async fn h01_without_one_valid_token_in_the_header_there_is_401() {
         assert!(!answer.body.contains("mcpo_"), "{}", answer.body);
     }
     let token = alice.trim_end().rsplit(' ').next().unwrap();
-    for (query, headers) in [(format!("access_token={token}"), ""), (format!("a=b&token={token}"), alice.as_str())] {
+    for (query, headers) in [
+        (format!("access_token={token}"), ""),
+        (format!("a=b&token={token}"), alice.as_str()),
+        (format!("key={token}"), &alice),
+        (format!("Access_Token={token}"), &alice),
+        (format!("access%5Ftoken={token}"), &alice),
+        (format!("x=Bearer+{token}"), &alice),
+        (format!("a={}", token.replace('_', "%5f")), &alice),
+        ("key=sk-canary-0123456789abcdef".to_owned(), &alice),
+    ] {
         let request = site.request(headers, &opening()).replace("POST /mcp", &format!("POST /mcp?{query}"));
         let answer = site.raw(&request).await;
-        assert_eq!(answer.status, 401);
+        assert_eq!(answer.status, 401, "{query}");
         assert!(answer.body.contains("logs show it") && !answer.body.contains(token), "{}", answer.body);
     }
     for method in ["GET", "DELETE"] {

@@ -2,6 +2,7 @@
 //! checked by its keys.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeSet, HashMap, HashSet},
     sync::{Arc, PoisonError},
     time::Duration,
@@ -16,6 +17,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 use tokio_util::sync::CancellationToken;
+use url::form_urlencoded;
 
 use super::{
     gate,
@@ -38,8 +40,8 @@ const LOOK: Duration = Duration::from_secs(1);
 /// `last used` is kept to the minute.
 const USED: TimeDelta = TimeDelta::minutes(1);
 
-/// Names of a token in a query, where proxies and logs would see it. The first is RFC 6750's.
-const IN_QUERY: [&str; 3] = ["access_token", "token", "api_key"];
+/// Names of a token in a query, where proxies and logs would see it, in any case. The first is RFC 6750's.
+const IN_QUERY: [&str; 6] = ["access_token", "token", "key", "api_key", "apikey", "api-key"];
 
 /// Errors of RFC 6750.
 const INVALID_REQUEST: &str = "invalid_request";
@@ -228,8 +230,11 @@ impl Authentication {
             Some(_) => "send the header `Authorization: Bearer TOKEN`",
             None => "send the header `Authorization: Bearer TOKEN`; `mcp-openai token new NAME` makes a token",
         };
-        let query = uri.query().unwrap_or_default();
-        if query.split('&').any(|pair| IN_QUERY.contains(&pair.split('=').next().unwrap_or_default())) {
+        let mut query = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+        let is_token = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
+            IN_QUERY.iter().any(|known| name.eq_ignore_ascii_case(known)) || value.contains(TOKEN_PREFIX)
+        };
+        if query.any(is_token) {
             let reason = format!("a token in the address is not taken, since logs show it: {right}");
             return Err(self.unauthorized(&reason, Some(INVALID_REQUEST)));
         }
