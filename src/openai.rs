@@ -54,7 +54,7 @@ pub use text::{
 
 use client::Client;
 use known::KnownUpstream;
-use text::{asking, background};
+use text::{asking, background, redactor::Redactor};
 use transport::{body, fetch};
 
 /// Everything the client needs to know; [`OpenAi::build`] turns it into a client without touching the network.
@@ -314,6 +314,12 @@ impl OpenAi {
     /// When the key cannot be read.
     pub async fn account(&self) -> Result<Account, Failure> {
         self.0.account().await.map_err(|error| Failure { error, meta: Box::default() })
+    }
+
+    /// Returns whether the key, or another secret that is sent with each request, stands in a text.
+    pub async fn has_secret_in(&self, text: &str) -> bool {
+        let Ok(key) = self.0.key.read().await else { return false };
+        Redactor::new(self.0.secrets(&key)).finds(text)
     }
 
     /// The reason why rate limits cannot be shared with the other processes of this user; `None` where they can,

@@ -5,6 +5,7 @@ use std::{borrow::Cow, fmt::Write as _, time::Duration};
 
 mod cut;
 mod mended;
+mod private_key;
 mod reading;
 mod relaxed;
 mod unfilled;
@@ -12,6 +13,7 @@ mod unspaced;
 
 pub use cut::{CutText, Halves, close};
 pub use mended::mend;
+pub use private_key::holds_private_key;
 pub use reading::read_file;
 pub use relaxed::relax;
 pub use unspaced::{is_unspaced, spaced};

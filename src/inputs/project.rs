@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
-use super::{normal, secret::is_secret, spelling};
+use super::{Inputs, normal, secret::is_secret, spelling};
 
 /// A folder whose files may be read without being named in a setting, and where relative paths begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -166,6 +166,14 @@ impl ProjectOrigin {
             Self::Client => "named by the client",
             Self::WorkingFolder => "the working folder, in a git work tree",
         }
+    }
+}
+
+impl Inputs {
+    /// True for a file beneath a folder that a setting names: the rules of the project do not count for it.
+    #[must_use]
+    pub fn is_named(&self, path: &Path) -> bool {
+        self.locate(path).is_some()
     }
 }
 

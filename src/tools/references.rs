@@ -9,9 +9,10 @@ use super::{ImageUrls, ToolError};
 use crate::{
     artifact::{Artifacts, Stem},
     handle::Owner,
-    inputs::{GitAnswer, Inputs, mentioned},
+    inputs::{self, GitAnswer, Inputs, mentioned},
     media::{Content, Encoded, NotAPicture, Reference},
     openai::{OpenAi, Terms},
+    text,
 };
 
 mod source;
@@ -101,6 +102,35 @@ impl References {
         let Location::Git(query) = &source.place else { return Ok((self.content(source, terms).await?, None)) };
         let GitAnswer { text, left_out } = self.inputs.git(query).await?;
         Ok((text, left_out))
+    }
+
+    /// Looks whether a text of the project may be sent, whatever it is called.
+    ///
+    /// # Errors
+    /// [`inputs::Error::Excluded`] for one with a private key or this server's own key in it, unless a setting names its
+    /// folder.
+    pub async fn check_text(&self, source: &Source, text: &str) -> Result<(), ToolError> {
+        let right = match &source.place {
+            Location::InProject { path, .. } | Location::Matched { path, .. } if !self.inputs.is_named(path) => {
+                "to send it all the same, name its folder in images.inputs"
+            }
+            Location::Git(_) => "attach files, and leave out the one that holds it",
+            Location::InProject { .. }
+            | Location::Matched { .. }
+            | Location::File(_)
+            | Location::Glob(_)
+            | Location::Kept(_)
+            | Location::Web(_)
+            | Location::Inline(_) => return Ok(()),
+        };
+        let held = if text::holds_private_key(text) {
+            "a private key"
+        } else if self.openai.has_secret_in(text).await {
+            "the API key of this server"
+        } else {
+            return Ok(());
+        };
+        Err(inputs::Error::Excluded(format!("it holds {held}, and is not sent: {right}")).into())
     }
 
     /// The files that a source stands for: those of a pattern, or itself, by its path within the project.

@@ -54,6 +54,11 @@ impl Redactor {
 
     /// A whole text without the secrets in it.
     pub(crate) fn whole<'a>(&self, text: &'a str) -> Cow<'a, str> {
+    /// True for a text with one of the secrets in it.
+    pub(crate) fn finds(&self, text: &str) -> bool {
+        self.secrets.iter().any(|secret| text.contains(secret.as_str()))
+    }
+
         let mut text = Cow::Borrowed(text);
         for secret in &self.secrets {
             if text.contains(secret.as_str()) {

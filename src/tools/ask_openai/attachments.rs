@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::{
+    inputs,
     media::Content,
     openai::{Part, Terms},
     text,
@@ -83,7 +84,7 @@ pub(super) async fn open(sources: &[Source], references: &References, terms: &Te
             if total > ALL_TOGETHER {
                 return Err(too_large("with those before it, it is", total, "all together", ALL_TOGETHER));
             }
-            part(source, content).await
+            part(source, content, references).await
         };
         match opened.await {
             Ok(part) => {
@@ -91,7 +92,9 @@ pub(super) async fn open(sources: &[Source], references: &References, terms: &Te
                 attached.names.push(source.name());
             }
             // A pattern means what can be read among its files.
-            Err(ToolError::InvalidArgument(why)) if source.is_matched() && total <= ALL_TOGETHER => {
+            Err(ToolError::InvalidArgument(why) | ToolError::Input(inputs::Error::Excluded(why)))
+                if source.is_matched() && total <= ALL_TOGETHER =>
+            {
                 attached.warnings.push(format!("{} is left out: {why}.", source.name()));
             }
             Err(error) => return Err(error.at(source.which())),
@@ -103,7 +106,7 @@ pub(super) async fn open(sources: &[Source], references: &References, terms: &Te
     Ok(attached)
 }
 
-async fn part(source: &Source, content: Content) -> Result<Part, ToolError> {
+async fn part(source: &Source, content: Content, references: &References) -> Result<Part, ToolError> {
     match kind(&content).await? {
         AttachmentKind::Picture => {
             limit(&content, "a picture", PICTURE)?;
@@ -116,6 +119,7 @@ async fn part(source: &Source, content: Content) -> Result<Part, ToolError> {
         AttachmentKind::Text => {
             limit(&content, "a text", TEXT)?;
             let text = read(content, usize::MAX, kind::decode).await?.map_err(unknown)?;
+            references.check_text(source, &text).await?;
             let text = if source.has_numbered_lines() { numbered(&text) } else { text };
             Ok(Part::Text(framed(&source.name(), &text)))
         }

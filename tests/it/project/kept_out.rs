@@ -54,6 +54,58 @@ async fn i02_files_of_credentials_are_known_by_their_names() {
 }
 
 #[tokio::test]
+async fn i02_secrets_are_known_by_what_they_are_under_any_name() {
+    let line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj";
+    let private = format!("-----BEGIN OPENSSH PRIVATE KEY-----\n{line}\n-----END OPENSSH PRIVATE KEY-----\n");
+    let work = Work::new();
+    for (name, content) in [
+        ("notes/old.txt", private.clone()),
+        ("notes/service.json5", json!({ "private_key": private }).to_string()),
+        ("notes/run.sh", "export KEY=sk-test-canary\n".to_owned()),
+        ("notes/fine.txt", "It begins with -----BEGIN PRIVATE KEY----- and base64.".to_owned()),
+    ] {
+        fs::create_dir_all(work.path("project/notes")).unwrap();
+        fs::write(work.path("project").join(name), content).unwrap();
+    }
+    let (mut session, asked) = claude_code(&work).await;
+    for (name, held) in [
+        ("notes/old.txt", "a private key"),
+        ("notes/service.json5", "a private key"),
+        ("notes/run.sh", "the API key of this server"),
+    ] {
+        let told = ask(&mut session, json!([name])).await;
+        let right =
+            format!("it holds {held}, and is not sent: to send it all the same, name its folder in images.inputs");
+        assert!(text(&told).contains(&right), "{name}: {told}");
+        assert_eq!(told["structuredContent"]["error"]["code"], "path_not_allowed");
+    }
+    assert_eq!(asked.sent().len(), 0);
+
+    let told = ask(&mut session, json!(["notes/*"])).await;
+    let warnings = told["structuredContent"]["warnings"].as_array().unwrap();
+    let left_out = warnings.iter().filter(|it| it.as_str().unwrap().contains("is left out: it holds")).count();
+    assert_eq!((left_out, &told["isError"]), (3, &json!(false)), "{told}");
+    let question = sent(&asked);
+    assert!(
+        question.contains("notes/fine.txt") && !question.contains(line) && !question.contains("canary"),
+        "{question}"
+    );
+
+    work.git(&["add", "-A"]);
+    let told = ask(&mut session, json!(["git:diff --staged"])).await;
+    assert!(text(&told).contains("it holds a private key, and is not sent: attach files"), "{told}");
+
+    let asked = Upstream::start([events(&[ANSWERED])]).await;
+    let settings = [
+        ("MCP_OPENAI_PROJECT", work.path("project").display().to_string()),
+        ("MCP_OPENAI_IMAGE_INPUTS", work.path("project/notes").display().to_string()),
+    ];
+    let mut named = Session::start([upstream(asked.base_url().as_str()), settings.to_vec()].concat()).await;
+    assert_eq!(ask(&mut named, json!(["notes/old.txt"])).await["isError"], false);
+    assert!(sent(&asked).contains(line), "what a person names is sent");
+}
+
+#[tokio::test]
 async fn i03_a_pattern_does_not_look_through_a_link() {
     let work = Work::new();
     symlink("deep", work.path("project/src/near")).unwrap();
