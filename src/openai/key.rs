@@ -3,15 +3,18 @@
 
 use std::{
     borrow::Cow,
+    collections::BTreeSet,
     path::{Path, PathBuf},
     process::Stdio,
     sync::{Arc, OnceLock},
     time::Duration,
 };
 
+use base64_simd::STANDARD_NO_PAD;
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 use tokio::{io::AsyncReadExt, process::Command, sync::Mutex, time::timeout};
+use url::form_urlencoded;
 
 use super::failure::error::Error;
 use crate::{handle::Account, text};
@@ -245,13 +248,31 @@ fn split_words(line: &str) -> Result<Vec<String>, String> {
     shlex::split(&line).ok_or_else(|| "has an open quote".to_owned())
 }
 
+/// A secret as texts may have it: as it is, in a URL, and within any base64.
+pub(super) fn forms(secret: &str) -> Vec<String> {
+    let in_url: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
+    let plain = [secret.to_owned(), in_url].into_iter().collect::<BTreeSet<_>>();
+    plain.into_iter().chain((0..3).map(|before| in_base64(secret, before))).collect()
+}
+
+/// The part of base64 that is a secret's alone, whatever follows it and is in the `before` bytes of its first group.
+fn in_base64(secret: &str, before: usize) -> String {
+    let bytes = [vec![0; before], secret.into()].concat();
+    let mut encoded = STANDARD_NO_PAD.encode_to_string(&bytes);
+    if bytes.len() % 3 > 0 {
+        encoded.pop();
+    }
+    let foreign = if before == 0 { 0 } else { before + 1 };
+    encoded.split_off(foreign.min(encoded.len()))
+}
+
 /// A text from the upstream made fit to show: no control characters, no secret, not long.
 pub(super) fn clean<'a>(text: &str, secrets: impl Iterator<Item = &'a str>) -> String {
     const LONGEST_MESSAGE: usize = 600;
     let mut safe = text::sanitize(text).into_owned();
-    for secret in secrets.filter(|secret| secret.len() >= 8) {
-        if safe.contains(secret) {
-            safe = safe.replace(secret, "[secret]");
+    for form in secrets.filter(|secret| secret.len() >= 8).flat_map(forms) {
+        if safe.contains(&form) {
+            safe = safe.replace(&form, "[secret]");
         }
     }
     text::clip(text::redact(&safe).trim(), LONGEST_MESSAGE).into_owned()
@@ -272,6 +293,18 @@ mod tests {
         assert_eq!(cleaned("a-secret\u{200B}-of-ours \u{1b}[31m"), "[secret] [31m");
         assert_eq!(cleaned("task-based risk-averse sk-1"), "task-based risk-averse sk-1");
         assert_eq!(cleaned(&"x".repeat(5_000)).chars().count(), 600);
+    }
+
+    #[test]
+    fn u08_secrets_leave_a_message_in_their_other_forms() {
+        for before in ["", "u", "me", "user", ":"] {
+            for after in ["", "\n", "--", "..."] {
+                let encoded = STANDARD_NO_PAD.encode_to_string(format!("{before}a-secret-of-ours{after}"));
+                let cleaned = cleaned(&format!("basic {encoded}=="));
+                assert!(cleaned.contains("[secret]") && cleaned.len() < 30, "{before:?} {after:?}: {cleaned}");
+            }
+        }
+        assert_eq!(clean("?k=a%2Fsecret%3D1", ["a/secret=1"].into_iter()), "?k=[secret]");
     }
 
     #[test]

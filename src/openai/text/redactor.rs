@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::openai::key::forms;
+
 /// Stands in the place of a secret.
 const REDACTED: &str = "[secret]";
 
@@ -18,7 +20,7 @@ pub(crate) struct Redactor {
 impl Redactor {
     pub(crate) fn new<'a>(secrets: impl Iterator<Item = &'a str>) -> Self {
         let is_secret = |secret: &&str| secret.len() >= SHORTEST && !is_public(secret);
-        let secrets = secrets.filter(is_secret).map(str::to_owned).collect();
+        let secrets = secrets.filter(is_secret).flat_map(forms).collect();
         Self { secrets, held: String::new() }
     }
 
@@ -52,13 +54,13 @@ impl Redactor {
         &self.held
     }
 
-    /// A whole text without the secrets in it.
-    pub(crate) fn whole<'a>(&self, text: &'a str) -> Cow<'a, str> {
     /// True for a text with one of the secrets in it.
     pub(crate) fn finds(&self, text: &str) -> bool {
         self.secrets.iter().any(|secret| text.contains(secret.as_str()))
     }
 
+    /// A whole text without the secrets in it.
+    pub(crate) fn whole<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let mut text = Cow::Borrowed(text);
         for secret in &self.secrets {
             if text.contains(secret.as_str()) {

@@ -75,6 +75,20 @@ async fn i07_a_whole_answer_its_sources_and_its_records_are_cleaned() {
 }
 
 #[tokio::test]
+async fn i07_a_key_in_another_form_is_cleaned_too() {
+    let [alone, with_user] = [KEY.to_owned(), format!("me:{KEY}")].map(|text| STANDARD.encode_to_string(text));
+    let said = format!("{alone}, then {with_user}");
+    let body = json!({ "choices": [{ "message": { "content": said } }] });
+    let upstream = Upstream::start([labelled("application/json", body.to_string())]).await;
+    let mut session = session(&upstream, CHAT, &[]).await;
+    let told = session.call("ask-openai", json!({ "query": "Hi", "model": "m" })).await;
+    let text = told["structuredContent"]["text"].as_str().unwrap();
+    assert_eq!(text.matches("[secret]").count(), 2, "{text}");
+    // A letter or two at each end may be of what stands beside the key.
+    assert!(text.len() < "[secret]==, then bWU6[secret]==".len() + 4, "{text}");
+}
+
+#[tokio::test]
 async fn i07_values_of_headers_and_of_the_query_are_cleaned_too() {
     let body = json!({ "choices": [{ "message": { "content": "gateway-password and azure-secret-1" } }] });
     let upstream = Upstream::start([labelled("application/json", body.to_string())]).await;
