@@ -89,6 +89,8 @@ pub struct Started<T> {
 pub struct Job<T> {
     /// The call's beginning, in UTC.
     pub started_at: DateTime<Utc>,
+    /// Its end, in UTC; its beginning while it has none.
+    pub changed_at: DateTime<Utc>,
     /// As it was when it was read.
     pub state: JobPhase<T>,
     /// Reason why the store does not have it: it is lost when this process ends.
@@ -287,12 +289,13 @@ impl<T: Lasting> Jobs<T> {
     /// interrupted.
     async fn kept(&self, owner: &Owner, id: &JobId) -> Result<Option<Job<T>>, store::Error> {
         let Some(mut job) = self.0.store.job(owner, id.0).await? else { return Ok(None) };
-        if matches!(job.state, JobState::Orphaned { resume: None, .. }) && !self.0.store.interrupt(id.0).await? {
-            // It was ended between the two looks.
+        if matches!(job.state, JobState::Orphaned { resume: None, .. }) {
+            self.0.store.interrupt(id.0).await?;
+            // As it ended now, or between the two looks.
             let Some(again) = self.0.store.job(owner, id.0).await? else { return Ok(None) };
             job = again;
         }
-        let KeptJob { owner, tool, started_at, state, is_abandoned, .. } = job;
+        let KeptJob { owner, tool, started_at, ended_at, state, is_abandoned, .. } = job;
         let running = |stage| {
             let elapsed = (Utc::now() - started_at).to_std().unwrap_or_default();
             JobPhase::Running { stage, elapsed }
@@ -312,7 +315,8 @@ impl<T: Lasting> Jobs<T> {
             }
             JobState::Orphaned { resume: None, .. } | JobState::Interrupted => JobPhase::Interrupted,
         };
-        Ok(Some(Job { started_at, state, unkept: None, is_abandoned }))
+        let changed_at = ended_at.unwrap_or(started_at);
+        Ok(Some(Job { started_at, changed_at, state, unkept: None, is_abandoned }))
     }
 
     /// Drops an ended job from memory, or else the oldest of those that the store did not take.

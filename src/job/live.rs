@@ -2,7 +2,7 @@
 
 use std::{
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
+        Arc, Mutex, MutexGuard, OnceLock, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -31,6 +31,7 @@ pub(super) struct Live<T> {
     tool: &'static str,
     since: Instant,
     started_at: DateTime<Utc>,
+    ended_at: OnceLock<DateTime<Utc>>,
     progress: watch::Receiver<Update>,
     result: watch::Receiver<Option<T>>,
     feed: Feed,
@@ -72,6 +73,7 @@ pub(super) fn keep<T>(jobs: Jobs<T>, started: Started<T>, begun: JobOrigin) -> (
         tool,
         since,
         started_at: Utc::now() - since.elapsed(),
+        ended_at: OnceLock::new(),
         progress: progress_seen,
         result: result_seen,
         feed,
@@ -101,6 +103,7 @@ impl<T: Lasting> Keeping<T> {
             }
             return self.jobs.forget(live.id, Ok(()));
         };
+        live.ended_at.get_or_init(Utc::now);
         self.result.send_replace(Some(result.clone()));
         let writing = self.jobs.0.writing.lock().await;
         let kept = live.finish(&*store, &result).await;
@@ -231,7 +234,8 @@ impl<T: Lasting> Live<T> {
     }
 
     fn job(&self, state: JobPhase<T>) -> Job<T> {
-        let is_abandoned = self.print().is_some();
-        Job { started_at: self.started_at, state, unkept: self.unkept.borrow().clone(), is_abandoned }
+        let changed_at = *self.ended_at.get().unwrap_or(&self.started_at);
+        let (unkept, is_abandoned) = (self.unkept.borrow().clone(), self.print().is_some());
+        Job { started_at: self.started_at, changed_at, state, unkept, is_abandoned }
     }
 }

@@ -1,7 +1,7 @@
 //! Jobs as tasks, for clients that declare `io.modelcontextprotocol/tasks`: the same job, asked for by `tasks/get`
 //! instead of get-result.
 
-use chrono::{SecondsFormat, Utc};
+use chrono::SecondsFormat;
 use rmcp::{
     ErrorData, RoleServer,
     model::{
@@ -36,10 +36,9 @@ pub(super) fn are_known_to(context: &RequestContext<RoleServer>) -> bool {
 
 /// A job as a task.
 pub(super) fn task(jobs: &ToolJobs, id: &JobId, job: &Job<JobResult>) -> Task {
-    let started = job.started_at.to_rfc3339_opts(SecondsFormat::Millis, true);
-    let now = Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true);
+    let [started, changed] = [job.started_at, job.changed_at].map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true));
     let keep_for = u64::try_from(jobs.keep_for().as_millis()).unwrap_or(u64::MAX);
-    let task = Task::new(id.to_string(), TaskStatus::Working, started, now).with_ttl_ms(keep_for);
+    let task = Task::new(id.to_string(), TaskStatus::Working, started, changed).with_ttl_ms(keep_for);
     match &job.state {
         JobPhase::Running { stage, .. } => task.with_status_message(stage).with_poll_interval_ms(POLL_MS),
         JobPhase::Finished(_) | JobPhase::Orphaned(_) | JobPhase::Interrupted => task,

@@ -54,6 +54,8 @@ pub struct KeptJob {
     pub tool: String,
     /// Start of the call, UTC.
     pub started_at: DateTime<Utc>,
+    /// Its end, with a result or without, UTC; `None` while it has none.
+    pub ended_at: Option<DateTime<Utc>>,
     /// As of the moment of reading: leases expire without a write.
     pub state: JobState,
     /// `true` for an [`AbandonedJob`] of any age.

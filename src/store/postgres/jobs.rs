@@ -23,7 +23,7 @@ use crate::{
 };
 
 /// One job as [`kept`] reads it, but for its result.
-const COLUMNS: &str = "id, secret, owner, tool, started_at, stage, resume, ended_at IS NOT NULL,
+const COLUMNS: &str = "id, secret, owner, tool, started_at, stage, resume, ended_at,
      EXISTS (SELECT FROM processes AS p WHERE p.id = process AND lease_until > now_in_micros()), print IS NOT NULL";
 /// Nobody who lives runs the job.
 const ORPHANED: &str =
@@ -185,9 +185,10 @@ pub(super) async fn finish(transaction: &PostgresTransaction, job: &FinishedJob)
 
 fn kept(row: &Columns) -> Result<KeptJob, PostgresFault> {
     let stage = row.text(5)?;
+    let ended_at = row.maybe_number(7)?;
     let standing = match row.maybe_text(10)? {
         Some(result) => JobState::Finished { result },
-        None if row.flag(7)? => JobState::Interrupted,
+        None if ended_at.is_some() => JobState::Interrupted,
         None if row.flag(8)? => JobState::Running { stage },
         None => JobState::Orphaned { stage, resume: row.maybe_text(6)? },
     };
@@ -196,6 +197,7 @@ fn kept(row: &Columns) -> Result<KeptJob, PostgresFault> {
         owner: Owner(row.text(2)?),
         tool: row.text(3)?,
         started_at: moment(row.number(4)?),
+        ended_at: ended_at.map(moment),
         state: standing,
         is_abandoned: row.flag(9)?,
     })

@@ -210,10 +210,11 @@ pub(super) fn finish(connection: &Connection, job: &FinishedJob) -> rusqlite::Re
 fn kept(row: &Row<'_>) -> rusqlite::Result<KeptJob> {
     let (process, lease_until): (Option<i64>, Option<i64>) = (row.get(5)?, row.get(9)?);
     let stage = row.get(6)?;
+    let ended_at: Option<i64> = row.get(10)?;
     let is_alive = process.is_some() && lease_until.is_some_and(|until| until > now());
     let standing = match row.get(8)? {
         Some(result) => JobState::Finished { result },
-        None if row.get::<_, Option<i64>>(10)?.is_some() => JobState::Interrupted,
+        None if ended_at.is_some() => JobState::Interrupted,
         None if is_alive => JobState::Running { stage },
         None => JobState::Orphaned { stage, resume: row.get(7)? },
     };
@@ -222,6 +223,7 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<KeptJob> {
         owner: Owner(row.get(2)?),
         tool: row.get(3)?,
         started_at: moment(row.get(4)?),
+        ended_at: ended_at.map(moment),
         state: standing,
         is_abandoned: row.get(11)?,
     })

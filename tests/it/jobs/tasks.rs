@@ -55,6 +55,26 @@ async fn a_client_that_knows_tasks_gets_one() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_task_was_updated_last_when_its_status_changed() {
+    let (place, _dir) = place();
+    let mut peer = Peer::connect(place.server.clone());
+    let id = create(&mut peer, 120).await;
+    let updated = async |peer: &mut Peer| {
+        // Of the clock that such moments are of: another look is not at the same one.
+        std::thread::sleep(Duration::from_millis(3));
+        let told = task(peer, "get", &id).await["result"].take();
+        let moment = |name: &str| told[name].as_str().unwrap().parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+        (moment("createdAt"), moment("lastUpdatedAt"))
+    };
+    let working = [updated(&mut peer).await, updated(&mut peer).await];
+    assert!(working[0] == working[1] && working[0].0 == working[0].1, "{working:?}");
+    sleep(Duration::from_mins(2)).await;
+    until(|| place.jobs.in_memory() == 0).await;
+    let ended = [updated(&mut peer).await, updated(&mut peer).await];
+    assert!(ended[0] == ended[1] && ended[0].0 < ended[0].1, "{ended:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn short_calls_and_endless_patience_never_make_a_task() {
     let dir = tempfile::tempdir().unwrap();
     for (patience, seconds) in [(Patience::For(PATIENCE), 40), (Patience::ToTheEnd, 900)] {

@@ -45,13 +45,17 @@ pub async fn a_job_is_handed_out_once_and_its_first_result_stays(engine: &impl E
         store.jobs.hand_out(NewJob { stage: stage.into(), ..job(id, None) }).await.unwrap();
     }
     assert_eq!(state(&store, id).await, Some(JobState::Running { stage: "thinking".into() }));
+    let ended_at = async || store.jobs.job(&Owner::local(), id).await.unwrap().unwrap().ended_at;
+    assert_eq!(ended_at().await, None);
     let all = ["one", "two", "three"].map(|told| store.jobs.finish(result(id, told)));
     let kept: Vec<bool> = join_all(all).await.into_iter().map(Result::unwrap).collect();
     // At once, no one is sure to be first.
     assert_eq!(kept.iter().filter(|kept| **kept).count(), 1, "{kept:?}");
     let first = ["one", "two", "three"][kept.iter().position(|kept| *kept).unwrap()];
     assert_eq!(state(&store, id).await, Some(finished(first)));
+    let first_end = ended_at().await;
     assert!(!store.jobs.finish(result(id, "late")).await.unwrap());
+    assert!(first_end.is_some() && ended_at().await == first_end);
     assert_eq!(state(&store, id).await, Some(finished(first)));
     assert!(!store.jobs.interrupt(id).await.unwrap() && !store.jobs.claim(id).await.unwrap());
 }
