@@ -11,6 +11,7 @@ use crate::{handle::Account, model::ModelId};
 mod rate;
 
 pub use rate::Rate;
+pub(super) use rate::moved_back;
 
 /// The cap that a request counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -23,6 +23,8 @@ pub mod bouncer;
 mod callers;
 mod child;
 #[cfg(unix)]
+mod clock;
+#[cfg(unix)]
 pub mod cluster;
 mod damage;
 #[cfg(unix)]
@@ -145,9 +147,9 @@ macro_rules! alone {
                     all_words_must_stand_in_one_turn,
                     nothing_in_words_is_an_operator_or_an_error,
                     words_are_found_in_every_script,
+                    letters_that_do_not_stand_together_are_no_word,
                     what_was_removed_is_not_found,
                     turns_that_end_late_are_found,
-                    letters_that_do_not_stand_together_are_no_word,
                     only_the_owners_living_conversations_are_found,
                 }
                 jobs {

@@ -68,6 +68,12 @@ impl Rate {
     }
 }
 
+/// The moment `due`, as it was meant when it was written, by a clock that was set back since; `None` where it was not.
+pub(in crate::store) fn moved_back(due: i64, written: Option<i64>, now: i64) -> Option<i64> {
+    let back = written?.saturating_sub(now);
+    (back > 0).then(|| due.saturating_sub(back))
+}
+
 fn micros(time: Duration) -> i64 {
     i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
 }
@@ -151,6 +157,12 @@ mod tests {
         for set_back in [60 * MINUTE, i64::MAX] {
             assert_eq!(rate.place(Some(set_back), 0, 1, within).0, PlaceGrant::Granted { wait: Duration::ZERO });
         }
+    }
+
+    #[test]
+    fn what_was_due_moves_with_a_clock_that_is_set_back() {
+        assert_eq!(moved_back(MINUTE + 10, Some(MINUTE), 7), Some(17));
+        assert_eq!([Some(7), Some(6), None].map(|written| moved_back(MINUTE, written, 7)), [None; 3]);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::{
     model::ModelId,
     store::{
         Error,
-        pace::{PaceStore, PlaceGrant, PlaceRequest},
+        pace::{PaceStore, PlaceGrant, PlaceRequest, moved_back},
     },
 };
 
@@ -35,15 +35,17 @@ impl PaceStore for Sqlite {
 
 fn pass(connection: &Connection, account: &Account, place: PlaceRequest) -> rusqlite::Result<PlaceGrant> {
     let PlaceRequest { cap, rate, places, within } = place;
-    let mut select = connection.prepare_cached("SELECT due FROM pace WHERE account = ?1 AND cap = ?2")?;
-    let due: Option<i64> = select.query_row(params![account.0, cap.name()], |row| row.get(0)).optional()?;
-    let (grant, after) = rate.place(due, now(), places, within);
-    if let Some(after) = after {
+    let mut select = connection.prepare_cached("SELECT due, written_at FROM pace WHERE account = ?1 AND cap = ?2")?;
+    let kept = select.query_row(params![account.0, cap.name()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    let now = now();
+    let moved = kept.and_then(|(due, written)| moved_back(due, written, now));
+    let (grant, after) = rate.place(moved.or(kept.map(|(due, _)| due)), now, places, within);
+    if let Some(after) = after.or(moved) {
         let mut upsert = connection.prepare_cached(
-            "INSERT INTO pace (account, cap, due) VALUES (?1, ?2, ?3)
-             ON CONFLICT (account, cap) DO UPDATE SET due = excluded.due",
+            "INSERT INTO pace (account, cap, due, written_at) VALUES (?1, ?2, ?3, ?4)
+             ON CONFLICT (account, cap) DO UPDATE SET due = excluded.due, written_at = excluded.written_at",
         )?;
-        upsert.execute(params![account.0, cap.name(), after])?;
+        upsert.execute(params![account.0, cap.name(), after, now])?;
     }
     Ok(grant)
 }
@@ -53,15 +55,19 @@ fn hold(connection: &Connection, account: &Account, model: &ModelId, time: Durat
         .prepare_cached("DELETE FROM holds WHERE account = ?1 AND until <= ?2")?
         .execute(params![account.0, now()])?;
     let mut upsert = connection.prepare_cached(
-        "INSERT INTO holds (account, model, until) VALUES (?1, ?2, ?3)
-         ON CONFLICT (account, model) DO UPDATE SET until = excluded.until",
+        "INSERT INTO holds (account, model, until, written_at) VALUES (?1, ?2, ?3, ?4)
+         ON CONFLICT (account, model) DO UPDATE SET until = excluded.until, written_at = excluded.written_at",
     )?;
-    upsert.execute(params![account.0, model.as_str(), now().saturating_add(micros(time))]).map(drop)
+    let now = now();
+    upsert.execute(params![account.0, model.as_str(), now.saturating_add(micros(time)), now]).map(drop)
 }
 
 fn holds(connection: &Connection, account: &Account) -> rusqlite::Result<Vec<(ModelId, Duration)>> {
     let now = now();
-    let mut select = connection.prepare_cached("SELECT model, until FROM holds WHERE account = ?1 AND until > ?2")?;
+    // One from a moment to come is of a clock that was set back: the upstream teaches it anew.
+    let mut select = connection.prepare_cached(
+        "SELECT model, until FROM holds WHERE account = ?1 AND until > ?2 AND coalesce(written_at, 0) <= ?2",
+    )?;
     let rows = select.query_map(params![account.0, now], |row| {
         let left = Duration::from_micros(u64::try_from(row.get::<_, i64>(1)? - now).unwrap_or_default());
         Ok(ModelId::parse(&row.get::<_, String>(0)?).ok().map(|model| (model, left)))
