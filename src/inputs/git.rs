@@ -3,9 +3,10 @@
 
 use std::{path::Path, process::Stdio, time::Duration};
 
+use futures_util::future::join_all;
 use tokio::{io::AsyncReadExt, process::Command, time::timeout};
 
-use super::{Error, Inputs, SEND_IT, project::work_tree, secret::Secrets};
+use super::{Error, Inputs, Project, SEND_IT, project::work_tree, secret::Secrets};
 use crate::{media::Content, text};
 
 /// The prefix of an attachment that git answers.
@@ -13,6 +14,8 @@ pub const SCHEME: &str = "git:";
 /// The largest output that one attachment may have, in bytes.
 const MOST: u64 = 2_000_000;
 const PATIENCE: Duration = Duration::from_secs(20);
+/// Each takes some processes.
+const MOST_PROJECTS: usize = 8;
 const LONGEST: usize = 200;
 
 /// A read-only query to git.
@@ -30,6 +33,12 @@ pub struct GitAnswer {
     pub text: Content,
     /// Says which files were left out; `None`: none was.
     pub left_out: Option<String>,
+}
+
+/// The same of one project.
+struct PrintedAnswer {
+    text: String,
+    left_out: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,7 +112,7 @@ impl GitQuery {
     }
 
     /// Runs git in the project's folder, secrets left out.
-    async fn run(&self, root: &Path) -> Result<GitAnswer, GitError> {
+    async fn run(&self, root: &Path) -> Result<PrintedAnswer, GitError> {
         let top = work_tree(root).ok_or(GitError::NoWorkTree)?;
         let work = async {
             let filters = filters(root, top).await?;
@@ -125,7 +134,7 @@ impl GitQuery {
                 (false, _) => {
                     let left_out = (!names.is_empty())
                         .then(|| format!("Left out of {}: {names} (looks like a secret).", self.name()));
-                    Ok(GitAnswer { text: Content::Memory(text.into()), left_out })
+                    Ok(PrintedAnswer { text, left_out })
                 }
             }
         };
@@ -163,15 +172,59 @@ fn some_of(names: &str) -> String {
     if others == 0 { shown.join(", ") } else { format!("{} and {others} more", shown.join(", ")) }
 }
 
+impl GitError {
+    /// The weight of an error that tells of more than a project without an answer.
+    const FAILED: u8 = 3;
+
+    /// Its place among the errors of several projects: the heaviest says most.
+    fn weight(&self) -> u8 {
+        match self {
+            Self::NoWorkTree => 0,
+            Self::Nothing => 1,
+            Self::Refused(_) => 2,
+            Self::Form | Self::Secrets(_) | Self::Long | Self::Slow | Self::NoProgram(_) | Self::Filter => Self::FAILED,
+        }
+    }
+}
+
 impl Inputs {
-    /// Runs a query of git in the project.
+    /// Runs a query of git in the project; of several, in the first eight, each under its folder's name.
     ///
     /// # Errors
-    /// [`Error::NoProject`], and [`GitError`] as [`Error::Nothing`].
+    /// [`Error::NoProject`], and the [`GitError`] that says most as [`Error::Nothing`], where no project has an answer.
     pub async fn git(&self, query: &GitQuery) -> Result<GitAnswer, Error> {
         self.admit_caller(SEND_IT)?;
-        let project = self.project().await.ok_or_else(|| Error::NoProject(query.name()))?;
-        query.run(project.root()).await.map_err(|error| Error::Nothing(error.to_string()))
+        let projects = self.projects().await;
+        let roots = projects.iter().take(MOST_PROJECTS).map(Project::root);
+        let asked = join_all(roots.map(async |root| (root, query.run(root).await))).await;
+        let is_alone = asked.len() == 1;
+        let (mut texts, mut left_out, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+        for (root, answer) in asked {
+            let folder = root.file_name().unwrap_or_default().to_string_lossy();
+            match answer {
+                Ok(answer) if is_alone => return Ok(answer.into()),
+                Ok(PrintedAnswer { text, left_out: secrets }) => {
+                    texts.push(format!("In {folder}:\n{text}"));
+                    left_out.extend(secrets);
+                }
+                Err(error) => errors.push((folder, error)),
+            }
+        }
+        if texts.is_empty() {
+            let telling = errors.into_iter().max_by_key(|(_, error)| error.weight());
+            let nothing = telling.map(|(_, error)| Error::Nothing(error.to_string()));
+            return Err(nothing.unwrap_or_else(|| Error::NoProject(query.name())));
+        }
+        let unasked = errors.iter().filter(|(_, error)| error.weight() == GitError::FAILED);
+        left_out.extend(unasked.map(|(folder, error)| format!("Nothing of {folder} is in {}: {error}.", query.name())));
+        let left_out = (!left_out.is_empty()).then(|| left_out.join(" "));
+        Ok(PrintedAnswer { text: texts.join("\n"), left_out }.into())
+    }
+}
+
+impl From<PrintedAnswer> for GitAnswer {
+    fn from(PrintedAnswer { text, left_out }: PrintedAnswer) -> Self {
+        Self { text: Content::Memory(text.into()), left_out }
     }
 }
 

@@ -79,6 +79,39 @@ async fn of_two_roots_the_one_that_is_named_is_read_and_a_pattern_looks_into_bot
     }
 }
 
+#[tokio::test]
+async fn git_is_asked_in_each_of_several_roots() {
+    let (work, second, third) = (Work::new(), Work::new(), tempfile::tempdir().unwrap());
+    fs::write(second.path("project/src/queue.rs"), "fn enter() { second }\n").unwrap();
+    let asked = Upstream::start((0..3).map(|_| events(&[ANSWERED]))).await;
+    let (mut session, question) = client_with_roots(upstream(asked.base_url().as_str())).await;
+    let folders = [third.path().to_owned(), work.path("project"), second.path("project")];
+    let roots: Vec<_> = folders.iter().map(|root| json!({ "uri": format!("file://{}", root.display()) })).collect();
+    session.send(json!({ "jsonrpc": "2.0", "id": question, "result": { "roots": roots } })).await;
+    let diff = async |session: &mut Session| {
+        let told = ask(session, json!(["git:diff"])).await;
+        assert_eq!(told["isError"], false, "{told}");
+        asked.sent().pop().unwrap().json()["input"].to_string()
+    };
+    let sent = diff(&mut session).await;
+    assert!(sent.contains("In project:\\ndiff --git") && sent.contains("+fn enter() { second }"), "{sent}");
+    fs::write(work.path("project/src/queue.rs"), "fn enter() { first }\n").unwrap();
+    let sent = diff(&mut session).await;
+    let found = ["+fn enter() { first }", "+fn enter() { second }"].map(|line| sent.find(line));
+    assert!(found[0].is_some() && found[0] < found[1], "in the order of the roots: {sent}");
+    // Nothing is missing in silence.
+    fs::write(work.path("project/src/queue.rs"), "x\n".repeat(2_000_000)).unwrap();
+    let told = ask(&mut session, json!(["git:diff"])).await;
+    let warning = "Nothing of project is in git diff: git's output is larger than 2 MB: name a narrower range.";
+    assert_eq!(told["structuredContent"]["warnings"], json!([warning]), "{told}");
+    second.git(&["checkout", "-q", "."]);
+    let told = ask(&mut session, json!(["git:diff"])).await;
+    assert!(told["content"][0]["text"].as_str().unwrap().contains("larger than 2 MB"), "{told}");
+    work.git(&["checkout", "-q", "."]);
+    let told = ask(&mut session, json!(["git:diff"])).await;
+    assert!(told["content"][0]["text"].as_str().unwrap().contains("there is no difference"), "{told}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_say_its_roots_is_not_waited_for_for_ever() {
     let (mut session, _) = client_with_roots(Vec::new()).await;
