@@ -33,9 +33,11 @@ impl Exposure {
         ExposedAttempt { exposure: self.clone(), is_counted: true }
     }
 
-    /// Takes back an attempt that came to nothing, and that nobody holds any more.
+    /// Takes back an attempt that came to nothing, and that nobody holds any more. One that another process began was
+    /// never counted.
     pub(crate) fn take_back(&self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        let fewer = |open: u32| open.checked_sub(1);
+        let _ = self.0.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
     }
 
     /// Takes back an attempt whose bill is known.

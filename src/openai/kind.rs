@@ -35,6 +35,14 @@ impl EndpointKind {
         if self == Self::Picture { Billing::Possible } else { Billing::No }
     }
 
+    /// True for a request that is billed by itself: a look at what an earlier one began is no new spending.
+    pub(super) fn is_paid(self) -> bool {
+        match self {
+            Self::Text | Self::Picture => true,
+            Self::List | Self::Response => false,
+        }
+    }
+
     pub(super) fn waiting(self) -> Stage {
         if self == Self::Picture { Stage::Painting } else { Stage::Waiting }
     }

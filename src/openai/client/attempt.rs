@@ -7,7 +7,7 @@ use url::Url;
 
 use super::{Client, LONGEST_COMPLAINT, PlannedRequest};
 use crate::{
-    money::Metered,
+    money::{Exposure, Metered},
     openai::{
         Deadline, Terms,
         failure::{
@@ -74,7 +74,7 @@ impl Client {
             idle: self.config.idle_timeout,
             terms,
             then: call.kind.waiting(),
-            exposed: terms.exposure.begin(),
+            exposed: if call.kind.is_paid() { terms.exposure.begin() } else { Exposure::default().begin() },
         };
         trail.attempt();
         let answered = self.exchange(attempt, connection.http.execute(request), &mut sending, trail).await;

@@ -116,6 +116,21 @@ async fn a_bill_that_came_before_the_call_was_cancelled_is_what_it_costs() {
     assert!(lines.len() == 1 && cost > 0.006_9 && (cost / 0.007).fract() < 1e-9, "{lines:?}");
 }
 
+/// To look at a response is no new spending.
+#[tokio::test]
+async fn a_background_response_that_failed_costs_nothing_however_often_it_was_looked_at() {
+    let server = MockServer::start().await;
+    let queued = ResponseTemplate::new(200).set_body_json(json!({ "id": "resp_1", "status": "queued" }));
+    Mock::given(method("POST")).respond_with(queued.clone()).mount(&server).await;
+    Mock::given(method("GET")).respond_with(queued).up_to_n_times(1).mount(&server).await;
+    let failed = json!({ "id": "resp_1", "status": "failed", "error": { "code": "server_error", "message": "busy" } });
+    Mock::given(method("GET")).respond_with(ResponseTemplate::new(200).set_body_json(failed)).mount(&server).await;
+    let state = tempfile::tempdir().unwrap();
+    let settings = [("MCP_OPENAI_MAX_RETRIES", "9"), ("MCP_OPENAI_BACKGROUND", "always")];
+    let mut session = session(&server, state.path(), &settings).await;
+    assert_eq!(cancelled(&mut session, state.path(), "ask-openai", "retrying in").await, [Value::Null; 0]);
+}
+
 #[tokio::test]
 async fn a_picture_that_was_billed_costs_no_more_while_it_is_fetched() {
     let server = MockServer::start().await;
