@@ -1,7 +1,7 @@
 //! `just bench`: how light and how fast mcp-openai is, beside floors that are built and measured in the same run.
 //!
-//! `cargo run --profile dist -p peers --bin bench [-- --check] [--part NAME] [--server PATH]`. A missed goal is marked;
-//! with `--check` it fails the run, if it is missed by more than the noise (see [`table::Verdict`]).
+//! `cargo run --profile dist -p peers --bin bench [-- --check] [--part NAME] [--server PATH] [--json FILE]`. A missed goal
+//! is marked; with `--check` it fails the run, if it is missed by more than the noise (see [`table::Verdict`]).
 
 use std::{
     path::{Path, PathBuf},
@@ -9,24 +9,27 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Value, json};
 
 use crate::{
     child::Surroundings,
+    machine::Machine,
     measure::{Bench, Rows, calls, jobs, pictures, shared, start},
-    table::Verdict,
+    table::{Row, Verdict},
 };
 
 mod child;
 mod figures;
 mod http;
+mod machine;
 mod measure;
 mod message;
 mod stdio;
 mod table;
 
-type Part = fn(&Bench) -> Rows;
+type Part = (&'static str, fn(&Bench) -> Rows);
 
-const PARTS: [(&str, Part); 9] = [
+const PARTS: &[Part] = &[
     ("start", start::start),
     ("latency", calls::latency),
     ("HTTP", calls::http),
@@ -38,13 +41,15 @@ const PARTS: [(&str, Part); 9] = [
     ("binary", start::binary_size),
 ];
 
+const USAGE: &str = "bench [--check] [--part NAME] [--server PATH] [--json FILE]";
+
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse(std::env::args().skip(1))?;
     // The bare calls are made with TLS built in, as those of the servers are.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let programs = programs_folder()?;
-    let ours = match arguments.server {
-        Some(path) => path,
+    let ours = match &arguments.server {
+        Some(path) => path.clone(),
         None => {
             cargo_build(&["-p", "mcp-openai", "--bin", "mcp-openai"])?;
             programs.join("mcp-openai")
@@ -58,23 +63,16 @@ fn main() -> Result<ExitCode> {
         proxy: programs.join("proxy"),
         surroundings: Surroundings::of(base_url)?,
     };
-    print_machine(&bench.ours);
+    let machine = Machine::look();
+    println!("server   {}\n{machine}\n", bench.ours.display());
     table::print_head();
-    let mut missed = Vec::new();
-    for (name, measure) in PARTS.into_iter().filter(|(name, _)| arguments.part.as_ref().is_none_or(|it| it == name)) {
-        match measure(&bench) {
-            Ok(rows) => {
-                rows.iter().for_each(table::print);
-                missed.extend(rows.iter().filter(|row| row.verdict() == Some(Verdict::Missed)).map(|row| row.name));
-            }
-            Err(error) => {
-                table::print_missing(name, &error);
-                missed.push(name);
-            }
-        }
+    let mut report = Report::default();
+    arguments.chosen().for_each(|(name, measure)| report.take(name, measure(&bench)));
+    if let Some(path) = &arguments.json {
+        report.write(&machine, path)?;
     }
-    if arguments.check && !missed.is_empty() {
-        println!("\nmissed by more than the noise, or not measured: {}", missed.join("; "));
+    if arguments.check && !report.missed.is_empty() {
+        println!("\nmissed by more than the noise, or not measured: {}", report.missed.join("; "));
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
@@ -84,28 +82,70 @@ fn main() -> Result<ExitCode> {
 struct Arguments {
     /// A missed goal fails the run.
     check: bool,
-    /// The only one of [`PARTS`] to measure.
+    /// The only one of the parts to measure.
     part: Option<String>,
     /// Another program than the workspace's own.
     server: Option<PathBuf>,
+    /// A file for all that was measured.
+    json: Option<PathBuf>,
 }
 
 impl Arguments {
     fn parse(mut words: impl Iterator<Item = String>) -> Result<Self> {
-        let parts = PARTS.map(|(name, _)| name);
         let mut arguments = Self::default();
         while let Some(word) = words.next() {
+            let mut value = || words.next().with_context(|| format!("{word} needs a value; usage: {USAGE}"));
             match word.as_str() {
                 "--check" => arguments.check = true,
-                "--part" => arguments.part = Some(words.next().context("--part needs a name")?),
-                "--server" => arguments.server = Some(words.next().context("--server needs a path")?.into()),
-                other => bail!("unknown argument {other}; usage: bench [--check] [--part NAME] [--server PATH]"),
+                "--part" => arguments.part = Some(value()?),
+                "--server" => arguments.server = Some(value()?.into()),
+                "--json" => arguments.json = Some(value()?.into()),
+                other => bail!("unknown argument {other}; usage: {USAGE}"),
             }
         }
+        let names: Vec<_> = PARTS.iter().map(|(name, _)| *name).collect();
         if let Some(part) = &arguments.part {
-            ensure!(parts.contains(&part.as_str()), "there is no part {part:?}; the parts are: {}", parts.join(", "));
+            ensure!(names.contains(&part.as_str()), "there is no part {part:?}; the parts are: {}", names.join(", "));
         }
         Ok(arguments)
+    }
+
+    fn chosen(&self) -> impl Iterator<Item = Part> {
+        PARTS.iter().copied().filter(|(name, _)| self.part.as_ref().is_none_or(|part| part == name))
+    }
+}
+
+/// All that was measured, printed as it comes.
+#[derive(Default)]
+struct Report {
+    rows: Vec<Value>,
+    /// Parts that could not be measured, and why.
+    skipped: Vec<Value>,
+    /// Names of rows and parts.
+    missed: Vec<&'static str>,
+}
+
+impl Report {
+    fn take(&mut self, part: &'static str, measured: Rows) {
+        match measured {
+            Ok(rows) => {
+                rows.iter().for_each(table::print);
+                self.rows.extend(rows.iter().map(Row::raw));
+                self.missed
+                    .extend(rows.iter().filter(|row| row.verdict() == Some(Verdict::Missed)).map(|row| row.name));
+            }
+            Err(error) => {
+                table::print_missing(part, &error);
+                self.skipped.push(json!({ "part": part, "why": format!("{error:#}") }));
+                self.missed.push(part);
+            }
+        }
+    }
+
+    fn write(&self, machine: &Machine, path: &Path) -> Result<()> {
+        let raw = json!({ "machine": machine.raw(), "rows": self.rows, "not measured": self.skipped });
+        std::fs::write(path, serde_json::to_string_pretty(&raw)? + "\n")
+            .with_context(|| format!("cannot write {}", path.display()))
     }
 }
 
@@ -123,24 +163,4 @@ fn cargo_build(what: &[&str]) -> Result<()> {
         .status()?;
     ensure!(status.success(), "cargo build {} failed", what.join(" "));
     Ok(())
-}
-
-fn print_machine(server: &Path) {
-    let system = rustix::system::uname();
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    println!("server   {}", server.display());
-    println!("machine  {} x {}", cores, cpu_model().unwrap_or_else(|| "unknown processor".to_owned()));
-    println!("kernel   {} {}", system.sysname().to_string_lossy(), system.release().to_string_lossy());
-    println!("date     {}\n", today());
-}
-
-fn cpu_model() -> Option<String> {
-    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("model name"))?;
-    Some(line.split_once(':')?.1.trim().to_owned())
-}
-
-fn today() -> String {
-    let output = Command::new("date").args(["-u", "+%Y-%m-%d %H:%M UTC"]).output();
-    output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default()
 }

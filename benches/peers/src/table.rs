@@ -1,5 +1,7 @@
 //! The table: what was reached, beside its floor and its goal.
 
+use serde_json::{Value, json};
+
 use crate::figures::Figure;
 
 pub struct Row {
@@ -93,6 +95,21 @@ impl Row {
         })
     }
 
+    /// All that was measured, in base units.
+    pub fn raw(&self) -> Value {
+        let rounds = |figure: &Figure| figure.rounds().collect::<Vec<_>>();
+        json!({
+            "name": self.name.trim(),
+            "unit": self.unit.base(),
+            "median": self.ours.median(),
+            "rounds": rounds(&self.ours),
+            "floor": self.floor.as_ref().map(|(name, floor)| {
+                json!({ "name": name, "median": floor.median(), "rounds": rounds(floor), "ratio": self.ratio() })
+            }),
+            "goal": self.goal_and_verdict().trim(),
+        })
+    }
+
     fn goal_and_verdict(&self) -> String {
         let goal = match self.goal {
             Goal::RatioAtMost(most) => format!("<= {most}x"),
@@ -111,6 +128,14 @@ impl Row {
 }
 
 impl Unit {
+    fn base(self) -> &'static str {
+        match self {
+            Self::Time => "s",
+            Self::Memory => "B",
+            Self::Rate => "1/s",
+        }
+    }
+
     fn figure(self, figure: &Figure) -> String {
         let (low, high) = figure.spread();
         format!("{} ({}..{})", self.value(figure.median()), self.number(low), self.number(high))
