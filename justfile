@@ -37,6 +37,10 @@ icon:
 bench *arguments:
     cargo run --profile dist --quiet --package peers --bin bench -- {{ arguments }}
 
+# the same as a service for many
+bench-team *arguments:
+    cargo run --profile dist --quiet --package peers --bin bench -- team {{ arguments }}
+
 # the binary as it is shipped: target/dist/mcp-openai
 dist:
     cargo build --locked --profile dist

@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// How a host and its server are joined.
 #[derive(Debug, Clone, Copy)]
@@ -28,7 +29,7 @@ pub struct Surroundings {
     pub upstream: String,
     home: tempfile::TempDir,
     /// What is not left to the server.
-    settings: Vec<(&'static str, &'static str)>,
+    settings: Vec<(&'static str, String)>,
 }
 
 impl Surroundings {
@@ -43,8 +44,22 @@ impl Surroundings {
     }
 
     /// The same in a home of its own, with one setting.
-    pub fn set(&self, name: &'static str, value: &'static str) -> io::Result<Self> {
-        Ok(Self { settings: vec![(name, value)], ..self.fresh()? })
+    pub fn set(&self, name: &'static str, value: &str) -> io::Result<Self> {
+        Ok(self.fresh()?.with(name, value))
+    }
+
+    /// This home, with one setting more.
+    pub fn with(mut self, name: &'static str, value: &str) -> Self {
+        self.settings.push((name, value.to_owned()));
+        self
+    }
+
+    /// The token of a new caller of the HTTP service.
+    pub fn new_caller(&self, ours: &Path, name: &str) -> Result<String> {
+        let made = self.command(ours).args(["token", "new", name]).output()?;
+        ensure!(made.status.success(), "`token new` exits with {}", made.status);
+        let printed = String::from_utf8(made.stdout)?;
+        Ok(printed.split_whitespace().next().context("`token new` printed no token")?.to_owned())
     }
 
     /// The same in a home of its own.
@@ -68,8 +83,8 @@ impl Surroundings {
             .env("OPENAI_BASE_URL", &self.upstream)
             .env("OPENAI_API_KEY", "test")
             .env("MCP_OPENAI_IMAGES_DIR", self.pictures())
-            .envs(self.settings.iter().copied())
             .env("MCP_OPENAI_MAX_RUNNING", "128")
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stderr(Stdio::null());
         command
     }
@@ -143,17 +158,24 @@ pub fn start_http(program: &Path, surroundings: &Surroundings) -> Result<(Runnin
     Ok((Running { child }, address))
 }
 
-/// Starts the upstream, and reads its base URL from its first line.
-pub fn start_upstream(program: &Path) -> Result<(Running, String)> {
+/// Starts the upstream, and reads its base URL from its first line. It answers a question after `delay`.
+pub fn start_upstream(program: &Path, delay: Duration) -> Result<(Running, String)> {
     use std::io::BufRead as _;
 
-    let mut child = Command::new(program).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+    let mut child =
+        Command::new(program).arg(delay.as_millis().to_string()).stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
     let stdout = child.stdout.take().context("the upstream has no stdout")?;
     let running = Running { child };
     let mut base_url = String::new();
     io::BufReader::new(stdout).read_line(&mut base_url)?;
     ensure!(!base_url.is_empty(), "the upstream said nothing");
     Ok((running, base_url.trim().to_owned()))
+}
+
+/// Lets this program, and what it starts, have as many descriptors as this user may: thousands of connections at once.
+pub fn allow_descriptors() -> io::Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?)
 }
 
 /// Memory in bytes.

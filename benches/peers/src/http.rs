@@ -14,6 +14,7 @@ use crate::{
     message,
 };
 
+/// A server that does not listen, or is silent, for longer than this has failed.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 pub struct Client {
@@ -28,7 +29,7 @@ impl Client {
     /// Starts a server and ends the handshake with it.
     pub fn start(program: &Path, surroundings: &Surroundings) -> Result<Self> {
         let (server, address) = child::start_http(program, surroundings)?;
-        let stream = BufReader::new(connect(address)?);
+        let stream = BufReader::new(connect(address, PATIENCE)?);
         let mut client = Self { stream, address, session: None, next_id: 1, _server: server };
         let response = client.post(&message::initialize())?;
         client.session = response.session;
@@ -39,14 +40,7 @@ impl Client {
     pub fn request(&mut self, write: impl Fn(u64) -> String) -> Result<()> {
         let id = self.next_id;
         self.next_id += 1;
-        let response = self.post(&write(id))?;
-        for line in response.body.split(|&byte| byte == b'\n') {
-            let json = line.strip_prefix(b"data:").unwrap_or(line).trim_ascii();
-            if json.starts_with(b"{") && message::answered(json)? == Some(id) {
-                return Ok(());
-            }
-        }
-        bail!("no answer in {:?}", String::from_utf8_lossy(&response.body))
+        answered(&self.post(&write(id))?.body, id)
     }
 
     fn post(&mut self, body: &str) -> Result<Response> {
@@ -63,14 +57,28 @@ impl Client {
     }
 }
 
-/// Connects as soon as the server listens.
-fn connect(address: SocketAddr) -> Result<TcpStream> {
+/// Looks for the answer to `id` in a body, JSON or events.
+///
+/// # Errors
+/// When it is not there, or says that the call failed.
+pub fn answered(body: &[u8], id: u64) -> Result<()> {
+    for line in body.split(|&byte| byte == b'\n') {
+        let json = line.strip_prefix(b"data:").unwrap_or(line).trim_ascii();
+        if json.starts_with(b"{") && message::answered(json)? == Some(id) {
+            return Ok(());
+        }
+    }
+    bail!("no answer in {:?}", String::from_utf8_lossy(body))
+}
+
+/// Connects as soon as the server listens; an answer may take as long as `patience`.
+pub fn connect(address: SocketAddr, patience: Duration) -> Result<TcpStream> {
     let started = Instant::now();
     loop {
         match TcpStream::connect(address) {
             Ok(stream) => {
                 stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
+                stream.set_read_timeout(Some(patience))?;
                 return Ok(stream);
             }
             Err(error) if started.elapsed() > PATIENCE => {
@@ -81,13 +89,13 @@ fn connect(address: SocketAddr) -> Result<TcpStream> {
     }
 }
 
-struct Response {
+pub struct Response {
     session: Option<String>,
-    body: Vec<u8>,
+    pub body: Vec<u8>,
 }
 
 impl Response {
-    fn read(stream: &mut impl BufRead) -> Result<Self> {
+    pub fn read(stream: &mut impl BufRead) -> Result<Self> {
         let status = line(stream)?;
         let mut session = None;
         let mut length = Length::Known(0);

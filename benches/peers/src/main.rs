@@ -1,11 +1,13 @@
-//! `just bench`: how light and how fast mcp-openai is, beside floors that are built and measured in the same run.
+//! `just bench` and `just bench-team`: how light and how fast mcp-openai is, beside floors that are built and measured in
+//! the same run.
 //!
-//! `cargo run --profile dist -p peers --bin bench [-- --check] [--part NAME] [--server PATH] [--json FILE]`. A missed goal
-//! is marked; with `--check` it fails the run, if it is missed by more than the noise (see [`table::Verdict`]).
+//! `cargo run --profile dist -p peers --bin bench [-- team] [--check] [--part NAME] [--server PATH] [--json FILE]`. A missed
+//! goal is marked; with `--check` it fails the run, if it is missed by more than the noise (see [`table::Verdict`]).
 
 use std::{
     path::{Path, PathBuf},
     process::{Command, ExitCode},
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -14,11 +16,12 @@ use serde_json::{Value, json};
 use crate::{
     child::Surroundings,
     machine::Machine,
-    measure::{Bench, Rows, calls, jobs, pictures, shared, start},
+    measure::{Bench, Rows, calls, jobs, pictures, shared, start, team},
     table::{Row, Verdict},
 };
 
 mod child;
+mod crowd;
 mod figures;
 mod http;
 mod machine;
@@ -29,7 +32,8 @@ mod table;
 
 type Part = (&'static str, fn(&Bench) -> Rows);
 
-const PARTS: &[Part] = &[
+/// On one's own machine.
+const OWN: &[Part] = &[
     ("start", start::start),
     ("latency", calls::latency),
     ("HTTP", calls::http),
@@ -41,7 +45,10 @@ const PARTS: &[Part] = &[
     ("binary", start::binary_size),
 ];
 
-const USAGE: &str = "bench [--check] [--part NAME] [--server PATH] [--json FILE]";
+/// As a service for many.
+const TEAM: &[Part] = &[("cores", team::cores), ("waiting", team::waiting), ("memory", team::at_a_thousand)];
+
+const USAGE: &str = "bench [team] [--check] [--part NAME] [--server PATH] [--json FILE]";
 
 fn main() -> Result<ExitCode> {
     let arguments = Arguments::parse(std::env::args().skip(1))?;
@@ -56,11 +63,14 @@ fn main() -> Result<ExitCode> {
         }
     };
     cargo_build(&["-p", "peers", "--bins"])?;
-    let (_upstream, base_url) = child::start_upstream(&programs.join("upstream"))?;
+    let upstream = programs.join("upstream");
+    let (_upstream, base_url) = child::start_upstream(&upstream, Duration::ZERO)?;
     let bench = Bench {
         ours,
         echo: programs.join("echo"),
+        http_peer: programs.join("http_peer"),
         proxy: programs.join("proxy"),
+        upstream,
         surroundings: Surroundings::of(base_url)?,
     };
     let machine = Machine::look();
@@ -78,8 +88,9 @@ fn main() -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-#[derive(Default)]
 struct Arguments {
+    /// The parts that there are.
+    parts: &'static [Part],
     /// A missed goal fails the run.
     check: bool,
     /// The only one of the parts to measure.
@@ -92,10 +103,11 @@ struct Arguments {
 
 impl Arguments {
     fn parse(mut words: impl Iterator<Item = String>) -> Result<Self> {
-        let mut arguments = Self::default();
+        let mut arguments = Self { parts: OWN, check: false, part: None, server: None, json: None };
         while let Some(word) = words.next() {
             let mut value = || words.next().with_context(|| format!("{word} needs a value; usage: {USAGE}"));
             match word.as_str() {
+                "team" => arguments.parts = TEAM,
                 "--check" => arguments.check = true,
                 "--part" => arguments.part = Some(value()?),
                 "--server" => arguments.server = Some(value()?.into()),
@@ -103,7 +115,7 @@ impl Arguments {
                 other => bail!("unknown argument {other}; usage: {USAGE}"),
             }
         }
-        let names: Vec<_> = PARTS.iter().map(|(name, _)| *name).collect();
+        let names: Vec<_> = arguments.parts.iter().map(|(name, _)| *name).collect();
         if let Some(part) = &arguments.part {
             ensure!(names.contains(&part.as_str()), "there is no part {part:?}; the parts are: {}", names.join(", "));
         }
@@ -111,7 +123,7 @@ impl Arguments {
     }
 
     fn chosen(&self) -> impl Iterator<Item = Part> {
-        PARTS.iter().copied().filter(|(name, _)| self.part.as_ref().is_none_or(|part| part == name))
+        self.parts.iter().copied().filter(|(name, _)| self.part.as_ref().is_none_or(|part| part == name))
     }
 }
 

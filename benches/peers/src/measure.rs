@@ -9,12 +9,15 @@ pub mod jobs;
 pub mod pictures;
 pub mod shared;
 pub mod start;
+pub mod team;
 
 /// The programs, and where they run.
 pub struct Bench {
     pub ours: PathBuf,
     pub echo: PathBuf,
+    pub http_peer: PathBuf,
     pub proxy: PathBuf,
+    pub upstream: PathBuf,
     pub surroundings: Surroundings,
 }
 

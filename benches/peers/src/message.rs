@@ -7,6 +7,9 @@ use serde_json::Value;
 /// The revision spoken; most hosts still do.
 pub const REVISION: &str = "2025-11-25";
 
+/// The revision without sessions, in which any of several servers answers any request.
+pub const STATELESS_REVISION: &str = "2026-07-28";
+
 pub const INITIALIZED: &str = r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#;
 
 pub fn initialize() -> String {
@@ -29,6 +32,13 @@ pub fn ten_pictures(id: u64) -> String {
 
 pub fn get_result(id: u64, job: &str) -> String {
     call(id, "get-result", &format!(r#"{{"job":"{job}"}}"#))
+}
+
+/// A call that brings along all that the revision without sessions wants of it.
+pub fn stateless_call(id: u64, tool: &str, arguments: &str) -> String {
+    format!(
+        r#"{{"jsonrpc":"2.0","id":{id},"method":"tools/call","params":{{"name":"{tool}","arguments":{arguments},"_meta":{{"io.modelcontextprotocol/protocolVersion":"{STATELESS_REVISION}","io.modelcontextprotocol/clientCapabilities":{{}},"io.modelcontextprotocol/clientInfo":{{"name":"bench","version":"0"}}}}}}}}"#
+    )
 }
 
 fn call(id: u64, tool: &str, arguments: &str) -> String {

@@ -1,8 +1,8 @@
 //! An OpenAI stand-in on loopback that costs next to nothing: every answer is ready before the first question.
-//! Its base URL is the first line on stdout. It speaks as much HTTP/1.1 as an HTTP client says to it: keep-alive,
-//! `content-length`, no chunks.
+//! Its one argument is the time that an answer takes, in milliseconds; its base URL is the first line on stdout. It speaks
+//! as much HTTP/1.1 as an HTTP client says to it: keep-alive, `content-length`, no chunks.
 
-use std::{net::Ipv4Addr, rc::Rc};
+use std::{net::Ipv4Addr, rc::Rc, time::Duration};
 
 use anyhow::{Context, Result, bail};
 use tokio::{
@@ -13,6 +13,7 @@ use tokio::{
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<()> {
+    let delay = std::env::args().nth(1).context("usage: upstream MILLISECONDS")?.parse().map(Duration::from_millis)?;
     let answers = Rc::new(Answers::prepare()?);
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     println!("http://{}/v1", listener.local_addr()?);
@@ -22,7 +23,7 @@ async fn main() -> Result<()> {
                 let (stream, _) = listener.accept().await?;
                 stream.set_nodelay(true)?;
                 // A broken connection is its client's news, not ours.
-                tokio::task::spawn_local(serve(stream, answers.clone()));
+                tokio::task::spawn_local(serve(stream, answers.clone(), delay));
             }
         })
         .await
@@ -68,7 +69,7 @@ impl Answers {
     }
 }
 
-const RESPONSE: &str = r#"{"id":"resp_bench","object":"response","created_at":1790000000,"status":"completed","error":null,"incomplete_details":null,"model":"bench","output":[{"id":"msg_bench","type":"message","role":"assistant","status":"completed","content":[{"type":"output_text","text":"Paris is the capital of France.","annotations":[]}]}],"usage":{"input_tokens":12,"input_tokens_details":{"cached_tokens":0},"output_tokens":8,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":20}}"#;
+const RESPONSE: &str = r#"{"id":"resp_bench","object":"response","created_at":1790000000,"status":"completed","error":null,"incomplete_details":null,"model":"bench","output":[{"id":"msg_bench","type":"message","role":"assistant","status":"completed","content":[{"type":"output_text","text":"Paris is the capital of France.","annotations":[]}]}],"usage":{"input_tokens":12,"input_tokens_details":{"cached_tokens":0},"output_tokens":16,"output_tokens_details":{"reasoning_tokens":0},"total_tokens":28}}"#;
 
 fn text_events() -> String {
     let delta = r#"{"type":"response.output_text.delta","sequence_number":1,"item_id":"msg_bench","output_index":0,"content_index":0,"delta":"Paris is the capital of France."}"#;
@@ -86,10 +87,13 @@ fn http(content_type: &str, body: &str) -> Vec<u8> {
     .into_bytes()
 }
 
-async fn serve(mut stream: TcpStream, answers: Rc<Answers>) -> Result<()> {
+async fn serve(mut stream: TcpStream, answers: Rc<Answers>, delay: Duration) -> Result<()> {
     let mut received = Vec::new();
     loop {
         while let Some(request) = Request::parse(&received)? {
+            if !delay.is_zero() {
+                tokio::time::sleep(delay).await;
+            }
             stream.write_all(answers.to(&request)?).await?;
             let end = request.end;
             received.drain(..end);
