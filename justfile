@@ -37,7 +37,7 @@ icon:
 bench *arguments:
     cargo run --profile dist --quiet --package peers --bin bench -- {{ arguments }}
 
-# the same as a service for many
+# the same as a service for many, with a PostgreSQL of its own; `--minutes N` shortens the constant load, `--json FILE` keeps all rounds
 bench-team *arguments:
     cargo run --profile dist --quiet --package peers --bin bench -- team {{ arguments }}
 

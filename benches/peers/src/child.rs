@@ -54,6 +54,11 @@ impl Surroundings {
         self
     }
 
+    /// A folder that is gone with the home.
+    pub fn folder(&self) -> &Path {
+        self.home.path()
+    }
+
     /// The token of a new caller of the HTTP service.
     pub fn new_caller(&self, ours: &Path, name: &str) -> Result<String> {
         let made = self.command(ours).args(["token", "new", name]).output()?;
@@ -69,10 +74,14 @@ impl Surroundings {
 
     /// How many calls the ledger of the home has.
     pub fn calls(&self, ours: &Path) -> Result<u64> {
+        self.usage(ours)?["total"]["calls"].as_u64().context("`usage` tells no number of calls")
+    }
+
+    /// The sums of the ledger.
+    pub fn usage(&self, ours: &Path) -> Result<serde_json::Value> {
         let told = self.command(ours).args(["usage", "--json"]).output()?;
         ensure!(told.status.success(), "`usage` failed: {}", String::from_utf8_lossy(&told.stderr));
-        let usage: serde_json::Value = serde_json::from_slice(&told.stdout)?;
-        usage["total"]["calls"].as_u64().context("`usage` tells no number of calls")
+        Ok(serde_json::from_slice(&told.stdout)?)
     }
 
     fn command(&self, program: &Path) -> Command {

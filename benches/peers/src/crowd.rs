@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use crate::{
     figures::timed,
@@ -38,6 +38,14 @@ impl Question {
         );
         let body = message::stateless_call(1, tool, arguments);
         Self { address, request: post(address, "/mcp", &headers, &body), check: |body| http::answered(body, 1) }
+    }
+
+    /// A question to the upstream itself, whose base URL this is.
+    pub fn bare(upstream: &str) -> Result<Self> {
+        let host = upstream.strip_prefix("http://").and_then(|rest| rest.split('/').next());
+        let address = host.context("an upstream on plain HTTP")?.parse()?;
+        let body = r#"{"model":"bench","input":"What is the capital of France?"}"#;
+        Ok(Self { address, request: post(address, "/v1/responses", "", body), check: |_| Ok(()) })
     }
 }
 
@@ -81,7 +89,7 @@ impl Caller {
         self.answer()
     }
 
-    /// Where that fails, the next call fails.
+    /// Opens a new connection; if that fails, so does the next call.
     pub fn reconnect(&mut self) {
         if let Ok(fresh) = Self::connect(self.question.clone()) {
             *self = fresh;

@@ -1,6 +1,6 @@
 //! What is measured; each part runs ours and its floor in turns, so that a busy moment of the machine meets both.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use crate::{child::Surroundings, table::Row};
 
@@ -19,6 +19,8 @@ pub struct Bench {
     pub proxy: PathBuf,
     pub upstream: PathBuf,
     pub surroundings: Surroundings,
+    /// The time for which the constant load of a team's service lasts.
+    pub constant_load: Duration,
 }
 
 pub type Rows = anyhow::Result<Vec<Row>>;

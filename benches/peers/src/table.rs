@@ -20,6 +20,8 @@ pub enum Goal {
     RatioAtLeast(f64),
     /// Ours, in base units, at most.
     AtMost(f64),
+    /// Ours, in every round.
+    Exactly(f64),
     /// For the reader to know.
     None,
 }
@@ -40,6 +42,8 @@ pub enum Unit {
     Time,
     Memory,
     Rate,
+    /// Of calls.
+    Count,
 }
 
 pub fn print_head() {
@@ -86,6 +90,10 @@ impl Row {
             Goal::RatioAtMost(most) => (ratio <= most, low <= most),
             Goal::RatioAtLeast(least) => (ratio >= least, high >= least),
             Goal::AtMost(most) => (self.ours.median() <= most, self.ours.spread().0 <= most),
+            Goal::Exactly(number) => {
+                let always = self.ours.rounds().all(|ours| ours == number);
+                (always, always)
+            }
             Goal::None => return None,
         };
         Some(match (reached, at_times) {
@@ -115,6 +123,7 @@ impl Row {
             Goal::RatioAtMost(most) => format!("<= {most}x"),
             Goal::RatioAtLeast(least) => format!(">= {least}x"),
             Goal::AtMost(most) => format!("<= {}", self.unit.value(most)),
+            Goal::Exactly(number) => format!("= {}", self.unit.number(number)),
             Goal::None => String::new(),
         };
         let verdict = match self.verdict() {
@@ -133,6 +142,7 @@ impl Unit {
             Self::Time => "s",
             Self::Memory => "B",
             Self::Rate => "1/s",
+            Self::Count => "calls",
         }
     }
 
@@ -146,6 +156,7 @@ impl Unit {
             Self::Time => "ms",
             Self::Memory => "MB",
             Self::Rate => "/s",
+            Self::Count => "calls",
         };
         format!("{} {unit}", self.number(value))
     }
@@ -154,7 +165,7 @@ impl Unit {
         match self {
             Self::Time => significant(value * 1e3),
             Self::Memory => significant(value / 1e6),
-            Self::Rate => format!("{value:.0}"),
+            Self::Rate | Self::Count => format!("{value:.0}"),
         }
     }
 }

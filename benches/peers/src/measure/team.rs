@@ -10,11 +10,17 @@ use crate::{
     crowd::{Caller, Question},
 };
 
+mod constant;
 mod cores;
+mod latency;
 mod memory;
+mod replicas;
 
+pub use constant::{constant, constant_on_postgres};
 pub use cores::cores;
+pub use latency::{latency, latency_on_postgres};
 pub use memory::{at_a_thousand, waiting};
+pub use replicas::replicas;
 
 /// Callers; each has one call in flight at most.
 const CALLERS: usize = 64;
@@ -45,13 +51,18 @@ impl Served {
 
 impl Service {
     /// A service over this upstream, with a budget that nothing ever reaches.
-    fn open(bench: &Bench, upstream: &str) -> Result<Self> {
-        let home = Surroundings::of(upstream.to_owned())?
-            .with("MCP_OPENAI_SPEND_PER_DAY", "1000000")
+    fn open(bench: &Bench, upstream: &str, store: Option<&str>) -> Result<Self> {
+        let home = Surroundings::of(upstream.to_owned())?.with("MCP_OPENAI_SPEND_PER_DAY", "1000000");
+        Self::of(bench, home, store)
+    }
+
+    fn of(bench: &Bench, home: Surroundings, store: Option<&str>) -> Result<Self> {
+        let home = home
             .with("MCP_OPENAI_MAX_RUNNING", "1000")
             // All of its connections come from one address, as from a proxy.
             .with("MCP_OPENAI_HTTP_PROXIES", "127.0.0.1")
             .with("MCP_OPENAI_ANSWER_WITHIN", "off");
+        let home = store.into_iter().fold(home, |home, url| home.with("MCP_OPENAI_STORE_URL", url));
         let tokens = (0..CALLERS).map(|number| home.new_caller(&bench.ours, &format!("caller-{number}")));
         let tokens = tokens.collect::<Result<_>>()?;
         Ok(Self { ours: bench.ours.clone(), home, tokens })

@@ -16,7 +16,7 @@ const ROUNDS: u32 = 8;
 const CALLS_PER_ROUND: u32 = 60;
 
 pub fn cores(bench: &Bench) -> Rows {
-    let service = Service::open(bench, &bench.surroundings.upstream)?;
+    let service = Service::open(bench, &bench.surroundings.upstream, None)?;
     let (dry, asked) = (service.serve()?, service.serve()?);
     let (echo, proxy) = (service.serve_peer(bench)?, service.serve_peer(bench)?);
     let dry_callers = service.callers(&dry, CALLERS, DRY_RUN)?;

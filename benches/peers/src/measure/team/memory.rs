@@ -29,7 +29,7 @@ const ROUNDS: u32 = 3;
 pub fn waiting(bench: &Bench) -> Rows {
     allow_descriptors()?;
     let (_upstream, base_url) = start_upstream(&bench.upstream, UPSTREAM_TAKES)?;
-    let service = Service::open(bench, &base_url)?;
+    let service = Service::open(bench, &base_url, None)?;
     let servers = (0..SERVERS).map(|_| service.serve()).collect::<Result<Vec<_>>>()?;
     let of_a_call = while_waiting(&servers, |connections| service.spread(&servers, connections, QUESTION))?;
     drop(servers);
@@ -70,7 +70,7 @@ fn memory_of(servers: &[Served]) -> Result<Vec<f64>> {
 pub fn at_a_thousand(bench: &Bench) -> Rows {
     let (mut peak, mut rate) = (Figure::default(), Figure::default());
     for _ in 0..ROUNDS {
-        let service = Service::open(bench, &bench.surroundings.upstream)?;
+        let service = Service::open(bench, &bench.surroundings.upstream, None)?;
         let served = service.serve()?;
         let mut callers = service.callers(&served, CALLERS, QUESTION)?;
         let since = Instant::now();
