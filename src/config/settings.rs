@@ -7,8 +7,8 @@ use tracing::Level;
 use super::{
     key::SettingKey,
     shape::{
-        Address, ByteSize, DollarAmount, FilePath, FilePaths, ModelName, MostPictures, OneLine, Prose, Raw, SWITCH,
-        SettingKind, Span, SpanOrOff, Whole, Words,
+        Address, ByteSize, DollarAmount, FilePath, FilePaths, ModelName, MostPictures, OneLine, Prose, SWITCH, Span,
+        SpanOrOff, Whole, Words,
         limits::CallerLimitList,
         project::ProjectFolder,
         sites::{HostNames, WebOrigins},
@@ -25,85 +25,9 @@ use crate::{
     transport::http::Tokens,
 };
 
-/// One setting.
-pub struct Setting<S> {
-    /// `NAME` in it stands for any name: then there is a value for each.
-    pub key: &'static str,
-    /// Its environment variable; `None` where only the file sets it, or a flag.
-    pub env: Option<&'static str>,
-    /// Checked by `shape`, as the text of a layer is.
-    pub default: Fallback,
-    /// Sentences for `docs/configuration.md`.
-    pub about: &'static str,
-    /// Reads and describes its values.
-    pub shape: S,
-}
+mod setting;
 
-/// The value when no layer sets it.
-#[derive(Debug, Clone, Copy)]
-pub enum Fallback {
-    /// This, as it would be written.
-    Is(&'static str),
-    /// Nothing, or what is found out later: in words.
-    Absent(&'static str),
-}
-
-/// A setting of any shape.
-pub trait Describe: Sync {
-    /// Dotted path in the file, such as `log.level` or `clients.NAME.preview`.
-    fn key(&self) -> &'static str;
-    /// Its environment variable; `None` where it has none.
-    fn env(&self) -> Option<&'static str>;
-    /// The value when no layer sets it, as text or in words.
-    fn default(&self) -> Fallback;
-    /// Its sentences in `docs/configuration.md`.
-    fn about(&self) -> &'static str;
-    /// Describes right values, in words that follow "it takes".
-    fn takes(&self) -> String;
-    /// The value for people to see, without secrets.
-    fn show(&self, raw: &Raw) -> String;
-    /// Reads a value only to see that it can be read.
-    ///
-    /// # Errors
-    /// Says what is wrong, without the value where that may be a secret.
-    fn check(&self, raw: &Raw) -> Result<(), String>;
-    /// The value where two layers set one, as [`SettingKind::over`] joins them.
-    fn over(&self, weaker: &Raw, stronger: Raw) -> Raw;
-}
-
-impl<S: SettingKind> Describe for Setting<S> {
-    fn key(&self) -> &'static str {
-        self.key
-    }
-
-    fn env(&self) -> Option<&'static str> {
-        self.env
-    }
-
-    fn default(&self) -> Fallback {
-        self.default
-    }
-
-    fn about(&self) -> &'static str {
-        self.about
-    }
-
-    fn takes(&self) -> String {
-        self.shape.takes()
-    }
-
-    fn show(&self, raw: &Raw) -> String {
-        self.shape.show(raw)
-    }
-
-    fn check(&self, raw: &Raw) -> Result<(), String> {
-        self.shape.parse(raw).map(|_| ())
-    }
-
-    fn over(&self, weaker: &Raw, stronger: Raw) -> Raw {
-        self.shape.over(weaker, stronger)
-    }
-}
+pub use setting::{Describe, Fallback, Setting};
 
 /// The key that this path of the file is.
 #[must_use]
