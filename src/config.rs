@@ -6,6 +6,7 @@ use std::{
     ffi::OsString,
     io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -31,6 +32,7 @@ mod preset;
 pub mod settings;
 pub mod shape;
 mod tls;
+mod traces;
 mod upstream;
 
 pub use docs::markdown;
@@ -79,6 +81,8 @@ pub struct Config {
     pub http: transport::http::Config,
     /// `log.*`.
     pub log: telemetry::Config,
+    /// `traces.*`; `None` sends none.
+    pub traces: Option<Arc<telemetry::traces::TraceCollector>>,
     /// `--sandbox`: the upstream is the embedded sandbox.
     pub upstream: Upstream,
     /// Time that calls in flight may still run once the process is asked to end.
@@ -267,6 +271,7 @@ impl Config {
                 max_body_bytes: layers.value(&s::HTTP_MAX_BODY_BYTES)?,
             },
             log: telemetry::Config { level: layers.value(&s::LOG_LEVEL)?, format: layers.value(&s::LOG_FORMAT)? },
+            traces: traces::traces(layers)?,
             upstream,
             drain: layers.value(&s::DRAIN)?,
             file: None,

@@ -22,6 +22,7 @@ use crate::text;
 
 pub mod metrics;
 pub mod process;
+pub mod traces;
 
 /// Lines that may wait for stderr, and the characters that one may have: together the log's memory at most.
 const LINES: usize = 512;

@@ -12,7 +12,10 @@ use super::{
         limits::CallerLimitList,
         project::ProjectFolder,
         sites::{HostNames, WebOrigins},
-        web::{BaseUrl, Headers, ImageStore, IssuerAddress, ListenPlace, Networks, Query, Secret, StoreUrl},
+        web::{
+            BaseUrl, CollectorUrl, HeaderList, Headers, ImageStore, IssuerAddress, ListenPlace, Networks, Query,
+            Secret, StoreUrl,
+        },
     },
 };
 use crate::{
@@ -317,6 +320,18 @@ settings! {
     LOG_FORMAT: Words<LogFormat> = "log.format", Some("MCP_OPENAI_LOG_FORMAT"), Is("text"),
         Words(&[("text", LogFormat::Text), ("json", LogFormat::Json)]),
         "Lines for people, or one JSON object a line.";
+
+    TRACES_ENDPOINT: CollectorUrl = "traces.endpoint", Some("OTEL_EXPORTER_OTLP_ENDPOINT"), Absent("none: no traces"),
+        CollectorUrl,
+        "An OpenTelemetry collector that takes OTLP over HTTP in JSON, at `/v1/traces` below this address. Traces have names, \
+         times, counts and codes, never a prompt, an answer or a key.";
+    TRACES_URL: CollectorUrl = "traces.url", Some("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"), Absent("by `traces.endpoint`"),
+        CollectorUrl,
+        "The same as the whole address, path and all.";
+    TRACES_HEADERS: HeaderList = "traces.headers", Some("OTEL_EXPORTER_OTLP_HEADERS"), Absent("none"), HeaderList,
+        "Headers for the collector, such as its key.";
+    TRACES_SERVICE: OneLine = "traces.service", Some("OTEL_SERVICE_NAME"), Is("mcp-openai"), OneLine,
+        "The name of this service in traces.";
 
     DRAIN: Span = "drain", Some("MCP_OPENAI_DRAIN"), Is("3s"),
         Span { min: Duration::ZERO, max: Duration::from_mins(10) },

@@ -136,6 +136,25 @@ fn every_setting_with_a_variable_is_read_from_it() {
 }
 
 #[test]
+fn traces_are_off_without_a_collector_and_its_standard_variables_are_read() {
+    let others = [("OTEL_EXPORTER_OTLP_HEADERS", "authorization=Basic%20a%2Bb=,x=1"), ("OTEL_SERVICE_NAME", "chat")];
+    assert!(load("", &others).unwrap().traces.is_none(), "meant for other programs");
+    let below = [others[0], others[1], ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318/")];
+    let collector = load("", &below).unwrap().traces.unwrap();
+    assert_eq!((collector.url.as_str(), collector.service.as_str()), ("http://localhost:4318/v1/traces", "chat"));
+    assert_eq!(collector.headers[0].1.expose_secret(), "Basic a+b=");
+    let whole = [below[2], ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://api.example/own")];
+    assert_eq!(load("", &whole).unwrap().traces.unwrap().url.as_str(), "https://api.example/own");
+    let shown = format!("{:?}", load("[traces]\nendpoint = 'http://a:1'\nheaders = { x = 'canary' }", &[]).unwrap());
+    assert!(shown.contains("traces.headers") && !shown.contains("canary"), "{shown}");
+    for wrong in ["localhost:4317", "http://user:canary@a:1", "http://a:1?key=canary", "nowhere"] {
+        let told = complaint("", &[("OTEL_EXPORTER_OTLP_ENDPOINT", wrong)]);
+        assert!(told.contains("traces.endpoint (environment variable OTEL_EXPORTER_OTLP_ENDPOINT)"), "{told}");
+        assert!(!told.contains("canary"), "{told}");
+    }
+}
+
+#[test]
 fn empty_values_and_unfilled_placeholders_count_as_not_set() {
     let env = [
         ("OPENAI_API_KEY", "${user_config.api_key}"),

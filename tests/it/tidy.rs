@@ -47,8 +47,9 @@ const RESERVED: [Reserved; 7] = [
     },
     Reserved {
         word: "reqwest::",
-        to: &["openai.rs", "openai/", "issuer.rs", "issuer/", "artifact/bucket/wire.rs"],
-        reason: "only openai/ knows OpenAI's HTTP, only issuer/ an authorization server's, and one file that of buckets",
+        to: &["openai.rs", "openai/", "issuer.rs", "issuer/", "artifact/bucket/wire.rs", "telemetry/traces/outbox.rs"],
+        reason: "only openai/ knows OpenAI's HTTP, only issuer/ an authorization server's, and one file each that of buckets \
+                 and that of a collector",
     },
     Reserved {
         word: "object_store::",

@@ -24,6 +24,10 @@ pub struct Headers;
 pub struct Query;
 /// A key of printable ASCII without blanks; what is often pasted around one is taken off.
 pub struct Secret;
+/// Names and values of HTTP headers as OpenTelemetry writes them in its variables; the values count as secrets.
+pub struct HeaderList;
+/// An http or https URL without user, query and fragment.
+pub struct CollectorUrl;
 /// An https address without user, query and fragment, or http on this machine. It is kept letter by letter: tokens are
 /// compared with it.
 pub struct IssuerAddress;
@@ -106,6 +110,45 @@ impl SettingKind for Headers {
 
     fn show(&self, raw: &Raw) -> String {
         names(pairs(raw, '\n', ':'))
+    }
+}
+
+impl SettingKind for HeaderList {
+    type Value = Vec<(HeaderName, SecretString)>;
+
+    fn parse(&self, raw: &Raw) -> Result<Self::Value, String> {
+        let is_encoded = matches!(raw, Raw::Text(_));
+        let value = |value: &str| if is_encoded { text::percent_decoded(value) } else { value.to_owned() };
+        pairs(raw, ',', '=')?.iter().map(|(name, given)| header(name, &value(given))).collect()
+    }
+
+    fn takes(&self) -> String {
+        "a table of names and values; in the environment, `name=value` with commas between them, values \
+         percent-encoded"
+            .to_owned()
+    }
+
+    fn show(&self, raw: &Raw) -> String {
+        names(pairs(raw, ',', '='))
+    }
+}
+
+impl SettingKind for CollectorUrl {
+    type Value = Url;
+
+    fn parse(&self, raw: &Raw) -> Result<Url, String> {
+        let url = Url::parse(&text::bare(raw.text()?)).map_err(|error| format!("it is no URL ({error})"))?;
+        if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
+            return Err("it is no http or https URL".to_owned());
+        }
+        if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+            return Err("it has a user name, a `?` or a `#` in it; use traces.headers for a key".to_owned());
+        }
+        Ok(url)
+    }
+
+    fn takes(&self) -> String {
+        "a URL such as `http://localhost:4318`".to_owned()
     }
 }
 

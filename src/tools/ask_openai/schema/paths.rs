@@ -5,6 +5,8 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
+use crate::text;
+
 /// Through one place of an answer. Honest schemas have a handful.
 const MOST_PATHS: u64 = 10_000;
 /// References that lead to one another at one place of an answer.
@@ -229,7 +231,7 @@ fn resolved<'a>(root: &'a Value, reference: &str) -> Option<&'a Value> {
     if !place.is_empty() && place != base.trim_end_matches('#') {
         return None;
     }
-    let fragment = percent_decoded(fragment);
+    let fragment = text::percent_decoded(fragment);
     if fragment.is_empty() || fragment.starts_with('/') { root.pointer(&fragment) } else { anchored(root, &fragment) }
 }
 
@@ -249,22 +251,6 @@ fn anchored<'a>(root: &'a Value, anchor: &str) -> Option<&'a Value> {
         }
     }
     None
-}
-
-fn percent_decoded(fragment: &str) -> String {
-    let mut bytes = Vec::with_capacity(fragment.len());
-    let mut rest = fragment.as_bytes();
-    while let Some((first, after)) = rest.split_first() {
-        let code = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        if let Some(byte) = code.and_then(|code| u8::from_str_radix(code, 16).ok()).filter(|_| *first == b'%') {
-            bytes.push(byte);
-            rest = after.get(2..).unwrap_or_default();
-        } else {
-            bytes.push(*first);
-            rest = after;
-        }
-    }
-    String::from_utf8_lossy(&bytes).into_owned()
 }
 
 #[cfg(test)]
