@@ -19,7 +19,7 @@ use crate::{
     queue::Queue,
     server::{Parts, Server, ServerPlaces, profile::Profiles},
     store::{Store, StorePlace},
-    telemetry::metrics::Metrics,
+    telemetry::{metrics::Metrics, traces::Traces},
     tools::{
         ToolJobs,
         ask_openai::{AskOpenai, SchemaChecks},
@@ -73,12 +73,15 @@ pub struct App {
     pub queue: Queue,
     /// Counts calls where `http.admin_bind` is set.
     pub metrics: Metrics,
+    /// Measures calls where a collector is configured.
+    pub traces: Traces,
     /// Everything that runs; a shutdown waits for it.
     pub tasks: TaskTracker,
     /// Cancelled by a signal, or at the end: then what serves drains.
     pub stop: CancellationToken,
-    /// The sandbox answers until the end: a call in flight that is being finished needs its upstream.
-    sandbox: CancellationToken,
+    /// Cancelled at the end, when nothing is served any more. The sandbox answers until then: a call in flight that is
+    /// being finished needs its upstream.
+    last: CancellationToken,
 }
 
 impl App {
@@ -88,15 +91,18 @@ impl App {
     /// When the user's catalogue cannot be read, or the sandbox finds no port.
     pub async fn build(mut config: Config) -> anyhow::Result<Self> {
         let tasks = TaskTracker::new();
-        let (stop, sandbox) = (CancellationToken::new(), CancellationToken::new());
+        let (stop, last) = (CancellationToken::new(), CancellationToken::new());
         if config.upstream == Upstream::Sandbox {
             let bind = (Ipv4Addr::LOCALHOST, 0).into();
-            let started = Sandbox::start(openai_sandbox::Config { bind, pace: Pace::Natural }, &tasks, sandbox.clone())
+            let started = Sandbox::start(openai_sandbox::Config { bind, pace: Pace::Natural }, &tasks, last.clone())
                 .await
                 .context("the sandbox cannot listen on loopback")?;
             config.openai.base_url = started.base_url().parse()?;
         }
 
+        let traces = Traces::build(config.traces.clone());
+        let sending = traces.clone();
+        tasks.spawn(last.clone().run_until_cancelled_owned(async move { sending.send().await }));
         let store = Store::build(config.store.clone());
         let (openai, catalogue) = match config.upstream {
             Upstream::Configured => (
@@ -171,9 +177,10 @@ impl App {
             show_gallery,
             queue,
             metrics: Metrics::default(),
+            traces,
             tasks,
             stop,
-            sandbox,
+            last,
         })
     }
 
@@ -194,6 +201,7 @@ impl App {
             pace: self.store.pace.clone(),
             running: RunningCalls::default(),
             metrics: self.config.http.admin_bind.map(|_| self.metrics.clone()),
+            traces: self.traces.clone(),
             places: self.places(),
         })
         .with(self.ask_openai.clone())
@@ -216,16 +224,17 @@ impl App {
     }
 
     /// Ends everything: stops what serves, and waits as long as the drain, 1 s at least, for pictures that are paid for
-    /// and not yet kept, for responses that are to be stopped, and for the store to take what nobody waits for.
+    /// and not yet kept, for responses that are to be stopped, and for the store and the collector to take what nobody waits for.
     pub async fn end(self) {
         const LEAST: Duration = Duration::from_secs(1);
         self.stop.cancel();
-        self.sandbox.cancel();
+        self.last.cancel();
         self.tasks.close();
         let ended = async {
             self.tasks.wait().await;
             self.openai.settled().await;
             self.store.money.flush().await;
+            self.traces.flush().await;
         };
         if tokio::time::timeout(self.config.drain.max(LEAST), ended).await.is_err() {
             tracing::warn!(tasks = self.tasks.len(), "left behind");

@@ -12,6 +12,7 @@ use crate::{
     preview::Room,
     queue::Caller,
     store::{callers::CallerScope, money::CallerShare},
+    telemetry::traces::TraceScope,
 };
 
 mod allowance;
@@ -37,6 +38,8 @@ pub struct Call {
     pub job: Option<JobId>,
     /// All that another process needs to resume it, should it become a job.
     pub resumable: Resumable,
+    /// Its span, within which its requests are.
+    pub trace: TraceScope,
     /// The limits of an authenticated caller.
     allowance: Option<Allowance>,
     cancelled: CancellationToken,
@@ -59,10 +62,10 @@ impl Call {
     pub fn new(caller: Caller, news: News, cancelled: CancellationToken) -> Self {
         let (owner, started) = (Owner::local(), Instant::now());
         let client = "mcp-openai".to_owned();
-        let resumable = Resumable::default();
+        let (resumable, trace) = (Resumable::default(), TraceScope::default());
         let (patience, job, allowance) = (None, None, None);
         let room = Room::NONE;
-        Self { caller, owner, client, news, room, patience, job, resumable, allowance, cancelled, started }
+        Self { caller, owner, client, news, room, patience, job, resumable, trace, allowance, cancelled, started }
     }
 
     /// Of this owner.
@@ -122,6 +125,12 @@ impl Call {
     #[must_use]
     pub fn showing(self, room: Room) -> Self {
         Self { room, ..self }
+    }
+
+    /// Measured as this span.
+    #[must_use]
+    pub fn traced(self, trace: TraceScope) -> Self {
+        Self { trace, ..self }
     }
 
     /// For a client that waits so long.

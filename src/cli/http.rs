@@ -23,7 +23,7 @@ use crate::{
     money::Usd,
     openai::OpenAi,
     queue::Queue,
-    telemetry::{Levels, metrics::Gauge, process},
+    telemetry::{Levels, metrics::Gauge, process, traces::Traces},
     transport::{
         self,
         http::{Administered, ListenAddress, ServiceStore},
@@ -97,6 +97,13 @@ fn standing(queue: &Queue) -> [Gauge; 2] {
     ]
 }
 
+/// Spans that were lost; nothing where there is no collector.
+fn spans_lost(traces: &Traces) -> Option<Gauge> {
+    #[expect(clippy::cast_precision_loss, reason = "there are never so many")]
+    let value = traces.lost()? as f64;
+    Some(Gauge { name: "mcp_openai_spans_lost_total", help: "Spans that no collector took.", value })
+}
+
 /// The budget of the day as it stands; nothing where the store cannot say.
 async fn budget(openai: &OpenAi, ledger: &Ledger) -> Vec<Gauge> {
     let Ok(account) = openai.account().await else { return Vec::new() };
@@ -149,9 +156,15 @@ impl BudgetReading {
 fn watch(app: &App) -> io::Result<Option<DropGuard>> {
     let Some(bind) = app.config.http.admin_bind else { return Ok(None) };
     let (metrics, queue, reading) = (app.metrics.clone(), app.queue.clone(), BudgetReading::start(app));
+    let traces = app.traces.clone();
     let page = move || {
         let (metrics, queue, reading) = (metrics.clone(), queue.clone(), reading.clone());
-        async move { metrics.page(&[standing(&queue).as_slice(), &reading.newest().await, &process::standing()].concat()) }.boxed()
+        let lost = spans_lost(&traces);
+        async move {
+            let budget = reading.newest().await;
+            metrics.page(&[standing(&queue).as_slice(), &budget, lost.as_slice(), &process::standing()].concat())
+        }
+        .boxed()
     };
     let service = Administered { page, stop: app.stop.clone(), stuck_after: STUCK_AFTER };
     let (address, watched) =

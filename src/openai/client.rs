@@ -38,6 +38,7 @@ use super::{
 use crate::{model::ModelId, news::Stage, store::PaceStore, text};
 
 mod attempt;
+mod span;
 
 use attempt::{Attempt, Remedy};
 
@@ -186,6 +187,7 @@ impl Client {
             let status = if let Symptom::Status { code, .. } = miss.symptom { Some(code) } else { None };
             let (ms, code) = (begun.elapsed().as_millis(), miss.error.traits().code);
             tracing::debug!(path = call.path, attempt = trail.attempts(), status, ?code, ms, "attempt failed");
+            trail.missed(status, code);
             match miss.remedy {
                 Remedy::OtherWay(why) => return Err(Unanswered::Objected(why, trail.failure(miss.error))),
                 Remedy::OtherKey if !renewed => {

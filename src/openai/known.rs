@@ -10,6 +10,8 @@ use super::{Api, OPENAI_URL, is_openai};
 pub struct KnownUpstream {
     /// As people call it.
     pub product: &'static str,
+    /// Its name in traces: OpenTelemetry's (`gen_ai.provider.name`) where that has one.
+    pub provider: &'static str,
     /// Its hosts, those below them included; empty where everybody runs it on a host of their own.
     pub hosts: &'static [&'static str],
     /// A base URL as people give it.
@@ -111,6 +113,7 @@ pub(super) fn meaning(code: &str, message: &str) -> Option<Means> {
 pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
     KnownUpstream {
         product: "OpenAI",
+        provider: "openai",
         hosts: &["api.openai.com"],
         base_url: OPENAI_URL,
         key: "`OPENAI_API_KEY`",
@@ -122,6 +125,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
     },
     KnownUpstream {
         product: "Azure OpenAI, v1",
+        provider: "azure.ai.openai",
         hosts: &["openai.azure.com", "services.ai.azure.com"],
         base_url: "https://NAME.openai.azure.com/openai/v1/",
         key: "`OPENAI_CUSTOM_HEADERS=\"api-key: ...\"`",
@@ -140,6 +144,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
     },
     KnownUpstream {
         product: "OpenRouter",
+        provider: "openrouter",
         hosts: &["openrouter.ai"],
         base_url: "https://openrouter.ai/api/v1",
         key: "`OPENAI_API_KEY=sk-or-...`",
@@ -160,6 +165,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
     },
     KnownUpstream {
         product: "Gemini, OpenAI-compatible",
+        provider: "gcp.gemini",
         hosts: &["generativelanguage.googleapis.com"],
         base_url: "https://generativelanguage.googleapis.com/v1beta/openai/",
         key: "`OPENAI_API_KEY`, a Gemini key",
@@ -177,6 +183,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
     },
     KnownUpstream {
         product: "LiteLLM",
+        provider: "litellm",
         hosts: &[],
         base_url: "http://localhost:4000/v1",
         key: "`OPENAI_API_KEY=`, its virtual key",
@@ -191,6 +198,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
     },
     KnownUpstream {
         product: "xAI",
+        provider: "x_ai",
         hosts: &["api.x.ai"],
         base_url: "https://api.x.ai/v1",
         key: "`OPENAI_API_KEY=xai-...`",
@@ -202,6 +210,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
     },
     KnownUpstream {
         product: "Groq",
+        provider: "groq",
         hosts: &["api.groq.com"],
         base_url: "https://api.groq.com/openai/v1",
         key: "`OPENAI_API_KEY=gsk_...`",
@@ -213,6 +222,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
     },
     KnownUpstream {
         product: "Moonshot",
+        provider: "moonshot_ai",
         hosts: &["api.moonshot.ai", "api.moonshot.cn"],
         base_url: "https://api.moonshot.ai/v1",
         key: "`OPENAI_API_KEY=sk-...`",
@@ -224,6 +234,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
     },
     KnownUpstream {
         product: "DeepInfra",
+        provider: "deepinfra",
         hosts: &["api.deepinfra.com"],
         base_url: "https://api.deepinfra.com/v1/openai",
         key: "`OPENAI_API_KEY`, a DeepInfra token",
@@ -235,6 +246,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
     },
     KnownUpstream {
         product: "Amazon Bedrock",
+        provider: "aws.bedrock",
         hosts: &["amazonaws.com", "api.aws"],
         base_url: "https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1",
         key: "`OPENAI_API_KEY`, a Bedrock key",
@@ -248,6 +260,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
     },
     KnownUpstream {
         product: "Ollama",
+        provider: "ollama",
         hosts: &[],
         base_url: "http://localhost:11434/v1",
         key: "none",
@@ -262,6 +275,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
     },
     KnownUpstream {
         product: "LM Studio",
+        provider: "lmstudio",
         hosts: &[],
         base_url: "http://localhost:1234/v1",
         key: "none",
@@ -273,6 +287,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
     },
     KnownUpstream {
         product: "llama.cpp",
+        provider: "llama_cpp",
         hosts: &[],
         base_url: "http://localhost:8080/v1",
         key: "what `llama-server --api-key` was given",
@@ -284,6 +299,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
     },
     KnownUpstream {
         product: "vLLM",
+        provider: "vllm",
         hosts: &[],
         base_url: "http://localhost:8000/v1",
         key: "what `vllm serve --api-key` was given",

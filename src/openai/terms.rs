@@ -1,7 +1,7 @@
 //! The terms of one request, which its caller sets.
 
 use super::{Billing, Deadline, Failure, ResponseHold};
-use crate::{money::Exposure, news::News};
+use crate::{money::Exposure, news::News, telemetry::traces::TraceScope};
 
 /// The terms of one request.
 #[derive(Debug, Clone)]
@@ -14,6 +14,8 @@ pub struct Terms {
     pub hold: ResponseHold,
     /// Kept while the request is sent, for whoever pays for it.
     pub exposure: Exposure,
+    /// The call's span, within which each attempt is one.
+    pub trace: TraceScope,
 }
 
 impl Terms {
@@ -25,6 +27,7 @@ impl Terms {
             news: News::unheard(),
             hold: ResponseHold::default(),
             exposure: Exposure::default(),
+            trace: TraceScope::default(),
         }
     }
 

@@ -1,6 +1,9 @@
 //! Notes on a request on its way: the same in success and failure.
 
+use std::mem;
+
 use http::{HeaderMap, HeaderValue};
+use serde_json::json;
 use tokio::time::Instant;
 
 use url::Url;
@@ -10,7 +13,11 @@ use super::{
     failure::{error::Error, left_out::Without},
     transport::wire,
 };
-use crate::money::{Metered, Usd};
+use crate::{
+    code::Code,
+    money::{Metered, Usd},
+    telemetry::traces::TraceSpan,
+};
 
 /// `LiteLLM`'s header for what it charges, in US dollars. <https://docs.litellm.ai/docs/proxy/response_headers>
 const LITELLM_COST: &str = "x-litellm-response-cost";
@@ -20,17 +27,47 @@ pub(super) struct Trail {
     meta: Meta,
     /// The charge that the head of an answer names.
     charged: Option<Usd>,
+    /// Measures the last attempt.
+    span: TraceSpan,
 }
 
 impl Trail {
     pub(super) fn begin(base_url: &Url) -> Self {
         let meta = Meta { vendor: Vendor::of(base_url), ..Meta::default() };
-        Self { started: Instant::now(), meta, charged: None }
+        Self { started: Instant::now(), meta, charged: None, span: TraceSpan::default() }
     }
 
     /// Counts one more HTTP request.
-    pub(super) fn attempt(&mut self) {
+    pub(super) fn attempt(&mut self, span: TraceSpan) {
         self.meta.attempts += 1;
+        self.span = span;
+    }
+
+    /// Notes the status of the last attempt's answer.
+    pub(super) fn headed(&mut self, status: u16) {
+        self.span.set("http.response.status_code", status);
+    }
+
+    /// Notes the model that answers, by its own word.
+    pub(super) fn named(&mut self, model: &str) {
+        self.span.set("gen_ai.response.model", model);
+    }
+
+    /// Ends the last attempt as one that was answered to the end.
+    fn answered(&mut self) {
+        let mut span = mem::take(&mut self.span);
+        if let Some(usage) = self.meta.metered.usage {
+            span.set("gen_ai.usage.input_tokens", usage.input_tokens);
+            span.set("gen_ai.usage.cache_read.input_tokens", usage.cached_tokens);
+            span.set("gen_ai.usage.output_tokens", usage.output_tokens);
+            span.set("gen_ai.usage.reasoning.output_tokens", usage.reasoning_tokens);
+        }
+        span.end();
+    }
+
+    /// Ends the last attempt as one that came to nothing.
+    pub(super) fn missed(&mut self, status: Option<u16>, code: Code) {
+        mem::take(&mut self.span).fail(status.map_or_else(|| json!(code), |status| status.to_string().into()));
     }
 
     pub(super) fn attempts(&self) -> u32 {
@@ -42,6 +79,8 @@ impl Trail {
         self.meta.attempts += later.meta.attempts;
         self.meta.rate_limits = later.meta.rate_limits;
         self.meta.request_id = self.meta.request_id.take().or(later.meta.request_id);
+        // The one before it was answered as far as it went.
+        mem::replace(&mut self.span, later.span).end();
     }
 
     /// Counts the requests of another that came to nothing.
@@ -83,6 +122,7 @@ impl Trail {
     }
 
     pub(super) fn failure(mut self, error: Error) -> Failure {
+        self.missed(None, error.traits().code);
         self.meta.latency = self.started.elapsed();
         Failure { error, meta: Box::new(self.meta) }
     }
@@ -90,6 +130,7 @@ impl Trail {
     pub(super) fn close<T>(mut self, result: Result<T, Error>) -> Result<Reply<T>, Failure> {
         match result {
             Ok(value) => {
+                self.answered();
                 self.meta.latency = self.started.elapsed();
                 Ok(Reply { value, meta: self.meta })
             }

@@ -1,7 +1,7 @@
 //! The audit line of a call in the log: which tool, model, client and caller, how long it took, what it cost, and how it
-//! ended; and the same in the metrics. Never a prompt, an answer or a path.
+//! ended; and the same in the metrics and in its span. Never a prompt, an answer or a path.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, mem, sync::Arc};
 
 use rmcp::model::JsonObject;
 use serde_json::Value;
@@ -9,18 +9,22 @@ use tokio::time::Instant;
 
 use crate::{
     money::Usd,
-    telemetry::metrics::{EndedCall, Metrics},
+    telemetry::{
+        metrics::{EndedCall, Metrics},
+        traces::TraceSpan,
+    },
     text,
     tools::{Code, Outcome, ToolError},
 };
 
 mod echo;
+pub(super) mod span;
 
 /// Names of arguments are shorter.
 const MOST_NAME: usize = 40;
 
 /// The facts about a call before it ends. One line is written for each.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(super) struct Journal {
     pub tool: &'static str,
     /// As it names itself.
@@ -32,10 +36,13 @@ pub(super) struct Journal {
     pub since: Instant,
     /// Of a server of many.
     pub metrics: Option<Metrics>,
+    /// Lasts as long as the call.
+    pub span: TraceSpan,
 }
 
 impl Journal {
-    pub(super) fn write(&self, ended: &Result<Outcome, ToolError>) {
+    pub(super) fn write(mut self, ended: &Result<Outcome, ToolError>) {
+        span::end(mem::take(&mut self.span), ended);
         if let Some(metrics) = &self.metrics {
             self.count(ended, metrics);
         }

@@ -17,7 +17,7 @@ use crate::{
     preview::Previews,
     queue::Caller,
     store::{PaceStore, callers::KnownCaller},
-    telemetry::metrics::Metrics,
+    telemetry::{metrics::Metrics, traces::Traces},
     tools::get_result::GetResult,
 };
 
@@ -50,6 +50,8 @@ pub struct Parts {
     pub running: RunningCalls,
     /// Counted where somebody reads them.
     pub metrics: Option<Metrics>,
+    /// Measures calls, where a collector is configured.
+    pub traces: Traces,
     /// Not told to callers on other machines.
     pub places: ServerPlaces,
 }

@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Requester, Server, arguments,
-    journal::Journal,
+    journal::{Journal, span},
     progress::ProgressCount,
     results::{self, ResultShape},
     schema, tasks, usage, viewer,
@@ -157,6 +157,8 @@ pub(super) async fn run(
     let (news, feed) = if token.is_some() { News::channel() } else { News::without_text() };
     let patience = shape.profile.answer_within.limit();
     let program = context.client_info().map_or_else(|| "unknown".to_owned(), |client| text::brief(&client.name, 60));
+    let span = span::begin(&server.parts.traces, name, &context);
+    let trace = span.scope();
     let journal = Journal {
         tool: name,
         client: program.clone(),
@@ -164,11 +166,13 @@ pub(super) async fn run(
         arguments: arguments.clone(),
         since: arrived,
         metrics: server.parts.metrics.clone(),
+        span,
     };
     let call = Call::new(caller, news, cancel)
         .since(arrived.elapsed())
         .of(owner.clone())
         .by(program)
+        .traced(trace)
         .showing(shape.profile.room);
     let call = call.within(server.parts.allowance(&requester));
     let call = job.into_iter().fold(call.answered_within(patience), Call::as_job);

@@ -78,7 +78,8 @@ impl Tool for AskOpenai {
         let (thread, mut request) = self.begin(args, call).await?;
         let limit = self.timeouts.of_text();
         let unheard = Terms::until(limit.deadline(call));
-        let terms = Terms { news: call.news.clone(), hold: call.resumable.hold().clone(), ..unheard };
+        let (news, hold, trace) = (call.news.clone(), call.resumable.hold().clone(), call.trace.clone());
+        let terms = Terms { news, hold, trace, ..unheard };
         let ended = |ended| ToolError::ended(ended, limit);
         if is_dry_run {
             return call.wait(terms.deadline.at, self.dry_run(request, &terms, call)).await.map_err(ended)?;

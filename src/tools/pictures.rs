@@ -106,7 +106,8 @@ impl Studio {
 
     /// The terms on which a call may use the network.
     pub fn terms(&self, call: &Call) -> Terms {
-        Terms { news: call.news.clone(), ..Terms::until(self.timeouts.of_image().deadline(call)) }
+        let (news, trace) = (call.news.clone(), call.trace.clone());
+        Terms { news, trace, ..Terms::until(self.timeouts.of_image().deadline(call)) }
     }
 
     /// The account that pays, and the model that paints where a call names none.

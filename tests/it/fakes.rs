@@ -26,6 +26,7 @@ use mcp_openai::{
         profile::{Patience, Profiles},
     },
     store::Store,
+    telemetry::traces::Traces,
     tools::{
         CallLimit, Effect, Output, Pace, Tool, ToolError, ToolJobs, get_result::GetResult, pictures::KeptPictures,
     },
@@ -266,6 +267,7 @@ pub fn parts_in(store: &Store, dir: &Path, tasks: &TaskTracker, answer_within: P
         pace: store.pace.clone(),
         running: RunningCalls::default(),
         metrics: None,
+        traces: Traces::default(),
         places: ServerPlaces::new([dir.display()]),
     }
 }

@@ -82,6 +82,7 @@ mod surface;
 mod terminal;
 mod tidy;
 mod token;
+mod traces;
 mod upstream;
 mod usage;
 mod viewer;

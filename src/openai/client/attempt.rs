@@ -2,10 +2,10 @@
 
 use std::time::SystemTime;
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 use url::Url;
 
-use super::{Client, LONGEST_COMPLAINT, PlannedRequest};
+use super::{Client, LONGEST_COMPLAINT, PlannedRequest, span};
 use crate::{
     money::{Exposure, Metered},
     openai::{
@@ -76,7 +76,11 @@ impl Client {
             then: call.kind.waiting(),
             exposed: if call.kind.is_paid() { terms.exposure.begin() } else { Exposure::default().begin() },
         };
-        trail.attempt();
+        let span = span::begin(call, &self.config.base_url, trail.attempts(), terms);
+        if let Some(traceparent) = span.header().and_then(|header| HeaderValue::try_from(header).ok()) {
+            request.headers_mut().insert("traceparent", traceparent);
+        }
+        trail.attempt(span);
         let answered = self.exchange(attempt, connection.http.execute(request), &mut sending, trail).await;
         if answered.as_ref().is_err_and(|miss| miss.error.traits().charge == Billing::No) {
             sending.exposed.take_back();
@@ -110,6 +114,7 @@ impl Client {
                 return Err(Miss { error, symptom, remedy: Remedy::None, metered: Metered::default() });
             }
         };
+        trail.headed(response.status().as_u16());
         let rate_limits = trail.read(response.headers(), |id| self.clean(id, key));
         if let Some(model) = call.model {
             self.governor.learn(&self.payer(key), model, rate_limits).await;

@@ -325,6 +325,7 @@ impl ResponseReader<'_> {
             Some(error) => receiving::cut_off(error, &mut self.draft).and_then(|()| self.draft.done()),
             None => self.draft.done(),
         };
+        let answer = answer.inspect(|answer| self.trail.named(&answer.model));
         self.trail.close(answer).map_err(|failure| match symptom {
             Some(symptom) => Unanswered::Missed(symptom, failure),
             None => Unanswered::Failed(failure),

@@ -59,7 +59,7 @@ pub(crate) async fn receive(
     let read = read.or_else(|error| cut_off(client.cleaned(error, &key), &mut draft));
     let (objection, refused, symptom) = (draft.objection, draft.refused.take(), draft.symptom);
     trail.meter(draft.metered(&client.config));
-    let answer = read.and_then(|()| draft.done());
+    let answer = read.and_then(|()| draft.done()).inspect(|answer| trail.named(&answer.model));
     trail.close(answer).map_err(|failure| match (objection, refused, symptom) {
         (Some(objection), _, _) => Unanswered::Objected(objection, failure),
         (None, Some(complaint), _) => Unanswered::FieldRefused(complaint, failure),

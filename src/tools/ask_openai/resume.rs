@@ -91,7 +91,8 @@ impl AskOpenai {
     pub async fn resume(&self, note: Resume, response: &ResponseNote, call: &Call) -> Result<Answered, ToolError> {
         let limit = self.timeouts.of_text();
         let unheard = Terms::until(Deadline { at: Instant::now() + limit.time, setting: limit.setting });
-        let terms = Terms { news: call.news.clone(), hold: call.resumable.hold().clone(), ..unheard };
+        let (news, hold, trace) = (call.news.clone(), call.resumable.hold().clone(), call.trace.clone());
+        let terms = Terms { news, hold, trace, ..unheard };
         let spend = self.ledger.take_over(note.spend.clone());
         let asked = self.asked(note).await?;
         let openai = self.openai.of(&call.owner);

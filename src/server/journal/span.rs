@@ -1,0 +1,56 @@
+//! The span of a call, by OpenTelemetry's conventions for MCP: its names and its outcome, nothing of what it was about.
+//! <https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-ai/mcp.md>
+
+use http::request;
+use rmcp::{RoleServer, service::RequestContext};
+use serde_json::Value;
+
+use super::code;
+use crate::{
+    money::Usd,
+    server::Requester,
+    telemetry::traces::{TraceParent, TraceSpan, Traces},
+    text,
+    tools::{Outcome, ToolError},
+};
+
+/// Characters of a name that a client gives.
+const NAME: usize = 60;
+
+/// Begins it within the span that the message names (SEP-414), else within the one that its HTTP request names.
+pub(in crate::server) fn begin(traces: &Traces, tool: &str, context: &RequestContext<RoleServer>) -> TraceSpan {
+    let http = context.extensions.get::<request::Parts>();
+    let ambient = http.and_then(|parts| TraceParent::parse(parts.headers.get("traceparent")?.to_str().ok()?));
+    let own = context.meta.get_traceparent().and_then(TraceParent::parse);
+    let link = ambient.filter(|ambient| own.is_some_and(|own| own != *ambient));
+    let mut span = traces.begin(format!("tools/call {tool}"), own.or(ambient), link);
+    span.set("mcp.method.name", "tools/call");
+    span.set("gen_ai.operation.name", "execute_tool");
+    span.set("gen_ai.tool.name", tool);
+    span.set("jsonrpc.request.id", text::brief(&context.id.to_string(), NAME));
+    span.set("mcp.protocol.version", context.protocol_version().map(|version| version.as_str().to_owned()));
+    span.set("network.transport", if http.is_some() { "tcp" } else { "pipe" });
+    span.set("mcp_openai.client", context.client_info().map(|client| text::brief(&client.name, NAME)));
+    span.set("mcp_openai.caller", Requester::of(&context.extensions).owner.as_caller());
+    span
+}
+
+/// Ends it as the call ended.
+pub(super) fn end(mut span: TraceSpan, ended: &Result<Outcome, ToolError>) {
+    let (outcome, cost_usd) = match ended {
+        Ok(outcome) => {
+            let field = |name: &str| outcome.structured.get(name).cloned().unwrap_or_default();
+            (field("status"), field("cost_usd"))
+        }
+        Err(error) => {
+            let report = error.report();
+            (Value::from(code(report.code)), report.cost_usd.map(Usd::dollars).into())
+        }
+    };
+    span.set("mcp_openai.outcome", outcome);
+    span.set("mcp_openai.cost_usd", cost_usd);
+    match ended {
+        Ok(_) => span.end(),
+        Err(_) => span.fail("tool_error"),
+    }
+}
