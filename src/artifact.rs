@@ -23,6 +23,7 @@ mod expire;
 mod fetch;
 mod id;
 mod keep;
+mod links;
 mod list;
 mod private;
 mod record;
@@ -36,10 +37,12 @@ mod upload;
 
 pub use bucket::{BucketFault, BucketUrl, PictureBucket};
 pub use id::ArtifactId;
+pub use links::{LONGEST_LINK, LinkConfig, PictureLinks};
 pub use search::SearchError;
 pub use stem::Stem;
 
 use expire::Expiry;
+use links::GalleryLinks;
 use remote::Remote;
 
 /// Settings `images.*` of the folder of pictures.
@@ -53,6 +56,8 @@ pub struct Config {
     pub keep_at_most: Option<ArtifactCap>,
     /// The bucket that pictures are kept in instead of the folder.
     pub remote: Option<RemoteConfig>,
+    /// Links to this service for pictures that have no path and no link otherwise; `None`: there are none.
+    pub links: Option<Arc<LinkConfig>>,
 }
 
 /// Settings of a gallery in a bucket.
@@ -121,7 +126,7 @@ pub struct Artifact {
     pub id: ArtifactId,
     /// Absolute path of the original on this machine; `None`: it is in a bucket.
     pub path: Option<PathBuf>,
-    /// Opens the original in a browser for a while; `None` where the store signs no links.
+    /// Opens the original in a browser for a while; `None` where there is no link to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
     /// The reason why it waits on this machine and is not in the bucket yet; told when it is kept.
@@ -181,6 +186,7 @@ pub struct Artifacts {
     expiry: Expiry,
     /// The bucket; `store` is then the spool before it.
     remote: Option<Remote>,
+    links: Option<Arc<GalleryLinks>>,
     /// Held by who looks for what expired: one at a time is enough.
     expiring: Arc<Mutex<()>>,
     /// True once leftovers of killed writes were looked for.
@@ -197,7 +203,7 @@ impl Artifacts {
     /// Without touching the disk.
     #[must_use]
     pub fn build(config: Config) -> Self {
-        let Config { dir, keep_for, keep_at_most, remote } = config;
+        let Config { dir, keep_for, keep_at_most, remote, links: _ } = config;
         let (dir, remote) = match remote {
             Some(config) => (config.spool.clone(), Some(Remote::new(config))),
             None => (dir, None),
@@ -209,6 +215,7 @@ impl Artifacts {
         Self {
             store: store::ObjectFolder::local(dir),
             remote,
+            links: None,
             clock,
             expiry,
             expiring: Arc::default(),
@@ -226,7 +233,8 @@ impl Artifacts {
         let own = callers.entry(caller.to_owned()).or_insert_with(|| {
             let dir = self.store.dir().join(CALLERS).join(caller);
             let remote = self.remote.as_ref().map(|remote| remote.below(CALLERS, caller));
-            Self::new(dir, remote, self.clock.clone(), self.expiry)
+            let own = Self::new(dir, remote, self.clock.clone(), self.expiry);
+            own.with_links_of(self.links.as_ref().map(|links| links.of(owner)))
         });
         own.clone()
     }

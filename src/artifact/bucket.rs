@@ -125,7 +125,7 @@ impl PictureBucket {
     }
 
     /// Bytes of an object, and the length of all of it.
-    async fn slice(&self, name: &str, range: Range<u64>) -> Result<Option<(Bytes, u64)>, BucketFault> {
+    pub(super) async fn slice(&self, name: &str, range: Range<u64>) -> Result<Option<(Bytes, u64)>, BucketFault> {
         let (location, options) = (self.at(name), GetOptions::new().with_range(Some(range)));
         let read = async {
             let answer = self.store.get_opts(&location, options).await?;

@@ -1,6 +1,6 @@
 //! Fetching one picture: its original bytes, or its file opened.
 
-use std::{fmt::Display, sync::Arc};
+use std::{fmt::Display, ops::Range, sync::Arc};
 
 use bytes::Bytes;
 
@@ -35,6 +35,20 @@ impl Artifacts {
             (Some(remote), Err(_)) => Box::pin(self.open_in(remote, wanted)).await,
             (_, opened) => opened,
         }
+    }
+
+    /// Bytes of an original, as many as there are in a range.
+    ///
+    /// # Errors
+    /// As [`Artifacts::fetch`].
+    pub async fn read(&self, id: &ArtifactId, range: Range<u64>) -> Result<Bytes, Error> {
+        let (here, part) = (id.clone(), range.clone());
+        let read = self.off_thread(move |artifacts| artifacts.store.read_part(here.as_str(), part)).await?;
+        let read = match (read, &self.remote) {
+            (None, Some(remote)) => remote.bucket.slice(id.as_str(), range).await?.map(|(bytes, _)| bytes),
+            (read, _) => read,
+        };
+        read.ok_or_else(|| Error::NotFound(id.clone()))
     }
 
     pub(super) fn fetch_now(&self, id: ArtifactId) -> Result<(Artifact, Encoded), Error> {

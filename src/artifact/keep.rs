@@ -16,7 +16,8 @@ impl Artifacts {
         }
         let kept = self.keep_here(picture, stem, origin).await?;
         self.expire(&kept.id).await;
-        Ok(kept)
+        let link = Box::pin(self.link(&kept)).await;
+        Ok(Artifact { link, ..kept })
     }
 
     /// Keeps a picture in the folder.

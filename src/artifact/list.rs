@@ -51,7 +51,8 @@ impl Artifacts {
             made.reverse();
             return Ok(self.linked(made).await);
         }
-        self.off_thread(move |artifacts| artifacts.made_by(&job, since)).await
+        let made = self.off_thread(move |artifacts| artifacts.made_by(&job, since)).await?;
+        Ok(self.linked(made).await)
     }
 
     fn made_by(&self, job: &str, since: DateTime<Utc>) -> Result<Vec<Artifact>, Error> {

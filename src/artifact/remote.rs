@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{StreamExt as _, TryStreamExt as _, future::join_all, stream};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::{runtime::Handle, sync::Notify};
 
 use super::{
@@ -55,6 +55,11 @@ impl Remote {
         format!("{}/{id}", self.place())
     }
 
+    /// A link that the store signs; `None` where it signs none, or none are to be given out.
+    pub(super) async fn link(&self, id: &ArtifactId) -> Option<String> {
+        self.bucket.link(id.as_str(), self.link_for?).await
+    }
+
     /// Reads the record of a picture, where there is a legible one.
     pub(super) async fn record(&self, id: &ArtifactId) -> Result<Option<Record>, BucketFault> {
         let json = self.bucket.read(&Record::name(id), LARGEST_RECORD).await?;
@@ -96,7 +101,7 @@ impl Artifacts {
         let (bucket, fetched) = (remote.bucket.clone(), OnceLock::new());
         let source = Arc::new(StoredPicture { bucket, id: id.clone(), fetched });
         let opened = Record::new(&header, origin).describes(id.clone(), length);
-        let opened = self.linked(vec![opened]).await.pop().ok_or_else(|| Error::NotFound(id.clone()))?;
+        let opened = Artifact { link: self.link(&opened).await, ..opened };
         Ok((opened, Content::Stored { source, length }))
     }
 
@@ -134,21 +139,6 @@ impl Artifacts {
             if here.is_some() { Ok(here) } else { Ok::<_, Error>(remote.describe(id).await?) }
         });
         described.buffered(AT_ONCE).try_filter_map(async |described| Ok(described)).try_collect().await
-    }
-
-    /// The same pictures, each in the bucket with a link that opens it for a while, where the store signs such.
-    pub async fn linked(&self, artifacts: Vec<Artifact>) -> Vec<Artifact> {
-        let Some((remote, valid)) = self.remote.as_ref().and_then(|remote| Some((remote, remote.link_for?))) else {
-            return artifacts;
-        };
-        let linked = artifacts.into_iter().map(|artifact| async move {
-            let link = match artifact.path {
-                None => remote.bucket.link(artifact.id.as_str(), valid).await,
-                Some(_) => None,
-            };
-            Artifact { link, ..artifact }
-        });
-        join_all(linked).await
     }
 
     /// Removes a picture and its record from the bucket; `false` if there was none. The record goes last.

@@ -63,7 +63,7 @@ impl Artifacts {
         Ok(())
     }
 
-    async fn described(&self, ids: Vec<ArtifactId>) -> Result<Vec<Artifact>, Error> {
+    pub(super) async fn described(&self, ids: Vec<ArtifactId>) -> Result<Vec<Artifact>, Error> {
         if let Some(remote) = &self.remote {
             return self.described_in(remote, ids).await;
         }

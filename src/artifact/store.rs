@@ -5,8 +5,9 @@
 use std::{
     error::Error as StdError,
     fs::{self, File, Metadata},
-    io::{self, ErrorKind, Read, Write},
+    io::{self, ErrorKind, Read, Seek as _, SeekFrom, Write},
     iter,
+    ops::Range,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -167,6 +168,13 @@ impl ObjectFolder {
     pub(super) fn read(&self, name: &str, limit: u64) -> Result<Option<Bytes>, Error> {
         let Some(file) = self.open(name)? else { return Ok(None) };
         self.read_from(&file, limit).map(Some)
+    }
+
+    /// Bytes of a file in a range, or `None` where there is no regular file of that name.
+    pub(super) fn read_part(&self, name: &str, range: Range<u64>) -> Result<Option<Bytes>, Error> {
+        let Some(mut file) = self.open(name)? else { return Ok(None) };
+        file.seek(SeekFrom::Start(range.start)).map_err(|source| self.failed(source))?;
+        self.read_from(&file, range.end.saturating_sub(range.start)).map(Some)
     }
 
     /// The first `limit` bytes of a file just opened.

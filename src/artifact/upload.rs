@@ -52,13 +52,15 @@ impl Artifacts {
                 } else {
                     self.changed();
                 }
-                let kept = record.describes(id.clone(), picture.bytes().len() as u64);
-                self.linked(vec![kept]).await.pop().ok_or(Error::NotFound(id))
+                let kept = record.describes(id, picture.bytes().len() as u64);
+                let link = self.link(&kept).await;
+                Ok(Artifact { link, ..kept })
             }
             (Err(fault), Ok(kept)) => {
                 tracing::warn!(%id, %fault, "the picture waits on this machine to be uploaded");
                 remote.waiting.notify_one();
-                Ok(Artifact { waits: Some(fault.to_string()), ..kept })
+                let link = self.link(&kept).await;
+                Ok(Artifact { waits: Some(fault.to_string()), link, ..kept })
             }
             (Err(fault), Err(error)) => {
                 Err(Error::Storage { message: format!("{fault}, and {error}"), source: Some(Box::new(error)) })

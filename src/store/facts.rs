@@ -18,6 +18,8 @@ pub enum FactKind {
     Lesson,
     /// The upstream's list of models.
     Listing,
+    /// A key that signs links to pictures; of no upstream.
+    LinkKey,
 }
 
 impl FactKind {
@@ -26,6 +28,7 @@ impl FactKind {
         match self {
             Self::Lesson => "lesson",
             Self::Listing => "listing",
+            Self::LinkKey => "link_key",
         }
     }
 }
