@@ -7,7 +7,7 @@ use openai_sandbox::{Pace, Sandbox};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    artifact::Artifacts,
+    artifact::{Artifacts, PictureLinks},
     call::RunningCalls,
     catalogue::Catalogue,
     config::{Config, Upstream},
@@ -114,7 +114,8 @@ impl App {
         let catalogue = Arc::new(catalogue);
         let upkeep = Upkeep::build(openai.clone(), catalogue.clone(), tasks.clone(), stop.clone());
         let queue = Queue::build(config.queue);
-        let artifacts = Artifacts::build(config.images.clone());
+        let links = config.images.links.clone().map(|links| PictureLinks::build(links, store.facts.clone()));
+        let artifacts = Artifacts::build(config.images.clone()).with_links(links);
         if config.images.remote.is_some() {
             let artifacts = artifacts.clone();
             let tending = async move { artifacts.tend_bucket().await };

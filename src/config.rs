@@ -210,7 +210,7 @@ impl Config {
             keep_for: layers.optional(&s::IMAGES_KEEP_FOR)?,
             keep_at_most: layers.optional(&s::IMAGES_KEEP_AT_MOST)?,
             remote: None,
-            links: None,
+            links: pictures::links(layers)?,
         };
         let state = layers.optional(&s::STATE_DIR)?.unwrap_or_else(|| state_folder(&images.dir));
         images.remote = pictures::remote(layers, env, &state, upstream)?;

@@ -116,6 +116,22 @@ def sessions(*replicas):
             assert legacy("ping", session).status == 200
 
 
+def links(*replicas):
+    """A link to a picture opens it at every replica and through the proxy, without a token, and only as it was given."""
+    link = urllib.parse.urlsplit(result("create-image", {"prompt": "A picture to link to"})["images"][0]["link"])
+    assert link.path.startswith("/images/") and link.netloc == urllib.parse.urlsplit(URL).netloc, link
+    for server in (URL, *replicas):
+        at = link._replace(netloc=urllib.parse.urlsplit(server).netloc)
+        with urllib.request.urlopen(at.geturl(), timeout=10) as opened:
+            assert opened.headers["Content-Type"] == "image/png" and opened.read(4) == b"\x89PNG", opened.headers
+        try:
+            urllib.request.urlopen(at._replace(query=at.query.replace("of=drive", "of=another")).geturl(), timeout=10)
+        except urllib.error.HTTPError as refused:
+            assert refused.code == 404, refused
+        else:
+            raise AssertionError("a forged link")
+
+
 def hand_out():
     """Prints a job, the replica that runs it, by its number, and nothing else."""
     told = result("ask-openai", {"query": "A job", "model": STALLED}, client="hasty")

@@ -1,14 +1,14 @@
 //! The bucket of pictures: its URL is a setting, and how it is reached stands in the variables that the store's other
 //! programs read.
 
-use std::{ffi::OsString, path::Path, time::Duration};
+use std::{ffi::OsString, path::Path, sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::{Upstream, error::Problem, layers::Layers, settings as s};
 use crate::{
-    artifact::{PictureBucket, RemoteConfig},
+    artifact::{LinkConfig, PictureBucket, RemoteConfig},
     openai::is_loopback,
 };
 
@@ -69,6 +69,13 @@ pub(super) fn remote(
         patience: PATIENCE,
         link_for: layers.value(&s::IMAGES_LINK_FOR)?.limit(),
     }))
+}
+
+/// Links to this service, where browsers can reach it.
+pub(super) fn links(layers: &Layers) -> Result<Option<Arc<LinkConfig>>, Problem> {
+    let (base, valid) = (layers.optional(&s::HTTP_PUBLIC_URL)?, layers.value(&s::IMAGES_LINK_FOR)?.limit());
+    let config = base.zip(valid);
+    Ok(config.map(|(base, valid)| LinkConfig { base: base.trim_end_matches('/').to_owned(), valid }.into()))
 }
 
 type Options = Vec<(&'static str, SecretString)>;

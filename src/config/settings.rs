@@ -20,6 +20,7 @@ use super::{
 };
 use crate::{
     argument::{self, Argument},
+    artifact::LONGEST_LINK,
     catalogue::Retired,
     openai::{Api, Background, EditTransfer, OPENAI_URL, ResponseStorage, Transfer},
     server::profile::{Mode, Structured},
@@ -193,8 +194,9 @@ settings! {
          API. Credentials, region and endpoint come from the environment (`AWS_*`), see \
          [deployment](deployment.md#pictures-in-a-bucket). Not used with `--sandbox`.";
     IMAGES_LINK_FOR: SpanOrOff = "images.link_for", Some("MCP_OPENAI_IMAGES_LINK_FOR"), Is("1h"),
-        SpanOrOff(Span { min: Duration::from_secs(1), max: Duration::from_hours(7 * 24) }),
-        "With `images.store`: how long the link in a result opens its picture, for whoever has it; `off` gives none.";
+        SpanOrOff(Span { min: Duration::from_secs(1), max: LONGEST_LINK }),
+        "With `images.store` or `http.public_url`: how long the link in a result opens its picture, for whoever has it; `off` \
+         gives none.";
     IMAGES_KEEP_FOR: Span = "images.keep_for", Some("MCP_OPENAI_IMAGES_KEEP_FOR"), Absent("for ever"),
         Span { min: Duration::from_mins(1), max: YEARS },
         "How long pictures are kept; then those that were made here go.";
@@ -274,6 +276,9 @@ settings! {
     HTTP_ADMIN_BIND: Address = "http.admin_bind", Some("MCP_OPENAI_HTTP_ADMIN_BIND"), Absent("none"), Address,
         "Another address, for /healthz, /readyz and /metrics alone: it answers however busy the first one is, and asks for no \
          token. Metrics name callers and what they spent, so keep it where only your monitoring reaches.";
+    HTTP_PUBLIC_URL: IssuerAddress = "http.public_url", Some("MCP_OPENAI_HTTP_PUBLIC_URL"), Absent("none"), IssuerAddress,
+        "This service as browsers reach it, such as `https://mcp.example.com`. Pictures that a caller could not open otherwise \
+         get a link to `/images` below it.";
     HTTP_TOKENS: Words<Tokens> = "http.tokens", Some("MCP_OPENAI_HTTP_TOKENS"), Is("auto"),
         Words(&[("auto", Tokens::Auto), ("required", Tokens::Required)]),
         "Which requests need a caller's token (`mcp-openai token new NAME`): with `auto` all, once a caller was made, and on \
@@ -290,10 +295,8 @@ settings! {
         Absent("`http.oauth.resource`"), OneLine,
         "The audience (`aud`) of tokens, where the issuer has another name for this service.";
     HTTP_OAUTH_SCOPE_PREFIX: OneLine = "http.oauth.scope_prefix", Some("MCP_OPENAI_HTTP_OAUTH_SCOPE_PREFIX"),
-        Absent("nothing"), OneLine,
-        "What stands before `ask`, `pictures`, `usage` and `admin` in the scopes of a token, such as `openai:`.";
-    HTTP_OAUTH_LIMITS: CallerLimitList = "http.oauth.limits", Some("MCP_OPENAI_HTTP_OAUTH_LIMITS"), Absent("none"),
-        CallerLimitList,
+        Absent("nothing"), OneLine, "What stands before `ask`, `pictures`, `usage` and `admin` in the scopes of a token, such as `openai:`.";
+    HTTP_OAUTH_LIMITS: CallerLimitList = "http.oauth.limits", Some("MCP_OPENAI_HTTP_OAUTH_LIMITS"), Absent("none"), CallerLimitList,
         "Limits of each of the issuer's callers, such as `day=5,requests=60`; `mcp-openai token limit` sets others for one.";
     CALLER_API_KEY_FILE: FilePath = "callers.NAME.api_key_file", None, Absent("`openai.api_key`"), FilePath("file"),
         "A file with the OpenAI key of this caller: its calls and jobs are paid with it, and count for its budget and pace.";

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rmcp::model::Extensions;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{places::ServerPlaces, profile::Profiles};
+use super::{Server, places::ServerPlaces, profile::Profiles};
 use crate::{
     artifact::Artifacts,
     call::{Allowance, RunningCalls},
@@ -83,6 +83,14 @@ pub enum Departure {
     Cancels,
     /// The client may come back for it, and said nothing.
     Leaves,
+}
+
+impl Server {
+    /// The gallery of the person at this machine, and of all callers.
+    #[must_use]
+    pub fn pictures(&self) -> Artifacts {
+        self.parts.artifacts.clone()
+    }
 }
 
 impl Parts {

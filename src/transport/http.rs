@@ -1,4 +1,4 @@
-//! MCP over Streamable HTTP at /mcp, with /healthz and /readyz. Beyond loopback only for callers with a token.
+//! MCP over Streamable HTTP at /mcp, with /healthz, /readyz and links to pictures. Beyond loopback only for callers with a token.
 
 use std::{
     io,
@@ -45,6 +45,7 @@ mod listener;
 mod message;
 mod oauth;
 mod patient;
+mod pictures;
 mod proxies;
 mod reply;
 mod resumable;
@@ -155,6 +156,7 @@ pub async fn serve(
         .route("/mcp/", any(mcp))
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(readyz))
+        .merge(pictures::router(server.pictures()))
         .route(WELL_KNOWN, get(metadata))
         .route(&format!("{WELL_KNOWN}/{{*path}}"), get(metadata))
         .fallback(async || nothing_here())

@@ -45,6 +45,7 @@ mod jobs;
 mod key;
 mod ledger;
 mod limits;
+mod links;
 #[cfg(unix)]
 mod listening;
 mod models;

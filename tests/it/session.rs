@@ -44,7 +44,7 @@ impl Session {
         let flags = Flags { file: None, upstream, settings: Vec::new() };
         let mut config = Config::load_from(&flags, |name| env.get(name).cloned()).unwrap();
         config.catalogue.today = Today::At("2026-11-27".parse().unwrap());
-        let app = App::build(config).await.unwrap();
+        let app = Box::pin(App::build(config)).await.unwrap();
 
         let (ours, theirs) = tokio::io::duplex(1 << 20);
         let server = app.server();
