@@ -2,7 +2,8 @@
 //! `.git`. A build for tests has none, so that a commit recompiles nothing.
 //!
 //! Lays out the shipped binary so that it starts in few pages: relocations packed, and the functions that a start and a
-//! call run beside each other. Without this the program is the same, and takes twice the memory after its start.
+//! call run beside each other; functions that are alike are one. Without this the program is the same, and takes twice the
+//! memory after its start.
 #![expect(clippy::disallowed_methods, reason = "a build script is told everything by its environment")]
 
 use std::{
@@ -77,13 +78,23 @@ fn lay_out() {
         let order = Path::new(&env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default()).join(ORDER);
         arguments.push(format!("-Wl,-T,{}", order.display()));
     }
-    if runs_with(&arguments, &target, &out) {
-        for argument in arguments {
-            println!("cargo::rustc-link-arg-bins={argument}");
-        }
-    } else {
+    let folding = [arguments.clone(), folding()].concat();
+    let Some(arguments) = [folding, arguments].into_iter().find(|arguments| runs_with(arguments, &target, &out)) else {
         println!("cargo::warning=this linker or libc does not lay out functions: the binary takes more memory");
+        return;
+    };
+    for argument in arguments {
+        println!("cargo::rustc-link-arg-bins={argument}");
     }
+}
+
+/// Folds functions that are alike, by the linker that comes with Rust: others cannot.
+fn folding() -> Vec<String> {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let sysroot = Command::new(rustc).args(["--print", "sysroot"]).output().map(|output| output.stdout);
+    let sysroot = String::from_utf8(sysroot.unwrap_or_default()).unwrap_or_default();
+    let linker = format!("{}/lib/rustlib/{}/bin/gcc-ld", sysroot.trim(), env::var("HOST").unwrap_or_default());
+    vec![format!("-B{linker}"), "-fuse-ld=lld".to_owned(), "-Wl,--icf=all".to_owned()]
 }
 
 /// Links an empty program in this way, and runs it: an old linker refuses the arguments, and an old libc the program.
