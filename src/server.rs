@@ -318,7 +318,7 @@ impl ServerHandler for Server {
         request: Option<PaginatedRequestParams>,
         context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        let cursor = request.and_then(|request| request.cursor);
+        let cursor = methods::cursor(request);
         let owner = Requester::of(&context.extensions).owner;
         let listed = resources::list(&self.parts.artifacts.of(&owner), cursor.as_deref()).await;
         let result = listed.map_err(|error| self.told(&owner, error))?;

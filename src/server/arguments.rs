@@ -13,6 +13,11 @@ pub(super) fn declared(arguments: JsonObject, schema: &JsonObject) -> JsonObject
     plain::as_declared(arguments, schema)
 }
 
+/// True for an argument that a host adds to every call by itself, and that nothing here declares.
+pub(super) fn is_injected(name: &str) -> bool {
+    plain::INJECTED.contains(&name)
+}
+
 /// Reads arguments; `schema` is asked only when they do not fit as they came.
 ///
 /// # Errors

@@ -58,9 +58,14 @@ pub(super) fn cacheable<R>(result: R, context: &RequestContext<RoleServer>, say:
     if is_modern(context) { say(result) } else { result }
 }
 
+/// The cursor of a request for a page; an empty one is none.
+pub(super) fn cursor(request: Option<PaginatedRequestParams>) -> Option<String> {
+    request.and_then(|request| request.cursor).filter(|cursor| !cursor.trim().is_empty())
+}
+
 /// For lists that have one page: no cursor was ever given out.
 pub(super) fn refuse_cursor(request: Option<PaginatedRequestParams>) -> Result<(), ErrorData> {
-    match request.and_then(|request| request.cursor) {
+    match cursor(request) {
         Some(_) => Err(ErrorData::invalid_params("unknown cursor: this list has one page", None)),
         None => Ok(()),
     }

@@ -6,6 +6,7 @@ use rmcp::{
 };
 use serde_json::Value;
 
+use super::arguments::is_injected;
 use crate::{
     catalogue::{Catalogue, ModelKind},
     text,
@@ -145,7 +146,7 @@ impl Prompt {
 
     fn check(&self, arguments: JsonObject) -> Result<Given, ErrorData> {
         let mut given = Vec::new();
-        for (name, value) in arguments {
+        for (name, value) in arguments.into_iter().filter(|(name, value)| !value.is_null() && !is_injected(name)) {
             let name = self.argument(&name)?.name;
             let Value::String(value) = value else { return Err(invalid(format!("`{name}` must be a string"))) };
             if value.chars().count() > LONGEST_ARGUMENT {

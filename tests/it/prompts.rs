@@ -48,6 +48,24 @@ async fn what_is_left_empty_is_not_spoken_of() {
 }
 
 #[tokio::test]
+async fn an_empty_cursor_and_arguments_that_are_null_or_injected_are_none() {
+    let mut peer = peer().await;
+    for list in ["tools", "resources", "resources/templates", "prompts"] {
+        let listed = peer.ask(&format!("{list}/list"), json!({"cursor": ""})).await;
+        assert!(listed["error"].is_null(), "{list}: {listed}");
+        let unknown = peer.ask(&format!("{list}/list"), json!({"cursor": "x"})).await;
+        assert_eq!(unknown["error"]["code"], -32602, "{list}");
+    }
+    let bare = peer.ask("prompts/get", brief(json!({"subject": "a fox"}))).await;
+    let given = json!({"subject": "a fox", "model": null, "wait_for_previous": true});
+    assert_eq!(peer.ask("prompts/get", brief(given)).await["result"], bare["result"]);
+    let listed = |models: &str| json!({"name": "compare-models", "arguments": {"question": "Why?", "models": models}});
+    let [plain, json] =
+        [peer.ask("prompts/get", listed("a, b")).await, peer.ask("prompts/get", listed("[\"a\", \"b\"]")).await];
+    assert_eq!(plain["result"], json["result"]);
+}
+
+#[tokio::test]
 async fn a_prompt_that_cannot_be_given_says_what_would_be_right() {
     let mut peer = peer().await;
     let mut complaints = Vec::new();

@@ -5,7 +5,7 @@ use rmcp::model::JsonObject;
 use serde_json::{Map, Number, Value};
 
 /// Arguments that hosts add to every call, and no tool of ours declares.
-const INJECTED: [&str; 6] = [
+pub(super) const INJECTED: [&str; 6] = [
     // Gemini CLI puts it into its copy of every schema, and tells its models to set it.
     "wait_for_previous",
     // n8n's MCP client node before 2.2.5 passes the fields of its workflow on.

@@ -25,7 +25,7 @@ pub(super) fn second_opinion(given: &Given, _: &Catalogue) -> String {
 pub(super) fn compare_models(given: &Given, catalogue: &Catalogue) -> String {
     let question = given.of("question").unwrap_or_default();
     let models = match given.of("models") {
-        Some(models) => models.split(',').map(str::trim).filter(|model| !model.is_empty()).map(str::to_owned).collect(),
+        Some(models) => named(models),
         None => usual(catalogue),
     };
     let which = match models.as_slice() {
@@ -42,6 +42,13 @@ pub(super) fn compare_models(given: &Given, catalogue: &Catalogue) -> String {
          where you cannot tell who is right, say that. One answer each proves little: end with what this shows and what \
          it does not, and with the `conversation` of each, for follow-ups."
     )
+}
+
+/// The models in a list with commas, or in one as JSON has it.
+fn named(models: &str) -> Vec<String> {
+    let models: Vec<String> =
+        serde_json::from_str(models).unwrap_or_else(|_| models.split(',').map(str::to_owned).collect());
+    models.iter().map(|model| model.trim().to_owned()).filter(|model| !model.is_empty()).collect()
 }
 
 /// The roles that are compared when no model is named, where the catalogue has them.
