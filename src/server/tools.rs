@@ -146,7 +146,11 @@ pub(super) async fn run(
     let arguments = Arc::new(arguments);
     let mut made = MadeCall::new(owner.clone(), route.clone(), arguments.clone());
     if pace == Pace::Slow {
-        made.look().await;
+        tokio::select! {
+            biased;
+            _ = client.gives_up() => return results::failure(&ToolError::Cancelled, &shape).into(),
+            () = waiting::begun(made.look(), &mut count, &context) => {}
+        }
         server.cancellations.settle(&connection).await;
         if let Some(answer) = Box::pin(again::answer(server, &made, &mut client, &mut count, &shape)).await {
             return answer;
@@ -218,7 +222,7 @@ pub(super) async fn run(
         }
     };
     let work = result(journal, work, server.calls.clone()).boxed();
-    let print = if is_given_up { Some(made.print().await) } else { None };
+    let print = if is_given_up { made.print().await } else { None };
     let started = Started { id, owner, tool: name, since, cancel: ended.disarm(), feed, resumable, print, work };
     hand_out(server, started, until, &client, &shape).await
 }

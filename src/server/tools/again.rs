@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 use ring::digest::{Context, SHA256};
 use rmcp::model::{CallToolResponse, JsonObject};
 use serde_json::Value;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 
 use super::{
     Route,
@@ -30,36 +30,41 @@ pub(super) struct MadeCall {
     pub owner: Owner,
     pub route: Arc<dyn Route>,
     pub arguments: Arc<JsonObject>,
-    /// The state of its files when it was made.
-    files: String,
+    /// The state of its files when it was made; `None` where it is not known.
+    files: Option<String>,
 }
+
+/// A call that names files which take longer to look at is not known again.
+const LONGEST_LOOK: Duration = Duration::from_secs(1);
 
 impl MadeCall {
     pub(super) fn new(owner: Owner, route: Arc<dyn Route>, arguments: Arc<JsonObject>) -> Self {
-        Self { owner, route, arguments, files: String::new() }
+        Self { owner, route, arguments, files: None }
     }
 
     /// Looks at the files that it names, before anything changes them.
     pub(super) async fn look(&mut self) {
-        self.files = self.route.files(self.arguments.clone(), self.owner.clone()).await;
+        let files = self.route.files(self.arguments.clone(), self.owner.clone());
+        self.files = timeout(LONGEST_LOOK, files).await.ok();
     }
 
     /// Of the arguments as the tool declares them: one that is left out and one that says the same are the same. A prompt is
     /// not kept for the sake of comparing it. Other files, another account and another model make it another call.
-    pub(super) async fn print(&self) -> CallPrint {
+    pub(super) async fn print(&self) -> Option<CallPrint> {
+        let files = self.files.as_ref()?;
         let payer = self.route.payer(self.owner.clone()).await;
         let declared = self.route.declared(&self.arguments);
         // By name: clients order them as they like.
         let given: BTreeMap<_, _> = declared.into_iter().filter(|(name, value)| !is_left_out(name, value)).collect();
         let mut hash = Context::new(&SHA256);
-        hash.update(format!("{payer}\0{}\0", self.files).as_bytes());
+        hash.update(format!("{payer}\0{files}\0").as_bytes());
         for (name, value) in given {
             let value = same(&name, value);
             hash.update(format!("{name}\0{value}\0").as_bytes());
         }
         let mut print = [0; 32];
         print.copy_from_slice(hash.finish().as_ref());
-        CallPrint(print)
+        Some(CallPrint(print))
     }
 }
 
@@ -96,7 +101,7 @@ pub(super) async fn answer(
     if given_up.is_empty() {
         return None;
     }
-    let print = made.print().await;
+    let print = made.print().await?;
     let until = waiting::far(Instant::now(), shape.profile.answer_within.limit());
     for Abandoned { id, ago, .. } in given_up.into_iter().filter(|job| job.print == print) {
         // While another call waits for it, this one is a new one.

@@ -2,16 +2,17 @@
 
 use std::{
     future::{self, Future},
+    pin::pin,
     time::Duration,
 };
 
 use rmcp::{RoleServer, model::ProgressToken, service::RequestContext};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     job::Resumable,
-    news::Feed,
+    news::{Feed, News},
     server::{
         Departure, Requester,
         cancellation::{Listener, Why},
@@ -72,6 +73,20 @@ pub(super) async fn with_progress<T>(
         async move { drop(peer.notify_progress(progress).await) }
     };
     progress::follow(answered, feed, token, count, notify).await
+}
+
+/// Waits for what a call begins with; a client that has to wait for it is told that its call has begun.
+pub(super) async fn begun(
+    beginning: impl Future<Output = ()>,
+    count: &mut ProgressCount,
+    context: &RequestContext<RoleServer>,
+) {
+    const AT_ONCE: Duration = Duration::from_millis(100);
+    let mut beginning = pin!(beginning);
+    if timeout(AT_ONCE, &mut beginning).await.is_err() {
+        let (_news, feed) = News::without_text();
+        with_progress(beginning, context.meta.get_progress_token(), &feed, count, context).await;
+    }
 }
 
 /// Resolves when the client is gone and another process could resume its call: handed out now, it is not lost with this

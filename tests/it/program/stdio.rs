@@ -356,3 +356,33 @@ fn c06_a_call_whose_client_is_gone_is_not_paid_for_twice() {
         assert_eq!(anew["content"][0]["text"], "the second", "{way}: {anew}");
     }
 }
+
+/// As in a large repository, or one on a slow network.
+#[test]
+fn files_that_take_long_to_look_at_hold_up_neither_progress_nor_the_answer() {
+    use std::{fs, os::unix::fs::PermissionsExt as _};
+    let home = tempfile::tempdir().unwrap();
+    let (git, project) = (home.path().join("bin/git"), home.path().join("project"));
+    fs::create_dir(git.parent().unwrap()).unwrap();
+    fs::create_dir_all(project.join(".git")).unwrap();
+    fs::write(&git, "#!/bin/sh\nexec sleep 300\n").unwrap();
+    fs::set_permissions(&git, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = Command::new("sh");
+    let settings = "export PATH=$0/bin:/usr/bin:/bin MCP_OPENAI_PROJECT=$0/project MCP_OPENAI_ANSWER_WITHIN=2s";
+    command
+        .args(["-c", &format!("{settings}; exec \"$1\" \"$2\"")])
+        .arg(home.path())
+        .arg(env!("CARGO_BIN_EXE_mcp-openai"));
+    let mut program = Program::start_at(home, TcpListener::bind("127.0.0.1:0").unwrap(), command, Over::Pipes);
+    let arguments = json!({"query": "Review it.", "attachments": ["git:diff"]});
+    let params = json!({"name": "ask-openai", "arguments": arguments, "_meta": {"progressToken": 1}});
+    let start = Instant::now();
+    program.request(1, "tools/call", params);
+    let first = program.next().unwrap();
+    assert_eq!((&first["method"], &first["params"]["progress"]), (&json!("notifications/progress"), &json!(0.0)));
+    // Git itself is given up after 20 s.
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    let answer = std::iter::from_fn(|| program.next()).find(|message| message["id"] == 1).unwrap();
+    assert_eq!(answer["result"]["structuredContent"]["status"], "running", "{answer}");
+    assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
+}
