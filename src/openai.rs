@@ -46,7 +46,7 @@ pub use failure::{
 pub use key::{ApiKeySource, KeptKey, KeptPlace, keyring, parse_key};
 pub use known::Vendor;
 pub use limits::rate_limit::RateLimits;
-pub use terms::Terms;
+pub use terms::{RunningPlace, Terms};
 pub use text::{
     background::{ResponseHold, ResponseNote},
     question::{Answer, AnswerFormat, Citation, Exchange, Finish, Part, Question, Run, Strict, WebSearch},

@@ -1,8 +1,9 @@
 //! Admission: a few calls run, a few wait in a fair line, the rest is refused at once.
 //!
 //! Callers take turns, each caller's own calls go first come, first served. A free slot never waits for a ticket and a
-//! ticket never waits for a free slot: slots are granted under the lock, the moment they come free. But a caller among
-//! many gets half of the slots and of the line at most: calls can take minutes, and no slot is taken back.
+//! ticket never waits for a free slot: slots are granted under the lock, the moment they come free. A request that only
+//! waits leaves its slot, and takes one again before all that came later. But a caller among many gets half of the slots
+//! and of the line at most: calls can take minutes, and no slot is taken back.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -14,8 +15,10 @@ use tokio::sync::Notify;
 use crate::news::{News, Stage};
 
 mod places;
+mod slot;
 
 pub use places::{PlacesBy, TakenPlace};
+pub use slot::Slot;
 
 /// Settings `queue.*`.
 #[derive(Debug, Clone, Copy)]
@@ -92,13 +95,6 @@ pub struct Ticket {
     number: u64,
 }
 
-/// The right to run one request. Dropping it lets the next in.
-#[derive(Debug)]
-pub struct Slot {
-    queue: Queue,
-    caller: Caller,
-}
-
 #[derive(Debug)]
 struct QueueState {
     config: Mutex<Config>,
@@ -115,6 +111,8 @@ struct WaitingLine {
     /// The same by callers, never 0.
     slots: HashMap<Caller, usize>,
     waiting: usize,
+    /// Those among the waiting who left their slot and do not stand in line, by callers, never 0.
+    resting: HashMap<Caller, usize>,
     /// Numbers whose slot is theirs, but not fetched yet.
     granted: HashSet<u64>,
     /// The numbers waiting for each caller, ascending, never empty.
@@ -181,7 +179,7 @@ impl Queue {
     fn admit(&self, caller: &Caller, places: usize) -> Result<MutexGuard<'_, WaitingLine>, Busy> {
         let Config { running, waiting } = self.config();
         let line = self.line();
-        let own = (line.slots_of(caller), line.callers.get(caller).map_or(0, VecDeque::len));
+        let own = (line.slots_of(caller), line.waiting_of(caller));
         let all = (line.running, line.waiting);
         let shares = [(running, waiting, all), (caller.most(running), caller.most(waiting), own)];
         for (most_running, most_waiting, (running, waiting)) in shares {
@@ -200,6 +198,26 @@ impl Queue {
         self.0.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Waits until this number has its slot, telling `news` the place in line whenever it changes.
+    async fn granted(&self, caller: &Caller, number: u64, news: &News) {
+        let mut told = None;
+        loop {
+            // Made before the look at the line: a move in between wakes it.
+            let moved = self.0.moved.notified();
+            let behind = {
+                let mut line = self.line();
+                if line.granted.remove(&number) {
+                    return;
+                }
+                line.ahead_of(caller, number)
+            };
+            if told.replace(behind) != Some(behind) {
+                news.stage(Stage::Queued { behind });
+            }
+            moved.await;
+        }
+    }
+
     /// Changes the line, gives away what came free and tells everybody who waits.
     fn change(&self, change: impl FnOnce(&mut WaitingLine)) {
         let mut line = self.line();
@@ -213,22 +231,8 @@ impl Queue {
 impl Ticket {
     /// Waits for the slot, telling `news` the place in line whenever it changes.
     pub async fn reach(self, news: &News) -> Slot {
-        let mut told = None;
-        loop {
-            // Made before the look at the line: a move in between wakes it.
-            let moved = self.queue.0.moved.notified();
-            let behind = {
-                let mut line = self.queue.line();
-                if line.granted.remove(&self.number) {
-                    return Slot { queue: self.queue.clone(), caller: self.caller.clone() };
-                }
-                line.ahead_of(&self.caller, self.number)
-            };
-            if told.replace(behind) != Some(behind) {
-                news.stage(Stage::Queued { behind });
-            }
-            moved.await;
-        }
+        self.queue.granted(&self.caller, self.number, news).await;
+        Slot::held(self.queue.clone(), self.caller.clone(), self.number)
     }
 }
 
@@ -238,24 +242,50 @@ impl Drop for Ticket {
     }
 }
 
-impl Drop for Slot {
-    fn drop(&mut self) {
-        self.queue.change(|line| line.free(&self.caller));
-    }
-}
-
 impl WaitingLine {
     fn join(&mut self, caller: &Caller) -> u64 {
         let number = self.next_number;
         self.next_number += 1;
         self.waiting += 1;
+        self.stand(caller, number);
+        number
+    }
+
+    fn stand(&mut self, caller: &Caller, number: u64) {
         if let Some(numbers) = self.callers.get_mut(caller) {
-            numbers.push_back(number);
+            numbers.insert(numbers.partition_point(|earlier| *earlier < number), number);
         } else {
             self.callers.insert(caller.clone(), VecDeque::from([number]));
             self.turns.push_back(caller.clone());
         }
-        number
+    }
+
+    /// Frees the slot of a request that goes on waiting.
+    fn rest(&mut self, caller: &Caller) {
+        self.free(caller);
+        self.waiting += 1;
+        *self.resting.entry(caller.clone()).or_default() += 1;
+    }
+
+    /// Puts a request that rested back in line, where it stood by its number.
+    fn rejoin(&mut self, caller: &Caller, number: u64) {
+        self.end_rest(caller);
+        self.waiting += 1;
+        self.stand(caller, number);
+    }
+
+    fn end_rest(&mut self, caller: &Caller) {
+        self.waiting -= 1;
+        match self.resting.get_mut(caller) {
+            Some(resting) if *resting > 1 => *resting -= 1,
+            _ => drop(self.resting.remove(caller)),
+        }
+    }
+
+    /// Number of requests of a caller that stand in line or rest.
+    fn waiting_of(&self, caller: &Caller) -> usize {
+        let resting = self.resting.get(caller).copied().unwrap_or_default();
+        self.callers.get(caller).map_or(0, VecDeque::len) + resting
     }
 
     fn slots_of(&self, caller: &Caller) -> usize {

@@ -22,6 +22,7 @@ pub mod get_result;
 pub mod list_models;
 pub mod outcome;
 pub mod pictures;
+mod place;
 mod receipt;
 pub mod references;
 pub mod show_gallery;

@@ -242,7 +242,9 @@ impl Client {
         let Some(wait) = self.wait_before_retry(failed, retries, terms.deadline.at) else { return false };
         let cause = text::clip(&failed.error.to_string(), 120).into_owned();
         terms.news.stage(Stage::Retrying { attempt: failed.attempts + 1, wait, cause });
+        terms.leave_place();
         sleep(wait).await;
+        terms.retake_place().await;
         true
     }
 

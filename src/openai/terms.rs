@@ -1,5 +1,9 @@
 //! The terms of one request, which its caller sets.
 
+use std::{fmt, sync::Arc};
+
+use futures_util::future::BoxFuture;
+
 use super::{Billing, Deadline, Failure, ResponseHold};
 use crate::{money::Exposure, news::News, telemetry::traces::TraceScope};
 
@@ -16,6 +20,18 @@ pub struct Terms {
     pub exposure: Exposure,
     /// The call's span, within which each attempt is one.
     pub trace: TraceScope,
+    /// The right to run; `None` where nobody counts who runs.
+    pub place: Option<Arc<dyn RunningPlace>>,
+}
+
+/// The right to run one request, given back while that only waits.
+pub trait RunningPlace: fmt::Debug + Send + Sync {
+    /// True once it was left, until it is taken again.
+    fn is_left(&self) -> bool;
+    /// Lets others run.
+    fn leave(&self);
+    /// Waits until it is there again.
+    fn retake(&self) -> BoxFuture<'_, ()>;
 }
 
 impl Terms {
@@ -28,6 +44,19 @@ impl Terms {
             hold: ResponseHold::default(),
             exposure: Exposure::default(),
             trace: TraceScope::default(),
+            place: None,
+        }
+    }
+
+    /// Lets others run while this request only waits.
+    pub(super) fn leave_place(&self) {
+        self.place.iter().for_each(|place| place.leave());
+    }
+
+    /// Waits until it may run again, where it let others.
+    pub(super) async fn retake_place(&self) {
+        if let Some(place) = self.place.as_ref().filter(|place| place.is_left()) {
+            place.retake().await;
         }
     }
 

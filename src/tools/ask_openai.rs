@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Effect, Pace, Timeouts, Tool, ToolError, references::References, spending, upkeep::Upkeep};
+use super::{Effect, Pace, Timeouts, Tool, ToolError, place, references::References, spending, upkeep::Upkeep};
 use crate::{
     call::Call,
     catalogue::{Catalogue, ModelKind},
@@ -103,7 +103,7 @@ impl Tool for AskOpenai {
         }
 
         let reply = call.wait(terms.deadline.at, async {
-            let _slot = ticket.reach(&call.news).await;
+            let terms = place::running(terms, ticket.reach(&call.news).await);
             Box::pin(self.openai.of(&call.owner).ask(&question, &terms)).await
         });
         let reply = reply.await.map_err(ended).and_then(|reply| Ok(reply?));

@@ -9,7 +9,7 @@ use std::sync::{
 use futures_util::{TryFutureExt, future::join_all};
 use serde_json::{Map, Value};
 
-use super::{Timeouts, ToolError, arguments, closing, spending, upkeep::Upkeep};
+use super::{Timeouts, ToolError, arguments, closing, place, spending, upkeep::Upkeep};
 use crate::{
     artifact::{self, Artifacts, Origin, Stem},
     call::Call,
@@ -199,7 +199,7 @@ impl Studio {
     ) -> Result<Reply<Picture>, ToolError> {
         let terms = Terms { exposure: spend.exposure(), ..self.terms(call) };
         let painted = self.wait(call, async {
-            let _slot = ticket.reach(&call.news).await;
+            let terms = place::running(terms.clone(), ticket.reach(&call.news).await);
             self.openai.of(&call.owner).paint(&request.picture, &terms).await
         });
         let painted = painted.await.and_then(|painted| Ok(painted?));

@@ -12,9 +12,15 @@ use tokio::{
     process::{Child, ChildStdin, ChildStdout, Command},
     time::timeout,
 };
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{body_partial_json, path},
+};
 
 use crate::{
     cli::{mcp_openai, told},
+    create_image::{generated, picture},
+    ledger,
     session::{self, Session},
     upstream::{Upstream, answer, json},
 };
@@ -193,4 +199,32 @@ async fn p02_a_folder_that_cannot_be_used_is_said_once_and_stops_nobody() {
     env.push(("OPENAI_BASE_URL", "http://127.0.0.1:1/v1".to_owned()));
     let (_, out, err) = told(&mcp_openai(&["doctor"]).envs(env).output().unwrap());
     assert!(out.contains("rate limits are not shared with other programs: "), "{out}{err}");
+}
+
+/// Nothing runs upstream while one waits for a cap or before it tries again.
+#[tokio::test]
+async fn calls_that_only_wait_leave_the_room_to_others() {
+    let server = MockServer::start().await;
+    let busy = ResponseTemplate::new(429).insert_header("retry-after", "60");
+    let asks_busy = Mock::given(path("/responses")).and(body_partial_json(json!({ "model": "busy" })));
+    asks_busy.respond_with(busy).mount(&server).await;
+    Mock::given(path("/responses")).respond_with(ledger::response()).mount(&server).await;
+    Mock::given(path("/images/generations")).respond_with(generated(&picture(64))).mount(&server).await;
+    let state = tempfile::tempdir().unwrap();
+    let settings = [("MCP_OPENAI_MAX_RUNNING", "1"), ("MCP_OPENAI_MAX_RETRIES", "9"), ("MCP_OPENAI_IPM", "1")];
+    let mut session = ledger::session(&server, state.path(), &settings).await;
+    let first = session.call("create-image", json!({ "prompt": "a fox" })).await;
+    assert_eq!(first["isError"], false, "{first}");
+    let waiting = [
+        ("ask-openai", json!({ "query": "Hi", "model": "busy" }), "retrying in"),
+        ("create-image", json!({ "prompt": "a fox" }), "for the rate limit"),
+    ];
+    for (token, (tool, arguments, stage)) in waiting.into_iter().enumerate() {
+        let params = json!({ "name": tool, "arguments": arguments, "_meta": { "progressToken": token } });
+        session.start_request("tools/call", params).await;
+        while !session.next().await["params"]["message"].as_str().is_some_and(|message| message.contains(stage)) {}
+    }
+    let asked = session.call("ask-openai", json!({ "query": "Hi", "model": "free" }));
+    let told = timeout(Duration::from_secs(25), asked).await.expect("it is not held up");
+    assert_eq!(told["isError"], false, "{told}");
 }

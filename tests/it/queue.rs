@@ -54,6 +54,60 @@ async fn no_places_are_always_free() {
     drop(held);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_request_that_only_waits_leaves_its_slot_and_goes_before_who_came_later() {
+    let queue = queue(1, 2);
+    let rested = reach(enter(&queue, "a")).await;
+    rested.leave();
+    rested.leave();
+    assert_eq!((rested.is_left(), queue.standing()), (true, (0, 1)), "it counts among those that wait");
+    let running = reach(enter(&queue, "a")).await;
+    let later = enter(&queue, "a");
+    assert!(queue.enter(&caller("a")).is_err(), "no line is longer for it");
+    let news = News::unheard();
+    let mut back = Box::pin(rested.retake(&news));
+    assert!(timeout(Duration::from_secs(1), &mut back).await.is_err(), "the slot is taken");
+    drop(running);
+    back.await;
+    assert_eq!((rested.is_left(), queue.standing()), (false, (1, 1)));
+    rested.retake(&news).await;
+    drop(rested);
+    drop(reach(later).await);
+    assert_eq!(queue.standing(), (0, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slot_that_was_left_is_given_back_whatever_becomes_of_its_request() {
+    let queue = queue(1, 9);
+    let (news, second) = (News::unheard(), Duration::from_secs(1));
+    let left = reach(enter(&queue, "a")).await;
+    left.leave();
+    drop(left);
+    assert_eq!(queue.standing(), (0, 0));
+    // While it waits to have it again.
+    let (waits, running) = (reach(enter(&queue, "a")).await, enter(&queue, "b"));
+    waits.leave();
+    let running = reach(running).await;
+    assert!(timeout(second, waits.retake(&news)).await.is_err());
+    assert_eq!(queue.standing(), (1, 1));
+    drop(waits);
+    assert_eq!(queue.standing(), (1, 0));
+    // And when it was granted, and not fetched yet.
+    let (granted, next) = (enter(&queue, "a"), enter(&queue, "c"));
+    drop(running);
+    let granted = reach(granted).await;
+    granted.leave();
+    let next = reach(next).await;
+    {
+        let mut back = Box::pin(granted.retake(&news));
+        assert!(timeout(second, &mut back).await.is_err());
+        drop(next);
+    }
+    assert_eq!(queue.standing(), (1, 0));
+    drop(granted);
+    assert_eq!(queue.standing(), (0, 0));
+}
+
 /// The order in which tickets reach their slot, each slot held for a moment.
 async fn order(queue: &Queue, names: &[&'static str]) -> Vec<String> {
     let first = reach(enter(queue, "first")).await;

@@ -84,6 +84,7 @@ impl Governor {
         if let Some(cap) = &self.requests {
             cap.pass(&self.pace, account, &Waiting { what: "limits.requests_per_minute, set here", terms }).await?;
         }
+        terms.retake_place().await;
         Ok(())
     }
 
@@ -118,6 +119,7 @@ impl Waiting<'_> {
         self.fits(wait)?;
         // The shortest sleep takes a millisecond.
         if !wait.is_zero() {
+            self.terms.leave_place();
             sleep(wait).await;
         }
         Ok(())

@@ -43,10 +43,17 @@ impl Cap {
         let ahead = Ahead::join(&self.callers);
         let least = self.rate.least_wait(ahead.count);
         waiting.fits(least)?;
-        let turn = timeout_at(waiting.terms.deadline.at, self.turn.lock()).await;
-        let mut turn = turn.map_err(|_| waiting.too_long(least))?;
+        let mut turn = if let Ok(turn) = self.turn.try_lock() {
+            turn
+        } else {
+            waiting.terms.leave_place();
+            let turn = timeout_at(waiting.terms.deadline.at, self.turn.lock()).await;
+            turn.map_err(|_| waiting.too_long(least))?
+        };
         let go = self.take_place(&mut turn, pace, account, waiting).await?;
         waiting.out(go.saturating_duration_since(Instant::now())).await?;
+        // The next takes its place only then: else many could pass the cap, and go at once when there is room for them.
+        waiting.terms.retake_place().await;
         *turn = None;
         Ok(())
     }

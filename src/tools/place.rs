@@ -1,0 +1,37 @@
+//! A slot of the queue, as the client of the upstream gives it back while a request only waits.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+
+use crate::{
+    news::News,
+    openai::{RunningPlace, Terms},
+    queue::Slot,
+};
+
+#[derive(Debug)]
+struct LendableSlot {
+    slot: Slot,
+    news: News,
+}
+
+/// The same terms, with the right to run, which ends with the last of them.
+pub(super) fn running(terms: Terms, slot: Slot) -> Terms {
+    let news = terms.news.clone();
+    Terms { place: Some(Arc::new(LendableSlot { slot, news })), ..terms }
+}
+
+impl RunningPlace for LendableSlot {
+    fn is_left(&self) -> bool {
+        self.slot.is_left()
+    }
+
+    fn leave(&self) {
+        self.slot.leave();
+    }
+
+    fn retake(&self) -> BoxFuture<'_, ()> {
+        Box::pin(self.slot.retake(&self.news))
+    }
+}
