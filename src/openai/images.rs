@@ -228,7 +228,7 @@ async fn listen(
         let Ok(head) = serde_json::from_str::<Head<'_>>(data) else { continue };
         let kind = if head.kind().is_empty() { name } else { head.kind() };
         match kind {
-            kind if kind.ends_with(PARTIAL) => {
+            kind if kind.ends_with(PARTIAL) || kind.is_empty() && is_partial(data) => {
                 let before = sketches.get_or_insert(0);
                 let index = serde_json::from_str::<Partial>(data).ok().and_then(|partial| partial.index.0);
                 // They come doubled and out of order: it is told how far the upstream ever was.

@@ -161,9 +161,18 @@ fn decode_cut(json: &[u8], config: &Config) -> Option<Received> {
     decode(closed.as_bytes(), config, &mut Metered::default()).ok()
 }
 
-/// Returns whether it is the event of a partial picture, which is not what was asked for.
+/// Returns whether it is the event of a partial picture, which is not what was asked for: by its type, or where it has
+/// none, by its number.
 pub(super) fn is_partial(event: &str) -> bool {
-    serde_json::from_str::<Head<'_>>(event).is_ok_and(|head| head.kind().ends_with(PARTIAL))
+    #[derive(Deserialize)]
+    struct Numbered {
+        partial_image_index: Option<IgnoredAny>,
+    }
+    let is_numbered = || serde_json::from_str::<Numbered>(event).is_ok_and(|it| it.partial_image_index.is_some());
+    serde_json::from_str::<Head<'_>>(event).is_ok_and(|head| match head.kind() {
+        "" => is_numbered(),
+        kind => kind.ends_with(PARTIAL),
+    })
 }
 
 /// The first picture among several JSON values, one a line or one after another, or before anything else; or the

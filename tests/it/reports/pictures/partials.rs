@@ -74,6 +74,22 @@ async fn an_error_behind_a_partial_picture_is_told_once_and_counted() {
 }
 
 #[tokio::test]
+async fn a_sketch_without_a_type_is_none_of_the_pictures() {
+    let mut whole = std::io::Cursor::new(Vec::new());
+    image::DynamicImage::new_rgb8(9, 6).write_to(&mut whole, image::ImageFormat::Png).unwrap();
+    let usage = json!({ "input_tokens": 10, "output_tokens": 196 });
+    let last = json!({ "type": "image_generation.completed", "b64_json": STANDARD.encode_to_string(whole.into_inner()), "usage": usage });
+    for sketch in [STANDARD.encode_to_string(png()), "damaged!".to_owned()] {
+        let sketch = json!({ "b64_json": sketch, "partial_image_index": 0 });
+        let body = format!("data: {sketch}\n\ndata: {last}\n\n");
+        let (told, asked, lines) = paint("create-image", "text/event-stream", &body).await;
+        assert_eq!((&told["status"], asked), (&json!("complete"), 1), "{told}");
+        assert_eq!(told["images"][0]["width"], 9, "{told}");
+        assert_eq!(lines[0]["usage"]["output_tokens"], 196, "{lines:?}");
+    }
+}
+
+#[tokio::test]
 async fn an_error_before_any_partial_picture_is_asked_again_and_free() {
     let failed = json!({ "type": "error", "error": { "message": "server broke", "code": "server_error" } });
     let (told, posts, lines) = paint("create-image", "text/event-stream", &format!("data: {failed}\n\n")).await;
