@@ -1,7 +1,7 @@
 //! The real binary on HTTP: where it listens, and how it ends.
 
 use std::{
-    io::{Read, Write},
+    io::{BufRead as _, BufReader, Read, Write},
     net::{SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -60,6 +60,20 @@ fn h02_a_public_address_is_refused() {
     assert_eq!(refused.status.code(), Some(78));
     let text = String::from_utf8_lossy(&refused.stderr);
     assert!(text.contains("0.0.0.0") && text.contains("127.0.0.1"), "{text}");
+}
+
+#[test]
+fn metrics_beyond_loopback_are_warned_of() {
+    let home = tempfile::tempdir().unwrap();
+    for (bind, is_warned_of) in [("0.0.0.0:0", true), ("127.0.0.1:0", false)] {
+        let mut http = command(home.path());
+        http.args(["http", "--bind", "127.0.0.1:0", "--admin-bind", bind]).stderr(Stdio::piped());
+        let mut program = Program(http.spawn().unwrap());
+        let log = BufReader::new(program.0.stderr.take().unwrap()).lines();
+        let log: Vec<_> = log.map(Result::unwrap).take_while(|line| !line.contains("serving MCP at")).collect();
+        let warned = log.iter().any(|line| line.contains("WARN") && line.contains("asks for no token"));
+        assert_eq!(warned, is_warned_of, "{log:?}");
+    }
 }
 
 /// Nobody can be let in: that is said at the start, and not at each request.
