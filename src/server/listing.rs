@@ -1,6 +1,11 @@
 //! The tools as `tools/list` tells them to one client.
 
-use rmcp::{RoleServer, model::Tool, service::RequestContext};
+use rmcp::{
+    RoleServer,
+    model::{JsonObject, MetaObject, Tool},
+    object,
+    service::RequestContext,
+};
 
 use super::{
     Server,
@@ -11,7 +16,8 @@ use super::{
 use crate::tools::{Audience, Shows};
 
 /// Lists the tools for the client of this request. Where structured content would cost the pictures, there is no schema
-/// that promises it; where no app is opened, none is named, nor a tool that is for hosts of apps alone.
+/// that promises it; where no app is opened, none is named, nor a tool that is for hosts of apps alone; and where long
+/// results are shown on request, that is asked for.
 pub(super) fn for_client(server: &Server, context: &RequestContext<RoleServer>) -> Vec<Tool> {
     let profile = ResultShape::of(&server.parts, context).profile;
     let opens_apps = profile.apps == Apps::Offered && viewer::is_opened_by(context);
@@ -24,6 +30,10 @@ pub(super) fn for_client(server: &Server, context: &RequestContext<RoleServer>) 
         }
         if profile.apps == Apps::Withheld {
             tool.meta = None;
+        }
+        if let Some(characters) = profile.shown_on_request {
+            let asked = object!({ "anthropic/maxResultSizeChars": characters });
+            tool.meta.get_or_insert_with(|| MetaObject(JsonObject::new())).0.extend(asked);
         }
         tool
     });

@@ -104,6 +104,8 @@ pub struct Profile {
     pub apps: Apps,
     /// The longest serialized answer to `resources/read`, in bytes.
     pub max_read_bytes: usize,
+    /// Characters of a result that a tool has to ask for.
+    pub shown_on_request: Option<u32>,
 }
 
 /// The treatment of `structuredContent` and `outputSchema` beside pictures.
@@ -182,6 +184,7 @@ impl Profiles {
             links: known.links,
             apps: known.apps,
             max_read_bytes: known.max_read_bytes,
+            shown_on_request: known.shown_on_request,
         }
     }
 

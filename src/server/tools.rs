@@ -80,7 +80,7 @@ impl<T: Tool> Route for Registered<T> {
             .with_title(T::TITLE)
             .with_raw_output_schema(Arc::new(schema::of_output::<T>()))
             .with_annotations(annotations);
-        tool.meta = Some(viewer::meta(self.shows()));
+        tool.meta = viewer::meta(self.shows());
         tool
     }
 

@@ -9,7 +9,6 @@ use rmcp::{
     object,
     service::RequestContext,
 };
-use serde_json::json;
 
 use crate::tools::Shows;
 
@@ -50,19 +49,10 @@ pub(super) fn is_opened_by(context: &RequestContext<RoleServer>) -> bool {
     extensions.is_some_and(|extensions| extensions.contains_key(EXTENSION))
 }
 
-/// Characters of a result up to which Claude Code shows it to its model: as many as it lets a tool ask for. Without a
-/// word it stops at 25,000 tokens, and a long answer is paid for and never read.
-/// <https://code.claude.com/docs/en/mcp>
-const LONGEST_SHOWN: u32 = 500_000;
-
-/// Tells a host how much of a result to show, and to open the viewer for the results of a tool that may show pictures.
-/// A result of such a tool may be a text, as in get-result: the viewer shows that, too.
-pub(super) fn meta(shows: Shows) -> MetaObject {
-    let mut meta = object!({ "anthropic/maxResultSizeChars": LONGEST_SHOWN });
-    if shows == Shows::Pictures {
-        meta.insert("ui".to_owned(), json!({ "resourceUri": URI }));
-    }
-    MetaObject(meta)
+/// Tells a host to open the viewer for the results of a tool that may show pictures. A result of such a tool may be a
+/// text, as in get-result: the viewer shows that, too.
+pub(super) fn meta(shows: Shows) -> Option<MetaObject> {
+    (shows == Shows::Pictures).then(|| MetaObject(object!({ "ui": { "resourceUri": URI } })))
 }
 
 /// The page. It declares no origin, so a host lets it reach none; where one grants the clipboard, pictures are copied.

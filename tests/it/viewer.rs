@@ -28,6 +28,20 @@ async fn tools_that_give_pictures_name_it_and_no_other_does() {
 }
 
 #[tokio::test]
+async fn claude_code_is_asked_to_show_long_answers_and_nobody_else() {
+    for (client, asked) in [("claude-code", Some(500_000)), ("cursor", None), ("somebody", None)] {
+        let mut session = Session::start(Vec::new()).await;
+        let opening = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": { "name": client, "version": "2" } });
+        session.request("initialize", opening).await;
+        let tools = session.request("tools/list", json!({})).await["tools"].take();
+        for tool in tools.as_array().unwrap() {
+            assert_eq!(tool["_meta"]["anthropic/maxResultSizeChars"].as_u64(), asked, "{client}: {tool}");
+            assert!(asked.is_none() || tool["_meta"]["ui"].is_null(), "{client}: {tool}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn the_extension_is_declared_in_every_revision() {
     let mut session = Session::start(Vec::new()).await;
     let discovered = session.request("server/discover", modern(json!({}))).await;

@@ -33,6 +33,8 @@ pub struct KnownClient {
     pub apps: Apps,
     /// The longest serialized answer to `resources/read` that it takes, in bytes.
     pub max_read_bytes: usize,
+    /// Characters of a result that it shows to its model where a tool asks for them; `None` where nothing is to be asked.
+    pub shown_on_request: Option<u32>,
     /// Sources of the values that are not the careful ones, and the reasons for those that are.
     pub sources: &'static [&'static str],
 }
@@ -63,6 +65,7 @@ pub const UNKNOWN: KnownClient = KnownClient {
     apps: Apps::Offered,
     // The TypeScript SDK's limit, in which it counts the line feed.
     max_read_bytes: 10_000_000,
+    shown_on_request: None,
     sources: &[
         "langchain-mcp-adapters makes an `image_url` of a link to a picture, which the next request to a model fails on",
         "the TypeScript SDK closes a stdio connection over a message of more than 10 MB",
@@ -91,11 +94,14 @@ pub const KNOWN: &[KnownClient] = &[
         answer_within: Patience::For(Duration::from_mins(4)),
         structured: Structured::NeverBesidePictures,
         apps: Apps::Withheld,
+        // As many as it grants. Without a word it stops at 25,000 tokens: a longer answer is paid for and never read.
+        shown_on_request: Some(500_000),
         sources: &[
             "a terminal program, not among the hosts of MCP Apps",
             "drops every content block when there is structured content (anthropics/claude-code#54737, #79944)",
             "gives a silent call up after 5 min over HTTP and 30 min over stdio",
-            "its own limit is in tokens (25,000) unless a tool asks for more, as these do: 500,000 characters",
+            "its own limit is in tokens (25,000) unless a tool asks for more, as these do: 500,000 characters \
+             (https://code.claude.com/docs/en/mcp)",
         ],
         ..UNKNOWN
     },
