@@ -1,15 +1,26 @@
 //! Limits of callers, through the network: what one may not do, others may.
 
-use std::sync::atomic::Ordering;
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
+use async_trait::async_trait;
 use mcp_openai::{
     config::Upstream,
     money::Usd,
     server::{Parts, profile::Patience},
-    store::callers::{CallerLimits, CallerRights, CallerScope},
+    store::{
+        self, CallerStore,
+        callers::{CallerChange, CallerLimits, CallerName, CallerRights, CallerScope, KnownCaller},
+    },
     telemetry::metrics::Metrics,
 };
 use serde_json::{Value, json};
+use tokio::time::sleep;
 use tokio_util::task::TaskTracker;
 
 use crate::{
@@ -165,4 +176,36 @@ async fn calls_are_counted_by_tool_caller_and_code() {
     ] {
         assert!(page.contains(line), "{page}");
     }
+}
+
+/// A store that does not answer, and then says so.
+#[derive(Debug, Default)]
+struct Away(AtomicUsize);
+
+#[async_trait]
+impl CallerStore for Away {
+    async fn add_caller(&self, _: KnownCaller) -> Result<bool, store::Error> {
+        Ok(false)
+    }
+
+    async fn change_caller(&self, _: &CallerName, _: CallerChange) -> Result<bool, store::Error> {
+        Ok(false)
+    }
+
+    async fn callers(&self) -> Result<Vec<KnownCaller>, store::Error> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        sleep(Duration::from_millis(500)).await;
+        Err(store::Error::Away { place: "a.example".into(), why: "it is silent".into() })
+    }
+}
+
+#[tokio::test]
+async fn while_the_store_is_silent_no_request_waits_for_the_one_before() {
+    let away = Arc::new(Away::default());
+    let site = site_for(bench(), away.clone()).await;
+    let request = site.modern(1, "tools/list", json!({}));
+    let all = futures_util::future::join_all((0..12).map(|_| site.raw(&request))).await;
+    assert!(all.iter().all(|answer| answer.status == 503 && answer.header("retry-after").is_some()));
+    // Each that asked anew would add half a second to the wait of all behind it; these came within two.
+    assert_eq!(away.0.load(Ordering::SeqCst), 1);
 }

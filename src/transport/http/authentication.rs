@@ -35,6 +35,8 @@ use crate::{
 
 /// Age that the list of callers may reach: a change is seen within 5 s, the time of a slow query included.
 const FRESH: Duration = Duration::from_secs(3);
+/// Time for which a list that could not be read is not asked for again: all who wait for it are told at once.
+const AWAY: Duration = Duration::from_secs(2);
 /// Time between two looks at the age of the list while callers have calls.
 const LOOK: Duration = Duration::from_secs(1);
 /// `last used` is kept to the minute.
@@ -89,6 +91,8 @@ struct CallerList {
     /// `None` before the first time.
     read_at: Option<Instant>,
     callers: Vec<Arc<KnownCaller>>,
+    /// It could not be read since.
+    failed_at: Option<Instant>,
     /// A store that is lost with its callers opens no door while this process lives.
     is_guarded: bool,
     /// Those whose use was written down since.
@@ -170,8 +174,11 @@ impl Authentication {
     async fn refreshed(&self) -> Result<MutexGuard<'_, CallerList>, HttpRefusal> {
         let mut list = self.list.lock().await;
         if list.read_at.is_none_or(|at| at.elapsed() >= FRESH) {
+            if list.failed_at.is_some_and(|at| at.elapsed() < AWAY) {
+                return Err(unavailable());
+            }
             let was_guarded = list.is_guarded;
-            *list = self.read().await?;
+            *list = self.read().await.inspect_err(|_| list.failed_at = Some(Instant::now()))?;
             list.is_guarded |= was_guarded;
             self.end_calls_of_revoked(&list);
         }
@@ -222,7 +229,7 @@ impl Authentication {
             is_guarded = true;
         }
         let callers = callers.into_iter().map(Arc::new).collect();
-        Ok(CallerList { read_at, callers, is_guarded, noted: HashSet::new() })
+        Ok(CallerList { read_at, callers, failed_at: None, is_guarded, noted: HashSet::new() })
     }
 
     fn bearer(&self, uri: &Uri, headers: &HeaderMap) -> Result<SecretString, HttpRefusal> {
