@@ -30,7 +30,7 @@ use super::{
     address::{Encryption, PostgresUrl},
     fault::PostgresFault,
     migrate::migrate,
-    transaction::{self, PostgresTransaction, StatementAnswer},
+    transaction::{self, PostgresTransaction, StatementAnswer, undeadlocked},
     values::{Columns, SqlValue, values},
 };
 use crate::store::{Error, process::Process, sessions::SessionMessage};
@@ -144,7 +144,7 @@ impl PostgresEngine {
             };
             match begun {
                 // A connection that was pooled may have been broken since.
-                Err(PostgresFault::Away(_)) if tries.is_left() => tries.pause().await,
+                Err(fault) if fault.may_pass() && tries.is_left() => tries.pause().await,
                 ended => return ended,
             }
         }
@@ -156,6 +156,7 @@ impl PostgresEngine {
         loop {
             let client = self.connected().await?;
             match transaction::run(&client, sql, values).await {
+                Err(PostgresFault::Deadlocked) if tries.is_left() => {}
                 Err(PostgresFault::Away(_)) if tries.is_left() => drop(Object::take(client)),
                 ended => return ended,
             }
@@ -188,7 +189,7 @@ impl PostgresEngine {
     pub(super) async fn persist<T, W>(
         &self,
         what: &'static str,
-        work: impl Fn(Self) -> W + Send + 'static,
+        work: impl Fn(Self) -> W + Send + Sync + 'static,
     ) -> Result<T, Error>
     where
         T: Send + 'static,
@@ -200,7 +201,7 @@ impl PostgresEngine {
     }
 
     /// The same without anybody waiting.
-    pub(super) fn persist_later<W>(&self, what: &'static str, work: impl Fn(Self) -> W + Send + 'static)
+    pub(super) fn persist_later<W>(&self, what: &'static str, work: impl Fn(Self) -> W + Send + Sync + 'static)
     where
         W: Future<Output = Result<(), PostgresFault>> + Send + 'static,
     {
@@ -211,7 +212,7 @@ impl PostgresEngine {
         &self,
         what: &'static str,
         tell: oneshot::Sender<Result<T, PostgresFault>>,
-        work: impl Fn(Self) -> W + Send + 'static,
+        work: impl Fn(Self) -> W + Send + Sync + 'static,
     ) where
         T: Send + 'static,
         W: Future<Output = Result<T, PostgresFault>> + Send + 'static,
@@ -220,9 +221,9 @@ impl PostgresEngine {
         let persisted = async move {
             let mut tell = Some(tell);
             loop {
-                let ended = work(engine.clone()).await;
+                let ended = undeadlocked(|| work(engine.clone())).await;
                 let may_wait = engine.0.works.len() <= MOST_WAITING;
-                let is_away = matches!(ended, Err(PostgresFault::Away(_))) && may_wait;
+                let is_away = ended.as_ref().is_err_and(PostgresFault::may_pass) && may_wait;
                 if let Err(fault) = &ended {
                     let error = engine.error(fault.clone());
                     tracing::warn!(what, %error, later = is_away, "not kept");
@@ -303,7 +304,7 @@ impl PostgresEngine {
                 Err(fault) => Err(fault),
             };
             match connected {
-                Err(PostgresFault::Away(_)) if tries.is_left() => tries.pause().await,
+                Err(fault) if fault.may_pass() && tries.is_left() => tries.pause().await,
                 ended => return ended,
             }
         }

@@ -11,6 +11,8 @@ use crate::{store::Error, text::root_cause};
 pub(super) enum PostgresFault {
     /// It cannot be reached, or is not ready yet: the same may succeed later.
     Away(String),
+    /// The transaction and another one waited for each other, and this one was broken off: it can run again at once.
+    Deadlocked,
     /// It answers that it will not.
     Refused(String),
     /// A later version made it.
@@ -21,8 +23,17 @@ impl PostgresFault {
     pub(super) fn at(self, place: Arc<str>) -> Error {
         match self {
             Self::Away(why) => Error::Away { place, why: why.into() },
+            Self::Deadlocked => Error::Away { place, why: "deadlock detected".into() },
             Self::Refused(why) => Error::Refused { place, why: why.into() },
             Self::Newer { found, known } => Error::Newer { place, found, known },
+        }
+    }
+
+    /// Returns whether the same may succeed later.
+    pub(super) fn may_pass(&self) -> bool {
+        match self {
+            Self::Away(_) | Self::Deadlocked => true,
+            Self::Refused(_) | Self::Newer { .. } => false,
         }
     }
 }
@@ -30,6 +41,7 @@ impl PostgresFault {
 impl From<tokio_postgres::Error> for PostgresFault {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.as_db_error() {
+            Some(answered) if *answered.code() == SqlState::T_R_DEADLOCK_DETECTED => Self::Deadlocked,
             Some(answered) if is_passing(answered) => Self::Away(answered.message().to_owned()),
             Some(answered) => Self::Refused(format!("{} ({})", answered.message(), answered.code().code())),
             None => Self::Away(root_cause(&error)),
@@ -52,6 +64,6 @@ impl From<PoolError> for PostgresFault {
 /// Starting up, shutting down, out of connections or disk, or a standby that is not the primary yet.
 fn is_passing(error: &DbError) -> bool {
     let code = error.code();
-    let passing = [SqlState::READ_ONLY_SQL_TRANSACTION, SqlState::T_R_DEADLOCK_DETECTED];
-    passing.contains(code) || ["08", "53", "57P"].iter().any(|class| code.code().starts_with(class))
+    *code == SqlState::READ_ONLY_SQL_TRANSACTION
+        || ["08", "53", "57P"].iter().any(|class| code.code().starts_with(class))
 }

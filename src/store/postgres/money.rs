@@ -10,7 +10,7 @@ use super::{
     engine::PostgresEngine,
     fault::PostgresFault,
     jobs, tally,
-    transaction::PostgresTransaction,
+    transaction::{PostgresTransaction, undeadlocked},
     turns,
     values::{Columns, values},
 };
@@ -36,7 +36,8 @@ impl MoneyStore for Postgres {
         // Held before it is written: a caller that goes away meanwhile is followed by its `settle_later`.
         self.engine.process().started(Held::Money(id));
         self.engine.watch();
-        let reserved = self.engine.complete(|engine| async move { reserve(&engine, &reservation).await }).await;
+        let reserved =
+            self.engine.complete(|engine| async move { undeadlocked(|| reserve(&engine, &reservation)).await }).await;
         if !matches!(reserved, Ok(Reserved::Granted(_))) {
             self.engine.process().ended(Held::Money(id));
         }
@@ -95,7 +96,9 @@ impl MoneyStore for Postgres {
             return Ok(());
         }
         let into: Vec<_> = into.iter().map(|id| id.number).collect();
-        self.engine.complete(|engine| async move { split(&engine, reservation.number, &into).await }).await
+        self.engine
+            .complete(|engine| async move { undeadlocked(|| split(&engine, reservation.number, &into)).await })
+            .await
     }
 
     async fn standing(&self, account: &Account, day: NaiveDate) -> Result<DayStanding, Error> {

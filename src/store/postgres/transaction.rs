@@ -13,6 +13,8 @@ use super::{
 
 /// No statement here takes longer, unless its server hangs.
 const ANSWER: Duration = Duration::from_secs(15);
+/// Tries of a transaction that others deadlock with. The database sees each after a second.
+const DEADLOCKS: u32 = 5;
 
 /// A transaction that has begun. Dropped uncommitted, it is rolled back with its connection.
 pub(super) struct PostgresTransaction {
@@ -24,6 +26,21 @@ pub(super) struct StatementAnswer {
     pub rows: Vec<Columns>,
     /// Rows that it changed.
     pub changed: u64,
+}
+
+/// Runs a transaction, and again where it and another one waited for each other: one that migrates the schema locks whole
+/// tables while programs of the version before go on.
+pub(super) async fn undeadlocked<T, W>(transaction: impl Fn() -> W) -> Result<T, PostgresFault>
+where
+    W: Future<Output = Result<T, PostgresFault>>,
+{
+    for _ in 1..DEADLOCKS {
+        match transaction().await {
+            Err(PostgresFault::Deadlocked) => {}
+            ended => return ended,
+        }
+    }
+    transaction().await
 }
 
 impl PostgresTransaction {

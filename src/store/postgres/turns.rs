@@ -9,7 +9,7 @@ use super::{
     Postgres,
     engine::PostgresEngine,
     fault::PostgresFault,
-    transaction::PostgresTransaction,
+    transaction::{PostgresTransaction, undeadlocked},
     values::{Columns, values},
     words,
 };
@@ -36,10 +36,13 @@ const PAGE: i64 = 500;
 impl TurnStore for Postgres {
     async fn append_turn(&self, turn: NewTurn) -> Result<bool, Error> {
         let append = |engine: PostgresEngine| async move {
-            let transaction = engine.begin().await?;
-            let appended = append(&transaction, &turn).await?;
-            transaction.commit().await?;
-            Ok(appended)
+            let once = || async {
+                let transaction = engine.begin().await?;
+                let appended = append(&transaction, &turn).await?;
+                transaction.commit().await?;
+                Ok(appended)
+            };
+            undeadlocked(once).await
         };
         self.engine.complete(append).await
     }
