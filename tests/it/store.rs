@@ -43,6 +43,7 @@ mod schema;
 mod search;
 mod shared;
 mod turns;
+mod versions;
 
 /// A process whose last sign of life is older is dead to the others.
 const SHORT_LEASE: Duration = Duration::from_millis(300);

@@ -111,7 +111,7 @@ impl Cluster {
         assert!(self.try_sql(sql), "{sql}");
     }
 
-    fn try_sql(&self, sql: &str) -> bool {
+    pub fn try_sql(&self, sql: &str) -> bool {
         let mut psql = Command::new("psql");
         psql.args(["-qX", "-h", "127.0.0.1", "-U", "postgres", "-p", &self.port.to_string(), "-c", sql]);
         psql.output().unwrap().status.success()

@@ -18,7 +18,7 @@ use rusqlite::Connection;
 use super::{EVER, Engine, account, jobs, on_disk, paid, reservation, turn, usd};
 
 /// The fixture of each schema before this program's.
-const FIXTURES: [&str; 4] = [
+pub const FIXTURES: [&str; 4] = [
     "tests/it/store/schema_1.sqlite3",
     "tests/it/store/schema_2.sqlite3",
     "tests/it/store/schema_3.sqlite3",
@@ -30,7 +30,7 @@ fn id(number: i64) -> Id {
 }
 
 /// What every fixture holds.
-async fn fill(store: &Store) {
+pub async fn fill(store: &Store) {
     store.turns.append_turn(turn(id(1), None, "a fox")).await.unwrap();
     store.turns.append_turn(turn(id(2), Some(id(1)), "a wolf")).await.unwrap();
     store.turns.attach(id(1), id(3), b"a file".into()).await.unwrap();
