@@ -1,6 +1,6 @@
 //! Pictures in a bucket of an object store: kept, read, and never lost while the store is away.
 
-mod server;
+pub mod server;
 
 use std::{
     fs,
@@ -52,7 +52,7 @@ async fn keep(gallery: &Artifacts) -> Artifact {
 }
 
 /// Waits until something is so, for what happens on its own.
-async fn until(so: impl Fn() -> bool) {
+pub async fn until(so: impl Fn() -> bool) {
     let since = Instant::now();
     while !so() {
         assert!(since.elapsed() < PATIENCE, "never");
@@ -60,7 +60,7 @@ async fn until(so: impl Fn() -> bool) {
     }
 }
 
-fn spool(here: &Path) -> Vec<String> {
+pub fn spool(here: &Path) -> Vec<String> {
     names(&here.join("state/pictures"))
 }
 
@@ -227,7 +227,7 @@ async fn an_original_is_read_in_ranges() {
 }
 
 /// Pixels that no format makes smaller.
-fn large() -> mcp_openai::media::Encoded {
+pub fn large() -> mcp_openai::media::Encoded {
     let mut state = 1_u32;
     let mut noise = paint(1900, 1600);
     for pixel in noise.pixels_mut() {

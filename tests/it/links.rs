@@ -2,13 +2,22 @@
 
 use std::sync::Arc;
 
-use mcp_openai::store::{CallerStore, callers::CallerLimits};
+use mcp_openai::{
+    artifact::{Artifacts, Origin},
+    handle::Owner,
+    store::{CallerStore, callers::CallerLimits},
+};
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::{
     authentication::{called, caller},
+    buckets::{
+        large,
+        server::{S3Server, Trouble},
+        spool, until,
+    },
     create_image::{generated, painting, picture},
     fakes::{Bench, bench},
     http::{Site, no_callers, site_for},
@@ -21,7 +30,7 @@ struct Service {
     site: Site,
     callers: Arc<dyn CallerStore>,
     session: Session,
-    _home: TempDir,
+    home: TempDir,
 }
 
 /// A service that browsers reach at [`BASE`], with these settings besides.
@@ -34,12 +43,16 @@ async fn service(settings: &[(&'static str, &str)]) -> Service {
     env.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
     let (session, callers) = (Session::start(env).await, no_callers());
     let site = site_for(Bench { server: session.server.clone(), ..bench() }, callers.clone()).await;
-    Service { site, callers, session, _home: home }
+    Service { site, callers, session, home }
 }
 
 impl Service {
     async fn caller(&self, name: &str) -> String {
         caller(&self.callers, name, CallerLimits::default()).await
+    }
+
+    fn pictures_of_alice(&self) -> Artifacts {
+        self.session.app.artifacts.of(&Owner::caller("alice"))
     }
 
     async fn make(&self, sender: &str) -> Value {
@@ -50,6 +63,8 @@ impl Service {
     /// A request for a link as the proxy in front passes it on.
     async fn fetch(&self, method: Method, link: &str, headers: &[(&str, &str)]) -> reqwest::Response {
         let path = link.strip_prefix(BASE).unwrap_or_else(|| panic!("{link}"));
+        // `Err` says that one is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut request = reqwest::Client::new().request(method, format!("http://{}{path}", self.site.address));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -118,8 +133,8 @@ async fn i09_links_that_open_nothing_are_all_answered_alike() {
     let (path, query) = link.split_once('?').unwrap();
     let removed = service.make(&alice).await["link"].as_str().unwrap().to_owned();
     let id = removed.split(['/', '?']).nth(5).unwrap();
-    let gallery = service.session.app.artifacts.of(&mcp_openai::handle::Owner::caller("alice"));
-    gallery.remove(&mcp_openai::artifact::ArtifactId::parse(id).unwrap()).await.unwrap();
+    let id = mcp_openai::artifact::ArtifactId::parse(id).unwrap();
+    service.pictures_of_alice().remove(&id).await.unwrap();
 
     let nothing = [
         path.to_owned(),
@@ -163,4 +178,48 @@ async fn the_person_at_the_machine_gets_paths() {
     let made = service.session.call("create-image", json!({"prompt": "a red fox"})).await;
     let image = &made["structuredContent"]["images"][0];
     assert!(image["path"].is_string() && image["link"].is_null(), "{image}");
+}
+
+#[tokio::test]
+async fn a_link_opens_a_picture_that_waits_for_its_bucket_and_the_same_once_it_is_there() {
+    let bucket = S3Server::start().await;
+    bucket.has(Trouble::Status(503));
+    let settings = bucket.environment();
+    let settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    let service = service(&settings).await;
+    let [alice, bob] = [service.caller("alice").await, service.caller("bob").await];
+    let image = service.make(&alice).await;
+    let link = image["link"].as_str().unwrap();
+    assert_eq!(service.get(link).await.bytes().await.unwrap(), picture(64));
+
+    bucket.has(Trouble::None);
+    let uploaded = || bucket.objects("team/callers/alice").len() == 1 && spool(service.home.path()).is_empty();
+    until(uploaded).await;
+    let part = service.fetch(Method::GET, link, &[("range", "bytes=-9")]).await;
+    assert_eq!(part.bytes().await.unwrap(), picture(64)[picture(64).len() - 9..]);
+    // What the store signs by itself is not served here.
+    assert!(service.make(&bob).await["link"].as_str().unwrap().starts_with(&bucket.endpoint));
+    bucket.has(Trouble::Status(503));
+    assert_eq!(service.get(link).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn as_many_pictures_are_sent_at_once_as_may_be_and_no_more() {
+    let service = service(&[]).await;
+    let kept = service.pictures_of_alice().keep(&large(), None, Origin::default()).await.unwrap();
+    let link = kept.link.unwrap();
+    let path = link.strip_prefix(BASE).unwrap();
+    let mut unread = Vec::new();
+    for _ in 0..32 {
+        unread.push(service.site.open(&format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")).await);
+        unread.last().unwrap().readable().await.unwrap();
+    }
+    let refused = service.get(&link).await;
+    assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].to_str().unwrap()), (503, "5"));
+    drop(unread);
+    let since = std::time::Instant::now();
+    while service.fetch(Method::HEAD, &link, &[]).await.status() != StatusCode::OK {
+        assert!(since.elapsed() < std::time::Duration::from_secs(30), "no place comes back");
+    }
+    assert_eq!(service.get(&link).await.bytes().await.unwrap(), large().bytes());
 }
