@@ -147,9 +147,7 @@ impl Arguments {
 /// All that was measured, printed as it comes.
 #[derive(Default)]
 struct Report {
-    rows: Vec<Value>,
-    /// Parts that something is not installed for, and what that is.
-    skipped: Vec<Value>,
+    parts: Vec<Value>,
     /// Names of rows and parts.
     missed: Vec<&'static str>,
 }
@@ -159,13 +157,13 @@ impl Report {
         match measured {
             Ok(rows) => {
                 rows.iter().for_each(table::print);
-                self.rows.extend(rows.iter().map(Row::raw));
+                self.parts.push(json!({ "part": part, "rows": rows.iter().map(Row::raw).collect::<Vec<_>>() }));
                 self.missed
                     .extend(rows.iter().filter(|row| row.verdict() == Some(Verdict::Missed)).map(|row| row.name));
             }
             Err(error) => {
                 table::print_missing(part, &error);
-                self.skipped.push(json!({ "part": part, "why": format!("{error:#}") }));
+                self.parts.push(json!({ "part": part, "not measured": format!("{error:#}") }));
                 if !error.is::<NotInstalled>() {
                     self.missed.push(part);
                 }
@@ -174,7 +172,7 @@ impl Report {
     }
 
     fn write(&self, machine: &Machine, path: &Path) -> Result<()> {
-        let raw = json!({ "machine": machine.raw(), "rows": self.rows, "not measured": self.skipped });
+        let raw = json!({ "machine": machine.raw(), "parts": self.parts });
         std::fs::write(path, serde_json::to_string_pretty(&raw)? + "\n")
             .with_context(|| format!("cannot write {}", path.display()))
     }

@@ -1,5 +1,5 @@
-//! The time that a call takes longer than a bare one, with 64 in flight: the upstream takes a second, and the calls begin
-//! evenly spaced over it, as those of people do.
+//! The time that a call takes longer than a bare one, with 64 in flight: the upstream takes seconds, and the calls begin
+//! evenly spaced over them, as those of people do.
 
 use std::time::Duration;
 
@@ -14,10 +14,11 @@ use crate::{
     table::{Goal, Row, Unit},
 };
 
-const ROUNDS: u32 = 8;
-const CALLS_PER_ROUND: u32 = 5;
+const ROUNDS: u32 = 6;
+const CALLS_PER_ROUND: u32 = 3;
 const UPSTREAM_TAKES: Duration = Duration::from_secs(1);
-const APART: Duration = Duration::from_micros(15_625);
+/// Calls under one budget wait for each other's commits: at 16 a second, hardly ever.
+const UPSTREAM_TAKES_ON_POSTGRES: Duration = Duration::from_secs(4);
 const COMMITS_PER_ROUND: usize = 100;
 /// A call under a budget is two transactions: its reservation, and its settlement with its turn.
 const COMMITS_OF_A_CALL: f64 = 2.0;
@@ -27,7 +28,7 @@ const P50: f64 = 1e-3;
 const P99: f64 = 5e-3;
 
 pub fn latency(bench: &Bench) -> Rows {
-    let mut lanes = Lanes::start(bench, None)?;
+    let mut lanes = Lanes::start(bench, UPSTREAM_TAKES, None)?;
     let (mut p50, mut p99) = (Figure::default(), Figure::default());
     for round in 0..=ROUNDS {
         let added = lanes.run()?;
@@ -46,7 +47,7 @@ pub fn latency(bench: &Bench) -> Rows {
 /// The same on PostgreSQL, whose own part is measured in the same round.
 pub fn latency_on_postgres(bench: &Bench) -> Rows {
     let cluster = Cluster::start()?;
-    let mut lanes = Lanes::start(bench, Some(&cluster.new_database("latency")?))?;
+    let mut lanes = Lanes::start(bench, UPSTREAM_TAKES_ON_POSTGRES, Some(&cluster.new_database("latency")?))?;
     let (mut p50, mut p99) = (Figure::default(), Figure::default());
     let (mut commits_p50, mut commits_p99) = (Figure::default(), Figure::default());
     let (mut own_p50, mut own_p99) = (Figure::default(), Figure::default());
@@ -80,6 +81,8 @@ fn row(name: &'static str, ours: Figure, floor: Option<(&'static str, Figure)>, 
 struct Lanes {
     ours: Vec<Caller>,
     bare: Vec<Caller>,
+    /// The time between the first calls of two of them.
+    apart: Duration,
     /// They end with it.
     _service: (Service, [Running; 2]),
 }
@@ -91,19 +94,22 @@ struct Added {
 }
 
 impl Lanes {
-    fn start(bench: &Bench, store: Option<&str>) -> Result<Self> {
-        let (upstream, base_url) = start_upstream(&bench.upstream, UPSTREAM_TAKES)?;
+    fn start(bench: &Bench, takes: Duration, store: Option<&str>) -> Result<Self> {
+        let (upstream, base_url) = start_upstream(&bench.upstream, takes)?;
         let service = Service::open(bench, &base_url, store)?;
         let served = service.serve()?;
         let ours = service.callers(&served, CALLERS, QUESTION)?;
         let question = Question::bare(&base_url)?;
         let bare = (0..CALLERS).map(|_| Caller::connect(question.clone())).collect::<Result<_>>()?;
-        Ok(Self { ours, bare, _service: (service, [served.process, upstream]) })
+        let apart = takes / u32::try_from(CALLERS)?;
+        Ok(Self { ours, bare, apart, _service: (service, [served.process, upstream]) })
     }
 
     fn run(&mut self) -> Result<Added> {
-        let bare = in_turns(&mut self.bare, CALLS_PER_ROUND, APART)?;
-        let ours = in_turns(&mut self.ours, CALLS_PER_ROUND, APART)?;
+        let bare = in_turns(&mut self.bare, CALLS_PER_ROUND, self.apart)?;
+        // Meanwhile the server may have closed connections that were idle for too long.
+        self.ours.iter_mut().for_each(Caller::reconnect);
+        let ours = in_turns(&mut self.ours, CALLS_PER_ROUND, self.apart)?;
         let added = |share| percentile(&ours, share) - percentile(&bare, share);
         Ok(Added { p50: added(0.5), p99: added(0.99) })
     }
