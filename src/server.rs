@@ -235,7 +235,7 @@ impl ServerHandler for Server {
         params: GetTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        tasks::get(self, params, &context)
+        Box::pin(tasks::get(self, params, &context))
             .await
             .map_err(|error| self.told(&Requester::of(&context.extensions).owner, error))
     }

@@ -75,7 +75,7 @@ impl Tool for AskOpenai {
 
     async fn run(&self, args: Args, call: &Call) -> Result<Answered, ToolError> {
         let is_dry_run = args.dry_run == Some(true);
-        let (thread, mut request) = self.begin(args, call).await?;
+        let (thread, mut request) = Box::pin(self.begin(args, call)).await?;
         let limit = self.timeouts.of_text();
         let unheard = Terms::until(limit.deadline(call));
         let (news, hold, trace) = (call.news.clone(), call.resumable.hold().clone(), call.trace.clone());
@@ -94,7 +94,7 @@ impl Tool for AskOpenai {
         let (schema, spend) = prepared.await.map_err(ended)??;
         let terms = Terms { exposure: spend.exposure(), ..terms };
         request.question.run = self.openai.run_for(&request.question);
-        let spoken = spoken(&references.artifacts, &thread, &request.question).await;
+        let spoken = Box::pin(spoken(&references.artifacts, &thread, &request.question)).await;
         let (question, asked) = request.split(spoken, schema, call);
         if question.run == Run::Background
             && let Some(part) = asked.resume(&spend)

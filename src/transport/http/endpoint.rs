@@ -170,7 +170,7 @@ impl Endpoint {
         body: &mut BodyDataStream,
     ) -> Result<Response, HttpRefusal> {
         if parts.method != Method::POST {
-            return self.stream(Request::from_parts(parts, Body::empty()), &sender).await;
+            return Box::pin(self.stream(Request::from_parts(parts, Body::empty()), &sender)).await;
         }
         if !reply::has_type(&parts.headers, "application/json") {
             let reason = "send the message as application/json";
