@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use mcp_openai::telemetry::traces::{TraceCollector, Traces};
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::{
     fakes::{Bench, bench},
@@ -76,9 +76,10 @@ fn steady(spans: &BTreeMap<String, Value>) -> Vec<Value> {
     let name = |id: &str| spans.get(id).map_or("another program", |span| span["name"].as_str().unwrap());
     let told = |span: &Value| {
         let parent = span["parentSpanId"].as_str().filter(|id| !id.is_empty()).map(name);
-        let attributes: Map<String, Value> = span["attributes"].as_array().unwrap().iter().map(attribute).collect();
-        json!({ "name": span["name"], "kind": span["kind"], "parent": parent, "links": span["links"],
-            "status": span["status"], "attributes": attributes })
+        let attributes: BTreeMap<String, Value> =
+            span["attributes"].as_array().unwrap().iter().map(attribute).collect();
+        json!({ "attributes": attributes, "kind": span["kind"], "links": span["links"], "name": span["name"],
+            "parent": parent, "status": span["status"] })
     };
     all.into_iter().map(told).collect()
 }
