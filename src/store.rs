@@ -15,6 +15,7 @@ pub mod callers;
 mod columns;
 pub mod facts;
 pub mod jobs;
+mod meter;
 pub mod money;
 pub mod pace;
 pub mod pictures;
@@ -27,6 +28,7 @@ pub mod turns;
 pub use callers::CallerStore;
 pub use facts::FactStore;
 pub use jobs::JobStore;
+pub use meter::{LastTransaction, StoreStanding};
 pub use money::MoneyStore;
 pub use pace::PaceStore;
 pub use pictures::PictureIndex;
@@ -35,6 +37,7 @@ pub use sessions::SessionStore;
 pub use turns::TurnStore;
 
 use postgres::Postgres;
+use process::Process;
 use sqlite::Sqlite;
 
 /// Time that a process is believed to live after its last sign of life. It renews its lease three times as often while
@@ -62,6 +65,7 @@ pub struct Store {
     pub sessions: Option<Arc<dyn SessionStore>>,
     /// Names the place for people: a path, or the URL without its password.
     pub place: Arc<str>,
+    process: Arc<Process>,
     /// The engine that may be out of reach.
     remote: Option<Arc<Postgres>>,
 }
@@ -162,22 +166,31 @@ impl Store {
     pub fn build(config: Config) -> Self {
         let place = config.place.to_string().into();
         match config.place.clone() {
-            StorePlace::Folder(_) | StorePlace::Memory => Self::of(Arc::new(Sqlite::build(config)), place, None),
+            StorePlace::Folder(_) | StorePlace::Memory => {
+                let engine = Arc::new(Sqlite::build(config));
+                Self::of(engine.clone(), place, engine.process(), None)
+            }
             StorePlace::Postgres(url) => {
                 let engine = Arc::new(Postgres::build(url, config.lease));
-                Self::of(engine.clone(), place, Some(engine))
+                Self::of(engine.clone(), place, engine.process(), Some(engine))
             }
         }
     }
 
-    fn of<E>(engine: Arc<E>, place: Arc<str>, remote: Option<Arc<Postgres>>) -> Self
+    fn of<E>(engine: Arc<E>, place: Arc<str>, process: Arc<Process>, remote: Option<Arc<Postgres>>) -> Self
     where
         E: TurnStore + JobStore + MoneyStore + PaceStore + FactStore + PictureIndex + CallerStore + 'static,
     {
         let (turns, jobs, money, facts) = (engine.clone(), engine.clone(), engine.clone(), engine.clone());
         let (pictures, callers) = (engine.clone(), engine.clone());
         let sessions = remote.clone().map(|remote| remote as Arc<dyn SessionStore>);
-        Self { turns, jobs, money, pace: engine, facts, pictures, callers, sessions, place, remote }
+        Self { turns, jobs, money, pace: engine, facts, pictures, callers, sessions, place, process, remote }
+    }
+
+    /// The store as this process finds it: of the embedded one only what writes is counted.
+    #[must_use]
+    pub fn standing(&self) -> StoreStanding {
+        self.process.meter.standing()
     }
 
     /// Makes sure that a store on another machine can be used; the embedded one is opened by the first call.

@@ -1,9 +1,9 @@
 """Asks Prometheus what every panel of the dashboard asks, and compares the metrics that are named with those that are there:
-`dashboard.py MONITORING PAGE PROMETHEUS SERVER ADMIN`."""
+`dashboard.py MONITORING PAGE PROMETHEUS SERVER ADMIN TOKEN`."""
 
 import json, pathlib, re, sys, time, urllib.error, urllib.parse, urllib.request
 
-monitoring, page, prometheus, server, admin = sys.argv[1:]
+monitoring, page, prometheus, server, admin, token = sys.argv[1:]
 NAME = re.compile(r"\b(?:mcp_openai|process)_\w+")
 
 
@@ -30,12 +30,13 @@ def call(tool, **arguments):
     message = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments, "_meta": meta}}
     headers = {"Content-Type": "application/json", "Accept": "application/json"}
     headers |= {"MCP-Protocol-Version": "2026-07-28", "Mcp-Method": "tools/call", "Mcp-Name": tool}
+    headers["Authorization"] = f"Bearer {token}"
     return json.loads(read(f"{server}/mcp", json.dumps(message).encode(), **headers))["result"]
 
 
 def refused():
     try:
-        read(f"{server}/mcp", b"{", **{"Content-Type": "application/json"})
+        read(f"{server}/mcp", b"{", **{"Content-Type": "application/json", "Authorization": f"Bearer {token}"})
     except urllib.error.HTTPError as error:
         assert error.code == 400, error
 

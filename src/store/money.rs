@@ -173,6 +173,17 @@ pub enum LineState {
     Unsettled,
 }
 
+/// Spending of one caller, as its budgets count it; what is reserved is not in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CallerSpending {
+    /// The caller's name.
+    pub caller: String,
+    /// US dollars of the day.
+    pub day: Usd,
+    /// US dollars of the month, the day included.
+    pub month: Usd,
+}
+
 /// Rows of a tally.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -299,6 +310,10 @@ pub trait MoneyStore: Debug + Send + Sync {
 
     /// Sums of the lines since a day (UTC), of all or of one caller, in the order of their names.
     async fn tally(&self, since: NaiveDate, by: TallyBy, caller: Option<&CallerName>) -> Result<Vec<TallySum>, Error>;
+
+    /// Spending of callers on a day (UTC) and in its month until then, of so many that spent anything, in the order of
+    /// their names.
+    async fn caller_spending(&self, day: NaiveDate, most: usize) -> Result<Vec<CallerSpending>, Error>;
 
     /// Lines after an id, in the order of their ids, for an export in pages.
     async fn lines_after(&self, after: Option<Id>, most: usize) -> Result<Vec<LedgerLine>, Error>;

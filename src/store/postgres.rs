@@ -26,9 +26,9 @@ mod upkeep;
 mod values;
 mod words;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use super::Error;
+use super::{Error, process::Process};
 use engine::PostgresEngine;
 
 pub use address::PostgresUrl;
@@ -44,6 +44,10 @@ impl Postgres {
     #[must_use]
     pub fn build(url: PostgresUrl, lease: Duration) -> Self {
         Self { engine: PostgresEngine::build(url, lease, upkeep::run, hints::run) }
+    }
+
+    pub(super) fn process(&self) -> Arc<Process> {
+        self.engine.process().clone()
     }
 
     /// Connects and brings the schema up to this program's, unless that was done.

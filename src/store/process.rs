@@ -1,5 +1,5 @@
 //! This process as the others see it, for any engine: the things that it runs, for which it renews a lease, and the
-//! requests whose reservations are still to be written.
+//! requests whose reservations are still to be written; and the store as this process finds it.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,7 +11,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::money::{Charge, Reservation, Settlement};
+use super::{
+    meter::StoreMeter,
+    money::{Charge, Reservation, Settlement},
+};
 use crate::handle::{Id, IdMint};
 
 /// Reservations that no budget holds are written so much later: most short requests end before, and then the ledger has
@@ -20,6 +23,7 @@ pub(super) const DEFERRED: Duration = Duration::from_millis(100);
 
 pub(super) struct Process {
     pub id: i64,
+    pub meter: StoreMeter,
     lease: Duration,
     /// The database has, or had, a row of this process.
     is_known: AtomicBool,
@@ -51,7 +55,7 @@ pub(super) struct Closing {
 impl Process {
     pub(super) fn new(lease: Duration) -> Self {
         let id = IdMint::default().mint().number;
-        Self { id, lease, is_known: AtomicBool::new(false), holds: Mutex::default() }
+        Self { id, meter: StoreMeter::default(), lease, is_known: AtomicBool::new(false), holds: Mutex::default() }
     }
 
     pub(super) fn lease(&self) -> Duration {

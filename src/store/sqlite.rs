@@ -23,9 +23,12 @@ mod upkeep;
 mod words;
 mod work;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
-use super::Config;
+use super::{Config, process::Process};
 use engine::Engine;
 
 /// All doors onto one database.
@@ -39,6 +42,10 @@ impl Sqlite {
     #[must_use]
     pub fn build(config: Config) -> Self {
         Self { engine: Engine::build(config, upkeep::run) }
+    }
+
+    pub(super) fn process(&self) -> Arc<Process> {
+        self.engine.process().clone()
     }
 }
 

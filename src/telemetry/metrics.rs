@@ -43,14 +43,24 @@ pub struct EndedCall<'a> {
 }
 
 /// A value as it is now.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Gauge {
     /// Whole, such as `mcp_openai_queue_running`.
     pub name: &'static str,
     /// One line for the `HELP` of the metric.
     pub help: &'static str,
+    /// As they are written, such as `caller=\"alice\"`; empty for none. Gauges of one name stand together.
+    pub labels: String,
     /// In the unit that ends the name, such as `_usd`; a plain count otherwise.
     pub value: f64,
+}
+
+impl Gauge {
+    /// One without labels.
+    #[must_use]
+    pub fn plain(name: &'static str, help: &'static str, value: f64) -> Self {
+        Self { name, help, labels: String::new(), value }
+    }
 }
 
 /// Cheap to clone; clones count together.
@@ -128,10 +138,14 @@ impl Metrics {
         for (labels, histogram) in &counts.took {
             histogram.write(&mut page, labels);
         }
-        for Gauge { name, help, value } in gauges {
+        let mut last = "";
+        for Gauge { name, help, labels, value } in gauges {
             let kind = if name.ends_with("_total") { "counter" } else { "gauge" };
-            head(&mut page, name, kind, help);
-            line(&mut page, name, "", value);
+            if last != *name {
+                head(&mut page, name, kind, help);
+            }
+            line(&mut page, name, labels, value);
+            last = name;
         }
         page
     }
@@ -249,7 +263,12 @@ mod tests {
         };
         metrics.count(&EndedCall { cost_usd: 0.25, pictures: 2, attempts: 3, ..call });
         metrics.refuse(401);
-        let gauges = [Gauge { name: "mcp_openai_queue_waiting", help: "Requests that wait.", value: 4.0 }];
+        let of = |caller: &str, value| Gauge {
+            labels: format!("caller=\"{caller}\""),
+            ..Gauge::plain("mcp_openai_caller_limit", "Limits.", value)
+        };
+        let waiting = Gauge::plain("mcp_openai_queue_waiting", "Requests that wait.", 4.0);
+        let gauges = [waiting, of("alice", 1.0), of("bob", 2.0)];
         insta::assert_snapshot!(metrics.page(&gauges));
     }
 }

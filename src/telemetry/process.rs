@@ -20,7 +20,7 @@ pub fn standing() -> Vec<Gauge> {
         ("process_cpu_seconds_total", "Processor time, of the system's part, too.", time),
         ("process_open_fds", "Open files and connections.", open),
     ];
-    gauges.into_iter().filter_map(|(name, help, value)| Some(Gauge { name, help, value: value? })).collect()
+    gauges.into_iter().filter_map(|(name, help, value)| Some(Gauge::plain(name, help, value?))).collect()
 }
 
 fn resident_bytes(status: &str) -> Option<f64> {

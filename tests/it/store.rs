@@ -171,6 +171,7 @@ macro_rules! alone {
                     a_callers_budget_is_exact_among_a_hundred_at_once,
                     what_a_caller_spends_counts_for_its_month_and_is_its_own,
                     a_request_that_is_settled_twice_counts_once,
+                    transactions_are_counted_with_their_time,
                     a_known_cost_is_not_replaced_by_an_unknown_one,
                     amounts_beyond_all_counting_are_summed,
                     what_was_not_billed_leaves_no_line,

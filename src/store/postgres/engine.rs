@@ -136,22 +136,28 @@ impl PostgresEngine {
 
     /// The same; transactions that name the same id run one after another.
     pub(super) async fn begin_for(&self, ids: &[i64]) -> Result<PostgresTransaction, PostgresFault> {
-        let mut tries = Tries::new();
+        let (mut tries, since) = (Tries::new(), Instant::now());
         loop {
             let begun = match self.connected().await {
                 Ok(client) => PostgresTransaction::begin(client, ids).await,
-                Err(fault) => return Err(fault),
+                Err(fault) => Err(fault),
             };
             match begun {
                 // A connection that was pooled may have been broken since.
                 Err(fault) if fault.may_pass() && tries.is_left() => tries.pause().await,
-                ended => return ended,
+                Ok(transaction) => return Ok(transaction.of(self.process().clone(), since)),
+                Err(fault) => return self.process().meter.note(since, Err(fault)),
             }
         }
     }
 
     /// Runs one statement that may be repeated, and is where its answer was lost.
     pub(super) async fn run(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<StatementAnswer, PostgresFault> {
+        let since = Instant::now();
+        self.process().meter.note(since, self.run_unmeasured(sql, values).await)
+    }
+
+    async fn run_unmeasured(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<StatementAnswer, PostgresFault> {
         let mut tries = Tries::new();
         loop {
             let client = self.connected().await?;

@@ -22,8 +22,8 @@ use crate::{
         callers::CallerName,
         columns::{day_number, moment, usd},
         money::{
-            Budget, BudgetOf, Charge, DayStanding, LedgerLine, LineState, MoneyStore, Reservation, Reserved, Settled,
-            Settlement, TallyBy, TallySum,
+            Budget, BudgetOf, CallerSpending, Charge, DayStanding, LedgerLine, LineState, MoneyStore, Reservation,
+            Reserved, Settled, Settlement, TallyBy, TallySum,
         },
         process::{Closing, Held},
     },
@@ -118,6 +118,10 @@ impl MoneyStore for Postgres {
             tally::tally(&self.engine, since, by, caller).await
         };
         sums.await.map_err(|fault| self.engine.error(fault))
+    }
+
+    async fn caller_spending(&self, day: NaiveDate, most: usize) -> Result<Vec<CallerSpending>, Error> {
+        tally::of_callers(&self.engine, day, most).await.map_err(|fault| self.engine.error(fault))
     }
 
     async fn lines_after(&self, after: Option<Id>, most: usize) -> Result<Vec<LedgerLine>, Error> {

@@ -1,6 +1,6 @@
 //! Sums of the ledger, in SQL.
 
-use chrono::{NaiveDate, NaiveTime};
+use chrono::{Datelike as _, NaiveDate, NaiveTime};
 
 use super::{
     engine::PostgresEngine,
@@ -8,11 +8,12 @@ use super::{
     values::{Columns, values},
 };
 use crate::{
-    handle::Id,
+    handle::{Id, Owner},
     money::{Usage, Usd},
     store::{
         callers::CallerName,
-        money::{TallyBy, TallySum},
+        columns::{day_number, usd},
+        money::{CallerSpending, TallyBy, TallySum},
     },
 };
 
@@ -60,6 +61,27 @@ pub(super) async fn tally(
     // The database would sort by the rules of its language.
     sums.sort_by(|one, next| one.name.cmp(&next.name));
     Ok(sums)
+}
+
+/// Spending of callers on a day and in its month until then.
+pub(super) async fn of_callers(
+    engine: &PostgresEngine,
+    day: NaiveDate,
+    most: usize,
+) -> Result<Vec<CallerSpending>, PostgresFault> {
+    let select = format!(
+        "SELECT account, least(coalesce(sum(spent) FILTER (WHERE day = $2), 0), {MOST})::bigint,
+             least(sum(spent), {MOST})::bigint
+         FROM days WHERE account LIKE 'caller:%' AND day BETWEEN $1 AND $2
+         GROUP BY account ORDER BY account COLLATE \"C\" LIMIT $3"
+    );
+    let (first, most) = (day.with_day(1).unwrap_or(day), i64::try_from(most).unwrap_or(i64::MAX));
+    let answer = engine.run(&select, values![day_number(first), day_number(day), most]).await?;
+    let spending = |row: &Columns| {
+        let caller = Owner(row.text(0)?).as_caller().unwrap_or_default().to_owned();
+        Ok(CallerSpending { caller, day: usd(row.number(1)?), month: usd(row.number(2)?) })
+    };
+    answer.rows.iter().map(spending).collect()
 }
 
 fn sum(row: &Columns) -> Result<TallySum, PostgresFault> {

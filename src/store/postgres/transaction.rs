@@ -1,6 +1,9 @@
 //! One transaction on a connection of its own.
 
-use std::time::Duration;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use deadpool_postgres::Object;
 use futures_util::TryStreamExt as _;
@@ -10,6 +13,7 @@ use super::{
     fault::PostgresFault,
     values::{Columns, SqlValue},
 };
+use crate::store::process::Process;
 
 /// No statement here takes longer, unless its server hangs.
 const ANSWER: Duration = Duration::from_secs(15);
@@ -19,6 +23,8 @@ const DEADLOCKS: u32 = 5;
 /// A transaction that has begun. Dropped uncommitted, it is rolled back with its connection.
 pub(super) struct PostgresTransaction {
     client: Option<Object>,
+    /// Counted by this process, since then.
+    of: Option<(Arc<Process>, Instant)>,
 }
 
 /// The answer to a statement.
@@ -50,13 +56,27 @@ impl PostgresTransaction {
         ids.sort_unstable();
         let locks: Vec<_> = ids.iter().map(|id| format!("pg_advisory_xact_lock({id})")).collect();
         let begin = if locks.is_empty() { "BEGIN".to_owned() } else { format!("BEGIN; SELECT {}", locks.join(", ")) };
-        let transaction = Self { client: Some(client) };
+        let transaction = Self { client: Some(client), of: None };
         simple(transaction.client()?, &begin).await?;
         Ok(transaction)
     }
 
+    /// The same, counted by this process as one that began then.
+    pub(super) fn of(mut self, process: Arc<Process>, since: Instant) -> Self {
+        self.of = Some((process, since));
+        self
+    }
+
+    /// Counts a failure, after which it is not committed.
+    fn noted<T>(&self, ended: Result<T, PostgresFault>) -> Result<T, PostgresFault> {
+        match &self.of {
+            Some((process, since)) if ended.is_err() => process.meter.note(*since, ended),
+            _ => ended,
+        }
+    }
+
     pub(super) async fn query(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<Vec<Columns>, PostgresFault> {
-        run(self.client()?, sql, values).await.map(|answer| answer.rows)
+        self.noted(run(self.client()?, sql, values).await).map(|answer| answer.rows)
     }
 
     pub(super) async fn query_first(
@@ -75,7 +95,7 @@ impl PostgresTransaction {
 
     /// Returns how many rows were changed.
     pub(super) async fn execute(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<u64, PostgresFault> {
-        run(self.client()?, sql, values).await.map(|answer| answer.changed)
+        self.noted(run(self.client()?, sql, values).await).map(|answer| answer.changed)
     }
 
     /// Runs statements that take no values.
@@ -84,7 +104,11 @@ impl PostgresTransaction {
     }
 
     pub(super) async fn commit(mut self) -> Result<(), PostgresFault> {
-        simple(self.client()?, "COMMIT").await?;
+        let committed = simple(self.client()?, "COMMIT").await;
+        match &self.of {
+            Some((process, since)) => process.meter.note(*since, committed)?,
+            None => committed?,
+        }
         // The connection goes back.
         drop(self.client.take());
         Ok(())

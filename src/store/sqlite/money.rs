@@ -13,8 +13,8 @@ use crate::{
         callers::CallerName,
         columns::{day_number, moment, usd},
         money::{
-            Budget, BudgetOf, Charge, DayStanding, LedgerLine, LineState, MoneyStore, Reservation, Reserved, Settled,
-            Settlement, TallyBy, TallySum,
+            Budget, BudgetOf, CallerSpending, Charge, DayStanding, LedgerLine, LineState, MoneyStore, Reservation,
+            Reserved, Settled, Settlement, TallyBy, TallySum,
         },
         process::{Closing, Held},
     },
@@ -93,6 +93,10 @@ impl MoneyStore for Sqlite {
         self.engine.write_existing(0, book_the_dead).await?;
         let caller = caller.cloned();
         self.engine.scan(move |connection| tally::tally(connection, since, by, caller.as_ref())).await
+    }
+
+    async fn caller_spending(&self, day: NaiveDate, most: usize) -> Result<Vec<CallerSpending>, Error> {
+        self.engine.scan(move |connection| tally::of_callers(connection, day, most)).await
     }
 
     async fn lines_after(&self, after: Option<Id>, most: usize) -> Result<Vec<LedgerLine>, Error> {

@@ -1,14 +1,15 @@
 //! Sums of the ledger, in SQL.
 
-use chrono::{NaiveDate, NaiveTime};
+use chrono::{Datelike as _, NaiveDate, NaiveTime};
 use rusqlite::{Connection, params};
 
 use crate::{
-    handle::Id,
+    handle::{Id, Owner},
     money::{Usage, Usd},
     store::{
         callers::CallerName,
-        money::{TallyBy, TallySum},
+        columns::{day_number, usd},
+        money::{CallerSpending, TallyBy, TallySum},
     },
 };
 
@@ -69,5 +70,24 @@ pub(super) fn tally(
             })
         },
     )?;
+    rows.collect()
+}
+
+/// Spending of callers on a day and in its month until then.
+pub(super) fn of_callers(
+    connection: &Connection,
+    day: NaiveDate,
+    most: usize,
+) -> rusqlite::Result<Vec<CallerSpending>> {
+    let mut select = connection.prepare_cached(
+        "SELECT account, sum(iif(day = ?2, spent, 0)), sum(spent) FROM days
+         WHERE account >= 'caller:' AND account < 'caller;' AND day BETWEEN ?1 AND ?2
+         GROUP BY account ORDER BY account LIMIT ?3",
+    )?;
+    let (first, most) = (day.with_day(1).unwrap_or(day), i64::try_from(most).unwrap_or(i64::MAX));
+    let rows = select.query_map(params![day_number(first), day_number(day), most], |row| {
+        let caller = Owner(row.get(0)?).as_caller().unwrap_or_default().to_owned();
+        Ok(CallerSpending { caller, day: usd(row.get(1)?), month: usd(row.get(2)?) })
+    })?;
     rows.collect()
 }

@@ -142,11 +142,41 @@ fn health_and_metrics_have_an_address_of_their_own() {
         assert_eq!(get(admin, path).as_deref(), Some("200"), "{path}");
     }
     let metrics = read(admin, "/metrics").unwrap();
+    assert!(metrics.contains("\nmcp_openai_store_up 1\n"), "{metrics}");
     assert!(metrics.contains("content-type: text/plain; version=0.0.4"), "{metrics}");
     assert!(metrics.contains("# TYPE mcp_openai_calls_total counter\n"), "{metrics}");
     assert!(metrics.contains("\nmcp_openai_queue_waiting 0\n"), "{metrics}");
     assert_eq!(get(admin, "/mcp").as_deref(), Some("404"));
     assert_eq!(get(address, "/metrics").as_deref(), Some("404"));
+}
+
+#[test]
+fn limits_of_callers_and_what_they_spent_are_metrics() {
+    let home = tempfile::tempdir().unwrap();
+    for token in [["alice", "day=5,requests=60"], ["bob", "month=50"]] {
+        let [name, limits] = token;
+        assert!(command(home.path()).args(["token", "new", name, "--limit", limits]).status().unwrap().success());
+    }
+    assert!(command(home.path()).args(["token", "new", "carol"]).status().unwrap().success());
+    let (_program, _, admin) = administered(home.path());
+    let start = Instant::now();
+    let metrics = loop {
+        let metrics = read(admin, "/metrics").unwrap();
+        if metrics.contains("caller_limit") {
+            break metrics;
+        }
+        assert!(start.elapsed() < PATIENCE, "{metrics}");
+    };
+    let told: Vec<_> = metrics.lines().filter(|line| line.starts_with("mcp_openai_caller_")).collect();
+    let expected = [
+        r#"mcp_openai_caller_limit{caller="alice",of="day"} 5"#,
+        r#"mcp_openai_caller_limit{caller="alice",of="requests"} 60"#,
+        r#"mcp_openai_caller_limit{caller="bob",of="month"} 50"#,
+        r#"mcp_openai_caller_spent_usd{caller="alice",of="day"} 0"#,
+        r#"mcp_openai_caller_spent_usd{caller="bob",of="month"} 0"#,
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(metrics.matches("# TYPE mcp_openai_caller_limit gauge\n").count(), 1);
 }
 
 /// Every address of 127.0.0.0/8 is this machine on Linux: one floods, another calls.

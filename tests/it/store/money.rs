@@ -6,10 +6,12 @@ use mcp_openai::{
     handle::{Account, IdMint, Owner},
     money::{Usage, Usd},
     store::{
+        LastTransaction,
         callers::CallerName,
         jobs::FinishedJob,
         money::{
-            BudgetOf, CallerShare, Charge, DayStanding, LineState, Reservation, Reserved, Settled, Settlement, TallyBy,
+            BudgetOf, CallerShare, CallerSpending, Charge, DayStanding, LineState, Reservation, Reserved, Settled,
+            Settlement, TallyBy,
         },
     },
 };
@@ -280,4 +282,22 @@ pub async fn what_a_caller_spends_counts_for_its_month_and_is_its_own(engine: &i
     let lines = store.money.lines_after(None, 10).await.unwrap();
     let callers: Vec<_> = lines.iter().map(|line| line.caller.as_deref()).collect();
     assert_eq!(callers, [Some("alice"), Some("bob")]);
+    let spending = async |day: &str, most| store.money.caller_spending(day.parse().unwrap(), most).await.unwrap();
+    let of = |caller: &str, day, month| CallerSpending { caller: caller.to_owned(), day: usd(day), month: usd(month) };
+    assert_eq!(spending("2026-02-28", 9).await, [of("alice", 0.0, 0.7), of("bob", 0.9, 0.9)]);
+    assert_eq!(spending("2026-02-27", 9).await, [of("alice", 0.0, 0.7)], "the month until then");
+    assert_eq!(spending("2026-02-28", 1).await.len(), 1);
+    assert_eq!(spending("2026-01-31", 9).await, []);
+}
+
+pub async fn transactions_are_counted_with_their_time(engine: &impl Engine) {
+    let (store, mint) = (engine.open(), IdMint::default());
+    for _ in 0..3 {
+        let request = reservation(mint.mint(), 0.1, Some(5.0));
+        store.money.reserve(request.clone()).await.unwrap();
+        store.money.settle(paid(&request, 0.1)).await.unwrap();
+    }
+    let standing = store.standing();
+    assert!(standing.transactions >= 6 && !standing.time.is_zero(), "{standing:?}");
+    assert_eq!((standing.failures, standing.last), (0, LastTransaction::Kept));
 }
