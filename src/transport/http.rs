@@ -9,22 +9,16 @@ use std::{
 
 use axum::{
     Router,
-    body::Body,
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderValue, StatusCode, Version, header},
     response::{IntoResponse, Response},
     routing::{any, get},
-};
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
 };
 use tokio::{
     sync::Semaphore,
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tower::ServiceExt;
 
 use crate::{
     issuer,
@@ -37,6 +31,7 @@ mod accept;
 mod administration;
 mod authentication;
 mod budget;
+mod connection;
 mod endpoint;
 mod flight;
 mod gate;
@@ -51,6 +46,7 @@ mod reply;
 mod resumable;
 mod sessions;
 mod shared;
+mod streams;
 mod tls;
 #[cfg(unix)]
 mod unix;
@@ -63,16 +59,17 @@ pub use proxies::{Network, Proxies};
 pub use tls::TlsFiles;
 
 use authentication::Authentication;
+use connection::{Peer, ServiceEnds};
 use endpoint::Endpoint;
 use listener::{Accepted, BoundListener};
 use oauth::{ResourceServer, WELL_KNOWN};
-use patient::PatientSocket;
 use reply::HttpRefusal;
 use tls::Tls;
 
 /// Connections at once; the next ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 1024;
-/// Connections of one address at once, unless it is a trusted proxy's: half of all, since many may share one.
+/// Connections and streams of HTTP/2 of one address at once, unless it is a trusted proxy's: half of all connections, since
+/// many may share one.
 const MOST_OF_ONE_ADDRESS: usize = MAX_CONNECTIONS / 2;
 /// Time that a request's headers may take, and that a connection may idle between requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
@@ -166,6 +163,7 @@ pub async fn serve(
         .with_state(endpoint.clone());
 
     let connections = TaskTracker::new();
+    let ends = ServiceEnds { stop: stop.clone(), closing: closing.clone() };
     let drained = async {
         stop.cancelled().await;
         server.end_announcements();
@@ -180,7 +178,7 @@ pub async fn serve(
         }
     };
     tokio::select! {
-        () = accept(&listener, tls.as_ref(), &proxies, &router, &connections, &closing) => {}
+        () = accept(&listener, tls.as_ref(), &proxies, &router, &connections, &ends) => {}
         () = endpoint.watch() => {}
         () = drained => {}
     }
@@ -200,26 +198,22 @@ async fn accept(
     proxies: &Arc<Proxies>,
     router: &Router,
     connections: &TaskTracker,
-    closing: &CancellationToken,
+    ends: &ServiceEnds,
 ) {
-    let (room, peers) = (Arc::new(Semaphore::new(MAX_CONNECTIONS)), PlacesBy::default());
+    let (room, places) = (Arc::new(Semaphore::new(MAX_CONNECTIONS)), PlacesBy::default());
     while let Ok(place) = room.clone().acquire_owned().await {
         match listener.accept().await {
-            Ok((socket, peer)) => {
-                let most = if proxies.trust(peer) { MAX_CONNECTIONS } else { MOST_OF_ONE_ADDRESS };
-                let Some(counted) = peers.take(peer, most) else {
-                    tracing::debug!(%peer, "this address has as many connections as it may");
+            Ok((socket, address)) => {
+                let peer = Peer { address, proxies: proxies.clone(), places: places.clone() };
+                let Some(counted) = peer.place() else {
+                    tracing::debug!(peer = %address, "this address has as many connections as it may");
                     continue;
                 };
-                let sender = {
-                    let proxies = proxies.clone();
-                    move |headers: &_| proxies.sender(peer, headers)
-                };
-                let (tls, router, closing) = (tls.cloned(), router.clone(), closing.clone());
+                let (tls, router, ends, tasks) = (tls.cloned(), router.clone(), ends.clone(), connections.clone());
                 connections.spawn(async move {
                     match secured(socket, tls.as_deref()).await {
-                        Ok(socket) => connection(socket, sender, router, closing).await,
-                        Err(error) => tracing::debug!(%error, %peer, "no TLS came about"),
+                        Ok(socket) => connection::serve(socket, peer, router, ends, tasks).await,
+                        Err(error) => tracing::debug!(%error, peer = %address, "no TLS came about"),
                     }
                     drop((place, counted));
                 });
@@ -240,38 +234,11 @@ async fn secured(socket: Accepted, tls: Option<&Tls>) -> io::Result<Accepted> {
     }
 }
 
-async fn connection(
-    socket: Accepted,
-    sender: impl Fn(&HeaderMap) -> IpAddr + Clone,
-    router: Router,
-    closing: CancellationToken,
-) {
-    let service = router.map_request(move |mut request: hyper::Request<hyper::body::Incoming>| {
-        let sender = sender(request.headers());
-        request.extensions_mut().insert(sender);
-        request.map(Body::new)
-    });
-    let mut builder = hyper::server::conn::http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
-    let serving = builder.serve_connection(TokioIo::new(PatientSocket::new(socket)), TowerToHyperService::new(service));
-    let mut serving = std::pin::pin!(serving);
-    let ended = tokio::select! {
-        ended = serving.as_mut() => ended,
-        () = closing.cancelled() => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, "a connection ended early");
-    }
-}
-
 async fn mcp(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
-    let sender = request.extensions().get::<IpAddr>().copied();
+    let (sender, version) = (request.extensions().get::<IpAddr>().copied(), request.version());
     let answer = endpoint.answer(request).await;
     let mut answer = answer.map_err(|refusal| endpoint.count(refusal).noted(sender)).into_response();
-    if endpoint.is_stopping() {
+    if endpoint.is_stopping() && version != Version::HTTP_2 {
         // A proxy keeps no connection that is about to close, to send the next call on.
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
     }

@@ -38,6 +38,7 @@ mod gallery;
 mod governor;
 mod hosts;
 mod http;
+mod http2;
 mod images;
 mod inputs;
 mod install;

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     time::{Instant, Sleep, sleep},
@@ -16,18 +17,21 @@ use tokio::{
 use super::listener::Accepted;
 
 /// Time for which a peer may read nothing while something is there for it.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct PatientSocket {
     socket: Accepted,
+    /// Bytes that were read of it already.
+    begun: Bytes,
     gives_up: Pin<Box<Sleep>>,
     /// A write waits for the peer.
     is_stuck: bool,
 }
 
 impl PatientSocket {
-    pub(super) fn new(socket: Accepted) -> Self {
-        Self { socket, gives_up: Box::pin(sleep(PATIENCE)), is_stuck: false }
+    /// `begun` is what was read of it already.
+    pub(super) fn new(socket: Accepted, begun: Bytes) -> Self {
+        Self { socket, begun, gives_up: Box::pin(sleep(PATIENCE)), is_stuck: false }
     }
 
     /// Passes on what a write came to, unless it waits for too long.
@@ -51,7 +55,12 @@ impl AsyncRead for PatientSocket {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(context, buffer)
+        if self.begun.is_empty() {
+            return Pin::new(&mut self.socket).poll_read(context, buffer);
+        }
+        let most = buffer.remaining().min(self.begun.len());
+        buffer.put_slice(&self.begun.split_to(most));
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -1,0 +1,210 @@
+//! One connection: HTTP/1.1, or HTTP/2 where its client begins with that, within the same bounds.
+
+use std::{convert::Infallible, future::Future, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::Request,
+    http::{HeaderValue, header},
+    response::{IntoResponse as _, Response},
+};
+use hyper::{
+    body::Incoming,
+    rt::Executor,
+    server::conn::{http1, http2},
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    io::AsyncReadExt as _,
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt as _;
+
+use super::{
+    HEADER_TIMEOUT, MAX_CONNECTIONS, MOST_OF_ONE_ADDRESS, Proxies,
+    listener::Accepted,
+    patient::{PATIENCE, PatientSocket},
+    reply::HttpRefusal,
+    streams::{PIECE, Streams, TakenAnswer},
+};
+use crate::queue::{PlacesBy, TakenPlace};
+
+/// The first bytes of HTTP/2 (RFC 9113, 3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Streams of one connection at once.
+const MOST_STREAMS: u32 = 128;
+/// All headers of a request together, in bytes.
+const MOST_HEADERS: u32 = 64 << 10;
+/// Between two pings to a client that says nothing else, and the time that it has to answer.
+const PING: Duration = Duration::from_secs(20);
+
+/// The far end of a connection. Cheap to clone.
+#[derive(Clone)]
+pub(super) struct Peer {
+    pub address: IpAddr,
+    pub proxies: Arc<Proxies>,
+    /// Connections, and streams of HTTP/2, by address.
+    pub places: PlacesBy<IpAddr>,
+}
+
+/// The ends of the service.
+#[derive(Clone)]
+pub(super) struct ServiceEnds {
+    /// No new requests.
+    pub stop: CancellationToken,
+    /// No connections.
+    pub closing: CancellationToken,
+}
+
+/// Spawns where the end of the service waits for it.
+#[derive(Clone)]
+struct Tracked(TaskTracker);
+
+impl Peer {
+    /// A place for a connection, or for one more stream; `None` where this address has as many as it may.
+    pub(super) fn place(&self) -> Option<TakenPlace<IpAddr>> {
+        let most = if self.proxies.trust(self.address) { MAX_CONNECTIONS } else { MOST_OF_ONE_ADDRESS };
+        self.places.take(self.address, most)
+    }
+
+    /// A request with the address of its sender.
+    fn sent(&self, mut request: hyper::Request<Incoming>) -> Request {
+        let sender = self.proxies.sender(self.address, request.headers());
+        request.extensions_mut().insert(sender);
+        request.map(Body::new)
+    }
+}
+
+/// Serves a connection to its end.
+pub(super) async fn serve(mut socket: Accepted, peer: Peer, router: Router, ends: ServiceEnds, tasks: TaskTracker) {
+    let ended = match timeout(HEADER_TIMEOUT, beginning(&mut socket)).await {
+        Ok(Ok(begun)) => {
+            let is_http2 = begun == PREFACE;
+            let socket = TokioIo::new(PatientSocket::new(socket, begun.into()));
+            if is_http2 {
+                http2(socket, peer, router, ends, tasks).await
+            } else {
+                http1(socket, peer, router, ends).await
+            }
+        }
+        Ok(Err(error)) => Err(error.to_string()),
+        Err(_) => Err("it says nothing".to_owned()),
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error, "a connection ended early");
+    }
+}
+
+/// The first bytes: those of HTTP/2, or as many as show that it is not.
+async fn beginning(socket: &mut Accepted) -> io::Result<Vec<u8>> {
+    let mut begun = Vec::with_capacity(PREFACE.len());
+    while begun.len() < PREFACE.len() && PREFACE.starts_with(&begun) {
+        let left = (PREFACE.len() - begun.len()) as u64;
+        if (&mut *socket).take(left).read_buf(&mut begun).await? == 0 {
+            break;
+        }
+    }
+    Ok(begun)
+}
+
+async fn http1(socket: TokioIo<PatientSocket>, peer: Peer, router: Router, ends: ServiceEnds) -> Result<(), String> {
+    let service = service_fn(move |request| router.clone().oneshot(peer.sent(request)));
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    let mut serving = pin!(builder.serve_connection(socket, service));
+    let ended = tokio::select! {
+        ended = serving.as_mut() => ended,
+        () = ends.closing.cancelled() => {
+            serving.as_mut().graceful_shutdown();
+            serving.await
+        }
+    };
+    ended.map_err(|error| error.to_string())
+}
+
+/// The same with streams, each of which takes a place as a connection does. What HTTP/1.1 has by itself is looked after
+/// here: a connection that idles, and a peer that takes no answer. Resets without end are met by h2's own limits.
+async fn http2(
+    socket: TokioIo<PatientSocket>,
+    peer: Peer,
+    router: Router,
+    ends: ServiceEnds,
+    tasks: TaskTracker,
+) -> Result<(), String> {
+    let streams = Streams::new();
+    let opened = streams.clone();
+    let service = service_fn(move |request| {
+        let (stream, place, router) = (opened.open(), peer.place(), router.clone());
+        let request = with_host(peer.sent(request));
+        async move {
+            let Some(place) = place else {
+                let busy = HttpRefusal::busy("as many requests and streams of this address are open as may be");
+                return Ok(busy.into_response());
+            };
+            let answer: Response = router.oneshot(request).await?;
+            Ok::<_, Infallible>(answer.map(|body| Body::new(TakenAnswer::new(body, stream, place))))
+        }
+    });
+    let mut builder = http2::Builder::new(Tracked(tasks));
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MOST_STREAMS)
+        .max_header_list_size(MOST_HEADERS)
+        .max_send_buf_size(PIECE)
+        .keep_alive_interval(PING)
+        .keep_alive_timeout(PING);
+    let mut serving = pin!(builder.serve_connection(socket, service));
+    tokio::select! {
+        ended = serving.as_mut() => return ended.map_err(|error| error.to_string()),
+        () = streams.stuck() => return Err(UNREAD.to_owned()),
+        () = streams.idle() => {}
+        () = ends.stopped() => {}
+        () = ends.closing.cancelled() => {}
+    }
+    serving.as_mut().graceful_shutdown();
+    // Bytes in the buffers of streams that have ended here, and are not read, show nowhere else.
+    let unread = async {
+        streams.idle().await;
+        sleep(PATIENCE).await;
+    };
+    tokio::select! {
+        ended = serving => ended.map_err(|error| error.to_string()),
+        () = streams.stuck() => Err(UNREAD.to_owned()),
+        () = unread => Err(UNREAD.to_owned()),
+    }
+}
+
+/// With the authority as the Host that it stands for, where there is no other: what is checked is one name.
+/// <https://www.rfc-editor.org/rfc/rfc9113#section-8.3.1>
+fn with_host(mut request: Request) -> Request {
+    let authority = request.uri().authority().and_then(|named| HeaderValue::try_from(named.as_str()).ok());
+    if let (Some(authority), false) = (authority, request.headers().contains_key(header::HOST)) {
+        request.headers_mut().insert(header::HOST, authority);
+    }
+    request
+}
+
+const UNREAD: &str = "the peer reads nothing";
+
+impl ServiceEnds {
+    /// Resolves when the service stops; never for a connection that comes later: it is told so in its answers.
+    async fn stopped(&self) {
+        if self.stop.is_cancelled() {
+            std::future::pending::<()>().await;
+        }
+        self.stop.cancelled().await;
+    }
+}
+
+impl<F> Executor<F> for Tracked
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, future: F) {
+        self.0.spawn(future);
+    }
+}
