@@ -25,13 +25,13 @@ pub struct KeptSession {
     pub opening: String,
 }
 
-/// A message of a session's client for the replica that runs what it is about.
+/// A message of a session's client for the replicas that have the session open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SessionMessage {
     /// As in [`KeptSession::id`].
     pub session: String,
-    /// The JSON-RPC notification.
-    pub message: String,
+    /// The JSON-RPC notification; `None` ends the session.
+    pub message: Option<String>,
 }
 
 /// Sessions of all replicas.

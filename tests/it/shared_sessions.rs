@@ -105,12 +105,54 @@ async fn a_session_that_was_ended_or_unused_for_too_long_is_nowhere_restored() {
     let replicas = Replicas::on(cluster);
     let (first, second, third) = (replicas.another().await, replicas.another().await, replicas.another().await);
     let (ended, unused) = (first.session().await, first.session().await);
-    let end = format!("DELETE /mcp HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{ended}\r\n", second.address);
-    assert_eq!(second.raw(&end).await.status, 204);
+    assert_eq!(self::ended(&second, &ended).await, 204);
     replicas.sql("UPDATE sessions SET used_at = used_at - 13 * 3600000000");
     for session in [ended, unused] {
         assert_eq!(ping(&third, &session).await, 404);
     }
+}
+
+async fn ended(site: &Site, session: &str) -> u16 {
+    let end = format!("DELETE /mcp HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n{session}\r\n", site.address);
+    site.raw(&end).await.status
+}
+
+#[tokio::test]
+async fn a_session_that_is_ended_at_one_replica_ends_where_it_is_open_too() {
+    let Some(cluster) = shared("a_session_that_is_ended_at_one_replica_ends_where_it_is_open_too") else { return };
+    let replicas = Replicas::on(cluster);
+    let (first, second) = (replicas.another().await, replicas.another().await);
+    let (since, other) = (Instant::now(), first.session().await);
+    assert_eq!(ping(&second, &other).await, 200);
+    // A notification is lost while the connection that hears it is on its way.
+    'heard: loop {
+        let session = first.session().await;
+        assert_eq!([ping(&second, &session).await, ended(&first, &session).await], [200, 204]);
+        for _ in 0..20 {
+            if ping(&second, &session).await == 404 {
+                break 'heard;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(since.elapsed() < Duration::from_secs(30), "it never ends");
+    }
+    assert_eq!(ping(&second, &other).await, 200, "the other one goes on");
+}
+
+#[tokio::test]
+async fn a_replica_that_does_not_hear_of_an_end_misses_the_session_in_the_store() {
+    let test = "a_replica_that_does_not_hear_of_an_end_misses_the_session_in_the_store";
+    let Some(cluster) = shared(test) else { return };
+    let replicas = Replicas::on(cluster);
+    let first = replicas.another().await;
+    let (gone, kept) = (first.session().await, first.session().await);
+    let id = gone.lines().find_map(|line| line.strip_prefix("Mcp-Session-Id: ")).unwrap();
+    replicas.sql(&format!("DELETE FROM sessions WHERE id = '{id}'"));
+    assert_eq!(ping(&first, &gone).await, 200, "not yet");
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_mins(10)).await;
+    tokio::time::resume();
+    assert_eq!([ping(&first, &gone).await, ping(&first, &kept).await], [404, 200]);
 }
 
 #[tokio::test]

@@ -125,12 +125,13 @@ async fn hear(url: &PostgresUrl, engine: PostgresEngine, notices: &HeardNotices)
     }
 }
 
-/// A message of another process: its id, the session and the message, a line each.
+/// A message of another process: its id, the session and the message, a line each; an empty one ends the session.
 fn passed_on(payload: &str, own: i64) -> Option<SessionMessage> {
     let (from, told) = payload.split_once('\n')?;
     let (session, message) = told.split_once('\n')?;
     let is_own = from.parse() == Ok(own);
-    (!is_own).then(|| SessionMessage { session: session.to_owned(), message: message.to_owned() })
+    let message = Some(message.to_owned()).filter(|message| !message.is_empty());
+    (!is_own).then(|| SessionMessage { session: session.to_owned(), message })
 }
 
 async fn connect(url: &PostgresUrl) -> Result<(Client, Messages), PostgresFault> {

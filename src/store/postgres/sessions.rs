@@ -48,6 +48,7 @@ impl SessionStore for Postgres {
     }
 
     async fn pass_on(&self, SessionMessage { session, message }: SessionMessage) -> Result<(), Error> {
+        let message = message.unwrap_or_default();
         let payload = format!("{}\n{session}\n{message}", self.engine.process().id);
         if payload.len() > MOST_PASSED_ON {
             return Ok(());

@@ -224,7 +224,7 @@ impl Endpoint {
         let session = self.session(request.headers(), &sender.owner).await?;
         let mut answer = reply::of_rmcp(self.mcp.handle(request).await);
         if let Some(session) = session.as_ref().filter(|_| is_end && answer.status().is_success()) {
-            self.sessions.closed(&session.id);
+            self.sessions.ended(&session.id).await;
             // The session has ended; clients take rmcp's 202 for a failure.
             *answer.status_mut() = StatusCode::NO_CONTENT;
         }

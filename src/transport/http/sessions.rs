@@ -49,6 +49,8 @@ struct OpenSession {
     used_at: Instant,
     /// The last use that the store heard of.
     noted_at: Instant,
+    /// The store has it, too, until it is ended at some replica.
+    is_kept: bool,
     /// Requests and streams in it.
     in_use: Arc<()>,
 }
@@ -77,7 +79,11 @@ impl Sessions {
         };
         let kept = shared.session(id).await;
         if let Some(entered) = entered {
-            // It is served here in any case.
+            if matches!(kept, Ok(None)) && self.is_kept(id) {
+                self.end_here(id).await;
+                return Err(unknown());
+            }
+            // Whatever the store says of it, or cannot say.
             return Ok(entered);
         }
         let kept = kept.map_err(|error| {
@@ -88,6 +94,7 @@ impl Sessions {
         kept.filter(|kept| kept.owner == *owner).ok_or_else(unknown)?;
         self.make_room(owner, None).await?;
         self.note(id, owner);
+        self.kept(id);
         self.entered(id, owner).0.ok_or_else(unknown)
     }
 
@@ -107,7 +114,7 @@ impl Sessions {
     /// Passes a client's notification on to the replica that runs what it is about.
     pub(super) async fn pass_on(&self, id: &str, message: &[u8]) {
         let Some(shared) = &self.shared else { return };
-        let message = String::from_utf8_lossy(message).into_owned();
+        let message = Some(String::from_utf8_lossy(message).into_owned());
         let passed_on = shared.pass_on(SessionMessage { session: id.to_owned(), message }).await;
         if let Err(error) = passed_on {
             tracing::warn!(%error, "a cancellation does not reach the other servers");
@@ -127,11 +134,12 @@ impl Sessions {
         }
     }
 
-    /// Lays a notification into the session, as if its client had sent it here.
+    /// Lays a notification into the session, as if its client had sent it here, or ends it.
     async fn take_in(&self, told: &SessionMessage) {
         let found = self.open().get_key_value(told.session.as_str()).map(|(id, it)| (id.clone(), it.owner.clone()));
         let Some((connection, owner)) = found else { return };
-        let Ok(JsonRpcMessage::Notification(mut message)) = serde_json::from_str::<ClientJsonRpcMessage>(&told.message)
+        let Some(message) = &told.message else { return self.end_here(&connection).await };
+        let Ok(JsonRpcMessage::Notification(mut message)) = serde_json::from_str::<ClientJsonRpcMessage>(message)
         else {
             return;
         };
@@ -181,7 +189,7 @@ impl Sessions {
         let Some(shared) = &self.shared else { return };
         let session = KeptSession { id: id.to_owned(), owner: owner.clone(), opening };
         match timeout(KEPT_WITHIN, shared.keep_session(session)).await {
-            Ok(Ok(())) => {}
+            Ok(Ok(())) => self.kept(id),
             Ok(Err(error)) => tracing::warn!(%error, "a session is served by this server alone"),
             Err(_) => tracing::warn!("a session is served by this server alone: the store is slow"),
         }
@@ -189,12 +197,38 @@ impl Sessions {
 
     fn note(&self, id: &str, owner: &Owner) {
         let now = Instant::now();
-        let session = OpenSession { owner: owner.clone(), used_at: now, noted_at: now, in_use: Arc::default() };
+        let (owner, in_use) = (owner.clone(), Arc::default());
+        let session = OpenSession { owner, used_at: now, noted_at: now, is_kept: false, in_use };
         self.open().entry(id.into()).or_insert(session);
     }
 
-    pub(super) fn closed(&self, id: &str) {
+    /// Notes that the store has it.
+    fn kept(&self, id: &str) {
+        if let Some(session) = self.open().get_mut(id) {
+            session.is_kept = true;
+        }
+    }
+
+    fn is_kept(&self, id: &str) -> bool {
+        self.open().get(id).is_some_and(|session| session.is_kept)
+    }
+
+    /// Notes that its client has ended a session here, and ends it at the other replicas: those that do not hear of it
+    /// miss it in the store when they note its next use.
+    pub(super) async fn ended(&self, id: &str) {
         self.open().remove(id);
+        let Some(shared) = &self.shared else { return };
+        if let Err(error) = shared.pass_on(SessionMessage { session: id.to_owned(), message: None }).await {
+            tracing::warn!(%error, "the other servers do not hear that a session has ended");
+        }
+    }
+
+    /// Ends a session that was ended at another replica.
+    async fn end_here(&self, id: &str) {
+        let Some((id, _)) = self.open().remove_entry(id) else { return };
+        if let Err(error) = self.manager.close_session(&id).await {
+            tracing::debug!(%error, "a session had ended before");
+        }
     }
 
     fn open(&self) -> MutexGuard<'_, HashMap<Arc<str>, OpenSession>> {
