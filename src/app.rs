@@ -71,6 +71,8 @@ pub struct App {
     pub show_gallery: Arc<ShowGallery>,
     /// One line of requests to the upstream for all tools.
     pub queue: Queue,
+    /// The places on this machine that stand in messages.
+    pub places: ServerPlaces,
     /// Counts calls where `http.admin_bind` is set.
     pub metrics: Metrics,
     /// Measures calls where a collector is configured.
@@ -161,6 +163,8 @@ impl App {
         let get_result = Arc::new(GetResult { jobs, kept: kept.clone(), ask_openai: Some(ask_openai.clone()) });
         let show_gallery = Arc::new(ShowGallery { kept, index: store.pictures.clone() });
         let list_models = Arc::new(ListModels { upkeep });
+        let places = ServerPlaces::new([config.images.dir.display().to_string(), store.place.to_string()]);
+        places.add(key_files(config.openai.callers.values().chain([&config.openai.key])));
         Ok(Self {
             config,
             store,
@@ -177,6 +181,7 @@ impl App {
             list_models,
             show_gallery,
             queue,
+            places,
             metrics: Metrics::default(),
             traces,
             tasks,
@@ -203,7 +208,7 @@ impl App {
             running: RunningCalls::default(),
             metrics: self.config.http.admin_bind.map(|_| self.metrics.clone()),
             traces: self.traces.clone(),
-            places: self.places(),
+            places: self.places.clone(),
         })
         .with(self.ask_openai.clone())
         .with(self.create_image.clone())
@@ -211,17 +216,6 @@ impl App {
         .with(self.get_result.clone())
         .with(self.list_models.clone())
         .with(self.show_gallery.clone())
-    }
-
-    /// The places on this machine that stand in messages.
-    fn places(&self) -> ServerPlaces {
-        let keys = self.config.openai.callers.values().chain([&self.config.openai.key]);
-        let keys = keys.filter_map(|key| match key {
-            ApiKeySource::File { path, .. } => Some(path.display().to_string()),
-            _ => None,
-        });
-        let images = self.config.images.dir.display().to_string();
-        ServerPlaces::new(keys.chain([images, self.store.place.to_string()]))
     }
 
     /// Ends everything: stops what serves, and waits as long as the drain, 1 s at least, for pictures that are paid for
@@ -256,4 +250,16 @@ impl App {
     pub fn notice(&self) -> Option<&'static str> {
         (self.config.upstream == Upstream::Sandbox).then_some(SANDBOX_NOTICE)
     }
+}
+
+/// The files among these that hold a key.
+pub(crate) fn key_files<'a>(keys: impl IntoIterator<Item = &'a ApiKeySource>) -> impl Iterator<Item = String> {
+    keys.into_iter().filter_map(|key| match key {
+        ApiKeySource::File { path, .. } => Some(path.display().to_string()),
+        ApiKeySource::Missing
+        | ApiKeySource::NotNeeded
+        | ApiKeySource::Value { .. }
+        | ApiKeySource::Kept(_)
+        | ApiKeySource::Command(_) => None,
+    })
 }

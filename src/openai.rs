@@ -256,16 +256,20 @@ impl OpenAi {
     /// The client with the key of this owner: its own where it has one, else everybody's.
     #[must_use]
     pub fn of(&self, owner: &Owner) -> Self {
-        let own = owner.as_caller().and_then(|name| self.0.callers.get(name));
-        own.map_or_else(|| self.clone(), |own| Self(own.clone()))
+        owner.as_caller().and_then(|name| self.0.caller(name)).map_or_else(|| self.clone(), Self)
     }
 
     /// Resolves once the upstream was told of everything that nobody waits for any more.
     pub async fn settled(&self) {
         background::settled(&self.0).await;
-        for caller in self.0.callers.values() {
-            background::settled(caller).await;
+        for caller in self.0.all_callers() {
+            background::settled(&caller).await;
         }
+    }
+
+    /// Replaces the keys of callers, by their names, for requests that begin from now on.
+    pub fn change_callers(&self, keys: BTreeMap<String, ApiKeySource>) {
+        self.0.change_callers(keys);
     }
 
     /// The best way to run a question here, by the setting `openai.background`.

@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, process::ExitCode};
 
+use tokio::sync::watch;
+
 mod check;
 mod reload;
 mod watching;
@@ -52,12 +54,13 @@ pub async fn run(_: Args, app: App, flags: Flags, levels: Levels) -> anyhow::Res
         Err(away @ BucketFault::Away { .. }) => tracing::warn!("{away}; until then, pictures wait in state.dir"),
         Err(refused @ BucketFault::Refused { .. }) => return Err(exit::WithoutPictures(refused).into()),
     }
-    let (server, config) = (app.server(), app.config.http.clone());
+    let (http, changing) = watch::channel(app.config.http.clone());
+    let (server, config) = (app.server(), &app.config.http);
     let store = ServiceStore { callers: app.store.callers.clone(), sessions: app.store.sessions.clone() };
     let scheme = if config.tls.is_some() { "https" } else { "http" };
     let watching = watching::watch(&app);
     let serving =
-        transport::http::serve(server, store, config, app.stop.clone(), app.config.drain, |address| {
+        transport::http::serve_changing(server, store, changing, app.stop.clone(), app.config.drain, |address| {
             match address {
                 ListenAddress::Tcp(address) => tracing::info!("serving MCP at {scheme}://{address}/mcp"),
                 ListenAddress::Unix(_) => tracing::info!("serving MCP at /mcp of {address}"),
@@ -69,6 +72,7 @@ pub async fn run(_: Args, app: App, flags: Flags, levels: Levels) -> anyhow::Res
         serving.await.map_err(|error| named::not_listening(error, &bind))
     };
     let (ledger, queue, current) = (app.ledger.clone(), app.queue.clone(), app.config.provenance.clone());
-    let mut reload = Reload { flags, levels, ledger, queue, current };
+    let (openai, places) = (app.openai.clone(), app.places.clone());
+    let mut reload = Reload { flags, levels, ledger, queue, openai, places, http, current };
     Box::pin(signals::serve_reloading(app, serving, || reload.run())).await
 }

@@ -1,7 +1,11 @@
 //! One request to the upstream, from the rate limit to the head of its answer, with the only retry loop of the program.
 //! Once an answer has begun (a 2xx head), nothing is sent again: the callers read it, and pay for it, once.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
 
 use secrecy::ExposeSecret;
 use tokio::{
@@ -12,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::{
-    Config, Deadline, Failure, Terms,
+    ApiKeySource, Config, Deadline, Failure, Terms,
     failure::{
         complaint::Complaint,
         error::{Billing, Error},
@@ -59,7 +63,9 @@ pub(super) struct Client {
     places: Arc<Semaphore>,
     pub(super) learnt: Learnt,
     /// Those with a key of their own, by their callers: they share nothing but the places in memory.
-    pub(super) callers: BTreeMap<String, Arc<Client>>,
+    callers: RwLock<BTreeMap<String, Arc<Client>>>,
+    /// The pace that it shares, and those of callers, too.
+    shared: Option<Arc<dyn PaceStore>>,
     /// Tasks that stop unwanted work upstream.
     pub(super) stopping: TaskTracker,
 }
@@ -128,24 +134,47 @@ impl Client {
     pub(super) fn new(mut config: Config, shared: Option<Arc<dyn PaceStore>>) -> Self {
         let places = Arc::new(Semaphore::new(PLACES));
         let keys = std::mem::take(&mut config.callers);
-        let own = |(name, key)| {
-            let config = Config { key, unfilled_key: None, ..config.clone() };
-            (name, Arc::new(Self::with_places(config, shared.clone(), places.clone())))
+        let client = Self::with_places(config, shared, places);
+        client.change_callers(keys);
+        client
+    }
+
+    /// Replaces the keys of callers, for requests that begin from now on; one that has not changed keeps what was learnt
+    /// with it.
+    pub(super) fn change_callers(&self, keys: BTreeMap<String, ApiKeySource>) {
+        let mut callers = self.callers.write().unwrap_or_else(PoisonError::into_inner);
+        let own = |(name, key): (String, ApiKeySource)| {
+            let known = callers.get(&name).filter(|client| client.config.key.is_same(&key)).cloned();
+            let client = known.unwrap_or_else(|| {
+                let config = Config { key, unfilled_key: None, ..self.config.clone() };
+                Arc::new(Self::with_places(config, self.shared.clone(), self.places.clone()))
+            });
+            (name, client)
         };
-        let callers = keys.into_iter().map(own).collect();
-        Self { callers, ..Self::with_places(config, shared, places) }
+        *callers = keys.into_iter().map(own).collect();
+    }
+
+    /// The client with the key of this caller, where it has one of its own.
+    pub(super) fn caller(&self, name: &str) -> Option<Arc<Self>> {
+        self.callers.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    /// Those with a key of their own.
+    pub(super) fn all_callers(&self) -> Vec<Arc<Self>> {
+        self.callers.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
     fn with_places(config: Config, shared: Option<Arc<dyn PaceStore>>, places: Arc<Semaphore>) -> Self {
         Self {
             connection: OnceCell::new(),
             key: key::Reader::new(config.key.clone(), config.unfilled_key.clone()),
-            governor: Governor::new(config.requests_per_minute, config.images_per_minute, shared),
+            governor: Governor::new(config.requests_per_minute, config.images_per_minute, shared.clone()),
             bucket: Bucket::new(),
             breakers: Breakers::default(),
             places,
             learnt: Learnt::default(),
-            callers: BTreeMap::new(),
+            callers: RwLock::default(),
+            shared,
             stopping: TaskTracker::new(),
             config,
         }

@@ -71,6 +71,26 @@ impl ApiKeySource {
         }
     }
 
+    /// Returns whether both name one file or hold one key; a kept key and a command may have changed.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::File { path, .. }, Self::File { path: other, .. }) => path == other,
+            (Self::Value { secret, .. }, Self::Value { secret: other, .. }) => {
+                secret.expose_secret() == other.expose_secret()
+            }
+            (Self::Missing, Self::Missing) | (Self::NotNeeded, Self::NotNeeded) => true,
+            (
+                Self::Missing
+                | Self::NotNeeded
+                | Self::Value { .. }
+                | Self::File { .. }
+                | Self::Kept(_)
+                | Self::Command(_),
+                _,
+            ) => false,
+        }
+    }
+
     /// The setting or place that the key comes from, for people.
     #[must_use]
     pub fn origin(&self) -> String {

@@ -1,7 +1,10 @@
 //! Places of this server, which a caller on another machine is not told: it could do nothing there, and whoever runs the
 //! server finds them in the log.
 
-use std::{fmt::Display, sync::Arc};
+use std::{
+    fmt::Display,
+    sync::{Arc, PoisonError, RwLock},
+};
 
 use rmcp::ErrorData;
 use serde_json::Value;
@@ -13,20 +16,30 @@ use crate::{
 
 const UNTOLD: &str = "something on the server cannot be used now: whoever runs it finds the reason in its log";
 
-/// Folders, files and addresses as they stand in messages. Cheap to clone.
+/// Folders, files and addresses as they stand in messages. Cheap to clone; clones are the same.
 #[derive(Debug, Clone, Default)]
-pub struct ServerPlaces(Arc<[String]>);
+pub struct ServerPlaces(Arc<RwLock<Vec<String>>>);
 
 impl ServerPlaces {
     /// Of these, the ones that say anything.
     pub fn new(places: impl IntoIterator<Item = impl Display>) -> Self {
-        Self(places.into_iter().map(|place| place.to_string()).filter(|place| place.len() > 1).collect())
+        let none = Self::default();
+        none.add(places);
+        none
+    }
+
+    /// Adds those that say anything.
+    pub fn add(&self, places: impl IntoIterator<Item = impl Display>) {
+        let places = places.into_iter().map(|place| place.to_string()).filter(|place| place.len() > 1);
+        self.0.write().unwrap_or_else(PoisonError::into_inner).extend(places);
     }
 
     /// The text, without its reason where that names a place and `owner` is on another machine: the consequence before
     /// it stays.
     fn told(&self, owner: &Owner, text: &mut String) {
-        let place = self.0.iter().filter_map(|place| text.find(place.as_str())).min();
+        let places = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let place = places.iter().filter_map(|place| text.find(place.as_str())).min();
+        drop(places);
         if let Some(place) = place.filter(|_| owner.as_caller().is_some()) {
             tracing::warn!(caller = owner.as_caller(), %text, "told to a caller without its reason");
             let consequence = text.get(..place).and_then(|before| before.rfind(": ")).map_or(0, |colon| colon + 2);

@@ -15,7 +15,7 @@ use axum::{
     routing::{any, get},
 };
 use tokio::{
-    sync::Semaphore,
+    sync::{Semaphore, watch},
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -107,19 +107,36 @@ pub struct ServiceStore {
     pub sessions: Option<Arc<dyn SessionStore>>,
 }
 
-/// Serves until `stop` is cancelled, then drains. `ready` is told the bound address.
+/// The same with a configuration that stays as it is.
 ///
 /// # Errors
-/// When the address cannot be bound, or is not a loopback address and there is no caller yet, or the issuer of tokens
-/// cannot be read: then nobody of it could be let in.
+/// Those of [`serve_changing`].
 pub async fn serve(
     server: Server,
     store: ServiceStore,
-    mut config: Config,
+    config: Config,
     stop: CancellationToken,
     drain: Duration,
     ready: impl FnOnce(ListenAddress) + Send,
 ) -> io::Result<()> {
+    serve_changing(server, store, watch::channel(config).1, stop, drain, ready).await
+}
+
+/// Serves until `stop` is cancelled, then drains. `ready` is told the bound address. Of the configuration the proxies, the
+/// allowed hosts and origins and the longest body may change meanwhile.
+///
+/// # Errors
+/// When the address cannot be bound, or is not a loopback address and there is no caller yet, or the issuer of tokens
+/// cannot be read: then nobody of it could be let in.
+pub async fn serve_changing(
+    server: Server,
+    store: ServiceStore,
+    changing: watch::Receiver<Config>,
+    stop: CancellationToken,
+    drain: Duration,
+    ready: impl FnOnce(ListenAddress) + Send,
+) -> io::Result<()> {
+    let config = changing.borrow().clone();
     let is_public = config.bind.is_public();
     let oauth = match config.oauth.clone() {
         Some(oauth) => Some(ResourceServer::open(oauth).await.map_err(|error| not_open(&error))?),
@@ -137,14 +154,14 @@ pub async fn serve(
     }
     let tls = config.tls.clone().map(Tls::open).transpose()?;
     let listener = BoundListener::bind(&config.bind).await?;
-    let address = listener.address()?;
-    config.allowed_hosts.extend(address.host());
-    ready(address);
-    let (proxies, tls) = (Arc::new(config.proxies.clone()), tls.map(Arc::new));
+    ready(listener.address()?);
+    let tls = tls.map(Arc::new);
+    let changed = changing.clone();
+    let proxies = move || Arc::new(changed.borrow().proxies.clone());
 
     let closing = CancellationToken::new();
     let endpoint =
-        Endpoint::build(server.clone(), authentication, store.sessions, config, stop.clone(), closing.clone());
+        Endpoint::build(server.clone(), authentication, store.sessions, changing, stop.clone(), closing.clone());
     let flights = endpoint.flights();
     let endpoint = Arc::new(endpoint);
     let router = Router::new()
@@ -195,7 +212,7 @@ pub async fn serve(
 async fn accept(
     listener: &BoundListener,
     tls: Option<&Arc<Tls>>,
-    proxies: &Arc<Proxies>,
+    proxies: &(dyn Fn() -> Arc<Proxies> + Sync),
     router: &Router,
     connections: &TaskTracker,
     ends: &ServiceEnds,
@@ -204,7 +221,7 @@ async fn accept(
     while let Ok(place) = room.clone().acquire_owned().await {
         match listener.accept().await {
             Ok((socket, address)) => {
-                let peer = Peer { address, proxies: proxies.clone(), places: places.clone() };
+                let peer = Peer { address, proxies: proxies(), places: places.clone() };
                 let Some(counted) = peer.place() else {
                     tracing::debug!(peer = %address, "this address has as many connections as it may");
                     continue;

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
-use mcp_openai::store::{CallerStore, callers::CallerLimits};
+use mcp_openai::{
+    openai::ApiKeySource,
+    store::{CallerStore, callers::CallerLimits},
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -43,6 +46,24 @@ async fn senders(callers: &Arc<dyn CallerStore>, names: [&str; 4]) -> [String; 4
         all.push(caller(callers, name, CallerLimits::default()).await);
     }
     all.try_into().unwrap()
+}
+
+#[tokio::test]
+async fn keys_that_change_while_it_runs_pay_for_the_calls_that_begin_then() {
+    let (home, callers) = (tempfile::tempdir().unwrap(), no_callers());
+    let server = answering(response()).await;
+    let [alice, bob, ..] = senders(&callers, ["alice", "bob", "carol", "dave"]).await;
+    let session = Session::start(settings(&home, &server.uri())).await;
+    let site = site(&session, callers).await;
+    let asked = async |sender: &str| {
+        called(&site, sender, "ask-openai", json!({"query": "Why?"})).await;
+        let requests = server.received_requests().await.unwrap();
+        requests.last().unwrap().headers["authorization"].to_str().unwrap().to_owned()
+    };
+    assert_eq!([asked(&alice).await, asked(&bob).await], ["alice", "bob"].map(|it| format!("Bearer sk-{it}-canary")));
+    let new = ApiKeySource::Value { secret: "sk-new-canary".into(), from: "NEW_KEY".into() };
+    session.app.openai.change_callers([("alice".to_owned(), new)].into());
+    assert_eq!([asked(&alice).await, asked(&bob).await], ["new", "test"].map(|it| format!("Bearer sk-{it}-canary")));
 }
 
 #[tokio::test]

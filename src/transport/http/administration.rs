@@ -23,7 +23,7 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use super::{Proxies, accept, connection::ServiceEnds, listener::BoundListener, reply::HttpRefusal};
+use super::{accept, connection::ServiceEnds, listener::BoundListener, reply::HttpRefusal};
 
 /// Signs of life of the service while it may be silent, so that one late turn is no fault.
 const BEATS: u32 = 30;
@@ -95,7 +95,7 @@ async fn answer(listener: TcpListener, administration: Administration, end: Canc
         })
         .with_state(Arc::new(administration));
     let ends = ServiceEnds { stop: end.clone(), closing: end.clone() };
-    let (connections, proxies) = (TaskTracker::new(), Arc::new(Proxies::default()));
+    let (connections, proxies) = (TaskTracker::new(), Arc::default);
     tokio::select! {
         () = accept(&listener, None, &proxies, &router, &connections, &ends) => {}
         () = end.cancelled() => {}

@@ -3,7 +3,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use crate::handle::Owner;
@@ -14,7 +17,7 @@ const MOST: usize = 256 << 20;
 /// Cheap to clone; clones are the same budget.
 #[derive(Debug, Clone)]
 pub(super) struct ByteBudget {
-    most: usize,
+    most: Arc<AtomicUsize>,
     held: Arc<Mutex<HeldInAll>>,
 }
 
@@ -40,7 +43,14 @@ pub(super) struct NoRoom;
 impl ByteBudget {
     /// With room for a few of the longest bodies in any case.
     pub(super) fn new(longest_body: usize) -> Self {
-        Self { most: MOST.max(longest_body.saturating_mul(4)), held: Arc::default() }
+        let budget = Self { most: Arc::default(), held: Arc::default() };
+        budget.fit(longest_body);
+        budget
+    }
+
+    /// Has room for a few of bodies that are so long.
+    pub(super) fn fit(&self, longest_body: usize) {
+        self.most.store(MOST.max(longest_body.saturating_mul(4)), Ordering::Relaxed);
     }
 
     pub(super) fn hold(&self, owner: &Owner) -> HeldBytes {
@@ -57,9 +67,10 @@ impl HeldBytes {
     /// [`NoRoom`].
     pub(super) fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let held = self.budget.held();
-        let share = if self.owner.as_caller().is_some() { self.budget.most / 2 } else { self.budget.most };
+        let most = self.budget.most.load(Ordering::Relaxed);
+        let share = if self.owner.as_caller().is_some() { most / 2 } else { most };
         let own = held.by.get(&self.owner).copied().unwrap_or_default();
-        if held.total + bytes > self.budget.most || own + bytes > share {
+        if held.total + bytes > most || own + bytes > share {
             return Err(NoRoom);
         }
         drop(held);

@@ -16,7 +16,7 @@ use rmcp::{
         StreamableHttpServerConfig, StreamableHttpService, streamable_http_server::session::local::LocalSessionManager,
     },
 };
-use tokio::time::timeout;
+use tokio::{sync::watch, time::timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{
@@ -55,7 +55,9 @@ pub(super) struct Endpoint {
     sessions: Arc<Sessions>,
     authentication: Authentication,
     bytes: ByteBudget,
-    config: Config,
+    config: watch::Receiver<Config>,
+    /// Allowed besides those of the configuration.
+    own_host: Option<String>,
     stop: CancellationToken,
     flights: Flights,
     /// Requests and streams of each caller.
@@ -78,7 +80,7 @@ impl Endpoint {
         server: Server,
         authentication: Authentication,
         shared: Option<Arc<dyn SessionStore>>,
-        config: Config,
+        config: watch::Receiver<Config>,
         stop: CancellationToken,
         closing: CancellationToken,
     ) -> Self {
@@ -89,13 +91,14 @@ impl Endpoint {
         // Host, Origin and the body's size are checked here, once, before the body is read.
         let mut rmcp = StreamableHttpServerConfig::default()
             .disable_allowed_hosts()
-            .with_max_request_body_bytes(config.max_body_bytes)
+            .with_max_request_body_bytes(usize::MAX)
             .with_cancellation_token(closing);
         rmcp.session_store = shared.clone().map(|shared| Arc::new(SharedSessions(shared)) as _);
         let factory = server.clone();
         let mcp = StreamableHttpService::new(move || Ok(factory.for_connection()), sessions.clone(), rmcp);
         let sessions = Arc::new(Sessions::new(sessions, shared));
-        let bytes = ByteBudget::new(config.max_body_bytes);
+        let bytes = ByteBudget::new(config.borrow().max_body_bytes);
+        let own_host = config.borrow().bind.host();
         Self {
             server,
             mcp,
@@ -103,6 +106,7 @@ impl Endpoint {
             authentication,
             bytes,
             config,
+            own_host,
             stop,
             flights: Flights::default(),
             open: PlacesBy::default(),
@@ -149,9 +153,7 @@ impl Endpoint {
             let error = ErrorData::internal_error("the server is stopping", None);
             return Err(HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, None, error));
         }
-        let target = parts.uri.authority();
-        let scheme = if self.config.tls.is_some() { "https" } else { "http" };
-        gate::check(target, &parts.headers, &self.config.allowed_hosts, &self.config.allowed_origins, scheme)?;
+        self.check(&parts)?;
         let sender = self.sender(&parts).await?;
         let Some(known) = sender.caller.as_ref().map(|it| it.caller.clone()) else {
             return Box::pin(self.answer_to(sender, parts, body)).await;
@@ -161,6 +163,15 @@ impl Endpoint {
         })?;
         let answer = Box::pin(self.answer_to(sender, parts, body)).await.map_err(|refusal| refusal.of(&known.name))?;
         Ok(answer.map(|body| Body::new(Holding::new(body, place))))
+    }
+
+    /// # Errors
+    /// Those of [`gate::check`].
+    fn check(&self, parts: &request::Parts) -> Result<(), HttpRefusal> {
+        let config = self.config.borrow();
+        let scheme = if config.tls.is_some() { "https" } else { "http" };
+        let hosts = config.allowed_hosts.iter().chain(&self.own_host);
+        gate::check(parts.uri.authority(), &parts.headers, hosts, &config.allowed_origins, scheme)
     }
 
     async fn answer_to(
@@ -222,7 +233,7 @@ impl Endpoint {
             request.headers_mut().insert(header::ACCEPT, accept::BOTH);
         }
         let session = self.session(request.headers(), &sender.owner).await?;
-        let mut answer = reply::of_rmcp(self.mcp.handle(request).await);
+        let mut answer = reply::of_rmcp(Box::pin(self.mcp.handle(request)).await);
         if let Some(session) = session.as_ref().filter(|_| is_end && answer.status().is_success()) {
             self.sessions.ended(&session.id).await;
             // The session has ended; clients take rmcp's 202 for a failure.
@@ -238,7 +249,8 @@ impl Endpoint {
         body: &mut BodyDataStream,
         held: &mut HeldBytes,
     ) -> Result<Bytes, HttpRefusal> {
-        let limit = self.config.max_body_bytes;
+        let limit = self.config.borrow().max_body_bytes;
+        self.bytes.fit(limit);
         let too_large = || {
             let reason = format!("the body is longer than {limit} bytes");
             HttpRefusal::invalid(StatusCode::PAYLOAD_TOO_LARGE, None, reason)

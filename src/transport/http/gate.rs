@@ -11,10 +11,10 @@ const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 /// # Errors
 /// 400 for headers that are missing, doubled or no host name, or another than the request line's; 403 for a Host or
 /// Origin that is not allowed.
-pub(super) fn check(
+pub(super) fn check<'a>(
     target: Option<&Authority>,
     headers: &HeaderMap,
-    hosts: &[String],
+    mut hosts: impl Iterator<Item = &'a String>,
     origins: &[String],
     own_scheme: &str,
 ) -> Result<(), HttpRefusal> {
@@ -31,7 +31,7 @@ pub(super) fn check(
     if target.is_some_and(|target| *target != host) {
         return Err(malformed("the request line names another host than the Host header"));
     }
-    if !is_loopback(&host) && !hosts.iter().any(|allowed| names(allowed, &host)) {
+    if !is_loopback(&host) && !hosts.any(|allowed| names(allowed, &host)) {
         return Err(forbidden("this Host is not allowed (http.allowed_hosts)"));
     }
 
@@ -71,7 +71,7 @@ mod tests {
     fn status(headers: &[(header::HeaderName, &str)]) -> Option<u16> {
         let headers: HeaderMap = headers.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect();
         let (hosts, origins) = (["mcp.example".to_owned()], ["https://app.example".to_owned()]);
-        check(None, &headers, &hosts, &origins, "http").err().map(|refusal| refusal.status.as_u16())
+        check(None, &headers, hosts.iter(), &origins, "http").err().map(|refusal| refusal.status.as_u16())
     }
 
     #[test]
@@ -91,7 +91,7 @@ mod tests {
         let mut twice = HeaderMap::new();
         twice.append(header::HOST, "localhost".parse().unwrap());
         twice.append(header::HOST, "localhost".parse().unwrap());
-        assert_eq!(check(None, &twice, &[], &[], "http").unwrap_err().status, StatusCode::BAD_REQUEST);
+        assert_eq!(check(None, &twice, [].iter(), &[], "http").unwrap_err().status, StatusCode::BAD_REQUEST);
     }
 
     #[test]
