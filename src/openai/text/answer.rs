@@ -177,6 +177,18 @@ impl<'a> AnswerDraft<'a> {
         Some(missing)
     }
 
+    /// Takes a whole text in place of what was written from `start` on, if that lacks a part of it: an event was lost, or had
+    /// another shape. What was passed on stays so.
+    pub(crate) fn restate(&mut self, whole: &str, start: usize) {
+        let whole = self.redactor.whole(&text::sanitize(whole)).into_owned();
+        if lacks(self.text.get(start..).unwrap_or_default(), &whole) {
+            self.redactor.rest();
+            self.text.truncate(start);
+            self.text.push_str(&whole);
+            self.passed_on = self.text.len();
+        }
+    }
+
     /// The model works and has not written anything yet.
     pub(crate) fn think(&mut self) {
         if self.is_empty() {
@@ -270,6 +282,14 @@ impl<'a> AnswerDraft<'a> {
             only_by: None,
         })
     }
+}
+
+/// Returns whether a text is another one without some of its letters; blanks are none.
+fn lacks(text: &str, whole: &str) -> bool {
+    let letters = |text: &str| text.chars().filter(|c| !c.is_whitespace()).collect::<Vec<_>>();
+    let (text, whole) = (letters(text), letters(whole));
+    let mut rest = whole.iter();
+    text.len() < whole.len() && text.iter().all(|letter| rest.any(|next| next == letter))
 }
 
 /// Takes secrets out of every text of a value.

@@ -232,9 +232,12 @@ impl Responses {
             None => return,
         };
         self.piece = Some(Piece { place: Some(place), start, state: PieceState::Done });
-        if let Some(missing) = draft.missing_of(text, start) {
-            draft.citations.begin(place);
-            draft.write(&missing);
+        match draft.missing_of(text, start) {
+            Some(missing) => {
+                draft.citations.begin(place);
+                draft.write(&missing);
+            }
+            None => draft.restate(text, start),
         }
         while self.piece.as_ref().is_none_or(|piece| piece.state == PieceState::Done) && self.write_held(draft) {}
     }
@@ -266,7 +269,8 @@ impl Responses {
             _ => std::mem::take(&mut self.output),
         };
         meter(response.usage.0, &response.service_tier, &output, draft);
-        let missing = draft.missing_of(&said(&output), 0);
+        let said = said(&output);
+        let missing = draft.missing_of(&said, 0);
         if draft.is_empty() {
             self.write_output(&output, draft);
         } else if let Some(missing) = &missing {
@@ -274,6 +278,9 @@ impl Responses {
         }
         if missing.is_none() || draft.is_empty() {
             self.release(draft);
+        }
+        if missing.is_none() {
+            draft.restate(&said, 0);
         }
         if draft.is_empty() {
             draft.write(response.output_text.text().unwrap_or_default());

@@ -291,3 +291,26 @@ async fn deltas_of_two_pieces_of_output_by_turns_are_told_one_after_the_other() 
         assert_eq!(told["text"], "Hello.\n\nWorld.", "{events:?}: {told}");
     }
 }
+
+/// The whole that a server tells at the end has what its deltas lack.
+#[tokio::test]
+async fn a_delta_that_was_lost_is_in_the_answer_all_the_same() {
+    let delta = |text: &str| format!("data: {}", json!({ "type": "response.output_text.delta", "delta": text }));
+    let null = r#"data: {"type":"response.output_text.delta","delta":null}"#.to_owned();
+    let done = r#"data: {"type":"response.output_text.done","text":"Hello."}"#.to_owned();
+    let message = json!({ "type": "message", "content": [{ "type": "output_text", "text": "Hello." }] });
+    let item = format!("data: {}", json!({ "type": "response.output_item.done", "item": message }));
+    let added = r#"data: {"type":"response.content_part.added","part":{"type":"output_text","text":"Hel"}}"#.to_owned();
+    let whole = json!({ "type": "response.completed", "response": { "status": "completed", "output": [message] } });
+    let whole = format!("data: {whole}");
+    for events in [
+        vec![added, delta("lo."), done.clone(), END.to_owned()],
+        vec![delta("He"), null, delta("o."), done, END.to_owned()],
+        vec![delta("lo."), item, END.to_owned()],
+        vec![delta("Hel"), delta("."), whole],
+    ] {
+        let events: Vec<_> = events.iter().map(String::as_str).collect();
+        let (told, _upstream) = ask(RESPONSES, vec![labelled(STREAM, stream(&events))]).await;
+        assert_eq!((&told["text"], &told["status"]), (&json!("Hello."), &json!("complete")), "{events:?}: {told}");
+    }
+}
