@@ -11,6 +11,7 @@ use axum::{
     Router,
     extract::{Request, State},
     http::{HeaderValue, StatusCode, Version, header},
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::{any, get},
 };
@@ -32,6 +33,7 @@ mod administration;
 mod authentication;
 mod budget;
 mod connection;
+mod cors;
 mod endpoint;
 mod flight;
 mod gate;
@@ -156,7 +158,7 @@ pub async fn serve_changing(
     let listener = BoundListener::bind(&config.bind).await?;
     ready(listener.address()?);
     let tls = tls.map(Arc::new);
-    let changed = changing.clone();
+    let (changed, pages) = (changing.clone(), changing.clone());
     let proxies = move || Arc::new(changed.borrow().proxies.clone());
 
     let closing = CancellationToken::new();
@@ -177,7 +179,8 @@ pub async fn serve_changing(
         .method_not_allowed_fallback(async || {
             HttpRefusal::invalid(StatusCode::METHOD_NOT_ALLOWED, None, "only GET is answered here")
         })
-        .with_state(endpoint.clone());
+        .with_state(endpoint.clone())
+        .layer(from_fn_with_state(pages, cors::tell_pages));
 
     let connections = TaskTracker::new();
     let ends = ServiceEnds { stop: stop.clone(), closing: closing.clone() };

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{fakes::bench, peer::DRAIN};
 
+mod pages;
 mod secured;
 mod site;
 
