@@ -22,8 +22,8 @@ use crate::{
         callers::CallerName,
         columns::{day_number, moment, usd},
         money::{
-            Budget, BudgetOf, CallerSpending, Charge, DayStanding, LedgerLine, LineState, MoneyStore, Reservation,
-            Reserved, Settled, Settlement, TallyBy, TallySum,
+            Budget, BudgetOf, CallerSpending, Charge, DayStanding, LedgerLine, MoneyStore, Reservation, Reserved,
+            Settled, Settlement, TallyBy, TallySum,
         },
         process::{Closing, Held},
     },
@@ -130,7 +130,7 @@ impl MoneyStore for Postgres {
             "SELECT id, at, account, tool, model, client, usage::text, cost, reserved, request_id, unsettled, caller
              FROM ledger WHERE id > $1 ORDER BY id LIMIT $2";
         let rows = self.engine.read(select, values![after, most]).await?;
-        rows.iter().map(line).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
+        rows.iter().map(tally::line).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
     }
 }
 
@@ -381,23 +381,4 @@ async fn standing_of_caller(
     let (key, name) = (caller.owner().0, caller.as_str());
     let row = transaction.query_one(&select, values![&key, name, first, last]).await?;
     Ok(DayStanding { spent: usd(row.number(0)?), reserved: usd(row.number(1)?) })
-}
-
-fn line(row: &Columns) -> Result<LedgerLine, PostgresFault> {
-    let usage = row.maybe_text(6)?;
-    Ok(LedgerLine {
-        // A line has no secret: nobody is led to it by a handle.
-        id: Id { number: row.number(0)?, secret: 0 },
-        at: moment(row.number(1)?),
-        account: Account(row.text(2)?),
-        tool: row.text(3)?,
-        model: row.text(4)?,
-        client: row.text(5)?,
-        usage: usage.and_then(|usage| serde_json::from_str(&usage).ok()),
-        cost: row.maybe_number(7)?.map(usd),
-        reserved: usd(row.number(8)?),
-        request_id: row.maybe_text(9)?,
-        state: if row.flag(10)? { LineState::Unsettled } else { LineState::Settled },
-        caller: row.maybe_text(11)?,
-    })
 }

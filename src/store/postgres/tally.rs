@@ -1,4 +1,4 @@
-//! Sums of the ledger, in SQL.
+//! Lines of the ledger and their sums, in SQL.
 
 use chrono::{Datelike as _, NaiveDate, NaiveTime};
 
@@ -8,12 +8,12 @@ use super::{
     values::{Columns, values},
 };
 use crate::{
-    handle::{Id, Owner},
+    handle::{Account, Id, Owner},
     money::{Usage, Usd},
     store::{
         callers::CallerName,
-        columns::{day_number, usd},
-        money::{CallerSpending, TallyBy, TallySum},
+        columns::{day_number, moment, usd},
+        money::{CallerSpending, LedgerLine, LineState, TallyBy, TallySum},
     },
 };
 
@@ -104,5 +104,25 @@ fn sum(row: &Columns) -> Result<TallySum, PostgresFault> {
             reasoning_tokens: row.count(14)?,
             web_searches: row.count(15)?,
         },
+    })
+}
+
+/// One line of the ledger.
+pub(super) fn line(row: &Columns) -> Result<LedgerLine, PostgresFault> {
+    let usage = row.maybe_text(6)?;
+    Ok(LedgerLine {
+        // A line has no secret: nobody is led to it by a handle.
+        id: Id { number: row.number(0)?, secret: 0 },
+        at: moment(row.number(1)?),
+        account: Account(row.text(2)?),
+        tool: row.text(3)?,
+        model: row.text(4)?,
+        client: row.text(5)?,
+        usage: usage.and_then(|usage| serde_json::from_str(&usage).ok()),
+        cost: row.maybe_number(7)?.map(usd),
+        reserved: usd(row.number(8)?),
+        request_id: row.maybe_text(9)?,
+        state: if row.flag(10)? { LineState::Unsettled } else { LineState::Settled },
+        caller: row.maybe_text(11)?,
     })
 }

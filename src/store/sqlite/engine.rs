@@ -221,8 +221,7 @@ impl Shared {
 
     /// Runs a batch in one transaction. Returns it untouched while another process holds the database beyond `until`.
     fn commit(&self, opened: &mut Option<OpenDb>, mut batch: Vec<Box<dyn Work>>, until: Instant) -> Vec<Box<dyn Work>> {
-        let begun = Instant::now();
-        let ended = self.transact(opened, &mut batch, until);
+        let (begun, ended) = (Instant::now(), self.transact(opened, &mut batch, until));
         let is_untried = matches!(ended, Err(Fault::Locked));
         match if is_untried { ended } else { self.process.meter.note(begun, ended) } {
             Ok(()) => {}
