@@ -18,6 +18,10 @@ use crate::{
 /// A server has 1,024 connections, so that 5,000 calls in flight are five servers.
 const SERVERS: usize = 5;
 const CALLS_OF_EACH: usize = 1_000;
+/// Connections to each that are made at once, and the time after them: a listener has room for 1,024 that it has not
+/// accepted yet, that of the upstream, too.
+const BATCH: usize = 50;
+const BETWEEN_BATCHES: Duration = Duration::from_millis(100);
 const UPSTREAM_TAKES: Duration = Duration::from_secs(30);
 /// Calls that have arrived have settled by then.
 const SETTLED_AFTER: Duration = Duration::from_secs(5);
@@ -29,14 +33,18 @@ const ROUNDS: u32 = 3;
 pub fn waiting(bench: &Bench) -> Rows {
     allow_descriptors()?;
     let (_upstream, base_url) = start_upstream(&bench.upstream, UPSTREAM_TAKES)?;
-    let service = Service::open(bench, &base_url, None)?;
-    let servers = (0..SERVERS).map(|_| service.serve()).collect::<Result<Vec<_>>>()?;
-    let of_a_call = while_waiting(&servers, |connections| service.spread(&servers, connections, QUESTION))?;
+    // A store each: thousands of reservations at once are more than several processes can make in one file.
+    let services = (0..SERVERS).map(|_| Service::open(bench, &base_url, None)).collect::<Result<Vec<_>>>()?;
+    let servers = services.iter().map(Service::serve).collect::<Result<Vec<_>>>()?;
+    let of_a_call = while_waiting(&servers, |connections| {
+        let callers = services.iter().zip(&servers).map(|(service, it)| service.callers(it, connections, QUESTION));
+        Ok(callers.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+    })?;
     drop(servers);
-    let peers = (0..SERVERS).map(|_| service.serve_peer(bench)).collect::<Result<Vec<_>>>()?;
+    let peers = services.iter().map(|service| service.serve_peer(bench)).collect::<Result<Vec<_>>>()?;
     let of_the_floor = while_waiting(&peers, |connections| {
-        let lanes = peers.iter().map(|peer| peer.connect(connections / SERVERS, "ask-openai", QUESTION));
-        Ok(lanes.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+        let callers = peers.iter().map(|peer| peer.connect(connections, "ask-openai", QUESTION));
+        Ok(callers.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
     })?;
     Ok(vec![Row {
         name: "a waiting call, 5,000 in flight",
@@ -47,14 +55,20 @@ pub fn waiting(bench: &Bench) -> Rows {
     }])
 }
 
-/// Memory that a call takes in each server while all of them wait for the upstream, in bytes.
+/// Memory that a call takes in each server while all of them wait for the upstream, in bytes. `connect` makes so many
+/// connections to each of them.
 fn while_waiting(servers: &[Served], connect: impl Fn(usize) -> Result<Vec<Caller>>) -> Result<Figure> {
     // The first call of each builds what is built once.
-    in_turns(&mut connect(SERVERS)?, 1, Duration::ZERO)?;
+    in_turns(&mut connect(1)?, 1, Duration::ZERO)?;
     let before = memory_of(servers)?;
-    let mut callers = connect(SERVERS * CALLS_OF_EACH)?;
     let since = Instant::now();
-    callers.iter_mut().try_for_each(Caller::send)?;
+    let mut callers = Vec::new();
+    while callers.len() < servers.len() * CALLS_OF_EACH {
+        let mut batch = connect(BATCH)?;
+        batch.iter_mut().try_for_each(Caller::send)?;
+        callers.extend(batch);
+        thread::sleep(BETWEEN_BATCHES);
+    }
     thread::sleep(SETTLED_AFTER);
     let meanwhile = memory_of(servers)?;
     ensure!(since.elapsed() < UPSTREAM_TAKES, "the first calls were answered before the last had arrived");
