@@ -168,7 +168,10 @@ pub(super) fn is_partial(event: &str) -> bool {
     struct Numbered {
         partial_image_index: Option<IgnoredAny>,
     }
-    let is_numbered = || serde_json::from_str::<Numbered>(event).is_ok_and(|it| it.partial_image_index.is_some());
+    // A list would be read as its fields in order.
+    let is_object = event.trim_start().starts_with('{');
+    let is_numbered =
+        || is_object && serde_json::from_str::<Numbered>(event).is_ok_and(|it| it.partial_image_index.is_some());
     serde_json::from_str::<Head<'_>>(event).is_ok_and(|head| match head.kind() {
         "" => is_numbered(),
         kind => kind.ends_with(PARTIAL),
