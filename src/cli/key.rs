@@ -90,7 +90,7 @@ impl UpstreamOption {
 /// The key, from a terminal that does not show it or from a pipe.
 async fn asked() -> anyhow::Result<SecretString> {
     let given = if stdin().is_terminal() {
-        let _as_before = TerminalMode::of_stdin();
+        let _as_before = TerminalMode::hide_input();
         spawn_blocking(|| rpassword::prompt_password("API key (it is not shown): ")).await??
     } else {
         let mut given = String::new();
@@ -108,11 +108,23 @@ struct TerminalMode {
 }
 
 impl TerminalMode {
-    fn of_stdin() -> Self {
-        Self {
-            #[cfg(unix)]
-            was: rustix::termios::tcgetattr(stdin()).ok(),
+    /// Hides what is typed, Ctrl-C too. Before the prompt: one that came between it and the prompt's own change would end the
+    /// program, and that change come last.
+    #[cfg(unix)]
+    fn hide_input() -> Self {
+        use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};
+
+        let was = tcgetattr(stdin()).ok();
+        if let Some(mut hidden) = was.clone() {
+            hidden.local_modes.remove(LocalModes::ECHO | LocalModes::ICANON | LocalModes::ISIG);
+            let _ = tcsetattr(stdin(), OptionalActions::Now, &hidden);
         }
+        Self { was }
+    }
+
+    #[cfg(not(unix))]
+    fn hide_input() -> Self {
+        Self {}
     }
 }
 
