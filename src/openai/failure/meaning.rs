@@ -301,7 +301,11 @@ mod tests {
                 "",
                 r#"BadResponse { message: "it redirects (HTTP 302 Found), which is not followed", may_be_billed: No }"#,
             ),
-            (400, r#"{"error":{"code":null}}"#, r#"Refused { message: "it gives no reason" }"#),
+            (
+                400,
+                r#"{"error":{"code":null}}"#,
+                r#"Refused { message: "HTTP 400 Bad Request: {\"error\":{\"code\":null}}" }"#,
+            ),
             (
                 400,
                 r#"{"error":{"message":"no","type":"server_error","code":"server_error"}}"#,
