@@ -219,7 +219,8 @@ impl App {
     }
 
     /// Ends everything: stops what serves, and waits as long as the drain, 1 s at least, for pictures that are paid for
-    /// and not yet kept, for responses that are to be stopped, and for the store and the collector to take what nobody waits for.
+    /// and not yet kept, for responses that are to be stopped, and for the store and the collector to take what nobody
+    /// waits for.
     pub async fn end(self) {
         const LEAST: Duration = Duration::from_secs(1);
         self.stop.cancel();

@@ -1,9 +1,44 @@
-//! What the peers share: the picture that the upstream serves and the floor shrinks.
+//! Shared by the peers: the picture that the upstream serves and the floor shrinks, and the way in which floors ask.
 
-use anyhow::Result;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use serde_json::{Value, json};
 
 /// The side of the picture, in pixels.
 pub const SIDE: u32 = 1024;
+
+/// The upstream of a floor: asked without checks, limits, retries or progress.
+#[derive(Clone)]
+pub struct BareUpstream {
+    http: reqwest::Client,
+    url: Arc<str>,
+}
+
+impl BareUpstream {
+    /// The one that the environment names, as the server under test is told it.
+    ///
+    /// # Errors
+    /// When `OPENAI_BASE_URL` is not set.
+    pub fn of_environment() -> Result<Self> {
+        // The client is built with TLS, as one that talks to OpenAI must be.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        #[expect(clippy::disallowed_methods, reason = "a peer is told its upstream as the server under test is")]
+        let base = std::env::var("OPENAI_BASE_URL").context("OPENAI_BASE_URL is not set")?;
+        Ok(Self { http: reqwest::Client::new(), url: format!("{base}/responses").into() })
+    }
+
+    /// Asks, and gives the text of the answer.
+    ///
+    /// # Errors
+    /// When there is no answer, or it holds no text.
+    pub async fn answer(&self, query: &str) -> Result<String> {
+        let body = json!({"model": "bench", "input": query});
+        let response: Value = self.http.post(&*self.url).json(&body).send().await?.error_for_status()?.json().await?;
+        let text = response.pointer("/output/0/content/0/text").and_then(Value::as_str);
+        Ok(text.context("an answer without text")?.to_owned())
+    }
+}
 
 /// A PNG of [`SIDE`] x [`SIDE`] pixels and about 2 MB, as image models answer: smooth shapes under a fine grain that
 /// does not compress. The same bytes every time.
