@@ -1,5 +1,6 @@
 // Shared by the viewer's tests: the server, the browser, and results to show.
 
+import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -55,12 +56,25 @@ export async function shown(input, result, options) {
   const opened = await open(options);
   await opened.input(input);
   await opened.result(result);
+  await settled(opened);
   return opened;
+}
+
+/** Until what the host said is drawn, and the frame is as high as the page: a press while it grows goes astray. */
+export async function settled({ page, request, view }) {
+  await request("ping");
+  await eventually(async () => {
+    const wanted = await view.locator("body").evaluate((body) => Math.ceil(body.offsetHeight));
+    assert.equal(await page.locator("iframe").evaluate(({ clientHeight }) => clientHeight), wanted);
+  });
 }
 
 export const without = (result, ...types) => ({ ...result, content: result.content.filter(({ type }) => !types.includes(type)) });
 
-export const isOpen = ({ view }) => view.locator("dialog").evaluate((dialog) => dialog.open);
+// A press takes effect in the frame's own process: what follows from it is waited for, never looked at once.
+export const opens = (opened) => opened.view.locator("dialog[open]").waitFor().then(() => settled(opened));
+export const closes = ({ view }) => view.locator("dialog[open]").waitFor({ state: "detached" });
+export const counts = (locator, count, why) => eventually(async () => assert.equal(await locator.count(), count, why));
 
 /** What is wider than the page, by its markup. */
 export const overflowing = ({ view }) =>

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { LIGHTHOUSE, eventually, here, isOpen, overflowing, picture, relay, shown } from "./fixture.mjs";
+import { LIGHTHOUSE, counts, eventually, here, opens, overflowing, picture, relay, shown } from "./fixture.mjs";
 import { EVERYTHING } from "./stage.mjs";
 
 const { server, one } = here;
@@ -12,14 +12,14 @@ await server.call("create-image", { prompt: "A fox in fresh snow", n: 5, size: "
 await server.call("create-image", { prompt: "A blue whale under the ice", n: 4, size: "1536x1024" });
 const newest = await server.call("show-gallery", {});
 
-const images = ({ view }) => view.locator("main .results img").count();
+const images = ({ view }) => view.locator("main .results img");
 const asked = (opened) => opened.of("tools/call").map(({ name, arguments: input }) => (assert.equal(name, "show-gallery"), input));
 
 for (const theme of ["light", "dark"]) {
   for (const width of [320, 480, 720]) {
     test(`${theme}, ${width} px: twelve a page, beside each other`, async () => {
       const opened = await shown({}, newest, { can: EVERYTHING, serve: relay, context: { theme, locale: "en-GB" }, width });
-      await eventually(async () => assert.equal(await images(opened), 12));
+      await counts(images(opened), 12);
       await opened.view.getByText("1 to 12").waitFor();
       await opened.view.getByText(/^\d+ \w+ · A blue whale under the ice/).first().waitFor();
       const tops = await opened.view.locator("figure").evaluateAll((all) => all.slice(0, 2).map((each) => each.offsetTop));
@@ -36,13 +36,13 @@ test("pages are turned, and words are searched for, by the server", async () => 
   const { view, page } = opened;
   await view.getByRole("button", { name: "Next" }).click();
   await view.getByText("13 to 14").waitFor();
-  assert.equal(await images(opened), 2);
+  await counts(images(opened), 2);
   await view.getByRole("button", { name: "Previous" }).click();
   await view.getByText("1 to 12").waitFor();
   await view.getByRole("searchbox").fill("snow fox");
   await page.keyboard.press("Enter");
   await view.getByText("1 to 5").waitFor();
-  assert.equal(await images(opened), 5);
+  await counts(images(opened), 5);
   await view.getByRole("searchbox").fill("badger");
   await view.getByRole("button", { name: "Search" }).click();
   await view.getByText("No picture has all of these words.").waitFor();
@@ -54,7 +54,7 @@ test("a picture made earlier is looked at, and goes on from there", async () => 
   const opened = await shown({}, newest, { can: EVERYTHING, serve: relay });
   const { view } = opened;
   await view.locator("main .results img").first().click();
-  assert.ok(await isOpen(opened));
+  await opens(opened);
   await view.locator("dialog").getByText("A blue whale under the ice", { exact: true }).waitFor();
   await view.locator("dialog").getByText("Original", { exact: true }).waitFor();
   await view.locator("dialog").getByText("1536 × 1024").waitFor();
@@ -65,20 +65,20 @@ test("a picture made earlier is looked at, and goes on from there", async () => 
   await view.getByRole("checkbox", { name: "Select picture 1", exact: true }).check();
   await view.getByRole("checkbox", { name: "Select picture 2", exact: true }).check();
   await view.getByRole("button", { name: "Clear" }).click();
-  assert.equal(await images(opened), 12);
+  await counts(images(opened), 12);
   await opened.close();
 });
 
 test("from a result there is a way to the earlier ones, where the viewer may ask", async () => {
   const opened = await shown(LIGHTHOUSE, one, { can: EVERYTHING, serve: relay });
   await opened.view.getByRole("button", { name: "Earlier pictures" }).click();
-  await eventually(async () => assert.equal(await images(opened), 12));
-  assert.equal(await opened.view.locator(":focus").getAttribute("type"), "search");
+  await counts(images(opened), 12);
+  await eventually(async () => assert.equal(await opened.view.locator(":focus").getAttribute("type"), "search"));
   await opened.close();
 
   const small = await shown({}, newest);
-  await eventually(async () => assert.equal(await images(small), 12));
-  assert.equal(await small.view.getByRole("searchbox").count(), 0);
-  assert.equal(await small.view.getByRole("button", { name: "Next" }).count(), 0);
+  await counts(images(small), 12);
+  await counts(small.view.getByRole("searchbox"), 0);
+  await counts(small.view.getByRole("button", { name: "Next" }), 0);
   await small.close();
 });

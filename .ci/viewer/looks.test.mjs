@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { LIGHTHOUSE, eventually, here, open, overflowing, picture, relay, shown } from "./fixture.mjs";
+import { LIGHTHOUSE, counts, here, open, overflowing, picture, relay, shown } from "./fixture.mjs";
 import { EVERYTHING } from "./stage.mjs";
 
 const WIDTHS = [320, 480, 720];
@@ -34,7 +34,7 @@ for (const theme of THEMES) {
       const before = await boxes(opened, "main .frame");
       await picture(opened, `${theme}-${width}-waiting`);
       await opened.result(four);
-      await eventually(async () => assert.equal(await opened.view.locator("main img").count(), 4));
+      await counts(opened.view.locator("main img"), 4);
       assert.deepEqual(await boxes(opened, "main .frame"), before);
       assert.equal(before[0][1], before[1][1], "two beside each other");
       assert.ok(before[2][1] > before[0][1], "and two below");

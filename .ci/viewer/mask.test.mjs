@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { LIGHTHOUSE, eventually, here, isOpen, overflowing, picture, relay, shown } from "./fixture.mjs";
+import { LIGHTHOUSE, closes, counts, eventually, here, opens, overflowing, picture, relay, shown } from "./fixture.mjs";
 import { EVERYTHING } from "./stage.mjs";
 
 const { one, four } = here;
@@ -13,6 +13,7 @@ async function painting(result = one, options = {}) {
   const opened = await shown(LIGHTHOUSE, result, { can: { ...EVERYTHING, updateModelContext: {} }, serve: { ...relay, "ui/update-model-context": () => ({}) }, ...options });
   await opened.view.getByRole("button", { name: "Edit a part" }).click();
   const canvas = opened.view.locator("dialog canvas");
+  await opens(opened);
   await canvas.waitFor();
   return { ...opened, canvas };
 }
@@ -60,9 +61,9 @@ test("what is painted is see-through in a PNG as large as the picture, and the r
   assert.deepEqual(told, { size: [image.width, image.height], alpha: [0, 255, 255, 255], between: 0 });
   assert.ok(input.mask.length < 100_000, `${input.mask.length} characters`);
   // The server takes it, and the model learns of what was made without it.
-  await eventually(async () => assert.equal(await view.locator("main section").nth(1).locator(".single img").count(), 1));
+  await counts(view.locator("main section").nth(1).locator(".single img"), 1);
   await eventually(() => assert.match(opened.of("ui/update-model-context")[0].content[0].text, /image:\/\//));
-  assert.ok(!(await isOpen(opened)));
+  await closes(opened);
   await opened.close();
 });
 
@@ -112,6 +113,6 @@ test("a host that calls no tools is offered no brush", async () => {
   const opened = await shown(LIGHTHOUSE, four, { can: { message: {}, serverResources: {} }, serve: relay });
   await opened.view.locator("main img").first().click();
   await opened.view.locator("dialog").getByRole("button", { name: "Edit this one" }).waitFor();
-  assert.equal(await opened.view.getByRole("button", { name: "Edit a part" }).count(), 0);
+  await counts(opened.view.getByRole("button", { name: "Edit a part" }), 0);
   await opened.close();
 });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { LIGHTHOUSE, eventually, here, isOpen, picture, relay, shown } from "./fixture.mjs";
+import { LIGHTHOUSE, closes, counts, eventually, here, picture, relay, shown } from "./fixture.mjs";
 import { EVERYTHING } from "./stage.mjs";
 
 const { server, one, four } = here;
@@ -19,7 +19,7 @@ test("one to one: a pixel of the picture on each of the screen, moved by the key
   const image = view.locator("dialog img");
   const actual = view.getByRole("button", { name: "Actual size" });
   await actual.click();
-  assert.equal(await actual.getAttribute("aria-pressed"), "true");
+  await eventually(async () => assert.equal(await actual.getAttribute("aria-pressed"), "true"));
   const density = await image.evaluate(() => devicePixelRatio);
   assert.equal((await image.boundingBox()).width, 1024 / density);
   const scrolled = () => view.locator(".view").evaluate(({ scrollLeft }) => scrollLeft);
@@ -30,7 +30,7 @@ test("one to one: a pixel of the picture on each of the screen, moved by the key
   await eventually(async () => assert.ok((await scrolled()) < before));
   await picture(opened, "actual-size");
   await image.click();
-  assert.equal(await actual.getAttribute("aria-pressed"), "false");
+  await eventually(async () => assert.equal(await actual.getAttribute("aria-pressed"), "false"));
   assert.ok((await image.boundingBox()).width < 480);
   await opened.close();
 });
@@ -80,9 +80,9 @@ test("several are chosen, edited together, and copied by their paths", async () 
   const opened = await shown(FOUR, four, { can: EVERYTHING, serve: relay });
   const { view, page } = opened;
   const { images } = four.structuredContent;
-  assert.equal(await view.getByRole("group", { name: "Selected pictures" }).count(), 0);
+  await counts(view.getByRole("group", { name: "Selected pictures" }), 0);
   await view.getByRole("checkbox", { name: "Select picture 2" }).check();
-  assert.equal(await view.getByRole("button", { name: "Edit together" }).count(), 0, "one is edited by itself");
+  await counts(view.getByRole("button", { name: "Edit together" }), 0, "one is edited by itself");
   await view.getByRole("checkbox", { name: "Select picture 4" }).focus();
   await page.keyboard.press("Space");
   await view.getByText("2 selected").waitFor();
@@ -95,8 +95,8 @@ test("several are chosen, edited together, and copied by their paths", async () 
   const said = `Edit the pictures ${images[1].uri}, ${images[3].uri} together: one beside the other`;
   await eventually(() => assert.equal(opened.of("ui/message")[0]?.content[0].text, said));
   await view.getByRole("button", { name: "Clear" }).click();
-  assert.equal(await view.getByRole("checkbox", { checked: true }).count(), 0);
-  assert.ok(!(await isOpen(opened)));
+  await counts(view.getByRole("checkbox", { checked: true }), 0);
+  await closes(opened);
   await opened.close();
 });
 
@@ -107,10 +107,10 @@ test("what failed is tried again in its place, where the viewer may call tools",
   const opened = await shown(some, half, { can: TOOLS, serve });
   const { view } = opened;
   await view.getByRole("button", { name: "Try again" }).click();
-  await eventually(async () => assert.equal(await view.locator("main img").count(), 4));
+  await counts(view.locator("main img"), 4);
   assert.equal(opened.of("tools/call")[0].arguments.n, 1);
   assert.deepEqual(await view.locator(".number").allTextContents(), ["1", "2", "3", "4"]);
-  assert.equal(await view.locator("main section").count(), 1);
+  await counts(view.locator("main section"), 1);
   await opened.close();
 
   const failure = await server.call("create-image", { ...LIGHTHOUSE, model: "sandbox-fault:status=500,times=1" });

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { LIGHTHOUSE, eventually, here, isOpen, open, overflowing, picture, relay, shown, without } from "./fixture.mjs";
+import { LIGHTHOUSE, closes, counts, eventually, here, open, opens, overflowing, picture, relay, shown, without } from "./fixture.mjs";
 import { EVERYTHING } from "./stage.mjs";
 
 const { server, html, one, four } = here;
@@ -18,9 +18,9 @@ test("one picture: prompt, facts, path and what can be done with it", async () =
   await view.getByText("1024 × 1024").waitFor();
   await view.getByText("high quality").waitFor();
   const seen = view.locator("main img");
-  assert.equal(await seen.count(), 1);
+  await counts(seen, 1);
   assert.ok((await seen.getAttribute("alt")).includes("lighthouse"));
-  assert.ok(await seen.evaluate((img) => img.complete && img.naturalWidth > 0));
+  await eventually(async () => assert.ok(await seen.evaluate((img) => img.complete && img.naturalWidth > 0)));
   for (const name of ["Edit this one", "More like this", "Download"]) await view.getByRole("button", { name }).waitFor();
   await picture(opened, "light");
   await opened.close();
@@ -29,7 +29,7 @@ test("one picture: prompt, facts, path and what can be done with it", async () =
 test("four pictures: a grid, and each in full with the keyboard alone", async () => {
   const opened = await shown({ ...LIGHTHOUSE, n: 4, size: "1536x1024" }, four, { can: EVERYTHING, serve: relay });
   const { view, page } = opened;
-  await eventually(async () => assert.equal(await view.locator("main img").count(), 4));
+  await counts(view.locator("main img"), 4);
   const boxes = await Promise.all((await view.locator("figure").all()).map((tile) => tile.boundingBox()));
   assert.ok(boxes[0].x + boxes[0].width <= boxes[1].x, "the tiles stand beside each other");
   const images = await Promise.all((await view.locator("main img").all()).map((image) => image.boundingBox()));
@@ -40,7 +40,7 @@ test("four pictures: a grid, and each in full with the keyboard alone", async ()
   const first = view.getByRole("button", { name: /Enlarge. Picture 1 of 4/ });
   await first.focus();
   await page.keyboard.press("Enter");
-  assert.ok(await isOpen(opened));
+  await opens(opened);
   await view.getByText("1 of 4", { exact: true }).waitFor();
   await page.keyboard.press("ArrowRight");
   await view.getByText("2 of 4", { exact: true }).waitFor();
@@ -55,16 +55,16 @@ test("four pictures: a grid, and each in full with the keyboard alone", async ()
   await view.getByRole("button", { name: "Next picture" }).focus();
   await page.keyboard.press("Enter");
   await view.getByText("1 of 4", { exact: true }).waitFor();
-  assert.equal(await view.locator(":focus").getAttribute("aria-label"), "Next picture");
+  await eventually(async () => assert.equal(await view.locator(":focus").getAttribute("aria-label"), "Next picture"));
   for (let presses = 0; presses < 12; presses += 1) {
     await page.keyboard.press("Tab");
-    assert.ok(await view.locator("dialog :focus").count(), "the focus stays in the dialog");
+    await counts(view.locator("dialog :focus"), 1, "the focus stays in the dialog");
   }
   await page.keyboard.press("Shift+Tab");
-  assert.ok(await view.locator("dialog :focus").count());
+  await counts(view.locator("dialog :focus"), 1);
   await page.keyboard.press("Escape");
-  assert.ok(!(await isOpen(opened)));
-  assert.match(await view.locator(":focus").getAttribute("aria-label"), /Picture 1 of 4/);
+  await closes(opened);
+  await eventually(async () => assert.match(await view.locator(":focus").getAttribute("aria-label"), /Picture 1 of 4/));
   await opened.close();
 });
 
@@ -73,7 +73,7 @@ test("a click enlarges, and the whole window is asked for where there is one", a
   const serve = { "ui/request-display-mode": ({ mode }) => ({ mode }) };
   const opened = await shown(LIGHTHOUSE, one, { context, serve });
   await opened.view.locator("main img").click();
-  assert.ok(await isOpen(opened));
+  await opens(opened);
   await opened.view.getByRole("button", { name: "Close" }).click();
   await eventually(() => assert.deepEqual(opened.of("ui/request-display-mode"), [{ mode: "fullscreen" }, { mode: "inline" }]));
   await opened.close();
@@ -83,8 +83,8 @@ test("the smallest host: nothing is offered that it cannot do", async () => {
   const opened = await shown(LIGHTHOUSE, one, { sandbox: "allow-scripts allow-downloads" });
   const { view, page } = opened;
   await view.locator("main img").waitFor();
-  assert.equal(await view.getByRole("button", { name: "Edit this one" }).count(), 0);
-  assert.equal(await view.getByRole("button", { name: "More like this" }).count(), 0);
+  await counts(view.getByRole("button", { name: "Edit this one" }), 0);
+  await counts(view.getByRole("button", { name: "More like this" }), 0);
   const [download] = await Promise.all([page.waitForEvent("download"), view.getByRole("button", { name: "Download" }).click()]);
   assert.match(download.suggestedFilename(), /lighthouse.*\.(jpg|png|webp)$/);
   await view.locator("main img").click();
@@ -122,7 +122,7 @@ test("edit and more become messages where the host takes them", async () => {
     ["user", `Make another picture like ${uri}.`],
     ["user", `Edit the picture ${uri}: make it night`],
   ]);
-  assert.ok(!(await isOpen(opened)));
+  await closes(opened);
   await opened.close();
 });
 
@@ -133,7 +133,7 @@ test("without messages the viewer calls the tool itself, after asking", async ()
   await view.getByText("billed to").waitFor();
   assert.equal(opened.of("tools/call").length, 0, "nothing is paid for before it is asked");
   await view.getByRole("button", { name: "Make it" }).click();
-  await eventually(async () => assert.equal(await view.locator("main section").nth(1).locator("img").count(), 1));
+  await counts(view.locator("main section").nth(1).locator("img"), 1);
   const [{ name, arguments: input }] = opened.of("tools/call");
   assert.deepEqual([name, input.prompt, input.size], ["create-image", LIGHTHOUSE.prompt, "1024x1024"]);
   await opened.close();
@@ -143,7 +143,7 @@ test("dark and light, as the host says and as it changes", async () => {
   const opened = await shown(LIGHTHOUSE, four, { can: EVERYTHING, serve: relay, context: { theme: "dark" } });
   const { view } = opened;
   const paper = () => view.locator(":root").evaluate((root) => getComputedStyle(root).backgroundColor);
-  await eventually(async () => assert.equal(await view.locator("main img").count(), 4));
+  await counts(view.locator("main img"), 4);
   assert.equal(await paper(), "rgb(29, 29, 27)");
   await picture(opened, "dark");
   await view.locator("main img").nth(1).click();
@@ -187,7 +187,7 @@ test("wide, and many: ten pictures beside each other", async () => {
   images.push(...images, ...images.slice(0, 2));
   ten.content.push(...previews, ...previews.slice(0, 2));
   const opened = await shown(LIGHTHOUSE, ten, { can: EVERYTHING, serve: relay, width: 1200 });
-  await eventually(async () => assert.equal(await opened.view.locator("main img").count(), 10));
+  await counts(opened.view.locator("main img"), 10);
   const overflow = await opened.view.locator(":root").evaluate((root) => root.scrollWidth - root.clientWidth);
   assert.equal(overflow, 0);
   await picture(opened, "wide");
@@ -211,11 +211,11 @@ test("before the result: the prompt, and a place for each picture", async () => 
   await opened.view.getByText("A white light").waitFor();
   await opened.input({ ...LIGHTHOUSE, n: 3, size: "1024x1536" });
   await opened.view.getByText("Making 3 pictures").waitFor();
-  assert.equal(await opened.view.locator(".frame.busy").count(), 3);
+  await counts(opened.view.locator(".frame.busy"), 3);
   await picture(opened, "waiting");
   await opened.notify("tool-cancelled", { reason: "stopped by the user" });
   await opened.view.getByText("Cancelled: stopped by the user").waitFor();
-  assert.equal(await opened.view.locator(".frame.busy").count(), 0);
+  await counts(opened.view.locator(".frame.busy"), 0);
   await opened.close();
 });
 
@@ -239,7 +239,7 @@ test("a running job is asked for until it is done", async () => {
   await opened.view.getByText("Being made: painting, picture 2 of 4").waitFor();
   await opened.view.getByRole("img", { name: "Sketch" }).waitFor();
   await picture(opened, "running");
-  await eventually(async () => assert.equal(await opened.view.locator("main .frame img").count(), 4));
+  await counts(opened.view.locator("main .frame img"), 4);
   await opened.close();
 });
 
@@ -277,14 +277,15 @@ test("a stop that only tells that it goes on leaves one question in the air", as
 });
 
 test("teardown is answered, and nothing is asked after it", async () => {
-  let calls = 0;
-  const serve = { "tools/call": () => ((calls += 1), new Promise((later) => setTimeout(later, 200, running("j1", [])))) };
+  let answer;
+  const serve = { "tools/call": () => new Promise((later) => (answer = () => later(running("j1", [])))) };
   const opened = await shown(LIGHTHOUSE, running("j1", []), { can: { serverTools: {} }, serve });
-  await eventually(() => assert.equal(calls, 1));
+  await eventually(() => assert.equal(opened.of("tools/call").length, 1));
   assert.deepEqual((await opened.request("ui/resource-teardown")).result, {});
-  await new Promise((later) => setTimeout(later, 400));
-  assert.equal(calls, 1);
+  answer();
+  await opened.page.waitForFunction((all) => answered === all, opened.asked.length);
   assert.deepEqual((await opened.request("ping")).result, {});
+  assert.equal(opened.of("tools/call").length, 1);
   assert.equal((await opened.request("ui/unheard-of")).error.code, -32601);
   await opened.close();
 });
@@ -303,7 +304,7 @@ test("a failure says what to do, and a part that failed has its place", async ()
   assert.equal(partial.structuredContent.status, "partial");
   const half = await shown(some, partial, { can: EVERYTHING, serve: relay, context: { theme: "dark" } });
   await half.view.getByRole("group", { name: /Picture \d was not made/ }).first().waitFor();
-  assert.equal(await half.view.locator("main img").count(), 2);
+  await counts(half.view.locator("main img"), 2);
   await picture(half, "partial");
   await half.close();
 });
@@ -325,7 +326,7 @@ test("fewer previews than pictures: one overview, or none, or the originals", as
   await none.close();
 
   const originals = await shown(LIGHTHOUSE, without(four, "image"), { can: { serverResources: {} }, serve: relay });
-  await eventually(async () => assert.equal(await originals.view.locator("main img").count(), 4));
+  await counts(originals.view.locator("main img"), 4);
   await originals.close();
 });
 
@@ -346,7 +347,7 @@ test("results of other kinds: no structured content, no pictures, a text, a fore
   const image = { type: "image", data: Buffer.from("<svg onload=alert(1)>").toString("base64"), mimeType: "image/svg+xml" };
   const foreign = await shown(LIGHTHOUSE, { content: [image] });
   await foreign.view.getByText("There are no pictures").waitFor();
-  assert.equal(await foreign.view.locator("main img").count(), 0);
+  await counts(foreign.view.locator("main img"), 0);
   await foreign.close();
 });
 
