@@ -82,7 +82,7 @@ fn remedy(failure: &Failure) -> &'static str {
         }
         Error::KeyUnreadable(_) => "unlock the keyring, make the key file readable, or the command print the key",
         Error::Compressed { .. } => "have the server or the proxy at openai.base_url send its answers uncompressed",
-        Error::BadResponse { .. } => {
+        Error::BadResponse { .. } | Error::Redirected { .. } => {
             "something else answers at openai.base_url: a login page of the network, or a server that speaks no OpenAI API"
         }
         Error::ModelNotFound { .. } | Error::Refused { .. } => {

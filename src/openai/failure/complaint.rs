@@ -83,7 +83,11 @@ impl Complaint {
         {
             // A mere title: the reason stands beside it.
             let is_title = !error.is_object() && !around.message.is_empty();
-            return Some(if is_title { Self { class: complaint.message, ..around } } else { complaint });
+            return Some(if is_title {
+                Self { class: complaint.message, ..around }
+            } else {
+                around.explained_by(complaint)
+            });
         }
         if !(around.is_success() || around.message.is_empty() && around.code.is_empty()) {
             return Some(around);

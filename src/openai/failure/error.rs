@@ -3,6 +3,8 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
+
 use crate::{openai::Meta, text};
 
 /// A failure and what is known of the request that failed.
@@ -109,6 +111,12 @@ pub enum Error {
         message: String,
         /// `Possible` once a picture was asked for and may have been made.
         may_be_billed: Billing,
+    },
+    /// The upstream sends the request elsewhere, where the key must not go. Nothing was made, and nothing billed.
+    #[error("the upstream's answer cannot be used: it redirects (HTTP {status}), which is not followed")]
+    Redirected {
+        /// 3xx.
+        status: StatusCode,
     },
     /// The upstream, or a proxy before it, packed its answer, though that was not asked for; it is not unpacked, since few
     /// bytes may become very many.

@@ -54,10 +54,10 @@ impl Complaint {
         if *self == Self::default() {
             return Some(Error::Overloaded { message, retry_after: None });
         }
-        [&self.code, &self.class].into_iter().find_map(|word| match word.as_str() {
-            "rate_limit_exceeded" | "rate_limit_error" | "too_many_requests" | "RESOURCE_EXHAUSTED" => {
-                Some(Error::RateLimited { message: message.clone(), retry_after: self.retry_after })
-            }
+        let limited = || Error::RateLimited { message: message.clone(), retry_after: self.retry_after };
+        let failing = || Error::Overloaded { message: message.clone(), retry_after: self.retry_after };
+        let by_word = [&self.code, &self.class].into_iter().find_map(|word| match word.as_str() {
+            "rate_limit_exceeded" | "rate_limit_error" | "too_many_requests" | "RESOURCE_EXHAUSTED" => Some(limited()),
             "server_error"
             | "api_error"
             | "internal_error"
@@ -68,8 +68,15 @@ impl Complaint {
             | "server_overloaded"
             | "service_unavailable"
             | "UNAVAILABLE"
-            | "INTERNAL" => Some(Error::Overloaded { message: message.clone(), retry_after: self.retry_after }),
+            | "INTERNAL" => Some(failing()),
             _ => None,
+        });
+        // The phrases of the statuses that it should have had.
+        let lower = self.message.to_ascii_lowercase();
+        let says = |phrases: &[&str]| phrases.iter().any(|phrase| lower.contains(phrase));
+        by_word.or_else(|| says(&["too many requests", "rate limit"]).then(limited)).or_else(|| {
+            let phrases = ["internal server error", "service unavailable", "temporarily unavailable", "bad gateway"];
+            says(&phrases).then(failing)
         })
     }
 
@@ -187,10 +194,7 @@ impl Error {
                 message: format!("it answers HTTP {status}, which is no answer; check openai.base_url"),
                 may_be_billed: Billing::Possible,
             },
-            300..=399 => Self::BadResponse {
-                message: format!("it redirects (HTTP {status}), which is not followed"),
-                may_be_billed: Billing::No,
-            },
+            300..=399 => Self::Redirected { status },
             _ => Self::Refused { message },
         }
     }
@@ -227,6 +231,7 @@ impl Error {
             | Self::KeyUnreadable(_)
             | Self::Unreachable { .. }
             | Self::TimedOut { .. }
+            | Self::Redirected { .. }
             | Self::Compressed { .. }
             | Self::Lost { .. } => {}
         }
@@ -296,11 +301,7 @@ mod tests {
             (502, "<html>Bad Gateway</html>", r#"Overloaded { message: "HTTP 502 Bad Gateway", retry_after: None }"#),
             (503, "", r#"Overloaded { message: "HTTP 503 Service Unavailable", retry_after: None }"#),
             (500, "oops", r#"Overloaded { message: "HTTP 500 Internal Server Error: oops", retry_after: None }"#),
-            (
-                302,
-                "",
-                r#"BadResponse { message: "it redirects (HTTP 302 Found), which is not followed", may_be_billed: No }"#,
-            ),
+            (302, "", "Redirected { status: 302 }"),
             (
                 400,
                 r#"{"error":{"code":null}}"#,

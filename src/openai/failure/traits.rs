@@ -89,6 +89,7 @@ impl Error {
             Self::TimedOut { timer, may_be_billed } => {
                 Traits { again: Again::unless(*may_be_billed), ..of_timer(*timer) }
             }
+            Self::Redirected { .. } => Traits::refusal(Code::BadResponse),
             // The next one would come in the same way, and be billed like this one.
             Self::Compressed { .. } => Traits { charge: Billing::Possible, ..Traits::refusal(Code::BadResponse) },
             Self::BadResponse { may_be_billed, .. } => Traits {

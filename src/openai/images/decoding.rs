@@ -2,6 +2,7 @@
 //! place.
 
 use serde::{Deserialize, de::IgnoredAny};
+use serde_json::Value;
 
 use super::{
     forms::{PictureForms, unusable},
@@ -104,6 +105,8 @@ struct ImageItem<'a> {
     url: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]
     revised_prompt: Lenient<BorrowedText<'a>>,
+    /// The reason why there is no picture.
+    error: Option<Value>,
 }
 
 /// Takes what is billed first: a picture that cannot be used is paid for, too. Then the picture, if there is one: a
@@ -127,7 +130,8 @@ pub(super) fn decode(json: &[u8], config: &Config, metered: &mut Metered) -> Res
     // OpenAI itself charges by its list.
     metered.charged = charged.filter(|_| !is_openai(&config.base_url));
     metered.usage = painted.usage.0.and_then(WireUsage::read);
-    let alone = ImageItem { b64_json: painted.b64_json, url: painted.url, revised_prompt: painted.revised_prompt };
+    let alone =
+        ImageItem { b64_json: painted.b64_json, url: painted.url, revised_prompt: painted.revised_prompt, error: None };
     let items = match painted.data.0 {
         Some(Items::List(items)) => items.into_iter().filter_map(|item| item.0).collect(),
         Some(Items::Alone(item)) => vec![item],
@@ -146,7 +150,8 @@ pub(super) fn decode(json: &[u8], config: &Config, metered: &mut Metered) -> Res
         if let Some(forms) = wrapped::find(json) {
             return Ok(Received { pictures: vec![forms], ..Received::default() });
         }
-        let complaint = std::str::from_utf8(json).ok().and_then(Complaint::of_event);
+        let of_item = items.iter().find_map(|item| Complaint::of_error(item.error.as_ref()?));
+        let complaint = of_item.or_else(|| std::str::from_utf8(json).ok().and_then(Complaint::of_event));
         return Err(complaint.as_ref().map_or_else(|| unusable(NONE).into(), NoPicture::from));
     }
     let revised_prompt = revised_prompt.map(|prompt| text::sanitize(prompt).into_owned());

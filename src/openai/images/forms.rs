@@ -93,7 +93,7 @@ fn part(body: &Bytes) -> Option<Bytes> {
 }
 
 /// Decodes base64 as it comes: as a data URL, as JSON's text once more, with line breaks, in the URL's alphabet or
-/// escaped for one, without its padding, once more within itself. What is damaged stays so.
+/// escaped for one, with more padding or less, as a literal of Python's, once more within itself. What is damaged stays so.
 pub(super) fn decode_base64(text: &str) -> Result<Bytes, Error> {
     let bytes = decode_once(text)?;
     if Format::recognized(&bytes).is_some() {
@@ -108,15 +108,17 @@ pub(super) fn decode_base64(text: &str) -> Result<Bytes, Error> {
 }
 
 fn decode_once(text: &str) -> Result<Bytes, Error> {
-    const ESCAPES: [(&str, &str); 6] =
-        [("%2B", "+"), ("%2F", "/"), ("%3D", "="), ("%2b", "+"), ("%2f", "/"), ("%3d", "=")];
-    let text = text.trim_matches(|c: char| c == '"' || c.is_whitespace());
+    const ESCAPES: [(&str, &str); 8] =
+        [("%2B", "+"), ("%2F", "/"), ("%3D", "="), ("%2b", "+"), ("%2f", "/"), ("%3d", "="), ("\\n", ""), ("\\r", "")];
+    let is_around = |c: char| matches!(c, '"' | '\'' | '\0' | '\u{FEFF}') || c.is_whitespace();
+    let text = text.trim_matches(is_around);
+    let text = text.strip_prefix("b'").unwrap_or(text);
     let base64 = match text.split_once(',') {
         Some((scheme, base64)) if is_data_url(text) || scheme.ends_with("base64") => base64,
         _ => text,
     };
     let unescaped = base64
-        .contains('%')
+        .contains(['%', '\\'])
         .then(|| ESCAPES.iter().fold(base64.to_owned(), |text, (escape, character)| text.replace(escape, character)));
     let base64 = unescaped.as_deref().unwrap_or(base64);
     let as_it_is = base64_simd::STANDARD.decode_to_vec(base64.as_bytes());
@@ -127,7 +129,7 @@ fn decode_once(text: &str) -> Result<Bytes, Error> {
             byte => byte,
         });
         let mended: Vec<u8> = mended.collect();
-        let padding = mended.iter().rev().take(2).take_while(|byte| **byte == b'=').count();
+        let padding = mended.iter().rev().take_while(|byte| **byte == b'=').count();
         let (base64, _) = mended.split_at(mended.len() - padding);
         base64_simd::STANDARD_NO_PAD.decode_to_vec(base64)
     });

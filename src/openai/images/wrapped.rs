@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::forms::{self, PictureForms};
+use crate::media::Encoded;
 
 /// No picture is shorter, as bytes or as base64.
 const SHORTEST: usize = 40;
@@ -41,12 +42,13 @@ fn search(name: &str, value: &Value, read: &dyn Fn(&str, &Value) -> Option<Pictu
     }
 }
 
-/// A text that is base64 or has a data URL in it, or a list of bytes.
+/// A text that is base64 or has a data URL in it, in one piece or in several, or a list of bytes.
 fn embedded(_name: &str, value: &Value) -> Option<PictureForms> {
     let bytes = match value {
         Value::String(text) if text.len() >= SHORTEST => forms::decode_base64(text)
             .or_else(|damaged| data_url(text).map_or(Err(damaged), forms::decode_base64))
             .ok()?,
+        Value::Array(pieces) if pieces.iter().all(Value::is_string) => return joined(pieces),
         Value::Array(items) if items.len() >= SHORTEST => {
             let bytes: Option<Vec<u8>> = items.iter().map(|byte| u8::try_from(byte.as_u64()?).ok()).collect();
             Bytes::from(bytes?)
@@ -55,6 +57,17 @@ fn embedded(_name: &str, value: &Value) -> Option<PictureForms> {
     };
     let embedded = Some(forms::read(bytes).ok()?);
     Some(PictureForms { embedded, ..PictureForms::default() })
+}
+
+/// A picture in pieces of base64; `None` where the first piece is one by itself.
+fn joined(pieces: &[Value]) -> Option<PictureForms> {
+    let whole = |text: &Value| {
+        let is_whole = |forms: &PictureForms| forms.embedded.as_ref().is_some_and(Encoded::is_whole);
+        embedded("", text).filter(is_whole)
+    };
+    let pieces_of_one = pieces.len() > 1 && whole(pieces.first()?).is_none();
+    let text = || pieces.iter().filter_map(Value::as_str).collect::<String>();
+    pieces_of_one.then(|| whole(&Value::String(text()))).flatten()
 }
 
 fn data_url(text: &str) -> Option<&str> {

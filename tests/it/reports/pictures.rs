@@ -45,6 +45,11 @@ async fn a_picture_in_every_wrapping() {
         json!({ "data": { "b64_json": base64 } }),
         json!({ "data": [null, { "b64_json": base64, "url": null }] }),
         json!({ "b64_json": base64, "data": null }),
+        json!({ "data": [{ "b64_json": format!("{}====", base64.trim_end_matches('=')) }] }),
+        json!({ "data": [{ "b64_json": format!("\u{feff}{base64}\0") }] }),
+        json!({ "data": [{ "b64_json": format!("b'{base64}'") }] }),
+        json!({ "data": [{ "b64_json": lines.join("\\n") }] }),
+        json!({ "data": [{ "b64_json": lines }] }),
     ];
     for body in bodies {
         let (told, _upstream) = paint(labelled("application/json", body.to_string())).await;
@@ -68,6 +73,11 @@ async fn an_error_inside_a_200_is_retried_as_its_status_would_be() {
         (json!({ "error": { "message": "slow down", "code": 429 } }), 2),
         (json!({ "error": { "message": "upstream broke", "code": "502" } }), 2),
         (json!({ "error": { "message": "overloaded", "type": "server_error" } }), 2),
+        (json!({ "status": 500, "error": "Internal Server Error", "path": "/v1/images/generations" }), 2),
+        (json!({ "error": "Service temporarily unavailable" }), 2),
+        (json!({ "error": { "message": "Internal server error" } }), 2),
+        (json!({ "detail": "Internal Server Error" }), 2),
+        (json!({ "base_resp": { "status_code": 1002, "status_msg": "rate limit" } }), 2),
         (json!({ "error": { "message": "no such size", "code": "invalid_value" } }), 1),
         (json!({ "error": { "message": "pay first", "code": "insufficient_quota" } }), 1),
         // It says that it was billed.
@@ -87,6 +97,19 @@ async fn an_error_inside_a_200_is_retried_as_its_status_would_be() {
             assert_eq!(upstream.sent().len(), attempts, "{error}: {told}");
             assert_eq!(told["isError"], attempts == 1, "{error}: {told}");
         }
+    }
+}
+
+#[tokio::test]
+async fn a_reason_in_the_place_of_a_picture_is_told() {
+    for (item, code, reason) in [
+        (json!({ "error": { "message": "no faces", "code": "content_policy_violation" } }), "moderated", "no faces"),
+        (json!({ "b64_json": null, "error": "no faces" }), "invalid_argument", "no faces"),
+        (json!({ "error": { "message": "it broke", "code": 500 } }), "overloaded", "it broke"),
+    ] {
+        let (told, _upstream) = paint(labelled("application/json", json!({ "data": [item] }).to_string())).await;
+        assert_eq!(told["error"]["code"], code, "{told}");
+        assert!(told["error"]["message"].to_string().contains(reason), "{told}");
     }
 }
 
