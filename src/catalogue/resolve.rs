@@ -180,7 +180,7 @@ impl Catalogue {
     #[must_use]
     pub fn answered_by(&self, asked: Resolved, named: &str) -> Resolved {
         let Ok(other) = ModelId::parse(named.rsplit('/').next().unwrap_or_default()) else { return asked };
-        if asked.price.is_none() || self.own.prices(&asked.id) {
+        if self.own.prices(&asked.id) {
             return asked;
         }
         match (self.find(&other), self.config.at) {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
+use serde_json::Value;
 
 use super::{
     answer::{AnswerDraft, Dialect, Step, unreadable},
@@ -77,19 +78,25 @@ fn take_whole(whole: &[u8], dialect: &mut impl Dialect, draft: &mut AnswerDraft<
     }
     let whole = unwrapped(text::mend(whole));
     match several(&whole) {
+        None if events_of(&whole).is_some() => {
+            take(&SentEvent { name: "".into(), data: whole }, dialect, draft).map(|_| ())
+        }
         None => {
             draft.meter_beside(whole.as_bytes());
             dialect.take_body(whole.as_bytes(), draft)
         }
-        Some(values) => {
-            for value in values {
-                if take(&SentEvent { name: "".into(), data: value.into() }, dialect, draft)? == Step::Done {
-                    break;
-                }
-            }
-            Ok(())
-        }
+        Some(values) => take_all(values.into_iter().map(Cow::Borrowed), dialect, draft).map(|_| ()),
     }
+}
+
+/// The events of a stream that came as one list; `None` where it is another list.
+fn events_of(list: &str) -> Option<Vec<String>> {
+    let is_event = |value: &Value| {
+        let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
+        kind.starts_with("response.") || value.get("choices").is_some()
+    };
+    let values: Vec<Value> = list.starts_with('[').then(|| serde_json::from_str(list).ok())??;
+    values.iter().any(is_event).then(|| values.iter().map(Value::to_string).collect())
 }
 
 /// Takes what came of such a body before it broke off: all of it, where only its length was wrong.
@@ -171,6 +178,20 @@ pub(crate) fn cut_off(error: Error, draft: &mut AnswerDraft<'_>) -> Result<(), E
     Ok(())
 }
 
+/// Takes events without names, up to the one that is the last.
+fn take_all<'v>(
+    values: impl Iterator<Item = Cow<'v, str>>,
+    dialect: &mut impl Dialect,
+    draft: &mut AnswerDraft<'_>,
+) -> Result<Step, Error> {
+    for data in values {
+        if take(&SentEvent { name: "".into(), data }, dialect, draft)? == Step::Done {
+            return Ok(Step::Done);
+        }
+    }
+    Ok(Step::More)
+}
+
 fn take(event: &SentEvent<'_>, dialect: &mut impl Dialect, draft: &mut AnswerDraft<'_>) -> Result<Step, Error> {
     for piece in event.pieces() {
         let step = match piece.trim_ascii() {
@@ -180,6 +201,7 @@ fn take(event: &SentEvent<'_>, dialect: &mut impl Dialect, draft: &mut AnswerDra
                 let object = draft.halves.join(object);
                 dialect.take_event(&event.name, &text::mend(object.as_bytes()), draft)?
             }
+            list if let Some(events) = events_of(list) => take_all(events.into_iter().map(Cow::Owned), dialect, draft)?,
             list if list.starts_with('[')
                 && let Some(complaint) = Complaint::of_event(list) =>
             {

@@ -354,7 +354,7 @@ fn meter(usage: Option<WireUsage>, tier: &Lenient<BorrowedText<'_>>, output: &[V
     if let Some(usage) = usage {
         draft.meter(usage);
     }
-    draft.tier = tier.text().map(Tier::parse);
+    draft.tier = tier.text().filter(|tier| !tier.is_empty()).map(Tier::parse);
     let web_searches = output.iter().filter(|item| is_search(item)).count() as u64;
     draft.usage = draft.usage.map(|usage| money::Usage { web_searches, ..usage });
 }

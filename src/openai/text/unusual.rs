@@ -133,15 +133,15 @@ fn take_text(json: &[u8], beside: Beside, draft: &mut AnswerDraft<'_>) -> bool {
     }
     let path = path(&value);
     let reason = path.iter().find_map(|fields| reason(fields));
+    for usage in path.iter().filter_map(|fields| usage(fields)) {
+        draft.meter(usage);
+    }
     let text = text_in(&value);
     if text.is_none() && (reason.is_none() || path.iter().any(|fields| is_failure(fields))) {
         return false;
     }
     if let Some(model) = path.iter().find_map(|fields| word(fields, &["model", "modelVersion"])) {
         model.clone_into(&mut draft.model);
-    }
-    for usage in path.iter().filter_map(|fields| usage(fields)) {
-        draft.meter(usage);
     }
     if let Some(text) = text {
         let new = match (draft.missing_of(&text, 0), beside) {

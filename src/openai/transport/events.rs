@@ -2,14 +2,17 @@
 //! Bytes that are no UTF-8 become U+FFFD, as the rules say. Knows nothing of what the events mean.
 //! <https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation>
 
-use std::borrow::Cow;
+use std::{borrow::Cow, time::Duration};
 
 use bytes::{Buf, Bytes};
 use serde::de::IgnoredAny;
+use tokio::time::timeout;
 
 use super::body::{Body, MemorySlot};
 use crate::{openai::failure::error::Error, text};
 
+/// Time for which the blank line behind an event is awaited that is whole without it.
+const WHOLE: Duration = Duration::from_secs(1);
 /// Bytes that are remembered of what is no event.
 const MOST_PASSED_OVER: usize = 4096;
 /// Characters that are told of it.
@@ -43,17 +46,20 @@ impl Events {
         Self { body, decoder: Decoder::default() }
     }
 
-    /// The next event; `None` at the end of the body. Against the rules, a last event without its blank line counts
-    /// if it is whole: servers that end with it are common.
+    /// The next event; `None` at the end of the body. Against the rules, an event without its blank line counts if it is
+    /// whole and nothing comes after it: servers that end so are common, and some keep the connection open.
     pub(crate) async fn next(&mut self) -> Result<Option<SentEvent<'_>>, Error> {
         while !self.decoder.reach_event() {
             if self.decoder.is_between_events() {
                 self.body.restart_pace();
             }
-            match self.body.chunk().await? {
-                Some(chunk) => self.decoder.feed(chunk),
-                None if self.decoder.reach_end() => break,
-                None => return Ok(None),
+            let is_whole = self.decoder.holds_whole_event();
+            let waited = if is_whole { timeout(WHOLE, self.body.chunk()).await } else { Ok(self.body.chunk().await) };
+            match waited {
+                Ok(Ok(Some(chunk))) => self.decoder.feed(chunk),
+                Ok(Err(error)) if !is_whole => return Err(error),
+                _ if self.decoder.reach_end() => break,
+                _ => return Ok(None),
             }
         }
         Ok(Some(self.decoder.event()))
@@ -134,6 +140,17 @@ impl Decoder {
             || is_json(&self.data)
             || self.data.split(|b| *b == b'\n').all(|line| is_piece(line.trim_ascii()));
         is_whole && self.end_event()
+    }
+
+    /// Returns whether the event that is being read lacks nothing but its end. Few pieces of one end like JSON does.
+    fn holds_whole_event(&self) -> bool {
+        let data = match (self.data.as_slice(), self.line.strip_prefix(b"data:")) {
+            (data, None) if self.line.is_empty() => data,
+            ([], Some(line)) => line,
+            _ => return false,
+        };
+        let data = data.trim_ascii();
+        data == b"[DONE]" || data.ends_with(b"}") && is_json(data)
     }
 
     /// Frees what the event that was reached last took.
@@ -273,7 +290,7 @@ fn is_json(data: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use super::*;
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{CHAT, RESPONSES, ask, labelled, session};
-use crate::upstream::Upstream;
+use crate::upstream::{Upstream, events_open};
 
 const STREAM: &str = "text/event-stream";
 const JSON: &str = "application/json";
@@ -48,6 +48,33 @@ async fn events_that_are_framed_twice_are_read() {
             let events = [said, end, "data: [DONE]"].map(|event| format!("{frame}{event}"));
             let (told, _upstream) =
                 ask(api, vec![labelled(STREAM, stream(&events.each_ref().map(String::as_str)))]).await;
+            assert_eq!((&told["text"], &told["status"]), (&json!("Hello."), &json!("complete")), "{api}: {told}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_came_as_one_list_says_each_thing_once() {
+    let data = |event: &str| event.trim_start_matches("data: ").to_owned();
+    for (api, said, end) in [(CHAT, CHAT_SAID, CHAT_END), (RESPONSES, SAID, END)] {
+        let parts = [said.replace("lo.", ""), said.replace("Hel", ""), end.to_owned()].map(|event| data(&event));
+        let whole = r#"{"status":"completed","output":[{"content":"Hello."}]}"#;
+        let list = format!("[{}]", parts.join(",")).replace(r#"{"status":"completed"}"#, whole);
+        for (label, body) in [(JSON, list.clone()), (STREAM, list.clone()), (STREAM, format!("data: {list}\n\n"))] {
+            let (told, _upstream) = ask(api, vec![labelled(label, &body)]).await;
+            assert_eq!((&told["text"], &told["status"]), (&json!("Hello."), &json!("complete")), "{body}: {told}");
+        }
+    }
+}
+
+/// Nothing more comes, and the connection stays open.
+#[tokio::test]
+async fn a_last_event_without_its_blank_line_ends_a_stream_that_is_left_open() {
+    for (api, said, end) in [(CHAT, CHAT_SAID, CHAT_END), (RESPONSES, SAID, END)] {
+        for ending in ["", "\n"] {
+            let end = if api == CHAT { format!("{end}\n\ndata: [DONE]{ending}") } else { format!("{end}{ending}") };
+            let script = events_open().send(format!("{said}\n\n{end}")).stall();
+            let (told, _upstream) = ask(api, vec![script]).await;
             assert_eq!((&told["text"], &told["status"]), (&json!("Hello."), &json!("complete")), "{api}: {told}");
         }
     }

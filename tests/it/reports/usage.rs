@@ -79,8 +79,51 @@ data: {"type":"response.completed","usage":{"input_tokens":18,"output_tokens":9}
 data: {"type":"response.completed","response":{"status":"completed","model":"gpt-6.2-sol","usage":{"input_tokens":"18","output_tokens":9.0}}}
 
 "#,
+        // The other API's events, with the counts in a chunk of their own.
+        r#"data: {"model":"gpt-6.2-sol","choices":[{"delta":{"content":"Hello."}}]}
+
+data: {"choices":[{"delta":{},"finish_reason":"stop"}]}
+
+data: {"choices":[],"usage":{"prompt_tokens":18,"completion_tokens":9,"total_tokens":27}}
+
+data: [DONE]
+
+"#,
+        r#"data: {"type":"response.output_text.delta","delta":"Hello."}
+
+data: {"type":"response.completed","response":{"status":"completed","service_tier":"","model":"gpt-6.2-sol","usage":{"input_tokens":18,"output_tokens":9}}}
+
+"#,
     ];
     all_count_the_same(RESPONSES, STREAM, &bodies).await;
+}
+
+/// A router's or a deployment's name has no price; the model that answered has.
+#[tokio::test]
+async fn the_model_that_answers_is_paid_for_also_where_nobody_knows_the_name_that_was_asked() {
+    let body = r#"{"model":"gpt-6.2-sol","choices":[{"message":{"content":"Hello."},"finish_reason":"stop"}],"usage":{"prompt_tokens":18,"completion_tokens":9}}"#;
+    for asked in ["openrouter/auto", "my-deployment"] {
+        let upstream = Upstream::start([labelled(JSON, body)]).await;
+        let mut session = session(&upstream, CHAT, &[]).await;
+        let told = session.call("ask-openai", json!({ "query": "Hi", "model": asked })).await;
+        assert_eq!(told["structuredContent"]["cost_usd"].as_f64(), Some(0.000_126), "{told}");
+    }
+}
+
+/// Nothing was made: the day's budget is left for the call after it.
+#[tokio::test]
+async fn a_redirect_costs_nothing_and_is_not_worth_another_try() {
+    for status in [301, 303, 307, 308] {
+        let away = answer(status, &[("location", "/v2/responses")], "");
+        let good = labelled(JSON, r#"{"status":"completed","output":[{"content":"Hello."}]}"#);
+        let upstream = Upstream::start([away, good]).await;
+        let mut session = session(&upstream, RESPONSES, &[("MCP_OPENAI_SPEND_PER_DAY", "0.3")]).await;
+        let call = json!({ "query": "Hi", "model": "gpt-6.2-sol" });
+        let refused = session.call("ask-openai", call.clone()).await;
+        assert_eq!(refused["structuredContent"]["error"]["retryable"], false, "{refused}");
+        let told = session.call("ask-openai", call).await;
+        assert_eq!(told["structuredContent"]["text"], "Hello.", "{told}");
+    }
 }
 
 #[tokio::test]
