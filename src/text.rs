@@ -153,8 +153,9 @@ pub fn bare(value: &str) -> String {
     link.unwrap_or(bare).to_owned()
 }
 
-/// Returns whether nobody filled a value in: `${NAME}`, `$NAME`, `$env:NAME`, `%NAME%`, `{{NAME}}`, `<NAME>`, the example
-/// of a key (`sk-...`, `your-api-key`), and nothing else.
+/// Returns whether nobody filled a value in: `${NAME}`, `$NAME`, `$(NAME)`, `$env:NAME`, `%NAME%`, `{NAME}`, `{{NAME}}`,
+/// `#{NAME}`, `<NAME>`, `@NAME@`, `__A_NAME__`, `[A_NAME]`, `process.env.NAME`, the example of a key (`sk-...`,
+/// `your-api-key`), and nothing else.
 #[must_use]
 pub fn is_placeholder(value: &str) -> bool {
     let within = |open: &str, close: &str| value.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
@@ -163,7 +164,15 @@ pub fn is_placeholder(value: &str) -> bool {
             && word.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     };
     let of_a_shell = value.strip_prefix('$').map(|name| name.strip_prefix("env:").unwrap_or(name));
+    let is_capital =
+        |word: &str| is_name(word) && word.contains('_') && !word.contains(|c: char| c.is_ascii_lowercase());
     within("${", "}").is_some()
+        || [("$(", ")"), ("#{", "}"), ("{", "}"), ("@", "@")]
+            .iter()
+            .any(|(open, close)| within(open, close).is_some_and(is_name))
+        || within("__", "__").is_some_and(is_capital)
+        || within("[", "]").is_some_and(is_capital)
+        || value.strip_prefix("process.env.").is_some_and(is_name)
         || within("{{", "}}").is_some()
         || within("<", ">").is_some()
         || within("%", "%").is_some_and(is_name)

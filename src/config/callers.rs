@@ -6,7 +6,7 @@ use super::{
     error::Problem,
     layers::Layers,
     settings as s,
-    shape::{Raw, SettingKind, web::Secret},
+    shape::{self, Raw, SettingKind, web::Secret},
     upstream,
 };
 use crate::{openai::ApiKeySource, store::callers::CallerName};
@@ -35,7 +35,8 @@ fn key(layers: &Layers, name: &str, env: &impl Fn(&str) -> Option<OsString>) -> 
             Ok(ApiKeySource::File { path: path.clone(), setting: format!("callers.{name}.api_key_file") })
         }
         (None, Some(variable)) => {
-            let value = env(&variable).and_then(|value| value.into_string().ok());
+            let variable = shape::keyless(&variable).map_err(&wrong)?;
+            let value = env(variable).and_then(|value| value.into_string().ok());
             let raw = value.map(Raw::Text).filter(|raw| !raw.is_blank());
             let raw = raw.ok_or_else(|| wrong(format!("the variable {variable} is not set")))?;
             let secret =

@@ -7,7 +7,7 @@ use tracing::Level;
 use super::{
     key::SettingKey,
     shape::{
-        Address, ByteSize, DollarAmount, FilePath, FilePaths, ModelName, MostPictures, OneLine, Prose, SWITCH, Span,
+        Address, AmountOrOff, ByteSize, FilePath, FilePaths, ModelName, MostPictures, OneLine, Prose, SWITCH, Span,
         SpanOrOff, Whole, Words,
         limits::CallerLimitList,
         project::ProjectFolder,
@@ -152,9 +152,9 @@ settings! {
         Span { min: Duration::from_mins(1), max: YEARS },
         "How long a conversation can be continued after its last turn; then it goes, with copies of what was attached.";
 
-    SPEND_PER_DAY: DollarAmount = "spend.per_day", Some("MCP_OPENAI_SPEND_PER_DAY"), Absent("off"), DollarAmount,
+    SPEND_PER_DAY: AmountOrOff = "spend.per_day", Some("MCP_OPENAI_SPEND_PER_DAY"), Absent("off"), AmountOrOff,
         "The most that a day (UTC) may cost, for all processes with the same key and store.";
-    SPEND_PER_CALL: DollarAmount = "spend.per_call", Some("MCP_OPENAI_SPEND_PER_CALL"), Absent("off"), DollarAmount,
+    SPEND_PER_CALL: AmountOrOff = "spend.per_call", Some("MCP_OPENAI_SPEND_PER_CALL"), Absent("off"), AmountOrOff,
         "The most that a call may cost, by an estimate that is made before it.";
 
     REQUESTS_PER_MINUTE: Whole<NonZeroU32> = "limits.requests_per_minute", Some("MCP_OPENAI_RPM"),

@@ -14,7 +14,8 @@ mod shown;
 pub mod sites;
 pub mod web;
 
-use shown::{keyless, masked, quoted};
+pub(super) use shown::keyless;
+use shown::{masked, quoted};
 
 pub use argument::Prose;
 pub use files::{FilePath, FilePaths};
@@ -90,6 +91,8 @@ pub struct MostPictures;
 
 /// An amount of US dollars, more than none.
 pub struct DollarAmount;
+/// The same, or `off`.
+pub struct AmountOrOff;
 
 /// A text without line breaks and control characters.
 pub struct OneLine;
@@ -264,6 +267,21 @@ impl SettingKind for DollarAmount {
 
     fn takes(&self) -> String {
         "US dollars such as `2.50`, more than 0, up to 1,000,000".to_owned()
+    }
+}
+
+impl SettingKind for AmountOrOff {
+    type Value = Option<Usd>;
+
+    fn parse(&self, raw: &Raw) -> Result<Option<Usd>, String> {
+        match raw.text()? {
+            word if word.eq_ignore_ascii_case("off") => Ok(None),
+            _ => DollarAmount.parse(raw).map(Some),
+        }
+    }
+
+    fn takes(&self) -> String {
+        format!("{}; or `off`", DollarAmount.takes())
     }
 }
 

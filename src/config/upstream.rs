@@ -100,7 +100,8 @@ pub(super) fn tier(layers: &Layers) -> Result<Tier, Problem> {
 
 /// Budgets hold what costs something, which the sandbox does not.
 pub(super) fn ledger(layers: &Layers, upstream: Upstream) -> Result<ledger::Config, Problem> {
-    let (per_call, per_day) = (layers.optional(&s::SPEND_PER_CALL)?, layers.optional(&s::SPEND_PER_DAY)?);
+    let (per_call, per_day) =
+        (layers.optional(&s::SPEND_PER_CALL)?.flatten(), layers.optional(&s::SPEND_PER_DAY)?.flatten());
     Ok(match upstream {
         Upstream::Configured => ledger::Config { per_call, per_day },
         Upstream::Sandbox => ledger::Config::default(),

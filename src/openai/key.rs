@@ -29,6 +29,8 @@ const READ_WITHIN: Duration = Duration::from_secs(30);
 
 /// A key is shorter than this; a file that is longer is something else.
 const LONGEST: u64 = 16 * 1024;
+/// Letters of the longest key that is believed: tokens of gateways have some thousand.
+const MOST_LETTERS: usize = 8 * 1024;
 
 const NOWHERE: &str = "nowhere (none is configured)";
 
@@ -256,7 +258,14 @@ pub fn parse_key(content: &str) -> Result<SecretString, String> {
         placeholder if text::is_placeholder(placeholder) => {
             Err(format!("holds the unfilled placeholder `{}`", text::clip(placeholder, 80)))
         }
-        key if key.chars().all(|c| c.is_ascii_graphic()) => Ok(key.into()),
+        word if ["null", "undefined", "none", "nil", "todo", "false", "true"].contains(&&*word.to_lowercase()) => {
+            Err(format!("holds the word `{word}`, which is no key"))
+        }
+        reference if reference.starts_with("op://") => {
+            Err("holds a reference of 1Password: let `op read` print the key, as openai.api_key_command".to_owned())
+        }
+        key if key.len() > MOST_LETTERS => Err(format!("is no key: it has more than {MOST_LETTERS} letters")),
+        key if key.chars().all(|c| c.is_ascii_graphic() && !"{}\"".contains(c)) => Ok(key.into()),
         _ => Err("is no key: a key is one word of letters, digits and signs".to_owned()),
     }
 }

@@ -3,7 +3,10 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use wiremock::MockServer;
+use wiremock::{
+    Mock, MockServer,
+    matchers::{body_partial_json, method},
+};
 
 use crate::{
     cli,
@@ -16,6 +19,9 @@ async fn three_answers(state: &Path) -> crate::session::Session {
 }
 
 async fn three_answers_of(server: &MockServer, state: &Path) -> crate::session::Session {
+    let by_itself = response_with(&json!({ "status": "completed", "model": "house-1" }));
+    let asked = Mock::given(method("POST")).and(body_partial_json(json!({ "model": "house-1" })));
+    asked.respond_with(by_itself).with_priority(1).mount(server).await;
     let mut session = session(server, state, &[]).await;
     for model in ["gpt-6.2-sol", "gpt-6.2-sol", "house-1"] {
         session.call("ask-openai", json!({ "query": "A canary of a prompt", "model": model })).await;
@@ -53,6 +59,22 @@ async fn every_call_is_exported_as_a_line() {
     let models: Vec<_> = lines.iter().map(|line| line["model"].as_str().unwrap()).collect();
     assert_eq!(models, ["gpt-6.2-sol", "gpt-6.2-sol", "house-1"]);
     insta::assert_json_snapshot!(lines[0], { ".at" => "[moment]", ".account" => "[account]" });
+}
+
+/// What cannot be read is no zero.
+#[test]
+fn p04_a_folder_that_is_a_file_is_an_error_and_not_an_empty_ledger() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    for state in [file.path().to_owned(), file.path().join("state")] {
+        for arguments in [&["usage"][..], &["usage", "export"], &["conversations"], &["token", "list"]] {
+            let mut command = cli::mcp_openai(arguments);
+            let (code, out, err) = cli::told(&command.env("MCP_OPENAI_STATE_DIR", &state).output().unwrap());
+            assert!(
+                code != 0 && out.is_empty() && err.contains(state.to_str().unwrap()),
+                "{arguments:?}: {code} {out} {err}"
+            );
+        }
+    }
 }
 
 #[tokio::test]

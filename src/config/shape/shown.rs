@@ -14,7 +14,7 @@ pub(super) fn masked(value: &str) -> String {
 }
 
 /// A value that people see, in which no key may stand.
-pub(super) fn keyless(value: &str) -> Result<&str, String> {
+pub(in crate::config) fn keyless(value: &str) -> Result<&str, String> {
     match text::redact(value) {
         Cow::Borrowed(_) => Ok(value),
         Cow::Owned(_) => Err("it looks like an API key, which belongs in openai.api_key (OPENAI_API_KEY)".to_owned()),

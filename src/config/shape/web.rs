@@ -45,10 +45,13 @@ impl SettingKind for BaseUrl {
 
     /// Leaves plain http to be judged where `openai.allow_insecure` is known too.
     fn parse(&self, raw: &Raw) -> Result<Url, String> {
-        let mut url = Url::parse(&with_scheme(pasted(&text::bare(keyless(raw.text()?)?))))
-            .map_err(|error| format!("it is no URL ({error})"))?;
+        let given = pasted(&text::bare(keyless(raw.text()?)?));
+        let mut url = Url::parse(&with_scheme(given.clone())).map_err(|error| format!("it is no URL ({error})"))?;
         if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
             return Err("it is no https URL".to_owned());
+        }
+        if !given.contains("://") && !is_address(&given, &url) {
+            return Err("it names no host: a word alone is none".to_owned());
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err("it has a user name or password in it; use openai.api_key or openai.headers".to_owned());
@@ -64,6 +67,12 @@ impl SettingKind for BaseUrl {
     fn takes(&self) -> String {
         "a URL such as `https://api.openai.com/v1`".to_owned()
     }
+}
+
+/// Returns whether a text without a scheme names a host: one of this machine, a port beside it, or a name with a dot.
+fn is_address(given: &str, url: &Url) -> bool {
+    let host = given.trim_start_matches('/').split(['/', ':']).next().unwrap_or_default();
+    is_loopback(url) || url.port().is_some() || given.starts_with('[') || host.trim_matches('.').contains('.')
 }
 
 /// The address in what was copied with it: a line of a `.env` file, a link of Markdown, the comma of a list, a scheme
@@ -178,7 +187,7 @@ impl SettingKind for Secret {
     type Value = SecretString;
 
     fn parse(&self, raw: &Raw) -> Result<SecretString, String> {
-        parse_key(raw.text()?).map_err(|_| "it has a blank or a character that no key has".to_owned())
+        parse_key(raw.text()?).map_err(|why| format!("it {why}"))
     }
 
     fn takes(&self) -> String {

@@ -38,6 +38,13 @@ async fn a_placeholder_is_no_key_and_is_named() {
         "sk-xxxx",
         "your-api-key",
         "YOUR_API_KEY_HERE",
+        "$(OPENAI_API_KEY)",
+        "{OPENAI_API_KEY}",
+        "#{OPENAI_API_KEY}",
+        "@OPENAI_API_KEY@",
+        "__OPENAI_API_KEY__",
+        "[YOUR_KEY]",
+        "process.env.OPENAI_API_KEY",
     ] {
         let env = vec![("OPENAI_API_KEY", placeholder.to_owned())];
         let mut session = Session::start(env).await;
@@ -296,4 +303,44 @@ fn a_key_in_the_place_of_a_files_name_is_not_told() {
         let told = String::from_utf8_lossy(&[told.stdout, told.stderr].concat()).into_owned();
         assert!(told.contains("cannot be read") && !told.contains(key), "{told}");
     }
+}
+
+#[test]
+fn what_cannot_be_a_key_is_not_sent_as_one() {
+    let long = "a".repeat(10_000);
+    for (key, why) in [
+        ("null", "the word `null`"),
+        ("undefined", "the word `undefined`"),
+        ("nil", "the word `nil`"),
+        ("op://vault/item/key", "op read"),
+        (r#"{"api_key":"sk-0123456789"}"#, "is no key"),
+        (&long, "is no key"),
+    ] {
+        let refused = load("", &[("OPENAI_API_KEY", key)]).unwrap_err().to_string();
+        assert!(refused.contains("OPENAI_API_KEY") && refused.contains(why), "{refused}");
+    }
+}
+
+#[test]
+fn a_word_without_a_scheme_is_no_address() {
+    for word in ["3", "null", "none", "undefined", "api", "your-base-url", "unix:/x"] {
+        let refused = load("", &[("OPENAI_BASE_URL", word)]).map(drop).unwrap_err().to_string();
+        assert!(refused.contains("OPENAI_BASE_URL"), "{refused}");
+    }
+    for address in ["localhost/v1", "ollama:11434/v1", "http://ollama/v1", "api.example.com/v1", "[::1]:8080/v1"] {
+        let loaded = load("openai.allow_insecure = true", &[("OPENAI_BASE_URL", address)]);
+        assert!(loaded.is_ok(), "{address}: {:?}", loaded.err().map(|error| error.to_string()));
+    }
+}
+
+#[test]
+fn a_budget_may_be_off() {
+    let config = load("spend.per_call = 'off'", &[("MCP_OPENAI_SPEND_PER_DAY", "OFF")]).unwrap();
+    assert!(config.ledger.per_call.is_none() && config.ledger.per_day.is_none());
+}
+
+#[test]
+fn i07_a_key_in_the_place_of_its_variable_is_not_printed() {
+    let refused = load(&format!("[callers.x]\napi_key_env = '{CANARY}'"), &[]).unwrap_err().to_string();
+    assert!(refused.contains("looks like an API key") && !refused.contains("canary"), "{refused}");
 }
