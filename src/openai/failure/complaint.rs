@@ -195,6 +195,7 @@ impl Complaint {
                 "required",
                 "missing",
                 "must be provided",
+                "must provide",
                 "unknown",
                 "unexpected",
                 "unrecognized",

@@ -128,7 +128,10 @@ fn names(message: &str, field: &str) -> bool {
         .filter(|word| !word.is_empty())
         .collect();
     let is_introduced = |pair: &[&str]| matches!(pair, [one, other] if *other == field && INTRODUCE.contains(one) || *one == field && FOLLOW.contains(other));
-    is_quoted(field)
+    // As pydantic places its complaints: `temperature: Extra inputs are not permitted`.
+    let is_placed = message.strip_prefix(field).is_some_and(|rest| rest.starts_with(':'));
+    is_placed
+        || is_quoted(field)
         || field.split('.').any(is_quoted)
         || field.contains(['_', '.']) && names.contains(&field)
         || names.windows(2).any(is_introduced)

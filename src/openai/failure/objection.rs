@@ -9,6 +9,10 @@ use crate::openai::{
     text::api::TextApi,
 };
 
+/// Said of what is not there.
+const MISSING: [&str; 7] =
+    ["unknown", "unexpected", "unrecognized", "no such", "not found", "not exist", "not implemented"];
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Objection {
     /// It does not have this API.
@@ -38,6 +42,7 @@ impl Objection {
             || matches!(param, "previous_response_id" | "response_id")
             || says(&["previous_response_id", "previous response"])
             || message.starts_with("response with id")
+            || says(&["resp_"]) && says(&MISSING)
         {
             return Some(Self::UnknownResponse);
         }
@@ -61,7 +66,9 @@ impl Objection {
             return Some(if is_refused { Self::StrictSchema } else { Self::Schema });
         }
         let is_missing = matches!(status.as_u16(), 404 | 405 | 410 | 501) || lacks_responses(&message);
-        (is_missing && param.is_empty() && !complaint.speaks_of_a_model()).then_some(Self::NoSuchApi)
+        let is_missing = is_missing && param.is_empty() && !complaint.speaks_of_a_model();
+        // The handler of the other API, to which some servers hand every path.
+        (is_missing || complaint.misses_the_field("messages")).then_some(Self::NoSuchApi)
     }
 
     /// Returns whether it is about the API that was asked: servers say that with many a status.
@@ -78,7 +85,7 @@ impl Objection {
 fn lacks_responses(message: &str) -> bool {
     let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
     says(&["/responses", "responses api", "responses endpoint", "endpoint: responses", "endpoint responses"])
-        && says(&["unknown", "unexpected", "unrecognized", "no such", "not found", "not exist", "not implemented"])
+        && (says(&MISSING) || says(&["invalid url"]))
         || says(&["responses api", "responses endpoint"]) && says(&["not supported", "unsupported", "not available"])
 }
 

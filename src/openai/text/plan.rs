@@ -63,6 +63,12 @@ impl Plan {
         let is_first_api = self.chosen == Chosen::AtFirst;
         let (by_responses, thread, schema) = (self.api == TextApi::Responses, self.thread, self.schema);
         match objection {
+            // What is not found may be the response that it was to go on from.
+            Objection::UnknownResponse | Objection::NoSuchApi | Objection::Output
+                if by_responses && thread == HistoryMode::Kept =>
+            {
+                Some(Self { thread: HistoryMode::Replayed, ..self })
+            }
             Objection::NoSuchApi if by_responses && is_first_api && config.api == Api::Auto => {
                 Some(Self { api: TextApi::Chat, chosen: Chosen::AsTheOtherIsMissing, ..self })
             }
@@ -71,9 +77,6 @@ impl Plan {
             }
             Objection::OnlyBy(api) if is_first_api && api != self.api => {
                 Some(Self { api, chosen: Chosen::ByTheModel, ..self })
-            }
-            Objection::UnknownResponse if by_responses && thread == HistoryMode::Kept => {
-                Some(Self { thread: HistoryMode::Replayed, ..self })
             }
             Objection::Output if by_responses && thread == HistoryMode::Replayed && holds_output(question) => {
                 Some(Self { thread: HistoryMode::AsText, ..self })

@@ -284,6 +284,11 @@ async fn an_api_that_is_missing_is_so_under_any_status() {
         (403, r#"{"message":"Missing Authentication Token"}"#.to_owned()),
         (410, error("Gone")),
         (422, error("No such endpoint: responses")),
+        // Servers that hand every path to the handler of the other API.
+        (422, r#"{"detail":[{"loc":["body","messages"],"msg":"Field required","type":"missing"}]}"#.to_owned()),
+        (400, error("'messages' is a required property")),
+        (400, error("you must provide a messages parameter")),
+        (400, error("Invalid URL (POST /v1/responses)")),
     ] {
         let upstream = Upstream::start([failing(status, &body), whole(good)]).await;
         let mut session = session(&upstream, "auto", &[("MCP_OPENAI_MAX_RETRIES", "2")]).await;
@@ -312,5 +317,28 @@ async fn a_wait_in_the_words_of_a_message_is_kept_to() {
         let told = session.call("ask-openai", json!({ "query": "Hi", "model": "m" })).await;
         assert_eq!(told["structuredContent"]["error"]["retry_after_seconds"], seconds, "{words}: {told}");
         assert_eq!(upstream.sent().len(), 1, "{words}: longer than anybody waits");
+    }
+}
+
+/// The conversation is here in full, whatever the upstream calls what it no longer has.
+#[tokio::test]
+async fn a_response_that_is_gone_in_any_words_is_sent_again_whole() {
+    let body =
+        |text: &str| json!({ "id": "resp_0", "status": "completed", "output": [{ "content": text }] }).to_string();
+    let error = |message: &str| json!({ "error": { "message": message } }).to_string();
+    for (status, gone) in [
+        (404, error("Response resp_0 not found")),
+        (404, r#"{"detail":"Not Found"}"#.to_owned()),
+        (404, error("Item with id rs_1 not found.")),
+        (400, error("No such response: resp_0")),
+    ] {
+        let upstream = Upstream::start([whole(&body("One.")), failing(status, &gone), whole(&body("Two."))]).await;
+        let mut session = session(&upstream, "auto", &[]).await;
+        let told = session.call("ask-openai", json!({ "query": "one", "model": "m" })).await;
+        let conversation = &told["structuredContent"]["conversation"];
+        let told = session.call("ask-openai", json!({ "query": "two", "conversation": conversation })).await;
+        assert_eq!(told["structuredContent"]["text"], "Two.", "{gone}: {told}");
+        assert_eq!(upstream.lines(), ["POST /v1/responses"; 3], "{gone}");
+        assert!(upstream.sent()[2].json()["input"].to_string().contains("One."), "{gone}");
     }
 }
