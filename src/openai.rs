@@ -326,6 +326,13 @@ impl OpenAi {
         Redactor::new(self.0.secrets(&key)).finds(text)
     }
 
+    /// Returns whether the key itself stands in a text. A short one is a word like others: servers of one's own take any.
+    pub async fn has_key_in(&self, text: &str) -> bool {
+        const SHORTEST: usize = 20;
+        let Ok(key) = self.0.key.read().await else { return false };
+        key.secret().is_some_and(|key| key.len() >= SHORTEST && text.contains(key))
+    }
+
     /// The reason why rate limits cannot be shared with the other processes of this user; `None` where they can,
     /// where they are not to be, and where no key says whose limits they are.
     pub async fn sharing_failure(&self) -> Option<String> {

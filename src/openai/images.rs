@@ -21,7 +21,7 @@ use super::{
         wire::{Head, Lenient},
     },
 };
-use crate::{media::Encoded, money::Metered, news::Stage};
+use crate::{media::Encoded, money::Metered, news::Stage, text};
 
 mod decoding;
 mod forms;
@@ -31,6 +31,9 @@ mod wrapped;
 use decoding::{NONE, NoPicture, PARTIAL, Received, decode, is_partial};
 use forms::{PictureForms, unusable};
 use request::{encoding, fields, form};
+
+/// A quality, in the upstream's own word, is cut to this many characters.
+const QUALITY: usize = 20;
 
 /// Servers with a batch of their own send several for one.
 const MOST_OF_ONE_ANSWER: usize = 10;
@@ -95,8 +98,12 @@ async fn paint_once(
     let mut metered = Metered::default();
     let mut picture = receive(client, body, left_out, terms, &mut metered).await;
     trail.meter(metered);
-    if let Ok(Picture { revised_prompt: Some(prompt), .. }) = &mut picture {
-        *prompt = Redactor::new(client.secrets(&key)).whole(prompt).into_owned();
+    if let Ok(Picture { revised_prompt, quality, .. }) = &mut picture {
+        let redactor = Redactor::new(client.secrets(&key));
+        let clean = |told: &mut String| *told = redactor.whole(told).into_owned();
+        revised_prompt.iter_mut().for_each(clean);
+        // Cut after it is cleaned: a piece of a key is not known to be one.
+        quality.iter_mut().for_each(|quality| *quality = text::brief(&redactor.whole(quality), QUALITY));
     }
     // What is billed is not asked for again.
     let none = picture.as_mut().err().filter(|_| !metered.is_reported());

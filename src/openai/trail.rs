@@ -91,7 +91,7 @@ impl Trail {
     /// Notes what an answer's head says; `clean` takes secrets out of a text.
     pub(super) fn read(&mut self, headers: &HeaderMap, clean: impl FnOnce(&str) -> String) -> RateLimits {
         self.meta.rate_limits = RateLimits::read(headers);
-        self.meta.request_id = headers.get("x-request-id").and_then(printable).map(|id| clean(&id));
+        self.meta.request_id = headers.get("x-request-id").and_then(|id| printable(id, clean));
         let date = headers.get(http::header::DATE).and_then(|date| date.to_str().ok());
         self.meta.date = date.and_then(|date| httpdate::parse_http_date(date).ok());
         // Before a stream it is not known yet, and may be told as nothing.
@@ -139,10 +139,11 @@ impl Trail {
     }
 }
 
-/// At most 128 printable characters; `None` when nothing is left.
-fn printable(value: &HeaderValue) -> Option<String> {
-    let id: String =
-        value.as_bytes().iter().filter(|byte| byte.is_ascii_graphic()).take(128).map(|&b| char::from(b)).collect();
+/// At most 128 printable characters, cut after they are cleaned: a piece of a key is not known to be one. `None` when
+/// nothing is left.
+fn printable(value: &HeaderValue, clean: impl FnOnce(&str) -> String) -> Option<String> {
+    let id: String = value.as_bytes().iter().filter(|byte| byte.is_ascii_graphic()).map(|&b| char::from(b)).collect();
+    let id: String = clean(&id).chars().take(128).collect();
     (!id.is_empty()).then_some(id)
 }
 

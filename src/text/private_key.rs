@@ -5,19 +5,31 @@ const SHORTEST_PIECE: usize = 40;
 /// Bytes behind the head of a key in which its first line stands: some have headers of their own before it.
 const HEAD: usize = 400;
 
-/// True for a text with a private key in it, as OpenSSL, OpenSSH and PGP write them, also within JSON or a diff.
-/// <https://www.rfc-editor.org/rfc/rfc7468#section-10>
+/// True for a text with a private key in it, as OpenSSL, OpenSSH, PGP, SSH2, PuTTY and age write them, also within JSON
+/// or a diff. <https://www.rfc-editor.org/rfc/rfc7468#section-10>
 #[must_use]
 pub fn holds_private_key(text: &str) -> bool {
-    const BEGIN: &str = "-----BEGIN ";
     const LONGEST_LABEL: usize = 40;
-    text.match_indices(BEGIN).any(|(at, _)| {
-        let rest = text.get(at + BEGIN.len()..).unwrap_or_default();
-        let Some((label, key)) = rest.split_once("-----") else { return false };
-        let is_private = label.len() <= LONGEST_LABEL && label.contains("PRIVATE KEY");
-        let head = key.get(..key.floor_char_boundary(HEAD)).unwrap_or_default();
-        is_private && head.split(|c: char| !c.is_ascii_alphanumeric() && !"+/=".contains(c)).any(is_piece)
-    })
+    // RFC 7468 has five dashes, RFC 4716 four and a blank.
+    [("-----BEGIN ", "-----"), ("---- BEGIN ", " ----")].iter().any(|(begin, end)| {
+        behind(text, begin).any(|rest| {
+            let Some((label, key)) = rest.split_once(end) else { return false };
+            label.len() <= LONGEST_LABEL && label.contains("PRIVATE KEY") && begins_key(key)
+        })
+    }) || behind(text, "Private-Lines:").any(begins_key)
+        || behind(text, "AGE-SECRET-KEY-1")
+            .any(|rest| rest.bytes().take_while(u8::is_ascii_alphanumeric).count() >= SHORTEST_PIECE)
+}
+
+/// The rest of a text behind each of these words.
+fn behind<'a>(text: &'a str, words: &'static str) -> impl Iterator<Item = &'a str> {
+    text.match_indices(words).filter_map(move |(at, _)| text.get(at + words.len()..))
+}
+
+/// Returns whether the first lines of a text are a key's.
+fn begins_key(text: &str) -> bool {
+    let head = text.get(..text.floor_char_boundary(HEAD)).unwrap_or_default();
+    head.split(|c: char| !c.is_ascii_alphanumeric() && !"+/=".contains(c)).any(is_piece)
 }
 
 fn is_piece(text: &str) -> bool {
@@ -41,6 +53,9 @@ mod tests {
             format!("{{\"private_key\": \"-----BEGIN PRIVATE KEY-----\\n{line}\\n\"}}"),
             format!("+-----BEGIN OPENSSH PRIVATE KEY-----\n+{line}"),
             format!("-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n{line}"),
+            format!("---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nComment: x\n{line}"),
+            format!("PuTTY-User-Key-File-3: ssh-rsa\nPublic-Lines: 1\n{line}\nPrivate-Lines: 1\n{line}"),
+            format!("# public key: age1x\nAGE-SECRET-KEY-1{}", "Q9".repeat(29)),
             format!("-----BEGIN PRIVATE KEY----- \n-----BEGIN EC PRIVATE KEY-----\n{line}"),
         ] {
             assert!(holds_private_key(&key), "{key}");
@@ -52,6 +67,7 @@ mod tests {
                 .into(),
             "-----BEGIN RSA PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0B...\n-----END RSA PRIVATE KEY-----".into(),
             "-----BEGIN PRIVATE KEY".into(),
+            "\"AGE-SECRET-KEY-1\" begins one, and Private-Lines: counts its lines".into(),
             String::new(),
         ] {
             assert!(!holds_private_key(&talk), "{talk}");

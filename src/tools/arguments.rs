@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 use super::ToolError;
-use crate::{argument::Argument, catalogue::Resolved, model::ModelId};
+use crate::{argument::Argument, catalogue::Resolved, model::ModelId, openai::OpenAi};
 
 /// The arguments of a call as they can be written down and used again: those that were given.
 pub fn as_given(args: &impl Serialize) -> Map<String, Value> {
@@ -44,6 +44,22 @@ pub fn within<T: Into<f64> + Display + Copy>(argument: &Argument, value: T) -> R
         u32::MAX => format!("`{name}` is {value}: it must be at least {least}"),
         most => format!("`{name}` is {value}: it must be from {least} to {most}"),
     }))
+}
+
+/// Looks whether the key stands in a text of the call: texts are kept, listed and exported.
+///
+/// # Errors
+/// The name of the argument that holds it.
+pub async fn keyless(openai: &OpenAi, texts: &[(&str, Option<&str>)]) -> Result<(), ToolError> {
+    for (name, text) in texts {
+        if let Some(text) = text
+            && openai.has_key_in(text).await
+        {
+            let held = format!("`{name}` holds the API key of this server: take it out");
+            return Err(ToolError::InvalidArgument(held));
+        }
+    }
+    Ok(())
 }
 
 /// One of the argument's words.

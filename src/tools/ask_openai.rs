@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::{Effect, Pace, Timeouts, Tool, ToolError, place, references::References, spending, upkeep::Upkeep};
+use super::{
+    Effect, Pace, Timeouts, Tool, ToolError, arguments, place, references::References, spending, upkeep::Upkeep,
+};
 use crate::{
     call::Call,
     catalogue::{Catalogue, ModelKind},
@@ -74,6 +76,8 @@ impl Tool for AskOpenai {
     }
 
     async fn run(&self, args: Args, call: &Call) -> Result<Answered, ToolError> {
+        let texts = [("query", Some(args.query.as_str())), ("instructions", args.instructions.as_deref())];
+        arguments::keyless(&self.openai, &texts).await?;
         let is_dry_run = args.dry_run == Some(true);
         let (thread, mut request) = Box::pin(self.begin(args, call)).await?;
         let limit = self.timeouts.of_text();

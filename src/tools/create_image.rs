@@ -33,6 +33,7 @@ impl Tool for CreateImage {
 
     async fn run(&self, args: Args, call: &Call) -> Result<Created, ToolError> {
         let arguments = arguments::as_given(&args);
+        self.studio.refuse_key(&args).await?;
         let thread = self.studio.thread(args.conversation.as_deref(), call).await?;
         self.studio.catalogue.recall().await;
         let request = args.parse(&self.studio.catalogue)?.recorded(Self::NAME, arguments).within(thread);

@@ -93,6 +93,16 @@ pub struct PictureOrder {
 }
 
 impl Studio {
+    /// Looks whether the key stands in the texts of a call.
+    ///
+    /// # Errors
+    /// As of [`arguments::keyless`].
+    pub async fn refuse_key(&self, args: &Args) -> Result<(), ToolError> {
+        let (name, save_to) = (args.name.as_deref(), args.save_to.as_deref());
+        let texts = [("prompt", Some(args.prompt.as_str())), ("name", name), ("save_to", save_to)];
+        arguments::keyless(&self.openai, &texts).await
+    }
+
     /// Places in the line for all pictures of a request, or none.
     pub fn enter(&self, request: &PictureOrder, call: &Call) -> Result<Vec<Ticket>, ToolError> {
         let (n, most) = (request.n as usize, self.queue.most(&call.caller));

@@ -23,8 +23,6 @@ use crate::{
     text::{self, CutText},
 };
 
-/// A quality, in the upstream's own word, is cut to this many characters.
-const QUALITY: usize = 20;
 /// The end of the type of an event with a partial picture.
 pub(super) const PARTIAL: &str = ".partial_image";
 pub(super) const NONE: &str = "it holds no picture (neither b64_json nor url)";
@@ -155,7 +153,7 @@ pub(super) fn decode(json: &[u8], config: &Config, metered: &mut Metered) -> Res
         return Err(complaint.as_ref().map_or_else(|| unusable(NONE).into(), NoPicture::from));
     }
     let revised_prompt = revised_prompt.map(|prompt| text::sanitize(prompt).into_owned());
-    let quality = painted.quality.text().map(|quality| text::brief(quality, QUALITY));
+    let quality = painted.quality.text().map(str::to_owned);
     Ok(Received { pictures, revised_prompt, quality })
 }
 

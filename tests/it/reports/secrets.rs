@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{CHAT, RESPONSES, labelled, session};
 use crate::{
     session::Session,
-    upstream::{Script, Upstream, event, events_open},
+    upstream::{Script, Upstream, answer, event, events_open},
 };
 
 const KEY: &str = "sk-test-canary";
@@ -109,4 +109,45 @@ async fn i07_a_revised_prompt_and_the_record_of_a_picture_are_cleaned() {
     let told = session.call("create-image", json!({ "prompt": "a fox", "model": "m", "size": "auto" })).await;
     assert_eq!(told["structuredContent"]["images"][0]["revised_prompt"], "a fox with [secret]", "{told}");
     assert_eq!(shows_key(&session, &told), [""; 0]);
+}
+
+/// A piece of a key is not known to be one: what is cut is cleaned before.
+#[tokio::test]
+async fn i07_what_is_shown_in_part_is_cleaned_as_a_whole() {
+    let mut png = std::io::Cursor::new(Vec::new());
+    image::DynamicImage::new_rgb8(7, 5).write_to(&mut png, image::ImageFormat::Png).unwrap();
+    let base64 = STANDARD.encode_to_string(png.into_inner());
+    for before in 0..20 {
+        let quality = format!("{}{KEY}", "q".repeat(before));
+        let body = json!({ "data": [{ "b64_json": base64 }], "quality": quality }).to_string();
+        let id = format!("{}{KEY}", "r".repeat(128 - KEY.len().min(before)));
+        let headers = [("content-type", "application/json"), ("x-request-id", &id)];
+        let upstream = Upstream::start([answer(200, &headers, &body)]).await;
+        let mut session = session(&upstream, RESPONSES, &[]).await;
+        let told = session.call("create-image", json!({ "prompt": "a fox", "model": "m", "size": "auto" })).await;
+        assert!(told["structuredContent"]["images"][0].is_object() && !told.to_string().contains("sk-t"), "{told}");
+    }
+}
+
+/// Texts of a call are kept, listed and exported.
+#[tokio::test]
+async fn i07_a_call_that_holds_the_key_is_refused_before_anything_is_sent() {
+    let upstream = Upstream::start([]).await;
+    let key = "sk-canary-0123456789-0123456789";
+    let mut session = session(&upstream, RESPONSES, &[("OPENAI_API_KEY", key)]).await;
+    let text = format!("Is {key} a good key?");
+    for (tool, arguments, name) in [
+        ("ask-openai", json!({ "query": text }), "query"),
+        ("ask-openai", json!({ "query": "Hi", "instructions": text }), "instructions"),
+        ("create-image", json!({ "prompt": text }), "prompt"),
+        ("create-image", json!({ "prompt": "a fox", "name": key }), "name"),
+        ("edit-image", json!({ "prompt": text, "images": ["data:image/png;base64,AAAA"] }), "prompt"),
+    ] {
+        let told = session.call(tool, arguments).await;
+        let error = &told["structuredContent"]["error"];
+        assert_eq!(error["code"], "invalid_argument", "{told}");
+        assert!(error["message"].as_str().unwrap().contains(&format!("`{name}` holds the API key")), "{told}");
+        assert!(!told.to_string().contains("canary"), "{told}");
+    }
+    assert_eq!(upstream.connections(), 0);
 }
