@@ -54,7 +54,7 @@ pub use text::{
 
 use client::Client;
 use known::KnownUpstream;
-use text::{asking, background, redactor::Redactor};
+use text::{asking, background};
 use transport::{body, fetch};
 
 /// Everything the client needs to know; [`OpenAi::build`] turns it into a client without touching the network.
@@ -323,7 +323,7 @@ impl OpenAi {
     /// Returns whether the key, or another secret that is sent with each request, stands in a text.
     pub async fn has_secret_in(&self, text: &str) -> bool {
         let Ok(key) = self.0.key.read().await else { return false };
-        Redactor::new(self.0.secrets(&key)).finds(text)
+        self.0.secrets(&key).are_in(text)
     }
 
     /// Returns whether the key itself stands in a text. A short one is a word like others: servers of one's own take any.

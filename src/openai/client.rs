@@ -24,7 +24,7 @@ use super::{
         objection::Objection,
         traits::Health,
     },
-    key::{self, CachedKey},
+    key::{self, CachedKey, secrets::SecretForms},
     kind::EndpointKind,
     learnt::Learnt,
     limits::{
@@ -329,15 +329,18 @@ impl Client {
     }
 
     fn clean(&self, text: &str, key: &CachedKey) -> String {
-        key::clean(text, self.secrets(key))
+        self.secrets(key).clean(text)
     }
 
     /// All that may appear in no output.
-    pub(super) fn secrets<'a>(&'a self, key: &'a CachedKey) -> impl Iterator<Item = &'a str> {
-        let headers = self.config.headers.iter().map(|(_, value)| value.expose_secret());
-        // What stands in the query of each request is as secret as a header: some gateways take their key there.
-        let query = self.config.query.iter().map(|(_, value)| value.as_str());
-        key.secret().into_iter().chain(headers).chain(query)
+    pub(super) fn secrets(&self, key: &CachedKey) -> Arc<SecretForms> {
+        let secrets = || {
+            let headers = self.config.headers.iter().map(|(_, value)| value.expose_secret());
+            // What stands in the query of each request is as secret as a header: some gateways take their key there.
+            let query = self.config.query.iter().map(|(_, value)| value.as_str());
+            Arc::new(SecretForms::new(key.secret().into_iter().chain(headers).chain(query)))
+        };
+        key.secrets.get_or_init(secrets).clone()
     }
 
     pub(super) fn body_limits(&self, kind: EndpointKind, deadline: Deadline) -> body::Limits {

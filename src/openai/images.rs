@@ -11,7 +11,6 @@ use super::{
     client::{Answering, Client, FailedAttempt, PlannedRequest, Unanswered},
     failure::{complaint::Complaint, error::Error},
     kind::EndpointKind,
-    text::redactor::Redactor,
     transport::{
         body::{Body, BodyKind, MemorySlot},
         events::Events,
@@ -99,11 +98,11 @@ async fn paint_once(
     let mut picture = receive(client, body, left_out, terms, &mut metered).await;
     trail.meter(metered);
     if let Ok(Picture { revised_prompt, quality, .. }) = &mut picture {
-        let redactor = Redactor::new(client.secrets(&key));
-        let clean = |told: &mut String| *told = redactor.whole(told).into_owned();
+        let secrets = client.secrets(&key);
+        let clean = |told: &mut String| *told = secrets.out_of(told).into_owned();
         revised_prompt.iter_mut().for_each(clean);
         // Cut after it is cleaned: a piece of a key is not known to be one.
-        quality.iter_mut().for_each(|quality| *quality = text::brief(&redactor.whole(quality), QUALITY));
+        quality.iter_mut().for_each(|quality| *quality = text::brief(&secrets.out_of(quality), QUALITY));
     }
     // What is billed is not asked for again.
     let none = picture.as_mut().err().filter(|_| !metered.is_reported());

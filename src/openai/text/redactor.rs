@@ -1,26 +1,18 @@
 //! Takes secrets out of a text that comes in pieces, as a key that an upstream echoes does.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::Arc};
 
-use crate::openai::key::forms;
-
-/// Stands in the place of a secret.
-const REDACTED: &str = "[secret]";
-
-/// Shorter ones stand in too many texts by chance.
-const SHORTEST: usize = 8;
+use crate::openai::key::secrets::SecretForms;
 
 /// The secrets to take out, and the end of the text so far that may be the beginning of one.
 #[derive(Default)]
 pub(crate) struct Redactor {
-    secrets: Vec<String>,
+    secrets: Arc<SecretForms>,
     held: String,
 }
 
 impl Redactor {
-    pub(crate) fn new<'a>(secrets: impl Iterator<Item = &'a str>) -> Self {
-        let is_secret = |secret: &&str| secret.len() >= SHORTEST && !is_public(secret);
-        let secrets = secrets.filter(is_secret).flat_map(forms).collect();
+    pub(crate) fn new(secrets: Arc<SecretForms>) -> Self {
         Self { secrets, held: String::new() }
     }
 
@@ -35,7 +27,7 @@ impl Redactor {
             Cow::Borrowed(text) => self.whole(text),
             Cow::Owned(text) => Cow::Owned(self.whole(&text).into_owned()),
         };
-        let known = text.len() - self.secrets.iter().map(|secret| begun(&text, secret)).max().unwrap_or_default();
+        let known = text.len() - self.secrets.begun_in(&text);
         if known == text.len() {
             return text;
         }
@@ -54,39 +46,10 @@ impl Redactor {
         &self.held
     }
 
-    /// True for a text with one of the secrets in it.
-    pub(crate) fn finds(&self, text: &str) -> bool {
-        self.secrets.iter().any(|secret| text.contains(secret.as_str()))
-    }
-
     /// A whole text without the secrets in it.
     pub(crate) fn whole<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        let mut text = Cow::Borrowed(text);
-        for secret in &self.secrets {
-            if text.contains(secret.as_str()) {
-                text = Cow::Owned(text.replace(secret.as_str(), REDACTED));
-            }
-        }
-        text
+        self.secrets.out_of(text)
     }
-}
-
-/// Returns whether a value that is sent along stands in answers by right: the version of an API, the address of a site, and
-/// what servers without keys take for one.
-fn is_public(value: &str) -> bool {
-    const KEYLESS: [&str; 6] =
-        ["lm-studio", "sk-no-key-required", "no-key-required", "not-needed", "ollama-key", "anything"];
-    let is_date = |date: &str| date.parse::<chrono::NaiveDate>().is_ok();
-    KEYLESS.contains(&value)
-        || ["https://", "http://"].iter().any(|scheme| value.starts_with(scheme))
-        || is_date(value.trim_end_matches("-preview"))
-}
-
-/// Number of bytes at the end of the text that may be the beginning of this secret.
-fn begun(text: &str, secret: &str) -> usize {
-    let longest = text.len().min(secret.len() - 1);
-    let is_begun = |length: &usize| secret.get(..*length).is_some_and(|beginning| text.ends_with(beginning));
-    (1..=longest).rev().find(is_begun).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -96,7 +59,7 @@ mod tests {
     const SECRETS: [&str; 3] = ["sk-canary-012345", "sk-canary-0123456789", "short"];
 
     fn redactor() -> Redactor {
-        Redactor::new(SECRETS.into_iter())
+        Redactor::new(Arc::new(SecretForms::new(SECRETS.into_iter())))
     }
 
     #[test]
@@ -113,7 +76,7 @@ mod tests {
     #[test]
     fn what_stands_in_answers_by_right_stays() {
         let sent = ["2025-01-01", "2025-04-01-preview", "https://my.site", "lm-studio"];
-        let mut redactor = Redactor::new(sent.into_iter());
+        let mut redactor = Redactor::new(Arc::new(SecretForms::new(sent.into_iter())));
         for text in sent {
             assert_eq!(redactor.pass(text), text);
         }
