@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use clap::{CommandFactory, Parser};
+use clap::{CommandFactory, FromArgMatches};
 use tokio::{
     runtime::{Builder, Runtime},
     time::timeout,
@@ -33,6 +33,7 @@ pub mod demo;
 pub mod doctor;
 pub mod exit;
 mod export;
+mod failure;
 pub mod http;
 pub mod image;
 pub mod images;
@@ -57,7 +58,8 @@ pub mod uninstall;
 pub mod usage;
 
 pub use arguments::{Command, CommandLine};
-pub use exit::report;
+
+use outcome::Printing;
 
 /// Time that the end of a command waits for files that are being written.
 const LAST_WRITES: Duration = Duration::from_millis(500);
@@ -80,21 +82,34 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLin
         // What a desktop client starts: the parser is not even built.
         return Ok(CommandLine::default());
     }
-    CommandLine::try_parse_from(arguments)
+    let mut matches = CommandLine::command().try_get_matches_from(arguments)?;
+    let printing = Printing::asked_by(&matches);
+    let mut command_line =
+        CommandLine::from_arg_matches_mut(&mut matches).map_err(|usage| usage.format(&mut CommandLine::command()))?;
+    command_line.printing = printing;
+    Ok(command_line)
 }
 
 /// Says what is wrong with the usage, or gives the help that was asked for.
 #[must_use]
-pub fn explain(usage: &clap::Error) -> ExitCode {
-    let _ = usage.print();
+pub fn explain(usage: &clap::Error, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    // What cannot be parsed may still tell who reads on.
+    if usage.use_stderr() && arguments.into_iter().any(|argument| argument == "--json") {
+        failure::print(&failure::of_usage(usage));
+    } else {
+        let _ = usage.print();
+    }
     ExitCode::from(u8::try_from(usage.exit_code()).unwrap_or(exit::USAGE))
 }
 
-/// Runs one command to its end.
-///
-/// # Errors
-/// What the command's user must hear; see [`report`].
-pub fn run(command_line: CommandLine) -> anyhow::Result<ExitCode> {
+/// Runs one command to its end, and tells why it failed, where it did.
+#[must_use]
+pub fn run(command_line: CommandLine) -> ExitCode {
+    let printing = command_line.printing;
+    perform(command_line).unwrap_or_else(|error| exit::report(error, printing))
+}
+
+fn perform(command_line: CommandLine) -> anyhow::Result<ExitCode> {
     let flags = command_line.flags();
     match command_line.command.unwrap_or_else(serve_whoever_started_us) {
         Command::Stdio(args) => serve(Config::load(&flags)?, |app, _| stdio::run(args, app)),

@@ -12,11 +12,10 @@ fn main() -> ExitCode {
     match cli::complete(std::env::args_os()) {
         Ok(true) => return ExitCode::SUCCESS,
         Ok(false) => {}
-        Err(usage) => return cli::explain(&usage),
+        Err(usage) => return cli::explain(&usage, std::env::args_os()),
     }
-    let outcome = match cli::parse(std::env::args_os()) {
+    match cli::parse(std::env::args_os()) {
         Ok(command_line) => cli::run(command_line),
-        Err(usage) => return cli::explain(&usage),
-    };
-    outcome.unwrap_or_else(|error| cli::report(&error))
+        Err(usage) => cli::explain(&usage, std::env::args_os()),
+    }
 }

@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand, ValueHint, builder::PossibleValuesParser};
 
 use super::{
     ask, chat, completions, conversations, demo, doctor, http, image, images, install, key, man, models, named,
-    print_config, sandbox, stdio, token, uninstall, usage,
+    outcome::Printing, print_config, sandbox, stdio, token, uninstall, usage,
 };
 use crate::config::{
     Flag, Flags, Upstream,
@@ -42,6 +42,9 @@ pub struct CommandLine {
     /// Left away: stdio.
     #[command(subcommand)]
     pub command: Option<Command>,
+
+    #[arg(skip)]
+    pub(super) printing: Printing,
 
     /// Read the configuration from this file
     #[arg(long, global = true, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = named::path())]

@@ -109,10 +109,7 @@ pub struct QuestionOptions {
 pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     let printing = Printing::from_flag(args.json);
     let form = args.form();
-    let args = match args.into_tool(&app).await {
-        Ok(args) => args,
-        Err(error) => return outcome::failed_early(error, printing),
-    };
+    let args = args.into_tool(&app).await?;
     let (news, feed) = News::channel();
     let call = Call::new(Caller::local(), news, app.stop.clone());
     let attached = args.attachments.iter().flatten().map(|Named(name)| name.as_str());
@@ -126,7 +123,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     match (answered, printing) {
         // The answer is on stdout already.
         (Err(error @ ToolError::Unfit(_)), Printing::Text) => bail!("{error}"),
-        (Err(error), printing) => outcome::failed(error, printing),
+        (Err(error), _) => Err(error.into()),
         (Ok(answered), Printing::Json) => outcome::json(answered, app.notice()),
         (Ok(answered), Printing::Text) => report(&answered, app.notice()),
     }

@@ -11,7 +11,9 @@ use tokio::signal;
 use self::line::{Line, LineEditor};
 use super::{
     ask::{self, AnswerForm, QuestionOptions},
-    candidates, exit, preset,
+    candidates, exit,
+    outcome::Printing,
+    preset,
 };
 use crate::{
     app::App,
@@ -62,7 +64,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
                 ask::report(&answered, notice.take())?;
                 conversation = answered.conversation.or(conversation);
             }
-            Err(error) if stdin().is_terminal() => drop(exit::report(&error.into())),
+            Err(error) if stdin().is_terminal() => drop(exit::report(error.into(), Printing::Text)),
             Err(error) => return Err(error.into()),
         }
         writeln!(stdout())?;

@@ -6,13 +6,14 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use chrono::{Local, Utc};
 use clap_complete::ArgValueCandidates;
 
 use super::{
     candidates,
     export::Destination,
+    failure::UnknownName,
     table::{self, Cut, ListOptions, SearchOptions, Width},
 };
 use crate::{
@@ -210,10 +211,11 @@ pub(super) async fn find(conversations: &Conversations, given: &str) -> anyhow::
     let found = conversations.beginning_with(&Owner::local(), start, SHOWN + 1).await?;
     match found.as_slice() {
         [one] => Ok(one.handle),
-        [] => bail!(
-            "no conversation has the id `{}`, or one that begins so: `mcp-openai conversations` lists those that there are",
-            text::brief(given, 100)
-        ),
+        [] => {
+            let given = text::brief(given, 100);
+            let list = "`mcp-openai conversations` lists those that there are";
+            Err(UnknownName(format!("no conversation has the id `{given}`, or one that begins so: {list}")).into())
+        }
         several => {
             let first: Vec<_> = several.iter().take(SHOWN).map(|found| found.handle.to_string()).collect();
             bail!("several conversations have ids that begin with `{start}`, such as {}", first.join(", "))
@@ -227,7 +229,10 @@ pub(super) async fn find(conversations: &Conversations, given: &str) -> anyhow::
 /// When there is none.
 pub(super) async fn newest(conversations: &Conversations) -> anyhow::Result<Handle> {
     let newest = conversations.newest(&Owner::local(), 1).await?;
-    let newest = newest.into_iter().next().context("there is no conversation yet: ask without --continue")?;
+    let newest = newest
+        .into_iter()
+        .next()
+        .ok_or_else(|| UnknownName("there is no conversation yet: ask without --continue".to_owned()))?;
     Ok(newest.handle)
 }
 

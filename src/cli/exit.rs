@@ -5,7 +5,7 @@ use std::{
     process::ExitCode,
 };
 
-use super::table::Width;
+use super::{failure, outcome::Printing, table::Width};
 use crate::{
     argument, artifact, catalogue,
     config::{self, settings},
@@ -39,12 +39,20 @@ pub struct WithoutStore(#[from] pub store::Error);
 #[error("{0}. {remedy}", remedy = .0.remedy())]
 pub struct WithoutPictures(#[from] pub artifact::BucketFault);
 
-/// Says on stderr why a command failed, and gives its exit code.
-#[must_use]
-pub fn report(error: &anyhow::Error) -> ExitCode {
-    if is_closed_pipe(error) {
+/// Says why a command failed, on stderr or as JSON on stdout, and gives its exit code.
+pub(super) fn report(error: anyhow::Error, printing: Printing) -> ExitCode {
+    if is_closed_pipe(&error) {
         return ExitCode::SUCCESS;
     }
+    let code = code(&error);
+    match printing {
+        Printing::Text => tell(&error),
+        Printing::Json => failure::print(&failure::of(error)),
+    }
+    ExitCode::from(code)
+}
+
+fn tell(error: &anyhow::Error) {
     let message = match error.downcast_ref::<ToolError>() {
         Some(error) => in_words_of_a_terminal(&error.text_at_terminal()),
         None => format!("{error:#}"),
@@ -52,7 +60,6 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     let message = format!("mcp-openai: {message}");
     let lines: Vec<_> = message.lines().flat_map(|line| Width::of_stderr().lines(line, 2)).collect();
     let _ = writeln!(io::stderr(), "{}", lines.join("\n  "));
-    ExitCode::from(code(error))
 }
 
 /// The text with flags in place of arguments, and variables in place of settings.

@@ -115,26 +115,15 @@ struct PromptSource {
 pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     let printing = Printing::from_flag(args.json);
     let (target, existing) = (args.output.clone(), Existing::from_flag(args.force));
-    let target = match target.map(|given| output(&given, &args)).transpose() {
-        Ok(target) => target,
-        Err(wrong) => return outcome::failed(ToolError::InvalidArgument(format!("`--output`: {wrong}")), printing),
-    };
+    let target = target.map(|given| output(&given, &args)).transpose();
+    let target = target.map_err(|wrong| ToolError::InvalidArgument(format!("`--output`: {wrong}")))?;
     // One that cannot be kept would be paid for and lost.
-    if let Err(error) = app.artifacts.check().await {
-        return outcome::failed(error.into(), printing);
-    }
+    app.artifacts.check().await.map_err(ToolError::from)?;
     let inline = args.inline.clone();
-    let arguments = match arguments(args, target.as_ref(), &app).await {
-        Ok(arguments) => arguments,
-        Err(error) => return outcome::failed_early(error, printing),
-    };
+    let arguments = arguments(args, target.as_ref(), &app).await?;
     let (news, feed) = News::channel();
     let call = Call::new(Caller::local(), news, app.stop.clone());
-    let created = watch(Box::pin(make(&app, arguments, &call)), &feed).await;
-    let mut created = match created {
-        Ok(created) => created,
-        Err(error) => return outcome::failed(error, printing),
-    };
+    let mut created = watch(Box::pin(make(&app, arguments, &call)), &feed).await?;
     match &target {
         None => {}
         Some(Target::Stdout) => return to_stdout(&created, app.notice()),

@@ -13,6 +13,7 @@ use clap_complete::ArgValueCompleter;
 use super::{
     candidates,
     export::{self, Destination},
+    failure::UnknownName,
     inline::{Drawn, InlineOptions},
     named,
     outcome::Printing,
@@ -264,7 +265,8 @@ pub(super) async fn find(app: &App, given: &str) -> anyhow::Result<ArtifactId> {
         [id] => Ok(id.clone()),
         [] => {
             let given = text::brief(given, 100);
-            bail!("no picture has the id `{given}`, or one that begins or ends so: `mcp-openai images` lists them")
+            let list = "`mcp-openai images` lists them";
+            Err(UnknownName(format!("no picture has the id `{given}`, or one that begins or ends so: {list}")).into())
         }
         several => {
             let first: Vec<_> = several.iter().take(SHOWN).map(ArtifactId::as_str).collect();

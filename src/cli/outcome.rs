@@ -5,13 +5,16 @@ use std::{
     process::ExitCode,
 };
 
-use super::{exit, table::Width};
-use crate::tools::{Output, ToolError};
+use clap::ArgMatches;
+
+use super::table::Width;
+use crate::tools::Output;
 
 /// The form of a command's output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Printing {
     /// For people.
+    #[default]
     Text,
     /// `--json`.
     Json,
@@ -21,6 +24,13 @@ impl Printing {
     pub(super) fn from_flag(json: bool) -> Self {
         if json { Self::Json } else { Self::Text }
     }
+
+    /// Reads the flag of whichever command was named.
+    pub(super) fn asked_by(matches: &ArgMatches) -> Self {
+        let json = matches.try_get_one("json").ok().flatten().copied().unwrap_or_default();
+        let below = matches.subcommand().map_or(Self::Text, |(_, matches)| Self::asked_by(matches));
+        if below == Self::Json { below } else { Self::from_flag(json) }
+    }
 }
 
 /// Prints a result as JSON.
@@ -28,23 +38,6 @@ pub(super) fn json(mut output: impl Output, notice: Option<&str>) -> anyhow::Res
     output.warnings().extend(notice.map(str::to_owned));
     writeln!(stdout(), "{}", serde_json::to_string_pretty(&output)?)?;
     Ok(ExitCode::SUCCESS)
-}
-
-/// Tells why a call failed: in JSON on stdout, or as the command's error.
-pub(super) fn failed(error: ToolError, printing: Printing) -> anyhow::Result<ExitCode> {
-    if printing == Printing::Text {
-        return Err(error.into());
-    }
-    writeln!(stdout(), "{:#}", serde_json::json!({ "error": error.report() }))?;
-    Ok(ExitCode::from(exit::code(&error.into())))
-}
-
-/// As [`failed`], before there was a call.
-pub(super) fn failed_early(error: anyhow::Error, printing: Printing) -> anyhow::Result<ExitCode> {
-    match error.downcast::<ToolError>() {
-        Ok(error) => failed(error, printing),
-        Err(error) => Err(error),
-    }
 }
 
 /// Prints what the person should know besides, and on a terminal what answered and what it cost.

@@ -8,7 +8,7 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use chrono::{DateTime, Local, Utc};
 use clap::ValueEnum;
 use clap_complete::ArgValueCandidates;
@@ -16,6 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     candidates,
+    failure::UnknownName,
     table::{self, Cut, Width},
 };
 use crate::{
@@ -29,6 +30,7 @@ use crate::{
         },
     },
     text::nearest,
+    tools::ToolError,
     transport::http::OAuth,
 };
 
@@ -173,13 +175,13 @@ struct Callers<'a>(&'a dyn CallerStore);
 
 impl Callers<'_> {
     async fn all(&self) -> anyhow::Result<Vec<KnownCaller>> {
-        self.0.callers().await.map_err(|error| anyhow!("{error}. {}", error.remedy()))
+        Ok(self.0.callers().await.map_err(ToolError::from)?)
     }
 
     async fn make(&self, name: CallerName, rights: CallerRights, json: bool) -> anyhow::Result<()> {
         let token = new_token();
         let caller = KnownCaller::new(name.clone(), TokenHash::of(&token), rights);
-        if !self.0.add_caller(caller).await.map_err(|error| anyhow!("{error}. {}", error.remedy()))? {
+        if !self.0.add_caller(caller).await.map_err(ToolError::from)? {
             bail!("there is a caller {name}: `mcp-openai token rotate {name}` gives it a new token");
         }
         Ok(show(&name, &token, json)?)
@@ -191,8 +193,8 @@ impl Callers<'_> {
             return Ok(found.clone());
         }
         match nearest(name.as_str(), all.iter().map(|caller| caller.name.as_str())) {
-            "" => bail!("there is no caller yet: `mcp-openai token new {name}` makes one"),
-            nearest => bail!("there is no caller {name}; the nearest is {nearest}"),
+            "" => Err(UnknownName(format!("there is no caller yet: `mcp-openai token new {name}` makes one")).into()),
+            nearest => Err(UnknownName(format!("there is no caller {name}; the nearest is {nearest}")).into()),
         }
     }
 
@@ -202,13 +204,13 @@ impl Callers<'_> {
             let limits = oauth.map(|oauth| oauth.limits).unwrap_or_default();
             let rights = CallerRights { scopes: CallerScope::ALL.into(), limits };
             let caller = KnownCaller::new(name.clone(), TokenHash::NONE, rights);
-            self.0.add_caller(caller).await.map_err(|error| anyhow!("{error}. {}", error.remedy()))?;
+            self.0.add_caller(caller).await.map_err(ToolError::from)?;
         }
         self.find(name).await
     }
 
     async fn change(&self, name: &CallerName, change: CallerChange) -> anyhow::Result<()> {
-        if self.0.change_caller(name, change).await.map_err(|error| anyhow!("{error}. {}", error.remedy()))? {
+        if self.0.change_caller(name, change).await.map_err(ToolError::from)? {
             return Ok(());
         }
         self.find(name).await.map(drop)

@@ -6,7 +6,6 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::anyhow;
 use chrono::{Days, NaiveDate, Utc};
 use clap::ValueEnum;
 use serde::Serialize;
@@ -19,6 +18,7 @@ use crate::{
     app::App,
     ledger::{Sum, Tally},
     store::money::{TallyBy, TallySum},
+    tools::ToolError,
 };
 
 mod export;
@@ -71,7 +71,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let by = args.by.meaning();
-    let tally = app.ledger.tally(args.since, by, None).await.map_err(|error| anyhow!("{error}. {}", error.remedy()))?;
+    let tally = app.ledger.tally(args.since, by, None).await.map_err(ToolError::from)?;
     let report = UsageOutput { by, since: args.since, tally };
     let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.table() };
     io::stdout().write_all(text.as_bytes())?;

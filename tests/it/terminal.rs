@@ -15,6 +15,7 @@ use crate::cli::{mcp_openai, told};
 mod asked;
 mod chat;
 mod drawn;
+mod failed;
 #[cfg(unix)]
 mod hidden;
 mod piped;

@@ -118,9 +118,9 @@ async fn a_picture_is_named_by_the_end_of_its_id_or_by_its_number_in_the_last_li
     let fox = gallery.keep(&png(4, 4), Stem::parse("red-fox").as_ref(), Origin::default()).await.unwrap().id;
     let owl = gallery.keep(&png(4, 4), Stem::parse("grey-owl").as_ref(), Origin::default()).await.unwrap().id;
     let shown = |given: &str| {
-        let (code, out, err) = home.run(&["images", "show", given, "--json"]);
-        let id = serde_json::from_str::<Value>(&out).map(|shown| shown["id"].as_str().unwrap().to_owned());
-        (code, id.unwrap_or(err))
+        let (code, out, _) = home.run(&["images", "show", given, "--json"]);
+        let shown: Value = serde_json::from_str(&out).unwrap();
+        (code, shown["id"].as_str().or(shown["error"]["message"].as_str()).unwrap().to_owned())
     };
     assert_eq!(shown("1").0, 1, "nothing was listed yet");
     assert_eq!(home.run(&["images"]).0, 0);
