@@ -176,6 +176,20 @@ pub enum Error {
         #[source]
         source: Option<Box<dyn std::error::Error + Send + Sync>>,
     },
+    /// The bucket did not do what it was asked.
+    #[error(transparent)]
+    Bucket(#[from] BucketFault),
+}
+
+impl Error {
+    /// Returns whether the same may succeed later, without anybody's doing here.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Bucket(fault) => fault.may_pass(),
+            Self::NotFound(_) | Self::Storage { .. } => false,
+        }
+    }
 }
 
 /// The gallery on disk. Cheap to clone; clones mint from one clock.

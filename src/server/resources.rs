@@ -55,7 +55,7 @@ pub(super) async fn read(
     let Some(id) = ArtifactId::parse_uri(uri) else { return Err(not_found(uri, NEVER)) };
     let (artifact, picture) = artifacts.fetch(&id).await.map_err(|error| match &error {
         Error::NotFound(_) => not_found(uri, GONE),
-        Error::Storage { .. } => storage(&error),
+        Error::Storage { .. } | Error::Bucket(_) => storage(&error),
     })?;
     let size = base64_simd::STANDARD.encoded_length(picture.bytes().len()) + ENVELOPE;
     if size > limit {

@@ -151,7 +151,7 @@ impl ToolError {
             Self::Unfit(_) => Code::BadResponse,
             Self::UrlsRefused => Code::UrlNotAllowed,
             Self::At { cause, .. } | Self::Billed { cause, .. } => cause.code(),
-            Self::Artifact(artifact::Error::Storage { .. })
+            Self::Artifact(artifact::Error::Storage { .. } | artifact::Error::Bucket(_))
             | Self::Ledger(_)
             | Self::Store(_)
             | Self::Limited(Limited::Store(_))
@@ -258,6 +258,7 @@ impl ToolError {
             Self::Earlier(failed) => failed.report.retryable,
             Self::At { cause, .. } | Self::Billed { cause, .. } => cause.is_retryable(),
             Self::OpenAi(failure) => failure.error.traits().again == Again::Later,
+            Self::Artifact(error) => error.may_pass(),
             Self::Store(error)
             | Self::Limited(Limited::Store(error))
             | Self::Ledger(ledger::Unheld(error))
@@ -314,7 +315,7 @@ impl ToolError {
     /// Returns whether its message ends with the remedy.
     fn says_what_would_be_right(&self) -> bool {
         match self {
-            Self::Model(_) | Self::Artifact(artifact::Error::Storage { .. }) => true,
+            Self::Model(_) | Self::Artifact(artifact::Error::Storage { .. } | artifact::Error::Bucket(_)) => true,
             Self::Input(error) => !matches!(error, inputs::Error::NotAllowed(_)),
             Self::Limited(limited) => !matches!(limited, Limited::Store(_)),
             Self::At { cause, .. } => cause.says_what_would_be_right(),

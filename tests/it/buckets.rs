@@ -135,6 +135,41 @@ async fn p05_while_the_store_is_away_pictures_reach_the_chat_and_are_uploaded_wh
 }
 
 #[tokio::test]
+async fn p05_a_call_that_reads_from_the_store_is_told_whether_trying_again_can_help() {
+    let (server, upstream, here) = start().await;
+    let mut session = Session::start(environment(&server, &upstream.uri(), here.path())).await;
+    let made = session.call("create-image", json!({ "prompt": "a red fox" })).await;
+    let edit = json!({ "prompt": "at night", "images": [made["structuredContent"]["images"][0]["uri"]] });
+    for (trouble, helps) in [
+        (Trouble::Status(503), true),
+        (Trouble::Status(429), true),
+        (Trouble::Status(403), false),
+        (Trouble::Status(400), false),
+    ] {
+        server.has(trouble);
+        for (tool, arguments) in [("edit-image", edit.clone()), ("show-gallery", json!({}))] {
+            // The gallery is not listed for clients without MCP Apps.
+            let call = json!({ "name": tool, "arguments": arguments });
+            let result = session.request("tools/call", call).await;
+            let error = &result["structuredContent"]["error"];
+            let told = (&error["code"], &error["retryable"]);
+            assert_eq!(told, (&json!("storage_failed"), &json!(helps)), "{trouble:?}, {tool}: {result}");
+        }
+    }
+    server.has(Trouble::None);
+    let gallery = json!({ "name": "show-gallery", "arguments": {} });
+    let shown = session.request("tools/call", gallery.clone()).await;
+    assert_eq!(shown["structuredContent"]["images"].as_array().unwrap().len(), 1, "nothing was lost meanwhile");
+
+    let mut refusing = environment(&server, &upstream.uri(), here.path());
+    refusing.retain(|(name, _)| *name != "AWS_ENDPOINT_URL");
+    refusing.push(("AWS_ENDPOINT_URL", "http://127.0.0.1:9".to_owned()));
+    let mut session = Session::start(refusing).await;
+    let result = session.request("tools/call", gallery).await;
+    assert_eq!(result["structuredContent"]["error"]["retryable"], json!(true), "refused connection: {result}");
+}
+
+#[tokio::test]
 async fn p05_a_killed_process_leaves_its_pictures_to_the_next_one() {
     let (server, upstream, here) = start().await;
     let environment = environment(&server, &upstream.uri(), here.path());
@@ -196,7 +231,7 @@ async fn i09_each_caller_has_a_prefix_in_which_others_find_nothing() {
     server.has(Trouble::Status(503));
     let waiting = keep(&alice).await;
     assert!(waiting.path_for(&Owner::caller("alice")).is_none());
-    assert!(matches!(bob.fetch(&waiting.id).await, Err(Error::Storage { .. })));
+    assert!(matches!(bob.fetch(&waiting.id).await, Err(Error::Bucket(_))));
     server.has(Trouble::None);
     let uploaded = async { until(|| server.objects("team/callers/alice").len() == 2).await };
     tokio::select! {

@@ -6,7 +6,7 @@ use std::{error::Error as StdError, iter, sync::Arc};
 use object_store::Error as ObjectError;
 
 use super::wire::NoAnswer;
-use crate::{artifact::Error, text};
+use crate::text;
 
 /// An object store that did not do what it was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -44,6 +44,15 @@ impl BucketFault {
         }
     }
 
+    /// Returns whether the same may succeed later, without anybody's doing here.
+    #[must_use]
+    pub fn may_pass(&self) -> bool {
+        match self {
+            Self::Away { .. } => true,
+            Self::Refused { .. } => false,
+        }
+    }
+
     /// Reads the failure of a request for `place`.
     pub(super) fn of(place: &Arc<str>, error: &ObjectError) -> Self {
         tracing::debug!(%place, ?error, "the image store did not do what it was asked");
@@ -72,6 +81,8 @@ impl BucketFault {
             "401" => Self::Refused { place, why: "it does not know these credentials (401)".to_owned() },
             "403" => Self::Refused { place, why: "these credentials may not do that (403)".to_owned() },
             "404" => Self::missing(&place),
+            "408" | "409" | "425" | "429" => Self::Away { place, why: status },
+            _ if status.starts_with('4') => Self::Refused { place, why: status },
             _ => Self::Away { place, why: status },
         }
     }
@@ -84,12 +95,6 @@ impl BucketFault {
     /// No answer came within the time there was.
     pub(super) fn slow(place: &Arc<str>) -> Self {
         Self::Away { place: place.clone(), why: "no answer in time".to_owned() }
-    }
-}
-
-impl From<BucketFault> for Error {
-    fn from(fault: BucketFault) -> Self {
-        Self::Storage { message: fault.to_string(), source: Some(Box::new(fault)) }
     }
 }
 
