@@ -50,10 +50,11 @@ impl PixelCodec {
     }
 }
 
-/// The picture's first frame, and how it is to be turned.
+/// The picture's first frame, and how it is to be turned. It is read as a slice, as the sandbox does, so that each decoder
+/// is linked once.
 pub(super) fn decode(picture: &Encoded) -> Result<(DynamicImage, Orientation), PreviewFailure> {
     within_limits(picture.dimensions())?;
-    let file = Cursor::new(picture.bytes());
+    let file = Cursor::new(picture.bytes().as_ref());
     match PixelCodec::of(picture.format())? {
         PixelCodec::Png => read(PngDecoder::with_limits(file, limits())?),
         PixelCodec::Jpeg => read(JpegDecoder::new(file)?),
@@ -66,7 +67,7 @@ pub(super) fn decode(picture: &Encoded) -> Result<(DynamicImage, Orientation), P
 /// The orientation of a picture, by its header alone.
 pub(super) fn orientation(picture: &Encoded) -> Result<Orientation, PreviewFailure> {
     within_limits(picture.dimensions())?;
-    let file = Cursor::new(picture.bytes());
+    let file = Cursor::new(picture.bytes().as_ref());
     Ok(match PixelCodec::of(picture.format()) {
         Ok(PixelCodec::Png) => PngDecoder::with_limits(file, limits())?.orientation()?,
         Ok(PixelCodec::Jpeg) => JpegDecoder::new(file)?.orientation()?,

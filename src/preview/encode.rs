@@ -3,7 +3,7 @@
 
 use std::{borrow::Cow, io::Cursor, sync::OnceLock};
 
-use image::{ImageFormat, RgbImage};
+use image::{RgbImage, codecs::png::PngEncoder};
 use jpeg_encoder::{ChromaSubsamplingMethod, ColorType, Encoder, EncodingError};
 
 use super::{
@@ -39,7 +39,7 @@ pub(super) fn as_png(original: &Encoded, image: &RgbImage, max_bytes: usize) -> 
         return None;
     }
     let mut png = Cursor::new(Vec::new());
-    image.write_to(&mut png, ImageFormat::Png).ok()?;
+    image.write_with_encoder(PngEncoder::new(&mut png)).ok()?;
     let png = png.into_inner();
     (png.len() <= max_bytes).then(|| Encoded::sniff(png.into()).ok())?
 }

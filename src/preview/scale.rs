@@ -3,7 +3,12 @@
 
 use std::io::Cursor;
 
-use image::{DynamicImage, ImageFormat, codecs::jpeg::JpegEncoder, imageops::FilterType, metadata::Orientation};
+use image::{
+    DynamicImage,
+    codecs::{jpeg::JpegEncoder, png::PngEncoder, webp::WebPEncoder},
+    imageops::FilterType,
+    metadata::Orientation,
+};
 
 use super::{
     PreviewFailure, alpha,
@@ -47,9 +52,10 @@ pub(super) fn convert(picture: &Encoded, to: Format) -> Result<Option<Encoded>, 
 
 fn encode(image: &DynamicImage, format: Format) -> Result<Vec<u8>, PreviewFailure> {
     let mut bytes = Cursor::new(Vec::new());
+    // By its encoder: by the format, those for every format would be linked.
     match PixelCodec::of(format)? {
-        PixelCodec::Png => image.write_to(&mut bytes, ImageFormat::Png)?,
-        PixelCodec::Webp => image.write_to(&mut bytes, ImageFormat::WebP)?,
+        PixelCodec::Png => image.write_with_encoder(PngEncoder::new(&mut bytes))?,
+        PixelCodec::Webp => image.write_with_encoder(WebPEncoder::new_lossless(&mut bytes))?,
         PixelCodec::Jpeg => image.write_with_encoder(JpegEncoder::new_with_quality(&mut bytes, JPEG_QUALITY))?,
         // Nobody asks for them.
         PixelCodec::Gif | PixelCodec::Bmp => return Err(PreviewFailure::Undecoded(format.media_type())),

@@ -21,7 +21,7 @@ impl Attachment {
     /// Reads a picture from its data URL; `param` is where in the request that stands.
     pub(crate) fn picture(param: &str, url: &str) -> Result<Self, ApiError> {
         let bytes = decode(param, url, "an image MIME type", |media_type| media_type.starts_with("image/"))?;
-        let reader = ImageReader::new(Cursor::new(&bytes)).with_guessed_format().ok();
+        let reader = ImageReader::new(Cursor::new(bytes.as_slice())).with_guessed_format().ok();
         let format = reader.as_ref().and_then(ImageReader::format).and_then(name);
         let size = reader.and_then(|reader| reader.into_dimensions().ok());
         let (Some(format), Some((width, height))) = (format, size) else {

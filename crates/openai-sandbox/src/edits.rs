@@ -19,7 +19,7 @@ use super::{
     fields::Fields,
     images::{self, Order},
     multipart::{self, Part},
-    paint::{Source, Sources},
+    paint::{self, Source, Sources},
     reply::ApiError,
 };
 
@@ -170,6 +170,13 @@ fn pixels(bytes: &[u8]) -> Option<Source> {
     }
     let pixels = DynamicImage::from_decoder(decoder).ok()?;
     let (width, height) = (pixels.width(), pixels.height());
-    let is_large = width.max(height) > SIDE;
-    Some(Source { pixels: if is_large { pixels.thumbnail(SIDE, SIDE) } else { pixels }, width, height })
+    let longer = width.max(height);
+    if longer <= SIDE {
+        return Some(Source { pixels, width, height });
+    }
+    let scaled = |side: u32| {
+        let side = u64::from(side) * u64::from(SIDE) / u64::from(longer);
+        u32::try_from(side).unwrap_or(SIDE).max(1)
+    };
+    Some(Source { pixels: paint::thumbnail(&pixels, scaled(width), scaled(height)), width, height })
 }

@@ -8,7 +8,11 @@
     reason = "pixels: coordinates stay within a few thousand, colours within a byte"
 )]
 
-use image::{DynamicImage, ImageFormat, codecs::jpeg::JpegEncoder, imageops::FilterType};
+use image::{
+    DynamicImage,
+    codecs::{jpeg::JpegEncoder, png::PngEncoder, webp::WebPEncoder},
+    imageops::{self, FilterType},
+};
 use rand::{SeedableRng, rngs::Xoshiro256PlusPlus};
 
 mod canvas;
@@ -119,16 +123,22 @@ impl Painting {
 /// The picture as it looks before it is finished: only details of this many pixels.
 pub(crate) fn coarse(picture: &DynamicImage, detail: u32) -> DynamicImage {
     let (width, height) = (picture.width(), picture.height());
-    let small = picture.thumbnail_exact((width / detail).max(1), (height / detail).max(1));
+    let small = thumbnail(picture, (width / detail).max(1), (height / detail).max(1));
     small.resize_exact(width, height, FilterType::Triangle)
+}
+
+/// The picture at exactly this size. It is made of one kind of pixels: the code for the others would be linked as well.
+pub(crate) fn thumbnail(picture: &DynamicImage, width: u32, height: u32) -> DynamicImage {
+    let small = DynamicImage::from(imageops::thumbnail(&picture.to_rgba8(), width, height));
+    if picture.color().has_alpha() { small } else { small.into_rgb8().into() }
 }
 
 /// The file's bytes; `None` for a picture that the format cannot hold.
 pub(crate) fn encode(picture: &DynamicImage, encoding: Encoding) -> Option<Vec<u8>> {
     let mut file = std::io::Cursor::new(Vec::new());
     match encoding {
-        Encoding::Png => picture.write_to(&mut file, ImageFormat::Png),
-        Encoding::Webp => picture.write_to(&mut file, ImageFormat::WebP),
+        Encoding::Png => picture.write_with_encoder(PngEncoder::new(&mut file)),
+        Encoding::Webp => picture.write_with_encoder(WebPEncoder::new_lossless(&mut file)),
         Encoding::Jpeg { quality } => picture.write_with_encoder(JpegEncoder::new_with_quality(&mut file, quality)),
     }
     .ok()?;

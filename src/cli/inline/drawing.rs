@@ -2,7 +2,7 @@
 
 use std::io::{self, Cursor, Write};
 
-use image::{ImageFormat, Rgb, RgbImage};
+use image::{Rgb, RgbImage, codecs::png::PngEncoder};
 
 use super::recognising::Colours;
 
@@ -78,7 +78,7 @@ fn nearest(colour: [u8; 3]) -> u8 {
 
 fn png(pixels: &RgbImage) -> io::Result<Vec<u8>> {
     let mut png = Cursor::new(Vec::new());
-    pixels.write_to(&mut png, ImageFormat::Png).map_err(io::Error::other)?;
+    pixels.write_with_encoder(PngEncoder::new(&mut png)).map_err(io::Error::other)?;
     Ok(png.into_inner())
 }
 
