@@ -35,7 +35,7 @@ mod store;
 mod sweep;
 mod upload;
 
-pub use bucket::{BucketFault, BucketUrl, PictureBucket};
+pub use bucket::{BucketFault, BucketUrl, Cloud, PictureBucket};
 pub use id::ArtifactId;
 pub use links::{LONGEST_LINK, LinkConfig, PictureLinks};
 pub use search::SearchError;

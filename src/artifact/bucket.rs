@@ -1,31 +1,27 @@
 //! A bucket of an object store, in which replicas keep their pictures together: Amazon S3, or a server that speaks its
-//! API. Knows names and bytes, nothing of pictures.
+//! API, Google Cloud Storage, or a container of Azure Blob Storage. Knows names and bytes, nothing of pictures.
 
 use std::{fmt, ops::Range, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use http::Method;
 use object_store::{
-    Attribute, BackoffConfig, Error as ObjectError, GetOptions, ObjectMeta, ObjectStore as _, ObjectStoreExt as _,
-    PutMode, PutOptions, RetryConfig,
-    aws::{AmazonS3, AmazonS3Builder},
-    path::Path as Location,
-    signer::Signer as _,
+    Attribute, Error as ObjectError, GetOptions, ObjectMeta, PutMode, PutOptions, path::Path as Location,
 };
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use tokio::time::timeout;
 
 use super::store::Put;
 use crate::text;
 
 mod address;
+mod cloud;
 mod fault;
 mod wire;
 
-pub use address::BucketUrl;
+pub use address::{BucketUrl, Cloud};
 pub use fault::BucketFault;
 
-use wire::StoreConnector;
+use cloud::CloudStore;
 
 /// The longest that one request and its repetitions may take.
 const LONGEST: Duration = Duration::from_mins(2);
@@ -36,17 +32,10 @@ const SLICE: u64 = 8 << 20;
 /// Pages of a listing have so many objects; beside it, requests for single objects run at once.
 pub(super) const AT_ONCE: usize = 16;
 
-const RETRY: RetryConfig = RetryConfig {
-    backoff: BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(2), base: 2. },
-    max_retries: 3,
-    retry_timeout: Duration::from_secs(20),
-};
-
 /// A bucket and the prefix of one gallery in it. Cheap to clone; clones share their connections.
 #[derive(Clone)]
 pub struct PictureBucket {
-    /// No trait object: what is never called of it is not linked either.
-    store: Arc<AmazonS3>,
+    store: Arc<CloudStore>,
     url: BucketUrl,
     place: Arc<str>,
 }
@@ -57,15 +46,7 @@ impl PictureBucket {
     /// # Errors
     /// The reason why no store can be made of them, without any of the values.
     pub fn build(url: BucketUrl, options: &[(&str, SecretString)]) -> Result<Self, String> {
-        let builder = options.iter().fold(AmazonS3Builder::new(), |builder, (name, value)| {
-            match name.to_ascii_lowercase().parse() {
-                Ok(key) => builder.with_config(key, value.expose_secret()),
-                Err(_) => builder,
-            }
-        });
-        let builder = builder.with_bucket_name(url.bucket()).with_retry(RETRY).with_http_connector(StoreConnector);
-        // Not every server that speaks S3's API removes several at once.
-        let store = builder.with_disable_bulk_delete(true).build().map_err(|error| text::root_cause(&error))?;
+        let store = CloudStore::build(&url, options).map_err(|error| text::root_cause(&error))?;
         Ok(Self { store: Arc::new(store), place: url.to_string().into(), url })
     }
 
@@ -128,7 +109,7 @@ impl PictureBucket {
     pub(super) async fn slice(&self, name: &str, range: Range<u64>) -> Result<Option<(Bytes, u64)>, BucketFault> {
         let (location, options) = (self.at(name), GetOptions::new().with_range(Some(range)));
         let read = async {
-            let answer = self.store.get_opts(&location, options).await?;
+            let answer = self.store.get(&location, options).await?;
             let size = answer.meta.size;
             Ok((answer.bytes().await?, size))
         };
@@ -137,7 +118,8 @@ impl PictureBucket {
 
     /// The length of an object in bytes; `None` where there is none.
     pub(super) async fn length(&self, name: &str) -> Result<Option<u64>, BucketFault> {
-        Ok(self.there(self.store.head(&self.at(name))).await?.map(|object| object.size))
+        let (location, options) = (self.at(name), GetOptions::new().with_head(true));
+        Ok(self.there(self.store.get(&location, options)).await?.map(|answer| answer.meta.size))
     }
 
     /// Objects in a folder of the bucket, and their lengths in bytes, in no order.
@@ -154,7 +136,7 @@ impl PictureBucket {
 
     async fn listing(&self, folder: &str) -> Result<(Vec<ObjectMeta>, Vec<Location>), BucketFault> {
         let folder = self.at(folder);
-        let listed = self.there(self.store.list_with_delimiter(Some(&folder))).await?;
+        let listed = self.there(self.store.list(&folder)).await?;
         let listed = listed.ok_or_else(|| BucketFault::missing(&self.place))?;
         Ok((listed.objects, listed.common_prefixes))
     }
@@ -167,7 +149,7 @@ impl PictureBucket {
     /// A link that opens an object for so long without any credentials; `None` where the store signs none.
     pub(super) async fn link(&self, name: &str, valid: Duration) -> Option<String> {
         let location = self.at(name);
-        let signed = timeout(SIGNING, self.store.signed_url(Method::GET, &location, valid)).await.ok()?;
+        let signed = timeout(SIGNING, self.store.link(&location, valid)).await.ok()?;
         signed.inspect_err(|error| tracing::debug!(?error, "no link could be signed")).ok().map(String::from)
     }
 
@@ -191,7 +173,7 @@ impl PictureBucket {
         // A browser that opens its link shows it.
         let attributes = [(Attribute::ContentType, media_type)].into_iter().collect();
         let (location, options) = (self.at(name), PutOptions { mode, attributes, ..PutOptions::default() });
-        let put = self.store.put_opts(&location, bytes.into(), options);
+        let put = self.store.put(&location, bytes.into(), options);
         let put = timeout(LONGEST, put).await.map_err(|_| BucketFault::slow(&self.place))?;
         Ok(put.map(drop))
     }

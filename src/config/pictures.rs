@@ -8,36 +8,77 @@ use url::Url;
 
 use super::{Upstream, error::Problem, layers::Layers, settings as s};
 use crate::{
-    artifact::{LinkConfig, PictureBucket, RemoteConfig},
+    artifact::{Cloud, LinkConfig, PictureBucket, RemoteConfig},
     openai::is_loopback,
 };
 
-const ENDPOINTS: [&str; 2] = ["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"];
-const ALLOW_HTTP: &str = "AWS_ALLOW_HTTP";
-/// The variables that say how the store is reached, and by whom.
-const VARIABLES: [&str; 21] = [
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_REGION",
-    "AWS_DEFAULT_REGION",
-    "AWS_ENDPOINT_URL",
-    "AWS_ENDPOINT_URL_S3",
-    ALLOW_HTTP,
-    "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_ROLE_ARN",
-    "AWS_ROLE_SESSION_NAME",
-    "AWS_ENDPOINT_URL_STS",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
-    "AWS_METADATA_ENDPOINT",
-    "AWS_SERVER_SIDE_ENCRYPTION",
-    "AWS_SSE_KMS_KEY_ID",
-    "AWS_SSE_BUCKET_KEY_ENABLED",
-    "AWS_REQUEST_PAYER",
-];
+/// The variables that say how a store is reached, and by whom.
+struct Variables {
+    names: &'static [&'static str],
+    /// Those of them that are URLs to which pictures go.
+    endpoints: &'static [&'static str],
+    allow_http: &'static str,
+}
+
+const AMAZON: Variables = Variables {
+    names: &[
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+        "AWS_ENDPOINT_URL",
+        "AWS_ENDPOINT_URL_S3",
+        "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
+        "AWS_WEB_IDENTITY_TOKEN_FILE",
+        "AWS_ROLE_ARN",
+        "AWS_ROLE_SESSION_NAME",
+        "AWS_ENDPOINT_URL_STS",
+        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+        "AWS_METADATA_ENDPOINT",
+        "AWS_SERVER_SIDE_ENCRYPTION",
+        "AWS_SSE_KMS_KEY_ID",
+        "AWS_SSE_BUCKET_KEY_ENABLED",
+        "AWS_REQUEST_PAYER",
+        "AWS_ALLOW_HTTP",
+    ],
+    endpoints: &["AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"],
+    allow_http: "AWS_ALLOW_HTTP",
+};
+
+const GOOGLE: Variables = Variables {
+    names: &[
+        "GOOGLE_APPLICATION_CREDENTIALS",
+        "GOOGLE_SERVICE_ACCOUNT",
+        "GOOGLE_SERVICE_ACCOUNT_KEY",
+        "GOOGLE_BASE_URL",
+        "GOOGLE_ALLOW_HTTP",
+    ],
+    endpoints: &["GOOGLE_BASE_URL"],
+    allow_http: "GOOGLE_ALLOW_HTTP",
+};
+
+const AZURE: Variables = Variables {
+    names: &[
+        "AZURE_STORAGE_ACCOUNT",
+        "AZURE_STORAGE_ACCOUNT_NAME",
+        "AZURE_STORAGE_KEY",
+        "AZURE_STORAGE_ACCOUNT_KEY",
+        "AZURE_STORAGE_SAS_TOKEN",
+        "AZURE_STORAGE_ENDPOINT",
+        "AZURE_TENANT_ID",
+        "AZURE_CLIENT_ID",
+        "AZURE_CLIENT_SECRET",
+        "AZURE_FEDERATED_TOKEN_FILE",
+        "AZURE_AUTHORITY_HOST",
+        "IDENTITY_ENDPOINT",
+        "AZURE_ALLOW_HTTP",
+    ],
+    endpoints: &["AZURE_STORAGE_ENDPOINT"],
+    allow_http: "AZURE_ALLOW_HTTP",
+};
 
 /// Folder in `state.dir` of the pictures that wait to be uploaded.
 const SPOOL: &str = "pictures";
@@ -57,8 +98,13 @@ pub(super) fn remote(
     };
     let Some(url) = url else { return Ok(None) };
     let value = |name: &str| env(name)?.into_string().ok().filter(|value| !value.trim().is_empty());
-    let options = VARIABLES.into_iter().filter_map(|name| Some((name, SecretString::from(value(name)?)))).collect();
-    let bucket = plain_or_not(options)
+    let variables = match url.cloud() {
+        Cloud::Amazon => AMAZON,
+        Cloud::Google => GOOGLE,
+        Cloud::Azure => AZURE,
+    };
+    let set = variables.names.iter().filter_map(|name| Some((*name, SecretString::from(value(name)?))));
+    let bucket = plain_or_not(set.collect(), &variables)
         .and_then(|options| {
             PictureBucket::build(url, &options).map_err(|why| format!("the store cannot be used: {why}"))
         })
@@ -81,24 +127,24 @@ pub(super) fn links(layers: &Layers) -> Result<Option<Arc<LinkConfig>>, Problem>
 type Options = Vec<(&'static str, SecretString)>;
 
 /// Allows plain http to this machine; to another one it has to be allowed by name.
-fn plain_or_not(mut options: Options) -> Result<Options, String> {
+fn plain_or_not(mut options: Options, variables: &Variables) -> Result<Options, String> {
+    let Variables { endpoints, allow_http, .. } = *variables;
     let set = |name: &str| options.iter().find(|(set, _)| *set == name).map(|(_, value)| value.expose_secret());
-    let is_allowed = set(ALLOW_HTTP).is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let is_allowed = set(allow_http).is_some_and(|value| value.eq_ignore_ascii_case("true"));
     let mut is_plain = false;
-    for name in ENDPOINTS {
+    for name in endpoints {
         let Some(endpoint) = set(name) else { continue };
         let url = Url::parse(endpoint).map_err(|error| format!("{name} is no URL ({error})"))?;
         is_plain |= url.scheme() == "http";
         if url.scheme() == "http" && !is_loopback(&url) && !is_allowed {
             return Err(format!(
                 "{name} is plain http to another machine, which shows every picture to the network; \
-                 use https, or set {ALLOW_HTTP} to true"
+                 use https, or set {allow_http} to true"
             ));
         }
     }
-    options.retain(|(name, _)| *name != ALLOW_HTTP);
-    if is_plain {
-        options.push((ALLOW_HTTP, SecretString::from("true")));
-    }
+    options.retain(|(name, _)| *name != allow_http);
+    // Said either way: some builders would allow it by themselves.
+    options.push((allow_http, SecretString::from(if is_plain { "true" } else { "false" })));
     Ok(options)
 }

@@ -191,8 +191,8 @@ settings! {
         "Where pictures are kept; made with the first one.";
     IMAGES_STORE: ImageStore = "images.store", Some("MCP_OPENAI_IMAGES_STORE"), Absent("the folder `images.dir`"), ImageStore,
         "A bucket that pictures are kept in instead, for servers on several machines: of Amazon S3, or of a server that speaks its \
-         API. Credentials, region and endpoint come from the environment (`AWS_*`), see \
-         [deployment](deployment.md#pictures-in-a-bucket). Not used with `--sandbox`.";
+         API (`s3://`), of Google Cloud Storage (`gs://`), or a container of Azure Blob Storage (`az://`). Credentials, region \
+         and endpoint come from the environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`), see [deployment](deployment.md#pictures-in-a-bucket). Not used with `--sandbox`.";
     IMAGES_LINK_FOR: SpanOrOff = "images.link_for", Some("MCP_OPENAI_IMAGES_LINK_FOR"), Is("1h"),
         SpanOrOff(Span { min: Duration::from_secs(1), max: LONGEST_LINK }),
         "With `images.store` or `http.public_url`: how long the link in a result opens its picture, for whoever has it; `off` \

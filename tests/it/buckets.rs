@@ -1,5 +1,6 @@
 //! Pictures in a bucket of an object store: kept, read, and never lost while the store is away.
 
+mod google;
 pub mod server;
 
 use std::{
@@ -335,12 +336,17 @@ fn a_setting_that_cannot_be_used_is_refused_with_what_would_be_right() {
         error
     };
     let refused = [
-        with("gs://pictures", &[]),
+        with("ftp://pictures", &[]),
         with("s3://", &[]),
         with("s3://key:canary@pictures", &[]),
         with("s3://pictures", &[("AWS_ACCESS_KEY_ID", "canary")]),
         with("s3://pictures", &[("AWS_ENDPOINT_URL", "http://minio.example:9000")]),
         with("s3://pictures", &[("AWS_ENDPOINT_URL", "minio")]),
+        with("gs://pictures", &[("GOOGLE_BASE_URL", "http://google.example")]),
+        with("gs://pictures", &[("GOOGLE_SERVICE_ACCOUNT_KEY", "canary")]),
+        with("gs://pictures", &[("GOOGLE_SERVICE_ACCOUNT", "/nowhere/account.json")]),
+        with("az://pictures", &[]),
+        with("az://pictures", &[("AZURE_STORAGE_ACCOUNT", "team"), ("AZURE_STORAGE_KEY", "canary!")]),
     ];
     insta::assert_snapshot!(refused.join("\n"));
     let allowed = [("AWS_ENDPOINT_URL", "http://minio.example:9000"), ("AWS_ALLOW_HTTP", "true")];

@@ -4,25 +4,47 @@ use std::fmt;
 
 use object_store::path::Path as Location;
 
-const SCHEME: &str = "s3";
+/// The kind of an object store, which is the scheme of its URLs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cloud {
+    /// Amazon S3, or a server that speaks its API.
+    Amazon,
+    /// Google Cloud Storage.
+    Google,
+    /// Azure Blob Storage, whose buckets are called containers.
+    Azure,
+}
+
+impl Cloud {
+    const ALL: [Self; 3] = [Self::Amazon, Self::Google, Self::Azure];
+
+    const fn scheme(self) -> &'static str {
+        match self {
+            Self::Amazon => "s3",
+            Self::Google => "gs",
+            Self::Azure => "az",
+        }
+    }
+}
 
 /// `s3://bucket/prefix`: a place in an object store. It holds no credentials.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BucketUrl {
+    cloud: Cloud,
     bucket: String,
     prefix: Location,
 }
 
 impl BucketUrl {
-    /// Reads `s3://bucket/prefix`; the prefix may be left out.
+    /// Reads `s3://bucket/prefix`, `gs://` or `az://`; the prefix may be left out.
     ///
     /// # Errors
     /// The reason why it is none, in words that follow the name of the setting.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (scheme, rest) = text.split_once("://").ok_or("it is no URL")?;
-        if scheme != SCHEME {
-            return Err("pictures can be kept in no store of this kind".to_owned());
-        }
+        let cloud = Cloud::ALL.into_iter().find(|cloud| cloud.scheme() == scheme);
+        let cloud =
+            cloud.ok_or("pictures can be kept in `s3://`, `gs://` and `az://`, and in no other kind of store")?;
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         if bucket.is_empty() {
             return Err("it names no bucket".to_owned());
@@ -33,11 +55,19 @@ impl BucketUrl {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '=' | '/');
         let prefix = prefix.trim_matches('/');
         match Location::parse(prefix) {
-            Ok(location) if prefix.chars().all(is_plain) => Ok(Self { bucket: bucket.to_owned(), prefix: location }),
+            Ok(location) if prefix.chars().all(is_plain) => {
+                Ok(Self { cloud, bucket: bucket.to_owned(), prefix: location })
+            }
             _ => {
                 Err("its prefix takes letters, digits, `-`, `.`, `_` and `=`, with a `/` between its parts".to_owned())
             }
         }
+    }
+
+    /// The store that it is in.
+    #[must_use]
+    pub fn cloud(&self) -> Cloud {
+        self.cloud
     }
 
     pub(super) fn bucket(&self) -> &str {
@@ -56,7 +86,7 @@ impl BucketUrl {
 
 impl fmt::Display for BucketUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{SCHEME}://{}", self.bucket)?;
+        write!(f, "{}://{}", self.cloud.scheme(), self.bucket)?;
         if self.prefix.is_root() { Ok(()) } else { write!(f, "/{}", self.prefix) }
     }
 }
@@ -67,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_url_is_shown_as_it_was_given() {
-        for url in ["s3://pictures", "s3://company.example/team/made", "s3://pictures/a=b"] {
+        for url in ["s3://pictures", "gs://company.example/team/made", "az://pictures/a=b"] {
             assert_eq!(BucketUrl::parse(url).unwrap().to_string(), url);
             assert_eq!(BucketUrl::parse(&format!("{url}/")).unwrap().to_string(), url);
         }
@@ -77,7 +107,7 @@ mod tests {
     fn what_is_no_bucket_is_refused_with_the_reason() {
         let refused = [
             "pictures",
-            "gs://pictures",
+            "ftp://pictures",
             "s3://",
             "s3:///prefix",
             "s3://key:secret@pictures",
@@ -90,7 +120,7 @@ mod tests {
             refused.iter().map(|url| format!("{url}: {}", BucketUrl::parse(url).unwrap_err())).collect();
         insta::assert_snapshot!(reasons.join("\n"), @r"
         pictures: it is no URL
-        gs://pictures: pictures can be kept in no store of this kind
+        ftp://pictures: pictures can be kept in `s3://`, `gs://` and `az://`, and in no other kind of store
         s3://: it names no bucket
         s3:///prefix: it names no bucket
         s3://key:secret@pictures: its bucket has a character that no bucket has; credentials do not belong here

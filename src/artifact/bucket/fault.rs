@@ -5,7 +5,7 @@ use std::{error::Error as StdError, iter, sync::Arc};
 
 use object_store::Error as ObjectError;
 
-use super::wire::NoAnswer;
+use super::wire::{GOOGLE_METADATA, NoAnswer};
 use crate::text;
 
 /// An object store that did not do what it was asked.
@@ -35,8 +35,8 @@ impl BucketFault {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Refused { .. } => {
-                "Correct images.store, or AWS_* in the environment: they must name a bucket that is there, and credentials \
-                 that may read, write, list and delete in it."
+                "Correct images.store, or AWS_*, GOOGLE_* or AZURE_* in the environment: they must name a bucket that is \
+                 there, and credentials that may read, write, list and delete in it."
             }
             Self::Away { .. } => {
                 "See that the store runs and that its endpoint is right; until then, pictures wait in state.dir."
@@ -104,7 +104,7 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
 
 /// Clouds give credentials to their machines at these addresses.
 fn gives_credentials(host: &str) -> bool {
-    host.starts_with("169.254.") || host == "[fd00:ec2::254]"
+    host.starts_with("169.254.") || host == "[fd00:ec2::254]" || host == GOOGLE_METADATA
 }
 
 /// The status in the store's answer, without its body.

@@ -37,7 +37,7 @@ pub struct ListenPlace;
 pub struct Networks;
 /// A `postgres://` URL; shown without its password and parameters.
 pub struct StoreUrl;
-/// The `s3://` URL of a bucket.
+/// The URL of a bucket: `s3://`, `gs://` or `az://`.
 pub struct ImageStore;
 
 impl SettingKind for BaseUrl {
@@ -277,8 +277,8 @@ impl SettingKind for ImageStore {
     }
 
     fn takes(&self) -> String {
-        "a URL such as `s3://bucket/prefix`, with credentials in the environment (`AWS_ACCESS_KEY_ID`, \
-         `AWS_SECRET_ACCESS_KEY`)"
+        "a URL such as `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`, with credentials in the \
+         environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`)"
             .to_owned()
     }
 

@@ -19,6 +19,8 @@ use s3s::{
 use tempfile::TempDir;
 use tokio::net::TcpListener;
 
+use super::google;
+
 pub const KEY: &str = "AKIATEST";
 pub const SECRET: &str = "canary-of-the-store";
 
@@ -31,6 +33,13 @@ pub enum Trouble {
     Silence,
 }
 
+/// The headers by which it is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Dialect {
+    Amazon,
+    Google,
+}
+
 pub struct S3Server {
     pub endpoint: String,
     folder: TempDir,
@@ -38,6 +47,7 @@ pub struct S3Server {
 }
 
 struct State {
+    dialect: Dialect,
     trouble: Trouble,
     /// Methods, paths and ranges, in the order in which they came.
     seen: Vec<String>,
@@ -46,13 +56,25 @@ struct State {
 impl S3Server {
     /// A server with the bucket `pictures`.
     pub async fn start() -> Self {
+        Self::speaking(Dialect::Amazon).await
+    }
+
+    /// The same, by the XML API of Google Cloud Storage: it is S3's but for who asks, and for what keeps an object from
+    /// being overwritten.
+    pub async fn google() -> Self {
+        Self::speaking(Dialect::Google).await
+    }
+
+    async fn speaking(dialect: Dialect) -> Self {
         let folder = tempfile::tempdir().unwrap();
         fs::create_dir(folder.path().join("pictures")).unwrap();
         let mut service = S3ServiceBuilder::new(s3s_fs::FileSystem::new(folder.path()).unwrap());
-        service.set_auth(SimpleAuth::from_single(KEY, SECRET));
+        if dialect == Dialect::Amazon {
+            service.set_auth(SimpleAuth::from_single(KEY, SECRET));
+        }
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let state = Arc::new(Mutex::new(State { trouble: Trouble::None, seen: Vec::new() }));
+        let state = Arc::new(Mutex::new(State { dialect, trouble: Trouble::None, seen: Vec::new() }));
         #[expect(clippy::disallowed_methods, reason = "the store lives as long as the test's runtime")]
         tokio::spawn(accept(listener, service.build(), state.clone()));
         Self { endpoint, folder, state }
@@ -113,12 +135,16 @@ async fn accept(listener: TcpListener, service: S3Service, state: Arc<Mutex<Stat
 async fn answer(request: Request<Incoming>, service: &S3Service, state: &Mutex<State>) -> Response<Body> {
     let range = request.headers().get("range").map(|range| format!(" {}", range.to_str().unwrap()));
     let line = format!("{} {}{}", request.method(), request.uri().path(), range.unwrap_or_default());
-    let trouble = {
+    let (dialect, trouble) = {
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
         state.seen.push(line);
-        state.trouble
+        (state.dialect, state.trouble)
     };
     match trouble {
+        Trouble::None if dialect == Dialect::Google => match google::as_s3(request) {
+            Ok(request) => service.call(request.map(Body::from)).await.unwrap(),
+            Err(status) => Response::builder().status(status).body(Body::empty()).unwrap(),
+        },
         Trouble::None => service.call(request.map(Body::from)).await.unwrap(),
         Trouble::Status(status) => {
             // As the real ones do, with what was asked.

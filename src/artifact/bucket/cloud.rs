@@ -1,0 +1,139 @@
+//! The clouds whose stores can be used, by the same few calls. Each is named by its type: behind a trait object, what is
+//! never called of it would be linked as well.
+
+use std::{hint::black_box, time::Duration};
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use http::Method;
+use object_store::{
+    BackoffConfig, GetOptions, GetResult, ListResult, ObjectStore as _, PutOptions, PutPayload, PutResult, Result,
+    RetryConfig,
+    aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey},
+    azure::{AzureConfigKey, MicrosoftAzure, MicrosoftAzureBuilder},
+    gcp::{GoogleCloudStorage, GoogleCloudStorageBuilder, GoogleConfigKey},
+    path::Path as Location,
+    signer::Signer as _,
+};
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use super::{
+    address::{BucketUrl, Cloud},
+    wire::StoreConnector,
+};
+
+const RETRY: RetryConfig = RetryConfig {
+    backoff: BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(2), base: 2. },
+    max_retries: 3,
+    retry_timeout: Duration::from_secs(20),
+};
+
+/// Sets an option of a builder. It is called by its address: copied into its caller, it would be 100 kB of moves between
+/// the builder's fields.
+type Set<Builder, Key> = fn(Builder, Key, String) -> Builder;
+
+/// A store of a cloud.
+pub(super) enum CloudStore {
+    Amazon(AmazonS3),
+    Google(GoogleCloudStorage),
+    Azure(MicrosoftAzure),
+}
+
+impl CloudStore {
+    pub(super) fn build(url: &BucketUrl, options: &[(&str, SecretString)]) -> Result<Self> {
+        match url.cloud() {
+            Cloud::Amazon => amazon(url.bucket(), options).map(Self::Amazon),
+            Cloud::Google => google(url.bucket(), options).map(Self::Google),
+            Cloud::Azure => azure(url.bucket(), options).map(Self::Azure),
+        }
+    }
+
+    pub(super) async fn put(&self, at: &Location, bytes: PutPayload, options: PutOptions) -> Result<PutResult> {
+        match self {
+            Self::Amazon(store) => store.put_opts(at, bytes, options),
+            Self::Google(store) => store.put_opts(at, bytes, options),
+            Self::Azure(store) => store.put_opts(at, bytes, options),
+        }
+        .await
+    }
+
+    pub(super) async fn get(&self, at: &Location, options: GetOptions) -> Result<GetResult> {
+        match self {
+            Self::Amazon(store) => store.get_opts(at, options),
+            Self::Google(store) => store.get_opts(at, options),
+            Self::Azure(store) => store.get_opts(at, options),
+        }
+        .await
+    }
+
+    pub(super) async fn list(&self, folder: &Location) -> Result<ListResult> {
+        match self {
+            Self::Amazon(store) => store.list_with_delimiter(Some(folder)),
+            Self::Google(store) => store.list_with_delimiter(Some(folder)),
+            Self::Azure(store) => store.list_with_delimiter(Some(folder)),
+        }
+        .await
+    }
+
+    pub(super) async fn delete(&self, at: &Location) -> Result<()> {
+        let at = at.clone();
+        let at = stream::once(async { Ok(at) }).boxed();
+        let mut deleted = match self {
+            Self::Amazon(store) => store.delete_stream(at),
+            Self::Google(store) => store.delete_stream(at),
+            Self::Azure(store) => store.delete_stream(at),
+        };
+        deleted.try_next().await.map(drop)
+    }
+
+    /// A link that opens an object for so long.
+    pub(super) async fn link(&self, at: &Location, valid: Duration) -> Result<Url> {
+        match self {
+            Self::Amazon(store) => store.signed_url(Method::GET, at, valid),
+            Self::Google(store) => store.signed_url(Method::GET, at, valid),
+            Self::Azure(store) => store.signed_url(Method::GET, at, valid),
+        }
+        .await
+    }
+}
+
+fn amazon(bucket: &str, options: &[(&str, SecretString)]) -> Result<AmazonS3> {
+    let set: Set<AmazonS3Builder, AmazonS3ConfigKey> = black_box(AmazonS3Builder::with_config);
+    let mut builder = AmazonS3Builder::new().with_retry(RETRY).with_http_connector(StoreConnector);
+    for (name, value) in options {
+        if let Ok(key) = name.to_ascii_lowercase().parse() {
+            builder = set(builder, key, value.expose_secret().to_owned());
+        }
+    }
+    // Not every server that speaks S3's API removes several at once.
+    builder = set(builder, AmazonS3ConfigKey::DisableBulkDelete, "true".to_owned());
+    set(builder, AmazonS3ConfigKey::Bucket, bucket.to_owned()).build()
+}
+
+fn google(bucket: &str, options: &[(&str, SecretString)]) -> Result<GoogleCloudStorage> {
+    let set: Set<GoogleCloudStorageBuilder, GoogleConfigKey> = black_box(GoogleCloudStorageBuilder::with_config);
+    let mut builder = GoogleCloudStorageBuilder::new().with_retry(RETRY).with_http_connector(StoreConnector);
+    for (name, value) in options {
+        if let Ok(key) = name.to_ascii_lowercase().parse() {
+            builder = set(builder, key, value.expose_secret().to_owned());
+        }
+    }
+    set(builder, GoogleConfigKey::Bucket, bucket.to_owned()).build()
+}
+
+fn azure(container: &str, options: &[(&str, SecretString)]) -> Result<MicrosoftAzure> {
+    let set: Set<MicrosoftAzureBuilder, AzureConfigKey> = black_box(MicrosoftAzureBuilder::with_config);
+    let mut builder = MicrosoftAzureBuilder::new().with_retry(RETRY).with_http_connector(StoreConnector);
+    for (name, value) in options {
+        let key = match *name {
+            // As Azure's own command line has them.
+            "AZURE_STORAGE_ACCOUNT" => Ok(AzureConfigKey::AccountName),
+            "AZURE_STORAGE_KEY" => Ok(AzureConfigKey::AccessKey),
+            name => name.to_ascii_lowercase().parse(),
+        };
+        if let Ok(key) = key {
+            builder = set(builder, key, value.expose_secret().to_owned());
+        }
+    }
+    set(builder, AzureConfigKey::ContainerName, container.to_owned()).build()
+}
