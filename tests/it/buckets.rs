@@ -1,5 +1,7 @@
 //! Pictures in a bucket of an object store: kept, read, and never lost while the store is away.
 
+#[cfg(unix)]
+mod azure;
 mod google;
 pub mod server;
 
