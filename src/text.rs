@@ -180,6 +180,14 @@ pub fn is_placeholder(value: &str) -> bool {
         || unfilled::is_example_key(value)
 }
 
+/// Returns whether a file's name is a device's on Windows, whatever its extension.
+#[must_use]
+pub fn is_device(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
+    let is_numbered = |device| stem.strip_prefix(device).is_some_and(|n| matches!(n.as_bytes(), [b'0'..=b'9']));
+    matches!(stem.as_str(), "con" | "prn" | "aux" | "nul") || is_numbered("com") || is_numbered("lpt")
+}
+
 /// A whole text in UTF-8, or in UTF-16 with its byte order mark; without that mark. `None` when it is neither.
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Option<String> {

@@ -1,5 +1,7 @@
 //! File-name stems: any text in, a name out that every file system, shell and URI takes as it is.
 
+use crate::text;
+
 /// A file-name stem made safe: lower-case letters a to z, digits, `-` and `_`, 1 to 60 characters, no reserved name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stem(String);
@@ -23,7 +25,7 @@ impl Stem {
             }
         }
         stem.truncate(stem.trim_end_matches('-').len());
-        if is_reserved(&stem) {
+        if text::is_device(&stem) {
             stem.push('_');
         }
         (!stem.is_empty()).then_some(Self(stem))
@@ -48,12 +50,6 @@ fn without_extension(text: &str) -> &str {
         }
         _ => text,
     }
-}
-
-/// The names of devices on Windows, with and without a folder.
-fn is_reserved(stem: &str) -> bool {
-    let is_numbered = |device| stem.strip_prefix(device).is_some_and(|n| matches!(n.as_bytes(), [b'0'..=b'9']));
-    matches!(stem, "con" | "prn" | "aux" | "nul") || is_numbered("com") || is_numbered("lpt")
 }
 
 #[cfg(test)]

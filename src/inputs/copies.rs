@@ -28,6 +28,12 @@ pub enum BadCopyPath {
     /// It is or lies in what looks like a secret, such as `.env` or `.ssh`.
     #[error("leads to a place or a name of secrets: name another one")]
     Secret,
+    /// One of its names is a device's on Windows, such as `CON`.
+    #[error("has a name that Windows keeps for a device: name another one")]
+    Device,
+    /// One of its names is a variable that nothing fills in.
+    #[error("has a variable in it, and none is filled in: name a path within the project, such as docs/fox.png")]
+    Unfilled,
     /// Pictures are not made with this extension.
     #[error("ends with .{0}, and pictures are made as .png, .jpg and .webp: name one of these, or no extension")]
     Extension(String),
@@ -37,12 +43,16 @@ impl CopyPath {
     /// # Errors
     /// [`BadCopyPath`].
     pub fn parse(given: &str) -> Result<Self, BadCopyPath> {
-        let given = given.trim();
+        let given = &*text::sanitize(given.trim());
         // Also on a system whose separator it is not.
         let path = given.replace('\\', "/");
         let mut rest = PathBuf::new();
         for part in Path::new(&path).components() {
             match part {
+                Component::Normal(name) if text::is_device(&name.to_string_lossy()) => return Err(BadCopyPath::Device),
+                Component::Normal(name) if text::is_placeholder(&name.to_string_lossy()) || name == "~" => {
+                    return Err(BadCopyPath::Unfilled);
+                }
                 Component::Normal(name) => rest.push(name),
                 Component::CurDir => {}
                 Component::ParentDir | Component::RootDir | Component::Prefix(_) => return Err(BadCopyPath::Outside),

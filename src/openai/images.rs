@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use http::StatusCode;
 use serde::Deserialize;
+use url::Url;
 
 use super::{
     Config, Failure, Meta, Picture, PictureRequest, Reply, Terms,
@@ -99,10 +100,13 @@ async fn paint_once(
     trail.meter(metered);
     if let Ok(Picture { revised_prompt, quality, .. }) = &mut picture {
         let secrets = client.secrets(&key);
-        let clean = |told: &mut String| *told = secrets.out_of(told).into_owned();
-        revised_prompt.iter_mut().for_each(clean);
+        if let Some(prompt) = revised_prompt {
+            *prompt = secrets.out_of(prompt).into_owned();
+        }
         // Cut after it is cleaned: a piece of a key is not known to be one.
-        quality.iter_mut().for_each(|quality| *quality = text::brief(&secrets.out_of(quality), QUALITY));
+        if let Some(quality) = quality {
+            *quality = text::brief(&secrets.out_of(quality), QUALITY);
+        }
     }
     // What is billed is not asked for again.
     let none = picture.as_mut().err().filter(|_| !metered.is_reported());
@@ -192,15 +196,24 @@ async fn receive(
 /// Fetches the first picture that can be had at its addresses.
 async fn fetch(client: &Client, forms: PictureForms, terms: &Terms) -> Result<(Encoded, MemorySlot), Error> {
     let mut failed = forms.damage.unwrap_or_else(|| unusable(NONE));
-    for url in forms.urls {
-        // One without a host is one of the upstream's own.
-        let url = client.config.base_url.join(&url).map_or(url, String::from);
+    for url in forms.urls.iter().flat_map(|url| places(&client.config.base_url, url)) {
         match fetch::collect(client, &url, terms, |bytes| read_fetched(&bytes, &client.config)).await {
             Ok(picture) => return Ok(picture),
             Err(error) => failed = error,
         }
     }
     Err(failed)
+}
+
+/// The places that an address may mean. One without a host is one of the upstream's own: beside its other paths, or at
+/// its root.
+fn places(base_url: &Url, address: &str) -> Vec<String> {
+    let mut beside = base_url.clone();
+    beside.set_path(&format!("{}/", base_url.path().trim_end_matches('/')));
+    let mut places: Vec<String> =
+        [&beside, base_url].into_iter().filter_map(|base| base.join(address).ok()).map(String::from).collect();
+    places.dedup();
+    if places.is_empty() { vec![address.to_owned()] } else { places }
 }
 
 /// Reads a file that was fetched: a picture in any form, or an answer that has one in it.

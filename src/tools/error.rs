@@ -256,7 +256,7 @@ impl ToolError {
             | Self::BudgetReserved(_)
             | Self::Limited(Limited::Pace { .. } | Limited::Running { .. }) => true,
             Self::Earlier(failed) => failed.report.retryable,
-            Self::At { cause, .. } | Self::Billed { cause, .. } => cause.is_retryable(),
+            Self::At { cause, .. } => cause.is_retryable(),
             Self::OpenAi(failure) => failure.error.traits().again == Again::Later,
             Self::Artifact(error) => error.may_pass(),
             Self::Store(error)

@@ -10,6 +10,7 @@ use crate::{
 
 mod again;
 mod arguments;
+mod edits;
 mod errors;
 mod files;
 mod gallery;

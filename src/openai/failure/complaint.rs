@@ -152,7 +152,9 @@ impl Complaint {
     pub(crate) fn speaks_of_the_form(&self) -> bool {
         let message = self.message.to_ascii_lowercase();
         self.exact().is_none()
-            && ["content type", "content-type", "multipart", "json"].iter().any(|word| message.contains(word))
+            && ["content type", "content-type", "multipart", "json", "valid dictionary"]
+                .iter()
+                .any(|word| message.contains(word))
     }
 
     /// Returns whether a field is refused that the model or the server does not take: by its code, or in words where
@@ -192,6 +194,8 @@ impl Complaint {
         );
         named
             && says(&[
+                "no image",
+                "expected a file",
                 "required",
                 "missing",
                 "must be provided",

@@ -26,6 +26,8 @@ impl Complaint {
             }
             "context_length_exceeded" | "string_above_max_length" => Some(Error::ContextTooLong { message }),
             "model_not_found" | "DeploymentNotFound" => Some(Error::ModelNotFound { message }),
+            // More than a minute's tokens at once: no wait helps.
+            _ if self.message.starts_with("Request too large for ") => Some(Error::ContextTooLong { message }),
             _ if self.moderation.is_some() => Some(Error::Moderated { message, may_be_billed: Billing::No }),
             _ => None,
         }
@@ -151,7 +153,7 @@ impl Complaint {
                     | "exceeded_current_quota_error"
             )
         };
-        let phrases = ["credit balance", "insufficient balance", "insufficient credit"];
+        let phrases = ["credit balance", "insufficient balance", "insufficient credit", "exceeded your current quota"];
         word(&self.code) || word(&self.class) || phrases.iter().any(|phrase| lower.contains(phrase))
     }
 }

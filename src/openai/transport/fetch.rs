@@ -145,12 +145,13 @@ async fn receive(
     let read = body.read_into(&mut bytes).await;
     body.refuse_packed(&bytes)?;
     let bytes = Bytes::from(bytes);
-    // With only its length wrong, all of it came.
-    let is_whole = || Encoded::sniff(bytes.clone()).is_ok_and(|picture| picture.is_surely_whole());
+    // With only its length wrong, all of it came; and of what is paid for, a part is kept where no more is to be had.
+    let is_of_use =
+        || Encoded::sniff(bytes.clone()).is_ok_and(|picture| picture.is_surely_whole() || !picture.is_whole());
     match read {
         Ok(()) => Ok((bytes, body.into_place())),
-        Err(_) if named == FetchOrigin::ByUpstream && is_whole() => Ok((bytes, body.into_place())),
         Err(Error::BadResponse { message, .. }) if body.is_too_long() => Err(named.unusable(message).into()),
+        Err(_) if named == FetchOrigin::ByUpstream && is_of_use() => Ok((bytes, body.into_place())),
         Err(Error::BadResponse { message, .. }) => Err(Unfetched::ForNow(named.unusable(message), Advice::default())),
         Err(error) => Err(error.into()),
     }

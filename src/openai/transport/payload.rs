@@ -51,7 +51,10 @@ impl Payload {
         complaint: &Complaint,
         transfer: EditTransfer,
     ) -> Option<(Self, Option<Without>)> {
-        let is_form_refused = status == StatusCode::UNSUPPORTED_MEDIA_TYPE || complaint.speaks_of_the_form();
+        // OpenAI's edits by JSON have their pictures in `images`.
+        let is_form_refused = status == StatusCode::UNSUPPORTED_MEDIA_TYPE
+            || complaint.speaks_of_the_form()
+            || complaint.misses_the_field("images");
         let json = || self.as_json().filter(|_| is_form_refused && transfer == EditTransfer::Auto);
         let renamed = || self.renamed(complaint);
         self.without(complaint).or_else(|| renamed().or_else(json).map(|other| (other, None)))

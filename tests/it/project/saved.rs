@@ -55,6 +55,9 @@ async fn a_picture_is_copied_into_the_project_and_never_over_a_file() {
     let before = fs::read_dir(at("docs")).unwrap().count();
     paint(&mut session, json!({ "save_to": "docs", "name": "own" })).await;
     assert_eq!(fs::read_dir(at("docs")).unwrap().count(), before + 1);
+    // Letters that nobody sees are no part of a name.
+    paint(&mut session, json!({ "save_to": "docs/\u{202e}se\u{200b}en.png" })).await;
+    assert!(at("docs/seen.png").exists());
     // A link's name is taken, wherever it leads.
     symlink(work.path("outside/new.png"), at("docs/link.png")).unwrap();
     paint(&mut session, json!({ "save_to": "docs/link.png" })).await;
@@ -107,6 +110,10 @@ async fn i02_i03_a_copy_stays_in_the_project_and_nothing_is_paid_for_one_that_ca
     let outside = work.path("outside/a.png").display().to_string();
     for (path, code) in [
         ("../a.png", "invalid_argument"),
+        ("CON.png", "invalid_argument"),
+        ("aux/a.png", "invalid_argument"),
+        ("$HOME/a.png", "invalid_argument"),
+        ("~/a.png", "invalid_argument"),
         ("docs/../../a.png", "invalid_argument"),
         (&outside, "invalid_argument"),
         ("~/a.png", "invalid_argument"),

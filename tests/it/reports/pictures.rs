@@ -156,13 +156,14 @@ async fn a_single_picture_to_edit_goes_by_the_name_that_every_server_knows() {
 
 #[tokio::test]
 async fn a_picture_at_an_address_without_a_host() {
-    for url in ["/outputs/1.png", "outputs/1.png"] {
+    for (url, place) in [("/outputs/1.png", "/outputs/1.png"), ("outputs/1.png", "/v1/outputs/1.png")] {
         let body = json!({ "data": [{ "url": url }] }).to_string();
         let scripts = [labelled("application/json", body), answer(200, &[("content-type", "image/png")], png())];
         let upstream = Upstream::start(scripts).await;
         let mut session = session(&upstream, RESPONSES, &[]).await;
         let told = session.call("create-image", json!({ "prompt": "a point", "model": "m", "size": "auto" })).await;
         assert_eq!(told["structuredContent"]["images"][0]["width"], 7, "{told}");
+        assert_eq!(upstream.lines()[1], format!("GET {place}"));
     }
 }
 
@@ -321,6 +322,19 @@ async fn a_paid_picture_whose_body_breaks_off_is_fetched_again() {
     let told = session.call("create-image", json!({ "prompt": "a", "model": "m", "size": "auto" })).await;
     assert_eq!(told["structuredContent"]["images"][0]["width"], 7, "{told}");
     assert_eq!(upstream.lines(), ["POST /v1/images/generations", "GET /a.png", "GET /a.png"]);
+}
+
+/// As much of it as came, where no more is to be had.
+#[tokio::test]
+async fn a_paid_picture_that_is_cut_off_each_time_is_kept() {
+    let at = labelled("application/json", json!({ "data": [{ "url": "/a.png" }] }).to_string());
+    let (length, some) = (format!("content-length: {}\r\n\r\n", png().len()), png().len() - 20);
+    let broken = crate::upstream::head(200, &[("content-type", "image/png")]).send(length).send(&png()[..some]).close();
+    let upstream = Upstream::start([at, broken]).await;
+    let mut session = session(&upstream, RESPONSES, &[]).await;
+    let told = session.call("create-image", json!({ "prompt": "a", "model": "m", "size": "auto" })).await;
+    assert_eq!(told["structuredContent"]["images"][0]["bytes"], some, "{told}");
+    assert!(told["structuredContent"]["warnings"].to_string().contains("cut off"), "{told}");
 }
 
 #[tokio::test]
