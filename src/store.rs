@@ -1,5 +1,5 @@
 //! Everything that is kept but pictures: turns of conversations, jobs, money, the pace of requests, learnt facts,
-//! callers, and the index by which pictures are found.
+//! callers and their calls that failed, and the index by which pictures are found.
 //!
 //! One door for each kind, and the unit of a door is a transaction of the domain: `settle` books a cost, its line of
 //! the ledger, the turn and the end of the job together or not at all. No door shows a connection, a file or a path,
@@ -14,6 +14,7 @@ use std::{path::PathBuf, sync::Arc, time::Duration};
 pub mod callers;
 mod columns;
 pub mod facts;
+pub mod failed_calls;
 pub mod jobs;
 mod meter;
 pub mod money;
@@ -27,6 +28,7 @@ pub mod turns;
 
 pub use callers::CallerStore;
 pub use facts::FactStore;
+pub use failed_calls::FailedCallStore;
 pub use jobs::JobStore;
 pub use meter::{LastTransaction, StoreStanding};
 pub use money::MoneyStore;
@@ -61,6 +63,8 @@ pub struct Store {
     pub pictures: Arc<dyn PictureIndex>,
     /// Callers of the HTTP service, by their tokens.
     pub callers: Arc<dyn CallerStore>,
+    /// Calls of those callers that failed.
+    pub failed_calls: Arc<dyn FailedCallStore>,
     /// Sessions of the HTTP service, where the engine is one that replicas share.
     pub sessions: Option<Arc<dyn SessionStore>>,
     /// Names the place for people: a path, or the URL without its password.
@@ -179,12 +183,33 @@ impl Store {
 
     fn of<E>(engine: Arc<E>, place: Arc<str>, process: Arc<Process>, remote: Option<Arc<Postgres>>) -> Self
     where
-        E: TurnStore + JobStore + MoneyStore + PaceStore + FactStore + PictureIndex + CallerStore + 'static,
+        E: TurnStore
+            + JobStore
+            + MoneyStore
+            + PaceStore
+            + FactStore
+            + PictureIndex
+            + CallerStore
+            + FailedCallStore
+            + 'static,
     {
         let (turns, jobs, money, facts) = (engine.clone(), engine.clone(), engine.clone(), engine.clone());
-        let (pictures, callers) = (engine.clone(), engine.clone());
+        let (pictures, callers, failed_calls) = (engine.clone(), engine.clone(), engine.clone());
         let sessions = remote.clone().map(|remote| remote as Arc<dyn SessionStore>);
-        Self { turns, jobs, money, pace: engine, facts, pictures, callers, sessions, place, process, remote }
+        Self {
+            turns,
+            jobs,
+            money,
+            pace: engine,
+            facts,
+            pictures,
+            callers,
+            failed_calls,
+            sessions,
+            place,
+            process,
+            remote,
+        }
     }
 
     /// The store as this process finds it: of the embedded one only what writes is counted.

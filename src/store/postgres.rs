@@ -11,6 +11,7 @@ mod address;
 mod callers;
 mod engine;
 mod facts;
+mod failed_calls;
 mod fault;
 mod hints;
 mod jobs;

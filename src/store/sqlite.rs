@@ -9,6 +9,7 @@ mod busy;
 mod callers;
 mod engine;
 mod facts;
+mod failed_calls;
 mod fault;
 mod jobs;
 mod lease;

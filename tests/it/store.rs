@@ -30,6 +30,7 @@ mod damage;
 #[cfg(unix)]
 mod disk;
 mod facts;
+mod failed_calls;
 #[cfg(unix)]
 mod hints;
 mod jobs;
@@ -196,6 +197,11 @@ macro_rules! alone {
                 callers {
                     callers_are_kept_in_the_order_of_their_names,
                     a_caller_is_changed_and_never_lost,
+                }
+                failed_calls {
+                    a_line_of_calls_that_failed_is_replaced_by_one_of_more,
+                    calls_that_failed_are_read_in_pages_and_by_caller,
+                    a_caller_that_fails_without_end_loses_its_own_oldest_lines,
                 }
                 facts {
                     the_newest_fact_of_a_name_counts,

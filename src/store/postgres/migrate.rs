@@ -3,12 +3,13 @@
 use super::{fault::PostgresFault, transaction::PostgresTransaction, values::values};
 
 /// One file for each schema version, in order; applied ones never change.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("schema_1.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
+    include_str!("schema_6.sql"),
 ];
 /// Held while the schema is changed, so that replicas that start at once change it one after another.
 const LOCK: i64 = 0x6d63_706f_6169;

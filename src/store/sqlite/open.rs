@@ -20,12 +20,13 @@ const SET_ASIDE: &str = "store-damaged-";
 /// Told apart from other programs' databases by it, as `file` does.
 const APPLICATION_ID: u32 = 0x6d63_6f61;
 /// One file for each schema version, in order; applied ones never change.
-const MIGRATIONS: [&str; 5] = [
+const MIGRATIONS: [&str; 6] = [
     include_str!("schema_1.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
+    include_str!("schema_6.sql"),
 ];
 /// The name of the mark that says from which schema version on a program can use the database.
 const USABLE_FROM: &str = "usable_from";

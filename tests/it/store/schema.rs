@@ -18,11 +18,12 @@ use rusqlite::Connection;
 use super::{EVER, Engine, account, jobs, on_disk, paid, reservation, turn, usd};
 
 /// The fixture of each schema before this program's.
-pub const FIXTURES: [&str; 4] = [
+pub const FIXTURES: [&str; 5] = [
     "tests/it/store/schema_1.sqlite3",
     "tests/it/store/schema_2.sqlite3",
     "tests/it/store/schema_3.sqlite3",
     "tests/it/store/schema_4.sqlite3",
+    "tests/it/store/schema_5.sqlite3",
 ];
 
 fn id(number: i64) -> Id {

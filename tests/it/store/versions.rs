@@ -170,10 +170,12 @@ mod in_postgres {
 
     use super::{super::remote::shared, *};
 
-    const SCHEMAS: [&str; 3] = [
+    const SCHEMAS: [&str; 5] = [
         include_str!("../../../src/store/postgres/schema_1.sql"),
         include_str!("../../../src/store/postgres/schema_2.sql"),
         include_str!("../../../src/store/postgres/schema_3.sql"),
+        include_str!("../../../src/store/postgres/schema_4.sql"),
+        include_str!("../../../src/store/postgres/schema_5.sql"),
     ];
 
     fn open(url: &str) -> Store {

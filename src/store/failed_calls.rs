@@ -1,0 +1,58 @@
+//! The door to the calls of callers that failed: what the ledger, which has a line for whatever may be billed, says
+//! nothing of.
+
+use std::fmt::Debug;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+use super::{Error, callers::CallerName};
+use crate::handle::Id;
+
+/// Lines of one caller that are kept: beyond so many its oldest go, and nobody else's.
+pub const MOST_OF_CALLER: u32 = 10_000;
+
+/// A call that failed: whose it was, and how it ended. Never content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedCall {
+    /// The authenticated caller's name.
+    pub caller: String,
+    /// The MCP client's name for itself.
+    pub client: String,
+    /// Name of the tool that was called.
+    pub tool: String,
+    /// The model that it named, by a name of the catalogue; `None` where it named none.
+    pub model: Option<String>,
+    /// The public code of the failure.
+    pub code: String,
+    /// `x-request-id` of the upstream's answer; `None` where nothing was sent.
+    pub request_id: Option<String>,
+}
+
+/// One line: calls of a caller that failed alike, one soon after the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FailedRun {
+    /// Of the first call; the secret of a line read back is zero.
+    pub id: Id,
+    /// The end of the first call, UTC.
+    pub at: DateTime<Utc>,
+    /// The end of the last call, UTC.
+    pub last_at: DateTime<Utc>,
+    /// At least one.
+    pub calls: u64,
+    /// The first of them, with the request id of the last that has one.
+    pub call: FailedCall,
+}
+
+/// Calls that failed, by caller.
+#[async_trait]
+pub trait FailedCallStore: Debug + Send + Sync {
+    /// Writes lines. One that is there already, under the same id, is replaced by one of more calls.
+    async fn keep_failed(&self, lines: Vec<FailedRun>) -> Result<(), Error>;
+
+    /// Lines after an id, in the order of their ids, for an export in pages.
+    async fn failed_after(&self, after: Option<Id>, most: usize) -> Result<Vec<FailedRun>, Error>;
+
+    /// The newest lines of one caller, or of all, newest first.
+    async fn newest_failed(&self, caller: Option<&CallerName>, most: usize) -> Result<Vec<FailedRun>, Error>;
+}

@@ -1,0 +1,89 @@
+//! Calls that failed, in SQL.
+
+use std::collections::BTreeSet;
+
+use async_trait::async_trait;
+
+use super::{
+    Postgres,
+    engine::PostgresEngine,
+    fault::PostgresFault,
+    transaction::undeadlocked,
+    values::{Columns, values},
+};
+use crate::{
+    handle::Id,
+    store::{
+        Error,
+        callers::CallerName,
+        columns::moment,
+        failed_calls::{FailedCall, FailedCallStore, FailedRun, MOST_OF_CALLER},
+    },
+};
+
+#[async_trait]
+impl FailedCallStore for Postgres {
+    async fn keep_failed(&self, lines: Vec<FailedRun>) -> Result<(), Error> {
+        undeadlocked(|| keep(&self.engine, &lines)).await.map_err(|fault| self.engine.error(fault))
+    }
+
+    async fn failed_after(&self, after: Option<Id>, most: usize) -> Result<Vec<FailedRun>, Error> {
+        let (after, most) = (after.map_or(-1, |id| id.number), i64::try_from(most).unwrap_or(i64::MAX));
+        let select = "SELECT id, at, last_at, calls, caller, client, tool, model, code, request_id FROM failed_calls
+             WHERE id > $1 ORDER BY id LIMIT $2";
+        let rows = self.engine.read(select, values![after, most]).await?;
+        rows.iter().map(line).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
+    }
+
+    async fn newest_failed(&self, caller: Option<&CallerName>, most: usize) -> Result<Vec<FailedRun>, Error> {
+        let most = i64::try_from(most).unwrap_or(i64::MAX);
+        let whose = if caller.is_some() { "caller = $1" } else { "$1::text IS NULL" };
+        let select = format!(
+            "SELECT id, at, last_at, calls, caller, client, tool, model, code, request_id FROM failed_calls
+             WHERE {whose} ORDER BY id DESC LIMIT $2"
+        );
+        let rows = self.engine.read(&select, values![caller.map(CallerName::as_str), most]).await?;
+        rows.iter().map(line).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
+    }
+}
+
+/// It may run again where nobody knows if its commit came through.
+async fn keep(engine: &PostgresEngine, lines: &[FailedRun]) -> Result<(), PostgresFault> {
+    let transaction = engine.begin().await?;
+    for FailedRun { id, at, last_at, calls, call } in lines {
+        let FailedCall { caller, client, tool, model, code, request_id } = call;
+        let upsert = "INSERT INTO failed_calls
+                 (id, at, last_at, calls, caller, client, tool, model, code, request_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO UPDATE
+             SET last_at = excluded.last_at, calls = excluded.calls, request_id = excluded.request_id
+             WHERE excluded.calls > failed_calls.calls";
+        let (at, last_at) = (at.timestamp_micros(), last_at.timestamp_micros());
+        let calls = i64::try_from(*calls).unwrap_or(i64::MAX);
+        let (model, request_id) = (model.as_deref(), request_id.as_deref());
+        let values = values![id.number, at, last_at, calls, caller, client, tool, model, code, request_id];
+        transaction.execute(upsert, values).await?;
+    }
+    for caller in lines.iter().map(|line| &line.call.caller).collect::<BTreeSet<_>>() {
+        let trim = "DELETE FROM failed_calls WHERE caller = $1 AND id <= (
+                 SELECT id FROM failed_calls WHERE caller = $1 ORDER BY id DESC LIMIT 1 OFFSET $2)";
+        transaction.execute(trim, values![caller, i64::from(MOST_OF_CALLER)]).await?;
+    }
+    transaction.commit().await
+}
+
+fn line(row: &Columns) -> Result<FailedRun, PostgresFault> {
+    Ok(FailedRun {
+        id: Id { number: row.number(0)?, secret: 0 },
+        at: moment(row.number(1)?),
+        last_at: moment(row.number(2)?),
+        calls: row.count(3)?,
+        call: FailedCall {
+            caller: row.text(4)?,
+            client: row.text(5)?,
+            tool: row.text(6)?,
+            model: row.maybe_text(7)?,
+            code: row.text(8)?,
+            request_id: row.maybe_text(9)?,
+        },
+    })
+}

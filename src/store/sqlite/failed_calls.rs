@@ -1,0 +1,89 @@
+//! Calls that failed, in SQL.
+
+use async_trait::async_trait;
+use rusqlite::{Connection, Row, params};
+
+use super::Sqlite;
+use crate::{
+    handle::Id,
+    store::{
+        Error,
+        callers::CallerName,
+        columns::moment,
+        failed_calls::{FailedCall, FailedCallStore, FailedRun, MOST_OF_CALLER},
+    },
+};
+
+#[async_trait]
+impl FailedCallStore for Sqlite {
+    async fn keep_failed(&self, lines: Vec<FailedRun>) -> Result<(), Error> {
+        // Nobody waits for it: the thread that serves need not do it.
+        self.engine.write(usize::MAX, move |connection| keep(connection, &lines)).await
+    }
+
+    async fn failed_after(&self, after: Option<Id>, most: usize) -> Result<Vec<FailedRun>, Error> {
+        let (after, most) = (after.map_or(-1, |id| id.number), i64::try_from(most).unwrap_or(i64::MAX));
+        let select = move |connection: &Connection| {
+            let mut select = connection.prepare_cached(
+                "SELECT id, at, last_at, calls, caller, client, tool, model, code, request_id FROM failed_calls
+                 WHERE id > ?1 ORDER BY id LIMIT ?2",
+            )?;
+            select.query_map([after, most], line)?.collect()
+        };
+        self.engine.scan(select).await
+    }
+
+    async fn newest_failed(&self, caller: Option<&CallerName>, most: usize) -> Result<Vec<FailedRun>, Error> {
+        let (caller, most) = (caller.map(|caller| caller.as_str().to_owned()), i64::try_from(most).unwrap_or(i64::MAX));
+        let select = move |connection: &Connection| {
+            let whose = if caller.is_some() { "caller = ?1" } else { "?1 IS NULL" };
+            let mut select = connection.prepare_cached(&format!(
+                "SELECT id, at, last_at, calls, caller, client, tool, model, code, request_id FROM failed_calls
+                 WHERE {whose} ORDER BY id DESC LIMIT ?2"
+            ))?;
+            select.query_map(params![caller, most], line)?.collect()
+        };
+        self.engine.scan(select).await
+    }
+}
+
+fn keep(connection: &Connection, lines: &[FailedRun]) -> rusqlite::Result<()> {
+    let mut upsert = connection.prepare_cached(
+        "INSERT INTO failed_calls (id, at, last_at, calls, caller, client, tool, model, code, request_id)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+         ON CONFLICT (id) DO UPDATE
+         SET last_at = excluded.last_at, calls = excluded.calls, request_id = excluded.request_id
+         WHERE excluded.calls > failed_calls.calls",
+    )?;
+    for FailedRun { id, at, last_at, calls, call } in lines {
+        let FailedCall { caller, client, tool, model, code, request_id } = call;
+        let (at, last_at) = (at.timestamp_micros(), last_at.timestamp_micros());
+        let calls = i64::try_from(*calls).unwrap_or(i64::MAX);
+        upsert.execute(params![id.number, at, last_at, calls, caller, client, tool, model, code, request_id])?;
+    }
+    let mut trim = connection.prepare_cached(
+        "DELETE FROM failed_calls WHERE caller = ?1 AND id <= (
+             SELECT id FROM failed_calls WHERE caller = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+    )?;
+    let mut callers: Vec<_> = lines.iter().map(|line| &line.call.caller).collect();
+    callers.sort_unstable();
+    callers.dedup();
+    callers.into_iter().try_for_each(|caller| trim.execute(params![caller, MOST_OF_CALLER]).map(drop))
+}
+
+fn line(row: &Row<'_>) -> rusqlite::Result<FailedRun> {
+    Ok(FailedRun {
+        id: Id { number: row.get(0)?, secret: 0 },
+        at: moment(row.get(1)?),
+        last_at: moment(row.get(2)?),
+        calls: row.get::<_, i64>(3)?.unsigned_abs(),
+        call: FailedCall {
+            caller: row.get(4)?,
+            client: row.get(5)?,
+            tool: row.get(6)?,
+            model: row.get(7)?,
+            code: row.get(8)?,
+            request_id: row.get(9)?,
+        },
+    })
+}
