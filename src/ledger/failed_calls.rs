@@ -1,0 +1,287 @@
+//! Calls of callers that failed, most of them before anything was sent: who, with which tool and model, and how it
+//! ended. Never content.
+//!
+//! They are noted in memory and written together, so that whoever floods a server with calls that fail costs the store
+//! one transaction each [`PAUSE`]. Calls that fail alike, one soon after the other, are one line with their number.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    mem,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use chrono::{DateTime, Utc};
+use tokio::time::{Instant, sleep};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    handle::{Id, IdMint},
+    store::{
+        self, FailedCallStore,
+        callers::CallerName,
+        failed_calls::{FailedCall, FailedRun},
+    },
+};
+
+/// Between two transactions: a process that is killed loses what it noted since the last.
+const PAUSE: Duration = Duration::from_secs(10);
+/// A call that fails later than this after one like it begins a line of its own.
+const SOON: Duration = Duration::from_mins(1);
+/// A line has the calls of no longer time.
+const LONGEST: Duration = Duration::from_hours(1);
+/// Lines of one caller at once that tell models apart; beyond them tool and code alone do.
+const MOST_WITH_MODELS: usize = 50;
+/// Callers with lines at once, and lines that wait for a store that is away; what is beyond is counted in the log.
+const MOST_CALLERS: usize = 1_000;
+const MOST_UNWRITTEN: usize = 10_000;
+
+/// The calls that failed here, and those of all processes in the store. Cheap to clone; clones are the same.
+#[derive(Debug, Clone)]
+pub struct FailedCalls(Arc<FailedCallsState>);
+
+#[derive(Debug)]
+struct FailedCallsState {
+    store: Arc<dyn FailedCallStore>,
+    mint: IdMint,
+    runs: Mutex<FailedRuns>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+#[derive(Debug, Default)]
+struct FailedRuns {
+    /// By caller, and by what calls have in common.
+    open: HashMap<String, HashMap<RunKey, OpenRun>>,
+    /// By id.
+    unwritten: BTreeMap<i64, FailedRun>,
+    /// Calls that found no room.
+    left_out: u64,
+    is_tended: bool,
+}
+
+/// Common to the calls of one line, besides their caller.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct RunKey {
+    tool: String,
+    model: Option<String>,
+    code: String,
+}
+
+#[derive(Debug)]
+struct OpenRun {
+    line: FailedRun,
+    began: Instant,
+    went_on: Instant,
+    writing: Writing,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writing {
+    Due,
+    Done,
+}
+
+impl FailedCalls {
+    /// Builds it without touching the store. `stop` ends the writing that nobody asks for.
+    #[must_use]
+    pub fn build(store: Arc<dyn FailedCallStore>, tasks: TaskTracker, stop: CancellationToken) -> Self {
+        let (mint, runs) = (IdMint::default(), Mutex::default());
+        Self(Arc::new(FailedCallsState { store, mint, runs, tasks, stop }))
+    }
+
+    /// Notes a call, without waiting until it is kept: it is written within ten seconds.
+    pub fn note(&self, call: FailedCall) {
+        let mut runs = self.runs();
+        runs.note(call, self.0.mint.mint(), (Instant::now(), Utc::now()));
+        if !mem::replace(&mut runs.is_tended, true) {
+            let (tended, stop) = (self.clone(), self.0.stop.clone());
+            self.0.tasks.spawn(stop.run_until_cancelled_owned(async move { tended.tend().await }));
+        }
+    }
+
+    /// Writes what is noted.
+    pub async fn flush(&self) {
+        let lines = self.runs().take_unwritten();
+        if lines.is_empty() {
+            return;
+        }
+        if let Err(error) = self.0.store.keep_failed(lines.clone()).await {
+            tracing::warn!(%error, lines = lines.len(), "calls that failed are not written yet");
+            self.runs().put_back(lines);
+        }
+    }
+
+    /// Lines after one, in the order of their ids, for an export in pages.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub async fn after(&self, after: Option<Id>, most: usize) -> Result<Vec<FailedRun>, store::Error> {
+        self.0.store.failed_after(after, most).await
+    }
+
+    /// The newest lines of one caller, or of all, newest first, with all that was noted here.
+    ///
+    /// # Errors
+    /// When the store cannot be used.
+    pub async fn newest(&self, caller: Option<&CallerName>, most: usize) -> Result<Vec<FailedRun>, store::Error> {
+        self.flush().await;
+        self.0.store.newest_failed(caller, most).await
+    }
+
+    /// Writes again and again, as long as there is something to write.
+    async fn tend(&self) {
+        loop {
+            sleep(PAUSE).await;
+            self.flush().await;
+            let mut runs = self.runs();
+            runs.forget_old(Instant::now());
+            if runs.is_empty() {
+                runs.is_tended = false;
+                return;
+            }
+        }
+    }
+
+    fn runs(&self) -> MutexGuard<'_, FailedRuns> {
+        self.0.runs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl FailedRuns {
+    /// Adds a call to the line of those like it, or begins one under `id`.
+    fn note(&mut self, mut call: FailedCall, id: Id, (now, at): (Instant, DateTime<Utc>)) {
+        if self.open.len() >= MOST_CALLERS && !self.open.contains_key(&call.caller) {
+            self.left_out += 1;
+            return;
+        }
+        let own = self.open.entry(call.caller.clone()).or_default();
+        let mut key = RunKey { tool: call.tool.clone(), model: call.model.clone(), code: call.code.clone() };
+        if own.len() >= MOST_WITH_MODELS && !own.contains_key(&key) {
+            (key.model, call.model) = (None, None);
+        }
+        match own.get_mut(&key) {
+            Some(run) if run.goes_on(now) => run.add(call, now, at),
+            _ => {
+                let line = FailedRun { id, at, last_at: at, calls: 1, call };
+                let run = OpenRun { line, began: now, went_on: now, writing: Writing::Due };
+                if let Some(OpenRun { line, writing: Writing::Due, .. }) = own.insert(key, run) {
+                    self.put_back([line]);
+                }
+            }
+        }
+    }
+
+    /// All that is to be written; [`FailedRuns::put_back`] takes what could not be.
+    fn take_unwritten(&mut self) -> Vec<FailedRun> {
+        let due = self.open.values_mut().flat_map(HashMap::values_mut).filter(|run| run.writing == Writing::Due);
+        for run in due {
+            run.writing = Writing::Done;
+            self.unwritten.insert(run.line.id.number, run.line.clone());
+        }
+        match mem::take(&mut self.left_out) {
+            0 => {}
+            calls => tracing::warn!(calls, "calls that failed were too many to note"),
+        }
+        mem::take(&mut self.unwritten).into_values().collect()
+    }
+
+    fn put_back(&mut self, lines: impl IntoIterator<Item = FailedRun>) {
+        for line in lines {
+            if self.unwritten.len() < MOST_UNWRITTEN {
+                self.unwritten.entry(line.id.number).or_insert(line);
+            } else {
+                self.left_out += line.calls;
+            }
+        }
+    }
+
+    /// Lets go of lines that no call would be added to.
+    fn forget_old(&mut self, now: Instant) {
+        for own in self.open.values_mut() {
+            own.retain(|_, run| run.writing == Writing::Due || run.goes_on(now));
+        }
+        self.open.retain(|_, own| !own.is_empty());
+    }
+
+    fn is_empty(&self) -> bool {
+        self.open.is_empty() && self.unwritten.is_empty()
+    }
+}
+
+impl OpenRun {
+    fn goes_on(&self, now: Instant) -> bool {
+        now - self.went_on < SOON && now - self.began < LONGEST
+    }
+
+    fn add(&mut self, call: FailedCall, now: Instant, at: DateTime<Utc>) {
+        self.line.calls += 1;
+        self.line.last_at = at;
+        if call.request_id.is_some() {
+            self.line.call.request_id = call.request_id;
+        }
+        (self.went_on, self.writing) = (now, Writing::Due);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(caller: &str, model: &str, code: &str) -> FailedCall {
+        FailedCall {
+            caller: caller.into(),
+            client: "test".into(),
+            tool: "ask-openai".into(),
+            model: Some(model.into()),
+            code: code.into(),
+            request_id: None,
+        }
+    }
+
+    /// Notes calls at these seconds, and tells the calls of each line.
+    fn noted(calls: impl IntoIterator<Item = (u64, FailedCall)>) -> Vec<u64> {
+        let (mut runs, mint, start) = (FailedRuns::default(), IdMint::default(), Instant::now());
+        for (second, call) in calls {
+            runs.note(call, mint.mint(), (start + Duration::from_secs(second), Utc::now()));
+        }
+        runs.take_unwritten().into_iter().map(|line| line.calls).collect()
+    }
+
+    #[test]
+    fn calls_that_fail_alike_and_soon_after_each_other_are_one_line() {
+        let busy = || call("alice", "m", "busy");
+        let others = [call("bob", "m", "busy"), call("alice", "n", "busy"), call("alice", "m", "over_budget")];
+        let all = [(0, busy()), (59, busy()), (118, busy()), (178, busy())];
+        assert_eq!(noted(all.into_iter().chain(others.map(|call| (179, call)))), [3, 1, 1, 1, 1]);
+        assert_eq!(noted((0..7_200).map(|second| (second, busy()))), [3_600, 3_600], "an hour at most");
+    }
+
+    #[test]
+    fn whoever_makes_all_calls_fail_fills_neither_memory_nor_the_lines_of_others() {
+        let models = (0..1_000).map(|number| (0, call("mallory", &number.to_string(), "busy")));
+        let lines = noted(models.chain([(0, call("alice", "m", "busy"))]));
+        assert_eq!(lines.len(), MOST_WITH_MODELS + 2);
+        assert_eq!(lines.iter().sum::<u64>(), 1_001, "all are counted");
+        let callers = (0..10_000).map(|number| (0, call(&number.to_string(), "m", "busy")));
+        assert_eq!(noted(callers).len(), MOST_CALLERS);
+    }
+
+    #[test]
+    fn what_could_not_be_written_waits_and_is_replaced_by_what_came_since() {
+        let (mut runs, mint, now) = (FailedRuns::default(), IdMint::default(), Instant::now());
+        let note = |runs: &mut FailedRuns| runs.note(call("alice", "m", "busy"), mint.mint(), (now, Utc::now()));
+        note(&mut runs);
+        let first = runs.take_unwritten();
+        note(&mut runs);
+        let second = runs.take_unwritten();
+        // Two that write at once may fail in any order.
+        runs.put_back(second);
+        runs.put_back(first);
+        let unwritten = runs.take_unwritten();
+        assert_eq!(unwritten.iter().map(|line| line.calls).collect::<Vec<_>>(), [2]);
+        assert!(runs.take_unwritten().is_empty());
+        runs.forget_old(now + SOON);
+        assert!(runs.is_empty());
+    }
+}
