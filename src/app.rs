@@ -13,7 +13,7 @@ use crate::{
     config::{Config, Upstream},
     conversation::Conversations,
     inputs::Inputs,
-    ledger::Ledger,
+    ledger::{FailedCalls, Ledger},
     openai::{ApiKeySource, OpenAi},
     preview::Previews,
     queue::Queue,
@@ -57,6 +57,8 @@ pub struct App {
     pub conversations: Conversations,
     /// Budgets, and costs of all calls.
     pub ledger: Ledger,
+    /// Calls of callers that failed.
+    pub failed_calls: FailedCalls,
     /// Also run by `mcp-openai ask` and `mcp-openai chat`.
     pub ask_openai: Arc<AskOpenai>,
     /// Also run by `mcp-openai image`.
@@ -133,6 +135,7 @@ impl App {
         };
         let conversations = Conversations::build(config.conversations, store.turns.clone(), tasks.clone());
         let ledger = Ledger::build(config.ledger, store.money.clone());
+        let failed_calls = FailedCalls::build(store.failed_calls.clone(), tasks.clone(), stop.clone());
         let ask_openai = Arc::new(AskOpenai {
             openai: openai.clone(),
             catalogue: catalogue.clone(),
@@ -174,6 +177,7 @@ impl App {
             inputs,
             conversations,
             ledger,
+            failed_calls,
             ask_openai,
             create_image,
             edit_image,
@@ -198,6 +202,7 @@ impl App {
             inputs: self.inputs.clone(),
             conversations: self.conversations.clone(),
             ledger: self.ledger.clone(),
+            failed_calls: self.failed_calls.clone(),
             previews: self.get_result.kept.previews.clone(),
             get_result: self.get_result.clone(),
             catalogue: self.catalogue.clone(),
@@ -229,6 +234,7 @@ impl App {
         let ended = async {
             self.tasks.wait().await;
             self.openai.settled().await;
+            self.failed_calls.flush().await;
             self.store.money.flush().await;
             self.traces.flush().await;
         };

@@ -186,6 +186,13 @@ impl Catalogue {
         entry_for(&self.all().entries, id, |entry| &entry.id)
     }
 
+    /// The name of a model that is listed by the upstream, or that an entry speaks for; that of the entry then.
+    #[must_use]
+    pub fn known_name(&self, id: &ModelId) -> Option<ModelId> {
+        let listed = self.listing().and_then(|listing| Some(listing.find(id)?.id.clone()));
+        listed.or_else(|| Some(self.find(id)?.id.clone()))
+    }
+
     /// The day the prices were read.
     #[must_use]
     pub fn prices_as_of(&self) -> NaiveDate {

@@ -346,9 +346,7 @@ impl ServerHandler for Server {
         // A picture or a turn never changes under its id, the viewer only with the program.
         let (result, scope, ttl_ms) = match request.uri.as_str() {
             viewer::URI => (viewer::read(), CacheScope::Public, FIXED_TTL_MS),
-            usage::URI => {
-                (usage::read(&self.parts.ledger, known.as_deref()).await.map_err(told)?, CacheScope::Private, 0)
-            }
+            usage::URI => (usage::read(&self.parts, known.as_deref()).await.map_err(told)?, CacheScope::Private, 0),
             uri if uri.starts_with(skills::SCHEME) => (skills::read(uri)?, CacheScope::Public, FIXED_TTL_MS),
             uri if uri.starts_with(conversations::SCHEME) => {
                 let read = conversations::read(&self.parts.conversations, &owner, uri).await.map_err(told)?;

@@ -43,7 +43,16 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum UsageAction {
     /// Write out every call there is in the books, as JSON Lines
-    Export(Destination),
+    Export(UsageExport),
+}
+
+#[derive(Debug, clap::Args)]
+struct UsageExport {
+    /// The calls of callers that failed instead: refused before anything was sent, or ended without an answer
+    #[arg(long)]
+    failed: bool,
+    #[command(flatten)]
+    to: Destination,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -66,8 +75,12 @@ struct UsageOutput {
 /// # Errors
 /// When the store cannot be read, or stdout not be written to.
 pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
-    if let Some(UsageAction::Export(to)) = args.action {
-        export::run(&to, &app.ledger).await?;
+    if let Some(UsageAction::Export(UsageExport { failed, to })) = args.action {
+        if failed {
+            export::failed(&to, &app.failed_calls).await?;
+        } else {
+            export::run(&to, &app.ledger).await?;
+        }
         return Ok(ExitCode::SUCCESS);
     }
     let by = args.by.meaning();

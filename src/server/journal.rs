@@ -1,5 +1,6 @@
 //! The audit line of a call in the log: which tool, model, client and caller, how long it took, what it cost, and how it
-//! ended; and the same in the metrics and in its span. Never a prompt, an answer or a path.
+//! ended; the same in the metrics and in its span; and a caller's that failed among those that are kept. Never a prompt,
+//! an answer or a path.
 
 use std::{error::Error, mem, sync::Arc};
 
@@ -8,7 +9,11 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::{
+    catalogue::Catalogue,
+    ledger::FailedCalls,
+    model::ModelId,
     money::Usd,
+    store::failed_calls::FailedCall,
     telemetry::{
         metrics::{EndedCall, Metrics},
         traces::TraceSpan,
@@ -31,6 +36,9 @@ pub(super) struct Journal {
     pub client: String,
     /// The authenticated one.
     pub caller: Option<String>,
+    pub failed_calls: FailedCalls,
+    /// Read where a caller's call fails: for names of models that may be kept.
+    pub catalogue: Arc<Catalogue>,
     /// Read where the call fails: for the model that it names, and the words that are nobody else's to read.
     pub arguments: Arc<JsonObject>,
     pub since: Instant,
@@ -48,7 +56,10 @@ impl Journal {
         }
         match ended {
             Ok(outcome) => self.answered(outcome),
-            Err(error) => self.failed(error),
+            Err(error) => {
+                self.keep(error);
+                self.failed(error);
+            }
         }
     }
 
@@ -86,6 +97,26 @@ impl Journal {
                 });
             }
         }
+    }
+
+    /// Keeps a caller's call that failed. One that was told again was kept when it failed.
+    fn keep(&self, error: &ToolError) {
+        let Some(caller) = self.caller.clone().filter(|_| !matches!(error, ToolError::Earlier(_))) else { return };
+        let report = error.report();
+        self.failed_calls.note(FailedCall {
+            caller,
+            client: self.client.clone(),
+            tool: self.tool.to_owned(),
+            model: self.arguments.get("model").and_then(Value::as_str).map(|named| self.known_model(named)),
+            code: code(report.code),
+            request_id: report.request_id,
+        });
+    }
+
+    /// The catalogue's name of a model: what else a call names may be anything.
+    fn known_model(&self, named: &str) -> String {
+        let known = ModelId::parse(named).ok().and_then(|id| self.catalogue.known_name(&id));
+        known.map_or_else(|| "unknown".to_owned(), |id| id.to_string())
     }
 
     fn answered(&self, outcome: &Outcome) {
@@ -148,7 +179,7 @@ impl Journal {
 }
 
 /// The code as clients get it.
-fn code(code: Code) -> String {
+pub(super) fn code(code: Code) -> String {
     serde_json::to_value(code).ok().and_then(|code| Some(code.as_str()?.to_owned())).unwrap_or_default()
 }
 

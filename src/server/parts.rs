@@ -13,7 +13,7 @@ use crate::{
     conversation::Conversations,
     handle::Owner,
     inputs::Inputs,
-    ledger::Ledger,
+    ledger::{FailedCalls, Ledger},
     preview::Previews,
     queue::Caller,
     store::{PaceStore, callers::KnownCaller},
@@ -32,6 +32,8 @@ pub struct Parts {
     pub conversations: Conversations,
     /// Costs and budgets, for the resource that shows them.
     pub ledger: Ledger,
+    /// Takes the calls of callers that failed.
+    pub failed_calls: FailedCalls,
     /// Makes the copies that results show.
     pub previews: Previews,
     /// The jobs, and how to collect them.

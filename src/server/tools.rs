@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Requester, Server, arguments,
-    journal::{Journal, span},
+    journal::{self, Journal, span},
     progress::ProgressCount,
     results::{self, ResultShape},
     schema, tasks, usage, viewer,
@@ -31,9 +31,12 @@ use crate::{
     handle::Owner,
     job::{JobPhase, Started},
     news::News,
-    store::callers::CallerScope,
+    store::{
+        callers::{CallerName, CallerScope},
+        failed_calls::FailedCall,
+    },
     text,
-    tools::{Audience, Effect, Failed, Outcome, Output, Pace, Shows, Tool, ToolError, get_result::GetResult},
+    tools::{Audience, Code, Effect, Failed, Outcome, Output, Pace, Shows, Tool, ToolError, get_result::GetResult},
 };
 
 mod again;
@@ -167,6 +170,8 @@ pub(super) async fn run(
         tool: name,
         client: program.clone(),
         caller: owner.as_caller().map(str::to_owned),
+        failed_calls: server.parts.failed_calls.clone(),
+        catalogue: server.parts.catalogue.clone(),
         arguments: arguments.clone(),
         since: arrived,
         metrics: server.parts.metrics.clone(),
@@ -239,6 +244,19 @@ impl Server {
             "resources/read" => (named()? == usage::URI).then_some(CallerScope::Usage),
             _ => None,
         }
+    }
+
+    /// Notes a call that a transport refuses, since its token has not the scope for it.
+    pub fn note_forbidden(&self, caller: &CallerName, named: Option<&str>) {
+        let Some(route) = self.routes.iter().find(|route| Some(route.name()) == named) else { return };
+        self.parts.failed_calls.note(FailedCall {
+            caller: caller.to_string(),
+            client: "unknown".to_owned(),
+            tool: route.name().to_owned(),
+            model: None,
+            code: journal::code(Code::Forbidden),
+            request_id: None,
+        });
     }
 }
 

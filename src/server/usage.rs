@@ -1,4 +1,4 @@
-//! `usage://summary`: what was paid today and this month, as a page of Markdown.
+//! `usage://summary`: what was paid today and this month, and which calls failed, as a page of Markdown.
 
 use std::fmt::Write as _;
 
@@ -8,18 +8,22 @@ use rmcp::{
     model::{ReadResourceResult, ResourceContents, ResourceTemplate},
 };
 
+use super::Parts;
 use crate::{
     call::Limited,
-    ledger::{Ledger, Tally},
+    ledger::{FailedCalls, Ledger, Tally},
     money::{Usage, Usd},
     store::{
         self,
         callers::{CallerScope, KnownCaller},
+        failed_calls::{FailedCall, FailedRun},
         money::{TallyBy, TallySum},
     },
 };
 
 pub(super) const URI: &str = "usage://summary";
+/// Lines of calls that failed: the newest.
+const MOST_FAILED: usize = 20;
 
 /// Among the templates, though there is nothing to fill in: the list of resources is the pictures', page by page.
 pub(super) fn template() -> ResourceTemplate {
@@ -29,35 +33,39 @@ pub(super) fn template() -> ResourceTemplate {
         .with_mime_type("text/markdown")
 }
 
-/// Costs of everybody's calls, for the person at this machine and for callers with the scope `admin`; costs of its own,
+/// Costs of everybody's calls and those that failed, for the person at this machine and for callers with the scope `admin`; costs of its own,
 /// for any other caller.
-pub(super) async fn read(ledger: &Ledger, known: Option<&KnownCaller>) -> Result<ReadResourceResult, ErrorData> {
+pub(super) async fn read(parts: &Parts, known: Option<&KnownCaller>) -> Result<ReadResourceResult, ErrorData> {
     let own = known.filter(|known| !known.rights.scopes.contains(&CallerScope::Admin));
     if own.is_some_and(|own| !own.rights.scopes.contains(&CallerScope::Usage)) {
         return Err(ErrorData::invalid_request(Limited::Scope(CallerScope::Usage).to_string(), None));
     }
-    let page = page(ledger, own).await.map_err(|error| {
+    let page = page(&parts.ledger, &parts.failed_calls, own).await.map_err(|error| {
         tracing::warn!(%error, "the ledger cannot be read");
         ErrorData::internal_error(format!("{error}. {}", error.remedy()), None)
     })?;
     Ok(ReadResourceResult::new(vec![ResourceContents::text(page, URI).with_mime_type("text/markdown")]))
 }
 
-async fn page(ledger: &Ledger, own: Option<&KnownCaller>) -> Result<String, store::Error> {
+async fn page(ledger: &Ledger, failed: &FailedCalls, own: Option<&KnownCaller>) -> Result<String, store::Error> {
     let name = own.map(|own| &own.name);
     let today = Utc::now().date_naive();
     let first = today.with_day(1).unwrap_or(today);
-    let (models, days) =
-        tokio::join!(ledger.tally(today, TallyBy::Model, name), ledger.tally(first, TallyBy::Day, name));
-    let (models, days) = (models?, days?);
+    let (models, days, failed) = tokio::join!(
+        ledger.tally(today, TallyBy::Model, name),
+        ledger.tally(first, TallyBy::Day, name),
+        failed.newest(name, MOST_FAILED)
+    );
+    let (models, days, failed) = (models?, days?, failed?);
     Ok(format!(
-        "# What was paid\n\nDays are UTC.\n\n## Today, {today}\n\n{}\n## This month\n\n{}\n{}",
+        "# What was paid\n\nDays are UTC.\n\n## Today, {today}\n\n{}\n## This month\n\n{}\n{}{}",
         table("model", &models),
         table("day", &days),
         match own {
             Some(own) => own_budgets(own, &models, &days),
             None => budgets(ledger, &models),
-        }
+        },
+        failures(&failed)
     ))
 }
 
@@ -77,6 +85,23 @@ fn table(name: &str, tally: &Tally) -> String {
     }
     if let Some(explained) = tally.explained() {
         let _ = writeln!(table, "\n{explained}");
+    }
+    table
+}
+
+/// The newest calls that failed; nothing where none did.
+fn failures(runs: &[FailedRun]) -> String {
+    if runs.is_empty() {
+        return String::new();
+    }
+    let mut table =
+        "## Calls that failed\n\n| last (UTC) | caller | tool | model | code | calls |\n|---|---|---|---|---|--:|\n"
+            .to_owned();
+    for FailedRun { last_at, calls, call, .. } in runs {
+        let FailedCall { caller, tool, model, code, .. } = call;
+        let (at, model) = (last_at.format("%Y-%m-%d %H:%M:%S"), model.as_deref().unwrap_or("-"));
+        // Writing to a text cannot fail.
+        let _ = writeln!(table, "| {at} | {caller} | {tool} | {model} | {code} | {calls} |");
     }
     table
 }

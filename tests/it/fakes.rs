@@ -17,7 +17,7 @@ use mcp_openai::{
     conversation::{self, Conversations},
     inputs::{self, Inputs},
     job,
-    ledger::{self, Ledger},
+    ledger::{self, FailedCalls, Ledger},
     media::Encoded,
     news::Stage,
     preview::Previews,
@@ -33,7 +33,7 @@ use mcp_openai::{
 };
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use tokio_util::task::TaskTracker;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::still;
 
@@ -258,6 +258,7 @@ pub fn parts_in(store: &Store, dir: &Path, tasks: &TaskTracker, answer_within: P
         inputs: Inputs::build(inputs::Config::default()),
         conversations,
         ledger: Ledger::build(ledger::Config::default(), store.money.clone()),
+        failed_calls: FailedCalls::build(store.failed_calls.clone(), tasks.clone(), CancellationToken::new()),
         previews,
         get_result,
         catalogue: catalogue(),

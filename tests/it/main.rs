@@ -31,6 +31,7 @@ mod currency;
 mod docs;
 mod doctor;
 mod edit_image;
+mod failed_calls;
 mod fakes;
 mod first_minute;
 mod floods;

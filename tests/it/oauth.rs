@@ -209,6 +209,8 @@ async fn a_scope_that_is_missing_is_named_and_can_be_asked_for() {
         assert_eq!(ask(method, params, needed).await.status, 200, "{method}");
     }
     let summary = json!({"uri": "usage://summary"});
+    let own = ask("resources/read", summary.clone(), "usage").await;
+    assert!(own.body.contains("| slow | - | forbidden | 1 |"), "it is among the calls that failed: {}", own.body);
     assert_eq!(ask("resources/read", summary, "admin").await.status, 200, "whoever may read all, may read its own");
     let free = json!({"name": "echo", "arguments": {"text": "hi"}});
     assert_eq!(ask("tools/call", free, "").await.status, 200, "what costs nothing needs no scope");

@@ -1,4 +1,4 @@
-//! Every line of the ledger, written out.
+//! Every line of the ledger, or of the calls that failed, written out.
 
 use std::io::Write;
 
@@ -8,9 +8,12 @@ use serde::Serialize;
 
 use crate::{
     cli::export::{self, Destination},
-    ledger::Ledger,
+    ledger::{FailedCalls, Ledger},
     money::{Usage, Usd},
-    store::money::{LedgerLine, LineState},
+    store::{
+        failed_calls::{FailedCall, FailedRun},
+        money::{LedgerLine, LineState},
+    },
 };
 
 /// Lines that are read at once.
@@ -38,6 +41,36 @@ struct ExportedLine {
     request_id: Option<String>,
     /// Its process died before the request had ended.
     unsettled: bool,
+}
+
+/// Calls of a caller that failed alike, one soon after the other. Absent is what there was not.
+#[derive(Debug, Serialize)]
+struct ExportedFailure {
+    at: DateTime<Utc>,
+    /// The end of the last of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_at: Option<DateTime<Utc>>,
+    calls: u64,
+    caller: String,
+    client: String,
+    tool: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<String>,
+    code: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
+}
+
+pub(super) async fn failed(to: &Destination, calls: &FailedCalls) -> anyhow::Result<()> {
+    let mut out = to.open()?;
+    let mut after = None;
+    loop {
+        let page = calls.after(after, PAGE).await.map_err(|error| anyhow!("{error}. {}", error.remedy()))?;
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        page.into_iter().map(ExportedFailure::of).try_for_each(|line| export::line(&mut out, &line))?;
+    }
+    Ok(out.flush()?)
 }
 
 pub(super) async fn run(to: &Destination, ledger: &Ledger) -> anyhow::Result<()> {
@@ -73,5 +106,14 @@ impl ExportedLine {
             request_id,
             unsettled,
         }
+    }
+}
+
+impl ExportedFailure {
+    fn of(run: FailedRun) -> Self {
+        let FailedRun { id: _, at, last_at, calls, call } = run;
+        let FailedCall { caller, client, tool, model, code, request_id } = call;
+        let last_at = (calls > 1).then_some(last_at);
+        Self { at, last_at, calls, caller, client, tool, model, code, request_id }
     }
 }

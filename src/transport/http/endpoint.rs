@@ -196,7 +196,10 @@ impl Endpoint {
         if let Some(caller) = &sender.caller
             && let Some(needed) = self.server.scope_for(message.method.as_deref(), || named_in(&message.body))
         {
-            self.authentication.permit(caller, needed)?;
+            let permitted = self.authentication.permit(caller, needed);
+            permitted.inspect_err(|_| {
+                self.server.note_forbidden(&caller.caller.name, named_in(&message.body).as_deref());
+            })?;
         }
         if let Some((session, call)) = sender.session.as_ref().zip(message.cancelled())
             && !self.flights.has(&session.id, call)

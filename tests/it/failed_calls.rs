@@ -1,0 +1,109 @@
+//! Calls of callers that fail: each leaves a line, which its caller and whoever administers can read.
+
+use std::{path::Path, time::Duration};
+
+use mcp_openai::{
+    ledger::FailedCalls,
+    money::Usd,
+    store::{
+        callers::{CallerLimits, CallerRights, CallerScope},
+        failed_calls::FailedCall,
+    },
+};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use wiremock::ResponseTemplate;
+
+use crate::{
+    authentication::{asked, called, caller, caller_with},
+    cli,
+    fakes::{Bench, bench},
+    http::{Site, no_callers, site_for},
+    ledger::{answering, response, session},
+    session::Session,
+    still,
+};
+
+/// What the program exports once the server has ended.
+async fn exported(session: Session, state: &Path) -> Vec<Value> {
+    let Session { app, .. } = session;
+    app.end().await;
+    let mut command = cli::mcp_openai(&["usage", "export", "--failed"]);
+    let (code, out, err) = cli::told(&command.env("MCP_OPENAI_STATE_DIR", state).output().unwrap());
+    assert_eq!((code, err.as_str()), (0, ""));
+    out.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+async fn usage(site: &Site, sender: &str) -> String {
+    let read = asked(site, sender, "resources/read", json!({"uri": "usage://summary"})).await;
+    read["contents"][0]["text"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn i07_a_call_that_failed_is_a_line_without_content_for_its_caller_and_for_the_admin() {
+    let (upstream, callers, state) = (answering(response()).await, no_callers(), tempfile::tempdir().unwrap());
+    let poor = CallerLimits { usd_per_day: Usd::from_dollars(0.000_001), ..CallerLimits::default() };
+    let scopes = [CallerScope::Ask, CallerScope::Usage];
+    let alice = caller_with(&callers, "alice", CallerRights { scopes: scopes.into(), limits: poor }).await;
+    let rights = CallerRights { scopes: scopes.into(), limits: CallerLimits::default() };
+    let bob = caller_with(&callers, "bob", rights).await;
+    let carol = caller(&callers, "carol", CallerLimits::default()).await;
+    let session = session(&upstream, state.path(), &[]).await;
+    let site = site_for(Bench { server: session.server.clone(), ..bench() }, callers).await;
+    let asked = async |sender: &str, question: Value| drop(called(&site, sender, "ask-openai", question).await);
+    for _ in 0..2 {
+        asked(&alice, json!({"query": "A canary of a prompt", "model": "gpt-6.2-sol"})).await;
+    }
+    asked(&bob, json!({"query": "why?", "temperature": 9, "model": "a canary of a model"})).await;
+    drop(called(&site, &bob, "create-image", json!({"prompt": "a canary"})).await);
+    asked(&carol, json!({"query": "why?", "model": "gpt-6.2-sol"})).await;
+
+    let (alices, bobs, all) = (usage(&site, &alice).await, usage(&site, &bob).await, usage(&site, &carol).await);
+    let of_alice = "| alice | ask-openai | gpt-6.2-sol | over_budget | 2 |";
+    let of_bob = "| bob | ask-openai | unknown | invalid_argument | 1 |";
+    assert_eq!((alices.contains(of_alice), alices.contains("bob")), (true, false), "{alices}");
+    assert_eq!((bobs.contains(of_bob), bobs.contains("alice")), (true, false), "{bobs}");
+    assert!(all.contains(of_alice) && all.contains(of_bob), "{all}");
+
+    let lines = Box::pin(exported(session, state.path())).await;
+    assert!(!json!(lines).to_string().contains("canary"), "{lines:?}");
+    insta::assert_json_snapshot!(lines, { "[].at" => "[moment]", "[].last_at" => "[moment]" });
+}
+
+#[tokio::test]
+async fn a_call_that_the_upstream_refused_has_its_request_and_one_of_the_person_here_no_line() {
+    let refusing = ResponseTemplate::new(401)
+        .insert_header("x-request-id", "req_7")
+        .set_body_json(json!({"error": {"message": "no", "code": "invalid_api_key"}}));
+    let (upstream, callers, state) = (answering(refusing).await, no_callers(), tempfile::tempdir().unwrap());
+    let alice = caller(&callers, "alice", CallerLimits::default()).await;
+    let mut session = session(&upstream, state.path(), &[]).await;
+    let site = site_for(Bench { server: session.server.clone(), ..bench() }, callers).await;
+    session.call("ask-openai", json!({"query": "why?"})).await;
+    called(&site, &alice, "ask-openai", json!({"query": "why?"})).await;
+    let lines = Box::pin(exported(session, state.path())).await;
+    assert_eq!(lines.len(), 1, "{lines:?}");
+    assert_eq!((&lines[0]["code"], &lines[0]["request_id"]), (&json!("unauthorized"), &json!("req_7")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_noted_is_written_soon_though_nobody_asks() {
+    let store = still::in_memory();
+    let calls = FailedCalls::build(store.failed_calls.clone(), TaskTracker::new(), CancellationToken::new());
+    for number in 1..=2 {
+        calls.note(FailedCall {
+            caller: "alice".into(),
+            client: "test".into(),
+            tool: "ask-openai".into(),
+            model: None,
+            code: "busy".into(),
+            request_id: None,
+        });
+        let written = async || store.failed_calls.failed_after(None, 10).await.unwrap();
+        // Virtual time leaps while the store works: the second may begin a line of its own.
+        while written().await.iter().map(|line| line.calls).sum::<u64>() < number {
+            sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
