@@ -21,7 +21,7 @@ use crate::{
     store::{Store, StorePlace},
     telemetry::{metrics::Metrics, traces::Traces},
     tools::{
-        ToolJobs,
+        ToolError, ToolJobs,
         ask_openai::{AskOpenai, SchemaChecks},
         create_image::CreateImage,
         edit_image::EditImage,
@@ -250,6 +250,14 @@ impl App {
             StorePlace::Folder(folder) => Some(folder),
             StorePlace::Memory | StorePlace::Postgres(_) => None,
         }
+    }
+
+    /// Looks whether what is kept can be read at all.
+    ///
+    /// # Errors
+    /// As of [`Store::readable`].
+    pub fn readable(&self) -> Result<(), ToolError> {
+        Ok(self.store.readable(&self.config.store.place)?)
     }
 
     /// The notice that belongs with every answer, when it is not the configured upstream that gives it.

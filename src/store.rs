@@ -9,7 +9,7 @@
 //! Identifiers are [`Id`](crate::handle::Id)s: time-ordered, so that the newest rows lie together and inserting never
 //! slows down as the store grows, with a secret, so that a handle cannot be guessed.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{io::ErrorKind, path::PathBuf, sync::Arc, time::Duration};
 
 pub mod callers;
 mod columns;
@@ -210,6 +210,21 @@ impl Store {
             process,
             remote,
         }
+    }
+
+    /// Looks whether the place of the store can hold one, for commands that tell what is kept: there, nothing kept is an
+    /// answer, and a place that cannot be looked at is none. The server goes on without a store as far as it can.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] where the folder is a file, lies below one, or may not be entered.
+    pub fn readable(&self, place: &StorePlace) -> Result<(), Error> {
+        let StorePlace::Folder(dir) = place else { return Ok(()) };
+        let why = match dir.join(".").metadata() {
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(error) => error.to_string().into(),
+        };
+        Err(Error::Unusable { place: self.place.clone(), why })
     }
 
     /// The store as this process finds it: of the embedded one only what writes is counted.

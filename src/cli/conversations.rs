@@ -85,6 +85,7 @@ const ID: &str = "An id, or the beginning of an id that no other conversation ha
 /// # Errors
 /// When there is no such conversation, the store cannot be used, or what is told cannot be written.
 pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
+    app.readable()?;
     let conversations = &app.conversations;
     match args.action.unwrap_or(ConversationsAction::List(args.list)) {
         ConversationsAction::List(list) => self::list(&list, conversations).await?,

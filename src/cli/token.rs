@@ -127,6 +127,7 @@ const USUAL: [CallerScope; 3] = [CallerScope::Ask, CallerScope::Pictures, Caller
 /// # Errors
 /// When there is no such caller, its name is taken, the store cannot be used, or what is told cannot be written.
 pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
+    app.readable()?;
     let callers = Callers(&*app.store.callers);
     match args.action {
         TokenAction::New { caller: NameArgument { name }, limits, scopes, json } => {

@@ -75,6 +75,7 @@ struct UsageOutput {
 /// # Errors
 /// When the store cannot be read, or stdout not be written to.
 pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
+    app.readable()?;
     if let Some(UsageAction::Export(UsageExport { failed, to })) = args.action {
         if failed {
             export::failed(&to, &app.failed_calls).await?;

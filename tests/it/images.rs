@@ -249,9 +249,9 @@ async fn a_picture_is_made_again_with_what_is_said_anew() {
 
     let (code, out, _) = image(&[fox.id.as_str(), "a grey cat"]);
     assert_eq!((code, &newest(dir.path())["prompt"]), (0, &json!("a grey cat")), "{out}");
-    let (code, _, err) = image(&[bare.id.as_str()]);
+    let (code, out, _) = image(&[bare.id.as_str()]);
     assert_eq!(code, 1);
-    assert!(err.contains("its record is missing"), "{err}");
+    assert!(out.contains("its record is missing"), "{out}");
 }
 
 /// See-through everywhere.

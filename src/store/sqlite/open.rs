@@ -159,7 +159,7 @@ impl Identity {
 
 /// `true` where there is a database in the folder.
 pub(super) fn exists(dir: &Path) -> bool {
-    !fs::metadata(dir.join(FILE)).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+    dir.join(FILE).exists()
 }
 
 /// Moves a damaged database out of the way, under a name with the time; a new one takes its place. One that another

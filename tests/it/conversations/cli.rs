@@ -105,9 +105,9 @@ async fn a_question_goes_on_from_the_newest_answer_or_from_one_that_is_named() {
         let answered: Value = serde_json::from_str(&out).unwrap();
         Handle::parse(answered["conversation"].as_str().unwrap()).unwrap()
     };
-    let (code, _, err) = ask(&["--continue", "Why?"]);
+    let (code, out, _) = ask(&["--continue", "Why?"]);
     assert_eq!(code, 1);
-    assert!(err.contains("there is no conversation yet: ask without --continue"), "{err}");
+    assert!(out.contains("there is no conversation yet: ask without --continue"), "{out}");
     assert_eq!(ask(&["--continue"]).0, 2);
     assert_eq!(ask(&[]).0, 2);
 
@@ -118,7 +118,7 @@ async fn a_question_goes_on_from_the_newest_answer_or_from_one_that_is_named() {
     let branch = handle(ask(&["--continue", &first.to_string(), "And at noon?"]));
     for flag in ["--continue=gx9w", "-c=gx9w"] {
         let (code, out, err) = ask(&[flag, "And?"]);
-        assert!(code == 1 && err.contains("no conversation has the id `gx9w`"), "{flag}: {out}{err}");
+        assert!(code == 1 && out.contains("no conversation has the id `gx9w`"), "{flag}: {out}{err}");
     }
     let length = async |handle: Handle| {
         store(&sandboxed).open(&Owner::local(), &handle.to_string()).await.unwrap().turns().len()

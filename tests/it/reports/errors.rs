@@ -332,7 +332,7 @@ async fn a_response_that_is_gone_in_any_words_is_sent_again_whole() {
         (404, error("Item with id rs_1 not found.")),
         (400, error("No such response: resp_0")),
     ] {
-        let upstream = Upstream::start([whole(&body("One.")), failing(status, &gone), whole(&body("Two."))]).await;
+        let upstream = Upstream::start([whole(body("One.")), failing(status, &gone), whole(body("Two."))]).await;
         let mut session = session(&upstream, "auto", &[]).await;
         let told = session.call("ask-openai", json!({ "query": "one", "model": "m" })).await;
         let conversation = &told["structuredContent"]["conversation"];
@@ -348,7 +348,7 @@ async fn a_response_that_is_gone_in_any_words_is_sent_again_whole() {
 async fn a_failure_that_was_billed_is_not_asked_for_again() {
     let busy =
         json!({ "error": { "code": 503, "message": "busy" }, "usage": { "input_tokens": 9, "output_tokens": 9 } });
-    for script in [whole(&busy.to_string()), failing(503, &busy.to_string())] {
+    for script in [whole(busy.to_string()), failing(503, &busy.to_string())] {
         let upstream = Upstream::start([script]).await;
         let mut session = session(&upstream, RESPONSES, &[("MCP_OPENAI_MAX_RETRIES", "2")]).await;
         let told = session.call("ask-openai", json!({ "query": "Hi", "model": "gpt-6.2-sol" })).await;
