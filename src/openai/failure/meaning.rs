@@ -153,8 +153,10 @@ impl Complaint {
                     | "exceeded_current_quota_error"
             )
         };
-        let phrases = ["credit balance", "insufficient balance", "insufficient credit", "exceeded your current quota"];
-        word(&self.code) || word(&self.class) || phrases.iter().any(|phrase| lower.contains(phrase))
+        let phrases = ["credit balance", "insufficient balance", "insufficient credit"];
+        // With a wait, it is Google's word for a pace.
+        let is_quota = self.retry_after.is_none() && lower.contains("exceeded your current quota");
+        word(&self.code) || word(&self.class) || is_quota || phrases.iter().any(|phrase| lower.contains(phrase))
     }
 }
 
