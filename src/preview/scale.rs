@@ -6,7 +6,7 @@ use std::io::Cursor;
 use image::{
     DynamicImage,
     codecs::{jpeg::JpegEncoder, png::PngEncoder, webp::WebPEncoder},
-    imageops::FilterType,
+    imageops::{self, FilterType},
     metadata::Orientation,
 };
 
@@ -21,7 +21,13 @@ const JPEG_QUALITY: u8 = 92;
 
 pub(super) fn scale(picture: &Encoded, to: Dimensions) -> Result<Encoded, PreviewFailure> {
     let (image, orientation) = decode::decode(picture)?;
-    let mut scaled = image.resize_exact(to.width, to.height, FilterType::Lanczos3);
+    let has_alpha = image.color().has_alpha();
+    // One kind of pixels: the code for each other would be linked as well.
+    let mut scaled: DynamicImage =
+        imageops::resize(&image.into_rgba8(), to.width, to.height, FilterType::Lanczos3).into();
+    if !has_alpha {
+        scaled = scaled.into_rgb8().into();
+    }
     // Not sooner: the size is that of the picture as its file has it.
     scaled.apply_orientation(orientation);
     Ok(Encoded::sniff(encode(&scaled, picture.format())?.into())?)

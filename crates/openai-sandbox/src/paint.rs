@@ -9,7 +9,7 @@
 )]
 
 use image::{
-    DynamicImage,
+    DynamicImage, RgbaImage,
     codecs::{jpeg::JpegEncoder, png::PngEncoder, webp::WebPEncoder},
     imageops::{self, FilterType},
 };
@@ -124,13 +124,18 @@ impl Painting {
 pub(crate) fn coarse(picture: &DynamicImage, detail: u32) -> DynamicImage {
     let (width, height) = (picture.width(), picture.height());
     let small = thumbnail(picture, (width / detail).max(1), (height / detail).max(1));
-    small.resize_exact(width, height, FilterType::Triangle)
+    of_kind(picture, imageops::resize(&small.to_rgba8(), width, height, FilterType::Triangle))
 }
 
 /// The picture at exactly this size. It is made of one kind of pixels: the code for the others would be linked as well.
 pub(crate) fn thumbnail(picture: &DynamicImage, width: u32, height: u32) -> DynamicImage {
-    let small = DynamicImage::from(imageops::thumbnail(&picture.to_rgba8(), width, height));
-    if picture.color().has_alpha() { small } else { small.into_rgb8().into() }
+    of_kind(picture, imageops::thumbnail(&picture.to_rgba8(), width, height))
+}
+
+/// See-through only where `picture` is.
+fn of_kind(picture: &DynamicImage, made: RgbaImage) -> DynamicImage {
+    let made = DynamicImage::from(made);
+    if picture.color().has_alpha() { made } else { made.into_rgb8().into() }
 }
 
 /// The file's bytes; `None` for a picture that the format cannot hold.

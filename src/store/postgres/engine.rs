@@ -22,7 +22,6 @@ use tokio::{
     sync::{Notify, OnceCell, broadcast, oneshot},
     time::sleep,
 };
-use tokio_postgres::NoTls;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -342,13 +341,7 @@ impl Tries {
 async fn opened(url: &PostgresUrl) -> Result<Pool, PostgresFault> {
     let config = url.config()?;
     let recycle = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-    let manager = match url.encryption() {
-        Encryption::Off => Manager::from_config(config, NoTls, recycle),
-        Encryption::Verified { issuers } => {
-            let tls = tls(issuers.as_deref()).map_err(PostgresFault::Refused)?;
-            Manager::from_config(config, MakeRustlsConnect::new(tls), recycle)
-        }
-    };
+    let manager = Manager::from_config(config, connector(url)?, recycle);
     let pool = Pool::builder(manager)
         .max_size(MOST)
         .wait_timeout(Some(TURN))
@@ -360,14 +353,24 @@ async fn opened(url: &PostgresUrl) -> Result<Pool, PostgresFault> {
     Ok(pool)
 }
 
-/// Trusts what this machine trusts, or the issuers in a file.
-pub(super) fn tls(issuers: Option<&std::path::Path>) -> Result<ClientConfig, String> {
+/// Makes connections to the server of this URL. Those without encryption are made by the same code, which is not asked
+/// for any: another connector would link all of it once more.
+pub(super) fn connector(url: &PostgresUrl) -> Result<MakeRustlsConnect, PostgresFault> {
+    tls(url.encryption()).map(MakeRustlsConnect::new).map_err(PostgresFault::Refused)
+}
+
+/// Trusts what this machine trusts, or the issuers in a file; nobody where nothing is encrypted.
+fn tls(encryption: &Encryption) -> Result<ClientConfig, String> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|error| error.to_string())?;
-    let Some(file) = issuers else {
-        let verified = builder.with_platform_verifier().map_err(|error| error.to_string())?;
-        return Ok(verified.with_no_client_auth());
+    let file = match encryption {
+        Encryption::Off => return Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth()),
+        Encryption::Verified { issuers: None } => {
+            let verified = builder.with_platform_verifier().map_err(|error| error.to_string())?;
+            return Ok(verified.with_no_client_auth());
+        }
+        Encryption::Verified { issuers: Some(file) } => file,
     };
     let unreadable = |why: String| format!("the certificates in {} cannot be used: {why}", file.display());
     let mut roots = RootCertStore::empty();

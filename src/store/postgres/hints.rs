@@ -20,13 +20,12 @@ use tokio::{
     sync::Notify,
     time::{sleep, timeout},
 };
-use tokio_postgres::{AsyncMessage, Client, Connection, NoTls, Socket};
-use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_postgres::{AsyncMessage, Client, Connection, Socket};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    address::{Encryption, PostgresUrl},
-    engine::{HeardNotices, PostgresEngine, PostgresState, tls},
+    address::PostgresUrl,
+    engine::{HeardNotices, PostgresEngine, PostgresState, connector},
     fault::PostgresFault,
     values::values,
 };
@@ -136,17 +135,8 @@ fn passed_on(payload: &str, own: i64) -> Option<SessionMessage> {
 
 async fn connect(url: &PostgresUrl) -> Result<(Client, Messages), PostgresFault> {
     let config = url.config()?;
-    match url.encryption() {
-        Encryption::Off => {
-            let (client, connection) = config.connect(NoTls).await?;
-            Ok((client, messages(connection)))
-        }
-        Encryption::Verified { issuers } => {
-            let tls = tls(issuers.as_deref()).map_err(PostgresFault::Refused)?;
-            let (client, connection) = config.connect(MakeRustlsConnect::new(tls)).await?;
-            Ok((client, messages(connection)))
-        }
-    }
+    let (client, connection) = config.connect(connector(url)?).await?;
+    Ok((client, messages(connection)))
 }
 
 /// The messages of a connection, which is driven by reading them.
