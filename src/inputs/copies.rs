@@ -50,7 +50,7 @@ impl CopyPath {
         for part in Path::new(&path).components() {
             match part {
                 Component::Normal(name) if text::is_device(&name.to_string_lossy()) => return Err(BadCopyPath::Device),
-                Component::Normal(name) if text::is_placeholder(&name.to_string_lossy()) || name == "~" => {
+                Component::Normal(name) if text::is_placeholder(&name.to_string_lossy()) => {
                     return Err(BadCopyPath::Unfilled);
                 }
                 Component::Normal(name) => rest.push(name),
