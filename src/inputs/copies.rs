@@ -43,6 +43,9 @@ impl CopyPath {
     /// # Errors
     /// [`BadCopyPath`].
     pub fn parse(given: &str) -> Result<Self, BadCopyPath> {
+        if given.chars().any(char::is_control) {
+            return Err(BadCopyPath::Outside);
+        }
         let given = &*text::sanitize(given.trim());
         // Also on a system whose separator it is not.
         let path = given.replace('\\', "/");

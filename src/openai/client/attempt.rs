@@ -149,8 +149,8 @@ impl Client {
         };
         let symptom = match complaint.exact() {
             Some(_) => Symptom::Final,
-            // What is billed is not asked for again.
-            None if metered.is_reported() => Symptom::Final,
+            // A picture that is billed is not asked for again.
+            None if metered.is_reported() && attempt.call.kind == EndpointKind::Picture => Symptom::Final,
             None => Symptom::Status { code: status.as_u16(), advice: advice.or_wait(complaint.retry_after) },
         };
         let way = || Objection::read(status, &complaint);

@@ -58,11 +58,8 @@ pub(crate) async fn receive(
         (read, _) => read,
     };
     let read = read.or_else(|error| cut_off(client.cleaned(error, &key), &mut draft));
-    let metered = draft.metered(&client.config);
-    // What is billed is not asked for again.
-    let symptom = draft.symptom.filter(|_| !metered.is_reported());
-    let (objection, refused) = (draft.objection, draft.refused.take());
-    trail.meter(metered);
+    let (objection, refused, symptom) = (draft.objection, draft.refused.take(), draft.symptom);
+    trail.meter(draft.metered(&client.config));
     let answer = read.and_then(|()| draft.done()).inspect(|answer| trail.named(&answer.model));
     trail.close(answer).map_err(|failure| match (objection, refused, symptom) {
         (Some(objection), _, _) => Unanswered::Objected(objection, failure),

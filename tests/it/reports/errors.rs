@@ -343,20 +343,6 @@ async fn a_response_that_is_gone_in_any_words_is_sent_again_whole() {
     }
 }
 
-/// A second request would be a second bill.
-#[tokio::test]
-async fn a_failure_that_was_billed_is_not_asked_for_again() {
-    let busy =
-        json!({ "error": { "code": 503, "message": "busy" }, "usage": { "input_tokens": 9, "output_tokens": 9 } });
-    for script in [whole(busy.to_string()), failing(503, &busy.to_string())] {
-        let upstream = Upstream::start([script]).await;
-        let mut session = session(&upstream, RESPONSES, &[("MCP_OPENAI_MAX_RETRIES", "2")]).await;
-        let told = session.call("ask-openai", json!({ "query": "Hi", "model": "gpt-6.2-sol" })).await;
-        assert_eq!(upstream.sent().len(), 1, "{told}");
-        assert_eq!(told["structuredContent"]["error"]["retryable"], false, "{told}");
-    }
-}
-
 /// No wait helps: not in words either.
 #[tokio::test]
 async fn a_429_that_cannot_pass_is_not_tried_again() {
