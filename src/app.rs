@@ -255,9 +255,9 @@ impl App {
     /// Looks whether what is kept can be read at all.
     ///
     /// # Errors
-    /// As of [`Store::readable`].
+    /// As of [`StorePlace::readable`].
     pub fn readable(&self) -> Result<(), ToolError> {
-        Ok(self.store.readable(&self.config.store.place)?)
+        Ok(self.config.store.place.readable()?)
     }
 
     /// The notice that belongs with every answer, when it is not the configured upstream that gives it.

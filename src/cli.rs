@@ -93,7 +93,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLin
 /// Says what is wrong with the usage, or gives the help that was asked for.
 #[must_use]
 pub fn explain(usage: &clap::Error, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    // What cannot be parsed may still tell who reads on.
+    // A line that cannot be parsed may still tell who reads on.
     if usage.use_stderr() && arguments.into_iter().any(|argument| argument == "--json") {
         failure::print(&failure::of_usage(usage));
     } else {

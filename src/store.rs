@@ -212,21 +212,6 @@ impl Store {
         }
     }
 
-    /// Looks whether the place of the store can hold one, for commands that tell what is kept: there, nothing kept is an
-    /// answer, and a place that cannot be looked at is none. The server goes on without a store as far as it can.
-    ///
-    /// # Errors
-    /// [`Error::Unusable`] where the folder is a file, lies below one, or may not be entered.
-    pub fn readable(&self, place: &StorePlace) -> Result<(), Error> {
-        let StorePlace::Folder(dir) = place else { return Ok(()) };
-        let why = match dir.join(".").metadata() {
-            Ok(_) => return Ok(()),
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
-            Err(error) => error.to_string().into(),
-        };
-        Err(Error::Unusable { place: self.place.clone(), why })
-    }
-
     /// The store as this process finds it: of the embedded one only what writes is counted.
     #[must_use]
     pub fn standing(&self) -> StoreStanding {
@@ -241,6 +226,23 @@ impl Store {
         match &self.remote {
             Some(remote) => remote.ready().await,
             None => Ok(()),
+        }
+    }
+}
+
+impl StorePlace {
+    /// Looks whether a store can be here, for commands that tell what is kept: where there can, nothing kept is an answer.
+    /// The server goes on without a store as far as it can.
+    ///
+    /// # Errors
+    /// [`Error::Unusable`] where the folder is a file, lies below one, or may not be entered.
+    pub fn readable(&self) -> Result<(), Error> {
+        let Self::Folder(dir) = self else { return Ok(()) };
+        match dir.join(".").metadata() {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                Err(Error::Unusable { place: self.to_string().into(), why: error.to_string().into() })
+            }
+            _ => Ok(()),
         }
     }
 }

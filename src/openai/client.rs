@@ -336,7 +336,7 @@ impl Client {
     pub(super) fn secrets(&self, key: &CachedKey) -> Arc<SecretForms> {
         let secrets = || {
             let headers = self.config.headers.iter().map(|(_, value)| value.expose_secret());
-            // What stands in the query of each request is as secret as a header: some gateways take their key there.
+            // The query of each request is as secret as a header: some gateways take their key there.
             let query = self.config.query.iter().map(|(_, value)| value.as_str());
             Arc::new(SecretForms::new(key.secret().into_iter().chain(headers).chain(query)))
         };

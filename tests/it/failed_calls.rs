@@ -25,7 +25,7 @@ use crate::{
     still,
 };
 
-/// What the program exports once the server has ended.
+/// The export of the program once the server has ended.
 async fn exported(session: Session, state: &Path) -> Vec<Value> {
     let Session { app, .. } = session;
     app.end().await;

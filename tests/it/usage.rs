@@ -61,7 +61,7 @@ async fn every_call_is_exported_as_a_line() {
     insta::assert_json_snapshot!(lines[0], { ".at" => "[moment]", ".account" => "[account]" });
 }
 
-/// What cannot be read is no zero.
+/// A ledger that cannot be read is no zero.
 #[test]
 fn p04_a_folder_that_is_a_file_is_an_error_and_not_an_empty_ledger() {
     let file = tempfile::NamedTempFile::new().unwrap();

@@ -1,7 +1,7 @@
 //! The clouds whose stores can be used, by the same few calls. Each is named by its type: behind a trait object, what is
 //! never called of it would be linked as well.
 
-use std::{hint::black_box, time::Duration};
+use std::{hint::black_box, str::FromStr, time::Duration};
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use http::Method;
@@ -99,41 +99,44 @@ impl CloudStore {
 
 fn amazon(bucket: &str, options: &[(&str, SecretString)]) -> Result<AmazonS3> {
     let set: Set<AmazonS3Builder, AmazonS3ConfigKey> = black_box(AmazonS3Builder::with_config);
-    let mut builder = AmazonS3Builder::new().with_retry(RETRY).with_http_connector(StoreConnector);
-    for (name, value) in options {
-        if let Ok(key) = name.to_ascii_lowercase().parse() {
-            builder = set(builder, key, value.expose_secret().to_owned());
-        }
-    }
+    let builder = AmazonS3Builder::new().with_retry(RETRY).with_http_connector(StoreConnector);
+    let builder = configured(builder, set, options, by_name);
     // Not every server that speaks S3's API removes several at once.
-    builder = set(builder, AmazonS3ConfigKey::DisableBulkDelete, "true".to_owned());
+    let builder = set(builder, AmazonS3ConfigKey::DisableBulkDelete, "true".to_owned());
     set(builder, AmazonS3ConfigKey::Bucket, bucket.to_owned()).build()
 }
 
 fn google(bucket: &str, options: &[(&str, SecretString)]) -> Result<GoogleCloudStorage> {
     let set: Set<GoogleCloudStorageBuilder, GoogleConfigKey> = black_box(GoogleCloudStorageBuilder::with_config);
-    let mut builder = GoogleCloudStorageBuilder::new().with_retry(RETRY).with_http_connector(StoreConnector);
-    for (name, value) in options {
-        if let Ok(key) = name.to_ascii_lowercase().parse() {
-            builder = set(builder, key, value.expose_secret().to_owned());
-        }
-    }
-    set(builder, GoogleConfigKey::Bucket, bucket.to_owned()).build()
+    let builder = GoogleCloudStorageBuilder::new().with_retry(RETRY).with_http_connector(StoreConnector);
+    set(configured(builder, set, options, by_name), GoogleConfigKey::Bucket, bucket.to_owned()).build()
 }
 
 fn azure(container: &str, options: &[(&str, SecretString)]) -> Result<MicrosoftAzure> {
     let set: Set<MicrosoftAzureBuilder, AzureConfigKey> = black_box(MicrosoftAzureBuilder::with_config);
-    let mut builder = MicrosoftAzureBuilder::new().with_retry(RETRY).with_http_connector(StoreConnector);
-    for (name, value) in options {
-        let key = match *name {
-            // As Azure's own command line has them.
-            "AZURE_STORAGE_ACCOUNT" => Ok(AzureConfigKey::AccountName),
-            "AZURE_STORAGE_KEY" => Ok(AzureConfigKey::AccessKey),
-            name => name.to_ascii_lowercase().parse(),
-        };
-        if let Ok(key) = key {
-            builder = set(builder, key, value.expose_secret().to_owned());
-        }
-    }
-    set(builder, AzureConfigKey::ContainerName, container.to_owned()).build()
+    let builder = MicrosoftAzureBuilder::new().with_retry(RETRY).with_http_connector(StoreConnector);
+    let key = |name: &str| match name {
+        // As Azure's own command line has them.
+        "AZURE_STORAGE_ACCOUNT" => Some(AzureConfigKey::AccountName),
+        "AZURE_STORAGE_KEY" => Some(AzureConfigKey::AccessKey),
+        name => by_name(name),
+    };
+    set(configured(builder, set, options, key), AzureConfigKey::ContainerName, container.to_owned()).build()
+}
+
+/// Sets the options that a builder knows.
+fn configured<Builder, Key>(
+    builder: Builder,
+    set: Set<Builder, Key>,
+    options: &[(&str, SecretString)],
+    key: impl Fn(&str) -> Option<Key>,
+) -> Builder {
+    options.iter().fold(builder, |builder, (name, value)| match key(name) {
+        Some(key) => set(builder, key, value.expose_secret().to_owned()),
+        None => builder,
+    })
+}
+
+fn by_name<Key: FromStr>(name: &str) -> Option<Key> {
+    name.to_ascii_lowercase().parse().ok()
 }

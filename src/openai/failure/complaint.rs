@@ -180,7 +180,7 @@ impl Complaint {
         }
     }
 
-    /// Returns whether a field is said to be missing, or its name with `[]` to be unknown.
+    /// Returns whether a field is said to be missing, to be no file, or to be unknown with `[]` behind its name.
     pub(crate) fn misses_the_field(&self, name: &str) -> bool {
         let message = self.message.to_ascii_lowercase();
         let says = |words: &[&str]| words.iter().any(|words| message.contains(words));

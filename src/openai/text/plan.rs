@@ -63,7 +63,7 @@ impl Plan {
         let is_first_api = self.chosen == Chosen::AtFirst;
         let (by_responses, thread, schema) = (self.api == TextApi::Responses, self.thread, self.schema);
         match objection {
-            // What is not found may be the response that it was to go on from.
+            // The thing that is not found may be the response that it was to go on from.
             Objection::UnknownResponse | Objection::NoSuchApi | Objection::Output
                 if by_responses && thread == HistoryMode::Kept =>
             {

@@ -77,10 +77,10 @@ fn take_whole(whole: &[u8], dialect: &mut impl Dialect, draft: &mut AnswerDraft<
         return Err(draft.refuse(&complaint));
     }
     let whole = unwrapped(text::mend(whole));
+    if let Some(events) = events_of(&whole) {
+        return take_all(events.into_iter().map(Cow::Owned), dialect, draft).map(|_| ());
+    }
     match several(&whole) {
-        None if events_of(&whole).is_some() => {
-            take(&SentEvent { name: "".into(), data: whole }, dialect, draft).map(|_| ())
-        }
         None => {
             draft.meter_beside(whole.as_bytes());
             dialect.take_body(whole.as_bytes(), draft)

@@ -9,7 +9,7 @@ use super::{
     engine::PostgresEngine,
     fault::PostgresFault,
     transaction::undeadlocked,
-    values::{Columns, values},
+    values::{Columns, SqlValue, values},
 };
 use crate::{
     handle::Id,
@@ -29,20 +29,23 @@ impl FailedCallStore for Postgres {
 
     async fn failed_after(&self, after: Option<Id>, most: usize) -> Result<Vec<FailedRun>, Error> {
         let (after, most) = (after.map_or(-1, |id| id.number), i64::try_from(most).unwrap_or(i64::MAX));
-        let select = "SELECT id, at, last_at, calls, caller, client, tool, model, code, request_id FROM failed_calls
-             WHERE id > $1 ORDER BY id LIMIT $2";
-        let rows = self.engine.read(select, values![after, most]).await?;
-        rows.iter().map(line).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
+        self.lines("WHERE id > $1 ORDER BY id LIMIT $2", values![after, most]).await
     }
 
     async fn newest_failed(&self, caller: Option<&CallerName>, most: usize) -> Result<Vec<FailedRun>, Error> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let whose = if caller.is_some() { "caller = $1" } else { "$1::text IS NULL" };
+        let which = format!("WHERE {whose} ORDER BY id DESC LIMIT $2");
+        self.lines(&which, values![caller.map(CallerName::as_str), most]).await
+    }
+}
+
+impl Postgres {
+    async fn lines(&self, which: &str, values: &[SqlValue<'_>]) -> Result<Vec<FailedRun>, Error> {
         let select = format!(
-            "SELECT id, at, last_at, calls, caller, client, tool, model, code, request_id FROM failed_calls
-             WHERE {whose} ORDER BY id DESC LIMIT $2"
+            "SELECT id, at, last_at, calls, caller, client, tool, model, code, request_id FROM failed_calls {which}"
         );
-        let rows = self.engine.read(&select, values![caller.map(CallerName::as_str), most]).await?;
+        let rows = self.engine.read(&select, values).await?;
         rows.iter().map(line).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
     }
 }

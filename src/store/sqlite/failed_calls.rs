@@ -14,6 +14,9 @@ use crate::{
     },
 };
 
+/// Lines as [`line`] reads them.
+const LINES: &str = "SELECT id, at, last_at, calls, caller, client, tool, model, code, request_id FROM failed_calls";
+
 #[async_trait]
 impl FailedCallStore for Sqlite {
     async fn keep_failed(&self, lines: Vec<FailedRun>) -> Result<(), Error> {
@@ -24,10 +27,7 @@ impl FailedCallStore for Sqlite {
     async fn failed_after(&self, after: Option<Id>, most: usize) -> Result<Vec<FailedRun>, Error> {
         let (after, most) = (after.map_or(-1, |id| id.number), i64::try_from(most).unwrap_or(i64::MAX));
         let select = move |connection: &Connection| {
-            let mut select = connection.prepare_cached(
-                "SELECT id, at, last_at, calls, caller, client, tool, model, code, request_id FROM failed_calls
-                 WHERE id > ?1 ORDER BY id LIMIT ?2",
-            )?;
+            let mut select = connection.prepare_cached(&format!("{LINES} WHERE id > ?1 ORDER BY id LIMIT ?2"))?;
             select.query_map([after, most], line)?.collect()
         };
         self.engine.scan(select).await
@@ -37,10 +37,8 @@ impl FailedCallStore for Sqlite {
         let (caller, most) = (caller.map(|caller| caller.as_str().to_owned()), i64::try_from(most).unwrap_or(i64::MAX));
         let select = move |connection: &Connection| {
             let whose = if caller.is_some() { "caller = ?1" } else { "?1 IS NULL" };
-            let mut select = connection.prepare_cached(&format!(
-                "SELECT id, at, last_at, calls, caller, client, tool, model, code, request_id FROM failed_calls
-                 WHERE {whose} ORDER BY id DESC LIMIT ?2"
-            ))?;
+            let newest = format!("{LINES} WHERE {whose} ORDER BY id DESC LIMIT ?2");
+            let mut select = connection.prepare_cached(&newest)?;
             select.query_map(params![caller, most], line)?.collect()
         };
         self.engine.scan(select).await

@@ -23,7 +23,7 @@ use crate::{
     session::{Session, upstream},
 };
 
-/// Where `.ci/run` installs it.
+/// The place at which `.ci/run` installs it.
 const PROGRAM: &str = "target/ci/azurite/node_modules/.bin/azurite-blob";
 const ACCOUNT: &str = "pictures0account";
 /// `canary-of-the-store`, in base64 as keys are.

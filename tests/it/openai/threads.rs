@@ -152,7 +152,7 @@ async fn output_that_is_not_taken_again_is_told_in_words() {
 async fn a_thread_goes_by_chat_where_there_are_no_responses() {
     let missing = answer(404, &[], r#"{"detail":"Not Found"}"#);
     let chat = events(&[r#"{"choices":[{"delta":{"content":"Three."},"finish_reason":"stop"}]}"#, "[DONE]"]);
-    // What is not found may be the response to go on from: it is asked once more without.
+    // The thing that is not found may be the response to go on from: it is asked once more without.
     let upstream = Upstream::start([missing.clone(), missing, chat]).await;
     let asked = Question { instructions: Some("Count.".to_owned()), ..third() };
     let answer = client(&upstream).ask(&asked, &terms()).await.unwrap().value;

@@ -18,7 +18,7 @@ fn lines(command: &Command, path: &[String]) -> Vec<Vec<String>> {
     line.into_iter().chain(below).collect()
 }
 
-/// What stdout holds, and the exit code.
+/// The text on stdout, and the exit code.
 fn told(home: &Home, line: &[String], environment: &[(&str, String)]) -> (i32, Value) {
     let line: Vec<_> = line.iter().map(String::as_str).collect();
     let output = home.command(&line).envs(environment.iter().cloned()).output().unwrap();
@@ -53,7 +53,7 @@ fn each_command_with_json_fails_in_json() {
     for line in lines {
         let (code, out) = told(&home, &line, &broken);
         assert_eq!(code, 78, "{line:?}: {out}");
-        // What is wrong with the configuration is what it was asked for.
+        // It was asked for just that: the faults of the configuration.
         let is_report = line.starts_with(&["doctor".to_owned()]);
         assert_eq!(has_reason(&out["error"]), !is_report, "{line:?}: {out}");
 
