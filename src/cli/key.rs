@@ -90,8 +90,14 @@ impl UpstreamOption {
 /// The key, from a terminal that does not show it or from a pipe.
 async fn asked() -> anyhow::Result<SecretString> {
     let given = if stdin().is_terminal() {
-        let _as_before = TerminalMode::hide_input();
-        spawn_blocking(|| rpassword::prompt_password("API key (it is not shown): ")).await??
+        let as_before = TerminalMode::hide_input();
+        // The prompt raises Ctrl-C as a signal, and only then puts back the mode that it found: its thread must be the last.
+        let behind_it = as_before.clone();
+        let prompt = move || {
+            let _behind_it = behind_it;
+            rpassword::prompt_password("API key (it is not shown): ")
+        };
+        spawn_blocking(prompt).await??
     } else {
         let mut given = String::new();
         stdin().take(LONGEST).read_to_string(&mut given).context("what was piped in is no text")?;
@@ -102,6 +108,7 @@ async fn asked() -> anyhow::Result<SecretString> {
 
 /// The terminal's mode, which comes back when this is dropped: Ctrl-C ends the prompt while the terminal shows nothing that
 /// is typed.
+#[derive(Clone)]
 struct TerminalMode {
     #[cfg(unix)]
     was: Option<rustix::termios::Termios>,
