@@ -16,7 +16,7 @@ mod traceparent;
 
 use outbox::SpanQueue;
 pub use outbox::TraceCollector;
-pub use traceparent::TraceParent;
+pub use traceparent::{TraceContext, TraceParent};
 
 /// Spans go through it to the collector, or nowhere. Cheap to clone; clones are the same.
 #[derive(Debug, Clone, Default)]
@@ -24,7 +24,7 @@ pub struct Traces(Option<Arc<SpanQueue>>);
 
 /// The place of an operation in a trace: the parent of what it does. Nothing while traces are off.
 #[derive(Debug, Clone, Default)]
-pub struct TraceScope(Option<(Arc<SpanQueue>, TraceParent)>);
+pub struct TraceScope(Option<(Arc<SpanQueue>, TraceContext)>);
 
 /// An operation while it lasts. It is sent once it ends or is dropped, which counts as cancelled. Nothing while traces are
 /// off.
@@ -34,7 +34,7 @@ pub struct TraceSpan(Option<Box<OpenSpan>>);
 #[derive(Debug)]
 struct OpenSpan {
     outbox: Arc<SpanQueue>,
-    place: TraceParent,
+    place: TraceContext,
     /// Of the span within which it is.
     parent: Option<u64>,
     link: Option<TraceParent>,
@@ -69,7 +69,7 @@ impl Traces {
     /// Begins to measure the answer to a request, within a span of another program or in a trace of its own. `link` is
     /// another span that led to it.
     #[must_use]
-    pub fn begin(&self, name: String, parent: Option<TraceParent>, link: Option<TraceParent>) -> TraceSpan {
+    pub fn begin(&self, name: String, parent: Option<&TraceContext>, link: Option<TraceParent>) -> TraceSpan {
         let Some(outbox) = &self.0 else { return TraceSpan::default() };
         let mut span = TraceSpan::within(outbox, parent, SpanKind::Server, name);
         if let Some(open) = &mut span.0 {
@@ -104,18 +104,18 @@ impl TraceScope {
     #[must_use]
     pub fn ask(&self, name: impl FnOnce() -> String) -> TraceSpan {
         match &self.0 {
-            Some((outbox, parent)) => TraceSpan::within(outbox, Some(*parent), SpanKind::Client, name()),
+            Some((outbox, parent)) => TraceSpan::within(outbox, Some(parent), SpanKind::Client, name()),
             None => TraceSpan::default(),
         }
     }
 }
 
 impl TraceSpan {
-    fn within(outbox: &Arc<SpanQueue>, parent: Option<TraceParent>, kind: SpanKind, name: String) -> Self {
+    fn within(outbox: &Arc<SpanQueue>, parent: Option<&TraceContext>, kind: SpanKind, name: String) -> Self {
         Self(Some(Box::new(OpenSpan {
             outbox: outbox.clone(),
-            place: parent.map_or_else(TraceParent::root, TraceParent::child),
-            parent: parent.map(TraceParent::span),
+            place: parent.map_or_else(TraceContext::root, TraceContext::child),
+            parent: parent.map(|above| above.parent().span()),
             link: None,
             kind,
             name,
@@ -128,13 +128,15 @@ impl TraceSpan {
     /// The parent of what it does.
     #[must_use]
     pub fn scope(&self) -> TraceScope {
-        TraceScope(self.0.as_ref().map(|open| (open.outbox.clone(), open.place)))
+        TraceScope(self.0.as_ref().map(|open| (open.outbox.clone(), open.place.clone())))
     }
 
-    /// The header by which whoever is asked goes on with the trace.
-    #[must_use]
-    pub fn header(&self) -> Option<String> {
-        self.0.as_ref().map(|open| open.place.to_string())
+    /// The headers by which whoever is asked continues the trace: `traceparent`, and `tracestate` where there is one.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, String)> {
+        let place = self.0.as_ref().map(|open| &open.place);
+        let parent = place.map(|place| ("traceparent", place.parent().to_string()));
+        let state = place.and_then(|place| Some(("tracestate", place.state.as_deref()?.to_owned())));
+        parent.into_iter().chain(state)
     }
 
     /// Adds an attribute; none where the value is null.
@@ -163,7 +165,7 @@ impl TraceSpan {
 
 impl Drop for TraceSpan {
     fn drop(&mut self) {
-        if let Some(open) = self.0.take().filter(|open| open.place.is_sampled()) {
+        if let Some(open) = self.0.take().filter(|open| open.place.parent().is_sampled()) {
             let outbox = open.outbox.clone();
             outbox.take(open.written());
         }
@@ -182,8 +184,9 @@ impl OpenSpan {
         self.attributes.extend(attribute("error.type", failed));
         let link = self.link.map(|link| json!({ "traceId": link.trace_id(), "spanId": link.span_id() }));
         let span = json!({
-            "traceId": self.place.trace_id(),
-            "spanId": self.place.span_id(),
+            "traceId": self.place.parent().trace_id(),
+            "spanId": self.place.parent().span_id(),
+            "traceState": self.place.state.as_deref().unwrap_or_default(),
             "parentSpanId": self.parent.map(|parent| format!("{parent:016x}")).unwrap_or_default(),
             "links": Vec::from_iter(link),
             "name": self.name,

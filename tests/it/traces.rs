@@ -16,6 +16,7 @@ use crate::{
 /// Of another program.
 const ABOVE: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const BESIDE: &str = "00-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa-bbbbbbbbbbbbbbbb-01";
+const STATE: &str = "congo=t61rcWkgMzE";
 
 fn response() -> Script {
     response_after(Duration::ZERO)
@@ -54,7 +55,7 @@ async fn traced(upstream: &Upstream, collector: &Upstream, settings: &[(&'static
 
 /// Calls ask-openai, within the spans that its `_meta` names.
 async fn ask(session: &mut Session, traceparent: Option<&str>) -> Value {
-    let meta = traceparent.map_or_else(|| json!({}), |above| json!({ "traceparent": above }));
+    let meta = traceparent.map_or_else(|| json!({}), |above| json!({ "traceparent": above, "tracestate": STATE }));
     let arguments = json!({ "query": "A canary of a prompt", "model": "gpt-6.2-sol" });
     session.request("tools/call", json!({ "name": "ask-openai", "arguments": arguments, "_meta": meta })).await
 }
@@ -111,6 +112,9 @@ async fn a_call_and_its_attempts_are_spans_of_the_callers_trace_without_a_word_o
             ["startTimeUnixNano", "endTimeUnixNano"].map(|at| span[at].as_str().unwrap().parse::<u64>().unwrap());
         assert!(from <= to && from > 1_700_000_000_000_000_000, "{span}");
     }
+    for sent in upstream.sent() {
+        assert_eq!(sent.header("tracestate"), Some(STATE));
+    }
     let attempts: Vec<_> = upstream.sent().iter().map(|sent| sent.header("traceparent").unwrap().to_owned()).collect();
     for traceparent in &attempts {
         let (start, end) = traceparent.split_at(36);
@@ -157,7 +161,7 @@ async fn over_http_the_header_is_continued_and_only_linked_where_the_message_nam
             params["_meta"]["traceparent"] = own.into();
         }
         let headers = format!(
-            "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: ask-openai\r\ntraceparent: {BESIDE}\r\n"
+            "MCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\nMcp-Name: ask-openai\r\ntraceparent: {BESIDE}\r\ntracestate: rojo=1\r\ntracestate: congo=2\r\n"
         );
         let answer = site.post(&headers, &message(1, "tools/call", params)).await;
         assert!(answer.body.contains("complete"), "{}", answer.body);
@@ -169,7 +173,8 @@ async fn over_http_the_header_is_continued_and_only_linked_where_the_message_nam
     let mut calls: Vec<_> = spans.values().filter(|span| span["name"] == "tools/call ask-openai").collect();
     calls.sort_by_key(|span| span["startTimeUnixNano"].as_str());
     assert_eq!((&calls[0]["traceId"], &calls[0]["parentSpanId"]), (&json!(&BESIDE[3..35]), &json!(&BESIDE[36..52])));
-    assert_eq!(calls[0]["links"], json!([]));
+    assert_eq!((&calls[0]["links"], &calls[0]["traceState"]), (&json!([]), &json!("rojo=1,congo=2")));
+    assert_eq!(calls[1]["traceState"], "", "the other trace's state is none of this one's");
     assert_eq!((&calls[1]["traceId"], &calls[1]["parentSpanId"]), (&json!(&ABOVE[3..35]), &json!(&ABOVE[36..52])));
     assert_eq!(calls[1]["links"], json!([{ "traceId": &BESIDE[3..35], "spanId": &BESIDE[36..52] }]));
     assert!(calls[0].to_string().contains(r#""network.transport","value":{"stringValue":"tcp"}"#), "{}", calls[0]);

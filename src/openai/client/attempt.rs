@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use url::Url;
 
 use super::{Client, LONGEST_COMPLAINT, PlannedRequest, span};
@@ -77,9 +77,10 @@ impl Client {
             exposed: if call.kind.is_paid() { terms.exposure.begin() } else { Exposure::default().begin() },
         };
         let span = span::begin(call, &self.config.base_url, trail.attempts(), terms);
-        if let Some(traceparent) = span.header().and_then(|header| HeaderValue::try_from(header).ok()) {
-            request.headers_mut().insert("traceparent", traceparent);
-        }
+        request.headers_mut().extend(
+            span.headers()
+                .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?))),
+        );
         trail.attempt(span);
         let answered = self.exchange(attempt, connection.http.execute(request), &mut sending, trail).await;
         if answered.as_ref().is_err_and(|miss| miss.error.traits().charge == Billing::No) {

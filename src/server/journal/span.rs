@@ -1,7 +1,7 @@
 //! The span of a call, by OpenTelemetry's conventions for MCP: its names and its outcome, nothing of what it was about.
 //! <https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-ai/mcp.md>
 
-use http::request;
+use http::{HeaderMap, request};
 use rmcp::{RoleServer, service::RequestContext};
 use serde_json::Value;
 
@@ -9,7 +9,7 @@ use super::code;
 use crate::{
     money::Usd,
     server::Requester,
-    telemetry::traces::{TraceParent, TraceSpan, Traces},
+    telemetry::traces::{TraceContext, TraceSpan, Traces},
     text,
     tools::{Outcome, ToolError},
 };
@@ -20,10 +20,14 @@ const NAME: usize = 60;
 /// Begins it within the span that the message names (SEP-414), else within the one that its HTTP request names.
 pub(in crate::server) fn begin(traces: &Traces, tool: &str, context: &RequestContext<RoleServer>) -> TraceSpan {
     let http = context.extensions.get::<request::Parts>();
-    let ambient = http.and_then(|parts| TraceParent::parse(parts.headers.get("traceparent")?.to_str().ok()?));
-    let own = context.meta.get_traceparent().and_then(TraceParent::parse);
-    let link = ambient.filter(|ambient| own.is_some_and(|own| own != *ambient));
-    let mut span = traces.begin(format!("tools/call {tool}"), own.or(ambient), link);
+    let ambient = http.and_then(|parts| of_headers(&parts.headers));
+    let meta = &context.meta;
+    let own = meta.get_traceparent().and_then(|parent| TraceContext::parse(parent, meta.get_tracestate()));
+    let link = ambient
+        .as_ref()
+        .map(TraceContext::parent)
+        .filter(|ambient| own.as_ref().is_some_and(|own| own.parent() != *ambient));
+    let mut span = traces.begin(format!("tools/call {tool}"), own.or(ambient).as_ref(), link);
     span.set("mcp.method.name", "tools/call");
     span.set("gen_ai.operation.name", "execute_tool");
     span.set("gen_ai.tool.name", tool);
@@ -33,6 +37,12 @@ pub(in crate::server) fn begin(traces: &Traces, tool: &str, context: &RequestCon
     span.set("mcp_openai.client", context.client_info().map(|client| text::brief(&client.name, NAME)));
     span.set("mcp_openai.caller", Requester::of(&context.extensions).owner.as_caller());
     span
+}
+
+/// The span that a request's headers name.
+fn of_headers(headers: &HeaderMap) -> Option<TraceContext> {
+    let states: Vec<_> = headers.get_all("tracestate").iter().filter_map(|state| state.to_str().ok()).collect();
+    TraceContext::parse(headers.get("traceparent")?.to_str().ok()?, Some(&states.join(",")))
 }
 
 /// Ends it as the call ended.

@@ -1,6 +1,59 @@
-//! The header `traceparent`, by which a trace goes on in another program. <https://www.w3.org/TR/trace-context/>
+//! The headers `traceparent` and `tracestate`, by which a trace goes on in another program.
+//! <https://www.w3.org/TR/trace-context/>
 
-use std::fmt;
+use std::{fmt, sync::Arc};
+
+/// A span of any program with its trace's state, as the two headers carry them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TraceContext {
+    parent: TraceParent,
+    pub(super) state: Option<Arc<str>>,
+}
+
+/// Characters of a state that are passed on, at least (section 3.3.1.5); it is cut behind an entry.
+const STATE: usize = 512;
+
+impl TraceContext {
+    /// Reads both headers; `None` where the first is none that counts, for the state says nothing without it.
+    #[must_use]
+    pub fn parse(traceparent: &str, tracestate: Option<&str>) -> Option<Self> {
+        Some(Self { parent: TraceParent::parse(traceparent)?, state: tracestate.and_then(bounded_state) })
+    }
+
+    /// Its span, without the state.
+    #[must_use]
+    pub fn parent(&self) -> TraceParent {
+        self.parent
+    }
+
+    /// The first span of a trace that is kept.
+    pub(super) fn root() -> Self {
+        Self { parent: TraceParent::root(), state: None }
+    }
+
+    /// A span within this one. The state stays as it is: nothing of ours is in it.
+    pub(super) fn child(&self) -> Self {
+        Self { parent: self.parent.child(), state: self.state.clone() }
+    }
+}
+
+/// The entries from the front that fit; `None` where there are none, or where one of them is no `key=value`.
+fn bounded_state(text: &str) -> Option<Arc<str>> {
+    let entries: Vec<_> =
+        text.split(',').map(|entry| entry.trim_matches([' ', '\t'])).filter(|e| !e.is_empty()).collect();
+    let is_entry = |entry: &&str| {
+        let is_printable = entry.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+        is_printable && entry.split_once('=').is_some_and(|(key, value)| !key.is_empty() && !value.is_empty())
+    };
+    if !entries.iter().all(is_entry) {
+        return None;
+    }
+    let mut state = entries.join(",");
+    while state.len() > STATE {
+        state.truncate(state.rfind(',')?);
+    }
+    (!state.is_empty()).then(|| state.into())
+}
 
 /// A span of any program, as the header names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +153,19 @@ mod tests {
             &format!("00-4bf92f3577b34da6a3ce929d0e0e4736-{}-01", zero(16)),
         ] {
             assert_eq!(TraceParent::parse(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_state_is_passed_on_as_it_came_in_whole_entries() {
+        assert_eq!(
+            bounded_state("congo=t61rcWkgMzE, rojo=00f067aa0ba902b7,,").as_deref(),
+            Some("congo=t61rcWkgMzE,rojo=00f067aa0ba902b7")
+        );
+        let long = format!("a={},b={},c=1", "x".repeat(300), "y".repeat(300));
+        assert_eq!(bounded_state(&long), Some(format!("a={}", "x".repeat(300)).into()));
+        for wrong in ["", " , ", "congo", "=1", "congo=", "congo=t\u{e9}", &format!("a={}", "x".repeat(600))] {
+            assert_eq!(bounded_state(wrong), None, "{wrong}");
         }
     }
 }

@@ -16,8 +16,8 @@ use tower_http::cors::CorsLayer;
 use super::Config;
 
 /// The request headers of Streamable HTTP, and of the resumption of its streams.
-const SENT: [&str; 6] =
-    ["mcp-protocol-version", "mcp-session-id", "mcp-method", "mcp-name", "last-event-id", "traceparent"];
+const SENT: [&str; 7] =
+    ["mcp-protocol-version", "mcp-session-id", "mcp-method", "mcp-name", "last-event-id", "traceparent", "tracestate"];
 /// Pages do not see the other headers of an answer.
 const SHOWN: [&str; 2] = ["mcp-session-id", "www-authenticate"];
 /// Time for which a browser need not ask again.
