@@ -232,7 +232,7 @@ impl Inputs {
             beneath::Error::Folder => {
                 Error::NotFound(format!("{shown} is a folder: name a file in it, or attach {shown}/**/*"))
             }
-            beneath::Error::NotAFile => Error::NotFound(format!("{shown} is no regular file: name one")),
+            beneath::Error::NotAFile => Error::NotFound(format!("{shown} is not a regular file: name one")),
             beneath::Error::Several(names) => {
                 let names: Vec<_> = names.iter().take(5).map(|name| format!("\"{}\"", name.escape_debug())).collect();
                 Error::NotFound(format!("there is no file {shown}, and {} read like it: name one", names.join(", ")))
@@ -314,7 +314,7 @@ impl Inputs {
             }
             None if is_relative(Path::new(shown)) => {
                 return format!(
-                    "{shown} is no whole path, and there is no project that it could begin in: files may be read in {}",
+                    "{shown} is not a whole path, and there is no project that it could begin in: files may be read in {}",
                     folders.join(", ")
                 );
             }

@@ -204,7 +204,7 @@ pub struct Picture {
     _place: body::MemorySlot,
 }
 
-/// A value and how it was come by.
+/// A value with the facts of its request.
 #[derive(Debug, Clone)]
 pub struct Reply<T> {
     /// The answer, parsed.

@@ -112,7 +112,7 @@ pub(super) fn sniff(id: &ArtifactId, place: &impl Display, bytes: Bytes) -> Resu
         if is_kept_so { Ok(read) } else { Err(NotAPicture::Format) }
     });
     read.map_err(|source| Error::Storage {
-        message: format!("{place} is no picture any more"),
+        message: format!("{place} is not a picture any more"),
         source: Some(Box::new(source)),
     })
 }

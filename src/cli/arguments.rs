@@ -76,37 +76,37 @@ pub enum Command {
     Http(http::Args),
     /// Ask a model, and read the answer as it comes
     Ask(ask::Args),
-    /// Ask in turn, each question going on from the last answer
+    /// Chat with a model, turn by turn
     Chat(chat::Args),
-    /// Have pictures made, or changed
+    /// Make or edit pictures
     Image(image::Args),
-    /// List, explain, open and remove the pictures that were kept
+    /// List, search, open and remove the pictures that were kept
     Images(images::Args),
-    /// List, show, export and remove what was asked and answered
+    /// List, search, export and remove conversations
     Conversations(conversations::Args),
     /// Run a whole MCP session and show what happens
     Demo(demo::Args),
-    /// Add it to the MCP clients of this machine
+    /// Add this server to the MCP clients on this machine
     Install(install::Args),
-    /// Remove it from them
+    /// Remove this server from MCP clients
     Uninstall(uninstall::Args),
     /// Print what `install` would write for a client
     PrintConfig(print_config::Args),
     /// Store the API key, remove it, or show which one is used
     Key(key::Args),
-    /// Make, limit and revoke the callers of the HTTP service
+    /// Add, limit and revoke callers of the HTTP service
     Token(token::Args),
     /// Check configuration, key, upstream, models and image folder
     Doctor(doctor::Args),
-    /// List the models: what is known of them and what the upstream has
+    /// List models with their prices, and those that the upstream has
     Models(models::Args),
-    /// Tell what was paid, by day, model, client or caller
+    /// Show spending by day, model, client or caller
     Usage(usage::Args),
     /// Run an OpenAI-compatible server on this machine, for trials and tests
     Sandbox(sandbox::Args),
-    /// Print what makes a shell complete commands, models and ids
+    /// Print a shell completion script
     Completions(completions::Args),
-    /// Print the manual page, of the program or of one command
+    /// Print the manual page of the program or of one command
     Man(man::Args),
 }
 

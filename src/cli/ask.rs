@@ -41,7 +41,7 @@ pub(super) use form::AnswerForm;
 #[derive(Debug, clap::Args)]
 #[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
-    /// The question, quoted or not. What is piped in is attached to it, or is the question where none stands here
+    /// The question, quoted or not. Piped input is attached to it, or is the question if none is given here
     #[arg(value_name = "QUERY", add = ArgValueCompleter::new(candidates::begun_conversations))]
     pub query: Vec<String>,
     /// Go on from an earlier answer [default: the newest one]
@@ -55,7 +55,7 @@ pub struct Args {
     /// REV, the `image://ID` of a kept picture, or `-` for what is piped in; may be given up to 20 times
     #[arg(short, long, value_name = "FILE", add = ArgValueCompleter::new(candidates::files))]
     pub attach: Vec<String>,
-    /// A JSON Schema in a file: the answer is such an object
+    /// A file with a JSON Schema that the answer must match
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = named::path())]
     pub schema: Option<PathBuf>,
     /// Say what would be sent, and what it could cost; send nothing
@@ -72,7 +72,7 @@ pub struct Args {
 /// The tool's arguments that hold for every question, by its own names.
 #[derive(Debug, clap::Args, Serialize)]
 pub struct QuestionOptions {
-    /// A preset of the configuration, for what is not said here
+    /// A preset from the configuration; flags given here override it
     #[arg(short, long, value_name = "NAME", add = ArgValueCandidates::new(candidates::presets))]
     #[serde(skip)]
     pub preset: Option<String>,
@@ -234,7 +234,7 @@ fn unasked(wrong: &str) -> anyhow::Error {
 fn read_schema(path: &Path) -> Result<Map<String, Value>, ToolError> {
     let wrong = |why: String| ToolError::InvalidArgument(format!("`--schema` {}: {why}", path.display()));
     let text = text::read_file(path).map_err(|error| wrong(error.to_string()))?;
-    serde_json::from_str(&text).map_err(|error| wrong(format!("it is no JSON object ({error})")))
+    serde_json::from_str(&text).map_err(|error| wrong(format!("it is not a JSON object ({error})")))
 }
 
 /// Prints the text as it comes and ends it with a line feed.

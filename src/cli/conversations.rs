@@ -45,7 +45,7 @@ enum ConversationsAction {
         #[arg(value_name = "ID", help = ID, add = ArgValueCandidates::new(candidates::conversations))]
         id: String,
     },
-    /// Find those in which words were said or answered, the best match first
+    /// Search questions and answers, best match first
     Search(SearchOptions),
     /// Write one out as Markdown or JSON, or all of them as JSON Lines
     Export(ExportArgs),

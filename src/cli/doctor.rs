@@ -30,7 +30,7 @@ pub struct Args {
     /// Print one JSON object instead of lines
     #[arg(long)]
     json: bool,
-    /// Also have one answer and one picture made, which costs a cent or two
+    /// Also make one answer and one picture (costs a cent or two)
     #[arg(long = "try")]
     trial: bool,
     /// Also ask crates.io whether there is a newer release
@@ -99,7 +99,7 @@ fn misconfigured(problem: &config::Problem) -> Finding {
 }
 
 fn misspelt((name, nearest): &(String, &str)) -> Finding {
-    let message = format!("environment variable {name} is no setting");
+    let message = format!("environment variable {name} is not a setting");
     Finding::doubtful("configuration", message, &format!("the nearest is {nearest}"))
 }
 

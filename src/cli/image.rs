@@ -40,7 +40,7 @@ mod save;
 pub struct Args {
     #[command(flatten)]
     given: PromptSource,
-    /// Make one like this picture: its prompt and arguments, but what is said here
+    /// Reuse this picture's prompt and arguments; flags given here override them
     #[arg(long, value_name = "ID", add = ArgValueCompleter::new(candidates::pictures))]
     like: Option<String>,
     /// A picture to start from: a file, the `image://ID` of an earlier one, or `-` for one that is piped in; may be
@@ -72,7 +72,7 @@ struct PromptSource {
     #[arg(value_name = "PROMPT")]
     #[serde(skip)]
     words: Vec<String>,
-    /// A preset of the configuration, for what is not said here
+    /// A preset from the configuration; flags given here override it
     #[arg(short, long, value_name = "NAME", add = ArgValueCandidates::new(candidates::presets))]
     #[serde(skip)]
     preset: Option<String>,

@@ -44,11 +44,11 @@ pub struct Args {
 enum ImagesAction {
     /// List them, newest first (the default)
     List(ListOptions),
-    /// Tell all that is known of a picture
+    /// Show all that is known of a picture
     Show(Show),
-    /// Find those in whose prompt, model or name all words stand, the best match first
+    /// Search prompts, models and names, best match first
     Search(SearchOptions),
-    /// Write out all that is known of every picture, as JSON Lines
+    /// Export the records of all pictures as JSON Lines
     Export(Destination),
     /// Draw a picture in the terminal
     Preview(OnePicture),

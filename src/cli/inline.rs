@@ -19,7 +19,7 @@ use recognising::Environment;
 
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct InlineOptions {
-    /// Draw the picture in the terminal, wherever the output goes; left away, where the terminal is known to draw it
+    /// Draw the picture in the terminal, even if stdout goes elsewhere [default: if the terminal supports it]
     #[arg(long, value_name = "FORM", num_args = 0..=1, require_equals = true, overrides_with = "no_inline")]
     #[expect(clippy::option_option, reason = "absent, by itself, or with a form")]
     inline: Option<Option<InlineForm>>,

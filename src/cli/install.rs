@@ -42,13 +42,13 @@ pub struct Which {
     /// All that are found
     #[arg(long, conflicts_with = "clients")]
     all: bool,
-    /// For all that you do, or in the project of the working folder
+    /// For your user, or for the project in the working folder only
     #[arg(long, value_enum, default_value_t)]
     pub(super) scope: Scope,
     /// Show what would change, and change nothing
     #[arg(long)]
     dry_run: bool,
-    /// Also where another server has that name
+    /// Overwrite another server of that name
     #[arg(long)]
     force: bool,
 }

@@ -47,7 +47,7 @@ enum KeyAction {
         #[command(flatten)]
         upstream: UpstreamOption,
     },
-    /// Tell where the key comes from that counts
+    /// Show where the key in use comes from
     ShowSource,
 }
 
@@ -100,7 +100,7 @@ async fn asked() -> anyhow::Result<SecretString> {
         spawn_blocking(prompt).await??
     } else {
         let mut given = String::new();
-        stdin().take(LONGEST).read_to_string(&mut given).context("what was piped in is no text")?;
+        stdin().take(LONGEST).read_to_string(&mut given).context("what was piped in is not text")?;
         given
     };
     openai::parse_key(&given).map_err(|why| anyhow::anyhow!("what was given {why}; nothing is changed"))
@@ -115,8 +115,8 @@ struct TerminalMode {
 }
 
 impl TerminalMode {
-    /// Hides what is typed, Ctrl-C too. Before the prompt: one that came between it and the prompt's own change would end the
-    /// program, and that change come last.
+    /// Hides what is typed, Ctrl-C too. Precedes the prompt: a Ctrl-C between the two would
+    /// end the program with the echo off.
     #[cfg(unix)]
     fn hide_input() -> Self {
         use rustix::termios::{LocalModes, OptionalActions, tcgetattr, tcsetattr};

@@ -27,7 +27,7 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 #[derive(Debug, clap::Args)]
 #[allow(missing_docs, reason = "the help says it")]
 pub struct Args {
-    /// Also those that cannot be asked: retired ones, with what answers for them
+    /// Include retired models, with their replacements
     #[arg(long)]
     all: bool,
     /// Print one JSON object with all of them instead of tables

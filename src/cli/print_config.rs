@@ -21,7 +21,7 @@ pub struct Args {
     /// The client, such as cursor
     #[arg(value_name = "CLIENT", value_parser = clients::named, add = ArgValueCandidates::new(candidates::clients))]
     client: &'static Application,
-    /// For all that you do, or in the project of the working folder
+    /// For your user, or for the project in the working folder only
     #[arg(long, value_enum, default_value_t)]
     scope: Scope,
     #[command(flatten)]

@@ -95,7 +95,7 @@ enum TokenAction {
         #[arg(long)]
         json: bool,
     },
-    /// Let the token of a caller count no more
+    /// Revoke a caller's token
     Revoke {
         #[command(flatten)]
         caller: NameArgument,

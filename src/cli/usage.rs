@@ -29,7 +29,7 @@ mod export;
 pub struct Args {
     #[command(subcommand)]
     action: Option<UsageAction>,
-    /// The meaning of a row
+    /// Group by
     #[arg(long, value_enum, default_value_t = Rows::Day)]
     by: Rows,
     /// From this day on (UTC), as 2026-11-22, or for so many days back from today, as 7d
@@ -42,7 +42,7 @@ pub struct Args {
 
 #[derive(Debug, clap::Subcommand)]
 enum UsageAction {
-    /// Write out every call there is in the books, as JSON Lines
+    /// Export every line of the ledger as JSON Lines
     Export(UsageExport),
 }
 

@@ -37,7 +37,7 @@ impl SettingKey {
         (!name.is_empty()).then(|| Self::named(setting, name))
     }
 
-    /// The key of that setting which is nearest to a path that is none: with the path's own name, where it has one.
+    /// The key of the setting that is closest to an unknown path, with the path's own name where it has one.
     pub fn near(setting: &'static str, path: &str) -> Self {
         let name = setting.split_once(NAME).and_then(|(before, _)| within(path, before)?.rsplit_once('.'));
         name.map_or(Self::plain(setting), |(name, _)| Self::named(setting, name))

@@ -31,6 +31,6 @@ pub(super) fn oauth(layers: &Layers) -> Result<Option<OAuth>, Problem> {
 fn unused<S: SettingKind>(layers: &Layers, setting: &Setting<S>) -> Result<(), Problem> {
     match layers.source(setting) {
         ValueSource::Default => Ok(()),
-        _ => Err(layers.problem(setting, "it says nothing without http.oauth.issuer".to_owned())),
+        _ => Err(layers.problem(setting, "it has no effect without http.oauth.issuer".to_owned())),
     }
 }

@@ -134,7 +134,7 @@ fn plain_or_not(mut options: Options, variables: &Variables) -> Result<Options, 
     let mut is_plain = false;
     for name in endpoints {
         let Some(endpoint) = set(name) else { continue };
-        let url = Url::parse(endpoint).map_err(|error| format!("{name} is no URL ({error})"))?;
+        let url = Url::parse(endpoint).map_err(|error| format!("{name} is not a URL ({error})"))?;
         is_plain |= url.scheme() == "http";
         if url.scheme() == "http" && !is_loopback(&url) && !is_allowed {
             return Err(format!(

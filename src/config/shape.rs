@@ -207,7 +207,7 @@ impl SettingKind for Span {
             "" => return Err(format!("{} has no unit", quoted(text))),
             _ => None,
         };
-        let milliseconds = milliseconds.ok_or_else(|| format!("{} is no unit of time", quoted(&unit)))?;
+        let milliseconds = milliseconds.ok_or_else(|| format!("{} is not a unit of time", quoted(&unit)))?;
         let duration = Duration::from_millis(number.saturating_mul(milliseconds));
         if duration < self.min || duration > self.max {
             return Err(format!("{} is out of range", quoted(text)));
@@ -301,7 +301,7 @@ impl SettingKind for ByteSize {
             "gib" => Some(1 << 30),
             _ => None,
         };
-        let unit_bytes = unit_bytes.ok_or_else(|| format!("{} is no unit of size", quoted(&unit)))?;
+        let unit_bytes = unit_bytes.ok_or_else(|| format!("{} is not a unit of size", quoted(&unit)))?;
         let bytes = usize::try_from(number.saturating_mul(unit_bytes)).unwrap_or(usize::MAX);
         if bytes < self.min || bytes > self.max {
             return Err(format!("{} is out of range", quoted(text)));

@@ -60,7 +60,7 @@ pub enum GitError {
     #[error("git cannot answer (is there such a revision?): {0}")]
     Refused(String),
     /// The output is empty.
-    #[error("there is no difference: leave it out, or compare with another revision, as in `git:diff HEAD~1`")]
+    #[error("the diff is empty: leave it out, or compare with another revision, as in `git:diff HEAD~1`")]
     Nothing,
     /// All that differs looks like a secret; the text names the files.
     #[error("there is nothing to attach: {0} is left out, since it looks like a secret")]

@@ -33,7 +33,7 @@ pub enum ProjectOrigin {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoProject {
     /// It is not absolute, not there, or no folder.
-    #[error("{0} is no absolute path of a folder that there is")]
+    #[error("{0} is not the absolute path of an existing folder")]
     NoFolder(String),
     /// The home folder or one above it.
     #[error("{0} is a home folder, or holds them: everything private would be in it")]

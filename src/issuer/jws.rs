@@ -63,7 +63,7 @@ impl JwsAlgorithm {
 
 impl<'a> Jws<'a> {
     pub(super) fn parse(token: &'a str) -> Result<Self, TokenFault> {
-        const NO_JWT: TokenFault = TokenFault::Invalid("it is no JWT");
+        const NO_JWT: TokenFault = TokenFault::Invalid("it is not a JWT");
         if token.len() > LONGEST {
             return Err(TokenFault::Invalid("it is too long"));
         }
@@ -73,7 +73,7 @@ impl<'a> Jws<'a> {
         let kind = header.typ.as_deref().map(str::to_ascii_lowercase);
         let kind = kind.as_deref().map_or("jwt", |kind| kind.strip_prefix("application/").unwrap_or(kind));
         if !TYPES.contains(&kind) {
-            return Err(TokenFault::Invalid("it is no access token"));
+            return Err(TokenFault::Invalid("it is not an access token"));
         }
         if header.crit.is_some() {
             return Err(TokenFault::Invalid("it asks for an extension that is not known here (crit)"));
@@ -90,5 +90,5 @@ impl<'a> Jws<'a> {
 }
 
 fn decoded(part: &str) -> Result<Vec<u8>, TokenFault> {
-    URL_SAFE_NO_PAD.decode_to_vec(part).map_err(|_| TokenFault::Invalid("it is no JWT"))
+    URL_SAFE_NO_PAD.decode_to_vec(part).map_err(|_| TokenFault::Invalid("it is not a JWT"))
 }

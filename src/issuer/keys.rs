@@ -77,7 +77,7 @@ impl KeySet {
         }
 
         let read: Result<Jwks, _> = serde_json::from_slice(&document.body);
-        let listed = read.map_err(|_| document.unusable("it is no set of keys (RFC 7517)"))?.keys;
+        let listed = read.map_err(|_| document.unusable("it is not a set of keys (RFC 7517)"))?.keys;
         let keys: Vec<_> = listed.into_iter().filter_map(SigningKey::read).take(MOST).collect();
         if keys.is_empty() {
             return Err(document.unusable("it has no key that signatures can be checked with"));

@@ -54,7 +54,7 @@ impl IssuerSite {
 
     fn described(http: reqwest::Client, issuer: &str, own: &Url, place: &Url, body: &[u8]) -> Result<Self, Error> {
         let unusable = |why: &str| Error::Unusable { url: shown(place), why: why.to_owned() };
-        let metadata: IssuerMetadata = serde_json::from_slice(body).map_err(|_| unusable("it is no metadata"))?;
+        let metadata: IssuerMetadata = serde_json::from_slice(body).map_err(|_| unusable("it is not metadata"))?;
         // Or anybody who answers there could speak for the issuer (RFC 8414, 3.3).
         if metadata.issuer != issuer {
             return Err(unusable(&format!("it speaks for {:?}, not for the configured issuer", metadata.issuer)));

@@ -224,8 +224,8 @@ fn read_fetched(bytes: &Bytes, config: &Config) -> Result<Encoded, Error> {
     })
 }
 
-/// Waits for the final event, or as much of it as holds the picture. Of the sketches that were asked for it is told that
-/// they came; what cannot be read is passed over: the picture is paid for.
+/// Waits for the final event, or as much of it as holds the picture. Partial images are reported as progress only; what
+/// cannot be read is skipped, because the picture is paid for.
 async fn listen(
     mut events: Events,
     config: &Config,

@@ -218,7 +218,7 @@ async fn read_file(path: &Path) -> Result<SecretString, String> {
     let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
     let mut content = Vec::new();
     file.take(LONGEST).read_to_end(&mut content).await.map_err(unreadable)?;
-    parse_key(&text::decode(&content).ok_or("is no text")?)
+    parse_key(&text::decode(&content).ok_or("is not text")?)
 }
 
 async fn run(line: &str) -> Result<SecretString, String> {
@@ -261,14 +261,14 @@ pub fn parse_key(content: &str) -> Result<SecretString, String> {
             Err(format!("holds the unfilled placeholder `{}`", text::clip(placeholder, 80)))
         }
         word if ["null", "undefined", "none", "nil", "todo", "false", "true"].contains(&&*word.to_lowercase()) => {
-            Err(format!("holds the word `{word}`, which is no key"))
+            Err(format!("holds the word `{word}`, which is not a key"))
         }
         reference if reference.starts_with("op://") => {
             Err("holds a reference of 1Password: let `op read` print the key, as openai.api_key_command".to_owned())
         }
-        key if key.len() > MOST_LETTERS => Err(format!("is no key: it has more than {MOST_LETTERS} letters")),
+        key if key.len() > MOST_LETTERS => Err(format!("is not a key: it has more than {MOST_LETTERS} letters")),
         key if key.chars().all(|c| c.is_ascii_graphic() && !"{}\"".contains(c)) => Ok(key.into()),
-        _ => Err("is no key: a key is one word of letters, digits and signs".to_owned()),
+        _ => Err("is not a key: a key is one word of letters, digits and signs".to_owned()),
     }
 }
 

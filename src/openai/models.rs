@@ -24,7 +24,7 @@ pub(super) async fn list(client: &Client, terms: &Terms) -> Result<Reply<Vec<Lis
 fn decode(json: &[u8]) -> Result<Vec<ListedModel>, Error> {
     let value = serde_json::from_slice(json).map_err(|error| not_json(&error))?;
     let complaint = || Complaint::find(&value).map(|complaint| complaint.inside_200());
-    listed(&value).ok_or_else(|| complaint().unwrap_or_else(|| unreadable("it is no list of models")))
+    listed(&value).ok_or_else(|| complaint().unwrap_or_else(|| unreadable("it is not a list of models")))
 }
 
 /// Reads OpenAI's `data`, the `models` of others, a bare list, or a map by ids; `None` where there is none of them.

@@ -1,5 +1,5 @@
-//! Places of this server, which a caller on another machine is not told: it could do nothing there, and whoever runs the
-//! server finds them in the log.
+//! Paths of this server, taken out of what a caller on another machine is answered: it could do nothing with them, and
+//! whoever runs the server finds them in the log.
 
 use std::{
     fmt::Display,

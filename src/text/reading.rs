@@ -26,7 +26,7 @@ pub fn read_file(path: &Path) -> io::Result<String> {
     let (tell, told) = mpsc::channel();
     let path = path.to_owned();
     thread::Builder::new().spawn(move || tell.send(read(&path)))?;
-    let silent = |_| Err(io::Error::other("it is no regular file, and did not end within 5 s"));
+    let silent = |_| Err(io::Error::other("it is not a regular file, and did not end within 5 s"));
     told.recv_timeout(PATIENCE).unwrap_or_else(silent)
 }
 

@@ -103,8 +103,8 @@ pub fn taken(
     }
 }
 
-/// `value`, unless the upstream has refused it of this model lately, with the word that is `given` for it or beside it;
-/// then it is left out with a warning.
+/// `value`, unless this model has refused the argument lately, with the word that is `given` for it or without; then it
+/// is left out with a warning.
 pub fn unless_refused<T>(
     argument: &Argument,
     value: Option<T>,

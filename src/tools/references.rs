@@ -214,7 +214,7 @@ fn read_head(content: &Content) -> Result<Encoded, ToolError> {
     };
     let head = head.and_then(|head| if head.format().is_common() { Ok(head) } else { Err(NotAPicture::Format) });
     head.map_err(|why| match why {
-        NotAPicture::Format => unusable("it is no PNG, JPEG or WebP picture: convert it to one of them".into()),
+        NotAPicture::Format => unusable("it is not a PNG, JPEG or WebP picture: convert it to one of them".into()),
         NotAPicture::Header => unusable("its header is damaged or cut off: save it again".into()),
     })
 }

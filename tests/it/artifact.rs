@@ -274,7 +274,7 @@ async fn p04_a_damaged_picture_is_named() {
     let kept = keep(&gallery).await;
     fs::write(kept.path.as_ref().unwrap(), b"<html>").unwrap();
     let message = gallery.fetch(&kept.id).await.unwrap_err().to_string();
-    assert!(message.contains(kept.id.as_str()) && message.contains("no picture any more"), "{message}");
+    assert!(message.contains(kept.id.as_str()) && message.contains("is not a picture any more"), "{message}");
 }
 
 #[cfg(unix)]

@@ -226,5 +226,5 @@ fn on_the_command_line_every_file_that_is_named_may_be_read() {
     assert!(err.ends_with("gone.md: check the name\n"), "{err}");
     let (code, _, err) = ask(&["--schema", "wrong.json"]);
     assert_eq!(code, 2);
-    assert!(err.starts_with("mcp-openai: `--schema` wrong.json: it is no JSON object"), "{err}");
+    assert!(err.starts_with("mcp-openai: `--schema` wrong.json: it is not a JSON object"), "{err}");
 }

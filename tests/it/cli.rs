@@ -112,7 +112,7 @@ fn a_pipe_or_a_device_as_the_configuration_is_read_to_its_end_or_refused() {
     let pipe = folder.path().join("pipe.toml");
     assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     for (path, code, says) in [
-        (pipe.to_str().unwrap(), 78, "it is no regular file, and did not end within 5 s"),
+        (pipe.to_str().unwrap(), 78, "it is not a regular file, and did not end within 5 s"),
         ("/dev/zero", 78, "it is longer than 16 MiB"),
         ("/dev/null", 0, ""),
     ] {

@@ -178,9 +178,9 @@ fn mistakes_are_named_with_place_and_remedy() {
     insta::assert_snapshot!(complaint(file, &[]), @r"
     openai.max_retries (FILE:9:1): it is a list and has to be one value; it takes a whole number, 0 to 10
     timeouts.text (FILE:3:3): `600` has no unit; it takes a duration such as `250ms`, `45s`, `10m`, `1h`; 1ms to 24h
-    timeouts.image (FILE:4:3): `days` is no unit of time; it takes a duration such as `250ms`, `45s`, `10m`, `1h`; 1ms to 24h
+    timeouts.image (FILE:4:3): `days` is not a unit of time; it takes a duration such as `250ms`, `45s`, `10m`, `1h`; 1ms to 24h
     preview.mode (FILE:6:1): `sometimes` is none of its words; it takes `auto`, `always`, `never`
-    preview.max_bytes (FILE:7:1): `TB` is no unit of size; it takes a size such as `600kB`, `64MiB`; 1000 to 50000000 bytes
+    preview.max_bytes (FILE:7:1): `TB` is not a unit of size; it takes a size such as `600kB`, `64MiB`; 1000 to 50000000 bytes
     ");
 }
 
@@ -259,8 +259,8 @@ fn an_upstream_must_be_safe_to_send_a_key_to() {
         ("http://localhost.example/v1", "plain http to another machine"),
         ("https://user:pass@eu.example/v1", "user name or password"),
         ("https://eu.example/v1?key=secret", "has a `?`"),
-        ("ftp://eu.example", "no https URL"),
-        ("https://", "no URL"),
+        ("ftp://eu.example", "not an https URL"),
+        ("https://", "not a URL"),
     ] {
         let error = base(url).unwrap_err().to_string();
         assert!(error.starts_with("openai.base_url (environment variable OPENAI_BASE_URL): "), "{error}");
@@ -364,7 +364,7 @@ fn an_issuer_of_tokens_is_whole_or_refused() {
     );
     assert_eq!(oauth.limits.running.map(std::num::NonZero::get), Some(2));
     let all = complaint("[http.oauth]\nissuer = 'http://auth.example'\nlimits = 'dya=5'", &[]);
-    assert!(all.contains("no https address") && all.contains("there is no limit `dya`; the nearest is day"), "{all}");
+    assert!(all.contains("not an https address") && all.contains("there is no limit `dya`; the nearest is day"), "{all}");
     for (file, right) in [
         ("issuer = 'https://auth.example'", "http.oauth.resource"),
         ("resource = 'https://mcp.example/mcp'", "it says nothing without http.oauth.issuer"),

@@ -104,7 +104,7 @@ async fn u18_what_is_no_picture_is_not_opened_as_one() {
     let gallery = gallery(dir.path());
     let id = ours(dir.path(), HOUR, "text", 100);
     let message = gallery.open(&id).await.unwrap_err().to_string();
-    assert!(message.contains("no picture any more"), "{message}");
+    assert!(message.contains("is not a picture any more"), "{message}");
 }
 
 #[tokio::test]

@@ -296,7 +296,7 @@ fn files_from_anywhere_are_edited_and_the_edit_is_made_again() {
 
     for (arguments, wrong) in [
         (&["--from", "missing.png"][..], "missing.png"),
-        (&["--from", "text.png"], "no PNG, JPEG or WebP picture"),
+        (&["--from", "text.png"], "not a PNG, JPEG or WebP picture"),
         (&["--from", "b.png", "--mask", "m.png"], "it is 64x64, the first picture 32x32"),
         (&["--from", "https://example.com/a.png"], "MCP_OPENAI_IMAGES_ALLOW_URLS"),
     ] {

@@ -80,7 +80,7 @@ fn a_stale_socket_is_replaced_and_another_file_is_not() {
     fs::remove_file(&path).unwrap();
     fs::write(&path, "somebody's").unwrap();
     let (code, said) = told(&http(home.path(), &["--bind", &bind]).output().unwrap());
-    assert!(code != Some(0) && said.contains("a file that is no socket is there"), "{said}");
+    assert!(code != Some(0) && said.contains("a file that is not a socket is there"), "{said}");
     assert_eq!(fs::read_to_string(&path).unwrap(), "somebody's");
 }
 

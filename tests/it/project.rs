@@ -136,7 +136,7 @@ async fn a_difference_and_a_commit_are_what_git_tells_without_secrets() {
     let work = Work::new();
     let (mut session, asked) = claude_code(&work).await;
     let told = ask(&mut session, json!(["git:diff"])).await;
-    assert!(told["content"][0]["text"].as_str().unwrap().contains("there is no difference"), "{told}");
+    assert!(told["content"][0]["text"].as_str().unwrap().contains("the diff is empty"), "{told}");
     fs::write(work.path("project/src/queue.rs"), "fn enter() { todo }\n").unwrap();
     fs::write(work.path("project/.env"), "KEY=another canary").unwrap();
     assert_eq!(ask(&mut session, json!(["git:diff"])).await["isError"], false);
@@ -328,7 +328,7 @@ fn the_working_folder_in_a_git_work_tree_is_the_project_of_the_command_line() {
     for (folder, why) in [
         ("/", "is a home folder, or holds them"),
         ("/etc", "belongs to the system"),
-        ("none", "is no absolute path of a folder"),
+        ("none", "is not the absolute path of an existing folder"),
     ] {
         let (code, _, err) = run("outside", &["doctor", "--project", folder]);
         let (_, out, _) = run("outside", &["doctor", "--project", folder]);

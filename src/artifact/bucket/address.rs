@@ -41,7 +41,7 @@ impl BucketUrl {
     /// # Errors
     /// The reason why it is none, in words that follow the name of the setting.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let (scheme, rest) = text.split_once("://").ok_or("it is no URL")?;
+        let (scheme, rest) = text.split_once("://").ok_or("it is not a URL")?;
         let cloud = Cloud::ALL.into_iter().find(|cloud| cloud.scheme() == scheme);
         let cloud =
             cloud.ok_or("pictures can be kept in `s3://`, `gs://` and `az://`, and in no other kind of store")?;
@@ -119,7 +119,7 @@ mod tests {
         let reasons: Vec<_> =
             refused.iter().map(|url| format!("{url}: {}", BucketUrl::parse(url).unwrap_err())).collect();
         insta::assert_snapshot!(reasons.join("\n"), @r"
-        pictures: it is no URL
+        pictures: it is not a URL
         ftp://pictures: pictures can be kept in `s3://`, `gs://` and `az://`, and in no other kind of store
         s3://: it names no bucket
         s3:///prefix: it names no bucket

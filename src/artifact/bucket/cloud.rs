@@ -1,5 +1,5 @@
-//! The clouds whose stores can be used, by the same few calls. Each is named by its type: behind a trait object, what is
-//! never called of it would be linked as well.
+//! The clouds whose stores can be used, by the same few calls. Each is named by its type: a trait object would
+//! link the methods that are never called, too.
 
 use std::{hint::black_box, str::FromStr, time::Duration};
 

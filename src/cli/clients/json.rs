@@ -88,7 +88,7 @@ fn no_object() -> Uneditable {
 }
 
 fn no_section(key: ServerKey<'_>) -> Uneditable {
-    Uneditable::somewhere(format!("`{}` in it is no object", key.section))
+    Uneditable::somewhere(format!("`{}` in it is not an object", key.section))
 }
 
 fn tree(node: &CstNode) -> Tree {

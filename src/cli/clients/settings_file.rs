@@ -155,10 +155,10 @@ fn followed(path: &Path) -> anyhow::Result<PathBuf> {
 fn read(path: &Path) -> anyhow::Result<Option<String>> {
     // A pipe would be waited for, and a device read without end.
     if fs::metadata(path).is_ok_and(|there| !there.is_file()) {
-        bail!("it is no regular file");
+        bail!("it is not a regular file");
     }
     match fs::read(path) {
-        Ok(bytes) => Ok(Some(String::from_utf8(bytes).context("it is no UTF-8 text")?)),
+        Ok(bytes) => Ok(Some(String::from_utf8(bytes).context("it is not a UTF-8 text")?)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).context("it cannot be read"),
     }

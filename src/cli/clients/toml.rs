@@ -63,7 +63,7 @@ fn read(text: &str) -> Result<DocumentMut, Uneditable> {
 }
 
 fn no_section(key: ServerKey<'_>) -> Uneditable {
-    Uneditable::somewhere(format!("`{}` in it is no table", key.section))
+    Uneditable::somewhere(format!("`{}` in it is not a table", key.section))
 }
 
 fn tree(item: &Item) -> Tree {

@@ -102,7 +102,7 @@ fn set(document: &mut Tree, key: ServerKey<'_>, server: &Tree) -> Result<(), Une
     match sections.iter_mut().find(|(name, _)| name == key.section) {
         Some((_, Tree::Map(servers))) => servers.push(ours),
         Some((_, section @ Tree::Null)) => *section = Tree::Map(vec![ours]),
-        Some(_) => return Err(Uneditable::somewhere(format!("`{}` in it is no mapping", key.section))),
+        Some(_) => return Err(Uneditable::somewhere(format!("`{}` in it is not a mapping", key.section))),
         None => sections.push((key.section.to_owned(), Tree::Map(vec![ours]))),
     }
     Ok(())

@@ -22,7 +22,7 @@ impl SettingKind for Argument {
             Values::Range(min, max) => Whole { min, max }.parse(raw).map(Value::from),
             Values::Decimal(min, max) => {
                 let text = raw.text()?;
-                let number: f64 = text.parse().map_err(|_| format!("{} is no number", quoted(text)))?;
+                let number: f64 = text.parse().map_err(|_| format!("{} is not a number", quoted(text)))?;
                 let is_within = (f64::from(min)..=f64::from(max)).contains(&number);
                 is_within.then(|| number.into()).ok_or_else(|| format!("{number} is out of range"))
             }

@@ -28,7 +28,7 @@ pub(super) fn absolute(text: &str) -> Result<PathBuf, String> {
         (Ok(rest), Some(folders)) => folders.home_dir().join(rest),
         _ => PathBuf::from(text),
     };
-    std::path::absolute(&path).map_err(|error| format!("{} is no path ({error})", quoted(text)))
+    std::path::absolute(&path).map_err(|error| format!("{} is not a path ({error})", quoted(text)))
 }
 
 /// A folder that there can be: neither a pattern nor a URL.

@@ -62,7 +62,9 @@ impl LimitSetting {
         let (name, value) = text.split_once('=').ok_or("it has no `=`: name a limit and its value, such as day=5")?;
         let number = || match value {
             "none" => Ok(None),
-            _ => value.parse().map(Some).map_err(|_| format!("`{value}` is no whole number above 0, and not `none`")),
+            _ => {
+                value.parse().map(Some).map_err(|_| format!("`{value}` is not a whole number above 0, and not `none`"))
+            }
         };
         let amount = || {
             if value == "none" {

@@ -46,9 +46,9 @@ impl SettingKind for BaseUrl {
     /// Leaves plain http to be judged where `openai.allow_insecure` is known too.
     fn parse(&self, raw: &Raw) -> Result<Url, String> {
         let given = pasted(&text::bare(keyless(raw.text()?)?));
-        let mut url = Url::parse(&with_scheme(given.clone())).map_err(|error| format!("it is no URL ({error})"))?;
+        let mut url = Url::parse(&with_scheme(given.clone())).map_err(|error| format!("it is not a URL ({error})"))?;
         if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
-            return Err("it is no https URL".to_owned());
+            return Err("it is not an https URL".to_owned());
         }
         if !given.contains("://") && !is_address(&given, &url) {
             return Err("it names no host: a word alone is none".to_owned());
@@ -146,9 +146,9 @@ impl SettingKind for CollectorUrl {
     type Value = Url;
 
     fn parse(&self, raw: &Raw) -> Result<Url, String> {
-        let url = Url::parse(&text::bare(raw.text()?)).map_err(|error| format!("it is no URL ({error})"))?;
+        let url = Url::parse(&text::bare(raw.text()?)).map_err(|error| format!("it is not a URL ({error})"))?;
         if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
-            return Err("it is no http or https URL".to_owned());
+            return Err("it is not an http or https URL".to_owned());
         }
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
             return Err("it has a user name, a `?` or a `#` in it; use traces.headers for a key".to_owned());
@@ -162,7 +162,7 @@ impl SettingKind for CollectorUrl {
 }
 
 fn header(name: &str, value: &str) -> Result<(HeaderName, SecretString), String> {
-    let parsed = name.parse().map_err(|_| format!("{} is no header name", quoted(name)))?;
+    let parsed = name.parse().map_err(|_| format!("{} is not a header name", quoted(name)))?;
     HeaderValue::from_str(value).map_err(|_| format!("the value of {} has a character no header has", quoted(name)))?;
     Ok((parsed, SecretString::from(value)))
 }
@@ -204,9 +204,9 @@ impl SettingKind for IssuerAddress {
 
     fn parse(&self, raw: &Raw) -> Result<String, String> {
         let text = text::bare(raw.text()?);
-        let url = Url::parse(&text).map_err(|error| format!("it is no URL ({error})"))?;
+        let url = Url::parse(&text).map_err(|error| format!("it is not a URL ({error})"))?;
         if !may_be_issuer(&url) {
-            return Err("it is no https address, and not on this machine".to_owned());
+            return Err("it is not an https address, and not on this machine".to_owned());
         }
         if !url.username().is_empty() || url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
             return Err("it has a user name, a `?` or a `#` in it".to_owned());
@@ -242,7 +242,8 @@ impl SettingKind for Networks {
 
     fn parse(&self, raw: &Raw) -> Result<Proxies, String> {
         let network = |text: &String| {
-            text.parse().map_err(|()| format!("{} is no IP address and no network such as 10.0.0.0/8", quoted(text)))
+            text.parse()
+                .map_err(|()| format!("{} is neither an IP address nor a network such as 10.0.0.0/8", quoted(text)))
         };
         CommaList.parse(raw)?.iter().map(network).collect::<Result<_, _>>().map(Proxies)
     }

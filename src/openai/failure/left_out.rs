@@ -116,7 +116,7 @@ fn is_meant(field: &str, complaint: &Complaint) -> bool {
 const INTRODUCE: [&str; 7] = ["supplied", "parameter", "parameters", "argument", "property", "field", "option"];
 const FOLLOW: [&str; 4] = ["parameter", "argument", "property", "is"];
 
-/// Returns whether a message speaks of a field: in quotes, by a name that is no word of any language, or beside a word
+/// Returns whether a message speaks of a field: in quotes, by a name that is no ordinary word, or beside a word
 /// that says so (`Unsupported parameter: temperature`).
 fn names(message: &str, field: &str) -> bool {
     let is_quoted =

@@ -50,7 +50,7 @@ impl Complaint {
         self.message.contains("is not a valid model").then_some(Error::ModelNotFound { message })
     }
 
-    /// Reads a complaint without a status by its `code` or `type`. One that says nothing says nothing against the request.
+    /// Reads a complaint without a status by its `code` or `type`. An empty one refuses nothing: it counts as overload.
     fn by_its_class(&self) -> Option<Error> {
         let message = self.text();
         if *self == Self::default() {
@@ -195,7 +195,7 @@ impl Error {
             413 => Self::Refused { message: format!("{sentence}; send fewer or smaller files") },
             415 => Self::Refused { message: format!("{sentence}; see openai.edit_transfer") },
             100..=199 => Self::BadResponse {
-                message: format!("it answers HTTP {status}, which is no answer; check openai.base_url"),
+                message: format!("it answers HTTP {status}, which is not an answer; check openai.base_url"),
                 may_be_billed: Billing::Possible,
             },
             300..=399 => Self::Redirected { status },

@@ -27,7 +27,7 @@ pub enum KeyringError {
 impl KeyringError {
     /// Says nothing of what was found: it may be another secret.
     fn not_a_key() -> Self {
-        Self::Unusable("what it holds is no key".to_owned())
+        Self::Unusable("what it holds is not a key".to_owned())
     }
 }
 

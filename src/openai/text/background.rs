@@ -1,6 +1,6 @@
-//! Responses that the upstream works on in its background: they go on without us. A stream that breaks off is gone on
-//! with where it stopped, a response that an earlier process began is read from its beginning, and one that nobody
-//! waits for any more is stopped. Knows nothing of what an answer looks like: that is `responses`.
+//! Responses that the upstream works on in its background: they go on without us. A broken stream resumes where it
+//! stopped, a response that an earlier process began is read from its beginning, and one that nobody waits for any more
+//! is stopped. Knows nothing of what an answer looks like: that is `responses`.
 //! <https://platform.openai.com/docs/guides/background>
 
 use std::{sync::Arc, time::Duration};

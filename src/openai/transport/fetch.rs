@@ -81,7 +81,7 @@ async fn fetch(
     named: FetchOrigin,
     deadline: Deadline,
 ) -> Result<(Bytes, MemorySlot), Unfetched> {
-    let mut url = Url::parse(address).map_err(|_| not_allowed("it is no URL"))?;
+    let mut url = Url::parse(address).map_err(|_| not_allowed("it is not a URL"))?;
     if named == FetchOrigin::ByUpstream {
         url = by_its_own_name(url, &client.config.base_url);
     }

@@ -43,7 +43,7 @@ impl PostgresUrl {
     /// The reason why it is none, without any part of it.
     pub fn parse(text: &str) -> Result<Self, String> {
         if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
-            return Err("it is no postgres:// URL".to_owned());
+            return Err("it is not a postgres:// URL".to_owned());
         }
         let (base, query) = text.split_once('?').unwrap_or((text, ""));
         let (mut mode, mut issuers, mut others) = (None, None, Vec::new());

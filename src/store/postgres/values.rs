@@ -1,7 +1,7 @@
 //! Values on their way into a statement and out of a row.
 //!
-//! No text of a database may have a zero in it, and what is kept here may: `\0` travels as `ESCAPE 0`, and the escape,
-//! a character that no text may have, as `ESCAPE 1`.
+//! Texts with NUL in them, which PostgreSQL cannot hold: `\0` is kept as `ESCAPE 0`, and the escape, which is no
+//! character of Unicode's, as `ESCAPE 1`.
 
 use std::{borrow::Cow, error::Error};
 

@@ -13,7 +13,7 @@ use crate::store::{
     process::{DEFERRED, Held},
 };
 
-/// So long after a request was begun the thread looks by itself every [`DEFERRED`], so that a short call need not wake it.
+/// For this long after a request began, the thread polls every [`DEFERRED`], which spares short calls a wake-up.
 const ALERT: Duration = Duration::from_secs(10);
 /// Slices of the full-text index that are brought up to date after a checkpoint.
 const SLICES: usize = 5;

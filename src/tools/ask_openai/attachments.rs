@@ -44,7 +44,7 @@ pub(super) fn parse(named: Vec<Named>) -> Result<Vec<Source>, ToolError> {
 
 fn source(which: &str, named: Named) -> Result<Source, ToolError> {
     if named.0.starts_with("conversation://") {
-        let right = "a conversation is no attachment: give its handle as `conversation`";
+        let right = "a conversation is not an attachment: give its handle as `conversation`";
         return Err(ToolError::InvalidArgument(right.into()).at(which));
     }
     Source::parse_attachment(which, named)

@@ -115,7 +115,7 @@ impl CheckedSchema {
             }
         };
         let whole = Arc::new(schema.clone());
-        let Value::Object(schema) = schema else { return Err("it is no object".into()) };
+        let Value::Object(schema) = schema else { return Err("it is not an object".into()) };
         let form = AnswerFormat { strict: strict::of(&schema), schema };
         Ok(Self { checks, form, whole, validator: Arc::new(validator), warnings })
     }
@@ -134,7 +134,7 @@ impl CheckedSchema {
                 paths::bound_steps(&whole, &value)?;
                 match (validator.validate(&value).map_err(|error| explained(&error)), value) {
                     (Ok(()), Value::Object(fields)) => return Ok(fields),
-                    (Ok(()), _) => why = "it is no object".into(),
+                    (Ok(()), _) => why = "it is not an object".into(),
                     (Err(misfit), _) => why = misfit,
                 }
             }
@@ -209,8 +209,8 @@ fn unmatched(error: &ValidationError<'_>) -> Option<(String, &'static str)> {
     Some((place.to_owned(), why))
 }
 
-/// Returns whether a pattern is one but for its size: with fewer repetitions and all the memory that there is for one,
-/// it can be matched.
+/// Returns whether a pattern is valid but too large: with fewer repetitions and all the memory that one may take, it
+/// compiles.
 fn is_large(pattern: &str) -> bool {
     let mut small = String::with_capacity(pattern.len());
     let mut rest = pattern;
@@ -247,7 +247,7 @@ fn explained(error: &ValidationError<'_>) -> String {
     };
     let what = match error.kind() {
         ValidationErrorKind::Format { format } if format == "regex" => {
-            format!("{} is no pattern that is matched here (it is broken, or too large)", error.instance())
+            format!("{} is not a pattern that is matched here (it is broken, or too large)", error.instance())
         }
         ValidationErrorKind::Referencing(ReferencingError::UnknownSpecification { specification }) => {
             format!("its \"$schema\" {specification} is not known here: leave it out")
@@ -341,7 +341,7 @@ mod tests {
         }
         for broken in ["(a{1000}", "[a-", "a{1000}){1000}"] {
             let error = compile(with(broken)).await.unwrap_err().to_string();
-            assert!(error.contains("is no pattern"), "{broken}: {error}");
+            assert!(error.contains("is not a pattern"), "{broken}: {error}");
         }
     }
 

@@ -192,8 +192,8 @@ impl PictureOrder {
     }
 }
 
-/// The failure that is told for all of them, with what all of them cost: what may have been billed must not hide behind
-/// what may be tried again.
+/// The failure that is reported for all of them, with the cost of all. One that may have been billed takes precedence
+/// over one that may be tried again.
 fn gravest(mut errors: Vec<(usize, ToolError)>) -> ToolError {
     let costs = errors.iter().map(|(_, error)| match error {
         ToolError::Billed { cost, .. } => *cost,

@@ -153,8 +153,8 @@ impl Location {
             return Err("it came in a data URL, which was not kept: name the picture again".into());
         }
         if name.starts_with("image://") {
-            let id =
-                ArtifactId::parse_uri(&name).ok_or("this is no id of a picture; the resources list those there are")?;
+            let id = ArtifactId::parse_uri(&name)
+                .ok_or("this is not an id of a picture; the resources list those there are")?;
             return Ok(Self::Kept(id));
         }
         match Url::parse(&name) {

@@ -138,10 +138,10 @@ fn envelope_of(body: &[u8]) -> Result<RequestEnvelope, HttpRefusal> {
     match serde_json::from_slice::<RequestEnvelope>(body) {
         Ok(envelope) => Ok(envelope),
         Err(error) if error.classify() == Category::Data => {
-            Err(HttpRefusal::invalid(StatusCode::BAD_REQUEST, None, "the body is no JSON-RPC message"))
+            Err(HttpRefusal::invalid(StatusCode::BAD_REQUEST, None, "the body is not a JSON-RPC message"))
         }
         Err(error) => {
-            let error = ErrorData::parse_error(format!("the body is no JSON: {error}"), None);
+            let error = ErrorData::parse_error(format!("the body is not JSON: {error}"), None);
             Err(HttpRefusal::new(StatusCode::BAD_REQUEST, None, error))
         }
     }

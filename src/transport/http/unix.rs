@@ -26,7 +26,7 @@ impl UnixSocket {
     pub(super) fn bind(path: &Path) -> io::Result<Self> {
         match fs::symlink_metadata(path) {
             Ok(found) if !found.file_type().is_socket() => {
-                return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is no socket is there"));
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is not a socket is there"));
             }
             Ok(_) if net::UnixStream::connect(path).is_ok() => {
                 return Err(io::Error::from(io::ErrorKind::AddrInUse));

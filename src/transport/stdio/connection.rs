@@ -158,7 +158,7 @@ impl<R: AsyncRead + Send + Unpin> StdioConnection<R> {
                 self.refuse(
                     line,
                     match error.classify() {
-                        Category::Data => ErrorData::invalid_request("this is no JSON-RPC message", None),
+                        Category::Data => ErrorData::invalid_request("this is not a JSON-RPC message", None),
                         _ => ErrorData::parse_error(error.to_string(), None),
                     },
                 );

@@ -92,7 +92,7 @@ async fn an_issuer_that_cannot_be_read_is_no_start() {
         assert!(why.contains(right), "{why}");
     }
     for (keys, right) in [
-        ("[]".to_owned(), "it is no set of keys"),
+        ("[]".to_owned(), "it is not a set of keys"),
         (json!({"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}).to_string(), "no key that signatures"),
         (json!({"keys": [key.jwk("one"), {"junk": "x".repeat(300_000)}]}).to_string(), "longer than 262144 bytes"),
     ] {

@@ -313,8 +313,8 @@ fn what_cannot_be_a_key_is_not_sent_as_one() {
         ("undefined", "the word `undefined`"),
         ("nil", "the word `nil`"),
         ("op://vault/item/key", "op read"),
-        (r#"{"api_key":"sk-0123456789"}"#, "is no key"),
-        (&long, "is no key"),
+        (r#"{"api_key":"sk-0123456789"}"#, "is not a key"),
+        (&long, "is not a key"),
     ] {
         let refused = load("", &[("OPENAI_API_KEY", key)]).unwrap_err().to_string();
         assert!(refused.contains("OPENAI_API_KEY") && refused.contains(why), "{refused}");

@@ -67,7 +67,7 @@ fn i07_a_server_that_cannot_reach_its_store_does_not_start_and_says_why() {
 fn i07_a_url_that_is_none_is_refused_without_being_shown() {
     let (code, said) = refused(&[], "mysql://me:canary-password@localhost/x");
     assert_eq!(code, Some(78), "{said}");
-    assert!(said.contains("store.url") && said.contains("it is no postgres:// URL"), "{said}");
+    assert!(said.contains("store.url") && said.contains("it is not a postgres:// URL"), "{said}");
 }
 
 #[test]

@@ -111,7 +111,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<String, Unknown> {
     match text::decode(bytes) {
         Some(text) if !text.contains('\0') => Ok(text),
         Some(_) => Err(UNKNOWN),
-        None => Err(Unknown { what: "is no text in UTF-8 or UTF-16", right: "if it is text, save it as UTF-8" }),
+        None => Err(Unknown { what: "is not text in UTF-8 or UTF-16", right: "if it is text, save it as UTF-8" }),
     }
 }
 
@@ -163,7 +163,7 @@ mod tests {
         assert_eq!(decode(b"\xff\xfeh\0\xe9\0\x3d\xd8\0\xde").unwrap(), "hé😀");
         assert_eq!(decode(b"\xfe\xff\0h\0\xe9").unwrap(), "hé");
         for bytes in [&b"h\xe9"[..], b"\xff\xfeh\0\xe9", b"\xff\xfe\0\xd8x\0", b"\xc3"] {
-            assert_eq!(decode(bytes).unwrap_err().what, "is no text in UTF-8 or UTF-16");
+            assert_eq!(decode(bytes).unwrap_err().what, "is not text in UTF-8 or UTF-16");
         }
         for bytes in [&b"a\0b"[..], b"\xff\xfea\0\0\0"] {
             assert_eq!(decode(bytes).unwrap_err(), UNKNOWN);
