@@ -93,6 +93,7 @@ impl App {
     ///
     /// # Errors
     /// When the user's catalogue cannot be read, or the sandbox finds no port.
+    #[expect(clippy::too_many_lines, reason = "each line builds one part")]
     pub async fn build(mut config: Config) -> anyhow::Result<Self> {
         let tasks = TaskTracker::new();
         let (stop, last) = (CancellationToken::new(), CancellationToken::new());
@@ -163,7 +164,10 @@ impl App {
         let edit_image = Arc::new(EditImage { studio, references });
         let jobs = ToolJobs::build(config.jobs, store.jobs.clone(), tasks.clone());
         let kept = KeptPictures { artifacts: artifacts.clone(), previews };
-        let get_result = Arc::new(GetResult { jobs, kept: kept.clone(), ask_openai: Some(ask_openai.clone()) });
+        let metrics = Metrics::default();
+        let counted = config.http.admin_bind.map(|_| metrics.clone());
+        let (kept_here, asking) = (kept.clone(), Some(ask_openai.clone()));
+        let get_result = Arc::new(GetResult { jobs, kept: kept_here, ask_openai: asking, metrics: counted });
         let show_gallery = Arc::new(ShowGallery { kept, index: store.pictures.clone() });
         let list_models = Arc::new(ListModels { upkeep });
         let places = ServerPlaces::new([config.images.dir.display().to_string(), store.place.to_string()]);
@@ -186,7 +190,7 @@ impl App {
             show_gallery,
             queue,
             places,
-            metrics: Metrics::default(),
+            metrics,
             traces,
             tasks,
             stop,

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     handle::Owner,
     job::{JobId, Resumable},
+    money::Expenses,
     news::News,
     preview::Room,
     queue::Caller,
@@ -40,6 +41,8 @@ pub struct Call {
     pub resumable: Resumable,
     /// Its span, within which its requests are.
     pub trace: TraceScope,
+    /// Counts what it spends.
+    pub expenses: Expenses,
     /// The limits of an authenticated caller.
     allowance: Option<Allowance>,
     cancelled: CancellationToken,
@@ -62,10 +65,24 @@ impl Call {
     pub fn new(caller: Caller, news: News, cancelled: CancellationToken) -> Self {
         let (owner, started) = (Owner::local(), Instant::now());
         let client = "mcp-openai".to_owned();
-        let (resumable, trace) = (Resumable::default(), TraceScope::default());
+        let (resumable, trace, expenses) = (Resumable::default(), TraceScope::default(), Expenses::default());
         let (patience, job, allowance) = (None, None, None);
         let room = Room::NONE;
-        Self { caller, owner, client, news, room, patience, job, resumable, trace, allowance, cancelled, started }
+        Self {
+            caller,
+            owner,
+            client,
+            news,
+            room,
+            patience,
+            job,
+            resumable,
+            trace,
+            expenses,
+            allowance,
+            cancelled,
+            started,
+        }
     }
 
     /// Of this owner.
@@ -131,6 +148,12 @@ impl Call {
     #[must_use]
     pub fn traced(self, trace: TraceScope) -> Self {
         Self { trace, ..self }
+    }
+
+    /// That counts here what it spends.
+    #[must_use]
+    pub fn spending(self, expenses: Expenses) -> Self {
+        Self { expenses, ..self }
     }
 
     /// For a client that waits so long.

@@ -60,6 +60,12 @@ impl Code {
         Self::Internal,
     ];
 
+    /// The code as clients get it.
+    #[must_use]
+    pub fn name(self) -> String {
+        serde_json::to_value(self).ok().and_then(|code| Some(code.as_str()?.to_owned())).unwrap_or_default()
+    }
+
     /// A sentence on the event, for `docs/errors.md`.
     pub fn meaning(self) -> &'static str {
         match self {

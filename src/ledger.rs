@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::{
     handle::{Account, Id, IdMint},
-    money::Usd,
+    money::{Expenses, Usd},
     store::{
         self, MoneyStore,
         callers::CallerName,
@@ -52,6 +52,8 @@ pub struct Request {
     pub account: Account,
     /// The caller of the HTTP service, with its budgets.
     pub caller: Option<CallerShare>,
+    /// Counts what it comes to.
+    pub expenses: Expenses,
 }
 
 /// The bounds of a call's cost.
@@ -116,9 +118,10 @@ impl Ledger {
     /// Reserves the estimate of a request that no budget of a day holds: noted without waiting for the store.
     #[must_use]
     pub fn begin(&self, request: Request, estimate: Usd) -> Spend {
+        let expenses = request.expenses.clone();
         let reservation = self.reservation(request, Estimate { least: Usd::ZERO, most: estimate }, None);
         self.0.store.begin(reservation.clone());
-        Spend::new(self.clone(), reservation)
+        Spend::new(self.clone(), reservation, expenses)
     }
 
     /// Reserves as much as a request may cost and the budgets have left.
@@ -137,7 +140,7 @@ impl Ledger {
             return Ok(self.begin(request, most));
         }
         // Made before it is waited for, so that it is settled also when nobody waits for it any more.
-        let spend = Spend::new(self.clone(), reservation.clone());
+        let spend = Spend::new(self.clone(), reservation.clone(), request.expenses);
         match self.0.store.reserve(reservation).await {
             Ok(Reserved::Granted(amount)) => Ok(spend.of(amount)),
             Ok(Reserved::Refused { of, limit, standing }) => {
@@ -153,9 +156,9 @@ impl Ledger {
 
     /// Takes over a request that a process sent which is gone: it is settled here, and once.
     #[must_use]
-    pub fn take_over(&self, note: SpendNote) -> Spend {
+    pub fn take_over(&self, note: SpendNote, expenses: Expenses) -> Spend {
         self.0.store.take_over(note.reservation());
-        Spend::taken_over(self.clone(), note)
+        Spend::taken_over(self.clone(), note, expenses)
     }
 
     /// Standing of the day's budget for an account; `None` where none is set.
@@ -201,7 +204,7 @@ impl Ledger {
     }
 
     fn reservation(&self, request: Request, Estimate { least, most }: Estimate, per_day: Option<Usd>) -> Reservation {
-        let Request { tool, model, client, account, caller } = request;
+        let Request { tool, model, client, account, caller, expenses: _ } = request;
         let (id, at) = (self.0.mint.mint(), Utc::now());
         Reservation { id, at, account, tool, model, client, least, most, per_day, caller }
     }

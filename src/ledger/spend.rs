@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Ledger;
 use crate::{
-    money::{Exposure, Usage, Usd},
+    money::{Expenses, Exposure, Usage, Usd},
     store::{
         self,
         jobs::FinishedJob,
@@ -24,6 +24,7 @@ pub struct Spend {
     note: SpendNote,
     stage: SpendStage,
     exposure: Exposure,
+    expenses: Expenses,
 }
 
 /// All that another process needs to settle a request.
@@ -66,13 +67,14 @@ pub enum Bill {
 }
 
 impl Spend {
-    pub(super) fn new(ledger: Ledger, reservation: Reservation) -> Self {
+    pub(super) fn new(ledger: Ledger, reservation: Reservation, expenses: Expenses) -> Self {
         let note = SpendNote { amount: reservation.most, reservation };
-        Self { ledger, note, stage: SpendStage::Open, exposure: Exposure::default() }
+        Self { ledger, note, stage: SpendStage::Open, exposure: Exposure::of(expenses.clone()), expenses }
     }
 
-    pub(super) fn taken_over(ledger: Ledger, note: SpendNote) -> Self {
-        Self { ledger, note, stage: SpendStage::TakenOver, exposure: Exposure::default() }
+    pub(super) fn taken_over(ledger: Ledger, note: SpendNote, expenses: Expenses) -> Self {
+        let exposure = Exposure::of(expenses.clone());
+        Self { ledger, note, stage: SpendStage::TakenOver, exposure, expenses }
     }
 
     /// The same, for what was granted of it.
@@ -113,7 +115,10 @@ impl Spend {
         let ids = iter::once(reservation.id).chain(others).zip(amount.shares(n));
         // Made before the store divides, so that each is settled also when nobody waits for that any more.
         let parts: Vec<_> = ids
-            .map(|(id, most)| Self::new(self.ledger.clone(), Reservation { id, most, ..reservation.clone() }))
+            .map(|(id, most)| {
+                let part = Reservation { id, most, ..reservation.clone() };
+                Self::new(self.ledger.clone(), part, self.expenses.clone())
+            })
             .collect();
         let ids: Vec<_> = parts.iter().map(|part| part.note.reservation.id).collect();
         match self.ledger.0.store.split(reservation.id, &ids).await {
@@ -167,6 +172,9 @@ impl Spend {
             SpendStage::Settled => return None,
         };
         let SpendNote { reservation, amount } = self.note.clone();
+        if let Charge::Due { usage, cost, .. } = &charge {
+            self.expenses.pay(*usage, *cost, amount);
+        }
         Some(Settlement { reservation, amount, charge, turn: None, job: None })
     }
 }

@@ -5,7 +5,7 @@ use std::sync::{
     atomic::{AtomicU32, Ordering},
 };
 
-use super::Metered;
+use super::{Expenses, Metered};
 
 /// Counts attempts that may be billed, shared between whoever sends them and whoever pays: a call that is given up
 /// while it waits for its turn, or after a refusal, costs nothing; after an attempt that reported its bill, it costs that.
@@ -16,6 +16,7 @@ pub struct Exposure(Arc<ExposureState>);
 struct ExposureState {
     open: AtomicU32,
     billed: Mutex<Metered>,
+    expenses: Expenses,
 }
 
 /// One attempt, counted from its beginning on.
@@ -27,8 +28,15 @@ pub struct ExposedAttempt {
 }
 
 impl Exposure {
+    /// Of a call with these expenses.
+    #[must_use]
+    pub fn of(expenses: Expenses) -> Self {
+        Self(Arc::new(ExposureState { expenses, ..ExposureState::default() }))
+    }
+
     /// Counts an attempt that begins.
     pub fn begin(&self) -> ExposedAttempt {
+        self.0.expenses.attempt();
         self.0.open.fetch_add(1, Ordering::Relaxed);
         ExposedAttempt { exposure: self.clone(), is_counted: true }
     }

@@ -12,7 +12,7 @@ use crate::{
     catalogue::Catalogue,
     ledger::FailedCalls,
     model::ModelId,
-    money::Usd,
+    money::{Expenses, Spent},
     store::failed_calls::FailedCall,
     telemetry::{
         metrics::{EndedCall, Metrics},
@@ -42,6 +42,8 @@ pub(super) struct Journal {
     /// Read where the call fails: for the model that it names, and the words that are nobody else's to read.
     pub arguments: Arc<JsonObject>,
     pub since: Instant,
+    /// Read where the call ends.
+    pub expenses: Expenses,
     /// Of a server of many.
     pub metrics: Option<Metrics>,
     /// Lasts as long as the call.
@@ -50,67 +52,56 @@ pub(super) struct Journal {
 
 impl Journal {
     pub(super) fn write(mut self, ended: &Result<Outcome, ToolError>) {
-        span::end(mem::take(&mut self.span), ended);
-        if let Some(metrics) = &self.metrics {
-            self.count(ended, metrics);
-        }
+        let spent = self.expenses.so_far();
+        span::end(mem::take(&mut self.span), ended, spent.paid);
         match ended {
-            Ok(outcome) => self.answered(outcome),
+            Ok(outcome) => self.answered(outcome, &spent),
             Err(error) => {
-                self.keep(error);
-                self.failed(error);
+                self.keep(error, &spent);
+                self.failed(error, &spent);
             }
+        }
+        if let Some(metrics) = &self.metrics {
+            self.count(ended, spent, metrics);
         }
     }
 
-    fn count(&self, ended: &Result<Outcome, ToolError>, metrics: &Metrics) {
-        let base = EndedCall {
-            tool: self.tool,
-            caller: self.caller.as_deref().unwrap_or_default(),
-            took: self.since.elapsed(),
-            ..EndedCall::default()
-        };
-        match ended {
+    fn count(&self, ended: &Result<Outcome, ToolError>, spent: Spent, metrics: &Metrics) {
+        let (model, outcome) = match ended {
             Ok(outcome) => {
-                let field = |name: &str| outcome.structured.get(name);
-                let text = |name: &str| field(name).and_then(Value::as_str).unwrap_or_default();
-                let tokens =
-                    |name: &str| field("usage").and_then(|usage| usage.get(name)?.as_u64()).unwrap_or_default();
-                metrics.count(&EndedCall {
-                    model: text("model"),
-                    outcome: text("status"),
-                    cost_usd: field("cost_usd").and_then(Value::as_f64).unwrap_or_default(),
-                    input_tokens: tokens("input_tokens"),
-                    output_tokens: tokens("output_tokens"),
-                    pictures: field("images").and_then(Value::as_array).map_or(0, Vec::len) as u64,
-                    attempts: field("attempts").and_then(Value::as_u64).unwrap_or_default(),
-                    ..base
-                });
+                let text = |name: &str| outcome.structured.get(name).and_then(Value::as_str).map(str::to_owned);
+                (text("model"), text("status"))
             }
-            Err(error) => {
-                let report = error.report();
-                metrics.count(&EndedCall {
-                    outcome: &code(report.code),
-                    cost_usd: report.cost_usd.map_or(0.0, Usd::dollars),
-                    attempts: report.attempts.unwrap_or_default().into(),
-                    ..base
-                });
-            }
-        }
+            Err(error) => (self.model(&spent).map(|model| self.known_model(model)), Some(error.code().name())),
+        };
+        metrics.count(&EndedCall {
+            tool: self.tool,
+            model: &model.unwrap_or_default(),
+            caller: self.caller.as_deref().unwrap_or_default(),
+            outcome: &outcome.unwrap_or_default(),
+            took: self.since.elapsed(),
+            spent,
+        });
     }
 
     /// Keeps a caller's call that failed. One that was told again was kept when it failed.
-    fn keep(&self, error: &ToolError) {
+    fn keep(&self, error: &ToolError, spent: &Spent) {
         let Some(caller) = self.caller.clone().filter(|_| !matches!(error, ToolError::Earlier(_))) else { return };
         let report = error.report();
         self.failed_calls.note(FailedCall {
             caller,
             client: self.client.clone(),
             tool: self.tool.to_owned(),
-            model: self.arguments.get("model").and_then(Value::as_str).map(|named| self.known_model(named)),
-            code: code(report.code),
+            model: self.model(spent).map(|model| self.known_model(model)),
+            code: report.code.name(),
             request_id: report.request_id,
         });
+    }
+
+    /// The model that a call asks, where that was decided; else the one that it names.
+    fn model<'a>(&'a self, spent: &'a Spent) -> Option<&'a str> {
+        let named = || self.arguments.get("model").and_then(Value::as_str);
+        spent.model.as_deref().or_else(named)
     }
 
     /// The catalogue's name of a model: what else a call names may be anything.
@@ -119,22 +110,20 @@ impl Journal {
         known.map_or_else(|| "unknown".to_owned(), |id| id.to_string())
     }
 
-    fn answered(&self, outcome: &Outcome) {
+    fn answered(&self, outcome: &Outcome, spent: &Spent) {
         let field = |name: &str| outcome.structured.get(name);
         let text = |name: &str| field(name).and_then(Value::as_str);
         let several = || {
             let ids = field("request_ids")?.as_array()?.iter().filter_map(Value::as_str);
             Some(ids.collect::<Vec<_>>().join(" ")).filter(|ids| !ids.is_empty())
         };
-        // Displayed, it is never in powers of ten.
-        let cost_usd = field("cost_usd").and_then(Value::as_f64).map(tracing::field::display);
         tracing::info!(
             tool = self.tool,
             client = self.client,
             caller = self.caller,
             model = text("model"),
             ms = self.milliseconds(),
-            cost_usd,
+            cost_usd = dollars(spent),
             request_id = text("request_id").map(str::to_owned).or_else(several),
             outcome = text("status"),
             "call"
@@ -143,26 +132,26 @@ impl Journal {
 
     /// Sources belong to the log and nowhere else. What the caller did wrong is told to the caller alone: it may
     /// quote a prompt. An upstream's words stay, but for those that are the caller's.
-    fn failed(&self, error: &ToolError) {
+    fn failed(&self, error: &ToolError, spent: &Spent) {
         let Self { tool, client, caller, arguments, .. } = self;
-        let model = arguments.get("model").and_then(Value::as_str).map(text::name);
+        let (model, cost_usd) = (self.model(spent).map(text::name), dollars(spent));
         let (ms, report) = (self.milliseconds(), error.report());
-        let (outcome, request_id) = (code(report.code), report.request_id);
+        let (outcome, request_id) = (report.code.name(), report.request_id);
         match report.code {
             _ if matches!(error, ToolError::Earlier(_)) => {
                 tracing::info!(tool, client, caller, model, ms, outcome, "call, told again");
             }
             // Why it does not fit may quote the answer.
             _ if matches!(error, ToolError::Unfit(_)) => {
-                tracing::warn!(tool, client, caller, model, ms, outcome, request_id, "call");
+                tracing::warn!(tool, client, caller, model, ms, cost_usd, outcome, request_id, "call");
             }
             Code::InvalidArgument | Code::Moderated | Code::ContextTooLong | Code::Cancelled | Code::Busy => {
                 let reason = reason(error, arguments);
-                tracing::info!(tool, client, caller, model, ms, outcome, request_id, reason, "call");
+                tracing::info!(tool, client, caller, model, ms, cost_usd, outcome, request_id, reason, "call");
             }
             _ => {
                 let (causes, error) = (causes(error), self.quoted(error));
-                tracing::warn!(tool, client, caller, model, ms, outcome, request_id, error, causes, "call");
+                tracing::warn!(tool, client, caller, model, ms, cost_usd, outcome, request_id, error, causes, "call");
             }
         }
     }
@@ -178,9 +167,9 @@ impl Journal {
     }
 }
 
-/// The code as clients get it.
-pub(super) fn code(code: Code) -> String {
-    serde_json::to_value(code).ok().and_then(|code| Some(code.as_str()?.to_owned())).unwrap_or_default()
+/// Displayed, the cost is never in powers of ten.
+fn dollars(spent: &Spent) -> Option<impl tracing::Value> {
+    spent.paid.dollars().map(tracing::field::display)
 }
 
 /// Says who refused a call and why: in the upstream's words without the caller's, or by the argument that it is about, and

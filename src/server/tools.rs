@@ -21,7 +21,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Requester, Server, arguments,
-    journal::{self, Journal, span},
+    journal::{Journal, span},
     progress::ProgressCount,
     results::{self, ResultShape},
     schema, tasks, usage, viewer,
@@ -30,6 +30,7 @@ use crate::{
     call::Call,
     handle::Owner,
     job::{JobPhase, Started},
+    money::Expenses,
     news::News,
     store::{
         callers::{CallerName, CallerScope},
@@ -165,7 +166,7 @@ pub(super) async fn run(
     let patience = shape.profile.answer_within.limit();
     let program = context.client_info().map_or_else(|| "unknown".to_owned(), |client| text::brief(&client.name, 60));
     let span = span::begin(&server.parts.traces, name, &context);
-    let trace = span.scope();
+    let (trace, expenses) = (span.scope(), Expenses::default());
     let journal = Journal {
         tool: name,
         client: program.clone(),
@@ -174,6 +175,7 @@ pub(super) async fn run(
         catalogue: server.parts.catalogue.clone(),
         arguments: arguments.clone(),
         since: arrived,
+        expenses: expenses.clone(),
         metrics: server.parts.metrics.clone(),
         span,
     };
@@ -182,6 +184,7 @@ pub(super) async fn run(
         .of(owner.clone())
         .by(program)
         .traced(trace)
+        .spending(expenses)
         .showing(shape.profile.room);
     let call = call.within(server.parts.allowance(&requester));
     let call = job.into_iter().fold(call.answered_within(patience), Call::as_job);
@@ -222,7 +225,12 @@ pub(super) async fn run(
         // Whoever resumes the answer's stream finds the result there.
         (End::Left, Some(id)) => (id, waiting::far(since, patience), work.boxed()),
         (End::Impatient | End::TimedOut | End::Left, None) | (End::Cancelled, _) => {
-            journal.write(&Err(ToolError::Cancelled));
+            // What it has spent is known once it has ended.
+            drop(ended);
+            server.parts.tasks.spawn(async move {
+                drop(work.await);
+                journal.write(&Err(ToolError::Cancelled));
+            });
             return results::failure(&ToolError::Cancelled, &shape).into();
         }
     };
@@ -254,7 +262,7 @@ impl Server {
             client: "unknown".to_owned(),
             tool: route.name().to_owned(),
             model: None,
-            code: journal::code(Code::Forbidden),
+            code: Code::Forbidden.name(),
             request_id: None,
         });
     }

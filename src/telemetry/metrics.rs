@@ -8,6 +8,8 @@ use std::{
     time::Duration,
 };
 
+use crate::money::Spent;
+
 /// Values of one label: beyond so many a new one counts as [`OTHER`]. Names of models and callers come from outside.
 const MOST_VALUES: usize = 200;
 /// Series of one metric: beyond so many a new one counts for [`OTHER`] models and callers.
@@ -30,16 +32,8 @@ pub struct EndedCall<'a> {
     pub outcome: &'a str,
     /// From the call to its end, queue and retries included.
     pub took: Duration,
-    /// In US dollars; 0 where it is not known.
-    pub cost_usd: f64,
-    /// As the upstream reported them; 0 where it did not.
-    pub input_tokens: u64,
-    /// As the upstream reported them; 0 where it did not.
-    pub output_tokens: u64,
-    /// Pictures made; failed ones do not count.
-    pub pictures: u64,
-    /// Requests to the upstream, retries included.
-    pub attempts: u64,
+    /// Its own expenses alone.
+    pub spent: Spent,
 }
 
 /// A value as it is now.
@@ -109,13 +103,14 @@ impl Metrics {
         }
         *counts.calls.entry(all).or_default() += 1;
         counts.took.entry(format!("tool=\"{tool}\"")).or_default().add(call.took.as_secs_f64());
-        for (kind, tokens) in [("input", call.input_tokens), ("output", call.output_tokens)] {
+        let Spent { usage, booked, pictures, attempts, .. } = &call.spent;
+        for (kind, tokens) in [("input", usage.input_tokens), ("output", usage.output_tokens)] {
             *counts.tokens.entry(format!("model=\"{model}\",kind=\"{kind}\"")).or_default() += tokens;
         }
         let whose = format!("model=\"{model}\",caller=\"{caller}\"");
-        *counts.cost.entry(whose.clone()).or_default() += call.cost_usd;
-        *counts.pictures.entry(whose).or_default() += call.pictures;
-        *counts.attempts.entry(format!("model=\"{model}\"")).or_default() += call.attempts;
+        *counts.cost.entry(whose.clone()).or_default() += booked.dollars();
+        *counts.pictures.entry(whose).or_default() += pictures;
+        *counts.attempts.entry(format!("model=\"{model}\"")).or_default() += attempts;
     }
 
     /// Adds a request that was answered with this HTTP status instead of becoming a call.
@@ -130,7 +125,13 @@ impl Metrics {
         let mut page = String::new();
         family(&mut page, "calls_total", "counter", "Calls of tools that have ended.", &counts.calls);
         family(&mut page, "tokens_total", "counter", "Tokens that the upstream reported.", &counts.tokens);
-        family(&mut page, "cost_usd_total", "counter", "Costs of calls in US dollars, as far as known.", &counts.cost);
+        family(
+            &mut page,
+            "cost_usd_total",
+            "counter",
+            "Costs of calls in US dollars, estimated where not known.",
+            &counts.cost,
+        );
         family(&mut page, "pictures_total", "counter", "Pictures that were made.", &counts.pictures);
         family(&mut page, "upstream_attempts_total", "counter", "Requests to the upstream.", &counts.attempts);
         family(&mut page, "refused_total", "counter", "Requests that became no call, by HTTP status.", &counts.refused);
@@ -216,6 +217,7 @@ fn line(page: &mut String, name: &str, labels: &str, value: &dyn std::fmt::Displ
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::money::Usd;
 
     #[test]
     fn sets_of_labels_are_bounded_and_nothing_in_them_ends_a_line() {
@@ -261,7 +263,8 @@ mod tests {
             took,
             ..EndedCall::default()
         };
-        metrics.count(&EndedCall { cost_usd: 0.25, pictures: 2, attempts: 3, ..call });
+        let spent = Spent { booked: Usd::from_dollars(0.25).unwrap(), pictures: 2, attempts: 3, ..Spent::default() };
+        metrics.count(&EndedCall { spent, ..call });
         metrics.refuse(401);
         let of = |caller: &str, value| Gauge {
             labels: format!("caller=\"{caller}\""),

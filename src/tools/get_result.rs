@@ -20,6 +20,7 @@ use crate::{
     job::{Job, JobId, JobPhase, JobStanding},
     media::Encoded,
     preview::Room,
+    telemetry::metrics::Metrics,
     text,
 };
 
@@ -39,6 +40,8 @@ pub struct GetResult {
     pub kept: KeptPictures,
     /// Resumes what it asked in a process that died; `None`: nothing is resumed.
     pub ask_openai: Option<Arc<AskOpenai>>,
+    /// Of a server of many: those of a call that is resumed are counted where it ends.
+    pub metrics: Option<Metrics>,
 }
 
 /// The arguments as sent.

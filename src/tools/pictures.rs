@@ -105,6 +105,7 @@ impl Studio {
 
     /// Places in the line for all pictures of a request, or none.
     pub fn enter(&self, request: &PictureOrder, call: &Call) -> Result<Vec<Ticket>, ToolError> {
+        call.expenses.of_model(&request.model.id);
         let (n, most) = (request.n as usize, self.queue.most(&call.caller));
         if n > most {
             return Err(ToolError::InvalidArgument(format!(
@@ -239,6 +240,7 @@ impl Studio {
         }
         warnings
             .extend(picture.lost.iter().map(|error| format!("A further picture came with it, and is lost: {error}.")));
+        call.expenses.paint(1 + picture.further.len());
         let mut pictures = Vec::new();
         for original in [picture.encoded].into_iter().chain(picture.further) {
             let origin = Origin {

@@ -68,6 +68,7 @@ impl Purse<'_> {
             client: call.client.clone(),
             account,
             caller: call.share(),
+            expenses: call.expenses.clone(),
         }
     }
 

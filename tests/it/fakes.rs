@@ -250,7 +250,7 @@ pub fn parts_in(store: &Store, dir: &Path, tasks: &TaskTracker, answer_within: P
     let jobs = job::Config { keep_for: Duration::from_hours(24) };
     let (jobs, previews) = (ToolJobs::build(jobs, store.jobs.clone(), tasks.clone()), Previews::build());
     let kept = KeptPictures { artifacts: artifacts.clone(), previews: previews.clone() };
-    let get_result = Arc::new(GetResult { jobs, kept, ask_openai: None });
+    let get_result = Arc::new(GetResult { jobs, kept, ask_openai: None, metrics: None });
     let keep_for = Duration::from_hours(24);
     let conversations = Conversations::build(conversation::Config { keep_for }, store.turns.clone(), tasks.clone());
     Parts {

@@ -50,6 +50,7 @@ mod limits;
 mod links;
 #[cfg(unix)]
 mod listening;
+mod metrics;
 mod models;
 mod money;
 mod oauth;

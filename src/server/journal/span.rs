@@ -5,9 +5,8 @@ use http::{HeaderMap, request};
 use rmcp::{RoleServer, service::RequestContext};
 use serde_json::Value;
 
-use super::code;
 use crate::{
-    money::Usd,
+    money::Paid,
     server::Requester,
     telemetry::traces::{TraceContext, TraceSpan, Traces},
     text,
@@ -45,20 +44,14 @@ fn of_headers(headers: &HeaderMap) -> Option<TraceContext> {
     TraceContext::parse(headers.get("traceparent")?.to_str().ok()?, Some(&states.join(",")))
 }
 
-/// Ends it as the call ended.
-pub(super) fn end(mut span: TraceSpan, ended: &Result<Outcome, ToolError>) {
-    let (outcome, cost_usd) = match ended {
-        Ok(outcome) => {
-            let field = |name: &str| outcome.structured.get(name).cloned().unwrap_or_default();
-            (field("status"), field("cost_usd"))
-        }
-        Err(error) => {
-            let report = error.report();
-            (Value::from(code(report.code)), report.cost_usd.map(Usd::dollars).into())
-        }
+/// Ends it as the call ended, with what it has cost.
+pub(super) fn end(mut span: TraceSpan, ended: &Result<Outcome, ToolError>, paid: Paid) {
+    let outcome = match ended {
+        Ok(outcome) => outcome.structured.get("status").cloned().unwrap_or_default(),
+        Err(error) => Value::from(error.code().name()),
     };
     span.set("mcp_openai.outcome", outcome);
-    span.set("mcp_openai.cost_usd", cost_usd);
+    span.set("mcp_openai.cost_usd", paid.dollars());
     match ended {
         Ok(_) => span.end(),
         Err(_) => span.fail("tool_error"),

@@ -93,7 +93,8 @@ impl AskOpenai {
         let unheard = Terms::until(Deadline { at: Instant::now() + limit.time, setting: limit.setting });
         let (news, hold, trace) = (call.news.clone(), call.resumable.hold().clone(), call.trace.clone());
         let terms = Terms { news, hold, trace, ..unheard };
-        let spend = self.ledger.take_over(note.spend.clone());
+        let spend = self.ledger.take_over(note.spend.clone(), call.expenses.clone());
+        call.expenses.of_model(&note.model);
         let asked = self.asked(note).await?;
         let openai = self.openai.of(&call.owner);
         let reply = call.wait(terms.deadline.at, openai.resume(response, &terms)).await;

@@ -24,6 +24,7 @@ impl AskOpenai {
         self.catalogue.recall().await;
         let warnings = carry_over(thread.turns(), &mut args, &self.catalogue);
         let mut request = args.parse(&self.catalogue)?;
+        call.expenses.of_model(&request.model.id);
         request.warnings.extend(warnings);
         request.question.cache_key = Some(thread.place().label());
         let gallery = self.references.artifacts.of(&call.owner);

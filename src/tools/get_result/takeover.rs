@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 
 use chrono::Utc;
 use futures_util::FutureExt;
+use serde_json::Value;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -15,9 +16,11 @@ use crate::{
     news::News,
     queue::Caller,
     store,
+    telemetry::metrics::{EndedCall, Metrics},
     tools::{
         Failed, JobResult, Outcome, Tool, ToolError,
         ask_openai::{AskOpenai, Resume},
+        milliseconds,
     },
 };
 
@@ -67,6 +70,7 @@ impl GetResult {
         let (news, feed) = News::without_text();
         let cancel = CancellationToken::new();
         let age = (Utc::now() - orphan.started_at).to_std().unwrap_or_default();
+        let metrics = self.metrics.clone();
         let call = Call::new(Caller::local(), news, cancel.clone())
             .of(orphan.owner.clone())
             .by(asked.client.clone())
@@ -76,12 +80,32 @@ impl GetResult {
         let (since, resumable) = (call.started(), call.resumable.clone());
         let work = async move {
             let resumed = AssertUnwindSafe(Box::pin(tool.resume(asked, &response, &call))).catch_unwind().await;
-            outcome(&call, resumed.ok())
+            let ended = outcome(&call, resumed.ok());
+            note(&call, &ended, metrics.as_ref());
+            ended
         };
         let (id, owner, tool) = (orphan.id, orphan.owner.clone(), AskOpenai::NAME);
         let work = work.boxed();
         // The store knows whether its client gave up on it.
         Some(Started { id, owner, tool, since, cancel, feed, resumable, print: None, work })
+    }
+}
+
+/// Logs and counts the call where it ends: in the process that began it, it never did.
+fn note(call: &Call, ended: &JobResult, metrics: Option<&Metrics>) {
+    let spent = call.expenses.so_far();
+    let status = |outcome: &Outcome| outcome.structured.get("status").and_then(Value::as_str).map(str::to_owned);
+    let outcome = match ended {
+        Ok(outcome) => status(outcome).unwrap_or_default(),
+        Err(failed) => failed.report.code.name(),
+    };
+    let (tool, caller, duration) = (AskOpenai::NAME, call.owner.as_caller(), call.elapsed());
+    let (client, model, ms) = (&call.client, spent.model.as_deref(), milliseconds(duration));
+    let cost_usd = spent.paid.dollars().map(tracing::field::display);
+    tracing::info!(tool, client, caller, model, ms, cost_usd, outcome, "call, resumed");
+    if let Some(metrics) = metrics {
+        let (model, caller) = (model.unwrap_or_default().to_owned(), caller.unwrap_or_default());
+        metrics.count(&EndedCall { tool, model: &model, caller, outcome: &outcome, took: duration, spent });
     }
 }
 

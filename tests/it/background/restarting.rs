@@ -1,6 +1,6 @@
 //! Jobs whose process ends, as the real binary: the next one goes on, and the upstream is asked once.
 
-use std::{process::Stdio, time::Duration};
+use std::{fs::File, process::Stdio, time::Duration};
 
 use mcp_openai::{
     handle::Owner,
@@ -44,7 +44,7 @@ impl Program {
             .env("MCP_OPENAI_DRAIN", "200ms")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null());
+            .stderr(File::options().create(true).append(true).open(home.path().join("log")).unwrap());
         let mut child = Command::from(command).kill_on_drop(true).spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         let mut program = Self { child, input, lines: BufReader::new(output).lines(), last: 0 };
@@ -164,6 +164,9 @@ async fn a_job_of_a_killed_process_is_delivered_whole_by_the_next() {
     let lines = crate::ledger::lines(&home.path().join("state")).await;
     assert_eq!((lines.len(), &lines[0]["usage"]["output_tokens"]), (1, &json!(7)), "it is settled once: {lines:?}");
     assert_eq!(lines[0]["unsettled"], false);
+    next.end().await;
+    let log = std::fs::read_to_string(home.path().join("log")).unwrap();
+    assert_eq!(log.matches("call, resumed tool=\"ask-openai\" client=\"test\" model=\"a-model\"").count(), 1, "{log}");
     assert_eq!(upstream.lines(), ["POST /v1/responses", STREAM]);
 }
 

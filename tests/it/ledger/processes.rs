@@ -5,7 +5,7 @@ use std::process::{Output, Stdio};
 use mcp_openai::{
     handle::Account,
     ledger::{Bill, Config, Estimate, Ledger, Request},
-    money::Usd,
+    money::{Expenses, Usd},
 };
 use serde_json::json;
 use wiremock::MockServer;
@@ -131,6 +131,7 @@ async fn many_calls_of_many_ledgers_are_counted_exactly() {
                     client,
                     account: account.clone(),
                     caller: None,
+                    expenses: Expenses::default(),
                 };
                 let opened = ledger.open(request, Estimate { least: estimate, most: estimate }).await;
                 let stands = ledger.standing(&account).await.unwrap().unwrap();
