@@ -37,15 +37,20 @@ pub(super) async fn fail(spend: Spend, error: ToolError, call: &Call) -> ToolErr
     let job = call.running_job().filter(|_| !matches!(error, ToolError::Cancelled));
     let job = job.map(|id| id.ended(&Err::<Outcome, _>(Failed::from(&error))));
     if let Err(error) = spend.settle(None, job).await {
-        tracing::warn!(%error, "the cost of a call that failed is not kept");
+        tracing::warn!(%error, "the cost of a call that failed is not kept, or not yet");
     }
     error
 }
 
-/// That neither the line nor the turn of a call is kept, as a warning.
+/// That neither the line nor the turn of a call is kept, or not yet, as a warning. A turn that is kept later has a handle
+/// that nobody was told.
 fn unkept(error: &store::Error) -> String {
-    format!(
-        "Neither the cost nor the turn of this call is kept, so it cannot be continued: {error}. {}",
-        error.remedy()
-    )
+    let told = match error {
+        store::Error::Away { .. } => {
+            "The cost and the turn of this call are kept once the store can be reached again, if this server still runs \
+             then; this answer cannot be continued"
+        }
+        _ => "Neither the cost nor the turn of this call is kept, so it cannot be continued",
+    };
+    format!("{told}: {error}. {}", error.remedy())
 }

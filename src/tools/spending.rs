@@ -116,9 +116,15 @@ pub(super) fn billed(model: &Resolved, error: ToolError) -> ToolError {
     }
 }
 
-/// That the line of a call is not kept, as a warning.
+/// That the line of a call is not kept, or not yet, as a warning.
 pub(super) fn unkept(error: &store::Error) -> String {
-    format!("The cost of this call is not kept: {error}. {}", error.remedy())
+    let told = match error {
+        store::Error::Away { .. } => {
+            "The cost of this call is kept once the store can be reached again, if this server still runs then"
+        }
+        _ => "The cost of this call is not kept",
+    };
+    format!("{told}: {error}. {}", error.remedy())
 }
 
 /// The bill by the upstream's report; without a cost where none is known.

@@ -171,3 +171,18 @@ async fn while_the_database_is_gone_nothing_is_promised_and_what_was_paid_is_kep
     store.money.reserve(reservation(mint.mint(), 0.1, Some(5.0))).await.unwrap();
     assert_ne!(standing(&store).await.reserved, Usd::ZERO);
 }
+
+/// Its database is away from the start, and no budget asks it before.
+#[tokio::test]
+async fn what_is_paid_while_the_database_is_away_is_told_to_be_kept_later() {
+    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let upstream = crate::ledger::answering(crate::ledger::response()).await;
+    let mut settings = crate::session::upstream(&upstream.uri());
+    settings.push(("MCP_OPENAI_STORE_URL", format!("postgres://me@{closed}/x")));
+    let mut session = crate::session::Session::start(settings).await;
+    let told = session.call("ask-openai", serde_json::json!({ "query": "Why?" })).await;
+    let warnings = told["structuredContent"]["warnings"].as_array().unwrap();
+    let start = "The cost and the turn of this call are kept once the store can be reached again, if this server still runs then; \
+                 this answer cannot be continued: the store at postgres://me@";
+    assert!(warnings.iter().any(|warning| warning.as_str().unwrap().starts_with(start)), "{told}");
+}
