@@ -4,6 +4,7 @@
 //! soon after another. When stderr is not read, lines are counted and lost; nobody waits. When it is closed, they are lost.
 
 use std::{
+    fmt::Debug,
     io::{self, Write},
     iter, panic,
     sync::{
@@ -15,8 +16,19 @@ use std::{
     time::Duration,
 };
 
-use tracing::{Level, Subscriber, level_filters::LevelFilter, subscriber};
-use tracing_subscriber::{Registry, filter::Targets, fmt, layer::SubscriberExt, registry, reload};
+use tracing::{
+    Event, Level, Subscriber,
+    field::{Field, Visit},
+    level_filters::LevelFilter,
+    subscriber,
+};
+use tracing_subscriber::{
+    Layer, Registry,
+    filter::Targets,
+    fmt,
+    layer::{Context, SubscriberExt},
+    registry, reload,
+};
 
 use crate::text;
 
@@ -86,14 +98,41 @@ pub fn start(config: Config) -> Guard {
     let lines = fmt::layer().with_writer(move || writer.clone()).with_ansi(false);
     let (levels, handle) = reload::Layer::new(targets(config.level));
     match config.format {
-        LogFormat::Text => install(registry().with(levels).with(lines)),
-        LogFormat::Json => install(registry().with(levels).with(lines.json().flatten_event(true))),
+        LogFormat::Text => install(registry().with(levels).with(NoFalseAlarms).with(lines)),
+        LogFormat::Json => install(registry().with(levels).with(NoFalseAlarms).with(lines.json().flatten_event(true))),
     }
     panic::set_hook(Box::new(|panic| {
         let place = panic.location().map(ToString::to_string).unwrap_or_default();
         tracing::error!(place, "panicked");
     }));
     Guard { log, levels: Levels(handle) }
+}
+
+/// Drops one error of rmcp: over HTTP a client that leaves during a call cannot be answered, which is no fault, and the
+/// call's own line says that it was cancelled. rmcp's other errors, of the same place and level, are written.
+struct NoFalseAlarms;
+
+impl<S: Subscriber> Layer<S> for NoFalseAlarms {
+    fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
+        let mut alarm = FalseAlarm::No;
+        if event.metadata().target().strip_prefix("rmcp") == Some("::service") {
+            event.record(&mut alarm);
+        }
+        matches!(alarm, FalseAlarm::No)
+    }
+}
+
+enum FalseAlarm {
+    Yes,
+    No,
+}
+
+impl Visit for FalseAlarm {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        if field.name() == "message" && format!("{value:?}") == "failed to send pending response during drain" {
+            *self = Self::Yes;
+        }
+    }
 }
 
 fn targets(level: Level) -> Targets {

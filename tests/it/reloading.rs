@@ -9,9 +9,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::program::http::{PATIENCE, Program, command};
+use crate::{
+    http::message,
+    peer::modern,
+    program::http::{PATIENCE, Program, command},
+};
 
 struct Service {
     program: Program,
@@ -149,4 +154,31 @@ fn requests_that_are_refused_and_the_process_are_in_the_metrics() {
             assert!(metrics.contains(&format!("# TYPE process_{name} {kind}\nprocess_{name} ")), "{metrics}");
         }
     }
+}
+
+/// A call of 2026-07-28 as it is sent.
+fn calling(arguments: Value) -> String {
+    let body = message(1, "tools/call", modern(json!({ "name": "ask-openai", "arguments": arguments })));
+    format!(
+        "POST /mcp HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Accept: application/json, text/event-stream\r\nMCP-Protocol-Version: 2026-07-28\r\nMcp-Method: tools/call\r\n\
+         Mcp-Name: ask-openai\r\nX-Request-Id: call-1\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+#[test]
+fn a_client_that_leaves_during_its_call_is_no_error() {
+    let upstream = TcpListener::bind("127.0.0.1:0").unwrap();
+    let settings = format!("[openai]\nbase_url = 'http://{}/v1'\n", upstream.local_addr().unwrap());
+    let mut service = Service::start(&settings);
+    let mut client = TcpStream::connect(&service.bind).unwrap();
+    client.write_all(calling(json!({ "query": "Why?" })).as_bytes()).unwrap();
+    let asked = upstream.accept().unwrap();
+    drop(client);
+    service.until(|it| it.log().contains("outcome=\"cancelled\""));
+    service.signal("-TERM");
+    assert!(service.program.0.wait().unwrap().success());
+    assert!(!service.log().contains("ERROR"), "{}", service.log());
+    drop(asked);
 }
