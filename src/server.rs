@@ -32,6 +32,7 @@ mod places;
 pub mod profile;
 mod progress;
 mod prompts;
+mod request_id;
 mod resources;
 mod results;
 mod roots;
@@ -47,6 +48,7 @@ use changes::Announcements;
 use methods::{cacheable, refuse_cursor};
 pub use parts::{Departure, Parts, Requester};
 pub use places::ServerPlaces;
+pub use request_id::HttpRequestId;
 use results::ResultShape;
 use tools::{Registered, Route};
 

@@ -13,6 +13,7 @@ use crate::{
     ledger::FailedCalls,
     model::ModelId,
     money::{Expenses, Spent},
+    server::HttpRequestId,
     store::failed_calls::FailedCall,
     telemetry::{
         metrics::{EndedCall, Metrics},
@@ -42,6 +43,8 @@ pub(super) struct Journal {
     /// Read where the call fails: for the model that it names, and the words that are nobody else's to read.
     pub arguments: Arc<JsonObject>,
     pub since: Instant,
+    /// Of the request that the call came in, where it has one.
+    pub http_request_id: Option<HttpRequestId>,
     /// Read where the call ends.
     pub expenses: Expenses,
     /// Of a server of many.
@@ -126,6 +129,7 @@ impl Journal {
             cost_usd = dollars(spent),
             request_id = text("request_id").map(str::to_owned).or_else(several),
             outcome = text("status"),
+            http_request_id = self.http_request_id(),
             "call"
         );
     }
@@ -135,23 +139,48 @@ impl Journal {
     fn failed(&self, error: &ToolError, spent: &Spent) {
         let Self { tool, client, caller, arguments, .. } = self;
         let (model, cost_usd) = (self.model(spent).map(text::name), dollars(spent));
-        let (ms, report) = (self.milliseconds(), error.report());
+        let (ms, report, http_request_id) = (self.milliseconds(), error.report(), self.http_request_id());
         let (outcome, request_id) = (report.code.name(), report.request_id);
         match report.code {
             _ if matches!(error, ToolError::Earlier(_)) => {
-                tracing::info!(tool, client, caller, model, ms, outcome, "call, told again");
+                tracing::info!(tool, client, caller, model, ms, outcome, http_request_id, "call, told again");
             }
             // Why it does not fit may quote the answer.
             _ if matches!(error, ToolError::Unfit(_)) => {
-                tracing::warn!(tool, client, caller, model, ms, cost_usd, outcome, request_id, "call");
+                tracing::warn!(tool, client, caller, model, ms, cost_usd, outcome, request_id, http_request_id, "call");
             }
             Code::InvalidArgument | Code::Moderated | Code::ContextTooLong | Code::Cancelled | Code::Busy => {
                 let reason = reason(error, arguments);
-                tracing::info!(tool, client, caller, model, ms, cost_usd, outcome, request_id, reason, "call");
+                tracing::info!(
+                    tool,
+                    client,
+                    caller,
+                    model,
+                    ms,
+                    cost_usd,
+                    outcome,
+                    request_id,
+                    http_request_id,
+                    reason,
+                    "call"
+                );
             }
             _ => {
                 let (causes, error) = (causes(error), self.quoted(error));
-                tracing::warn!(tool, client, caller, model, ms, cost_usd, outcome, request_id, error, causes, "call");
+                tracing::warn!(
+                    tool,
+                    client,
+                    caller,
+                    model,
+                    ms,
+                    cost_usd,
+                    outcome,
+                    request_id,
+                    http_request_id,
+                    error,
+                    causes,
+                    "call"
+                );
             }
         }
     }
@@ -160,6 +189,10 @@ impl Journal {
     fn quoted(&self, error: &ToolError) -> String {
         let said = text::redact(&error.to_string()).into_owned();
         if error.is_by_the_upstream() { echo::without(&said, &self.arguments) } else { said }
+    }
+
+    fn http_request_id(&self) -> Option<&str> {
+        self.http_request_id.as_ref().map(HttpRequestId::as_str)
     }
 
     fn milliseconds(&self) -> u64 {

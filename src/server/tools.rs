@@ -20,7 +20,7 @@ use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Requester, Server, arguments,
+    HttpRequestId, Requester, Server, arguments,
     journal::{Journal, span},
     progress::ProgressCount,
     results::{self, ResultShape},
@@ -175,6 +175,7 @@ pub(super) async fn run(
         catalogue: server.parts.catalogue.clone(),
         arguments: arguments.clone(),
         since: arrived,
+        http_request_id: HttpRequestId::within(&context.extensions),
         expenses: expenses.clone(),
         metrics: server.parts.metrics.clone(),
         span,

@@ -1,11 +1,6 @@
 //! MCP over Streamable HTTP at /mcp, with /healthz, /readyz and links to pictures. Beyond loopback only for callers with a token.
 
-use std::{
-    io,
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -44,6 +39,7 @@ mod oauth;
 mod patient;
 mod pictures;
 mod proxies;
+mod refusals;
 mod reply;
 mod resumable;
 mod sessions;
@@ -65,6 +61,7 @@ use connection::{Peer, ServiceEnds};
 use endpoint::Endpoint;
 use listener::{Accepted, BoundListener};
 use oauth::{ResourceServer, WELL_KNOWN};
+use refusals::Refusals;
 use reply::HttpRefusal;
 use tls::Tls;
 
@@ -160,6 +157,7 @@ pub async fn serve_changing(
     let tls = tls.map(Arc::new);
     let (changed, pages) = (changing.clone(), changing.clone());
     let proxies = move || Arc::new(changed.borrow().proxies.clone());
+    let refusals = Refusals(server.metrics().cloned());
 
     let closing = CancellationToken::new();
     let endpoint =
@@ -198,7 +196,7 @@ pub async fn serve_changing(
         }
     };
     tokio::select! {
-        () = accept(&listener, tls.as_ref(), &proxies, &router, &connections, &ends) => {}
+        () = accept(&listener, tls.as_ref(), &proxies, &refusals, &router, &connections, &ends) => {}
         () = endpoint.watch() => {}
         () = drained => {}
     }
@@ -216,6 +214,7 @@ async fn accept(
     listener: &BoundListener,
     tls: Option<&Arc<Tls>>,
     proxies: &(dyn Fn() -> Arc<Proxies> + Sync),
+    refusals: &Refusals,
     router: &Router,
     connections: &TaskTracker,
     ends: &ServiceEnds,
@@ -224,7 +223,8 @@ async fn accept(
     while let Ok(place) = room.clone().acquire_owned().await {
         match listener.accept().await {
             Ok((socket, address)) => {
-                let peer = Peer { address, proxies: proxies(), places: places.clone() };
+                let (places, refusals) = (places.clone(), refusals.clone());
+                let peer = Peer { address, proxies: proxies(), places, refusals };
                 let Some(counted) = peer.place() else {
                     tracing::debug!(peer = %address, "this address has as many connections as it may");
                     continue;
@@ -255,9 +255,8 @@ async fn secured(socket: Accepted, tls: Option<&Tls>) -> io::Result<Accepted> {
 }
 
 async fn mcp(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
-    let (sender, version) = (request.extensions().get::<IpAddr>().copied(), request.version());
-    let answer = endpoint.answer(request).await;
-    let mut answer = answer.map_err(|refusal| endpoint.count(refusal).noted(sender)).into_response();
+    let version = request.version();
+    let mut answer = endpoint.answer(request).await.into_response();
     if endpoint.is_stopping() && version != Version::HTTP_2 {
         // A proxy keeps no connection that is about to close, to send the next call on.
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

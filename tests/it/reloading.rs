@@ -156,6 +156,35 @@ fn requests_that_are_refused_and_the_process_are_in_the_metrics() {
     }
 }
 
+#[test]
+fn every_refusal_is_counted_and_a_line_with_the_id_of_its_request() {
+    let service = Service::start("");
+    let asked = |line: &str, headers: &str, body: &str| {
+        let head = format!("{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{headers}");
+        let answer = ask(&service.bind, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())).unwrap();
+        (answer.split(' ').nth(1).unwrap().to_owned(), answer.to_lowercase())
+    };
+    let json = "Content-Type: application/json\r\nAccept: application/json, text/event-stream\r\n";
+    let endless = "x".repeat(200);
+    let ping = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+    let of_old = format!("{json}MCP-Protocol-Version: 1999-01-01\r\nX-Request-Id: {endless}\r\n");
+    let (status, answer) = asked("POST /mcp", "Content-Type: text/plain\r\nX-Request-Id: plain/1\r\n", "{}");
+    assert_eq!((status.as_str(), answer.contains("\r\nx-request-id: plain/1\r\n")), ("415", true), "{answer}");
+    let (status, answer) = asked("POST /mcp", &of_old, ping);
+    assert_eq!((status.as_str(), answer.contains("x-request-id")), ("400", false), "{answer}");
+    let others = [asked("PUT /mcp", json, ping).0, asked("POST /healthz", "", "").0, asked("GET /nothing", "", "").0];
+    assert_eq!(others, ["405", "405", "404"]);
+    let metrics = service.metrics();
+    for (code, count) in [(400, 1), (404, 1), (405, 2), (415, 1)] {
+        assert!(metrics.contains(&format!("\nmcp_openai_refused_total{{code=\"{code}\"}} {count}\n")), "{metrics}");
+    }
+    service.until(|it| it.log().contains("refused status=400 peer=\"127.0.0.1\" why=Bad Request: Unsupported"));
+    let log = service.log();
+    let line = log.lines().find(|line| line.contains("refused status=415 peer=\"127.0.0.1\"")).expect(&log);
+    assert!(line.ends_with("http_request_id=\"plain/1\""), "{line}");
+    assert!(!log.contains("status=404") && !log.contains("status=405"), "{log}");
+}
+
 /// A call of 2026-07-28 as it is sent.
 fn calling(arguments: Value) -> String {
     let body = message(1, "tools/call", modern(json!({ "name": "ask-openai", "arguments": arguments })));
@@ -165,6 +194,17 @@ fn calling(arguments: Value) -> String {
          Mcp-Name: ask-openai\r\nX-Request-Id: call-1\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     )
+}
+
+#[test]
+fn the_id_of_a_request_stands_in_the_line_of_its_call() {
+    let service = Service::start("");
+    let answer = ask(&service.bind, &calling(json!({ "query": "Why?", "temperature": 9 }))).unwrap().to_lowercase();
+    assert!(answer.contains("\r\nx-request-id: call-1\r\n") && answer.contains("invalid_argument"), "{answer}");
+    service.until(|it| it.log().contains("outcome=\"invalid_argument\""));
+    let log = service.log();
+    let line = log.lines().find(|line| line.contains("outcome=\"invalid_argument\"")).unwrap();
+    assert!(line.contains("http_request_id=\"call-1\""), "{line}");
 }
 
 #[test]

@@ -23,7 +23,7 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use super::{accept, connection::ServiceEnds, listener::BoundListener, reply::HttpRefusal};
+use super::{accept, connection::ServiceEnds, listener::BoundListener, refusals::Refusals, reply::HttpRefusal};
 
 /// Signs of life of the service while it may be silent, so that one late turn is no fault.
 const BEATS: u32 = 30;
@@ -95,9 +95,9 @@ async fn answer(listener: TcpListener, administration: Administration, end: Canc
         })
         .with_state(Arc::new(administration));
     let ends = ServiceEnds { stop: end.clone(), closing: end.clone() };
-    let (connections, proxies) = (TaskTracker::new(), Arc::default);
+    let (connections, proxies, refusals) = (TaskTracker::new(), Arc::default, Refusals::default());
     tokio::select! {
-        () = accept(&listener, None, &proxies, &router, &connections, &ends) => {}
+        () = accept(&listener, None, &proxies, &refusals, &router, &connections, &ends) => {}
         () = end.cancelled() => {}
     }
     Ok(())

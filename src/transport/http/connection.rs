@@ -27,10 +27,14 @@ use super::{
     HEADER_TIMEOUT, MAX_CONNECTIONS, MOST_OF_ONE_ADDRESS, Proxies,
     listener::Accepted,
     patient::{PATIENCE, PatientSocket},
+    refusals::Refusals,
     reply::HttpRefusal,
     streams::{PIECE, Streams, TakenAnswer},
 };
-use crate::queue::{PlacesBy, TakenPlace};
+use crate::{
+    queue::{PlacesBy, TakenPlace},
+    server::HttpRequestId,
+};
 
 /// The first bytes of HTTP/2 (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -48,6 +52,7 @@ pub(super) struct Peer {
     pub proxies: Arc<Proxies>,
     /// Connections, and streams of HTTP/2, by address.
     pub places: PlacesBy<IpAddr>,
+    pub refusals: Refusals,
 }
 
 /// The ends of the service.
@@ -70,11 +75,19 @@ impl Peer {
         self.places.take(self.address, most)
     }
 
-    /// A request with the address of its sender.
-    fn sent(&self, mut request: hyper::Request<Incoming>) -> Request {
+    /// Answers a request, with the address of its sender in it. A refusal is noted, whoever refuses.
+    async fn answer<F>(self, request: hyper::Request<Incoming>, answer: impl FnOnce(Request) -> F) -> Response
+    where
+        F: Future<Output = Result<Response, Infallible>>,
+    {
         let sender = self.proxies.sender(self.address, request.headers());
+        let id = HttpRequestId::of(request.headers());
+        let mut request = request.map(Body::new);
         request.extensions_mut().insert(sender);
-        request.map(Body::new)
+        let Ok(mut answer) = answer(request).await;
+        self.refusals.note(&answer, sender, id.as_ref());
+        answer.headers_mut().extend(id.map(|id| (HttpRequestId::HEADER, id.into())));
+        answer
     }
 }
 
@@ -111,7 +124,10 @@ async fn beginning(socket: &mut Accepted) -> io::Result<Vec<u8>> {
 }
 
 async fn http1(socket: TokioIo<PatientSocket>, peer: Peer, router: Router, ends: ServiceEnds) -> Result<(), String> {
-    let service = service_fn(move |request| router.clone().oneshot(peer.sent(request)));
+    let service = service_fn(move |request| {
+        let (peer, router) = (peer.clone(), router.clone());
+        async move { Ok::<_, Infallible>(peer.answer(request, |request| router.oneshot(request)).await) }
+    });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
     let mut serving = pin!(builder.serve_connection(socket, service));
@@ -137,16 +153,16 @@ async fn http2(
     let streams = Streams::new();
     let opened = streams.clone();
     let service = service_fn(move |request| {
-        let (stream, place, router) = (opened.open(), peer.place(), router.clone());
-        let request = with_host(peer.sent(request));
-        async move {
+        let (stream, place, router, peer) = (opened.open(), peer.place(), router.clone(), peer.clone());
+        let answer = async move |request| {
             let Some(place) = place else {
                 let busy = HttpRefusal::busy("as many requests and streams of this address are open as may be");
                 return Ok(busy.into_response());
             };
-            let answer: Response = router.oneshot(request).await?;
-            Ok::<_, Infallible>(answer.map(|body| Body::new(TakenAnswer::new(body, stream, place))))
-        }
+            let answer: Response = router.oneshot(with_host(request)).await?;
+            Ok(answer.map(|body| Body::new(TakenAnswer::new(body, stream, place))))
+        };
+        async move { Ok::<_, Infallible>(peer.answer(request, answer).await) }
     });
     let mut builder = http2::Builder::new(Tracked(tasks));
     builder

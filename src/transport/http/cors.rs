@@ -15,11 +15,19 @@ use tower_http::cors::CorsLayer;
 
 use super::Config;
 
-/// The request headers of Streamable HTTP, and of the resumption of its streams.
-const SENT: [&str; 7] =
-    ["mcp-protocol-version", "mcp-session-id", "mcp-method", "mcp-name", "last-event-id", "traceparent", "tracestate"];
+/// The request headers of Streamable HTTP, of the resumption of its streams, and of traces and logs.
+const SENT: [&str; 8] = [
+    "mcp-protocol-version",
+    "mcp-session-id",
+    "mcp-method",
+    "mcp-name",
+    "last-event-id",
+    "traceparent",
+    "tracestate",
+    "x-request-id",
+];
 /// Pages do not see the other headers of an answer.
-const SHOWN: [&str; 2] = ["mcp-session-id", "www-authenticate"];
+const SHOWN: [&str; 3] = ["mcp-session-id", "www-authenticate", "x-request-id"];
 /// Time for which a browser need not ask again.
 const ASKED_FOR: Duration = Duration::from_hours(1);
 

@@ -28,6 +28,7 @@ use super::{
     gate,
     legacy::{Priming, knows_no_initialize},
     message::{CheckedBody, named_in},
+    refusals::NotedRefusal,
     reply::{self, HttpRefusal},
     resumable::ResumableSessions,
     sessions::{SessionUse, Sessions},
@@ -131,11 +132,6 @@ impl Endpoint {
         self.stop.is_cancelled()
     }
 
-    pub(super) fn count(&self, refusal: HttpRefusal) -> HttpRefusal {
-        self.server.metrics().iter().for_each(|metrics| metrics.refuse(refusal.status.as_u16()));
-        refusal
-    }
-
     /// # Errors
     /// The refusal, for a request that rmcp does not get to see.
     pub(super) async fn answer(&self, request: Request) -> Result<Response, HttpRefusal> {
@@ -161,7 +157,11 @@ impl Endpoint {
         let place = self.open.take(known.name.clone(), MOST_OPEN).ok_or_else(|| {
             HttpRefusal::busy("as many requests and streams of this token are open as may be").of(&known.name)
         })?;
-        let answer = Box::pin(self.answer_to(sender, parts, body)).await.map_err(|refusal| refusal.of(&known.name))?;
+        let answered = Box::pin(self.answer_to(sender, parts, body)).await;
+        let mut answer = answered.map_err(|refusal| refusal.of(&known.name))?;
+        if let Some(refused) = answer.extensions_mut().get_mut::<NotedRefusal>() {
+            refused.caller = Some(known.name.to_string().into());
+        }
         Ok(answer.map(|body| Body::new(Holding::new(body, place))))
     }
 

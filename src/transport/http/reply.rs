@@ -1,6 +1,6 @@
 //! Answers of the transport itself, and answers that begin before there is one.
 
-use std::{convert::Infallible, future::Future, net::IpAddr, pin::Pin, time::Duration};
+use std::{convert::Infallible, future::Future, pin::Pin, time::Duration};
 
 use axum::{
     body::{Body, BodyDataStream, Bytes},
@@ -10,8 +10,10 @@ use axum::{
 use futures_util::{StreamExt, stream};
 use rmcp::model::{ErrorData, JsonRpcError, RequestId};
 use serde::{Deserialize, de::IgnoredAny};
+use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
+use super::refusals::NotedRefusal;
 use crate::store::callers::CallerName;
 
 /// The answer begins after this, with or without a first message: clients give up on a silent one after 60 s.
@@ -47,17 +49,6 @@ impl HttpRefusal {
 }
 
 impl HttpRefusal {
-    /// Leaves a line of who was refused in the log: whoever has no right, or too much under way. Never a token.
-    pub(super) fn noted(self, peer: Option<IpAddr>) -> Self {
-        const LOGGED: [StatusCode; 3] =
-            [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN, StatusCode::TOO_MANY_REQUESTS];
-        if LOGGED.contains(&self.status) {
-            let (caller, peer) = (self.caller.as_deref(), peer.map(|peer| peer.to_string()));
-            tracing::info!(status = self.status.as_u16(), caller, peer, why = %self.error.error.message, "refused");
-        }
-        self
-    }
-
     /// With whose request it was.
     pub(super) fn of(self, caller: &CallerName) -> Self {
         Self { caller: Some(caller.to_string().into()), ..self }
@@ -86,6 +77,7 @@ impl IntoResponse for HttpRefusal {
         if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&self.status) {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
         }
+        response.extensions_mut().insert(NotedRefusal::new(self.caller, &self.error.error.message));
         response
     }
 }
@@ -95,8 +87,11 @@ pub(super) async fn explained(answer: Response, id: Option<RequestId>) -> Respon
     /// Longer than any of rmcp's words.
     const LONGEST: usize = 64 * 1024;
     let status = answer.status();
-    if !(status.is_client_error() || status.is_server_error()) || has_type(answer.headers(), "application/json") {
+    if !(status.is_client_error() || status.is_server_error()) {
         return answer;
+    }
+    if has_type(answer.headers(), "application/json") {
+        return refused(answer).await;
     }
     let (parts, body) = answer.into_parts();
     let body = axum::body::to_bytes(body, LONGEST).await.unwrap_or_default();
@@ -113,6 +108,16 @@ pub(super) async fn explained(answer: Response, id: Option<RequestId>) -> Respon
     let kept = kept.filter(|(name, _)| *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH);
     explained.headers_mut().extend(kept);
     explained
+}
+
+/// An answer in JSON that is an error, as the refusal that it is. Its code says why: its words may quote what was asked.
+async fn refused(answer: Response) -> Response {
+    let (mut parts, body) = answer.into_parts();
+    let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    let code = serde_json::from_slice::<Value>(&body).ok().and_then(|error| error.pointer("/error/code")?.as_i64());
+    let why = code.map_or_else(|| parts.status.to_string(), |code| format!("JSON-RPC error {code}"));
+    parts.extensions.insert(NotedRefusal::new(None, &why));
+    Response::from_parts(parts, Body::from(body))
 }
 
 /// The answer to `id` as JSON; what came before it on an event stream is left away.

@@ -204,3 +204,18 @@ async fn h09_connections_of_one_address_leave_room_for_others() {
     assert!(start.elapsed() < Duration::from_secs(15), "{:?}", start.elapsed());
     assert_eq!(get(admin, "/healthz").as_deref(), Some("200"));
 }
+
+#[tokio::test]
+async fn h09_a_stream_of_http_2_beyond_the_share_of_its_address_is_refused_and_counted() {
+    let home = tempfile::tempdir().unwrap();
+    let (_program, address, admin) = administered(home.path());
+    // With the client's own they are all that one address may have.
+    let others: Vec<_> = (0..511).map(|_| TcpStream::connect(address).unwrap()).collect();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).http2_prior_knowledge().build().unwrap();
+    let refused = client.get(format!("http://{address}/healthz")).header("x-request-id", "h2").send().await.unwrap();
+    assert_eq!((refused.status().as_u16(), refused.headers()["x-request-id"].to_str().unwrap()), (429, "h2"));
+    let metrics = read(admin, "/metrics").unwrap();
+    assert!(metrics.contains("\nmcp_openai_refused_total{code=\"429\"} 1\n"), "{metrics}");
+    drop(others);
+}
