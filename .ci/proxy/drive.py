@@ -1,6 +1,6 @@
 """Raw requests through the proxy, where SDKs would hide what comes: `drive.py STEP [ARGUMENTS]`, one function a step."""
 
-import concurrent.futures, http.client, json, os, pathlib, signal, sys, time, urllib.parse, urllib.request
+import concurrent.futures, http.client, json, os, pathlib, signal, socket, sys, time, urllib.parse, urllib.request
 
 URL, TOKEN = os.environ["MCP_OPENAI_URL"], os.environ["MCP_OPENAI_TOKEN"]
 ADMINS, SILENT, STALLED = os.environ["MCP_OPENAI_ADMINS"].split(), os.environ["SILENT_MODEL"], os.environ["STALLED_MODEL"]
@@ -78,6 +78,41 @@ def errors():
         body = answer.read()
         assert answer.status == status, (status, answer.status, body)
         assert "error" in json.loads(body), (status, body)
+
+
+def raw(request):
+    """Sends what no client library would; the answer's status and body."""
+    address = urllib.parse.urlsplit(URL)
+    with socket.create_connection((address.hostname, address.port), timeout=10) as connection:
+        connection.sendall(request)
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        return answer.status, answer.read()
+
+
+def own_errors():
+    """What the proxy refuses itself is JSON-RPC, too."""
+    long = b"x" * 40_000
+    for status, request in {
+        400: b"no request\r\n\r\n",
+        414: b"GET /" + long + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        431: b"GET /mcp HTTP/1.1\r\nHost: localhost\r\nX-Long: " + long + b"\r\n\r\n",
+    }.items():
+        told, body = raw(request)
+        assert told == status and "error" in json.loads(body), (status, told, body)
+
+
+def paths(replica):
+    """The proxy answers for a path as a replica does, and passes on where clients get a token."""
+    well_known = "/.well-known/oauth-protected-resource"
+    for path in ("/mcp/", well_known, f"{well_known}/mcp"):
+        (_, own), (_, through) = (send(None, OWN, url=server + path, method="GET") for server in (replica, URL[:-4]))
+        said = [(answer.status, answer.read()) for answer in (own, through)]
+        assert said[0] == said[1] and "error" in json.loads(said[1][1]), (path, said)
+    # A page of the service's own is no stranger to it.
+    body, headers = call("list-models", {})
+    _, answer = send(body, headers | {"Origin": URL[:-4]})
+    assert answer.status == 200, (answer.status, answer.read())
 
 
 def silence():
@@ -171,6 +206,8 @@ def interrupted(job):
 def down():
     """No replica is left."""
     _, answer = send(*call("list-models", {}))
+    assert answer.status == 502 and "error" in json.loads(answer.read())
+    _, answer = send(None, {}, url=URL.replace("/mcp", "/images/fox.png"), method="GET")
     assert answer.status == 502 and "error" in json.loads(answer.read())
 
 
