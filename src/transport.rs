@@ -2,4 +2,7 @@
 
 pub mod http;
 mod opening;
+mod stamp;
 pub mod stdio;
+
+pub use stamp::FileStamp;

@@ -8,7 +8,7 @@ mod check;
 mod reload;
 mod watching;
 
-use reload::Reload;
+use reload::{Reload, WatchedFile};
 
 use super::{exit, named, signals};
 use crate::{
@@ -49,6 +49,7 @@ pub fn check(config: &Config) -> anyhow::Result<ExitCode> {
 /// # Errors
 /// When the address cannot be bound, or is not loopback and there is no caller yet; when the bucket of pictures refuses.
 pub async fn run(_: Args, app: App, flags: Flags, levels: Levels) -> anyhow::Result<ExitCode> {
+    let file = WatchedFile::new(app.config.file.clone());
     match app.artifacts.check_bucket().await {
         Ok(()) => {}
         Err(away @ BucketFault::Away { .. }) => tracing::warn!("{away}; until then, pictures wait in state.dir"),
@@ -73,6 +74,6 @@ pub async fn run(_: Args, app: App, flags: Flags, levels: Levels) -> anyhow::Res
     };
     let (ledger, queue, current) = (app.ledger.clone(), app.queue.clone(), app.config.provenance.clone());
     let (openai, places) = (app.openai.clone(), app.places.clone());
-    let mut reload = Reload { flags, levels, ledger, queue, openai, places, http, current };
-    Box::pin(signals::serve_reloading(app, serving, || reload.run())).await
+    let reload = Reload { flags, levels, ledger, queue, openai, places, http, current };
+    Box::pin(signals::serve_reloading(app, serving, reload.whenever_due(file))).await
 }

@@ -1,7 +1,7 @@
 //! Signals. `SIGINT`, `SIGTERM` and `SIGHUP` end a command; one that serves ends gracefully at the first and at once at
 //! the second, and `http` reads its configuration again at `SIGHUP`. `SIGXFSZ` ends nothing.
 
-use std::{future::Future, io, process::ExitCode};
+use std::{convert::Infallible, future::Future, io, process::ExitCode};
 
 #[cfg(unix)]
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -18,26 +18,19 @@ pub(super) async fn serve(app: App, serving: impl Future<Output = io::Result<()>
     serve_until(app, Ends::listen, serving).await
 }
 
-/// The same, where `SIGHUP` does not end it but runs `reload`.
+/// The same beside `reloading`, where `SIGHUP` does not end it.
 ///
 /// # Errors
 /// Those of `serving`.
 pub(super) async fn serve_reloading(
     app: App,
     serving: impl Future<Output = io::Result<()>>,
-    mut reload: impl FnMut(),
+    reloading: impl Future<Output = Infallible>,
 ) -> anyhow::Result<ExitCode> {
-    let reloading = async {
-        let Ok(mut hangups) = Hangups::listen() else { return std::future::pending().await };
-        loop {
-            hangups.next().await;
-            reload();
-        }
-    };
     tokio::select! {
         // First, so that it is listened for before the server can be seen.
         biased;
-        never = reloading => never,
+        never = reloading => match never {},
         served = serve_until(app, Ends::listen_but_to_hangups, serving) => served,
     }
 }
@@ -98,31 +91,33 @@ struct Ends {
 }
 
 /// `SIGHUP`, also where whoever started us had it ignored: it is asked for.
-struct Hangups {
+pub(super) struct Hangups {
+    /// `None` where it cannot be listened for.
     #[cfg(unix)]
-    signal: Signal,
+    signal: Option<Signal>,
 }
 
 impl Hangups {
     #[cfg(unix)]
-    fn listen() -> io::Result<Self> {
-        signal(SignalKind::hangup()).map(|signal| Self { signal })
+    pub(super) fn listen() -> Self {
+        Self { signal: signal(SignalKind::hangup()).ok() }
     }
 
     #[cfg(unix)]
-    async fn next(&mut self) {
-        if self.signal.recv().await.is_none() {
+    pub(super) async fn next(&mut self) {
+        let Some(signal) = &mut self.signal else { return std::future::pending().await };
+        if signal.recv().await.is_none() {
             std::future::pending::<()>().await;
         }
     }
 
     #[cfg(windows)]
-    fn listen() -> io::Result<Self> {
-        Ok(Self {})
+    pub(super) fn listen() -> Self {
+        Self {}
     }
 
     #[cfg(windows)]
-    async fn next(&mut self) {
+    pub(super) async fn next(&mut self) {
         std::future::pending().await
     }
 }

@@ -1,4 +1,4 @@
-//! The real binary on SIGHUP: what can change while it runs does, what cannot is said, and a broken file changes nothing.
+//! The real binary on SIGHUP, or once its file changes: what can change while it runs does, what cannot is said, and a broken file changes nothing.
 
 use std::{
     fs::{self, File},
@@ -126,16 +126,57 @@ fn the_bounds_of_http_and_the_keys_of_callers_change_while_it_runs() {
 #[test]
 fn a_broken_file_is_refused_whole_and_the_server_lives_on() {
     let mut service = Service::start("spend.per_day = \"1.00\"\n");
-    for (number, broken) in
-        ["spend.per_day = \"2.00\"\nqueue.running = 0\n", "spend = [", "nonsense = 1"].iter().enumerate()
-    {
+    // The file may be seen to have changed before the signal comes: then it is refused twice.
+    for (broken, refused) in [
+        ("spend.per_day = \"2.00\"\nqueue.running = 0\n", "queue.running"),
+        ("spend = [", "unclosed array"),
+        ("nonsense = 1", "nonsense"),
+    ] {
         service.reload(broken);
-        service.until(|it| it.log().matches("the configuration stays as it is").count() == number + 1);
+        service.until(|it| it.log().contains("the configuration stays as it is") && it.log().contains(refused));
     }
     service.until(|it| it.metrics().contains("\nmcp_openai_budget_day_usd 1\n"));
-    assert!(service.log().contains("queue.running"), "{}", service.log());
     service.signal("-TERM");
     assert!(service.program.0.wait().unwrap().success());
+}
+
+#[test]
+fn a_file_that_changes_is_read_again_without_a_signal_and_a_broken_one_is_named_once() {
+    let service = Service::start("spend.per_day = \"1.00\"\n");
+    let spend = |it: &Service, dollars: u8| it.metrics().contains(&format!("\nmcp_openai_budget_day_usd {dollars}\n"));
+    fs::write(service.file("config.toml"), "spend.per_day = \"2.00\"\n").unwrap();
+    service.until(|it| spend(it, 2));
+    fs::write(service.file("config.toml"), "spend = [").unwrap();
+    service.until(|it| it.log().contains("the configuration stays as it is"));
+    // It has been looked at again by the time that another server has seen two changes.
+    let other = Service::start("spend.per_day = \"1.00\"\n");
+    for dollars in [4, 5] {
+        fs::write(other.file("config.toml"), format!("spend.per_day = \"{dollars}.000\"\n")).unwrap();
+        other.until(|it| spend(it, dollars));
+    }
+    assert!(spend(&service, 2));
+    assert_eq!(service.log().matches("the configuration stays as it is").count(), 1, "{}", service.log());
+}
+
+/// As a `ConfigMap` of Kubernetes is changed: the file is a symlink through a folder that is swapped.
+#[cfg(unix)]
+#[test]
+fn a_file_behind_a_symlink_is_read_again_once_that_leads_elsewhere() {
+    use std::os::unix::fs::symlink;
+
+    let service = Service::start("");
+    for (folder, settings) in [("before", ""), ("after", "spend.per_day = \"2.00\"\n")] {
+        fs::create_dir(service.file(folder)).unwrap();
+        fs::write(service.file(folder).join("config.toml"), settings).unwrap();
+    }
+    let swap = |target: &str, link: &str| {
+        symlink(target, service.file("new")).unwrap();
+        fs::rename(service.file("new"), service.file(link)).unwrap();
+    };
+    swap("before", "current");
+    swap("current/config.toml", "config.toml");
+    swap("after", "current");
+    service.until(|it| it.metrics().contains("\nmcp_openai_budget_day_usd 2\n"));
 }
 
 #[test]

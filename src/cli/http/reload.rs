@@ -1,17 +1,24 @@
-//! SIGHUP: the configuration is read again. What can change while the server runs is changed, and what cannot is said.
+//! SIGHUP, or a file that changed: the configuration is read again. What can change while the server runs is changed, and
+//! what cannot is said.
 
-use tokio::sync::watch;
+use std::{convert::Infallible, mem, path::PathBuf, time::Duration};
+
+use tokio::{sync::watch, time::interval};
 
 use crate::{
     app::key_files,
+    cli::signals::Hangups,
     config::{Config, Flags, Provenance, SettingKey, settings as s},
     ledger::Ledger,
     openai::OpenAi,
     queue::Queue,
     server::ServerPlaces,
     telemetry::Levels,
-    transport,
+    transport::{self, FileStamp},
 };
+
+/// Between two looks at the file.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Settings that change while the server runs; the others need a restart.
 const CHANGEABLE: [&str; 11] = [
@@ -28,6 +35,45 @@ const CHANGEABLE: [&str; 11] = [
     s::HTTP_MAX_BODY_BYTES.key,
 ];
 
+/// The file of the configuration, looked at for as long as the server runs.
+pub(super) struct WatchedFile {
+    path: Option<PathBuf>,
+    /// As it was when it was read.
+    read: Option<FileStamp>,
+    /// As it was at the last look.
+    seen: Option<FileStamp>,
+}
+
+impl WatchedFile {
+    pub(super) fn new(path: Option<PathBuf>) -> Self {
+        let mut watched = Self { path, read: None, seen: None };
+        watched.mark_read();
+        watched
+    }
+
+    fn stamp(&self) -> Option<FileStamp> {
+        FileStamp::of(self.path.as_deref()?).ok()
+    }
+
+    fn mark_read(&mut self) {
+        self.read = self.stamp();
+    }
+
+    /// Resolves once it is another one, and stays that from one look to the next: half a file may be one without a budget.
+    /// One that is gone is none, since an editor may be putting it back.
+    async fn changed(&mut self) {
+        let mut looks = interval(LOOK);
+        loop {
+            looks.tick().await;
+            let now = self.stamp();
+            let before = mem::replace(&mut self.seen, now);
+            if now.is_some() && now == before && now != self.read {
+                return;
+            }
+        }
+    }
+}
+
 /// The running server, as far as its configuration can change.
 pub(super) struct Reload {
     pub flags: Flags,
@@ -42,12 +88,25 @@ pub(super) struct Reload {
 }
 
 impl Reload {
+    /// Runs at each `SIGHUP`, and where the file has changed.
+    pub(super) async fn whenever_due(mut self, mut file: WatchedFile) -> Infallible {
+        let mut hangups = Hangups::listen();
+        loop {
+            tokio::select! {
+                () = hangups.next() => {}
+                () = file.changed() => {}
+            }
+            file.mark_read();
+            self.run();
+        }
+    }
+
     /// Reads the configuration; one that cannot be used is refused whole.
-    pub(super) fn run(&mut self) {
+    fn run(&mut self) {
         let config = match Config::load(&self.flags) {
             Ok(config) => config,
             Err(error) => {
-                tracing::error!("asked to reload, and the configuration stays as it is: {error}");
+                tracing::error!("read again, and the configuration stays as it is: {error}");
                 return;
             }
         };
@@ -64,7 +123,7 @@ impl Reload {
             let transport::http::Config { proxies, allowed_hosts, allowed_origins, max_body_bytes, .. } = config.http;
             *http = transport::http::Config { proxies, allowed_hosts, allowed_origins, max_body_bytes, ..http.clone() };
         });
-        tracing::info!(changed, "asked to reload: the configuration was read again");
+        tracing::info!(changed, "the configuration was read again");
         if !kept.is_empty() {
             tracing::warn!(settings = kept, "these changed, too, and count from the next start on");
         }

@@ -1,10 +1,10 @@
 //! TLS at the server itself: a certificate and its key from files, which are read again once they change.
 
 use std::{
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::{Duration, Instant, SystemTime},
+    time::{Duration, Instant},
 };
 
 use rustls::{
@@ -15,7 +15,7 @@ use rustls::{
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use super::listener::Accepted;
+use super::{super::FileStamp, listener::Accepted};
 
 /// Time that a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -38,12 +38,9 @@ pub(super) struct Tls {
 
 struct LoadedTls {
     acceptor: TlsAcceptor,
-    stamps: FileStamps,
+    stamps: [FileStamp; 2],
     looked_at: Instant,
 }
-
-/// By which a file that was replaced or written again is known.
-type FileStamps = [(SystemTime, u64); 2];
 
 impl Tls {
     /// # Errors
@@ -85,7 +82,7 @@ impl Tls {
 }
 
 impl TlsFiles {
-    fn changed(&self, known: &FileStamps) -> io::Result<Option<(TlsAcceptor, FileStamps)>> {
+    fn changed(&self, known: &[FileStamp; 2]) -> io::Result<Option<(TlsAcceptor, [FileStamp; 2])>> {
         let stamps = self.stamps()?;
         if stamps == *known {
             return Ok(None);
@@ -93,11 +90,8 @@ impl TlsFiles {
         Ok(Some((self.acceptor()?, stamps)))
     }
 
-    fn stamps(&self) -> io::Result<FileStamps> {
-        let stamp = |path: &Path| {
-            let found = fs::metadata(path).map_err(|error| unusable(path, &error))?;
-            Ok::<_, io::Error>((found.modified()?, found.len()))
-        };
+    fn stamps(&self) -> io::Result<[FileStamp; 2]> {
+        let stamp = |path| FileStamp::of(path).map_err(|error| unusable(path, &error));
         Ok([stamp(&self.cert)?, stamp(&self.key)?])
     }
 

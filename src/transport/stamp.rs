@@ -1,0 +1,16 @@
+//! Files that are read again once they change: known by the time and length of what is there, through symlinks.
+
+use std::{fs, io, path::Path, time::SystemTime};
+
+/// By which a file that was replaced or written again is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileStamp(SystemTime, u64);
+
+impl FileStamp {
+    /// # Errors
+    /// When nothing is there, or it cannot be looked at.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let found = fs::metadata(path)?;
+        Ok(Self(found.modified()?, found.len()))
+    }
+}
