@@ -5,7 +5,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use mcp_openai::store::callers::CallerLimits;
 use serde_json::json;
-use tokio::io::AsyncReadExt;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt as _},
+    net::TcpStream,
+};
 
 use crate::{
     authentication::{called, caller},
@@ -73,6 +76,23 @@ async fn h04_a_session_in_use_is_not_closed_for_another() {
     }
     assert_eq!(site.post(&first, &message(2, "ping", json!({}))).await.status, 200);
     drop(running);
+}
+
+/// Before anybody is asked who it is: nothing in a header is worth as much.
+#[tokio::test]
+async fn h04_headers_without_end_are_refused() {
+    let site = site().await;
+    for end in ["\r\n\r\n", ""] {
+        let long = "x".repeat(200_000);
+        let mut socket = TcpStream::connect(site.address).await.unwrap();
+        let request = format!("GET /healthz HTTP/1.1\r\nHost: localhost\r\nx-long: {long}{end}");
+        let _ = socket.write_all(request.as_bytes()).await;
+        let mut answer = Vec::new();
+        // What was not read of it may take the answer along.
+        let _ = socket.read_to_end(&mut answer).await;
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
+    }
 }
 
 /// Time is virtual, the sockets are real.

@@ -41,7 +41,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Streams of one connection at once.
 const MOST_STREAMS: u32 = 128;
 /// All headers of a request together, in bytes.
-const MOST_HEADERS: u32 = 64 << 10;
+const MOST_HEADERS: u16 = u16::MAX;
 /// Between two pings to a client that says nothing else, and the time that it has to answer.
 const PING: Duration = Duration::from_secs(20);
 
@@ -129,7 +129,7 @@ async fn http1(socket: TokioIo<PatientSocket>, peer: Peer, router: Router, ends:
         async move { Ok::<_, Infallible>(peer.answer(request, |request| router.oneshot(request)).await) }
     });
     let mut builder = http1::Builder::new();
-    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT);
+    builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_header_size(MOST_HEADERS.into());
     let mut serving = pin!(builder.serve_connection(socket, service));
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
@@ -168,7 +168,7 @@ async fn http2(
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(MOST_STREAMS)
-        .max_header_list_size(MOST_HEADERS)
+        .max_header_list_size(MOST_HEADERS.into())
         .max_send_buf_size(PIECE)
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING);
