@@ -46,7 +46,8 @@ pub(super) fn watch(app: &App) -> io::Result<Option<DropGuard>> {
         }
         .boxed()
     };
-    let service = Administered { page, stop: app.stop.clone(), stuck_after: STUCK_AFTER };
+    let hosts = app.config.http.allowed_hosts.clone();
+    let service = Administered { page, stop: app.stop.clone(), stuck_after: STUCK_AFTER, hosts };
     let (address, watched) =
         transport::http::administer(bind, service, &app.tasks).map_err(|error| named::unbound(error, bind))?;
     tracing::info!("health and metrics at http://{address}/metrics");

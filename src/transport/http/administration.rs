@@ -12,7 +12,7 @@ use std::{
 use axum::{
     Router,
     extract::State,
-    http::{StatusCode, header},
+    http::{HeaderMap, StatusCode, Uri, header},
     response::{IntoResponse, Response},
     routing::get,
 };
@@ -23,7 +23,7 @@ use tokio_util::{
     task::TaskTracker,
 };
 
-use super::{accept, connection::ServiceEnds, listener::BoundListener, refusals::Refusals, reply::HttpRefusal};
+use super::{accept, connection::ServiceEnds, gate, listener::BoundListener, refusals::Refusals, reply::HttpRefusal};
 
 /// Signs of life of the service while it may be silent, so that one late turn is no fault.
 const BEATS: u32 = 30;
@@ -36,6 +36,8 @@ pub struct Administered<Page> {
     pub stop: CancellationToken,
     /// Time without a turn of the runtime that serves, after which it counts as dead.
     pub stuck_after: Duration,
+    /// Names, besides those of loopback, that the metrics may be asked for by.
+    pub hosts: Vec<String>,
 }
 
 /// Source of the answers.
@@ -43,6 +45,8 @@ struct Administration {
     page: Box<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>,
     stop: CancellationToken,
     pulse: Pulse,
+    /// Names of the address, where a page of a foreign site can reach it only by one of its own; `None` beyond loopback.
+    hosts: Option<Vec<String>>,
 }
 
 /// The last turn of the runtime that serves. Cheap to clone; clones are one.
@@ -68,11 +72,12 @@ where
     let listener = TcpListener::bind(bind)?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
-    let Administered { page, stop, stuck_after } = service;
+    let Administered { page, stop, stuck_after, hosts } = service;
     let pulse = Pulse { beaten: Arc::new(Mutex::new(Instant::now())), stuck_after };
     let end = CancellationToken::new();
     tasks.spawn(end.clone().run_until_cancelled_owned(pulse.clone().beat()));
-    let administration = Administration { page: Box::new(page), stop, pulse };
+    let hosts = address.ip().is_loopback().then_some(hosts);
+    let administration = Administration { page: Box::new(page), stop, pulse, hosts };
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let ended = end.clone();
     thread::Builder::new().name("admin".to_owned()).spawn(move || {
@@ -128,7 +133,11 @@ async fn readyz(State(administration): State<Arc<Administration>>) -> Response {
     administration.pulse.stuck().unwrap_or_else(|| super::readiness(administration.stop.is_cancelled()))
 }
 
-async fn metrics(State(administration): State<Arc<Administration>>) -> Response {
+async fn metrics(State(administration): State<Arc<Administration>>, uri: Uri, headers: HeaderMap) -> Response {
+    let checked = administration.hosts.as_ref().map(|hosts| gate::check_host(uri.authority(), &headers, hosts));
+    if let Some(Err(refused)) = checked {
+        return refused.into_response();
+    }
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (administration.page)().await)
         .into_response()
 }

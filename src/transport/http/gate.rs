@@ -1,5 +1,7 @@
 //! The gate of a server on loopback: no page of a foreign site, whatever name it gives this machine.
 
+use std::net::IpAddr;
+
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header, uri::Authority};
 
 use super::reply::HttpRefusal;
@@ -14,25 +16,13 @@ const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 pub(super) fn check<'a>(
     target: Option<&Authority>,
     headers: &HeaderMap,
-    mut hosts: impl Iterator<Item = &'a String>,
+    hosts: impl Iterator<Item = &'a String>,
     origins: &[String],
     own_scheme: &str,
 ) -> Result<(), HttpRefusal> {
-    let malformed = |reason| HttpRefusal::invalid(StatusCode::BAD_REQUEST, None, reason);
-    let forbidden = |reason| HttpRefusal::invalid(StatusCode::FORBIDDEN, None, reason);
-
-    let host = only(headers, &header::HOST).map_err(|()| malformed("more than one Host header"))?;
-    let host = host.ok_or_else(|| malformed("the Host header is missing"))?;
-    let host: Authority = host.as_bytes().try_into().map_err(|_| malformed("the Host header is malformed"))?;
-    // <https://www.rfc-editor.org/rfc/rfc9110#section-7.2>: a host and a port, and never a user.
-    if host.as_str().contains('@') {
-        return Err(malformed("the Host header has a user in it"));
-    }
-    if target.is_some_and(|target| *target != host) {
-        return Err(malformed("the request line names another host than the Host header"));
-    }
-    if !is_loopback(&host) && !hosts.any(|allowed| names(allowed, &host)) {
-        return Err(forbidden("this Host is not allowed (http.allowed_hosts)"));
+    let host = host(target, headers)?;
+    if !is_allowed(&host, hosts) {
+        return Err(foreign_host());
     }
 
     let origin = only(headers, &header::ORIGIN).map_err(|()| malformed("more than one Origin header"))?;
@@ -46,6 +36,44 @@ pub(super) fn check<'a>(
     }
 }
 
+/// The gate of the metrics on loopback. An address is no name that a foreign site could have resolved to this machine, and
+/// monitoring may well ask for one.
+///
+/// # Errors
+/// As of [`check`].
+pub(super) fn check_host(target: Option<&Authority>, headers: &HeaderMap, hosts: &[String]) -> Result<(), HttpRefusal> {
+    let host = host(target, headers)?;
+    let is_address = host.host().trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    if is_address || is_allowed(&host, hosts.iter()) { Ok(()) } else { Err(foreign_host()) }
+}
+
+fn malformed(reason: &str) -> HttpRefusal {
+    HttpRefusal::invalid(StatusCode::BAD_REQUEST, None, reason)
+}
+
+fn forbidden(reason: &str) -> HttpRefusal {
+    HttpRefusal::invalid(StatusCode::FORBIDDEN, None, reason)
+}
+
+fn foreign_host() -> HttpRefusal {
+    forbidden("this Host is not allowed (http.allowed_hosts)")
+}
+
+/// The one host that a request is addressed to.
+fn host(target: Option<&Authority>, headers: &HeaderMap) -> Result<Authority, HttpRefusal> {
+    let host = only(headers, &header::HOST).map_err(|()| malformed("more than one Host header"))?;
+    let host = host.ok_or_else(|| malformed("the Host header is missing"))?;
+    let host: Authority = host.as_bytes().try_into().map_err(|_| malformed("the Host header is malformed"))?;
+    // <https://www.rfc-editor.org/rfc/rfc9110#section-7.2>: a host and a port, and never a user.
+    if host.as_str().contains('@') {
+        return Err(malformed("the Host header has a user in it"));
+    }
+    if target.is_some_and(|target| *target != host) {
+        return Err(malformed("the request line names another host than the Host header"));
+    }
+    Ok(host)
+}
+
 /// The one value of a header, `None` where there is none.
 pub(super) fn only<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Result<Option<&'a HeaderValue>, ()> {
     let mut values = headers.get_all(name).iter();
@@ -55,8 +83,8 @@ pub(super) fn only<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Res
     }
 }
 
-fn is_loopback(host: &Authority) -> bool {
-    LOOPBACK.iter().any(|name| host.host().eq_ignore_ascii_case(name))
+fn is_allowed<'a>(host: &Authority, mut hosts: impl Iterator<Item = &'a String>) -> bool {
+    LOOPBACK.iter().any(|name| host.host().eq_ignore_ascii_case(name)) || hosts.any(|allowed| names(allowed, host))
 }
 
 /// An allowed host stands for every port, or with a port for that one.
