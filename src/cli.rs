@@ -151,7 +151,9 @@ where
     let ended = runtime.block_on(async {
         let app = App::build(config).await?;
         announce(&app.config);
-        app.store.ready().await.map_err(exit::WithoutStore)?;
+        if app.config.needs_store() {
+            app.store.ready().await.map_err(exit::WithoutStore)?;
+        }
         work(app, log.levels()).await
     });
     runtime.shutdown_timeout(LAST_WRITES);

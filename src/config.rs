@@ -26,6 +26,7 @@ mod error;
 mod file;
 mod key;
 mod layers;
+mod needs;
 mod oauth;
 mod pictures;
 mod preset;

@@ -70,8 +70,14 @@ pub struct Store {
     /// Names the place for people: a path, or the URL without its password.
     pub place: Arc<str>,
     process: Arc<Process>,
-    /// The engine that may be out of reach.
-    remote: Option<Arc<Postgres>>,
+    engine: StoreEngine,
+}
+
+/// The one thing behind all doors.
+#[derive(Clone)]
+enum StoreEngine {
+    Embedded(Arc<Sqlite>),
+    Remote(Arc<Postgres>),
 }
 
 /// The place of the store, and the lease of the processes that share it.
@@ -172,16 +178,16 @@ impl Store {
         match config.place.clone() {
             StorePlace::Folder(_) | StorePlace::Memory => {
                 let engine = Arc::new(Sqlite::build(config));
-                Self::of(engine.clone(), place, engine.process(), None)
+                Self::of(engine.clone(), place, engine.process(), StoreEngine::Embedded(engine))
             }
             StorePlace::Postgres(url) => {
                 let engine = Arc::new(Postgres::build(url, config.lease));
-                Self::of(engine.clone(), place, engine.process(), Some(engine))
+                Self::of(engine.clone(), place, engine.process(), StoreEngine::Remote(engine))
             }
         }
     }
 
-    fn of<E>(engine: Arc<E>, place: Arc<str>, process: Arc<Process>, remote: Option<Arc<Postgres>>) -> Self
+    fn of<E>(doors: Arc<E>, place: Arc<str>, process: Arc<Process>, engine: StoreEngine) -> Self
     where
         E: TurnStore
             + JobStore
@@ -193,14 +199,17 @@ impl Store {
             + FailedCallStore
             + 'static,
     {
-        let (turns, jobs, money, facts) = (engine.clone(), engine.clone(), engine.clone(), engine.clone());
-        let (pictures, callers, failed_calls) = (engine.clone(), engine.clone(), engine.clone());
-        let sessions = remote.clone().map(|remote| remote as Arc<dyn SessionStore>);
+        let (turns, jobs, money, facts) = (doors.clone(), doors.clone(), doors.clone(), doors.clone());
+        let (pictures, callers, failed_calls) = (doors.clone(), doors.clone(), doors.clone());
+        let sessions = match &engine {
+            StoreEngine::Embedded(_) => None,
+            StoreEngine::Remote(remote) => Some(remote.clone() as Arc<dyn SessionStore>),
+        };
         Self {
             turns,
             jobs,
             money,
-            pace: engine,
+            pace: doors,
             facts,
             pictures,
             callers,
@@ -208,7 +217,7 @@ impl Store {
             sessions,
             place,
             process,
-            remote,
+            engine,
         }
     }
 
@@ -218,14 +227,14 @@ impl Store {
         self.process.meter.standing()
     }
 
-    /// Makes sure that a store on another machine can be used; the embedded one is opened by the first call.
+    /// Makes sure that it can be used: one on another machine is reached, the embedded one is made and written to.
     ///
     /// # Errors
-    /// When it cannot be reached within 5 s, refuses, or was made by a newer version.
+    /// When it cannot be reached or written to within 5 s, refuses, or was made by a newer version.
     pub async fn ready(&self) -> Result<(), Error> {
-        match &self.remote {
-            Some(remote) => remote.ready().await,
-            None => Ok(()),
+        match &self.engine {
+            StoreEngine::Embedded(embedded) => embedded.ready().await,
+            StoreEngine::Remote(remote) => remote.ready().await,
         }
     }
 }

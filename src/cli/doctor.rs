@@ -10,7 +10,6 @@ use crate::{
     config::{self, Config, Unfilled},
     model::ListedModel,
     server::profile::KNOWN,
-    store::StorePlace,
     text,
 };
 
@@ -87,6 +86,7 @@ async fn examine(app: &App) -> Vec<Finding> {
     });
     findings.push(project_finding(config));
     findings.extend(store_finding(app).await);
+    findings.extend(super::http::keys_of_nobody(app).await.iter().map(|name| key_of_nobody(name)));
     findings.extend(app.openai.sharing_failure().await.map(|why| limits_not_shared(&why)));
     // The image folder comes first; it is made at the first picture.
     findings
@@ -173,13 +173,24 @@ fn bucket_finding(checked: Result<(), BucketFault>, place: &str) -> Finding {
     }
 }
 
-/// The store, where it is on another machine or may be.
+/// The store, where no server starts without it.
 async fn store_finding(app: &App) -> Option<Finding> {
-    let StorePlace::Postgres(url) = &app.config.store.place else { return None };
+    if !app.config.needs_store() {
+        return None;
+    }
     Some(match app.store.ready().await {
-        Ok(()) => Finding::fine("store", format!("{url} can be used")),
+        Ok(()) => Finding::fine("store", format!("{} can be used", app.store.place)),
         Err(error) => Finding::failed("store", error.to_string(), error.remedy(), exit::CONFIGURATION),
     })
+}
+
+fn key_of_nobody(name: &str) -> Finding {
+    let message = format!("callers.{name} has a key, and there is no caller {name}: it pays for nobody");
+    Finding::doubtful(
+        "callers",
+        message,
+        "correct the name by `mcp-openai token list`, or make it: `mcp-openai token new`",
+    )
 }
 
 fn limits_not_shared(why: &str) -> Finding {

@@ -32,12 +32,12 @@ pub const TERMINATED: u8 = 143;
 /// A server whose store cannot be used does not start.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}. {remedy}", remedy = .0.remedy())]
-pub struct WithoutStore(#[from] pub store::Error);
+pub struct WithoutStore(pub store::Error);
 
 /// Nor does one whose bucket of pictures refuses it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}. {remedy}", remedy = .0.remedy())]
-pub struct WithoutPictures(#[from] pub artifact::BucketFault);
+pub struct WithoutPictures(pub artifact::BucketFault);
 
 /// Says why a command failed, on stderr or as JSON on stdout, and gives its exit code.
 pub(super) fn report(error: anyhow::Error, printing: Printing) -> ExitCode {

@@ -15,6 +15,7 @@ use crate::{
     app::App,
     artifact::BucketFault,
     config::{Config, Flags},
+    store::callers::CallerName,
     telemetry::Levels,
     transport::{
         self,
@@ -44,6 +45,18 @@ pub fn check(config: &Config) -> anyhow::Result<ExitCode> {
     check::run(&config.http)
 }
 
+/// The names of `callers.NAME` by which nobody is known; those that an issuer gives are known only once limits are set.
+pub(super) async fn keys_of_nobody(app: &App) -> Vec<String> {
+    let named = app.config.openai.callers.keys();
+    if named.len() == 0 {
+        return Vec::new();
+    }
+    let Ok(known) = app.store.callers.callers().await else { return Vec::new() };
+    let is_known = |name: &str| known.iter().any(|caller| caller.name.as_str() == name);
+    let is_issued = |name: &str| CallerName::parse(name).is_ok_and(|name| name.is_issued());
+    named.filter(|name| !is_known(name) && !is_issued(name)).cloned().collect()
+}
+
 /// Serves until a signal comes.
 ///
 /// # Errors
@@ -54,6 +67,11 @@ pub async fn run(_: Args, app: App, flags: Flags, levels: Levels) -> anyhow::Res
         Ok(()) => {}
         Err(away @ BucketFault::Away { .. }) => tracing::warn!("{away}; until then, pictures wait in state.dir"),
         Err(refused @ BucketFault::Refused { .. }) => return Err(exit::WithoutPictures(refused).into()),
+    }
+    for name in keys_of_nobody(&app).await {
+        tracing::warn!(
+            "callers.{name} has a key, and there is no caller {name} (mcp-openai token list): it pays for nobody"
+        );
     }
     let (http, changing) = watch::channel(app.config.http.clone());
     let (server, config) = (app.server(), &app.config.http);

@@ -29,7 +29,7 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::{Config, process::Process};
+use super::{Config, Error, process::Process};
 use engine::Engine;
 
 /// All doors onto one database.
@@ -43,6 +43,15 @@ impl Sqlite {
     #[must_use]
     pub fn build(config: Config) -> Self {
         Self { engine: Engine::build(config, upkeep::run) }
+    }
+
+    /// Makes the database, unless that was done, and writes to it.
+    ///
+    /// # Errors
+    /// When nothing can be written there, or a newer version made it.
+    pub async fn ready(&self) -> Result<(), Error> {
+        // The same value, which is written all the same.
+        self.engine.write(0, |connection| connection.execute("UPDATE marks SET value = value", []).map(drop)).await
     }
 
     pub(super) fn process(&self) -> Arc<Process> {

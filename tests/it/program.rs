@@ -4,3 +4,4 @@
 pub mod http;
 mod signals;
 mod stdio;
+mod stores;

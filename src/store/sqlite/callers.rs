@@ -4,9 +4,9 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, Row, params};
 
-use super::Sqlite;
+use super::{Sqlite, open};
 use crate::store::{
-    Error,
+    Error, StorePlace,
     callers::{CallerChange, CallerName, CallerRights, CallerStore, KnownCaller, TokenHash},
     columns::moment,
 };
@@ -30,11 +30,22 @@ impl CallerStore for Sqlite {
             let rows = select.query_map([], caller)?.collect::<Result<Vec<_>, _>>()?;
             Ok(rows.into_iter().flatten().collect())
         };
-        self.engine.read(select).await
+        if self.is_lost() { self.engine.write(0, select).await } else { self.engine.read(select).await }
     }
 
     async fn may_have_lost_callers(&self) -> bool {
-        self.engine.has_set_aside()
+        matches!(&self.engine.config().place, StorePlace::Folder(dir) if open::has_set_aside(dir))
+    }
+}
+
+impl Sqlite {
+    /// Returns whether there may have been callers where there is no database now: this process had one, or its folder
+    /// cannot be looked into. It is then no list without anybody.
+    fn is_lost(&self) -> bool {
+        let StorePlace::Folder(dir) = &self.engine.config().place else { return false };
+        let standing = self.engine.process().meter.standing();
+        let was_there = standing.transactions > standing.failures;
+        !open::exists(dir) && (was_there || self.engine.config().place.readable().is_err())
     }
 }
 

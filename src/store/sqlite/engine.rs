@@ -115,9 +115,8 @@ impl Engine {
         self.0.wake();
     }
 
-    /// Returns whether a damaged database lies beside this one.
-    pub(super) fn has_set_aside(&self) -> bool {
-        matches!(&self.0.config.place, StorePlace::Folder(dir) if super::open::has_set_aside(dir))
+    pub(super) fn config(&self) -> &Config {
+        &self.0.config
     }
 
     /// Resolves once everything in the queue is committed, or has failed.

@@ -60,6 +60,7 @@ fn i07_a_server_that_cannot_reach_its_store_does_not_start_and_says_why() {
         assert_eq!(code, Some(78), "{said}");
         assert!(said.contains(&format!("the store at postgres://me@{closed}/x cannot be reached: ")), "{said}");
         assert!(said.contains("refused") && said.contains("Start PostgreSQL, or correct store.url."), "{said}");
+        assert_eq!(said.matches("cannot be reached").count(), 1, "{said}");
     }
 }
 
