@@ -271,13 +271,7 @@ impl ToolError {
     #[must_use]
     pub fn billing(&self) -> Billing {
         match self {
-            Self::OpenAi(failure) => match failure.error {
-                Error::TimedOut { may_be_billed, .. }
-                | Error::BadResponse { may_be_billed, .. }
-                | Error::Compressed { may_be_billed, .. }
-                | Error::Moderated { may_be_billed, .. } => may_be_billed,
-                _ => Billing::No,
-            },
+            Self::OpenAi(failure) => failure.error.traits().result,
             Self::At { cause, .. } | Self::Billed { cause, .. } => cause.billing(),
             Self::Unfit(_) => Billing::Possible,
             _ => Billing::No,

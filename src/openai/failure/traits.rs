@@ -11,8 +11,10 @@ pub struct Traits {
     pub code: Code,
     /// Chance of the same call to succeed later.
     pub again: Again,
-    /// For what did not come, also for a text that was written and lost.
+    /// Charge for the attempt by the upstream, also for a text that was written and lost: the budget counts it.
     pub charge: Billing,
+    /// Charge for a result that was made and did not come: whoever asks again may pay again.
+    pub result: Billing,
     /// Counted by the circuit breaker.
     pub health: Health,
     /// For a response that goes on in the background, whatever became of this connection.
@@ -76,7 +78,7 @@ impl Error {
             Self::BadReference { .. } => Traits { health: Health::Unknown, ..Traits::refusal(Code::InvalidArgument) },
             Self::UrlNotAllowed { .. } => Traits { health: Health::Unknown, ..Traits::refusal(Code::UrlNotAllowed) },
             Self::Moderated { may_be_billed, .. } => {
-                Traits { charge: *may_be_billed, ..Traits::refusal(Code::Moderated) }
+                Traits { charge: *may_be_billed, result: *may_be_billed, ..Traits::refusal(Code::Moderated) }
             }
             Self::ContextTooLong { .. } => Traits::refusal(Code::ContextTooLong),
             Self::QuotaExhausted { .. } => Traits::refusal(Code::QuotaExhausted),
@@ -87,14 +89,17 @@ impl Error {
             Self::Overloaded { .. } => Traits { health: Health::Failing, ..Traits::passing(Code::Overloaded) },
             Self::Unreachable { class, .. } => of_class(class),
             Self::TimedOut { timer, may_be_billed } => {
-                Traits { again: Again::unless(*may_be_billed), ..of_timer(*timer) }
+                Traits { again: Again::unless(*may_be_billed), result: *may_be_billed, ..of_timer(*timer) }
             }
             Self::Redirected { .. } => Traits::refusal(Code::BadResponse),
             // The next one would come in the same way, and be billed like this one.
-            Self::Compressed { .. } => Traits { charge: Billing::Possible, ..Traits::refusal(Code::BadResponse) },
+            Self::Compressed { may_be_billed, .. } => {
+                Traits { charge: Billing::Possible, result: *may_be_billed, ..Traits::refusal(Code::BadResponse) }
+            }
             Self::BadResponse { may_be_billed, .. } => Traits {
                 again: Again::unless(*may_be_billed),
                 charge: Billing::Possible,
+                result: *may_be_billed,
                 ..Traits::passing(Code::BadResponse)
             },
         }
@@ -131,6 +136,7 @@ impl Traits {
             code,
             again: Again::Never,
             charge: Billing::No,
+            result: Billing::No,
             health: Health::Well,
             outlook: Outlook::Lasting,
             exit: Exit::Failed,
