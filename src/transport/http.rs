@@ -29,6 +29,7 @@ mod authentication;
 mod budget;
 mod connection;
 mod cors;
+mod early;
 mod endpoint;
 mod flight;
 mod gate;

@@ -3,7 +3,7 @@
 use std::{sync::atomic::Ordering, time::Duration};
 
 use mcp_openai::transport::http;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::{
     io::AsyncReadExt,
     time::{Instant, timeout},
@@ -208,8 +208,29 @@ async fn c05_a_legacy_client_cancels_by_notification() {
 #[tokio::test(start_paused = true)]
 async fn h07_a_silent_call_answers_early_and_keeps_the_line_alive() {
     let site = site().await;
+    let call = site.modern(1, "tools/call", slow(180_000));
+    let received = begun_early(&site, &call).await;
+    assert!(received.contains("content-type: text/event-stream"), "{received}");
+    assert!(received.contains("slept"), "{received}");
+    let as_json = call.replace("Accept: application/json, text/event-stream", "Accept: application/json");
+    let received = begun_early(&site, &as_json).await;
+    assert!(received.contains("content-type: application/json"), "{received}");
+    let chunks: Vec<_> = received.split_once("\r\n\r\n").unwrap().1.split("\r\n").skip(1).step_by(2).collect();
+    let answer: Value = serde_json::from_str(&chunks.concat()).expect("white space before JSON");
+    assert_eq!(answer["result"]["content"][0]["text"], "slept", "{answer}");
+    // And it still ends with its client.
+    let socket = site.open(&site.modern(2, "tools/call", slow(600_000))).await;
+    site.slow_calls_started(3).await;
+    let _ = timeout(Duration::from_secs(7), std::future::pending::<()>()).await;
+    drop(socket);
+    let _ = timeout(Duration::from_secs(1), std::future::pending::<()>()).await;
+    assert_eq!(site.bench.slow.cancelled.load(Ordering::SeqCst), 1);
+}
+
+/// Sends a call that takes minutes, and reads all that comes: the first of it within 6 s, the rest without a pause of 16 s.
+async fn begun_early(site: &Site, call: &str) -> String {
     let start = Instant::now();
-    let mut socket = site.open(&site.modern(1, "tools/call", slow(180_000))).await;
+    let mut socket = site.open(call).await;
     let mut received = String::new();
     let mut seen = Vec::new();
     let mut buffer = [0; 4096];
@@ -223,15 +244,7 @@ async fn h07_a_silent_call_answers_early_and_keeps_the_line_alive() {
     }
     assert!(seen[0].duration_since(start) <= Duration::from_secs(6), "{seen:?}");
     assert!(seen.windows(2).all(|pair| pair[1].duration_since(pair[0]) <= Duration::from_secs(16)), "{seen:?}");
-    assert!(received.contains("content-type: text/event-stream"), "{received}");
-    assert!(received.contains("slept"), "{received}");
-    // And it still ends with its client.
-    let socket = site.open(&site.modern(2, "tools/call", slow(600_000))).await;
-    site.slow_calls_started(2).await;
-    let _ = timeout(Duration::from_secs(7), std::future::pending::<()>()).await;
-    drop(socket);
-    let _ = timeout(Duration::from_secs(1), std::future::pending::<()>()).await;
-    assert_eq!(site.bench.slow.cancelled.load(Ordering::SeqCst), 1);
+    received
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ use super::{
     accept::{self, Takes},
     authentication::{Authenticated, Authentication},
     budget::{ByteBudget, HeldBytes, NoRoom},
+    early::begin_early,
     flight::{Flight, Flights, Holding},
     gate,
     legacy::{Priming, knows_no_initialize},
@@ -323,18 +324,14 @@ impl Endpoint {
                 Takes::Json => reply::whole(answer, id).await,
             }
         };
-        let answer = match form {
-            Takes::Events => reply::begin_early(answer).await,
-            Takes::Json => answer.await,
-        };
-        answer.map(|body| Body::new(Holding::new(body, flight)))
+        begin_early(answer, form).await.map(|body| Body::new(Holding::new(body, flight)))
     }
 }
 
 /// rmcp says 415 to JSON that is no message; the media type was checked before.
 fn understood(response: Response, id: Option<RequestId>) -> Response {
     if response.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-        HttpRefusal::invalid(StatusCode::BAD_REQUEST, id, "the body is no JSON-RPC message").into_response()
+        HttpRefusal::invalid(StatusCode::BAD_REQUEST, id, "the body is not a JSON-RPC message").into_response()
     } else {
         response
     }

@@ -1,30 +1,23 @@
-//! Answers of the transport itself, and answers that begin before there is one.
+//! Answers of the transport itself.
 
-use std::{convert::Infallible, future::Future, pin::Pin, time::Duration};
+use std::convert::Infallible;
 
 use axum::{
-    body::{Body, BodyDataStream, Bytes},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    body::{Body, Bytes},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use futures_util::{StreamExt, stream};
 use rmcp::model::{ErrorData, JsonRpcError, RequestId};
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::Value;
-use tokio::time::{sleep, timeout};
 
 use super::refusals::NotedRefusal;
 use crate::store::callers::CallerName;
 
-/// The answer begins after this, with or without a first message: clients give up on a silent one after 60 s.
-const COMMIT_AFTER: Duration = Duration::from_secs(5);
-/// Proxies close connections that are silent for 60 s.
-const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
 /// The realm of the tokens. <https://www.rfc-editor.org/rfc/rfc6750#section-3>
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"mcp-openai\"");
 /// For whom the server is stopping or has no room.
 const RETRY_AFTER_SECONDS: u16 = 5;
-const KEEP_ALIVE: Bytes = Bytes::from_static(b": keep-alive\n\n");
 
 /// An answer without a call: JSON-RPC's error under HTTP's status.
 #[derive(Debug)]
@@ -143,60 +136,6 @@ pub(super) async fn whole(answer: Response, id: Option<RequestId>) -> Response {
     };
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     Response::from_parts(parts, Body::from(events.slice_ref(message)))
-}
-
-/// The answer itself when it comes soon; an event stream that leads to it otherwise. Dropping either drops `answer`.
-pub(super) async fn begin_early(answer: impl Future<Output = Response> + Send + 'static) -> Response {
-    let mut answer: Pin<Box<dyn Future<Output = Response> + Send>> = Box::pin(answer);
-    match timeout(COMMIT_AFTER, &mut answer).await {
-        Ok(response) => response,
-        Err(_) => event_stream(answer),
-    }
-}
-
-enum Phase {
-    Begun(Pin<Box<dyn Future<Output = Response> + Send>>),
-    Waiting(Pin<Box<dyn Future<Output = Response> + Send>>),
-    Passing(BodyDataStream),
-}
-
-fn event_stream(answer: Pin<Box<dyn Future<Output = Response> + Send>>) -> Response {
-    let events = stream::unfold(Phase::Begun(answer), async |phase| match phase {
-        Phase::Begun(answer) => Some((Ok(KEEP_ALIVE), Phase::Waiting(answer))),
-        Phase::Waiting(mut answer) => tokio::select! {
-            response = &mut answer => pass(response).await,
-            () = sleep(KEEP_ALIVE_EVERY) => Some((Ok(KEEP_ALIVE), Phase::Waiting(answer))),
-        },
-        Phase::Passing(body) => next_of(body).await,
-    });
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
-    ];
-    (headers, Body::from_stream(events)).into_response()
-}
-
-/// The status is out already: what is no event stream becomes the one event of this one.
-async fn pass(response: Response) -> Option<(Result<Bytes, axum::Error>, Phase)> {
-    if has_type(response.headers(), "text/event-stream") {
-        return next_of(response.into_body().into_data_stream()).await;
-    }
-    let is_json = has_type(response.headers(), "application/json");
-    let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap_or_default();
-    let message = if is_json {
-        body.to_vec()
-    } else {
-        let reason = String::from_utf8_lossy(&body).into_owned();
-        serde_json::to_vec(&JsonRpcError::new(None, ErrorData::internal_error(reason, None))).unwrap_or_default()
-    };
-    let event = [b"data: ".as_slice(), &message, b"\n\n"].concat();
-    Some((Ok(event.into()), Phase::Passing(Body::empty().into_data_stream())))
-}
-
-async fn next_of(mut body: BodyDataStream) -> Option<(Result<Bytes, axum::Error>, Phase)> {
-    let chunk = body.next().await?;
-    Some((chunk, Phase::Passing(body)))
 }
 
 /// Returns whether the content is of this type, parameters aside.
