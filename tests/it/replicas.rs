@@ -1,12 +1,17 @@
 //! Several servers on one PostgreSQL, as real programs over HTTP: one budget, one ledger, and any job on any of them.
 
+mod cut_off;
+mod relay;
+
 use std::{
-    net::{SocketAddr, TcpListener},
+    net::{Ipv4Addr, SocketAddr, TcpListener},
     process::{Child, Stdio},
+    sync::atomic::{AtomicU8, Ordering},
     time::{Duration, Instant},
 };
 
 use futures_util::future::join_all;
+use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use wiremock::MockServer;
@@ -36,6 +41,8 @@ struct Company {
     upstream: MockServer,
     store: String,
     folder: TempDir,
+    /// The last of its replicas' addresses: each is a host of its own on loopback, where the system has more than one.
+    hosts: AtomicU8,
 }
 
 struct Replica {
@@ -55,18 +62,21 @@ impl Company {
             answering(response_with(&json!({ "status": "completed", "usage": usage })).set_delay(delay)).await;
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("models.toml"), MODELS).unwrap();
-        Self { upstream, store, folder }
+        Self { upstream, store, folder, hosts: AtomicU8::new(1) }
     }
 
     /// Starts one more server, and returns once it is ready.
     async fn replica(&self, per_day: &str, settings: &[(&str, &str)]) -> Replica {
-        let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let host = Ipv4Addr::new(127, 0, 0, self.hosts.fetch_add(1, Ordering::Relaxed) + 1);
+        let free = TcpListener::bind((host, 0)).or_else(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
+        let address = free.unwrap().local_addr().unwrap();
         let mut command = cli::mcp_openai(&["http", "--bind", &address.to_string()]);
         command.envs(self.environment()).env("MCP_OPENAI_SPEND_PER_DAY", per_day);
         command.envs(settings.iter().copied()).stdout(Stdio::null()).stderr(Stdio::null());
         let replica = Replica { program: command.spawn().unwrap(), address };
         let since = Instant::now();
-        while reqwest::get(format!("http://{address}/readyz")).await.is_err() {
+        let http = client();
+        while http.get(format!("http://{address}/readyz")).send().await.is_err() {
             assert!(since.elapsed() < PATIENCE, "never ready");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -93,6 +103,23 @@ impl Company {
         serde_json::from_str(&out).unwrap()
     }
 
+    /// Waits until nothing is reserved and the ledger has a line of 10 cents for each request that was sent.
+    async fn adds_up(&self, cluster: &Cluster) {
+        let nothing_is_reserved = format!("SELECT 1 / (count(*) = 0)::int FROM {}.reservations", self.place());
+        let since = Instant::now();
+        loop {
+            let (sent, usage) = (sent(&self.upstream).await.len(), self.usage());
+            let total = &usage["total"];
+            let is_counted = total["calls"] == json!(sent) && total["unsettled_calls"] == json!(0);
+            let dollars = total["cost_usd"].as_f64().unwrap_or_default();
+            if is_counted && cluster.try_sql(&nothing_is_reserved) && (dollars * 10.0 - dimes(sent)).abs() < 1e-6 {
+                return;
+            }
+            assert!(since.elapsed() < PATIENCE, "{sent} were sent, the books say {total}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// The name of its schema.
     fn place(&self) -> &str {
         self.store.rsplit("%3D").next().unwrap()
@@ -110,15 +137,20 @@ impl Company {
 impl Replica {
     /// The result of a call.
     async fn call(&self, http: &reqwest::Client, tool: &str, arguments: Value) -> Value {
-        let params = modern(json!({ "name": tool, "arguments": arguments }));
-        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params });
+        self.request(http, "tools/call", tool, modern(json!({ "name": tool, "arguments": arguments }))).await
+    }
+
+    /// The result of a request for the thing of this name.
+    async fn request(&self, http: &reqwest::Client, method: &str, name: &str, params: Value) -> Value {
+        let body = json!({ "jsonrpc": "2.0", "id": 1, "method": method, "params": params });
         let request = http.post(format!("http://{}/mcp", self.address)).body(body.to_string());
         let headers = [
+            ("host", "localhost"),
             ("content-type", "application/json"),
             ("accept", "application/json"),
             ("mcp-protocol-version", "2026-07-28"),
-            ("mcp-method", "tools/call"),
-            ("mcp-name", tool),
+            ("mcp-method", method),
+            ("mcp-name", name),
         ];
         let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let answer = request.send().await.unwrap().text().await.unwrap();
@@ -137,14 +169,23 @@ impl Drop for Replica {
     }
 }
 
+fn dimes(calls: usize) -> f64 {
+    f64::from(u32::try_from(calls).unwrap())
+}
+
 /// The code of a failure, `-` for a success.
 fn code(result: &Value) -> &str {
     result["structuredContent"]["error"]["code"].as_str().unwrap_or("-")
 }
 
 fn client() -> reqwest::Client {
+    client_of(HeaderMap::new())
+}
+
+/// A client that sends these headers with each request.
+fn client_of(headers: HeaderMap) -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().no_proxy().timeout(Duration::from_mins(5)).build().unwrap()
+    reqwest::Client::builder().default_headers(headers).no_proxy().timeout(Duration::from_mins(5)).build().unwrap()
 }
 
 #[tokio::test]

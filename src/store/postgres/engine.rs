@@ -159,13 +159,10 @@ impl PostgresEngine {
     async fn run_unmeasured(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<StatementAnswer, PostgresFault> {
         let mut tries = Tries::new();
         loop {
-            let client = self.connected().await?;
-            match transaction::run(&client, sql, values).await {
-                Err(PostgresFault::Deadlocked) if tries.is_left() => {}
-                Err(PostgresFault::Away(_)) if tries.is_left() => drop(Object::take(client)),
+            match transaction::run_alone(self.connected().await?, sql, values).await {
+                Err(fault) if fault.may_pass() && tries.is_left() => tries.pause().await,
                 ended => return ended,
             }
-            tries.pause().await;
         }
     }
 

@@ -64,6 +64,9 @@ impl From<PoolError> for PostgresFault {
 /// Starting up, shutting down, out of connections or disk, or a standby that is not the primary yet.
 fn is_passing(error: &DbError) -> bool {
     let code = error.code();
-    *code == SqlState::READ_ONLY_SQL_TRANSACTION
+    // The program was stopped within a transaction, and goes on.
+    let is_late = *code == SqlState::IDLE_IN_TRANSACTION_SESSION_TIMEOUT;
+    is_late
+        || *code == SqlState::READ_ONLY_SQL_TRANSACTION
         || ["08", "53", "57P"].iter().any(|class| code.code().starts_with(class))
 }

@@ -42,9 +42,11 @@ impl MoneyStore for Postgres {
             self.engine.process().ended(Held::Money(id));
         }
         if reserved.is_err() {
-            // Perhaps only the answer was lost.
+            // Perhaps only the answer was lost, or the commit is still on its way: then its end is waited for.
             self.engine.persist_later("that nothing is reserved", move |engine| async move {
-                engine.run("DELETE FROM reservations WHERE id = $1", values![id]).await.map(drop)
+                let transaction = engine.begin_for(&[id]).await?;
+                transaction.execute("DELETE FROM reservations WHERE id = $1", values![id]).await?;
+                transaction.commit().await
             });
         }
         reserved

@@ -17,6 +17,9 @@ use crate::store::process::Process;
 
 /// No statement here takes longer, unless its server hangs.
 const ANSWER: Duration = Duration::from_secs(15);
+/// A transaction that is heard of no longer is rolled back after it, or whoever is cut off from the database would hold its
+/// locks, and everybody else, for hours. It ends well before others give up waiting.
+const UNHEARD: &str = "5s";
 /// Tries of a transaction that others deadlock with. The database sees each after a second.
 const DEADLOCKS: u32 = 5;
 
@@ -55,7 +58,8 @@ impl PostgresTransaction {
         let mut ids = ids.to_vec();
         ids.sort_unstable();
         let locks: Vec<_> = ids.iter().map(|id| format!("pg_advisory_xact_lock({id})")).collect();
-        let begin = if locks.is_empty() { "BEGIN".to_owned() } else { format!("BEGIN; SELECT {}", locks.join(", ")) };
+        let locks = if locks.is_empty() { String::new() } else { format!("; SELECT {}", locks.join(", ")) };
+        let begin = format!("BEGIN; SET LOCAL idle_in_transaction_session_timeout = '{UNHEARD}'{locks}");
         let transaction = Self { client: Some(client), of: None };
         simple(transaction.client()?, &begin).await?;
         Ok(transaction)
@@ -127,8 +131,22 @@ impl Drop for PostgresTransaction {
     }
 }
 
+/// Runs one statement outside a transaction.
+pub(super) async fn run_alone(
+    client: Object,
+    sql: &str,
+    values: &[SqlValue<'_>],
+) -> Result<StatementAnswer, PostgresFault> {
+    let ended = run(&client, sql, values).await;
+    if matches!(ended, Err(PostgresFault::Away(_))) {
+        // Pooled, it would have the next one wait for its answer.
+        drop(Object::take(client));
+    }
+    ended
+}
+
 /// Runs one statement.
-pub(super) async fn run(client: &Object, sql: &str, values: &[SqlValue<'_>]) -> Result<StatementAnswer, PostgresFault> {
+async fn run(client: &Object, sql: &str, values: &[SqlValue<'_>]) -> Result<StatementAnswer, PostgresFault> {
     let answered = timeout(ANSWER, async {
         let mut stream =
             std::pin::pin!(client.query_typed_raw(sql, values.iter().map(|value| (*value, value.kind()))).await?);
