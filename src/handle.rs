@@ -79,6 +79,13 @@ impl IdMint {
 }
 
 impl Id {
+    /// One that sorts after another, by whichever clock that was minted: two after the same are as different as any two.
+    #[must_use]
+    pub fn after(self, before: Self) -> Self {
+        let later = before.number.saturating_add(1 + i64::from(rand::random::<u32>()));
+        Self { number: if self.number > before.number { self.number } else { later }, ..self }
+    }
+
     /// The smallest of a moment: all that were minted from then on are larger.
     #[must_use]
     pub fn earliest(at: chrono::DateTime<chrono::Utc>) -> Self {

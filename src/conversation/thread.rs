@@ -48,7 +48,7 @@ impl Thread {
     ) -> Result<Option<Self>, Error> {
         let Some(KeptTurn { root, .. }) = kept.first() else { return Ok(None) };
         let turns = kept.iter().map(Turn::of).collect::<Result<_, _>>()?;
-        let place = Place { owner, id: conversations.mint(), root: *root, parent: Some(parent.0) };
+        let place = Place { owner, id: conversations.mint().after(parent.0), root: *root, parent: Some(parent.0) };
         Ok(Some(Self { conversations, place, turns }))
     }
 

@@ -1,6 +1,8 @@
 //! Several servers on one PostgreSQL, as real programs over HTTP: one budget, one ledger, and any job on any of them.
 
+mod clocks;
 mod cut_off;
+
 mod relay;
 
 use std::{
