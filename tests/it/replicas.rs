@@ -2,7 +2,7 @@
 
 mod clocks;
 mod cut_off;
-
+mod killed;
 mod relay;
 
 use std::{
