@@ -158,7 +158,7 @@ fn read(path: &Path) -> anyhow::Result<Option<String>> {
         bail!("it is not a regular file");
     }
     match fs::read(path) {
-        Ok(bytes) => Ok(Some(String::from_utf8(bytes).context("it is not a UTF-8 text")?)),
+        Ok(bytes) => Ok(Some(String::from_utf8(bytes).context("it is not UTF-8 text")?)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error).context("it cannot be read"),
     }
