@@ -10,25 +10,19 @@ use tiny_skia::{
 use super::{Chance, Ground};
 
 #[derive(Debug, Clone)]
-pub(super) struct Canvas(Pixmap);
+pub(super) struct Canvas {
+    pixels: Pixmap,
+    pub width: f32,
+    pub height: f32,
+    /// The measure of things: the shorter side.
+    pub unit: f32,
+}
 
 impl Canvas {
     /// Nothing on it: transparent. `None` when a side is 0.
     pub(super) fn new(width: u32, height: u32) -> Option<Self> {
-        Pixmap::new(width, height).map(Self)
-    }
-
-    pub(super) fn width(&self) -> f32 {
-        self.0.width() as f32
-    }
-
-    pub(super) fn height(&self) -> f32 {
-        self.0.height() as f32
-    }
-
-    /// The measure of things: the shorter side.
-    pub(super) fn unit(&self) -> f32 {
-        self.width().min(self.height())
+        let (pixels, unit) = (Pixmap::new(width, height)?, width.min(height) as f32);
+        Some(Self { pixels, width: width as f32, height: height as f32, unit })
     }
 
     pub(super) fn fill<'a>(&mut self, path: Option<Path>, ink: impl Into<Shader<'a>>) {
@@ -39,13 +33,13 @@ impl Canvas {
     pub(super) fn place<'a>(&mut self, path: Option<Path>, ink: impl Into<Shader<'a>>, placed: Transform) {
         if let Some(path) = path {
             let paint = Paint { shader: ink.into(), ..Paint::default() };
-            self.0.fill_path(&path, &paint, FillRule::Winding, placed, None);
+            self.pixels.fill_path(&path, &paint, FillRule::Winding, placed, None);
         }
     }
 
     /// Fills what lies below a line, given by its height at each column.
     pub(super) fn fill_below(&mut self, line: impl Fn(f32) -> f32, ink: impl Into<Shader<'static>>) {
-        let (right, bottom) = (self.width() + 3.0, self.height());
+        let (right, bottom) = (self.width + 3.0, self.height);
         let line = (0..right as u16).step_by(3).map(|x| (x.into(), line(x.into())));
         self.fill(polygon(line.chain([(right, bottom), (0.0, bottom)])), ink);
     }
@@ -61,26 +55,26 @@ impl Canvas {
 
     /// Mirrors what stands above `horizon` below it, `squeeze` times as high and shifted sideways by `wave` of the depth.
     pub(super) fn reflect(&mut self, horizon: f32, squeeze: f32, wave: impl Fn(f32) -> f32) {
-        let above = self.0.clone();
-        for y in (horizon as u16..self.height() as u16).step_by(2).map(f32::from) {
+        let above = self.pixels.clone();
+        for y in (horizon as u16..self.height as u16).step_by(2).map(f32::from) {
             let placed = Transform::from_row(1.0, 0.0, 0.0, -squeeze, wave(y - horizon), horizon * (1.0 + squeeze));
             let mirrored = Pattern::new(above.as_ref(), SpreadMode::Pad, FilterQuality::Nearest, 1.0, placed);
-            self.fill(rectangle(0.0, y, self.width(), 2.0), mirrored);
+            self.fill(rectangle(0.0, y, self.width, 2.0), mirrored);
         }
     }
 
     /// Lays a picture of the same size over what is there.
     pub(super) fn lay(&mut self, over: &Pixmap, mask: Option<&Mask>, (x, y): (f32, f32), opacity: f32) {
         let paint = PixmapPaint { opacity, ..Default::default() };
-        self.0.draw_pixmap(x as i32, y as i32, over.as_ref(), &paint, Transform::identity(), mask);
+        self.pixels.draw_pixmap(x as i32, y as i32, over.as_ref(), &paint, Transform::identity(), mask);
     }
 
     /// The last layer: darker corners, and the grain of paper, 0 to 128.
     pub(super) fn finish(&mut self, grain: u8, chance: &mut Chance) {
-        let (across, down) = (self.width() / 2.0, self.height() / 2.0);
+        let (across, down) = (self.width / 2.0, self.height / 2.0);
         let placed = Transform::from_row(across, 0.0, 0.0, down, across, down);
         self.cover(radial((0.7, 1.415), [Color::BLACK.thin(0.0), Color::BLACK.thin(0.22)], placed));
-        let Some(mut paper) = Pixmap::new(self.0.width(), 64) else { return };
+        let Some(mut paper) = Pixmap::new(self.pixels.width(), 64) else { return };
         for pixel in paper.data_mut().chunks_exact_mut(4) {
             let fleck = chance.random();
             pixel.copy_from_slice(&[fleck, fleck, fleck, 255]);
@@ -92,14 +86,14 @@ impl Canvas {
     /// Colours what is there, and nothing else.
     fn cover(&mut self, shader: Shader<'_>) {
         let paint = Paint { shader, blend_mode: BlendMode::SourceAtop, ..Paint::default() };
-        if let Some(all) = Rect::from_xywh(0.0, 0.0, self.width(), self.height()) {
-            self.0.fill_rect(all, &paint, Transform::identity(), None);
+        if let Some(all) = Rect::from_xywh(0.0, 0.0, self.width, self.height) {
+            self.pixels.fill_rect(all, &paint, Transform::identity(), None);
         }
     }
 
     /// The pixels, without alpha where there is none.
     pub(super) fn image(self, ground: Ground) -> Option<DynamicImage> {
-        let image = RgbaImage::from_raw(self.0.width(), self.0.height(), self.0.take_demultiplied())?;
+        let image = RgbaImage::from_raw(self.pixels.width(), self.pixels.height(), self.pixels.take_demultiplied())?;
         Some(match ground {
             Ground::Opaque => DynamicImage::from(image).into_rgb8().into(),
             Ground::Transparent => image.into(),
@@ -169,12 +163,9 @@ impl Color {
         Self(between(self.0, other.0), between(self.1, other.1), between(self.2, other.2), between(self.3, other.3))
     }
 
-    pub fn darker(self, part: f32) -> Self {
-        self.mix(Self::BLACK, part)
-    }
-
-    pub fn lighter(self, part: f32) -> Self {
-        self.mix(Self::WHITE, part)
+    /// Lighter by this part, or darker below 0.
+    pub fn shade(self, part: f32) -> Self {
+        self.mix(if part > 0.0 { Self::WHITE } else { Self::BLACK }, part.abs())
     }
 
     /// Lets what is below show through: all of it at 0.

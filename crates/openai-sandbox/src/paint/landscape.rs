@@ -14,7 +14,7 @@ use super::{
 
 impl Painting {
     pub(super) fn sky(&mut self) {
-        let (width, height, unit) = (self.canvas.width(), self.canvas.height(), self.canvas.unit());
+        let (width, height, unit) = (self.canvas.width, self.canvas.height, self.canvas.unit);
         let (horizon, [top, middle, low], light) = (self.horizon(), self.scene.sky, self.scene.light);
         let bend = horizon * 0.55;
         self.canvas.fill(rectangle(0.0, 0.0, width, bend + 1.0), linear((0.0, 0.0), (0.0, bend), [top, middle]));
@@ -39,7 +39,7 @@ impl Painting {
                 let radius = unit * if self.scene.hour == Hour::Dusk { 0.075 } else { 0.05 };
                 self.canvas.glow(at, unit * 0.75, light.thin(0.45));
                 self.canvas.glow(at, radius * 3.2, light.thin(0.7));
-                self.canvas.fill(oval(at, radius, radius), light.lighter(0.35));
+                self.canvas.fill(oval(at, radius, radius), light.shade(0.35));
                 self.clouds();
             }
         }
@@ -53,7 +53,7 @@ impl Painting {
     }
 
     fn stars(&mut self) {
-        let (width, horizon, unit) = (self.canvas.width(), self.horizon(), self.canvas.unit());
+        let (width, horizon, unit) = (self.canvas.width, self.horizon(), self.canvas.unit);
         for _ in 0..(width * horizon / (unit * unit) * 420.0) as u32 {
             let at = (self.chance.random_range(0.0..width), self.chance.random_range(0.0..horizon));
             let bright = self.chance.random::<f32>().powi(4);
@@ -74,9 +74,9 @@ impl Painting {
         for index in 0..count {
             let down = self.chance.random_range(0.06..0.7);
             let across = (f32::from(index) + self.chance.random::<f32>()) / f32::from(count);
-            let (x, y) = (self.canvas.width() * across, self.horizon() * down);
+            let (x, y) = (self.canvas.width * across, self.horizon() * down);
             // Lower clouds are farther away: smaller and flatter.
-            let size = self.canvas.unit() * (0.30 - 0.26 * down) * self.chance.random_range(0.7..1.3);
+            let size = self.canvas.unit * (0.30 - 0.26 * down) * self.chance.random_range(0.7..1.3);
             let mut path = PathBuilder::new();
             for across in (-4..=4i8).map(|puff| f32::from(puff) * 0.19) {
                 let radius = size * (0.40 - 0.36 * across.abs()) * self.chance.random_range(0.65..1.15);
@@ -86,7 +86,7 @@ impl Painting {
             }
             let [top, middle, low] = self.scene.sky;
             let behind = top.mix(middle, down / 0.55).mix(low, (down - 0.55) / 0.45);
-            let colors = [behind.mix(self.scene.light, 0.72).darker(grey), behind.mix(low, 0.35).darker(grey * 0.8)];
+            let colors = [behind.mix(self.scene.light, 0.72).shade(-grey), behind.mix(low, 0.35).shade(-0.8 * grey)];
             let ink = linear((x, y - size * 0.42), (x, y), colors.map(|color| color.thin(strength)));
             self.canvas.fill(path.finish(), ink);
         }
@@ -94,7 +94,7 @@ impl Painting {
 
     /// Rain or snow in front of everything.
     pub(super) fn fall(&mut self) {
-        let (width, height, unit) = (self.canvas.width(), self.canvas.height(), self.canvas.unit());
+        let (width, height, unit) = (self.canvas.width, self.canvas.height, self.canvas.unit);
         for _ in 0..(width * height / (unit * unit) * 380.0) as u32 {
             let at = (self.chance.random_range(0.0..width), self.chance.random_range(0.0..height));
             let near = self.chance.random::<f32>().powi(2);
@@ -134,18 +134,18 @@ impl Painting {
 
     /// In pixels from the top.
     fn horizon(&self) -> f32 {
-        self.canvas.height() * self.scene.land.horizon()
+        self.canvas.height * self.scene.land.horizon()
     }
 
     /// A ridge around `level` of the height, swinging by `swing` of it, in so many waves across the shorter side.
     fn ridge(&mut self, level: f32, swing: f32, waves: f32) -> Ridge {
-        let (mut height, mut length) = (swing * self.canvas.height(), TAU * waves / self.canvas.unit());
+        let (mut height, mut length) = (swing * self.canvas.height, TAU * waves / self.canvas.unit);
         let waves = (0..5).map(|_| {
             let wave = [height, length * self.chance.random_range(0.7..1.1), self.chance.random_range(0.0..TAU)];
             (height, length) = (height * 0.45, length * 2.1);
             wave
         });
-        Ridge { waves: waves.collect(), level: level * self.canvas.height() }
+        Ridge { waves: waves.collect(), level: level * self.canvas.height }
     }
 
     /// Ridge before ridge, the farthest first, and so many of a motif on them. Levels are below the horizon.
@@ -156,11 +156,11 @@ impl Painting {
             let level = self.scene.land.horizon() + from + (to - from) * near;
             let ridge = self.ridge(level, 0.03, 1.5 - 0.5 * near);
             let (color, [_, middle, low]) = (self.scene.faded(far.mix(close, near), near), self.scene.sky);
-            let shade = if self.scene.land == Land::Snow { color.mix(middle, 0.3) } else { color.darker(0.3) };
-            let (top, depth) = (level * self.canvas.height(), self.canvas.height() * 0.3);
+            let shade = if self.scene.land == Land::Snow { color.mix(middle, 0.3) } else { color.shade(-0.3) };
+            let (top, depth) = (level * self.canvas.height, self.canvas.height * 0.3);
             self.canvas.fill_below(|x| ridge.at(x), linear((0.0, top), (0.0, top + depth), [color, shade]));
             let Some(growth) = motif::named(growth).filter(|_| near < 1.0) else { continue };
-            let (width, size) = (self.canvas.width(), self.canvas.unit() * (0.025 + 0.15 * near * near));
+            let (width, size) = (self.canvas.width, self.canvas.unit * (0.025 + 0.15 * near * near));
             for _ in 0..(width / size * density) as u32 {
                 let (x, size) = (self.chance.random_range(0.0..width), size * self.chance.random_range(0.7..1.3));
                 let at = (x, ridge.at(x) + size * self.chance.random_range(0.05..0.5));
@@ -172,7 +172,7 @@ impl Painting {
 
     /// Ranges with snow above a line.
     fn peaks(&mut self) {
-        let (height, horizon) = (self.canvas.height(), self.scene.land.horizon());
+        let (height, horizon) = (self.canvas.height, self.scene.land.horizon());
         for near in [0.0, 0.25, 0.5] {
             let ridge = self.ridge(horizon - 0.08 + 0.16 * near, 0.13 - 0.12 * near, 1.4 + near);
             let rough = self.ridge(0.0, 0.9 / height, 16.0);
@@ -189,14 +189,13 @@ impl Painting {
     /// Rows of houses; nearer ones are lower, so that the towers behind show.
     fn town(&mut self) {
         for near in [0.1, 0.5, 1.0] {
-            let mut x = 0.0;
-            while x < self.canvas.width() {
+            let (foot, mut x) = (self.horizon(), 0.0);
+            while x < self.canvas.width {
                 let name = ["block", "tower", "spire"].choose(&mut self.chance).unwrap_or(&"tower");
                 let Some(house) = motif::named(name) else { return };
-                let size = self.canvas.unit() * self.chance.random_range(0.25..0.6) * (1.0 - 0.4 * near);
-                let own = house.own.mix(Color::hex(0x007a_6a78), self.chance.random()).darker(0.25 * near);
-                let at = (x, self.horizon());
-                house.draw(&mut self.canvas, &self.scene, at, size, own, 0.15 + 0.85 * near);
+                let size = self.canvas.unit * self.chance.random_range(0.25..0.6) * (1.0 - 0.4 * near);
+                let own = house.own.mix(Color::hex(0x007a_6a78), self.chance.random()).shade(-0.25 * near);
+                house.draw(&mut self.canvas, &self.scene, (x, foot), size, own, 0.15 + 0.85 * near);
                 x += size * self.chance.random_range(0.2..0.45);
             }
         }
@@ -204,7 +203,7 @@ impl Painting {
 
     /// Water from the horizon on: it mirrors what stands there, and has the light's path on it.
     fn water(&mut self, color: Color) {
-        let (width, height, unit) = (self.canvas.width(), self.canvas.height(), self.canvas.unit());
+        let (width, height, unit) = (self.canvas.width, self.canvas.height, self.canvas.unit);
         let (horizon, color) = (self.horizon(), self.scene.faded(color, 1.0));
         let wave = self.ridge(0.0, 1.0 / height, 50.0);
         self.canvas.reflect(horizon, 0.7, |down| wave.at(down) * (unit * 0.002 + down * 0.02));

@@ -6,7 +6,7 @@ use tiny_skia::{Path, Transform};
 use super::{
     Painting,
     canvas::{self, Canvas, Color, linear},
-    scene::{Land, Scene},
+    scene::{LANDS, Land, Scene, every},
 };
 
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +41,7 @@ impl Motif {
         let (name, own, count) = (head.next()?, hex(head.next()?)?, head.next()?.parse().ok()?);
         let mut part = || Some(head.next()?.parse::<f32>().ok()? / 100.0);
         let (feet, sizes) = ([part()?, part()?], [part()?, part()?]);
-        let (land, words) = (head.next().and_then(Land::named), words.trim());
+        let (land, words) = (head.next().and_then(|land| every(LANDS, &[land]).next()), words.trim());
         Some(Self { name, own, land, words, count, feet, sizes, parts })
     }
 
@@ -54,7 +54,7 @@ impl Motif {
             let twin = path.clone().transform(Transform::from_scale(-1.0, 1.0)).filter(|_| mirrored);
             for path in twin.into_iter().chain([path]) {
                 let (left, right) = (path.bounds().left(), path.bounds().right());
-                let lit = [color.mix(scene.light, 0.2), color.darker(0.16)];
+                let lit = [color.mix(scene.light, 0.2), color.shade(-0.16)];
                 let colors = if ink.contains('!') { [color, color] } else { lit };
                 canvas.place(Some(path), linear((left, 0.0), (right, 0.0), colors), placed);
             }
@@ -96,7 +96,7 @@ fn color(ink: &str, scene: &Scene, own: Color, near: f32) -> Option<Color> {
         "glass" => Color::hex(0x009f_c4d8),
         rgb => hex(rgb)?,
     };
-    let shaded = base.darker(-shade).lighter(shade);
+    let shaded = base.shade(shade);
     let seen = if shines { shaded } else { scene.faded(shaded, near) };
     Some(seen.thin(strength)).filter(|_| !in_the_dark || scene.is_dim())
 }
@@ -108,8 +108,7 @@ fn hex(text: &str) -> Option<Color> {
 impl Painting {
     /// Sets the scene's motifs where such things stand.
     pub(super) fn motifs(&mut self) {
-        let (width, height) = (self.canvas.width(), self.canvas.height());
-        let (unit, mut side) = (self.canvas.unit(), if self.scene.sun.0 < 0.5 { 1.0 } else { -1.0 });
+        let (unit, mut side) = (self.canvas.unit, if self.scene.sun.0 < 0.5 { 1.0 } else { -1.0 });
         for (index, motif) in self.scene.motifs.iter().enumerate() {
             let own = self.scene.accent.filter(|_| index == 0).unwrap_or(motif.own);
             for number in 1..=motif.count {
@@ -117,7 +116,7 @@ impl Painting {
                 let between = |[far, close]: [f32; 2]| far + (close - far) * near;
                 let (anywhere, aside) = (self.chance.random(), self.chance.random_range(0.13..0.22));
                 let across = if motif.count > 2 { anywhere } else { 0.5 + side * aside };
-                let at = (across * width, between(motif.feet) * height);
+                let at = (across * self.canvas.width, between(motif.feet) * self.canvas.height);
                 motif.draw(&mut self.canvas, &self.scene, at, between(motif.sizes) * unit * side, own, 1.0);
                 side = -side;
             }
@@ -128,17 +127,16 @@ impl Painting {
     pub(super) fn cut_out(&mut self) {
         let single: Vec<Motif> = all().filter(|motif| motif.count == 1).collect();
         let Some(motif) = self.scene.motifs.first().or_else(|| single.choose(&mut self.chance)) else { return };
-        let size = self.canvas.unit() * self.chance.random_range(0.74..0.8);
-        let (x, y) = (self.canvas.width() / 2.0, self.canvas.height() / 2.0 + size * 0.52);
-        let own = self.scene.accent.unwrap_or(motif.own);
-        motif.draw(&mut self.canvas, &self.scene, (x, y), size, own, 1.0);
+        let size = self.canvas.unit * self.chance.random_range(0.74..0.8);
+        let (x, y) = (self.canvas.width / 2.0, self.canvas.height / 2.0 + size * 0.52);
+        motif.draw(&mut self.canvas, &self.scene, (x, y), size, self.scene.accent.unwrap_or(motif.own), 1.0);
     }
 
     /// Signs the picture "sandbox" in its lower right corner.
     pub(super) fn sign(&mut self) {
         let Some(mark) = named("mark") else { return };
-        let dot = (self.canvas.unit() / 420.0).max(1.0).round();
-        let (x, y) = (self.canvas.width() - 46.0 * dot, self.canvas.height() - 6.0 * dot);
+        let dot = (self.canvas.unit / 420.0).max(1.0).round();
+        let (x, y) = (self.canvas.width - 46.0 * dot, self.canvas.height - 6.0 * dot);
         for (color, shift) in [(Color::BLACK.thin(0.35), dot / 2.0), (Color::WHITE.thin(0.7), 0.0)] {
             mark.draw(&mut self.canvas, &self.scene, (x + shift, y + shift), dot * 10.0, color, 1.0);
         }

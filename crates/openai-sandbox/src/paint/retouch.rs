@@ -40,14 +40,14 @@ const STAYS: f32 = 0.65;
 
 /// Lays the first picture over the new one, and the others along its lower edge, framed.
 pub(super) fn retouch(canvas: &mut Canvas, sources: &Sources) {
-    let (width, height) = (canvas.width(), canvas.height());
+    let (width, height) = (canvas.width, canvas.height);
     if let Some(first) = sources.pictures.first().and_then(|first| first.fill(width, height)) {
         let mask = sources.mask.as_ref().and_then(|mask| mask.fill(width, height));
         let mask = mask.map(|mask| Mask::from_pixmap(mask.as_ref(), MaskType::Alpha));
         canvas.lay(&first, mask.as_ref(), (0.0, 0.0), if mask.is_some() { 1.0 } else { STAYS });
     }
     let others = sources.pictures.len().saturating_sub(1);
-    let side = (canvas.unit() / 8.0).min(width / (1.2 * others as f32 + 1.0)).floor();
+    let side = (canvas.unit / 8.0).min(width / (1.2 * others as f32 + 1.0)).floor();
     for (number, other) in sources.pictures.iter().skip(1).enumerate() {
         let (left, top, frame) = (side * (0.3 + 1.2 * number as f32), height - side * 1.5, side * 0.06);
         canvas.fill(rectangle(left - frame, top - frame, side + 2.0 * frame, side + 2.0 * frame), Color::WHITE);

@@ -51,7 +51,7 @@ pub(super) enum Weather {
     Snowfall,
 }
 
-const LANDS: [(Land, &str); 8] = [
+pub(super) const LANDS: [(Land, &str); 8] = [
     (Land::Mountains, "mountain peak alps valley cliff volcano glacier canyon himalaya"),
     (Land::Sea, "sea ocean beach coast lake harbor harbour bay wave island water river sail sailing fish whale"),
     (Land::Forest, "forest wood woods jungle pine fir deer bear fox wolf"),
@@ -99,10 +99,6 @@ const COLORS: [(u32, &str); 12] = [
 ];
 
 impl Land {
-    pub(super) fn named(word: &str) -> Option<Self> {
-        every(LANDS, &[word]).next()
-    }
-
     /// Height at which sky and land meet, as a part of the whole.
     pub(super) fn horizon(self) -> f32 {
         match self {
@@ -121,8 +117,8 @@ impl Scene {
         let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
         let motifs: Vec<Motif> = every(motif::all().map(|motif| (motif, motif.words)), &words).collect();
         let sails = motifs.iter().any(|motif| motif.name == "boat").then_some(Land::Sea);
-        let usual = || motifs.first().and_then(|motif| motif.land);
-        let land = sails.or_else(|| every(LANDS, &words).next()).or_else(usual).unwrap_or_else(|| {
+        let named = sails.or_else(|| every(LANDS, &words).next());
+        let land = named.or_else(|| motifs.first()?.land).unwrap_or_else(|| {
             let lands = [Land::Hills, Land::Mountains, Land::Sea, Land::Forest, Land::Desert];
             *lands.choose(&mut chance).unwrap_or(&Land::Hills)
         });
@@ -134,7 +130,7 @@ impl Scene {
         let accent = every(COLORS, &words).next().map(Color::hex);
         let [top, middle, low, light] = colors.map(Color::hex);
         let tinted = |accent: Color| {
-            [top.mix(accent.darker(0.35), 0.55), middle.mix(accent, 0.5), low.mix(accent.lighter(0.5), 0.4)]
+            [top.mix(accent.shade(-0.35), 0.55), middle.mix(accent, 0.5), low.mix(accent.shade(0.5), 0.4)]
         };
         Self {
             land,
@@ -154,7 +150,7 @@ impl Scene {
         let lit = match self.hour {
             _ if self.land == Land::Space => color,
             Hour::Day => color,
-            Hour::Dawn => color.mix(low, 0.22).darker(0.06),
+            Hour::Dawn => color.mix(low, 0.22).shade(-0.06),
             Hour::Dusk => color.mix(Color::hex(0x0030_1a3e), 0.5).mix(low, 0.1),
             Hour::Night => color.mix(Color::hex(0x000b_1230), 0.66),
         };
@@ -173,7 +169,10 @@ impl Scene {
 }
 
 /// Finds what the words name, in the table's order; a plural names the same.
-fn every<T: Copy>(table: impl IntoIterator<Item = (T, &'static str)>, words: &[&str]) -> impl Iterator<Item = T> {
+pub(super) fn every<T: Copy>(
+    table: impl IntoIterator<Item = (T, &'static str)>,
+    words: &[&str],
+) -> impl Iterator<Item = T> {
     let is_named = |names: &str| {
         names.split(' ').any(|name| words.iter().any(|word| *word == name || word.strip_suffix('s') == Some(name)))
     };
