@@ -7,6 +7,7 @@ mod cli;
 mod clients;
 mod commands;
 mod errors;
+mod guide;
 mod readme;
 mod schema;
 mod tools;

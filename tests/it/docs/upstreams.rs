@@ -11,6 +11,8 @@ const HEAD: &str = "\
 <!-- Generated from src/openai/known.rs. Refresh with: UPDATE_DOCS=1 cargo test --test it docs -->
 # Other upstreams
 
+*Guide, 6 of 10.* Before: [money](money.md). Next: [the store](store.md).
+
 Whatever speaks OpenAI's HTTP can stand in OpenAI's place. It takes a base URL, a key where one is asked for, and the
 names of its own models:
 
