@@ -139,7 +139,10 @@ impl<R: AsyncRead + Send + Unpin> StdioConnection<R> {
                     );
                     None
                 }
-                Ok(None) => return None,
+                Ok(None) => {
+                    tracing::debug!("stdin has ended");
+                    return None;
+                }
                 Err(error) => {
                     tracing::warn!(%error, "stdin cannot be read any more");
                     return None;

@@ -60,6 +60,13 @@ fn certificate([cert, _]: [&str; 2]) -> CertificateDer<'static> {
     CertificateDer::from_pem_slice(cert.as_bytes()).unwrap()
 }
 
+/// Passes the second between two looks at the files.
+async fn time_for_a_look() {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(1)).await;
+    tokio::time::resume();
+}
+
 #[tokio::test]
 async fn tls_is_served_with_the_certificate_of_the_files_and_a_change_of_them_is_seen() {
     let folder = tempfile::tempdir().unwrap();
@@ -68,9 +75,8 @@ async fn tls_is_served_with_the_certificate_of_the_files_and_a_change_of_them_is
     assert_eq!(shown, certificate(FIRST));
     assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("ok"), "{answer}");
     files(folder.path(), SECOND);
-    while ready(&site).await.0 != certificate(SECOND) {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    time_for_a_look().await;
+    assert_eq!(ready(&site).await.0, certificate(SECOND));
 }
 
 #[tokio::test]
@@ -79,8 +85,7 @@ async fn files_that_are_no_pair_leave_the_certificate_as_it_was() {
     let site = secured(&folder).await;
     for broken in [[SECOND[0], FIRST[1]], ["", ""]] {
         files(folder.path(), broken);
-        // Longer than between two looks.
-        tokio::time::sleep(Duration::from_millis(1_100)).await;
+        time_for_a_look().await;
         assert_eq!(ready(&site).await.0, certificate(FIRST));
     }
 }

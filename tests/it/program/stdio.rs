@@ -327,7 +327,10 @@ fn reply(connection: &mut TcpStream, text: &str) -> std::io::Result<()> {
 #[test]
 fn c06_a_call_whose_client_is_gone_is_not_paid_for_twice() {
     for way in ["stdin", "stdin and stdout", "SIGTERM"] {
-        let mut program = Program::start(Over::Pipes);
+        let (home, upstream) = (tempfile::tempdir().unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mcp-openai"));
+        command.args(["--log-level", "debug"]).stderr(Stdio::piped());
+        let mut program = Program::start_at(home, upstream, command, Over::Pipes);
         let call = json!({"name": "ask-openai", "arguments": {"query": "hi", "model": "m"}});
         program.request(1, "tools/call", call.clone());
         let upstream = program.upstream.try_clone().unwrap();
@@ -339,7 +342,9 @@ fn c06_a_call_whose_client_is_gone_is_not_paid_for_twice() {
             _ => (program.input, program.output) = (None, None),
         }
         // The program must have seen it before the answer comes.
-        std::thread::sleep(Duration::from_millis(300));
+        let mut log = BufReader::new(program.child.stderr.take().unwrap()).lines().map_while(Result::ok);
+        assert!(log.any(|line| line.contains("asked to end") || line.contains("stdin has ended")), "{way}");
+        std::thread::spawn(move || log.for_each(drop));
         reply(&mut connection, "the first").unwrap();
         assert!(program.ends().success(), "{way}");
 
