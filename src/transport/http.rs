@@ -54,7 +54,7 @@ pub use administration::{Administered, administer};
 pub use authentication::Tokens;
 pub use listener::ListenAddress;
 pub use oauth::OAuth;
-pub use proxies::{Network, Proxies};
+pub use proxies::Proxies;
 pub use tls::TlsFiles;
 
 use authentication::Authentication;

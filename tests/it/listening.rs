@@ -119,7 +119,7 @@ fn a_trusted_proxy_may_have_more_connections_than_another_address() {
 #[tokio::test]
 async fn h10_a_trusted_proxy_says_whose_a_request_is_and_nobody_else_does() {
     for (proxies, status) in [("127.0.0.1", 404), ("10.0.0.0/8", 200)] {
-        let proxies = Proxies(vec![proxies.parse().unwrap()]);
+        let proxies = Proxies::parse([proxies]).unwrap();
         let site = site_at(Config { proxies, ..config("127.0.0.1:0") }, bench(), no_callers()).await;
         let from = |address: &str| format!("X-Forwarded-For: {address}\r\n");
         let session = site.session_of(&from("192.0.2.7")).await;

@@ -241,11 +241,8 @@ impl SettingKind for Networks {
     type Value = Proxies;
 
     fn parse(&self, raw: &Raw) -> Result<Proxies, String> {
-        let network = |text: &String| {
-            text.parse()
-                .map_err(|()| format!("{} is neither an IP address nor a network such as 10.0.0.0/8", quoted(text)))
-        };
-        CommaList.parse(raw)?.iter().map(network).collect::<Result<_, _>>().map(Proxies)
+        Proxies::parse(CommaList.parse(raw)?.iter().map(String::as_str))
+            .map_err(|text| format!("{} is neither an IP address nor a network such as 10.0.0.0/8", quoted(text)))
     }
 
     fn takes(&self) -> String {

@@ -1,27 +1,28 @@
 //! Proxies whose word counts for where a request came from. Of others a header may say anything.
 
-use std::{
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    str::FromStr,
-};
+use std::net::{IpAddr, SocketAddr};
 
 use axum::http::{HeaderMap, header};
+use ipnet::IpNet;
 
 /// Setting `http.proxies`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Proxies(pub Vec<Network>);
-
-/// An IP address, or all that begin alike, such as `10.0.0.0/8`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Network {
-    /// In the form of IPv6, as all addresses are compared.
-    begin: u128,
-    bits: u32,
-}
+pub struct Proxies(Vec<IpNet>);
 
 impl Proxies {
+    /// Reads a list of IP addresses, and of networks such as `10.0.0.0/8`.
+    ///
+    /// # Errors
+    /// The element that is neither.
+    pub fn parse<'a>(list: impl IntoIterator<Item = &'a str>) -> Result<Self, &'a str> {
+        let network =
+            |text: &'a str| text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).map_err(|_| text);
+        list.into_iter().map(network).collect::<Result<_, _>>().map(Self)
+    }
+
     pub(super) fn trust(&self, peer: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(peer))
+        // A socket of both families names an IPv4 peer by an address of IPv6.
+        self.0.iter().any(|network| network.contains(&peer.to_canonical()))
     }
 
     /// The sender of a request: its peer, or the last address that a trusted one was given it by.
@@ -66,41 +67,12 @@ fn address(node: &str) -> Option<IpAddr> {
     bare.parse().ok().or_else(|| node.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }
 
-impl Network {
-    fn contains(&self, address: IpAddr) -> bool {
-        let differs = self.begin ^ wide(address);
-        differs.checked_shr(u128::BITS - self.bits).unwrap_or_default() == 0
-    }
-}
-
-impl FromStr for Network {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let (address, bits) = text.split_once('/').map_or((text, None), |(address, bits)| (address, Some(bits)));
-        let address: IpAddr = address.parse().map_err(drop)?;
-        let most = if address.is_ipv4() { Ipv4Addr::BITS } else { Ipv6Addr::BITS };
-        let bits = bits.map_or(Ok(most), str::parse).map_err(drop)?;
-        if bits > most {
-            return Err(());
-        }
-        Ok(Self { begin: wide(address), bits: Ipv6Addr::BITS - most + bits })
-    }
-}
-
-fn wide(address: IpAddr) -> u128 {
-    match address {
-        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
-        IpAddr::V6(address) => address.to_bits(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn sender(peer: &str, headers: &[(&'static str, &str)]) -> String {
-        let proxies = Proxies(["10.0.0.0/8", "fd00::1", "127.0.0.1"].map(|text| text.parse().unwrap()).to_vec());
+        let proxies = Proxies::parse(["10.0.0.0/8", "fd00::1", "127.0.0.1"]).unwrap();
         let mut map = HeaderMap::new();
         for (name, value) in headers {
             map.append(*name, value.parse().unwrap());
@@ -142,11 +114,10 @@ mod tests {
     #[test]
     fn networks() {
         for wrong in ["", "10.0.0.0/33", "::/129", "10.0.0", "10.0.0.0/", "proxy.example", "10.0.0.0/-1"] {
-            assert!(wrong.parse::<Network>().is_err(), "{wrong}");
+            assert_eq!(Proxies::parse(["::1", wrong]), Err(wrong));
         }
-        let all: Network = "0.0.0.0/0".parse().unwrap();
-        assert!(all.contains("1.2.3.4".parse().unwrap()) && !all.contains("::1".parse().unwrap()));
-        let any: Network = "::/0".parse().unwrap();
-        assert!(any.contains("1.2.3.4".parse().unwrap()));
+        let trusted = |network, peer: &str| Proxies::parse([network]).unwrap().trust(peer.parse().unwrap());
+        assert!(trusted("0.0.0.0/0", "1.2.3.4") && !trusted("0.0.0.0/0", "::1"));
+        assert!(trusted("::/0", "2001:db8::1") && !trusted("::/0", "1.2.3.4"));
     }
 }
