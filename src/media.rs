@@ -87,21 +87,32 @@ impl Format {
     /// Such as `image/png`.
     #[must_use]
     pub fn media_type(self) -> &'static str {
+        self.names().1
+    }
+
+    /// Without the dot: `png`, `jpg` ...
+    #[must_use]
+    pub fn extension(self) -> &'static str {
+        self.names().0
+    }
+
+    /// Extension and media type.
+    fn names(self) -> (&'static str, &'static str) {
         match self {
-            Self::Png => "image/png",
-            Self::Jpeg => "image/jpeg",
-            Self::Webp => "image/webp",
-            Self::Gif => "image/gif",
-            Self::Avif => "image/avif",
-            Self::Bmp => "image/bmp",
-            Self::Tiff => "image/tiff",
-            Self::Heic => "image/heic",
-            Self::Jxl => "image/jxl",
-            Self::Jp2 => "image/jp2",
-            Self::Ico => "image/x-icon",
-            Self::Svg => "image/svg+xml",
-            Self::Pdf => "application/pdf",
-            Self::Unknown => "application/octet-stream",
+            Self::Png => ("png", "image/png"),
+            Self::Jpeg => ("jpg", "image/jpeg"),
+            Self::Webp => ("webp", "image/webp"),
+            Self::Gif => ("gif", "image/gif"),
+            Self::Avif => ("avif", "image/avif"),
+            Self::Bmp => ("bmp", "image/bmp"),
+            Self::Tiff => ("tiff", "image/tiff"),
+            Self::Heic => ("heic", "image/heic"),
+            Self::Jxl => ("jxl", "image/jxl"),
+            Self::Jp2 => ("jp2", "image/jp2"),
+            Self::Ico => ("ico", "image/x-icon"),
+            Self::Svg => ("svg", "image/svg+xml"),
+            Self::Pdf => ("pdf", "application/pdf"),
+            Self::Unknown => ("bin", "application/octet-stream"),
         }
     }
 
@@ -113,27 +124,6 @@ impl Format {
             "jpg" | "jpeg" => Some(Self::Jpeg),
             "webp" => Some(Self::Webp),
             _ => None,
-        }
-    }
-
-    /// Without the dot: `png`, `jpg` ...
-    #[must_use]
-    pub fn extension(self) -> &'static str {
-        match self {
-            Self::Png => "png",
-            Self::Jpeg => "jpg",
-            Self::Webp => "webp",
-            Self::Gif => "gif",
-            Self::Avif => "avif",
-            Self::Bmp => "bmp",
-            Self::Tiff => "tiff",
-            Self::Heic => "heic",
-            Self::Jxl => "jxl",
-            Self::Jp2 => "jp2",
-            Self::Ico => "ico",
-            Self::Svg => "svg",
-            Self::Pdf => "pdf",
-            Self::Unknown => "bin",
         }
     }
 }

@@ -123,6 +123,15 @@ impl ToolError {
         Self::At { which: which.to_owned(), cause: Box::new(self) }
     }
 
+    /// The failure itself, without what it is about and what it cost.
+    #[must_use]
+    pub fn cause(&self) -> &Self {
+        match self {
+            Self::At { cause, .. } | Self::Billed { cause, .. } => cause.cause(),
+            _ => self,
+        }
+    }
+
     /// Decides the public code.
     #[must_use]
     pub fn code(&self) -> Code {
@@ -270,9 +279,8 @@ impl ToolError {
     /// The billing of a result that did not come.
     #[must_use]
     pub fn billing(&self) -> Billing {
-        match self {
+        match self.cause() {
             Self::OpenAi(failure) => failure.error.traits().result,
-            Self::At { cause, .. } | Self::Billed { cause, .. } => cause.billing(),
             Self::Unfit(_) => Billing::Possible,
             _ => Billing::No,
         }
@@ -281,27 +289,18 @@ impl ToolError {
     /// Returns whether its words are the upstream's.
     #[must_use]
     pub fn is_by_the_upstream(&self) -> bool {
-        match self {
-            Self::OpenAi(_) => true,
-            Self::At { cause, .. } | Self::Billed { cause, .. } => cause.is_by_the_upstream(),
-            _ => false,
-        }
+        matches!(self.cause(), Self::OpenAi(_))
     }
 
     fn is_compressed(&self) -> bool {
-        match self {
-            Self::OpenAi(failure) => matches!(failure.error, Error::Compressed { .. }),
-            Self::At { cause, .. } | Self::Billed { cause, .. } => cause.is_compressed(),
-            _ => false,
-        }
+        matches!(self.cause(), Self::OpenAi(Failure { error: Error::Compressed { .. }, .. }))
     }
 
     /// Returns whether it took longer than a limit that is no setting.
     fn has_a_fixed_limit(&self) -> bool {
-        match self {
+        match self.cause() {
             Self::TimedOut(limit) => limit.setting.is_none(),
             Self::OpenAi(Failure { error: Error::TimedOut { timer, .. }, .. }) => timer.setting().is_none(),
-            Self::At { cause, .. } | Self::Billed { cause, .. } => cause.has_a_fixed_limit(),
             _ => false,
         }
     }
@@ -328,17 +327,15 @@ impl ToolError {
 
     /// Facts about the upstream's answer, where there was one.
     fn meta(&self) -> Option<&Meta> {
-        match self {
+        match self.cause() {
             Self::OpenAi(failure) => Some(&failure.meta),
             Self::Unfit(unfit) => Some(&unfit.meta),
-            Self::At { cause, .. } | Self::Billed { cause, .. } => cause.meta(),
             _ => None,
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::At { cause, .. } | Self::Billed { cause, .. } => cause.retry_after(),
+        match self.cause() {
             Self::Busy(_) | Self::Limited(Limited::Running { .. }) => Some(Duration::from_secs(1)),
             Self::BudgetReserved(_) => Some(Duration::from_secs(5)),
             Self::Limited(Limited::Pace { wait, .. }) => Some(*wait),
