@@ -109,23 +109,23 @@ impl Server {
         self.parts.get_result.jobs.all_ended().await;
     }
 
-    /// The same server for one connection: what it tells unasked ends with this and its clones.
+    /// The same server for one connection: its notifications end once this and its clones are dropped.
     #[must_use]
     pub fn for_connection(&self) -> Self {
         Self { announcements: self.announcements.branch(), left: CancellationToken::new(), ..self.clone() }
     }
 
-    /// Says that the client of this connection is gone without a word: its calls are kept for it.
+    /// Says that the client of this connection left without cancelling anything: its calls are kept for it.
     pub fn leave(&self) {
         self.left.cancel();
     }
 
-    /// Tells nothing more unasked, here and on every connection made of this: those who listen get their final answer.
+    /// Ends all notifications, here and on every connection made of this: subscribers get their final answer.
     pub fn end_announcements(&self) {
         self.announcements.end();
     }
 
-    /// Counts what a service of many does, where anybody asks for that.
+    /// The counts for Prometheus; `None` where nobody reads them.
     pub fn metrics(&self) -> Option<&Metrics> {
         self.parts.metrics.as_ref()
     }
@@ -136,19 +136,18 @@ impl Server {
         self.calls.child_token()
     }
 
-    /// Cancels every call in flight, every job that cannot go on without this process, and every call to come: the end
-    /// of a drain.
+    /// At the end of a drain: cancels the calls in flight, jobs that need this process, and all calls to come.
     pub fn cancel_calls(&self) {
         self.parts.get_result.jobs.leave();
         self.calls.cancel();
     }
 
-    /// The error as this owner may hear it.
+    /// The error, without places of this server for an owner on another machine.
     fn told(&self, owner: &Owner, error: ErrorData) -> ErrorData {
         self.parts.places.error(owner, error)
     }
 
-    /// The tools as `tools/list` tells them, unless the client cannot bear it.
+    /// All tools as `tools/list` shows them, before they are shaped for one client.
     pub fn listing(&self) -> &[rmcp::model::Tool] {
         self.listing.get_or_init(|| self.routes.iter().map(|route| route.describe()).collect())
     }
@@ -179,6 +178,7 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<InitializeResult, ErrorData> {
         let mut result = self.negotiate_initialize(&request)?;
+        // Tasks of earlier revisions have another form, which is not served: their clients must not hear of these.
         if result.protocol_version < ProtocolVersion::V_2026_07_28
             && let Some(extensions) = &mut result.capabilities.extensions
         {

@@ -26,10 +26,12 @@ pub(super) fn parse<A: DeserializeOwned>(
     arguments: &JsonObject,
     schema: impl FnOnce() -> JsonObject,
 ) -> Result<A, ToolError> {
+    // Blanks are looked for first: `""` deserializes into an optional text, and would then count as given.
     let has_blanks = arguments.values().any(plain::has_blanks);
     if !has_blanks && let Ok(args) = A::deserialize(arguments) {
         return Ok(args);
     }
+    // Built for the rare call that does not fit: the others pay nothing for their schema.
     let schema = schema();
     let arguments = Value::Object(declared(arguments.clone(), &schema));
     serde_path_to_error::deserialize(&arguments)

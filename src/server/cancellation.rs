@@ -15,7 +15,8 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-/// Time that the reason may lag behind the token.
+/// Time that the reason may lag behind the token: half of the 200 ms within which the request of a cancelled call has
+/// to end.
 const LAG: Duration = Duration::from_millis(100);
 
 /// The reason why a client does not wait any more.
@@ -86,11 +87,15 @@ impl Cancellations {
         Listener { cancellations: self.clone(), key, reason }
     }
 
+    /// Passes the reason of a cancellation on to its call, once.
     pub(super) fn tell(&self, connection: Arc<str>, request: RequestId, reason: Option<&str>) {
         let mut calls = self.calls();
         let key = (connection, request);
+        // Only where rmcp has cancelled that very request: another client of the same caller may have one of the same
+        // id.
         let cancelled = calls.get_mut(&key).filter(|call| call.request.is_cancelled());
         let Some((call, notify)) = cancelled.and_then(|it| Some((it.call.clone(), it.notify.take()?))) else { return };
+        // Before the call is cancelled: whatever that wakes may ask for this lock.
         drop(calls);
         let why = Why::of(reason);
         if why == Why::Cancelled {
@@ -110,6 +115,7 @@ impl Cancellations {
         };
         let settled = async {
             loop {
+                // Made before the look: a call whose fate becomes known in between still wakes this.
                 let known = self.known.notified();
                 if !is_ending() {
                     return;

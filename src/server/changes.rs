@@ -61,12 +61,14 @@ impl Announcements {
     }
 }
 
-/// Tells of changes until nobody can be told any more. A slow reader is told less often, never late and often.
+/// Notifies of changes until the connection takes none any more. A slow reader is notified less often; nothing queues
+/// up.
 pub(super) async fn follow<E, N>(mut changes: watch::Receiver<u64>, mut tell: impl FnMut() -> N)
 where
     N: Future<Output = Result<(), E>>,
 {
     while changes.changed().await.is_ok() {
+        // Slept after the change and before the notification: pictures that follow at once are covered by it.
         sleep(TOGETHER).await;
         changes.mark_unchanged();
         if tell().await.is_err() {

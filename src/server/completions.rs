@@ -31,6 +31,7 @@ pub(super) async fn complete(
             None => Vec::new(),
             Some(prompt) => {
                 let values = prompt.argument(&argument.name)?.values;
+                // Lists and lessons of other processes are taken over first, as before a call.
                 parts.catalogue.recall().await;
                 let model = context.as_ref().and_then(|context| context.get_argument("model"));
                 proposals(values, &argument.value, &parts.catalogue, model.map(String::as_str))
@@ -104,6 +105,7 @@ fn starting_with(prefix: &str, values: Vec<String>) -> Vec<String> {
 }
 
 /// As many as an answer may have, and how many there are.
+/// MCP allows 100: <https://modelcontextprotocol.io/specification/2025-11-25/server/utilities/completion>.
 fn first_of(mut values: Vec<String>) -> CompletionInfo {
     let total = u32::try_from(values.len()).unwrap_or(u32::MAX);
     let has_more = values.len() > CompletionInfo::MAX_VALUES;

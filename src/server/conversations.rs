@@ -23,6 +23,8 @@ pub(super) fn template() -> ResourceTemplate {
         .with_mime_type(MARKDOWN)
 }
 
+/// # Errors
+/// Resource not found: there is no such conversation of this owner. Internal error: the store cannot be read.
 pub(super) async fn read(
     conversations: &Conversations,
     owner: &Owner,
@@ -38,6 +40,9 @@ pub(super) async fn read(
 }
 
 /// The handles of the caller's newest that begin so.
+///
+/// # Errors
+/// Internal error: the store cannot be read.
 pub(super) async fn handles(
     conversations: &Conversations,
     owner: &Owner,

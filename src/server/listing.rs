@@ -25,6 +25,8 @@ pub(super) fn for_client(server: &Server, context: &RequestContext<RoleServer>) 
     let routes = routes.filter(|(route, _)| opens_apps || route.listed_for() == Audience::Everyone);
     let shaped = routes.map(|(route, tool)| {
         let mut tool = tool.clone();
+        // A tool with an output schema must answer with structured content.
+        // <https://modelcontextprotocol.io/specification/2025-06-18/server/tools#output-schema>
         if route.shows() == Shows::Pictures && profile.structured == Structured::NeverBesidePictures {
             tool.output_schema = None;
         }
@@ -32,6 +34,7 @@ pub(super) fn for_client(server: &Server, context: &RequestContext<RoleServer>) 
             tool.meta = None;
         }
         if let Some(characters) = profile.shown_on_request {
+            // Read by Claude Code alone. <https://code.claude.com/docs/en/mcp>
             let asked = object!({ "anthropic/maxResultSizeChars": characters });
             tool.meta.get_or_insert_with(|| MetaObject(JsonObject::new())).0.extend(asked);
         }

@@ -25,8 +25,8 @@ const WITH_PARAMS: [&str; 14] = [
     "skills/get",
 ];
 
-/// The error for a request that rmcp cannot read: of a method that is not served, or of one that is, with params that do
-/// not fit.
+/// The error for a request that rmcp cannot read: of a method that is not served, or of one that is, with params that
+/// do not fit.
 pub(super) fn refuse(request: &CustomRequest) -> ErrorData {
     let method = request.method.as_str();
     let arguments = request.params.as_ref().and_then(|params| params.get("arguments"));
@@ -41,6 +41,7 @@ pub(super) fn refuse(request: &CustomRequest) -> ErrorData {
         let message = format!("`arguments` of tools/call is {given}: send the JSON object itself");
         return ErrorData::invalid_params(message, None);
     }
+    // rmcp takes a request whose params do not fit for one of an unknown method: both come here.
     if WITH_PARAMS.contains(&method) {
         ErrorData::invalid_params(format!("the params of {method} are not what the method takes"), None)
     } else {

@@ -54,7 +54,7 @@ pub struct Parts {
     pub metrics: Option<Metrics>,
     /// Measures calls, where a collector is configured.
     pub traces: Traces,
-    /// Not told to callers on other machines.
+    /// Paths and addresses that callers on other machines are not shown.
     pub places: ServerPlaces,
 }
 
@@ -78,7 +78,7 @@ pub struct Requester {
     pub departure: Departure,
 }
 
-/// The meaning of it when nobody waits for an answer any more.
+/// The meaning of a client's departure while its call runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Departure {
     /// Nobody wants it: closing an answer's stream is how a request of 2026-07-28 is cancelled.
@@ -109,7 +109,7 @@ impl Parts {
 }
 
 impl Requester {
-    /// The client of a session, as another server heard it: for what is no call of its own.
+    /// The client of a session, for a notification that another replica passed on.
     #[must_use]
     pub fn of_session(connection: Arc<str>, owner: Owner) -> Self {
         Self { connection, owner, ..Self::of(&Extensions::new()) }
@@ -124,6 +124,7 @@ impl Requester {
             owner: Owner::local(),
             known: None,
             calls: None,
+            // Never cancelled: on stdio no answer has a stream of its own; the end of stdin is [`Server::leave`].
             gone: CancellationToken::new(),
             departure: Departure::Leaves,
         })

@@ -30,6 +30,7 @@ impl ServerPlaces {
 
     /// Adds those that say anything.
     pub fn add(&self, places: impl IntoIterator<Item = impl Display>) {
+        // `/` and an empty text stand in almost every message.
         let places = places.into_iter().map(|place| place.to_string()).filter(|place| place.len() > 1);
         self.0.write().unwrap_or_else(PoisonError::into_inner).extend(places);
     }
@@ -42,6 +43,7 @@ impl ServerPlaces {
         drop(places);
         if let Some(place) = place.filter(|_| owner.as_caller().is_some()) {
             tracing::warn!(caller = owner.as_caller(), %text, "told to a caller without its reason");
+            // Messages say the consequence, a colon, and the reason: what it means for the call is told to everybody.
             let consequence = text.get(..place).and_then(|before| before.rfind(": ")).map_or(0, |colon| colon + 2);
             text.truncate(consequence);
             text.push_str(UNTOLD);

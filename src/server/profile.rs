@@ -105,6 +105,7 @@ pub struct Profile {
     /// The longest serialized answer to `resources/read`, in bytes.
     pub max_read_bytes: usize,
     /// Characters of a result that a tool has to ask for.
+    /// `None` where nothing is to be asked.
     pub shown_on_request: Option<u32>,
 }
 
@@ -171,6 +172,8 @@ impl Profiles {
             Mode::Never => Pictures::Dropped,
         };
         let bytes = set.preview_max_bytes.or(general.max_bytes).unwrap_or(known.room.bytes);
+        // The general setting was made with no client in mind, and stays below what this one survives; a setting for
+        // this client alone may pass it.
         let side = general.max_side.unwrap_or(known.room.side).min(known.longest_side);
         let room = Room {
             bytes: if shown == Pictures::Dropped { 0 } else { bytes.min(most_for_pictures(max_result_bytes)) },
@@ -193,6 +196,7 @@ impl Profiles {
         let by_key = self.config.clients.iter().filter(|(name, _)| name.eq_ignore_ascii_case(key));
         let by_name =
             self.config.clients.iter().filter(|(name, _)| client.is_some_and(|client| answers_to(client, name)));
+        // By the client's own name last: it is the more exact of the two.
         by_key.chain(by_name).fold(Override::default(), |below, (_, above)| above.over(below))
     }
 }

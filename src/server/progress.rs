@@ -1,5 +1,5 @@
-//! Progress for a client that waits: 0 at once, then rising, at most four a second while it waits, at least one every ten
-//! seconds, each with the stage, and the text that came since the one before.
+//! Progress for a client that waits: 0 at once, then rising, at most four a second while it waits, at least one every
+//! ten seconds, each with the stage, and the text that came since the one before.
 
 use std::{future::Future, pin::pin, time::Duration};
 
@@ -8,7 +8,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::news::{Feed, Update};
 
-/// Three regular notifications a second leave room for the last one, which waits for nothing.
+/// Time between two notifications: three a second leave room for the last one, which waits for nothing, within the four
+/// that are promised.
 const PACE: Duration = Duration::from_millis(334);
 /// Early enough to be there within ten seconds.
 const HEARTBEAT: Duration = Duration::from_secs(9);
@@ -19,9 +20,9 @@ const DELTA: &str = "mcp-openai/delta";
 /// The longest delta, serialized: Python's stream readers take lines of 64 kB where nothing else is set.
 const LONGEST_DELTA: usize = 60_000;
 
-/// Follows the news while `work` runs, and returns what `work` gave. One `count` serves all that a call waits for, so that
-/// it never falls. Each `notify` is awaited before the next look at the news: a slow reader gets fewer notifications,
-/// never a queue of them.
+/// Follows the news while `work` runs, and returns what `work` gave. One `count` serves all that a call waits for, so
+/// that it never falls. Each `notify` is awaited before the next look at the news: a slow reader gets fewer
+/// notifications, never a queue of them.
 pub(super) async fn follow<T, N>(
     work: impl Future<Output = T>,
     feed: &Feed,
@@ -38,6 +39,7 @@ where
     notify(count.next(&token, &sent)).await;
     loop {
         let last = Instant::now();
+        // The work first: once the answer is there, the rest of the news is sent at once, without the pace.
         tokio::select! {
             biased;
             done = &mut work => {
@@ -80,7 +82,8 @@ async fn next_update(feed: &Feed, sent: &Update, unsent: &UnsentText, last: Inst
     }
 }
 
-/// Text that came and did not fit into one notification.
+/// Text that came and did not fit into one notification. Nothing of it is dropped: the deltas in order are the answer,
+/// byte for byte.
 #[derive(Debug, Default)]
 struct UnsentText(String);
 
@@ -129,6 +132,8 @@ impl ProgressCount {
         }
         let steps = f64::from(self.steps);
         self.steps += 1;
+        // Halfway to the next part after eight notifications, and never there: how long it takes is not known, and MCP
+        // wants a number that always rises.
         notification(token, f64::from(self.whole) + steps / (steps + 8.0), update)
     }
 

@@ -14,7 +14,7 @@ use crate::{
 
 mod ask;
 
-/// More than any argument needs; create-image takes no longer prompt.
+/// The longest argument, in characters: as long as a prompt of the Images API may be.
 const LONGEST_ARGUMENT: usize = 32_000;
 
 /// In the order of `prompts/list`.
@@ -154,6 +154,7 @@ impl Prompt {
                     "`{name}` is too long: at most {LONGEST_ARGUMENT} characters are allowed"
                 )));
             }
+            // The message goes to a model: characters that people do not see, and models read, are taken out.
             let value = text::sanitize(value.trim());
             if !value.is_empty() {
                 given.push((name, value.into_owned()));

@@ -7,7 +7,7 @@ use rmcp::model::Extensions;
 #[derive(Debug, Clone)]
 pub struct HttpRequestId(HeaderValue);
 
-/// Bytes of an id; longer ones are ignored.
+/// The longest id, in bytes; longer ones are ignored.
 const LONGEST: usize = 128;
 
 impl HttpRequestId {
@@ -19,6 +19,7 @@ impl HttpRequestId {
     pub fn of(headers: &HeaderMap) -> Option<Self> {
         let mut given = headers.get_all(Self::HEADER).iter();
         let id = given.next().filter(|id| (1..=LONGEST).contains(&id.len()))?;
+        // A line break would forge a line of the log; and of two ids none is the request's.
         let is_one = given.next().is_none() && id.as_bytes().iter().all(u8::is_ascii_graphic);
         is_one.then(|| Self(id.clone()))
     }

@@ -21,6 +21,10 @@ pub(super) const TEMPLATE_VARIABLE: &str = "id";
 /// Pictures on one page of the list.
 const PAGE: usize = 50;
 
+/// One page, the newest first.
+///
+/// # Errors
+/// Invalid params: no page begins with this cursor. Internal error: the pictures cannot be read.
 pub(super) async fn list(artifacts: &Artifacts, cursor: Option<&str>) -> Result<ListResourcesResult, ErrorData> {
     let start = cursor.map(start_of).transpose()?;
     let page = artifacts.list(start.as_ref(), PAGE).await.map_err(|error| storage(&error))?;
@@ -46,6 +50,10 @@ pub(super) fn templates() -> ListResourceTemplatesResult {
 }
 
 /// The original behind an `image://` URI, for a client that takes an answer of `limit` bytes.
+///
+/// # Errors
+/// Resource not found: there is no such picture of this owner. Internal error: it is too large for this client, or
+/// cannot be read.
 pub(super) async fn read(
     artifacts: &Artifacts,
     owner: &Owner,
@@ -57,6 +65,7 @@ pub(super) async fn read(
         Error::NotFound(_) => not_found(uri, GONE),
         Error::Storage { .. } | Error::Bucket(_) => storage(&error),
     })?;
+    // Weighed before it is encoded, so that no megabytes of base64 are made in vain.
     let size = base64_simd::STANDARD.encoded_length(picture.bytes().len()) + ENVELOPE;
     if size > limit {
         return Err(too_large(&artifact, owner, limit));
@@ -72,7 +81,7 @@ fn start_of(cursor: &str) -> Result<ArtifactId, ErrorData> {
     ArtifactId::parse(cursor).ok_or_else(unknown)
 }
 
-/// Bytes around the picture in the message, with room to spare.
+/// Bytes of the message besides the picture: the envelope, the URI and the media type, with room to spare.
 const ENVELOPE: usize = 2_000;
 
 /// Some clients close the connection over a message that is longer than they take.

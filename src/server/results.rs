@@ -29,11 +29,11 @@ use draft::{Draft, serialized};
 #[derive(Debug, Clone)]
 pub(super) struct ResultShape {
     pub profile: Profile,
-    /// Stands in every answer.
+    /// A note in every answer: that the sandbox answers, and not OpenAI.
     notice: Option<String>,
     /// The revision that the client speaks.
     version: Option<ProtocolVersion>,
-    /// Serialized bytes of the message that texts and pictures may take.
+    /// Bytes, serialized, that the texts and pictures of the message may have together.
     limit: usize,
     previews: Previews,
     artifacts: Artifacts,

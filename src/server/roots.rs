@@ -27,6 +27,7 @@ pub(super) fn ask(parts: &Parts, context: &NotificationContext<RoleServer>) {
     let has_roots = context.peer.peer_info().is_some_and(|client| client.capabilities.roots.is_some());
     if has_roots && context.extensions.get::<http::request::Parts>().is_none() {
         let (peer, inputs) = (context.peer.clone(), parts.inputs.clone());
+        // Before the task runs: a call that comes next waits for this answer instead of reading the roots of before.
         inputs.expect_roots();
         parts.tasks.spawn(async move { read(&peer, &inputs).await });
     }

@@ -66,11 +66,13 @@ fn simplify(schema: &mut Object) {
         schema.shift_remove(keyword);
     }
     schema.retain(|keyword, value| match keyword.as_str() {
+        // Gemini CLI takes a tool with no other format.
         "format" => value == "date-time",
         "default" => !value.is_null(),
         _ => true,
     });
     drop_null_type(schema);
+    // Some clients drop or refuse a tool with one of these at the root.
     for keyword in ["anyOf", "oneOf", "allOf"] {
         flatten(schema, keyword);
     }

@@ -36,10 +36,13 @@ pub(super) fn get(uri: &str) -> Result<GetSkillResult, ErrorData> {
 /// # Errors
 /// Resource not found: there is no such file.
 pub(super) fn read(uri: &str) -> Result<ReadResourceResult, ErrorData> {
+    // As a resource: `skills/get` has invalid params for the same.
     let (uri, text) = find(uri).map_err(|error| ErrorData::resource_not_found(error.message, None))?;
     Ok(ReadResourceResult::new(vec![ResourceContents::text(*text, *uri).with_mime_type("text/markdown")]))
 }
 
+/// # Errors
+/// Invalid params that name the skills there are.
 fn find(uri: &str) -> Result<&'static SkillFile, ErrorData> {
     FILES.iter().find(|(known, _)| *known == uri).ok_or_else(|| {
         let known = FILES.map(|(uri, _)| uri).join(", ");

@@ -26,6 +26,7 @@ use crate::{
     tools::{Code, JobResult, ToolError, ToolJobs},
 };
 
+/// Time that a client is asked to leave between two `tasks/get`, in milliseconds.
 const POLL_MS: u64 = 1_000;
 
 /// Returns whether this client may be given a task: earlier revisions know tasks of another form, and version 1 of the
@@ -45,6 +46,10 @@ pub(super) fn task(jobs: &ToolJobs, id: &JobId, job: &Job<JobResult>) -> Task {
     }
 }
 
+/// The task as it is now, and its result once it has ended.
+///
+/// # Errors
+/// Invalid params: there is no such task of this owner. Internal error: the store cannot be read.
 pub(super) async fn get(
     server: &Server,
     params: GetTaskParams,
@@ -54,6 +59,7 @@ pub(super) async fn get(
     let get_result = &server.parts.get_result;
     let job = get_result.wait(&owner, &id, Instant::now(), &News::unheard()).await.map_err(unusable)?;
     let job = job.ok_or_else(|| unknown(&params.task_id))?;
+    // Its result is told here: the same call made again is a new one from now on.
     get_result.jobs.tell_ended(&owner, &id, &job).await;
     let task = task(&get_result.jobs, &id, &job);
     let payload = match &job.state {
@@ -74,6 +80,10 @@ pub(super) async fn get(
     Ok(GetTaskResult::new(DetailedTask::new(task, payload)))
 }
 
+/// Stops the job behind a task.
+///
+/// # Errors
+/// Those of [`get`].
 pub(super) async fn cancel(
     server: &Server,
     params: CancelTaskParams,
@@ -84,6 +94,9 @@ pub(super) async fn cancel(
 }
 
 /// No task ever asks for anything, so what comes answers nothing.
+///
+/// # Errors
+/// Those of [`get`].
 pub(super) async fn update(
     server: &Server,
     params: UpdateTaskParams,

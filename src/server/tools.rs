@@ -140,6 +140,7 @@ pub(super) async fn run(
     let cancel = requester.calls.as_ref().unwrap_or(&server.calls).child_token();
     // Unless it is handed out, nothing of the call lives on unasked.
     let ended = cancel.clone().drop_guard();
+    // Before anything is awaited: a cancellation that comes next finds the call.
     let listener = server.cancellations.listen(connection.clone(), &context, cancel.clone());
     let pace = route.pace();
     let mut client = WaitingClient { context: &context, requester: &requester, listener };
@@ -155,13 +156,16 @@ pub(super) async fn run(
             _ = client.gives_up() => return results::failure(&ToolError::Cancelled, &shape).into(),
             () = waiting::begun(made.look(), &mut count, &context) => {}
         }
+        // SDKs that time out send the cancellation and the same call again, and both may come in one piece.
         server.cancellations.settle(&connection).await;
         if let Some(answer) = Box::pin(again::answer(server, &made, &mut client, &mut count, &shape)).await {
             return answer;
         }
     }
+    // The id alone, which costs nothing: a quick call is never written down as a job.
     let job = (pace == Pace::Slow).then(|| server.parts.get_result.jobs.mint());
     let token = context.meta.get_progress_token();
+    // Without a token nobody reads the text as it comes: it need not be copied.
     let (news, feed) = if token.is_some() { News::channel() } else { News::without_text() };
     let patience = shape.profile.answer_within.limit();
     let program = context.client_info().map_or_else(|| "unknown".to_owned(), |client| text::brief(&client.name, 60));
@@ -200,6 +204,8 @@ pub(super) async fn run(
             () = waiting::run_out(since, patience), if job.is_some() => End::Impatient,
         }
     };
+    // The client first: rmcp drops the answer to a cancelled request, so an outcome that is there at the same moment
+    // would be lost. Like this it is handed out.
     let end = tokio::select! {
         biased;
         end = client.gives_up() => end,
@@ -236,6 +242,7 @@ pub(super) async fn run(
         }
     };
     let work = result(journal, work, server.calls.clone()).boxed();
+    // A client that is still there collects its job by the handle; only one that gave up may make the call again.
     let print = if is_given_up { made.print().await } else { None };
     let started = Started { id, owner, tool: name, since, cancel: ended.disarm(), feed, resumable, print, work };
     hand_out(server, started, until, &client, &shape).await
@@ -270,6 +277,7 @@ impl Server {
 }
 
 /// The scope that a tool needs: only what costs money is limited.
+/// Collecting, listing and reading are free.
 fn scope_of(route: &dyn Route) -> Option<CallerScope> {
     match (route.pace(), route.shows()) {
         (Pace::Quick, _) => None,
@@ -335,6 +343,7 @@ async fn result(
 async fn outcome(tool: &'static str, task: JoinHandle<Result<Outcome, ToolError>>) -> Result<Outcome, ToolError> {
     match task.await {
         Ok(done) => done,
+        // tokio has caught it: the process and the other calls go on.
         Err(join) if join.is_panic() => {
             let id = incident();
             tracing::error!(tool, id, "the tool panicked");
@@ -346,5 +355,6 @@ async fn outcome(tool: &'static str, task: JoinHandle<Result<Outcome, ToolError>
 
 /// A name for one failure: the answer carries it, the log has the rest.
 fn incident() -> String {
+    // Random and not counted: logs of several processes are read side by side.
     format!("{:016x}", rand::random::<u64>())
 }

@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub(super) const URI: &str = "usage://summary";
-/// Lines of calls that failed: the newest.
+/// Lines of calls that failed, the newest first.
 const MOST_FAILED: usize = 20;
 
 /// Among the templates, though there is nothing to fill in: the list of resources is the pictures', page by page.
@@ -33,8 +33,11 @@ pub(super) fn template() -> ResourceTemplate {
         .with_mime_type("text/markdown")
 }
 
-/// Costs of everybody's calls and those that failed, for the person at this machine and for callers with the scope `admin`; costs of its own,
-/// for any other caller.
+/// Costs of everybody's calls and those that failed, for the person at this machine and for callers with the scope
+/// `admin`; those of its own for any other caller.
+///
+/// # Errors
+/// Invalid request: the caller has not the scope `usage`. Internal error: the store cannot be read.
 pub(super) async fn read(parts: &Parts, known: Option<&KnownCaller>) -> Result<ReadResourceResult, ErrorData> {
     let own = known.filter(|known| !known.rights.scopes.contains(&CallerScope::Admin));
     if own.is_some_and(|own| !own.rights.scopes.contains(&CallerScope::Usage)) {

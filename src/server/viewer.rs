@@ -1,5 +1,6 @@
 //! The viewer: an MCP App that shows the pictures of a result in the conversation. One page in one piece, without
-//! network; hosts that know no MCP Apps never ask for it. Knows nothing of calls and results: the host hands them to it.
+//! network; hosts that know no MCP Apps never ask for it. Knows nothing of calls and results: the host hands them to
+//! it.
 //!
 //! Protocol: <https://github.com/modelcontextprotocol/ext-apps/blob/main/specification/2026-01-26/apps.mdx>
 
@@ -13,7 +14,7 @@ use rmcp::{
 use crate::tools::Shows;
 
 pub(super) const URI: &str = "ui://mcp-openai/viewer";
-/// Hosts compare it as a whole.
+/// The media type of an MCP App. Hosts compare it as a whole: not a space may differ.
 const MEDIA_TYPE: &str = "text/html;profile=mcp-app";
 const EXTENSION: &str = "io.modelcontextprotocol/ui";
 

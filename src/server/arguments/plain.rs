@@ -16,7 +16,7 @@ pub(super) const INJECTED: [&str; 6] = [
     "tool",
 ];
 
-/// Doubles hold every whole number up to here.
+/// Doubles hold every whole number up to here, 2^53; beyond it two neighbours may be one.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Words for nothing, as they come out of JavaScript and Python.
@@ -47,6 +47,7 @@ pub(super) fn as_declared(mut arguments: JsonObject, schema: &JsonObject) -> Jso
 
     arguments.retain(|name, value| {
         if declared.contains_key(name) {
+            // A required one stays, blank or not: the tool says what is wrong with it.
             required.contains(&name.as_str()) || !is_blank(value)
         } else {
             !INJECTED.contains(&name.as_str())
@@ -65,6 +66,8 @@ pub(super) fn as_declared(mut arguments: JsonObject, schema: &JsonObject) -> Jso
 fn declared_as(schema: &Value, given: Value) -> Value {
     match (schema.get("type").and_then(Value::as_str), given) {
         (Some("integer"), Value::Number(number)) => Value::Number(whole(number)),
+        // Some hosts pass lists and objects as JSON text. A number as text stays one: nothing says that it is meant as
+        // a number.
         (Some("object"), Value::String(text)) => match serde_json::from_str(&text) {
             Ok(object @ Value::Object(_)) => object,
             _ => Value::String(text),

@@ -7,11 +7,11 @@ use serde_json::Value;
 
 use crate::{argument, text};
 
-/// So many words in a row, as they stand in an argument, are the caller's own.
+/// Words in a row that are the caller's own where they stand so in an argument. Fewer may stand in any error by chance.
 const ROW: usize = 3;
-/// More words between quotation marks are no name and no value.
+/// A quotation of more words is a sentence of the caller's, and not a name or a value.
 const QUOTED: usize = 4;
-/// Characters of a line.
+/// The longest line, in characters.
 const LONGEST: usize = 300;
 /// Stands for what was taken out.
 const GAP: &str = "[...]";
@@ -23,6 +23,7 @@ pub(super) fn is_all_known(arguments: &JsonObject) -> bool {
 
 /// An upstream's words in one line, without those of the arguments and without long quotations.
 pub(super) fn without(said: &str, arguments: &JsonObject) -> String {
+    // Cut before it is searched: an upstream may echo megabytes.
     let said = text::brief(&text::escape(said), LONGEST);
     let said = unquoted(&said);
     let words = words(&said);
@@ -32,6 +33,7 @@ pub(super) fn without(said: &str, arguments: &JsonObject) -> String {
     }
     let mut own: HashSet<Vec<String>> = HashSet::new();
     for (name, value) in arguments.iter().filter(|(name, _)| is_free(name)) {
+        // Short texts of a schema are words such as `object`, which an error has to name to be of use.
         each_text(value, &mut |text| own.extend(rows_of(text, name != "schema", &rows)));
     }
     let mut masked = vec![false; words.len()];

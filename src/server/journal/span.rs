@@ -22,6 +22,7 @@ pub(in crate::server) fn begin(traces: &Traces, tool: &str, context: &RequestCon
     let ambient = http.and_then(|parts| of_headers(&parts.headers));
     let meta = &context.meta;
     let own = meta.get_traceparent().and_then(|parent| TraceContext::parse(parent, meta.get_tracestate()));
+    // The span of the HTTP request would be lost where the message names a parent of its own: it is linked.
     let link = ambient
         .as_ref()
         .map(TraceContext::parent)

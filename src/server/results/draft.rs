@@ -42,8 +42,8 @@ impl Draft {
         self.notes.iter_mut().for_each(|note| *note = text::clip(note, LENGTH).into_owned());
     }
 
-    /// Returns whether it takes `limit` serialized bytes at most. Most answers are far smaller: a bound that is
-    /// quickly had spares them to be serialized once more than they are sent.
+    /// Returns whether it takes `limit` serialized bytes at most. Most answers are far smaller, which a bound shows
+    /// without serializing them once more than they are sent.
     pub(super) fn fits(&self, limit: usize) -> bool {
         self.pictures.is_empty() && self.links.is_empty() && self.bound() <= limit || self.size() <= limit
     }
@@ -114,7 +114,7 @@ fn bound(value: &Value) -> usize {
     }
 }
 
-/// Length of so many bytes in base64.
+/// Length of base64, in bytes, padding included.
 fn base64(bytes: usize) -> usize {
     bytes.div_ceil(3) * 4
 }

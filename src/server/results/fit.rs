@@ -32,6 +32,7 @@ pub(super) async fn pictures(draft: &mut Draft, previews: Vec<Encoded>, kept: &[
     let room = shape.profile.room.or_rescue();
     let within = |pictures| Room { bytes: room.bytes.min(picture_bytes(left, pictures)), ..room };
 
+    // With some previews missing nobody could tell which pictures are shown: the sheet numbers a place for each.
     let is_missing = previews.len() < count;
     if !is_missing && let Some(each) = each(&previews, within(count), shape).await {
         draft.pictures = each;
@@ -39,6 +40,7 @@ pub(super) async fn pictures(draft: &mut Draft, previews: Vec<Encoded>, kept: &[
     }
     let sheet = match count {
         0 | 1 => None,
+        // From the originals: previews were shrunk once already.
         _ => shape.previews.contact_sheet(originals(previews, kept, shape).await, within(1)).await,
     };
     let Some(sheet) = sheet else { return draft.note(if is_missing { NO_PREVIEW } else { NOT_SHOWN }) };
@@ -53,6 +55,7 @@ pub(super) async fn pictures(draft: &mut Draft, previews: Vec<Encoded>, kept: &[
 
 /// The pictures as they were made, where all were kept and are not too much to hold at once; else their previews.
 async fn originals(previews: Vec<Encoded>, kept: &[Artifact], shape: &ResultShape) -> Vec<Encoded> {
+    // Bytes of all originals: they are in memory together while the sheet is drawn.
     const MOST: u64 = 64 << 20;
     if kept.len() < previews.len() || kept.iter().map(|kept| kept.bytes).sum::<u64>() > MOST {
         return previews;
@@ -105,6 +108,7 @@ pub(super) fn texts(draft: &mut Draft, limit: usize) {
     if draft.fits(limit) {
         return;
     }
+    // The notes first: the text gets the room that they leave.
     draft.note(TEXT_CUT);
     draft.shorten_notes();
     let others = draft.size() - serialized(&draft.text);

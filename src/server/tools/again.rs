@@ -35,6 +35,7 @@ pub(super) struct MadeCall {
 }
 
 /// A call that names files which take longer to look at is not known again.
+/// git in a large repository took 20 s, in which its client heard nothing.
 const LONGEST_LOOK: Duration = Duration::from_secs(1);
 
 impl MadeCall {
@@ -48,8 +49,9 @@ impl MadeCall {
         self.files = timeout(LONGEST_LOOK, files).await.ok();
     }
 
-    /// Of the arguments as the tool declares them: one that is left out and one that says the same are the same. A prompt is
-    /// not kept for the sake of comparing it. Other files, another account and another model make it another call.
+    /// Of the arguments as the tool declares them: one that is left out and one that says the same are the same. A
+    /// prompt is not kept for the sake of comparing it. Other files, another account and another model make it another
+    /// call.
     pub(super) async fn print(&self) -> Option<CallPrint> {
         let files = self.files.as_ref()?;
         let payer = self.route.payer(self.owner.clone()).await;
@@ -57,6 +59,7 @@ impl MadeCall {
         // By name: clients order them as they like.
         let given: BTreeMap<_, _> = declared.into_iter().filter(|(name, value)| !is_left_out(name, value)).collect();
         let mut hash = Context::new(&SHA256);
+        // Divided by NUL, which stands in no name and in no JSON: two different calls never give the same bytes.
         hash.update(format!("{payer}\0{files}\0").as_bytes());
         for (name, value) in given {
             let value = same(&name, value);
@@ -87,8 +90,8 @@ fn same(name: &str, value: Value) -> Value {
     }
 }
 
-/// The result of the same call, made lately by a client that gave up waiting for it. `None` where there was no such call,
-/// or it came to nothing.
+/// The result of the same call, made lately by a client that gave up waiting for it. `None` where there was no such
+/// call, or it came to nothing.
 pub(super) async fn answer(
     server: &Server,
     made: &MadeCall,
@@ -98,6 +101,7 @@ pub(super) async fn answer(
 ) -> Option<CallToolResponse> {
     let get_result = &server.parts.get_result;
     let given_up = get_result.jobs.abandoned(&made.owner, made.route.name()).await;
+    // Most calls end here, by one look at an index: the hash of the arguments is made only for the others.
     if given_up.is_empty() {
         return None;
     }

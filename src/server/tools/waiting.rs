@@ -34,7 +34,7 @@ pub(super) enum End {
     Cancelled,
 }
 
-/// The client that waits for a call.
+/// The client that waits for a call, and the ways in which it can stop.
 pub(super) struct WaitingClient<'a> {
     pub context: &'a RequestContext<RoleServer>,
     pub requester: &'a Requester,
@@ -44,6 +44,7 @@ pub(super) struct WaitingClient<'a> {
 impl WaitingClient<'_> {
     /// Resolves when it waits no more.
     pub(super) async fn gives_up(&mut self) -> End {
+        // Closing the stream cancels; a notification with a reason may still follow it, so it is waited for.
         tokio::select! {
             () = self.context.ct.cancelled() => {}
             () = self.requester.gone.cancelled() => match self.requester.departure {
