@@ -103,7 +103,8 @@ pub enum StorePlace {
 /// Failures of an engine, by what its user can do.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// Nothing can be read or written there now: full, read-only, missing rights, a network file system.
+    /// Nothing can be read or written there now: full, read-only, missing rights, a network file system. Of the
+    /// embedded engine alone.
     #[error("the store in {place} cannot be used: {why}")]
     Unusable {
         /// As in [`Store::place`].
@@ -121,13 +122,14 @@ pub enum Error {
         /// The newest schema version that this program can read.
         known: u32,
     },
-    /// Another process has kept it locked for longer than any transaction takes.
+    /// Another process has kept it locked for 5 s, which is longer than any transaction takes.
     #[error("the store in {place} is locked by another process that does not let go of it")]
     Locked {
         /// As in [`Store::place`].
         place: Arc<str>,
     },
-    /// It does not answer now; the same may succeed later.
+    /// It does not answer now; the same may succeed later. Of PostgreSQL alone, after tries for 5 s or a silence of 15
+    /// s.
     #[error("the store at {place} cannot be reached: {why}")]
     Away {
         /// As in [`Store::place`].
@@ -135,7 +137,7 @@ pub enum Error {
         /// The cause in the words of the driver, without the password.
         why: Arc<str>,
     },
-    /// It answers, and will not.
+    /// It answers, and will not: a wrong password, no right to make tables, a statement that it does not take.
     #[error("the store at {place} refuses: {why}")]
     Refused {
         /// As in [`Store::place`].
@@ -202,6 +204,7 @@ impl Store {
         let (turns, jobs, money, facts) = (doors.clone(), doors.clone(), doors.clone(), doors.clone());
         let (pictures, callers, failed_calls) = (doors.clone(), doors.clone(), doors.clone());
         let sessions = match &engine {
+            // Sessions are kept for other replicas, and an embedded database has none: its server has them in memory.
             StoreEngine::Embedded(_) => None,
             StoreEngine::Remote(remote) => Some(remote.clone() as Arc<dyn SessionStore>),
         };
@@ -230,7 +233,8 @@ impl Store {
     /// Makes sure that it can be used: one on another machine is reached, the embedded one is made and written to.
     ///
     /// # Errors
-    /// When it cannot be reached or written to within 5 s, refuses, or was made by a newer version.
+    /// [`Error::Away`] or [`Error::Locked`] after 5 s, [`Error::Unusable`], [`Error::Refused`], and [`Error::Newer`]
+    /// where a newer version made it.
     pub async fn ready(&self) -> Result<(), Error> {
         match &self.engine {
             StoreEngine::Embedded(embedded) => embedded.ready().await,
@@ -240,13 +244,14 @@ impl Store {
 }
 
 impl StorePlace {
-    /// Looks whether a store can be here, for commands that tell what is kept: where there can, nothing kept is an answer.
-    /// The server goes on without a store as far as it can.
+    /// Looks if a store can be here, for commands that tell what is kept: only where one can, "nothing" is an answer. A
+    /// server goes on without a store as far as it can.
     ///
     /// # Errors
     /// [`Error::Unusable`] where the folder is a file, lies below one, or may not be entered.
     pub fn readable(&self) -> Result<(), Error> {
         let Self::Folder(dir) = self else { return Ok(()) };
+        // The point makes it an error that a file has the folder's name: the bare path would be found.
         match dir.join(".").metadata() {
             Err(error) if error.kind() != ErrorKind::NotFound => {
                 Err(Error::Unusable { place: self.to_string().into(), why: error.to_string().into() })

@@ -118,8 +118,10 @@ pub trait CallerStore: fmt::Debug + Send + Sync {
 }
 
 impl CallerName {
+    /// Reads a name as an administrator writes it.
+    ///
     /// # Errors
-    /// The rule, for a text that is no name.
+    /// The rule, for a text that is not a name.
     pub fn parse(text: &str) -> Result<Self, String> {
         const LONGEST: usize = 64;
         let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
@@ -137,6 +139,7 @@ impl CallerName {
     /// name; the readable part is for people.
     #[must_use]
     pub fn issued(issuer: &str, kind: &str, id: &str) -> Self {
+        // With `oauth.`, a point and 24 digits that is 63 characters: a name of this kind passes `parse`.
         const READABLE: usize = 32;
         let mut hash = Context::new(&SHA256);
         for part in [issuer, kind, id] {
@@ -178,7 +181,8 @@ impl fmt::Display for CallerName {
 }
 
 impl TokenHash {
-    /// The hash of no token that anybody has: its owner comes with an issuer's tokens.
+    /// Stands for a caller that comes with an issuer's tokens and has none of its own: no token is known that hashes to
+    /// it.
     pub const NONE: Self = Self([0; 32]);
 
     /// Hashes the text of a token, prefix included.
@@ -188,9 +192,11 @@ impl TokenHash {
         Self(hash.as_ref().first_chunk().copied().unwrap_or_default())
     }
 
-    /// Compares in a time that tells nothing of the place where two differ.
+    /// Compares in a time that does not tell at which byte two differ: whoever could measure it would find a hash byte
+    /// by byte.
     #[must_use]
     pub fn is(self, other: Self) -> bool {
+        // Unseen through: the compiler may otherwise stop at the first byte that differs.
         black_box(self.0.iter().zip(other.0).fold(0, |differs, (one, other)| differs | (one ^ other))) == 0
     }
 }
@@ -219,7 +225,7 @@ impl CallerScope {
         }
     }
 
-    /// True where these allow its use: who may read what everybody's calls cost, may read what its own do.
+    /// True where these allow its use: whoever may read what everybody's calls cost may read what its own cost.
     #[must_use]
     pub fn is_within(self, granted: &BTreeSet<Self>) -> bool {
         granted.contains(&self) || self == Self::Usage && granted.contains(&Self::Admin)
@@ -227,7 +233,8 @@ impl CallerScope {
 }
 
 impl CallerRights {
-    /// Reads what [`CallerRights::column`] wrote. What cannot be read allows nothing.
+    /// Reads what [`CallerRights::column`] wrote. What cannot be read, a later version's scope for one, allows nothing:
+    /// half of it might allow more than was granted.
     pub(super) fn of_column(text: &str) -> Self {
         serde_json::from_str(text).unwrap_or_default()
     }

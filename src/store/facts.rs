@@ -8,7 +8,8 @@ use chrono::{DateTime, Utc};
 
 use super::Error;
 
-/// Names come from outside: beyond so many of a kind and upstream the oldest go.
+/// Facts of a kind and upstream that are kept; beyond, the oldest go. Names come from outside, and an upstream could
+/// invent them without end.
 pub(super) const MOST: i64 = 1000;
 
 /// The kinds of facts, each with its own names.

@@ -32,7 +32,7 @@ pub struct NewJob {
     pub print: Option<CallPrint>,
 }
 
-/// A job whose client gave up on it, and whose result nobody was told since.
+/// A job whose client gave up on it, and whose result nobody has been given since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AbandonedJob {
     /// As in [`NewJob::id`].
@@ -95,8 +95,8 @@ pub struct FinishedJob {
     pub result: String,
 }
 
-/// Hints that the store has something new of a job: its result, or that it shall be cancelled. One may be lost, or be
-/// false: whoever waits looks at the store in any case, only sooner.
+/// Hints that the store has something new of a job: its result, or that it shall be cancelled. A hint may be lost or
+/// false: whoever waits polls the store in any case, and a hint only has it look sooner.
 #[derive(Debug)]
 pub struct JobHints(Option<broadcast::Receiver<i64>>);
 
@@ -111,7 +111,7 @@ impl JobHints {
         Self(Some(numbers))
     }
 
-    /// Resolves with the next hint of this job, or once so many came that one of it may be among them.
+    /// Resolves with the next hint of this job, or once hints went unread of which one may have been this job's.
     pub async fn next(&mut self, id: Id) {
         let Some(numbers) = &mut self.0 else { return std::future::pending().await };
         loop {
@@ -119,6 +119,7 @@ impl JobHints {
                 Ok(number) if number == id.number => return,
                 Ok(_) => {}
                 Err(RecvError::Lagged(_)) => return,
+                // To resolve at once, each time, would have its waiter poll without a pause.
                 Err(RecvError::Closed) => return std::future::pending().await,
             }
         }
@@ -151,7 +152,7 @@ pub trait JobStore: Debug + Send + Sync {
     /// Somebody's jobs of this tool whose clients gave up on them within this time, newest first.
     async fn abandoned(&self, owner: &Owner, tool: &str, within: Duration) -> Result<Vec<AbandonedJob>, Error>;
 
-    /// Notes that the result of an abandoned job is told. Of all who try, exactly one gets `true`.
+    /// Notes that the result of an abandoned job is given to somebody. Of all who try, exactly one gets `true`.
     async fn tell(&self, id: Id) -> Result<bool, Error>;
 
     /// Asks the process that runs the job to cancel it.

@@ -39,6 +39,7 @@ pub enum LastTransaction {
 impl StoreMeter {
     /// Counts a transaction that began at `since`, and passes on what it came to.
     pub(super) fn note<T, E>(&self, since: Instant, ended: Result<T, E>) -> Result<T, E> {
+        // Relaxed throughout: these are counts, and no other memory hangs on their order.
         let micros = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.micros.fetch_add(micros, Ordering::Relaxed);
         self.failed.fetch_add(u64::from(ended.is_err()), Ordering::Relaxed);

@@ -29,7 +29,7 @@ pub struct Reservation {
     pub client: String,
     /// Less than this is of no use.
     pub least: Usd,
-    /// More than this is not needed.
+    /// More than this is not needed; at least `least`.
     pub most: Usd,
     /// The budget of the day that holds it; `None` reserves `most` whatever the day has come to.
     pub per_day: Option<Usd>,
@@ -73,7 +73,7 @@ pub(super) struct Budget {
 /// The answer to a [`Reservation`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reserved {
-    /// So much is set aside: `most`, or what the day has left.
+    /// This much is set aside: `most`, or what the tightest budget has left, if that is less.
     Granted(Usd),
     /// A budget has less left than `least`; nothing is set aside.
     Refused {
@@ -188,7 +188,7 @@ pub struct CallerSpending {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TallyBy {
-    /// UTC.
+    /// Days (UTC), written `2026-11-28`.
     Day,
     /// Id of the model that was asked.
     Model,
@@ -262,6 +262,7 @@ impl Reservation {
     pub(super) fn budgets(&self) -> Vec<Budget> {
         let day = self.at.date_naive();
         let (today, first) = (day_number(day), day_number(day.with_day(1).unwrap_or(day)));
+        // By the first of the next month: months differ in length.
         let last =
             day_number(day.with_day(1).and_then(|first| first.checked_add_months(Months::new(1))).unwrap_or(day)) - 1;
         let of_day = |of, limit: Option<Usd>| limit.map(|limit| Budget { of, limit, first: today, last: today });
@@ -299,7 +300,7 @@ pub trait MoneyStore: Debug + Send + Sync {
     /// Settles without anybody waiting, for calls that are dropped.
     fn settle_later(&self, settlement: Settlement);
 
-    /// Resolves once everything is kept, or has failed to be, that nobody waited for.
+    /// Resolves once everything that nobody waited for is kept, or has failed to be.
     async fn flush(&self);
 
     /// Divides a reservation into equal ones, one for each of these ids; the first keeps what does not divide.
@@ -311,8 +312,8 @@ pub trait MoneyStore: Debug + Send + Sync {
     /// Sums of the lines since a day (UTC), of all or of one caller, in the order of their names.
     async fn tally(&self, since: NaiveDate, by: TallyBy, caller: Option<&CallerName>) -> Result<Vec<TallySum>, Error>;
 
-    /// Spending of callers on a day (UTC) and in its month until then, of so many that spent anything, in the order of
-    /// their names.
+    /// Spending of callers on a day (UTC) and in its month until then, of at most `most` that spent anything, in the
+    /// order of their names.
     async fn caller_spending(&self, day: NaiveDate, most: usize) -> Result<Vec<CallerSpending>, Error>;
 
     /// Lines after an id, in the order of their ids, for an export in pages.

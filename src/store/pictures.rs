@@ -19,7 +19,7 @@ pub struct IndexedPicture {
 /// The index of the pictures of any number of galleries, each under a name of its own.
 #[async_trait]
 pub trait PictureIndex: Debug + Send + Sync {
-    /// Pictures of a gallery that are in the index.
+    /// Names of the pictures of a gallery that are in the index, all of them.
     async fn indexed(&self, gallery: &str) -> Result<HashSet<String>, Error>;
 
     /// Adds pictures and removes others. One that is there already stays as it is.

@@ -46,7 +46,7 @@ pub(super) enum Held {
     Job(i64),
 }
 
-/// A settlement, and the knowledge if its reservation was ever written.
+/// A settlement; with `is_written` the database may have a reservation or a line of it.
 pub(super) struct Closing {
     pub settlement: Settlement,
     pub is_written: bool,
@@ -111,6 +111,8 @@ impl Process {
 
     /// Takes the reservations that were put off for long enough; from now on they count as written.
     pub(super) fn take_due(&self) -> Vec<Reservation> {
+        // One hold of the lock for both moves: a request that ended in between would be found nowhere, and its
+        // reservation be written after its end.
         let mut holds = self.holds();
         let due = holds.begun.extract_if(|_, (since, _)| since.elapsed() >= DEFERRED);
         let due: Vec<_> = due.map(|(_, (_, reservation))| reservation).collect();
@@ -139,6 +141,7 @@ impl Process {
     }
 
     fn holds(&self) -> MutexGuard<'_, Holds> {
+        // A panic leaves nothing half changed here: under the lock, entries are only added and removed.
         self.holds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -11,7 +11,7 @@ use crate::handle::Owner;
 
 /// Time without a use after which a session has ended.
 pub const SESSION_IDLE: Duration = Duration::from_hours(12);
-/// Sessions of one owner at once: clients that never end theirs must not shut out the others.
+/// Sessions of one owner at once: a client that never ends its own must not fill the table for everybody else.
 pub const MOST_SESSIONS_OF_ONE: usize = 64;
 
 /// One session, as much of it as another replica needs.

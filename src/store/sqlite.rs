@@ -1,8 +1,9 @@
 //! The embedded engine: one SQLite database in write-ahead log mode, shared by all processes of a user.
 //!
-//! `engine` batches what is ready together into one transaction and decides on which thread it runs; `open` makes and
-//! opens the database, and sets a damaged one aside; `upkeep` is the thread for checkpoints, leases and slow batches, which `bell` wakes. One
-//! file a door says what a transaction does, in SQL.
+//! - `engine` batches what is ready together into one transaction and decides on which thread it runs.
+//! - `open` makes and opens the database, and sets a damaged one aside.
+//! - `upkeep` is the thread for checkpoints, leases and slow batches, which `bell` wakes.
+//! - One file a door says what a transaction does, in SQL.
 
 mod bell;
 mod busy;
@@ -48,9 +49,10 @@ impl Sqlite {
     /// Makes the database, unless that was done, and writes to it.
     ///
     /// # Errors
-    /// When nothing can be written there, or a newer version made it.
+    /// [`Error::Unusable`] or [`Error::Locked`] when nothing can be written there, [`Error::Newer`] when a newer
+    /// version made it.
     pub async fn ready(&self) -> Result<(), Error> {
-        // The same value, which is written all the same.
+        // The value stays, and is written all the same: to read would not show that the disk is full.
         self.engine.write(0, |connection| connection.execute("UPDATE marks SET value = value", []).map(drop)).await
     }
 

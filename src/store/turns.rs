@@ -11,7 +11,7 @@ use crate::{
     money::Usd,
 };
 
-/// Attachments whose conversation never came are kept so long, in microseconds: a call may still be running.
+/// Microseconds, an hour, for which attachments are kept without a conversation: the call that brings it may still run.
 pub(super) const ORPHANED: i64 = 3_600_000_000;
 
 /// One turn on its way into the store.
@@ -109,8 +109,8 @@ pub trait TurnStore: Debug + Send + Sync {
     /// Removes the whole conversation that has this turn, attachments included. `false` where there is none.
     async fn remove(&self, owner: &Owner, id: Id) -> Result<bool, Error>;
 
-    /// Keeps the bytes of an attachment until the conversation of this root goes. `root` may be yet to come: bytes whose
-    /// conversation never came are swept after an hour.
+    /// Keeps the bytes of an attachment until the conversation of this root goes. `root` may not be kept yet: bytes
+    /// whose conversation never comes are swept after an hour.
     async fn attach(&self, root: Id, attachment: Id, bytes: Vec<u8>) -> Result<(), Error>;
 
     /// Bytes of an attachment; `None` where they are gone.

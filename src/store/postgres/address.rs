@@ -11,9 +11,10 @@ use url::form_urlencoded;
 
 use crate::text;
 
-/// The longest wait for a connection, unless the URL says otherwise.
+/// The longest wait for a connection, unless `connect_timeout` stands in the URL.
 const CONNECT: Duration = Duration::from_secs(5);
-/// A server that answers nothing for so long is gone.
+/// A server that answers nothing for this long is gone. Linux alone would resend for 15 minutes, and probe an idle
+/// connection after two hours. <https://docs.kernel.org/networking/ip-sysctl.html>
 const SILENCE: Duration = Duration::from_secs(15);
 
 /// A `postgres://` URL that is right as far as can be told without connecting.
@@ -40,12 +41,14 @@ impl PostgresUrl {
     /// and verified unless `sslmode=disable` stands in it; those to this machine are plain unless it says `require`.
     ///
     /// # Errors
-    /// The reason why it is none, without any part of it.
+    /// The reason why it is not one: another scheme, no host, an unknown `sslmode` or parameter, a port that is not a
+    /// number. No value of the URL stands in it.
     pub fn parse(text: &str) -> Result<Self, String> {
         if !text.starts_with("postgres://") && !text.starts_with("postgresql://") {
             return Err("it is not a postgres:// URL".to_owned());
         }
         let (base, query) = text.split_once('?').unwrap_or((text, ""));
+        // Taken out here: the driver knows neither `sslrootcert` nor `sslmode=verify-full`, and refuses both.
         let (mut mode, mut issuers, mut others) = (None, None, Vec::new());
         for part in query.split('&').filter(|part| !part.is_empty()) {
             let value = || form_urlencoded::parse(part.as_bytes()).next().map(|(_, value)| value.into_owned());
@@ -61,6 +64,9 @@ impl PostgresUrl {
         if config.get_hosts().is_empty() {
             return Err("it names no host".to_owned());
         }
+        // `require` verifies, too: libpq's would take anybody's certificate, and so whoever stands between. `prefer` is
+        // refused, because it goes on in plain text when TLS fails.
+        // <https://www.postgresql.org/docs/current/libpq-ssl.html>
         let encryption = match mode.as_deref() {
             None if issuers.is_none() && config.get_hosts().iter().all(is_here) => Encryption::Off,
             Some("disable") => Encryption::Off,

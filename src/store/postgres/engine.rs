@@ -337,6 +337,7 @@ impl Tries {
 /// Connects for the first time.
 async fn opened(url: &PostgresUrl) -> Result<Pool, PostgresFault> {
     let config = url.config()?;
+    // Without a query for each reuse: a connection that broke is found by its first statement, which is tried again.
     let recycle = ManagerConfig { recycling_method: RecyclingMethod::Fast };
     let manager = Manager::from_config(config, connector(url)?, recycle);
     let pool = Pool::builder(manager)

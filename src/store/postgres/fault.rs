@@ -61,7 +61,8 @@ impl From<PoolError> for PostgresFault {
     }
 }
 
-/// Starting up, shutting down, out of connections or disk, or a standby that is not the primary yet.
+/// Starting up, shutting down, out of connections or disk, or a standby that is not the primary yet: classes 08
+/// (connection), 53 (resources) and 57P (an operator). <https://www.postgresql.org/docs/current/errcodes-appendix.html>
 fn is_passing(error: &DbError) -> bool {
     let code = error.code();
     // The program was stopped within a transaction, and goes on.

@@ -31,7 +31,7 @@ use super::{
 };
 use crate::store::sessions::SessionMessage;
 
-/// Time that a notification of one's own may take.
+/// The longest time that a notification of one's own may take to come back, before the connection counts as deaf.
 const ECHO: Duration = Duration::from_secs(5);
 /// Between two tries to connect; then twice as long, up to the longest.
 const RETRY: Duration = Duration::from_secs(1);
@@ -39,11 +39,11 @@ const LONGEST_RETRY: Duration = Duration::from_mins(1);
 
 type Messages = BoxStream<'static, Result<AsyncMessage, tokio_postgres::Error>>;
 
-/// The reason why nothing more is heard.
+/// Reasons for which nothing more is heard.
 enum Unheard {
     /// The connection broke, or could not be made.
     Fault(PostgresFault),
-    /// It has no session.
+    /// It has no session, as behind PgBouncer in transaction mode.
     Deaf,
 }
 

@@ -32,6 +32,8 @@ const ORPHANED: &str =
 #[async_trait]
 impl JobStore for Postgres {
     async fn hand_out(&self, job: NewJob) -> Result<(), Error> {
+        // Held before it is written: the row may be there even if its caller has gone away, and then the lease must
+        // live.
         self.engine.process().started(Held::Job(job.id.number));
         self.engine.watch();
         self.engine.live().await.map_err(|fault| self.engine.error(fault))?;
@@ -157,6 +159,7 @@ impl JobStore for Postgres {
     }
 
     async fn expire_jobs(&self, before: DateTime<Utc>) -> Result<u64, Error> {
+        // Rows that another replica is removing are passed over: two sweeps must not wait for each other.
         // Ids are time-ordered: older jobs are found without an index of their own.
         let delete = format!(
             "DELETE FROM jobs WHERE id IN (
@@ -176,6 +179,8 @@ impl JobStore for Postgres {
 
 /// Ends a job within a transaction.
 pub(super) async fn finish(transaction: &PostgresTransaction, job: &FinishedJob) -> Result<bool, PostgresFault> {
+    // The notification goes out with the commit: nobody hears of a result that cannot be read yet. By the result, not
+    // by the end: an interrupted job takes the result of a process that had only slept.
     let update = "WITH ended AS (
              UPDATE jobs SET result = $3, ended_at = now_in_micros(), process = NULL, resume = NULL, cancel = false
              WHERE id = $1 AND secret = $2 AND result IS NULL RETURNING id)

@@ -11,7 +11,8 @@ const MIGRATIONS: [&str; 6] = [
     include_str!("schema_5.sql"),
     include_str!("schema_6.sql"),
 ];
-/// Held while the schema is changed, so that replicas that start at once change it one after another.
+/// `mcpoai`: held while the schema is changed, so that replicas that start at once change it one after another. No id
+/// is as small, and ids lock by their numbers in the same space.
 const LOCK: i64 = 0x6d63_706f_6169;
 
 /// Applies what is missing, all or nothing.

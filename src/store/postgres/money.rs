@@ -156,7 +156,7 @@ async fn reserve(engine: &PostgresEngine, reservation: &Reservation) -> Result<R
         }
         amount = amount.min(left);
     }
-    // Its caller is gone, and has settled it.
+    // Unless its caller has gone away, and settled it before it was written.
     if engine.process().runs(Held::Money(reservation.id.number)) {
         insert(&transaction, engine.process().id, reservation, amount).await?;
     }
@@ -179,6 +179,7 @@ async fn hold(
     };
     let rows: BTreeSet<_> = budgets.iter().filter_map(row).collect();
     for (account, day) in &rows {
+        // An update that changes nothing takes the row's lock; DO NOTHING would take none.
         let hold = "INSERT INTO days (account, day, spent) VALUES ($1, $2, 0)
              ON CONFLICT (account, day) DO UPDATE SET spent = days.spent";
         transaction.execute(hold, values![account, *day]).await?;
@@ -219,7 +220,7 @@ async fn insert(
 async fn split(engine: &PostgresEngine, reservation: i64, into: &[i64]) -> Result<(), PostgresFault> {
     let transaction = engine.begin_for(into).await?;
     let parts = i64::try_from(into.len()).unwrap_or(i64::MAX).max(1);
-    // The others have ended before they began.
+    // Those that ended before this was written are left out: their reservations would stay for ever.
     let runs = |id: &&i64| engine.process().runs(Held::Money(**id));
     for id in into.iter().filter(|id| **id != reservation).filter(runs) {
         let copy = "INSERT INTO reservations (id, process, account, day, at, amount, tool, model, client, caller)
@@ -313,7 +314,7 @@ async fn write_line(
     Ok((transaction.execute(insert, values).await? == 1).then_some(change))
 }
 
-/// Adds to what days came to, in the order in which rows are locked.
+/// Adds to what days came to, in the order in which rows are locked: whoever takes several in another may deadlock.
 async fn count(transaction: &PostgresTransaction, changes: Vec<Change>) -> Result<(), PostgresFault> {
     let of_both = changes.into_iter().flat_map(|change| {
         let Change { account, caller, day, picodollars } = change;

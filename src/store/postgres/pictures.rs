@@ -23,6 +23,8 @@ impl PictureIndex for Postgres {
 
     async fn find(&self, gallery: &str, words: &str, most: usize) -> Result<Vec<String>, Error> {
         let Some(words) = words::all(words) else { return Ok(Vec::new()) };
+        // 1 divides the rank by the logarithm of the length, or long texts would come first.
+        // <https://www.postgresql.org/docs/current/textsearch-controls.html#TEXTSEARCH-RANKING>
         let select = "SELECT picture FROM pictures WHERE gallery = $1 AND found_by @@ $2::tsquery
              ORDER BY ts_rank(found_by, $2::tsquery, 1) DESC, id DESC LIMIT $3";
         let most = i64::try_from(most).unwrap_or(i64::MAX);

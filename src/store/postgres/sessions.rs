@@ -14,7 +14,8 @@ use crate::{
     },
 };
 
-/// A notification has less than 8,000 bytes.
+/// Bytes of a notification, of which PostgreSQL takes less than 8,000.
+/// <https://www.postgresql.org/docs/current/sql-notify.html>
 const MOST_PASSED_ON: usize = 7_000;
 
 #[async_trait]
@@ -49,6 +50,7 @@ impl SessionStore for Postgres {
 
     async fn pass_on(&self, SessionMessage { session, message }: SessionMessage) -> Result<(), Error> {
         let message = message.unwrap_or_default();
+        // With the sender's id: a notification comes back to the process that sent it.
         let payload = format!("{}\n{session}\n{message}", self.engine.process().id);
         if payload.len() > MOST_PASSED_ON {
             return Ok(());

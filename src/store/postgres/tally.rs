@@ -17,7 +17,8 @@ use crate::{
     },
 };
 
-/// The largest number that a column has: what an upstream reports may be beyond all counting, and must not spoil sums.
+/// The largest number that a column has, as a ceiling: an upstream may report any usage and cost, and a sum beyond it
+/// would fail the whole tally.
 const MOST: &str = "9223372036854775807";
 
 pub(super) async fn tally(

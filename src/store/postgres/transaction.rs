@@ -56,9 +56,11 @@ impl PostgresTransaction {
     /// Begins, and waits its turn for each of these ids: transactions that name the same one run one after another.
     pub(super) async fn begin(client: Object, ids: &[i64]) -> Result<Self, PostgresFault> {
         let mut ids = ids.to_vec();
+        // Sorted: two that name the same ids in another order would wait for each other.
         ids.sort_unstable();
         let locks: Vec<_> = ids.iter().map(|id| format!("pg_advisory_xact_lock({id})")).collect();
         let locks = if locks.is_empty() { String::new() } else { format!("; SELECT {}", locks.join(", ")) };
+        // One message, and so one round trip for all; it takes no parameters, and ids are numbers.
         let begin = format!("BEGIN; SET LOCAL idle_in_transaction_session_timeout = '{UNHEARD}'{locks}");
         let transaction = Self { client: Some(client), of: None };
         simple(transaction.client()?, &begin).await?;
@@ -149,6 +151,8 @@ pub(super) async fn run_alone(
 async fn run(client: &Object, sql: &str, values: &[SqlValue<'_>]) -> Result<StatementAnswer, PostgresFault> {
     let answered = timeout(ANSWER, async {
         let mut stream =
+            // Unnamed and with its types: one round trip, and nothing is left in a session that PgBouncer gives to
+            // others.
             std::pin::pin!(client.query_typed_raw(sql, values.iter().map(|value| (*value, value.kind()))).await?);
         let mut rows = Vec::new();
         while let Some(row) = stream.try_next().await? {

@@ -171,7 +171,7 @@ async fn search(
     query: &TurnQuery,
     words: &str,
 ) -> Result<Vec<KeptConversation>, PostgresFault> {
-    // A conversation stands where its best turn does.
+    // A conversation stands where its best turn does. 1 divides the rank by the logarithm of the text's length.
     let select = "SELECT (SELECT max(id) FROM turns WHERE root = found.root), root FROM (
              SELECT root, max(ts_rank(found_by, $2::tsquery, 1)) AS rank, max(id) AS id FROM turns
              WHERE found_by @@ $2::tsquery AND owner = $1 GROUP BY root) AS found

@@ -1,5 +1,5 @@
-//! Upkeep, which nobody waits for: reservations that were put off, and the lease. It starts when it is first needed, and sleeps
-//! while nothing runs.
+//! Upkeep, which nobody waits for: reservations that were put off, and the lease. It starts when it is first needed,
+//! and sleeps while nothing runs.
 
 use std::{
     sync::{Arc, Weak},
@@ -27,6 +27,7 @@ async fn watch(state: Weak<PostgresState>, bell: Arc<Notify>) {
             tracing::warn!(error = %engine.error(fault), "the lease of this process is not renewed");
         }
         let next = next(&engine);
+        // Held while it sleeps, the store would never be dropped.
         drop(engine);
         match next {
             Some(next) => drop(timeout(next, bell.notified()).await),

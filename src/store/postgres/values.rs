@@ -1,7 +1,7 @@
 //! Values on their way into a statement and out of a row.
 //!
-//! Texts with NUL in them, which PostgreSQL cannot hold: `\0` is kept as `ESCAPE 0`, and the escape, which is no
-//! character of Unicode's, as `ESCAPE 1`.
+//! Texts with NUL in them, which PostgreSQL cannot hold: `\0` is kept as `ESCAPE 0`, and the escape, which is not a
+//! character of Unicode's, as `ESCAPE 1`. <https://www.postgresql.org/docs/current/datatype-character.html>
 
 use std::{borrow::Cow, error::Error};
 
@@ -102,6 +102,7 @@ impl ToSql for SqlValue<'_> {
         }
     }
 
+    // The type is the one that `kind` sent along.
     fn accepts(_: &Type) -> bool {
         true
     }
@@ -159,6 +160,7 @@ fn escaped(text: &str) -> Cow<'_, str> {
     if !text.contains(['\0', ESCAPE]) {
         return text.into();
     }
+    // In this order, and backwards in `unescaped`: an escape that stood before a `0` must not become a zero byte.
     text.replace(ESCAPE, "\u{fdd0}1").replace('\0', "\u{fdd0}0").into()
 }
 

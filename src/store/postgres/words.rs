@@ -11,8 +11,8 @@ use unicode_normalization::{UnicodeNormalization as _, char::is_combining_mark};
 
 use crate::text::is_unspaced;
 
-/// Limits of a `tsvector`: positions of a lexeme, the last position, bytes of a lexeme and of all of them, with room to
-/// spare. <https://www.postgresql.org/docs/current/textsearch-limitations.html>
+/// Limits of a `tsvector`: positions of a lexeme, the last position, bytes of a lexeme (2 KiB) and of all of them (1
+/// MiB), the bytes with room to spare. <https://www.postgresql.org/docs/current/textsearch-limitations.html>
 const MOST_POSITIONS: usize = 255;
 const LAST_POSITION: usize = 16_383;
 const LONGEST: usize = 512;

@@ -11,10 +11,11 @@ use std::{
 
 #[derive(Default)]
 pub(super) struct Bell {
+    /// Stays until the next wait: a ring while the thread is at work is not lost.
     state: Mutex<Rung>,
     rung: Condvar,
     is_started: AtomicBool,
-    /// The thread does not look by itself soon.
+    /// The thread waits for the bell alone, or wakes for nothing but its lease: whoever begins a request rings.
     pub is_asleep: AtomicBool,
     pub wants_checkpoint: AtomicBool,
 }
@@ -50,7 +51,7 @@ impl Bell {
         self.rung.notify_one();
     }
 
-    /// Waits for the bell, at most so long; `None` waits for ever.
+    /// Waits for the bell, at most for this time; `None` waits for ever.
     pub(super) fn wait(&self, most: Option<Duration>) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         let is_quiet = |state: &mut Rung| *state == Rung::No;

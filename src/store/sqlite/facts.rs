@@ -25,12 +25,14 @@ impl FactStore for Sqlite {
 
 fn learn(connection: &Connection, fact: &Fact) -> rusqlite::Result<()> {
     let kind = fact.kind.name();
+    // Of two processes that learn at once the later fact stays, in whichever order they commit.
     let mut upsert = connection.prepare_cached(
         "INSERT INTO facts (kind, upstream, name, value, learnt_at) VALUES (?1, ?2, ?3, ?4, ?5)
          ON CONFLICT (kind, upstream, name) DO UPDATE SET value = excluded.value, learnt_at = excluded.learnt_at
          WHERE excluded.learnt_at >= learnt_at",
     )?;
     upsert.execute(params![kind, fact.upstream, fact.name, fact.value, fact.learnt_at.timestamp_micros()])?;
+    // SQLite takes an OFFSET only behind a LIMIT; -1 is none.
     let mut trim = connection.prepare_cached(
         "DELETE FROM facts WHERE kind = ?1 AND upstream = ?2 AND name IN (
              SELECT name FROM facts WHERE kind = ?1 AND upstream = ?2 ORDER BY learnt_at DESC LIMIT -1 OFFSET ?3)",

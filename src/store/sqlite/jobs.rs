@@ -25,6 +25,7 @@ const COLUMNS: &str = "jobs.id, secret, owner, tool, started_at, process, stage,
 impl JobStore for Sqlite {
     async fn hand_out(&self, job: NewJob) -> Result<(), Error> {
         let (process, time) = (self.engine.process().id, self.engine.process().lease());
+        // Held before it is written: the queue is committed also if the caller goes away, and then the lease must live.
         self.engine.process().started(Held::Job(job.id.number));
         self.engine.watch();
         let weight = job.resume.as_ref().map_or(0, String::len);
@@ -82,6 +83,7 @@ impl JobStore for Sqlite {
             Ok(update.execute(params![id.number, secret(id), process, now()])? == 1)
         };
         let claimed = self.engine.write(0, claim).await?;
+        // Not before: of those who lose the race none may go on renewing a lease for it.
         if claimed {
             self.engine.process().started(Held::Job(id.number));
             self.engine.watch();
@@ -179,6 +181,7 @@ impl JobStore for Sqlite {
     }
 
     async fn expire_jobs(&self, before: DateTime<Utc>) -> Result<u64, Error> {
+        // In slices of a thousand: every other writer waits for this transaction, and the next sweep takes the rest.
         // Ids are time-ordered: older jobs are found without an index of their own.
         let (earliest, before) = (Id::earliest(before), before.timestamp_micros());
         let delete = move |connection: &Connection| {
@@ -187,6 +190,7 @@ impl JobStore for Sqlite {
                  AND (process IS NULL OR process NOT IN (SELECT id FROM processes WHERE lease_until > ?2)) LIMIT 1000)",
                 params![before, now(), earliest.number],
             )?;
+            // A process that only slept inserts its row anew with its next renewal.
             connection.execute(
                 "DELETE FROM processes WHERE lease_until <= ?1 AND id NOT IN (SELECT process FROM reservations)
                  AND id NOT IN (SELECT process FROM jobs WHERE process IS NOT NULL)",
@@ -200,6 +204,8 @@ impl JobStore for Sqlite {
 
 /// Ends a job within a transaction.
 pub(super) fn finish(connection: &Connection, job: &FinishedJob) -> rusqlite::Result<bool> {
+    // By its result, not by its end: a job that was written down as interrupted, because its process seemed dead, still
+    // takes the result of a process that had only slept.
     let mut update = connection.prepare_cached(
         "UPDATE jobs SET result = ?3, ended_at = ?4, process = NULL, resume = NULL, cancel = 0
          WHERE id = ?1 AND secret = ?2 AND result IS NULL",

@@ -172,6 +172,7 @@ fn settle(connection: &Connection, closing: &Closing) -> rusqlite::Result<Settle
     let mut knows_less = false;
     if *is_written {
         connection.prepare_cached("DELETE FROM reservations WHERE id = ?1")?.execute([id])?;
+        // A process that only slept comes back without a cost, and the one that took over may have learnt it.
         knows_less = !matches!(charge, Charge::Due { cost: Some(_), .. }) && has_cost(connection, id)?;
         if !knows_less {
             take_line_back(connection, id)?;
@@ -261,6 +262,7 @@ fn count(
     at: DateTime<Utc>,
     picodollars: i64,
 ) -> rusqlite::Result<()> {
+    // An upstream may report any cost: beyond the largest number a sum stays there instead of failing each later call.
     let mut upsert = connection.prepare_cached(
         "INSERT INTO days (account, day, spent) VALUES (?1, ?2, ?3)
          ON CONFLICT (account, day) DO UPDATE SET spent = min(spent + excluded.spent, 9223372036854775807)",
@@ -272,8 +274,10 @@ fn count(
     Ok(())
 }
 
-/// Turns the reservations of processes whose lease has expired into unsettled lines: their requests may have been billed.
+/// Turns the reservations of processes whose lease has expired into unsettled lines: their requests may have been
+/// billed. Of several processes that look, the first books them all: writers come one after another.
 fn book_the_dead(connection: &Connection) -> rusqlite::Result<()> {
+    // NULL for usage, cost and request id: whatever the upstream reported died with the process.
     let mut dead = connection.prepare_cached(
         "DELETE FROM reservations WHERE process NOT IN (SELECT id FROM processes WHERE lease_until > ?1)
          RETURNING id, at, account, tool, model, client, NULL, NULL, amount, NULL, 1, caller",

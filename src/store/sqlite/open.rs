@@ -17,7 +17,7 @@ use crate::store::StorePlace;
 const FILE: &str = "store.sqlite3";
 /// Names of damaged databases begin so.
 const SET_ASIDE: &str = "store-damaged-";
-/// Told apart from other programs' databases by it, as `file` does.
+/// `mcoa`: tells it from other programs' databases, as `file` does. <https://sqlite.org/fileformat.html#application_id>
 const APPLICATION_ID: u32 = 0x6d63_6f61;
 /// One file for each schema version, in order; applied ones never change.
 const MIGRATIONS: [&str; 6] = [
@@ -64,6 +64,7 @@ impl OpenDb {
 
     fn in_place(dir: &Path) -> Result<Self, Fault> {
         let path = make_file(dir).map_err(|error| Fault::Unusable(error.to_string()))?;
+        // By its length: another process may have made the file and not yet written to it.
         let is_new = fs::metadata(&path).is_ok_and(|found| found.len() == 0);
         let mut opened =
             Self::of(connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE, Duration::ZERO)?, Identity::of(&path));
@@ -127,7 +128,8 @@ impl OpenDb {
         self.log.is_due()
     }
 
-    /// Switches to the write-ahead log, whose checkpoints the upkeep thread makes.
+    /// Switches to the write-ahead log, whose checkpoints the upkeep thread makes. Not every file system has the shared
+    /// memory that the log needs.
     fn use_log(&mut self, is_new: bool) -> Result<(), Fault> {
         if is_new {
             // Nothing is in it yet that a power failure could take: making it need not wait for the disk.
@@ -138,6 +140,8 @@ impl OpenDb {
             return Err(Fault::Unusable(format!("its file system takes no write-ahead log (only `{mode}`)")));
         }
         let pages = self.log.pages.clone();
+        // In the place of SQLite's own hook, which moves the log after a thousand pages on the thread of whichever call
+        // commits then. <https://sqlite.org/c3ref/wal_hook.html>
         self.connection.wal_hook(Some(move |_: &mut rusqlite::hooks::Wal, length: std::ffi::c_int| {
             pages.store(u32::try_from(length).unwrap_or_default(), Ordering::Relaxed);
             Ok(())
@@ -207,6 +211,8 @@ fn open_lock(dir: &Path) -> io::Result<fs::File> {
 }
 
 fn is_sound(dir: &Path) -> Result<bool, Fault> {
+    // Quick: without comparing indexes with their tables, which takes many times as long. One fault is enough.
+    // <https://sqlite.org/pragma.html#pragma_quick_check>
     let checked = OpenDb::in_place(dir).and_then(|opened| {
         Ok(opened.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0))?)
     });
@@ -219,6 +225,8 @@ fn is_sound(dir: &Path) -> Result<bool, Fault> {
 
 /// Connects without touching the disk. The writer waits for nothing here: the engine tries again by its own rule.
 fn connect(path: &Path, flags: OpenFlags, patience: Duration) -> Result<Connection, Fault> {
+    // Each connection is used by one thread at a time, so a mutex of SQLite's own would be a second one. A link in the
+    // place of the file could have another file of the user written to as a database.
     let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_NOFOLLOW;
     let connection = Connection::open_with_flags(path, flags)?;
     connection.busy_timeout(patience)?;
@@ -234,8 +242,9 @@ fn make_folder(dir: &Path) -> io::Result<()> {
     builder.create(dir)
 }
 
-/// Makes the file for its user alone, before anything is in it. Returns its real path: the folder may be reached through
-/// links, the file may not be one.
+/// Makes the file for its user alone, before anything is in it: SQLite would make it readable for everybody, and gives
+/// the log the rights of the database. Returns its real path: the folder may be reached through links, the file may not
+/// be one.
 fn make_file(dir: &Path) -> io::Result<PathBuf> {
     let path = dir.canonicalize()?.join(FILE);
     let mut options = OpenOptions::new();
@@ -256,6 +265,7 @@ fn migrate(connection: &Connection) -> Result<(), Fault> {
     }
     connection.execute_batch("BEGIN IMMEDIATE")?;
     let migrated = (|| {
+        // The version is read again under the lock: another process may have migrated while this one waited for it.
         for (migration, number) in MIGRATIONS.iter().zip(1..) {
             if version(connection)? < number {
                 connection.execute_batch(migration)?;
@@ -299,6 +309,7 @@ fn refuse_newer(connection: &Connection, found: u32) -> Result<(), Fault> {
 /// <https://sqlite.org/wal.html>
 #[cfg(target_os = "linux")]
 fn refuse_network(dir: &Path) -> Result<(), Fault> {
+    // The folder may not have been made yet.
     let nearest = dir.ancestors().find_map(|existing| rustix::fs::statfs(existing).ok());
     match nearest.and_then(|found| network_of(found.f_type)) {
         Some(name) => Err(network(name)),

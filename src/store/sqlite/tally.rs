@@ -79,6 +79,8 @@ pub(super) fn of_callers(
     day: NaiveDate,
     most: usize,
 ) -> rusqlite::Result<Vec<CallerSpending>> {
+    // `;` comes next to `:`, so this is a range of the primary key. LIKE ignores case and would read every row.
+    // <https://sqlite.org/optoverview.html#the_like_optimization>
     let mut select = connection.prepare_cached(
         "SELECT account, sum(iif(day = ?2, spent, 0)), sum(spent) FROM days
          WHERE account >= 'caller:' AND account < 'caller;' AND day BETWEEN ?1 AND ?2

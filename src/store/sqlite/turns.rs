@@ -46,6 +46,7 @@ impl TurnStore for Sqlite {
         let owner = owner.clone();
         let select = move |connection: &Connection| {
             let Some(root) = root(connection, &owner, turn, since)? else { return Ok(Vec::new()) };
+            // The first turn apart: most conversations have one turn, so the index by root leaves first turns out.
             let mut select = connection.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM turns WHERE id = ?1
                  UNION ALL SELECT {COLUMNS} FROM turns WHERE root = ?1 AND parent IS NOT NULL ORDER BY 1"
@@ -61,6 +62,8 @@ impl TurnStore for Sqlite {
 
     async fn search(&self, query: TurnQuery, words: &str) -> Result<Vec<KeptConversation>, Error> {
         let Some(words) = words::all(words) else { return Ok(Vec::new()) };
+        // The index lags behind, so that no call waits for it: a search first has the rest indexed, in slices between
+        // which calls commit.
         while self.engine.write_existing(usize::MAX, index_slice).await? {}
         self.engine.scan(move |connection| search(connection, &query, &words)).await
     }
@@ -252,6 +255,7 @@ fn expire_some(connection: &Connection, before: DateTime<Utc>) -> rusqlite::Resu
     )?;
     // Ids are time-ordered, and a turn ends after its id was minted: the young ones are not looked at.
     let (earliest, before) = (Id::earliest(before).number, before.timestamp_micros());
+    // A hundred conversations a transaction, for which every other writer waits.
     let over = select.query_map([before, earliest], |row| row.get(0))?.collect::<Result<Vec<i64>, _>>()?;
     over.iter().try_for_each(|root| remove(connection, *root))?;
     let minted_before = Id::earliest(moment(now() - ORPHANED)).number;

@@ -29,6 +29,7 @@ pub(super) fn run(shared: &Weak<Shared>, bell: &Bell) {
             tracing::error!("the upkeep of the store panicked");
             Some(DEFERRED)
         });
+        // Held while it sleeps, the store would never be dropped, and its last commits never made.
         drop(shared);
         bell.wait(most);
     }
@@ -43,6 +44,7 @@ impl Watch {
     /// Does what is due. Returns when to look again; `None` waits for the bell alone.
     fn pass(&mut self, shared: &Arc<Shared>, bell: &Bell) -> Option<Duration> {
         let process = &shared.process;
+        // Callers first: for nothing else here does anybody wait.
         shared.commit_patiently();
         write_begun(shared);
         if process.is_running() && self.renewed.elapsed() >= process.lease() / 3 {

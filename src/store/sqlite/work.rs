@@ -7,6 +7,7 @@ use crate::store::Error;
 
 /// One piece of work, and whoever waits for it.
 pub(super) trait Work: Send {
+    /// Works within a transaction. Called again where that was rolled back, so it may use up nothing that it needs.
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()>;
 
     /// Answers: after the commit, or with what kept it from being committed.
