@@ -39,7 +39,7 @@ pub enum Values {
     Decimal(u32, u32),
     /// `true` or `false`.
     Switch,
-    /// A text of at most so many characters.
+    /// A text of at most this many characters.
     Text(usize),
     /// Values that their own type checks.
     Typed,
@@ -59,14 +59,14 @@ pub enum WhenRefused {
 pub struct Field {
     /// As the APIs call it.
     pub name: &'static str,
-    /// Whoever wants it in the request.
+    /// The one who wants it in the request.
     pub asked: FieldOrigin,
 }
 
 /// The origin of a field: the caller, or this program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FieldOrigin {
-    /// A setting of the user's: that it is left out is told each time.
+    /// A setting of the user's: each time it is left out, a warning says so.
     BySetting,
     /// Nobody: it only makes the answer come better.
     ByUs,
@@ -77,7 +77,8 @@ const LONGEST: Values = Values::Text(4_000_000);
 
 /// ask-openai's question: 4,000,000 characters at most.
 pub const QUERY: Argument = kept("query", Of::Text, LONGEST);
-/// 32,000 characters are the images guide's limit. <https://platform.openai.com/docs/api-reference/images/create>
+/// create-image's and edit-image's prompt: 32,000 characters at most, the API's own limit.
+/// <https://platform.openai.com/docs/api-reference/images/create>
 pub const PROMPT: Argument = kept("prompt", Of::Pictures, Values::Text(32_000));
 
 /// 0 to 2. <https://platform.openai.com/docs/api-reference/responses/create>
@@ -87,6 +88,7 @@ pub const MAX_TOKENS: Argument = learnt(
     "max_tokens",
     Of::Text,
     Values::Range(1, u32::MAX),
+    // In the order of the APIs; the last is what compatible servers call it over Chat Completions.
     &["max_output_tokens", "max_completion_tokens", "max_tokens"],
 );
 /// 4,000,000 characters at most.
@@ -100,7 +102,7 @@ pub const QUALITY: Argument = learnt(
     Values::Words(&["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"]),
     &["quality"],
 );
-/// Pictures of a call: each is a request of its own.
+/// Pictures of a call, 1 to 10: each is a request of its own.
 pub const N: Argument = kept("n", Of::Pictures, Values::Range(1, 10));
 /// `transparent` needs PNG or WebP.
 pub const BACKGROUND: Argument =
@@ -108,14 +110,14 @@ pub const BACKGROUND: Argument =
 /// Left out, the upstream chooses: OpenAI makes PNG.
 pub const OUTPUT_FORMAT: Argument =
     learnt("output_format", Of::Pictures, Values::Words(&["png", "jpeg", "webp"]), &["output_format"]);
-/// Percent, for JPEG and WebP.
+/// Percent, 0 to 100, for JPEG and WebP.
 pub const OUTPUT_COMPRESSION: Argument =
     learnt("output_compression", Of::Pictures, Values::Range(0, 100), &["output_compression"]);
 /// `low` filters less. <https://platform.openai.com/docs/api-reference/images/create>
 pub const MODERATION: Argument = learnt("moderation", Of::Pictures, Values::Words(&["auto", "low"]), &["moderation"]);
-/// Added to the prompt in words: current image models have no such field.
+/// Added to the prompt in words, 400 characters at most: current image models have no such field.
 pub const STYLE: Argument = kept("style", Of::Pictures, Values::Text(400));
-/// Becomes the stem of the file's name, cut to what every file system takes.
+/// Becomes the stem of the file's name: 1,000 characters at most, cut to what every file system takes.
 pub const NAME: Argument = kept("name", Of::Pictures, Values::Text(1_000));
 /// The handle of the turn to go on from.
 pub const CONVERSATION: Argument = kept("conversation", Of::Both, Values::Typed);

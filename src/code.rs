@@ -63,6 +63,7 @@ impl Code {
     /// The code as clients get it.
     #[must_use]
     pub fn name(self) -> String {
+        // Serde's own word, so that this name and the one in results cannot differ.
         serde_json::to_value(self).ok().and_then(|code| Some(code.as_str()?.to_owned())).unwrap_or_default()
     }
 

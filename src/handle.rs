@@ -8,19 +8,20 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
-/// Crockford's base 32: no letter reads as another.
+/// Crockford's base 32: no letter reads as another. <https://www.crockford.com/base32.html>
 const DIGITS: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// 128 bits in base 32.
 const LETTERS: usize = 26;
 
-/// Sets callers apart from the owners of this machine, in what is kept.
+/// Sets callers apart from the owners of this machine, in what is kept: a caller who is named `local` must not own what
+/// the person here made.
 const CALLER: &str = "caller:";
 
 /// Whose a job or a conversation is. For everybody else it does not exist.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Owner(pub String);
 
-/// The payer: a key and its upstream, by a fingerprint that tells nothing of the key.
+/// The payer: a key and its upstream, by a fingerprint of 16 hexadecimal digits that tells nothing of the key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Account(pub String);
 
@@ -52,7 +53,7 @@ pub struct Id {
     /// Microseconds since 1970 in the upper 51 bits, randomness below: they sort by time, so rows that are inserted
     /// together lie together. Never negative.
     pub number: i64,
-    /// Random: only whoever has seen the handle finds the thing.
+    /// 64 random bits: only whoever has seen the handle finds the thing.
     pub secret: u64,
 }
 
@@ -70,18 +71,23 @@ impl IdMint {
         let random = i64::from(rand::random::<u16>() >> (u16::BITS - RANDOM_BITS));
         // The clock may stand still or be set back; 51 bits last until 2041.
         let number = (now.unwrap_or_default() << RANDOM_BITS & i64::MAX) | random;
+        // Relaxed, since nothing but this number passes between threads, and it only grows.
         let number = match self.last.fetch_max(number, Ordering::Relaxed) {
             last if last < number => number,
             _ => self.last.fetch_add(1, Ordering::Relaxed) + 1,
         };
+        // The thread's generator is ChaCha, seeded by the system: ids that somebody has seen do not tell the next one.
         Id { number, secret: rand::random() }
     }
 }
 
 impl Id {
-    /// One that sorts after another, by whichever clock that was minted: two after the same are as different as any two.
+    /// This one, moved behind another that it would sort before: replicas' clocks differ, and turns that changed places
+    /// would be sent to the model in the wrong order.
     #[must_use]
     pub fn after(self, before: Self) -> Self {
+        // Up to 2^20 microseconds, a second, further on: random, so that two turns that follow the same one do not
+        // meet.
         let later = before.number.saturating_add(1 + i64::from(rand::random::<u32>()));
         Self { number: if self.number > before.number { self.number } else { later }, ..self }
     }

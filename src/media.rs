@@ -30,15 +30,15 @@ pub enum Format {
     Tiff,
     /// `.heic`; this and all below are kept as they came where they are paid for, and taken nowhere.
     Heic,
-    /// `.jxl`
+    /// `.jxl`; JPEG XL.
     Jxl,
-    /// `.jp2`
+    /// `.jp2`; JPEG 2000.
     Jp2,
-    /// `.ico`
+    /// `.ico`; an icon of Windows.
     Ico,
-    /// `.svg`
+    /// `.svg`; a text, which may hold scripts.
     Svg,
-    /// `.pdf`
+    /// `.pdf`; a document.
     Pdf,
     /// `.bin`; no text, and no format that is known.
     Unknown,
@@ -77,14 +77,16 @@ impl Format {
             [0xff, 0xd8, 0xff, ..] => Some(Self::Jpeg),
             [b'R', b'I', b'F', b'F', _, _, _, _, b'W', b'E', b'B', b'P', ..] => Some(Self::Webp),
             [b'G', b'I', b'F', b'8', b'7' | b'9', b'a', ..] => Some(Self::Gif),
+            // The box `ftyp` (ISO/IEC 14496-12, 4.3) with a brand of AVIF.
             [0, _, _, _, b'f', b't', b'y', b'p', b'a', b'v', b'i', b'f' | b's', ..] => Some(Self::Avif),
+            // Texts begin with `BM`, too: the reserved bytes, which are zero, tell a bitmap.
             [b'B', b'M', _, _, _, _, 0, 0, 0, 0, ..] => Some(Self::Bmp),
             [b'I', b'I', 0x2a, 0, ..] | [b'M', b'M', 0, 0x2a, ..] => Some(Self::Tiff),
             _ => None,
         }
     }
 
-    /// Such as `image/png`.
+    /// As headers have it: `image/png`.
     #[must_use]
     pub fn media_type(self) -> &'static str {
         self.names().1
@@ -153,7 +155,7 @@ impl std::fmt::Display for Dimensions {
     }
 }
 
-/// A whole picture file whose format and dimensions were read from its own header.
+/// A whole picture file whose format and dimensions were read from its own header. Clones share the bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Encoded {
     bytes: Bytes,
@@ -246,6 +248,7 @@ fn png(bytes: &[u8]) -> Option<Dimensions> {
     let (width, rest) = header.split_first_chunk()?;
     let (height, _) = rest.split_first_chunk()?;
     let [width, height] = [*width, *height].map(u32::from_be_bytes);
+    // PNG's own limit for a side is 2^31 - 1 (PNG specification, 7.1).
     (width.max(height) <= i32::MAX.unsigned_abs()).then_some(Dimensions { width, height })
 }
 
@@ -257,6 +260,7 @@ fn jpeg(bytes: &[u8]) -> Option<Dimensions> {
             // Fill bytes, and the markers that carry nothing: TEM, RST0 to RST7.
             [0xff, 0xff, ..] => rest.get(1..)?,
             [0xff, 0x01 | 0xd0..=0xd7, ..] => rest.get(2..)?,
+            // 0xc4, 0xc8 and 0xcc lie among the frame headers and are none: DHT, JPG and DAC (ITU T.81, table B.1).
             [0xff, 0xc0..=0xc3 | 0xc5..=0xc7 | 0xc9..=0xcb | 0xcd..=0xcf, _, _, _precision, frame @ ..] => {
                 let [h1, h0, w1, w0, ..] = *frame else { return None };
                 let [width, height] = [[w1, w0], [h1, h0]].map(|side| u32::from(u16::from_be_bytes(side)));
@@ -275,6 +279,7 @@ fn webp(bytes: &[u8]) -> Option<Dimensions> {
     let (kind, rest) = bytes.get(12..)?.split_first_chunk()?;
     let chunk = rest.get(4..)?;
     match (kind, chunk) {
+        // The canvas: three bytes for each side less one.
         (b"VP8X", [_flags, _, _, _, w0, w1, w2, h0, h1, h2, ..]) => {
             let [width, height] = [[*w0, *w1, *w2, 0], [*h0, *h1, *h2, 0]].map(|side| u32::from_le_bytes(side) + 1);
             Some(Dimensions { width, height })

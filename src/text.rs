@@ -23,6 +23,7 @@ pub use unspaced::{is_unspaced, spaced};
 /// separators that break lines for some readers and not for others.
 #[must_use]
 pub fn sanitize(text: &str) -> Cow<'_, str> {
+    // Nearly every text is clean: one look, and no copy.
     if text.chars().all(is_safe) {
         Cow::Borrowed(text)
     } else {
@@ -71,7 +72,8 @@ pub fn brief(text: &str, max: usize) -> String {
 pub fn is_safe(c: char) -> bool {
     match c {
         '\n' | '\t' | ' '..='~' => true,
-        // Soft hyphen, grapheme joiner, Hangul and Khmer fillers, the Mongolian vowel separator and variation selectors.
+        // Soft hyphen, grapheme joiner, Hangul and Khmer fillers, the Mongolian vowel separator and variation
+        // selectors.
         '\u{AD}'
         | '\u{34F}'
         | '\u{115F}'..='\u{1160}'
@@ -125,7 +127,7 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     if kept == 0 { Cow::Borrowed(text) } else { Cow::Owned(redacted + text.get(kept..).unwrap_or_default()) }
 }
 
-/// The innermost cause of an error, which says it shortest.
+/// The innermost cause of an error, which is the shortest to read.
 #[must_use]
 pub fn root_cause(error: &dyn std::error::Error) -> String {
     std::iter::successors(Some(error), |error| error.source()).last().map_or_else(String::new, ToString::to_string)
@@ -153,9 +155,9 @@ pub fn bare(value: &str) -> String {
     link.unwrap_or(bare).to_owned()
 }
 
-/// Returns whether nobody filled a value in: `${NAME}`, `$NAME`, `$(NAME)`, `$env:NAME`, `%NAME%`, `{NAME}`, `{{NAME}}`,
-/// `#{NAME}`, `<NAME>`, `@NAME@`, `__A_NAME__`, `[A_NAME]`, `process.env.NAME`, the example of a key (`sk-...`,
-/// `your-api-key`), and nothing else.
+/// Returns whether nobody filled a value in: `${NAME}`, `$NAME`, `$(NAME)`, `$env:NAME`, `%NAME%`, `{NAME}`,
+/// `{{NAME}}`, `#{NAME}`, `<NAME>`, `@NAME@`, `__A_NAME__`, `[A_NAME]`, `process.env.NAME`, the example of a key
+/// (`sk-...`, `your-api-key`), and nothing else.
 #[must_use]
 pub fn is_placeholder(value: &str) -> bool {
     let within = |open: &str, close: &str| value.strip_prefix(open).and_then(|rest| rest.strip_suffix(close));
@@ -181,6 +183,7 @@ pub fn is_placeholder(value: &str) -> bool {
 }
 
 /// Returns whether a file's name is a device's on Windows, whatever its extension.
+/// <https://learn.microsoft.com/windows/win32/fileio/naming-a-file#naming-conventions>
 #[must_use]
 pub fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
@@ -209,6 +212,7 @@ pub fn behind_thoughts(text: &str) -> &str {
     const ENDS: [&str; 3] = ["</think>", "</thinking>", "</reasoning>"];
     const BEGINS: [&str; 3] = ["<think>", "<thinking>", "<reasoning>"];
     let is_begun = BEGINS.iter().any(|begin| text.trim_start().starts_with(begin));
+    // Thoughts that were cut off hold no answer.
     if is_begun && !ENDS.iter().any(|end| text.contains(end)) {
         return "";
     }

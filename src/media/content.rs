@@ -60,7 +60,7 @@ impl Content {
     /// Up to `limit` bytes from `offset` on; fewer only at the end. Blocks on the disk, see [`StoredBytes::fetch`].
     ///
     /// # Errors
-    /// What the operating system or the store says.
+    /// [`io::Error`] where the open file cannot be read, as on a drive that is gone, and as of [`StoredBytes::fetch`].
     pub fn read(&self, offset: u64, limit: usize) -> io::Result<Bytes> {
         let left = self.length().saturating_sub(offset);
         let wanted = usize::try_from(left).map_or(limit, |left| left.min(limit));
@@ -81,6 +81,7 @@ fn slice(bytes: &Bytes, offset: u64, wanted: usize) -> Bytes {
 fn read_at(file: &File, offset: u64, wanted: usize) -> io::Result<Bytes> {
     let mut bytes = vec![0; wanted];
     let mut read = 0;
+    // One read may give less than was asked for, as network drives do, or be interrupted by a signal.
     while let Some(rest) = bytes.get_mut(read..).filter(|rest| !rest.is_empty()) {
         match read_once(file, rest, offset + read as u64) {
             Ok(0) => break,
@@ -100,6 +101,7 @@ fn read_once(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
 
 #[cfg(windows)]
 fn read_once(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    // Moves the cursor as well, by which nobody reads.
     std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
 }
 

@@ -35,6 +35,7 @@ pub(super) fn tiff(bytes: &[u8]) -> Option<Dimensions> {
     };
     let directory = usize::try_from(long(4)?).ok()?;
     let side = |tag: u16| {
+        // Two bytes with their number, then twelve bytes an entry (TIFF 6.0, section 2).
         let entries = (0..usize::from(short(directory)?)).map(|entry| directory + 2 + 12 * entry);
         let entry = entries.into_iter().find(|entry| short(*entry) == Some(tag))?;
         // A short stands at the beginning of the field's four bytes.

@@ -28,8 +28,7 @@ impl Format {
 }
 
 impl Encoded {
-    /// Reads a picture that was paid for. Where its size cannot be read, it is told as 1 by 1: see
-    /// [`Encoded::is_measured`].
+    /// Reads a picture that was paid for. A size that cannot be read is given as 1 by 1: see [`Encoded::is_measured`].
     ///
     /// # Errors
     /// [`NotAPicture`] for a text, and for a damaged header of a format that [`Encoded::sniff`] reads.
@@ -37,6 +36,7 @@ impl Encoded {
         if Format::sniff(&bytes).is_some() {
             return Self::sniff(bytes);
         }
+        // Text in the place of a picture is a message; any other bytes may be a picture in a format to come.
         let is_binary = || bytes.len() >= SHORTEST && (bytes.contains(&0) || std::str::from_utf8(&bytes).is_err());
         let format = Format::recognized(&bytes).or_else(|| is_binary().then_some(Format::Unknown));
         let format = format.ok_or(NotAPicture::Format)?;
@@ -83,6 +83,7 @@ fn ico(bytes: &[u8]) -> Option<Dimensions> {
 
 /// The attributes of the root, where that is an SVG: behind a byte order mark, a declaration, comments and a DOCTYPE.
 fn svg_tag(bytes: &[u8]) -> Option<&str> {
+    // Room for a DOCTYPE and comments; the drawing behind them may be megabytes.
     const MOST_HEADERS: usize = 64 * 1024;
     let head = bytes.get(..MOST_HEADERS).unwrap_or(bytes);
     let head = match std::str::from_utf8(head) {

@@ -24,17 +24,21 @@ impl Encoded {
             Format::Png => png_ends(bytes),
             Format::Jpeg => {
                 let (_, tail) = bytes.split_at(bytes.len().saturating_sub(TAIL));
+                // The marker for the end of the image (ITU T.81, table B.1).
                 tail.windows(2).any(|marker| marker == [0xff, 0xd9])
             }
             Format::Webp => {
                 let length =
                     bytes.get(4..).and_then(|rest| rest.first_chunk()).map(|length| u32::from_le_bytes(*length));
+                // RIFF counts from behind its length (RFC 9649, 2.4).
                 length.and_then(|length| usize::try_from(length).ok()).is_some_and(|length| bytes.len() >= length + 8)
             }
+            // The trailer (`GIF89a` specification, 27).
             Format::Gif => bytes.ends_with(b";"),
             Format::Bmp => {
                 let length =
                     bytes.get(2..).and_then(|rest| rest.first_chunk()).map(|length| u32::from_le_bytes(*length));
+                // A bitmap names the length of its whole file.
                 length.and_then(|length| usize::try_from(length).ok()).is_some_and(|length| bytes.len() >= length)
             }
             // Their ends say nothing; what cannot be told is not thrown away.

@@ -12,7 +12,8 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 /// Picodollars in a dollar.
 const PICO: u64 = 1_000_000_000_000;
 
-/// An exact amount of US dollars, in whole picodollars (1e-12 USD): prices per million tokens come out even.
+/// An exact amount of US dollars, in whole picodollars (1e-12 USD), so that prices per million tokens come out even;
+/// 18.4 million USD at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Usd(u64);
 
@@ -20,7 +21,7 @@ impl Usd {
     /// Free of charge.
     pub const ZERO: Self = Self(0);
 
-    /// Number of tokens that this buys at `per_million` a million.
+    /// Number of tokens that this buys at `per_million` a million; the largest there is where they are free.
     #[must_use]
     pub fn buys(self, per_million: Self) -> u64 {
         let tokens = (u128::from(self.0) * 1_000_000).checked_div(per_million.0.into());
@@ -39,7 +40,7 @@ impl Usd {
         Self(picodollars)
     }
 
-    /// So many times as much.
+    /// `n` times as much; saturates.
     #[must_use]
     pub fn times(self, n: u32) -> Self {
         Self(self.0.saturating_mul(n.into()))
@@ -52,9 +53,10 @@ impl Usd {
         (0..n).map(move |at| Self(if at == 0 { share + self.0 % n } else { share }))
     }
 
-    /// Reads dollars as written in JSON and TOML: finite, 0 to 1,000,000.
+    /// Reads dollars as written in JSON and TOML: 0 to 1,000,000; `None` for any other number.
     #[must_use]
     pub fn from_dollars(dollars: f64) -> Option<Self> {
+        // NaN is in no range, so it is refused here, too.
         if !(0.0..=1_000_000.0).contains(&dollars) {
             return None;
         }
@@ -76,6 +78,7 @@ impl Usd {
     }
 }
 
+/// Saturates at 18.4 million USD.
 impl Add for Usd {
     type Output = Self;
 
@@ -139,6 +142,7 @@ impl Factor {
     #[must_use]
     pub fn new(number: f64) -> Option<Self> {
         let thousandths = (number * Self::THOUSANDTH).round();
+        // Few decimals are exact in binary: one that is as near as this to a thousandth is meant as it.
         let is_exact = (number * Self::THOUSANDTH - thousandths).abs() < 1e-6;
         if !(0.0..=1_000_000.0).contains(&thousandths) || !is_exact {
             return None;
@@ -190,10 +194,12 @@ pub struct Tab {
 }
 
 impl Tab {
+    /// A million for prices per million tokens, times a million for factors in millionths.
     const FINENESS: u128 = 1_000_000_000_000;
 
-    /// Adds `tokens` at so many times the price of a million. Saturates.
+    /// Adds `tokens` at `times` the price of a million. Saturates.
     pub fn add(&mut self, tokens: u64, per_million: Usd, times: Factor) {
+        // 128 bits: a price times a factor alone can fill 64.
         let price = u128::from(per_million.0).saturating_mul(times.millionths.into());
         self.fine = self.fine.saturating_add(price.saturating_mul(tokens.into()));
     }

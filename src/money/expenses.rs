@@ -7,7 +7,8 @@ use std::{
 
 use super::{Usage, Usd};
 
-/// Counted where money is spent, and read where the call has ended. A call that tells what another one came to has none.
+/// Counted where money is spent, and read where the call has ended. Clones count together. A call that only shows what
+/// another one made, as get-result and the gallery do, spends nothing of its own.
 #[derive(Debug, Clone, Default)]
 pub struct Expenses(Arc<Mutex<Spent>>);
 
@@ -31,12 +32,12 @@ pub struct Spent {
 /// The cost of all that was billed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Paid {
-    /// Nothing was.
+    /// Nothing was billed.
     #[default]
     Nothing,
     /// US dollars.
     Exactly(Usd),
-    /// That of a part is not known.
+    /// At least a part of it has no known cost.
     Unknown,
 }
 

@@ -8,7 +8,8 @@ use std::sync::{
 use super::{Expenses, Metered};
 
 /// Counts attempts that may be billed, shared between whoever sends them and whoever pays: a call that is given up
-/// while it waits for its turn, or after a refusal, costs nothing; after an attempt that reported its bill, it costs that.
+/// while it waits for its turn, or after a refusal, costs nothing; after an attempt that reported its bill, it costs
+/// that.
 #[derive(Debug, Clone, Default)]
 pub struct Exposure(Arc<ExposureState>);
 
@@ -19,7 +20,8 @@ struct ExposureState {
     expenses: Expenses,
 }
 
-/// One attempt, counted from its beginning on.
+/// One attempt, counted from its beginning on. Dropped without a word it stays counted: a call that is given up while
+/// the upstream works may be billed.
 #[derive(Debug)]
 #[must_use]
 pub struct ExposedAttempt {
@@ -44,19 +46,22 @@ impl Exposure {
     /// Takes back an attempt that came to nothing, and that nobody holds any more. One that another process began was
     /// never counted.
     pub(crate) fn take_back(&self) {
+        // A count that wrapped would say for ever that something may still be billed.
         let fewer = |open: u32| open.checked_sub(1);
         let _ = self.0.open.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer);
     }
 
     /// Takes back an attempt whose bill is known.
     pub(crate) fn bill(&self, metered: Metered) {
+        // The bill is noted before the attempt is taken back: in between, the call counts as one that may still be
+        // billed.
         let mut billed = self.0.billed.lock().unwrap_or_else(PoisonError::into_inner);
         *billed = metered.after(*billed);
         drop(billed);
         self.take_back();
     }
 
-    /// Returns whether anything may still be billed that nobody knows of.
+    /// Returns whether an attempt is out that may still be billed, by an amount that nobody knows.
     #[must_use]
     pub fn is_open(&self) -> bool {
         self.0.open.load(Ordering::Relaxed) > 0

@@ -32,6 +32,7 @@ pub struct Usage {
     pub web_searches: u64,
 }
 
+/// Saturates: upstreams report whatever they like, and a sum that wrapped would be a small bill.
 impl Add for Usage {
     type Output = Self;
 
@@ -52,7 +53,7 @@ impl Add for Usage {
 }
 
 impl Usage {
-    /// This, and what was told later in its place. What is told as nothing takes nothing back: streams end with zeros.
+    /// This, with what was reported later in its place. Zeros replace nothing: some streams end with them.
     #[must_use]
     pub fn updated(self, later: Self) -> Self {
         let input = if later.input_tokens > 0 { later } else { self };
@@ -87,8 +88,8 @@ pub enum Tier {
 }
 
 impl Tier {
-    /// Reads the upstream's word, in any case. `auto` stands for the tier of the project, which is `default` unless it was
-    /// changed.
+    /// Reads the upstream's word, in any case. `auto` stands for the tier of the project, which is `default` unless it
+    /// was changed.
     #[must_use]
     pub fn parse(word: &str) -> Self {
         match word.to_ascii_lowercase().as_str() {
@@ -133,7 +134,7 @@ impl Metered {
         self.usage.is_some() || self.charged.is_some()
     }
 
-    /// This and what an earlier request to the same end came to, where that reported anything.
+    /// This, added to the bill of an earlier request for the same answer, where that reported one.
     #[must_use]
     pub fn after(self, before: Self) -> Self {
         if !before.is_reported() {

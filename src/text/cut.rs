@@ -84,7 +84,8 @@ fn ended(kept: &str, quote: &str, open: &[OpenBracket]) -> String {
     format!("{kept}{quote}{ends}")
 }
 
-/// Puts the halves of a character together that came in two pieces of an answer, each a text of its own.
+/// Puts the halves of a character together that came in two pieces of an answer, each a text of its own: servers in
+/// JavaScript cut texts by UTF-16 units.
 #[derive(Debug, Default)]
 pub struct Halves {
     /// The first half, as it is escaped.
@@ -103,6 +104,7 @@ impl Halves {
         if let (Some(at), Some(first)) = (second(), self.first.take()) {
             piece.to_mut().insert_str(at, &first);
         }
+        // Kept for the next piece: serde_json refuses a half that stands alone.
         let last = piece.match_indices('"').filter_map(|(at, _)| at.checked_sub(ESCAPED)).find(|at| {
             is_half(&piece, *at, 0xD800..0xDC00) && !piece.get(..*at).is_some_and(|before| before.ends_with('\\'))
         });

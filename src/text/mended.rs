@@ -6,8 +6,8 @@ use std::borrow::Cow;
 use memchr::{memchr, memchr2, memmem};
 use serde::de::IgnoredAny;
 
-/// Mends what [`serde_json`] does not read; borrowed where there is nothing to mend, which is told at a glance. Each half
-/// of a character becomes U+FFFD, a number that is none `null`. Linear.
+/// Mends what [`serde_json`] does not read; borrowed where there is nothing to mend, which one look tells. Each half of
+/// a character becomes U+FFFD, a number that is none `null`. Linear.
 #[must_use]
 pub fn mend(json: &[u8]) -> Cow<'_, str> {
     let wide = utf16(json);
@@ -23,6 +23,7 @@ fn utf16(json: &[u8]) -> Option<String> {
     let (bytes, unit): (_, fn([u8; 2]) -> u16) = match json {
         [0xFF, 0xFE, rest @ ..] => (rest, u16::from_le_bytes),
         [0xFE, 0xFF, rest @ ..] => (rest, u16::from_be_bytes),
+        // JSON begins in ASCII, so a zero beside its bracket is the other half of a unit (RFC 4627, section 3).
         [b'{' | b'[', 0, ..] => (json, u16::from_le_bytes),
         [0, b'{' | b'[', ..] => (json, u16::from_be_bytes),
         _ => return None,

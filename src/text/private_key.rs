@@ -5,8 +5,8 @@ const SHORTEST_PIECE: usize = 40;
 /// Bytes behind the head of a key in which its first line stands: some have headers of their own before it.
 const HEAD: usize = 400;
 
-/// True for a text with a private key in it, as OpenSSL, OpenSSH, PGP, SSH2, `PuTTY` and age write them, also within JSON
-/// or a diff. <https://www.rfc-editor.org/rfc/rfc7468#section-10>
+/// True for a text with a private key in it, as OpenSSL, OpenSSH, PGP, SSH2, `PuTTY` and age write them, also within
+/// JSON or a diff. <https://www.rfc-editor.org/rfc/rfc7468#section-10>
 #[must_use]
 pub fn holds_private_key(text: &str) -> bool {
     const LONGEST_LABEL: usize = 40;

@@ -25,6 +25,7 @@ pub fn read_file(path: &Path) -> io::Result<String> {
     // Opening a pipe waits for its writer, and only another thread need not wait with it.
     let (tell, told) = mpsc::channel();
     let path = path.to_owned();
+    // A thread whose pipe never gets a writer is left behind, and ends with the process.
     thread::Builder::new().spawn(move || tell.send(read(&path)))?;
     let silent = |_| Err(io::Error::other("it is not a regular file, and did not end within 5 s"));
     told.recv_timeout(PATIENCE).unwrap_or_else(silent)
@@ -32,6 +33,7 @@ pub fn read_file(path: &Path) -> io::Result<String> {
 
 fn read(path: &Path) -> io::Result<String> {
     let mut text = String::new();
+    // One byte more than may be there tells a file that is longer from one that just fits.
     File::open(path)?.take(LONGEST + 1).read_to_string(&mut text)?;
     if text.len() as u64 > LONGEST { Err(io::Error::other("it is longer than 16 MiB")) } else { Ok(text) }
 }

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization as _;
 
-/// Returns whether it is a letter of Chinese, Japanese or Korean, composed. Korean has blanks, and its particles stand at
-/// the words without one. <https://www.unicode.org/Public/UCD/latest/ucd/Blocks.txt>
+/// Returns whether it is a letter of Chinese, Japanese or Korean, composed. Korean has blanks, and its particles stand
+/// at the words without one. <https://www.unicode.org/Public/UCD/latest/ucd/Blocks.txt>
 #[must_use]
 pub fn is_unspaced(c: char) -> bool {
     matches!(c,
