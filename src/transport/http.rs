@@ -1,4 +1,5 @@
-//! MCP over Streamable HTTP at /mcp, with /healthz, /readyz and links to pictures. Beyond loopback only for callers with a token.
+//! MCP over Streamable HTTP at /mcp, with /healthz, /readyz and links to pictures. Beyond loopback only for callers
+//! with a token.
 
 use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -68,12 +69,13 @@ use tls::Tls;
 
 /// Connections at once; the next ones wait to be accepted.
 const MAX_CONNECTIONS: usize = 1024;
-/// Connections and streams of HTTP/2 of one address at once, unless it is a trusted proxy's: half of all connections, since
-/// many may share one.
+/// Connections and streams of HTTP/2 of one address at once, unless it is a trusted proxy's: half of all connections,
+/// since many may share one.
 const MOST_OF_ONE_ADDRESS: usize = MAX_CONNECTIONS / 2;
 /// Time that a request's headers may take, and that a connection may idle between requests.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
-/// Time that the end may take once the drain is over.
+/// Time that each step of the end may take once the drain is over: answers to the calls that were cancelled, then the
+/// ends of connections.
 const GRACE: Duration = Duration::from_millis(800);
 
 /// Settings `http.*`.
@@ -87,11 +89,11 @@ pub struct Config {
     pub tokens: Tokens,
     /// The issuer whose tokens count, too.
     pub oauth: Option<OAuth>,
-    /// Speaks TLS with these.
+    /// The certificate and key to speak TLS with; `None`: a proxy does, or nobody.
     pub tls: Option<TlsFiles>,
     /// Proxies whose word counts for where a request came from, and that may have all connections.
     pub proxies: Proxies,
-    /// Host header values allowed besides the loopback names.
+    /// Host header values allowed besides the loopback names: a name for every port, or with a port for that one.
     pub allowed_hosts: Vec<String>,
     /// Origins allowed besides none at all.
     pub allowed_origins: Vec<String>,
@@ -122,8 +124,8 @@ pub async fn serve(
     serve_changing(server, store, watch::channel(config).1, stop, drain, ready).await
 }
 
-/// Serves until `stop` is cancelled, then drains. `ready` is told the bound address. Of the configuration the proxies, the
-/// allowed hosts and origins and the longest body may change meanwhile.
+/// Serves until `stop` is cancelled, then drains. `ready` is told the bound address. Of the configuration the proxies,
+/// the allowed hosts and origins and the longest body may change meanwhile.
 ///
 /// # Errors
 /// When the address cannot be bound, or is not a loopback address and there is no caller yet, or the issuer of tokens
@@ -142,6 +144,7 @@ pub async fn serve_changing(
         Some(oauth) => Some(ResourceServer::open(oauth).await.map_err(|error| not_open(&error))?),
         None => None,
     };
+    // Beyond loopback nobody is the person at this machine.
     let tokens = if is_public { Tokens::Required } else { config.tokens };
     let authentication = Authentication::new(store.callers, tokens, oauth);
     if is_public && !authentication.has_callers().await.map_err(io::Error::other)? {
@@ -171,6 +174,7 @@ pub async fn serve_changing(
         .route("/mcp/", any(mcp))
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(readyz))
+        // No token: the link is the permission.
         .merge(pictures::router(server.pictures()))
         .route(WELL_KNOWN, get(metadata))
         .route(&format!("{WELL_KNOWN}/{{*path}}"), get(metadata))
@@ -201,6 +205,8 @@ pub async fn serve_changing(
         () = endpoint.watch() => {}
         () = drained => {}
     }
+    // Open until here: during the drain a new request gets 503 with Retry-After, which a proxy may send to another
+    // server, and /readyz says why.
     drop(listener);
     closing.cancel();
     connections.close();
@@ -221,11 +227,13 @@ async fn accept(
     ends: &ServiceEnds,
 ) {
     let (room, places) = (Arc::new(Semaphore::new(MAX_CONNECTIONS)), PlacesBy::default());
+    // A place before each connection: the next ones wait in the kernel's queue, and cost this process nothing.
     while let Ok(place) = room.clone().acquire_owned().await {
         match listener.accept().await {
             Ok((socket, address)) => {
                 let (places, refusals) = (places.clone(), refusals.clone());
                 let peer = Peer { address, proxies: proxies(), places, refusals };
+                // Closed unheard: an answer would cost what the bound is to save.
                 let Some(counted) = peer.place() else {
                     tracing::debug!(peer = %address, "this address has as many connections as it may");
                     continue;
@@ -277,7 +285,7 @@ fn nothing_here() -> HttpRefusal {
     HttpRefusal::invalid(StatusCode::NOT_FOUND, None, "there is nothing here; MCP is at /mcp")
 }
 
-/// A wrong setting, most likely; in any case nothing that passes while nobody looks.
+/// Ends the start: without the issuer the service would run, and let nobody in.
 fn not_open(error: &issuer::Error) -> io::Error {
     let message = format!(
         "{error}. Callers of http.oauth.issuer cannot be let in without it: check the setting, or start again once it answers"

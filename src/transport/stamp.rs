@@ -2,7 +2,7 @@
 
 use std::{fs, io, path::Path, time::SystemTime};
 
-/// By which a file that was replaced or written again is known.
+/// The time and length by which a file that was replaced or written again is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileStamp(SystemTime, u64);
 

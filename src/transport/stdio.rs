@@ -21,7 +21,8 @@ mod outbox;
 
 use connection::StdioConnection;
 
-/// Time that the end may take once the drain is over: answers to the cancelled calls, the last bytes on stdout.
+/// Time that the end may take once the drain is over, so that the process is gone within a second of it: answers to the
+/// cancelled calls, the last bytes on stdout.
 const GRACE: Duration = Duration::from_millis(800);
 
 /// Serves until stdin ends, `stop` is cancelled or stdout is gone; then drains.

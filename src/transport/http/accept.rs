@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::reply::HttpRefusal;
 
-/// The value that rmcp wants from every client.
+/// The only value that rmcp takes: it answers 406 to any other.
 pub(super) const BOTH: HeaderValue = HeaderValue::from_static("application/json, text/event-stream");
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

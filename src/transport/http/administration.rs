@@ -25,12 +25,12 @@ use tokio_util::{
 
 use super::{accept, connection::ServiceEnds, gate, listener::BoundListener, refusals::Refusals, reply::HttpRefusal};
 
-/// Signs of life of the service while it may be silent, so that one late turn is no fault.
+/// Beats within the time that the service may be silent, so that a late one is no fault.
 const BEATS: u32 = 30;
 
 /// The service, as its administration sees it.
 pub struct Administered<Page> {
-    /// Writes the metrics, on the administration's thread.
+    /// Writes the metrics, on the administration's thread: it must not wait for the service.
     pub page: Page,
     /// Makes the service unready.
     pub stop: CancellationToken,
@@ -45,7 +45,8 @@ struct Administration {
     page: Box<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>,
     stop: CancellationToken,
     pulse: Pulse,
-    /// Names of the address, where a page of a foreign site can reach it only by one of its own; `None` beyond loopback.
+    /// Names of the address, where a page of a foreign site can reach it only by one of its own; `None` beyond
+    /// loopback.
     hosts: Option<Vec<String>>,
 }
 
@@ -76,10 +77,12 @@ where
     let pulse = Pulse { beaten: Arc::new(Mutex::new(Instant::now())), stuck_after };
     let end = CancellationToken::new();
     tasks.spawn(end.clone().run_until_cancelled_owned(pulse.clone().beat()));
+    // A page of a foreign site can have its own name lead to 127.0.0.1, and would read who calls and what was spent.
     let hosts = address.ip().is_loopback().then_some(hosts);
     let administration = Administration { page: Box::new(page), stop, pulse, hosts };
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let ended = end.clone();
+    // A flood of long bodies once held the serving thread for 3.6 s, and /healthz with it.
     thread::Builder::new().name("admin".to_owned()).spawn(move || {
         let answered = runtime.block_on(answer(listener, administration, ended));
         if let Err(error) = answered {
@@ -100,6 +103,7 @@ async fn answer(listener: TcpListener, administration: Administration, end: Canc
         })
         .with_state(Arc::new(administration));
     let ends = ServiceEnds { stop: end.clone(), closing: end.clone() };
+    // Not counted among the refused requests of the service: monitoring is no caller.
     let (connections, proxies, refusals) = (TaskTracker::new(), Arc::default, Refusals::default());
     tokio::select! {
         () = accept(&listener, None, &proxies, &refusals, &router, &connections, &ends) => {}

@@ -42,10 +42,11 @@ const LOOK: Duration = Duration::from_secs(1);
 /// `last used` is kept to the minute.
 const USED: TimeDelta = TimeDelta::minutes(1);
 
-/// Names of a token in a query, where proxies and logs would see it, in any case. The first is RFC 6750's.
+/// Names of a token in a query, in any case, where proxies and logs would show it. The first is RFC 6750's; MCP forbids
+/// all. <https://modelcontextprotocol.io/specification/2025-11-25/basic/authorization#access-token-usage>
 const IN_QUERY: [&str; 6] = ["access_token", "token", "key", "api_key", "apikey", "api-key"];
 
-/// Errors of RFC 6750.
+/// Errors of RFC 6750. <https://www.rfc-editor.org/rfc/rfc6750#section-3.1>
 const INVALID_REQUEST: &str = "invalid_request";
 const INVALID_TOKEN: &str = "invalid_token";
 const INSUFFICIENT_SCOPE: &str = "insufficient_scope";
@@ -133,8 +134,10 @@ impl Authentication {
             }
             Some(_) | None => None,
         };
+        // The list was given back meanwhile: its lock is not held while an issuer is asked for its keys.
         let (found, use_) = self.find(&token, issued).await?;
         if use_ == TokenUse::Unnoted {
+            // Without the lock of the list: only this request waits for the write. One that fails refuses nobody.
             let noted = self.store.change_caller(&found.caller.name, CallerChange::Used(Utc::now())).await;
             if let Err(error) = noted {
                 tracing::debug!(%error, "the use of a token is not noted");
@@ -159,6 +162,7 @@ impl Authentication {
         };
         let kept = kept.cloned();
         let invalid = || self.unauthorized("this token is not valid, or not any more", Some(INVALID_TOKEN));
+        // Also an issuer's caller, whose token would stay valid until it expires.
         if kept.as_ref().is_some_and(|caller| caller.revoked_at.is_some()) {
             return Err(invalid());
         }
@@ -172,6 +176,7 @@ impl Authentication {
     }
     /// The callers as they are in the store, or were a moment ago.
     async fn refreshed(&self) -> Result<MutexGuard<'_, CallerList>, HttpRefusal> {
+        // Held while the store is asked: whoever comes meanwhile waits for this answer, and asks nothing itself.
         let mut list = self.list.lock().await;
         if list.read_at.is_none_or(|at| at.elapsed() >= FRESH) {
             if list.failed_at.is_some_and(|at| at.elapsed() < AWAY) {
@@ -248,6 +253,7 @@ impl Authentication {
         let only = gate::only(headers, &header::AUTHORIZATION).map_err(|()| {
             self.unauthorized(&format!("more than one Authorization header: {right}"), Some(INVALID_REQUEST))
         })?;
+        // The scheme is matched in any case. <https://www.rfc-editor.org/rfc/rfc9110#section-11.1>
         let token = only.and_then(|value| {
             let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
             (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim().into())
@@ -259,6 +265,7 @@ impl Authentication {
     fn refused(&self, refused: &TokenFault) -> HttpRefusal {
         match refused {
             TokenFault::Invalid(_) => self.unauthorized(&refused.to_string(), Some(INVALID_TOKEN)),
+            // Not 401: the client would throw away a token that may be good.
             TokenFault::Unknown => unavailable(),
         }
     }

@@ -41,14 +41,14 @@ pub(super) struct HeldBytes {
 pub(super) struct NoRoom;
 
 impl ByteBudget {
-    /// With room for a few of the longest bodies in any case.
+    /// With room for four of the longest bodies in any case, two of them one caller's.
     pub(super) fn new(longest_body: usize) -> Self {
         let budget = Self { most: Arc::default(), held: Arc::default() };
         budget.fit(longest_body);
         budget
     }
 
-    /// Has room for a few of bodies that are so long.
+    /// Makes room for four bodies of this length, in bytes.
     pub(super) fn fit(&self, longest_body: usize) {
         self.most.store(MOST.max(longest_body.saturating_mul(4)), Ordering::Relaxed);
     }
@@ -73,12 +73,13 @@ impl HeldBytes {
         if held.total + bytes > most || own + bytes > share {
             return Err(NoRoom);
         }
+        // Given back in between: one thread serves, and nothing is awaited until the bytes are taken.
         drop(held);
         self.set(self.bytes + bytes);
         Ok(())
     }
 
-    /// Holds so many from now on, also beyond the budget.
+    /// Holds this number of bytes from now on, also beyond the budget.
     pub(super) fn set(&mut self, bytes: usize) {
         let mut held = self.budget.held();
         held.total = held.total + bytes - self.bytes;

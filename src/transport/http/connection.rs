@@ -40,9 +40,9 @@ use crate::{
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Streams of one connection at once.
 const MOST_STREAMS: u32 = 128;
-/// All headers of a request together, in bytes.
+/// All headers of a request together, in bytes: they are read before anybody is asked for a token.
 const MOST_HEADERS: u16 = u16::MAX;
-/// Between two pings to a client that says nothing else, and the time that it has to answer.
+/// Time between two pings to a client that says nothing else, and the time that it has to answer one.
 const PING: Duration = Duration::from_secs(20);
 
 /// The far end of a connection. Cheap to clone.
@@ -111,7 +111,8 @@ pub(super) async fn serve(mut socket: Accepted, peer: Peer, router: Router, ends
     }
 }
 
-/// The first bytes: those of HTTP/2, or as many as show that it is not.
+/// The first bytes: those of HTTP/2, or as many as show that it is not. Read here, since hyper-util's `auto` waits for
+/// them without a limit.
 async fn beginning(socket: &mut Accepted) -> io::Result<Vec<u8>> {
     let mut begun = Vec::with_capacity(PREFACE.len());
     while begun.len() < PREFACE.len() && PREFACE.starts_with(&begun) {
@@ -131,6 +132,7 @@ async fn http1(socket: TokioIo<PatientSocket>, peer: Peer, router: Router, ends:
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_header_size(MOST_HEADERS.into());
     let mut serving = pin!(builder.serve_connection(socket, service));
+    // At `closing` and not at `stop`: calls in flight end within the drain, and new ones are told 503.
     let ended = tokio::select! {
         ended = serving.as_mut() => ended,
         () = ends.closing.cancelled() => {
@@ -153,6 +155,7 @@ async fn http2(
     let streams = Streams::new();
     let opened = streams.clone();
     let service = service_fn(move |request| {
+        // A stream counts as a connection: by one with 128 streams an address would pass its bound.
         let (stream, place, router, peer) = (opened.open(), peer.place(), router.clone(), peer.clone());
         let answer = async move |request| {
             let Some(place) = place else {
@@ -173,6 +176,8 @@ async fn http2(
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING);
     let mut serving = pin!(builder.serve_connection(socket, service));
+    // A connection is told of a stop at once (GOAWAY), so that its client opens another one elsewhere for the next
+    // call.
     tokio::select! {
         ended = serving.as_mut() => return ended.map_err(|error| error.to_string()),
         () = streams.stuck() => return Err(UNREAD.to_owned()),

@@ -1,5 +1,5 @@
-//! Web pages of the origins that may call the server: a browser asks first, and hands an answer on only where it is told
-//! to. <https://fetch.spec.whatwg.org/#http-cors-protocol>
+//! Web pages of the origins that may call the server: a browser asks first, and hands an answer on only where it is
+//! told to. <https://fetch.spec.whatwg.org/#http-cors-protocol>
 
 use std::time::Duration;
 
@@ -26,13 +26,13 @@ const SENT: [&str; 8] = [
     "tracestate",
     "x-request-id",
 ];
-/// Pages do not see the other headers of an answer.
+/// Headers of an answer that a page sees: none but these and the few that browsers always show.
 const SHOWN: [&str; 3] = ["mcp-session-id", "www-authenticate", "x-request-id"];
 /// Time for which a browser need not ask again.
 const ASKED_FOR: Duration = Duration::from_hours(1);
 
-/// Answers a browser's question, and says in each answer which page may see it. Where no page may call the server, browsers
-/// are answered like anybody else.
+/// Answers a browser's question, and says in each answer which page may see it. Where no page may call the server,
+/// browsers are answered like anybody else.
 pub(super) async fn tell_pages(
     State(config): State<watch::Receiver<Config>>,
     request: Request,
@@ -42,6 +42,7 @@ pub(super) async fn tell_pages(
     if origins.is_empty() {
         return next.run(request).await;
     }
+    // Built for each request: the origins may have changed.
     layer(&origins).layer(next).oneshot(request).await.unwrap_or_else(|never| match never {})
 }
 

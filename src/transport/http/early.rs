@@ -18,8 +18,8 @@ const COMMIT_AFTER: Duration = Duration::from_secs(5);
 /// Proxies close connections that are silent for 60 s.
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
 
-/// The answer itself when it comes soon; its head before it otherwise, and what keeps the connection alive. Dropping either
-/// drops `answer`.
+/// The answer itself when it comes soon; its head before it otherwise, and what keeps the connection alive. Dropping
+/// either drops `answer`.
 pub(super) async fn begin_early(answer: impl Future<Output = Response> + Send + 'static, form: Takes) -> Response {
     let mut answer: Pin<Box<dyn Future<Output = Response> + Send>> = Box::pin(answer);
     match timeout(COMMIT_AFTER, &mut answer).await {
@@ -50,6 +50,8 @@ fn begun(answer: Pin<Box<dyn Future<Output = Response> + Send>>, form: Takes) ->
             Phase::Passing(body) => next_of(body).await,
         }
     });
+    // nginx holds an answer back to fill its buffers, unless it is told not to.
+    // <https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_buffering>
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
@@ -58,7 +60,7 @@ fn begun(answer: Pin<Box<dyn Future<Output = Response> + Send>>, form: Takes) ->
     (headers, Body::from_stream(chunks)).into_response()
 }
 
-/// The status is out already: on an event stream, what is none becomes its one event.
+/// The rest of an answer whose head is out: 200 was said, so on an event stream anything else becomes its one event.
 async fn pass(response: Response, form: Takes) -> Option<(Result<Bytes, axum::Error>, Phase)> {
     if form == Takes::Json || has_type(response.headers(), "text/event-stream") {
         return next_of(response.into_body().into_data_stream()).await;

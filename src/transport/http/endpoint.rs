@@ -47,8 +47,8 @@ const SESSION: &str = "mcp-session-id";
 const MOST_OPEN: usize = 128;
 /// Time that a request's body may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(30);
-/// Time for which the rest of a refused request is read. Somebody who still writes it reads no answer before its end, and
-/// a socket that is closed with unread input is reset, with the refusal in it.
+/// Time for which the rest of a refused request is read. Somebody who still writes it reads no answer before its end,
+/// and a socket that is closed with unread input is reset, with the refusal in it.
 const LINGER: Duration = Duration::from_secs(5);
 
 pub(super) struct Endpoint {
@@ -66,7 +66,7 @@ pub(super) struct Endpoint {
     open: PlacesBy<CallerName>,
 }
 
-/// The sender of a request.
+/// The sender of a request, and its session.
 struct Sender {
     /// `None` for the person at this machine.
     caller: Option<Authenticated>,
@@ -150,6 +150,7 @@ impl Endpoint {
             let error = ErrorData::internal_error("the server is stopping", None);
             return Err(HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, None, error));
         }
+        // In the order of their cost: headers, then the caller, then the body, of which a stranger's is never kept.
         self.check(&parts)?;
         let sender = self.sender(&parts).await?;
         let Some(known) = sender.caller.as_ref().map(|it| it.caller.clone()) else {
@@ -190,6 +191,7 @@ impl Endpoint {
         }
         let form = accept::form(&parts.headers)?;
         sender.session = self.session(&parts.headers, &sender.owner).await?;
+        // The client's own wish is kept in `form`.
         parts.headers.insert(header::ACCEPT, accept::BOTH);
         let mut held = self.bytes.hold(&sender.owner);
         let body = self.read(&parts.headers, body, &mut held).await?;
@@ -202,6 +204,7 @@ impl Endpoint {
                 self.server.note_forbidden(&caller.caller.name, named_in(&message.body).as_deref());
             })?;
         }
+        // A cancellation of a call that runs at another replica.
         if let Some((session, call)) = sender.session.as_ref().zip(message.cancelled())
             && !self.flights.has(&session.id, call)
         {
@@ -268,6 +271,7 @@ impl Endpoint {
         let announced = length.unwrap_or_default();
         held.grow(announced).map_err(busy)?;
         let whole = async {
+            // After the budget has granted them: a header alone reserves no memory beyond it.
             let mut whole = BytesMut::with_capacity(announced);
             while let Some(chunk) = body.next().await {
                 let broken = |_| HttpRefusal::invalid(StatusCode::BAD_REQUEST, None, "the body broke off");
@@ -275,6 +279,7 @@ impl Endpoint {
                 if whole.len() + chunk.len() > limit {
                     return Err(too_large());
                 }
+                // Chunked: nothing was announced.
                 if length.is_none() {
                     held.grow(chunk.len()).map_err(busy)?;
                 }
@@ -307,6 +312,7 @@ impl Endpoint {
             None => (name.as_str().into(), true),
         };
         let (sessions, gone, opener) = (self.sessions.clone(), flight.gone(), owner.clone());
+        // One of many may have half of the queue; the only user all of it.
         let queued = if caller.is_some() { Caller::among_many(name) } else { Caller::alone(name) };
         let known = caller.map(|it| it.caller);
         let calls = known.as_ref().map(|it| self.authentication.calls_of(&it.name, || self.server.scope_of_calls()));
@@ -316,6 +322,7 @@ impl Endpoint {
         let answer = async move {
             let answer = understood(reply::of_rmcp(Box::pin(mcp.handle(request)).await), id.clone());
             if let Some(session) = answer.headers().get(SESSION).and_then(|id| id.to_str().ok()).filter(|_| is_new) {
+                // Before the answer is out: its client may use the session at another replica at once.
                 sessions.opened(session, &opener, opening.unwrap_or_default()).await;
             }
             let answer = reply::explained(answer, id.clone()).await;

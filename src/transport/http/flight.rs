@@ -53,6 +53,7 @@ impl Flights {
         id: Option<RequestId>,
         held: HeldBytes,
     ) -> Result<Flight, Duplicate> {
+        // Without a session several clients of one caller may count from the same number.
         let key = session.as_ref().map(|session| session.id.clone()).zip(id);
         if let Some(key) = &key
             && !self.ids.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone())
@@ -110,7 +111,7 @@ pub(super) struct Holding<T> {
 
 /// Something that a body can hold.
 pub(super) trait SendObserver {
-    /// Notes that so many bytes are handed over to be sent, and that all before them were sent.
+    /// Notes that this number of bytes is handed over to be sent, and that all before them were sent.
     fn sending(&mut self, bytes: usize);
 }
 

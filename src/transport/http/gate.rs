@@ -8,10 +8,13 @@ use super::reply::HttpRefusal;
 
 const LOOPBACK: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
+/// The gate of /mcp. A page of a foreign site can have its own name lead to this machine (DNS rebinding), but its
+/// browser still says that name in Host and Origin.
+/// <https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#security-warning>
 /// `target` is the host that the request line names, if it names one.
 ///
 /// # Errors
-/// 400 for headers that are missing, doubled or no host name, or another than the request line's; 403 for a Host or
+/// 400 for headers that are missing, doubled or not a host name, or another than the request line's; 403 for a Host or
 /// Origin that is not allowed.
 pub(super) fn check<'a>(
     target: Option<&Authority>,
@@ -26,6 +29,7 @@ pub(super) fn check<'a>(
     }
 
     let origin = only(headers, &header::ORIGIN).map_err(|()| malformed("more than one Origin header"))?;
+    // Programs send none; browsers always do with POST.
     let Some(origin) = origin else { return Ok(()) };
     let own = format!("{own_scheme}://{host}");
     let is_allowed = |allowed: &str| origin.as_bytes().eq_ignore_ascii_case(allowed.as_bytes());
@@ -36,11 +40,11 @@ pub(super) fn check<'a>(
     }
 }
 
-/// The gate of the metrics on loopback. An address is no name that a foreign site could have resolved to this machine, and
-/// monitoring may well ask for one.
+/// The gate of the metrics on loopback. An address is not a name that a foreign site could have resolved to this
+/// machine, and monitoring may well ask for one.
 ///
 /// # Errors
-/// As of [`check`].
+/// Those of [`check`] for a Host.
 pub(super) fn check_host(target: Option<&Authority>, headers: &HeaderMap, hosts: &[String]) -> Result<(), HttpRefusal> {
     let host = host(target, headers)?;
     let is_address = host.host().trim_matches(['[', ']']).parse::<IpAddr>().is_ok();

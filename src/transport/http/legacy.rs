@@ -32,6 +32,7 @@ impl Priming {
     pub(super) fn of(asked: Option<&ProtocolVersion>, headers: &HeaderMap) -> Self {
         let named = headers.get(VERSION).and_then(|version| version.to_str().ok());
         let version = asked.map(ProtocolVersion::as_str).or(named).unwrap_or_default();
+        // Revisions are dates, so their order is that of their texts.
         if version >= ProtocolVersion::V_2025_11_25.as_str() { Self::Sent } else { Self::Withheld }
     }
 

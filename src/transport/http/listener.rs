@@ -28,7 +28,7 @@ pub(super) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
-/// A connection whose kind matters no more: the protocol's code is there once.
+/// A connection of any kind: boxed, so that the protocol's code is there once for TCP, TLS and Unix sockets.
 pub(super) type Accepted = Box<dyn Duplex>;
 
 pub(super) enum BoundListener {

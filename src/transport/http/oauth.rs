@@ -17,8 +17,9 @@ use crate::{
 };
 
 /// Path below which a resource's metadata lies, with the resource's own path behind it.
+/// <https://www.rfc-editor.org/rfc/rfc9728#section-3.1>
 pub(super) const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
-/// Scopes that a client should ask for when nobody says more.
+/// Scopes that a client should ask for when nobody says more: all but `admin`, which shows what others spend.
 const USUAL: [CallerScope; 3] = [CallerScope::Ask, CallerScope::Pictures, CallerScope::Usage];
 
 /// Settings `http.oauth.*`.
@@ -30,7 +31,7 @@ pub struct OAuth {
     pub resource: Url,
     /// Stands before `ask`, `pictures`, `usage` and `admin` in a token's scopes.
     pub scope_prefix: String,
-    /// Those of each caller that has none of its own.
+    /// The limits of each caller that has none of its own.
     pub limits: CallerLimits,
 }
 

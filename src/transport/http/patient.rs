@@ -16,7 +16,8 @@ use tokio::{
 
 use super::listener::Accepted;
 
-/// Time for which a peer may read nothing while something is there for it.
+/// Time for which a peer may read nothing while something is there for it: what it does not read is this server's
+/// memory.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct PatientSocket {
@@ -34,7 +35,7 @@ impl PatientSocket {
         Self { socket, begun, gives_up: Box::pin(sleep(PATIENCE)), is_stuck: false }
     }
 
-    /// Passes on what a write came to, unless it waits for too long.
+    /// Passes on the outcome of a write, unless it has waited for too long.
     fn unless_stuck<T>(&mut self, written: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.is_stuck = false;

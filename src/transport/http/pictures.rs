@@ -20,7 +20,7 @@ use crate::artifact::{Artifact, Artifacts, Error};
 
 /// Pictures that are sent at once. The next ones are told to try again.
 const AT_ONCE: usize = 32;
-/// The part of a picture that is in memory while it is sent, in bytes.
+/// The part of a picture that is in memory while it is sent, in bytes: with [`AT_ONCE`] they are 32 MiB.
 const PIECE: u64 = 1 << 20;
 
 #[derive(Debug, Clone)]
@@ -58,6 +58,7 @@ async fn picture(
     headers: HeaderMap,
 ) -> Response {
     match downloads.artifacts.behind_link(&name, &query.unwrap_or_default()).await {
+        // After the link was checked: whoever has none takes no place.
         Ok(Some((gallery, artifact))) => match downloads.places.try_acquire_owned() {
             Ok(place) => answer(gallery, artifact, place, &headers),
             Err(_) => unavailable("as many pictures are being sent as may be"),
@@ -91,7 +92,9 @@ fn answer(gallery: Artifacts, artifact: Artifact, place: OwnedSemaphorePermit, h
         // A picture never changes, but its link expires.
         (header::CACHE_CONTROL, "private, max-age=3600".to_owned()),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        // An SVG may hold scripts: none runs on this origin, which is the service's.
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox".to_owned()),
+        // The address is the permission: it goes to no other site.
         (header::REFERRER_POLICY, "no-referrer".to_owned()),
     ];
     let range = match status {
@@ -115,6 +118,7 @@ fn pieces(sending: PictureOnItsWay) -> impl Stream<Item = Result<Bytes, Error>> 
             return Ok(None);
         }
         let piece = sending.gallery.read(&sending.artifact.id, start..end.min(start + PIECE)).await?;
+        // Removed while it was sent: the client sees a body that broke off, and never a short one that looks whole.
         if piece.is_empty() {
             return Err(Error::NotFound(sending.artifact.id));
         }

@@ -25,7 +25,7 @@ impl Proxies {
         self.0.iter().any(|network| network.contains(&peer.to_canonical()))
     }
 
-    /// The sender of a request: its peer, or the last address that a trusted one was given it by.
+    /// The sender of a request: its peer, or behind trusted proxies the last address before them.
     pub(super) fn sender(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         if !self.trust(peer) {
             return peer;
@@ -38,6 +38,7 @@ impl Proxies {
         // Read from the end: whatever stands before the first stranger, he may have written.
         let mut sender = peer;
         for hop in forwarded.into_iter().rev() {
+            // A name that is not an address (`unknown`, a hidden one) ends the search: the proxy that wrote it counts.
             let Some(hop) = hop else { break };
             sender = hop;
             if !self.trust(hop) {

@@ -6,7 +6,7 @@ use axum::{http::StatusCode, response::Response};
 
 use crate::{server::HttpRequestId, telemetry::metrics::Metrics, text};
 
-/// Characters of a reason.
+/// The longest reason, in characters.
 const LONGEST: usize = 200;
 
 /// Lies in an answer that is a refusal.
@@ -23,6 +23,7 @@ pub(super) struct Refusals(pub Option<Metrics>);
 
 impl NotedRefusal {
     pub(super) fn new(caller: Option<Box<str>>, why: &str) -> Self {
+        // A reason may quote what was asked, and with it a key.
         Self { caller, why: text::brief(&text::redact(why), LONGEST).into() }
     }
 }

@@ -16,7 +16,7 @@ use crate::store::callers::CallerName;
 
 /// The realm of the tokens. <https://www.rfc-editor.org/rfc/rfc6750#section-3>
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"mcp-openai\"");
-/// For whom the server is stopping or has no room.
+/// Seconds after which to try again, where the server is stopping or has no room.
 const RETRY_AFTER_SECONDS: u16 = 5;
 
 /// An answer without a call: JSON-RPC's error under HTTP's status.
@@ -103,7 +103,8 @@ pub(super) async fn explained(answer: Response, id: Option<RequestId>) -> Respon
     explained
 }
 
-/// An answer in JSON that is an error, as the refusal that it is. Its code says why: its words may quote what was asked.
+/// Notes an answer in JSON that is an error as the refusal that it is. Its code says why: its words may quote what was
+/// asked.
 async fn refused(answer: Response) -> Response {
     let (mut parts, body) = answer.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
@@ -130,6 +131,7 @@ pub(super) async fn whole(answer: Response, id: Option<RequestId>) -> Response {
     let is_answer = |message: &&[u8]| {
         serde_json::from_slice::<ErrorEnvelope>(message).is_ok_and(|it| it.method.is_none() && it.id == id)
     };
+    // rmcp writes each message as one `data:` line.
     let Some(message) = messages.map(<[u8]>::trim_ascii).find(is_answer) else {
         let error = ErrorData::internal_error("the answer did not come", None);
         return HttpRefusal::new(StatusCode::INTERNAL_SERVER_ERROR, id, error).into_response();

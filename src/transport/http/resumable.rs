@@ -1,5 +1,5 @@
-//! Sessions whose answers outlive their connection. rmcp forgets the stream of a call with its last event: a client whose
-//! connection broke before, and which comes back after `retry`, would be given nothing.
+//! Sessions whose answers outlive their connection. rmcp forgets the stream of a call with its last event: a client
+//! whose connection broke before, and which comes back after `retry`, would be given nothing.
 
 use std::{
     collections::VecDeque,
@@ -24,7 +24,8 @@ use tokio::time::Instant;
 
 use crate::{handle::Owner, server::Requester};
 
-/// Time for which an answer can be had by resuming its stream; after it, `get-result` has it.
+/// Time for which an answer can be had by resuming its stream, far longer than the 3 s after which rmcp's `retry` has
+/// clients come back; after it, `get-result` has it.
 const KEPT_FOR: Duration = Duration::from_mins(2);
 /// A call that has not ended by then is forgotten: rmcp says nothing of those that were cancelled.
 const LONGEST: Duration = Duration::from_hours(1);
@@ -42,7 +43,8 @@ pub(super) struct ResumableSessions {
     mark: StreamMark,
 }
 
-/// The end of the ids of events of calls: rmcp counts streams from 0 in each process, and a session is served by several.
+/// The end of the ids of events of calls: rmcp counts streams from 0 in each process, and a session is served by
+/// several.
 #[derive(Clone)]
 struct StreamMark(Arc<str>);
 
@@ -141,6 +143,7 @@ impl SessionManager for ResumableSessions {
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
         // Another process knows of that stream.
         let last = self.mark.take_off(last).ok_or(SessionError::ChannelClosed(None))?;
+        // rmcp first: while a call runs, its stream is its own.
         let events = match self.local.resume(session, last.clone()).await {
             Ok(events) => self.answers.noting(session.clone(), None, events).left_stream(),
             Err(error) => {

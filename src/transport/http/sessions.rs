@@ -29,11 +29,12 @@ use crate::{
 
 /// Sessions at once; one takes 60 kB.
 const MOST: usize = 512;
-/// The store hears that a session is used no more often: far more often than one that is unused ends.
+/// Time between two notes of a session's use to the store: a small part of the 12 h after which an unused one ends.
 const NOTE_EVERY: Duration = Duration::from_mins(10);
-/// An answer that begins later has no id of a session in its head.
+/// Time to keep a session at other replicas before its answer goes out: well below the 5 s after which an answer begins
+/// early, without the id of a session in its head.
 const KEPT_WITHIN: Duration = Duration::from_secs(2);
-/// No id of a session is longer.
+/// The longest id of a session, in bytes: a longer one is not asked for in the store.
 const LONGEST_ID: usize = 64;
 
 pub(super) struct Sessions {
@@ -72,6 +73,7 @@ impl Sessions {
     /// # Errors
     /// 404 for a session that is not this owner's, or of nobody; 503 where it is unknown here and the store cannot say.
     pub(super) async fn enter(&self, id: &str, owner: &Owner) -> Result<SessionUse, HttpRefusal> {
+        // The same for everybody else's session and for none: nobody learns which ids there are.
         let unknown = || HttpRefusal::invalid(StatusCode::NOT_FOUND, None, "Not Found: Session not found");
         let (entered, is_due) = self.entered(id, owner);
         let Some(shared) = self.shared.as_ref().filter(|_| is_due && id.len() <= LONGEST_ID) else {
@@ -128,6 +130,7 @@ impl Sessions {
         loop {
             match messages.recv().await {
                 Ok(told) => self.take_in(&told).await,
+                // A cancellation that is lost costs a call that nobody wants; an end is noticed at the next use.
                 Err(RecvError::Lagged(_)) => {}
                 Err(RecvError::Closed) => return std::future::pending().await,
             }
@@ -176,6 +179,7 @@ impl Sessions {
             (_, true) => (MOST_SESSIONS_OF_ONE, true),
             (true, false) => (MOST, false),
         };
+        // The one that the map itself holds.
         let idle = open.iter().filter(|(_, session)| Arc::strong_count(&session.in_use) == 1);
         let idle = idle.filter(|(_, session)| !of_one || session.owner == *owner);
         let oldest = idle.min_by_key(|(_, session)| session.used_at).map(|(id, _)| id.clone()).ok_or(most)?;

@@ -1,5 +1,5 @@
-//! The streams of one HTTP/2 connection: whether any is open, and whether its peer takes the answers. HTTP/2 lets a peer
-//! read a connection and still take nothing of one stream, which no socket shows.
+//! The streams of one HTTP/2 connection: whether any is open, and whether its peer takes the answers. HTTP/2 lets a
+//! peer read a connection and still take nothing of one stream, which no socket shows.
 
 use std::{
     collections::BTreeMap,
@@ -16,9 +16,10 @@ use tokio::time::{Instant, sleep};
 
 use super::{HEADER_TIMEOUT, patient::PATIENCE};
 
-/// Between two looks.
+/// Time between two looks at all streams: one timer for a connection, and not one for each stream.
 const LOOK: Duration = Duration::from_secs(1);
-/// Bytes of an answer that are handed over at once. A longer piece would lie in HTTP/2's own buffer, and count as taken.
+/// Bytes of an answer that are handed over at once. A longer piece would lie in HTTP/2's own buffer, and count as
+/// taken.
 pub(super) const PIECE: usize = 64 << 10;
 
 /// Cheap to clone; clones are the same connection.

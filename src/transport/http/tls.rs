@@ -19,7 +19,7 @@ use super::{super::FileStamp, listener::Accepted};
 
 /// Time that a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(10);
-/// Between two looks at the files, while connections come.
+/// Time between two looks at the files, while connections come.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Settings `http.tls.*`.
@@ -46,6 +46,7 @@ impl Tls {
     /// # Errors
     /// When the files cannot be read, or are no certificate with its key.
     pub(super) fn open(files: TlsFiles) -> io::Result<Self> {
+        // Before the files are read: a change in between is seen at the next look.
         let stamps = files.stamps()?;
         let current = LoadedTls { acceptor: files.acceptor()?, stamps, looked_at: Instant::now() };
         Ok(Self { files, current: Mutex::new(current) })
@@ -103,6 +104,7 @@ impl TlsFiles {
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, key));
         let mut config = config.map_err(|error| unusable(&self.cert, &error))?;
+        // HTTP/2 first, where a client knows it.
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(TlsAcceptor::from(Arc::new(config)))
     }

@@ -28,6 +28,7 @@ impl UnixSocket {
             Ok(found) if !found.file_type().is_socket() => {
                 return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is not a socket is there"));
             }
+            // A file without a listener is what a killed server leaves behind.
             Ok(_) if net::UnixStream::connect(path).is_ok() => {
                 return Err(io::Error::from(io::ErrorKind::AddrInUse));
             }
@@ -42,6 +43,7 @@ impl UnixSocket {
             let _ = fs::remove_file(&new);
             return Err(error);
         }
+        // Another server may take the path over while this one ends, and must not lose its socket to it.
         let inode = fs::symlink_metadata(path)?.ino();
         Ok(Self { listener, path: path.to_owned(), inode })
     }

@@ -36,9 +36,9 @@ mod message;
 
 /// With more unsent bytes than this, stdin is not read: a client that does not listen is not listened to.
 const HIGH_WATER: usize = 32 * 1024 * 1024;
-/// With more requests than this unanswered, or more pictures being read, stdin is not read either: what will be unsent
-/// bytes is memory already.
+/// Requests that may be unanswered before stdin is not read: what will be unsent bytes is memory already.
 const MAX_PENDING: usize = 2048;
+/// Pictures that may be read at once, for the same reason: each is megabytes of base64.
 const MAX_READS: usize = 4;
 /// Progress waits until no more than this is unsent, so that it coalesces instead of queueing.
 const LOW_WATER: usize = 64 * 1024;
@@ -120,6 +120,7 @@ impl<R: AsyncRead + Send + Unpin> StdioConnection<R> {
     /// The next message that passes, or `None` when no more come: the end of stdin, a stop, a stdout that is gone.
     async fn next_message(&mut self) -> Option<ClientJsonRpcMessage> {
         loop {
+            // The ends first: a client that floods stdin must not hold off a stop.
             let line = tokio::select! {
                 biased;
                 () = self.outbox.broken().cancelled() => return None,
@@ -295,6 +296,7 @@ impl Pending {
 
     async fn until(&self, holds: impl Fn(&HashMap<RequestId, Expected>) -> bool) {
         loop {
+            // Made before the look: an answer in between still wakes this.
             let answered = self.answered.notified();
             if holds(&self.requests()) {
                 return;

@@ -29,6 +29,7 @@ fn threaded_output() -> Output {
 
 /// A thread of our own instead of tokio's pool: a read that never returns must not hold up the end of the process.
 fn threaded_input() -> Input {
+    // One chunk: a host that writes faster than is read is held up by its pipe, and not by memory here.
     let (chunks, mut received) = tokio::sync::mpsc::channel(1);
     let read = move || {
         let mut stdin = std::io::stdin().lock();
@@ -81,6 +82,7 @@ mod pollable {
     pub(super) fn input() -> io::Result<Input> {
         Ok(match kind(&io::stdin())? {
             DescriptorKind::Pipe(fd) => {
+                // Linux alone has /proc; elsewhere the descriptor itself is made non-blocking.
                 let reopened = pipe::OpenOptions::new().open_receiver("/proc/self/fd/0");
                 Box::new(reopened.or_else(|_| pipe::Receiver::from_owned_fd(fd))?)
             }
@@ -125,6 +127,7 @@ mod pollable {
     }
 
     async fn reader_is_gone(pipe: pipe::Sender) {
+        // A pipe whose readers have closed it reports an error without being written to (POLLERR, poll(2)).
         if pipe.ready(Interest::ERROR).await.is_err() {
             pending::<()>().await;
         }

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// The longest line, newline not included, in bytes: 32 MiB.
 pub(super) const MAX_LINE: usize = 32 * 1024 * 1024;
 
-/// A buffer that grew for one long line is given back above this size.
+/// A buffer that grew for one long line is given back above this size, in bytes.
 const KEEP: usize = 256 * 1024;
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
@@ -26,7 +26,7 @@ pub(super) struct Lines<R> {
     buffer: BytesMut,
     /// Bytes at the front of `buffer` that hold no newline.
     searched: usize,
-    /// Passing over the rest of a line that was too long.
+    /// The rest of a line that was too long is being passed over.
     skipping: bool,
 }
 
@@ -65,6 +65,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
 
     /// Cuts the bytes up to the next newline off the front.
     fn split(&mut self) -> Option<BytesMut> {
+        // From where the last search ended: a long line that comes in pieces is looked through once, not once a piece.
         let unsearched = self.buffer.get(self.searched..).unwrap_or_default();
         let Some(newline) = memchr::memchr(b'\n', unsearched) else {
             self.searched = self.buffer.len();

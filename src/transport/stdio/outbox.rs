@@ -56,7 +56,9 @@ impl Outbox {
         }
         let mut unsent = self.unsent();
         let before = unsent.buffer.len();
+        // Straight into the buffer: a result of a megabyte is written once and copied nowhere.
         if let Err(error) = serde_json::to_writer(&mut unsent.buffer, message) {
+            // Half a message would spoil the next one.
             unsent.buffer.truncate(before);
             return Err(error.into());
         }
@@ -69,6 +71,7 @@ impl Outbox {
     /// Resolves once at most `limit` bytes are unsent, or nothing will be sent any more.
     pub(super) async fn drained_to(&self, limit: usize) {
         loop {
+            // Made before the look: bytes that are written in between still wake this.
             let emptied = self.0.emptied.notified();
             let unsent = {
                 let unsent = self.unsent();
@@ -121,6 +124,7 @@ impl Outbox {
             {
                 let mut unsent = self.unsent();
                 if !unsent.buffer.is_empty() {
+                    // Two buffers take turns, so that messages are put while the other is being written.
                     std::mem::swap(&mut unsent.buffer, batch);
                     unsent.writing = batch.len();
                     return;
