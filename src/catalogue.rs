@@ -63,11 +63,12 @@ pub struct Config {
     pub at: At,
     /// A file of entries that change or add to the embedded ones.
     pub file: Option<PathBuf>,
-    /// Age that the upstream's list may reach before it is asked for again; `None`: it is not asked unasked.
+    /// Age that the upstream's list may reach before it is asked for again; `None`: it is read only where somebody
+    /// wants to see it.
     pub refresh: Option<Duration>,
     /// The name under which the upstream's list and what its refusals taught are remembered.
     pub upstream: String,
-    /// Now, but in tests.
+    /// The day it is; a fixed one in tests.
     pub today: Today,
 }
 
@@ -186,7 +187,8 @@ impl Catalogue {
         entry_for(&self.all().entries, id, |entry| &entry.id)
     }
 
-    /// The name of a model that is listed by the upstream, or that an entry speaks for; that of the entry then.
+    /// The known name of a model that a call named: as the upstream lists it, or that of the entry that speaks for it.
+    /// `None` where nobody knows it, so that made-up names do not fill the journal of failed calls.
     #[must_use]
     pub fn known_name(&self, id: &ModelId) -> Option<ModelId> {
         let listed = self.listing().and_then(|listing| Some(listing.find(id)?.id.clone()));
@@ -213,7 +215,7 @@ impl Catalogue {
         self.listing.latest()
     }
 
-    /// Returns whether the account's list is younger than `age`.
+    /// Returns whether the account's list is younger than `age`, by this machine's clock.
     #[must_use]
     pub fn has_list_of(&self, account: &Account, age: Duration) -> bool {
         self.listing().is_some_and(|listing| listing.account == *account && self.is_younger(&listing, age))
@@ -250,6 +252,7 @@ impl Catalogue {
             return notices;
         }
         let today = self.config.today.date();
+        // Reached by few: most models have no notice.
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         if noted.on != today {
             *noted = Noted { on: today, models: HashSet::new() };

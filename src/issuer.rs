@@ -1,5 +1,5 @@
-//! The authorization server that issues access tokens for this service: its keys, and what a token of it says. We are an
-//! OAuth 2.1 resource server: tokens are checked here, and never issued.
+//! The authorization server that issues access tokens for this service: its keys, and what a token of it says. We are
+//! an OAuth 2.1 resource server: tokens are checked here, and never issued.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -23,9 +23,10 @@ use source::IssuerSite;
 
 /// Age of the keys from which on they are read anew: a key that was withdrawn counts no more after it.
 const FRESH: Duration = Duration::from_mins(10);
-/// Age of the keys from which on no token can be checked: the issuer has been away for so long.
+/// Age of the keys from which on no token can be checked: one that was withdrawn while the issuer could not be reached
+/// must not count for ever.
 const LONGEST: Duration = Duration::from_hours(1);
-/// Time between two attempts to read the keys, whatever tokens come.
+/// Time between two attempts to read the keys: tokens that name made-up keys must not become requests to the issuer.
 const COOLDOWN: Duration = Duration::from_secs(30);
 
 /// Settings `http.oauth.*`, as far as they concern tokens.
@@ -42,6 +43,7 @@ pub struct Config {
 pub struct Issuer {
     config: Config,
     source: IssuerSite,
+    /// Locked while a pointer is cloned, never while keys are read: old ones count until new ones are there.
     keys: Mutex<Arc<KeySet>>,
     /// The last attempt to read the keys; held while one is made.
     attempted: tokio::sync::Mutex<Instant>,
@@ -85,6 +87,8 @@ impl Issuer {
     /// # Errors
     /// [`Error`]: nobody can be let in by an issuer that cannot be read.
     pub async fn open(config: Config) -> Result<Self, Error> {
+        // The reading below is an attempt: a token with an unknown key right after it waits for the next, like any
+        // other.
         let attempted = tokio::sync::Mutex::new(Instant::now());
         let source = IssuerSite::discover(&config.issuer).await?;
         let keys = Mutex::new(Arc::new(KeySet::read(&source.keys().await?)?));
@@ -110,6 +114,7 @@ impl Issuer {
             return Err(TokenFault::Unknown);
         }
         found.ok_or(TokenFault::Invalid("it is not signed by a key of the issuer"))?;
+        // Behind the signature: nobody else can have claims parsed here.
         AccessToken::read(&jws.payload()?, &self.config, Utc::now().timestamp())
     }
 

@@ -125,6 +125,7 @@ pub(super) fn entry_for<'a, T>(all: &'a [T], id: &ModelId, id_of: fn(&T) -> &Mod
 
 /// The id without the `-YYYY-MM-DD` of a snapshot.
 pub(super) fn undated(id: &str) -> Option<&str> {
+    // Checked, since ids come from outside: there may be the middle of a character.
     let (model, date) = id.split_at_checked(id.len().checked_sub(11)?)?;
     NaiveDate::parse_from_str(date, "-%Y-%m-%d").is_ok().then_some(model)
 }

@@ -72,11 +72,13 @@ impl Contents {
     /// entry that spoke for it; new models follow.
     #[must_use]
     pub(super) fn overlaid(mut self, own: &Self) -> Self {
+        // The user's price for searches goes before those of built-in families, too.
         if own.web_search.is_some() {
             self.said.iter_mut().filter_map(|said| said.price.as_mut()).for_each(|price| price.web_search = None);
         }
         for said in &own.said {
             let whole = match entry_for(&self.said, &said.id, |said| &said.id) {
+                // An entry of the other kind says nothing of this model, though its pattern fits.
                 Some(base) if base.kind == said.kind => said.clone().over(base),
                 _ => said.clone(),
             };
@@ -91,7 +93,7 @@ impl Contents {
         Self { said: self.said, roles, prices_as_of, web_search: own.web_search.or(self.web_search) }
     }
 
-    /// When it says itself that this model retires.
+    /// The day on which it says itself that this model retires.
     #[must_use]
     pub(super) fn retires_on(&self, id: &ModelId) -> Option<NaiveDate> {
         self.said.iter().find(|said| said.id == *id)?.retires_on
@@ -102,11 +104,13 @@ impl Contents {
         entry_for(&self.said, id, |facts| &facts.id).is_some_and(|facts| facts.price.is_some())
     }
 
+    /// As they are written, the user's own first.
     #[must_use]
     pub(super) fn roles(&self) -> &[CatalogueRole] {
         &self.roles
     }
 
+    /// These, ready to be asked; text models that have no price for searches of their own get the file's.
     #[must_use]
     pub(super) fn known(self) -> CatalogueTable {
         let searches = self.web_search;

@@ -14,7 +14,7 @@ use crate::{
     store::facts::{Fact, FactKind},
 };
 
-/// A lesson holds for so long.
+/// Time for which a lesson holds: then the model is tried again, which may have changed.
 pub(super) const HOLDS: TimeDelta = TimeDelta::days(30);
 /// The oldest go beyond this: names of models come from outside.
 const MOST: usize = 1_000;
@@ -107,6 +107,7 @@ impl Lesson {
     /// As the store keeps it.
     pub(super) fn fact(&self, upstream: &str) -> Fact {
         let Self { model, taught, .. } = self;
+        // A part of the name, so that the same lesson, learnt again, takes the place of the old one in the store.
         let taught = serde_json::to_string(taught).unwrap_or_default();
         Fact {
             kind: FactKind::Lesson,

@@ -47,6 +47,7 @@ impl Catalogue {
 
     async fn recall_within(&self, age: Duration) {
         let Some(memory) = &self.memory else { return };
+        // Held while the store is read, so that calls which begin together read it once.
         let mut recalled = memory.recalled.lock().await;
         if recalled.is_some_and(|at| at.elapsed() < age) {
             return;
@@ -54,6 +55,7 @@ impl Catalogue {
         if let Err(error) = self.take_over(memory).await {
             tracing::debug!(%error, "what is known of models is not read");
         }
+        // After a failure, too: a store that is away is asked once a minute, and not by every call.
         *recalled = Some(Instant::now());
     }
 
@@ -61,6 +63,8 @@ impl Catalogue {
         let (today, upstream) = (self.config.today.moment(), &self.config.upstream);
         let lessons = memory.facts.facts(FactKind::Lesson, upstream, today - lessons::HOLDS).await?;
         self.lessons.take_over(lessons.iter().filter_map(Lesson::read), self.config.today.date());
+        // The store gives what was learnt at that moment, too: without a microsecond more, our own list came back each
+        // minute.
         let since = self.listing().map_or(DateTime::UNIX_EPOCH, |ours| ours.read_at + TimeDelta::microseconds(1));
         let listings = memory.facts.facts(FactKind::Listing, upstream, since).await?;
         if let Some(newest) = listings.iter().rev().find_map(Listing::read) {
@@ -73,6 +77,7 @@ impl Catalogue {
     pub async fn keep_list(&self, account: Account, models: Vec<ListedModel>) {
         let listing = Listing::new(self.config.today.moment(), account, models);
         let fact = listing.fact(&self.config.upstream);
+        // Here first: in this process it counts also where the store cannot be written.
         self.listing.put(listing);
         if let Some(memory) = &self.memory
             && let Err(error) = memory.facts.learn(fact).await

@@ -69,6 +69,7 @@ impl Catalogue {
     pub fn choices(&self, kind: ModelKind) -> Vec<ModelId> {
         let mut of_kind = self.answering();
         of_kind.retain(|model| model.kind == Some(kind));
+        // Stable: the others keep the order of the catalogue.
         of_kind.sort_by_key(|model| !model.default);
         of_kind.into_iter().map(|model| model.id).collect()
     }

@@ -38,7 +38,7 @@ pub struct Price {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LongInput {
-    /// It is long above so many input tokens.
+    /// It is long above this many input tokens.
     pub over: u64,
     /// For all input: fresh, cached and written.
     pub input_factor: Factor,
@@ -70,15 +70,19 @@ impl Price {
     /// is not known.
     #[must_use]
     pub fn of(&self, usage: &Usage, tier: Tier, on: NaiveDate) -> Option<Usd> {
+        // Free at every tier, also at one whose price nobody knows.
         if *self == Self::FREE {
             return Some(Usd::ZERO);
         }
         let (rates, times) = self.tiers.at(tier, on, self.rates)?;
         let (input_factor, output_factor) = match self.long {
+            // For the whole request, and not only for the tokens above it.
             Some(long) if usage.input_tokens > long.over => (long.input_factor, long.output_factor),
             _ => (Factor::ONE, Factor::ONE),
         };
         let mut tab = Tab::default();
+        // Nothing is rounded on the way: a bill is exact to the picodollar, as a test holds against the sums of
+        // litellm.
         for (tokens, per_million) in rates.of_input(usage) {
             tab.add(tokens, per_million, times * input_factor);
         }

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::money::{Usage, Usd};
 
-/// Prices per million tokens.
+/// US dollars per million tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rates {

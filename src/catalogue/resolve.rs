@@ -14,7 +14,7 @@ use crate::{
 
 /// The role of the model that is asked when a call names none.
 const DEFAULT: &str = "default";
-/// A retirement is told of this many days before.
+/// A retirement is announced this many days before.
 const NOTICE: Days = Days::new(30);
 
 /// A requested model name, resolved.
@@ -91,7 +91,7 @@ pub enum UnusableModel {
 }
 
 impl Resolved {
-    /// As it was resolved when a call began that is gone on with now.
+    /// The model as it was resolved when the call began that is taken over now.
     #[must_use]
     pub fn as_of_then(self, id: ModelId, requested: Option<ModelId>) -> Self {
         Self { id, requested, ..self }
@@ -174,11 +174,12 @@ impl Catalogue {
         })
     }
 
-    /// The model as it is paid for where the answer names another one, to which a router or a fallback has passed it on:
-    /// by that one's price, and by none where nobody knows it. A price of the user's own for the asked one stands, and so
-    /// does a name that only OpenAI knows: its answers are by the model that was asked, or a snapshot of it.
+    /// The model as it is paid for where the answer names another one, to which a router or a fallback has passed it
+    /// on: by that one's price, and by none where nobody knows it. A price of the user's own for the asked one stands,
+    /// and so does a name that only OpenAI knows: its answers are by the model that was asked, or a snapshot of it.
     #[must_use]
     pub fn answered_by(&self, asked: Resolved, named: &str) -> Resolved {
+        // Routers put a vendor before the name: `openai/gpt-6.2-sol`.
         let Ok(other) = ModelId::parse(named.rsplit('/').next().unwrap_or_default()) else { return asked };
         if self.own.prices(&asked.id) {
             return asked;

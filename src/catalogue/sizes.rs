@@ -120,6 +120,7 @@ impl Sizes {
         let part = gcd(ratio.width, ratio.height).max(1);
         let unit = [ratio.width, ratio.height].map(|side| (side / part).checked_mul(multiple_of.get()));
         let [Some(width), Some(height)] = unit else { return None };
+        // 256 steps reach beyond the longest side that any model makes: 3,840 pixels in steps of 16.
         let exact = (1..=256_u32).filter_map(|n| {
             let size = Dimensions { width: width.checked_mul(n)?, height: height.checked_mul(n)? };
             self.admit(size).is_ok().then_some(size)

@@ -31,7 +31,7 @@ pub struct Tiers {
     expecting = "a tier is a factor, or prices of its own, or a factor, `until` which day, and what `then`"
 )]
 pub enum AtTier {
-    /// So many times the price.
+    /// The price, times this.
     Times(Factor),
     /// The first to the end of a day (UTC), and then the other.
     Until {
@@ -60,6 +60,7 @@ impl Tiers {
 
     /// The rates at a tier on a day, and the factor on them; `None` where they are not known.
     pub(super) fn at(&self, tier: Tier, on: NaiveDate, listed: Rates) -> Option<(Rates, Factor)> {
+        // A price without tiers holds at all of them: a user who gives one price means it.
         if *self == Self::default() {
             return Some((listed, Factor::ONE));
         }

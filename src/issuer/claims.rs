@@ -5,7 +5,7 @@ use url::Url;
 
 use super::{Config, TokenFault};
 
-/// Seconds by which the issuer's clock may differ from ours.
+/// Seconds by which the issuer's clock may differ from ours (RFC 7519, 4.1.4).
 const LEEWAY: f64 = 30.0;
 /// By `OpenID` Connect Core, section 2.
 const LONGEST_SUBJECT: usize = 255;
@@ -32,6 +32,7 @@ pub enum Subject {
 struct RawClaims {
     iss: String,
     aud: OneOrMore,
+    /// Seconds since 1970, perhaps with a fraction (RFC 7519, 2).
     exp: f64,
     nbf: Option<f64>,
     sub: Option<String>,
@@ -55,6 +56,7 @@ impl AccessToken {
     pub(super) fn read(claims: &[u8], config: &Config, now: i64) -> Result<Self, TokenFault> {
         let missing = "it lacks a claim, or has one of another kind: iss, aud and exp are needed";
         let claims: RawClaims = serde_json::from_slice(claims).map_err(|_| TokenFault::Invalid(missing))?;
+        // Letter by letter (RFC 7519, 4.1.1): addresses that only lead to the same place may be two issuers.
         if claims.iss != config.issuer {
             return Err(TokenFault::Invalid("another issuer issued it (iss)"));
         }
@@ -69,6 +71,7 @@ impl AccessToken {
         if claims.nbf.is_some_and(|begin| begin - LEEWAY > now) {
             return Err(TokenFault::Invalid("it does not count yet (nbf)"));
         }
+        // Taken as a bearer token, it would serve whoever stole it.
         if claims.cnf.is_some() {
             return Err(TokenFault::Invalid("it is bound to a key (cnf), and only bearer tokens are taken"));
         }

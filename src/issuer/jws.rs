@@ -11,7 +11,8 @@ const LONGEST: usize = 16 << 10;
 /// other uses: an ID-JAG, for one, is a grant for the authorization server.
 const TYPES: [&str; 2] = ["at+jwt", "jwt"];
 
-/// A signature by a public key. Nothing else is known: no secret that both sides share, and no `none`.
+/// A signature by a public key. Nothing else is known, no secret that both sides share and no `none`: so nobody can
+/// sign with the public key as such a secret (RFC 8725, 2.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum JwsAlgorithm {
     Rs256,
@@ -70,11 +71,13 @@ impl<'a> Jws<'a> {
         let (signed, signature) = token.rsplit_once('.').ok_or(NO_JWT)?;
         let (header, payload) = signed.split_once('.').ok_or(NO_JWT)?;
         let header: JwsHeader = serde_json::from_slice(&decoded(header)?).map_err(|_| NO_JWT)?;
+        // In any case, and with or without its `application/` (RFC 7515, 4.1.9).
         let kind = header.typ.as_deref().map(str::to_ascii_lowercase);
         let kind = kind.as_deref().map_or("jwt", |kind| kind.strip_prefix("application/").unwrap_or(kind));
         if !TYPES.contains(&kind) {
             return Err(TokenFault::Invalid("it is not an access token"));
         }
+        // A token must be refused whose critical extensions are not understood (RFC 7515, 4.1.11).
         if header.crit.is_some() {
             return Err(TokenFault::Invalid("it asks for an extension that is not known here (crit)"));
         }

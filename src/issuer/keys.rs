@@ -27,7 +27,7 @@ pub(super) struct KeySet {
     read_at: Instant,
 }
 
-/// A signature was made by one of the keys.
+/// Proof that one of the keys made a signature.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Signed;
 
@@ -154,7 +154,7 @@ fn rsa(algorithm: JwsAlgorithm) -> Option<&'static RsaParameters> {
     }
 }
 
-/// A point of a curve whose coordinates have so many bytes.
+/// A point of a curve whose coordinates have `size` bytes each, uncompressed (SEC 1, 2.3.3), as ring takes it.
 fn point(jwk: &Jwk, size: usize) -> Option<Vec<u8>> {
     let [x, y] = [jwk.x.as_ref(), jwk.y.as_ref()].map(bytes);
     let (x, y) = x.zip(y).filter(|(x, y)| x.len() == size && y.len() == size)?;

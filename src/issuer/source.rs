@@ -99,7 +99,8 @@ fn is_here(url: &Url) -> bool {
     }
 }
 
-/// The places of an issuer's metadata, in the order of MCP's authorization specification.
+/// The addresses of an issuer's metadata, in the order of MCP's authorization specification.
+/// <https://modelcontextprotocol.io/specification/2025-11-25/basic/authorization>
 fn places(issuer: &Url) -> Vec<Url> {
     let path = issuer.path().trim_end_matches('/');
     let mut places = vec![
@@ -145,6 +146,7 @@ async fn fetch(http: &reqwest::Client, url: &Url) -> Result<BytesMut, String> {
         }
         let mut body = BytesMut::new();
         while let Some(chunk) = response.chunk().await.map_err(|error| root_cause(&error))? {
+            // Counted as it comes: a length that is announced need not be kept to.
             if body.len() + chunk.len() > LONGEST {
                 return Err(format!("it is longer than {LONGEST} bytes"));
             }
