@@ -73,12 +73,12 @@ pub struct RemoteConfig {
     pub link_for: Option<Duration>,
 }
 
-/// The most that the folder may hold; beyond it the oldest go.
+/// The most that a gallery may hold; beyond it the oldest go, but never the newest of all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ArtifactCap {
-    /// So many pictures.
+    /// This many pictures of one gallery.
     Pictures(u64),
-    /// So many bytes of originals; records do not count.
+    /// This many bytes of originals of one gallery; records do not count.
     Bytes(u64),
 }
 
@@ -129,7 +129,7 @@ pub struct Artifact {
     /// Opens the original in a browser for a while; `None` where there is no link to it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
-    /// The reason why it waits on this machine and is not in the bucket yet; told when it is kept.
+    /// The reason why it waits on this machine and is not in the bucket yet; known only at the moment when it is kept.
     #[serde(skip)]
     pub waits: Option<String>,
     /// Read from the bytes.
@@ -201,7 +201,7 @@ pub struct Artifacts {
     /// The bucket; `store` is then the spool before it.
     remote: Option<Remote>,
     links: Option<Arc<GalleryLinks>>,
-    /// Held by who looks for what expired: one at a time is enough.
+    /// Held by whoever looks for what expired: one at a time is enough.
     expiring: Arc<Mutex<()>>,
     /// True once leftovers of killed writes were looked for.
     swept: Arc<std::sync::Mutex<bool>>,
@@ -214,7 +214,7 @@ pub struct Artifacts {
 const CALLERS: &str = "callers";
 
 impl Artifacts {
-    /// Without touching the disk.
+    /// Builds the gallery without touching the disk or the network.
     #[must_use]
     pub fn build(config: Config) -> Self {
         let Config { dir, keep_for, keep_at_most, remote, links: _ } = config;

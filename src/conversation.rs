@@ -37,8 +37,8 @@ pub use whole::{Conversation, Entry, Summary};
 
 /// Time between two looks for conversations that are over.
 const SWEEP: Duration = Duration::from_hours(1);
-/// Of so many of the newest, one is found by the beginning of its handle: the first turn of each is read for it, and
-/// may have a long text attached.
+/// Newest conversations among which one is found by the beginning of its handle: the first turn of each is read for it,
+/// and may have a long text attached.
 const FOUND_AMONG: usize = 200;
 
 /// Settings `conversations.*`.
@@ -168,6 +168,7 @@ impl Conversations {
     /// # Errors
     /// [`Error::NotFound`], also for somebody else's; [`Error::Store`]; [`Error::Damaged`].
     pub async fn open(&self, owner: &Owner, handle: &str) -> Result<Thread, Error> {
+        // Clipped: a handle may be a megabyte long, and whoever sent it gets it back.
         let unknown = || Error::NotFound(text::escape(&text::clip(handle, 60)));
         let handle = Handle::pasted(handle).ok_or_else(unknown)?;
         let kept = self.0.store.thread(owner, handle.0, self.since()).await?;

@@ -124,7 +124,7 @@ impl Ledger {
         Spend::new(self.clone(), reservation, expenses)
     }
 
-    /// Reserves as much as a request may cost and the budgets have left.
+    /// Reserves as much as a request may cost, or what the budgets have left if that is less.
     ///
     /// # Errors
     /// [`Refused`]; then nothing is reserved.
@@ -148,13 +148,14 @@ impl Ledger {
                 Err(OverBudget::Standing { estimate: least, standing }.into())
             }
             Err(error) => {
+                // Forgotten, not settled: the store itself takes back what it may have reserved all the same.
                 spend.forget();
                 Err(Refused::Unheld(error.into()))
             }
         }
     }
 
-    /// Takes over a request that a process sent which is gone: it is settled here, and once.
+    /// Takes over a request that was sent by a process that is gone: it is settled here, and once.
     #[must_use]
     pub fn take_over(&self, note: SpendNote, expenses: Expenses) -> Spend {
         self.0.store.take_over(note.reservation());

@@ -25,11 +25,11 @@ use cloud::CloudStore;
 
 /// The longest that one request and its repetitions may take.
 const LONGEST: Duration = Duration::from_mins(2);
-/// Signing asks some stores for a key.
+/// The longest wait for a link. Signing asks some stores: Azure for a delegation key, Google for the signature.
 const SIGNING: Duration = Duration::from_secs(3);
-/// The part of an object that one request reads: what breaks off is asked for again alone.
+/// Bytes of an object that one request reads (8 MiB): only the part that breaks off is asked for again.
 const SLICE: u64 = 8 << 20;
-/// Pages of a listing have so many objects; beside it, requests for single objects run at once.
+/// Requests for single objects that run at once while a page of the gallery is read.
 pub(super) const AT_ONCE: usize = 16;
 
 /// A bucket and the prefix of one gallery in it. Cheap to clone; clones share their connections.
@@ -146,7 +146,7 @@ impl PictureBucket {
         self.there(self.store.delete(&self.at(name))).await.map(drop)
     }
 
-    /// A link that opens an object for so long without any credentials; `None` where the store signs none.
+    /// A link that opens an object for this time without any credentials; `None` where the store signs none.
     pub(super) async fn link(&self, name: &str, valid: Duration) -> Option<String> {
         let location = self.at(name);
         let signed = timeout(SIGNING, self.store.link(&location, valid)).await.ok()?;

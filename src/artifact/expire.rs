@@ -19,7 +19,8 @@ impl Expiry {
         self.keep_for.is_some() || self.keep_at_most.is_some()
     }
 
-    /// Those that expired, oldest first, but never `kept`. `newest_first` are pictures that were made here.
+    /// Those that expired, oldest first, but never `kept`: however small the cap, a call finds what it just made.
+    /// `newest_first` are pictures that were made here.
     pub(super) fn of(
         self,
         newest_first: &[ArtifactId],

@@ -7,8 +7,9 @@ use bytes::Bytes;
 use super::{Artifact, ArtifactId, Artifacts, Error, list::HEADER, record::Record};
 use crate::media::{Content, Encoded, Format, NotAPicture};
 
-/// More than any answer that a picture came in; a larger file is not one of ours.
+/// Bytes (64 MiB): more than any answer that a picture came in, so a larger file is not one of ours.
 pub(super) const LARGEST_PICTURE: u64 = 64 << 20;
+/// Bytes (1 MiB): a longer record is cut off, and then not legible.
 pub(super) const LARGEST_RECORD: u64 = 1 << 20;
 
 impl Artifacts {
@@ -18,6 +19,7 @@ impl Artifacts {
     /// [`Error::NotFound`], [`Error::Storage`].
     pub async fn fetch(&self, id: &ArtifactId) -> Result<(Artifact, Encoded), Error> {
         let (here, wanted) = (id.clone(), id);
+        // Here first, also with a bucket: a picture that waits to be uploaded is in the spool alone.
         match (&self.remote, self.off_thread(move |artifacts| artifacts.fetch_now(here)).await) {
             (Some(remote), Err(_)) => Box::pin(self.fetch_from(remote, wanted)).await,
             (_, fetched) => fetched,

@@ -24,6 +24,7 @@ impl ArtifactId {
     /// A new id. Random letters keep processes apart that mint in the same millisecond.
     pub(super) fn mint(made_at: DateTime<Utc>, stem: Option<&Stem>, format: Format) -> Self {
         let millisecond = base32(made_at.timestamp_subsec_millis(), 2);
+        // 20 bits: two processes rarely meet within a millisecond, and whoever comes second finds the name taken.
         let random = base32(rand::random(), 4);
         let stem = stem.map(|stem| format!("-{}", stem.as_str())).unwrap_or_default();
         let text = format!("{}-{millisecond}{random}{stem}.{}", made_at.format(SECOND), format.extension());
@@ -119,6 +120,7 @@ impl Clock {
     pub(super) fn next(&self) -> DateTime<Utc> {
         let now = Utc::now().timestamp_millis();
         let next = |last: i64| now.max(last + 1);
+        // It returns the value before, so that the step is taken once more here.
         let last = self.last.update(Ordering::Relaxed, Ordering::Relaxed, next);
         DateTime::from_timestamp_millis(next(last)).unwrap_or_default()
     }

@@ -11,7 +11,8 @@ impl Artifacts {
     /// [`Error::Storage`] names the folder and the remedy.
     pub async fn keep(&self, picture: &Encoded, stem: Option<&Stem>, origin: Origin) -> Result<Artifact, Error> {
         if let Some(remote) = &self.remote {
-            // The laptop, which has no bucket, is not to pay for it in every waiting call.
+            // In a box, or the future of every waiting call would be as large as that of an upload, which most machines
+            // never make.
             return Box::pin(self.keep_in(remote, picture, stem, origin)).await;
         }
         let kept = self.keep_here(picture, stem, origin).await?;

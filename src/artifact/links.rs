@@ -20,7 +20,8 @@ use crate::{
     },
 };
 
-/// The longest time for which a link opens its picture.
+/// The longest time for which a link opens its picture: as long as those that object stores sign.
+/// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-presigned-url.html>
 pub const LONGEST_LINK: Duration = Duration::from_hours(7 * 24);
 /// Time for which a key signs; it counts until the last link of it has expired.
 const SIGNS_FOR: TimeDelta = TimeDelta::days(30);
@@ -68,6 +69,7 @@ impl PictureLinks {
 
     /// A link to a picture of this owner.
     async fn link(&self, owner: &Owner, id: &ArtifactId) -> Result<String, store::Error> {
+        // All that a link grants is signed: nobody can lengthen it, or turn it to another picture or owner.
         let key = self.newest_key().await?;
         let until = Utc::now().timestamp().saturating_add_unsigned(self.config.valid.as_secs());
         let signature = hmac::sign(&key, signed(owner, id, until).as_bytes());
@@ -107,6 +109,7 @@ impl PictureLinks {
         if let Some(key) = self.known().newest() {
             return Ok(key);
         }
+        // Held until the key is kept: of all calls that want a link at once, one makes a key.
         let _looking = self.looked_at.lock().await;
         self.look().await?;
         if let Some(key) = self.known().newest() {

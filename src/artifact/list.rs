@@ -5,7 +5,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use super::{Artifact, ArtifactId, Artifacts, Error, Origin, Page, record::Record};
 use crate::media::Encoded;
 
-/// Enough of a file to find its dimensions behind embedded metadata.
+/// Bytes of a file (1 MiB) in which its dimensions are looked for, behind embedded metadata.
 pub(super) const HEADER: u64 = 1 << 20;
 
 /// A clock may be set back a little while a job runs.

@@ -15,8 +15,8 @@ pub(super) fn make_folder(dir: &Path) -> io::Result<()> {
     builder.create(dir)
 }
 
-/// Writes a file whole, in place of the one there is: to a draft, flushed to the disk, then renamed. After a failure the
-/// file is as it was.
+/// Writes a file whole, in place of the one there is: to a draft, flushed to the disk, then renamed. What fails before
+/// the rename leaves the file as it was.
 pub(super) fn write(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     let draft = dir.join(format!(".{name}.{:016x}", rand::random::<u64>()));
     let written = create(&draft)

@@ -81,6 +81,7 @@ impl Remote {
 
 impl Artifacts {
     pub(super) async fn fetch_from(&self, remote: &Remote, id: &ArtifactId) -> Result<(Artifact, Encoded), Error> {
+        // One byte more than is allowed tells a file that is too long from one that is just as long.
         let read = remote.bucket.read(id.as_str(), LARGEST_PICTURE + 1).await?;
         let Some(bytes) = read.filter(|bytes| bytes.len() as u64 <= LARGEST_PICTURE) else {
             return Err(Error::NotFound(id.clone()));
@@ -158,6 +159,7 @@ impl StoredBytes for StoredPicture {
         if let Some(bytes) = self.fetched.get() {
             return Ok(bytes.clone());
         }
+        // Blocking is allowed: a body's content is read on a thread for it, never on a serving one.
         let runtime = Handle::try_current().map_err(io::Error::other)?;
         let read = self.bucket.read(self.id.as_str(), LARGEST_PICTURE);
         let fetched = runtime.block_on(read).map_err(io::Error::other)?;

@@ -25,6 +25,7 @@ impl Stem {
             }
         }
         stem.truncate(stem.trim_end_matches('-').len());
+        // With any extension, too. <https://learn.microsoft.com/en-us/windows/win32/fileio/naming-a-file>
         if text::is_device(&stem) {
             stem.push('_');
         }

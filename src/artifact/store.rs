@@ -43,6 +43,7 @@ pub(super) enum Adopted {
 impl ObjectFolder {
     pub(super) fn local(dir: PathBuf) -> Self {
         let dir = std::path::absolute(&dir).unwrap_or(dir);
+        // Flushed, the folder too: a picture that was told of must be there after a power failure.
         Self { dir, objects: Arc::new(LocalFileSystem::new().with_fsync(true)) }
     }
 
@@ -125,6 +126,7 @@ impl ObjectFolder {
     /// Makes a draft the file of this id, unless there is one.
     pub(super) fn adopt(&self, draft: &str, id: &ArtifactId) -> Result<Adopted, Error> {
         let (from, to) = (self.dir.join(draft), self.path(id));
+        // A link fails where there is such a file; only where there are no links is it renamed, as in `put`.
         let linked = fs::hard_link(&from, &to).or_else(|error| match error.kind() {
             ErrorKind::Unsupported | ErrorKind::PermissionDenied if fs::symlink_metadata(&to).is_err() => {
                 fs::rename(&from, &to)

@@ -12,11 +12,11 @@ use super::{
 };
 use crate::{handle::Owner, media::Encoded};
 
-/// After a failure the spool is looked at again after this time, and twice as long after the next one.
+/// After a failure the spool is looked at again after this time, and after twice as long each time that follows.
 const SOON: Duration = Duration::from_secs(1);
-/// At the latest: another process may have left something there.
+/// The longest time between two looks, also without a failure: another process may have left something in the spool.
 const LATER: Duration = Duration::from_secs(30);
-/// The number of such looks after which the bucket is looked through for what expired.
+/// Looks after which the bucket is looked through for what expired: every ten minutes at rest. Listing it costs money.
 const LOOKS: u32 = 20;
 
 impl Artifacts {
@@ -40,6 +40,7 @@ impl Artifacts {
         let spooled = self.keep_here(picture, stem, origin.clone()).await;
         let id = match &spooled {
             Ok(kept) => kept.id.clone(),
+            // With no room in the spool, the upload alone can still keep what was paid for.
             Err(_) => ArtifactId::mint(self.clock.next(), stem, picture.format()),
         };
         let record = Record::new(picture, origin);
@@ -89,6 +90,7 @@ impl Artifacts {
             let woken = timeout(pause, remote.waiting.notified()).await.is_ok();
             if woken {
                 pause = SOON;
+                // Whoever woke this one has just failed to upload.
                 sleep(pause).await;
             }
         }
@@ -174,7 +176,8 @@ impl Remote {
     async fn upload(&self, id: &ArtifactId, picture: &Encoded, record: &Record) -> Result<(), BucketFault> {
         let bytes = picture.bytes();
         let put = self.bucket.create(id.as_str(), bytes.clone(), picture.format().media_type()).await?;
-        // An answer that was lost, or a process that was killed: then it is this very picture that is there.
+        // An answer that was lost, or a process that was killed: then it is this very picture that is there. One byte
+        // more is asked for than it has, since a longer object is another one.
         if put == Put::Taken && self.bucket.read(id.as_str(), bytes.len() as u64 + 1).await?.as_ref() != Some(bytes) {
             return Err(self.bucket.taken(id.as_str()));
         }

@@ -30,6 +30,7 @@ impl StoredBytes for Attachment {
         if let Some(bytes) = self.fetched.get() {
             return Ok(bytes.clone());
         }
+        // Blocking is allowed: a body's content is read on a thread for it, never on a serving one.
         let runtime = Handle::try_current().map_err(io::Error::other)?;
         let fetched = runtime.block_on(self.store.attachment(self.root, self.id)).map_err(io::Error::other)?;
         let bytes = fetched.ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, "it is no longer there"))?;

@@ -22,7 +22,7 @@ pub struct Thread {
     turns: Vec<Turn>,
 }
 
-/// The place of the next turn. It can be written down, for another process to append the turn.
+/// The place of the next turn. It can be written down, so that another process appends the turn.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     owner: Owner,
@@ -48,6 +48,8 @@ impl Thread {
     ) -> Result<Option<Self>, Error> {
         let Some(KeptTurn { root, .. }) = kept.first() else { return Ok(None) };
         let turns = kept.iter().map(Turn::of).collect::<Result<_, _>>()?;
+        // After its parent, whatever the clock says: turns are sorted by their ids, and each replica mints by its own
+        // clock.
         let place = Place { owner, id: conversations.mint().after(parent.0), root: *root, parent: Some(parent.0) };
         Ok(Some(Self { conversations, place, turns }))
     }

@@ -87,6 +87,7 @@ impl fmt::Display for Standing {
             Usd::ZERO => String::new(),
             reserved => format!(" and {reserved} reserved for calls that run"),
         };
+        // Begun minutes count whole: in the last one it still resets in a minute, not in none.
         let minutes = (*resets_at - Utc::now()).num_minutes() + 1;
         let (hours, minutes) = (minutes / 60, minutes % 60);
         write!(f, "of {of} {spent_usd} is spent{reserved}; it resets at 00:00 UTC, in {hours} h {minutes} min")

@@ -83,7 +83,7 @@ impl Spend {
         self
     }
 
-    /// Gives up what was never reserved. Returns the moment of whose day it was asked.
+    /// Gives up what was never reserved. Returns the moment by whose day it was asked for.
     pub(super) fn forget(mut self) -> DateTime<Utc> {
         self.stage = SpendStage::Settled;
         self.note.reservation.at
@@ -95,7 +95,7 @@ impl Spend {
         self.note.amount
     }
 
-    /// The knowledge that another process needs to settle it.
+    /// All that another process needs to settle it.
     #[must_use]
     pub fn note(&self) -> SpendNote {
         self.note.clone()
@@ -123,6 +123,7 @@ impl Spend {
         let ids: Vec<_> = parts.iter().map(|part| part.note.reservation.id).collect();
         match self.ledger.0.store.split(reservation.id, &ids).await {
             Err(error) if reservation.has_budgets() => Err(error),
+            // No budget counts them, so each may as well get its line when it ends.
             Err(error) => {
                 tracing::debug!(%error, "the parts of a request are noted when they end");
                 Ok(parts)
@@ -154,7 +155,7 @@ impl Spend {
     /// Settles it: the line of the ledger, the turn and the end of the job are kept together or not at all.
     ///
     /// # Errors
-    /// When the store cannot be used. The request is what it is all the same.
+    /// [`store::Error`] when the store cannot be used. The answer is there all the same, and paid for.
     pub async fn settle(mut self, turn: Option<NewTurn>, job: Option<FinishedJob>) -> Result<Settled, store::Error> {
         let ledger = self.ledger.clone();
         match self.settlement() {

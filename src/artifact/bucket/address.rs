@@ -39,7 +39,7 @@ impl BucketUrl {
     /// Reads `s3://bucket/prefix`, `gs://` or `az://`; the prefix may be left out.
     ///
     /// # Errors
-    /// The reason why it is none, in words that follow the name of the setting.
+    /// The reason why it is not one, in words that follow the name of the setting.
     pub fn parse(text: &str) -> Result<Self, String> {
         let (scheme, rest) = text.split_once("://").ok_or("it is not a URL")?;
         let cloud = Cloud::ALL.into_iter().find(|cloud| cloud.scheme() == scheme);

@@ -22,6 +22,7 @@ use super::{
     wire::StoreConnector,
 };
 
+/// Repetitions of one request. `object_store`'s own are ten within three minutes, and a call waits for ten seconds.
 const RETRY: RetryConfig = RetryConfig {
     backoff: BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(2), base: 2. },
     max_retries: 3,
@@ -86,7 +87,7 @@ impl CloudStore {
         deleted.try_next().await.map(drop)
     }
 
-    /// A link that opens an object for so long.
+    /// A link that opens an object for this time.
     pub(super) async fn link(&self, at: &Location, valid: Duration) -> Result<Url> {
         match self {
             Self::Amazon(store) => store.signed_url(Method::GET, at, valid),

@@ -102,7 +102,8 @@ fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (
     iter::successors(Some(error), |&error| error.source())
 }
 
-/// Clouds give credentials to their machines at these addresses.
+/// Clouds give credentials to their machines at these addresses: 169.254.169.254 at most of them, 169.254.170.2 in
+/// Amazon's containers.
 fn gives_credentials(host: &str) -> bool {
     host.starts_with("169.254.") || host == "[fd00:ec2::254]" || host == GOOGLE_METADATA
 }

@@ -43,9 +43,9 @@ enum Plaintext {
 #[derive(Debug, thiserror::Error)]
 #[error("{cause}")]
 pub(super) struct NoAnswer {
-    /// Was asked.
+    /// The one that was asked.
     pub host: String,
-    /// In the words of the system.
+    /// The system's own words.
     cause: String,
 }
 
@@ -85,6 +85,7 @@ impl StoreClient {
         // `Err` says that one is installed already, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
+            // A signed request carries credentials for its own host.
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .user_agent(concat!("mcp-openai/", env!("CARGO_PKG_VERSION")))
