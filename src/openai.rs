@@ -111,7 +111,7 @@ pub struct Config {
 /// Storage of a response by the upstream, so that a conversation can continue from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ResponseStorage {
-    /// As it does unless it is told otherwise.
+    /// As the upstream does by itself.
     Kept,
     /// Nothing is left there: the whole conversation is sent again each time.
     Nothing,
@@ -259,7 +259,7 @@ impl OpenAi {
         owner.as_caller().and_then(|name| self.0.caller(name)).map_or_else(|| self.clone(), Self)
     }
 
-    /// Resolves once the upstream was told of everything that nobody waits for any more.
+    /// Resolves once the upstream was asked to stop each response that nobody waits for: after 10 s at most.
     pub async fn settled(&self) {
         background::settled(&self.0).await;
         for caller in self.0.all_callers() {
@@ -284,9 +284,8 @@ impl OpenAi {
         response.upstream == background::place(&self.0.config.base_url)
     }
 
-    /// Reads a response that was begun in the background, maybe by another process, to its end: from its beginning,
-    /// with its text told to `terms.news`. When this is dropped, it is stopped upstream, unless `terms.hold` was
-    /// released.
+    /// Reads a response that was begun in the background, maybe by another process, to its end: from its beginning, and
+    /// sends its text to `terms.news`. When this is dropped, it is stopped upstream, unless `terms.hold` was released.
     ///
     /// # Errors
     /// [`Error::Lost`] when the upstream does not know it any more; else as [`OpenAi::ask`].
@@ -298,7 +297,7 @@ impl OpenAi {
         background::resume(&self.0, response, terms)
     }
 
-    /// Asks a question. The answer's text is told to `terms.news` as it comes.
+    /// Asks a question, and sends the answer's text to `terms.news` as it comes.
     ///
     /// # Errors
     /// See [`Error`]. A stream that broke off after some text is not an error: see [`Finish::CutOff`].
@@ -315,7 +314,7 @@ impl OpenAi {
     /// The account that pays: the same for every process with the same key and upstream.
     ///
     /// # Errors
-    /// When the key cannot be read.
+    /// [`Error::NoApiKey`] or [`Error::KeyUnreadable`].
     pub async fn account(&self) -> Result<Account, Failure> {
         self.0.account().await.map_err(|error| Failure { error, meta: Box::default() })
     }
@@ -326,7 +325,8 @@ impl OpenAi {
         self.0.secrets(&key).are_in(text)
     }
 
-    /// Returns whether the key itself stands in a text. A short one is a word like others: servers of one's own take any.
+    /// Returns whether the key itself stands in a text. One of fewer than 20 letters does not count: servers of one's
+    /// own take any word.
     pub async fn has_key_in(&self, text: &str) -> bool {
         const SHORTEST: usize = 20;
         let Ok(key) = self.0.key.read().await else { return false };
@@ -351,7 +351,8 @@ impl OpenAi {
     /// reach.
     ///
     /// # Errors
-    /// [`Error::UrlNotAllowed`] and whatever a request can fail with; nothing is billed.
+    /// [`Error::UrlNotAllowed`], [`Error::BadReference`], [`Error::Compressed`], [`Error::TimedOut`] or
+    /// [`Error::Unreachable`]; nothing is billed.
     pub async fn download(&self, url: &str, terms: &Terms) -> Result<Bytes, Failure> {
         fetch::download(&self.0, url, terms.deadline).await.map_err(|error| Failure { error, meta: Box::default() })
     }

@@ -49,7 +49,7 @@ use attempt::{Attempt, Remedy};
 /// Large bodies, and the pictures made of them, that stand in memory at once: one arrives while one is looked after.
 const PLACES: usize = 2;
 
-/// Bytes of a failing answer that are read for its error.
+/// Bytes of a failing answer that are read for its error, of which 600 characters at most are shown.
 const LONGEST_COMPLAINT: usize = 64 * 1024;
 
 /// One upstream and everything learnt about it.
@@ -139,8 +139,8 @@ impl Client {
         client
     }
 
-    /// Replaces the keys of callers, for requests that begin from now on; one that has not changed keeps what was learnt
-    /// with it.
+    /// Replaces the keys of callers, for requests that begin from now on; one that has not changed keeps what was
+    /// learnt with it.
     pub(super) fn change_callers(&self, keys: BTreeMap<String, ApiKeySource>) {
         let mut callers = self.callers.write().unwrap_or_else(PoisonError::into_inner);
         let own = |(name, key): (String, ApiKeySource)| {
@@ -193,6 +193,7 @@ impl Client {
         let mut retries = 0;
         let mut renewed = false;
         loop {
+            // Each attempt takes a place of its own: the upstream counts them all.
             if let Some(model) = call.model
                 && let Err(error) = self.governor.pass(call.kind.counted(), &self.payer(&key), model, terms).await
             {
@@ -211,12 +212,15 @@ impl Client {
                 }
                 Err(miss) => miss,
             };
+            // Some failures come with a bill.
             trail.meter_failure(miss.metered);
             // Without the error's text, which may quote the prompt.
             let status = if let Symptom::Status { code, .. } = miss.symptom { Some(code) } else { None };
             let (ms, code) = (begun.elapsed().as_millis(), miss.error.traits().code);
             tracing::debug!(path = call.path, attempt = trail.attempts(), status, ?code, ms, "attempt failed");
             trail.missed(status, code);
+            // Another form, field or key is tried at once and is no retry, since the upstream has not refused it yet.
+            // This ends: each takes away a field, a form or the key that was refused.
             match miss.remedy {
                 Remedy::OtherWay(why) => return Err(Unanswered::Objected(why, trail.failure(miss.error))),
                 Remedy::OtherKey if !renewed => {
@@ -255,6 +259,7 @@ impl Client {
         call: &PlannedRequest<'_>,
         deadline: Deadline,
     ) -> Result<(Arc<CachedKey>, &Connection), Error> {
+        // Before key and connection: a call that is held back needs neither.
         if let Some(model) = call.model {
             self.breakers.pass(model, Instant::now()).map_err(|open| Error::Overloaded {
                 message: format!("not sent, because {model} failed in several calls in a row ({})", open.cause),
@@ -262,6 +267,7 @@ impl Client {
             })?;
         }
         let key = timeout_at(deadline.at, self.key.read()).await.map_err(|_| too_late(deadline))??;
+        // At the first request: TLS reads the certificates of the system, which takes some 5 ms.
         let connection = self.connection.get_or_try_init(async || Connection::build(&self.config)).await?;
         Ok((key, connection))
     }
@@ -271,6 +277,7 @@ impl Client {
         let Some(wait) = self.wait_before_retry(failed, retries, terms.deadline.at) else { return false };
         let cause = text::clip(&failed.error.to_string(), 120).into_owned();
         terms.news.stage(Stage::Retrying { attempt: failed.attempts + 1, wait, cause });
+        // Else as many calls as may run at once, all of them waiting, would hold up every other.
         terms.leave_place();
         sleep(wait).await;
         terms.retake_place().await;
@@ -282,6 +289,7 @@ impl Client {
             return None;
         }
         let wait = retry::decide(failed.symptom, failed.kind.resend(), retries, rand::random())?;
+        // The bucket last: it pays only for retries that are made.
         (Instant::now() + wait < deadline && self.bucket.pay(failed.symptom)).then_some(wait)
     }
 
@@ -291,6 +299,7 @@ impl Client {
         }
     }
 
+    /// Counts a call that failed for good, once, however many attempts it made.
     pub(super) fn count_failure(&self, model: Option<&ModelId>, error: &Error) {
         let Some(model) = model else { return };
         match error.traits().health {
@@ -313,7 +322,7 @@ impl Client {
         url
     }
 
-    /// An edit as JSON that was accepted is how the next one is sent at once.
+    /// Remembers the form in which an edit was accepted, so that the next one is sent in it at once.
     fn learn_form(&self, payload: &Payload) {
         if payload.is_json_edit() {
             self.learnt.no_multipart();

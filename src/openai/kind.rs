@@ -11,8 +11,11 @@ use crate::news::Stage;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EndpointKind {
+    /// A question; also the request to stop a response.
     Text,
+    /// A picture to make or to edit: it may be billed without an answer.
     Picture,
+    /// The list of models. What is small and free (a failure, a file) is read by its rules, too.
     List,
     /// A text that is written in the background, read again.
     Response,

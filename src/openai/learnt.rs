@@ -6,7 +6,8 @@ use url::Url;
 
 use super::{Api, known::KnownUpstream, transport::form::Naming};
 
-/// Facts about one upstream. All are unknown, and taken for the better, until an answer says otherwise.
+/// Facts about one upstream. All are unknown, and taken for the better, until an answer says otherwise. Each stands
+/// alone, so relaxed order is enough: a call that reads one too early asks once more in the old way.
 #[derive(Debug, Default)]
 pub(super) struct Learnt {
     has_no_responses: AtomicBool,

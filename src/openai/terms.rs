@@ -28,7 +28,7 @@ pub struct Terms {
 pub trait RunningPlace: fmt::Debug + Send + Sync {
     /// True once it was left, until it is taken again.
     fn is_left(&self) -> bool;
-    /// Lets others run.
+    /// Lets others run: called before a wait of any length.
     fn leave(&self);
     /// Waits until it is there again.
     fn retake(&self) -> BoxFuture<'_, ()>;
@@ -62,6 +62,7 @@ impl Terms {
 
     /// Notes that an answer was nothing but this failure.
     pub(super) fn missed(&self, failure: &Failure) {
+        // Its attempt was answered, and counts as possibly billed until now.
         if failure.meta.metered.is_reported() {
             self.exposure.bill(failure.meta.metered);
         } else if failure.error.traits().charge == Billing::No {

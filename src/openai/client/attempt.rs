@@ -74,6 +74,7 @@ impl Client {
             idle: self.config.idle_timeout,
             terms,
             then: call.kind.waiting(),
+            // To read again what is paid for already counts in an exposure that nobody reads.
             exposed: if call.kind.is_paid() { terms.exposure.begin() } else { Exposure::default().begin() },
         };
         let span = span::begin(call, &self.config.base_url, trail.attempts(), terms);
@@ -83,6 +84,7 @@ impl Client {
         );
         trail.attempt(span);
         let answered = self.exchange(attempt, connection.http.execute(request), &mut sending, trail).await;
+        // A refusal, and what was never sent, is free. All else counts as possibly billed until its bill is known.
         if answered.as_ref().is_err_and(|miss| miss.error.traits().charge == Billing::No) {
             sending.exposed.take_back();
         }
@@ -118,6 +120,7 @@ impl Client {
         trail.headed(response.status().as_u16());
         let rate_limits = trail.read(response.headers(), |id| self.clean(id, key));
         if let Some(model) = call.model {
+            // From failures, too: a 429 says best when to come back.
             self.governor.learn(&self.payer(key), model, rate_limits).await;
         }
         if !response.status().is_success() {
@@ -140,6 +143,7 @@ impl Client {
             let error = Error::of_status(status, &complaint, advice.wait, &self.key_origin());
             self.below_a_path(self.cleaned(error, attempt.key))
         };
+        // A proxy that gave up says nothing of the picture, which may be made and billed all the same.
         let error = match error {
             Error::Overloaded { message, .. }
                 if retry::is_given_up(status.as_u16()) && attempt.call.kind.billing() == Billing::Possible =>
@@ -148,6 +152,7 @@ impl Client {
             }
             error => error,
         };
+        // Used-up credit, moderation or a length does not pass, whatever the status and its advice say.
         let symptom = match complaint.exact() {
             Some(_) => Symptom::Final,
             // A picture that is billed is not asked for again.
@@ -156,6 +161,7 @@ impl Client {
         };
         let way = || Objection::read(status, &complaint);
         let remedy = match status.as_u16() {
+            // A key in a file or a keyring may have been replaced while this process ran.
             401 => Remedy::OtherKey,
             _ if matches!(error, Error::Unauthorized { .. }) => Remedy::OtherKey,
             400 | 404 | 405 | 415 | 422 | 501 => {
@@ -163,6 +169,7 @@ impl Client {
                 let other = other.map(|(payload, without)| Remedy::Other(Box::new(payload), without));
                 other.or_else(|| way().map(Remedy::OtherWay)).unwrap_or(Remedy::None)
             }
+            // Some servers say by these that they lack an API. About anything else they mean what they say.
             403 | 410 | 500 | 503 if let Some(way) = way().filter(|way| way.is_about_the_api()) => {
                 Remedy::OtherWay(way)
             }
@@ -184,6 +191,7 @@ impl Client {
 
     async fn read_complaint(&self, response: reqwest::Response, deadline: Deadline) -> (Complaint, Metered) {
         let status = response.status();
+        // By the rules of a list: it takes no place in memory, and a rest that never comes costs nothing.
         let mut body = Body::new(response, self.body_limits(EndpointKind::List, deadline));
         let mut bytes = Vec::new();
         while bytes.len() < LONGEST_COMPLAINT

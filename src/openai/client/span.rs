@@ -1,5 +1,5 @@
-//! Span of an attempt, by OpenTelemetry's conventions for generative AI: from its first byte to the last one of its answer. Names,
-//! counts and codes alone.
+//! Span of an attempt, by OpenTelemetry's conventions for generative AI: from its first byte to the last one of its
+//! answer. Names, counts and codes alone.
 //! <https://github.com/open-telemetry/semantic-conventions-genai/blob/main/docs/gen-ai/client-inference.md>
 
 use url::Url;

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-/// Names of the message, and of the code.
+/// Names of the message, and of the code: OAuth has `error_description` (RFC 6749, 5.2), AWS capitals, Apigee
+/// `faultstring`, MiniMax `status_msg` and `status_code`.
 const MESSAGES: [&str; 9] = [
     "message",
     "Message",
@@ -274,8 +275,8 @@ fn location(error: &Map<String, Value>) -> Option<String> {
     (!place.is_empty()).then(|| place.join("."))
 }
 
-/// Finds the complaint behind a gateway's: `OpenRouter`'s `metadata.raw`, which is JSON in a text, the lists `errors` of
-/// Google and others and `issues` of zod, and the object that Mistral has in place of a message.
+/// Finds the complaint behind a gateway's: `OpenRouter`'s `metadata.raw`, which is JSON in a text, the lists `errors`
+/// of Google and others and `issues` of zod, and the object that Mistral has in place of a message.
 fn inner(error: &Map<String, Value>) -> Option<Complaint> {
     let mut lists = ["errors", "issues"].iter().filter_map(|name| error.get(*name)?.as_array()?.first());
     if let Some(first) = lists.next() {

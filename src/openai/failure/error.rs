@@ -118,8 +118,8 @@ pub enum Error {
         /// 3xx.
         status: StatusCode,
     },
-    /// The upstream, or a proxy before it, packed its answer, though that was not asked for; it is not unpacked, since few
-    /// bytes may become very many.
+    /// The upstream, or a proxy before it, packed its answer, though that was not asked for; it is not unpacked, since
+    /// few bytes may become very many.
     #[error("the upstream's answer cannot be used: it is compressed ({encoding}), which was not asked for{}", billed(*.may_be_billed))]
     Compressed {
         /// As the answer names it, such as `gzip`.
@@ -139,7 +139,7 @@ pub enum Error {
         /// The file, and what is wrong with it.
         message: String,
     },
-    /// A URL that leads where we do not go.
+    /// A URL to a private address, or one that breaks another rule for downloads. Nothing was sent there.
     #[error("the address is not allowed: {message}")]
     UrlNotAllowed {
         /// The address, and the rule that it breaks.
@@ -163,7 +163,7 @@ fn billed(billing: Billing) -> &'static str {
     }
 }
 
-/// Which timer ended a request.
+/// The timer that ended a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timer {
     /// No connection within `openai.connect_timeout`.

@@ -58,6 +58,7 @@ impl Complaint {
         }
         let limited = || Error::RateLimited { message: message.clone(), retry_after: self.retry_after };
         let failing = || Error::Overloaded { message: message.clone(), retry_after: self.retry_after };
+        // The words of OpenAI, of Anthropic (`overloaded_error`) and of Google (in capitals).
         let by_word = [&self.code, &self.class].into_iter().find_map(|word| match word.as_str() {
             "rate_limit_exceeded" | "rate_limit_error" | "too_many_requests" | "RESOURCE_EXHAUSTED" => Some(limited()),
             "server_error"
@@ -140,6 +141,7 @@ impl Complaint {
     /// Used-up credit or a spending limit: waiting does not help.
     fn speaks_of_credit(&self) -> bool {
         let lower = self.message.to_ascii_lowercase();
+        // OpenAI's words; the last one is Moonshot's.
         let word = |word: &str| {
             matches!(
                 word,
@@ -184,10 +186,13 @@ impl Error {
         }
         match status.as_u16() {
             429 => Self::RateLimited { message, retry_after },
+            // A conflict (409) is a lock that was not free: OpenAI's SDKs take it for one that passes.
             408 | 409 | 500.. => Self::Overloaded { message, retry_after },
+            // Before the status: Gemini, for one, answers 400 to a key that is not valid.
             _ if complaint.speaks_of_the_key() => Self::Unauthorized { message, key_from: key_from.to_owned() },
             _ if let Some(error) = complaint.in_words() => error,
             401 => Self::Unauthorized { message, key_from: key_from.to_owned() },
+            // OpenRouter and DeepSeek answer so when no credit is left.
             402 => Self::QuotaExhausted { message },
             403 => Self::Forbidden { message },
             404 if complaint.speaks_of_a_model() => Self::ModelNotFound { message },

@@ -1,5 +1,5 @@
-//! Objections to the form of a question, which may succeed in another form. Knows how
-//! servers word it, and not what the other way is.
+//! Objections to the form of a question, which may succeed in another form. Knows how servers word it, and not what the
+//! other way is.
 
 use http::StatusCode;
 
@@ -13,6 +13,7 @@ use crate::openai::{
 const MISSING: [&str; 7] =
     ["unknown", "unexpected", "unrecognized", "no such", "not found", "not exist", "not implemented"];
 
+/// An objection of the upstream, or of a model, to the form of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Objection {
     /// It does not have this API.
@@ -38,6 +39,7 @@ impl Objection {
         let message = complaint.message.to_ascii_lowercase();
         let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
 
+        // First of all: the 404 of a response that is gone would else be read as that of a missing API.
         if complaint.code == "previous_response_not_found"
             || matches!(param, "previous_response_id" | "response_id")
             || says(&["previous_response_id", "previous response"])

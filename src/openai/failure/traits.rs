@@ -68,6 +68,7 @@ impl Error {
     #[must_use]
     pub fn traits(&self) -> Traits {
         match self {
+            // Nothing was sent, so nothing is known of the upstream.
             Self::NoApiKey | Self::KeyUnreadable(_) => {
                 Traits { health: Health::Unknown, exit: Exit::Configuration, ..Traits::refusal(Code::NoApiKey) }
             }
@@ -82,7 +83,9 @@ impl Error {
             }
             Self::ContextTooLong { .. } => Traits::refusal(Code::ContextTooLong),
             Self::QuotaExhausted { .. } => Traits::refusal(Code::QuotaExhausted),
+            // It was worked on, though not to an end that can be read.
             Self::Lost { .. } => Traits { charge: Billing::Possible, ..Traits::refusal(Code::Interrupted) },
+            // An upstream at its limit is well: 429 must not open the breaker.
             Self::RateLimited { .. } => {
                 Traits { again: Again::Later, outlook: Outlook::Passing, ..Traits::refusal(Code::RateLimited) }
             }
@@ -110,7 +113,9 @@ fn of_class(class: &UnreachableClass) -> Traits {
     let unreachable = Traits { health: Health::Failing, exit: Exit::Unreachable, ..Traits::passing(Code::Unreachable) };
     match class {
         UnreachableClass::UnknownHost | UnreachableClass::Refused | UnreachableClass::Proxy(_) => unreachable,
+        // The whole request may have been there, and worked on.
         UnreachableClass::Broken => Traits { charge: Billing::Possible, ..unreachable },
+        // A certificate is the same the next time.
         UnreachableClass::Tls(_) => Traits { again: Again::Never, ..unreachable },
         // Trouble on this side of the wire, or with what was sent.
         UnreachableClass::BrokenOff | UnreachableClass::Other(_) => Traits { health: Health::Unknown, ..unreachable },
@@ -121,10 +126,12 @@ fn of_timer(timer: Timer) -> Traits {
     let timed_out = Traits::passing(Code::TimedOut);
     match timer {
         Timer::Connect(_) => Traits { health: Health::Failing, exit: Exit::Unreachable, ..timed_out },
+        // It had the whole request, and may be at work.
         Timer::FirstByte(_) => Traits { health: Health::Failing, charge: Billing::Possible, ..timed_out },
+        // Half a request is not worked on.
         Timer::Sending(_) => timed_out,
         Timer::Idle(_) | Timer::TooSlow => Traits { charge: Billing::Possible, ..timed_out },
-        // Our own limit, not the upstream's failure.
+        // Our own limit, not the upstream's failure. No time is left for another connection.
         Timer::Deadline { .. } => Traits { charge: Billing::Possible, outlook: Outlook::Lasting, ..timed_out },
     }
 }
