@@ -29,7 +29,7 @@ const READ_WITHIN: Duration = Duration::from_secs(30);
 
 /// A key is shorter than this; a file that is longer is something else.
 const LONGEST: u64 = 16 * 1024;
-/// Letters of the longest key that is believed: tokens of gateways have some thousand.
+/// Letters of the longest key that is taken for one: the tokens of gateways have some thousand.
 const MOST_LETTERS: usize = 8 * 1024;
 
 const NOWHERE: &str = "nowhere (none is configured)";
@@ -55,8 +55,8 @@ pub enum ApiKeySource {
         /// As errors name it.
         setting: String,
     },
-    /// The key that `mcp-openai key set` keeps, if it does: looked for when it is needed, so that one which is kept while
-    /// the server runs counts at the next call.
+    /// The key that `mcp-openai key set` keeps, if it does: looked for when it is needed, so that one which is kept
+    /// while the server runs counts at the next call.
     Kept(KeptKey),
     /// A command line whose first line of output is the key, run by the shell-free rules of [`ApiKeySource`]'s reader.
     Command(String),
@@ -117,7 +117,8 @@ impl ApiKeySource {
     /// Reads the key where it lies; `None` where none is needed.
     ///
     /// # Errors
-    /// When there is none, or it cannot be read.
+    /// [`Error::NoApiKey`] where there is none, [`Error::KeyUnreadable`] where its file, command or keyring gives none
+    /// within 30 s.
     pub async fn reveal(&self) -> Result<Option<SecretString>, Error> {
         Reader::new(self.clone(), None).secret().await
     }
@@ -129,7 +130,8 @@ pub(super) struct CachedKey {
     pub authorization: Option<HeaderValue>,
     /// Its account, kept since every call asks for it several times.
     pub account: OnceLock<Account>,
-    /// All that is sent with it and may be told to nobody, in the forms that are looked for in every piece of an answer.
+    /// All that is sent with it and may be told to nobody, in the forms that are looked for in every piece of an
+    /// answer.
     pub secrets: OnceLock<Arc<SecretForms>>,
     secret: Option<SecretString>,
 }
@@ -152,6 +154,7 @@ impl Reader {
 
     /// The key, read now if it was not yet.
     pub(super) async fn read(&self) -> Result<Arc<CachedKey>, Error> {
+        // Held while the key is read: calls that begin together start one command, and open one window of the keyring.
         let mut held = self.held.lock().await;
         if let Some(held) = &*held {
             return Ok(held.clone());
@@ -169,9 +172,11 @@ impl Reader {
             ApiKeySource::Missing | ApiKeySource::NotNeeded | ApiKeySource::Value { .. } => return None,
         }
         let mut held = self.held.lock().await;
+        // Of many calls that were refused at once the first reads, and the others take what it found.
         if held.as_ref().is_some_and(|held| Arc::ptr_eq(held, refused)) {
             *held = Some(Arc::new(CachedKey::new(self.secret().await.ok()?, &self.source.origin()).ok()?));
         }
+        // The same key again is no other: it would only be refused once more.
         held.clone().filter(|held| held.authorization != refused.authorization)
     }
 
@@ -200,6 +205,7 @@ impl CachedKey {
         let Some(secret) = secret else { return Ok(Self::of(None, None)) };
         let mut header = HeaderValue::try_from(format!("Bearer {}", secret.expose_secret().trim()))
             .map_err(|_| Error::KeyUnreadable(format!("{from} holds characters that no HTTP header may have")))?;
+        // Keeps it out of `Debug`, and out of the table by which HTTP/2 compresses headers.
         header.set_sensitive(true);
         Ok(Self::of(Some(header), Some(secret)))
     }
@@ -217,6 +223,7 @@ async fn read_file(path: &Path) -> Result<SecretString, String> {
     let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
     let file = tokio::fs::File::open(path).await.map_err(unreadable)?;
     let mut content = Vec::new();
+    // Bounded: the path may lead to a device, which never ends.
     file.take(LONGEST).read_to_end(&mut content).await.map_err(unreadable)?;
     parse_key(&text::decode(&content).ok_or("is not text")?)
 }
@@ -226,9 +233,11 @@ async fn run(line: &str) -> Result<SecretString, String> {
     let program = words.next().ok_or("is empty")?;
     let mut child = Command::new(program)
         .args(words)
+        // Our own stdin is the client speaking MCP: a command that reads must not eat it.
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
+        // Given up after its time, it is not left running.
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| format!("cannot be started: {error}"))?;
@@ -244,8 +253,8 @@ async fn run(line: &str) -> Result<SecretString, String> {
     parse_key(output.lines().next().unwrap_or_default())
 }
 
-/// The key in a text: alone, in quotes, as shells and `.env` files have it, `export OPENAI_API_KEY="..."`, or as a header
-/// has it, `Bearer ...`.
+/// The key in a text: alone, in quotes, as shells and `.env` files have it, `export OPENAI_API_KEY="..."`, or as a
+/// header has it, `Bearer ...`.
 ///
 /// # Errors
 /// The reason why it is none, without a word of it: it may be another secret.

@@ -26,7 +26,7 @@ pub enum KeptPlace {
 }
 
 impl KeptKey {
-    /// The key that is kept below `folder` for the server at this URL; nothing is looked at yet.
+    /// The key that is kept below `folder` for the server at this URL; no file is opened yet.
     #[must_use]
     pub fn new(folder: PathBuf, base_url: &Url) -> Self {
         // Not every system has colons in its file names, and no host has a comma.
@@ -64,6 +64,7 @@ impl KeptKey {
 
     pub(super) async fn ask_keyring(&self) -> Result<SecretString, String> {
         let upstream = self.upstream.clone();
+        // On a thread of its own: a window may ask the user for a password for as long as it likes.
         let read = tokio::task::spawn_blocking(move || keyring::read(&upstream)).await;
         read.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }

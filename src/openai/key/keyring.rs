@@ -1,5 +1,5 @@
-//! The system's keyring: the Keychain of macOS, the Credential Manager of Windows, the Secret Service elsewhere. Each call
-//! blocks, for as long as a window asks the user to unlock it.
+//! The system's keyring: the Keychain of macOS, the Credential Manager of Windows, the Secret Service elsewhere. Each
+//! call blocks, for as long as a window asks the user to unlock it.
 
 use secrecy::SecretString;
 

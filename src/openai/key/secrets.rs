@@ -48,9 +48,11 @@ impl SecretForms {
     /// A text from the upstream made fit to show: no control characters, no secret, not long.
     pub(crate) fn clean(&self, text: &str) -> String {
         const LONGEST_MESSAGE: usize = 600;
+        // First of all: with an invisible character in it a key would not be found.
         let safe = text::sanitize(text);
         let safe = out_of(&safe, &self.hidden);
         let safe = out_of(&safe, &self.public);
+        // Last: a piece of a key is not known to be one.
         text::clip(text::redact(&safe).trim(), LONGEST_MESSAGE).into_owned()
     }
 }
@@ -82,15 +84,17 @@ fn forms(secret: &str) -> Vec<String> {
 fn in_base64(secret: &str, before: usize) -> String {
     let bytes = [vec![0; before], secret.into()].concat();
     let mut encoded = STANDARD_NO_PAD.encode_to_string(&bytes);
+    // The last letter has bits of what follows.
     if bytes.len() % 3 > 0 {
         encoded.pop();
     }
+    // One byte before it reaches into two letters, two bytes into three.
     let foreign = if before == 0 { 0 } else { before + 1 };
     encoded.split_off(foreign.min(encoded.len()))
 }
 
-/// Returns whether a value that is sent along stands in answers by right: the version of an API, the address of a site, and
-/// what servers without keys take for one.
+/// Returns whether a value that is sent along stands in answers by right: the version of an API, the address of a site,
+/// and what servers without keys take for one.
 fn is_public(value: &str) -> bool {
     const KEYLESS: [&str; 6] =
         ["lm-studio", "sk-no-key-required", "no-key-required", "not-needed", "ollama-key", "anything"];
@@ -103,6 +107,7 @@ fn is_public(value: &str) -> bool {
 /// Number of bytes at the end of the text that may be the beginning of this secret, and are not all of it.
 fn begun(text: &[u8], secret: &[u8]) -> usize {
     let Some(&first) = secret.first() else { return 0 };
+    // Only a beginning shorter than the whole: a whole one was taken out.
     let (_, end) = text.split_at(text.len().saturating_sub(secret.len() - 1));
     let ends = memchr_iter(first, end).filter_map(|at| end.get(at..));
     ends.filter(|end| secret.starts_with(end)).map(<[u8]>::len).next().unwrap_or_default()

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::model::ModelId;
 
-/// Models that are failing at one time, at most: names come from outside.
+/// Models that are failing at one time, at most: names come from outside. Further ones go without a breaker.
 const MODELS: usize = 256;
 
 /// The breakers of one upstream, one a model. A model without an entry is well.
@@ -28,7 +28,7 @@ struct Breaker {
 
 #[derive(Debug, Clone, Copy)]
 enum BreakerState {
-    /// Calls pass; so many in a row failed.
+    /// Calls pass; `failures` of them in a row failed.
     Closed {
         failures: u32,
     },
@@ -63,6 +63,7 @@ impl Breakers {
                 Err(Open { wait: probe_at - now, cause: breaker.cause.clone() })
             }
             BreakerState::Open { .. } | BreakerState::Probing { .. } => {
+                // Its own time passes again before the next probe, so that one call at a time finds out.
                 breaker.state = BreakerState::Probing { probe_at: now + breaker.cool_off };
                 Ok(())
             }
@@ -70,6 +71,7 @@ impl Breakers {
     }
 
     pub(crate) fn succeeded(&self, model: &ModelId) {
+        // One success forgets all: no model that is well takes room here.
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(model);
     }
 

@@ -27,7 +27,8 @@ mod shared;
 use cap::Cap;
 use shared::SharedPace;
 
-/// A reset that is further away is left to the upstream's own 429: its count of what remains is renewed step by step.
+/// A reset that is further away, as of a limit for a day, is left to the upstream's own 429: its count of what remains
+/// is renewed step by step.
 const LONGEST_HOLD: Duration = Duration::from_mins(2);
 
 /// The limit that a request counts against.
@@ -99,7 +100,7 @@ impl Governor {
         }
     }
 
-    /// The warning that limits are not shared with other processes, once when it is so.
+    /// The warning that limits are not shared with other processes: given once.
     pub(crate) fn warning(&self) -> Option<String> {
         let why = self.pace.warning()?;
         Some(format!("Rate limits are not shared with other programs: {why}."))

@@ -37,7 +37,7 @@ impl RateLimits {
     }
 }
 
-/// `1s`, `6m0s`, `200ms`, `1h2m3.5s`, or plain seconds.
+/// Reads a reset as OpenAI writes it (`1s`, `6m0s`, `200ms`, `1h2m3.5s`), or plain seconds.
 fn parse_reset(text: &str) -> Option<Duration> {
     let mut rest = text.trim();
     if rest.is_empty() {

@@ -1,6 +1,6 @@
-//! The decision to repeat a failed attempt: data and pure functions, and the bucket that keeps a thousand
-//! failing calls from becoming three thousand. Knows no HTTP client.
-//! The rules are those of OpenAI's own SDKs; the bucket is that of the AWS SDKs.
+//! The decision to repeat a failed attempt: data and pure functions, and the bucket that keeps a thousand failing calls
+//! from becoming three thousand. Knows no HTTP client. The rules are those of OpenAI's own SDKs; the bucket is that of
+//! the AWS SDKs. <https://github.com/openai/openai-python/blob/main/src/openai/_base_client.py>
 
 use std::{
     sync::atomic::{AtomicU32, Ordering},
@@ -9,8 +9,9 @@ use std::{
 
 use http::HeaderMap;
 
-/// The longest wait that an upstream may ask for; beyond it the failure is reported instead.
+/// The longest wait that an upstream may ask for, as in OpenAI's SDKs; beyond it the failure is reported instead.
 const LONGEST_WAIT: Duration = Duration::from_mins(2);
+/// As in OpenAI's SDKs: 0.5 s, doubled with each retry up to 8 s.
 const FIRST_BACKOFF: Duration = Duration::from_millis(500);
 const LONGEST_BACKOFF: Duration = Duration::from_secs(8);
 
@@ -66,6 +67,7 @@ pub(crate) fn decide(symptom: Symptom, resend: Resend, retries: u32, jitter: f64
         Symptom::Unanswered(_) | Symptom::NotSent => None,
         Symptom::Status { code, advice } => {
             let repeatable = match advice.verdict {
+                // The upstream's word goes before every rule of ours.
                 Some(verdict) => verdict == Verdict::Retry,
                 None if resend == Resend::OnlyUnpaid && is_given_up(code) => false,
                 None => matches!(code, 408 | 409 | 429 | 500..),
@@ -76,15 +78,17 @@ pub(crate) fn decide(symptom: Symptom, resend: Resend, retries: u32, jitter: f64
             advice.wait
         }
     };
+    // Without jitter where a wait is named: less than that would only fail again.
     Some(asked_for.unwrap_or_else(|| backoff(retries, jitter)))
 }
 
 /// Returns whether a proxy gave up waiting for the server, which may have done the work: 520 and 524 are Cloudflare's.
+/// <https://developers.cloudflare.com/support/troubleshooting/http-status-codes/cloudflare-5xx-errors/>
 pub(crate) fn is_given_up(code: u16) -> bool {
     matches!(code, 504 | 520 | 524)
 }
 
-/// `min(0.5 * 2^n, 8) s`, less up to a quarter.
+/// `min(0.5 * 2^n, 8) s`, less up to a quarter: calls that failed together do not come back together.
 fn backoff(retries: u32, jitter: f64) -> Duration {
     let full = FIRST_BACKOFF.saturating_mul(2_u32.saturating_pow(retries)).min(LONGEST_BACKOFF);
     full.mul_f64(1.0 - 0.25 * jitter.clamp(0.0, 1.0))
@@ -114,6 +118,7 @@ impl Advice {
 
 /// A positive decimal number times `unit` seconds; what is too long for a clock becomes the longest there is.
 fn positive(number: &str, unit: f64) -> Option<Duration> {
+    // Rust also reads `inf`, `nan`, `+5` and `-10` as numbers; none of them is a wait.
     if !number.starts_with(|first: char| first.is_ascii_digit() || first == '.') {
         return None;
     }
@@ -127,6 +132,7 @@ fn until(date: &str, now: SystemTime) -> Option<Duration> {
 }
 
 /// The retry budget of all calls together: 500 to begin with, 5 a retry, 10 after a timeout, 1 back for a success.
+/// <https://docs.rs/crate/aws-smithy-runtime/0.57.1/source/src/client/retries/token_bucket.rs>
 #[derive(Debug)]
 pub(crate) struct Bucket(AtomicU32);
 
@@ -137,7 +143,7 @@ impl Bucket {
         Self(AtomicU32::new(Self::CAPACITY))
     }
 
-    /// Pays for a retry, or says that too many were made of late.
+    /// Pays for a retry; `false` where too many were made of late.
     #[must_use]
     pub(crate) fn pay(&self, symptom: Symptom) -> bool {
         let price = match symptom {

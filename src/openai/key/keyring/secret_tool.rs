@@ -17,6 +17,7 @@ pub(super) fn read(upstream: &str) -> Result<SecretString, KeyringError> {
 
 pub(super) fn keep(upstream: &str, key: &SecretString) -> Result<(), KeyringError> {
     let label = format!("--label=mcp-openai: the API key for {upstream}");
+    // Through stdin: every user of the machine can see the arguments of a program.
     run(&["store", &label], upstream, key.expose_secret()).map(drop)
 }
 

@@ -71,6 +71,7 @@ impl SharedPace {
                 Err(error) => self.go_alone(&error),
             }
         }
+        // By the monotonic clock: alone, nothing is shared with a process that has another.
         let now = i64::try_from(self.began.elapsed().as_micros()).unwrap_or(i64::MAX);
         let mut known = self.known();
         let (grant, after) = place.rate.place(known.due.get(&place.cap).copied(), now, place.places, place.within);
@@ -78,8 +79,9 @@ impl SharedPace {
         grant
     }
 
-    /// Notes that a model has no requests left for so long; zero lifts it.
+    /// Notes that a model has no requests left for `time`; zero lifts that.
     pub(super) async fn hold(&self, account: &Account, model: &ModelId, time: Duration) {
+        // Here first: in this process it holds also while the store is away.
         self.known().note(account, model, time);
         if let Some(store) = self.store()
             && let Err(error) = store.hold(account, model, time).await
@@ -107,11 +109,13 @@ impl SharedPace {
             if known.refreshed.is_some_and(|refreshed| refreshed.elapsed() < REFRESH) {
                 return;
             }
+            // Before the store answers, so that calls which come meanwhile do not ask it as well.
             known.refreshed = Some(Instant::now());
         }
         match store.holds(account).await {
             Ok(holds) => {
                 let mut known = self.known();
+                // Holds that another process lifted go; those of other accounts are not in the answer.
                 known.holds.retain(|(held, _), _| held != account);
                 for (model, left) in &holds {
                     known.note(account, model, *left);
@@ -121,7 +125,7 @@ impl SharedPace {
         }
     }
 
-    /// The warning that the pace is not shared, once when it is so.
+    /// The warning that the pace is not shared: given once.
     pub(super) fn warning(&self) -> Option<String> {
         let mut known = self.known();
         match std::mem::take(&mut known.warning) {
