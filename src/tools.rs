@@ -46,7 +46,7 @@ pub trait Tool: Send + Sync + 'static {
     const NAME: &'static str;
     /// For people, such as `Create image`.
     const TITLE: &'static str;
-    /// For the model that chooses: below 1.5 kB.
+    /// For the model that chooses: below 1.5 kB, since some clients cut off what is longer than 2 kB.
     const DESCRIPTION: &'static str;
     /// Decides MCP's annotations, such as `readOnlyHint`.
     const EFFECT: Effect;
@@ -56,11 +56,11 @@ pub trait Tool: Send + Sync + 'static {
     const LISTED_FOR: Audience = Audience::Everyone;
     /// The arguments as sent: plain, `deny_unknown_fields`, documented for the model that reads them.
     type Args: DeserializeOwned + JsonSchema + Send;
-    /// Structured content of a result.
+    /// The structured content of a result.
     type Output: Output;
 
-    /// The account that pays for this owner's calls, and the model where a call names none: at another one, the same call
-    /// is another.
+    /// The account that pays for this owner's calls, and the model where a call names none: at another one, the same
+    /// call is another.
     fn payer(&self, owner: &Owner) -> impl Future<Output = String> + Send {
         let _ = owner;
         ready(String::new())
@@ -73,6 +73,9 @@ pub trait Tool: Send + Sync + 'static {
     }
 
     /// Runs one call. What is paid for is kept, also when nobody waits any more.
+    ///
+    /// # Errors
+    /// The failure as its caller is told it; one that was billed says so.
     fn run(&self, args: Self::Args, call: &Call) -> impl Future<Output = Result<Self::Output, ToolError>> + Send;
 }
 
@@ -116,7 +119,8 @@ pub enum Shows {
 
 /// The result of a tool: itself as structured content, and the parts that people and models see.
 pub trait Output: Serialize + JsonSchema + Send {
-    /// Some clients drop pictures for structured content: there it is left away from what shows any.
+    /// Says if answers may have pictures. Some clients drop those for structured content: there it is left away from
+    /// what shows any.
     const SHOWS: Shows = Shows::Text;
 
     /// The main text, standing alone for clients that drop everything else.
@@ -172,7 +176,7 @@ impl Timeouts {
 /// The longest that a call may take, and the setting that says so.
 #[derive(Debug, Clone, Copy)]
 pub struct CallLimit {
-    /// The queue and retries included.
+    /// The whole call, the queue and retries included.
     pub time: Duration,
     /// `None` where it cannot be set.
     pub setting: Option<&'static str>,

@@ -17,6 +17,9 @@ pub fn as_given(args: &impl Serialize) -> Map<String, Value> {
 }
 
 /// A text that must say something, within the argument's length.
+///
+/// # Errors
+/// [`ToolError::InvalidArgument`], with the length that is allowed.
 pub fn text(argument: &Argument, value: String) -> Result<String, ToolError> {
     if value.trim().is_empty() {
         return Err(ToolError::InvalidArgument(format!("`{}` is empty: give it some text", argument.name)));
@@ -25,7 +28,10 @@ pub fn text(argument: &Argument, value: String) -> Result<String, ToolError> {
     Ok(value)
 }
 
-/// A text within the argument's length.
+/// Checks that a text has the argument's length, in characters.
+///
+/// # Errors
+/// [`ToolError::InvalidArgument`], with the length that is allowed.
 pub fn at_most(argument: &Argument, value: &str) -> Result<(), ToolError> {
     let (name, max, characters) = (argument.name, argument.longest(), value.chars().count());
     if characters <= max {
@@ -35,6 +41,9 @@ pub fn at_most(argument: &Argument, value: &str) -> Result<(), ToolError> {
 }
 
 /// A number in the argument's range.
+///
+/// # Errors
+/// [`ToolError::InvalidArgument`], with that range.
 pub fn within<T: Into<f64> + Display + Copy>(argument: &Argument, value: T) -> Result<T, ToolError> {
     let (name, (least, most)) = (argument.name, argument.range());
     if (f64::from(least)..=f64::from(most)).contains(&value.into()) {
@@ -46,10 +55,10 @@ pub fn within<T: Into<f64> + Display + Copy>(argument: &Argument, value: T) -> R
     }))
 }
 
-/// Looks whether the key stands in a text of the call: texts are kept, listed and exported.
+/// Looks if the key of this server stands in a text of the call: texts are kept, listed and exported.
 ///
 /// # Errors
-/// The name of the argument that holds it.
+/// [`ToolError::InvalidArgument`], with the name of the argument that holds it.
 pub async fn keyless(openai: &OpenAi, texts: &[(&str, Option<&str>)]) -> Result<(), ToolError> {
     for (name, text) in texts {
         if let Some(text) = text
@@ -62,12 +71,18 @@ pub async fn keyless(openai: &OpenAi, texts: &[(&str, Option<&str>)]) -> Result<
     Ok(())
 }
 
-/// One of the argument's words.
+/// One of the argument's words, in any case.
+///
+/// # Errors
+/// [`ToolError::InvalidArgument`], with the words there are.
 pub fn word(argument: &Argument, value: &str) -> Result<String, ToolError> {
     one_of(argument.name, argument.words(), value)
 }
 
-/// One of the words in `allowed`, in any case.
+/// One of the words in `allowed`, in any case: models write HIGH where high is listed.
+///
+/// # Errors
+/// [`ToolError::InvalidArgument`], with the words there are.
 pub fn one_of(name: &str, allowed: &[&str], value: &str) -> Result<String, ToolError> {
     if let Some(word) = allowed.iter().find(|word| word.eq_ignore_ascii_case(value.trim())) {
         return Ok((*word).to_owned());
@@ -77,6 +92,9 @@ pub fn one_of(name: &str, allowed: &[&str], value: &str) -> Result<String, ToolE
 }
 
 /// Reads the id or role of a model; neither is looked up.
+///
+/// # Errors
+/// [`ToolError::InvalidArgument`], with what an id looks like.
 pub fn model(value: &str) -> Result<ModelId, ToolError> {
     ModelId::parse(value).map_err(|error| ToolError::InvalidArgument(format!("`model` is not usable: {error}")))
 }

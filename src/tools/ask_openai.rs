@@ -76,6 +76,7 @@ impl Tool for AskOpenai {
     }
 
     async fn run(&self, args: Args, call: &Call) -> Result<Answered, ToolError> {
+        // Before the thread is opened: of a call with the key in it nothing is written down.
         let texts = [("query", Some(args.query.as_str())), ("instructions", args.instructions.as_deref())];
         arguments::keyless(&self.openai, &texts).await?;
         let is_dry_run = args.dry_run == Some(true);
@@ -85,9 +86,11 @@ impl Tool for AskOpenai {
         let (news, hold, trace) = (call.news.clone(), call.resumable.hold().clone(), call.trace.clone());
         let terms = Terms { news, hold, trace, ..unheard };
         let ended = |ended| ToolError::ended(ended, limit);
+        // Before the queue: it sends nothing, so it needs no place.
         if is_dry_run {
             return call.wait(terms.deadline.at, self.dry_run(request, &terms, call)).await.map_err(ended)?;
         }
+        // Before files are read and money is set aside: a full queue is told at once, and costs nothing.
         let ticket = self.queue.enter(&call.caller)?;
 
         let references = self.references.of(&call.owner);
@@ -100,12 +103,14 @@ impl Tool for AskOpenai {
         request.question.run = self.openai.run_for(&request.question);
         let spoken = Box::pin(spoken(&references.artifacts, &thread, &request.question)).await;
         let (question, asked) = request.split(spoken, schema, call);
+        // Before the request: whoever finds this process dead later has all that the answer needs.
         if question.run == Run::Background
             && let Some(part) = asked.resume(&spend)
         {
             call.resumable.resume_by(part);
         }
 
+        // The slot last: while files are read and the budget is asked, others run.
         let reply = call.wait(terms.deadline.at, async {
             let terms = place::running(terms, ticket.reach(&call.news).await);
             Box::pin(self.openai.of(&call.owner).ask(&question, &terms)).await

@@ -17,6 +17,7 @@ pub(super) trait Continued: Output + Clone {
 /// Settles a call that was answered, and returns its output as it was kept.
 pub(super) async fn close<T: Continued>(spend: Spend, turn: Option<(Place, Turn)>, mut output: T, call: &Call) -> T {
     let place = turn.as_ref().map(|(place, _)| (place.handle(), place.gone()));
+    // Before the output is written down for its job: whoever collects that needs the handle, too.
     output.continued_as(place.as_ref().map(|(handle, _)| handle.to_string()));
     let turn = turn.map(|(place, turn)| place.turn(&turn));
     let job = call.running_job().and_then(|id| Some(id.ended(&Ok::<_, Failed>(Outcome::of(output.clone()).ok()?))));
@@ -26,6 +27,7 @@ pub(super) async fn close<T: Continued>(spend: Spend, turn: Option<(Place, Turn)
         (Err(error), Some(_)) => Some(unkept(&error)),
         (Err(error), None) => Some(spending::unkept(&error)),
     };
+    // The turn is not kept: a handle that leads nowhere is taken back.
     output.continued_as(None);
     output.warnings().extend(unkept);
     output
@@ -42,8 +44,8 @@ pub(super) async fn fail(spend: Spend, error: ToolError, call: &Call) -> ToolErr
     error
 }
 
-/// That neither the line nor the turn of a call is kept, or not yet, as a warning. A turn that is kept later has a handle
-/// that nobody was told.
+/// That neither the line nor the turn of a call is kept, or not yet, as a warning. A turn that is kept later has a
+/// handle that nobody was told.
 fn unkept(error: &store::Error) -> String {
     let told = match error {
         store::Error::Away { .. } => {

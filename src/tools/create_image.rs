@@ -35,8 +35,10 @@ impl Tool for CreateImage {
         let arguments = arguments::as_given(&args);
         self.studio.refuse_key(&args).await?;
         let thread = self.studio.thread(args.conversation.as_deref(), call).await?;
+        // Lessons and lists of other processes, before names are resolved.
         self.studio.catalogue.recall().await;
         let request = args.parse(&self.studio.catalogue)?.recorded(Self::NAME, arguments).within(thread);
+        // After all checks, and before money is set aside: a full queue is told at once.
         let tickets = self.studio.enter(&request, call)?;
         self.studio.make(request, tickets, call).await
     }

@@ -51,6 +51,7 @@ impl Tool for EditImage {
         let thread = self.studio.thread(wanted.conversation.as_deref(), call).await?;
         self.studio.catalogue.recall().await;
         let request = wanted.parse(&self.studio.catalogue)?.recorded(Self::NAME, arguments).within(thread);
+        // Before pictures are opened: of a call that is refused none is read.
         let tickets = self.studio.enter(&request, call)?;
         let start = self.studio.wait(call, self.open(&sources, &call.owner, &self.studio.terms(call))).await??;
         self.studio.make(start.leading_to(request), tickets, call).await

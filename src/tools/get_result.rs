@@ -26,7 +26,7 @@ use crate::{
 
 mod takeover;
 
-/// Shorter than the shortest time that clients wait.
+/// The longest wait, in seconds: shorter than the 60 s after which the least patient clients give up.
 const MOST_WAIT: u64 = 45;
 /// Number of the caller's own jobs that are named when the one asked for is not there.
 const MOST_TOLD: usize = 5;
@@ -40,7 +40,7 @@ pub struct GetResult {
     pub kept: KeptPictures,
     /// Resumes what it asked in a process that died; `None`: nothing is resumed.
     pub ask_openai: Option<Arc<AskOpenai>>,
-    /// Of a server of many: those of a call that is resumed are counted where it ends.
+    /// The counts of a server of many callers: a call that is resumed is counted where it ends.
     pub metrics: Option<Metrics>,
 }
 
@@ -115,6 +115,7 @@ impl GetResult {
             JobPhase::Finished(Err(failed)) => Err(ToolError::Earlier(Box::new(failed))),
             JobPhase::Interrupted | JobPhase::Orphaned(_) => {
                 let kept = self.kept.of(owner);
+                // Pictures outlive their job: each was kept the moment it came.
                 let saved = kept.artifacts.of_job(&id.to_string(), job.started_at).await?;
                 if saved.is_empty() {
                     return Err(ToolError::Interrupted);
@@ -203,7 +204,7 @@ impl Serialize for Collected {
     }
 }
 
-// What any slow tool may give back.
+// The outputs of the slow tools. No docstring: it would stand in the schema that models read.
 #[derive(JsonSchema)]
 #[serde(untagged)]
 #[expect(dead_code, reason = "only its schema is used")]

@@ -19,7 +19,7 @@ mod page;
 
 pub use page::Alike;
 
-/// Time for which the upstream's list is awaited.
+/// Time for which the upstream's list is awaited; after it the list of before is shown, with a note.
 const PATIENCE: Duration = Duration::from_secs(5);
 const KINDS: [&str; 3] = ["text", "image", "all"];
 
@@ -207,6 +207,7 @@ impl Model {
         let text = entry.as_ref().and_then(|entry| entry.text.as_ref());
         let image = entry.as_ref().and_then(|entry| entry.image.as_ref());
         Self {
+            // The upstream's word, on its way to a model.
             id: text::sanitize(known.id.as_str()).into_owned(),
             kind: known.kind.map_or(Makes::Unknown, Makes::from),
             default: known.default,

@@ -55,7 +55,7 @@ pub enum OutcomeStatus {
 }
 
 impl Outcome {
-    /// That the call goes on, and how to come by its result.
+    /// Says that the call continues, and how to get its result.
     #[must_use]
     pub fn running(job: &JobId, stage: &str, elapsed: Duration) -> Self {
         let seconds = elapsed.as_secs();

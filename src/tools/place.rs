@@ -16,7 +16,7 @@ struct LendableSlot {
     news: News,
 }
 
-/// The same terms, with the right to run, which ends with the last of them.
+/// The same terms, with the right to run, which ends when the last copy of them is dropped.
 pub(super) fn running(terms: Terms, slot: Slot) -> Terms {
     let news = terms.news.clone();
     Terms { place: Some(Arc::new(LendableSlot { slot, news })), ..terms }

@@ -21,7 +21,7 @@ mod stamp;
 use source::Location;
 pub use source::{Named, Source};
 
-/// A longer side is that of a decompression bomb, not of a picture.
+/// The longest side of a picture, in pixels: a longer one is that of a decompression bomb.
 const LONGEST_SIDE: u32 = 16_384;
 
 /// Opens what calls name.
@@ -104,11 +104,11 @@ impl References {
         Ok((text, left_out))
     }
 
-    /// Looks whether a text of the project may be sent, whatever it is called.
+    /// Looks if a text of the project may be sent, whatever its file is called.
     ///
     /// # Errors
-    /// [`inputs::Error::Excluded`] for one with a private key or this server's own key in it, unless a setting names its
-    /// folder.
+    /// [`inputs::Error::Excluded`] for one with a private key or this server's own key in it, unless a setting names
+    /// its folder.
     pub async fn check_text(&self, source: &Source, text: &str) -> Result<(), ToolError> {
         let right = match &source.place {
             Location::InProject { path, .. } | Location::Matched { path, .. } if !self.inputs.is_named(path) => {
@@ -203,7 +203,7 @@ async fn head(content: Content) -> Result<(Encoded, Content), ToolError> {
     read.unwrap_or_else(|_| Err(unusable("reading it broke off; the log says more".into())))
 }
 
-/// As much as the header needs: some JPEGs carry megabytes of notes before it.
+/// Reads as much as the header needs: some JPEGs carry megabytes of notes before it.
 fn read_head(content: &Content) -> Result<Encoded, ToolError> {
     const MOST_HEADERS: usize = 64 << 10;
     const ANY_HEADER: usize = 16 << 20;

@@ -23,9 +23,11 @@ use crate::{
 
 /// Pictures on a page.
 const PAGE: usize = 12;
+/// The last page that can be asked for.
 const MOST_PAGES: u32 = 1_000;
 /// The longer side of each, in pixels: sharp in a tile, and few tokens for a model that is shown them.
 const SIDE: u32 = 400;
+/// Time for one page, its previews included: originals may lie in a bucket.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// `show-gallery`, and the components that it uses.
@@ -143,6 +145,7 @@ impl ShowGallery {
     }
 
     async fn found(&self, words: &str, before: usize) -> Result<Page, ToolError> {
+        // One more than the page shows, which tells if there is a next one.
         let found = self.kept.artifacts.search(self.index.as_ref(), words, before + PAGE + 1).await;
         let found = found.map_err(|error| match error {
             SearchError::Folder(error) => ToolError::from(error),

@@ -34,10 +34,14 @@ impl Purse<'_> {
     /// Reserves what a request may come to.
     ///
     /// # Errors
-    /// [`ToolError::OverBudget`] and [`ToolError::BudgetReserved`]; [`ToolError::Unpriced`] where a budget is set and nobody knows the price;
-    /// [`ToolError::Ledger`] where the budget cannot be held; what reading the key fails with.
+    /// - [`ToolError::OverBudget`]: it does not fit.
+    /// - [`ToolError::BudgetReserved`]: it will fit once calls that run have ended.
+    /// - [`ToolError::Unpriced`]: a budget is set, and nobody knows the price.
+    /// - [`ToolError::Ledger`]: the store cannot hold the budget.
+    /// - [`ToolError::OpenAi`]: the key cannot be read.
     pub(super) async fn open(&self, call: &Call, model: &Resolved, costing: &impl Costing) -> Result<Spend, ToolError> {
         let request = self.request(call, model, self.openai.of(&call.owner).account().await?);
+        // Without a budget nothing can refuse it: the estimate is noted, and the store is not asked first.
         if !self.ledger.has_budgets(request.caller.as_ref()) {
             let estimate = model.quote().and_then(|quote| costing.estimate(quote));
             return Ok(self.ledger.begin(request, estimate.map(|estimate| estimate.most).unwrap_or_default()));
@@ -45,8 +49,8 @@ impl Purse<'_> {
         self.reserve(request, model, costing, |estimate| estimate).await
     }
 
-    /// The refusal that a call would get from a budget; `None` where it would be let through. What it asks the store for
-    /// is the least, and given back before this returns.
+    /// The refusal that a call would get from a budget; `None` where it would be let through. What it asks the store
+    /// for is the least, and given back before this returns.
     pub(super) async fn refusal(&self, call: &Call, model: &Resolved, costing: &impl Costing) -> Option<ToolError> {
         // Without a key nothing was spent with it.
         let account = self.openai.of(&call.owner).account().await.unwrap_or_else(|_| Account(String::new()));
@@ -116,7 +120,7 @@ pub(super) fn billed(model: &Resolved, error: ToolError) -> ToolError {
     }
 }
 
-/// That the line of a call is not kept, or not yet, as a warning.
+/// A warning that the line of a call is not kept, or not yet.
 pub(super) fn unkept(error: &store::Error) -> String {
     let told = match error {
         store::Error::Away { .. } => {

@@ -6,7 +6,10 @@ use crate::{
     conversation::{Conversations, Error, Thread},
 };
 
-/// The thread that a call goes on from, where it names one.
+/// The thread that a call continues, where it names one.
+///
+/// # Errors
+/// [`ToolError::Conversation`]: there is none of that handle for this owner, or it cannot be read.
 pub(super) async fn open(
     conversations: &Conversations,
     conversation: Option<&str>,
@@ -18,8 +21,8 @@ pub(super) async fn open(
     })
 }
 
-/// That nothing can be continued from an answer, as a warning: its turn is not kept. It costs the answer nothing but
-/// its handle.
+/// A warning that nothing can be continued from an answer, because its turn is not kept. It costs the answer nothing
+/// but its handle.
 pub(super) fn unkept(error: &Error) -> String {
     let remedy = match error {
         Error::Store(error) => format!(" {}", error.remedy()),

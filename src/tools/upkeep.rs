@@ -13,13 +13,13 @@ use crate::{
     openai::{self, Failure, OpenAi, Reply, Terms},
 };
 
-/// The longest that the upstream is waited for when nobody waits for the list.
+/// Time that the upstream may take when nobody waits for the list.
 const UNHURRIED: Duration = Duration::from_secs(30);
-/// After a failure it is not asked unasked for so long.
+/// Time after a failure for which nothing asks it in the background.
 const PAUSE: Duration = Duration::from_hours(1);
-/// So long, whoever asks after a failure is told of it, and the upstream is left alone.
+/// Time after a failure for which whoever asks is told of that failure, and the upstream is left alone.
 const REMEMBERED: Duration = Duration::from_secs(15);
-/// A list this young is good enough for whoever asks for it.
+/// Age up to which a list is good enough for whoever asks for it.
 const FRESH: Duration = Duration::from_mins(10);
 
 /// Cheap to clone; clones share what they know.
@@ -86,6 +86,7 @@ impl Upkeep {
     /// # Errors
     /// When it is not and the upstream cannot be asked within `patience`, or could not just now: why.
     pub async fn refresh(&self, patience: Duration) -> Result<(), String> {
+        // Held while the upstream is asked: the others wait here, and find the list, or the reason why there is none.
         let mut failed = self.flight.lock().await;
         self.catalogue.recall().await;
         let account = self.openai.account().await.map_err(|failure| failure.to_string())?;
@@ -124,6 +125,7 @@ impl Upkeep {
         if !self.catalogue.list_is_due() {
             return;
         }
+        // The lock goes into the task: as long as it reads, nobody else begins.
         let Ok(mut not_before) = self.not_before.clone().try_lock_owned() else { return };
         if not_before.is_some_and(|moment| Instant::now() < moment) {
             return;

@@ -17,24 +17,24 @@ use crate::{
     },
 };
 
-/// Beside its text, a message has tokens for its role and its bounds: a few, and some for what the upstream adds.
+/// Tokens of a message beside its text, for its role and its bounds: a few, and some for what the upstream adds.
 const PER_MESSAGE: u64 = 64;
-/// A picture of eight tiles at 5,667 tokens and a base of 2,833, as gpt-4o-mini counts it: no documented model counts
+/// Tokens of a picture: eight tiles at 5,667 and a base of 2,833, as gpt-4o-mini counts it. No documented model counts
 /// more. <https://platform.openai.com/docs/guides/images-vision>
 const PICTURE: u64 = 48_169;
-/// Of a document, text and pictures of its pages are read. Its text is packed, seldom tighter than four to one: an
-/// estimate, not a bound.
+/// Tokens of a document for each byte: text and pictures of its pages are read. Its text is packed, seldom tighter than
+/// four to one: an estimate, not a bound.
 const DOCUMENT_PER_BYTE: u64 = 4;
-/// The window that web search works in. <https://platform.openai.com/docs/guides/tools-web-search>
+/// Tokens of the window that web search works in. <https://platform.openai.com/docs/guides/tools-web-search>
 const SEARCH_RESULTS: u64 = 128_000;
 /// Number of searches assumed for one answer: an estimate, not a bound.
 const SEARCHES: u64 = 10;
-/// No current model reads more: what is longer is refused by the upstream.
+/// The most input tokens that a current model reads: what is longer is refused by the upstream.
 const WINDOW: u64 = 1_050_000;
 
-/// The longest answer under a budget when the call names no `max_tokens`.
+/// The longest answer under a budget, in tokens, when the call names no `max_tokens`.
 const LONGEST: u64 = 16_384;
-/// A shorter answer is of no use: reasoning may take it all.
+/// The shortest answer that is asked for under a budget, in tokens: reasoning may take all of a shorter one.
 const SHORTEST: u64 = 1_000;
 
 /// A lower bound may be raised to this on its way up.
@@ -62,6 +62,7 @@ impl AskOpenai {
             && reading.max_tokens.is_none()
         {
             let tokens = quote.buys(&reading.input, spend.amount()).min(LONGEST);
+            // Sent as the bound of the answer: the estimate that was reserved is then the most that it can cost.
             request.afforded = u32::try_from(tokens).ok().and_then(NonZeroU32::new);
             request.question.max_tokens = request.afforded;
         }

@@ -108,6 +108,7 @@ impl AnswerTerms {
         warnings.extend_from_slice(&meta.warnings);
         warnings.extend(arguments::left_out(&answer.left_out, &answer.model));
         let (status, finish_reason, cut) = finish(answer.finish, &answer.text, self.afforded);
+        // Of the model that answered: `conclude` has put it in the place of the one that was asked.
         let cost = self.model.cost(&meta.metered);
         let value = match self.schema {
             None => None,
@@ -178,6 +179,7 @@ impl Answered {
     pub fn sources(&self) -> Option<String> {
         let mut sources: Vec<&CitedSource> = Vec::new();
         for citation in &self.citations {
+            // A page may be cited in every sentence.
             if sources.iter().all(|source| source.url != citation.url) {
                 sources.push(citation);
             }

@@ -18,15 +18,16 @@ mod kind;
 
 use kind::{AttachmentKind, Unknown};
 
-/// More are no question any more; OpenAI itself would take 500 pictures.
+/// The most attachments of a question; OpenAI itself would take 500 pictures.
 const MOST: usize = 20;
-/// 48 MB in base64: OpenAI takes requests of 50 MB. <https://platform.openai.com/docs/guides/images-vision>
+/// Bytes of all attachments together: 48 MB in base64, where OpenAI takes requests of 50 MB.
+/// <https://platform.openai.com/docs/guides/images-vision>
 const ALL_TOGETHER: u64 = 36_000_000;
 /// Bytes that OpenAI and most compatible servers take of one picture, and of one document.
 /// <https://platform.openai.com/docs/guides/pdf-files>
 const PICTURE: u64 = 20_000_000;
 const PDF: u64 = 32_000_000;
-/// Half a million tokens or so: as much as any model reads.
+/// Bytes of one text: half a million tokens or so, as much as any model reads.
 const TEXT: u64 = 2_000_000;
 
 /// Reads what is named, without looking at any of it.
@@ -80,6 +81,7 @@ pub(super) async fn open(sources: &[Source], references: &References, terms: &Te
         let opened = async {
             let (content, left_out) = references.attachment(source, terms).await?;
             attached.warnings.extend(left_out);
+            // By its length, before it is looked at.
             total += content.length();
             if total > ALL_TOGETHER {
                 return Err(too_large("with those before it, it is", total, "all together", ALL_TOGETHER));
@@ -128,6 +130,7 @@ async fn part(source: &Source, content: Content, references: &References) -> Res
 
 /// The kind of what was opened, by its beginning.
 async fn kind(content: &Content) -> Result<AttachmentKind, ToolError> {
+    // Bytes: more than any of the signatures, and enough to find a NUL in what is no text.
     const BEGINNING: usize = 8 << 10;
     read(content.clone(), BEGINNING, AttachmentKind::sniff).await?.map_err(unknown)
 }
@@ -138,6 +141,7 @@ async fn read<T: Send + 'static>(
     limit: usize,
     look: impl FnOnce(&[u8]) -> T + Send + 'static,
 ) -> Result<T, ToolError> {
+    // A file may lie on a disk of the network, and one thread serves all clients.
     let seen = tokio::task::spawn_blocking(move || content.read(0, limit).map(|bytes| look(&bytes))).await;
     let seen = seen.map_err(|_| ToolError::InvalidArgument("reading it broke off; the log says more".into()))?;
     seen.map_err(|cause| ToolError::InvalidArgument(format!("it cannot be read ({cause})")))
@@ -168,6 +172,7 @@ fn numbered(text: &str) -> String {
 }
 
 /// A text under its name, between fences that do not occur in it.
+/// A file that could close its fence would go on as if the person had written it.
 fn framed(name: &str, text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or_default();
     let fence = "`".repeat(longest.max(2) + 1);

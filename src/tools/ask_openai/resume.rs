@@ -64,7 +64,7 @@ impl AskedAnswer {
         &self.expected.model
     }
 
-    /// As it can be written down; `None` where it becomes no turn: then no other process resumes it.
+    /// The call as it can be written down; `None` where it becomes no turn: then no other process resumes it.
     pub(super) fn resume(&self, spend: &Spend) -> Option<Resume> {
         let spoken = self.spoken.as_ref().ok()?;
         let AnswerTerms { model, warnings, afforded, schema } = &self.expected;
@@ -82,11 +82,11 @@ impl AskedAnswer {
 }
 
 impl AskOpenai {
-    /// Goes on with a call whose answer is being worked on upstream. Its time counts anew: what is paid for is waited
-    /// for, however long its first process has been gone.
+    /// Continues a call whose answer is being worked on upstream. Its time counts anew: what is paid for is waited for,
+    /// however long its first process has been gone.
     ///
     /// # Errors
-    /// As the tool's own; [`ToolError::OpenAi`] with the code `interrupted` when the upstream knows nothing of it any
+    /// Those of the tool; [`ToolError::OpenAi`] with the code `interrupted` when the upstream knows nothing of it any
     /// more.
     pub async fn resume(&self, note: Resume, response: &ResponseNote, call: &Call) -> Result<Answered, ToolError> {
         let limit = self.timeouts.of_text();
@@ -125,8 +125,10 @@ impl AskOpenai {
     ) -> Result<Answered, ToolError> {
         let AskedAnswer { mut expected, spoken, .. } = asked;
         if let Ok(reply) = &reply {
+            // Some upstreams answer by another model than was asked, whose price may be another.
             expected.model = self.catalogue.answered_by(expected.model, &reply.value.model);
         }
+        // Before anything else is looked at: dropped from here on, the call is settled at what it came to.
         spend.ended(spending::bill(&expected.model, &reply, &spend.exposure()));
         let reply = match reply {
             Ok(reply) => reply,
@@ -141,6 +143,7 @@ impl AskOpenai {
         let spoken = spoken.map_err(|error| answered.warnings.push(threads::unkept(&error)));
         let turn = spoken.ok().map(|spoken| spoken.ended(answered.cost_usd));
         let answered = closing::close(spend, turn, answered, call).await;
+        // Old conversations go after an answer: nobody waits for it.
         self.conversations.sweep();
         Ok(answered)
     }

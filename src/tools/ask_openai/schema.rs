@@ -12,18 +12,18 @@ use crate::{openai::AnswerFormat, text, tools::ToolError};
 mod paths;
 mod strict;
 
-/// As JSON, in bytes: it is sent with the question, and read by the model as part of it.
+/// The longest schema, as JSON in bytes: it is sent with the question, and read by the model as part of it.
 const LONGEST: usize = 100_000;
-/// One compiled pattern, and all of a schema together, in bytes.
+/// Bytes of one compiled pattern, and of all in a schema together: two thousand large ones took gigabytes.
 const LARGEST_PATTERN: usize = 1 << 20;
 const ALL_PATTERNS: usize = 16 << 20;
-/// Each is found by compiling the schema once more.
+/// Patterns that may be left unchecked: each is found by compiling the schema once more.
 const MOST_UNCHECKED: usize = 100;
-/// Checks at a time: each takes a thread, and memory.
+/// Checks at a time, of all calls: each takes a thread, and memory.
 const PLACES: usize = 2;
-/// Objects of one answer that are tried.
+/// Objects of one answer that are tried: prose may be full of braces.
 const MOST_OBJECTS: usize = 100;
-/// A bounded schema takes seconds at most, an honest one milliseconds.
+/// Time for a check: a bounded schema takes seconds at most, an honest one milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Runs checks, few at a time. Each keeps its place until it ends, also when nobody waits for it any more; that it ends
@@ -93,6 +93,8 @@ impl CheckedSchema {
         paths::bound(&schema)?;
         let largest = LARGEST_PATTERN.min(ALL_PATTERNS / paths::patterns(&schema).max(1));
         let patterns = PatternOptions::regex().size_limit(largest);
+        // Offline: a schema comes from a model, and must not have this server fetch addresses. The plain engine: the
+        // default one backtracks, and a pattern could keep it busy for ever.
         let options = jsonschema::options().offline().with_pattern_options(patterns).should_validate_formats(true);
         let (mut held, mut warnings) = (schema.clone(), Vec::new());
         let validator = loop {
@@ -130,6 +132,7 @@ impl CheckedSchema {
         let (whole, validator, answer) = (self.whole.clone(), self.validator.clone(), answer.to_owned());
         let read = self.checks.run(move || {
             let mut why = String::new();
+            // The last first: drafts and examples stand before the answer.
             for value in values(&answer)?.into_iter().rev() {
                 paths::bound_steps(&whole, &value)?;
                 match (validator.validate(&value).map_err(|error| explained(&error)), value) {

@@ -26,6 +26,8 @@ impl AskOpenai {
         let mut request = args.parse(&self.catalogue)?;
         call.expenses.of_model(&request.model.id);
         request.warnings.extend(warnings);
+        // Requests of one key reach the same cache, which has the beginning of the thread.
+        // <https://platform.openai.com/docs/guides/prompt-caching>
         request.question.cache_key = Some(thread.place().label());
         let gallery = self.references.artifacts.of(&call.owner);
         for turn in thread.turns() {
@@ -165,6 +167,7 @@ async fn picture(gallery: &Artifacts, uri: &str) -> Part {
             let (name, format, dimensions) = (id.to_string(), kept.format, kept.dimensions);
             Part::Picture(Reference { name, format, dimensions, content })
         }
+        // A turn goes on without it: the conversation is worth more than one picture.
         Err(_) => gone(uri),
     }
 }

@@ -63,7 +63,7 @@ pub struct AttachedFile {
 }
 
 impl DryRun {
-    /// The same for a person.
+    /// The same as a text, for a person and for clients that show no structured content.
     pub(super) fn text(&self, model: &str) -> String {
         let Self { files, input_tokens, max_input_tokens, max_output_tokens, max_cost_usd, refusal } = self;
         let cost = max_cost_usd.map_or("a price that is not known".to_owned(), |most| format!("at most {most}"));

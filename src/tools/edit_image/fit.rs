@@ -5,8 +5,9 @@ use crate::{
     preview::Previews,
 };
 
-/// More than this is not read into memory to be scaled down.
+/// Bytes of a picture that is read into memory to be scaled down; a larger one is refused.
 const MOST_READ: usize = 256 << 20;
+/// Times that a picture is scaled down: each time costs a decoding and an encoding.
 const TRIES: usize = 4;
 
 /// The picture in fewer pixels, in its own format, below `limit` bytes; `None` when it cannot be read or does not fit.
@@ -30,7 +31,8 @@ pub(super) async fn read(content: Content) -> Option<Encoded> {
     Encoded::sniff(bytes).ok()
 }
 
-/// Sides with as many pixels less as there are bytes too many, and some more.
+/// Sides with fewer pixels in proportion to the bytes that are too many, and a little fewer still: bytes do not follow
+/// pixels exactly.
 fn fewer(sides: Dimensions, bytes: u64, limit: u64) -> Option<Dimensions> {
     const MARGIN: f64 = 0.95;
     #[expect(clippy::cast_precision_loss, reason = "a ratio of file sizes, far below 2^52")]

@@ -10,7 +10,7 @@ use crate::{
     tools::{ToolError, pictures::PictureOrder, references::Opened},
 };
 
-/// Pictures must be below 50 MB, masks below 4 MB.
+/// Bytes that a picture, and a mask, must stay below.
 const PICTURE_LIMIT: u64 = 50_000_000;
 const MASK_LIMIT: u64 = 4_000_000;
 
@@ -59,6 +59,7 @@ impl EditImage {
             Some(pixels) => previews.is_opaque(pixels).await,
             None => None,
         };
+        // The upstream takes such a mask, and bills a picture in which nothing may change.
         if is_opaque == Some(true) {
             let right = right_mask(first.dimensions);
             return Err(format!("no pixel of it is see-through, so that nothing may change: {right}"));
@@ -117,7 +118,8 @@ fn right_mask(first: Dimensions) -> String {
     format!("make the mask a PNG of {first} with see-through pixels where the picture may change")
 }
 
-/// Returns whether the colour type in a PNG's header has an alpha channel (PNG specification, 11.2.1).
+/// Returns whether the colour type in a PNG's header has an alpha channel (PNG specification, 11.2.1): byte 25, behind
+/// signature, length and name of the first chunk, both sides and the bit depth.
 fn has_alpha(png: &[u8]) -> bool {
     matches!(png.get(25), Some(4 | 6))
 }

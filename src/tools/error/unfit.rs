@@ -4,14 +4,14 @@ use std::fmt;
 
 use crate::{money::Usd, openai::Meta};
 
-/// An answer that was paid for and does not fit the schema that was asked for. It is told all the same.
+/// An answer that was paid for and does not fit the schema that was asked for. It is shown all the same.
 #[derive(Debug)]
 pub struct Unfit {
     /// The place where it does not fit, and what would. It may quote the answer.
     pub why: String,
-    /// As it came; empty where the model wrote nothing.
+    /// The answer as it came; empty where the model wrote nothing.
     pub answer: String,
-    /// `None`: not known.
+    /// The cost in US dollars; `None`: not known.
     pub cost_usd: Option<Usd>,
     /// Facts of the request, for the report.
     pub meta: Meta,

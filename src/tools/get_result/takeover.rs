@@ -43,6 +43,7 @@ impl GetResult {
             let Some(started) = self.begin(orphan) else {
                 return Ok(Some(Job { state: JobPhase::Interrupted, ..job }));
             };
+            // Another process may be quicker: then the next look finds the job running there.
             self.jobs.take_over(started).await?;
         }
     }
@@ -63,10 +64,12 @@ impl GetResult {
     fn begin(&self, orphan: &Orphan) -> Option<Started<JobResult>> {
         let tool = self.ask_openai.clone().filter(|_| orphan.tool == AskOpenai::NAME)?;
         let Resumption { call: asked, response } = orphan.resumption::<Resume>()?;
+        // Another upstream does not know the response, and would have the call end as lost.
         if !tool.openai.works_on(&response) {
             return None;
         }
 
+        // Nobody hears the text as it comes: its client got a handle long ago.
         let (news, feed) = News::without_text();
         let cancel = CancellationToken::new();
         let age = (Utc::now() - orphan.started_at).to_std().unwrap_or_default();

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use super::{Makes, Model, Models, PerMillion};
 use crate::argument::{self, REASONING_EFFORT};
 
-/// Bytes of the names of unknown models that are listed: those of a server of one's own, and the first of a market's.
+/// Bytes of the names of unknown models that are listed: all of one's own server, and the first of a market of
+/// hundreds.
 const NAMES: usize = 1_000;
 
 /// Models of a kind that take the same.

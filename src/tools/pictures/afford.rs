@@ -15,12 +15,13 @@ use crate::{
     },
 };
 
-/// Beside its text, a prompt has a few tokens of its own.
+/// Tokens of a prompt beside its text: a few.
 const PER_PROMPT: u64 = 64;
-/// A picture to start from, at high fidelity: 6,240 tokens for the largest, and eight tiles of 129 on a base of 65.
+/// Tokens of a picture to start from, at high fidelity: 6,240 for the largest, and eight tiles of 129 on a base of 65.
 /// <https://platform.openai.com/docs/guides/image-generation>
 const REFERENCE: u64 = 6_240 + 65 + 8 * 129;
-/// A partial picture that is sent on the way. <https://platform.openai.com/docs/guides/image-generation>
+/// Tokens of a partial picture that is sent on the way.
+/// <https://platform.openai.com/docs/guides/image-generation>
 const SKETCH: u64 = 100;
 /// The size that tokens are known of.
 const MEASURED: Dimensions = Dimensions { width: 1024, height: 1024 };

@@ -1,4 +1,5 @@
-//! `save_to`: copies of the kept pictures in the project. A copy that cannot be written is a warning: the original is kept.
+//! `save_to`: copies of the kept pictures in the project. A copy that cannot be written is a warning: the original is
+//! kept.
 
 use std::path::{Path, PathBuf};
 
@@ -36,6 +37,7 @@ impl Studio {
             None => (self.artifacts.open(&original.id).await.map_err(|error| error.to_string())?.1, original.format),
             Some(wanted) => {
                 let picture = self.artifacts.fetch(&original.id).await.map_err(|error| error.to_string())?.1;
+                // One that cannot be converted is copied as it came, with a note: it was paid for.
                 let copy = self.previews.convert(&picture, wanted).await.unwrap_or(picture);
                 (Content::Memory(copy.bytes().clone()), copy.format())
             }
@@ -47,7 +49,7 @@ impl Studio {
     }
 }
 
-/// That a copy's picture came in another format than its name asks for, as a note.
+/// A note that a copy's picture came in another format than its name asks for.
 #[must_use]
 pub fn note_of_format(copy: &Path, came: Format, holds: Format) -> String {
     let (copy, came_as) = (copy.display(), came.media_type());

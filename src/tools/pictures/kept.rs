@@ -7,7 +7,7 @@ use crate::{
     preview::{Previews, Room},
 };
 
-/// The folder of pictures, and what makes them small.
+/// The gallery of pictures, and what makes them small.
 #[derive(Debug, Clone)]
 pub struct KeptPictures {
     /// The gallery of one owner; see [`KeptPictures::of`].

@@ -17,7 +17,7 @@ use crate::{
     tools::{Output, Receipt, Report, Shows, ToolError, UsageReport, milliseconds},
 };
 
-/// A prompt that was rewritten is shown up to this many characters.
+/// Characters of a rewritten prompt that are shown.
 const REWRITTEN: usize = 200;
 
 #[derive(Debug, Clone, Serialize, JsonSchema)]
@@ -165,6 +165,7 @@ impl PictureOrder {
             }
         }
         warnings.extend(errors.iter().map(|(index, error)| format!("Picture {} failed: {}", index + 1, error.text())));
+        // One that may have been billed has no known cost, and then neither has the whole.
         let lost = errors.iter().map(|(_, error)| match error {
             ToolError::Billed { cost, .. } => Some(*cost),
             error => (error.billing() == Billing::No).then_some(Usd::ZERO),

@@ -11,7 +11,7 @@ pub(super) struct PictureSize {
     pub sent: Option<String>,
     /// Scale what comes down to this.
     pub scale_to: Option<Dimensions>,
-    /// As the result tells it.
+    /// The size as the result tells it.
     pub shown: String,
     pub warning: Option<String>,
 }

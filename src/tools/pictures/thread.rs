@@ -11,7 +11,10 @@ use crate::{
 };
 
 impl Studio {
-    /// The thread that a call wants its pictures in.
+    /// The thread that a call wants its pictures in; `None` where it names none.
+    ///
+    /// # Errors
+    /// [`ToolError::Conversation`]: there is none of that handle, or it cannot be read.
     pub async fn thread(&self, conversation: Option<&str>, call: &Call) -> Result<Option<Thread>, ToolError> {
         threads::open(&self.conversations, conversation, call).await
     }

@@ -1,5 +1,5 @@
-//! Names of pictures and other files in a call: a path, an `image://` URI, an https URL or a data URL; for an attachment
-//! also a pattern, or a question to git. Opens nothing.
+//! Names of pictures and other files in a call: a path, an `image://` URI, an https URL or a data URL; for an
+//! attachment also a pattern, or a question to git. Opens nothing.
 
 use std::path::{Path, PathBuf};
 
@@ -13,7 +13,7 @@ use crate::{
     tools::ToolError,
 };
 
-/// More characters than any path or address that means something: names are written down.
+/// The longest path or address, in bytes: names are written down. Data URLs may be longer.
 const LONGEST_NAME: usize = 8_000;
 
 /// The beginning of a data URL's note.
@@ -143,6 +143,7 @@ impl Location {
     }
 
     fn read(name: String) -> Result<Self, String> {
+        // First, and not parsed as a URL: it may be megabytes.
         if DataUrl::is_one(&name) {
             return DataUrl::parse(name).map(Self::Inline).map_err(|why| why.to_string());
         }

@@ -13,12 +13,12 @@ use crate::inputs::DataUrl;
 
 /// Arguments that name files.
 const NAMING: [&str; 3] = ["attachments", "images", "mask"];
-/// No tool takes more.
+/// Names that are looked at; no tool takes as many.
 const MOST_NAMES: usize = 40;
 
 impl References {
-    /// The files that a call names, each with its place, length and time of change, and what git answers; empty where it
-    /// names none. What cannot be opened is left out: the call will say so.
+    /// The files that a call names, each with its place, length and time of change, and what git answers; empty where
+    /// it names none. What cannot be opened is left out: the call will say so.
     pub async fn stamp(&self, arguments: &Map<String, Value>) -> String {
         let mut stamp = String::new();
         let named = NAMING.iter().filter_map(|name| arguments.get(*name)).flat_map(names);
@@ -36,6 +36,7 @@ impl References {
             Location::File(path) | Location::InProject { path, .. } | Location::Matched { path, .. } => {
                 let Ok(state) = tokio::fs::metadata(path).await else { return };
                 let changed = state.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+                // By time and length: the call waits for this look, and is not to read its files twice.
                 let changed = changed.unwrap_or_default().as_nanos();
                 let _ = writeln!(stamp, "{}\0{}\0{changed}", path.display(), state.len());
             }

@@ -7,15 +7,16 @@ use serde_json::{Map, Value};
 
 use crate::text;
 
-/// Through one place of an answer. Honest schemas have a handful.
+/// Paths through one place of an answer. Honest schemas have a handful.
 const MOST_PATHS: u64 = 10_000;
-/// References that lead to one another at one place of an answer.
+/// References in a row that lead to one another at one place of an answer.
 const LONGEST_PATH: usize = 200;
-/// Of one check: some seconds.
+/// Steps of one check: some seconds.
 const MOST_STEPS: u64 = 20_000_000;
 /// Places of an answer, times the schemas that apply there.
 const MOST_PAIRS: usize = 500_000;
-/// Schemas within schemas, for all levels of an answer together.
+/// Depth of schemas within schemas, over all levels of an answer: without a bound the count itself would overflow the
+/// stack.
 const DEEPEST: usize = 2_000;
 
 const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
@@ -30,6 +31,7 @@ pub(super) fn bound(root: &Value) -> Result<(), String> {
     while let Some(value) = left.pop() {
         match value {
             Value::Object(schema) => {
+                // References in a part with an `$id` of its own are read against that, which the count does not follow.
                 if !std::ptr::eq(value, root) && ["$id", "id"].iter().any(|name| names_itself(schema, name)) {
                     return Err("a part of it has an \"$id\" of its own: refer to \"#/$defs/NAME\" instead".into());
                 }

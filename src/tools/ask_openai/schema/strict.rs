@@ -7,9 +7,11 @@ use serde_json::{Map, Value};
 
 use crate::openai::Strict;
 
-/// Objects within objects, the root counted.
+/// Objects within objects at most, the root counted.
 const DEEPEST: usize = 10;
+/// Properties of all objects together.
 const MOST_PROPERTIES: usize = 5_000;
+/// Values of all enums together.
 const MOST_WORDS: usize = 1_000;
 
 /// Keywords that may stand in a schema besides its type.
@@ -38,7 +40,7 @@ const KEYWORDS: [&str; 21] = [
 ];
 const FORMATS: [&str; 9] = ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"];
 
-/// Held to where that is possible.
+/// [`Strict::Held`] where OpenAI can enforce the schema, else [`Strict::Asked`].
 pub(super) fn of(root: &Map<String, Value>) -> Strict {
     let mut root = root.clone();
     root.shift_remove("$schema");
@@ -55,6 +57,7 @@ struct Seen {
 }
 
 fn is_held(schema: &Map<String, Value>, depth: usize, seen: &mut Seen) -> bool {
+    // OpenAI refuses anything beside a reference.
     if schema.contains_key("$ref") {
         return schema.len() == 1;
     }
