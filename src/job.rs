@@ -43,7 +43,7 @@ use live::Live;
 
 /// Time between two looks at a job of another process.
 const POLL: Duration = Duration::from_millis(500);
-/// Time between two questions to the store whether another process wants a job of this one cancelled.
+/// Time between two looks in the store for jobs of this process that others want cancelled.
 const LOOK: Duration = Duration::from_secs(1);
 /// Time between two sweeps of expired jobs.
 const SWEEP: Duration = Duration::from_hours(1);
@@ -95,7 +95,7 @@ pub struct Job<T> {
     pub state: JobPhase<T>,
     /// Reason why the store does not have it: it is lost when this process ends.
     pub unkept: Option<NotKept>,
-    /// Its client gave up on it, and nobody was told its result since.
+    /// Its client gave up on it, and nobody has been given its result since.
     pub is_abandoned: bool,
 }
 
@@ -309,6 +309,7 @@ impl<T: Lasting> Jobs<T> {
                 }
             },
             JobState::Running { stage } => running(stage),
+            // Nobody takes over a job while this process ends: it is another one's to resume.
             JobState::Orphaned { stage, resume: Some(_) } if self.0.leaving.is_cancelled() => running(stage),
             JobState::Orphaned { resume: Some(resume), .. } => {
                 JobPhase::Orphaned(Box::new(Orphan { id: *id, owner, tool, started_at, resume }))

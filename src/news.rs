@@ -16,7 +16,7 @@ use crate::text::whole_seconds;
 pub enum Stage {
     /// Waiting for a slot.
     Queued {
-        /// Calls ahead in the line, and those that run.
+        /// Calls ahead in the queue, and those that run.
         behind: usize,
     },
     /// Holding back for the upstream's or our own rate limit.
@@ -189,12 +189,14 @@ impl News {
     fn write(&self, change: impl FnOnce(&mut Update)) {
         let Some(board) = &self.0 else { return };
         change(&mut board.update.lock().unwrap_or_else(PoisonError::into_inner));
+        // A permit is kept while the one reader is busy: it misses nothing, and nothing piles up.
         board.changed.notify_one();
     }
 }
 
 impl Feed {
-    /// Resolves once something was written since the last [`Feed::take`]; may resolve once too often.
+    /// Resolves once something was written since the last [`Feed::take`]; may resolve once too often, since the bell
+    /// and the board are not read together.
     pub async fn changed(&self) {
         self.0.changed.notified().await;
     }
@@ -202,6 +204,7 @@ impl Feed {
     /// The current stage and parts, and the text since the last look.
     #[must_use]
     pub fn take(&self) -> Update {
+        // Stage and parts stay, as they hold until the next; text is handed over once.
         let mut update = self.0.update.lock().unwrap_or_else(PoisonError::into_inner);
         Update { stage: update.stage.clone(), delta: std::mem::take(&mut update.delta), parts: update.parts }
     }

@@ -126,6 +126,7 @@ impl Previews {
         &self,
         work: impl FnOnce() -> Result<T, PreviewFailure> + Send + 'static,
     ) -> Option<T> {
+        // Moved into the thread, so that a caller who goes away does not free the place while pixels are still held.
         let place = Arc::clone(&self.place).acquire_owned().await.ok()?;
         let made = in_a_thread(move || {
             let _place = place;
@@ -210,7 +211,7 @@ impl PreviewBudget {
     }
 }
 
-/// Made smaller than this to fit, a picture shows nothing; in pixels of its longer side.
+/// Pixels of the longer side below which a preview is not made to fit: a picture so small shows nothing.
 const SHORTEST_SIDE: u32 = 64;
 
 /// The reason why there is no preview; for the log.
@@ -234,10 +235,10 @@ pub enum PreviewFailure {
     /// The JPEG encoder fails.
     #[error("the preview cannot be encoded: {0}")]
     Encode(#[from] jpeg_encoder::EncodingError),
-    /// A contact sheet of so many pictures does not fit, or would be empty.
+    /// A contact sheet of this many pictures does not fit, or would be empty.
     #[error("{0} pictures need more room than there is, or none of them can be decoded")]
     Sheet(usize),
-    /// The encoder wrote what is no picture: a fault of this program.
+    /// The encoder wrote something that is not a picture: a fault of this program.
     #[error("the preview cannot be read back: {0}")]
     Unreadable(#[from] NotAPicture),
     /// Made so small that it fits these bytes, it would show nothing.

@@ -1,9 +1,11 @@
-//! Admission: a few calls run, a few wait in a fair line, the rest is refused at once.
+//! Admission: a few calls run, a few wait in a fair queue, the rest is refused at once.
 //!
-//! Callers take turns, each caller's own calls go first come, first served. A free slot never waits for a ticket and a
-//! ticket never waits for a free slot: slots are granted under the lock, the moment they come free. A request that only
-//! waits leaves its slot, and takes one again before all that came later. But a caller among many gets half of the slots
-//! and of the line at most: calls can take minutes, and no slot is taken back.
+//! - Callers take turns; each caller's own calls go first come, first served.
+//! - A free slot never waits for a ticket, and a ticket never for a free slot: slots are granted under the lock, the
+//!   moment they come free.
+//! - A request that only waits leaves its slot, and takes one again before all that came later.
+//! - A caller among many gets half of the slots and of the waiting at most: calls can take minutes, and no slot is
+//!   taken back.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -29,14 +31,14 @@ pub struct Config {
     pub waiting: usize,
 }
 
-/// Whose call it is: the line is fair between callers, not between calls.
+/// Whose call it is: the queue is fair between callers, not between calls.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Caller {
     name: String,
     share: Share,
 }
 
-/// Part of the slots and of the line that a caller may have.
+/// Part of the slots, and of the places to wait, that a caller may have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Share {
     Whole,
@@ -62,7 +64,7 @@ impl Caller {
         Self { name, share: Share::Half }
     }
 
-    /// The most that it may have of so many places.
+    /// The most that it may have of this many places.
     fn most(&self, places: usize) -> usize {
         match self.share {
             Share::Whole => places,
@@ -87,7 +89,7 @@ pub struct Busy {
 #[derive(Debug, Clone)]
 pub struct Queue(Arc<QueueState>);
 
-/// A place in the line. Dropping it leaves the line.
+/// A place in the queue. Dropping it gives it up.
 #[derive(Debug)]
 pub struct Ticket {
     queue: Queue,
@@ -99,7 +101,7 @@ pub struct Ticket {
 struct QueueState {
     config: Mutex<Config>,
     line: Mutex<WaitingLine>,
-    /// Woken whenever the line moves. It is as long as `waiting` at most, so waking all of it is cheap.
+    /// Woken whenever the queue moves. At most `waiting` requests wait, so waking all of them is cheap.
     moved: Notify,
 }
 
@@ -111,7 +113,7 @@ struct WaitingLine {
     /// The same by callers, never 0.
     slots: HashMap<Caller, usize>,
     waiting: usize,
-    /// Those among the waiting who left their slot and do not stand in line, by callers, never 0.
+    /// Those among the waiting who left their slot and are not queued again, by callers, never 0.
     resting: HashMap<Caller, usize>,
     /// Numbers whose slot is theirs, but not fetched yet.
     granted: HashSet<u64>,
@@ -146,7 +148,7 @@ impl Queue {
         (line.running, line.waiting)
     }
 
-    /// The most places that the line ever has for this caller.
+    /// The most places that this caller can ever have: those that run and those that wait.
     #[must_use]
     pub fn most(&self, caller: &Caller) -> usize {
         let Config { running, waiting } = self.config();
@@ -156,7 +158,7 @@ impl Queue {
     /// Takes a place for one request.
     ///
     /// # Errors
-    /// [`Busy`] when the line has no room for it.
+    /// [`Busy`] when there is no room for it, or its caller has its share already.
     pub fn enter(&self, caller: &Caller) -> Result<Ticket, Busy> {
         let mut line = self.admit(caller, 1)?;
         let ticket = self.ticket(caller, &mut line);
@@ -167,15 +169,16 @@ impl Queue {
     /// Takes `places` places for one call, all or none.
     ///
     /// # Errors
-    /// [`Busy`] when the line has no room for all of them.
+    /// [`Busy`] when there is no room for all of them, or its caller's share is too small.
     pub fn enter_all(&self, caller: &Caller, places: usize) -> Result<Vec<Ticket>, Busy> {
         let mut line = self.admit(caller, places)?;
+        // Still under the lock of `admit`: nobody else can take the places that were just counted.
         let tickets = (0..places).map(|_| self.ticket(caller, &mut line)).collect();
         line.grant(self.config().running);
         Ok(tickets)
     }
 
-    /// The line, when it has room for so many more, and its caller's share, too.
+    /// The queue, if it has room for this many more, and its caller's share has, too.
     fn admit(&self, caller: &Caller, places: usize) -> Result<MutexGuard<'_, WaitingLine>, Busy> {
         let Config { running, waiting } = self.config();
         let line = self.line();
@@ -198,7 +201,7 @@ impl Queue {
         self.0.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until this number has its slot, telling `news` the place in line whenever it changes.
+    /// Waits until this number has its slot, telling `news` its place in the queue whenever that changes.
     async fn granted(&self, caller: &Caller, number: u64, news: &News) {
         let mut told = None;
         loop {
@@ -218,7 +221,7 @@ impl Queue {
         }
     }
 
-    /// Changes the line, gives away what came free and tells everybody who waits.
+    /// Changes the queue, gives away what came free and tells everybody who waits.
     fn change(&self, change: impl FnOnce(&mut WaitingLine)) {
         let mut line = self.line();
         change(&mut line);
@@ -229,7 +232,7 @@ impl Queue {
 }
 
 impl Ticket {
-    /// Waits for the slot, telling `news` the place in line whenever it changes.
+    /// Waits for the slot, telling `news` its place in the queue whenever that changes.
     pub async fn reach(self, news: &News) -> Slot {
         self.queue.granted(&self.caller, self.number, news).await;
         Slot::held(self.queue.clone(), self.caller.clone(), self.number)
@@ -267,7 +270,7 @@ impl WaitingLine {
         *self.resting.entry(caller.clone()).or_default() += 1;
     }
 
-    /// Puts a request that rested back in line, where it stood by its number.
+    /// Puts a request that rested back in the queue, where it stood by its number.
     fn rejoin(&mut self, caller: &Caller, number: u64) {
         self.end_rest(caller);
         self.waiting += 1;
@@ -282,7 +285,7 @@ impl WaitingLine {
         }
     }
 
-    /// Number of requests of a caller that stand in line or rest.
+    /// Number of requests of a caller that are queued or rest.
     fn waiting_of(&self, caller: &Caller) -> usize {
         let resting = self.resting.get(caller).copied().unwrap_or_default();
         self.callers.get(caller).map_or(0, VecDeque::len) + resting

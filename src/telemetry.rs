@@ -47,7 +47,8 @@ const REST: Duration = Duration::from_millis(20);
 /// Settings `log.*`.
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
-    /// The least important level that is written; other crates' lines stop at `warn`.
+    /// The least important level that is written; other crates' lines stop at `warn`, since they may hold whole
+    /// messages.
     pub level: Level,
     /// Text or JSON, one event a line.
     pub format: LogFormat,
@@ -108,8 +109,8 @@ pub fn start(config: Config) -> Guard {
     Guard { log, levels: Levels(handle) }
 }
 
-/// Drops one error of rmcp: over HTTP a client that leaves during a call cannot be answered, which is no fault, and the
-/// call's own line says that it was cancelled. rmcp's other errors, of the same place and level, are written.
+/// Drops one error of rmcp: over HTTP a client that leaves during a call cannot be answered, which is not a fault, and
+/// the call's own line says that it was cancelled. rmcp's other errors, of the same place and level, are written.
 struct NoFalseAlarms;
 
 impl<S: Subscriber> Layer<S> for NoFalseAlarms {
@@ -150,6 +151,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let Some(LogThread { lines, thread }) = self.log.writer.get() else { return };
         let (done, written) = sync_channel(1);
+        // Behind all lines that wait: once it is answered, they are written.
         if lines.try_send(LogLine::Flush(done)).is_ok() {
             thread.iter().for_each(Thread::unpark);
             let _ = written.recv_timeout(FLUSH);
@@ -179,9 +181,11 @@ enum LogLine {
 /// One `write` is one event: that is how the formatting layer writes.
 impl Write for Log {
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        // Escaped, so that a text from outside can neither forge a line nor drive a terminal.
         let text = String::from_utf8_lossy(event);
         let line = text::clip(&text::escape(text.trim_end_matches('\n')), LINE_CHARS).into_owned() + "\n";
         let writer = self.writer.get_or_init(|| drain_to_stderr(self.lost.clone()));
+        // Never waits: a client that does not read stderr would otherwise hold every call.
         if writer.lines.try_send(LogLine::Text(line)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }

@@ -1,5 +1,5 @@
-//! Opening or making a file below a folder without following a link on the way, so that nothing can be put in the place of what
-//! was checked. Knows no rules about which folders.
+//! Opening or making a file below a folder without following a link on the way, so that nothing can be put in the place
+//! of what was checked. Knows no rules about which folders.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -92,7 +92,7 @@ mod system {
     use super::{Error, step};
 
     const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-    /// A pipe or a terminal in its place does not hold anybody up.
+    /// A pipe in its place does not hold its reader up, and a terminal does not become that of this process.
     const FILE: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY).union(OFlags::CLOEXEC);
 
     pub(super) fn below(folder: &Path, parents: &[&OsStr], name: &OsStr) -> Result<File, Error> {
@@ -132,7 +132,8 @@ mod system {
         openat(folder, name, flags | OFlags::NOFOLLOW, Mode::empty()).map_err(|errno| refused(folder, name, errno))
     }
 
-    /// Systems differ in what they say of a link.
+    /// Tells a link from other refusals by looking again: Linux says ELOOP of one, or ENOTDIR where a folder was asked
+    /// for, FreeBSD says EMLINK.
     fn refused(folder: &impl AsFd, name: &OsStr, errno: Errno) -> Error {
         match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) if FileType::from_raw_mode(stat.st_mode).is_symlink() => Error::Link,

@@ -8,7 +8,7 @@ use crate::{
     text,
 };
 
-/// More names than this are not tried.
+/// Names that are tried for a copy, from `fox.png` to `fox-9999.png`.
 const MOST_NAMES: u32 = 10_000;
 
 /// A path beneath the project for a copy of a picture, as far as its letters tell.
@@ -19,7 +19,7 @@ pub struct CopyPath {
     is_folder: bool,
 }
 
-/// Reasons for which a path is none that a copy can have; they follow the name of the argument.
+/// Reasons for which a copy cannot have a path; they follow the name of the argument.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BadCopyPath {
     /// It is absolute, has a `..`, or a character that some file system refuses.
@@ -40,6 +40,8 @@ pub enum BadCopyPath {
 }
 
 impl CopyPath {
+    /// Reads a path by its letters alone: nothing on the disk is looked at.
+    ///
     /// # Errors
     /// [`BadCopyPath`].
     pub fn parse(given: &str) -> Result<Self, BadCopyPath> {
@@ -47,7 +49,7 @@ impl CopyPath {
             return Err(BadCopyPath::Outside);
         }
         let given = &*text::sanitize(given.trim());
-        // Also on a system whose separator it is not.
+        // Also on a system whose separator it is not: a project is shared by people on several.
         let path = given.replace('\\', "/");
         let mut rest = PathBuf::new();
         for part in Path::new(&path).components() {
@@ -97,7 +99,7 @@ impl CopyPath {
 }
 
 impl Inputs {
-    /// Looks whether there is a project that a copy can go to, before anything is paid for.
+    /// Looks if there is a project that a copy can go to, before anything is paid for.
     ///
     /// # Errors
     /// [`Error::NoProject`]; [`Error::Excluded`] where a link or a file is in the way.

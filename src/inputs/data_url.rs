@@ -26,7 +26,7 @@ impl DataUrl {
         text.get(..5).is_some_and(|scheme| scheme.eq_ignore_ascii_case("data:"))
     }
 
-    /// Reads the head, which must speak of base64; what it says of the kind is not believed anyway.
+    /// Reads the head, which must speak of base64. Its media type is not believed: the bytes are sniffed.
     ///
     /// # Errors
     /// [`BadDataUrl::Head`].
@@ -50,7 +50,8 @@ impl DataUrl {
         (!name.is_empty() && name.chars().all(is_plain)).then_some(name)
     }
 
-    /// The bytes, decoded as the URL Standard has it: blanks and missing padding are forgiven.
+    /// The bytes, decoded as browsers do: blanks and missing padding are forgiven.
+    /// <https://infra.spec.whatwg.org/#forgiving-base64-decode>
     ///
     /// # Errors
     /// [`BadDataUrl::Base64`].

@@ -13,9 +13,11 @@ use crate::{media::Content, text};
 pub const SCHEME: &str = "git:";
 /// The largest output that one attachment may have, in bytes.
 const MOST: u64 = 2_000_000;
+/// Time for all that one project is asked; then git is killed.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Each takes some processes.
+/// Projects that are asked at once: each takes three processes of git.
 const MOST_PROJECTS: usize = 8;
+/// Bytes of a query.
 const LONGEST: usize = 200;
 
 /// A read-only query to git.
@@ -35,7 +37,7 @@ pub struct GitAnswer {
     pub left_out: Option<String>,
 }
 
-/// The same of one project.
+/// The answer of git in one project.
 struct PrintedAnswer {
     text: String,
     left_out: Option<String>,
@@ -95,6 +97,7 @@ impl GitQuery {
         };
         let words: Vec<_> = words.map(str::to_owned).collect();
         let is_revision = |word: &String| {
+            // No colon: `HEAD:.env` would name a file's content, past all that is excluded by names.
             let is_plain = |c: char| c.is_ascii_alphanumeric() || "._/~^@{}-".contains(c);
             !word.starts_with('-') && word.chars().all(is_plain)
         };

@@ -8,7 +8,7 @@ use ignore::WalkBuilder;
 use super::{Error, Inputs, Project, SEND_IT, beneath, is_relative, normal, secret::is_secret};
 use crate::text;
 
-/// More files are no question any more.
+/// Files that one pattern may name: more are not a question any more.
 pub(super) const MOST_FILES: usize = 200;
 /// Names that are looked at before a pattern is called too wide.
 const MOST_LOOKED_AT: usize = 100_000;
@@ -46,6 +46,7 @@ pub fn is_glob(name: &str) -> bool {
 pub(super) fn files(root: &Path, pattern: &str) -> Result<Vec<PathBuf>, BadGlob> {
     let matcher = matcher(pattern)?;
     let prefix = prefix(pattern);
+    // The walk follows no link below its start, but its start itself could be one.
     match beneath::open(root, &prefix) {
         Err(beneath::Error::Folder) => {}
         Err(beneath::Error::Link) => return Err(BadGlob::Link),

@@ -9,7 +9,7 @@ use super::{Inputs, normal, secret::is_secret, spelling};
 /// A folder whose files may be read without being named in a setting, and where relative paths begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
-    /// Absolute; it is no root, no home folder and no folder of the system.
+    /// Absolute; never a root, a home folder or a folder of the system.
     root: PathBuf,
     /// As it was named, perhaps through a link.
     named: PathBuf,
@@ -32,7 +32,7 @@ pub enum ProjectOrigin {
 /// Reasons for which a folder cannot be the project.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NoProject {
-    /// It is not absolute, not there, or no folder.
+    /// It is not absolute, not there, or not a folder.
     #[error("{0} is not the absolute path of an existing folder")]
     NoFolder(String),
     /// The home folder or one above it.
@@ -85,6 +85,7 @@ impl Project {
         let resolved = root.canonicalize().ok().filter(|resolved| root.is_absolute() && resolved.is_dir());
         let resolved = resolved.ok_or_else(|| NoProject::NoFolder(shown()))?;
         let home = home.map(|home| home.canonicalize().unwrap_or_else(|_| home.to_owned()));
+        // Links are resolved first, on both sides: one to the home folder is the home folder.
         if home.is_some_and(|home| home.starts_with(&resolved)) {
             return Err(NoProject::Home(shown()));
         }
@@ -188,6 +189,7 @@ fn rules(folder: &Path, name: &str) -> Option<Gitignore> {
     let mut builder = GitignoreBuilder::new(folder);
     // A line that is no pattern is passed over, as git does.
     let _ = builder.add(file);
+    // As git itself has it there by default (core.ignoreCase).
     let _ = builder.case_insensitive(cfg!(any(windows, target_os = "macos")));
     builder.build().ok()
 }

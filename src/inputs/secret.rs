@@ -95,8 +95,9 @@ const FILES: [&str; 72] = [
 /// Words in the name of a file of data, which has one of the extensions below.
 const WORDS: [&str; 8] =
     ["credential", "secret", "password", "passwd", "api_key", "api-key", "apikey", "firebase-adminsdk"];
-/// The same as the whole name.
+/// Whole names of such files: as words they would be in `design-tokens.json`, which is not a secret.
 const STEMS: [&str; 5] = ["token", "api_token", "access_token", "auth_token", "pass"];
+/// Extensions of files of data. Code is not among them: `src/password.rs` is to be reviewed.
 const DATA: [&str; 9] = ["json", "yaml", "yml", "toml", "ini", "txt", "csv", "conf", "xml"];
 /// Beginnings of names, and the end that goes with each.
 const AFFIXES: [(&str, &str); 20] = [

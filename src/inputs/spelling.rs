@@ -11,7 +11,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::text;
 
-/// More entries are no folder that a person keeps pictures in.
+/// Entries of a folder that are compared; one with more is not a folder that a person keeps pictures in.
 const MOST_ENTRIES: usize = 100_000;
 
 /// The entries of a folder that read as a name does.

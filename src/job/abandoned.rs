@@ -7,17 +7,17 @@ use tokio::time::timeout;
 use super::{CallPrint, Job, JobId, JobPhase, Jobs, Lasting, live::Live};
 use crate::{handle::Owner, store::jobs::AbandonedJob};
 
-/// Whoever still wants the result has asked again by then.
+/// Time after which a result is no longer given to the same call: whoever still wanted it has asked again by then.
 const REMEMBERED: Duration = Duration::from_mins(10);
-/// No call is held up for longer by a store that is slow or away.
+/// Longest wait of a call for the store's answer: a store that is slow or away costs it no more.
 const LONGEST_LOOK: Duration = Duration::from_millis(500);
 
-/// A job whose client gave up on it, and whose result nobody was told since.
+/// A job whose client gave up on it, and whose result nobody has been given since.
 #[derive(Debug, Clone, Copy)]
 pub struct Abandoned {
     /// Collects the result.
     pub id: JobId,
-    /// Of the call that it is.
+    /// Fingerprint of the call.
     pub print: CallPrint,
     /// Time since its client gave up.
     pub ago: Duration,
@@ -32,6 +32,7 @@ impl<T: Lasting> Jobs<T> {
             Some(Abandoned { id: live.id, print, ago })
         };
         let here: Vec<_> = self.memory().live.values().filter_map(here).collect();
+        // This process knows its own better than the store, which hears of them a moment later.
         let known: HashSet<_> = here.iter().map(|job| job.id).collect();
         let kept = timeout(LONGEST_LOOK, self.0.store.abandoned(owner, tool, REMEMBERED)).await;
         let kept = kept.unwrap_or(Ok(Vec::new())).inspect_err(|error| {
@@ -43,8 +44,8 @@ impl<T: Lasting> Jobs<T> {
         jobs
     }
 
-    /// Notes that an abandoned job's result is told: from now on the same call is a new one. Of all who try, exactly one
-    /// gets `true`.
+    /// Notes that an abandoned job's result is given to somebody: from now on the same call is a new one. Of all who
+    /// try, exactly one gets `true`.
     pub async fn tell(&self, owner: &Owner, id: &JobId) -> bool {
         if self.live(owner, id).is_some_and(|live| live.tell()) {
             return true;
@@ -54,7 +55,7 @@ impl<T: Lasting> Jobs<T> {
             .unwrap_or_default()
     }
 
-    /// The same for a job that may have been given up, once its end is told.
+    /// The same for a job that may have been given up, once somebody is given its end.
     pub async fn tell_ended(&self, owner: &Owner, id: &JobId, job: &Job<T>) {
         if job.is_abandoned && !matches!(job.state, JobPhase::Running { .. }) {
             self.tell(owner, id).await;

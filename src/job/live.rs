@@ -36,10 +36,10 @@ pub(super) struct Live<T> {
     result: watch::Receiver<Option<T>>,
     feed: Feed,
     resumable: Resumable,
-    /// The store has its resumption.
+    /// The store has its resumption: only then may it be left to another process.
     is_resumable: AtomicBool,
     unkept: watch::Sender<Option<NotKept>>,
-    /// Taken once its result is told.
+    /// Taken once somebody is given its result.
     print: Mutex<Option<CallPrint>>,
     handed_out: Instant,
 }
@@ -104,6 +104,7 @@ impl<T: Lasting> Keeping<T> {
             return self.jobs.forget(live.id, Ok(()));
         };
         live.ended_at.get_or_init(Utc::now);
+        // Before it is kept: whoever waits is not to wait for a store that is slow or away.
         self.result.send_replace(Some(result.clone()));
         let writing = self.jobs.0.writing.lock().await;
         let kept = live.finish(&*store, &result).await;
@@ -119,10 +120,12 @@ impl<T: Lasting> Keeping<T> {
         let mut is_noted = live.is_resumable.load(Ordering::Relaxed);
         let mut hints = self.jobs.0.store.hints();
         let mut look = interval(LOOK);
+        // A store that was slow to answer is asked once more, not once for each second that it took.
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
                 biased;
+                // First, so that a job that was left to another process is not ended here as well.
                 () = live.resumable.hold().released() => return None,
                 result = &mut self.work => return Some(result),
                 () = live.feed.changed() => {
@@ -159,7 +162,7 @@ impl<T: Lasting> Live<T> {
         }
     }
 
-    /// Leaves it for another process, if the store has what that needs to resume it.
+    /// Leaves it to another process, if the store has what that one needs to resume it.
     pub(super) fn leave(&self) {
         if self.is_resumable.load(Ordering::Relaxed) {
             self.resumable.hold().release();
@@ -177,7 +180,8 @@ impl<T: Lasting> Live<T> {
         Some((print, self.handed_out.elapsed()))
     }
 
-    /// Notes that its result is told. `true` for the first to note it of a job that the store does not have.
+    /// Notes that its result is given to somebody. `true` for the first to note it of a job that the store does not
+    /// have.
     pub(super) fn tell(&self) -> bool {
         self.print().take().is_some() && self.unkept.borrow().is_some()
     }

@@ -53,7 +53,7 @@ pub struct Orphan {
 }
 
 impl Resumable {
-    /// Of a call that may become a job. (The default is that of a call that nobody can resume.)
+    /// The resumption of a call that may become a job; the default is that of a call that nobody can resume.
     #[must_use]
     pub fn shared() -> Self {
         Self { hold: ResponseHold::shared(), ..Self::default() }

@@ -10,6 +10,7 @@ impl<T: Lasting> Jobs<T> {
     /// # Errors
     /// When the store cannot make it this process's own.
     pub async fn take_over(&self, started: Started<T>) -> Result<(), store::Error> {
+        // One at a time: the look at this process's own jobs and the claim must not be parted by another call's.
         let _one = self.0.taking.lock().await;
         if self.live(&started.owner, &started.id).is_none() && self.0.store.claim(started.id.0).await? {
             tracing::info!(id = %started.id, tool = started.tool, "the process that ran the job died: taken over");

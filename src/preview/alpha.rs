@@ -73,6 +73,7 @@ fn ground_for(image: &RgbaImage) -> u8 {
     let mut seen = [0_u64; 256];
     for pixel in image.pixels() {
         let [red, green, blue, alpha] = pixel.0;
+        // The weights of Rec. 601's luma (0.299, 0.587, 0.114) in parts of 256.
         let brightness = (77 * u32::from(red) + 150 * u32::from(green) + 29 * u32::from(blue)) / 256;
         if let Some(seen) = seen.get_mut(brightness as usize) {
             *seen += u64::from(alpha);

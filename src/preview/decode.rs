@@ -11,10 +11,13 @@ use image::{
 use super::PreviewFailure;
 use crate::media::{Dimensions, Encoded, Format};
 
+/// Pixels of a side that are decoded at most. A picture of 50,000 a side takes 10 GB, and its file need not be large.
 const LONGEST_SIDE: u32 = 8192;
+/// Pixels of a picture that are decoded at most: 160 MB with four bytes each.
 const MOST_PIXELS: u64 = 40_000_000;
 
-/// Bytes that a decoder may take besides the pixels: rows in work, colour profile, other chunks.
+/// Bytes (16 MiB) that a decoder may take besides the pixels: rows in work, colour profile, other chunks. A profile can
+/// be a compressed bomb.
 const ALLOWANCE: u64 = 16 << 20;
 
 /// The formats whose pixels are read here.
@@ -81,6 +84,7 @@ fn read(mut decoder: impl ImageDecoder) -> Result<(DynamicImage, Orientation), P
     let (width, height) = decoder.dimensions();
     within_limits(Dimensions { width, height })?;
     decoder.set_limits(limits())?;
+    // Before the pixels are read, which takes the decoder.
     let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
     Ok((DynamicImage::from_decoder(decoder)?, orientation))
 }

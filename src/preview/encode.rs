@@ -12,13 +12,14 @@ use super::{
 };
 use crate::media::{Encoded, Format};
 
-/// Looks like the original.
+/// Quality of a JPEG that looks like the original.
 const FINEST: u8 = 85;
 
-/// A picture that does not fit even so needs fewer pixels: photographs would look a little better with fewer pixels
-/// sooner, text with fewer pixels later.
+/// Quality below which a picture gets fewer pixels instead: between what suits photographs (62) and what suits text
+/// (docs/previews.md).
 const COARSEST: u8 = 50;
 
+/// Step between two qualities that are tried.
 const STEP: u8 = 5;
 
 /// Number of steps from the coarsest to the finest, both counted.
@@ -117,6 +118,9 @@ fn encode(image: &RgbImage, quality: u8) -> Result<Vec<u8>, EncodingError> {
     // Sides are at most 8192; a longer one would be refused for want of data.
     let [width, height] = [image.width(), image.height()].map(|side| u16::try_from(side).unwrap_or(u16::MAX));
     let mut encoder = Encoder::new(&mut jpeg, quality);
+    // Colours of four pixels in one: a tenth more time than one of the four, and thin coloured lines keep their colour.
+    // Tables stay those of the standard: optimised ones would save a tenth, but the encoder then writes a scan for each
+    // colour, which some decoders read wrongly at this resolution (docs/previews.md).
     encoder.set_chroma_subsampling_method(ChromaSubsamplingMethod::Average);
     encoder.encode(image, width, height, ColorType::Rgb)?;
     Ok(jpeg)

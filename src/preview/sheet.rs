@@ -15,10 +15,10 @@ use crate::media::{Dimensions, Encoded};
 /// Neither black nor white: the edges of pale and of dark pictures are seen on it.
 const GROUND: Rgb<u8> = Rgb([176, 176, 176]);
 
-/// However much room there is: a sheet is for a glance.
+/// Pixels of a sheet's longer side, however much room there is: it is for a glance.
 const LONGEST_SIDE: u32 = 2048;
 
-/// In less than this, a picture shows nothing; in pixels of its place's longer side.
+/// Pixels of the longer side of a place below which a picture in it shows nothing.
 const SMALLEST_PLACE: u32 = 48;
 
 /// All pictures of a result in one.

@@ -20,7 +20,7 @@ enum SlotStanding {
     Held,
     /// Its request only waits: others run in its place.
     Left,
-    /// It stands in line again.
+    /// It is queued again.
     Awaited,
 }
 
@@ -45,7 +45,8 @@ impl Slot {
         }
     }
 
-    /// Waits until it is there again, in line before all that came later.
+    /// Waits until it is there again, before all that came later. Dropped meanwhile, it keeps its place for the next
+    /// try.
     pub async fn retake(&self, news: &News) {
         {
             let mut standing = self.standing();

@@ -10,9 +10,10 @@ use std::{
 
 use crate::money::Spent;
 
-/// Values of one label: beyond so many a new one counts as [`OTHER`]. Names of models and callers come from outside.
+/// Values of one label; beyond, a new one counts as [`OTHER`]. Names of models and callers come from outside.
 const MOST_VALUES: usize = 200;
-/// Series of one metric: beyond so many a new one counts for [`OTHER`] models and callers.
+/// Series of one metric; beyond, a new one counts for [`OTHER`] models and callers. Each value of both labels may meet
+/// each of the other's, and 40,000 series are more than a monitor bears.
 const MOST_SERIES: usize = 2_000;
 const OTHER: &str = "other";
 
@@ -172,6 +173,7 @@ impl Labels {
 
 impl Histogram {
     fn add(&mut self, seconds: f64) {
+        // Buckets are cumulative: each counts all that took no longer than its bound.
         for (bucket, _) in self.buckets.iter_mut().zip(BOUNDS).filter(|(_, bound)| seconds <= *bound) {
             *bucket += 1;
         }

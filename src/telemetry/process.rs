@@ -5,7 +5,8 @@ use std::fs;
 
 use super::metrics::Gauge;
 
-/// Linux counts processor time for programs in these, whatever the kernel's own clock is.
+/// Linux counts processor time for programs in these (`USER_HZ`), whatever the kernel's own clock is.
+/// <https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html>
 const TICKS_A_SECOND: f64 = 100.0;
 
 /// Memory, processor time and open descriptors; nothing where the system does not tell.

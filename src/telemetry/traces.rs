@@ -35,7 +35,7 @@ pub struct TraceSpan(Option<Box<OpenSpan>>);
 struct OpenSpan {
     outbox: Arc<SpanQueue>,
     place: TraceContext,
-    /// Of the span within which it is.
+    /// Id of the span within which it is; `None` for the first of a trace.
     parent: Option<u64>,
     link: Option<TraceParent>,
     kind: SpanKind,
@@ -178,6 +178,8 @@ impl OpenSpan {
     fn written(mut self) -> String {
         let (failed, status) = match mem::replace(&mut self.ending, Ending::Well) {
             Ending::Well => (Value::Null, json!({})),
+            // 2 is STATUS_CODE_ERROR. What ends well has no status, as the specification asks of libraries.
+            // <https://opentelemetry.io/docs/specs/otel/trace/api/#set-status>
             Ending::Dropped => ("cancelled".into(), json!({ "code": 2 })),
             Ending::Failed(kind) => (kind, json!({ "code": 2 })),
         };

@@ -171,7 +171,7 @@ impl SpanQueue {
         let answer = request.send().await.map_err(|error| Untaken::Yet(text::root_cause(&error)))?;
         match answer.status() {
             status if status.is_success() => Ok(()),
-            // Those that the protocol has sent again.
+            // Those that are sent again. <https://opentelemetry.io/docs/specs/otlp/#retryable-response-codes>
             status @ (StatusCode::TOO_MANY_REQUESTS
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
@@ -211,6 +211,7 @@ fn client(collector: &TraceCollector) -> reqwest::Result<reqwest::Client> {
         }
     }
     let mut builder = reqwest::Client::builder()
+        // The headers may hold a key, which is for this collector alone.
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .user_agent(concat!("mcp-openai/", env!("CARGO_PKG_VERSION")))

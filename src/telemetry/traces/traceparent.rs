@@ -14,7 +14,7 @@ pub struct TraceContext {
 const STATE: usize = 512;
 
 impl TraceContext {
-    /// Reads both headers; `None` where the first is none that counts, for the state says nothing without it.
+    /// Reads both headers; `None` where the first is not valid, for the state says nothing without it.
     #[must_use]
     pub fn parse(traceparent: &str, tracestate: Option<&str>) -> Option<Self> {
         Some(Self { parent: TraceParent::parse(traceparent)?, state: tracestate.and_then(bounded_state) })
@@ -60,7 +60,7 @@ fn bounded_state(text: &str) -> Option<Arc<str>> {
 pub struct TraceParent {
     trace: u128,
     span: u64,
-    /// The header's flags, without those that are not known.
+    /// The header's flags, without those that are not known: they are not passed on (section 3.2.2.5).
     flags: u8,
 }
 
@@ -68,7 +68,7 @@ pub struct TraceParent {
 const SAMPLED: u8 = 1;
 
 impl TraceParent {
-    /// Reads the header; `None` where it is none that counts.
+    /// Reads the header; `None` where it is not valid (section 3.2.2).
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.trim().split('-');
@@ -113,7 +113,7 @@ impl TraceParent {
     }
 }
 
-/// Zero is no id.
+/// A new span's id, which may not be zero (section 3.2.2.4).
 fn new_span() -> u64 {
     rand::random::<u64>().max(1)
 }
