@@ -71,9 +71,9 @@ pub struct App {
     pub list_models: Arc<ListModels>,
     /// Only for MCP: `mcp-openai images` reads the gallery itself.
     pub show_gallery: Arc<ShowGallery>,
-    /// One line of requests to the upstream for all tools.
+    /// One queue of requests to the upstream, for all tools.
     pub queue: Queue,
-    /// The places on this machine that stand in messages.
+    /// Paths and addresses of this machine that stand in messages, and are kept from callers elsewhere.
     pub places: ServerPlaces,
     /// Counts calls where `http.admin_bind` is set.
     pub metrics: Metrics,
@@ -89,7 +89,8 @@ pub struct App {
 }
 
 impl App {
-    /// Cheap: no network, no TLS, no file but a catalogue of the user's. `--sandbox` binds a loopback port.
+    /// Builds every part. Cheap: no network, no TLS, no file but a catalogue of the user's. `--sandbox` binds a
+    /// loopback port.
     ///
     /// # Errors
     /// When the user's catalogue cannot be read, or the sandbox finds no port.
@@ -107,6 +108,7 @@ impl App {
 
         let traces = Traces::build(config.traces.clone());
         let sending = traces.clone();
+        // Until the last: spans of calls that end in the drain are sent, too.
         tasks.spawn(last.clone().run_until_cancelled_owned(async move { sending.send().await }));
         let store = Store::build(config.store.clone());
         let (openai, catalogue) = match config.upstream {
@@ -114,6 +116,7 @@ impl App {
                 OpenAi::sharing(config.openai.clone(), store.pace.clone()),
                 Catalogue::sharing(config.catalogue.clone(), store.facts.clone())?,
             ),
+            // Nothing is shared: a pace or a lesson of the sandbox must not hold for the real upstream.
             Upstream::Sandbox => (OpenAi::build(config.openai.clone()), Catalogue::build(config.catalogue.clone())?),
         };
         let catalogue = Arc::new(catalogue);
@@ -237,6 +240,7 @@ impl App {
         self.tasks.close();
         let ended = async {
             self.tasks.wait().await;
+            // Tasks first: what they end with is what the parts below have still to write.
             self.openai.settled().await;
             self.failed_calls.flush().await;
             self.store.money.flush().await;
@@ -256,10 +260,10 @@ impl App {
         }
     }
 
-    /// Looks whether what is kept can be read at all.
+    /// Looks if what is kept can be read at all.
     ///
     /// # Errors
-    /// As of [`StorePlace::readable`].
+    /// Those of [`StorePlace::readable`].
     pub fn readable(&self) -> Result<(), ToolError> {
         Ok(self.config.store.place.readable()?)
     }

@@ -86,7 +86,7 @@ pub struct Config {
     pub traces: Option<Arc<telemetry::traces::TraceCollector>>,
     /// `--sandbox`: the upstream is the embedded sandbox.
     pub upstream: Upstream,
-    /// Time that calls in flight may still run once the process is asked to end.
+    /// Time that calls in flight may still run once the process is asked to end: `drain`.
     pub drain: Duration,
     /// The file that was read.
     pub file: Option<PathBuf>,
@@ -144,7 +144,7 @@ impl Config {
     /// configuration folder where it exists.
     ///
     /// # Errors
-    /// Everything that is wrong, with its place and what would be right.
+    /// Every [`Problem`] at once, each with its place and what would be right.
     pub fn load(flags: &Flags) -> Result<Self, Error> {
         #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
         let mut config = Self::read(flags, |name| std::env::var_os(name), kept_keys())?;
@@ -163,10 +163,10 @@ impl Config {
         self
     }
 
-    /// As [`Config::load`], with an environment of the caller's, and without a key that is kept or a working folder.
+    /// The same with an environment of the caller's, and without a key that is kept or a working folder.
     ///
     /// # Errors
-    /// As [`Config::load`].
+    /// Those of [`Config::load`].
     pub fn load_from(flags: &Flags, env: impl Fn(&str) -> Option<OsString>) -> Result<Self, Error> {
         Self::read(flags, env, None)
     }

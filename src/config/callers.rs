@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{openai::ApiKeySource, store::callers::CallerName};
 
-/// The keys by the callers' names. Each must be there to be used: what is set is not passed over.
+/// The keys by the callers' names. One that is set and cannot be used is an error: nobody else may pay instead.
 pub(super) fn keys(
     layers: &Layers,
     env: &impl Fn(&str) -> Option<OsString>,
@@ -27,6 +27,7 @@ fn key(layers: &Layers, name: &str, env: &impl Fn(&str) -> Option<OsString>) -> 
         None => layers.problem_of(&s::CALLER_API_KEY_ENV, name, wrong),
     };
     CallerName::parse(name).map_err(|rule| wrong(format!("its caller has no name that a caller can have: {rule}")))?;
+    // The header would go along with every request, and pay instead of the caller's key.
     if upstream::is_key_among(&layers.optional(&s::HEADERS)?.unwrap_or_default()) {
         return Err(wrong("openai.headers has the key for everybody: take it out, or this".to_owned()));
     }

@@ -69,7 +69,7 @@ pub enum Problem {
         key: String,
         /// Always in the file.
         place: ValueSource,
-        /// The known key with the fewest letters to change.
+        /// The known key with the fewest letters to change: a misspelt budget must not pass for none.
         nearest: String,
     },
     /// A file that is not TOML.

@@ -42,6 +42,7 @@ fn parse(text: &str, path: &Path) -> (Vec<FileEntry>, Vec<Problem>) {
             walk.problems.push(Problem::Syntax { place, message: error.message().to_owned() });
         }
     }
+    // In the order of the file: the parser's tables have one of their own.
     walk.problems.sort_by_key(|problem| match problem {
         Problem::UnknownKey { place, .. } => Some(place.clone()),
         _ => None,
@@ -79,7 +80,7 @@ impl Walk<'_> {
         }
     }
 
-    /// The place of a byte of the text.
+    /// The place of a byte of the text, with lines and columns counted from 1, and columns in characters as editors do.
     fn at(&self, offset: usize) -> ValueSource {
         let before = self.text.get(..offset).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);

@@ -33,6 +33,7 @@ impl SettingKey {
         let Some((before, after)) = setting.split_once(NAME) else {
             return (setting == path).then_some(Self::plain(setting));
         };
+        // A name may have dots in it: what stands between the two ends is the name.
         let name = within(path, before)?.strip_suffix(after)?.strip_suffix('.')?;
         (!name.is_empty()).then(|| Self::named(setting, name))
     }

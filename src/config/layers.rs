@@ -55,6 +55,7 @@ impl Layers {
         for entry in entries {
             layers.put(entry.key, entry.source, entry.raw);
         }
+        // In the order of their strength: each puts its values over those before it.
         for setting in settings::ALL {
             let Some(name) = setting.env() else { continue };
             let key = SettingKey::plain(setting.key());
@@ -69,11 +70,13 @@ impl Layers {
         for flag in flags {
             layers.put(SettingKey::plain(flag.key), ValueSource::Flag(flag.name), Raw::Text(flag.value.clone()));
         }
+        // Of the values that hold alone: one that a stronger layer replaces does no harm.
         problems.extend(layers.wrong());
         if problems.is_empty() { Ok(layers) } else { Err(Error(problems)) }
     }
 
     fn put(&mut self, key: SettingKey, source: ValueSource, raw: Raw) {
+        // A client writes the placeholder where its user filled nothing in: a weaker layer then still holds.
         if let Some(placeholder) = raw.placeholder() {
             self.unfilled.push(Unfilled { key, source, placeholder });
         } else if !raw.is_blank() {

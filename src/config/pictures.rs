@@ -12,7 +12,8 @@ use crate::{
     openai::is_loopback,
 };
 
-/// The variables that say how a store is reached, and by whom.
+/// The variables that say how a store is reached, and by whom: as its own programs call them, so that nothing is set
+/// twice.
 struct Variables {
     names: &'static [&'static str],
     /// Those of them that are URLs to which pictures go.
@@ -82,10 +83,11 @@ const AZURE: Variables = Variables {
 
 /// Folder in `state.dir` of the pictures that wait to be uploaded.
 const SPOOL: &str = "pictures";
-/// Time that a call waits for its picture to be uploaded.
+/// Time that a call waits for its picture to be uploaded; after it the upload goes on in the background.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The bucket that pictures are kept in, if one is set. The sandbox's are no pictures for a team.
+/// The bucket that pictures are kept in, if one is set. The sandbox's pictures stay on this machine: they are no
+/// team's.
 pub(super) fn remote(
     layers: &Layers,
     env: &impl Fn(&str) -> Option<OsString>,

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::argument::{Argument, Of};
 
-/// The place of what is typed in a template.
+/// The place of what is typed in a template. One brace, as two around a name are a placeholder that nobody filled in.
 const INPUT: &str = "{input}";
 
 /// The settings that are arguments of the tools, by whose names they go.

@@ -86,10 +86,10 @@ pub struct ByteSize {
 /// A duration, or `off`.
 pub struct SpanOrOff(pub Span);
 
-/// A number of pictures, or what they take on the disk.
+/// A number of pictures, or the bytes that they take on the disk: 1 MiB at least.
 pub struct MostPictures;
 
-/// An amount of US dollars, more than none.
+/// An amount of US dollars, more than 0 and up to 1,000,000.
 pub struct DollarAmount;
 /// The same, or `off`.
 pub struct AmountOrOff;
@@ -112,6 +112,7 @@ impl Raw {
     pub fn placeholder(&self) -> Option<String> {
         let Self::Text(text) = self else { return None };
         let bare = text::bare(text);
+        // Claude Desktop passes an optional setting of a bundle on as `${user_config.NAME}` where nothing was typed.
         let is_one = text::is_placeholder(&bare) || bare.starts_with("${user_config");
         is_one.then(|| text::clip(&bare, 80).into_owned())
     }
@@ -140,6 +141,7 @@ impl fmt::Display for Raw {
         match self {
             Self::Text(text) => f.write_str(&masked(text)),
             Self::List(items) => f.write_str(&masked(&items.join(", "))),
+            // Headers and parameters carry keys: of a table only the names are shown.
             Self::Pairs(pairs) => {
                 let names: Vec<_> = pairs.iter().map(|(name, _)| text::name(name)).collect();
                 write!(f, "{} (values hidden)", names.join(", "))
@@ -204,10 +206,12 @@ impl SettingKind for Span {
             "m" => Some(60_000),
             "h" => Some(3_600_000),
             "d" => Some(86_400_000),
+            // `30` may be seconds or milliseconds: nobody is asked to guess.
             "" => return Err(format!("{} has no unit", quoted(text))),
             _ => None,
         };
         let milliseconds = milliseconds.ok_or_else(|| format!("{} is not a unit of time", quoted(&unit)))?;
+        // Saturated, so that a number beyond all bounds is out of range and not wrapped into it.
         let duration = Duration::from_millis(number.saturating_mul(milliseconds));
         if duration < self.min || duration > self.max {
             return Err(format!("{} is out of range", quoted(text)));

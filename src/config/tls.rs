@@ -7,6 +7,10 @@ use super::{
 };
 use crate::transport::http::TlsFiles;
 
+/// The certificate and its key; `None` where neither is set.
+///
+/// # Errors
+/// When one is set without the other: the server would go on in clear.
 pub(super) fn tls(layers: &Layers) -> Result<Option<TlsFiles>, Problem> {
     match (layers.optional(&s::HTTP_TLS_CERT)?, layers.optional(&s::HTTP_TLS_KEY)?) {
         (None, None) => Ok(None),

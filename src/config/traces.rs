@@ -12,6 +12,8 @@ use crate::telemetry::traces::TraceCollector;
 /// `None` where no address is set: then the other settings say nothing, which are often there for other programs.
 pub(super) fn traces(layers: &Layers) -> Result<Option<Arc<TraceCollector>>, Problem> {
     let below = layers.optional(&s::TRACES_ENDPOINT)?.map(|mut endpoint| {
+        // As the specification has it for a collector's base address.
+        // <https://opentelemetry.io/docs/specs/otel/protocol/exporter/#endpoint-urls-for-otlphttp>
         let path = format!("{}/v1/traces", endpoint.path().trim_end_matches('/'));
         endpoint.set_path(&path);
         endpoint

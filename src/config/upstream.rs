@@ -24,6 +24,10 @@ use crate::{
     store::{self, LEASE, StorePlace},
 };
 
+/// The client's configuration, with a base URL that it may send a key to.
+///
+/// # Errors
+/// A [`Problem`] with a single setting, or plain http to another machine.
 pub(super) fn openai(
     layers: &Layers,
     upstream: Upstream,
@@ -67,7 +71,7 @@ pub(super) fn openai(
     Ok(config)
 }
 
-/// Whose models are there.
+/// The models that are there: the sandbox has OpenAI's.
 pub(super) fn at(base_url: &Url, upstream: Upstream) -> At {
     if upstream == Upstream::Sandbox || is_openai(base_url) { At::OpenAi } else { At::Elsewhere }
 }
@@ -86,6 +90,7 @@ pub(super) fn name(base_url: &Url) -> String {
     format!("{host}:{port}{}", base_url.path().trim_end_matches('/'))
 }
 
+/// Prices of the catalogue; the sandbox is free.
 pub(super) fn prices(upstream: Upstream) -> Prices {
     match upstream {
         Upstream::Sandbox => Prices::Free,
@@ -98,7 +103,7 @@ pub(super) fn tier(layers: &Layers) -> Result<Tier, Problem> {
     Ok(layers.optional(&s::SERVICE_TIER)?.map_or(Tier::Default, |word| Tier::parse(&word)))
 }
 
-/// Budgets hold what costs something, which the sandbox does not.
+/// The budgets. They hold what costs something, which the sandbox does not.
 pub(super) fn ledger(layers: &Layers, upstream: Upstream) -> Result<ledger::Config, Problem> {
     let (per_call, per_day) =
         (layers.optional(&s::SPEND_PER_CALL)?.flatten(), layers.optional(&s::SPEND_PER_DAY)?.flatten());
@@ -108,8 +113,8 @@ pub(super) fn ledger(layers: &Layers, upstream: Upstream) -> Result<ledger::Conf
     })
 }
 
-/// The store's configuration. The sandbox's is kept apart: none of it was paid for, and no other upstream can go on
-/// from it.
+/// The store's configuration. The sandbox's is kept apart: none of it was paid for, and no other upstream can continue
+/// it.
 pub(super) fn store(layers: &Layers, state: &Path, upstream: Upstream) -> Result<store::Config, Problem> {
     let place = match (upstream, layers.optional(&s::STORE_URL)?) {
         (Upstream::Sandbox, _) => StorePlace::Folder(state.join("sandbox")),
@@ -170,6 +175,7 @@ fn key(layers: &Layers, base_url: &Url, kept: Option<KeptKey>) -> Result<openai:
         (rank(layers, &s::API_KEY), rank(layers, &s::API_KEY_FILE), rank(layers, &s::API_KEY_COMMAND));
     let key = match value.max(file).max(command) {
         0 => match kept {
+            // A kept key goes to the upstream that it was given for, and to no other. Another server may need none.
             Some(kept) if is_openai(base_url) || kept.place().is_some() => openai::ApiKeySource::Kept(kept),
             None if is_openai(base_url) => openai::ApiKeySource::Missing,
             Some(_) | None => openai::ApiKeySource::NotNeeded,

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{OneLine, Raw, SWITCH, SettingKind, Whole, quoted};
 use crate::argument::{Argument, Values};
 
-/// A text of at most so many characters, of any number of lines.
+/// A text of at most this number of characters, of any number of lines.
 pub struct Prose(pub usize);
 
 /// The value is as the tool takes it.

@@ -4,7 +4,7 @@ use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use super::{CommaList, Raw, SettingKind, keyless, quoted};
 
-/// The path of such a thing, a file or a folder; it may start with `~/` and is made absolute.
+/// The path of a file or a folder, as the text calls it in errors; it may start with `~/` and is made absolute.
 pub struct FilePath(pub &'static str);
 
 /// Several folders.
@@ -28,6 +28,7 @@ pub(super) fn absolute(text: &str) -> Result<PathBuf, String> {
         (Ok(rest), Some(folders)) => folders.home_dir().join(rest),
         _ => PathBuf::from(text),
     };
+    // A client may start the server in any folder.
     std::path::absolute(&path).map_err(|error| format!("{} is not a path ({error})", quoted(text)))
 }
 

@@ -56,7 +56,7 @@ impl LimitSetting {
     /// Reads one such as `day=5`.
     ///
     /// # Errors
-    /// The reason why it is none, with what would be right.
+    /// A sentence that names the fault, and what would be right.
     pub fn parse(text: &str) -> Result<Self, String> {
         const NAMES: [&str; 5] = ["requests", "pictures", "running", "day", "month"];
         let (name, value) = text.split_once('=').ok_or("it has no `=`: name a limit and its value, such as day=5")?;

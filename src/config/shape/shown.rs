@@ -6,6 +6,7 @@ use crate::text;
 
 /// A value made safe to show: one line, not long, and nothing that looks like a key in the wrong place.
 pub(super) fn masked(value: &str) -> String {
+    // The value goes to a terminal, a log or a client: one line, whatever stands in it.
     let value = value.replace(['\n', '\r', '\t'], " ");
     match text::redact(&text::sanitize(&value)) {
         Cow::Borrowed(keyless) => text::clip(keyless, 200).into_owned(),

@@ -30,6 +30,8 @@ impl SettingKind for WebOrigins {
 
     fn parse(&self, raw: &Raw) -> Result<Vec<String>, String> {
         each(raw, |text| match meant_origin(text) {
+            // The origin of a page from a file, or in a sandboxed frame.
+            // <https://html.spec.whatwg.org/#ascii-serialisation-of-an-origin>
             _ if text == "null" => Ok(()),
             Some(origin) if origin.eq_ignore_ascii_case(text) => Ok(()),
             meant => Err(with_right("no origin as browsers send it", text, meant)),

@@ -45,6 +45,7 @@ impl SettingKind for BaseUrl {
 
     /// Leaves plain http to be judged where `openai.allow_insecure` is known too.
     fn parse(&self, raw: &Raw) -> Result<Url, String> {
+        // A key in this place would be shown by doctor, and asked of the DNS as a host.
         let given = pasted(&text::bare(keyless(raw.text()?)?));
         let mut url = Url::parse(&with_scheme(given.clone())).map_err(|error| format!("it is not a URL ({error})"))?;
         if !matches!(url.scheme(), "https" | "http") || !url.has_host() {
@@ -54,6 +55,7 @@ impl SettingKind for BaseUrl {
             return Err("it names no host: a word alone is none".to_owned());
         }
         if !url.username().is_empty() || url.password().is_some() {
+            // Addresses stand in logs and errors; headers do not.
             return Err("it has a user name or password in it; use openai.api_key or openai.headers".to_owned());
         }
         keyless(url.host_str().unwrap_or_default())?;
@@ -126,6 +128,8 @@ impl SettingKind for HeaderList {
     type Value = Vec<(HeaderName, SecretString)>;
 
     fn parse(&self, raw: &Raw) -> Result<Self::Value, String> {
+        // As OpenTelemetry writes them.
+        // <https://opentelemetry.io/docs/specs/otel/protocol/exporter/#specifying-headers-via-environment-variables>
         let is_encoded = matches!(raw, Raw::Text(_));
         let value = |value: &str| if is_encoded { text::percent_decoded(value) } else { value.to_owned() };
         pairs(raw, ',', '=')?.iter().map(|(name, given)| header(name, &value(given))).collect()
