@@ -35,7 +35,7 @@ use request::{encoding, fields, form};
 /// A quality, in the upstream's own word, is cut to this many characters.
 const QUALITY: usize = 20;
 
-/// Servers with a batch of their own send several for one.
+/// Pictures of one answer that are kept, at most: servers with a batch of their own send several for one.
 const MOST_OF_ONE_ANSWER: usize = 10;
 
 /// Has one picture made. A complaint inside a 200 is met as its status would be.
@@ -90,6 +90,7 @@ async fn paint_once(
     };
     let transfer = client.config.edit_transfer;
     let (payload, taken_out) = payload.dropping(&request.without).after(complaints, transfer);
+    // A clone shares whatever is long.
     let sent = payload.clone();
     let call = PlannedRequest { kind: EndpointKind::Picture, path, model: Some(&request.model), payload };
     let mut answering = client.send(call, terms).await?;
@@ -158,6 +159,8 @@ async fn receive(
     let Received { mut pictures, revised_prompt, quality } = received;
     let (mut whole, mut lost, mut place) = (Vec::new(), Vec::new(), place);
     pictures.truncate(MOST_OF_ONE_ANSWER);
+    // Before the fetching, in which the call may be cancelled: the bill is known from here on, and no longer an
+    // estimate.
     if pictures.iter().any(PictureForms::is_elsewhere) && metered.is_reported() {
         terms.exposure.bill(*metered);
     }
@@ -244,6 +247,7 @@ async fn listen(
         if data.trim() == "[DONE]" {
             break ended();
         }
+        // Keep-alives and comments of gateways are no JSON.
         let Ok(head) = serde_json::from_str::<Head<'_>>(data) else { continue };
         let kind = if head.kind().is_empty() { name } else { head.kind() };
         match kind {

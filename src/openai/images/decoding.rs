@@ -110,6 +110,7 @@ struct ImageItem<'a> {
 /// Takes what is billed first: a picture that cannot be used is paid for, too. Then the picture, if there is one: a
 /// complaint beside it does not make it unpaid.
 pub(super) fn decode(json: &[u8], config: &Config, metered: &mut Metered) -> Result<Received, NoPicture> {
+    // Borrowed from the body: base64 of megabytes is not copied before it is decoded.
     let painted = serde_json::from_slice::<WirePicture<'_>>(json);
     if painted.is_err()
         && let mended = text::mend(json)

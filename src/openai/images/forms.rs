@@ -55,11 +55,12 @@ impl PictureForms {
     }
 }
 
-/// The same for what stands where a picture is to be: whatever it is but a text.
+/// Reads what stands in a picture's place: a picture, in a format that is known or not, unless it is a text.
 pub(super) fn read_paid(bytes: Bytes) -> Result<Encoded, Error> {
     Encoded::paid(bytes).map_err(|why| unusable(&why.to_string()))
 }
 
+/// Reads a picture of a known format, out of a place where anything else may stand.
 pub(super) fn read(bytes: Bytes) -> Result<Encoded, Error> {
     Encoded::sniff(bytes).map_err(|why| unusable(&why.to_string()))
 }
@@ -93,7 +94,8 @@ fn part(body: &Bytes) -> Option<Bytes> {
 }
 
 /// Decodes base64 as it comes: as a data URL, as JSON's text once more, with line breaks, in the URL's alphabet or
-/// escaped for one, with more padding or less, as a literal of Python's, once more within itself. What is damaged stays so.
+/// escaped for one, with more padding or less, as a literal of Python's, once more within itself. What is damaged stays
+/// so.
 pub(super) fn decode_base64(text: &str) -> Result<Bytes, Error> {
     let bytes = decode_once(text)?;
     if Format::recognized(&bytes).is_some() {

@@ -51,6 +51,7 @@ pub(super) fn form(request: &PictureRequest, fields: &ImageRequest<'_>, encoding
     Form { fields: object(fields), pictures: request.references.clone(), mask: request.mask.clone(), encoding, naming }
 }
 
+/// The form of an edit: the one that is set, or the one that this upstream was found to take.
 pub(super) fn encoding(client: &Client) -> Encoding {
     match client.config.edit_transfer {
         EditTransfer::Json => Encoding::Json,

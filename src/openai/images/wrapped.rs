@@ -36,6 +36,7 @@ fn search(name: &str, value: &Value, read: &dyn Fn(&str, &Value) -> Option<Pictu
         Value::String(_) => read(name, value),
         Value::Array(items) => read(name, value).or_else(|| items.iter().find_map(|item| search(name, item, read))),
         Value::Object(fields) => {
+            // An address in an error is a help page.
             fields.iter().filter(|(name, _)| !name.contains("err")).find_map(|(name, value)| search(name, value, read))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => None,

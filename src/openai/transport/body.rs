@@ -23,8 +23,8 @@ use crate::{
 /// A picture's body longer than this waits for one of the few places in memory.
 const LARGE: usize = 64 * 1024;
 
-/// A place is held for so long while its body comes, and is then offered to whoever waits: one that is stuck, or trickles,
-/// must not stop the others.
+/// Time for which a place is held while its body comes. Then it is offered to whoever waits: a body that is stuck, or
+/// trickles, must not stop the others.
 const TURN: Duration = Duration::from_secs(1);
 
 /// Time for which the end of a body is awaited after the last thing that matters.
@@ -206,8 +206,8 @@ impl Body {
         self.packing(begin).map_or(Ok(()), |encoding| Err(Error::Compressed { encoding, may_be_billed }))
     }
 
-    /// The packing of a body by its first bytes. The head's word counts only where they are neither text nor a picture: some
-    /// servers name a charset there, and proxies leave it on what they have unpacked.
+    /// The packing of a body by its first bytes. The head's word counts only where they are neither text nor a picture:
+    /// some servers name a charset there, and proxies leave it on what they have unpacked.
     pub(crate) fn packing(&self, begin: &[u8]) -> Option<String> {
         let named = || encoding(self.response.headers()).filter(|_| !is_plain(begin));
         packed_by(begin).map(str::to_owned).or_else(named)
@@ -231,6 +231,7 @@ impl Body {
         if self.is_too_long() {
             return Err(self.unusable(format!("it is longer than {} bytes", self.limits.max_bytes)));
         }
+        // A byte now and then satisfies every idle timer.
         if self.pace.is_too_slow(Instant::now(), chunk.len()) && self.limits.speed == Speed::Floor {
             return Err(self.timed_out(Timer::TooSlow));
         }
@@ -246,6 +247,7 @@ impl Body {
         if self.place.taken.is_some() {
             match timeout_at(self.turn_ends, &mut chunk).await {
                 Ok(chunk) => return chunk,
+                // Only the place is given up: the piece is awaited below.
                 Err(_) => self.place = MemorySlot::default(),
             }
         }
@@ -276,6 +278,7 @@ impl Body {
     /// The same for whoever can use what came before it broke off.
     pub(crate) async fn read_into(&mut self, bytes: &mut Vec<u8>) -> Result<(), Error> {
         let announced = self.response.content_length().and_then(|length| usize::try_from(length).ok()).unwrap_or(0);
+        // Once: to grow by doubling copies megabytes. An announced length is bounded like all that comes.
         bytes.reserve_exact(announced.min(self.limits.max_bytes));
         while let Some(chunk) = self.chunk().await? {
             if bytes.is_empty() {
@@ -311,6 +314,7 @@ impl Body {
         }
         let Some(places) = self.limits.places.clone() else { return Ok(()) };
         self.place = MemorySlot::default();
+        // The old place is back by now, and the semaphore is fair: those who wait come first.
         let place = timeout_at(self.limits.deadline.at, places.acquire_owned()).await;
         self.place = MemorySlot { taken: place.map_err(|_| self.timed_out(self.limits.deadline.timer()))?.ok() };
         self.turn_ends = Instant::now() + TURN;
@@ -337,6 +341,7 @@ struct MinimumPace {
 impl MinimumPace {
     const GRACE: Duration = Duration::from_secs(5);
     const WINDOW: Duration = Duration::from_secs(20);
+    /// Bytes a window: 1 kB/s.
     const FLOOR: usize = 20_000;
 
     fn new(now: Instant) -> Self {

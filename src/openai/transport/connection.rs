@@ -38,6 +38,7 @@ impl Connection {
     pub(crate) fn request(&self, method: Method, url: &Url, key: &CachedKey) -> reqwest::Request {
         let mut request = reqwest::Request::new(method, url.clone());
         *request.headers_mut() = self.headers.clone();
+        // One from `openai.headers` stays: those replace what would be sent.
         if let (Some(authorization), header::Entry::Vacant(place)) =
             (&key.authorization, request.headers_mut().entry(header::AUTHORIZATION))
         {
@@ -64,8 +65,9 @@ pub(crate) fn not_built(url: &Url, error: &reqwest::Error) -> Error {
     Error::Unreachable { host: host_of(url), class: UnreachableClass::Tls(root_cause(error)) }
 }
 
-/// The settings that all our HTTP clients share: no redirects, no decompression, no total timeout.
-/// What HTTP/2 itself says was never looked at (a refused stream, a connection being closed) reqwest sends anew.
+/// The settings that all our HTTP clients share: no redirects (a key in a header like `api-key` would go along), no
+/// decompression (few bytes may become very many), no total timeout (a stream lasts as long as it moves). What HTTP/2
+/// itself says was never looked at (a refused stream, a connection being closed) reqwest sends anew.
 pub(crate) fn client_builder(connect_timeout: Duration) -> reqwest::ClientBuilder {
     // `Err` says that one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();

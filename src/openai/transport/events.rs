@@ -46,14 +46,15 @@ impl Events {
         Self { body, decoder: Decoder::default() }
     }
 
-    /// The next event; `None` at the end of the body. Against the rules, an event without its blank line counts if it is
-    /// whole and nothing comes after it: servers that end so are common, and some keep the connection open.
+    /// The next event; `None` at the end of the body. Against the rules, an event without its blank line counts if it
+    /// is whole and nothing comes after it: servers that end so are common, and some keep the connection open.
     pub(crate) async fn next(&mut self) -> Result<Option<SentEvent<'_>>, Error> {
         while !self.decoder.reach_event() {
             if self.decoder.is_between_events() {
                 self.body.restart_pace();
             }
             let is_whole = self.decoder.holds_whole_event();
+            // A wait that is given up loses nothing: the next one goes on with the same body.
             let waited = if is_whole { timeout(WHOLE, self.body.chunk()).await } else { Ok(self.body.chunk().await) };
             match waited {
                 Ok(Ok(Some(chunk))) => self.decoder.feed(chunk),
@@ -173,6 +174,7 @@ impl Decoder {
                     continue;
                 }
             }
+            // Each byte is looked at once, however the body is split: a line may be a picture of 24 MiB.
             let Some(end) = memchr::memchr2(b'\n', b'\r', &self.chunk) else {
                 self.line.extend_from_slice(&self.chunk);
                 self.chunk.clear();
@@ -260,6 +262,7 @@ impl Decoder {
             return false;
         }
         self.event_name = name;
+        // Swapped: two buffers serve a stream of any length.
         std::mem::swap(&mut self.event, &mut self.data);
         self.data.clear();
         true

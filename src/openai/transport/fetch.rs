@@ -33,9 +33,11 @@ mod guard;
 pub(crate) use collect::collect;
 use guard::{check, has_no_login, is_public, not_allowed};
 
+/// Redirects that are followed, at most; each leads to an address that is checked like the first.
 const REDIRECTS: usize = 3;
 
 /// The largest picture that an edit may start from (OpenAI's own limit), and larger than any other file that is sent.
+/// <https://platform.openai.com/docs/api-reference/images/createEdit>
 const LARGEST_REFERENCE: usize = 50 * 1000 * 1000;
 
 /// The origin of an address, and what it allows.
@@ -101,8 +103,11 @@ async fn request(
     named: FetchOrigin,
     deadline: Deadline,
 ) -> Result<reqwest::Response, Unfetched> {
+    // A client for each hop: checked addresses are bound to a client, not to a request. To build one takes some 5 ms,
+    // for the certificates of the system.
     let timeout = client.config.connect_timeout;
     let mut builder = client_builder(timeout).no_proxy();
+    // Only for addresses that the upstream names: one of the user's must not reach what else runs on this machine.
     if named == FetchOrigin::ByUpstream && is_upstream_itself(url, &client.config.base_url) {
         if url.scheme() == "http" {
             builder = builder.tls_certs_only([]);
@@ -111,6 +116,7 @@ async fn request(
         check(url)?;
         let addresses = timeout_at(deadline.at.min(Instant::now() + timeout), resolve(url, named)).await;
         let addresses = addresses.map_err(|_| named.timed_out(Timer::Connect(timeout)))??;
+        // A second lookup could give an address that was not checked (DNS rebinding).
         builder = builder.resolve_to_addrs(url.host_str().unwrap_or_default(), &addresses);
     }
     let http = builder.build().map_err(|error| not_built(url, &error))?;
@@ -224,6 +230,7 @@ async fn resolve(url: &Url, named: FetchOrigin) -> Result<Vec<SocketAddr>, Error
     if addresses.is_empty() {
         return Err(named.unusable("its host has no address".to_owned()));
     }
+    // Each of them, as any may be the one that is connected to.
     if addresses.iter().all(|address| is_public(address.ip())) {
         Ok(addresses)
     } else {

@@ -57,6 +57,7 @@ impl Payload {
             || complaint.misses_the_field("images");
         let json = || self.as_json().filter(|_| is_form_refused && transfer == EditTransfer::Auto);
         let renamed = || self.renamed(complaint);
+        // The least change first: without a field, under another name, in another form.
         self.without(complaint).or_else(|| renamed().or_else(json).map(|other| (other, None)))
     }
 

@@ -50,6 +50,7 @@ impl Sending<'_> {
             };
             let fires = Instant::now() + limit;
             let (until, timer) = self.terms.deadline.or(fires, timer);
+            // Biased: an answer that is there counts, though a timer fired in the same moment.
             tokio::select! {
                 biased;
                 done = &mut execute => return Ok(done),

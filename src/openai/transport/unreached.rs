@@ -32,6 +32,7 @@ impl Unreached<'_> {
             let timer = Timer::Connect(self.connect_timeout);
             return (Error::TimedOut { timer, may_be_billed: Billing::No }, Symptom::NotSent);
         }
+        // Before the failures to connect, of which it is one for reqwest: a certificate is not worth another try.
         if let Some(why) = tls_cause(&self.error) {
             return (self.unreachable(UnreachableClass::Tls(why)), Symptom::Final);
         }
@@ -39,9 +40,11 @@ impl Unreached<'_> {
             let class = self.connect_class();
             return (self.unreachable(class), Symptom::NotSent);
         }
+        // Our own body ended it: a file that can be read no more.
         if let Some(broken) = find::<Broken>(&self.error) {
             return (Error::BadReference { message: broken.to_string() }, Symptom::Final);
         }
+        // No HTTP is spoken there, and none will be the next time.
         if let Some(why) = find::<hyper::Error>(&self.error).filter(|error| error.is_parse()) {
             let may_be_billed = match self.resend {
                 Resend::Always => Billing::No,
@@ -103,6 +106,7 @@ pub(crate) fn proxy_for(url: &Url) -> Option<String> {
     if is_loopback(url) {
         return None;
     }
+    // By the crate that reqwest asks for its proxy: both find the same one.
     let intercept = Matcher::from_system().intercept(&url.as_str().parse().ok()?)?;
     let host = intercept.uri().host()?;
     Some(intercept.uri().port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}")))

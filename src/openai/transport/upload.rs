@@ -80,6 +80,7 @@ impl FormPart {
 
     fn chunk(&self, offset: u64) -> io::Result<Bytes> {
         let bytes = self.content.read(offset, CHUNK)?;
+        // The length went ahead: an upstream would wait for bytes that never come.
         if (bytes.len() as u64) < self.content.length().saturating_sub(offset).min(CHUNK as u64) {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "it became shorter"));
         }

@@ -55,7 +55,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for BorrowedText<'a> {
     }
 }
 
-/// A field that counts as absent when it is `null` or of another kind than expected.
+/// A field that counts as absent when it is `null` or of another kind than expected. A text without escapes stays
+/// borrowed in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lenient<T>(pub Option<T>);
 

@@ -11,6 +11,7 @@ pub(super) fn check(url: &Url) -> Result<(), Error> {
     if url.scheme() != "https" {
         return Err(not_allowed("only https is"));
     }
+    // `port` is none for 443, which is that of https.
     if url.port().is_some() {
         return Err(not_allowed("only the port 443 is"));
     }
@@ -34,6 +35,8 @@ pub(super) fn is_public(ip: IpAddr) -> bool {
 /// <https://www.iana.org/assignments/iana-ipv4-special-registry>
 fn is_public_v4(ip: Ipv4Addr) -> bool {
     let [a, b, c, _] = ip.octets();
+    // Beyond those that std knows: 0/8 (this network), 100.64/10 (carriers, RFC 6598), 192.0.0/24 (protocols, RFC
+    // 6890), 192.88.99/24 (6to4, RFC 7526), 198.18/15 (benchmarks, RFC 2544), 224/3 (multicast and reserved).
     let reserved = ip.is_private()
         || ip.is_loopback()
         || ip.is_link_local()
@@ -50,6 +53,8 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
     }
     let [first, second, ..] = ip.segments();
     let global = first & 0xe000 == 0x2000;
+    // 2001::/23 (Teredo, RFC 4380), 2001:db8::/32 and 3fff::/16 (documentation, RFC 3849 and RFC 9637), 2002::/16
+    // (6to4). 64:ff9b::/96, by which NAT64 reaches every IPv4 address, is not global unicast.
     let special = (first == 0x2001 && (second < 0x200 || second == 0xdb8)) || first == 0x2002 || first == 0x3fff;
     global && !special
 }

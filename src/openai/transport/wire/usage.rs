@@ -7,7 +7,7 @@ use url::Url;
 use super::Lenient;
 use crate::{money, openai::is_openai};
 
-/// Picodollars in a tick: 1e-10 USD.
+/// Picodollars in one of xAI's ticks, which are 1e-10 USD.
 const TICK: u64 = 100;
 
 /// `usage` of Responses and Images (input, output) and of Chat Completions (prompt, completion).
@@ -121,6 +121,7 @@ impl<'de> Deserialize<'de> for Count {
 
 /// A whole number that a float is exact for.
 fn whole(number: f64) -> Option<u64> {
+    // 2^53: beyond it not every whole number is a float.
     const MOST: f64 = 9_007_199_254_740_992.0;
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked: 0 to 2^53")]
     let count = ((0.0..=MOST).contains(&number) && number.fract() == 0.0).then_some(number as u64);
@@ -246,6 +247,7 @@ impl WireUsage {
             output_tokens: output.unwrap_or(0),
             text_output_tokens: output_details.text_tokens.count(),
             reasoning_tokens: output_details.reasoning_tokens.count(),
+            // Counted in the output, which lists them.
             web_searches: 0,
         })
     }
