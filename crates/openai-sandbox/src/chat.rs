@@ -24,6 +24,7 @@ use super::{
     usage::{Caching, Usage},
 };
 
+/// Fields of a request; any other is refused, as OpenAI refuses it.
 const KNOWN: &str = "audio frequency_penalty function_call functions logit_bias logprobs max_completion_tokens \
     max_tokens messages metadata modalities model moderation n parallel_tool_calls prediction presence_penalty \
     prompt_cache_key prompt_cache_options prompt_cache_retention reasoning_effort response_format safety_identifier \

@@ -29,6 +29,8 @@ const KNOWN: &str = "background complexity images input_fidelity mask model mode
 const IN_FORM: &str = "background complexity input_fidelity model moderation n output_compression output_format \
     partial_images prompt quality size stream user";
 
+/// Pictures of one request, and bytes of a picture and of a mask, which have to be fewer.
+/// <https://platform.openai.com/docs/api-reference/images/createEdit>
 const MOST: usize = 16;
 const LARGEST: usize = 50 * 1000 * 1000;
 const LARGEST_MASK: usize = 4 * 1000 * 1000;
@@ -165,6 +167,7 @@ fn pixels(bytes: &[u8]) -> Option<Source> {
     limits.max_alloc = Some(LARGEST_DECODED);
     reader.limits(limits);
     let decoder = reader.into_decoder().ok()?;
+    // The limits are for what a decoder takes besides: the pixels are allocated outside of them.
     if decoder.total_bytes() > LARGEST_DECODED {
         return None;
     }

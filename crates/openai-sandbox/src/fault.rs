@@ -31,7 +31,7 @@ pub(crate) struct HangUp;
 /// Wishes of a request for an otherwise usual answer.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Wishes {
-    /// About so many bytes for a picture.
+    /// About this many bytes for a picture.
     pub weight: Option<usize>,
     /// Against its schema or not.
     pub fit: Fit,
@@ -68,9 +68,9 @@ enum Answer {
 enum End {
     #[default]
     Whole,
-    /// After so many bytes the connection closes.
+    /// After this many bytes the connection closes.
     Cut(usize),
-    /// After so many bytes nothing more comes.
+    /// After this many bytes nothing more comes.
     Stall(usize),
 }
 
@@ -160,6 +160,7 @@ pub(crate) async fn inject(State(shared): State<Shared>, request: Request, next:
         Ok(fault) => fault,
         Err(error) => return error.into_response(),
     };
+    // Counted by its text: all requests that ask for the same fault share its `times`.
     if !fault.concerns(request.uri().path()) || fault.times.is_some_and(|times| shared.tally.count(&text) >= times) {
         return next.run(request).await;
     }
@@ -174,6 +175,7 @@ async fn wish(request: Request) -> Result<(Request, Option<String>), ApiError> {
     struct Named {
         model: Option<String>,
     }
+    // The header first: then the body is not read here, and comes at its own pace.
     if let Some(text) = request.headers().get(HEADER) {
         let text = String::from_utf8_lossy(text.as_bytes()).into_owned();
         return Ok((request, Some(text)));
@@ -194,6 +196,7 @@ async fn wish(request: Request) -> Result<(Request, Option<String>), ApiError> {
 fn end(response: Response, end: End) -> Response {
     let (End::Cut(limit) | End::Stall(limit)) = end else { return response };
     let (mut head, body) = response.into_parts();
+    // The length of the whole: its reader is to see that it was cut.
     if let Some(length) = body.size_hint().exact() {
         head.headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }

@@ -91,6 +91,7 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn integer(&self, name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, ApiError> {
+        // Read with its sign: a negative number is out of range, and not of a wrong type.
         let Some(given) = self.read(name, "an integer", |value| value.as_i64().map(i128::from))? else {
             return Ok(None);
         };

@@ -108,6 +108,7 @@ fn check(schema: &Value, path: &mut Vec<String>) -> Result<(), String> {
     schema.get("items").map_or(Ok(()), |items| beneath(path, ["items"], |path| check(items, path)))
 }
 
+/// Keywords that strict mode refuses.
 const UNSUPPORTED: [&str; 10] = [
     "allOf",
     "oneOf",

@@ -26,7 +26,7 @@ use super::{
     stream::{self, Beat},
 };
 
-// `response_format` and `style` are missing on purpose: the GPT image models do not know them
+// `response_format` and `style` are missing on purpose: the GPT image models refuse them.
 const KNOWN: &str = "background complexity model moderation n output_compression output_format partial_images prompt quality \
     size stream user";
 
@@ -91,7 +91,7 @@ pub(crate) async fn deliver(
 }
 
 impl Studio {
-    /// The picture of so many bytes, made now or earlier; `None` when it cannot be encoded.
+    /// The picture of about this many bytes, made now or earlier; `None` when it cannot be encoded.
     fn weigh(&self, picture: &Picture, bytes: usize) -> Option<Arc<String>> {
         // Any picture will do, so that few are made.
         let commission = Commission { prompt: String::new(), variation: 0, ..picture.commission };
@@ -99,6 +99,7 @@ impl Studio {
         if let Some(known) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&picture) {
             return Some(Arc::clone(known));
         }
+        // The lock is not held for it: of two that weigh the same at once, either result will do.
         let whole = Arc::new(base64(paint::weigh(&picture.commission, picture.encoding, bytes)?));
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(picture, Arc::clone(&whole));
         Some(whole)
@@ -209,7 +210,8 @@ impl Order {
         prose::tokens(&self.prompt) + 7 + self.image_tokens
     }
 
-    /// By quality for a square of 1024, and in proportion to the area.
+    /// By quality for a square of 1024, and in proportion to the area. The first three are gpt-image-1's.
+    /// <https://platform.openai.com/docs/guides/image-generation#cost-and-latency>
     fn output_tokens(&self) -> usize {
         let square: u64 = match self.quality.as_str() {
             "low" => 272,

@@ -90,6 +90,7 @@ impl Sandbox {
     /// # Errors
     /// [`io::ErrorKind::InvalidInput`] when the address is not loopback, otherwise that of the bind.
     pub async fn start(config: Config, tasks: &TaskTracker, stop: CancellationToken) -> io::Result<Self> {
+        // It takes any key and answers anybody.
         if !config.bind.ip().is_loopback() {
             let message = format!("the sandbox serves on loopback only, such as 127.0.0.1:0, not on {}", config.bind);
             return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
@@ -108,7 +109,7 @@ impl Sandbox {
     }
 }
 
-/// The longest request that is read: pictures and documents come within it.
+/// The longest request that is read, in bytes (64 MiB): pictures and documents come within it.
 const MAX_REQUEST_BYTES: usize = 64 * 1024 * 1024;
 
 /// The state that all requests share.
@@ -127,7 +128,7 @@ struct Shared {
 struct Tally(Mutex<HashMap<String, u32>>);
 
 impl Tally {
-    /// Counts `what`, and returns how often it was counted before.
+    /// Counts `what`, and returns the times that it was counted before.
     fn count(&self, what: &str) -> u32 {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let count = seen.entry(what.to_owned()).or_default();
@@ -146,6 +147,8 @@ fn router(pace: Pace) -> io::Result<Router> {
         studio: Arc::default(),
         archive: Arc::default(),
     };
+    // Layers are written from the inside out: `stamp` gives its headers to every answer, also to a fault's, and a fault
+    // needs no key.
     Ok(Router::new()
         .route("/", get(|| async { include_str!("guide.md") }))
         .route("/v1/models", get(models::list))
@@ -192,12 +195,14 @@ async fn serve(connection: TcpStream, router: Router) {
         async move {
             let Ok(response) = router.oneshot(request).await;
             if response.extensions().get::<fault::HangUp>().is_some() {
+                // The connection of a service that fails is closed: nothing is answered.
                 return Err(io::Error::from(io::ErrorKind::ConnectionReset));
             }
             Ok(response)
         }
     });
     let served = async {
+        // An event is a small write, which would otherwise wait until the one before it is acknowledged.
         connection.set_nodelay(true)?;
         http1::Builder::new().serve_connection(TokioIo::new(connection), service).await.map_err(io::Error::other)
     };

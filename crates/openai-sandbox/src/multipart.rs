@@ -15,7 +15,7 @@ pub(crate) struct Part {
     pub bytes: Bytes,
 }
 
-/// The boundary between the parts; `None` where the request is no form.
+/// The boundary between the parts; `None` where the request is not a form.
 pub(crate) fn boundary(headers: &HeaderMap) -> Option<String> {
     let content_type = headers.get(header::CONTENT_TYPE)?.to_str().ok()?;
     if !content_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data") {
@@ -24,7 +24,7 @@ pub(crate) fn boundary(headers: &HeaderMap) -> Option<String> {
     Some(parameter(content_type, "boundary").unwrap_or_default())
 }
 
-/// The parts in order; `None` where the body is no whole form.
+/// The parts in order; `None` where the body is not a whole form.
 pub(crate) fn parse(body: &Bytes, boundary: &str) -> Option<Vec<Part>> {
     if boundary.is_empty() {
         return None;

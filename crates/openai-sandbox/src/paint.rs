@@ -79,9 +79,10 @@ pub(crate) fn paint(commission: &Commission, sources: Option<&Sources>) -> Optio
     painting.canvas.image(commission.ground)
 }
 
-/// Paints and encodes a picture of about so many bytes: the coarser the grain, the more of them.
+/// Paints and encodes a picture of about this many bytes: the coarser the grain, the more of them.
 pub(crate) fn weigh(commission: &Commission, encoding: Encoding, bytes: usize) -> Option<Vec<u8>> {
     let painting = Painting::begin(commission)?;
+    // By halves, in at most eight tries: size grows with the grain, whose flecks are the same each time.
     let (mut low, mut high) = (0u8, 129u8);
     let mut best = Vec::new();
     while high - low > 1 {
@@ -99,6 +100,7 @@ pub(crate) fn weigh(commission: &Commission, encoding: Encoding, bytes: usize) -
 impl Painting {
     /// Paints all but the grain.
     fn begin(commission: &Commission) -> Option<Self> {
+        // FNV-1a: the same seed in every release, which the standard library's hasher does not promise.
         let fnv = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
         let seed = commission.prompt.bytes().fold(0xcbf2_9ce4_8422_2325, fnv);
         let canvas = Canvas::new(commission.width, commission.height)?;

@@ -8,7 +8,7 @@ use super::{
     thread::{Said, Thread},
 };
 
-/// The start of every answer.
+/// The start of every answer, so that nobody takes it for a model's.
 const MARK: &str = "This is the sandbox of mcp-openai, not OpenAI: no model has read this and nothing was charged.";
 
 /// Something to watch while it streams.

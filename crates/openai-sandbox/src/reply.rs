@@ -118,6 +118,7 @@ impl ApiError {
     }
 
     fn wrong_key(key: &str) -> Self {
+        // OpenAI repeats the beginning of a key, too: programs that show its errors have to take that out.
         let head: String = key.chars().take(8).collect();
         let message = format!("Incorrect API key provided: {head}****. The sandbox takes any key but `sk-invalid...`.");
         Self::new(StatusCode::UNAUTHORIZED, "invalid_request_error", message).with_code("invalid_api_key")

@@ -30,14 +30,17 @@ mod items;
 pub(crate) mod kept;
 mod script;
 
+/// Fields of a request; any other is refused, as OpenAI refuses it.
 const KNOWN: &str = "background background_options context_management conversation include input instructions max_output_tokens \
     max_tool_calls metadata model moderation parallel_tool_calls previous_response_id prompt prompt_cache_key \
     prompt_cache_options prompt_cache_retention reasoning safety_identifier service_tier store stream \
     stream_options temperature text tool_choice tools top_logprobs top_p truncation user";
 
+/// The same for a request that only counts tokens.
 const COUNTED: &str = "conversation input instructions model parallel_tool_calls personality previous_response_id \
     reasoning text tool_choice tools truncation";
 
+/// Values of `include`.
 const INCLUDABLE: [&str; 8] = [
     "file_search_call.results",
     "web_search_call.results",
@@ -92,6 +95,7 @@ pub(crate) async fn create(
         text: draft.text.clone(),
         input,
     });
+    // Before it is delivered: whoever loses the connection asks for it by its id.
     if terms.store == Store::Kept {
         shared.archive.keep(Arc::clone(&response));
     }

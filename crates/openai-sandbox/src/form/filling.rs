@@ -8,6 +8,7 @@ use super::{list, properties};
 /// Depth to which optional and required parts are filled in: schemas may refer to themselves.
 const DEPTH: usize = 6;
 const DEEPEST: usize = 16;
+/// Items of a list and characters of a text at most: a schema may ask for a billion.
 const LONGEST: usize = 1000;
 
 /// A value that fits the schema.

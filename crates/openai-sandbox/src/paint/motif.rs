@@ -45,7 +45,8 @@ impl Motif {
         Some(Self { name, own, land, words, count, feet, sizes, parts })
     }
 
-    /// Draws it with its foot at a place, so high (mirrored below 0), in its own colour or another; `near` is 1 here
+    /// Draws it with its foot at a place, `size` high (mirrored below 0), in its own colour or another; `near` is 1
+    /// here
     /// and 0 at the horizon.
     pub(super) fn draw(&self, canvas: &mut Canvas, scene: &Scene, at: (f32, f32), size: f32, own: Color, near: f32) {
         let placed = Transform::from_row(size / 100.0, 0.0, 0.0, size.abs() / 100.0, at.0, at.1);

@@ -150,6 +150,7 @@ fn check_reasoning(fields: &Fields, archive: &Archive) -> Result<(), ApiError> {
 
 /// The outside form of reasoning: nothing to read, and nothing that anybody else can make.
 const SEAL: &str = "gAAAAA";
+/// Not encryption: there is nothing to hide, and it need only be seen that a seal comes back whole.
 const MASK: u8 = 0x5A;
 
 /// Seals the reasoning of this id.

@@ -23,7 +23,7 @@ struct Event {
 }
 
 impl Script {
-    /// The events from here on come so much later.
+    /// The events from here on come later by this time.
     pub(crate) fn wait(&mut self, time: Duration) {
         self.clock += time;
     }
@@ -90,7 +90,7 @@ impl Play {
         self.cut.get().is_none_or(|cut| number < *cut).then_some(&event.data)
     }
 
-    /// Waits until so much of it has passed, or it is stopped.
+    /// Waits until this time of it has passed, or it is stopped.
     async fn time(&self, time: Duration) {
         let due = self.started + time;
         // A timer would round up to the next millisecond.
