@@ -1,5 +1,5 @@
-//! An answer as it is written down: what came is told at once, and what is told is the answer, byte for byte.
-//! Shared by both APIs for text; knows the events of neither.
+//! An answer as it is written down: what comes is passed on at once, and what was passed on is the answer, byte for
+//! byte. Shared by both APIs for text; knows the events of neither.
 
 use http::StatusCode;
 use serde_json::Value;
@@ -32,7 +32,7 @@ pub(crate) trait Dialect {
     /// nothing.
     fn take_event(&mut self, name: &str, data: &str, draft: &mut AnswerDraft<'_>) -> Result<Step, Error>;
 
-    /// Takes what came and was to be told once more by a last event, where there is none.
+    /// Takes what a last event would have repeated, where none came.
     fn take_rest(&mut self, _draft: &mut AnswerDraft<'_>) {}
 
     /// Takes a whole answer that did not come as events.
@@ -107,7 +107,7 @@ impl<'a> AnswerDraft<'a> {
         }
     }
 
-    /// The same answer from its beginning: what was told of it is not told again.
+    /// Begins the same answer anew: what was passed on of it is not passed on again.
     pub(crate) fn again(&mut self) {
         let (passed_on, left_out) = (self.passed_on, std::mem::take(&mut self.left_out));
         let mut redactor = std::mem::take(&mut self.redactor);
@@ -127,7 +127,8 @@ impl<'a> AnswerDraft<'a> {
         self.stage = None;
     }
 
-    /// Takes up text without what a terminal or a model would obey: what is told and what is kept stay the same.
+    /// Takes up text without what a terminal or a model would obey: before it is shown or kept, so that both are the
+    /// same.
     pub(crate) fn write(&mut self, came: &str) {
         let delta = text::sanitize(came);
         self.citations.note(came, &delta);
@@ -177,8 +178,8 @@ impl<'a> AnswerDraft<'a> {
         Some(missing)
     }
 
-    /// Takes a whole text in place of what was written from `start` on, if that lacks a part of it: an event was lost, or had
-    /// another shape. What was passed on stays so.
+    /// Takes a whole text in place of what was written from `start` on, if that lacks a part of it: an event was lost,
+    /// or had another shape. What was passed on stays so.
     pub(crate) fn restate(&mut self, whole: &str, start: usize) {
         let whole = self.redactor.whole(&text::sanitize(whole)).into_owned();
         if lacks(self.text.get(start..).unwrap_or_default(), &whole) {
@@ -200,7 +201,7 @@ impl<'a> AnswerDraft<'a> {
         self.tell(Stage::Searching);
     }
 
-    /// Takes a complaint in place of an answer. As long as nothing was told of one, there may be another way to ask.
+    /// Takes a complaint in place of an answer. As long as nothing was written, there may be another way to ask.
     pub(crate) fn refuse(&mut self, complaint: &Complaint) -> Error {
         if self.is_empty() {
             self.objection = Objection::read(StatusCode::OK, complaint);
@@ -225,6 +226,7 @@ impl<'a> AnswerDraft<'a> {
     /// The usage that is billed, as far as the upstream said so. Where another tier than `default` was asked for, it
     /// is not known without being named: the answer may have come from another.
     pub(super) fn metered(&self, config: &Config) -> Metered {
+        // A tier that was refused was not asked for in the end.
         let is_left_out = self.left_out.iter().any(|field| field == "service_tier");
         let asked = config.service_tier.as_deref().filter(|_| !is_left_out);
         let unnamed = match asked.map_or(Tier::Default, Tier::parse) {
@@ -250,6 +252,7 @@ impl<'a> AnswerDraft<'a> {
 
     /// The answer that was written.
     pub(crate) fn done(mut self) -> Result<Answer, Error> {
+        // Held back as the beginning of a secret, which did not go on.
         let rest = self.redactor.rest();
         if !rest.is_empty() {
             self.push(&rest);
@@ -312,7 +315,8 @@ pub(crate) fn is_others(role: Option<&str>) -> bool {
     matches!(role, Some("tool" | "function" | "user" | "human" | "system" | "developer"))
 }
 
-/// Text that is not what it should be; nothing of it costs anything more.
+/// An answer that cannot be used, and may be asked for again: a text costs little, though this one counts as possibly
+/// billed.
 pub(crate) fn unreadable(message: &str) -> Error {
     Error::BadResponse { message: message.to_owned(), may_be_billed: Billing::No }
 }

@@ -32,6 +32,7 @@ pub(crate) async fn ask(client: &Arc<Client>, question: &Question, terms: &Terms
             TextApi::Responses => by_responses(client, question, reduced, terms).await,
             TextApi::Chat => by_chat(client, question, reduced, terms).await,
         };
+        // Only once the other API is there: a server that is down for the moment may lack both.
         if plan.chosen == Chosen::AsTheOtherIsMissing && !is_missing(&asked) {
             client.learnt.no_responses();
         }
@@ -60,6 +61,7 @@ pub(crate) async fn ask(client: &Arc<Client>, question: &Question, terms: &Terms
                 terms.missed(&failure);
                 failure.meta.follow(&before);
                 complaints.push(*complaint);
+                // A complaint by which nothing more is left out would come back for ever.
                 if reduce(client, question, plan, &complaints).taken_out.len() == taken_out {
                     return Err(failure);
                 }

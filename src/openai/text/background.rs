@@ -49,7 +49,7 @@ use followed::Followed;
 
 /// At these efforts, models think for minutes.
 const LONG_EFFORTS: [&str; 3] = ["high", "xhigh", "max"];
-/// Between two looks at a response that cannot be streamed.
+/// Waits between two looks at a response that cannot be streamed: 1 s, doubled up to 10 s.
 const FIRST_LOOK: Duration = Duration::from_secs(1);
 const LONGEST_LOOK: Duration = Duration::from_secs(10);
 
@@ -88,6 +88,7 @@ pub(crate) fn run_for(client: &Client, question: &Question) -> Run {
 
 /// Resolves once everything was stopped that nobody waits for.
 pub(crate) async fn settled(client: &Client) {
+    // `wait` ends on a closed tracker alone; tasks that come later are tracked all the same.
     client.stopping.close();
     client.stopping.wait().await;
 }
@@ -99,6 +100,7 @@ pub(crate) async fn follow(
     mut answering: Answering,
     terms: &Terms,
 ) -> Result<Reply<Answer>, Unanswered> {
+    // An upstream that refused `background` answered without it: remembered, and of no interest to the person.
     let asked = answering.left_out.len();
     answering.left_out.retain(|field| field != "background");
     if answering.left_out.len() < asked {
@@ -185,6 +187,7 @@ impl ResponseReader<'_> {
                 Halt::Unfinished => self.wait_to_look().await,
                 Halt::Broken(error) if !self.followed.goes_on() => Err(error),
                 Halt::Broken(error) => {
+                    // A long answer may break off many times: only connections in a row that bring nothing are counted.
                     fruitless = if self.followed.taken() > before { 0 } else { fruitless + 1 };
                     self.wait_to_resume(fruitless, error).await
                 }
@@ -271,6 +274,7 @@ impl ResponseReader<'_> {
         self.trail.count(failure.meta.attempts);
         Err(match failure.error {
             Error::Refused { .. } | Error::ModelNotFound { .. } if self.way == Way::Stream => {
+                // It may only refuse to stream a second time: its state is asked for at once.
                 self.way = Way::Look { every: Duration::ZERO };
                 Halt::Unfinished
             }
@@ -292,6 +296,7 @@ impl ResponseReader<'_> {
     /// Before the next connection, after so many in a row that brought nothing.
     async fn wait_to_resume(&mut self, fruitless: u32, broken: Error) -> Result<(), Error> {
         let symptom = Symptom::Unanswered(Silence::Broken);
+        // At once after a connection that brought something.
         let wait = match fruitless.checked_sub(1) {
             Some(retries) => retry::decide(symptom, Resend::Always, retries, rand::random()).unwrap_or_default(),
             None => Duration::ZERO,

@@ -131,7 +131,7 @@ impl Citations {
     }
 }
 
-/// An address on the web.
+/// An address on the web: clients show it as a link, and `javascript:` or `data:` would run in it.
 fn public(url: &str) -> Option<Url> {
     let url = Url::parse(url).ok()?;
     (matches!(url.scheme(), "http" | "https") && url.as_str().len() <= LONGEST_URL).then_some(url)

@@ -53,6 +53,7 @@ pub(crate) async fn receive(
         },
         Err(error) => Err(error),
     };
+    // A mere message is the reason only where no answer came to its end.
     let read = match (read, draft.note.take()) {
         (Ok(()) | Err(Error::BadResponse { .. }), Some(note)) if draft.finish.is_none() => Err(draft.refuse(&note)),
         (read, _) => read,
@@ -71,6 +72,7 @@ pub(crate) async fn receive(
 
 /// Takes a body that is no stream: one JSON value, or several, one a line.
 fn take_whole(whole: &[u8], dialect: &mut impl Dialect, draft: &mut AnswerDraft<'_>) -> Result<(), Error> {
+    // Gemini answers an error as a list of one.
     if whole.starts_with(b"[")
         && let Some(complaint) = std::str::from_utf8(whole).ok().and_then(Complaint::of_event)
     {

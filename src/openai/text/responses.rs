@@ -180,6 +180,7 @@ impl Responses {
             piece.state == PieceState::Open
                 && piece.place.zip(numbered).is_some_and(|(open, place)| open.output != place.output)
         };
+        // Two pieces by turns: written as they come, they would be one heap of words.
         if self.piece.as_ref().is_some_and(is_other) {
             return self.held.hold(place, delta);
         }
@@ -193,8 +194,8 @@ impl Responses {
         draft.write(delta);
     }
 
-    /// Begins a piece of text, or goes on with it. Between two messages stands a blank line: what a model says before it
-    /// searches is a message of its own.
+    /// Begins a piece of text, or goes on with it. Between two messages stands a blank line: what a model says before
+    /// it searches is a message of its own.
     fn begin(&mut self, place: OutputPosition, draft: &mut AnswerDraft<'_>) {
         if self.message.replace(place.output).is_some_and(|before| before != place.output) {
             draft.begin_paragraph();
@@ -257,8 +258,8 @@ impl Responses {
         while self.write_held(draft) {}
     }
 
-    /// Takes the finished response, which ends as it says itself, or as the event that brought it. Of its text only what
-    /// was not streamed is taken.
+    /// Takes the finished response, which ends as it says itself, or as the event that brought it. Of its text only
+    /// what was not streamed is taken.
     fn close(&mut self, response: Response<'_>, ending: &str, draft: &mut AnswerDraft<'_>) -> Result<(), Error> {
         let status = response.status.text().map_or_else(|| ending.to_owned(), str::to_ascii_lowercase);
         let complaint = response.error.as_ref().and_then(Complaint::of_error);
@@ -302,6 +303,7 @@ impl Responses {
             (status, None) => Finish::Other(status.to_owned()),
         });
         match self.store {
+            // A server may say that it kept nothing, whatever it was asked.
             ResponseStorage::Kept if response.store.0 != Some(false) => {
                 draft.response_id = response.id.text().and_then(name);
             }
@@ -367,7 +369,8 @@ fn is_search(item: &Value) -> bool {
         && !matches!(action, Some("open_page" | "find_in_page" | "find"))
 }
 
-/// A response's name, if it is fit to be one: a short word.
+/// A response's name, if it is fit to be one: 1 to 256 visible characters of ASCII. It is sent back, and kept with the
+/// turn.
 fn name(id: &str) -> Option<String> {
     ((1..=256).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic())).then(|| id.to_owned())
 }

@@ -1,5 +1,5 @@
-//! Answers in shapes of neither API: the own ones of Ollama, Gemini, Anthropic, Cohere and llama.cpp, lists that came as
-//! maps, and whatever a gateway wraps around them. Read only where the usual places hold no text.
+//! Answers in shapes of neither API: the own ones of Ollama, Gemini, Anthropic, Cohere and llama.cpp, lists that came
+//! as maps, and whatever a gateway wraps around them. Read only where the usual places hold no text.
 
 use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value, json};
@@ -19,7 +19,9 @@ use crate::openai::{
 
 type Fields = Map<String, Value>;
 
-/// Fields that may hold a text, or what holds one; the first of them that does counts.
+/// Fields that may hold a text, or what holds one; the first of them that does counts. Gemini has `candidates` and
+/// `parts`, Vertex `predictions`, Titan `results` and `outputText`, text-generation-inference `token` and
+/// `generated_text`, Anthropic and llama.cpp `content`.
 const PLACES: [&str; 24] = [
     "choices",
     "candidates",
@@ -51,7 +53,7 @@ const ALTERNATIVES: [&str; 7] =
     ["choices", "candidates", "generations", "completions", "predictions", "results", "outputs"];
 const REASONS: [&str; 7] =
     ["finish_reason", "finishReason", "stop_reason", "stopReason", "done_reason", "completionReason", "stop_type"];
-/// Set where the answer is cut.
+/// Set where the answer is cut, the first by llama.cpp.
 const CUT: [&str; 2] = ["stopped_limit", "truncated"];
 /// Statuses of an answer that is not there yet, or not all of it.
 const UNFINISHED: [&str; 5] = ["processing", "starting", "queued", "in_progress", "running"];

@@ -142,6 +142,7 @@ impl<'a> Followed<'a> {
 impl Dialect for Followed<'_> {
     fn take_event(&mut self, name: &str, data: &str, draft: &mut AnswerDraft<'_>) -> Result<Step, Error> {
         let Mark { kind, sequence_number, response } = serde_json::from_str(data).unwrap_or_default();
+        // An upstream that ignores `starting_after` sends everything once more.
         if sequence_number.0.is_some_and(|number| self.last.is_some_and(|last| number <= last)) {
             return Ok(Step::More);
         }
@@ -169,8 +170,9 @@ fn is_name(id: &str) -> bool {
 }
 
 impl Drop for FollowedResponse {
-    /// By itself: whoever drops it waits for nothing.
+    /// Stops it by a task of its own: whoever drops it waits for nothing.
     fn drop(&mut self) {
+        // At the end of the process it may be dropped outside of the runtime, by which alone something can be sent.
         let Ok(runtime) = Handle::try_current() else { return };
         if self.id.is_empty() || self.hold.is_released() {
             return;
@@ -179,6 +181,7 @@ impl Drop for FollowedResponse {
         let tasks = client.stopping.clone();
         let stopping = async move {
             let terms = Terms::until(Instant::now() + STOP_WITHIN);
+            // Without a model no limit holds it up; with terms of its own it is nobody's spending.
             let call = PlannedRequest { kind: EndpointKind::Text, path: &path, model: None, payload: Payload::Nothing };
             if client.send(call, &terms).await.is_err() {
                 tracing::warn!("a response that nobody waits for any more could not be stopped upstream");

@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::ResponseNote;
 
-/// Tells the owner of a call which response it waits for, and lets it release that response to another process. Cheap to
-/// clone; clones are one. The default belongs to nobody: its response is stopped upstream as soon as it is dropped.
+/// Tells the owner of a call which response it waits for, and lets it release that response to another process. Cheap
+/// to clone; clones are one. The default belongs to nobody: its response is stopped upstream as soon as it is dropped.
 #[derive(Debug, Clone, Default)]
 pub struct ResponseHold(Option<Arc<Hold>>);
 

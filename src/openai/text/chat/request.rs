@@ -21,9 +21,9 @@ use crate::openai::{
 struct ChatRequest<'a> {
     model: &'a str,
     temperature: Option<f64>,
-    /// OpenAI's name.
+    /// OpenAI's name: its reasoning models refuse the older one.
     max_completion_tokens: Option<u32>,
-    /// Everybody else's.
+    /// The older name, by which compatible servers know it.
     max_tokens: Option<u32>,
     reasoning_effort: Option<&'a str>,
     verbosity: Option<&'a str>,
@@ -89,6 +89,7 @@ pub(crate) fn encode(question: &Question, plan: Plan, config: &Config) -> (Paylo
         prompt_cache_key: known::cache_key(&config.base_url, question.cache_key.as_deref()),
         store: (is_openai && config.store == ResponseStorage::Nothing).then_some(false),
         stream: true,
+        // Without it a stream ends without its counts, and the answer has no cost.
         stream_options: ChatStreamOptions { include_usage: true },
     });
     let left_out = if searches && !is_openai { vec!["web_search".to_owned()] } else { Vec::new() };

@@ -87,6 +87,7 @@ pub(crate) fn encode(question: &Question, plan: Plan, config: &Config) -> Payloa
     let previous = turns::kept(question).filter(|_| plan.thread == HistoryMode::Kept);
     let fields = object(&ResponsesRequest {
         model: question.model.as_str(),
+        // Each time: a response that continues another does not take over its instructions.
         instructions: plan.instructions(question),
         previous_response_id: previous.map(|(id, _)| id),
         temperature: question.temperature,
@@ -153,6 +154,7 @@ fn write_part(json: &mut Writer, part: &Part) {
     match part {
         Part::Text(text) => json.value(&InputText { text }),
         Part::Picture(picture) => {
+            // OpenAI's schema requires `detail` here, though it has a default.
             json.raw(r#"{"type":"input_image","detail":"auto","image_url":"#);
             json.data_url(picture.format.media_type(), &picture.content, &picture.name);
             json.raw("}");
