@@ -206,11 +206,11 @@ pub struct Artifacts {
     /// True once leftovers of killed writes were looked for.
     swept: Arc<std::sync::Mutex<bool>>,
     changes: watch::Sender<u64>,
-    /// Galleries of callers, by their names.
+    /// Galleries of callers, by their names: all calls of a caller share the locks and the news of one.
     callers: Arc<std::sync::Mutex<HashMap<String, Self>>>,
 }
 
-/// Folder of the callers' galleries, below the gallery's own.
+/// Folder of the callers' galleries, below the gallery's own. Its name is not an id, so no listing shows it.
 const CALLERS: &str = "callers";
 
 impl Artifacts {

@@ -106,7 +106,7 @@ pub enum Said {
         /// The id of the copy that is kept with the conversation.
         attachment: Id,
     },
-    /// A document from elsewhere, such as a PDF.
+    /// A document from elsewhere: a PDF, a text.
     Document {
         /// A file name with its extension; never a path.
         name: String,

@@ -273,6 +273,7 @@ impl<T: Lasting> Jobs<T> {
     fn run(&self, started: Started<T>, begun: live::JobOrigin) {
         started.resumable.hand_out();
         let (live, keeping) = live::keep(self.clone(), started, begun);
+        // Before its task starts: whoever is given the handle may ask for it at once.
         self.memory().live.insert(live.id, live);
         let running = self.0.running.token();
         self.0.tasks.spawn(async move {

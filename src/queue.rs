@@ -205,7 +205,7 @@ impl Queue {
     async fn granted(&self, caller: &Caller, number: u64, news: &News) {
         let mut told = None;
         loop {
-            // Made before the look at the line: a move in between wakes it.
+            // Made before the look at the queue: a move in between wakes it.
             let moved = self.0.moved.notified();
             let behind = {
                 let mut line = self.line();
@@ -241,6 +241,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
+        // Also after `reach`: then there is nothing left to give back.
         self.queue.change(|line| line.leave(&self.caller, self.number));
     }
 }
@@ -256,6 +257,7 @@ impl WaitingLine {
 
     fn stand(&mut self, caller: &Caller, number: u64) {
         if let Some(numbers) = self.callers.get_mut(caller) {
+            // By its number: one that left its slot goes before all that came later.
             numbers.insert(numbers.partition_point(|earlier| *earlier < number), number);
         } else {
             self.callers.insert(caller.clone(), VecDeque::from([number]));

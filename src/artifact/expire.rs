@@ -61,7 +61,7 @@ impl Artifacts {
         let ours = self.ours()?;
         // Oldest first: what breaks off leaves the newer ones.
         for id in self.expiry.of(&ours, kept, now, |id| self.store.length(id).unwrap_or_default()) {
-            // A record that cannot be read is no proof.
+            // A record that cannot be read does not prove that the picture is ours.
             if self.record(&id).is_some() && self.remove_now(&id)? {
                 tracing::info!(%id, "removed: images.keep_for or images.keep_at_most");
             }

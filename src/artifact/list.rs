@@ -45,6 +45,7 @@ impl Artifacts {
         let job = job.to_owned();
         let since = since.checked_sub_signed(CLOCK_SLACK).unwrap_or(since);
         if let Some(remote) = &self.remote {
+            // Ids are dated: only pictures that can be of the job are asked for, one by one.
             let ids = self.newest_of(remote, |id| id.made_at() >= since).await?;
             let mut made = self.described_in(remote, ids).await?;
             made.retain(|artifact| artifact.origin.job.as_ref() == Some(&job));
@@ -75,7 +76,7 @@ impl Artifacts {
         Ok(ids)
     }
 
-    /// A picture by its record, or by what its file says; `None` when it is no regular file or no picture.
+    /// A picture by its record, or by what its file says; `None` when it is not a regular file, or not a picture.
     pub(super) fn describe(&self, id: ArtifactId) -> Option<Artifact> {
         let length = self.store.length(&id)?;
         let record = self.record(&id).or_else(|| {

@@ -29,8 +29,8 @@ pub(super) fn write(dir: &Path, name: &str, bytes: &[u8]) -> io::Result<()> {
     written.and_then(|()| if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) })
 }
 
-/// Opens a regular file for reading: a link in its place is not followed, a pipe does not hold its reader up for ever, and
-/// what was opened is what is looked at. For what is no regular file, the error is `InvalidInput`, for a link its own.
+/// Opens a regular file for reading: a link in its place is not followed, a pipe does not hold its reader up for ever,
+/// and what was opened is what is looked at. Anything else is the error `InvalidInput`; a link has the system's own.
 pub(super) fn open(path: &Path) -> io::Result<File> {
     regular(OpenOptions::new().read(true), path)
 }

@@ -43,7 +43,7 @@ pub(super) enum Adopted {
 impl ObjectFolder {
     pub(super) fn local(dir: PathBuf) -> Self {
         let dir = std::path::absolute(&dir).unwrap_or(dir);
-        // Flushed, the folder too: a picture that was told of must be there after a power failure.
+        // Flushed, the folder too: a picture whose path was given out must be there after a power failure.
         Self { dir, objects: Arc::new(LocalFileSystem::new().with_fsync(true)) }
     }
 

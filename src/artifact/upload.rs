@@ -162,7 +162,7 @@ impl Artifacts {
         let Some(newest) = newest_first.first() else { return Ok(()) };
         let length = |id: &ArtifactId| lengths.get(id).copied().unwrap_or_default();
         for id in Expiry::of(self.expiry, &newest_first, newest, Utc::now(), length) {
-            // A record that cannot be read is no proof.
+            // A record that cannot be read does not prove that the picture is ours.
             if remote.record(&id).await?.is_some() && self.remove_from(remote, &id).await? {
                 tracing::info!(%id, "removed: images.keep_for or images.keep_at_most");
             }

@@ -135,6 +135,7 @@ impl Inputs {
             let asked = to.of(project.root(), &own, format);
             for number in 1..MOST_NAMES {
                 let free = numbered(&asked, number);
+                // The write itself tries the name: after a mere look, somebody else could take it.
                 match beneath::write_new(project.root(), &free, &bytes) {
                     Ok(()) => return Ok(project.root().join(free)),
                     Err(beneath::Error::Io(error)) if error.kind() == std::io::ErrorKind::AlreadyExists => {}

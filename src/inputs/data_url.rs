@@ -14,7 +14,7 @@ pub enum BadDataUrl {
     /// No comma, or no `;base64` before it.
     #[error("the data URL is not `data:...;base64,...`")]
     Head,
-    /// The part after the comma is no base64.
+    /// The part after the comma is not base64.
     #[error("the data URL's base64 is damaged")]
     Base64,
 }

@@ -128,6 +128,7 @@ impl GitQuery {
                 }
                 output(git.args(self.arguments(secrets, form))).await
             };
+            // Git is asked twice: for what is attached, and for the names of what is not.
             let text = told(Secrets::LeftOut, &[]).await?;
             let names = told(Secrets::Alone, &["--name-only", "-z"]).await?;
             let names = some_of(&names);

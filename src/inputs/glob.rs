@@ -56,6 +56,7 @@ pub(super) fn files(root: &Path, pattern: &str) -> Result<Vec<PathBuf>, BadGlob>
     }
     let start = root.join(prefix);
     let names_hidden = pattern.split(['/', '\\']).any(|part| part.starts_with('.') && part != ".");
+    // Without a repository, too, rules of `.gitignore` count.
     let walk = WalkBuilder::new(start).hidden(!names_hidden).require_git(false).follow_links(false).build();
     let mut files = Vec::new();
     // As in a shell, unreadable entries are passed over.

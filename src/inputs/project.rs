@@ -138,6 +138,8 @@ impl Project {
     fn ignores(&self, rest: &Path) -> bool {
         let path = self.root.join(rest);
         let top = work_tree(&self.root).unwrap_or(&self.root);
+        // From the file's own folder out, then the repository's own rules, then the user's: the first that speaks
+        // counts. <https://git-scm.com/docs/gitignore#_description>
         let rules: Vec<_> = path
             .ancestors()
             .skip(1)
@@ -187,7 +189,7 @@ pub(super) fn work_tree(folder: &Path) -> Option<&Path> {
 fn rules(folder: &Path, name: &str) -> Option<Gitignore> {
     let file = Some(folder.join(name)).filter(|file| file.is_file())?;
     let mut builder = GitignoreBuilder::new(folder);
-    // A line that is no pattern is passed over, as git does.
+    // A line that is not a pattern is passed over, as git does.
     let _ = builder.add(file);
     // As git itself has it there by default (core.ignoreCase).
     let _ = builder.case_insensitive(cfg!(any(windows, target_os = "macos")));

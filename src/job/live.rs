@@ -56,7 +56,7 @@ pub(super) struct Keeping<T> {
 
 /// The way in which a job came to this process.
 pub(super) enum JobOrigin {
-    /// It is handed out; the channel is told once the store has it or has refused it.
+    /// It is handed out; the channel resolves once the store has it or has refused it.
     New(oneshot::Sender<()>),
     /// The store has it already, as this process's own.
     TakenOver,
@@ -146,6 +146,7 @@ impl<T: Lasting> Live<T> {
     /// The job, once it has ended or `until` has come.
     pub(super) async fn wait(&self, until: Instant, news: &News) -> Job<T> {
         let (mut progress, mut result) = (self.progress.clone(), self.result.clone());
+        // Whoever comes late hears of the current stage at once.
         progress.mark_changed();
         loop {
             tokio::select! {

@@ -109,6 +109,7 @@ impl Spend {
         if n == NonZeroU32::MIN {
             return Ok(vec![self]);
         }
+        // Its parts are settled in its place.
         self.stage = SpendStage::Settled;
         let SpendNote { reservation, amount } = self.note.clone();
         let others = iter::repeat_with(|| self.ledger.0.mint.mint());
@@ -166,6 +167,7 @@ impl Spend {
 
     /// The end of it as it is known now; `None` where it was settled before.
     fn settlement(&mut self) -> Option<Settlement> {
+        // Taken, so that the drop that follows a settlement does not book it once more.
         let charge = match mem::replace(&mut self.stage, SpendStage::Settled) {
             SpendStage::Open if !self.exposure.is_open() => Charge::Nothing,
             SpendStage::Open | SpendStage::TakenOver => Charge::Due { usage: None, cost: None, request_id: None },

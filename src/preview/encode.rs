@@ -106,7 +106,7 @@ fn is_ample(max_bytes: usize, image: &RgbImage) -> bool {
     max_bytes as u64 * 2 >= u64::from(image.width()) * u64::from(image.height())
 }
 
-/// The longer side at which a picture of so many bytes should fit, at most seven eighths of what it is.
+/// The longer side at which a picture that takes `bytes` at this one should fit, at most seven eighths of it.
 fn side_for(side: u32, bytes: usize, max_bytes: usize) -> u32 {
     let square = u64::from(side).pow(2) * max_bytes as u64 / (bytes as u64).max(1);
     let fitting = u32::try_from(square.isqrt()).unwrap_or(u32::MAX);
@@ -131,7 +131,7 @@ fn encode(image: &RgbImage, quality: u8) -> Result<Vec<u8>, EncodingError> {
 enum Foretold {
     /// At this quality.
     Fits(u8),
-    /// Even at the coarsest quality, which takes so many bytes.
+    /// Even at the coarsest quality, which takes this many bytes.
     TooLarge(usize),
 }
 
@@ -145,7 +145,7 @@ struct Sample {
 impl Sample {
     /// The rows of one JPEG block at half colour resolution, which all qualities here have.
     const BAND: u32 = 16;
-    /// Number of bands taken, and at most one in so many: an eighth of the work for a large image.
+    /// Number of bands taken, and at most one of this many: an eighth of the work for a large image.
     const BANDS: u32 = 8;
     /// Tables and headers, the same in every JPEG that is made here.
     const HEADER: usize = 600;

@@ -9,7 +9,7 @@ use tokio::sync::broadcast::{self, error::RecvError};
 use super::Error;
 use crate::handle::{Id, Owner};
 
-/// Fingerprint of a call: two calls with the same one ask the same of the same tool.
+/// Fingerprint (SHA-256) of a call: two calls with the same one ask the same of the same tool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallPrint(pub [u8; 32]);
 
@@ -20,7 +20,7 @@ pub struct NewJob {
     pub id: Id,
     /// The only one for whom the job exists.
     pub owner: Owner,
-    /// Name of the tool that was called, such as `create-image`.
+    /// Name of the tool that was called: `create-image`.
     pub tool: String,
     /// Start of the call, UTC; earlier than the moment of handing out.
     pub started_at: DateTime<Utc>,

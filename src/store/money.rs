@@ -211,7 +211,7 @@ pub struct TallySum {
     pub cost: Usd,
     /// Lines without a cost; part of `calls`.
     pub calls_of_unknown_cost: u64,
-    /// The reserved amounts of the lines of unknown cost: `cost` and this are what budgets count.
+    /// The reserved amounts of the lines of unknown cost: budgets count `cost` and this together.
     pub estimated: Usd,
     /// Lines that are [`LineState::Unsettled`].
     pub unsettled: u64,

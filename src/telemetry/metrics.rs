@@ -23,7 +23,7 @@ const BOUNDS: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0
 /// One call that has ended.
 #[derive(Debug, Default)]
 pub struct EndedCall<'a> {
-    /// Name of the tool, such as `create-image`.
+    /// Name of the tool: `create-image`.
     pub tool: &'a str,
     /// Empty where none answered.
     pub model: &'a str,
@@ -40,13 +40,13 @@ pub struct EndedCall<'a> {
 /// A value as it is now.
 #[derive(Debug, Clone)]
 pub struct Gauge {
-    /// Whole, such as `mcp_openai_queue_running`.
+    /// The whole name: `mcp_openai_queue_running`.
     pub name: &'static str,
     /// One line for the `HELP` of the metric.
     pub help: &'static str,
-    /// As they are written, such as `caller=\"alice\"`; empty for none. Gauges of one name stand together.
+    /// As they are written: `caller=\"alice\"`; empty for none. Gauges of one name stand together.
     pub labels: String,
-    /// In the unit that ends the name, such as `_usd`; a plain count otherwise.
+    /// In the unit that ends the name (`_usd`, `_bytes`); a plain count otherwise.
     pub value: f64,
 }
 

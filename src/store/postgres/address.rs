@@ -17,7 +17,7 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// connection after two hours. <https://docs.kernel.org/networking/ip-sysctl.html>
 const SILENCE: Duration = Duration::from_secs(15);
 
-/// A `postgres://` URL that is right as far as can be told without connecting.
+/// A `postgres://` URL that is right, as far as one can see without connecting.
 #[derive(Clone)]
 pub struct PostgresUrl {
     /// Without `sslmode` and `sslrootcert`.

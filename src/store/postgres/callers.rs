@@ -47,6 +47,7 @@ impl CallerStore for Postgres {
     }
 
     async fn callers(&self) -> Result<Vec<KnownCaller>, Error> {
+        // In the order of bytes, as SQLite has it: the database may sort by the rules of a language.
         let select =
             "SELECT name, token, rights, created_at, revoked_at, used_at FROM callers ORDER BY name COLLATE \"C\"";
         let rows = self.engine.read(select, values![]).await?;

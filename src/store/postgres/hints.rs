@@ -89,6 +89,7 @@ async fn hear(url: &PostgresUrl, engine: PostgresEngine, notices: &HeardNotices)
         while let Some(message) = messages.next().await {
             match message {
                 // Nobody may wait for it here.
+                // A number is that of a job, or this process's own, sent to hear if anything comes back.
                 Ok(AsyncMessage::Notification(told)) => match told.payload().parse() {
                     Ok(job) if job == own => echo.notify_one(),
                     Ok(job) => drop(notices.jobs.send(job)),

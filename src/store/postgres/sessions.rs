@@ -35,6 +35,7 @@ impl SessionStore for Postgres {
     }
 
     async fn session(&self, id: &str) -> Result<Option<KeptSession>, Error> {
+        // One statement notes the use and reads: a session that is ended meanwhile does not come to life again.
         let update = "UPDATE sessions SET used_at = now_in_micros()
              WHERE id = $1 AND used_at >= now_in_micros() - $2 RETURNING owner, opening";
         let rows = self.engine.read(update, values![id, idle()]).await?;

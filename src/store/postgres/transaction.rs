@@ -17,10 +17,10 @@ use crate::store::process::Process;
 
 /// No statement here takes longer, unless its server hangs.
 const ANSWER: Duration = Duration::from_secs(15);
-/// A transaction that is heard of no longer is rolled back after it, or whoever is cut off from the database would hold its
-/// locks, and everybody else, for hours. It ends well before others give up waiting.
+/// Time after which the database rolls back a transaction that it hears nothing of. Whoever is cut off would otherwise
+/// hold its locks, and everybody else, for hours. It ends well before others give up waiting.
 const UNHEARD: &str = "5s";
-/// Tries of a transaction that others deadlock with. The database sees each after a second.
+/// Tries of a transaction that others deadlock with. The database sees each after a second (`deadlock_timeout`).
 const DEADLOCKS: u32 = 5;
 
 /// A transaction that has begun. Dropped uncommitted, it is rolled back with its connection.

@@ -149,7 +149,8 @@ pub(super) async fn append(transaction: &PostgresTransaction, turn: &NewTurn) ->
 }
 
 async fn newest(engine: &PostgresEngine, query: &TurnQuery) -> Result<Vec<KeptConversation>, PostgresFault> {
-    // The newest turns first: a conversation is listed where its newest turn stands, and not again.
+    // The newest turns first: a conversation is listed where its newest turn stands, and not again. In pages, since one
+    // conversation may have most of the newest turns.
     let select = "SELECT id, root FROM turns WHERE owner = $1 AND at >= $2 AND id < $3 ORDER BY id DESC LIMIT $4";
     let (mut listed, mut seen, mut before) = (Vec::new(), HashSet::new(), i64::MAX);
     while listed.len() < query.most {

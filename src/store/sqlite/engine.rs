@@ -124,7 +124,7 @@ impl Engine {
         // Whoever commits holds the connection.
         let is_unused = self.0.queue().is_empty() && self.0.try_opened().is_some_and(|opened| opened.is_none());
         if !is_unused {
-            // What could not be kept was told to those who wait for it, and to the log.
+            // Those who wait for it, and the log, have heard what could not be kept.
             let _ = self.write(HEAVY + 1, |_| Ok(())).await;
         }
     }

@@ -42,8 +42,8 @@ impl LogGrowth {
     }
 }
 
-/// Moves the log into the database as far as no reader is in the way, beside writers. Returns whether it is so long all
-/// the same that [`restart`] is due.
+/// Moves the log into the database as far as no reader is in the way, beside writers. Returns whether it is still long
+/// enough for [`restart`].
 pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<bool> {
     let length: i64 = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |row| row.get(1))?;
     Ok(length > i64::from(LONGEST_LOG))

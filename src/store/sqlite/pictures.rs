@@ -58,7 +58,8 @@ fn add(connection: &Connection, gallery: &str, picture: &IndexedPicture) -> rusq
 }
 
 fn remove(connection: &Connection, gallery: &str, picture: &str) -> rusqlite::Result<()> {
-    // The index has no copy of the words: it is told what it forgets.
+    // The index has no copy of the words, and needs them to forget a row.
+    // <https://sqlite.org/fts5.html#the_delete_command>
     let mut forget = connection.prepare_cached(
         "INSERT INTO picture_words (picture_words, rowid, words)
          SELECT 'delete', id, words FROM pictures WHERE gallery = ?1 AND picture = ?2",

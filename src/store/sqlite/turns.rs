@@ -235,7 +235,8 @@ fn summary(connection: &Connection, newest: i64, root: i64) -> rusqlite::Result<
 fn remove(connection: &Connection, root: i64) -> rusqlite::Result<()> {
     let indexed = marked(connection)?;
     let whose = "(id = ?1 OR (root = ?1 AND parent IS NOT NULL))";
-    // The index has no copy of the words: it is told what it forgets.
+    // The index has no copy of the words, and needs them to forget a row.
+    // <https://sqlite.org/fts5.html#the_delete_command>
     connection
         .prepare_cached(&format!(
             "INSERT INTO turn_words (turn_words, rowid, words) SELECT 'delete', id, words FROM turns WHERE {whose} AND id <= ?2"
