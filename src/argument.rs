@@ -119,7 +119,7 @@ pub const MODERATION: Argument = learnt("moderation", Of::Pictures, Values::Word
 pub const STYLE: Argument = kept("style", Of::Pictures, Values::Text(400));
 /// Becomes the stem of the file's name: 1,000 characters at most, cut to what every file system takes.
 pub const NAME: Argument = kept("name", Of::Pictures, Values::Text(1_000));
-/// The handle of the turn to go on from.
+/// The handle of the turn to continue.
 pub const CONVERSATION: Argument = kept("conversation", Of::Both, Values::Typed);
 /// Files, globs, git queries, addresses, data URLs and kept pictures.
 pub const ATTACHMENTS: Argument = kept("attachments", Of::Text, Values::Typed);

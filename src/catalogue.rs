@@ -1,6 +1,6 @@
 //! The model catalogue: what each model accepts, costs, and when it retires. Reads `models.toml`, embedded and
-//! overridable; a model that is not in it is sent as it is. Keeps what the upstream itself tells besides: which models
-//! it lists and when they retire, and what its refusals taught. Does not know how the upstream is asked.
+//! overridable; a model that is not in it is sent as it is. Besides, it keeps what the upstream itself reports: which
+//! models it lists, when they retire, and what its refusals taught. Does not know how the upstream is asked.
 
 use std::{
     collections::HashSet,
@@ -97,7 +97,7 @@ pub enum Prices {
 /// Whose models the upstream has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum At {
-    /// OpenAI's, as the embedded catalogue tells of them.
+    /// OpenAI's, as the embedded catalogue describes them.
     #[default]
     OpenAi,
     /// Its own: a model may be called `default` there, so only the user's file gives roles a meaning, and the embedded
@@ -143,12 +143,12 @@ pub struct Catalogue {
     all: OnceLock<CatalogueTable>,
     listing: Shelf,
     lessons: Lessons,
-    /// `None`: what is learnt goes with this process.
+    /// `None`: what is learnt is lost with this process.
     memory: Option<Memory>,
     noted: Mutex<Noted>,
 }
 
-/// Whose retirement was told of on this day.
+/// The models whose notices were given on this day.
 #[derive(Debug, Default)]
 struct Noted {
     on: NaiveDate,

@@ -118,7 +118,7 @@ impl Issuer {
         AccessToken::read(&jws.payload()?, &self.config, Utc::now().timestamp())
     }
 
-    /// Reads the keys unless somebody is at it: what is there goes on to count.
+    /// Reads the keys unless another call is reading them; until it has, the old ones count.
     async fn refresh(&self) {
         if let Ok(attempted) = self.attempted.try_lock() {
             self.read(attempted).await;

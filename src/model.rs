@@ -22,7 +22,7 @@ pub struct ListedModel {
     pub retires_on: Option<NaiveDate>,
 }
 
-/// A text is no model id.
+/// The text is not a model id.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("a model id is 1 to 200 printable characters")]
 pub struct NotAModelId;

@@ -66,7 +66,7 @@ pub struct Config {
     pub key: ApiKeySource,
     /// Keys of callers that have one of their own, by their names.
     pub callers: BTreeMap<String, ApiKeySource>,
-    /// Said where there is no key: the setting that would have been one if somebody had filled it in.
+    /// Named where there is no key: the setting that would hold one if its placeholder were filled in.
     pub unfilled_key: Option<String>,
     /// Sent as `OpenAI-Organization`.
     pub organization: Option<String>,
@@ -88,7 +88,7 @@ pub struct Config {
     pub first_byte_timeout_image: Duration,
     /// The longest silence between two bytes, up or down.
     pub idle_timeout: Duration,
-    /// Caps on what the upstream's headers teach; `None` is no cap of our own.
+    /// Our own cap for any 60 s; `None`: only what the upstream's headers teach holds.
     pub requests_per_minute: Option<NonZeroU32>,
     /// The same for pictures.
     pub images_per_minute: Option<NonZeroU32>,

@@ -1,4 +1,4 @@
-//! From the name that a call gives to the model that is asked: roles, replacements, and what is to be said of it.
+//! From the name that a call gives to the model that is asked: roles, replacements, and the notices about it.
 
 use std::sync::Arc;
 
@@ -149,6 +149,7 @@ impl Catalogue {
                 notice = Some(format!("{asked} retired on {on}; {replacement} answers instead."));
                 replacement
             }
+            // Elsewhere the name may be that of a model of the server's own.
             _ => asked,
         };
         let entry = self.find(id).cloned().map(|entry| CatalogueEntry { retires_on: self.retires_on(id), ..entry });

@@ -272,7 +272,7 @@ impl Client {
         Ok((key, connection))
     }
 
-    /// Waits before the next attempt, and tells of it; false when this failure is the end.
+    /// Waits before the next attempt, and reports it; `false` where this failure is final.
     pub(super) async fn pause(&self, failed: &FailedAttempt<'_>, retries: u32, terms: &Terms) -> bool {
         let Some(wait) = self.wait_before_retry(failed, retries, terms.deadline.at) else { return false };
         let cause = text::clip(&failed.error.to_string(), 120).into_owned();

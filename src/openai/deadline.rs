@@ -16,6 +16,7 @@ pub struct Deadline {
 impl Deadline {
     /// The one that comes first: the deadline, or a timer that fires at this moment.
     pub(super) fn or(self, fires: Instant, timer: Timer) -> (Instant, Timer) {
+        // The deadline where both come at once: its setting is the one to raise.
         if self.at <= fires { (self.at, self.timer()) } else { (fires, timer) }
     }
 

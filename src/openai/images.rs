@@ -254,7 +254,7 @@ async fn listen(
             kind if kind.ends_with(PARTIAL) || kind.is_empty() && is_partial(data) => {
                 let before = sketches.get_or_insert(0);
                 let index = serde_json::from_str::<Partial>(data).ok().and_then(|partial| partial.index.0);
-                // They come doubled and out of order: it is told how far the upstream ever was.
+                // They come doubled and out of order: the news is how far the upstream has ever been.
                 if let Some(newest) = index.map(|index| index.saturating_add(1)).filter(|newest| *newest > *before) {
                     *before = newest;
                     let of = u32::from(config.partial_images).max(newest);

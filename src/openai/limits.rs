@@ -1,4 +1,4 @@
-//! The patience: what is tried again, and how requests are spaced.
+//! Limits: what is tried again, when an upstream is left alone, and how requests are spaced.
 
 pub(super) mod breaker;
 pub(super) mod governor;

@@ -35,7 +35,7 @@ pub trait RunningPlace: fmt::Debug + Send + Sync {
 }
 
 impl Terms {
-    /// The terms of a request that nobody hears of.
+    /// The terms of a request whose news nobody reads.
     #[must_use]
     pub fn until(deadline: impl Into<Deadline>) -> Self {
         Self {

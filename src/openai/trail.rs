@@ -94,7 +94,7 @@ impl Trail {
         self.meta.request_id = headers.get("x-request-id").and_then(|id| printable(id, clean));
         let date = headers.get(http::header::DATE).and_then(|date| date.to_str().ok());
         self.meta.date = date.and_then(|date| httpdate::parse_http_date(date).ok());
-        // Before a stream it is not known yet, and may be told as nothing.
+        // Before a stream it is not known yet, and may be given as zero.
         let charged = headers.get(LITELLM_COST).and_then(|cost| wire::dollars(cost.to_str().ok()?));
         self.charged = charged.filter(|charged| *charged > Usd::ZERO);
         self.meta.rate_limits

@@ -93,9 +93,11 @@ impl Complaint {
         if !(around.is_success() || around.message.is_empty() && around.code.is_empty()) {
             return Some(around);
         }
+        // OpenRouter's place for the failure of a provider.
         if let Some(choice) = object.get("choices").and_then(|choices| choices.get(0)) {
             return choice.get("error").and_then(Self::of_error);
         }
+        // FastAPI has `detail`; `title` is that of RFC 9457.
         let detail = ["detail", "title"].iter().find_map(|name| object.get(*name))?;
         Self::find(detail).or_else(|| Self::of_error(detail))
     }

@@ -104,7 +104,7 @@ pub enum Error {
         /// `Possible` once a picture was asked for and may have been made.
         may_be_billed: Billing,
     },
-    /// The upstream answered something that is no answer.
+    /// The upstream answered something that cannot be used.
     #[error("the upstream's answer cannot be used: {message}{}", billed(*.may_be_billed))]
     BadResponse {
         /// The fault of the answer.

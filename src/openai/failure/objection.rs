@@ -9,7 +9,7 @@ use crate::openai::{
     text::api::TextApi,
 };
 
-/// Said of what is not there.
+/// Words for something that is missing.
 const MISSING: [&str; 7] =
     ["unknown", "unexpected", "unrecognized", "no such", "not found", "not exist", "not implemented"];
 
@@ -22,7 +22,7 @@ pub(crate) enum Objection {
     OtherApi,
     /// The model answers by this API alone.
     OnlyBy(TextApi),
-    /// It does not know the response to go on from, or no more, or never goes on from one.
+    /// It does not know the response to continue, has forgotten it, or never continues one.
     UnknownResponse,
     /// It does not take the output of earlier responses again.
     Output,

@@ -49,7 +49,9 @@ pub(crate) struct Open {
 }
 
 impl Breakers {
+    /// Calls in a row, each of which was tried again as often as it may be.
     const FAILURES: u32 = 5;
+    /// Doubled with each probe that fails, up to the longest.
     const FIRST_COOL_OFF: Duration = Duration::from_secs(10);
     const LONGEST_COOL_OFF: Duration = Duration::from_mins(1);
 

@@ -74,6 +74,7 @@ impl Governor {
         terms: &Terms,
     ) -> Result<(), Error> {
         let waiting = Waiting { what: "no requests are left until the upstream's limit resets", terms };
+        // Looked at again after each wait: another process may have been refused meanwhile.
         while let Some(wait) = self.pace.hold_of(account, model).await {
             waiting.out(wait).await?;
         }
@@ -92,7 +93,9 @@ impl Governor {
     /// Learns from an answer whether more requests may be sent.
     pub(crate) async fn learn(&self, account: &Account, model: &ModelId, limits: RateLimits) {
         match (limits.remaining_requests, limits.reset_requests) {
+            // The next request is certain to be refused: it waits here, and not for a 429.
             (Some(0), Some(reset)) if reset <= LONGEST_HOLD => self.pace.hold(account, model, reset).await,
+            // Some are left again: nobody else is held back.
             _ if self.pace.hold_of(account, model).await.is_some() => {
                 self.pace.hold(account, model, Duration::ZERO).await;
             }

@@ -154,7 +154,7 @@ enum Halt {
     Broken(Error),
     /// It is still being worked on.
     Unfinished,
-    /// There is nothing to go on with.
+    /// There is nothing to continue.
     Final(Error),
 }
 
@@ -261,7 +261,7 @@ impl ResponseReader<'_> {
         }
     }
 
-    /// Takes it from its beginning; what was told is not told again.
+    /// Takes it from its beginning; what was passed on is not passed on again.
     fn begin_again(&mut self) {
         self.draft.again();
         self.followed.begin_again();
@@ -286,14 +286,14 @@ impl ResponseReader<'_> {
         })
     }
 
-    /// Until it is worth while to look again how a response stands: more and more seldom.
+    /// Waits until it is worth looking at the response again: longer each time.
     async fn wait_to_look(&mut self) -> Result<(), Error> {
         let Way::Look { every } = self.way else { return Ok(()) };
         self.way = Way::Look { every: more_seldom(every) };
         self.wait(every).await
     }
 
-    /// Before the next connection, after so many in a row that brought nothing.
+    /// Waits before the next connection, after `fruitless` ones in a row that brought nothing.
     async fn wait_to_resume(&mut self, fruitless: u32, broken: Error) -> Result<(), Error> {
         let symptom = Symptom::Unanswered(Silence::Broken);
         // At once after a connection that brought something.

@@ -86,7 +86,7 @@ struct ChatDelta<'a> {
     content: Lenient<ChatContent<'a>>,
     #[serde(borrow)]
     refusal: Lenient<BorrowedText<'a>>,
-    /// The reasoning of compatible servers, under either of its names: told as thinking, not shown.
+    /// The reasoning of compatible servers, under either of its names: reported as thinking, not shown.
     #[serde(borrow)]
     reasoning: Lenient<BorrowedText<'a>>,
     #[serde(borrow)]

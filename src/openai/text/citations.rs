@@ -105,7 +105,7 @@ impl Citations {
         self.cited.push(Cited { title, url: url.into(), from, to });
     }
 
-    /// Forgets what was cited: it is told once more, in whole.
+    /// Forgets what was cited: the end repeats all of it.
     pub(crate) fn restart(&mut self) {
         self.cited.clear();
     }

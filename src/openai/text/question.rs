@@ -55,7 +55,7 @@ pub enum Part {
     Document {
         /// A file name with its extension; never a path.
         name: String,
-        /// Such as `application/pdf`.
+        /// As headers have it: `application/pdf`.
         media_type: &'static str,
         /// Read when it is sent.
         content: Content,
@@ -67,7 +67,7 @@ pub enum Part {
 pub struct Exchange {
     /// The caller's words and attachments, in order.
     pub said: Vec<Part>,
-    /// `None` where nothing was answered in words, such as when a picture was made.
+    /// `None` where nothing was answered in words, as where a picture was made.
     pub answer: Option<String>,
     /// The upstream's own name for its response, where the upstream keeps it.
     pub response_id: Option<String>,

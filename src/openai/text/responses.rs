@@ -40,7 +40,7 @@ pub(crate) struct Responses {
     message: Option<u64>,
     piece: Option<Piece>,
     held: HeldPieces,
-    /// The pieces of output that are done, where the end does not tell them once more.
+    /// The pieces of output that are done, for where the end does not repeat them.
     output: Vec<Value>,
 }
 
@@ -229,7 +229,7 @@ impl Responses {
                 self.begin(place, draft);
                 draft.length()
             }
-            // An earlier one, told once more.
+            // An earlier one, repeated.
             None => return,
         };
         self.piece = Some(Piece { place: Some(place), start, state: PieceState::Done });

@@ -9,7 +9,7 @@ use crate::openai::{Exchange, Part, Question, transport::json::Writer};
 /// The way in which the upstream learns earlier turns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum HistoryMode {
-    /// It goes on from the last response that it keeps.
+    /// It continues the last response that it keeps.
     Kept,
     /// It is sent the whole thread, with its own output as it came.
     Replayed,
@@ -26,8 +26,8 @@ pub(crate) enum TurnPart<'a> {
     Output(&'a Value),
 }
 
-/// The turns to send, oldest first; the last is what is asked now. What the user said without an answer in words,
-/// such as when a picture was made, belongs to what was said next: some servers take turns only strictly by turns.
+/// The turns to send, oldest first; the last is what is asked now. What the user said without an answer in words, as
+/// where a picture was made, belongs to what was said next: some servers insist that the two sides alternate.
 pub(crate) fn turns(question: &Question, thread: HistoryMode) -> Vec<TurnPart<'_>> {
     let mut turns = Vec::new();
     let mut said = Vec::new();

@@ -259,7 +259,7 @@ impl Body {
         self.read > self.limits.max_bytes
     }
 
-    /// A text may be slow, but each line of it comes at once: a byte a second is no life.
+    /// A text may be slow, but each line of it comes at once: a byte a second is no sign of life.
     fn is_stuck_in_a_line(&mut self, chunk: &[u8]) -> bool {
         let now = Instant::now();
         if chunk.contains(&b'\n') || chunk.trim_ascii().is_empty() {

@@ -11,11 +11,11 @@ use tokio::time::timeout;
 use super::body::{Body, MemorySlot};
 use crate::{openai::failure::error::Error, text};
 
-/// Time for which the blank line behind an event is awaited that is whole without it.
+/// Time to wait for the blank line behind an event that is whole without it.
 const WHOLE: Duration = Duration::from_secs(1);
-/// Bytes that are remembered of what is no event.
+/// Bytes that are kept of lines that are not events.
 const MOST_PASSED_OVER: usize = 4096;
-/// Characters that are told of it.
+/// Characters of them that are shown.
 const MOST_STRAY: usize = 160;
 
 /// One event. OpenAI repeats its name in the data as `type`; some servers say it in the name alone.
@@ -209,6 +209,7 @@ impl Decoder {
     }
 
     fn take_line(&mut self, line: &[u8]) -> bool {
+        // Taken off at the very beginning of a stream, and nowhere else, by the rules.
         let line = match self.position {
             Position::Start => line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line),
             _ => line,

@@ -34,7 +34,7 @@ pub(crate) enum Coding {
     Base64,
 }
 
-/// Bytes of a body that have been handed to the connection.
+/// Bytes of a body that have been handed to the connection, whose buffers may still hold the last of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Progress {
     pub handed: u64,

@@ -1,5 +1,5 @@
 //! A background response and how far it was read: its name upstream, and the number of the last event that was taken.
-//! As long as it has not ended and somebody follows it, it goes on; let go of, it is stopped upstream.
+//! It goes on until it has ended or is dropped here; dropped, it is stopped upstream.
 
 use std::{sync::Arc, time::Duration};
 
@@ -47,7 +47,7 @@ struct FollowedResponse {
     id: String,
 }
 
-/// An event's type, its place in the stream, and the response that it tells of.
+/// An event's type, its place in the stream, and the response that it is about.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 struct Mark<'a> {

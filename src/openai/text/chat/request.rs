@@ -88,6 +88,7 @@ pub(crate) fn encode(question: &Question, plan: Plan, config: &Config) -> (Paylo
         service_tier: config.service_tier.as_deref(),
         prompt_cache_key: known::cache_key(&config.base_url, question.cache_key.as_deref()),
         store: (is_openai && config.store == ResponseStorage::Nothing).then_some(false),
+        // Always: a silent connection cannot be told from a dead one.
         stream: true,
         // Without it a stream ends without its counts, and the answer has no cost.
         stream_options: ChatStreamOptions { include_usage: true },

@@ -25,7 +25,7 @@ impl HeldPieces {
         held.text.push_str(delta);
     }
 
-    /// Takes a piece as it is told once it is done; false where nothing of it is held.
+    /// Puts a whole piece in place of what is held of it; `false` where nothing is.
     pub(super) fn end(&mut self, place: OutputPosition, whole: &str) -> bool {
         let held = self.0.get_mut(&place);
         held.map(|held| *held = HeldPiece { text: whole.to_owned(), state: PieceState::Done }).is_some()

@@ -45,7 +45,7 @@ pub(super) fn said(output: &[Value]) -> String {
     said
 }
 
-/// Takes the sources from the finished output where it has them, in place of those that were told on the way.
+/// Takes the sources from the finished output where it has them, in place of those that came on the way.
 pub(super) fn cite(output: &[Value], draft: &mut AnswerDraft<'_>) {
     let cited = parts(output).flat_map(|(place, part)| {
         part.annotations.0.into_iter().flatten().filter_map(move |annotation| Some((place, annotation.0?)))

@@ -102,6 +102,7 @@ pub(crate) fn encode(question: &Question, plan: Plan, config: &Config) -> Payloa
         background: in_background.then_some(true),
         // What the upstream does not keep, it gives away encrypted, to be sent again.
         include: (!is_kept).then_some(["reasoning.encrypted_content"]),
+        // Always: a silent connection cannot be told from a dead one.
         stream: true,
         stream_options: ResponsesStreamOptions { include_obfuscation: false },
     });

@@ -44,7 +44,7 @@ pub(super) struct LastEvent<'a> {
     pub usage: Lenient<WireUsage>,
 }
 
-/// A piece of text that is done, told once more in whole: of itself, or as a part.
+/// A piece of text that is done, repeated as a whole: by itself, or as a part.
 #[derive(Deserialize, Default)]
 #[serde(default)]
 pub(super) struct DonePiece<'a> {
