@@ -66,7 +66,7 @@ const LAST_WRITES: Duration = Duration::from_millis(500);
 /// Time that the upstream has to hear that nobody waits for it any more.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
-/// Answers a shell that wants to complete a line: whether it was one.
+/// Answers a shell that wants to complete a line. True if it was one.
 ///
 /// # Errors
 /// When the shell is not known, for [`explain`].
@@ -74,6 +74,8 @@ pub fn complete(arguments: impl IntoIterator<Item = OsString>) -> Result<bool, c
     completions::answer(arguments, CommandLine::command)
 }
 
+/// Reads the command line.
+///
 /// # Errors
 /// Wrong usage, or a question for help or the version: for [`explain`].
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, clap::Error> {
@@ -151,6 +153,7 @@ where
     let ended = runtime.block_on(async {
         let app = App::build(config).await?;
         announce(&app.config);
+        // Before anything is served: that a budget cannot be held must not be found out by the first call.
         if app.config.needs_store() {
             app.store.ready().await.map_err(exit::WithoutStore)?;
         }
@@ -201,6 +204,7 @@ where
     let left = OnceLock::new();
     let work = async {
         let app = App::build(config).await?;
+        // Kept outside of the work: an interruption drops that, and what it has begun must still be stopped and booked.
         let _ = left.set((app.openai.clone(), app.store.money.clone()));
         work(app).await
     };
@@ -258,6 +262,7 @@ fn until(
             done = work => done,
         }
     });
+    // Before the runtime ends: tasks of an interrupted call still run on it.
     runtime.block_on(last);
     runtime.shutdown_timeout(LAST_WRITES);
     done

@@ -166,6 +166,7 @@ impl QuestionOptions {
     pub(super) fn over(&self, preset: &Preset) -> anyhow::Result<ask_openai::Args> {
         let mut arguments = preset.arguments(Of::text);
         arguments.extend(as_given(self));
+        // Required by the tool's type; the question itself is put in later.
         arguments.insert("query".to_owned(), String::new().into());
         Ok(serde_json::from_value(arguments.into()).map_err(|error| ToolError::InvalidArgument(error.to_string()))?)
     }
@@ -265,7 +266,8 @@ pub(super) async fn stream(
     Ok(answered)
 }
 
-/// An answer that is being printed. The line that it holds back is printed, too, where the person ends it: it is paid for.
+/// An answer that is being printed. The line that it holds back is printed, too, where the person ends it: it is paid
+/// for.
 struct Shown(AnswerForm);
 
 impl Drop for Shown {
@@ -276,6 +278,7 @@ impl Drop for Shown {
 
 fn write_delta(out: &mut impl Write, delta: &str) -> std::io::Result<()> {
     out.write_all(delta.as_bytes())?;
+    // A delta without a line feed would stay in the buffer of stdout.
     out.flush()
 }
 

@@ -15,9 +15,9 @@ use crate::{
     text,
 };
 
-/// The newest so many ids.
+/// Ids that are proposed at most, the newest.
 const NEWEST: usize = 50;
-/// Of a prompt or a question.
+/// Characters of the prompt or question that stand beside an id.
 const HELP: usize = 60;
 
 pub(super) fn text_models() -> Vec<CompletionCandidate> {

@@ -105,6 +105,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
 }
 
 async fn list(args: &ListOptions, conversations: &Conversations) -> anyhow::Result<()> {
+    // One more than is shown, which tells if there are others.
     let newest = conversations.newest(&Owner::local(), args.n as usize + 1).await?;
     print(args, newest, "there is no conversation yet; `mcp-openai ask QUERY` begins one", "older ones")
 }
@@ -203,6 +204,7 @@ fn tell_of_branches(conversation: &Conversation, shown: Handle) -> io::Result<()
 pub(super) async fn find(conversations: &Conversations, given: &str) -> anyhow::Result<Handle> {
     const SHOWN: usize = 3;
     let start = given.strip_prefix("conversation://").unwrap_or(given).trim_end_matches('…');
+    // A whole handle may be that of an older turn, which no list names.
     if let Some(handle) = Handle::parse(start) {
         return Ok(handle);
     }

@@ -37,6 +37,8 @@ pub struct Args {
     check_updates: bool,
 }
 
+/// Examines everything that is set, and prints the report.
+///
 /// # Errors
 /// When a part cannot be built at all, or stdout cannot be written to.
 pub async fn run(args: Args, config: Result<Config, config::Error>) -> anyhow::Result<ExitCode> {

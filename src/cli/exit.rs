@@ -34,7 +34,7 @@ pub const TERMINATED: u8 = 143;
 #[error("{0}. {remedy}", remedy = .0.remedy())]
 pub struct WithoutStore(pub store::Error);
 
-/// Nor does one whose bucket of pictures refuses it.
+/// A server whose bucket of pictures refuses it does not start either.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}. {remedy}", remedy = .0.remedy())]
 pub struct WithoutPictures(pub artifact::BucketFault);

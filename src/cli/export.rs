@@ -64,6 +64,7 @@ pub(super) fn line(out: &mut impl Write, exported: &impl Serialize) -> anyhow::R
 }
 
 fn private(path: &std::path::Path, existing: Existing) -> io::Result<(File, PathBuf)> {
+    // For this user alone from the first byte on: an export holds everything that was asked.
     let mut options = OpenOptions::new();
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);

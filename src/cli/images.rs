@@ -80,7 +80,7 @@ struct OnePicture {
     inline: InlineOptions,
 }
 
-/// Pictures that are read at once for an export.
+/// Pictures that are read at once: an export of any length takes the memory of one page.
 const PAGE: usize = 200;
 
 /// Help for the argument that names a picture.
@@ -226,7 +226,8 @@ async fn remove(ids: &[String], app: &App) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The address of a kept picture, by what `images show` takes, where no file has that name; else as [`named::absolute`].
+/// The address of a kept picture, by what `images show` takes, where no file has that name; else as
+/// [`named::absolute`].
 pub(super) async fn picture_or_file(app: &App, name: &str, project: Option<&Project>) -> String {
     let is_address = name.starts_with("image://");
     let may_be_id = is_address || !(name.contains(['/', '\\']) || name.starts_with(GIT) || is_glob(name));

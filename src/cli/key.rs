@@ -1,5 +1,5 @@
-//! `mcp-openai key`: keeps the API key in the system's keyring or in a file for its user alone, removes it, and tells which
-//! one counts. Never shows it.
+//! `mcp-openai key`: keeps the API key in the system's keyring or in a file for its user alone, removes it, and tells
+//! which one counts. Never shows it.
 
 use std::{
     fs,
@@ -22,7 +22,7 @@ use crate::{
     openai::{self, KeptKey, KeptPlace, OPENAI_URL, keyring, keyring::KeyringError},
 };
 
-/// Nothing longer is read from a pipe; a key is far shorter.
+/// Bytes that are read from a pipe; a key is far shorter.
 const LONGEST: u64 = 16 * 1024;
 
 #[derive(Debug, clap::Args)]
@@ -58,9 +58,11 @@ struct UpstreamOption {
     base_url: Url,
 }
 
+/// Keeps the key, removes it, or tells which one counts.
+///
 /// # Errors
-/// When the configuration cannot be used, what was given is no key, the keyring is locked, or the file cannot be written
-/// or removed.
+/// When the configuration cannot be used, what was given is no key, the keyring is locked, or the file cannot be
+/// written or removed.
 pub async fn run(args: Args, flags: Flags) -> anyhow::Result<ExitCode> {
     match args.action {
         KeyAction::Set { upstream, file } => {
@@ -91,7 +93,8 @@ impl UpstreamOption {
 async fn asked() -> anyhow::Result<SecretString> {
     let given = if stdin().is_terminal() {
         let as_before = TerminalMode::hide_input();
-        // The prompt raises Ctrl-C as a signal, and only then puts back the mode that it found: its thread must be the last.
+        // The prompt raises Ctrl-C as a signal, and only then puts back the mode that it found: its thread must be the
+        // last.
         let behind_it = as_before.clone();
         let prompt = move || {
             let _behind_it = behind_it;
@@ -106,8 +109,8 @@ async fn asked() -> anyhow::Result<SecretString> {
     openai::parse_key(&given).map_err(|why| anyhow::anyhow!("what was given {why}; nothing is changed"))
 }
 
-/// The terminal's mode, which comes back when this is dropped: Ctrl-C ends the prompt while the terminal shows nothing that
-/// is typed.
+/// The terminal's mode, which comes back when this is dropped: Ctrl-C ends the prompt while the terminal shows nothing
+/// that is typed.
 #[derive(Clone)]
 struct TerminalMode {
     #[cfg(unix)]
@@ -148,6 +151,7 @@ impl Drop for TerminalMode {
 fn in_keyring(kept: &KeptKey, key: &SecretString) -> anyhow::Result<String> {
     match keyring::keep(&kept.upstream, key) {
         Ok(()) => {
+            // The keyring first, then its mark, and the file last: whatever fails in between, a key is still found.
             written(kept.keyring_mark(), "")?;
             gone(fs::remove_file(kept.file()))?;
             Ok("the keyring".to_owned())

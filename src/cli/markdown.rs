@@ -11,13 +11,13 @@ mod span;
 
 /// A line that is longer is hard to read, however wide the terminal; in columns.
 const WIDEST: usize = 100;
-/// Before each line of code.
+/// Blanks before each line of code.
 const CODE_INDENT: &str = "    ";
 
 /// An answer on its way to a terminal.
 #[derive(Debug)]
 pub(super) struct Rendering {
-    /// In columns.
+    /// The width of a line, in columns.
     width: usize,
     /// The beginning of a line whose end has not come.
     pending: String,

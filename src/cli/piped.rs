@@ -10,9 +10,9 @@ use tokio::io::AsyncReadExt;
 
 use crate::{inputs::DataUrl, text, tools::ToolError};
 
-/// As much as all attachments of a question may have together.
+/// The most bytes of stdin: as many as all attachments of a question may have together.
 const MOST: u64 = 36_000_000;
-/// After this, whoever waits is told what for.
+/// Time after which whoever waits is told what for.
 const SILENCE: Duration = Duration::from_secs(2);
 
 /// Names stdin on the command line.
@@ -43,7 +43,8 @@ pub(super) async fn bytes() -> anyhow::Result<Vec<u8>> {
     let read = tokio::select! {
         read = &mut reading => read,
         () = tokio::time::sleep(SILENCE) => {
-            // Also to a stderr that is no terminal: a program that left the pipe open would wait without a reason in its log.
+            // Also to a stderr that is no terminal: a program that left the pipe open would wait without a reason in
+            // its log.
             let _ = writeln!(io::stderr(), "reading stdin to its end (Ctrl-D ends it; `</dev/null` gives none)");
             reading.await
         }

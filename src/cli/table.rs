@@ -51,7 +51,7 @@ impl Width {
         self.lines(text, 0).join("\n") + "\n"
     }
 
-    /// Its lines, each with room for so many blanks before it.
+    /// Its lines, each with room for `indent` blanks before it.
     pub(super) fn lines(self, text: &str, indent: usize) -> Vec<String> {
         match self {
             Self::Terminal(width) if text.width() + indent > width => wrapped(text, width.saturating_sub(indent)),
@@ -72,9 +72,9 @@ pub(super) enum Cut {
     Wrapped,
 }
 
-/// Between two columns.
+/// Blanks between two columns.
 const GAP: usize = 2;
-/// The least that a wrapped column needs to be read.
+/// Columns that a wrapped column needs at least to be read.
 const NARROWEST: usize = 20;
 
 /// The cells from this column on end alike, as numbers do.

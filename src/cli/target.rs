@@ -92,6 +92,7 @@ pub(super) fn pour(bytes: &[u8], device: &Path) -> io::Result<PathBuf> {
 /// # Errors
 /// Those of the file system.
 pub(super) fn open_device(device: &Path) -> io::Result<File> {
+    // Not truncated: behind `/dev/stderr` there may be a log.
     OpenOptions::new().append(true).open(device)
 }
 
@@ -101,6 +102,7 @@ pub(super) fn open_device(device: &Path) -> io::Result<File> {
 /// Those of the file system: no such folder, no permission, a full disk.
 pub(super) fn write(bytes: &[u8], asked: &Path, existing: Existing) -> io::Result<PathBuf> {
     let name = asked.file_name().unwrap_or_default().to_string_lossy();
+    // In the same folder: a rename over file systems is a copy, and can break off.
     let partial = folder_of(asked).join(format!(".{name}.{}.partial", std::process::id()));
     let copied = fs::write(&partial, bytes).and_then(|()| {
         let free = match existing {

@@ -203,6 +203,7 @@ impl Callers<'_> {
     async fn find_or_note(&self, name: &CallerName, oauth: Option<&OAuth>) -> anyhow::Result<KnownCaller> {
         if name.is_issued() {
             let limits = oauth.map(|oauth| oauth.limits).unwrap_or_default();
+            // All scopes: its tokens say which of them it has.
             let rights = CallerRights { scopes: CallerScope::ALL.into(), limits };
             let caller = KnownCaller::new(name.clone(), TokenHash::NONE, rights);
             self.0.add_caller(caller).await.map_err(ToolError::from)?;

@@ -18,8 +18,10 @@ pub struct Args {
     name: String,
 }
 
+/// Removes it from each client.
+///
 /// # Errors
-/// As [`super::install::run`].
+/// Those of [`super::install::run`].
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let folders = Folders::of_this_user()?;
     let name = args.name;

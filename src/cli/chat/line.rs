@@ -6,8 +6,9 @@ use anyhow::Context;
 use rustyline::{Config, Editor, error::ReadlineError, history::FileHistory};
 use tokio::task::spawn_blocking;
 
-/// In the folder for state.
+/// The file of the history, in the folder for state.
 const FILE: &str = "chat-history";
+/// Lines of the history that are kept.
 const MOST_LINES: usize = 1_000;
 
 /// Something that was typed.
@@ -29,6 +30,7 @@ impl LineEditor {
     /// # Errors
     /// When the terminal cannot be used.
     pub(super) fn open(folder: Option<&Path>) -> anyhow::Result<Self> {
+        // A line that begins with a blank is not kept, as in shells.
         let config = Config::builder().max_history_size(MOST_LINES)?.history_ignore_space(true).build();
         let mut editor = Editor::with_config(config).context("the terminal cannot be used")?;
         let history = folder.map(|folder| folder.join(FILE));
@@ -65,8 +67,8 @@ impl LineEditor {
         }
     }
 
-    /// Appends what was typed to a file for this user alone. Comes late: the first answer makes the folder. What cannot be
-    /// written is forgotten with the chat.
+    /// Appends what was typed to a file for this user alone. Comes late: the first answer makes the folder. What cannot
+    /// be written is forgotten with the chat.
     fn keep_history(&mut self) {
         if let Some(file) = &self.history
             && let Err(error) = self.editor.append_history(file)

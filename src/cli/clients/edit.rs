@@ -60,7 +60,7 @@ pub fn add(
 /// Plans to remove the server called `name`.
 ///
 /// # Errors
-/// As [`add`].
+/// When the file cannot be read as what it should be, or the server is not known to be ours.
 pub fn remove(client: &Application, file: &SettingsFile, name: &str, others: Others) -> anyhow::Result<Edit> {
     let text = file.text.as_deref().unwrap_or_default();
     let key = ServerKey { section: client.section, name };
@@ -78,7 +78,7 @@ pub fn remove(client: &Application, file: &SettingsFile, name: &str, others: Oth
     client.syntax.take(text, key).map(Edit::Write).map_err(|error| unreadable(file, &error))
 }
 
-/// Does what was planned, and says whether a copy of what was there is kept.
+/// Does what was planned.
 ///
 /// # Errors
 /// When the file cannot be written; then it is as it was.

@@ -169,6 +169,7 @@ pub fn is_ours(server: &Tree, new: Option<&Tree>) -> bool {
     let is_named = |text: &Tree| {
         let name = text.as_text().and_then(|text| text.rsplit(['/', '\\']).next()).unwrap_or_default();
         let name = name.strip_suffix(".exe").unwrap_or(name);
+        // `npx -y mcp-openai@0.1.0` is ours, too.
         name.split('@').next() == Some("mcp-openai")
     };
     let started = ["command", "cmd"].iter().filter_map(|key| server.member(key));

@@ -32,6 +32,7 @@ pub(super) fn put(text: &str, key: ServerKey<'_>, server: &Tree) -> Result<Strin
         }
     }
     let put = root.to_string();
+    // A new file ends with a line feed, as editors leave it; one that was there keeps its own end.
     let ends_in_a_line = !text.trim().is_empty() || put.ends_with('\n');
     Ok(if ends_in_a_line { put } else { put + "\n" })
 }

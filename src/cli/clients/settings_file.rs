@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::{Context, bail};
 
-/// A draft is renamed within moments; an older one is nobody's.
+/// Age after which a draft is nobody's: a live one is renamed within moments.
 const ABANDONED: Duration = Duration::from_mins(1);
 /// Suffix of a file's backup.
 const BACKUP: &str = ".mcp-openai.bak";
@@ -117,6 +117,7 @@ impl SettingsFile {
             file.set_permissions(old.permissions())?;
         }
         file.write_all(text.as_bytes())?;
+        // Before the rename: a crash must not leave an empty file in place of a client's settings.
         file.sync_all()
     }
 }

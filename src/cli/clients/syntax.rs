@@ -21,6 +21,9 @@ pub enum Syntax {
 
 impl Syntax {
     /// The server with this key, where there is one.
+    ///
+    /// # Errors
+    /// The text is not of this syntax, or its section is something else.
     pub fn find(self, text: &str, key: ServerKey<'_>) -> Result<Option<Tree>, Uneditable> {
         let (_, text) = split_mark(text);
         match self {
@@ -31,6 +34,9 @@ impl Syntax {
     }
 
     /// The text with the server in it, in the place of one with the same key.
+    ///
+    /// # Errors
+    /// The text is not of this syntax, its section is something else, or it cannot be edited safely.
     pub fn put(self, text: &str, key: ServerKey<'_>, server: &Tree) -> Result<String, Uneditable> {
         let (mark, text) = split_mark(text);
         let put = match self {
@@ -38,6 +44,7 @@ impl Syntax {
             Self::Toml => toml::put(text, key, server),
             Self::Yaml => yaml::put(text, key, server),
         }?;
+        // Read back: however a file is written, a wrong edit never reaches the disk.
         let is_right = self.find(&put, key)?.as_ref() == Some(server);
         if is_right {
             Ok(format!("{mark}{put}"))
@@ -47,6 +54,9 @@ impl Syntax {
     }
 
     /// The text without the server.
+    ///
+    /// # Errors
+    /// The text is not of this syntax, or its section is something else.
     pub fn take(self, text: &str, key: ServerKey<'_>) -> Result<String, Uneditable> {
         let (mark, text) = split_mark(text);
         let left = match self {

@@ -17,6 +17,7 @@ pub(super) fn find(text: &str, key: ServerKey<'_>) -> Result<Option<Tree>, Unedi
 pub(super) fn put(text: &str, key: ServerKey<'_>, server: &Tree) -> Result<String, Uneditable> {
     let mut wanted = read(text)?;
     set(&mut wanted, key, server)?;
+    // A server that is replaced goes first: its lines may be written in any way.
     let without = if find(text, key)?.is_some() { take(text, key)? } else { text.to_owned() };
     let mut lines = YamlLines::of(&without);
     let section = lines.section(key)?;

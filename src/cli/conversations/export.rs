@@ -9,7 +9,7 @@ use crate::{
     handle::Owner,
 };
 
-/// Turns that are read at once.
+/// Turns that are read at once: an export of any length takes the memory of one page.
 const PAGE: usize = 200;
 
 pub(super) async fn run(args: &ExportArgs, conversations: &Conversations) -> anyhow::Result<()> {

@@ -17,9 +17,9 @@ use tokio::{
 
 use crate::config::{Flags, Upstream};
 
-/// Of MCP: each request says who asks and in what revision, and nothing is agreed on before.
+/// The revision of MCP: each request names it and who asks, and nothing is agreed on before.
 const REVISION: &str = "2026-07-28";
-/// The server is killed if it takes longer to end.
+/// Time that the server has to end before it is killed.
 const LONGEST_END: Duration = Duration::from_secs(10);
 
 /// A session over stdio.
@@ -27,7 +27,7 @@ pub(super) struct Session {
     process: Child,
     stdin: ChildStdin,
     stdout: Lines<BufReader<ChildStdout>>,
-    /// Of the latest request; also its progress token.
+    /// Id of the latest request, and its progress token.
     id: u64,
     server: String,
 }

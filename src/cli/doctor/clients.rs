@@ -20,7 +20,7 @@ const CHECK: &str = "clients";
 /// Names that it is registered under as a rule.
 const NAMES: [&str; 2] = ["openai", "mcp-openai"];
 
-/// A program that does not tell its version within this time is something else.
+/// Time that a program has to tell its version; one that takes longer is something else.
 const VERSION_WITHIN: Duration = Duration::from_secs(5);
 
 pub(super) async fn examine(config: &Config) -> Vec<Finding> {

@@ -13,7 +13,7 @@ use crate::{
 
 const CHECK: &str = "key";
 
-/// A key of OpenAI's is longer.
+/// Characters: a key of OpenAI's has more.
 const SHORTEST: usize = 20;
 
 /// A key that cannot be read fails with the upstream, which asks for it.

@@ -23,6 +23,7 @@ struct PublishedVersions {
 }
 
 pub(super) async fn examine(app: &App) -> Finding {
+    // By the guarded download, with which no key goes along.
     match app.openai.download(RELEASES, &Upkeep::terms(PATIENCE)).await {
         Ok(answer) => judge(&answer, env!("CARGO_PKG_VERSION")),
         Err(failure) => {

@@ -17,7 +17,7 @@ use crate::{
 
 const CHECK: &str = "upstream";
 
-/// Clocks that differ by more break certificates, and the days of budgets.
+/// The most that clocks may differ: beyond it certificates break, and the days of budgets.
 const MOST_DRIFT: Duration = Duration::from_mins(5);
 
 /// Asks for the list of models, which costs nothing.
@@ -103,6 +103,7 @@ async fn below_v1(app: &App, failure: &Failure) -> Option<Url> {
     }
     let mut below = base_url.clone();
     below.set_path(&format!("{path}/v1"));
+    // One look, without retries, which counts against no shared pace.
     let openai = OpenAi::build(openai::Config { base_url: below.clone(), max_retries: 0, ..app.config.openai.clone() });
     openai.models(&Upkeep::terms(PATIENCE)).await.ok()?;
     let _ = (below.set_username(""), below.set_password(None));

@@ -13,7 +13,7 @@ use crate::transport::http::{Config, ListenAddress};
 
 /// Time for each step; the administration answers within 100 ms.
 const STEP: Duration = Duration::from_secs(3);
-/// No answer is longer that says if a server is ready.
+/// Bytes of an answer that are read: more than any that says if a server is ready.
 const LONGEST: u64 = 64 * 1024;
 
 /// Asks at the address of the administration, or where there is none, at that of the service.

@@ -1,5 +1,5 @@
-//! SIGHUP, or a file that changed: the configuration is read again. What can change while the server runs is changed, and
-//! what cannot is said.
+//! SIGHUP, or a file that changed: the configuration is read again. What can change while the server runs is changed,
+//! and what cannot is said.
 
 use std::{convert::Infallible, mem, path::PathBuf, time::Duration};
 
@@ -17,7 +17,7 @@ use crate::{
     transport::{self, FileStamp},
 };
 
-/// Between two looks at the file.
+/// Time between two looks at the file.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Settings that change while the server runs; the others need a restart.
@@ -59,8 +59,8 @@ impl WatchedFile {
         self.read = self.stamp();
     }
 
-    /// Resolves once it is another one, and stays that from one look to the next: half a file may be one without a budget.
-    /// One that is gone is none, since an editor may be putting it back.
+    /// Resolves once it is another one, and stays that from one look to the next: half a file may be one without a
+    /// budget. One that is gone is none, since an editor may be putting it back.
     async fn changed(&mut self) {
         let mut looks = interval(LOOK);
         loop {

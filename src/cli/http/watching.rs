@@ -22,9 +22,10 @@ use crate::{
     transport::{self, http::Administered},
 };
 
-/// Time for which a scrape waits for what the store says.
+/// Time for which a scrape waits for what the store says, of the 100 ms within which it is answered.
 const READ_WITHIN: Duration = Duration::from_millis(50);
-/// Longer than anything that holds the serving thread: 100 edits of 8 MB at once take 4 s.
+/// Time without a turn after which the service counts as dead: longer than anything that holds its thread. 100 edits of
+/// 8 MB at once take 4 s.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
 /// Callers with limits that are told of, the first by their names.
 const MOST_CALLERS: usize = 200;
@@ -150,8 +151,8 @@ async fn of_callers(callers: &dyn CallerStore, money: &dyn MoneyStore) -> Result
     Ok(limits)
 }
 
-/// Budgets and callers, read on the runtime that serves, which has the store's connections: at each scrape, and told late
-/// where that runtime or the store is slow.
+/// Budgets and callers, read on the runtime that serves, which has the store's connections: at each scrape, and told
+/// late where that runtime or the store is slow.
 #[derive(Clone)]
 struct StoreReading {
     asked: Arc<Notify>,

@@ -24,6 +24,7 @@ pub(super) fn numbered(app: &App, number: usize) -> Option<ArtifactId> {
 
 /// Whole or not at all.
 fn write(folder: &Path, bytes: &[u8]) -> io::Result<()> {
+    // A name of its own: of two listings at once one stays, whole.
     let draft = folder.join(format!("{FILE}.{}", std::process::id()));
     fs::create_dir_all(folder)?;
     fs::write(&draft, bytes)?;
