@@ -207,7 +207,8 @@ impl Call {
     /// # Errors
     /// [`Ended`].
     pub fn wait<T>(&self, deadline: Instant, work: impl Future<Output = T>) -> impl Future<Output = Result<T, Ended>> {
-        // A future holds its argument beside what it polls: unboxed, work of 8 kB makes every caller's future move 16 kB.
+        // A future holds its argument beside what it polls: unboxed, work of 8 kB makes every caller's future move 16
+        // kB.
         let work = Box::pin(work);
         async move {
             tokio::select! {

@@ -1,5 +1,5 @@
-//! Calls that outlive the client's patience: start, keep running, collect, also after a restart. Knows neither tools nor
-//! the wire: the result of a job is any value that can be written down.
+//! Calls that outlive the client's patience: start, keep running, collect, also after a restart. Knows neither tools
+//! nor the wire: the result of a job is any value that can be written down.
 //!
 //! A call becomes a job the moment it is handed out. From then on it is in memory until it has ended and the store has
 //! its result; what the store has is all that other processes, and this program after a restart, see of it.
@@ -188,8 +188,8 @@ impl<T: Lasting> Jobs<T> {
         kept.map(drop)
     }
 
-    /// The job, once it has ended or `until` has come; `news` hears its stages. `None` when there is none of that handle,
-    /// or it is somebody else's.
+    /// The job, once it has ended or `until` has come; `news` hears its stages. `None` when there is none of that
+    /// handle, or it is somebody else's.
     ///
     /// # Errors
     /// When the store cannot be read, for jobs that are not in this process's memory.

@@ -84,8 +84,8 @@ impl Previews {
         self.work(move || sheet::lay_out(&pictures, room)).await
     }
 
-    /// The picture's pixels, opaque, upright and scaled down to lie within `room`; `None` when it cannot be decoded within
-    /// the limits.
+    /// The picture's pixels, opaque, upright and scaled down to lie within `room`; `None` when it cannot be decoded
+    /// within the limits.
     pub async fn pixels(&self, picture: &Encoded, room: Dimensions) -> Option<RgbImage> {
         let picture = picture.clone();
         self.work(move || sheet::thumbnail(&picture, room)).await

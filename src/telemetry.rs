@@ -1,7 +1,8 @@
 //! Logs: to stderr, through a non-blocking writer, never with a secret or a prompt in them.
 //!
 //! A line is handed to a thread of its own that starts with the first one, and written at once, or with those that come
-//! soon after another. When stderr is not read, lines are counted and lost; nobody waits. When it is closed, they are lost.
+//! soon after another. When stderr is not read, lines are counted and lost; nobody waits. When it is closed, they are
+//! lost.
 
 use std::{
     fmt::Debug,

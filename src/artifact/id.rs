@@ -1,5 +1,6 @@
 //! Ids, which are file names: `20261122-105106-k3x9q2-red-fox.png` is the moment (UTC, to the millisecond), four random
-//! letters, the stem if there is one, and the format. So an id finds its file in one step, and sorting ids sorts by time.
+//! letters, the stem if there is one, and the format. So an id finds its file in one step, and sorting ids sorts by
+//! time.
 
 use std::{
     fmt,
@@ -12,7 +13,8 @@ use serde::{Deserialize, Serialize};
 use super::Stem;
 use crate::media::Format;
 
-/// The id of a kept picture: minted here, date-ordered, parsed back strictly; so no path from outside reaches the store.
+/// The id of a kept picture: minted here, date-ordered, parsed back strictly; so no path from outside reaches the
+/// store.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct ArtifactId {

@@ -36,8 +36,8 @@ impl Artifacts {
         Ok(self.artifact(id, record, picture.bytes().len() as u64))
     }
 
-    /// Returns whether pictures can be kept in the folder, or the spool before a bucket. What killed processes left there
-    /// is swept first.
+    /// Returns whether pictures can be kept in the folder, or the spool before a bucket. What killed processes left
+    /// there is swept first.
     ///
     /// # Errors
     /// [`Error::Storage`].

@@ -1,6 +1,6 @@
 //! Links to pictures that the HTTP service serves itself, where no store signs any: each opens one picture, for whoever
-//! has it, until it expires. Signed with keys that all processes on one store share, so that any of them serves the link
-//! of another.
+//! has it, until it expires. Signed with keys that all processes on one store share, so that any of them serves the
+//! link of another.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -205,8 +205,8 @@ impl Artifacts {
         link.inspect_err(|error| tracing::warn!(%error, "no link could be made")).ok()
     }
 
-    /// The gallery and the picture of a link to this service that opens now: by the file name in it, and its query. `None`
-    /// for any other link, and for a picture that is gone.
+    /// The gallery and the picture of a link to this service that opens now: by the file name in it, and its query.
+    /// `None` for any other link, and for a picture that is gone.
     ///
     /// # Errors
     /// [`Error::Storage`].

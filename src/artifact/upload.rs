@@ -1,5 +1,5 @@
-//! Into the bucket: each picture is first written to the spool on this machine, uploaded, and then removed from there. So
-//! a killed process, or a store that is away, loses none; what is left in the spool is uploaded later.
+//! Into the bucket: each picture is first written to the spool on this machine, uploaded, and then removed from there.
+//! So a killed process, or a store that is away, loses none; what is left in the spool is uploaded later.
 
 use std::time::Duration;
 
@@ -12,7 +12,8 @@ use super::{
 };
 use crate::{handle::Owner, media::Encoded};
 
-/// After a failure the spool is looked at again after this time, and after twice as long each time that follows.
+/// Rest after the upload of a call has failed, before the spool is tried; then twice as long each time, up to
+/// [`LATER`].
 const SOON: Duration = Duration::from_secs(1);
 /// The longest time between two looks, also without a failure: another process may have left something in the spool.
 const LATER: Duration = Duration::from_secs(30);

@@ -61,8 +61,8 @@ pub(super) fn open(folder: &Path, rest: &Path) -> Result<File, Error> {
     }
 }
 
-/// Writes a new file at `rest` below `folder`, and makes the folders on the way; never in the place of anything. What was
-/// begun and failed is removed. Blocks on the disk.
+/// Writes a new file at `rest` below `folder`, and makes the folders on the way; never in the place of anything. What
+/// was begun and failed is removed. Blocks on the disk.
 pub(super) fn write_new(folder: &Path, rest: &Path, bytes: &[u8]) -> Result<(), Error> {
     let names: Vec<_> = rest.iter().collect();
     let Some((name, parents)) = names.split_last() else { return Err(Error::NotAFile) };

@@ -1,4 +1,5 @@
-//! Copies into the project: where a picture may be written, and under which name. Never over a file, never through a link.
+//! Copies into the project: where a picture may be written, and under which name. Never over a file, never through a
+//! link.
 
 use std::path::{Component, Path, PathBuf};
 

@@ -82,8 +82,8 @@ pub enum GitError {
 }
 
 impl GitQuery {
-    /// Reads `git:diff [--staged] [REVISION...]` and `git:show REVISION`. A revision is letters, digits and `._/~^@{}-`;
-    /// it cannot be read as an option.
+    /// Reads `git:diff [--staged] [REVISION...]` and `git:show REVISION`. A revision is letters, digits and
+    /// `._/~^@{}-`; it cannot be read as an option.
     ///
     /// # Errors
     /// [`GitError::Form`].
@@ -232,8 +232,8 @@ impl From<PrintedAnswer> for GitAnswer {
     }
 }
 
-/// Settings under which git starts no program: no pager, monitor or hook, and no transport for objects that are missing.
-/// A repository that lies in the project's own folders is none.
+/// Settings under which git starts no program: no pager, monitor or hook, and no transport for objects that are
+/// missing. A repository that lies in the project's own folders is none.
 const SAFE: [&str; 5] = [
     "core.fsmonitor=false",
     "core.hooksPath=/dev/null",

@@ -97,11 +97,12 @@ fn prefix(pattern: &str) -> PathBuf {
 }
 
 impl Inputs {
-    /// The files that a pattern names, in order: each with its whole path, and its path within the project or, outside of
-    /// it, within the pattern's folder.
+    /// The files that a pattern names, in order: each with its whole path, and its path within the project or, outside
+    /// of it, within the pattern's folder.
     ///
     /// # Errors
-    /// [`Error::NotAllowed`] without a project; [`BadGlob`] as [`Error::Nothing`], a link on the way as [`Error::Excluded`].
+    /// [`Error::NotAllowed`] without a project; [`BadGlob`] as [`Error::Nothing`], a link on the way as
+    /// [`Error::Excluded`].
     pub async fn glob(&self, pattern: &str) -> Result<Vec<(PathBuf, PathBuf)>, Error> {
         self.admit_caller(SEND_IT)?;
         // A pattern that begins in none of them begins in each.

@@ -1,4 +1,5 @@
-//! The folder that a person works in: files beneath it may be read, except what git ignores and what looks like a secret.
+//! The folder that a person works in: files beneath it may be read, except what git ignores and what looks like a
+//! secret.
 
 use std::path::{Component, Path, PathBuf};
 

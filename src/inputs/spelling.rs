@@ -63,7 +63,8 @@ pub fn pasted(path: &str) -> String {
     text::bare(mentioned.unwrap_or(within))
 }
 
-/// A path without the `@` of a mention and the line that an editor names after it: `src/main.rs:12`, `src/main.rs#L3-L9`.
+/// A path without the `@` of a mention and the line that an editor names after it: `src/main.rs:12`,
+/// `src/main.rs#L3-L9`.
 pub fn mentioned(path: &Path) -> Option<PathBuf> {
     let given = path.to_str()?;
     let is_line = |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit() || ":-L".contains(c));

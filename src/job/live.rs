@@ -87,8 +87,8 @@ pub(super) fn keep<T>(jobs: Jobs<T>, started: Started<T>, begun: JobOrigin) -> (
 }
 
 impl<T: Lasting> Keeping<T> {
-    /// Has the job kept, follows it to its end and has that kept; then nothing of it is left in memory. One that is left
-    /// for another process stays in the store as it is.
+    /// Has the job kept, follows it to its end and has that kept; then nothing of it is left in memory. One that is
+    /// left for another process stays in the store as it is.
     pub(super) async fn run(mut self) {
         let (live, store) = (self.live.clone(), self.jobs.0.store.clone());
         if let JobOrigin::New(told) = std::mem::replace(&mut self.begun, JobOrigin::TakenOver) {
@@ -202,8 +202,8 @@ impl<T: Lasting> Live<T> {
         }
     }
 
-    /// Has the result kept. A job that the store does not have (it could not be used at first, or was removed) is handed
-    /// out again before.
+    /// Has the result kept. A job that the store does not have (it could not be used at first, or was removed) is
+    /// handed out again before.
     async fn finish(&self, store: &dyn JobStore, result: &T) -> Result<(), store::Error> {
         let job = self.id.ended(result);
         if !store.finish(job.clone()).await? {

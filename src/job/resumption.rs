@@ -91,6 +91,7 @@ impl Resumable {
     /// Resolves once another process could resume the call.
     pub async fn complete(&self) {
         self.hold.noted().await;
+        // Without the tool's part nobody can resume it, and there is nothing to note.
         if self.encode.get().is_none() {
             std::future::pending::<()>().await;
         }

@@ -4,8 +4,8 @@ use super::{Jobs, Lasting, Started, live::JobOrigin};
 use crate::store;
 
 impl<T: Lasting> Jobs<T> {
-    /// Resumes an orphaned job as one of this process, unless another process, or another call of this one, was quicker:
-    /// then `started` is dropped. Either way the job is there to be waited for.
+    /// Resumes an orphaned job as one of this process, unless another process, or another call of this one, was
+    /// quicker: then `started` is dropped. Either way the job is there to be waited for.
     ///
     /// # Errors
     /// When the store cannot make it this process's own.

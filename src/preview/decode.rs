@@ -53,8 +53,8 @@ impl PixelCodec {
     }
 }
 
-/// The picture's first frame, and how it is to be turned. It is read as a slice, as the sandbox does, so that each decoder
-/// is linked once.
+/// The picture's first frame, and how it is to be turned. It is read as a slice, as the sandbox does, so that each
+/// decoder is linked once.
 pub(super) fn decode(picture: &Encoded) -> Result<(DynamicImage, Orientation), PreviewFailure> {
     within_limits(picture.dimensions())?;
     let file = Cursor::new(picture.bytes().as_ref());

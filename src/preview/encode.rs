@@ -1,5 +1,5 @@
-//! From pixels to a file that fits a byte budget. Where room is short, the quality of a JPEG is foretold from a sample of
-//! the picture, and taken over for the others of its set: as a rule the whole is encoded once.
+//! From pixels to a file that fits a byte budget. Where room is short, the quality of a JPEG is foretold from a sample
+//! of the picture, and taken over for the others of its set: as a rule the whole is encoded once.
 
 use std::{borrow::Cow, io::Cursor, sync::OnceLock};
 
@@ -25,8 +25,8 @@ const STEP: u8 = 5;
 /// Number of steps from the coarsest to the finest, both counted.
 const STEPS: u8 = (FINEST - COARSEST) / STEP + 1;
 
-/// The quality that was found for the first picture of a set. Its others are alike: looking for theirs would take a fifth
-/// of all the work.
+/// The quality that was found for the first picture of a set. Its others are alike: looking for theirs would take a
+/// fifth of all the work.
 pub(super) type SetQuality = OnceLock<u8>;
 
 /// The image as PNG, if its original is a PNG that compressed so well that it was drawn, not photographed, and it fits

@@ -135,8 +135,8 @@ impl CallerName {
         ))
     }
 
-    /// Names the caller that an issuer's tokens stand for. `kind` says in which of its claims `id` stands. No two have one
-    /// name; the readable part is for people.
+    /// Names the caller that an issuer's tokens stand for. `kind` says in which of its claims `id` stands. No two have
+    /// one name; the readable part is for people.
     #[must_use]
     pub fn issued(issuer: &str, kind: &str, id: &str) -> Self {
         // With `oauth.`, a point and 24 digits that is 63 characters: a name of this kind passes `parse`.

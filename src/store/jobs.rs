@@ -135,8 +135,8 @@ pub trait JobStore: Debug + Send + Sync {
     /// Replaces stage and resumption of a job that this process runs.
     async fn note(&self, id: Id, stage: &str, resume: Option<&str>) -> Result<(), Error>;
 
-    /// Ends a job with a result. The first result stays. `false`: nothing was written, because the job has a result or is
-    /// not there.
+    /// Ends a job with a result. The first result stays. `false`: nothing was written, because the job has a result or
+    /// is not there.
     async fn finish(&self, job: FinishedJob) -> Result<bool, Error>;
 
     /// Ends an orphaned job without a result, unless its process comes back with one. Of all who try, exactly one gets

@@ -1,6 +1,6 @@
 //! Traces: what took how long, as spans of OpenTelemetry, by its conventions for MCP and generative AI. Off unless a
-//! collector is configured; then spans are sent in the background, and no call waits for that. Never a prompt, an answer,
-//! a path or a key.
+//! collector is configured; then spans are sent in the background, and no call waits for that. Never a prompt, an
+//! answer, a path or a key.
 //! <https://github.com/open-telemetry/semantic-conventions-genai>
 
 use std::{
@@ -26,8 +26,8 @@ pub struct Traces(Option<Arc<SpanQueue>>);
 #[derive(Debug, Clone, Default)]
 pub struct TraceScope(Option<(Arc<SpanQueue>, TraceContext)>);
 
-/// An operation while it lasts. It is sent once it ends or is dropped, which counts as cancelled. Nothing while traces are
-/// off.
+/// An operation while it lasts. It is sent once it ends or is dropped, which counts as cancelled. Nothing while traces
+/// are off.
 #[derive(Debug, Default)]
 pub struct TraceSpan(Option<Box<OpenSpan>>);
 

@@ -103,6 +103,7 @@ impl Question<'_> {
             (Kind::Answer, self.compose(&mut citations))
         };
         let most = self.max_tokens.and_then(|tokens| usize::try_from(tokens).ok()).unwrap_or(usize::MAX);
+        // Reasoning comes first: as with a model, few tokens leave nothing for an answer.
         let reasoning_tokens = self.reasoning_tokens.min(most);
         let length = (most - reasoning_tokens).saturating_mul(CHARACTERS_PER_TOKEN);
         let text: String = whole.chars().take(length).collect();

@@ -66,6 +66,7 @@ pub(crate) async fn create(
         model: fields.required_text("model")?,
         instructions: fields.text("instructions")?,
         thread: &input.thread,
+        // OpenAI refuses fewer than 16.
         max_tokens: fields.integer("max_output_tokens", 16..=1_000_000)?,
         reasoning_tokens: models::reasoning_tokens(terms.effort.as_deref()),
         form: terms.form.as_ref(),

@@ -73,6 +73,8 @@ impl PromptCache {
         if caching.mode == CacheMode::Explicit || steps * STEP < SHORTEST {
             return CacheCount::default();
         }
+        // One hash for each beginning, of all before it: prompts share what they share from the front, and nothing
+        // behind it.
         let mut hasher = DefaultHasher::new();
         (model, caching.key).hash(&mut hasher);
         let mut characters = prompt.chars();
@@ -83,6 +85,7 @@ impl PromptCache {
         let beginnings: Vec<u64> = beginnings.collect();
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let shared = beginnings.iter().take_while(|beginning| known.contains(beginning)).count() * STEP;
+        // At worst a prompt is written to the cache once more.
         if known.len() > MOST {
             known.clear();
         }

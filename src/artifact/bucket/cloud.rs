@@ -29,8 +29,8 @@ const RETRY: RetryConfig = RetryConfig {
     retry_timeout: Duration::from_secs(20),
 };
 
-/// Sets an option of a builder. It is called by its address: copied into its caller, it would be 100 kB of moves between
-/// the builder's fields.
+/// Sets an option of a builder. It is called by its address: copied into its caller, it would be 100 kB of moves
+/// between the builder's fields.
 type Set<Builder, Key> = fn(Builder, Key, String) -> Builder;
 
 /// A store of a cloud.

@@ -62,6 +62,7 @@ impl BucketFault {
             ObjectError::PermissionDenied { .. } => refused("these credentials may not do that (403)"),
             ObjectError::Unauthenticated { .. } => refused("it does not know these credentials (401)"),
             ObjectError::NotFound { .. } => Self::missing(&place),
+            // Of all requests that are made, some servers lack only the write that fails where there is an object.
             ObjectError::NotImplemented { .. } | ObjectError::NotSupported { .. } => {
                 refused("it cannot keep an object from being overwritten")
             }
@@ -81,6 +82,7 @@ impl BucketFault {
             "401" => Self::Refused { place, why: "it does not know these credentials (401)".to_owned() },
             "403" => Self::Refused { place, why: "these credentials may not do that (403)".to_owned() },
             "404" => Self::missing(&place),
+            // Too slow, beside another write, too early, too many: the same may succeed later.
             "408" | "409" | "425" | "429" => Self::Away { place, why: status },
             _ if status.starts_with('4') => Self::Refused { place, why: status },
             _ => Self::Away { place, why: status },
@@ -110,6 +112,7 @@ fn gives_credentials(host: &str) -> bool {
 
 /// The status in the store's answer, without its body.
 fn status(error: &ObjectError) -> String {
+    // `object_store` has no field for it: the innermost text begins with it, or has it behind these words.
     let innermost = text::root_cause(error);
     let first = innermost.split([':', '\n']).nth(usize::from(innermost.contains("status code:")));
     text::sanitize(&text::brief(first.unwrap_or_default().trim(), 100)).into_owned()

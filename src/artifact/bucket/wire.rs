@@ -1,5 +1,5 @@
-//! HTTP for the object store: requests of `object_store` go out through reqwest, as the upstream's do, with certificates
-//! checked by the system. Knows nothing of buckets.
+//! HTTP for the object store: requests of `object_store` go out through reqwest, as the upstream's do, with
+//! certificates checked by the system. Knows nothing of buckets.
 
 use std::{net::IpAddr, sync::OnceLock, time::Duration};
 

@@ -351,7 +351,8 @@ async fn opened(url: &PostgresUrl) -> Result<Pool, PostgresFault> {
     Ok(pool)
 }
 
-/// Makes connections to the server of this URL, also those without encryption: another connector would link all once more.
+/// Makes connections to the server of this URL, also those without encryption: another connector would link all once
+/// more.
 pub(super) fn connector(url: &PostgresUrl) -> Result<MakeRustlsConnect, PostgresFault> {
     tls(url.encryption()).map(MakeRustlsConnect::new).map_err(PostgresFault::Refused)
 }

@@ -1,5 +1,5 @@
-//! Notifications of other replicas, heard on one connection of its own: that something is new of a job, and messages for
-//! sessions that several have open.
+//! Notifications of other replicas, heard on one connection of its own: that something is new of a job, and messages
+//! for sessions that several have open.
 //!
 //! Whoever listens needs a session. Where there is none, as behind PgBouncer in transaction mode, nothing is heard of a
 //! notification of one's own, and the connection is given up: jobs are polled in any case.

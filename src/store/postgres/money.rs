@@ -331,8 +331,8 @@ async fn count(transaction: &PostgresTransaction, changes: Vec<Change>) -> Resul
     Ok(())
 }
 
-/// Turns the reservations of processes whose lease has expired into unsettled lines: their requests may have been billed.
-/// Of all who look, one books each.
+/// Turns the reservations of processes whose lease has expired into unsettled lines: their requests may have been
+/// billed. Of all who look, one books each.
 async fn book_the_dead(engine: &PostgresEngine) -> Result<(), PostgresFault> {
     let book = "WITH dead AS (
              DELETE FROM reservations WHERE id IN (

@@ -37,8 +37,8 @@ pub(super) struct StatementAnswer {
     pub changed: u64,
 }
 
-/// Runs a transaction, and again where it and another one waited for each other: one that migrates the schema locks whole
-/// tables while programs of the version before go on.
+/// Runs a transaction, and again where it and another one waited for each other: one that migrates the schema locks
+/// whole tables while programs of the version before go on.
 pub(super) async fn undeadlocked<T, W>(transaction: impl Fn() -> W) -> Result<T, PostgresFault>
 where
     W: Future<Output = Result<T, PostgresFault>>,

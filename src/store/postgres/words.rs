@@ -1,6 +1,6 @@
-//! Words as search compares them: without case and accents, split where neither letter nor digit stands. Of scripts that
-//! have no blanks between words, each pair of letters is one, and the last letter. The database is given the finished
-//! lexemes, so that no locale, dictionary or extension of it matters.
+//! Words as search compares them: without case and accents, split where neither letter nor digit stands. Of scripts
+//! that have no blanks between words, each pair of letters is one, and the last letter. The database is given the
+//! finished lexemes, so that no locale, dictionary or extension of it matters.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

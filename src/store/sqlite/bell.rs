@@ -1,4 +1,5 @@
-//! The bell of the upkeep thread: rung when there is something to do at once. It starts the thread when it is first rung.
+//! The bell of the upkeep thread: rung when there is something to do at once. It starts the thread when it is first
+//! rung.
 
 use std::{
     sync::{

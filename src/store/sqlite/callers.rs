@@ -30,6 +30,7 @@ impl CallerStore for Sqlite {
             let rows = select.query_map([], caller)?.collect::<Result<Vec<_>, _>>()?;
             Ok(rows.into_iter().flatten().collect())
         };
+        // By the writer, which fails where it cannot make a database: a query would find an empty list instead.
         if self.is_lost() { self.engine.write(0, select).await } else { self.engine.read(select).await }
     }
 

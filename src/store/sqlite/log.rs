@@ -12,8 +12,8 @@ use rusqlite::Connection;
 
 /// Pages by which the log grows between two checkpoints: 4 MB, as much as SQLite's own rule.
 const CHECKPOINT_PAGES: u32 = 1000;
-/// Pages from which on writers wait until the log can begin anew: 8 MB, which the next process to open the store reads in
-/// a few milliseconds. A checkpoint beside writers moves everything but what they wrote meanwhile: while one of them
+/// Pages from which on writers wait until the log can begin anew: 8 MB, which the next process to open the store reads
+/// in a few milliseconds. A checkpoint beside writers moves everything but what they wrote meanwhile: while one of them
 /// never rests, the log would never end.
 const LONGEST_LOG: u32 = 2 * CHECKPOINT_PAGES;
 /// The longest wait for readers of the log while writers are held off: below what a ping may wait.

@@ -132,8 +132,8 @@ fn reserve(connection: &Connection, process: i64, reservation: &Reservation) -> 
     Ok(Reserved::Granted(amount))
 }
 
-/// Writes a reservation, or makes that of a dead process this one's own. The unsettled line that it may have got since is
-/// taken back.
+/// Writes a reservation, or makes that of a dead process this one's own. The unsettled line that it may have got since
+/// is taken back.
 pub(super) fn insert(
     connection: &Connection,
     process: i64,

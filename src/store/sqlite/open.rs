@@ -111,7 +111,8 @@ impl OpenDb {
 
     fn of(connection: Connection, file: Option<Identity>) -> Self {
         connection.set_prepared_statement_cache_capacity(PREPARED);
-        // Or a statement that may use a partial index is planned anew with each value that is bound to it: 12 % of a call.
+        // Or a statement that may use a partial index is planned anew with each value that is bound to it: 12 % of a
+        // call.
         let _ = connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true);
         Self { connection, file, log: LogGrowth::default() }
     }
@@ -194,8 +195,8 @@ pub(super) fn has_set_aside(dir: &Path) -> bool {
 }
 
 /// Holds off, while the result is kept, those that would set the database aside. SQLite finds the log by its name: an
-/// opening that they overtake would join a damaged database with the log of the new one. A folder that takes no lock lets
-/// nobody set anything aside either.
+/// opening that they overtake would join a damaged database with the log of the new one. A folder that takes no lock
+/// lets nobody set anything aside either.
 fn keep_in_place(dir: &Path) -> Option<fs::File> {
     let lock = open_lock(dir).ok()?;
     lock.lock_shared().ok()?;

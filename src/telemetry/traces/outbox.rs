@@ -217,7 +217,8 @@ fn client(collector: &TraceCollector) -> reqwest::Result<reqwest::Client> {
         .user_agent(concat!("mcp-openai/", env!("CARGO_PKG_VERSION")))
         .default_headers(headers);
     if collector.url.scheme() == "http" {
-        // It stands beside us: no proxy leads there, and the system's certificates, which take milliseconds, are not read.
+        // It stands beside us: no proxy leads there, and the system's certificates, which take milliseconds, are not
+        // read.
         builder = builder.no_proxy().tls_certs_only([]);
     }
     builder.build()

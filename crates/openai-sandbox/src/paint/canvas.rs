@@ -53,7 +53,8 @@ impl Canvas {
         }
     }
 
-    /// Mirrors what stands above `horizon` below it, `squeeze` times as high and shifted sideways by `wave` of the depth.
+    /// Mirrors what stands above `horizon` below it, `squeeze` times as high and shifted sideways by `wave` of the
+    /// depth.
     pub(super) fn reflect(&mut self, horizon: f32, squeeze: f32, wave: impl Fn(f32) -> f32) {
         let above = self.pixels.clone();
         for y in (horizon as u16..self.height as u16).step_by(2).map(f32::from) {

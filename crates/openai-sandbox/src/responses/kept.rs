@@ -150,6 +150,8 @@ pub(crate) async fn input_items(
 ) -> Result<Json<Value>, ApiError> {
     let response = found(&shared, &id)?;
     let mut items: Vec<&Value> = response.input.items.iter().collect();
+    // Newest first, and twenty, unless it is asked otherwise.
+    // <https://platform.openai.com/docs/api-reference/responses/input-items>
     if parameter(&uri, "order").as_deref() != Some("asc") {
         items.reverse();
     }
