@@ -76,7 +76,8 @@ impl IdMint {
             last if last < number => number,
             _ => self.last.fetch_add(1, Ordering::Relaxed) + 1,
         };
-        // The thread's generator is ChaCha, seeded by the system: ids that somebody has seen do not tell the next one.
+        // The thread's generator is ChaCha, seeded by the system: ids that somebody has seen do not give the next one
+        // away.
         Id { number, secret: rand::random() }
     }
 }
@@ -86,8 +87,7 @@ impl Id {
     /// would be sent to the model in the wrong order.
     #[must_use]
     pub fn after(self, before: Self) -> Self {
-        // Up to 2^20 microseconds, a second, further on: random, so that two turns that follow the same one do not
-        // meet.
+        // Up to 2^20 microseconds, a second, further on: random, so that two turns after the same one do not meet.
         let later = before.number.saturating_add(1 + i64::from(rand::random::<u32>()));
         Self { number: if self.number > before.number { self.number } else { later }, ..self }
     }

@@ -87,8 +87,7 @@ impl Issuer {
     /// # Errors
     /// [`Error`]: nobody can be let in by an issuer that cannot be read.
     pub async fn open(config: Config) -> Result<Self, Error> {
-        // The reading below is an attempt: a token with an unknown key right after it waits for the next, like any
-        // other.
+        // The reading below is an attempt: a token with an unknown key waits for the next one, like any other.
         let attempted = tokio::sync::Mutex::new(Instant::now());
         let source = IssuerSite::discover(&config.issuer).await?;
         let keys = Mutex::new(Arc::new(KeySet::read(&source.keys().await?)?));
@@ -114,7 +113,7 @@ impl Issuer {
             return Err(TokenFault::Unknown);
         }
         found.ok_or(TokenFault::Invalid("it is not signed by a key of the issuer"))?;
-        // Behind the signature: nobody else can have claims parsed here.
+        // Only after the signature was checked: nobody else's claims are ever parsed.
         AccessToken::read(&jws.payload()?, &self.config, Utc::now().timestamp())
     }
 

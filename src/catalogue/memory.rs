@@ -63,7 +63,7 @@ impl Catalogue {
         let (today, upstream) = (self.config.today.moment(), &self.config.upstream);
         let lessons = memory.facts.facts(FactKind::Lesson, upstream, today - lessons::HOLDS).await?;
         self.lessons.take_over(lessons.iter().filter_map(Lesson::read), self.config.today.date());
-        // The store gives what was learnt at that moment, too: without a microsecond more, our own list came back each
+        // The store also gives what was learnt at that very moment: without a microsecond more, our list came back each
         // minute.
         let since = self.listing().map_or(DateTime::UNIX_EPOCH, |ours| ours.read_at + TimeDelta::microseconds(1));
         let listings = memory.facts.facts(FactKind::Listing, upstream, since).await?;

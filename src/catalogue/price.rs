@@ -81,8 +81,7 @@ impl Price {
             _ => (Factor::ONE, Factor::ONE),
         };
         let mut tab = Tab::default();
-        // Nothing is rounded on the way: a bill is exact to the picodollar, as a test holds against the sums of
-        // litellm.
+        // Nothing is rounded on the way: a bill is exact to the picodollar, and a test compares it with litellm's.
         for (tokens, per_million) in rates.of_input(usage) {
             tab.add(tokens, per_million, times * input_factor);
         }

@@ -142,7 +142,7 @@ impl Factor {
     #[must_use]
     pub fn new(number: f64) -> Option<Self> {
         let thousandths = (number * Self::THOUSANDTH).round();
-        // Few decimals are exact in binary: one that is as near as this to a thousandth is meant as it.
+        // Few decimals are exact in binary: a number this close to a thousandth is taken for it.
         let is_exact = (number * Self::THOUSANDTH - thousandths).abs() < 1e-6;
         if !(0.0..=1_000_000.0).contains(&thousandths) || !is_exact {
             return None;

@@ -53,8 +53,7 @@ impl Exposure {
 
     /// Takes back an attempt whose bill is known.
     pub(crate) fn bill(&self, metered: Metered) {
-        // The bill is noted before the attempt is taken back: in between, the call counts as one that may still be
-        // billed.
+        // Noted before the attempt is taken back: in between, the call counts as one that may still be billed.
         let mut billed = self.0.billed.lock().unwrap_or_else(PoisonError::into_inner);
         *billed = metered.after(*billed);
         drop(billed);

@@ -37,7 +37,7 @@ fn fingerprint(config: &Config, key: &CachedKey) -> Account {
     // With the base URL: at another upstream the same key has other limits and bills.
     let mut parts = vec![config.base_url.as_str().trim_end_matches('/'), key.secret().unwrap_or_default()];
     let mut headers: Vec<_> = config.headers.iter().filter(|(name, _)| is_credential(name)).collect();
-    // In one order, whichever a process was given them in.
+    // Sorted, so that the order in which they were set makes no other account.
     headers.sort_by_key(|(name, _)| name.as_str());
     parts.extend(headers.iter().flat_map(|(name, value)| [name.as_str(), value.expose_secret()]));
 

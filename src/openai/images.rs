@@ -159,8 +159,7 @@ async fn receive(
     let Received { mut pictures, revised_prompt, quality } = received;
     let (mut whole, mut lost, mut place) = (Vec::new(), Vec::new(), place);
     pictures.truncate(MOST_OF_ONE_ANSWER);
-    // Before the fetching, in which the call may be cancelled: the bill is known from here on, and no longer an
-    // estimate.
+    // Before the fetching, in which the call may be cancelled: from here on the bill is known, and no estimate.
     if pictures.iter().any(PictureForms::is_elsewhere) && metered.is_reported() {
         terms.exposure.bill(*metered);
     }

@@ -176,7 +176,7 @@ impl Reader {
         if held.as_ref().is_some_and(|held| Arc::ptr_eq(held, refused)) {
             *held = Some(Arc::new(CachedKey::new(self.secret().await.ok()?, &self.source.origin()).ok()?));
         }
-        // The same key again is no other: it would only be refused once more.
+        // The same key is no help: it would be refused once more.
         held.clone().filter(|held| held.authorization != refused.authorization)
     }
 
@@ -237,7 +237,7 @@ async fn run(line: &str) -> Result<SecretString, String> {
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
-        // Given up after its time, it is not left running.
+        // A command that is given up is not left running.
         .kill_on_drop(true)
         .spawn()
         .map_err(|error| format!("cannot be started: {error}"))?;

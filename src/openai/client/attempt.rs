@@ -74,7 +74,7 @@ impl Client {
             idle: self.config.idle_timeout,
             terms,
             then: call.kind.waiting(),
-            // To read again what is paid for already counts in an exposure that nobody reads.
+            // To read a response again is not billed: it counts in an exposure that nobody asks.
             exposed: if call.kind.is_paid() { terms.exposure.begin() } else { Exposure::default().begin() },
         };
         let span = span::begin(call, &self.config.base_url, trail.attempts(), terms);

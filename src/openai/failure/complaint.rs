@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 /// Names of the message, and of the code: OAuth has `error_description` (RFC 6749, 5.2), AWS capitals, Apigee
-/// `faultstring`, MiniMax `status_msg` and `status_code`.
+/// `faultstring`, `MiniMax` `status_msg` and `status_code`.
 const MESSAGES: [&str; 9] = [
     "message",
     "Message",

@@ -39,7 +39,7 @@ impl Objection {
         let message = complaint.message.to_ascii_lowercase();
         let says = |words: &[&str]| words.iter().any(|words| message.contains(words));
 
-        // First of all: the 404 of a response that is gone would else be read as that of a missing API.
+        // First, since the 404 of a response that is gone would otherwise be read as that of a missing API.
         if complaint.code == "previous_response_not_found"
             || matches!(param, "previous_response_id" | "response_id")
             || says(&["previous_response_id", "previous response"])

@@ -94,8 +94,8 @@ fn part(body: &Bytes) -> Option<Bytes> {
 }
 
 /// Decodes base64 as it comes: as a data URL, as JSON's text once more, with line breaks, in the URL's alphabet or
-/// escaped for one, with more padding or less, as a literal of Python's, once more within itself. What is damaged stays
-/// so.
+/// escaped for one, with more padding or less, as a literal of Python's, once more within itself. Damage is left as it
+/// is.
 pub(super) fn decode_base64(text: &str) -> Result<Bytes, Error> {
     let bytes = decode_once(text)?;
     if Format::recognized(&bytes).is_some() {

@@ -107,7 +107,7 @@ fn is_public(value: &str) -> bool {
 /// Number of bytes at the end of the text that may be the beginning of this secret, and are not all of it.
 fn begun(text: &[u8], secret: &[u8]) -> usize {
     let Some(&first) = secret.first() else { return 0 };
-    // Only a beginning shorter than the whole: a whole one was taken out.
+    // Shorter than the whole secret: whole ones were taken out before.
     let (_, end) = text.split_at(text.len().saturating_sub(secret.len() - 1));
     let ends = memchr_iter(first, end).filter_map(|at| end.get(at..));
     ends.filter(|end| secret.starts_with(end)).map(<[u8]>::len).next().unwrap_or_default()

@@ -65,7 +65,7 @@ impl Breakers {
                 Err(Open { wait: probe_at - now, cause: breaker.cause.clone() })
             }
             BreakerState::Open { .. } | BreakerState::Probing { .. } => {
-                // Its own time passes again before the next probe, so that one call at a time finds out.
+                // The next probe waits for a whole cool-off again, so that one call at a time finds out.
                 breaker.state = BreakerState::Probing { probe_at: now + breaker.cool_off };
                 Ok(())
             }
@@ -73,7 +73,7 @@ impl Breakers {
     }
 
     pub(crate) fn succeeded(&self, model: &ModelId) {
-        // One success forgets all: no model that is well takes room here.
+        // A success removes the entry: models that are well take no room.
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(model);
     }
 

@@ -127,8 +127,7 @@ impl<'a> AnswerDraft<'a> {
         self.stage = None;
     }
 
-    /// Takes up text without what a terminal or a model would obey: before it is shown or kept, so that both are the
-    /// same.
+    /// Takes up text without what a terminal or a model would obey, before it is shown or kept: both are the same.
     pub(crate) fn write(&mut self, came: &str) {
         let delta = text::sanitize(came);
         self.citations.note(came, &delta);

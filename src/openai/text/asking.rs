@@ -32,7 +32,7 @@ pub(crate) async fn ask(client: &Arc<Client>, question: &Question, terms: &Terms
             TextApi::Responses => by_responses(client, question, reduced, terms).await,
             TextApi::Chat => by_chat(client, question, reduced, terms).await,
         };
-        // Only once the other API is there: a server that is down for the moment may lack both.
+        // Learnt only once the other API has answered: a server that is down for the moment seems to lack both.
         if plan.chosen == Chosen::AsTheOtherIsMissing && !is_missing(&asked) {
             client.learnt.no_responses();
         }

@@ -27,7 +27,7 @@ impl Redactor {
             Cow::Borrowed(text) => self.whole(text),
             Cow::Owned(text) => Cow::Owned(self.whole(&text).into_owned()),
         };
-        // Held back is less than one secret, so a reader never waits for more than that.
+        // Less than one secret is held back, so a reader never waits for more than that.
         let known = text.len() - self.secrets.begun_in(&text);
         if known == text.len() {
             return text;

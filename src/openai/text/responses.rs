@@ -180,7 +180,7 @@ impl Responses {
             piece.state == PieceState::Open
                 && piece.place.zip(numbered).is_some_and(|(open, place)| open.output != place.output)
         };
-        // Two pieces by turns: written as they come, they would be one heap of words.
+        // Two pieces that come by turns would be mixed up if they were written as they come.
         if self.piece.as_ref().is_some_and(is_other) {
             return self.held.hold(place, delta);
         }

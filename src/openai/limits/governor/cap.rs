@@ -40,7 +40,7 @@ impl Cap {
 
     /// Waits until the cap lets one more go; fails at once where that is beyond the deadline.
     pub(super) async fn pass(&self, pace: &SharedPace, account: &Account, waiting: &Waiting<'_>) -> Result<(), Error> {
-        // Before anything is asked of the store: a queue that is longer than the deadline is refused at once.
+        // Without a look into the store: a caller whose queue is longer than its deadline is refused at once.
         let ahead = Ahead::join(&self.callers);
         let least = self.rate.least_wait(ahead.count);
         waiting.fits(least)?;

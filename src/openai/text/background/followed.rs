@@ -172,7 +172,7 @@ fn is_name(id: &str) -> bool {
 impl Drop for FollowedResponse {
     /// Stops it by a task of its own: whoever drops it waits for nothing.
     fn drop(&mut self) {
-        // At the end of the process it may be dropped outside of the runtime, by which alone something can be sent.
+        // At the end of the process it may be dropped outside the runtime, without which nothing can be sent.
         let Ok(runtime) = Handle::try_current() else { return };
         if self.id.is_empty() || self.hold.is_released() {
             return;
