@@ -211,9 +211,9 @@ impl Call {
         // kB.
         let work = Box::pin(work);
         async move {
+            // Biased: of a call that is cancelled already nothing is begun, and a result that is there beats the
+            // deadline.
             tokio::select! {
-                // In this order: of a call that is cancelled already nothing is begun, and a result that is there beats
-                // the deadline.
                 biased;
                 () = self.cancelled.cancelled() => Err(Ended::Cancelled),
                 done = work => Ok(done),

@@ -192,7 +192,7 @@ impl<T: Lasting> Jobs<T> {
     /// handle, or it is somebody else's.
     ///
     /// # Errors
-    /// When the store cannot be read, for jobs that are not in this process's memory.
+    /// [`store::Error`] for jobs that are not in this process's memory.
     pub async fn wait(
         &self,
         owner: &Owner,
@@ -226,7 +226,7 @@ impl<T: Lasting> Jobs<T> {
     /// [`Jobs::wait`].
     ///
     /// # Errors
-    /// When the store cannot be read or written, for jobs that are not in this process's memory.
+    /// [`store::Error`] for jobs that are not in this process's memory.
     pub async fn cancel(&self, owner: &Owner, id: &JobId) -> Result<Option<()>, store::Error> {
         if let Some(live) = self.live(owner, id) {
             live.cancel.cancel();

@@ -165,7 +165,7 @@ impl Ledger {
     /// Standing of the day's budget for an account; `None` where none is set.
     ///
     /// # Errors
-    /// When the store cannot be used.
+    /// [`Unheld`], with the store's reason.
     pub async fn standing(&self, account: &Account) -> Result<Option<Standing>, Unheld> {
         let Some(limit) = self.per_day() else { return Ok(None) };
         let now = Utc::now();
@@ -176,7 +176,7 @@ impl Ledger {
     /// Sums of what was paid since the beginning of a day (UTC), by all or by one caller.
     ///
     /// # Errors
-    /// When the store cannot be used.
+    /// [`store::Error`] when the store cannot be used.
     pub async fn tally(
         &self,
         since: NaiveDate,
@@ -189,7 +189,7 @@ impl Ledger {
     /// Lines of the ledger after one, in the order of their ids, for an export in pages.
     ///
     /// # Errors
-    /// When the store cannot be used.
+    /// [`store::Error`] when the store cannot be used.
     pub async fn lines_after(&self, after: Option<Id>, most: usize) -> Result<Vec<LedgerLine>, store::Error> {
         self.0.store.lines_after(after, most).await
     }

@@ -80,6 +80,7 @@ impl ArtifactId {
     }
 }
 
+/// The date and time of an id, UTC.
 const SECOND: &str = "%Y%m%d-%H%M%S";
 
 /// Crockford's base 32: no letter reads as another, and its order is that of ASCII.

@@ -6,6 +6,7 @@ use crate::text;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stem(String);
 
+/// Characters of a stem, which are bytes as well.
 const LONGEST: usize = 60;
 
 impl Stem {

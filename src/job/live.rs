@@ -123,9 +123,9 @@ impl<T: Lasting> Keeping<T> {
         // A store that was slow to answer is asked once more, not once for each second that it took.
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            // Biased: a job that was left to another process is not ended here as well.
             tokio::select! {
                 biased;
-                // First, so that a job that was left to another process is not ended here as well.
                 () = live.resumable.hold().released() => return None,
                 result = &mut self.work => return Some(result),
                 () = live.feed.changed() => {

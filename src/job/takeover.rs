@@ -8,7 +8,7 @@ impl<T: Lasting> Jobs<T> {
     /// quicker: then `started` is dropped. Either way the job is there to be waited for.
     ///
     /// # Errors
-    /// When the store cannot make it this process's own.
+    /// [`store::Error`] when the store cannot make it this process's own.
     pub async fn take_over(&self, started: Started<T>) -> Result<(), store::Error> {
         // One at a time: the look at this process's own jobs and the claim must not be parted by another call's.
         let _one = self.0.taking.lock().await;

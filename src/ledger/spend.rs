@@ -104,7 +104,7 @@ impl Spend {
     /// Divides it into equal parts, one for each of `n` requests.
     ///
     /// # Errors
-    /// When the store cannot be used, where a budget holds the money: then nothing stays reserved.
+    /// [`store::Error`] when the store cannot be used and a budget holds the money: then nothing stays reserved.
     pub async fn split(mut self, n: NonZeroU32) -> Result<Vec<Self>, store::Error> {
         if n == NonZeroU32::MIN {
             return Ok(vec![self]);

@@ -90,6 +90,7 @@ fn ground_for(image: &RgbaImage) -> u8 {
 
 /// A board of as many squares, whatever the size of the picture.
 fn lay(image: &RgbaImage, ground: u8) -> RgbImage {
+    /// Squares along the longer side.
     const SQUARES: u32 = 32;
     /// Between the greys: seen, and less than what makes art disappear.
     const STEP: u8 = 26;

@@ -54,7 +54,8 @@ impl Postgres {
     /// Connects and brings the schema up to this program's, unless that was done.
     ///
     /// # Errors
-    /// When the database cannot be reached within 5 s, refuses, or has a newer schema.
+    /// [`Error::Away`] when the database cannot be reached within 5 s, [`Error::Refused`], and [`Error::Newer`] when
+    /// its schema is newer.
     pub async fn ready(&self) -> Result<(), Error> {
         self.engine.ready().await
     }

@@ -14,6 +14,7 @@ const LARGEST: usize = 50 * 1000 * 1000;
 pub(crate) struct Attachment {
     /// `a 64x64 PNG`
     pub description: String,
+    /// Input tokens that it stands for.
     pub tokens: usize,
 }
 

@@ -23,6 +23,7 @@ use super::{
     reply::ApiError,
 };
 
+/// Fields of a request in JSON; any other is refused, as OpenAI refuses it.
 const KNOWN: &str = "background complexity images input_fidelity mask model moderation n output_compression \
     output_format partial_images prompt quality size stream user";
 /// Fields of a form besides its pictures.

@@ -33,6 +33,7 @@ type Chance = Xoshiro256PlusPlus;
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Commission {
     pub prompt: String,
+    /// In pixels, as the height.
     pub width: u32,
     pub height: u32,
     pub ground: Ground,

@@ -15,6 +15,7 @@ use object_store::{
 
 use crate::text::root_cause;
 
+/// The longest time that connecting may take, TLS included.
 const CONNECT: Duration = Duration::from_secs(5);
 /// The longest silence within an answer.
 const SILENCE: Duration = Duration::from_secs(30);

@@ -33,7 +33,7 @@ use crate::store::sessions::SessionMessage;
 
 /// The longest time that a notification of one's own may take to come back, before the connection counts as deaf.
 const ECHO: Duration = Duration::from_secs(5);
-/// Between two tries to connect; then twice as long, up to the longest.
+/// Time between two tries to connect; then twice as long, up to [`LONGEST_RETRY`].
 const RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_mins(1);
 

@@ -13,6 +13,8 @@ use tokio_postgres::{
 
 use super::fault::PostgresFault;
 
+/// A noncharacter, which no text is expected to have; one that has it is escaped like the rest.
+/// <https://www.unicode.org/faq/private_use.html#noncharacters>
 const ESCAPE: char = '\u{fdd0}';
 
 /// One parameter of a statement. Its type is sent with it: nothing is prepared.

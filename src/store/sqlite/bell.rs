@@ -18,6 +18,7 @@ pub(super) struct Bell {
     is_started: AtomicBool,
     /// The thread waits for the bell alone, or wakes for nothing but its lease: whoever begins a request rings.
     pub is_asleep: AtomicBool,
+    /// Set until the thread has taken it up.
     pub wants_checkpoint: AtomicBool,
 }
 

@@ -22,6 +22,7 @@ const RESTART_PATIENCE: Duration = Duration::from_millis(5);
 /// The length of the write-ahead log, and the length at which a checkpoint was last asked for, in pages.
 #[derive(Debug, Default)]
 pub(super) struct LogGrowth {
+    /// As SQLite told after the last commit.
     pub pages: Arc<AtomicU32>,
     asked_at: u32,
 }
