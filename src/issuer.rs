@@ -85,7 +85,7 @@ impl Issuer {
     /// Reads the issuer's metadata and keys.
     ///
     /// # Errors
-    /// [`Error`]: nobody can be let in by an issuer that cannot be read.
+    /// [`Error::Undescribed`] or [`Error::Unusable`]: nobody can be let in by an issuer that cannot be read.
     pub async fn open(config: Config) -> Result<Self, Error> {
         // The reading below is an attempt: a token with an unknown key waits for the next one, like any other.
         let attempted = tokio::sync::Mutex::new(Instant::now());
@@ -97,7 +97,8 @@ impl Issuer {
     /// Checks a token: its signature by a key of the issuer, and that it was issued for this service and counts now.
     ///
     /// # Errors
-    /// [`TokenFault`].
+    /// [`TokenFault::Invalid`] for one that does not count, [`TokenFault::Unknown`] where the keys are more than an
+    /// hour old and cannot be read.
     pub async fn check(&self, token: &str) -> Result<AccessToken, TokenFault> {
         let jws = Jws::parse(token)?;
         if self.keys().age() > FRESH {

@@ -178,7 +178,8 @@ impl Encoded {
     /// Reads format and dimensions from the header; the pixels are not looked at.
     ///
     /// # Errors
-    /// [`NotAPicture`] when the bytes open like none of the formats or their header cannot be read.
+    /// [`NotAPicture::Format`] when the bytes open like none of the formats, [`NotAPicture::Header`] when their header
+    /// cannot be read.
     pub fn sniff(bytes: Bytes) -> Result<Self, NotAPicture> {
         let format = Format::sniff(&bytes).ok_or(NotAPicture::Format)?;
         let dimensions = match format {

@@ -7,7 +7,7 @@ use super::{Config, TokenFault};
 
 /// Seconds by which the issuer's clock may differ from ours (RFC 7519, 4.1.4).
 const LEEWAY: f64 = 30.0;
-/// By `OpenID` Connect Core, section 2.
+/// In bytes, by `OpenID` Connect Core, section 2.
 const LONGEST_SUBJECT: usize = 255;
 
 /// A token that counts.
@@ -19,7 +19,7 @@ pub struct AccessToken {
     pub scopes: Vec<String>,
 }
 
-/// Whom a token stands for.
+/// The one whom a token stands for, in 1 to 255 bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subject {
     /// The `sub` of the token: a person, or a program where the issuer gives it one.

@@ -69,7 +69,7 @@ impl KeySet {
     /// Reads the keys for signatures that are known here; others, and damaged ones, are left out.
     ///
     /// # Errors
-    /// When none is left.
+    /// [`Error::Unusable`] where it is not a set of keys, or none is left.
     pub(super) fn read(document: &KeyDocument) -> Result<Self, Error> {
         #[derive(Deserialize)]
         struct Jwks {

@@ -30,7 +30,8 @@ pub trait StoredBytes: Debug + Send + Sync {
     /// All of the bytes. Blocks, and must not be called where other tasks run; a second time it is quick.
     ///
     /// # Errors
-    /// When they are no longer there, or the store cannot be read.
+    /// [`io::ErrorKind::NotFound`] when they are no longer there, [`io::ErrorKind::Other`] when the store cannot be
+    /// read.
     fn fetch(&self) -> io::Result<Bytes>;
 }
 

@@ -31,7 +31,8 @@ impl Encoded {
     /// Reads a picture that was paid for. A size that cannot be read is given as 1 by 1: see [`Encoded::is_measured`].
     ///
     /// # Errors
-    /// [`NotAPicture`] for a text, and for a damaged header of a format that [`Encoded::sniff`] reads.
+    /// [`NotAPicture::Format`] for a text, [`NotAPicture::Header`] for a damaged header of a format that
+    /// [`Encoded::sniff`] reads.
     pub fn paid(bytes: Bytes) -> Result<Self, NotAPicture> {
         if Format::sniff(&bytes).is_some() {
             return Self::sniff(bytes);

@@ -31,6 +31,8 @@ impl KeyringError {
     }
 }
 
+/// Reads the key of one upstream.
+///
 /// # Errors
 /// See [`KeyringError`].
 pub(super) fn read(upstream: &str) -> Result<SecretString, KeyringError> {
@@ -45,6 +47,8 @@ pub fn keep(upstream: &str, key: &SecretString) -> Result<(), KeyringError> {
     system::keep(upstream, key)
 }
 
+/// Removes the key of one upstream.
+///
 /// # Errors
 /// See [`KeyringError`].
 pub fn remove(upstream: &str) -> Result<(), KeyringError> {
