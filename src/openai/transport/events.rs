@@ -198,7 +198,10 @@ impl Decoder {
         }
         let mut line = std::mem::take(&mut self.line);
         line.extend_from_slice(head);
-        if self.data.is_empty() && line.starts_with(b"data: ") {
+        if self.data.is_empty()
+            && let Some(value) = line.strip_prefix(b"data: ")
+            && unframed(value).len() == value.len()
+        {
             // A line that came in pieces may be a whole picture: moved, not copied.
             line.drain(..b"data: ".len());
             line.push(b'\n');
@@ -338,9 +341,11 @@ mod tests {
 
     #[test]
     fn u22_the_same_for_every_split() {
-        let text = "\u{FEFF}: c\r\ndata: {\"a\":\"\u{1F600}é\"}\r\n\r\ndata: x\rdata:y\r\rdata: z\n\n".as_bytes();
+        let text = "\u{FEFF}: c\r\ndata: {\"a\":\"\u{1F600}é\"}\r\n\r\ndata: x\rdata:y\r\rdata: z\n\n\
+            data: data: {\"b\":1}\n\n"
+            .as_bytes();
         let whole = decode([Bytes::from_static(text)]);
-        assert_eq!(whole, ["{\"a\":\"\u{1F600}é\"}", "x\ny", "z"]);
+        assert_eq!(whole, ["{\"a\":\"\u{1F600}é\"}", "x\ny", "z", "{\"b\":1}"]);
         for first in 0..text.len() {
             for second in first..text.len() {
                 let (a, rest) = text.split_at(first);
