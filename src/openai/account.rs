@@ -1,7 +1,6 @@
 //! The account: one fingerprint for a key at an upstream, by which processes find what they share. Nothing of the key
 //! can be read from it.
 
-use http::HeaderName;
 use ring::digest::{Context, SHA256};
 use secrecy::ExposeSecret;
 
@@ -22,7 +21,7 @@ impl Client {
     /// The source of the key, for people.
     pub(super) fn key_origin(&self) -> String {
         match self.key.source() {
-            ApiKeySource::NotNeeded if self.config.headers.iter().any(|(name, _)| is_credential(name)) => {
+            ApiKeySource::NotNeeded if self.config.headers.iter().any(|(name, _)| is_credential(name.as_str())) => {
                 "openai.headers".to_owned()
             }
             ApiKeySource::NotNeeded if let Some(unfilled) = &self.config.unfilled_key => format!("nowhere: {unfilled}"),
@@ -31,15 +30,17 @@ impl Client {
     }
 }
 
-/// The SHA-256 of the base URL, the key, and the custom headers that stand for one; its first 64 bits, which are enough
-/// to tell the keys of one user apart.
+/// The SHA-256 of the base URL, the key, and the custom headers and parameters that stand for one; its first 64 bits,
+/// which are enough to tell the keys of one user apart.
 fn fingerprint(config: &Config, key: &CachedKey) -> Account {
     // With the base URL: at another upstream the same key has other limits and bills.
     let mut parts = vec![config.base_url.as_str().trim_end_matches('/'), key.secret().unwrap_or_default()];
-    let mut headers: Vec<_> = config.headers.iter().filter(|(name, _)| is_credential(name)).collect();
+    let headers = config.headers.iter().map(|(name, value)| (name.as_str(), value.expose_secret()));
+    let parameters = config.query.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let mut credentials: Vec<_> = headers.chain(parameters).filter(|(name, _)| is_credential(name)).collect();
     // Sorted, so that the order in which they were set makes no other account.
-    headers.sort_by_key(|(name, _)| name.as_str());
-    parts.extend(headers.iter().flat_map(|(name, value)| [name.as_str(), value.expose_secret()]));
+    credentials.sort_by_key(|(name, _)| *name);
+    parts.extend(credentials.into_iter().flat_map(|(name, value)| [name, value]));
 
     let mut hash = Context::new(&SHA256);
     for part in parts {
@@ -51,7 +52,26 @@ fn fingerprint(config: &Config, key: &CachedKey) -> Account {
     Account(format!("{first:016x}"))
 }
 
-/// Returns whether a header stands for a key: `authorization`, `api-key`, `x-auth-token` and the like.
-fn is_credential(name: &HeaderName) -> bool {
-    ["auth", "key", "token", "secret"].iter().any(|word| name.as_str().contains(word))
+/// Returns whether a header or parameter stands for a key: `authorization`, `api-key`, `x-auth-token` and the like.
+fn is_credential(name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    ["auth", "key", "token", "secret"].iter().any(|word| name.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::openai::transport::http2;
+
+    #[test]
+    fn i07_keys_in_the_query_are_accounts_of_their_own() {
+        let account = |query: &[(&str, &str)]| {
+            let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            fingerprint(&Config { query, ..http2::config() }, &CachedKey::default())
+        };
+        let one = account(&[("Subscription-Key", "a"), ("api-version", "1")]);
+        assert_eq!(one, account(&[("api-version", "2"), ("Subscription-Key", "a")]), "a version is no key");
+        assert_ne!(one, account(&[("Subscription-Key", "b")]));
+        assert_ne!(one, account(&[]));
+    }
 }

@@ -125,6 +125,7 @@ impl ApiKeySource {
 }
 
 /// A key as it was read.
+#[derive(Default)]
 pub(super) struct CachedKey {
     /// `None` where the upstream asks for none.
     pub authorization: Option<HeaderValue>,
