@@ -81,7 +81,11 @@ impl Breakers {
     pub(crate) fn failed(&self, model: &ModelId, cause: String, now: Instant) {
         let mut models = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if models.len() >= MODELS && !models.contains_key(model) {
-            return;
+            // Names that failed now and then, and are never heard of again, must not leave all others without one.
+            models.retain(|_, breaker| !matches!(breaker.state, BreakerState::Closed { .. }));
+            if models.len() >= MODELS {
+                return;
+            }
         }
         let breaker = models.entry(model.clone()).or_insert(Breaker {
             state: BreakerState::Closed { failures: 0 },
@@ -149,5 +153,19 @@ mod tests {
             assert_eq!(breakers.pass(&model, now), Ok(()), "the probe");
             breakers.failed(&model, "down".to_owned(), now);
         }
+    }
+
+    #[test]
+    fn u07_names_that_failed_once_take_no_breaker_from_others() {
+        let breakers = Breakers::default();
+        let model = |number: usize| ModelId::parse(&format!("m{number}")).unwrap();
+        let now = Instant::now();
+        let fail =
+            |number, times: u32| (0..times).for_each(|_| breakers.failed(&model(number), "down".to_owned(), now));
+        fail(0, 5);
+        (1..MODELS).for_each(|number| fail(number, 1));
+        fail(MODELS, 5);
+        assert_eq!(breakers.pass(&model(MODELS), now), Err(open(10)));
+        assert_eq!(breakers.pass(&model(0), now), Err(open(10)), "one that is open stays so");
     }
 }

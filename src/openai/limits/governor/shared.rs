@@ -170,11 +170,10 @@ impl SharedPace {
 impl AccountPace {
     fn note(&mut self, account: &Account, model: &ModelId, left: Duration) {
         let now = Instant::now();
-        self.holds.retain(|_, until| *until > now);
+        let held = (account.clone(), model.clone());
+        self.holds.retain(|other, until| *until > now && *other != held);
         if !left.is_zero() && self.holds.len() < MOST_HOLDS {
-            self.holds.insert((account.clone(), model.clone()), now + left);
-        } else {
-            self.holds.remove(&(account.clone(), model.clone()));
+            self.holds.insert(held, now + left);
         }
     }
 }
