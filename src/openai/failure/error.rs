@@ -218,6 +218,8 @@ pub enum UnreachableClass {
     UnknownHost,
     /// Nothing listens at the port.
     Refused,
+    /// Reset, aborted or closed while it was made, before anything was sent.
+    NotMade,
     /// Reset, aborted, or closed before an answer.
     Broken,
     /// Broken while the request went up.
@@ -235,6 +237,7 @@ impl std::fmt::Display for UnreachableClass {
         match self {
             Self::UnknownHost => f.write_str("the host name is unknown"),
             Self::Refused => f.write_str("the connection was refused"),
+            Self::NotMade => f.write_str("the connection broke before anything was sent"),
             Self::Broken => f.write_str("the connection broke before an answer came"),
             Self::BrokenOff => {
                 f.write_str("the connection broke while the files were being sent; fewer or smaller ones may pass")

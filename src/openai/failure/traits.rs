@@ -112,7 +112,10 @@ impl Error {
 fn of_class(class: &UnreachableClass) -> Traits {
     let unreachable = Traits { health: Health::Failing, exit: Exit::Unreachable, ..Traits::passing(Code::Unreachable) };
     match class {
-        UnreachableClass::UnknownHost | UnreachableClass::Refused | UnreachableClass::Proxy(_) => unreachable,
+        UnreachableClass::UnknownHost
+        | UnreachableClass::Refused
+        | UnreachableClass::NotMade
+        | UnreachableClass::Proxy(_) => unreachable,
         // The whole request may have been there, and worked on.
         UnreachableClass::Broken => Traits { charge: Billing::Possible, ..unreachable },
         // A certificate is the same the next time.

@@ -81,7 +81,7 @@ impl Unreached<'_> {
                 | io::ErrorKind::ConnectionAborted
                 | io::ErrorKind::BrokenPipe
                 | io::ErrorKind::UnexpectedEof,
-            ) => UnreachableClass::Broken,
+            ) => UnreachableClass::NotMade,
             _ => UnreachableClass::Other(root_cause(&self.error)),
         }
     }
