@@ -270,8 +270,10 @@ pub fn percent_decoded(encoded: &str) -> String {
     let mut bytes = Vec::with_capacity(encoded.len());
     let mut rest = encoded.as_bytes();
     while let Some((first, after)) = rest.split_first() {
-        let code = after.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        if let Some(byte) = code.and_then(|code| u8::from_str_radix(code, 16).ok()).filter(|_| *first == b'%') {
+        // Rust also reads `+5` as a number.
+        let code = after.get(..2).filter(|code| *first == b'%' && code.iter().all(u8::is_ascii_hexdigit));
+        let code = code.and_then(|digits| std::str::from_utf8(digits).ok());
+        if let Some(byte) = code.and_then(|code| u8::from_str_radix(code, 16).ok()) {
             bytes.push(byte);
             rest = after.get(2..).unwrap_or_default();
         } else {
@@ -285,6 +287,11 @@ pub fn percent_decoded(encoded: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn percent_codes_are_two_hexadecimal_digits() {
+        assert_eq!(percent_decoded("a%20b%C3%A9%+5%4%zz%"), "a bé%+5%4%zz%");
+    }
 
     #[test]
     fn i06_escapes_bidi_and_tags_lose_their_power() {
