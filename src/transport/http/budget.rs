@@ -33,7 +33,10 @@ struct HeldInAll {
 pub(super) struct HeldBytes {
     budget: ByteBudget,
     owner: Owner,
-    bytes: usize,
+    /// Of the request: its call has the arguments until it ends.
+    request: usize,
+    /// Of the answer, handed over to be sent.
+    answer: usize,
 }
 
 /// There is no room for more.
@@ -54,7 +57,7 @@ impl ByteBudget {
     }
 
     pub(super) fn hold(&self, owner: &Owner) -> HeldBytes {
-        HeldBytes { budget: self.clone(), owner: owner.clone(), bytes: 0 }
+        HeldBytes { budget: self.clone(), owner: owner.clone(), request: 0, answer: 0 }
     }
 
     fn held(&self) -> MutexGuard<'_, HeldInAll> {
@@ -75,27 +78,32 @@ impl HeldBytes {
         }
         // Given back in between: one thread serves, and nothing is awaited until the bytes are taken.
         drop(held);
-        self.set(self.bytes + bytes);
+        self.hold(self.request + bytes, self.answer);
         Ok(())
     }
 
-    /// Holds this number of bytes from now on, also beyond the budget.
-    pub(super) fn set(&mut self, bytes: usize) {
+    /// Holds this number of bytes of the answer from now on, also beyond the budget.
+    pub(super) fn answer(&mut self, bytes: usize) {
+        self.hold(self.request, bytes);
+    }
+
+    fn hold(&mut self, request: usize, answer: usize) {
+        let (before, after) = (self.request + self.answer, request + answer);
         let mut held = self.budget.held();
-        held.total = held.total + bytes - self.bytes;
+        held.total = held.total + after - before;
         let own = held.by.entry(self.owner.clone()).or_default();
-        *own = *own + bytes - self.bytes;
+        *own = *own + after - before;
         if *own == 0 {
             held.by.remove(&self.owner);
         }
         drop(held);
-        self.bytes = bytes;
+        (self.request, self.answer) = (request, answer);
     }
 }
 
 impl Drop for HeldBytes {
     fn drop(&mut self) {
-        self.set(0);
+        self.hold(0, 0);
     }
 }
 
@@ -109,8 +117,10 @@ mod tests {
         let (alice, bob) = (Owner::caller("alice"), Owner::caller("bob"));
         let mut first = budget.hold(&alice);
         assert!(first.grow(MOST / 2).is_ok() && first.grow(1).is_err());
+        first.answer(1);
+        assert!(budget.hold(&alice).grow(1).is_err(), "its call has the arguments still");
         let mut answer = budget.hold(&bob);
-        answer.set(MOST);
+        answer.answer(MOST);
         assert!(budget.hold(&Owner::local()).grow(1).is_err(), "nothing more is let in");
         drop((first, answer));
         assert!(budget.hold(&alice).grow(MOST / 2).is_ok());

@@ -117,7 +117,7 @@ pub(super) trait SendObserver {
 
 impl SendObserver for Flight {
     fn sending(&mut self, bytes: usize) {
-        self.held.set(bytes);
+        self.held.answer(bytes);
     }
 }
 
