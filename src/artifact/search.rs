@@ -49,8 +49,10 @@ impl Artifacts {
         let indexed = index.indexed(gallery).await?;
         let there = self.ids("").await?;
         let ids: HashSet<&str> = there.iter().map(ArtifactId::as_str).collect();
-        let gone: Vec<_> = indexed.iter().filter(|id| !ids.contains(id.as_str())).cloned().collect();
+        let mut gone: Vec<_> = indexed.iter().filter(|id| !ids.contains(id.as_str())).cloned().collect();
         if !gone.is_empty() {
+            // In one order, so that two servers that remove the same rows do not wait for each other.
+            gone.sort_unstable();
             index.index(gallery, Vec::new(), gone).await?;
         }
         let new: Vec<_> = there.into_iter().filter(|id| !indexed.contains(id.as_str())).collect();

@@ -99,13 +99,21 @@ impl Artifacts {
 
     /// Uploads what waits in the spools of all owners.
     async fn upload_all(&self, remote: &Remote) -> Result<(), Error> {
-        self.upload_own(remote).await?;
+        let mut refused = Ok(());
+        let mut note = |uploaded| match uploaded {
+            Err(fault @ Error::Bucket(BucketFault::Refused { .. })) => {
+                refused = Err(fault);
+                Ok(())
+            }
+            uploaded => uploaded,
+        };
+        note(self.upload_own(remote).await)?;
         let callers = self.off_thread(|artifacts| Ok(artifacts.store.names(CALLERS)?.collect::<Vec<_>>())).await?;
         for caller in callers {
             let own = self.of(&Owner::caller(&caller));
-            own.upload_own(&remote.below(CALLERS, &caller)).await?;
+            note(own.upload_own(&remote.below(CALLERS, &caller)).await)?;
         }
-        Ok(())
+        refused
     }
 
     /// Oldest first. One that is refused holds up no other; a bucket that is away is asked for one alone.

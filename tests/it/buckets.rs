@@ -200,12 +200,17 @@ async fn p03_what_is_in_the_bucket_is_never_overwritten() {
     // The bucket has the picture already, as after a kill between the upload and the clearing of the spool.
     server.has(Trouble::Status(503));
     let (other, same) = (keep(&gallery).await, keep(&gallery).await);
+    let others = keep(&gallery.of(&Owner::caller("alice"))).await;
     assert!(same.waits.is_some() && same.link.is_none() && other.path.is_some());
     fs::create_dir_all(server.object("team")).unwrap();
     fs::write(server.object("team").join(same.id.as_str()), png(8, 8).bytes()).unwrap();
     fs::write(server.object("team").join(other.id.as_str()), b"of somebody else").unwrap();
     server.has(Trouble::None);
-    let uploaded = async { until(|| spool(here.path()) == [other.id.to_string()]).await };
+    let uploaded = async {
+        until(|| spool(here.path()) == [other.id.to_string()]).await;
+        // What is refused in one gallery holds up no other.
+        until(|| server.objects("team/callers/alice") == [others.id.to_string()]).await;
+    };
     tokio::select! {
         () = gallery.tend_bucket() => {}
         () = uploaded => {}

@@ -18,7 +18,7 @@ use futures_util::{
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     sync::Notify,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout},
 };
 use tokio_postgres::{AsyncMessage, Client, Connection, Socket};
 use tokio_util::sync::CancellationToken;
@@ -59,7 +59,7 @@ pub(super) fn run(
 async fn listen(state: Weak<PostgresState>, notices: HeardNotices, closed: CancellationToken) {
     let mut pause = RETRY;
     while let Some(engine) = state.upgrade().map(PostgresEngine::of) {
-        let url = engine.url().clone();
+        let (url, began) = (engine.url().clone(), Instant::now());
         let heard = closed.run_until_cancelled(Box::pin(hear(&url, engine, &notices))).await;
         match heard {
             None => return,
@@ -70,6 +70,9 @@ async fn listen(state: Weak<PostgresState>, notices: HeardNotices, closed: Cance
             Some(Unheard::Fault(fault)) => {
                 tracing::debug!(error = %fault.at(url.place()), "notifications of the store are not heard for now");
             }
+        }
+        if began.elapsed() > LONGEST_RETRY {
+            pause = RETRY;
         }
         if closed.run_until_cancelled(sleep(pause)).await.is_none() {
             return;

@@ -176,7 +176,7 @@ pub(super) fn set_aside(dir: &Path, why: &str, until: Instant) -> Result<(), Fau
     if patiently(until, || is_sound(dir))? {
         return Ok(());
     }
-    let name = format!("{SET_ASIDE}{}", Utc::now().format("%Y-%m-%dT%H%M%S"));
+    let name = format!("{SET_ASIDE}{}", Utc::now().format("%Y-%m-%dT%H%M%S%.6f"));
     for suffix in ["", "-wal", "-shm"] {
         let (from, to) = (dir.join(format!("{FILE}{suffix}")), dir.join(format!("{name}.sqlite3{suffix}")));
         match fs::rename(&from, &to) {
