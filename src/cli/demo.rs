@@ -2,6 +2,7 @@
 //! here is an MCP client like any other and knows nothing of the server's inside.
 
 use std::{
+    future::ready,
     io::{Write, stdout},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -170,7 +171,7 @@ async fn paint(session: &mut Session) -> anyhow::Result<(DemoStep, Option<PathBu
         .filter_map(|image| image.get("path")?.as_str())
         .collect();
     let read = |path: &&str| Encoded::sniff(std::fs::read(path).ok()?.into()).ok();
-    InlineOptions::default().draw(paths.iter().filter_map(read).collect(), &Previews::build()).await?;
+    InlineOptions::default().draw(ready(paths.iter().filter_map(read).collect()), &Previews::build()).await?;
     for path in &paths {
         say(&format!("   {path}"))?;
     }

@@ -126,24 +126,28 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     let mut created = watch(Box::pin(make(&app, arguments, &call)), &feed).await?;
     match &target {
         None => {}
-        Some(Target::Stdout) => return to_stdout(&created, app.notice()),
+        Some(Target::Stdout) => return to_stdout(&created, &app).await,
         Some(target @ (Target::Folder(_) | Target::File(_) | Target::Device(_))) => {
-            save::save(&mut created, target, existing, &app.get_result.kept.previews).await?;
+            save::save(&mut created, target, existing, &app.get_result.kept).await?;
         }
     }
     match printing {
         Printing::Json => outcome::json(created, app.notice()),
         Printing::Text => {
-            inline.draw(originals(&created), &app.get_result.kept.previews).await?;
+            inline.draw(originals(&created, &app), &app.get_result.kept.previews).await?;
             report(&created, app.notice())
         }
     }
 }
 
 /// The pictures that were kept, as they came.
-fn originals(created: &Created) -> Vec<Encoded> {
-    let paths = created.images.iter().filter_map(|image| image.path.as_ref());
-    paths.filter_map(|path| Encoded::sniff(std::fs::read(path).ok()?.into()).ok()).collect()
+async fn originals(created: &Created, app: &App) -> Vec<Encoded> {
+    let mut originals = Vec::new();
+    for image in &created.images {
+        let original = save::original(image, &app.get_result.kept.artifacts).await;
+        originals.extend(original.ok().flatten().map(|(_, picture)| picture));
+    }
+    originals
 }
 
 /// Parses `-o`, checked against the other flags.
@@ -347,10 +351,13 @@ fn report(created: &Created, notice: Option<&str>) -> anyhow::Result<ExitCode> {
 }
 
 /// The picture to stdout, all that is said of it to stderr.
-fn to_stdout(created: &Created, notice: Option<&str>) -> anyhow::Result<ExitCode> {
-    let original = created.images.iter().find_map(|image| image.path.as_ref()).context("the picture was not kept")?;
-    let bytes = std::fs::read(original).with_context(|| format!("{} cannot be read", original.display()))?;
-    stdout().write_all(&bytes)?;
+async fn to_stdout(created: &Created, app: &App) -> anyhow::Result<ExitCode> {
+    let original = match created.images.first() {
+        Some(image) => save::original(image, &app.get_result.kept.artifacts).await?,
+        None => None,
+    };
+    let (_, original) = original.context("the picture was not kept")?;
+    stdout().write_all(original.bytes())?;
     stdout().flush()?;
-    outcome::footer(&created.warnings, notice, &created.receipt().unwrap_or_default())
+    outcome::footer(&created.warnings, app.notice(), &created.receipt().unwrap_or_default())
 }

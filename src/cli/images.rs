@@ -1,6 +1,7 @@
 //! `mcp-openai images`: the pictures that were kept, listed, found, explained, exported, opened and removed.
 
 use std::{
+    future::ready,
     io::{self, Write},
     path::Path,
     process::ExitCode,
@@ -131,7 +132,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
 
 async fn draw(id: &ArtifactId, inline: &InlineOptions, app: &App) -> anyhow::Result<Drawn> {
     let (_, original) = app.artifacts.fetch(id).await?;
-    Ok(inline.draw(vec![original], &app.get_result.kept.previews).await?)
+    Ok(inline.draw(ready(vec![original]), &app.get_result.kept.previews).await?)
 }
 
 async fn list(args: &ListOptions, app: &App) -> anyhow::Result<()> {

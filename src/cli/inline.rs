@@ -49,10 +49,14 @@ impl InlineOptions {
     ///
     /// # Errors
     /// When stdout cannot be written to.
-    pub(super) async fn draw(&self, pictures: Vec<Encoded>, previews: &Previews) -> io::Result<Drawn> {
+    pub(super) async fn draw(
+        &self,
+        pictures: impl Future<Output = Vec<Encoded>>,
+        previews: &Previews,
+    ) -> io::Result<Drawn> {
         let environment = Environment(|name: &str| config::foreign(name)?.into_string().ok());
         let Some(form) = self.form(&environment) else { return Ok(Drawn::Nothing) };
-        let picture = match <[Encoded; 1]>::try_from(pictures) {
+        let picture = match <[Encoded; 1]>::try_from(pictures.await) {
             Ok([picture]) => Some(picture),
             Err(several) => previews.contact_sheet(several, SHEET).await.map(|sheet| sheet.picture),
         };

@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 mod azure;
+mod commands;
 mod google;
 pub mod server;
 

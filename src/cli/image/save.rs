@@ -3,49 +3,57 @@
 use anyhow::Context as _;
 
 use crate::{
+    artifact::{ArtifactId, Artifacts},
     cli::target::{self, Existing, Target},
     inputs::numbered,
     media::Encoded,
-    preview::Previews,
-    tools::{create_image::Created, pictures::note_of_format},
+    tools::{
+        create_image::Created,
+        pictures::{Image, KeptPictures, note_of_format},
+    },
 };
+
+/// The original of a picture and its id, wherever it is kept; `None`: it was not kept.
+pub(super) async fn original(image: &Image, gallery: &Artifacts) -> anyhow::Result<Option<(ArtifactId, Encoded)>> {
+    let Some(id) = image.uri.as_deref().and_then(ArtifactId::parse_uri) else { return Ok(None) };
+    let (_, picture) = gallery.fetch(&id).await.with_context(|| format!("{} cannot be read", id.uri()))?;
+    Ok(Some((id, picture)))
+}
 
 /// Writes the copies, and notes their places in the result.
 pub(super) async fn save(
     created: &mut Created,
     target: &Target,
     existing: Existing,
-    previews: &Previews,
+    kept: &KeptPictures,
 ) -> anyhow::Result<()> {
     let mut number = 0;
     for image in &mut created.images {
-        let Some(original) = &image.path else { continue };
+        let Some((id, picture)) = original(image, &kept.artifacts).await? else { continue };
         number += 1;
         let asked = match (target, existing) {
-            (Target::Folder(folder), _) => folder.join(original.file_name().unwrap_or_default()),
+            (Target::Folder(folder), _) => folder.join(id.as_str()),
             (Target::File(path), Existing::Replaced) => numbered(path, number),
             // Those before it have taken their names.
             (Target::File(path), Existing::Kept) | (Target::Device(path), _) => path.clone(),
             (Target::Stdout, _) => continue,
         };
-        let bytes = std::fs::read(original).with_context(|| format!("{} cannot be read", original.display()))?;
-        let wanted = target.format().ok().flatten().filter(|wanted| wanted.media_type() != image.media_type);
-        let picture = wanted.and_then(|_| Encoded::paid(bytes.clone().into()).ok());
-        let converted = match wanted.zip(picture.as_ref()) {
-            Some((wanted, picture)) => previews.convert(picture, wanted).await,
+        let wanted = target.format().ok().flatten().filter(|wanted| *wanted != picture.format());
+        let converted = match wanted {
+            Some(wanted) => kept.previews.convert(&picture, wanted).await,
             None => None,
         };
-        let bytes = converted.as_ref().map_or(bytes.as_slice(), |copy| copy.bytes());
+        let copy = converted.as_ref().unwrap_or(&picture);
         let written = match target {
-            Target::Device(device) => target::pour(bytes, device),
-            Target::Folder(_) | Target::File(_) | Target::Stdout => target::write(bytes, &asked, existing),
+            Target::Device(device) => target::pour(copy.bytes(), device),
+            Target::Folder(_) | Target::File(_) | Target::Stdout => target::write(copy.bytes(), &asked, existing),
         };
         let written = written.with_context(|| {
-            format!("the picture cannot be written to {}; it is at {}", asked.display(), original.display())
+            let kept = image.path.as_ref().map_or_else(|| id.uri(), |path| path.display().to_string());
+            format!("the picture cannot be written to {}; it is at {kept}", asked.display())
         })?;
-        if let Some(picture) = picture {
-            let holds = converted.as_ref().map_or(picture.format(), Encoded::format);
-            created.warnings.push(note_of_format(&written, picture.format(), holds));
+        if wanted.is_some() {
+            created.warnings.push(note_of_format(&written, picture.format(), copy.format()));
         }
         image.saved_to = Some(written);
     }
