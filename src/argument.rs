@@ -8,7 +8,7 @@ pub struct Argument {
     /// As the tools call it.
     pub name: &'static str,
     /// The models that take it.
-    pub of: Of,
+    pub of: AppliesTo,
     /// Checked before anything is sent.
     pub values: Values,
     /// As the APIs call it: Responses, Chat Completions, Images. Empty for what never stands in a field of its own.
@@ -19,7 +19,7 @@ pub struct Argument {
 
 /// The models that an argument is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Of {
+pub enum AppliesTo {
     /// Models that answer in words.
     Text,
     /// Models that make pictures.
@@ -76,67 +76,69 @@ pub enum FieldOrigin {
 const LONGEST: Values = Values::Text(4_000_000);
 
 /// ask-openai's question: 4,000,000 characters at most.
-pub const QUERY: Argument = kept("query", Of::Text, LONGEST);
+pub const QUERY: Argument = kept("query", AppliesTo::Text, LONGEST);
 /// create-image's and edit-image's prompt: 32,000 characters at most, the API's own limit.
 /// <https://platform.openai.com/docs/api-reference/images/create>
-pub const PROMPT: Argument = kept("prompt", Of::Pictures, Values::Text(32_000));
+pub const PROMPT: Argument = kept("prompt", AppliesTo::Pictures, Values::Text(32_000));
 
 /// 0 to 2. <https://platform.openai.com/docs/api-reference/responses/create>
-pub const TEMPERATURE: Argument = learnt("temperature", Of::Text, Values::Decimal(0, 2), &["temperature"]);
+pub const TEMPERATURE: Argument = learnt("temperature", AppliesTo::Text, Values::Decimal(0, 2), &["temperature"]);
 /// Most output tokens, reasoning included; at least 1.
 pub const MAX_TOKENS: Argument = learnt(
     "max_tokens",
-    Of::Text,
+    AppliesTo::Text,
     Values::Range(1, u32::MAX),
     // In the order of the APIs; the last is what compatible servers call it over Chat Completions.
     &["max_output_tokens", "max_completion_tokens", "max_tokens"],
 );
 /// 4,000,000 characters at most.
-pub const INSTRUCTIONS: Argument = kept("instructions", Of::Text, LONGEST);
+pub const INSTRUCTIONS: Argument = kept("instructions", AppliesTo::Text, LONGEST);
 /// `auto`, `WxH`, or a ratio such as 16:9; checked against the sizes of the model.
-pub const SIZE: Argument = kept("size", Of::Pictures, Values::Typed);
+pub const SIZE: Argument = kept("size", AppliesTo::Pictures, Values::Typed);
 /// Each model takes some of the words; `standard` and `hd` are of older ones.
 pub const QUALITY: Argument = learnt(
     "quality",
-    Of::Pictures,
+    AppliesTo::Pictures,
     Values::Words(&["auto", "low", "medium", "high", "xhigh", "max", "standard", "hd"]),
     &["quality"],
 );
 /// Pictures of a call, 1 to 10: each is a request of its own.
-pub const N: Argument = kept("n", Of::Pictures, Values::Range(1, 10));
+pub const N: Argument = kept("n", AppliesTo::Pictures, Values::Range(1, 10));
 /// `transparent` needs PNG or WebP.
 pub const BACKGROUND: Argument =
-    learnt("background", Of::Pictures, Values::Words(&["auto", "transparent", "opaque"]), &["background"]);
+    learnt("background", AppliesTo::Pictures, Values::Words(&["auto", "transparent", "opaque"]), &["background"]);
 /// Left out, the upstream chooses: OpenAI makes PNG.
 pub const OUTPUT_FORMAT: Argument =
-    learnt("output_format", Of::Pictures, Values::Words(&["png", "jpeg", "webp"]), &["output_format"]);
+    learnt("output_format", AppliesTo::Pictures, Values::Words(&["png", "jpeg", "webp"]), &["output_format"]);
 /// Percent, 0 to 100, for JPEG and WebP.
 pub const OUTPUT_COMPRESSION: Argument =
-    learnt("output_compression", Of::Pictures, Values::Range(0, 100), &["output_compression"]);
+    learnt("output_compression", AppliesTo::Pictures, Values::Range(0, 100), &["output_compression"]);
 /// `low` filters less. <https://platform.openai.com/docs/api-reference/images/create>
-pub const MODERATION: Argument = learnt("moderation", Of::Pictures, Values::Words(&["auto", "low"]), &["moderation"]);
+pub const MODERATION: Argument =
+    learnt("moderation", AppliesTo::Pictures, Values::Words(&["auto", "low"]), &["moderation"]);
 /// Added to the prompt in words, 400 characters at most: current image models have no such field.
-pub const STYLE: Argument = kept("style", Of::Pictures, Values::Text(400));
+pub const STYLE: Argument = kept("style", AppliesTo::Pictures, Values::Text(400));
 /// Becomes the stem of the file's name: 1,000 characters at most, cut to what every file system takes.
-pub const NAME: Argument = kept("name", Of::Pictures, Values::Text(1_000));
+pub const NAME: Argument = kept("name", AppliesTo::Pictures, Values::Text(1_000));
 /// The handle of the turn to continue.
-pub const CONVERSATION: Argument = kept("conversation", Of::Both, Values::Typed);
+pub const CONVERSATION: Argument = kept("conversation", AppliesTo::Both, Values::Typed);
 /// Files, globs, git queries, addresses, data URLs and kept pictures.
-pub const ATTACHMENTS: Argument = kept("attachments", Of::Text, Values::Typed);
+pub const ATTACHMENTS: Argument = kept("attachments", AppliesTo::Text, Values::Typed);
 /// Weakest first; each model takes a part of them.
 pub const REASONING_EFFORT: Argument = learnt(
     "reasoning_effort",
-    Of::Text,
+    AppliesTo::Text,
     Values::Words(&["none", "minimal", "low", "medium", "high", "xhigh", "max"]),
     &["reasoning.effort", "reasoning_effort"],
 );
 /// Shortest first.
 pub const VERBOSITY: Argument =
-    learnt("verbosity", Of::Text, Values::Words(&["low", "medium", "high"]), &["text.verbosity", "verbosity"]);
+    learnt("verbosity", AppliesTo::Text, Values::Words(&["low", "medium", "high"]), &["text.verbosity", "verbosity"]);
 /// A tool of Responses, and `web_search_options` of Chat Completions.
-pub const WEB_SEARCH: Argument = learnt("web_search", Of::Text, Values::Switch, &["tools", "web_search_options"]);
+pub const WEB_SEARCH: Argument =
+    learnt("web_search", AppliesTo::Text, Values::Switch, &["tools", "web_search_options"]);
 /// JSON Schema that the answer has to fit.
-pub const SCHEMA: Argument = kept("schema", Of::Text, Values::Typed);
+pub const SCHEMA: Argument = kept("schema", AppliesTo::Text, Values::Typed);
 
 /// All optional ones that depend on the model, in the order in which they are listed.
 pub const ARGUMENTS: [Argument; 18] = [
@@ -171,11 +173,11 @@ pub const FIELDS: [Field; 7] = [
     Field { name: "stream", asked: FieldOrigin::ByUs },
 ];
 
-const fn learnt(name: &'static str, of: Of, values: Values, fields: &'static [&'static str]) -> Argument {
+const fn learnt(name: &'static str, of: AppliesTo, values: Values, fields: &'static [&'static str]) -> Argument {
     Argument { name, of, values, fields, refused: WhenRefused::Learnt }
 }
 
-const fn kept(name: &'static str, of: Of, values: Values) -> Argument {
+const fn kept(name: &'static str, of: AppliesTo, values: Values) -> Argument {
     Argument { name, of, values, fields: &[], refused: WhenRefused::Kept }
 }
 
@@ -220,7 +222,7 @@ impl Argument {
     }
 }
 
-impl Of {
+impl AppliesTo {
     /// Returns whether text models take it.
     #[must_use]
     pub fn text(self) -> bool {

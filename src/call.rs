@@ -51,7 +51,7 @@ pub struct Call {
 
 /// The reason why waiting ended before the thing waited for came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum Interruption {
     /// The caller wants no answer any more.
     Cancelled,
     /// The deadline came first.
@@ -205,8 +205,12 @@ impl Call {
     /// when it is cancelled already. What must be finished once begun is awaited bare instead.
     ///
     /// # Errors
-    /// [`Ended`].
-    pub fn wait<T>(&self, deadline: Instant, work: impl Future<Output = T>) -> impl Future<Output = Result<T, Ended>> {
+    /// [`Interruption`].
+    pub fn wait<T>(
+        &self,
+        deadline: Instant,
+        work: impl Future<Output = T>,
+    ) -> impl Future<Output = Result<T, Interruption>> {
         // A future holds its argument beside what it polls: unboxed, work of 8 kB makes every caller's future move 16
         // kB.
         let work = Box::pin(work);
@@ -215,9 +219,9 @@ impl Call {
             // deadline.
             tokio::select! {
                 biased;
-                () = self.cancelled.cancelled() => Err(Ended::Cancelled),
+                () = self.cancelled.cancelled() => Err(Interruption::Cancelled),
                 done = work => Ok(done),
-                () = tokio::time::sleep_until(deadline) => Err(Ended::TimedOut),
+                () = tokio::time::sleep_until(deadline) => Err(Interruption::TimedOut),
             }
         }
     }

@@ -41,7 +41,7 @@ pub use tiers::{AtTier, Tiers};
 use entry::entry_for;
 use file::{CatalogueTable, Contents};
 use lessons::Lessons;
-use listing::Shelf;
+use listing::NewestList;
 use memory::Memory;
 
 const EMBEDDED: &str = include_str!("../models.toml");
@@ -60,7 +60,7 @@ pub struct Config {
     /// The service tier that text is asked for at.
     pub tier: Tier,
     /// By `openai.base_url`.
-    pub at: At,
+    pub at: ModelSource,
     /// A file of entries that change or add to the embedded ones.
     pub file: Option<PathBuf>,
     /// Age that the upstream's list may reach before it is asked for again; `None`: it is read only where somebody
@@ -96,7 +96,7 @@ pub enum Prices {
 
 /// Whose models the upstream has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum At {
+pub enum ModelSource {
     /// OpenAI's, as the embedded catalogue describes them.
     #[default]
     OpenAi,
@@ -141,16 +141,16 @@ pub struct Catalogue {
     own: Contents,
     /// Read at the first use: the start of a server does not need it.
     all: OnceLock<CatalogueTable>,
-    listing: Shelf,
+    listing: NewestList,
     lessons: Lessons,
     /// `None`: what is learnt is lost with this process.
     memory: Option<Memory>,
-    noted: Mutex<Noted>,
+    noted: Mutex<NoticedModels>,
 }
 
 /// The models whose notices were given on this day.
 #[derive(Debug, Default)]
-struct Noted {
+struct NoticedModels {
     on: NaiveDate,
     models: HashSet<ModelId>,
 }
@@ -172,7 +172,7 @@ impl Catalogue {
             }
         };
         let (all, noted) = (OnceLock::new(), Mutex::default());
-        let (listing, lessons) = (Shelf::default(), Lessons::default());
+        let (listing, lessons) = (NewestList::default(), Lessons::default());
         Ok(Self { config, own, all, listing, lessons, memory: None, noted })
     }
 
@@ -255,7 +255,7 @@ impl Catalogue {
         // Reached by few: most models have no notice.
         let mut noted = self.noted.lock().unwrap_or_else(PoisonError::into_inner);
         if noted.on != today {
-            *noted = Noted { on: today, models: HashSet::new() };
+            *noted = NoticedModels { on: today, models: HashSet::new() };
         }
         if noted.models.insert(model.asked.clone()) { notices } else { Vec::new() }
     }

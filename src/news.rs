@@ -84,11 +84,11 @@ impl fmt::Display for Stage {
 
 /// The writing end; cheap to clone.
 #[derive(Debug, Clone, Default)]
-pub struct News(Option<Arc<Board>>);
+pub struct News(Option<Arc<ProgressBoard>>);
 
 /// The reading end: one reader a call.
 #[derive(Debug)]
-pub struct Feed(Arc<Board>);
+pub struct Feed(Arc<ProgressBoard>);
 
 /// News since the last look. In words: the stage, and which part it is at.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -102,7 +102,7 @@ pub struct Update {
 }
 
 #[derive(Debug)]
-struct Board {
+struct ProgressBoard {
     update: Mutex<Update>,
     changed: Notify,
     text: AnswerDeltas,
@@ -142,7 +142,7 @@ impl News {
     }
 
     fn pair(text: AnswerDeltas) -> (Self, Feed) {
-        let board = Arc::new(Board { update: Mutex::default(), changed: Notify::new(), text });
+        let board = Arc::new(ProgressBoard { update: Mutex::default(), changed: Notify::new(), text });
         (Self(Some(board.clone())), Feed(board))
     }
 

@@ -100,13 +100,13 @@ pub struct Ticket {
 #[derive(Debug)]
 struct QueueState {
     config: Mutex<Config>,
-    line: Mutex<WaitingLine>,
+    line: Mutex<WaitingQueue>,
     /// Woken whenever the queue moves. At most `waiting` requests wait, so waking all of them is cheap.
     moved: Notify,
 }
 
 #[derive(Debug, Default)]
-struct WaitingLine {
+struct WaitingQueue {
     next_number: u64,
     /// Slots given away, whether or not their ticket has come to fetch them.
     running: usize,
@@ -179,7 +179,7 @@ impl Queue {
     }
 
     /// The queue, if it has room for this many more, and its caller's share has, too.
-    fn admit(&self, caller: &Caller, places: usize) -> Result<MutexGuard<'_, WaitingLine>, Busy> {
+    fn admit(&self, caller: &Caller, places: usize) -> Result<MutexGuard<'_, WaitingQueue>, Busy> {
         let Config { running, waiting } = self.config();
         let line = self.line();
         let own = (line.slots_of(caller), line.waiting_of(caller));
@@ -193,11 +193,11 @@ impl Queue {
         Ok(line)
     }
 
-    fn ticket(&self, caller: &Caller, line: &mut WaitingLine) -> Ticket {
+    fn ticket(&self, caller: &Caller, line: &mut WaitingQueue) -> Ticket {
         Ticket { queue: self.clone(), caller: caller.clone(), number: line.join(caller) }
     }
 
-    fn line(&self) -> MutexGuard<'_, WaitingLine> {
+    fn line(&self) -> MutexGuard<'_, WaitingQueue> {
         self.0.line.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -222,7 +222,7 @@ impl Queue {
     }
 
     /// Changes the queue, gives away what came free and tells everybody who waits.
-    fn change(&self, change: impl FnOnce(&mut WaitingLine)) {
+    fn change(&self, change: impl FnOnce(&mut WaitingQueue)) {
         let mut line = self.line();
         change(&mut line);
         line.grant(self.config().running);
@@ -246,7 +246,7 @@ impl Drop for Ticket {
     }
 }
 
-impl WaitingLine {
+impl WaitingQueue {
     fn join(&mut self, caller: &Caller) -> u64 {
         let number = self.next_number;
         self.next_number += 1;

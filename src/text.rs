@@ -11,7 +11,7 @@ mod relaxed;
 mod unfilled;
 mod unspaced;
 
-pub use cut::{CutText, Halves, close};
+pub use cut::{CutText, SurrogatePairs, close};
 pub use mended::mend;
 pub use private_key::holds_private_key;
 pub use reading::read_file;

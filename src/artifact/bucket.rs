@@ -10,7 +10,7 @@ use object_store::{
 use secrecy::SecretString;
 use tokio::time::timeout;
 
-use super::store::Put;
+use super::store::WriteOutcome;
 use crate::text;
 
 mod address;
@@ -74,10 +74,15 @@ impl PictureBucket {
     }
 
     /// Writes a new object, whole or not at all.
-    pub(super) async fn create(&self, name: &str, bytes: Bytes, media_type: &'static str) -> Result<Put, BucketFault> {
+    pub(super) async fn create(
+        &self,
+        name: &str,
+        bytes: Bytes,
+        media_type: &'static str,
+    ) -> Result<WriteOutcome, BucketFault> {
         match self.put(name, bytes, media_type, PutMode::Create).await? {
-            Ok(()) => Ok(Put::Written),
-            Err(ObjectError::AlreadyExists { .. }) => Ok(Put::Taken),
+            Ok(()) => Ok(WriteOutcome::Written),
+            Err(ObjectError::AlreadyExists { .. }) => Ok(WriteOutcome::Taken),
             Err(error) => Err(BucketFault::of(&self.place, &error)),
         }
     }

@@ -1,6 +1,6 @@
 //! Keeping a picture: a new name, the picture, then its record.
 
-use super::{Artifact, ArtifactId, Artifacts, Error, Origin, Stem, record::Record, store::Put};
+use super::{Artifact, ArtifactId, Artifacts, Error, Origin, Stem, record::Record, store::WriteOutcome};
 use crate::media::Encoded;
 
 impl Artifacts {
@@ -53,8 +53,8 @@ impl Artifacts {
         loop {
             let id = ArtifactId::mint(self.clock.next(), stem, picture.format());
             match self.store.put(id.as_str(), picture.bytes().clone()).await? {
-                Put::Written => return Ok(id),
-                Put::Taken => tracing::debug!(%id, "another process took this id; minting a new one"),
+                WriteOutcome::Written => return Ok(id),
+                WriteOutcome::Taken => tracing::debug!(%id, "another process took this id; minting a new one"),
             }
         }
     }

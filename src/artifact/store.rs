@@ -26,7 +26,7 @@ pub(super) struct ObjectFolder {
 
 /// The outcome of writing a new file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Put {
+pub(super) enum WriteOutcome {
     Written,
     /// There is one of that name; it was left alone.
     Taken,
@@ -34,7 +34,7 @@ pub(super) enum Put {
 
 /// The fate of a draft that was to be a file.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Adopted {
+pub(super) enum DraftOutcome {
     Now,
     /// It was the file before.
     Before,
@@ -61,7 +61,7 @@ impl ObjectFolder {
     }
 
     /// Writes a new file: to a temporary file beside it, flushed to the disk, then linked into place.
-    pub(super) async fn put(&self, name: &str, bytes: Bytes) -> Result<Put, Error> {
+    pub(super) async fn put(&self, name: &str, bytes: Bytes) -> Result<WriteOutcome, Error> {
         let location = self.location(name)?;
         let put = |mode: PutMode| self.objects.put_opts(&location, bytes.clone().into(), mode.into());
         let mut outcome = put(PutMode::Create).await;
@@ -70,8 +70,8 @@ impl ObjectFolder {
             outcome = put(PutMode::Overwrite).await;
         }
         match outcome {
-            Ok(_) => Ok(Put::Written),
-            Err(object_store::Error::AlreadyExists { .. }) => Ok(Put::Taken),
+            Ok(_) => Ok(WriteOutcome::Written),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(WriteOutcome::Taken),
             Err(source) => Err(self.failed(source)),
         }
     }
@@ -124,7 +124,7 @@ impl ObjectFolder {
     }
 
     /// Makes a draft the file of this id, unless there is one.
-    pub(super) fn adopt(&self, draft: &str, id: &ArtifactId) -> Result<Adopted, Error> {
+    pub(super) fn adopt(&self, draft: &str, id: &ArtifactId) -> Result<DraftOutcome, Error> {
         let (from, to) = (self.dir.join(draft), self.path(id));
         // A link fails where there is such a file; only where there are no links is it renamed, as in `put`.
         let linked = fs::hard_link(&from, &to).or_else(|error| match error.kind() {
@@ -134,8 +134,8 @@ impl ObjectFolder {
             _ => Err(error),
         });
         match linked {
-            Ok(()) => Ok(Adopted::Now),
-            Err(source) if source.kind() == ErrorKind::AlreadyExists => Ok(Adopted::Before),
+            Ok(()) => Ok(DraftOutcome::Now),
+            Err(source) if source.kind() == ErrorKind::AlreadyExists => Ok(DraftOutcome::Before),
             Err(source) => Err(self.failed(source)),
         }
     }
@@ -311,8 +311,8 @@ mod tests {
         let dir = tempfile::TempDir::new().unwrap();
         let store = ObjectFolder::local(dir.path().to_owned());
         let [first, second] = ["first", "second"].map(Bytes::from);
-        assert_eq!(store.put("x", first.clone()).await.unwrap(), Put::Written);
-        assert_eq!(store.put("x", second).await.unwrap(), Put::Taken);
+        assert_eq!(store.put("x", first.clone()).await.unwrap(), WriteOutcome::Written);
+        assert_eq!(store.put("x", second).await.unwrap(), WriteOutcome::Taken);
         assert_eq!(store.read("x", 100).unwrap(), Some(first));
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }

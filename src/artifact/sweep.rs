@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{ArtifactId, Artifacts, Error, Origin, fetch::LARGEST_PICTURE, record::Record, store::Adopted};
+use super::{ArtifactId, Artifacts, Error, Origin, fetch::LARGEST_PICTURE, record::Record, store::DraftOutcome};
 use crate::media::Encoded;
 
 /// The character between the name of a file and the number of its draft: `object_store`'s own.
@@ -75,7 +75,7 @@ impl Artifacts {
     /// Puts a draft in the place of its picture if all of it was written, and removes it.
     fn rescue(&self, id: &ArtifactId, draft: &str) -> Result<(), Error> {
         if let Some(picture) = self.store.read(draft, LARGEST_PICTURE)?.and_then(whole)
-            && self.store.adopt(draft, id)? == Adopted::Now
+            && self.store.adopt(draft, id)? == DraftOutcome::Now
         {
             // With a record it is one of ours, and expires as they do.
             let _ = self.write_down_now(id, &Record::new(&picture, Origin::default()));

@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     Artifact, ArtifactId, Artifacts, BucketFault, CALLERS, Error, Origin, Stem, expire::Expiry, record::Record,
-    remote::Remote, store::Put,
+    remote::Remote, store::WriteOutcome,
 };
 use crate::{handle::Owner, media::Encoded};
 
@@ -187,7 +187,9 @@ impl Remote {
         let put = self.bucket.create(id.as_str(), bytes.clone(), picture.format().media_type()).await?;
         // An answer that was lost, or a process that was killed: then it is this very picture that is there. One byte
         // more is asked for than it has, since a longer object is another one.
-        if put == Put::Taken && self.bucket.read(id.as_str(), bytes.len() as u64 + 1).await?.as_ref() != Some(bytes) {
+        if put == WriteOutcome::Taken
+            && self.bucket.read(id.as_str(), bytes.len() as u64 + 1).await?.as_ref() != Some(bytes)
+        {
             return Err(self.bucket.taken(id.as_str()));
         }
         let json = serde_json::to_vec_pretty(record).unwrap_or_default();

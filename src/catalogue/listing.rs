@@ -66,9 +66,9 @@ impl Listing {
 
 /// The newest list that was read.
 #[derive(Debug, Default)]
-pub(super) struct Shelf(Mutex<Option<Arc<Listing>>>);
+pub(super) struct NewestList(Mutex<Option<Arc<Listing>>>);
 
-impl Shelf {
+impl NewestList {
     pub(super) fn latest(&self) -> Option<Arc<Listing>> {
         self.listing().clone()
     }

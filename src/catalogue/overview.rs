@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use chrono::NaiveDate;
 
 use super::{
-    At, Catalogue, CatalogueEntry, Lesson, ModelKind,
+    Catalogue, CatalogueEntry, Lesson, ModelKind, ModelSource,
     entry::{is_pattern, undated},
 };
 use crate::model::ModelId;
@@ -56,7 +56,8 @@ impl Catalogue {
     pub fn answering(&self) -> Vec<Overview> {
         let mut all = self.overview();
         // The embedded models need not be at somebody else's upstream.
-        let is_there = |model: &Overview| self.config.at == At::OpenAi || model.listed != Some(false) || model.default;
+        let is_there =
+            |model: &Overview| self.config.at == ModelSource::OpenAi || model.listed != Some(false) || model.default;
         all.retain(|model| !model.is_pattern() && !self.is_past(model.retires_on) && is_there(model));
         let ids: HashSet<String> = all.iter().map(|model| model.id.to_string()).collect();
         // A snapshot is asked by the name of its model, where that is there.

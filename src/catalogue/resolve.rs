@@ -5,7 +5,8 @@ use std::sync::Arc;
 use chrono::{Days, NaiveDate};
 
 use super::{
-    At, Catalogue, CatalogueEntry, CatalogueRole, LearntApi, Lesson, ModelKind, Price, Prices, Quote, Retired, Taught,
+    Catalogue, CatalogueEntry, CatalogueRole, LearntApi, Lesson, ModelKind, ModelSource, Price, Prices, Quote, Retired,
+    Taught,
 };
 use crate::{
     model::ModelId,
@@ -187,7 +188,7 @@ impl Catalogue {
         }
         match (self.find(&other), self.config.at) {
             (Some(entry), _) if self.find(&asked.id).is_some_and(|own| own.id == entry.id) => asked,
-            (None, At::OpenAi) => asked,
+            (None, ModelSource::OpenAi) => asked,
             (entry, _) => Resolved { price: self.price(entry), ..asked },
         }
     }
@@ -225,8 +226,8 @@ impl Catalogue {
 
     fn given_roles(&self) -> &[CatalogueRole] {
         match self.config.at {
-            At::OpenAi => &self.all().roles,
-            At::Elsewhere => self.own.roles(),
+            ModelSource::OpenAi => &self.all().roles,
+            ModelSource::Elsewhere => self.own.roles(),
         }
     }
 
@@ -294,7 +295,7 @@ impl Catalogue {
         }?;
         let today = self.config.today.date();
         let replaced_by = self.find(id).and_then(|entry| entry.replaced_by.as_ref());
-        let instead = replaced_by.filter(|_| self.config.at == At::OpenAi);
+        let instead = replaced_by.filter(|_| self.config.at == ModelSource::OpenAi);
         let instead = instead.map(|id| format!("; {id} takes its place")).unwrap_or_default();
         (on > today && on <= today + NOTICE).then(|| format!("{id} retires on {on}{instead}."))
     }

@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     app::App,
-    argument::{Of, REASONING_EFFORT, VERBOSITY},
+    argument::{AppliesTo, REASONING_EFFORT, VERBOSITY},
     call::Call,
     config::Preset,
     news::{Feed, News},
@@ -164,7 +164,7 @@ impl QuestionOptions {
     /// # Errors
     /// [`ToolError::InvalidArgument`] when they are not as the tool takes them.
     pub(super) fn over(&self, preset: &Preset) -> anyhow::Result<ask_openai::Args> {
-        let mut arguments = preset.arguments(Of::text);
+        let mut arguments = preset.arguments(AppliesTo::text);
         arguments.extend(as_given(self));
         // Required by the tool's type; the question itself is put in later.
         arguments.insert("query".to_owned(), String::new().into());

@@ -13,7 +13,7 @@ mod toml;
 mod tree;
 mod yaml;
 
-pub use edit::{Edit, Others, add, carry_out, remove};
+pub use edit::{Edit, OtherServer, add, carry_out, remove};
 pub use form::{KeyInFile, Launch, is_ours};
 pub use known::{Application, CLIENTS, Scope, named};
 pub use places::{Places, Platform};

@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     app::App,
-    argument::{BACKGROUND, MODERATION, OUTPUT_FORMAT, Of, QUALITY},
+    argument::{AppliesTo, BACKGROUND, MODERATION, OUTPUT_FORMAT, QUALITY},
     artifact::Artifact,
     call::Call,
     media::{Encoded, Format},
@@ -208,7 +208,7 @@ async fn arguments(args: Args, target: Option<&Target>, app: &App) -> anyhow::Re
         None => Map::new(),
         Some(id) => recorded(app, &id).await?,
     };
-    arguments.extend(preset.arguments(Of::pictures));
+    arguments.extend(preset.arguments(AppliesTo::pictures));
     arguments.extend(as_given(&given));
     if let Some(format) = target.and_then(|target| target.format().ok()?) {
         arguments.insert("output_format".to_owned(), name(format).into());

@@ -13,7 +13,9 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 
 use super::{
     candidates,
-    clients::{self, Application, CLIENTS, Edit, KeyInFile, Launch, Others, Places, Platform, Scope, SettingsFile},
+    clients::{
+        self, Application, CLIENTS, Edit, KeyInFile, Launch, OtherServer, Places, Platform, Scope, SettingsFile,
+    },
     exit,
 };
 use crate::config::{self, Config, Flags, Upstream};
@@ -108,7 +110,7 @@ pub(super) struct Planned {
 }
 
 /// The outcome of a plan for each client.
-pub(super) struct Carried {
+pub(super) struct DoneMessage {
     pub code: ExitCode,
     /// True if the file of one was changed.
     has_written: bool,
@@ -185,10 +187,10 @@ impl Which {
         &self,
         chosen: &[&'static Application],
         folders: &Folders,
-        plan: impl Fn(&Application, &SettingsFile, Others) -> anyhow::Result<Planned>,
-    ) -> anyhow::Result<Carried> {
-        let others = if self.force { Others::Replace } else { Others::Spare };
-        let mut carried = Carried { code: ExitCode::SUCCESS, has_written: false };
+        plan: impl Fn(&Application, &SettingsFile, OtherServer) -> anyhow::Result<Planned>,
+    ) -> anyhow::Result<DoneMessage> {
+        let others = if self.force { OtherServer::Replace } else { OtherServer::Spare };
+        let mut carried = DoneMessage { code: ExitCode::SUCCESS, has_written: false };
         for client in chosen {
             let told = client.file(self.scope, &folders.places, &folders.project).map_err(anyhow::Error::msg);
             let told = told.and_then(SettingsFile::open).and_then(|file| {

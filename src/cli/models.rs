@@ -18,7 +18,7 @@ use crate::{
     catalogue::{Catalogue, CatalogueRole, Lesson, ModelKind, Overview, Price, Rates},
     model::ModelId,
     money::Usd,
-    tools::list_models::{Alike, Makes, Model, Models, PerMillion},
+    tools::list_models::{Makes, Model, ModelGroup, Models, PerMillion},
 };
 
 /// The longest wait for the upstream.
@@ -148,7 +148,7 @@ impl ModelsReport {
 /// The models that can be asked, those that take the same in one table.
 fn choices(models: &Models, width: Width) -> String {
     let mut text = String::new();
-    for Alike { kind, takes, models: alike } in models.alike() {
+    for ModelGroup { kind, takes, models: alike } in models.alike() {
         let what = if kind == Makes::Image { "Pictures" } else { "Text" };
         let retires = alike.iter().any(|model| model.retires_on.is_some());
         let [day, then] = if retires { ["retires", "then"] } else { [""; 2] };

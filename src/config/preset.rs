@@ -9,7 +9,7 @@ use super::{
     layers::Layers,
     settings::{self as s, Setting},
 };
-use crate::argument::{Argument, Of};
+use crate::argument::{AppliesTo, Argument};
 
 /// The place of what is typed in a template. One brace, as two around a name are a placeholder that nobody filled in.
 const INPUT: &str = "{input}";
@@ -33,7 +33,7 @@ const ARGUMENTS: [&Setting<Argument>; 12] = [
 /// `[presets.NAME]`; the default one changes nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Preset {
-    arguments: Vec<(Of, &'static str, Value)>,
+    arguments: Vec<(AppliesTo, &'static str, Value)>,
     template: Option<String>,
 }
 
@@ -46,7 +46,8 @@ pub(super) fn all(layers: &Layers) -> Result<BTreeMap<String, Preset>, Problem> 
 impl Preset {
     fn read(layers: &Layers, name: &str) -> Result<Self, Problem> {
         let model = layers.named(&s::PRESET_MODEL, name)?;
-        let mut arguments: Vec<_> = model.into_iter().map(|id| (Of::Both, "model", id.as_str().into())).collect();
+        let mut arguments: Vec<_> =
+            model.into_iter().map(|id| (AppliesTo::Both, "model", id.as_str().into())).collect();
         for setting in ARGUMENTS {
             let value = layers.named(setting, name)?;
             arguments.extend(value.map(|value| (setting.shape.of, setting.shape.name, value)));
@@ -56,7 +57,7 @@ impl Preset {
 
     /// The arguments for such models, by their names.
     #[must_use]
-    pub fn arguments(&self, are_meant: fn(Of) -> bool) -> Map<String, Value> {
+    pub fn arguments(&self, are_meant: fn(AppliesTo) -> bool) -> Map<String, Value> {
         let meant = self.arguments.iter().filter(|(of, ..)| are_meant(*of));
         meant.map(|(_, name, value)| ((*name).to_owned(), value.clone())).collect()
     }

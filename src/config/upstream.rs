@@ -17,7 +17,7 @@ use super::{
     settings::{self as s, Setting},
 };
 use crate::{
-    catalogue::{At, Prices, Retired},
+    catalogue::{ModelSource, Prices, Retired},
     ledger,
     money::Tier,
     openai::{self, KeptKey, is_loopback, is_openai, known::KnownUpstream},
@@ -72,15 +72,15 @@ pub(super) fn openai(
 }
 
 /// The models that are there: the sandbox has OpenAI's.
-pub(super) fn at(base_url: &Url, upstream: Upstream) -> At {
-    if upstream == Upstream::Sandbox || is_openai(base_url) { At::OpenAi } else { At::Elsewhere }
+pub(super) fn at(base_url: &Url, upstream: Upstream) -> ModelSource {
+    if upstream == Upstream::Sandbox || is_openai(base_url) { ModelSource::OpenAi } else { ModelSource::Elsewhere }
 }
 
 /// Retired names are replaced where their retirement is known to hold: other servers may well have such models.
-pub(super) fn retired_models(at: At) -> Retired {
+pub(super) fn retired_models(at: ModelSource) -> Retired {
     match at {
-        At::OpenAi => Retired::Replace,
-        At::Elsewhere => Retired::Send,
+        ModelSource::OpenAi => Retired::Replace,
+        ModelSource::Elsewhere => Retired::Send,
     }
 }
 

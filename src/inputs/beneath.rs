@@ -8,7 +8,7 @@ use std::{
     path::Path,
 };
 
-use super::spelling::Near;
+use super::spelling::SimilarNames;
 
 #[derive(Debug)]
 pub(super) enum Error {
@@ -30,10 +30,10 @@ fn step<T>(
 ) -> Result<T, Error> {
     match take(name) {
         Err(Error::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
-            match Near::find(name, entries().unwrap_or_default().into_iter()) {
-                Near::None => Err(Error::Io(error)),
-                Near::One(near) => take(&near),
-                Near::Several(names) => {
+            match SimilarNames::find(name, entries().unwrap_or_default().into_iter()) {
+                SimilarNames::None => Err(Error::Io(error)),
+                SimilarNames::One(near) => take(&near),
+                SimilarNames::Several(names) => {
                     Err(Error::Several(names.iter().map(|name| name.to_string_lossy().into_owned()).collect()))
                 }
             }

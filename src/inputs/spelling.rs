@@ -16,14 +16,14 @@ const MOST_ENTRIES: usize = 100_000;
 
 /// The entries of a folder that read as a name does.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Near {
+pub(super) enum SimilarNames {
     None,
     One(OsString),
     /// In the order of their bytes.
     Several(Vec<OsString>),
 }
 
-impl Near {
+impl SimilarNames {
     pub(super) fn find(wanted: &OsStr, entries: impl Iterator<Item = OsString>) -> Self {
         let Some(wanted) = wanted.to_str().map(reading) else { return Self::None };
         let is_near = |entry: &OsString| entry.to_str().is_some_and(|entry| reading(entry) == wanted);

@@ -20,19 +20,19 @@ use super::{
     failure::{
         complaint::Complaint,
         error::{Billing, Error},
-        left_out::Without,
+        left_out::OmittedPart,
         objection::Objection,
         traits::Health,
     },
     key::{self, CachedKey, secrets::SecretForms},
     kind::EndpointKind,
-    learnt::Learnt,
+    learnt::UpstreamFacts,
     limits::{
         breaker::Breakers,
         governor::Governor,
         retry::{self, Bucket, Symptom},
     },
-    trail::Trail,
+    trail::AttemptTrail,
     transport::{
         body::{self, Body},
         connection::Connection,
@@ -61,7 +61,7 @@ pub(super) struct Client {
     pub(super) bucket: Bucket,
     breakers: Breakers,
     places: Arc<Semaphore>,
-    pub(super) learnt: Learnt,
+    pub(super) learnt: UpstreamFacts,
     /// Those with a key of their own, by their callers: they share nothing but the places in memory.
     callers: RwLock<BTreeMap<String, Arc<Client>>>,
     /// The pace that it shares, and those of callers, too.
@@ -83,7 +83,7 @@ pub(super) struct PlannedRequest<'a> {
 /// An answer that has begun.
 pub(super) struct Answering {
     pub body: Body,
-    pub trail: Trail,
+    pub trail: AttemptTrail,
     /// The key that it was asked with.
     pub key: Arc<CachedKey>,
     /// The caller's names of the fields that were left out.
@@ -92,7 +92,7 @@ pub(super) struct Answering {
 
 impl Answering {
     /// Notes fields that this request went without.
-    pub(super) fn leave_out(&mut self, taken_out: Vec<Option<Without>>) {
+    pub(super) fn leave_out(&mut self, taken_out: Vec<Option<OmittedPart>>) {
         for without in taken_out.into_iter().flatten() {
             self.left_out.extend(without.named());
             self.trail.refused(without);
@@ -172,7 +172,7 @@ impl Client {
             bucket: Bucket::new(),
             breakers: Breakers::default(),
             places,
-            learnt: Learnt::default(),
+            learnt: UpstreamFacts::default(),
             callers: RwLock::default(),
             shared,
             stopping: TaskTracker::new(),
@@ -182,7 +182,7 @@ impl Client {
 
     /// Sends a request until an answer begins, as often as the rules of [`retry`] allow.
     pub(super) async fn send(&self, call: PlannedRequest<'_>, terms: &Terms) -> Result<Answering, Unanswered> {
-        let mut trail = Trail::begin(&self.config.base_url);
+        let mut trail = AttemptTrail::begin(&self.config.base_url);
         let (mut key, connection) = match self.prepare(&call, terms.deadline).await {
             Ok(prepared) => prepared,
             Err(error) => return Err(Unanswered::Failed(trail.failure(error))),

@@ -44,14 +44,14 @@ pub enum PromptCache {
 #[derive(Debug, Clone, Copy)]
 pub struct Quirk {
     /// Said by its error.
-    pub says: Says,
+    pub says: ErrorPattern,
     /// Treated as this.
-    pub means: Means,
+    pub means: ErrorMeaning,
 }
 
 /// The part of an error by which it is known.
 #[derive(Debug, Clone, Copy)]
-pub enum Says {
+pub enum ErrorPattern {
     /// The `code` of its error.
     Code(&'static str),
     /// A part of its message, in lower case.
@@ -60,7 +60,7 @@ pub enum Says {
 
 /// Reading of an error whose status says too little.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Means {
+pub enum ErrorMeaning {
     /// It does not have this API.
     NoSuchApi,
     /// The model may answer by the other API.
@@ -101,10 +101,10 @@ pub(super) fn cache_key<'a>(base_url: &Url, key: Option<&'a str>) -> Option<&'a 
 }
 
 /// Reads an error by the words of any upstream. All upstreams' words apply to all: gateways hand them on.
-pub(super) fn meaning(code: &str, message: &str) -> Option<Means> {
+pub(super) fn meaning(code: &str, message: &str) -> Option<ErrorMeaning> {
     let is_said = |quirk: &&Quirk| match quirk.says {
-        Says::Code(said) => said == code,
-        Says::Words(said) => message.contains(said),
+        ErrorPattern::Code(said) => said == code,
+        ErrorPattern::Words(said) => message.contains(said),
     };
     KNOWN_UPSTREAMS.iter().flat_map(|upstream| upstream.quirks).find(is_said).map(|quirk| quirk.means)
 }
@@ -137,8 +137,8 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
             "A model that does not answer by Responses is `OperationNotSupported`, and asked by Chat Completions.",
         ],
         quirks: &[
-            Quirk { says: Says::Code("OperationNotSupported"), means: Means::OtherApi },
-            Quirk { says: Says::Code("unsupported_api_for_model"), means: Means::OtherApi },
+            Quirk { says: ErrorPattern::Code("OperationNotSupported"), means: ErrorMeaning::OtherApi },
+            Quirk { says: ErrorPattern::Code("unsupported_api_for_model"), means: ErrorMeaning::OtherApi },
         ],
         sources: &["<https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle>"],
     },
@@ -255,7 +255,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         differs: &[
             "A path that its gateway does not know is `Missing Authentication Token`: asked by Chat Completions.",
         ],
-        quirks: &[Quirk { says: Says::Words("missing authentication token"), means: Means::NoSuchApi }],
+        quirks: &[Quirk { says: ErrorPattern::Words("missing authentication token"), means: ErrorMeaning::NoSuchApi }],
         sources: &["<https://docs.aws.amazon.com/bedrock/latest/userguide/inference-chat-completions.html>"],
     },
     KnownUpstream {
@@ -270,7 +270,10 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
             "Older ones have no Responses and say `404 page not found`: asked by Chat Completions from then on.",
             "A model that does not think refuses `reasoning_effort` as `does not support thinking`: it is left out.",
         ],
-        quirks: &[Quirk { says: Says::Words("does not support thinking"), means: Means::Refuses("reasoning_effort") }],
+        quirks: &[Quirk {
+            says: ErrorPattern::Words("does not support thinking"),
+            means: ErrorMeaning::Refuses("reasoning_effort"),
+        }],
         sources: &["<https://docs.ollama.com/api/openai-compatibility>"],
     },
     KnownUpstream {
@@ -282,7 +285,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         first: Api::Responses,
         prompt_cache: PromptCache::NotByKey,
         differs: &["An API that it lacks is answered with 200 and `Unexpected endpoint or method`."],
-        quirks: &[Quirk { says: Says::Words("unexpected endpoint"), means: Means::NoSuchApi }],
+        quirks: &[Quirk { says: ErrorPattern::Words("unexpected endpoint"), means: ErrorMeaning::NoSuchApi }],
         sources: &["<https://lmstudio.ai/docs/developer/openai-compat>"],
     },
     KnownUpstream {

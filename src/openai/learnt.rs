@@ -4,19 +4,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use url::Url;
 
-use super::{Api, known::KnownUpstream, transport::form::Naming};
+use super::{Api, known::KnownUpstream, transport::form::FieldNaming};
 
 /// Facts about one upstream. All are unknown, and taken for the better, until an answer says otherwise. Each stands
 /// alone, so relaxed order is enough: a call that reads one too early asks once more in the old way.
 #[derive(Debug, Default)]
-pub(super) struct Learnt {
+pub(super) struct UpstreamFacts {
     has_no_responses: AtomicBool,
     has_no_background: AtomicBool,
     takes_no_multipart: AtomicBool,
     knows_image_alone: AtomicBool,
 }
 
-impl Learnt {
+impl UpstreamFacts {
     /// The API to ask by where the settings leave it open.
     pub(super) fn api(&self, setting: Api, base_url: &Url) -> Api {
         match setting {
@@ -44,8 +44,8 @@ impl Learnt {
     }
 
     /// The name that the pictures of an edit go by.
-    pub(super) fn naming(&self) -> Naming {
-        if self.knows_image_alone.load(Ordering::Relaxed) { Naming::Single } else { Naming::List }
+    pub(super) fn naming(&self) -> FieldNaming {
+        if self.knows_image_alone.load(Ordering::Relaxed) { FieldNaming::Single } else { FieldNaming::List }
     }
 
     pub(super) fn image_alone(&self) {

@@ -10,7 +10,7 @@ use url::Url;
 
 use super::{
     Failure, Meta, RateLimits, Reply, Vendor,
-    failure::{error::Error, left_out::Without},
+    failure::{error::Error, left_out::OmittedPart},
     transport::wire,
 };
 use crate::{
@@ -22,7 +22,7 @@ use crate::{
 /// `LiteLLM`'s header for what it charges, in US dollars. <https://docs.litellm.ai/docs/proxy/response_headers>
 const LITELLM_COST: &str = "x-litellm-response-cost";
 
-pub(super) struct Trail {
+pub(super) struct AttemptTrail {
     started: Instant,
     meta: Meta,
     /// The charge that the head of an answer names.
@@ -31,7 +31,7 @@ pub(super) struct Trail {
     span: TraceSpan,
 }
 
-impl Trail {
+impl AttemptTrail {
     pub(super) fn begin(base_url: &Url) -> Self {
         let meta = Meta { vendor: Vendor::of(base_url), ..Meta::default() };
         Self { started: Instant::now(), meta, charged: None, span: TraceSpan::default() }
@@ -101,7 +101,7 @@ impl Trail {
     }
 
     /// Notes a field that the upstream refused, and that no argument stands for.
-    pub(super) fn refused(&mut self, without: Without) {
+    pub(super) fn refused(&mut self, without: OmittedPart) {
         self.meta.refused.extend(without.field());
     }
 

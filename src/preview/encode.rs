@@ -70,7 +70,7 @@ pub(super) fn as_jpeg(
         // From the whole each time: pixels that are scaled twice are blurred twice.
         let image = scaled_to(Cow::Borrowed(whole), side)?;
         let bytes = match Sample::of(&image).finest_within(max_bytes)? {
-            Foretold::Fits(finest) => match encode_within(&image, finest, max_bytes)? {
+            SizeForecast::Fits(finest) => match encode_within(&image, finest, max_bytes)? {
                 Ok(jpeg) => {
                     if side == longer_side(whole) {
                         quality.get_or_init(|| finest);
@@ -79,7 +79,7 @@ pub(super) fn as_jpeg(
                 }
                 Err(bytes) => bytes,
             },
-            Foretold::TooLarge(bytes) => bytes,
+            SizeForecast::TooLarge(bytes) => bytes,
         };
         side = side_for(side, bytes, max_bytes);
         if side < shortest {
@@ -128,7 +128,7 @@ fn encode(image: &RgbImage, quality: u8) -> Result<Vec<u8>, EncodingError> {
 
 /// The size that a sample of a picture foretells.
 #[derive(Debug, PartialEq, Eq)]
-enum Foretold {
+enum SizeForecast {
     /// At this quality.
     Fits(u8),
     /// Even at the coarsest quality, which takes this many bytes.
@@ -166,7 +166,7 @@ impl Sample {
     }
 
     /// The finest quality foretold to fit.
-    fn finest_within(&self, max_bytes: usize) -> Result<Foretold, EncodingError> {
+    fn finest_within(&self, max_bytes: usize) -> Result<SizeForecast, EncodingError> {
         // The steps below `fitting` fit, those from `failing` on do not.
         let (mut fitting, mut failing) = (0, STEPS);
         let mut smallest = usize::MAX;
@@ -181,7 +181,7 @@ impl Sample {
             }
         }
         let finest = fitting.checked_sub(1).map(|step| COARSEST + step * STEP);
-        Ok(finest.map_or(Foretold::TooLarge(smallest), Foretold::Fits))
+        Ok(finest.map_or(SizeForecast::TooLarge(smallest), SizeForecast::Fits))
     }
 
     /// Foretells the bytes of the whole image at a quality.
@@ -230,7 +230,7 @@ mod tests {
         let budgets = sizes.iter().flat_map(|size| [size - 1, *size]).chain([usize::MAX]);
         for max_bytes in budgets {
             let finest = qualities.iter().zip(&sizes).rfind(|(_, size)| **size <= max_bytes);
-            let expected = finest.map_or(Foretold::TooLarge(sizes[0]), |(quality, _)| Foretold::Fits(*quality));
+            let expected = finest.map_or(SizeForecast::TooLarge(sizes[0]), |(quality, _)| SizeForecast::Fits(*quality));
             assert_eq!(sample.finest_within(max_bytes).unwrap(), expected, "{max_bytes}");
         }
     }

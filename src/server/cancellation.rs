@@ -21,7 +21,7 @@ const LAG: Duration = Duration::from_millis(100);
 
 /// The reason why a client does not wait any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
+pub(super) enum CancelReason {
     /// It does not want the result.
     Cancelled,
     /// It wants it, but gave up waiting: the TypeScript SDK says "Request timed out".
@@ -44,7 +44,7 @@ struct CancellableCall {
     request: CancellationToken,
     call: CancellationToken,
     /// Taken by the reason.
-    notify: Option<oneshot::Sender<Why>>,
+    notify: Option<oneshot::Sender<CancelReason>>,
     fate: Fate,
 }
 
@@ -60,10 +60,10 @@ enum Fate {
 pub(super) struct Listener {
     cancellations: Cancellations,
     key: CallKey,
-    reason: oneshot::Receiver<Why>,
+    reason: oneshot::Receiver<CancelReason>,
 }
 
-impl Why {
+impl CancelReason {
     fn of(reason: Option<&str>) -> Self {
         let reason = reason.unwrap_or_default().to_ascii_lowercase();
         // The last is Go's: its SDK sends the error of the call's context.
@@ -97,8 +97,8 @@ impl Cancellations {
         let Some((call, notify)) = cancelled.and_then(|it| Some((it.call.clone(), it.notify.take()?))) else { return };
         // Before the call is cancelled: whatever that wakes may ask for this lock.
         drop(calls);
-        let why = Why::of(reason);
-        if why == Why::Cancelled {
+        let why = CancelReason::of(reason);
+        if why == CancelReason::Cancelled {
             call.cancel();
         }
         // A call that is being handed out listens no more.
@@ -142,10 +142,10 @@ impl Listener {
     }
 
     /// Waits until nobody waits for the call any more, and tells why.
-    pub(super) async fn reason(&mut self) -> Why {
+    pub(super) async fn reason(&mut self) -> CancelReason {
         match timeout(LAG, &mut self.reason).await {
             Ok(Ok(why)) => why,
-            _ => Why::Cancelled,
+            _ => CancelReason::Cancelled,
         }
     }
 }

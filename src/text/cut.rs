@@ -87,12 +87,12 @@ fn ended(kept: &str, quote: &str, open: &[OpenBracket]) -> String {
 /// Puts the halves of a character together that came in two pieces of an answer, each a text of its own: servers in
 /// JavaScript cut texts by UTF-16 units.
 #[derive(Debug, Default)]
-pub struct Halves {
+pub struct SurrogatePairs {
     /// The first half, as it is escaped.
     first: Option<String>,
 }
 
-impl Halves {
+impl SurrogatePairs {
     /// Takes the next piece: a first half at the end of a text goes to the second one that begins the next.
     #[must_use]
     pub fn join<'a>(&mut self, piece: &'a str) -> Cow<'a, str> {
@@ -151,12 +151,12 @@ mod tests {
 
     #[test]
     fn halves_in_two_pieces_are_one_character() {
-        let mut halves = Halves::default();
+        let mut halves = SurrogatePairs::default();
         assert_eq!(halves.join(r#"{"content":"a\ud83d"}"#), r#"{"content":"a"}"#);
         assert_eq!(halves.join(r#"{"content":""}"#), r#"{"content":""}"#);
         assert_eq!(halves.join(r#"{"content":"\ude00b"}"#), r#"{"content":"\ud83d\ude00b"}"#);
         for alone in [r#"{"a":"\ude00"}"#, r#"{"a":"x\\ud83d"}"#, r#"{"a":"\ud83d\ude00"}"#, r#"{"a":"\ud83dx"}"#] {
-            assert_eq!(Halves::default().join(alone), alone);
+            assert_eq!(SurrogatePairs::default().join(alone), alone);
         }
     }
 }

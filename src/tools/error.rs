@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::CallLimit;
 use crate::{
     artifact,
-    call::{Ended, Limited},
+    call::{Interruption, Limited},
     catalogue::UnusableModel,
     code::Code,
     conversation, inputs, ledger,
@@ -110,10 +110,10 @@ pub enum ToolError {
 
 impl ToolError {
     /// The error of a wait that ended early; `limit` is the whole call's.
-    pub fn ended(ended: Ended, limit: CallLimit) -> Self {
+    pub fn ended(ended: Interruption, limit: CallLimit) -> Self {
         match ended {
-            Ended::Cancelled => Self::Cancelled,
-            Ended::TimedOut => Self::TimedOut(limit),
+            Interruption::Cancelled => Self::Cancelled,
+            Interruption::TimedOut => Self::TimedOut(limit),
         }
     }
 

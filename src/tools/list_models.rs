@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Effect, Output, Pace, Tool, ToolError, arguments, upkeep::Upkeep};
 use crate::{
     argument::{self, Argument},
-    call::{Call, Ended},
+    call::{Call, Interruption},
     catalogue::{CatalogueEntry, ImageTraits, ModelKind, Overview, Rates, Taught, Temperature, TextTraits},
     money::Usd,
     text,
@@ -17,7 +17,7 @@ use crate::{
 
 mod page;
 
-pub use page::Alike;
+pub use page::ModelGroup;
 
 /// Time for which the upstream's list is awaited; after it the list of before is shown, with a note.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -164,8 +164,8 @@ impl Tool for ListModels {
         let unasked = match call.wait(call.deadline(PATIENCE), self.upkeep.refresh(PATIENCE)).await {
             Ok(Ok(())) => None,
             Ok(Err(why)) => Some(why),
-            Err(Ended::TimedOut) => Some("the upstream does not answer in time".to_owned()),
-            Err(Ended::Cancelled) => return Err(ToolError::Cancelled),
+            Err(Interruption::TimedOut) => Some("the upstream does not answer in time".to_owned()),
+            Err(Interruption::Cancelled) => return Err(ToolError::Cancelled),
         };
         Ok(self.models(wanted, unasked))
     }

@@ -38,7 +38,7 @@ pub use copies::note_of_format;
 pub use kept::KeptPictures;
 pub use result::{Created, FailedPicture, Image, PicturesStatus};
 
-use result::{LookedAfter, Made};
+use result::{HandledPicture, Made};
 
 /// The studio that makes pictures.
 #[derive(Debug)]
@@ -274,7 +274,7 @@ impl Studio {
         previews: &PreviewSet,
         call: &Call,
         warnings: &mut Vec<String>,
-    ) -> LookedAfter {
+    ) -> HandledPicture {
         let original = match request.scale_to {
             None => original,
             Some(size) => self.previews.scale(&original, size).await.unwrap_or_else(|| {
@@ -312,7 +312,7 @@ impl Studio {
             Some(kept) => Image::of(kept, &call.owner),
             None => Image::unkept(&original, revised_prompt),
         };
-        LookedAfter { image: Image { transparent: is_opaque == Some(false), ..image }, artifact, preview }
+        HandledPicture { image: Image { transparent: is_opaque == Some(false), ..image }, artifact, preview }
     }
 }
 

@@ -24,13 +24,13 @@ pub(super) trait Costing {
 
 /// The source of a tool's money.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Purse<'a> {
+pub(super) struct MoneySource<'a> {
     pub ledger: &'a Ledger,
     pub openai: &'a OpenAi,
     pub tool: &'a str,
 }
 
-impl Purse<'_> {
+impl MoneySource<'_> {
     /// Reserves what a request may come to.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::{ffi::OsString, io::Write as _, path::Path, time::Duration};
 
 use mcp_openai::{
-    catalogue::{At, Retired},
+    catalogue::{ModelSource, Retired},
     config::{Config, Error, Flag, Flags, Upstream},
     openai::{Api, ApiKeySource, Transfer},
     server::profile::{Mode, Patience, Structured},
@@ -310,7 +310,7 @@ fn the_sandbox_gets_nothing_that_is_meant_for_the_upstream() {
     let config = load_with("openai.query = { a = 'b' }", &env, flags).1.unwrap();
     assert!(matches!(config.openai.key, ApiKeySource::NotNeeded));
     assert!(config.openai.headers.is_empty() && config.openai.query.is_empty() && config.openai.organization.is_none());
-    assert_eq!((config.catalogue.retired, config.catalogue.at), (Retired::Replace, At::OpenAi));
+    assert_eq!((config.catalogue.retired, config.catalogue.at), (Retired::Replace, ModelSource::OpenAi));
 }
 
 #[test]
@@ -319,8 +319,8 @@ fn what_is_remembered_of_models_has_a_name_for_each_upstream() {
         let config = load("", &[("OPENAI_BASE_URL", base_url), ("MCP_OPENAI_STATE_DIR", "/state")]).unwrap();
         (config.catalogue.upstream, config.catalogue.at)
     };
-    assert_eq!(named("https://eu.api.openai.com/v1/"), ("eu.api.openai.com:443/v1".into(), At::OpenAi));
-    assert_eq!(named("http://[::1]:11434/v1/"), ("[::1]:11434/v1".into(), At::Elsewhere));
+    assert_eq!(named("https://eu.api.openai.com/v1/"), ("eu.api.openai.com:443/v1".into(), ModelSource::OpenAi));
+    assert_eq!(named("http://[::1]:11434/v1/"), ("[::1]:11434/v1".into(), ModelSource::Elsewhere));
 }
 
 #[test]

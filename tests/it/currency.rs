@@ -4,7 +4,7 @@ use std::{path::Path, time::Duration};
 
 use chrono::NaiveDate;
 use mcp_openai::{
-    catalogue::{At, Catalogue, Config, LearntApi, ModelKind, Resolved, Retired, Taught, Today},
+    catalogue::{Catalogue, Config, LearntApi, ModelKind, ModelSource, Resolved, Retired, Taught, Today},
     handle::Account,
     model::{ListedModel, ModelId},
     store::{
@@ -91,7 +91,7 @@ fn the_users_default_is_the_default_by_its_role_too_and_may_be_a_role() {
 
 #[test]
 fn elsewhere_a_model_may_be_called_like_a_role_unless_the_users_file_says_what_is_meant() {
-    let elsewhere = Config { at: At::Elsewhere, retired: Retired::Send, ..Config::default() };
+    let elsewhere = Config { at: ModelSource::Elsewhere, retired: Retired::Send, ..Config::default() };
     let catalogue = on("2026-11-22", elsewhere.clone());
     assert_eq!(resolve(&catalogue, "default").id, id("default"));
     assert_eq!(catalogue.roles().count(), 0);
@@ -139,7 +139,8 @@ async fn the_upstreams_dates_go_before_the_catalogues_and_not_before_the_users()
 
 #[tokio::test]
 async fn elsewhere_the_catalogues_dates_mean_nothing_and_the_upstreams_do() {
-    let catalogue = on("2026-11-22", Config { at: At::Elsewhere, retired: Retired::Send, ..Config::default() });
+    let catalogue =
+        on("2026-11-22", Config { at: ModelSource::Elsewhere, retired: Retired::Send, ..Config::default() });
     catalogue.keep_list(account(), listed(&[("qwen-9", Some("2026-12-01")), ("gpt-5", None)])).await;
     assert_eq!(resolve(&catalogue, "qwen-9").notice.as_deref(), Some("qwen-9 retires on 2026-12-01."));
     assert_eq!(resolve(&catalogue, "gpt-5").notice, None);

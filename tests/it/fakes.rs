@@ -12,7 +12,7 @@ use std::{
 
 use mcp_openai::{
     artifact::{self, Artifacts},
-    call::{Call, Ended, RunningCalls},
+    call::{Call, Interruption, RunningCalls},
     catalogue::{self, Catalogue, Today},
     conversation::{self, Conversations},
     inputs::{self, Inputs},
@@ -119,11 +119,11 @@ impl Tool for Slow {
                 self.finished.fetch_add(1, Ordering::SeqCst);
                 Ok(Said::new("slept"))
             }
-            Err(Ended::Cancelled) => {
+            Err(Interruption::Cancelled) => {
                 self.cancelled.fetch_add(1, Ordering::SeqCst);
                 Err(ToolError::Cancelled)
             }
-            Err(ended @ Ended::TimedOut) => {
+            Err(ended @ Interruption::TimedOut) => {
                 Err(ToolError::ended(ended, CallLimit { time: Duration::from_mins(10), setting: None }))
             }
         }

@@ -4,7 +4,7 @@ use std::{path::Path, sync::Arc};
 
 use mcp_openai::{
     artifact::Artifacts,
-    catalogue::{self, At, Catalogue},
+    catalogue::{self, Catalogue, ModelSource},
     server::{Parts, profile::Patience},
 };
 use serde_json::{Value, json};
@@ -111,7 +111,7 @@ async fn prompts_that_ask_become_messages_that_ask_well() {
 
 #[tokio::test]
 async fn without_roles_models_are_chosen_from_those_there_are() {
-    let config = catalogue::Config { at: At::Elsewhere, ..catalogue::Config::default() };
+    let config = catalogue::Config { at: ModelSource::Elsewhere, ..catalogue::Config::default() };
     let elsewhere = Arc::new(Catalogue::build(config).unwrap());
     let parts = parts(Path::new("/nonexistent"), &TaskTracker::new(), Patience::ToTheEnd);
     let server = bench_of(Parts { catalogue: elsewhere, ..parts }).server;

@@ -25,7 +25,7 @@ pub enum Edit {
 
 /// The treatment of a server that is not mcp-openai.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Others {
+pub enum OtherServer {
     /// It stays, and the plan is refused.
     Spare,
     /// `--force`.
@@ -40,14 +40,14 @@ pub fn add(
     client: &Application,
     file: &SettingsFile,
     (name, server): (&str, &Tree),
-    others: Others,
+    others: OtherServer,
 ) -> anyhow::Result<Edit> {
     let text = file.text.as_deref().unwrap_or_default();
     let key = ServerKey { section: client.section, name };
     let found = client.syntax.find(text, key).map_err(|error| unreadable(file, &error))?;
     match &found {
         Some(found) if found == server => return Ok(Edit::Nothing),
-        Some(found) if others == Others::Spare && !form::is_ours(found, Some(server)) => bail!(
+        Some(found) if others == OtherServer::Spare && !form::is_ours(found, Some(server)) => bail!(
             "{}: another server is called `{name}` there; --name gives ours another name, --force replaces it",
             file.path.display()
         ),
@@ -61,7 +61,7 @@ pub fn add(
 ///
 /// # Errors
 /// When the file cannot be read as what it should be, or the server is not known to be ours.
-pub fn remove(client: &Application, file: &SettingsFile, name: &str, others: Others) -> anyhow::Result<Edit> {
+pub fn remove(client: &Application, file: &SettingsFile, name: &str, others: OtherServer) -> anyhow::Result<Edit> {
     let text = file.text.as_deref().unwrap_or_default();
     let key = ServerKey { section: client.section, name };
     let found = client.syntax.find(text, key).map_err(|error| unreadable(file, &error))?;
@@ -69,7 +69,7 @@ pub fn remove(client: &Application, file: &SettingsFile, name: &str, others: Oth
     let is_only_change = is_only_change(client, file, key, &found);
     // A URL may be anybody's; with a backup to which it was added, it is ours.
     let is_ours = form::is_ours(&found, None) || is_only_change && file.backup.is_some();
-    if others == Others::Spare && !is_ours {
+    if others == OtherServer::Spare && !is_ours {
         bail!("{}: `{name}` there is not known to be mcp-openai; --force removes it", file.path.display());
     }
     if is_only_change {

@@ -13,14 +13,14 @@ use crate::{
         failure::{
             complaint::Complaint,
             error::{Billing, Error, UnreachableClass},
-            left_out::Without,
+            left_out::OmittedPart,
             meaning::CHECK_BASE_URL,
             objection::Objection,
         },
         key::CachedKey,
         kind::EndpointKind,
         limits::retry::{self, Advice, Silence, Symptom},
-        trail::Trail,
+        trail::AttemptTrail,
         transport::{
             body::Body,
             connection::Connection,
@@ -42,7 +42,7 @@ pub(crate) struct Attempt<'a> {
 }
 
 /// One attempt that came to nothing.
-pub(crate) struct Miss {
+pub(crate) struct LostAttempt {
     pub error: Error,
     pub symptom: Symptom,
     pub remedy: Remedy,
@@ -56,7 +56,7 @@ pub(crate) enum Remedy {
     OtherWay(Objection),
     OtherKey,
     /// The same in another form, or without a field: which.
-    Other(Box<Payload>, Option<Without>),
+    Other(Box<Payload>, Option<OmittedPart>),
 }
 
 impl Client {
@@ -64,8 +64,8 @@ impl Client {
         &self,
         attempt: &Attempt<'_>,
         connection: &Connection,
-        trail: &mut Trail,
-    ) -> Result<Body, Miss> {
+        trail: &mut AttemptTrail,
+    ) -> Result<Body, LostAttempt> {
         let Attempt { call, payload, url, key, terms } = *attempt;
         let mut request = connection.request(call.kind.method(), url, key);
         let mut sending = Sending {
@@ -97,8 +97,8 @@ impl Client {
         attempt: &Attempt<'_>,
         execute: impl Future<Output = reqwest::Result<reqwest::Response>>,
         sending: &mut Sending<'_>,
-        trail: &mut Trail,
-    ) -> Result<Body, Miss> {
+        trail: &mut AttemptTrail,
+    ) -> Result<Body, LostAttempt> {
         let Attempt { call, url, key, terms, .. } = *attempt;
         let response = match sending.wait(execute).await {
             Ok(Ok(response)) => response,
@@ -106,7 +106,7 @@ impl Client {
                 let (resend, extent) = (call.kind.resend(), sending.extent());
                 let connect_timeout = self.config.connect_timeout;
                 let (error, symptom) = Unreached { error, url, connect_timeout, resend, extent }.read();
-                return Err(Miss { error, symptom, remedy: Remedy::None, metered: Metered::default() });
+                return Err(LostAttempt { error, symptom, remedy: Remedy::None, metered: Metered::default() });
             }
             Err(timer) => {
                 let (symptom, may_be_billed) = match sending.extent() {
@@ -114,7 +114,7 @@ impl Client {
                     Extent::Whole => (Symptom::Unanswered(Silence::TimedOut), call.kind.billing()),
                 };
                 let error = Error::TimedOut { timer, may_be_billed };
-                return Err(Miss { error, symptom, remedy: Remedy::None, metered: Metered::default() });
+                return Err(LostAttempt { error, symptom, remedy: Remedy::None, metered: Metered::default() });
             }
         };
         trail.headed(response.status().as_u16());
@@ -131,7 +131,7 @@ impl Client {
     }
 
     /// Reads an answer with a failing status.
-    async fn read_failure(&self, attempt: &Attempt<'_>, response: reqwest::Response) -> Miss {
+    async fn read_failure(&self, attempt: &Attempt<'_>, response: reqwest::Response) -> LostAttempt {
         let status = response.status();
         let advice = Advice::read(response.headers(), SystemTime::now());
         let (complaint, metered) = self.read_complaint(response, attempt.terms.deadline).await;
@@ -175,7 +175,7 @@ impl Client {
             }
             _ => Remedy::None,
         };
-        Miss { error, symptom, remedy, metered }
+        LostAttempt { error, symptom, remedy, metered }
     }
 
     /// Hints at `/v1`: what is not found at a host's root is most often there.

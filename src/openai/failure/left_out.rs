@@ -6,25 +6,25 @@ use serde_json::{Map, Value};
 use super::complaint::Complaint;
 use crate::{
     argument::{self, FieldOrigin, WhenRefused},
-    openai::known::{self, Means},
+    openai::known::{self, ErrorMeaning},
 };
 
 /// A request without the field that was refused.
 pub(crate) struct Reduced {
     pub fields: Map<String, Value>,
-    pub without: Option<Without>,
+    pub without: Option<OmittedPart>,
 }
 
 /// The part that a second attempt leaves out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Without {
+pub(crate) enum OmittedPart {
     /// An argument, by the caller's name.
     Argument(&'static str),
     /// A field that no argument stands for.
     Field(argument::Field),
 }
 
-impl Without {
+impl OmittedPart {
     /// The name by which the caller knows it, where one asked for it.
     pub(crate) fn named(self) -> Option<String> {
         match self {
@@ -43,11 +43,11 @@ impl Without {
 }
 
 /// All fields that may be left out.
-fn optional() -> impl Iterator<Item = (&'static str, Without)> {
+fn optional() -> impl Iterator<Item = (&'static str, OmittedPart)> {
     let arguments = argument::ARGUMENTS.into_iter().filter(|argument| argument.refused == WhenRefused::Learnt);
     let of_arguments = arguments
-        .flat_map(|argument| argument.fields.iter().map(move |field| (*field, Without::Argument(argument.name))));
-    of_arguments.chain(argument::FIELDS.into_iter().map(|field| (field.name, Without::Field(field))))
+        .flat_map(|argument| argument.fields.iter().map(move |field| (*field, OmittedPart::Argument(argument.name))));
+    of_arguments.chain(argument::FIELDS.into_iter().map(|field| (field.name, OmittedPart::Field(field))))
 }
 
 /// The request without fields that were refused before.
@@ -74,7 +74,7 @@ pub(crate) fn reduce(mut fields: Map<String, Value>, complaint: &Complaint) -> O
         return None;
     }
     let quirk = known::meaning(&complaint.code, &complaint.message.to_ascii_lowercase());
-    let is_refused = |without: &Without| matches!((quirk, without), (Some(Means::Refuses(refused)), Without::Argument(name)) if refused == *name);
+    let is_refused = |without: &OmittedPart| matches!((quirk, without), (Some(ErrorMeaning::Refuses(refused)), OmittedPart::Argument(name)) if refused == *name);
     let mut meant = optional().filter(|(field, without)| is_refused(without) || is_meant(field, complaint));
     let (field, without, value) =
         meant.find_map(|(field, without)| Some((field, without, remove(&mut fields, field)?)))?;
@@ -147,9 +147,9 @@ mod tests {
         let complaint = Complaint::of_error(error)?;
         let reduced = reduce(request.as_object()?.clone(), &complaint)?;
         let left_out = reduced.without.and_then(|without| match without {
-            Without::Argument(name)
-            | Without::Field(argument::Field { name, asked: argument::FieldOrigin::BySetting }) => Some(name),
-            Without::Field(_) => None,
+            OmittedPart::Argument(name)
+            | OmittedPart::Field(argument::Field { name, asked: argument::FieldOrigin::BySetting }) => Some(name),
+            OmittedPart::Field(_) => None,
         });
         Some((Value::Object(reduced.fields), left_out))
     }

@@ -5,7 +5,7 @@ use http::StatusCode;
 
 use super::complaint::Complaint;
 use crate::openai::{
-    known::{self, Means},
+    known::{self, ErrorMeaning},
     text::api::TextApi,
 };
 
@@ -54,9 +54,11 @@ impl Objection {
             return Some(Self::Output);
         }
         match known::meaning(&complaint.code, &message) {
-            Some(Means::NoSuchApi) => return Some(Self::NoSuchApi),
-            Some(Means::OtherApi) => return Some(only_api(complaint, &message).map_or(Self::OtherApi, Self::OnlyBy)),
-            Some(Means::Refuses(_)) | None => {}
+            Some(ErrorMeaning::NoSuchApi) => return Some(Self::NoSuchApi),
+            Some(ErrorMeaning::OtherApi) => {
+                return Some(only_api(complaint, &message).map_or(Self::OtherApi, Self::OnlyBy));
+            }
+            Some(ErrorMeaning::Refuses(_)) | None => {}
         }
         if let Some(api) = only_api(complaint, &message) {
             return Some(Self::OnlyBy(api));

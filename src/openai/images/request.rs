@@ -8,7 +8,7 @@ use crate::{
         Config, EditTransfer, PictureRequest, Transfer,
         client::Client,
         transport::{
-            form::{Boundary, Encoding, Form, Naming},
+            form::{Boundary, Encoding, FieldNaming, Form},
             json::object,
         },
     },
@@ -45,9 +45,14 @@ pub(super) fn fields<'a>(request: &'a PictureRequest, config: &Config) -> ImageR
     }
 }
 
-pub(super) fn form(request: &PictureRequest, fields: &ImageRequest<'_>, encoding: Encoding, naming: Naming) -> Form {
+pub(super) fn form(
+    request: &PictureRequest,
+    fields: &ImageRequest<'_>,
+    encoding: Encoding,
+    naming: FieldNaming,
+) -> Form {
     // OpenAI takes a single picture by either name; many others know `image` alone.
-    let naming = if request.references.len() == 1 { Naming::Single } else { naming };
+    let naming = if request.references.len() == 1 { FieldNaming::Single } else { naming };
     Form { fields: object(fields), pictures: request.references.clone(), mask: request.mask.clone(), encoding, naming }
 }
 

@@ -20,7 +20,7 @@ use crate::{
         limits::retry::Symptom,
         transport::wire,
     },
-    text::{self, Halves},
+    text::{self, SurrogatePairs},
 };
 
 /// A model's name or a reason, in the upstream's own words, is cut to this many characters.
@@ -74,7 +74,7 @@ pub(crate) struct AnswerDraft<'a> {
     /// A mere message among the events, which is the reason where nothing of the answer comes after it.
     pub note: Option<Box<Complaint>>,
     /// Of characters that came in two pieces.
-    pub halves: Halves,
+    pub halves: SurrogatePairs,
     stage: Option<Stage>,
     redactor: Redactor,
     asked: &'a ModelId,
@@ -99,7 +99,7 @@ impl<'a> AnswerDraft<'a> {
             refused: None,
             symptom: None,
             note: None,
-            halves: Halves::default(),
+            halves: SurrogatePairs::default(),
             stage: None,
             redactor: Redactor::default(),
             asked,

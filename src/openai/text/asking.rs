@@ -13,7 +13,7 @@ use super::{
 use crate::openai::{
     Answer, Failure, Meta, Question, Reply, Run, Terms,
     client::{Answering, Client, FailedAttempt, PlannedRequest, Unanswered},
-    failure::{complaint::Complaint, left_out::Without, objection::Objection},
+    failure::{complaint::Complaint, left_out::OmittedPart, objection::Objection},
     kind::EndpointKind,
     transport::payload::Payload,
 };
@@ -86,7 +86,7 @@ struct ReducedQuestion {
     payload: Payload,
     /// The caller's names of what this API has no place for.
     left_out: Vec<String>,
-    taken_out: Vec<Option<Without>>,
+    taken_out: Vec<Option<OmittedPart>>,
 }
 
 /// Puts a question without the fields that were complained of inside a 200.

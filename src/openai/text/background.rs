@@ -29,7 +29,7 @@ use crate::{
         is_openai,
         kind::EndpointKind,
         limits::retry::{self, Resend, Silence, Symptom},
-        trail::Trail,
+        trail::AttemptTrail,
         transport::{
             body::{Body, BodyKind},
             events::Events,
@@ -109,8 +109,9 @@ pub(crate) async fn follow(
     let left_out = std::mem::take(&mut answering.left_out);
     let followed = Followed::new(client, &question.model, left_out.clone(), &terms.hold);
     let draft = AnswerDraft::new(&question.model, left_out, &terms.news);
-    let trail = Trail::begin(&client.config.base_url);
-    Box::pin(ResponseReader { client, terms, followed, draft, trail, way: Way::Stream }.read(Some(answering))).await
+    let trail = AttemptTrail::begin(&client.config.base_url);
+    Box::pin(ResponseReader { client, terms, followed, draft, trail, way: ReadMode::Stream }.read(Some(answering)))
+        .await
 }
 
 /// Reads one that was begun before. It is followed from now on: dropped unread, it is stopped upstream, too.
@@ -123,8 +124,8 @@ pub(crate) fn resume<'a>(
     let mut followed = Followed::new(client, model, left_out.clone(), &terms.hold);
     followed.begin(response_id);
     let draft = AnswerDraft::new(model, left_out.clone(), &terms.news);
-    let trail = Trail::begin(&client.config.base_url);
-    let reading = ResponseReader { client, terms, followed, draft, trail, way: Way::Stream };
+    let trail = AttemptTrail::begin(&client.config.base_url);
+    let reading = ResponseReader { client, terms, followed, draft, trail, way: ReadMode::Stream };
     // What was asked is not known any more: it cannot be asked again.
     Box::pin(reading.read(None).map_err(Failure::from))
 }
@@ -135,13 +136,13 @@ struct ResponseReader<'a> {
     terms: &'a Terms,
     followed: Followed<'a>,
     draft: AnswerDraft<'a>,
-    trail: Trail,
-    way: Way,
+    trail: AttemptTrail,
+    way: ReadMode,
 }
 
 /// The way to read it when its first connection is lost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum ReadMode {
     Stream,
     /// As often as that: for upstreams that do not stream a response twice.
     Look {
@@ -230,8 +231,8 @@ impl ResponseReader<'_> {
         let BackgroundStatus { id, status } = serde_json::from_slice(&json).unwrap_or_default();
         if let (Some(id), Some("queued" | "in_progress")) = (id.text(), status.text()) {
             self.followed.begin(id);
-            if self.way == Way::Stream {
-                self.way = Way::Look { every: FIRST_LOOK };
+            if self.way == ReadMode::Stream {
+                self.way = ReadMode::Look { every: FIRST_LOOK };
             }
             self.draft.think();
             return Err(Halt::Unfinished);
@@ -246,12 +247,12 @@ impl ResponseReader<'_> {
 
     /// Asks for the response once more: its stream from where it broke off, or how it stands.
     async fn ask_again(&mut self) -> Result<(), Halt> {
-        if self.way == Way::Stream && self.followed.last().is_none() {
+        if self.way == ReadMode::Stream && self.followed.last().is_none() {
             self.begin_again();
         }
         let path = match self.way {
-            Way::Stream => self.followed.stream_path(),
-            Way::Look { .. } => self.followed.path(),
+            ReadMode::Stream => self.followed.stream_path(),
+            ReadMode::Look { .. } => self.followed.path(),
         };
         let Some(path) = path else { return Err(Halt::Final(unreadable("it has no name to ask for it by"))) };
         let call = PlannedRequest { kind: EndpointKind::Response, path: &path, model: None, payload: Payload::Nothing };
@@ -273,9 +274,9 @@ impl ResponseReader<'_> {
         let failure = Failure::from(unanswered);
         self.trail.count(failure.meta.attempts);
         Err(match failure.error {
-            Error::Refused { .. } | Error::ModelNotFound { .. } if self.way == Way::Stream => {
+            Error::Refused { .. } | Error::ModelNotFound { .. } if self.way == ReadMode::Stream => {
                 // It may only refuse to stream a second time: its state is asked for at once.
-                self.way = Way::Look { every: Duration::ZERO };
+                self.way = ReadMode::Look { every: Duration::ZERO };
                 Halt::Unfinished
             }
             Error::Refused { .. } if is_unknown => Halt::Final(self.followed.lost()),
@@ -288,8 +289,8 @@ impl ResponseReader<'_> {
 
     /// Waits until it is worth looking at the response again: longer each time.
     async fn wait_to_look(&mut self) -> Result<(), Error> {
-        let Way::Look { every } = self.way else { return Ok(()) };
-        self.way = Way::Look { every: more_seldom(every) };
+        let ReadMode::Look { every } = self.way else { return Ok(()) };
+        self.way = ReadMode::Look { every: more_seldom(every) };
         self.wait(every).await
     }
 

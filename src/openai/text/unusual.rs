@@ -110,7 +110,7 @@ impl StreamKind {
 
 /// The other places where a text may stand.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Beside {
+enum TextElsewhere {
     Nothing,
     /// They may be repeated as a whole.
     Deltas,
@@ -119,15 +119,15 @@ enum Beside {
 /// Takes the text, and what else is known of the answer; false where there is neither a text nor an end. A longer text
 /// that begins with all that came is that text once more: some send all so far each time, others at the end.
 pub(super) fn take(json: &[u8], draft: &mut AnswerDraft<'_>) -> bool {
-    take_text(json, Beside::Nothing, draft)
+    take_text(json, TextElsewhere::Nothing, draft)
 }
 
 /// The same beside deltas: only what is missing is written.
 pub(super) fn take_beside(json: &[u8], draft: &mut AnswerDraft<'_>) -> bool {
-    take_text(json, Beside::Deltas, draft)
+    take_text(json, TextElsewhere::Deltas, draft)
 }
 
-fn take_text(json: &[u8], beside: Beside, draft: &mut AnswerDraft<'_>) -> bool {
+fn take_text(json: &[u8], beside: TextElsewhere, draft: &mut AnswerDraft<'_>) -> bool {
     let Ok(mut value) = serde_json::from_slice::<Value>(json) else { return false };
     if value.get("message").is_some_and(is_text_or_texts) && !is_own_message(&value) {
         // A gateway's word, or an error's.
@@ -148,8 +148,8 @@ fn take_text(json: &[u8], beside: Beside, draft: &mut AnswerDraft<'_>) -> bool {
     if let Some(text) = text {
         let new = match (draft.missing_of(&text, 0), beside) {
             (Some(missing), _) if reason.is_some() || !missing.is_empty() => missing,
-            (missing, Beside::Deltas) => missing.unwrap_or_default(),
-            (_, Beside::Nothing) => text,
+            (missing, TextElsewhere::Deltas) => missing.unwrap_or_default(),
+            (_, TextElsewhere::Nothing) => text,
         };
         draft.write(&new);
     }

@@ -19,12 +19,12 @@ pub(crate) struct Form {
     pub pictures: Vec<Reference>,
     pub mask: Option<Reference>,
     pub encoding: Encoding,
-    pub naming: Naming,
+    pub naming: FieldNaming,
 }
 
 /// The name that the pictures of a multipart form go by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Naming {
+pub(crate) enum FieldNaming {
     /// `image[]`, OpenAI's own.
     List,
     /// `image`, which some compatible servers know alone.
@@ -74,8 +74,8 @@ impl Form {
             let _ = write!(text, "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");
         }
         let name = match self.naming {
-            Naming::List => "image[]",
-            Naming::Single => "image",
+            FieldNaming::List => "image[]",
+            FieldNaming::Single => "image",
         };
         let pictures = self.pictures.iter().map(|picture| (name, picture));
         for (name, picture) in pictures.chain(self.mask.iter().map(|mask| ("mask", mask))) {
@@ -142,7 +142,8 @@ mod tests {
     async fn sent(encoding: Encoding) -> String {
         let Value::Object(fields) = json!({"n": 1, "prompt": "ein \"Kätzchen\"", "stream": true}) else { panic!() };
         let pictures = vec![reference("a.png", b"AAAA"), reference("b\"\r\n.png", b"BB")];
-        let form = Form { fields, pictures, mask: Some(reference("mask.png", b"M")), encoding, naming: Naming::List };
+        let form =
+            Form { fields, pictures, mask: Some(reference("mask.png", b"M")), encoding, naming: FieldNaming::List };
         let (upload, _progress) = Upload::new(form.parts());
         String::from_utf8(upload.collect().await.unwrap().to_bytes().to_vec()).unwrap()
     }

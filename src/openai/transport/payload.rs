@@ -4,7 +4,7 @@ use http::{StatusCode, header};
 use tokio::sync::watch;
 
 use super::{
-    form::{Encoding, Form, Naming},
+    form::{Encoding, FieldNaming, Form},
     json::{Json, Long},
     upload::{FormPart, Progress, Upload},
 };
@@ -12,7 +12,7 @@ use crate::openai::{
     EditTransfer,
     failure::{
         complaint::Complaint,
-        left_out::{self, Reduced, Without},
+        left_out::{self, OmittedPart, Reduced},
     },
 };
 
@@ -50,7 +50,7 @@ impl Payload {
         status: StatusCode,
         complaint: &Complaint,
         transfer: EditTransfer,
-    ) -> Option<(Self, Option<Without>)> {
+    ) -> Option<(Self, Option<OmittedPart>)> {
         // OpenAI's edits by JSON have their pictures in `images`.
         let is_form_refused = status == StatusCode::UNSUPPORTED_MEDIA_TYPE
             || complaint.speaks_of_the_form()
@@ -62,7 +62,11 @@ impl Payload {
     }
 
     /// The same without what these complaints, which came inside a 200, are about, and what that is.
-    pub(crate) fn after(mut self, complaints: &[Complaint], transfer: EditTransfer) -> (Self, Vec<Option<Without>>) {
+    pub(crate) fn after(
+        mut self,
+        complaints: &[Complaint],
+        transfer: EditTransfer,
+    ) -> (Self, Vec<Option<OmittedPart>>) {
         let mut taken_out = Vec::new();
         for complaint in complaints {
             if let Some((payload, without)) = self.instead(StatusCode::BAD_REQUEST, complaint, transfer) {
@@ -75,7 +79,7 @@ impl Payload {
 
     /// Without what `complaint` is about, and what that is; `None` when it is about nothing that may be left
     /// out.
-    fn without(&self, complaint: &Complaint) -> Option<(Self, Option<Without>)> {
+    fn without(&self, complaint: &Complaint) -> Option<(Self, Option<OmittedPart>)> {
         match self {
             Self::Nothing => None,
             Self::Json(json) => {
@@ -106,7 +110,7 @@ impl Payload {
     /// Returns whether its pictures go by the name that some servers know alone, though there are several.
     pub(crate) fn is_renamed(&self) -> bool {
         match self {
-            Self::Form(Form { encoding: Encoding::Multipart(_), naming: Naming::Single, pictures, .. }) => {
+            Self::Form(Form { encoding: Encoding::Multipart(_), naming: FieldNaming::Single, pictures, .. }) => {
                 pictures.len() > 1
             }
             Self::Nothing | Self::Json(_) | Self::Form(_) => false,
@@ -116,8 +120,8 @@ impl Payload {
     /// With its pictures under the name `image`, where the upstream misses that, or does not know the other.
     fn renamed(&self, complaint: &Complaint) -> Option<Self> {
         match self {
-            Self::Form(form) if form.naming == Naming::List && complaint.misses_the_field("image") => {
-                Some(Self::Form(Form { naming: Naming::Single, ..form.clone() }))
+            Self::Form(form) if form.naming == FieldNaming::List && complaint.misses_the_field("image") => {
+                Some(Self::Form(Form { naming: FieldNaming::Single, ..form.clone() }))
             }
             _ => None,
         }

@@ -15,7 +15,7 @@ use crate::{
     news::{Feed, News},
     server::{
         Departure, Requester,
-        cancellation::{Listener, Why},
+        cancellation::{CancelReason, Listener},
         progress::{self, ProgressCount},
     },
 };
@@ -53,8 +53,8 @@ impl WaitingClient<'_> {
             },
         }
         match self.listener.reason().await {
-            Why::TimedOut => End::TimedOut,
-            Why::Cancelled => End::Cancelled,
+            CancelReason::TimedOut => End::TimedOut,
+            CancelReason::Cancelled => End::Cancelled,
         }
     }
 }

@@ -135,7 +135,7 @@ impl PostgresEngine {
 
     /// The same; transactions that name the same id run one after another.
     pub(super) async fn begin_for(&self, ids: &[i64]) -> Result<PostgresTransaction, PostgresFault> {
-        let (mut tries, since) = (Tries::new(), Instant::now());
+        let (mut tries, since) = (RetryWindow::new(), Instant::now());
         loop {
             let begun = match self.connected().await {
                 Ok(client) => PostgresTransaction::begin(client, ids).await,
@@ -157,7 +157,7 @@ impl PostgresEngine {
     }
 
     async fn run_unmeasured(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<StatementAnswer, PostgresFault> {
-        let mut tries = Tries::new();
+        let mut tries = RetryWindow::new();
         loop {
             match transaction::run_alone(self.connected().await?, sql, values).await {
                 Err(fault) if fault.may_pass() && tries.is_left() => tries.pause().await,
@@ -299,7 +299,7 @@ impl PostgresEngine {
 
     /// A connection to a database that has this program's schema.
     async fn connected(&self) -> Result<Object, PostgresFault> {
-        let mut tries = Tries::new();
+        let mut tries = RetryWindow::new();
         loop {
             let connected = match self.0.pool.get_or_try_init(|| opened(&self.0.url)).await {
                 Ok(pool) => pool.get().await.map_err(PostgresFault::from),
@@ -314,12 +314,12 @@ impl PostgresEngine {
 }
 
 /// The time that is left until a database that is away fails its caller.
-struct Tries {
+struct RetryWindow {
     until: Instant,
     pause: Duration,
 }
 
-impl Tries {
+impl RetryWindow {
     fn new() -> Self {
         Self { until: Instant::now() + PATIENCE, pause: RETRY }
     }

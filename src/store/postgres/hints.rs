@@ -40,7 +40,7 @@ const LONGEST_RETRY: Duration = Duration::from_mins(1);
 type Messages = BoxStream<'static, Result<AsyncMessage, tokio_postgres::Error>>;
 
 /// Reasons for which nothing more is heard.
-enum Unheard {
+enum ListenFailure {
     /// The connection broke, or could not be made.
     Fault(PostgresFault),
     /// It has no session, as behind PgBouncer in transaction mode.
@@ -63,11 +63,11 @@ async fn listen(state: Weak<PostgresState>, notices: HeardNotices, closed: Cance
         let heard = closed.run_until_cancelled(Box::pin(hear(&url, engine, &notices))).await;
         match heard {
             None => return,
-            Some(Unheard::Deaf) => {
+            Some(ListenFailure::Deaf) => {
                 tracing::info!("no notifications come from the store (PgBouncer?): jobs of other servers are polled");
                 return;
             }
-            Some(Unheard::Fault(fault)) => {
+            Some(ListenFailure::Fault(fault)) => {
                 tracing::debug!(error = %fault.at(url.place()), "notifications of the store are not heard for now");
             }
         }
@@ -82,10 +82,10 @@ async fn listen(state: Weak<PostgresState>, notices: HeardNotices, closed: Cance
 }
 
 /// Listens for as long as the connection lives.
-async fn hear(url: &PostgresUrl, engine: PostgresEngine, notices: &HeardNotices) -> Unheard {
+async fn hear(url: &PostgresUrl, engine: PostgresEngine, notices: &HeardNotices) -> ListenFailure {
     let (client, mut messages) = match connect(url).await {
         Ok(connected) => connected,
-        Err(fault) => return Unheard::Fault(fault),
+        Err(fault) => return ListenFailure::Fault(fault),
     };
     let (echo, own) = (Notify::new(), engine.process().id);
     let hearing = async {
@@ -108,22 +108,22 @@ async fn hear(url: &PostgresUrl, engine: PostgresEngine, notices: &HeardNotices)
     };
     let listening = async {
         if let Err(error) = client.batch_execute("LISTEN mcp_openai_jobs; LISTEN mcp_openai_sessions").await {
-            return Unheard::Fault(error.into());
+            return ListenFailure::Fault(error.into());
         }
         let notify = "SELECT pg_notify('mcp_openai_jobs', $1::text)";
         if let Err(fault) = engine.run(notify, values![own]).await {
-            return Unheard::Fault(fault);
+            return ListenFailure::Fault(fault);
         }
         // Held no longer: the store may go.
         drop(engine);
         match timeout(ECHO, echo.notified()).await {
             Ok(()) => std::future::pending().await,
-            Err(_) => Unheard::Deaf,
+            Err(_) => ListenFailure::Deaf,
         }
     };
     let (hearing, listening) = (pin!(hearing), pin!(listening));
     tokio::select! {
-        fault = hearing => Unheard::Fault(fault),
+        fault = hearing => ListenFailure::Fault(fault),
         unheard = listening => unheard,
     }
 }

@@ -13,7 +13,7 @@ use std::{
 #[derive(Default)]
 pub(super) struct Bell {
     /// Stays until the next wait: a ring while the thread is at work is not lost.
-    state: Mutex<Rung>,
+    state: Mutex<BellState>,
     rung: Condvar,
     is_started: AtomicBool,
     /// The thread waits for the bell alone, or wakes for nothing but its lease: whoever begins a request rings.
@@ -24,7 +24,7 @@ pub(super) struct Bell {
 
 /// Tells if there is anything to do at once.
 #[derive(Default, Clone, Copy, PartialEq, Eq)]
-enum Rung {
+enum BellState {
     #[default]
     No,
     Yes,
@@ -49,18 +49,18 @@ impl Bell {
     }
 
     pub(super) fn ring(&self) {
-        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = Rung::Yes;
+        *self.state.lock().unwrap_or_else(PoisonError::into_inner) = BellState::Yes;
         self.rung.notify_one();
     }
 
     /// Waits for the bell, at most for this time; `None` waits for ever.
     pub(super) fn wait(&self, most: Option<Duration>) {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let is_quiet = |state: &mut Rung| *state == Rung::No;
+        let is_quiet = |state: &mut BellState| *state == BellState::No;
         let mut state = match most {
             None => self.rung.wait_while(state, is_quiet).unwrap_or_else(PoisonError::into_inner),
             Some(most) => self.rung.wait_timeout_while(state, most, is_quiet).unwrap_or_else(PoisonError::into_inner).0,
         };
-        *state = Rung::No;
+        *state = BellState::No;
     }
 }

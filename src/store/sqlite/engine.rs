@@ -24,7 +24,7 @@ use super::{
     fault::Fault,
     lease,
     open::OpenDb,
-    work::{Awaited, Posted, Work},
+    work::{AwaitedWork, UnawaitedWork, Work},
 };
 use crate::store::{Config, Error, StorePlace, process::Process};
 
@@ -80,7 +80,7 @@ impl Engine {
         F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (waiting, answer) = oneshot::channel();
-        self.0.queue().push(Box::new(Awaited::new(work, waiting)));
+        self.0.queue().push(Box::new(AwaitedWork::new(work, waiting)));
         let hand_over = HandOver(&self.0);
         if weight <= HEAVY {
             // Whatever else is ready adds its work first.
@@ -111,7 +111,7 @@ impl Engine {
 
     /// Queues `work` for the upkeep thread. `what` names it in the log should it fail.
     pub(super) fn post(&self, what: &'static str, work: impl Fn(&Connection) -> rusqlite::Result<()> + Send + 'static) {
-        self.0.queue().push(Box::new(Posted::new(what, work)));
+        self.0.queue().push(Box::new(UnawaitedWork::new(what, work)));
         self.0.wake();
     }
 
@@ -363,7 +363,7 @@ impl Shared {
         what: &'static str,
         work: impl Fn(&Connection) -> rusqlite::Result<()> + Send + 'static,
     ) {
-        self.queue().push(Box::new(Posted::new(what, work)));
+        self.queue().push(Box::new(UnawaitedWork::new(what, work)));
         self.commit_patiently();
     }
 }
@@ -374,7 +374,7 @@ impl Drop for Shared {
         if self.process.is_idle() {
             let id = self.process.id;
             let end = move |connection: &Connection| lease::end(connection, id);
-            self.queue().push(Box::new(Posted::new("the end of this process's lease", end)));
+            self.queue().push(Box::new(UnawaitedWork::new("the end of this process's lease", end)));
         }
         self.commit_patiently();
         // The thread sees that the store is gone.

@@ -15,32 +15,32 @@ pub(super) trait Work: Send {
 }
 
 /// Work whose caller waits for the answer.
-pub(super) struct Awaited<T, F> {
+pub(super) struct AwaitedWork<T, F> {
     work: F,
     done: Option<T>,
     waiting: oneshot::Sender<Result<T, Error>>,
 }
 
 /// Work that nobody waits for.
-pub(super) struct Posted<F> {
+pub(super) struct UnawaitedWork<F> {
     work: F,
     what: &'static str,
 }
 
-impl<T, F> Awaited<T, F> {
+impl<T, F> AwaitedWork<T, F> {
     pub(super) fn new(work: F, waiting: oneshot::Sender<Result<T, Error>>) -> Self {
         Self { work, done: None, waiting }
     }
 }
 
-impl<F> Posted<F> {
+impl<F> UnawaitedWork<F> {
     /// `what` names the work in the log should it fail.
     pub(super) fn new(what: &'static str, work: F) -> Self {
         Self { work, what }
     }
 }
 
-impl<T, F> Work for Awaited<T, F>
+impl<T, F> Work for AwaitedWork<T, F>
 where
     T: Send,
     F: Fn(&Connection) -> rusqlite::Result<T> + Send,
@@ -59,7 +59,7 @@ where
     }
 }
 
-impl<F: Fn(&Connection) -> rusqlite::Result<()> + Send> Work for Posted<F> {
+impl<F: Fn(&Connection) -> rusqlite::Result<()> + Send> Work for UnawaitedWork<F> {
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
         (self.work)(connection)
     }

@@ -71,7 +71,7 @@ enum CollectorHealth {
 }
 
 /// The reason why a batch was not taken.
-enum Untaken {
+enum ExportFailure {
     /// It may be taken later.
     Yet(String),
     /// It never will be.
@@ -139,7 +139,7 @@ impl SpanQueue {
     async fn send(&self, waiting: &mut WaitingSpans) {
         let [before, behind] = &self.envelope;
         let body = format!("{before}{}{behind}", waiting.batch.join(","));
-        let too_slow = |_| Untaken::Yet(format!("it did not answer within {} s", WITHIN.as_secs()));
+        let too_slow = |_| ExportFailure::Yet(format!("it did not answer within {} s", WITHIN.as_secs()));
         let sent = timeout(WITHIN, self.post(&mut waiting.http, body)).await.map_err(too_slow).flatten();
         let (error, is_given_up) = match sent {
             Ok(()) => {
@@ -149,8 +149,8 @@ impl SpanQueue {
                 }
                 return;
             }
-            Err(Untaken::Yet(error)) => (error, false),
-            Err(Untaken::Ever(error)) => (error, true),
+            Err(ExportFailure::Yet(error)) => (error, false),
+            Err(ExportFailure::Ever(error)) => (error, true),
         };
         if is_given_up {
             self.lost.fetch_add(waiting.batch.len() as u64, Ordering::Relaxed);
@@ -162,21 +162,21 @@ impl SpanQueue {
         }
     }
 
-    async fn post(&self, http: &mut Option<reqwest::Client>, body: String) -> Result<(), Untaken> {
+    async fn post(&self, http: &mut Option<reqwest::Client>, body: String) -> Result<(), ExportFailure> {
         let http = match http {
             Some(http) => http,
-            None => http.insert(client(&self.collector).map_err(|error| Untaken::Yet(text::root_cause(&error)))?),
+            None => http.insert(client(&self.collector).map_err(|error| ExportFailure::Yet(text::root_cause(&error)))?),
         };
         let request = http.post(self.collector.url.clone()).body(body);
-        let answer = request.send().await.map_err(|error| Untaken::Yet(text::root_cause(&error)))?;
+        let answer = request.send().await.map_err(|error| ExportFailure::Yet(text::root_cause(&error)))?;
         match answer.status() {
             status if status.is_success() => Ok(()),
             // Those that are sent again. <https://opentelemetry.io/docs/specs/otlp/#retryable-response-codes>
             status @ (StatusCode::TOO_MANY_REQUESTS
             | StatusCode::BAD_GATEWAY
             | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT) => Err(Untaken::Yet(format!("HTTP {status}"))),
-            status => Err(Untaken::Ever(format!("HTTP {status}"))),
+            | StatusCode::GATEWAY_TIMEOUT) => Err(ExportFailure::Yet(format!("HTTP {status}"))),
+            status => Err(ExportFailure::Ever(format!("HTTP {status}"))),
         }
     }
 }

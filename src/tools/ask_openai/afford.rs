@@ -13,7 +13,7 @@ use crate::{
     openai::{Exchange, Part, Question, WebSearch},
     tools::{
         Tool as _, ToolError,
-        spending::{Costing, Purse},
+        spending::{Costing, MoneySource},
     },
 };
 
@@ -49,8 +49,8 @@ pub(super) struct QuestionSize {
 }
 
 impl AskOpenai {
-    pub(super) fn purse(&self) -> Purse<'_> {
-        Purse { ledger: &self.ledger, openai: &self.openai, tool: Self::NAME }
+    pub(super) fn purse(&self) -> MoneySource<'_> {
+        MoneySource { ledger: &self.ledger, openai: &self.openai, tool: Self::NAME }
     }
 
     /// Sets aside what the answer may cost. Under a budget an answer that names no bound gets one.

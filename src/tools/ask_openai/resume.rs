@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::time::Instant;
 
-use super::{Answered, AskOpenai, answered::AnswerTerms, args::AskRequest, schema::CheckedSchema, thread::Spoken};
+use super::{Answered, AskOpenai, answered::AnswerTerms, args::AskRequest, schema::CheckedSchema, thread::NewExchange};
 use crate::{
     call::Call,
     catalogue::{ModelKind, Resolved},
@@ -23,7 +23,7 @@ use crate::{
 pub(super) struct AskedAnswer {
     expected: AnswerTerms,
     /// The turn that it becomes, unless what was attached could not be kept.
-    spoken: Result<Spoken, conversation::Error>,
+    spoken: Result<NewExchange, conversation::Error>,
     /// The program that called.
     client: String,
 }
@@ -40,7 +40,7 @@ pub struct Resume {
     warnings: Vec<String>,
     afforded: Option<NonZeroU32>,
     schema: Option<Map<String, Value>>,
-    spoken: Spoken,
+    spoken: NewExchange,
     /// The money that was reserved for it.
     spend: SpendNote,
 }
@@ -49,7 +49,7 @@ impl AskRequest {
     /// Splits a call into what is sent and what is kept until the answer comes.
     pub(super) fn split(
         self,
-        spoken: Result<Spoken, conversation::Error>,
+        spoken: Result<NewExchange, conversation::Error>,
         schema: Option<CheckedSchema>,
         call: &Call,
     ) -> (Question, AskedAnswer) {

@@ -38,7 +38,7 @@ impl AskOpenai {
 }
 
 /// The question, ready to become a turn once it is answered.
-pub(super) async fn spoken(gallery: &Artifacts, thread: &Thread, question: &Question) -> Result<Spoken, Error> {
+pub(super) async fn spoken(gallery: &Artifacts, thread: &Thread, question: &Question) -> Result<NewExchange, Error> {
     let mut said = Vec::with_capacity(question.input.len());
     for part in question.input.clone() {
         said.push(written(gallery, thread, part).await?);
@@ -55,18 +55,18 @@ pub(super) async fn spoken(gallery: &Artifacts, thread: &Thread, question: &Ques
         items: Vec::new(),
         cost_usd: None,
     };
-    Ok(Spoken { place: thread.place(), turn })
+    Ok(NewExchange { place: thread.place(), turn })
 }
 
 /// A question, and then its answer, on its way to the store. It can be written down with a job, so that whoever
 /// comes by the answer can append the turn.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Spoken {
+pub(super) struct NewExchange {
     place: Place,
     turn: Turn,
 }
 
-impl Spoken {
+impl NewExchange {
     pub(super) fn answered_by(mut self, answer: &Answer) -> Self {
         self.turn.answer = Some(answer.text.clone()).filter(|text| !text.is_empty());
         self.turn.response_id.clone_from(&answer.response_id);

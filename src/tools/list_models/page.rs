@@ -11,7 +11,7 @@ use crate::argument::{self, REASONING_EFFORT};
 const NAMES: usize = 1_000;
 
 /// Models of a kind that take the same.
-pub struct Alike<'a> {
+pub struct ModelGroup<'a> {
     /// `Text` or `Image`, never `Unknown`.
     pub kind: Makes,
     /// Differences from others of their kind: `reasoning_effort low, high; no temperature`.
@@ -23,14 +23,14 @@ pub struct Alike<'a> {
 impl Models {
     /// All whose kind is known, text before pictures, in their order.
     #[must_use]
-    pub fn alike(&self) -> Vec<Alike<'_>> {
-        let mut groups: Vec<Alike<'_>> = Vec::new();
+    pub fn alike(&self) -> Vec<ModelGroup<'_>> {
+        let mut groups: Vec<ModelGroup<'_>> = Vec::new();
         for kind in [Makes::Text, Makes::Image] {
             for model in self.models.iter().filter(|model| model.kind == kind) {
                 let takes = model.takes();
                 match groups.iter_mut().find(|group| group.kind == kind && group.takes == takes) {
                     Some(group) => group.models.push(model),
-                    None => groups.push(Alike { kind, takes, models: vec![model] }),
+                    None => groups.push(ModelGroup { kind, takes, models: vec![model] }),
                 }
             }
         }
@@ -56,7 +56,7 @@ impl Models {
         let mut page = String::new();
         let mut sizes = None;
         // Writing to a text cannot fail.
-        for Alike { kind, models, .. } in self.alike() {
+        for ModelGroup { kind, models, .. } in self.alike() {
             let Some(first) = models.first() else { continue };
             let mut head = vec![if kind == Makes::Image { "Pictures" } else { "Text" }.to_owned()];
             head.extend(first.efforts.as_deref().map(|efforts| format!("effort {}", range(efforts))));

@@ -11,7 +11,7 @@ use crate::{
     money::{Usage, Usd},
     tools::{
         ToolError,
-        spending::{Costing, Purse},
+        spending::{Costing, MoneySource},
     },
 };
 
@@ -42,7 +42,7 @@ impl Studio {
     /// Sets aside what the pictures of a request may cost, for each its part. Under a budget a quality that was left
     /// open becomes the best that it pays for.
     pub(super) async fn afford(&self, request: &mut PictureOrder, call: &Call) -> Result<Vec<Spend>, ToolError> {
-        let purse = Purse { ledger: &self.ledger, openai: &self.openai, tool: &request.origin.tool };
+        let purse = MoneySource { ledger: &self.ledger, openai: &self.openai, tool: &request.origin.tool };
         let painting = Painting::of(request, self.openai.sketches());
         let spend = purse.open(call, &request.model, &painting).await?;
         if self.ledger.has_budgets(call.share().as_ref())

@@ -123,7 +123,7 @@ pub struct FailedPicture {
 
 /// One picture, looked after.
 #[derive(Debug)]
-pub(super) struct LookedAfter {
+pub(super) struct HandledPicture {
     pub image: Image,
     pub artifact: Option<Artifact>,
     pub preview: Option<Encoded>,
@@ -132,7 +132,7 @@ pub(super) struct LookedAfter {
 /// The pictures of one request: the one that was asked for, and what came with it.
 #[derive(Debug)]
 pub(super) struct Made {
-    pub pictures: Vec<LookedAfter>,
+    pub pictures: Vec<HandledPicture>,
     /// The quality that it was made in.
     pub quality: Option<String>,
     pub usage: Option<Usage>,

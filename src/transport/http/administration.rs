@@ -44,7 +44,7 @@ pub struct Administered<Page> {
 struct Administration {
     page: Box<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>,
     stop: CancellationToken,
-    pulse: Pulse,
+    pulse: Heartbeat,
     /// Names of the address, where a page of a foreign site can reach it only by one of its own; `None` beyond
     /// loopback.
     hosts: Option<Vec<String>>,
@@ -52,7 +52,7 @@ struct Administration {
 
 /// The last turn of the runtime that serves. Cheap to clone; clones are one.
 #[derive(Debug, Clone)]
-struct Pulse {
+struct Heartbeat {
     beaten: Arc<Mutex<Instant>>,
     stuck_after: Duration,
 }
@@ -74,7 +74,7 @@ where
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let Administered { page, stop, stuck_after, hosts } = service;
-    let pulse = Pulse { beaten: Arc::new(Mutex::new(Instant::now())), stuck_after };
+    let pulse = Heartbeat { beaten: Arc::new(Mutex::new(Instant::now())), stuck_after };
     let end = CancellationToken::new();
     tasks.spawn(end.clone().run_until_cancelled_owned(pulse.clone().beat()));
     // A page of a foreign site can have its own name lead to 127.0.0.1, and would read who calls and what was spent.
@@ -112,7 +112,7 @@ async fn answer(listener: TcpListener, administration: Administration, end: Canc
     Ok(())
 }
 
-impl Pulse {
+impl Heartbeat {
     /// Beats with the turns of the runtime that it is spawned on; never ends.
     async fn beat(self) {
         loop {

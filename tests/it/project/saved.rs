@@ -2,7 +2,7 @@
 
 use std::{fs, os::unix::fs::symlink};
 
-use mcp_openai::config::Upstream as At;
+use mcp_openai::config::Upstream as ModelSource;
 use serde_json::{Value, json};
 
 use super::{Work, claude_code};
@@ -15,7 +15,7 @@ use crate::{
 /// Claude Code, working in the project, with the sandbox behind.
 async fn painter(work: &Work) -> Session {
     let project = work.path("project").display().to_string();
-    let mut session = Session::start_at(At::Sandbox, vec![("CLAUDE_PROJECT_DIR", project)]).await;
+    let mut session = Session::start_at(ModelSource::Sandbox, vec![("CLAUDE_PROJECT_DIR", project)]).await;
     let client = json!({ "name": "claude-code", "version": "2" });
     let opening = json!({ "protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": client });
     session.request("initialize", opening).await;
@@ -158,7 +158,7 @@ async fn a_copy_that_fails_is_a_warning_and_the_picture_is_kept() {
 
 #[tokio::test]
 async fn without_a_project_there_is_no_place_for_a_copy() {
-    let mut session = Session::start_at(At::Sandbox, Vec::new()).await;
+    let mut session = Session::start_at(ModelSource::Sandbox, Vec::new()).await;
     let told = session.call("create-image", json!({ "prompt": "A fox", "save_to": "a.png" })).await;
     assert_eq!(told["structuredContent"]["error"]["code"], "path_not_allowed");
     assert!(told["content"][0]["text"].as_str().unwrap().contains("MCP_OPENAI_PROJECT"), "{told}");

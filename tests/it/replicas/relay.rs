@@ -19,19 +19,19 @@ use crate::store::cluster::Cluster;
 
 /// The state of one direction.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Way {
+pub enum ReadMode {
     /// Each packet comes so much later.
     Slowed(Duration),
     /// Nothing gets through, not even an end. As a network would, it delivers what was sent once it is whole again.
     Cut,
 }
 
-pub const WHOLE: Way = Way::Slowed(Duration::ZERO);
+pub const WHOLE: ReadMode = ReadMode::Slowed(Duration::ZERO);
 
 pub struct Relay {
     address: SocketAddr,
-    there: watch::Sender<Way>,
-    back: watch::Sender<Way>,
+    there: watch::Sender<ReadMode>,
+    back: watch::Sender<ReadMode>,
     _task: JoinSet<()>,
 }
 
@@ -60,19 +60,19 @@ impl Relay {
         store.replace(&format!(":{}/", cluster.port()), &format!(":{}/", self.address.port()))
     }
 
-    pub fn set(&self, there: Way, back: Way) {
+    pub fn set(&self, there: ReadMode, back: ReadMode) {
         self.there.send_replace(there);
         self.back.send_replace(back);
     }
 }
 
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut way: watch::Receiver<Way>) {
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut way: watch::Receiver<ReadMode>) {
     let mut packet = vec![0; 1 << 16];
     loop {
         // A reset ends it, too.
         let read = from.read(&mut packet).await.unwrap_or(0);
-        let Ok(now) = way.wait_for(|way| *way != Way::Cut).await.map(|way| *way) else { return };
-        if let Way::Slowed(later) = now
+        let Ok(now) = way.wait_for(|way| *way != ReadMode::Cut).await.map(|way| *way) else { return };
+        if let ReadMode::Slowed(later) = now
             && later > Duration::ZERO
         {
             tokio::time::sleep(later).await;

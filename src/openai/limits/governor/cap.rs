@@ -41,7 +41,7 @@ impl Cap {
     /// Waits until the cap lets one more go; fails at once where that is beyond the deadline.
     pub(super) async fn pass(&self, pace: &SharedPace, account: &Account, waiting: &Waiting<'_>) -> Result<(), Error> {
         // Without a look into the store: a caller whose queue is longer than its deadline is refused at once.
-        let ahead = Ahead::join(&self.callers);
+        let ahead = QueuedCaller::join(&self.callers);
         let least = self.rate.least_wait(ahead.count);
         waiting.fits(least)?;
         let mut turn = if let Ok(turn) = self.turn.try_lock() {
@@ -84,18 +84,18 @@ impl Cap {
 }
 
 /// One caller in the queue; leaves it when dropped.
-struct Ahead<'a> {
+struct QueuedCaller<'a> {
     callers: &'a AtomicU32,
     count: u32,
 }
 
-impl<'a> Ahead<'a> {
+impl<'a> QueuedCaller<'a> {
     fn join(callers: &'a AtomicU32) -> Self {
         Self { callers, count: callers.fetch_add(1, Ordering::Relaxed) }
     }
 }
 
-impl Drop for Ahead<'_> {
+impl Drop for QueuedCaller<'_> {
     fn drop(&mut self) {
         self.callers.fetch_sub(1, Ordering::Relaxed);
     }

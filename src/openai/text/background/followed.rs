@@ -50,7 +50,7 @@ struct FollowedResponse {
 /// An event's type, its place in the stream, and the response that it is about.
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Mark<'a> {
+struct EventMark<'a> {
     #[serde(rename = "type", borrow)]
     kind: Lenient<BorrowedText<'a>>,
     sequence_number: Lenient<u64>,
@@ -141,7 +141,7 @@ impl<'a> Followed<'a> {
 
 impl Dialect for Followed<'_> {
     fn take_event(&mut self, name: &str, data: &str, draft: &mut AnswerDraft<'_>) -> Result<Step, Error> {
-        let Mark { kind, sequence_number, response } = serde_json::from_str(data).unwrap_or_default();
+        let EventMark { kind, sequence_number, response } = serde_json::from_str(data).unwrap_or_default();
         // An upstream that ignores `starting_after` sends everything once more.
         if sequence_number.0.is_some_and(|number| self.last.is_some_and(|last| number <= last)) {
             return Ok(Step::More);
