@@ -4,13 +4,14 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use chrono::{Datelike, NaiveDate};
+use futures_util::future::{try_join, try_join_all, try_join4};
 
 use super::{
     Postgres,
     engine::PostgresEngine,
     fault::PostgresFault,
     jobs, tally,
-    transaction::{PostgresTransaction, undeadlocked},
+    transaction::{PostgresTransaction, Statement, undeadlocked},
     turns,
     values::{Columns, values},
 };
@@ -141,14 +142,10 @@ async fn reserve(engine: &PostgresEngine, reservation: &Reservation) -> Result<R
     let transaction = engine.begin_for(&[reservation.id.number]).await?;
     let mut amount = reservation.most;
     let budgets = reservation.budgets();
-    hold(&transaction, reservation, &budgets).await?;
-    for Budget { of, limit, first, last } in budgets {
-        let standing = match (of, &reservation.caller) {
-            (BudgetOf::CallerDay | BudgetOf::CallerMonth, Some(caller)) => {
-                standing_of_caller(&transaction, &caller.name, first, last).await?
-            }
-            _ => standing(&transaction, &reservation.account, first).await?,
-        };
+    let standings = try_join_all(budgets.iter().map(|budget| standing_of(&transaction, reservation, budget)));
+    // Sent together: what stands is read behind the locks, so nobody else changes it.
+    let ((), standings) = try_join(hold(&transaction, reservation, &budgets), standings).await?;
+    for (Budget { of, limit, .. }, standing) in budgets.into_iter().zip(standings) {
         let left = limit - standing.spent - standing.reserved;
         if reservation.least > left {
             transaction.commit().await?;
@@ -157,10 +154,9 @@ async fn reserve(engine: &PostgresEngine, reservation: &Reservation) -> Result<R
         amount = amount.min(left);
     }
     // Unless its caller has gone away, and settled it before it was written.
-    if engine.process().runs(Held::Money(reservation.id.number)) {
-        insert(&transaction, engine.process().id, reservation, amount).await?;
-    }
-    transaction.commit().await?;
+    let runs = engine.process().runs(Held::Money(reservation.id.number));
+    let last = runs.then(|| insertion(engine.process().id, reservation, amount));
+    transaction.commit_after(last.as_slice()).await?;
     Ok(Reserved::Granted(amount))
 }
 
@@ -177,14 +173,12 @@ async fn hold(
         BudgetOf::AccountDay => Some((reservation.account.0.clone(), budget.first)),
         BudgetOf::CallerDay | BudgetOf::CallerMonth => Some((reservation.caller_key()?, month)),
     };
+    // An update that changes nothing takes the row's lock; DO NOTHING would take none.
+    let hold = "INSERT INTO days (account, day, spent) VALUES ($1, $2, 0)
+         ON CONFLICT (account, day) DO UPDATE SET spent = days.spent";
     let rows: BTreeSet<_> = budgets.iter().filter_map(row).collect();
-    for (account, day) in &rows {
-        // An update that changes nothing takes the row's lock; DO NOTHING would take none.
-        let hold = "INSERT INTO days (account, day, spent) VALUES ($1, $2, 0)
-             ON CONFLICT (account, day) DO UPDATE SET spent = days.spent";
-        transaction.execute(hold, values![account, *day]).await?;
-    }
-    Ok(())
+    let locked = rows.iter().map(async |(account, day)| transaction.execute(hold, values![account, *day]).await);
+    try_join_all(locked).await.map(drop)
 }
 
 /// Writes a reservation that was put off, or makes that of a dead process this one's own, unless the request has ended
@@ -194,27 +188,21 @@ pub(super) async fn write_begun(engine: &PostgresEngine, reservation: &Reservati
     let id = reservation.id.number;
     let transaction = engine.begin_for(&[id]).await?;
     if engine.process().runs(Held::Money(id)) {
-        if let Some(gone) = take_line_back(&transaction, id).await? {
-            count(&transaction, vec![gone]).await?;
-        }
-        insert(&transaction, engine.process().id, reservation, reservation.most).await?;
+        let rows = counted(take_line_back(&transaction, id).await?);
+        let mut last = additions(&rows);
+        last.push(insertion(engine.process().id, reservation, reservation.most));
+        return transaction.commit_after(&last).await;
     }
     transaction.commit().await
 }
 
-async fn insert(
-    transaction: &PostgresTransaction,
-    process: i64,
-    reservation: &Reservation,
-    amount: Usd,
-) -> Result<(), PostgresFault> {
+fn insertion(process: i64, reservation: &Reservation, amount: Usd) -> Statement<'_> {
     let Reservation { id, at, account, tool, model, client, .. } = reservation;
     let insert = "INSERT INTO reservations (id, process, account, day, at, amount, tool, model, client, caller)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO UPDATE SET process = excluded.process";
     let (day, at, amount) = (day_number(at.date_naive()), at.timestamp_micros(), amount.picodollars());
     let caller = reservation.caller_name();
-    let values = values![id.number, process, &account.0, day, at, amount, tool, model, client, caller];
-    transaction.execute(insert, values).await.map(drop)
+    (insert, values![id.number, process, &account.0, day, at, amount, tool, model, client, caller].to_vec())
 }
 
 async fn split(engine: &PostgresEngine, reservation: i64, into: &[i64]) -> Result<(), PostgresFault> {
@@ -247,31 +235,34 @@ async fn settle(engine: &PostgresEngine, closing: &Closing) -> Result<Settled, P
     let Settlement { reservation, charge, turn, job, .. } = settlement;
     let id = reservation.id.number;
     let transaction = engine.begin_for(&[id]).await?;
-    let mut changes = Vec::new();
-    let mut knows_less = false;
-    if *is_written {
-        transaction.execute("DELETE FROM reservations WHERE id = $1", values![id]).await?;
-        knows_less = !matches!(charge, Charge::Due { cost: Some(_), .. }) && has_cost(&transaction, id).await?;
-        if !knows_less {
-            changes.extend(take_line_back(&transaction, id).await?);
+    let is_sure = !is_written || matches!(charge, Charge::Due { cost: Some(_), .. });
+    let knows_less = !is_sure && has_cost(&transaction, id).await?;
+    let freed = async {
+        if !is_written {
+            return Ok(0);
         }
-    }
-    if !knows_less {
-        changes.extend(write_line(&transaction, settlement).await?);
-    }
-    let mut settled = Settled::Whole;
-    if let Some(turn) = turn
-        && !turns::append(&transaction, turn).await?
-    {
-        // The result of the job names the turn: its caller tells another one.
-        settled = Settled::WithoutTurn;
-    }
+        transaction.execute("DELETE FROM reservations WHERE id = $1", values![id]).await
+    };
+    let taken_back = async {
+        if !is_written || knows_less {
+            return Ok(None);
+        }
+        take_line_back(&transaction, id).await
+    };
+    let written = async { if knows_less { Ok(None) } else { write_line(&transaction, settlement).await } };
+    let appended = async {
+        let Some(turn) = turn else { return Ok(true) };
+        turns::append(&transaction, turn).await
+    };
+    let (_, taken_back, written, is_appended) = try_join4(freed, taken_back, written, appended).await?;
+    // The result of the job names the turn: without one, its caller tells another.
+    let settled = if is_appended { Settled::Whole } else { Settled::WithoutTurn };
     if let (Settled::Whole, Some(job)) = (settled, job) {
         jobs::finish(&transaction, job).await?;
     }
     // Last, so that others who reserve of the same day wait for nothing but the commit.
-    count(&transaction, changes).await?;
-    transaction.commit().await?;
+    let rows = counted(taken_back.into_iter().chain(written));
+    transaction.commit_after(&additions(&rows)).await?;
     Ok(settled)
 }
 
@@ -314,8 +305,9 @@ async fn write_line(
     Ok((transaction.execute(insert, values).await? == 1).then_some(change))
 }
 
-/// Adds to what days came to, in the order in which rows are locked: whoever takes several in another may deadlock.
-async fn count(transaction: &PostgresTransaction, changes: Vec<Change>) -> Result<(), PostgresFault> {
+/// What days come to more or less, by account or caller, in the order in which rows are locked: whoever takes several in
+/// another may deadlock.
+fn counted(changes: impl IntoIterator<Item = Change>) -> Vec<(String, i64, i64)> {
     let of_both = changes.into_iter().flat_map(|change| {
         let Change { account, caller, day, picodollars } = change;
         let caller = caller.map(|caller| Owner::caller(&caller).0);
@@ -323,12 +315,13 @@ async fn count(transaction: &PostgresTransaction, changes: Vec<Change>) -> Resul
     });
     let mut rows: Vec<_> = of_both.collect();
     rows.sort_unstable();
-    for (key, day, picodollars) in &rows {
-        let upsert = "INSERT INTO days (account, day, spent) VALUES ($1, $2, $3) ON CONFLICT (account, day)
-             DO UPDATE SET spent = least(days.spent::numeric + excluded.spent, 9223372036854775807)::bigint";
-        transaction.execute(upsert, values![key, *day, *picodollars]).await?;
-    }
-    Ok(())
+    rows
+}
+
+fn additions(rows: &[(String, i64, i64)]) -> Vec<Statement<'_>> {
+    let upsert = "INSERT INTO days (account, day, spent) VALUES ($1, $2, $3) ON CONFLICT (account, day)
+         DO UPDATE SET spent = least(days.spent::numeric + excluded.spent, 9223372036854775807)::bigint";
+    rows.iter().map(|(key, day, picodollars)| (upsert, values![key, *day, *picodollars].to_vec())).collect()
 }
 
 /// Turns the reservations of processes whose lease has expired into unsettled lines: their requests may have been
@@ -354,6 +347,19 @@ async fn book_the_dead(engine: &PostgresEngine) -> Result<(), PostgresFault> {
          ON CONFLICT (account, day)
          DO UPDATE SET spent = least(days.spent::numeric + excluded.spent, 9223372036854775807)::bigint";
     engine.run(book, values![]).await.map(drop)
+}
+
+async fn standing_of(
+    transaction: &PostgresTransaction,
+    reservation: &Reservation,
+    budget: &Budget,
+) -> Result<DayStanding, PostgresFault> {
+    match (budget.of, &reservation.caller) {
+        (BudgetOf::CallerDay | BudgetOf::CallerMonth, Some(caller)) => {
+            standing_of_caller(transaction, &caller.name, budget.first, budget.last).await
+        }
+        _ => standing(transaction, &reservation.account, budget.first).await,
+    }
 }
 
 async fn standing(

@@ -6,7 +6,10 @@ use std::{
 };
 
 use deadpool_postgres::Object;
-use futures_util::TryStreamExt as _;
+use futures_util::{
+    TryStreamExt as _,
+    future::{try_join, try_join_all},
+};
 use tokio::time::timeout;
 
 use super::{
@@ -24,11 +27,18 @@ const UNHEARD: &str = "5s";
 const DEADLOCKS: u32 = 5;
 
 /// A transaction that has begun. Dropped uncommitted, it is rolled back with its connection.
+///
+/// Statements that are awaited together go out together, in the order in which they stand, and take one round trip: the
+/// database answers one after the other. Where one fails, so do those behind it.
+/// <https://docs.rs/tokio-postgres/latest/tokio_postgres/#pipelining>
 pub(super) struct PostgresTransaction {
     client: Option<Object>,
     /// Counted by this process, since then.
     of: Option<(Arc<Process>, Instant)>,
 }
+
+/// A statement and its parameters.
+pub(super) type Statement<'a> = (&'static str, Vec<SqlValue<'a>>);
 
 /// The answer to a statement.
 pub(super) struct StatementAnswer {
@@ -109,8 +119,15 @@ impl PostgresTransaction {
         simple(self.client()?, sql).await
     }
 
-    pub(super) async fn commit(mut self) -> Result<(), PostgresFault> {
-        let committed = simple(self.client()?, "COMMIT").await;
+    pub(super) async fn commit(self) -> Result<(), PostgresFault> {
+        self.commit_after(&[]).await
+    }
+
+    /// Runs these statements and commits, in one round trip. Where one of them fails, so does the commit.
+    pub(super) async fn commit_after(mut self, statements: &[Statement<'_>]) -> Result<(), PostgresFault> {
+        let client = self.client()?;
+        let last = try_join_all(statements.iter().map(|(sql, values)| run(client, sql, values)));
+        let committed = try_join(last, simple(client, "COMMIT")).await.map(drop);
         match &self.of {
             Some((process, since)) => process.meter.note(*since, committed)?,
             None => committed?,
