@@ -46,8 +46,10 @@ impl MoneyStore for Postgres {
             // Perhaps only the answer was lost, or the commit is still on its way: then its end is waited for.
             self.engine.persist_later("that nothing is reserved", move |engine| async move {
                 let transaction = engine.begin_for(&[id]).await?;
-                transaction.execute("DELETE FROM reservations WHERE id = $1", values![id]).await?;
-                transaction.commit().await
+                let freed = transaction.execute("DELETE FROM reservations WHERE id = $1", values![id]);
+                // Another process may have booked it meanwhile, as of one that died.
+                let (_, taken_back) = try_join(freed, take_line_back(&transaction, id)).await?;
+                transaction.commit_after(&additions(&counted(taken_back))).await
             });
         }
         reserved
