@@ -34,6 +34,7 @@ pub mod settings;
 pub mod shape;
 mod tls;
 mod traces;
+mod unused;
 mod upstream;
 
 pub use docs::markdown;
@@ -174,6 +175,7 @@ impl Config {
     fn read(flags: &Flags, env: impl Fn(&str) -> Option<OsString>, kept_keys: Option<PathBuf>) -> Result<Self, Error> {
         let file = file(flags, &env);
         let layers = Layers::read(file.as_deref(), &env, &flags.settings)?;
+        unused::refuse(&layers)?;
         let mut config = Self::assemble(&layers, flags.upstream, &env, kept_keys)?;
         if config.inputs.project.is_none() {
             let named = env(CLAUDE_PROJECT).filter(|folder| !blank(folder)).map(PathBuf::from);

@@ -17,7 +17,8 @@ Nothing has to be configured but the API key. A setting's value is the strongest
 4. a flag: `--log-level`, `--log-format`, `http --bind`
 
 An empty value, or a placeholder that nobody filled in (`${NAME}`, `$NAME`, `%NAME%`, `{{NAME}}`, `<NAME>` and their kin,
-`sk-...`, `your-api-key`), counts as not set, and the placeholder is named in the log and by `doctor`. An unknown key in the file is an error.
+`sk-...`, `your-api-key`), counts as not set, and the placeholder is named in the log and by `doctor`. An unknown key in the file is an error,
+and so is a setting that has no effect as the others are; those of another command, such as `http.*` with `stdio`, may be there.
 `mcp-openai doctor` says what is set and where, and which variables of the environment are misspelt.
 
 ```toml

@@ -63,6 +63,15 @@ pub enum Problem {
         /// Right values, in words that follow "it takes".
         takes: String,
     },
+    /// A setting that has no effect as the others are.
+    Unused {
+        /// The setting.
+        key: &'static str,
+        /// The layer that holds, and the place in it.
+        place: ValueSource,
+        /// The settings of which it needs one.
+        needs: String,
+    },
     /// A key of the file that no setting has.
     UnknownKey {
         /// The path from the root of the file, such as `log.colour`.
@@ -94,6 +103,7 @@ impl Problem {
     pub fn wrong(&self) -> String {
         match self {
             Self::Value { key, place, wrong, .. } => format!("{key} ({place}): {wrong}"),
+            Self::Unused { key, place, needs } => format!("{key} ({place}): it has no effect without {needs}"),
             Self::UnknownKey { key, place, .. } => format!("{place}: there is no setting `{key}`"),
             Self::Syntax { place, message } => format!("{place}: {message}"),
             // A key may stand where the name belongs.
@@ -108,6 +118,7 @@ impl Problem {
     pub fn remedy(&self) -> String {
         match self {
             Self::Value { takes, .. } => format!("it takes {takes}"),
+            Self::Unused { .. } => "set that, too, or take this out".to_owned(),
             Self::UnknownKey { nearest, .. } => format!("the nearest is `{nearest}`"),
             Self::Syntax { .. } => "the file is written in TOML (https://toml.io)".to_owned(),
             Self::Unreadable { .. } => "make it readable, or name another with --config".to_owned(),

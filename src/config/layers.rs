@@ -117,7 +117,22 @@ impl Layers {
 
     /// The origin of the value of `setting`; [`ValueSource::Default`] when nothing sets it.
     pub(super) fn source<S>(&self, setting: &Setting<S>) -> ValueSource {
-        self.set.get(&SettingKey::plain(setting.key)).map_or(ValueSource::Default, |(source, _)| source.clone())
+        self.source_of(setting.key)
+    }
+
+    /// The same of the setting with this key.
+    pub(super) fn source_of(&self, key: &'static str) -> ValueSource {
+        self.set.get(&SettingKey::plain(key)).map_or(ValueSource::Default, |(source, _)| source.clone())
+    }
+
+    /// Returns whether the setting with this key is set to this word, or is it by default.
+    pub(super) fn says(&self, key: &'static str, word: &str) -> bool {
+        match self.set.get(&SettingKey::plain(key)) {
+            Some((_, raw)) => matches!(raw, Raw::Text(text) if text.trim().eq_ignore_ascii_case(word)),
+            None => settings::ALL
+                .iter()
+                .any(|setting| setting.key() == key && matches!(setting.default(), Fallback::Is(text) if text == word)),
+        }
     }
 
     /// The value, or `None` where nothing sets it and there is no default.

@@ -167,7 +167,11 @@ async fn a_link_ends_when_it_was_said_to_and_off_gives_none() {
         assert!(since.elapsed() < std::time::Duration::from_secs(30), "it never ends");
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    let off = service(&[("MCP_OPENAI_IMAGES_LINK_FOR", "off")]).await;
+    let bucket = S3Server::start().await;
+    let settings = bucket.environment();
+    let mut settings: Vec<_> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    settings.extend([("MCP_OPENAI_HTTP_PUBLIC_URL", ""), ("MCP_OPENAI_IMAGES_LINK_FOR", "off")]);
+    let off = service(&settings).await;
     let image = off.make(&off.caller("alice").await).await;
     assert_eq!((&image["link"], &image["path"]), (&Value::Null, &Value::Null));
 }
