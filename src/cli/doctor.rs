@@ -88,7 +88,8 @@ async fn examine(app: &App) -> Vec<Finding> {
     });
     findings.push(project_finding(config));
     findings.extend(store_finding(app).await);
-    findings.extend(super::http::keys_of_nobody(app).await.iter().map(|name| key_of_nobody(name)));
+    let of_nobody = super::http::keys_of_nobody(&*app.store.callers, &config.openai.callers).await;
+    findings.extend(of_nobody.iter().map(|name| key_of_nobody(name)));
     findings.extend(app.openai.sharing_failure().await.map(|why| limits_not_shared(&why)));
     // The image folder comes first; it is made at the first picture.
     findings

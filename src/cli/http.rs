@@ -5,9 +5,11 @@ use std::{net::SocketAddr, process::ExitCode};
 use tokio::sync::watch;
 
 mod check;
+mod keys;
 mod reload;
 mod watching;
 
+pub(super) use keys::of_nobody as keys_of_nobody;
 use reload::{Reload, WatchedFile};
 
 use super::{exit, named, signals};
@@ -15,7 +17,6 @@ use crate::{
     app::App,
     artifact::BucketFault,
     config::{Config, Flags},
-    store::callers::CallerName,
     telemetry::Levels,
     transport::{
         self,
@@ -45,18 +46,6 @@ pub fn check(config: &Config) -> anyhow::Result<ExitCode> {
     check::run(&config.http)
 }
 
-/// The names of `callers.NAME` by which nobody is known; those that an issuer gives are known only once limits are set.
-pub(super) async fn keys_of_nobody(app: &App) -> Vec<String> {
-    let named = app.config.openai.callers.keys();
-    if named.len() == 0 {
-        return Vec::new();
-    }
-    let Ok(known) = app.store.callers.callers().await else { return Vec::new() };
-    let is_known = |name: &str| known.iter().any(|caller| caller.name.as_str() == name);
-    let is_issued = |name: &str| CallerName::parse(name).is_ok_and(|name| name.is_issued());
-    named.filter(|name| !is_known(name) && !is_issued(name)).cloned().collect()
-}
-
 /// Serves until a signal comes.
 ///
 /// # Errors
@@ -68,11 +57,7 @@ pub async fn run(_: Args, app: App, flags: Flags, levels: Levels) -> anyhow::Res
         Err(away @ BucketFault::Away { .. }) => tracing::warn!("{away}; until then, pictures wait in state.dir"),
         Err(refused @ BucketFault::Refused { .. }) => return Err(exit::WithoutPictures(refused).into()),
     }
-    for name in keys_of_nobody(&app).await {
-        tracing::warn!(
-            "callers.{name} has a key, and there is no caller {name} (mcp-openai token list): it pays for nobody"
-        );
-    }
+    keys::warn_of_nobody(&*app.store.callers, &app.config.openai.callers).await;
     let (http, changing) = watch::channel(app.config.http.clone());
     let (server, config) = (app.server(), &app.config.http);
     let store = ServiceStore { callers: app.store.callers.clone(), sessions: app.store.sessions.clone() };
@@ -91,7 +76,7 @@ pub async fn run(_: Args, app: App, flags: Flags, levels: Levels) -> anyhow::Res
         serving.await.map_err(|error| named::not_listening(error, &bind))
     };
     let (ledger, queue, current) = (app.ledger.clone(), app.queue.clone(), app.config.provenance.clone());
-    let (openai, places) = (app.openai.clone(), app.places.clone());
-    let reload = Reload { flags, levels, ledger, queue, openai, places, http, current };
+    let (openai, places, callers) = (app.openai.clone(), app.places.clone(), app.store.callers.clone());
+    let reload = Reload { flags, levels, ledger, queue, openai, callers, places, http, current };
     Box::pin(signals::serve_reloading(app, serving, reload.whenever_due(file))).await
 }

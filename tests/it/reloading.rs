@@ -121,6 +121,7 @@ fn the_bounds_of_http_and_the_keys_of_callers_change_while_it_runs() {
     let log = service.log();
     assert!(log.contains("changed=\"callers.alice.api_key_file, http.allowed_hosts, http.max_body_bytes\""), "{log}");
     assert!(!log.contains("count from the next start on"), "{log}");
+    service.until(|it| it.log().contains("callers.alice has a key, and there is no caller alice"));
 }
 
 #[test]

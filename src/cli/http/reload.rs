@@ -1,10 +1,11 @@
 //! SIGHUP, or a file that changed: the configuration is read again. What can change while the server runs is changed,
 //! and what cannot is said.
 
-use std::{convert::Infallible, mem, path::PathBuf, time::Duration};
+use std::{convert::Infallible, mem, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{sync::watch, time::interval};
 
+use super::keys;
 use crate::{
     app::key_files,
     cli::signals::Hangups,
@@ -13,6 +14,7 @@ use crate::{
     openai::OpenAi,
     queue::Queue,
     server::ServerPlaces,
+    store::CallerStore,
     telemetry::Levels,
     transport::{self, FileStamp},
 };
@@ -81,6 +83,7 @@ pub(super) struct Reload {
     pub ledger: Ledger,
     pub queue: Queue,
     pub openai: OpenAi,
+    pub callers: Arc<dyn CallerStore>,
     pub places: ServerPlaces,
     pub http: watch::Sender<transport::http::Config>,
     /// The settings that count now.
@@ -97,12 +100,12 @@ impl Reload {
                 () = file.changed() => {}
             }
             file.mark_read();
-            self.run();
+            self.run().await;
         }
     }
 
     /// Reads the configuration; one that cannot be used is refused whole.
-    fn run(&mut self) {
+    async fn run(&mut self) {
         let config = match Config::load(&self.flags) {
             Ok(config) => config,
             Err(error) => {
@@ -118,7 +121,8 @@ impl Reload {
         self.ledger.change(config.ledger);
         self.queue.change_to(config.queue);
         self.places.add(key_files(config.openai.callers.values()));
-        self.openai.change_callers(config.openai.callers);
+        let keys = config.openai.callers;
+        self.openai.change_callers(keys.clone());
         self.http.send_modify(|http| {
             let transport::http::Config { proxies, allowed_hosts, allowed_origins, max_body_bytes, .. } = config.http;
             *http = transport::http::Config { proxies, allowed_hosts, allowed_origins, max_body_bytes, ..http.clone() };
@@ -131,6 +135,7 @@ impl Reload {
         let changeable = |setting: &Provenance| CHANGEABLE.contains(&setting.key.setting());
         self.current.retain(|setting| !changeable(setting));
         self.current.extend(config.provenance.into_iter().filter(changeable));
+        keys::warn_of_nobody(&*self.callers, &keys).await;
     }
 
     /// Keys whose values differ, or that only one side has; secrets are all alike here.
