@@ -167,7 +167,7 @@ impl Code {
             }
             Self::UrlNotAllowed => {
                 "Only public https addresses are fetched, and those that a call names only with images.allow_urls = true: \
-                 name a file instead."
+                 name a file, or send a data URL, instead."
             }
             Self::OverBudget => "Ask for what would fit, or raise the budget that is named.",
             Self::StorageFailed => "Make the folder writable, or set images.dir or state.dir to another one.",

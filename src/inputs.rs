@@ -10,8 +10,9 @@ use std::{
 
 use tokio::{sync::watch, time::timeout};
 
-use crate::{handle::Owner, media::Content, text};
+use crate::{media::Content, text};
 
+mod access;
 mod beneath;
 mod copies;
 mod data_url;
@@ -21,6 +22,7 @@ mod project;
 mod secret;
 mod spelling;
 
+use access::FileAccess;
 pub use copies::{BadCopyPath, CopyPath, numbered};
 pub use data_url::{BadDataUrl, DataUrl};
 pub use git::{GitAnswer, GitError, GitQuery, SCHEME as GIT};
@@ -48,15 +50,6 @@ pub struct Inputs {
     access: FileAccess,
 }
 
-/// Access to the files of this machine.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-enum FileAccess {
-    #[default]
-    Allowed,
-    /// The caller is on another machine: what it names is not here.
-    Refused,
-}
-
 /// The answer of a client to the question for its roots.
 #[derive(Debug, Clone, Default)]
 enum ClientRoots {
@@ -76,8 +69,6 @@ impl ClientRoots {
         }
     }
 }
-
-const SEND_IT: &str = "send the content as a data URL, or name an image:// URI or an https URL";
 
 /// A client that does not answer is waited for no longer: the call goes on without its roots.
 pub const ROOTS_PATIENCE: Duration = Duration::from_secs(10);
@@ -132,21 +123,6 @@ impl Inputs {
     #[must_use]
     pub fn build(config: Config) -> Self {
         Self { config: Arc::new(config), roots: Arc::default(), access: FileAccess::default() }
-    }
-
-    /// The same for this owner: a caller on another machine names no file of this one.
-    #[must_use]
-    pub fn of(&self, owner: &Owner) -> Self {
-        let access = if owner.as_caller().is_some() { FileAccess::Refused } else { self.access };
-        Self { access, ..self.clone() }
-    }
-
-    /// `right` is the way for a caller who may name none.
-    fn admit_caller(&self, right: &'static str) -> Result<(), Error> {
-        match self.access {
-            FileAccess::Allowed => Ok(()),
-            FileAccess::Refused => Err(Error::NotHere(right)),
-        }
     }
 
     /// Lets calls wait for the client's roots, until [`Inputs::set_roots`] and [`ROOTS_PATIENCE`] at most.
@@ -216,7 +192,7 @@ impl Inputs {
     /// # Errors
     /// As [`Inputs::open`].
     pub async fn open_named(&self, path: &Path, name: &Path) -> Result<Content, Error> {
-        self.admit_caller(SEND_IT)?;
+        self.admit_file()?;
         let (inputs, path, shown) = (self.clone(), path.to_owned(), shown(name));
         let project = self.project_of(&path).await;
         let opened = tokio::task::spawn_blocking(move || inputs.open_now(&path, &shown, project.as_ref())).await;

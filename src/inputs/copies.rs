@@ -105,7 +105,7 @@ impl Inputs {
     /// # Errors
     /// [`Error::NoProject`]; [`Error::Excluded`] where a link or a file is in the way.
     pub async fn check_copy(&self, copy: &CopyPath) -> Result<(), Error> {
-        self.admit_caller("leave it out, and read the picture by its image:// URI")?;
+        self.admit_copy()?;
         let shown = copy.rest.display();
         let project = self.project().await;
         let project = project.ok_or_else(|| Error::NoProject(format!("`save_to` ({shown})")))?;

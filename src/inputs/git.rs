@@ -6,7 +6,7 @@ use std::{path::Path, process::Stdio, time::Duration};
 use futures_util::future::join_all;
 use tokio::{io::AsyncReadExt, process::Command, time::timeout};
 
-use super::{Error, Inputs, Project, SEND_IT, project::work_tree, secret::Secrets};
+use super::{Error, Inputs, Project, project::work_tree, secret::Secrets};
 use crate::{media::Content, text};
 
 /// The prefix of an attachment that git answers.
@@ -197,7 +197,7 @@ impl Inputs {
     /// # Errors
     /// [`Error::NoProject`], and the [`GitError`] that says most as [`Error::Nothing`], where no project has an answer.
     pub async fn git(&self, query: &GitQuery) -> Result<GitAnswer, Error> {
-        self.admit_caller(SEND_IT)?;
+        self.admit_file()?;
         let projects = self.projects().await;
         let roots = projects.iter().take(MOST_PROJECTS).map(Project::root);
         let asked = join_all(roots.map(async |root| (root, query.run(root).await))).await;

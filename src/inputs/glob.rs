@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use globset::{GlobBuilder, GlobMatcher};
 use ignore::WalkBuilder;
 
-use super::{Error, Inputs, Project, SEND_IT, beneath, is_relative, normal, secret::is_secret};
+use super::{Error, Inputs, Project, beneath, is_relative, normal, secret::is_secret};
 use crate::text;
 
 /// Files that one pattern may name: more are not a question any more.
@@ -104,7 +104,7 @@ impl Inputs {
     /// [`Error::NotAllowed`] without a project; [`BadGlob`] as [`Error::Nothing`], a link on the way as
     /// [`Error::Excluded`].
     pub async fn glob(&self, pattern: &str) -> Result<Vec<(PathBuf, PathBuf)>, Error> {
-        self.admit_caller(SEND_IT)?;
+        self.admit_file()?;
         // A pattern that begins in none of them begins in each.
         let projects: Vec<_> = if is_relative(Path::new(pattern)) {
             self.projects().await.iter().cloned().map(Some).collect()

@@ -33,7 +33,7 @@ impl Tool for CreateImage {
 
     async fn run(&self, args: Args, call: &Call) -> Result<Created, ToolError> {
         let arguments = arguments::as_given(&args);
-        self.studio.refuse_key(&args).await?;
+        self.studio.admit(&args, call).await?;
         let thread = self.studio.thread(args.conversation.as_deref(), call).await?;
         // Lessons and lists of other processes, before names are resolved.
         self.studio.catalogue.recall().await;

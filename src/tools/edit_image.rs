@@ -46,8 +46,11 @@ impl Tool for EditImage {
 
     async fn run(&self, args: Args, call: &Call) -> Result<Created, ToolError> {
         let arguments = arguments::as_given(&args);
+        let references = self.references.of(&call.owner);
+        references.admit("images", &args.images)?;
+        references.admit("mask", &args.mask)?;
         let (wanted, sources) = args.split()?;
-        self.studio.refuse_key(&wanted).await?;
+        self.studio.admit(&wanted, call).await?;
         let thread = self.studio.thread(wanted.conversation.as_deref(), call).await?;
         self.studio.catalogue.recall().await;
         let request = wanted.parse(&self.studio.catalogue)?.recorded(Self::NAME, arguments).within(thread);

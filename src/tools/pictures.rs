@@ -93,11 +93,15 @@ pub struct PictureOrder {
 }
 
 impl Studio {
-    /// Looks if the key stands in the texts of a call.
+    /// Looks whether the arguments may be given at all: no key in their texts, and no place for a copy from elsewhere.
     ///
     /// # Errors
-    /// Those of [`arguments::keyless`].
-    pub async fn refuse_key(&self, args: &Args) -> Result<(), ToolError> {
+    /// As of [`arguments::keyless`] and [`Inputs::admit_copy`].
+    pub async fn admit(&self, args: &Args, call: &Call) -> Result<(), ToolError> {
+        if args.save_to.is_some() {
+            let admitted = self.inputs.of(&call.owner).admit_copy();
+            admitted.map_err(|error| ToolError::from(error).at("`save_to`"))?;
+        }
         let (name, save_to) = (args.name.as_deref(), args.save_to.as_deref());
         let texts = [("prompt", Some(args.prompt.as_str())), ("name", name), ("save_to", save_to)];
         arguments::keyless(&self.openai, &texts).await

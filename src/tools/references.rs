@@ -63,6 +63,18 @@ impl References {
         Self { artifacts: self.artifacts.of(owner), inputs: self.inputs.of(owner), ..self.clone() }
     }
 
+    /// Looks whether an argument names what may be named at all.
+    ///
+    /// # Errors
+    /// [`inputs::Error::NotHere`] for files, named from another machine.
+    pub fn admit<'a>(&self, argument: &str, names: impl IntoIterator<Item = &'a Named>) -> Result<(), ToolError> {
+        if names.into_iter().any(Named::is_of_files) {
+            // Without the name: it may be a path that is told to nobody elsewhere.
+            self.inputs.admit_file().map_err(|error| ToolError::from(error).at(&format!("`{argument}`")))?;
+        }
+        Ok(())
+    }
+
     /// Opens a picture and reads its header; nothing else of it is looked at.
     ///
     /// # Errors

@@ -26,6 +26,8 @@ use crate::{
     session::Session,
 };
 
+mod others;
+
 /// Makes a caller of this name, and returns its header.
 pub async fn caller(callers: &Arc<dyn CallerStore>, name: &str, limits: CallerLimits) -> String {
     caller_with(callers, name, CallerRights { scopes: CallerScope::ALL.into(), limits }).await
@@ -200,16 +202,6 @@ async fn a_session_is_its_callers_alone() {
     }
 }
 
-/// The real tools behind the site, with the sandbox as their upstream.
-async fn studio() -> (Site, [String; 2], Session) {
-    let callers = no_callers();
-    let alice = caller(&callers, "alice", CallerLimits::default()).await;
-    let bob = caller(&callers, "bob", CallerLimits::default()).await;
-    let session = Session::start_at(Upstream::Sandbox, Vec::new()).await;
-    let site = site_for(Bench { server: session.server.clone(), ..bench() }, callers).await;
-    (site, [alice, bob], session)
-}
-
 pub async fn asked(site: &Site, sender: &str, method: &str, params: Value) -> Value {
     let request = site.modern(1, method, params).replacen("\r\n\r\n", &format!("\r\n{sender}\r\n"), 1);
     let answer = site.raw(&request).await.last_event();
@@ -218,52 +210,6 @@ pub async fn asked(site: &Site, sender: &str, method: &str, params: Value) -> Va
 
 pub async fn called(site: &Site, sender: &str, tool: &str, arguments: Value) -> Value {
     asked(site, sender, "tools/call", json!({"name": tool, "arguments": arguments})).await
-}
-
-#[tokio::test]
-async fn what_a_caller_has_does_not_exist_for_others() {
-    let (site, [alice, bob], mut local) = studio().await;
-    let made = called(&site, &alice, "create-image", json!({"prompt": "a fox"})).await;
-    let picture = made["structuredContent"]["images"][0]["uri"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
-    let answer = called(&site, &alice, "ask-openai", json!({"query": "a fox?"})).await;
-    let handle = answer["structuredContent"]["conversation"].as_str().unwrap().to_owned();
-    let conversation = format!("conversation://{handle}");
-    for uri in [&picture, &conversation] {
-        assert!(asked(&site, &alice, "resources/read", json!({"uri": uri})).await["contents"].is_array(), "{uri}");
-    }
-    let listed = async |sender: &str| {
-        asked(&site, sender, "resources/list", json!({})).await["resources"].as_array().unwrap().len()
-    };
-    assert_eq!((listed(&alice).await, listed(&bob).await), (1, 0));
-    let at_home = local.request("resources/list", json!({})).await;
-    assert_eq!(at_home["resources"], json!([]), "nor for the person at the server");
-
-    // Of another's and of nobody's the same is told, but for the name itself.
-    let nobodys = [picture.replace("image://2", "image://1"), conversation.replace("conv_3", "conv_2")];
-    for (theirs, none) in [&picture, &conversation].into_iter().zip(&nobodys) {
-        assert_ne!(theirs, none);
-        let [theirs, none] = [theirs, none].map(async |uri| {
-            let refused = asked(&site, &bob, "resources/read", json!({"uri": uri})).await;
-            refused["error"].to_string().replace(uri.as_str(), "URI")
-        });
-        let (theirs, none) = (theirs.await, none.await);
-        assert_eq!(theirs, none);
-        assert!(theirs.contains("code"), "{theirs}");
-    }
-    for (tool, arguments) in [
-        ("edit-image", json!({"prompt": "blue", "images": [picture]})),
-        ("ask-openai", json!({"query": "what is it?", "attachments": [picture]})),
-        ("ask-openai", json!({"query": "and now?", "conversation": handle})),
-        ("create-image", json!({"prompt": "and now?", "conversation": handle})),
-    ] {
-        let refused = called(&site, &bob, tool, arguments.clone()).await;
-        assert_eq!(refused["structuredContent"]["error"]["code"], "not_found", "{arguments}: {refused}");
-    }
-    let typed =
-        json!({"ref": {"type": "ref/resource", "uri": "image://{id}"}, "argument": {"name": "id", "value": ""}});
-    let proposed = async |sender: &str| asked(&site, sender, "completion/complete", typed.clone()).await;
-    assert_eq!(proposed(&alice).await["completion"]["total"], 1);
-    assert_eq!(proposed(&bob).await["completion"]["total"], 0);
 }
 
 #[tokio::test]
@@ -277,32 +223,6 @@ async fn what_one_gallery_keeps_the_others_hear_nothing_of() {
     assert_eq!(changes.map(|changes| changes.has_changed().unwrap()), [false, true, false]);
     assert!(artifacts.of(&Owner::caller("alice")).changes().has_changed().is_ok());
     assert_eq!(artifacts.of(&Owner::caller("alice")).list(None, 9).await.unwrap().artifacts.len(), 1);
-}
-
-#[tokio::test]
-async fn a_caller_names_no_file_of_the_server() {
-    let (site, [alice, _], local) = studio().await;
-    let secret = local.images.path().join("pictures/20261122-105106-k3x9q2-fox.png");
-    std::fs::create_dir_all(secret.parent().unwrap()).unwrap();
-    std::fs::write(&secret, "not for callers").unwrap();
-    let secret = secret.to_str().unwrap();
-    for (tool, arguments) in [
-        ("ask-openai", json!({"query": "?", "attachments": [secret]})),
-        ("ask-openai", json!({"query": "?", "attachments": ["/etc/passwd"]})),
-        ("ask-openai", json!({"query": "?", "attachments": ["src/*.rs"]})),
-        ("ask-openai", json!({"query": "?", "attachments": ["git:diff"]})),
-        ("ask-openai", json!({"query": "?", "attachments": [format!("file://{secret}")], "dry_run": true})),
-        ("edit-image", json!({"prompt": "blue", "images": [secret]})),
-        ("create-image", json!({"prompt": "blue", "save_to": "docs/"})),
-    ] {
-        let refused = called(&site, &alice, tool, arguments.clone()).await;
-        let error = &refused["structuredContent"]["error"];
-        assert_eq!(error["code"], "path_not_allowed", "{arguments}: {refused}");
-        let message = error["message"].as_str().unwrap();
-        assert!(message.contains("files of the server cannot be named from another machine"), "{message}");
-    }
-    let sent = json!({"query": "?", "attachments": ["data:text/plain;base64,aGk="]});
-    assert_eq!(called(&site, &alice, "ask-openai", sent).await["structuredContent"]["status"], "complete");
 }
 
 /// Time is virtual: nobody asks anything after the revocation.

@@ -21,6 +21,7 @@ impl AskOpenai {
     pub(super) async fn begin(&self, mut args: Args, call: &Call) -> Result<(Thread, AskRequest), ToolError> {
         let thread = threads::open(&self.conversations, args.conversation.as_deref(), call).await?;
         let thread = thread.unwrap_or_else(|| self.conversations.begin(&call.owner));
+        self.references.of(&call.owner).admit("attachments", args.attachments.iter().flatten())?;
         self.catalogue.recall().await;
         let warnings = carry_over(thread.turns(), &mut args, &self.catalogue);
         let mut request = args.parse(&self.catalogue)?;

@@ -54,6 +54,17 @@ pub(super) enum Location {
     Inline(DataUrl),
 }
 
+impl Named {
+    /// True where it can mean nothing but files of this machine.
+    pub(super) fn is_of_files(&self) -> bool {
+        const OTHERS: [&str; 5] = ["data:", "https:", "http:", "image:", "conversation:"];
+        // Of megabytes, the beginning says it.
+        let name = pasted(&text::clip(&self.0, LONGEST_NAME));
+        let is = |scheme: &&str| name.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+        !(OTHERS.iter().any(is) || name.starts_with(NOT_KEPT) || ArtifactId::parse(&name).is_some())
+    }
+}
+
 impl Source {
     /// Reads what `argument` says.
     ///
@@ -164,8 +175,8 @@ impl Location {
             Ok(url) if url.scheme() == "file" => {
                 url.to_file_path().map(Self::File).map_err(|()| "this URL names no file of this machine".into())
             }
-            _ if name.is_empty() => Err("it is empty: name a file, an image:// URI or an https URL".into()),
-            _ if name.contains("://") => Err("give a path, an image:// URI, an https URL or a data URL".into()),
+            _ if name.is_empty() => Err("it is empty: name a file, an image:// URI, an https URL or a data URL".into()),
+            _ if name.contains("://") => Err("give an image:// URI, an https URL, a data URL or a path".into()),
             // As files, completions and the terminal have it.
             _ if let Some(id) = ArtifactId::parse(&name) => Ok(Self::Kept(id)),
             _ => Ok(Self::File(name.into())),

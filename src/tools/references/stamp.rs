@@ -17,10 +17,13 @@ const NAMING: [&str; 3] = ["attachments", "images", "mask"];
 const MOST_NAMES: usize = 40;
 
 impl References {
-    /// The files that a call names, each with its place, length and time of change, and what git answers; empty where
-    /// it names none. What cannot be opened is left out: the call will say so.
+    /// The files that a call names, each with its place, length and time of change, and what git answers; empty where it
+    /// names none. What cannot be opened, or not be named, is left out: the call will say so.
     pub async fn stamp(&self, arguments: &Map<String, Value>) -> String {
         let mut stamp = String::new();
+        if self.inputs.admit_file().is_err() {
+            return stamp;
+        }
         let named = NAMING.iter().filter_map(|name| arguments.get(*name)).flat_map(names);
         for name in named.take(MOST_NAMES) {
             let Ok(source) = Source::parse_attachment("", Named(name)) else { continue };
