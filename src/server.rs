@@ -1,7 +1,7 @@
 //! The MCP server: tools, resources, progress and results over rmcp, for every protocol revision. With `transport/` the
 //! only place that knows rmcp; knows no byte of a transport and nothing of OpenAI.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rmcp::{
     ErrorData, RoleServer, ServerHandler,
@@ -45,6 +45,7 @@ mod viewer;
 
 use cancellation::Cancellations;
 use changes::Announcements;
+use listing::Listings;
 use methods::{cacheable, refuse_cursor};
 pub use parts::{Departure, Parts, Requester};
 pub use places::ServerPlaces;
@@ -55,8 +56,8 @@ use tools::{Registered, Route};
 /// For the model that reads it at the start of a conversation.
 const INSTRUCTIONS: &str = "Asks OpenAI's models and makes pictures with them. Use ask-openai for a second opinion or \
     an answer from an OpenAI model, create-image for new pictures, edit-image to change pictures there are, get-result \
-    for calls that are still running. Pictures are kept on the user's disk: tell the user the path. Each call is billed to \
-    the user's OpenAI account, so make no more of them than the user asked for.";
+    for calls that are still running. Pictures are kept: tell the user where. Each call is billed to the user's OpenAI \
+    account, so make no more of them than the user asked for.";
 
 /// Time for which lists that change only with the program may be cached, in milliseconds: one hour.
 const FIXED_TTL_MS: u64 = 3_600_000;
@@ -67,8 +68,7 @@ pub struct Server {
     parts: Arc<Parts>,
     /// In the order of registration, which is the order of `tools/list`.
     routes: Arc<[Arc<dyn Route>]>,
-    /// Built at the first `tools/list`: a start must not pay for schemas.
-    listing: Arc<OnceLock<Vec<rmcp::model::Tool>>>,
+    listings: Arc<Listings>,
     /// The parent of every call's token.
     calls: CancellationToken,
     cancellations: Cancellations,
@@ -87,7 +87,7 @@ impl Server {
         Self {
             parts: Arc::new(parts),
             routes: Arc::new([]),
-            listing: Arc::default(),
+            listings: Arc::default(),
             calls: CancellationToken::new(),
             cancellations: Cancellations::default(),
             awaited: PlacesBy::default(),
@@ -101,7 +101,7 @@ impl Server {
     pub fn with<T: Tool>(self, tool: Arc<T>) -> Self {
         let added: Arc<dyn Route> = Arc::new(Registered(tool));
         let routes = self.routes.iter().cloned().chain([added]).collect();
-        Self { routes, listing: Arc::default(), ..self }
+        Self { routes, listings: Arc::default(), ..self }
     }
 
     /// Resolves once no job runs.
@@ -145,11 +145,6 @@ impl Server {
     /// The error, without places of this server for an owner on another machine.
     fn told(&self, owner: &Owner, error: ErrorData) -> ErrorData {
         self.parts.places.error(owner, error)
-    }
-
-    /// All tools as `tools/list` shows them, before they are shaped for one client.
-    pub fn listing(&self) -> &[rmcp::model::Tool] {
-        self.listing.get_or_init(|| self.routes.iter().map(|route| route.describe()).collect())
     }
 }
 

@@ -1,5 +1,7 @@
 //! The tools as `tools/list` tells them to one client.
 
+use std::sync::OnceLock;
+
 use rmcp::{
     RoleServer,
     model::{JsonObject, MetaObject, Tool},
@@ -8,20 +10,45 @@ use rmcp::{
 };
 
 use super::{
-    Server,
+    Requester, Server,
     profile::{Apps, Structured},
     results::ResultShape,
+    schema::ReadOn,
     viewer,
 };
 use crate::tools::{Audience, Shows};
 
-/// Lists the tools for the client of this request. Where structured content would cost the pictures, there is no schema
+/// The tools on each machine of a reader, built at the first `tools/list`: a start must not pay for schemas.
+#[derive(Default)]
+pub(super) struct Listings {
+    this: OnceLock<Vec<Tool>>,
+    another: OnceLock<Vec<Tool>>,
+}
+
+impl Server {
+    /// The tools as `tools/list` tells them on this machine, unless the client cannot bear it.
+    pub fn listing(&self) -> &[Tool] {
+        self.listing_on(ReadOn::This)
+    }
+
+    fn listing_on(&self, machine: ReadOn) -> &[Tool] {
+        let listing = match machine {
+            ReadOn::This => &self.listings.this,
+            ReadOn::Another => &self.listings.another,
+        };
+        listing.get_or_init(|| self.routes.iter().map(|route| route.describe(machine)).collect())
+    }
+}
+
+/// Lists the tools for the client of this request: a caller on another machine is told of no paths. Where structured content would cost the pictures, there is no schema
 /// that promises it; where no app is opened, none is named, nor a tool that is for hosts of apps alone; and where long
 /// results are shown on request, that is asked for.
 pub(super) fn for_client(server: &Server, context: &RequestContext<RoleServer>) -> Vec<Tool> {
     let profile = ResultShape::of(&server.parts, context).profile;
     let opens_apps = profile.apps == Apps::Offered && viewer::is_opened_by(context);
-    let routes = server.routes.iter().zip(server.listing());
+    let caller = Requester::of(&context.extensions).owner;
+    let machine = if caller.as_caller().is_some() { ReadOn::Another } else { ReadOn::This };
+    let routes = server.routes.iter().zip(server.listing_on(machine));
     let routes = routes.filter(|(route, _)| opens_apps || route.listed_for() == Audience::Everyone);
     let shaped = routes.map(|(route, tool)| {
         let mut tool = tool.clone();

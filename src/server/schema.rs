@@ -9,9 +9,20 @@ use crate::tools::{Pace, Report, Running, Tool};
 
 type Object = Map<String, Value>;
 
+/// The keyword of a field that is another one for callers on another machine: its description for them, or `null` where
+/// they have none.
+const ELSEWHERE: &str = "elsewhere";
+
+/// The machine of whoever a schema is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReadOn {
+    This,
+    Another,
+}
+
 /// The schema of arguments. The root's description is left out: the tool's own stands beside it.
-pub(super) fn of_arguments<T: JsonSchema>() -> Object {
-    let mut schema = plain::<T>(SchemaSettings::draft2020_12().for_deserialize());
+pub(super) fn of_arguments<T: JsonSchema>(machine: ReadOn) -> Object {
+    let mut schema = plain::<T>(SchemaSettings::draft2020_12().for_deserialize(), machine);
     schema.shift_remove("description");
     schema
 }
@@ -19,14 +30,14 @@ pub(super) fn of_arguments<T: JsonSchema>() -> Object {
 /// The schema of structured content: all fields of a success, and `error`, which stands alone in a failure. So nothing
 /// is required: version 1 of the TypeScript SDK holds failures to the schema too, and would show its own complaint in
 /// place of ours.
-pub(super) fn of_output<T: Tool>() -> Object {
+pub(super) fn of_output<T: Tool>(machine: ReadOn) -> Object {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     let mut schema = match T::PACE {
-        Pace::Quick => plain::<T::Output>(settings),
-        Pace::Slow => plain::<OrRunning<T::Output>>(settings),
+        Pace::Quick => plain::<T::Output>(settings, machine),
+        Pace::Slow => plain::<OrRunning<T::Output>>(settings, machine),
     };
     schema.shift_remove("required");
-    let mut error = plain::<Report>(SchemaSettings::draft2020_12().for_serialize());
+    let mut error = plain::<Report>(SchemaSettings::draft2020_12().for_serialize(), machine);
     error.insert("description".into(), "Set when the call failed; then nothing else is.".into());
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
         properties.insert("error".into(), error.into());
@@ -43,12 +54,14 @@ enum OrRunning<T> {
     Running(Running),
 }
 
-fn plain<T: JsonSchema>(settings: SchemaSettings) -> Object {
+fn plain<T: JsonSchema>(settings: SchemaSettings, machine: ReadOn) -> Object {
     let settings = settings.with(|settings| {
         settings.inline_subschemas = true;
         settings.meta_schema = None;
     });
-    let mut schema = match settings.into_generator().into_root_schema_for::<T>().to_value() {
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    tell(&mut schema, machine);
+    let mut schema = match schema {
         Value::Object(schema) => schema,
         _ => Object::new(),
     };
@@ -58,6 +71,21 @@ fn plain<T: JsonSchema>(settings: SchemaSettings) -> Object {
         schema.insert("properties".into(), json!({}));
     }
     schema
+}
+
+/// Leaves what is for this reader.
+fn tell(schema: &mut Value, machine: ReadOn) {
+    let Value::Object(fields) = schema else {
+        return schema.as_array_mut().into_iter().flatten().for_each(|schema| tell(schema, machine));
+    };
+    fields.retain(|_, field| machine == ReadOn::This || field.get(ELSEWHERE).is_none_or(|about| !about.is_null()));
+    for field in fields.values_mut() {
+        let about = field.as_object_mut().and_then(|field| field.shift_remove(ELSEWHERE));
+        if let (ReadOn::Another, Some(about)) = (machine, about) {
+            field["description"] = about;
+        }
+        tell(field, machine);
+    }
 }
 
 fn simplify(schema: &mut Object) {
@@ -216,6 +244,27 @@ mod tests {
 
     #[test]
     fn schemas_are_plain() {
-        insta::assert_json_snapshot!(of_arguments::<Args>());
+        insta::assert_json_snapshot!(of_arguments::<Args>(ReadOn::This));
+    }
+
+    #[test]
+    fn callers_elsewhere_are_told_of_what_they_have() {
+        #[derive(JsonSchema, serde::Deserialize, serde::Serialize)]
+        struct Elsewhere {
+            /// A path.
+            #[schemars(extend("elsewhere" = "An address."))]
+            source: Option<String>,
+            /// A path.
+            #[schemars(extend("elsewhere" = null))]
+            copy: Option<String>,
+        }
+        let told = |machine| {
+            let schema = Value::Object(of_arguments::<Elsewhere>(machine));
+            let about = |name: &str| schema["properties"][name]["description"].as_str().map(str::to_owned);
+            assert!(!schema.to_string().contains("elsewhere"), "{schema}");
+            [about("source"), about("copy")]
+        };
+        assert_eq!(told(ReadOn::This), ["A path.", "A path."].map(|told| Some(told.to_owned())));
+        assert_eq!(told(ReadOn::Another), [Some("An address.".to_owned()), None]);
     }
 }

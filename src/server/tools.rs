@@ -24,7 +24,8 @@ use super::{
     journal::{Journal, span},
     progress::ProgressCount,
     results::{self, ResultShape},
-    schema, tasks, usage, viewer,
+    schema::{self, ReadOn},
+    tasks, usage, viewer,
 };
 use crate::{
     call::Call,
@@ -50,7 +51,7 @@ use waiting::{End, WaitingClient};
 pub(super) trait Route: Send + Sync {
     fn name(&self) -> &'static str;
     fn pace(&self) -> Pace;
-    fn describe(&self) -> rmcp::model::Tool;
+    fn describe(&self, machine: ReadOn) -> rmcp::model::Tool;
     fn shows(&self) -> Shows;
     fn listed_for(&self) -> Audience;
     /// The arguments as the tool declares them, however they were sent.
@@ -73,16 +74,17 @@ impl<T: Tool> Route for Registered<T> {
         T::PACE
     }
 
-    fn describe(&self) -> rmcp::model::Tool {
+    fn describe(&self, machine: ReadOn) -> rmcp::model::Tool {
         let annotations = ToolAnnotations::with_title(T::TITLE).read_only(T::EFFECT == Effect::Reads).open_world(true);
         let annotations = match T::EFFECT {
             Effect::Reads => annotations,
             Effect::Adds => annotations.destructive(false).idempotent(false),
             Effect::Steers => annotations.destructive(false).idempotent(true),
         };
-        let mut tool = rmcp::model::Tool::new(T::NAME, T::DESCRIPTION, Arc::new(schema::of_arguments::<T::Args>()))
+        let arguments_schema = Arc::new(schema::of_arguments::<T::Args>(machine));
+        let mut tool = rmcp::model::Tool::new(T::NAME, T::DESCRIPTION, arguments_schema)
             .with_title(T::TITLE)
-            .with_raw_output_schema(Arc::new(schema::of_output::<T>()))
+            .with_raw_output_schema(Arc::new(schema::of_output::<T>(machine)))
             .with_annotations(annotations);
         tool.meta = viewer::meta(self.shows());
         tool
@@ -97,7 +99,7 @@ impl<T: Tool> Route for Registered<T> {
     }
 
     fn declared(&self, arguments: &JsonObject) -> JsonObject {
-        arguments::declared(arguments.clone(), &schema::of_arguments::<T::Args>())
+        arguments::declared(arguments.clone(), &schema::of_arguments::<T::Args>(ReadOn::This))
     }
 
     fn payer(&self, owner: Owner) -> BoxFuture<'static, String> {
@@ -113,7 +115,7 @@ impl<T: Tool> Route for Registered<T> {
     fn run(&self, arguments: Arc<JsonObject>, call: Call) -> CallFuture {
         let tool = self.0.clone();
         Box::pin(async move {
-            let args = arguments::parse(&arguments, schema::of_arguments::<T::Args>)?;
+            let args = arguments::parse(&arguments, || schema::of_arguments::<T::Args>(ReadOn::This))?;
             let output = tool.run(args, &call).await?;
             Outcome::of(output).map_err(|error| {
                 let id = incident();

@@ -20,8 +20,8 @@ pub struct CreateImage {
 impl Tool for CreateImage {
     const NAME: &'static str = "create-image";
     const TITLE: &'static str = "Create image";
-    const DESCRIPTION: &'static str = "Make pictures with an OpenAI image model, show them in the chat and keep the originals \
-         as files. Takes up to two minutes and costs money per picture. Tell the user the file paths.";
+    const DESCRIPTION: &'static str = "Make pictures with an OpenAI image model, show them in the chat and keep the originals. \
+         Takes up to two minutes and costs money per picture. Tell the user where each is.";
     const EFFECT: Effect = Effect::Adds;
     const PACE: Pace = Pace::Slow;
     type Args = Args;

@@ -45,8 +45,8 @@ pub struct Args {
     pub verbosity: Option<String>,
     /// Handle of an earlier answer: continue from there.
     pub conversation: Option<String>,
-    /// Files of the project (path, glob), git:diff [RANGE], git:show REV, image:// URIs, https URLs.
-    #[schemars(with = "Option<Vec<String>>")]
+    /// Files of the project (path, glob), git:diff [RANGE], git:show REV, image:// URIs, https or data URLs.
+    #[schemars(with = "Option<Vec<String>>", extend("elsewhere" = "Files: data URLs, https URLs, image:// URIs."))]
     pub attachments: Option<Vec<Named>>,
     /// Let it search the web.
     pub web_search: Option<bool>,

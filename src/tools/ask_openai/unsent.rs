@@ -55,6 +55,7 @@ impl From<&ToolError> for Refusal {
 #[schemars(inline)]
 pub struct AttachedFile {
     /// Its name, or its path in the project.
+    #[schemars(extend("elsewhere" = "Its name."))]
     pub name: String,
     /// `text`, `picture` or `document`.
     pub kind: String,

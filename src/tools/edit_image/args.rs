@@ -22,6 +22,7 @@ pub struct Args {
     pub prompt: String,
     /// Pictures to start from: whole paths, image:// URIs, https or data URLs.
     #[schemars(with = "Vec<String>", length(min = 1, max = 16))]
+    #[schemars(extend("elsewhere" = "Pictures to start from: image:// URIs, https or data URLs."))]
     pub images: Vec<Named>,
     /// A PNG as large as the first picture, see-through where that may change.
     #[schemars(with = "Option<String>")]
@@ -53,6 +54,7 @@ pub struct Args {
     /// A file name, without extension.
     pub name: Option<String>,
     /// Also copy it there: a path in the project, such as docs/fox.png; never over a file.
+    #[schemars(extend("elsewhere" = null))]
     pub save_to: Option<String>,
     /// Handle of an earlier answer: its next one sees these.
     pub conversation: Option<String>,

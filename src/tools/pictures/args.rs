@@ -48,6 +48,7 @@ pub struct Args {
     /// A file name, without extension.
     pub name: Option<String>,
     /// Also copy it there: a path in the project, such as docs/fox.png; never over a file.
+    #[schemars(extend("elsewhere" = null))]
     pub save_to: Option<String>,
     /// Handle of an earlier answer: its next one sees these.
     pub conversation: Option<String>,

@@ -76,7 +76,7 @@ pub enum PicturesStatus {
     Partial,
 }
 
-/// A picture made. Without `uri` and `path` it could not be kept: see `warnings`.
+/// A picture made. Without `uri` it could not be kept: see `warnings`.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 #[schemars(inline)]
 pub struct Image {
@@ -85,12 +85,14 @@ pub struct Image {
     pub uri: Option<String>,
     /// Absolute path of the original.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("elsewhere" = null))]
     pub path: Option<PathBuf>,
     /// Opens the original in a browser for a while, for whoever has the link.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link: Option<String>,
     /// Path of the copy that was asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(extend("elsewhere" = null))]
     pub saved_to: Option<PathBuf>,
     /// Such as image/png, found in the bytes.
     pub media_type: String,

@@ -158,3 +158,23 @@ async fn a_caller_names_no_file_of_the_server() {
     }
     assert_eq!(std::fs::read_dir(&project).unwrap().count(), 1);
 }
+
+#[tokio::test]
+async fn a_caller_is_told_of_no_files_of_the_server() {
+    let (site, [alice, _], mut local) = studio(None).await;
+    let theirs = asked(&site, &alice, "tools/list", json!({})).await;
+    let here = local.request("tools/list", json!({})).await;
+    let told = |tools: &Value| {
+        let tools = tools["tools"].as_array().unwrap();
+        let words = tools.iter().map(|tool| format!("{} {}", tool["description"], tool["inputSchema"]));
+        let words = words.collect::<String>();
+        let made_here = tools.iter().any(|tool| {
+            let image = &tool["outputSchema"]["properties"]["images"]["items"]["properties"];
+            image["path"].is_object() || image["saved_to"].is_object()
+        });
+        let places = ["path", "save_to", "git:", "glob", "project"].map(|word| words.contains(word));
+        (places, made_here, ["data URLs", "image://", "https"].map(|word| words.contains(word)))
+    };
+    assert_eq!(told(&theirs), ([false; 5], false, [true; 3]), "{theirs}");
+    assert_eq!(told(&here), ([true; 5], true, [true; 3]), "{here}");
+}

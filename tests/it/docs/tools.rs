@@ -19,6 +19,9 @@ is left away. The text names each picture by its path and its URI (`image://ID`,
 clients known to use links get those too. One line under an answer or a set of pictures says model, quality, cost and
 time.
 
+A caller on another machine (over HTTP, with a token) cannot name files of the server: it is listed no paths, globs, git and
+`save_to`, and gives data URLs, https URLs (with `images.allow_urls`) and `image://` URIs.
+
 `show-gallery` is listed for clients that declare MCP Apps (`io.modelcontextprotocol/ui`), the others for all.
 
 A failed call has `isError` and only the field `error`: see [errors.md](errors.md).
