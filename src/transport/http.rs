@@ -50,6 +50,7 @@ mod streams;
 mod tls;
 #[cfg(unix)]
 mod unix;
+mod unreadable;
 
 pub use administration::{Administered, administer};
 pub use authentication::Tokens;

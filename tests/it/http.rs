@@ -168,6 +168,34 @@ async fn h05_what_is_no_message_is_refused_in_json_rpc() {
     assert_eq!(site.raw(plain).await.status, 415);
 }
 
+/// hyper answers by itself.
+#[tokio::test]
+async fn h05_what_is_no_request_at_all_is_refused_in_json_rpc_too() {
+    let site = site().await;
+    let well = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    // As long as the bytes that are read at once: what is left unread would end the connection before its answer is read.
+    let long =
+        |before: &str, after: &str| format!("{before}{}{after}", "x".repeat(65_535 - before.len() - after.len()));
+    for (request, status) in [
+        ("no request\r\n\r\n".to_owned(), 400),
+        ("GET /mcp HTTP/1.1\r\nHost localhost\r\n\r\n".to_owned(), 400),
+        (long("GET /", ""), 431),
+        (long("GET /mcp HTTP/1.1\r\nHost: localhost\r\nX-Long: ", ""), 431),
+    ] {
+        let answer = site.raw(&request).await;
+        assert_eq!((answer.status, answer.error_code()), (status, json!(-32600)), "{}", answer.head);
+        assert_eq!(answer.header("content-type"), Some("application/json"));
+        assert_eq!(answer.header("content-length"), Some(answer.body.len().to_string().as_str()));
+    }
+    let mut socket = site.open(well).await;
+    let mut first = [0; 1_000];
+    assert!(socket.read(&mut first).await.unwrap() > 0);
+    tokio::io::AsyncWriteExt::write_all(&mut socket, b"no request\r\n\r\n").await.unwrap();
+    let mut second = String::new();
+    socket.read_to_string(&mut second).await.unwrap();
+    assert!(second.starts_with("HTTP/1.1 400 ") && second.ends_with("}}") && second.contains("-32600"), "{second}");
+}
+
 #[tokio::test]
 async fn h06_a_client_that_goes_away_cancels_its_call() {
     let site = site().await;

@@ -14,7 +14,7 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use super::listener::Accepted;
+use super::{listener::Accepted, unreadable};
 
 /// Time for which a peer may read nothing while something is there for it: what it does not read is this server's
 /// memory.
@@ -27,12 +27,19 @@ pub(super) struct PatientSocket {
     gives_up: Pin<Box<Sleep>>,
     /// A write waits for the peer.
     is_stuck: bool,
+    /// The rest of what is written in place of what is to be written now.
+    instead: Option<Bytes>,
 }
 
 impl PatientSocket {
     /// `begun` is what was read of it already.
     pub(super) fn new(socket: Accepted, begun: Bytes) -> Self {
-        Self { socket, begun, gives_up: Box::pin(sleep(PATIENCE)), is_stuck: false }
+        Self { socket, begun, gives_up: Box::pin(sleep(PATIENCE)), is_stuck: false, instead: None }
+    }
+
+    fn write(&mut self, bytes: &[u8], context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.socket).poll_write(context, bytes);
+        self.unless_stuck(written, context)
     }
 
     /// Passes on the outcome of a write, unless it has waited for too long.
@@ -67,8 +74,20 @@ impl AsyncRead for PatientSocket {
 
 impl AsyncWrite for PatientSocket {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.socket).poll_write(context, bytes);
-        self.unless_stuck(written, context)
+        if self.instead.is_none() {
+            self.instead = unreadable::explained(bytes).map(Bytes::from);
+        }
+        while let Some(mut left) = self.instead.clone() {
+            let written = ready!(self.write(&left, context))?;
+            if written == 0 {
+                return Poll::Ready(Ok(0));
+            }
+            self.instead = Some(left.split_off(written)).filter(|left| !left.is_empty());
+            if self.instead.is_none() {
+                return Poll::Ready(Ok(bytes.len()));
+            }
+        }
+        self.write(bytes, context)
     }
 
     fn poll_write_vectored(
@@ -76,6 +95,9 @@ impl AsyncWrite for PatientSocket {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [only] = slices {
+            return self.poll_write(context, only);
+        }
         let written = Pin::new(&mut self.socket).poll_write_vectored(context, slices);
         self.unless_stuck(written, context)
     }
