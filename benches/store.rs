@@ -10,6 +10,7 @@ use std::{
 use chrono::{DateTime, Days, Utc};
 use futures_util::future::join_all;
 use mcp_openai::{
+    code::RequestEnd,
     handle::{Account, Id, IdMint, Owner},
     money::Usd,
     store::{
@@ -93,7 +94,8 @@ impl Filled {
         let charge = Charge::Due { usage: None, cost: Some(reservation.most), request_id: None };
         self.store.money.reserve(reservation.clone()).await?;
         let amount = reservation.most;
-        let end = Settlement { reservation, amount, charge, turn: Some(turn), job: None };
+        let (turn, ended) = (Some(turn), Some(RequestEnd::Complete));
+        let end = Settlement { reservation, amount, charge, end: ended, turn, job: None };
         self.store.money.settle(end).await.map(drop)
     }
 

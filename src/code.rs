@@ -33,6 +33,32 @@ pub enum Code {
     Internal,
 }
 
+/// The end of a request that is settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RequestEnd {
+    /// Answered.
+    Complete,
+    /// Answered in part.
+    Incomplete,
+    /// Never sent.
+    DryRun,
+    /// It has no answer, or none that the call could use.
+    Failed(Code),
+}
+
+impl RequestEnd {
+    /// The status of its result, or the public code of its failure.
+    #[must_use]
+    pub fn name(self) -> String {
+        match self {
+            Self::Complete => "complete".to_owned(),
+            Self::Incomplete => "incomplete".to_owned(),
+            Self::DryRun => "dry_run".to_owned(),
+            Self::Failed(code) => code.name(),
+        }
+    }
+}
+
 impl Code {
     /// In the order of `docs/errors.md`.
     pub const ALL: [Self; 22] = [

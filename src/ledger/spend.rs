@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Ledger;
 use crate::{
+    code::RequestEnd,
     money::{Expenses, Exposure, Usage, Usd},
     store::{
         self,
@@ -156,11 +157,19 @@ impl Spend {
     /// Settles it: the line of the ledger, the turn and the end of the job are kept together or not at all.
     ///
     /// # Errors
-    /// [`store::Error`] when the store cannot be used. The answer is there all the same, and paid for.
-    pub async fn settle(mut self, turn: Option<NewTurn>, job: Option<FinishedJob>) -> Result<Settled, store::Error> {
+    /// When the store cannot be used. The request is what it is all the same.
+    pub async fn settle(
+        mut self,
+        end: RequestEnd,
+        turn: Option<NewTurn>,
+        job: Option<FinishedJob>,
+    ) -> Result<Settled, store::Error> {
         let ledger = self.ledger.clone();
         match self.settlement() {
-            Some(settlement) => ledger.0.store.settle(Settlement { turn, job, ..settlement }).await,
+            Some(settlement) => {
+                let end = Some(end);
+                ledger.0.store.settle(Settlement { end, turn, job, ..settlement }).await
+            }
             None => Ok(Settled::Whole),
         }
     }
@@ -178,7 +187,7 @@ impl Spend {
         if let Charge::Due { usage, cost, .. } = &charge {
             self.expenses.pay(*usage, *cost, amount);
         }
-        Some(Settlement { reservation, amount, charge, turn: None, job: None })
+        Some(Settlement { reservation, amount, charge, end: None, turn: None, job: None })
     }
 }
 

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Error, callers::CallerName, columns::day_number, jobs::FinishedJob, turns::NewTurn};
 use crate::{
+    code::RequestEnd,
     handle::{Account, Id},
     money::{Usage, Usd},
 };
@@ -120,6 +121,8 @@ pub struct Settlement {
     pub amount: Usd,
     /// The amount that takes the place of the reserved one.
     pub charge: Charge,
+    /// `None` where nobody saw it end.
+    pub end: Option<RequestEnd>,
     /// The turn to append; `None` where the request becomes none.
     pub turn: Option<NewTurn>,
     /// The job to end; `None` where the call was not handed out, or goes on.
@@ -160,6 +163,8 @@ pub struct LedgerLine {
     pub request_id: Option<String>,
     /// Unsettled lines count with their reserved amount.
     pub state: LineState,
+    /// As [`RequestEnd::name`] tells it; `None` where it is not known, and in lines of earlier versions.
+    pub outcome: Option<String>,
     /// `None` for the person at the machine.
     pub caller: Option<String>,
 }

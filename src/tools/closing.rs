@@ -3,6 +3,7 @@
 use super::{Failed, Outcome, Output, ToolError, spending, threads};
 use crate::{
     call::Call,
+    code::RequestEnd,
     conversation::{Place, Turn},
     ledger::Spend,
     store::{self, money::Settled},
@@ -14,14 +15,20 @@ pub(super) trait Continued: Output + Clone {
     fn continued_as(&mut self, handle: Option<String>);
 }
 
-/// Settles a call that was answered, and returns its output as it was kept.
-pub(super) async fn close<T: Continued>(spend: Spend, turn: Option<(Place, Turn)>, mut output: T, call: &Call) -> T {
+/// Settles a call that was answered, and returns its output as it was kept. `end` is that of its last request.
+pub(super) async fn close<T: Continued>(
+    spend: Spend,
+    end: RequestEnd,
+    turn: Option<(Place, Turn)>,
+    mut output: T,
+    call: &Call,
+) -> T {
     let place = turn.as_ref().map(|(place, _)| (place.handle(), place.gone()));
     // Before the output is written down for its job: whoever collects that needs the handle, too.
     output.continued_as(place.as_ref().map(|(handle, _)| handle.to_string()));
     let turn = turn.map(|(place, turn)| place.turn(&turn));
     let job = call.running_job().and_then(|id| Some(id.ended(&Ok::<_, Failed>(Outcome::of(output.clone()).ok()?))));
-    let unkept = match (spend.settle(turn, job).await, place) {
+    let unkept = match (spend.settle(end, turn, job).await, place) {
         (Ok(Settled::Whole), _) => return output,
         (Ok(Settled::WithoutTurn), place) => place.map(|(_, gone)| threads::unkept(&gone)),
         (Err(error), Some(_)) => Some(unkept(&error)),
@@ -38,7 +45,8 @@ pub(super) async fn fail(spend: Spend, error: ToolError, call: &Call) -> ToolErr
     // The reason for a cancellation is the server's to tell.
     let job = call.running_job().filter(|_| !matches!(error, ToolError::Cancelled));
     let job = job.map(|id| id.ended(&Err::<Outcome, _>(Failed::from(&error))));
-    if let Err(error) = spend.settle(None, job).await {
+    let end = RequestEnd::Failed(error.code());
+    if let Err(error) = spend.settle(end, None, job).await {
         tracing::warn!(%error, "the cost of a call that failed is not kept, or not yet");
     }
     error

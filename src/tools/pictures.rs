@@ -14,6 +14,7 @@ use crate::{
     artifact::{self, Artifacts, Origin, Stem},
     call::Call,
     catalogue::{Catalogue, ModelKind, Resolved},
+    code::RequestEnd,
     conversation::{Conversations, Thread},
     handle::Owner,
     inputs::{CopyPath, Inputs},
@@ -157,10 +158,11 @@ impl Studio {
         let left = AtomicUsize::new(spends.len());
         let pictures = tickets.into_iter().zip(spends).map(|(ticket, mut spend)| async {
             let reply = self.generate(ticket, &mut spend, &request, call).await;
+            let end = reply.as_ref().map_or_else(|error| RequestEnd::Failed(error.code()), |_| RequestEnd::Complete);
             let (open, unkept) = match left.fetch_sub(1, Ordering::Relaxed) {
                 // The last one is settled with the turn and the result of the job.
-                1 => (Some(spend), None),
-                _ => (None, spend.settle(None, None).await.map_err(|error| spending::unkept(&error)).err()),
+                1 => (Some((spend, end)), None),
+                _ => (None, spend.settle(end, None, None).await.map_err(|error| spending::unkept(&error)).err()),
             };
             let made = match reply {
                 Ok(reply) => {
@@ -175,7 +177,7 @@ impl Studio {
         });
         let (results, open): (Vec<_>, Vec<_>) = join_all(pictures).await.into_iter().unzip();
         match open.into_iter().flatten().next() {
-            Some(spend) => Box::pin(self.conclude(request, results, spend, call)).await,
+            Some(last) => Box::pin(self.conclude(request, results, last, call)).await,
             // An order is for one picture at least.
             None => request.created(results, call),
         }
@@ -186,7 +188,7 @@ impl Studio {
         &self,
         mut request: PictureOrder,
         results: Vec<Result<Made, ToolError>>,
-        spend: Spend,
+        (spend, end): (Spend, RequestEnd),
         call: &Call,
     ) -> Result<Created, ToolError> {
         if results.iter().any(Result::is_ok) {
@@ -201,7 +203,7 @@ impl Studio {
             self.copy(&mut created, &copy).await;
         }
         let turn = thread.map(|thread| (thread.place(), created.turn(origin)));
-        let created = closing::close(spend, turn, created, call).await;
+        let created = closing::close(spend, end, turn, created, call).await;
         self.conversations.sweep();
         Ok(created)
     }

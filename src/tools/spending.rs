@@ -5,6 +5,7 @@ use super::ToolError;
 use crate::{
     call::Call,
     catalogue::{Quote, Resolved},
+    code::RequestEnd,
     handle::{Account, Owner},
     ledger::{self, Bill, Estimate, Ledger, Refused, Spend},
     model::ModelId,
@@ -60,7 +61,7 @@ impl MoneySource<'_> {
         }
         let least = |Estimate { least, .. }| Estimate { least, most: least };
         match self.reserve(request, model, costing, least).await {
-            Ok(spend) => spend.settle(None, None).await.err().map(ToolError::from),
+            Ok(spend) => spend.settle(RequestEnd::DryRun, None, None).await.err().map(ToolError::from),
             Err(refusal) => Some(refusal),
         }
     }

@@ -101,6 +101,7 @@ async fn an_answer_under_a_budget_is_bounded_by_it_and_the_cut_is_explained() {
     // 84 tokens in at most, written to the cache at $2.50 a million; the rest buys tokens at $10.
     assert_eq!(sent(&server).await[0]["max_output_tokens"], 1_979);
     insta::assert_snapshot!(result["structuredContent"]["warnings"][0].as_str().unwrap());
+    assert_eq!(lines(state.path()).await[0]["outcome"], "incomplete");
 
     let mut rich = self::session(&server, state.path(), &[("MCP_OPENAI_SPEND_PER_CALL", "100")]).await;
     rich.call("ask-openai", question()).await;
@@ -150,6 +151,7 @@ async fn a_refusal_costs_nothing_and_what_broke_off_counts_in_full() {
     assert!(told_of_it.starts_with("bad_response"), "{told_of_it}");
     let told_after = told(&broken.call("ask-openai", question()).await);
     assert!(told_after.contains("$0.0125 is spent;"), "{told_after}");
+    assert_eq!(lines(state.path()).await[0]["outcome"], "bad_response");
 }
 
 #[tokio::test]
@@ -264,9 +266,10 @@ pub fn store(state: &Path) -> Store {
 pub async fn lines(state: &Path) -> Vec<Value> {
     let lines = store(state).money.lines_after(None, usize::MAX).await.unwrap();
     let lines = lines.into_iter().map(|line| {
-        let LedgerLine { at, account, tool, model, client, usage, cost, reserved, request_id, state, .. } = line;
+        let LedgerLine { at, account, tool, model, client, usage, cost, reserved, request_id, state, outcome, .. } = line;
         json!({ "at": at, "account": account, "tool": tool, "model": model, "client": client, "usage": usage,
-            "cost_usd": cost, "reserved_usd": reserved, "request_id": request_id, "unsettled": state == LineState::Unsettled })
+            "cost_usd": cost, "reserved_usd": reserved, "request_id": request_id, "unsettled": state == LineState::Unsettled,
+            "outcome": outcome })
     });
     lines.collect()
 }

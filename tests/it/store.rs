@@ -8,6 +8,7 @@ use std::{
 
 use chrono::{DateTime, Utc};
 use mcp_openai::{
+    code::RequestEnd,
     handle::{Account, Id, IdMint, Owner},
     money::Usd,
     store::{
@@ -173,6 +174,7 @@ macro_rules! alone {
                     what_a_caller_spends_counts_for_its_month_and_is_its_own,
                     a_request_that_is_settled_twice_counts_once,
                     transactions_are_counted_with_their_time,
+                    a_line_says_how_its_request_ended,
                     a_known_cost_is_not_replaced_by_an_unknown_one,
                     amounts_beyond_all_counting_are_summed,
                     what_was_not_billed_leaves_no_line,
@@ -292,7 +294,7 @@ fn reservation(id: Id, dollars: f64, per_day: Option<f64>) -> Reservation {
 
 fn settlement(reservation: &Reservation, charge: Charge) -> Settlement {
     let (reservation, amount) = (reservation.clone(), reservation.most);
-    Settlement { reservation, amount, charge, turn: None, job: None }
+    Settlement { reservation, amount, charge, end: Some(RequestEnd::Complete), turn: None, job: None }
 }
 
 fn paid(reservation: &Reservation, dollars: f64) -> Settlement {

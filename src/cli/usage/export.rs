@@ -41,6 +41,9 @@ struct ExportedLine {
     request_id: Option<String>,
     /// Its process died before the request had ended.
     unsettled: bool,
+    /// The status of the answer, or the code of the failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outcome: Option<String>,
 }
 
 /// Calls of a caller that failed alike, one soon after the other. Absent is what there was not.
@@ -87,9 +90,8 @@ pub(super) async fn run(to: &Destination, ledger: &Ledger) -> anyhow::Result<()>
 
 impl ExportedLine {
     fn of(line: LedgerLine) -> Self {
-        let LedgerLine { id: _, at, account, tool, model, client, usage, cost, reserved, request_id, state, caller } =
-            line;
-        let unsettled = match state {
+        let LedgerLine { id: _, at, account, tool, model, client, usage, cost, reserved, request_id, .. } = line;
+        let unsettled = match line.state {
             LineState::Settled => false,
             LineState::Unsettled => true,
         };
@@ -99,12 +101,13 @@ impl ExportedLine {
             tool,
             model,
             client,
-            caller,
+            caller: line.caller,
             usage,
             cost_usd: cost,
             estimated_usd: reserved,
             request_id,
             unsettled,
+            outcome: line.outcome,
         }
     }
 }

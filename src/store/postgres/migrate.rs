@@ -3,13 +3,14 @@
 use super::{fault::PostgresFault, transaction::PostgresTransaction, values::values};
 
 /// One file for each schema version, in order; applied ones never change.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("schema_1.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
     include_str!("schema_6.sql"),
+    include_str!("schema_7.sql"),
 ];
 /// `mcpoai`: held while the schema is changed, so that replicas that start at once change it one after another. No id
 /// is as small, and ids lock by their numbers in the same space.

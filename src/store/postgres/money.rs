@@ -16,6 +16,7 @@ use super::{
     values::{Columns, values},
 };
 use crate::{
+    code::RequestEnd,
     handle::{Account, Id, Owner},
     money::Usd,
     store::{
@@ -132,7 +133,8 @@ impl MoneyStore for Postgres {
     async fn lines_after(&self, after: Option<Id>, most: usize) -> Result<Vec<LedgerLine>, Error> {
         let (after, most) = (after.map_or(-1, |id| id.number), i64::try_from(most).unwrap_or(i64::MAX));
         let select =
-            "SELECT id, at, account, tool, model, client, usage::text, cost, reserved, request_id, unsettled, caller
+            "SELECT id, at, account, tool, model, client, usage::text, cost, reserved, request_id, unsettled, caller,
+                 outcome
              FROM ledger WHERE id > $1 ORDER BY id LIMIT $2";
         let rows = self.engine.read(select, values![after, most]).await?;
         rows.iter().map(tally::line).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
@@ -296,12 +298,14 @@ async fn write_line(
     let usage = usage.and_then(|usage| serde_json::to_string(&usage).ok());
     let (cost, reserved) = (cost.map(Usd::picodollars), settlement.amount.picodollars());
     let insert = "INSERT INTO ledger
-             (id, at, account, tool, model, client, usage, cost, reserved, request_id, unsettled, caller)
-         VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $10, false, $11) ON CONFLICT (id) DO NOTHING";
+             (id, at, account, tool, model, client, usage, cost, reserved, request_id, unsettled, caller, outcome)
+         VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $10, false, $11, $12) ON CONFLICT (id) DO NOTHING";
     let (number, micros) = (id.number, at.timestamp_micros());
     let (usage, request_id) = (usage.as_deref(), request_id.as_deref());
-    let caller = settlement.reservation.caller_name();
-    let values = values![number, micros, &account.0, tool, model, client, usage, cost, reserved, request_id, caller];
+    let (caller, outcome) = (settlement.reservation.caller_name(), settlement.end.map(RequestEnd::name));
+    let outcome = outcome.as_deref();
+    let values =
+        values![number, micros, &account.0, tool, model, client, usage, cost, reserved, request_id, caller, outcome];
     let (account, caller, day) = (account.0.clone(), caller.map(str::to_owned), day_number(at.date_naive()));
     let change = Change { account, caller, day, picodollars: cost.unwrap_or(reserved) };
     Ok((transaction.execute(insert, values).await? == 1).then_some(change))

@@ -124,6 +124,7 @@ pub(super) fn line(row: &Columns) -> Result<LedgerLine, PostgresFault> {
         reserved: usd(row.number(8)?),
         request_id: row.maybe_text(9)?,
         state: if row.flag(10)? { LineState::Unsettled } else { LineState::Settled },
+        outcome: row.maybe_text(12)?,
         caller: row.maybe_text(11)?,
     })
 }

@@ -6,6 +6,7 @@ use rusqlite::{Connection, Row, params};
 
 use super::{Sqlite, jobs, lease, now, tally, turns};
 use crate::{
+    code::RequestEnd,
     handle::{Account, Id, Owner},
     money::Usd,
     store::{
@@ -103,7 +104,8 @@ impl MoneyStore for Sqlite {
         let (after, most) = (after.map_or(-1, |id| id.number), i64::try_from(most).unwrap_or(i64::MAX));
         let select = move |connection: &Connection| {
             let mut select = connection.prepare_cached(
-                "SELECT id, at, account, tool, model, client, usage, cost, reserved, request_id, unsettled, caller
+                "SELECT id, at, account, tool, model, client, usage, cost, reserved, request_id, unsettled, caller,
+                     outcome
                  FROM ledger WHERE id > ?1 ORDER BY id LIMIT ?2",
             )?;
             select.query_map([after, most], line)?.collect()
@@ -195,6 +197,7 @@ fn settle(connection: &Connection, closing: &Closing) -> rusqlite::Result<Settle
                 reserved: settlement.amount,
                 request_id: request_id.clone(),
                 state: LineState::Settled,
+                outcome: settlement.end.map(RequestEnd::name),
                 caller: reservation.caller_name().map(str::to_owned),
             },
         )?;
@@ -230,12 +233,13 @@ fn take_line_back(connection: &Connection, id: i64) -> rusqlite::Result<()> {
 }
 
 fn write_line(connection: &Connection, line: &LedgerLine) -> rusqlite::Result<()> {
-    let LedgerLine { id, at, account, tool, model, client, usage, cost, reserved, request_id, state, caller } = line;
+    let LedgerLine { id, at, account, tool, model, client, usage, cost, reserved, request_id, state, outcome, caller } =
+        line;
     let usage = usage.and_then(|usage| serde_json::to_string(&usage).ok());
     let mut insert = connection.prepare_cached(
         "INSERT INTO ledger
-             (id, at, account, tool, model, client, usage, cost, reserved, request_id, unsettled, caller)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)",
+             (id, at, account, tool, model, client, usage, cost, reserved, request_id, unsettled, caller, outcome)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)",
     )?;
     insert.execute(params![
         id.number,
@@ -250,6 +254,7 @@ fn write_line(connection: &Connection, line: &LedgerLine) -> rusqlite::Result<()
         request_id,
         i64::from(*state == LineState::Unsettled),
         caller,
+        outcome,
     ])?;
     count(connection, &account.0, caller.as_deref(), *at, cost.unwrap_or(*reserved).picodollars())
 }
@@ -280,7 +285,7 @@ fn book_the_dead(connection: &Connection) -> rusqlite::Result<()> {
     // NULL for usage, cost and request id: whatever the upstream reported died with the process.
     let mut dead = connection.prepare_cached(
         "DELETE FROM reservations WHERE process NOT IN (SELECT id FROM processes WHERE lease_until > ?1)
-         RETURNING id, at, account, tool, model, client, NULL, NULL, amount, NULL, 1, caller",
+         RETURNING id, at, account, tool, model, client, NULL, NULL, amount, NULL, 1, caller, NULL",
     )?;
     let lines = dead.query_map([now()], line)?.collect::<Result<Vec<_>, _>>()?;
     for line in &lines {
@@ -331,6 +336,7 @@ fn line(row: &Row<'_>) -> rusqlite::Result<LedgerLine> {
         reserved: usd(row.get(8)?),
         request_id: row.get(9)?,
         state: if row.get(10)? { LineState::Unsettled } else { LineState::Settled },
+        outcome: row.get(12)?,
         caller: row.get(11)?,
     })
 }

@@ -20,13 +20,14 @@ const SET_ASIDE: &str = "store-damaged-";
 /// `mcoa`: tells it from other programs' databases, as `file` does. <https://sqlite.org/fileformat.html#application_id>
 const APPLICATION_ID: u32 = 0x6d63_6f61;
 /// One file for each schema version, in order; applied ones never change.
-const MIGRATIONS: [&str; 6] = [
+const MIGRATIONS: [&str; 7] = [
     include_str!("schema_1.sql"),
     include_str!("schema_2.sql"),
     include_str!("schema_3.sql"),
     include_str!("schema_4.sql"),
     include_str!("schema_5.sql"),
     include_str!("schema_6.sql"),
+    include_str!("schema_7.sql"),
 ];
 /// The name of the mark that says from which schema version on a program can use the database.
 const USABLE_FROM: &str = "usable_from";

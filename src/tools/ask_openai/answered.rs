@@ -10,6 +10,7 @@ use super::{schema::CheckedSchema, unsent::DryRun};
 use crate::{
     call::Call,
     catalogue::Resolved,
+    code::RequestEnd,
     money::Usd,
     openai::{self, Answer, Finish, Reply},
     tools::{Output, Receipt, ToolError, Unfit, UsageReport, arguments, closing::Continued, milliseconds},
@@ -81,6 +82,16 @@ pub enum AnswerStatus {
     Incomplete,
     /// Nothing was sent: there is no answer, only what would have been asked.
     DryRun,
+}
+
+impl From<AnswerStatus> for RequestEnd {
+    fn from(status: AnswerStatus) -> Self {
+        match status {
+            AnswerStatus::Complete => Self::Complete,
+            AnswerStatus::Incomplete => Self::Incomplete,
+            AnswerStatus::DryRun => Self::DryRun,
+        }
+    }
 }
 
 /// A source.

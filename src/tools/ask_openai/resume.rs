@@ -142,7 +142,7 @@ impl AskOpenai {
         };
         let spoken = spoken.map_err(|error| answered.warnings.push(threads::unkept(&error)));
         let turn = spoken.ok().map(|spoken| spoken.ended(answered.cost_usd));
-        let answered = closing::close(spend, turn, answered, call).await;
+        let answered = closing::close(spend, answered.status.into(), turn, answered, call).await;
         // Old conversations go after an answer: nobody waits for it.
         self.conversations.sweep();
         Ok(answered)

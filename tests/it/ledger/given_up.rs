@@ -97,9 +97,9 @@ async fn a_bill_that_comes_with_a_refusal_is_counted() {
     Mock::given(any()).respond_with(response()).mount(&server).await;
     let answered = session(&server, state.path(), &[]).await.call("ask-openai", question()).await;
     assert_eq!(answered["structuredContent"]["cost_usd"].as_f64(), Some(0.014), "{answered}");
-    let costs: Vec<_> = lines(state.path()).await.iter().map(|line| line["cost_usd"].as_f64()).collect();
-    assert_eq!(costs.len(), 2);
-    assert!(costs.contains(&Some(0.007)) && costs.contains(&Some(0.014)), "{costs:?}");
+    let lines = lines(state.path()).await;
+    let ends: Vec<_> = lines.iter().map(|line| (line["cost_usd"].as_f64(), line["outcome"].as_str())).collect();
+    assert_eq!(ends, [(Some(0.007), Some("invalid_argument")), (Some(0.014), Some("complete"))]);
 }
 
 #[tokio::test]
@@ -155,5 +155,5 @@ async fn a_picture_that_was_billed_costs_no_more_while_it_is_fetched() {
     let lines = lines(state.path()).await;
     let reserved = lines[0]["reserved_usd"].as_f64().unwrap();
     assert!(lines.len() == 1 && lines[0]["cost_usd"].as_f64().is_some_and(|cost| cost < reserved / 4.), "{lines:?}");
-    assert_eq!(lines[0]["usage"]["output_tokens"], 196, "{lines:?}");
+    assert_eq!((&lines[0]["usage"]["output_tokens"], &lines[0]["outcome"]), (&json!(196), &json!("cancelled")));
 }

@@ -3,6 +3,7 @@
 use std::process::{Output, Stdio};
 
 use mcp_openai::{
+    code::RequestEnd,
     handle::Account,
     ledger::{Bill, Config, Estimate, Ledger, Request},
     money::{Expenses, Usd},
@@ -147,13 +148,13 @@ async fn many_calls_of_many_ledgers_are_counted_exactly() {
                     }
                     2 => {
                         spend.ended(Bill::Nothing);
-                        spend.settle(None, None).await.unwrap();
+                        spend.settle(RequestEnd::Complete, None, None).await.unwrap();
                         Usd::ZERO
                     }
                     _ => {
                         let cost = usd(0.007);
                         spend.ended(Bill::Due { usage: None, cost: Some(cost), request_id: None });
-                        spend.settle(None, None).await.unwrap();
+                        spend.settle(RequestEnd::Complete, None, None).await.unwrap();
                         cost
                     }
                 }

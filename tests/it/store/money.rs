@@ -3,6 +3,7 @@
 use chrono::{TimeDelta, Utc};
 use futures_util::future::join_all;
 use mcp_openai::{
+    code::{Code, RequestEnd},
     handle::{Account, IdMint, Owner},
     money::{Usage, Usd},
     store::{
@@ -67,6 +68,24 @@ pub async fn a_request_that_is_settled_twice_counts_once(engine: &impl Engine) {
     assert_eq!(standing(&store).await, DayStanding { spent: usd(0.04), reserved: Usd::ZERO });
     let lines = store.money.lines_after(None, 10).await.unwrap();
     assert_eq!(lines.iter().map(|line| line.cost).collect::<Vec<_>>(), [Some(usd(0.04))]);
+}
+
+pub async fn a_line_says_how_its_request_ended(engine: &impl Engine) {
+    let (store, reservation) = (engine.open(), reservation(IdMint::default().mint(), 0.1, None));
+    store.money.begin(reservation.clone());
+    // The last one has no cost, and replaces nothing.
+    let ends = [
+        (None, None, None),
+        (Some(RequestEnd::Failed(Code::TimedOut)), None, Some("timed_out")),
+        (Some(RequestEnd::Incomplete), Some(0.02), Some("incomplete")),
+        (Some(RequestEnd::Failed(Code::Cancelled)), None, Some("incomplete")),
+    ];
+    for (end, dollars, outcome) in ends {
+        let charge = Charge::Due { usage: None, cost: dollars.map(usd), request_id: None };
+        store.money.settle(Settlement { end, ..settlement(&reservation, charge) }).await.unwrap();
+        let line = store.money.lines_after(None, 1).await.unwrap().remove(0);
+        assert_eq!(line.outcome.as_deref(), outcome);
+    }
 }
 
 pub async fn a_known_cost_is_not_replaced_by_an_unknown_one(engine: &impl Engine) {

@@ -126,7 +126,8 @@ pub async fn a_dead_process_s_request_is_unsettled_until_it_is_taken_over(engine
     stands(&alive, 0.1, 0.0).await;
     let tally = alive.money.tally(Utc::now().date_naive(), TallyBy::Model, None).await.unwrap();
     assert_eq!((tally[0].unsettled, tally[0].estimated), (1, request.most));
-    assert_eq!(alive.money.lines_after(None, 10).await.unwrap()[0].state, LineState::Unsettled);
+    let line = alive.money.lines_after(None, 10).await.unwrap().remove(0);
+    assert_eq!((line.state, line.outcome), (LineState::Unsettled, None));
     alive.money.take_over(request.clone());
     stands(&alive, 0.0, 0.1).await;
     alive.money.settle(paid(&request, 0.03)).await.unwrap();

@@ -170,12 +170,13 @@ mod in_postgres {
 
     use super::{super::remote::shared, *};
 
-    const SCHEMAS: [&str; 5] = [
+    const SCHEMAS: [&str; 6] = [
         include_str!("../../../src/store/postgres/schema_1.sql"),
         include_str!("../../../src/store/postgres/schema_2.sql"),
         include_str!("../../../src/store/postgres/schema_3.sql"),
         include_str!("../../../src/store/postgres/schema_4.sql"),
         include_str!("../../../src/store/postgres/schema_5.sql"),
+        include_str!("../../../src/store/postgres/schema_6.sql"),
     ];
 
     fn open(url: &str) -> Store {

@@ -67,7 +67,7 @@ async fn an_error_behind_a_partial_picture_is_told_once_and_counted() {
                 assert!(message.contains("may have been billed"), "{message}");
                 assert!(message.contains(error["error"]["message"].as_str().unwrap()), "{message}");
                 let line = lines.first().unwrap_or_else(|| panic!("nothing is counted: {told}"));
-                assert!(line["reserved_usd"].as_f64() > Some(0.0), "{line}");
+                assert!(line["reserved_usd"].as_f64() > Some(0.0) && line["outcome"] == *code, "{line}");
             }
         }
     }
