@@ -13,7 +13,7 @@ use crate::{
     config::{Config, Upstream},
     conversation::Conversations,
     inputs::Inputs,
-    ledger::{FailedCalls, Ledger},
+    ledger::{Audit, Ledger},
     openai::{ApiKeySource, OpenAi},
     preview::Previews,
     queue::Queue,
@@ -58,7 +58,7 @@ pub struct App {
     /// Budgets, and costs of all calls.
     pub ledger: Ledger,
     /// Calls of callers that failed.
-    pub failed_calls: FailedCalls,
+    pub audit: Audit,
     /// Also run by `mcp-openai ask` and `mcp-openai chat`.
     pub ask_openai: Arc<AskOpenai>,
     /// Also run by `mcp-openai image`.
@@ -139,7 +139,7 @@ impl App {
         };
         let conversations = Conversations::build(config.conversations, store.turns.clone(), tasks.clone());
         let ledger = Ledger::build(config.ledger, store.money.clone());
-        let failed_calls = FailedCalls::build(store.failed_calls.clone(), tasks.clone(), stop.clone());
+        let audit = Audit::build(store.audit.clone(), tasks.clone(), stop.clone());
         let ask_openai = Arc::new(AskOpenai {
             openai: openai.clone(),
             catalogue: catalogue.clone(),
@@ -184,7 +184,7 @@ impl App {
             inputs,
             conversations,
             ledger,
-            failed_calls,
+            audit,
             ask_openai,
             create_image,
             edit_image,
@@ -209,7 +209,7 @@ impl App {
             inputs: self.inputs.clone(),
             conversations: self.conversations.clone(),
             ledger: self.ledger.clone(),
-            failed_calls: self.failed_calls.clone(),
+            audit: self.audit.clone(),
             previews: self.get_result.kept.previews.clone(),
             get_result: self.get_result.clone(),
             catalogue: self.catalogue.clone(),
@@ -242,7 +242,7 @@ impl App {
             self.tasks.wait().await;
             // Tasks first: what they end with is what the parts below have still to write.
             self.openai.settled().await;
-            self.failed_calls.flush().await;
+            self.audit.flush().await;
             self.store.money.flush().await;
             self.traces.flush().await;
         };

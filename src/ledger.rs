@@ -20,12 +20,12 @@ use crate::{
     },
 };
 
-mod failed_calls;
+mod audit;
 mod refused;
 mod spend;
 mod sums;
 
-pub use failed_calls::FailedCalls;
+pub use audit::Audit;
 pub use refused::{OverBudget, Refused, Unheld};
 pub use spend::{Bill, Spend, SpendNote};
 pub use sums::{Sum, Tally};

@@ -11,10 +11,10 @@
 
 use std::{io::ErrorKind, path::PathBuf, sync::Arc, time::Duration};
 
+pub mod audit;
 pub mod callers;
 mod columns;
 pub mod facts;
-pub mod failed_calls;
 pub mod jobs;
 mod meter;
 pub mod money;
@@ -26,9 +26,9 @@ pub mod sessions;
 pub mod sqlite;
 pub mod turns;
 
+pub use audit::AuditStore;
 pub use callers::CallerStore;
 pub use facts::FactStore;
-pub use failed_calls::FailedCallStore;
 pub use jobs::JobStore;
 pub use meter::{LastTransaction, StoreStanding};
 pub use money::MoneyStore;
@@ -64,7 +64,7 @@ pub struct Store {
     /// Callers of the HTTP service, by their tokens.
     pub callers: Arc<dyn CallerStore>,
     /// Calls of those callers that failed.
-    pub failed_calls: Arc<dyn FailedCallStore>,
+    pub audit: Arc<dyn AuditStore>,
     /// Sessions of the HTTP service, where the engine is one that replicas share.
     pub sessions: Option<Arc<dyn SessionStore>>,
     /// Names the place for people: a path, or the URL without its password.
@@ -198,30 +198,17 @@ impl Store {
             + FactStore
             + PictureIndex
             + CallerStore
-            + FailedCallStore
+            + AuditStore
             + 'static,
     {
         let (turns, jobs, money, facts) = (doors.clone(), doors.clone(), doors.clone(), doors.clone());
-        let (pictures, callers, failed_calls) = (doors.clone(), doors.clone(), doors.clone());
+        let (pictures, callers, audit) = (doors.clone(), doors.clone(), doors.clone());
         let sessions = match &engine {
             // Sessions are kept for other replicas, and an embedded database has none: its server has them in memory.
             StoreEngine::Embedded(_) => None,
             StoreEngine::Remote(remote) => Some(remote.clone() as Arc<dyn SessionStore>),
         };
-        Self {
-            turns,
-            jobs,
-            money,
-            pace: doors,
-            facts,
-            pictures,
-            callers,
-            failed_calls,
-            sessions,
-            place,
-            process,
-            engine,
-        }
+        Self { turns, jobs, money, pace: doors, facts, pictures, callers, audit, sessions, place, process, engine }
     }
 
     /// The store as this process finds it: of the embedded one only what writes is counted.

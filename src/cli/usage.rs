@@ -78,7 +78,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     app.readable()?;
     if let Some(UsageAction::Export(UsageExport { failed, to })) = args.action {
         if failed {
-            export::failed(&to, &app.failed_calls).await?;
+            export::failed(&to, &app.audit).await?;
         } else {
             export::run(&to, &app.ledger).await?;
         }

@@ -10,11 +10,11 @@ use tokio::time::Instant;
 
 use crate::{
     catalogue::Catalogue,
-    ledger::FailedCalls,
+    ledger::Audit,
     model::ModelId,
     money::{Expenses, Spent},
     server::HttpRequestId,
-    store::failed_calls::FailedCall,
+    store::audit::AuditedCall,
     telemetry::{
         metrics::{EndedCall, Metrics},
         traces::TraceSpan,
@@ -37,7 +37,7 @@ pub(super) struct Journal {
     pub client: String,
     /// The authenticated one.
     pub caller: Option<String>,
-    pub failed_calls: FailedCalls,
+    pub audit: Audit,
     /// Read where a caller's call fails: for names of models that may be kept.
     pub catalogue: Arc<Catalogue>,
     /// Read where the call fails: for the model that it names, and the words that are nobody else's to read.
@@ -91,7 +91,7 @@ impl Journal {
     fn keep(&self, error: &ToolError, spent: &Spent) {
         let Some(caller) = self.caller.clone().filter(|_| !matches!(error, ToolError::Earlier(_))) else { return };
         let report = error.report();
-        self.failed_calls.note(FailedCall {
+        self.audit.note(AuditedCall {
             caller,
             client: self.client.clone(),
             tool: self.tool.to_owned(),

@@ -13,7 +13,7 @@ use crate::{
     conversation::Conversations,
     handle::Owner,
     inputs::Inputs,
-    ledger::{FailedCalls, Ledger},
+    ledger::{Audit, Ledger},
     preview::Previews,
     queue::Caller,
     store::{PaceStore, callers::KnownCaller},
@@ -33,7 +33,7 @@ pub struct Parts {
     /// Costs and budgets, for the resource that shows them.
     pub ledger: Ledger,
     /// Takes the calls of callers that failed.
-    pub failed_calls: FailedCalls,
+    pub audit: Audit,
     /// Makes the copies that results show.
     pub previews: Previews,
     /// The jobs, and how to collect them.

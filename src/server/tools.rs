@@ -34,8 +34,8 @@ use crate::{
     money::Expenses,
     news::News,
     store::{
+        audit::AuditedCall,
         callers::{CallerName, CallerScope},
-        failed_calls::FailedCall,
     },
     text,
     tools::{Audience, Code, Effect, Failed, Outcome, Output, Pace, Shows, Tool, ToolError, get_result::GetResult},
@@ -177,7 +177,7 @@ pub(super) async fn run(
         tool: name,
         client: program.clone(),
         caller: owner.as_caller().map(str::to_owned),
-        failed_calls: server.parts.failed_calls.clone(),
+        audit: server.parts.audit.clone(),
         catalogue: server.parts.catalogue.clone(),
         arguments: arguments.clone(),
         since: arrived,
@@ -267,7 +267,7 @@ impl Server {
     /// Notes a call that a transport refuses, since its token has not the scope for it.
     pub fn note_forbidden(&self, caller: &CallerName, named: Option<&str>) {
         let Some(route) = self.routes.iter().find(|route| Some(route.name()) == named) else { return };
-        self.parts.failed_calls.note(FailedCall {
+        self.parts.audit.note(AuditedCall {
             caller: caller.to_string(),
             client: "unknown".to_owned(),
             tool: route.name().to_owned(),

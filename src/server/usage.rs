@@ -11,12 +11,12 @@ use rmcp::{
 use super::Parts;
 use crate::{
     call::Limited,
-    ledger::{FailedCalls, Ledger, Tally},
+    ledger::{Audit, Ledger, Tally},
     money::{Usage, Usd},
     store::{
         self,
+        audit::{AuditedCall, CallRun},
         callers::{CallerScope, KnownCaller},
-        failed_calls::{FailedCall, FailedRun},
         money::{TallyBy, TallySum},
     },
 };
@@ -43,14 +43,14 @@ pub(super) async fn read(parts: &Parts, known: Option<&KnownCaller>) -> Result<R
     if own.is_some_and(|own| !own.rights.scopes.contains(&CallerScope::Usage)) {
         return Err(ErrorData::invalid_request(Limited::Scope(CallerScope::Usage).to_string(), None));
     }
-    let page = page(&parts.ledger, &parts.failed_calls, own).await.map_err(|error| {
+    let page = page(&parts.ledger, &parts.audit, own).await.map_err(|error| {
         tracing::warn!(%error, "the ledger cannot be read");
         ErrorData::internal_error(format!("{error}. {}", error.remedy()), None)
     })?;
     Ok(ReadResourceResult::new(vec![ResourceContents::text(page, URI).with_mime_type("text/markdown")]))
 }
 
-async fn page(ledger: &Ledger, failed: &FailedCalls, own: Option<&KnownCaller>) -> Result<String, store::Error> {
+async fn page(ledger: &Ledger, failed: &Audit, own: Option<&KnownCaller>) -> Result<String, store::Error> {
     let name = own.map(|own| &own.name);
     let today = Utc::now().date_naive();
     let first = today.with_day(1).unwrap_or(today);
@@ -93,15 +93,15 @@ fn table(name: &str, tally: &Tally) -> String {
 }
 
 /// The newest calls that failed; nothing where none did.
-fn failures(runs: &[FailedRun]) -> String {
+fn failures(runs: &[CallRun]) -> String {
     if runs.is_empty() {
         return String::new();
     }
     let mut table =
         "## Calls that failed\n\n| last (UTC) | caller | tool | model | code | calls |\n|---|---|---|---|---|--:|\n"
             .to_owned();
-    for FailedRun { last_at, calls, call, .. } in runs {
-        let FailedCall { caller, tool, model, code, .. } = call;
+    for CallRun { last_at, calls, call, .. } in runs {
+        let AuditedCall { caller, tool, model, code, .. } = call;
         let (at, model) = (last_at.format("%Y-%m-%d %H:%M:%S"), model.as_deref().unwrap_or("-"));
         // Writing to a text cannot fail.
         let _ = writeln!(table, "| {at} | {caller} | {tool} | {model} | {code} | {calls} |");

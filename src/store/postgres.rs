@@ -8,10 +8,10 @@
 //! therefore poll, as with the embedded engine; where there are sessions, `hints` spares them the wait.
 
 mod address;
+mod audit;
 mod callers;
 mod engine;
 mod facts;
-mod failed_calls;
 mod fault;
 mod hints;
 mod jobs;

@@ -5,12 +5,12 @@
 //! - `upkeep` is the thread for checkpoints, leases and slow batches, which `bell` wakes.
 //! - One file a door says what a transaction does, in SQL.
 
+mod audit;
 mod bell;
 mod busy;
 mod callers;
 mod engine;
 mod facts;
-mod failed_calls;
 mod fault;
 mod jobs;
 mod lease;

@@ -19,6 +19,7 @@ use mcp_openai::{
 };
 use tempfile::TempDir;
 
+mod audit;
 #[cfg(unix)]
 pub mod bouncer;
 mod callers;
@@ -31,7 +32,6 @@ mod damage;
 #[cfg(unix)]
 mod disk;
 mod facts;
-mod failed_calls;
 #[cfg(unix)]
 mod hints;
 mod jobs;
@@ -200,7 +200,7 @@ macro_rules! alone {
                     callers_are_kept_in_the_order_of_their_names,
                     a_caller_is_changed_and_never_lost,
                 }
-                failed_calls {
+                audit {
                     a_line_of_calls_that_failed_is_replaced_by_one_of_more,
                     calls_that_failed_are_read_in_pages_and_by_caller,
                     a_caller_that_fails_without_end_loses_its_own_oldest_lines,

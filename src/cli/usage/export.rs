@@ -8,10 +8,10 @@ use serde::Serialize;
 
 use crate::{
     cli::export::{self, Destination},
-    ledger::{FailedCalls, Ledger},
+    ledger::{Audit, Ledger},
     money::{Usage, Usd},
     store::{
-        failed_calls::{FailedCall, FailedRun},
+        audit::{AuditedCall, CallRun},
         money::{LedgerLine, LineState},
     },
 };
@@ -64,7 +64,7 @@ struct ExportedFailure {
     request_id: Option<String>,
 }
 
-pub(super) async fn failed(to: &Destination, calls: &FailedCalls) -> anyhow::Result<()> {
+pub(super) async fn failed(to: &Destination, calls: &Audit) -> anyhow::Result<()> {
     let mut out = to.open()?;
     let mut after = None;
     loop {
@@ -113,9 +113,9 @@ impl ExportedLine {
 }
 
 impl ExportedFailure {
-    fn of(run: FailedRun) -> Self {
-        let FailedRun { id: _, at, last_at, calls, call } = run;
-        let FailedCall { caller, client, tool, model, code, request_id } = call;
+    fn of(run: CallRun) -> Self {
+        let CallRun { id: _, at, last_at, calls, call } = run;
+        let AuditedCall { caller, client, tool, model, code, request_id } = call;
         let last_at = (calls > 1).then_some(last_at);
         Self { at, last_at, calls, caller, client, tool, model, code, request_id }
     }

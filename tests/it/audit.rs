@@ -3,11 +3,11 @@
 use std::{path::Path, time::Duration};
 
 use mcp_openai::{
-    ledger::FailedCalls,
+    ledger::Audit,
     money::Usd,
     store::{
+        audit::AuditedCall,
         callers::{CallerLimits, CallerRights, CallerScope},
-        failed_calls::FailedCall,
     },
 };
 use serde_json::{Value, json};
@@ -90,9 +90,9 @@ async fn a_call_that_the_upstream_refused_has_its_request_and_one_of_the_person_
 #[tokio::test(start_paused = true)]
 async fn what_is_noted_is_written_soon_though_nobody_asks() {
     let store = still::in_memory();
-    let calls = FailedCalls::build(store.failed_calls.clone(), TaskTracker::new(), CancellationToken::new());
+    let calls = Audit::build(store.audit.clone(), TaskTracker::new(), CancellationToken::new());
     for number in 1..=2 {
-        calls.note(FailedCall {
+        calls.note(AuditedCall {
             caller: "alice".into(),
             client: "test".into(),
             tool: "ask-openai".into(),
@@ -100,7 +100,7 @@ async fn what_is_noted_is_written_soon_though_nobody_asks() {
             code: "busy".into(),
             request_id: None,
         });
-        let written = async || store.failed_calls.failed_after(None, 10).await.unwrap();
+        let written = async || store.audit.calls_after(None, 10).await.unwrap();
         // Virtual time leaps while the store works: the second may begin a line of its own.
         while written().await.iter().map(|line| line.calls).sum::<u64>() < number {
             sleep(Duration::from_secs(1)).await;

@@ -8,9 +8,9 @@ use crate::{
     handle::Id,
     store::{
         Error,
+        audit::{AuditStore, AuditedCall, CallRun, MOST_OF_CALLER},
         callers::CallerName,
         columns::moment,
-        failed_calls::{FailedCall, FailedCallStore, FailedRun, MOST_OF_CALLER},
     },
 };
 
@@ -18,13 +18,13 @@ use crate::{
 const LINES: &str = "SELECT id, at, last_at, calls, caller, client, tool, model, code, request_id FROM failed_calls";
 
 #[async_trait]
-impl FailedCallStore for Sqlite {
-    async fn keep_failed(&self, lines: Vec<FailedRun>) -> Result<(), Error> {
+impl AuditStore for Sqlite {
+    async fn keep_calls(&self, lines: Vec<CallRun>) -> Result<(), Error> {
         // Nobody waits for it: the thread that serves need not do it.
         self.engine.write(usize::MAX, move |connection| keep(connection, &lines)).await
     }
 
-    async fn failed_after(&self, after: Option<Id>, most: usize) -> Result<Vec<FailedRun>, Error> {
+    async fn calls_after(&self, after: Option<Id>, most: usize) -> Result<Vec<CallRun>, Error> {
         let (after, most) = (after.map_or(-1, |id| id.number), i64::try_from(most).unwrap_or(i64::MAX));
         let select = move |connection: &Connection| {
             let mut select = connection.prepare_cached(&format!("{LINES} WHERE id > ?1 ORDER BY id LIMIT ?2"))?;
@@ -33,7 +33,7 @@ impl FailedCallStore for Sqlite {
         self.engine.scan(select).await
     }
 
-    async fn newest_failed(&self, caller: Option<&CallerName>, most: usize) -> Result<Vec<FailedRun>, Error> {
+    async fn newest_failed(&self, caller: Option<&CallerName>, most: usize) -> Result<Vec<CallRun>, Error> {
         let (caller, most) = (caller.map(|caller| caller.as_str().to_owned()), i64::try_from(most).unwrap_or(i64::MAX));
         let select = move |connection: &Connection| {
             let whose = if caller.is_some() { "caller = ?1" } else { "?1 IS NULL" };
@@ -45,7 +45,7 @@ impl FailedCallStore for Sqlite {
     }
 }
 
-fn keep(connection: &Connection, lines: &[FailedRun]) -> rusqlite::Result<()> {
+fn keep(connection: &Connection, lines: &[CallRun]) -> rusqlite::Result<()> {
     let mut upsert = connection.prepare_cached(
         "INSERT INTO failed_calls (id, at, last_at, calls, caller, client, tool, model, code, request_id)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
@@ -53,8 +53,8 @@ fn keep(connection: &Connection, lines: &[FailedRun]) -> rusqlite::Result<()> {
          SET last_at = excluded.last_at, calls = excluded.calls, request_id = excluded.request_id
          WHERE excluded.calls > failed_calls.calls",
     )?;
-    for FailedRun { id, at, last_at, calls, call } in lines {
-        let FailedCall { caller, client, tool, model, code, request_id } = call;
+    for CallRun { id, at, last_at, calls, call } in lines {
+        let AuditedCall { caller, client, tool, model, code, request_id } = call;
         let (at, last_at) = (at.timestamp_micros(), last_at.timestamp_micros());
         let calls = i64::try_from(*calls).unwrap_or(i64::MAX);
         upsert.execute(params![id.number, at, last_at, calls, caller, client, tool, model, code, request_id])?;
@@ -69,13 +69,13 @@ fn keep(connection: &Connection, lines: &[FailedRun]) -> rusqlite::Result<()> {
     callers.into_iter().try_for_each(|caller| trim.execute(params![caller, MOST_OF_CALLER]).map(drop))
 }
 
-fn line(row: &Row<'_>) -> rusqlite::Result<FailedRun> {
-    Ok(FailedRun {
+fn line(row: &Row<'_>) -> rusqlite::Result<CallRun> {
+    Ok(CallRun {
         id: Id { number: row.get(0)?, secret: 0 },
         at: moment(row.get(1)?),
         last_at: moment(row.get(2)?),
         calls: row.get::<_, i64>(3)?.unsigned_abs(),
-        call: FailedCall {
+        call: AuditedCall {
             caller: row.get(4)?,
             client: row.get(5)?,
             tool: row.get(6)?,

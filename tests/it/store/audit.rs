@@ -6,17 +6,17 @@ use chrono::{DateTime, Utc};
 use mcp_openai::{
     handle::{Id, IdMint},
     store::{
+        audit::{AuditedCall, CallRun, MOST_OF_CALLER},
         callers::CallerName,
-        failed_calls::{FailedCall, FailedRun, MOST_OF_CALLER},
     },
 };
 
 use super::Engine;
 
 /// As it is read back, without the secret of its id.
-fn line(id: Id, caller: &str, calls: u64) -> FailedRun {
+fn line(id: Id, caller: &str, calls: u64) -> CallRun {
     let at = DateTime::from_timestamp_micros(Utc::now().timestamp_micros()).unwrap();
-    let call = FailedCall {
+    let call = AuditedCall {
         caller: caller.into(),
         client: "test".into(),
         tool: "ask-openai".into(),
@@ -24,20 +24,20 @@ fn line(id: Id, caller: &str, calls: u64) -> FailedRun {
         code: "over_budget".into(),
         request_id: None,
     };
-    FailedRun { id: Id { secret: 0, ..id }, at, last_at: at, calls, call }
+    CallRun { id: Id { secret: 0, ..id }, at, last_at: at, calls, call }
 }
 
 pub async fn a_line_of_calls_that_failed_is_replaced_by_one_of_more(engine: &impl Engine) {
     let (store, id) = (engine.open(), IdMint::default().mint());
-    assert_eq!(store.failed_calls.failed_after(None, 10).await.unwrap(), []);
+    assert_eq!(store.audit.calls_after(None, 10).await.unwrap(), []);
     let first = line(id, "alice", 1);
-    let call = FailedCall { model: None, request_id: Some("req_1".into()), ..first.call.clone() };
+    let call = AuditedCall { model: None, request_id: Some("req_1".into()), ..first.call.clone() };
     let more =
-        FailedRun { calls: 3, call: FailedCall { model: first.call.model.clone(), ..call }, ..line(id, "alice", 3) };
-    let more = FailedRun { at: first.at, ..more };
+        CallRun { calls: 3, call: AuditedCall { model: first.call.model.clone(), ..call }, ..line(id, "alice", 3) };
+    let more = CallRun { at: first.at, ..more };
     for (written, kept) in [(&first, &first), (&more, &more), (&first, &more)] {
-        store.failed_calls.keep_failed(vec![written.clone()]).await.unwrap();
-        assert_eq!(store.failed_calls.failed_after(None, 10).await.unwrap(), slice::from_ref(kept));
+        store.audit.keep_calls(vec![written.clone()]).await.unwrap();
+        assert_eq!(store.audit.calls_after(None, 10).await.unwrap(), slice::from_ref(kept));
     }
 }
 
@@ -45,10 +45,10 @@ pub async fn calls_that_failed_are_read_in_pages_and_by_caller(engine: &impl Eng
     let (store, mint) = (engine.open(), IdMint::default());
     let callers = ["alice", "bob", "alice", "bob", "alice", "bob", "alice"];
     let all: Vec<_> = callers.iter().map(|caller| line(mint.mint(), caller, 1)).collect();
-    store.failed_calls.keep_failed(all.clone()).await.unwrap();
+    store.audit.keep_calls(all.clone()).await.unwrap();
     let (mut read, mut after) = (Vec::new(), None);
     loop {
-        let page = store.failed_calls.failed_after(after, 3).await.unwrap();
+        let page = store.audit.calls_after(after, 3).await.unwrap();
         let Some(last) = page.last() else { break };
         after = Some(last.id);
         read.extend(page);
@@ -56,7 +56,7 @@ pub async fn calls_that_failed_are_read_in_pages_and_by_caller(engine: &impl Eng
     assert_eq!(read, all);
     let newest = async |caller: Option<&str>, most| {
         let caller = caller.map(|caller| CallerName::parse(caller).unwrap());
-        store.failed_calls.newest_failed(caller.as_ref(), most).await.unwrap()
+        store.audit.newest_failed(caller.as_ref(), most).await.unwrap()
     };
     assert_eq!(newest(Some("bob"), 2).await, [all[5].clone(), all[3].clone()]);
     assert_eq!(newest(None, 2).await, [all[6].clone(), all[5].clone()]);
@@ -66,9 +66,9 @@ pub async fn calls_that_failed_are_read_in_pages_and_by_caller(engine: &impl Eng
 pub async fn a_caller_that_fails_without_end_loses_its_own_oldest_lines(engine: &impl Engine) {
     let (store, mint) = (engine.open(), IdMint::default());
     let others = line(mint.mint(), "alice", 1);
-    store.failed_calls.keep_failed(vec![others.clone()]).await.unwrap();
+    store.audit.keep_calls(vec![others.clone()]).await.unwrap();
     let lines: Vec<_> = (0..MOST_OF_CALLER + 2).map(|_| line(mint.mint(), "mallory", 1)).collect();
-    store.failed_calls.keep_failed(lines.clone()).await.unwrap();
-    let kept = store.failed_calls.failed_after(None, usize::MAX).await.unwrap();
+    store.audit.keep_calls(lines.clone()).await.unwrap();
+    let kept = store.audit.calls_after(None, usize::MAX).await.unwrap();
     assert_eq!((&kept[0], &kept[1..]), (&others, &lines[2..]));
 }

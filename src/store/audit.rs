@@ -14,7 +14,7 @@ pub const MOST_OF_CALLER: u32 = 10_000;
 
 /// A call that failed: whose it was, and how it ended. Never content.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FailedCall {
+pub struct AuditedCall {
     /// The authenticated caller's name.
     pub caller: String,
     /// The MCP client's name for itself.
@@ -31,7 +31,7 @@ pub struct FailedCall {
 
 /// One line: calls of a caller that failed alike, one soon after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FailedRun {
+pub struct CallRun {
     /// Of the first call; the secret of a line read back is zero.
     pub id: Id,
     /// The end of the first call, UTC.
@@ -41,18 +41,18 @@ pub struct FailedRun {
     /// At least one.
     pub calls: u64,
     /// The first of them, with the request id of the last that has one.
-    pub call: FailedCall,
+    pub call: AuditedCall,
 }
 
 /// Calls that failed, by caller.
 #[async_trait]
-pub trait FailedCallStore: Debug + Send + Sync {
+pub trait AuditStore: Debug + Send + Sync {
     /// Writes lines. One that is there already, under the same id, is replaced by one of more calls.
-    async fn keep_failed(&self, lines: Vec<FailedRun>) -> Result<(), Error>;
+    async fn keep_calls(&self, lines: Vec<CallRun>) -> Result<(), Error>;
 
     /// Lines after an id, in the order of their ids, for an export in pages.
-    async fn failed_after(&self, after: Option<Id>, most: usize) -> Result<Vec<FailedRun>, Error>;
+    async fn calls_after(&self, after: Option<Id>, most: usize) -> Result<Vec<CallRun>, Error>;
 
     /// The newest lines of one caller, or of all, newest first.
-    async fn newest_failed(&self, caller: Option<&CallerName>, most: usize) -> Result<Vec<FailedRun>, Error>;
+    async fn newest_failed(&self, caller: Option<&CallerName>, most: usize) -> Result<Vec<CallRun>, Error>;
 }

@@ -15,24 +15,24 @@ use crate::{
     handle::Id,
     store::{
         Error,
+        audit::{AuditStore, AuditedCall, CallRun, MOST_OF_CALLER},
         callers::CallerName,
         columns::moment,
-        failed_calls::{FailedCall, FailedCallStore, FailedRun, MOST_OF_CALLER},
     },
 };
 
 #[async_trait]
-impl FailedCallStore for Postgres {
-    async fn keep_failed(&self, lines: Vec<FailedRun>) -> Result<(), Error> {
+impl AuditStore for Postgres {
+    async fn keep_calls(&self, lines: Vec<CallRun>) -> Result<(), Error> {
         undeadlocked(|| keep(&self.engine, &lines)).await.map_err(|fault| self.engine.error(fault))
     }
 
-    async fn failed_after(&self, after: Option<Id>, most: usize) -> Result<Vec<FailedRun>, Error> {
+    async fn calls_after(&self, after: Option<Id>, most: usize) -> Result<Vec<CallRun>, Error> {
         let (after, most) = (after.map_or(-1, |id| id.number), i64::try_from(most).unwrap_or(i64::MAX));
         self.lines("WHERE id > $1 ORDER BY id LIMIT $2", values![after, most]).await
     }
 
-    async fn newest_failed(&self, caller: Option<&CallerName>, most: usize) -> Result<Vec<FailedRun>, Error> {
+    async fn newest_failed(&self, caller: Option<&CallerName>, most: usize) -> Result<Vec<CallRun>, Error> {
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         let whose = if caller.is_some() { "caller = $1" } else { "$1::text IS NULL" };
         let which = format!("WHERE {whose} ORDER BY id DESC LIMIT $2");
@@ -41,7 +41,7 @@ impl FailedCallStore for Postgres {
 }
 
 impl Postgres {
-    async fn lines(&self, which: &str, values: &[SqlValue<'_>]) -> Result<Vec<FailedRun>, Error> {
+    async fn lines(&self, which: &str, values: &[SqlValue<'_>]) -> Result<Vec<CallRun>, Error> {
         let select = format!(
             "SELECT id, at, last_at, calls, caller, client, tool, model, code, request_id FROM failed_calls {which}"
         );
@@ -51,10 +51,10 @@ impl Postgres {
 }
 
 /// It may run again where nobody knows if its commit came through.
-async fn keep(engine: &PostgresEngine, lines: &[FailedRun]) -> Result<(), PostgresFault> {
+async fn keep(engine: &PostgresEngine, lines: &[CallRun]) -> Result<(), PostgresFault> {
     let transaction = engine.begin().await?;
-    for FailedRun { id, at, last_at, calls, call } in lines {
-        let FailedCall { caller, client, tool, model, code, request_id } = call;
+    for CallRun { id, at, last_at, calls, call } in lines {
+        let AuditedCall { caller, client, tool, model, code, request_id } = call;
         let upsert = "INSERT INTO failed_calls
                  (id, at, last_at, calls, caller, client, tool, model, code, request_id)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT (id) DO UPDATE
@@ -74,13 +74,13 @@ async fn keep(engine: &PostgresEngine, lines: &[FailedRun]) -> Result<(), Postgr
     transaction.commit().await
 }
 
-fn line(row: &Columns) -> Result<FailedRun, PostgresFault> {
-    Ok(FailedRun {
+fn line(row: &Columns) -> Result<CallRun, PostgresFault> {
+    Ok(CallRun {
         id: Id { number: row.number(0)?, secret: 0 },
         at: moment(row.number(1)?),
         last_at: moment(row.number(2)?),
         calls: row.count(3)?,
-        call: FailedCall {
+        call: AuditedCall {
             caller: row.text(4)?,
             client: row.text(5)?,
             tool: row.text(6)?,

@@ -18,9 +18,9 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use crate::{
     handle::{Id, IdMint},
     store::{
-        self, FailedCallStore,
+        self, AuditStore,
+        audit::{AuditedCall, CallRun},
         callers::CallerName,
-        failed_calls::{FailedCall, FailedRun},
     },
 };
 
@@ -38,23 +38,23 @@ const MOST_UNWRITTEN: usize = 10_000;
 
 /// The calls that failed here, and those of all processes in the store. Cheap to clone; clones are the same.
 #[derive(Debug, Clone)]
-pub struct FailedCalls(Arc<FailedCallsState>);
+pub struct Audit(Arc<AuditState>);
 
 #[derive(Debug)]
-struct FailedCallsState {
-    store: Arc<dyn FailedCallStore>,
+struct AuditState {
+    store: Arc<dyn AuditStore>,
     mint: IdMint,
-    runs: Mutex<FailedRuns>,
+    runs: Mutex<OpenRuns>,
     tasks: TaskTracker,
     stop: CancellationToken,
 }
 
 #[derive(Debug, Default)]
-struct FailedRuns {
+struct OpenRuns {
     /// By caller, and by what calls have in common.
     open: HashMap<String, HashMap<RunKey, OpenRun>>,
     /// By id.
-    unwritten: BTreeMap<i64, FailedRun>,
+    unwritten: BTreeMap<i64, CallRun>,
     /// Calls that found no room.
     left_out: u64,
     is_tended: bool,
@@ -70,7 +70,7 @@ struct RunKey {
 
 #[derive(Debug)]
 struct OpenRun {
-    line: FailedRun,
+    line: CallRun,
     began: Instant,
     went_on: Instant,
     writing: Writing,
@@ -82,16 +82,16 @@ enum Writing {
     Done,
 }
 
-impl FailedCalls {
+impl Audit {
     /// Builds it without touching the store. `stop` ends the writing that nobody asks for.
     #[must_use]
-    pub fn build(store: Arc<dyn FailedCallStore>, tasks: TaskTracker, stop: CancellationToken) -> Self {
+    pub fn build(store: Arc<dyn AuditStore>, tasks: TaskTracker, stop: CancellationToken) -> Self {
         let (mint, runs) = (IdMint::default(), Mutex::default());
-        Self(Arc::new(FailedCallsState { store, mint, runs, tasks, stop }))
+        Self(Arc::new(AuditState { store, mint, runs, tasks, stop }))
     }
 
     /// Notes a call, without waiting until it is kept: it is written within ten seconds.
-    pub fn note(&self, call: FailedCall) {
+    pub fn note(&self, call: AuditedCall) {
         let mut runs = self.runs();
         runs.note(call, self.0.mint.mint(), (Instant::now(), Utc::now()));
         if !mem::replace(&mut runs.is_tended, true) {
@@ -106,7 +106,7 @@ impl FailedCalls {
         if lines.is_empty() {
             return;
         }
-        if let Err(error) = self.0.store.keep_failed(lines.clone()).await {
+        if let Err(error) = self.0.store.keep_calls(lines.clone()).await {
             tracing::warn!(%error, lines = lines.len(), "calls that failed are not written yet");
             self.runs().put_back(lines);
         }
@@ -116,15 +116,15 @@ impl FailedCalls {
     ///
     /// # Errors
     /// When the store cannot be used.
-    pub async fn after(&self, after: Option<Id>, most: usize) -> Result<Vec<FailedRun>, store::Error> {
-        self.0.store.failed_after(after, most).await
+    pub async fn after(&self, after: Option<Id>, most: usize) -> Result<Vec<CallRun>, store::Error> {
+        self.0.store.calls_after(after, most).await
     }
 
     /// The newest lines of one caller, or of all, newest first, with all that was noted here.
     ///
     /// # Errors
     /// When the store cannot be used.
-    pub async fn newest(&self, caller: Option<&CallerName>, most: usize) -> Result<Vec<FailedRun>, store::Error> {
+    pub async fn newest(&self, caller: Option<&CallerName>, most: usize) -> Result<Vec<CallRun>, store::Error> {
         self.flush().await;
         self.0.store.newest_failed(caller, most).await
     }
@@ -143,14 +143,14 @@ impl FailedCalls {
         }
     }
 
-    fn runs(&self) -> MutexGuard<'_, FailedRuns> {
+    fn runs(&self) -> MutexGuard<'_, OpenRuns> {
         self.0.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl FailedRuns {
+impl OpenRuns {
     /// Adds a call to the line of those like it, or begins one under `id`.
-    fn note(&mut self, mut call: FailedCall, id: Id, (now, at): (Instant, DateTime<Utc>)) {
+    fn note(&mut self, mut call: AuditedCall, id: Id, (now, at): (Instant, DateTime<Utc>)) {
         if self.open.len() >= MOST_CALLERS && !self.open.contains_key(&call.caller) {
             self.left_out += 1;
             return;
@@ -163,7 +163,7 @@ impl FailedRuns {
         match own.get_mut(&key) {
             Some(run) if run.goes_on(now) => run.add(call, now, at),
             _ => {
-                let line = FailedRun { id, at, last_at: at, calls: 1, call };
+                let line = CallRun { id, at, last_at: at, calls: 1, call };
                 let run = OpenRun { line, began: now, went_on: now, writing: Writing::Due };
                 if let Some(OpenRun { line, writing: Writing::Due, .. }) = own.insert(key, run) {
                     self.put_back([line]);
@@ -172,8 +172,8 @@ impl FailedRuns {
         }
     }
 
-    /// All that is to be written; [`FailedRuns::put_back`] takes what could not be.
-    fn take_unwritten(&mut self) -> Vec<FailedRun> {
+    /// All that is to be written; [`OpenRuns::put_back`] takes what could not be.
+    fn take_unwritten(&mut self) -> Vec<CallRun> {
         let due = self.open.values_mut().flat_map(HashMap::values_mut).filter(|run| run.writing == Writing::Due);
         for run in due {
             run.writing = Writing::Done;
@@ -186,7 +186,7 @@ impl FailedRuns {
         mem::take(&mut self.unwritten).into_values().collect()
     }
 
-    fn put_back(&mut self, lines: impl IntoIterator<Item = FailedRun>) {
+    fn put_back(&mut self, lines: impl IntoIterator<Item = CallRun>) {
         for line in lines {
             if self.unwritten.len() < MOST_UNWRITTEN {
                 self.unwritten.entry(line.id.number).or_insert(line);
@@ -214,7 +214,7 @@ impl OpenRun {
         now - self.went_on < SOON && now - self.began < LONGEST
     }
 
-    fn add(&mut self, call: FailedCall, now: Instant, at: DateTime<Utc>) {
+    fn add(&mut self, call: AuditedCall, now: Instant, at: DateTime<Utc>) {
         self.line.calls += 1;
         self.line.last_at = at;
         if call.request_id.is_some() {
@@ -228,8 +228,8 @@ impl OpenRun {
 mod tests {
     use super::*;
 
-    fn call(caller: &str, model: &str, code: &str) -> FailedCall {
-        FailedCall {
+    fn call(caller: &str, model: &str, code: &str) -> AuditedCall {
+        AuditedCall {
             caller: caller.into(),
             client: "test".into(),
             tool: "ask-openai".into(),
@@ -240,8 +240,8 @@ mod tests {
     }
 
     /// Notes calls at these seconds, and tells the calls of each line.
-    fn noted(calls: impl IntoIterator<Item = (u64, FailedCall)>) -> Vec<u64> {
-        let (mut runs, mint, start) = (FailedRuns::default(), IdMint::default(), Instant::now());
+    fn noted(calls: impl IntoIterator<Item = (u64, AuditedCall)>) -> Vec<u64> {
+        let (mut runs, mint, start) = (OpenRuns::default(), IdMint::default(), Instant::now());
         for (second, call) in calls {
             runs.note(call, mint.mint(), (start + Duration::from_secs(second), Utc::now()));
         }
@@ -269,8 +269,8 @@ mod tests {
 
     #[test]
     fn what_could_not_be_written_waits_and_is_replaced_by_what_came_since() {
-        let (mut runs, mint, now) = (FailedRuns::default(), IdMint::default(), Instant::now());
-        let note = |runs: &mut FailedRuns| runs.note(call("alice", "m", "busy"), mint.mint(), (now, Utc::now()));
+        let (mut runs, mint, now) = (OpenRuns::default(), IdMint::default(), Instant::now());
+        let note = |runs: &mut OpenRuns| runs.note(call("alice", "m", "busy"), mint.mint(), (now, Utc::now()));
         note(&mut runs);
         let first = runs.take_unwritten();
         note(&mut runs);
