@@ -57,7 +57,7 @@ pub struct App {
     pub conversations: Conversations,
     /// Budgets, and costs of all calls.
     pub ledger: Ledger,
-    /// Calls of callers that failed.
+    /// Calls of callers that are not in the ledger.
     pub audit: Audit,
     /// Also run by `mcp-openai ask` and `mcp-openai chat`.
     pub ask_openai: Arc<AskOpenai>,

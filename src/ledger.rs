@@ -1,5 +1,5 @@
 //! Costs of calls: a line of the ledger for each, and the budgets that all processes hold together; and the calls of
-//! callers that failed. Never a prompt, never a key.
+//! callers that are not in it. Never a prompt, never a key.
 //!
 //! [`Ledger::open`] and [`Ledger::begin`] reserve money before a request is sent, [`Spend::settle`] puts what it came
 //! to in its place, with the turn and the end of the job that belong to it. The rules, also for what is never

@@ -1,5 +1,5 @@
 //! Everything that is kept but pictures: turns of conversations, jobs, money, the pace of requests, learnt facts,
-//! callers and their calls that failed, and the index by which pictures are found.
+//! callers and their calls that the ledger has not, and the index by which pictures are found.
 //!
 //! One door for each kind, and the unit of a door is a transaction of the domain: `settle` books a cost, its line of
 //! the ledger, the turn and the end of the job together or not at all. No door shows a connection, a file or a path,
@@ -63,7 +63,7 @@ pub struct Store {
     pub pictures: Arc<dyn PictureIndex>,
     /// Callers of the HTTP service, by their tokens.
     pub callers: Arc<dyn CallerStore>,
-    /// Calls of those callers that failed.
+    /// Calls of those callers that failed or cost nothing.
     pub audit: Arc<dyn AuditStore>,
     /// Sessions of the HTTP service, where the engine is one that replicas share.
     pub sessions: Option<Arc<dyn SessionStore>>,

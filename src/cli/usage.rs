@@ -17,7 +17,10 @@ use super::{
 use crate::{
     app::App,
     ledger::{Sum, Tally},
-    store::money::{TallyBy, TallySum},
+    store::{
+        audit::CallKind,
+        money::{TallyBy, TallySum},
+    },
     tools::ToolError,
 };
 
@@ -51,6 +54,9 @@ struct UsageExport {
     /// The calls of callers that failed instead: refused before anything was sent, or ended without an answer
     #[arg(long)]
     failed: bool,
+    /// The calls of callers that failed instead, and after them those that were answered and cost nothing
+    #[arg(long, conflicts_with = "failed")]
+    unbilled: bool,
     #[command(flatten)]
     to: Destination,
 }
@@ -76,11 +82,11 @@ struct UsageOutput {
 /// When the store cannot be read, or stdout not be written to.
 pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     app.readable()?;
-    if let Some(UsageAction::Export(UsageExport { failed, to })) = args.action {
-        if failed {
-            export::failed(&to, &app.audit).await?;
-        } else {
-            export::run(&to, &app.ledger).await?;
+    if let Some(UsageAction::Export(UsageExport { failed, unbilled, to })) = args.action {
+        match (failed, unbilled) {
+            (false, false) => export::run(&to, &app.ledger).await?,
+            (true, _) => export::calls(&to, &app.audit, &[CallKind::Failed]).await?,
+            (false, true) => export::calls(&to, &app.audit, &[CallKind::Failed, CallKind::Answered]).await?,
         }
         return Ok(ExitCode::SUCCESS);
     }

@@ -1,8 +1,9 @@
-//! Calls of callers that failed, most of them before anything was sent: who, with which tool and model, and how it
-//! ended. Never content.
+//! Calls of callers that failed, most of them before anything was sent, or were answered and cost nothing: who, with
+//! which tool and model, and how it ended. Never content.
 //!
-//! They are noted in memory and written together, so that whoever floods a server with calls that fail costs the store
-//! one transaction each [`PAUSE`]. Calls that fail alike, one soon after the other, are one line with their number.
+//! They are noted in memory and written together, so that whoever floods a server with calls, or polls for a result, costs
+//! the store one transaction each [`PAUSE`]. Calls that end alike, one soon after the other, are one line with their
+//! number.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -19,24 +20,24 @@ use crate::{
     handle::{Id, IdMint},
     store::{
         self, AuditStore,
-        audit::{AuditedCall, CallRun},
+        audit::{AuditedCall, CallKind, CallRun},
         callers::CallerName,
     },
 };
 
 /// Between two transactions: a process that is killed loses what it noted since the last.
 const PAUSE: Duration = Duration::from_secs(10);
-/// A call that fails later than this after one like it begins a line of its own.
+/// A call that ends later than this after one like it begins a line of its own.
 const SOON: Duration = Duration::from_mins(1);
 /// A line has the calls of no longer time.
 const LONGEST: Duration = Duration::from_hours(1);
 /// Lines of one caller at once that tell models apart; beyond them tool and code alone do.
 const MOST_WITH_MODELS: usize = 50;
-/// Callers with lines at once, and lines that wait for a store that is away; what is beyond is counted in the log.
-const MOST_CALLERS: usize = 1_000;
+/// Lines of all callers at once, and those that wait for a store that is away; what is beyond is counted in the log.
+const MOST_OPEN: usize = 50_000;
 const MOST_UNWRITTEN: usize = 10_000;
 
-/// The calls that failed here, and those of all processes in the store. Cheap to clone; clones are the same.
+/// The calls that ended here, and those of all processes in the store. Cheap to clone; clones are the same.
 #[derive(Debug, Clone)]
 pub struct Audit(Arc<AuditState>);
 
@@ -53,6 +54,8 @@ struct AuditState {
 struct OpenRuns {
     /// By caller, and by what calls have in common.
     open: HashMap<String, HashMap<RunKey, OpenRun>>,
+    /// Number of runs in it.
+    count: usize,
     /// By id.
     unwritten: BTreeMap<i64, CallRun>,
     /// Calls that found no room.
@@ -65,7 +68,8 @@ struct OpenRuns {
 struct RunKey {
     tool: String,
     model: Option<String>,
-    code: String,
+    kind: CallKind,
+    outcome: String,
 }
 
 #[derive(Debug)]
@@ -107,24 +111,24 @@ impl Audit {
             return;
         }
         if let Err(error) = self.0.store.keep_calls(lines.clone()).await {
-            tracing::warn!(%error, lines = lines.len(), "calls that failed are not written yet");
+            tracing::warn!(%error, lines = lines.len(), "calls are not in the audit yet");
             self.runs().put_back(lines);
         }
     }
 
-    /// Lines after one, in the order of their ids, for an export in pages.
+    /// Lines of a kind after one, in the order of their ids, for an export in pages.
     ///
     /// # Errors
     /// When the store cannot be used.
-    pub async fn after(&self, after: Option<Id>, most: usize) -> Result<Vec<CallRun>, store::Error> {
-        self.0.store.calls_after(after, most).await
+    pub async fn after(&self, kind: CallKind, after: Option<Id>, most: usize) -> Result<Vec<CallRun>, store::Error> {
+        self.0.store.calls_after(kind, after, most).await
     }
 
-    /// The newest lines of one caller, or of all, newest first, with all that was noted here.
+    /// The newest failures of one caller, or of all, newest first, with all that was noted here.
     ///
     /// # Errors
     /// When the store cannot be used.
-    pub async fn newest(&self, caller: Option<&CallerName>, most: usize) -> Result<Vec<CallRun>, store::Error> {
+    pub async fn newest_failed(&self, caller: Option<&CallerName>, most: usize) -> Result<Vec<CallRun>, store::Error> {
         self.flush().await;
         self.0.store.newest_failed(caller, most).await
     }
@@ -151,22 +155,22 @@ impl Audit {
 impl OpenRuns {
     /// Adds a call to the line of those like it, or begins one under `id`.
     fn note(&mut self, mut call: AuditedCall, id: Id, (now, at): (Instant, DateTime<Utc>)) {
-        if self.open.len() >= MOST_CALLERS && !self.open.contains_key(&call.caller) {
-            self.left_out += 1;
-            return;
-        }
         let own = self.open.entry(call.caller.clone()).or_default();
-        let mut key = RunKey { tool: call.tool.clone(), model: call.model.clone(), code: call.code.clone() };
+        let AuditedCall { tool, model, kind, outcome, .. } = call.clone();
+        let mut key = RunKey { tool, model, kind, outcome };
         if own.len() >= MOST_WITH_MODELS && !own.contains_key(&key) {
             (key.model, call.model) = (None, None);
         }
         match own.get_mut(&key) {
             Some(run) if run.goes_on(now) => run.add(call, now, at),
+            None if self.count >= MOST_OPEN => self.left_out += 1,
             _ => {
                 let line = CallRun { id, at, last_at: at, calls: 1, call };
                 let run = OpenRun { line, began: now, went_on: now, writing: Writing::Due };
-                if let Some(OpenRun { line, writing: Writing::Due, .. }) = own.insert(key, run) {
-                    self.put_back([line]);
+                match own.insert(key, run) {
+                    None => self.count += 1,
+                    Some(OpenRun { line, writing: Writing::Due, .. }) => self.put_back([line]),
+                    Some(_) => {}
                 }
             }
         }
@@ -181,7 +185,7 @@ impl OpenRuns {
         }
         match mem::take(&mut self.left_out) {
             0 => {}
-            calls => tracing::warn!(calls, "calls that failed were too many to note"),
+            calls => tracing::warn!(calls, "calls were too many to note"),
         }
         mem::take(&mut self.unwritten).into_values().collect()
     }
@@ -202,6 +206,7 @@ impl OpenRuns {
             own.retain(|_, run| run.writing == Writing::Due || run.goes_on(now));
         }
         self.open.retain(|_, own| !own.is_empty());
+        self.count = self.open.values().map(HashMap::len).sum();
     }
 
     fn is_empty(&self) -> bool {
@@ -234,7 +239,8 @@ mod tests {
             client: "test".into(),
             tool: "ask-openai".into(),
             model: Some(model.into()),
-            code: code.into(),
+            kind: CallKind::Failed,
+            outcome: code.into(),
             request_id: None,
         }
     }
@@ -249,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn calls_that_fail_alike_and_soon_after_each_other_are_one_line() {
+    fn calls_that_end_alike_and_soon_after_each_other_are_one_line() {
         let busy = || call("alice", "m", "busy");
         let others = [call("bob", "m", "busy"), call("alice", "n", "busy"), call("alice", "m", "over_budget")];
         let all = [(0, busy()), (59, busy()), (118, busy()), (178, busy())];
@@ -263,8 +269,8 @@ mod tests {
         let lines = noted(models.chain([(0, call("alice", "m", "busy"))]));
         assert_eq!(lines.len(), MOST_WITH_MODELS + 2);
         assert_eq!(lines.iter().sum::<u64>(), 1_001, "all are counted");
-        let callers = (0..10_000).map(|number| (0, call(&number.to_string(), "m", "busy")));
-        assert_eq!(noted(callers).len(), MOST_CALLERS);
+        let callers = (0..MOST_OPEN + 1_000).map(|number| (0, call(&number.to_string(), "m", "busy")));
+        assert_eq!(noted(callers).len(), MOST_OPEN);
     }
 
     #[test]

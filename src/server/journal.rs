@@ -1,6 +1,6 @@
 //! The audit line of a call in the log: which tool, model, client and caller, how long it took, what it cost, and how it
-//! ended; the same in the metrics and in its span; and a caller's that failed among those that are kept. Never a prompt,
-//! an answer or a path.
+//! ended; the same in the metrics and in its span; and a caller's that is not in the ledger in the audit. Never a prompt, an
+//! answer or a path.
 
 use std::{error::Error, mem, sync::Arc};
 
@@ -12,15 +12,15 @@ use crate::{
     catalogue::Catalogue,
     ledger::Audit,
     model::ModelId,
-    money::{Expenses, Spent},
+    money::{Expenses, Paid, Spent},
     server::HttpRequestId,
-    store::audit::AuditedCall,
+    store::audit::{AuditedCall, CallKind},
     telemetry::{
         metrics::{EndedCall, Metrics},
         traces::TraceSpan,
     },
     text,
-    tools::{Code, Outcome, ToolError},
+    tools::{Code, Outcome, Report, ToolError},
 };
 
 mod echo;
@@ -38,7 +38,7 @@ pub(super) struct Journal {
     /// The authenticated one.
     pub caller: Option<String>,
     pub audit: Audit,
-    /// Read where a caller's call fails: for names of models that may be kept.
+    /// Read where a caller's call is kept: for names of models that may be.
     pub catalogue: Arc<Catalogue>,
     /// Read where the call fails: for the model that it names, and the words that are nobody else's to read.
     pub arguments: Arc<JsonObject>,
@@ -57,12 +57,10 @@ impl Journal {
     pub(super) fn write(mut self, ended: &Result<Outcome, ToolError>) {
         let spent = self.expenses.so_far();
         span::end(mem::take(&mut self.span), ended, spent.paid);
+        self.keep(ended, &spent);
         match ended {
             Ok(outcome) => self.answered(outcome, &spent),
-            Err(error) => {
-                self.keep(error, &spent);
-                self.failed(error, &spent);
-            }
+            Err(error) => self.failed(error, &spent),
         }
         if let Some(metrics) = &self.metrics {
             self.count(ended, spent, metrics);
@@ -72,8 +70,8 @@ impl Journal {
     fn count(&self, ended: &Result<Outcome, ToolError>, spent: Spent, metrics: &Metrics) {
         let (model, outcome) = match ended {
             Ok(outcome) => {
-                let text = |name: &str| outcome.structured.get(name).and_then(Value::as_str).map(str::to_owned);
-                (text("model"), text("status"))
+                let owned = |name| field(outcome, name).map(str::to_owned);
+                (owned("model"), owned("status"))
             }
             Err(error) => (self.model(&spent).map(|model| self.known_model(model)), Some(error.code().name())),
         };
@@ -87,17 +85,31 @@ impl Journal {
         });
     }
 
-    /// Keeps a caller's call that failed. One that was told again was kept when it failed.
-    fn keep(&self, error: &ToolError, spent: &Spent) {
-        let Some(caller) = self.caller.clone().filter(|_| !matches!(error, ToolError::Earlier(_))) else { return };
-        let report = error.report();
+    /// Keeps a caller's call that failed, or was answered and billed nothing: the ledger has the others.
+    fn keep(&self, ended: &Result<Outcome, ToolError>, spent: &Spent) {
+        let Some(caller) = &self.caller else { return };
+        let (kind, model, outcome, request_id) = match ended {
+            Ok(_) if spent.paid != Paid::Nothing => return,
+            Ok(outcome) => {
+                let status = field(outcome, "status").unwrap_or("complete").to_owned();
+                (CallKind::Answered, field(outcome, "model"), status, request_id(outcome))
+            }
+            Err(error) => {
+                // A failure that is told again was kept as one when the call failed.
+                let is_told_again = matches!(error, ToolError::Earlier(_));
+                let kind = if is_told_again { CallKind::Answered } else { CallKind::Failed };
+                let Report { code, request_id, .. } = error.report();
+                (kind, self.model(spent), code.name(), request_id)
+            }
+        };
         self.audit.note(AuditedCall {
-            caller,
+            caller: caller.clone(),
             client: self.client.clone(),
             tool: self.tool.to_owned(),
-            model: self.model(spent).map(|model| self.known_model(model)),
-            code: report.code.name(),
-            request_id: report.request_id,
+            model: model.map(|model| self.known_model(model)),
+            kind,
+            outcome,
+            request_id,
         });
     }
 
@@ -114,21 +126,15 @@ impl Journal {
     }
 
     fn answered(&self, outcome: &Outcome, spent: &Spent) {
-        let field = |name: &str| outcome.structured.get(name);
-        let text = |name: &str| field(name).and_then(Value::as_str);
-        let several = || {
-            let ids = field("request_ids")?.as_array()?.iter().filter_map(Value::as_str);
-            Some(ids.collect::<Vec<_>>().join(" ")).filter(|ids| !ids.is_empty())
-        };
         tracing::info!(
             tool = self.tool,
             client = self.client,
             caller = self.caller,
-            model = text("model"),
+            model = field(outcome, "model"),
             ms = self.milliseconds(),
             cost_usd = dollars(spent),
-            request_id = text("request_id").map(str::to_owned).or_else(several),
-            outcome = text("status"),
+            request_id = request_id(outcome),
+            outcome = field(outcome, "status"),
             http_request_id = self.http_request_id(),
             "call"
         );
@@ -198,6 +204,20 @@ impl Journal {
     fn milliseconds(&self) -> u64 {
         u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+/// A text among the fields of an answer.
+fn field<'a>(outcome: &'a Outcome, name: &str) -> Option<&'a str> {
+    outcome.structured.get(name)?.as_str()
+}
+
+/// The ids of the upstream's answers, of several with blanks between.
+fn request_id(outcome: &Outcome) -> Option<String> {
+    let several = || {
+        let ids = outcome.structured.get("request_ids")?.as_array()?.iter().filter_map(Value::as_str);
+        Some(ids.collect::<Vec<_>>().join(" ")).filter(|ids| !ids.is_empty())
+    };
+    field(outcome, "request_id").map(str::to_owned).or_else(several)
 }
 
 /// Displayed, the cost is never in powers of ten.

@@ -32,7 +32,7 @@ pub struct Parts {
     pub conversations: Conversations,
     /// Costs and budgets, for the resource that shows them.
     pub ledger: Ledger,
-    /// Takes the calls of callers that failed.
+    /// Takes the calls of callers that are not in the ledger.
     pub audit: Audit,
     /// Makes the copies that results show.
     pub previews: Previews,

@@ -34,7 +34,7 @@ use crate::{
     money::Expenses,
     news::News,
     store::{
-        audit::AuditedCall,
+        audit::{AuditedCall, CallKind},
         callers::{CallerName, CallerScope},
     },
     text,
@@ -272,7 +272,8 @@ impl Server {
             client: "unknown".to_owned(),
             tool: route.name().to_owned(),
             model: None,
-            code: Code::Forbidden.name(),
+            kind: CallKind::Failed,
+            outcome: Code::Forbidden.name(),
             request_id: None,
         });
     }

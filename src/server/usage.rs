@@ -57,7 +57,7 @@ async fn page(ledger: &Ledger, failed: &Audit, own: Option<&KnownCaller>) -> Res
     let (models, days, failed) = tokio::join!(
         ledger.tally(today, TallyBy::Model, name),
         ledger.tally(first, TallyBy::Day, name),
-        failed.newest(name, MOST_FAILED)
+        failed.newest_failed(name, MOST_FAILED)
     );
     let (models, days, failed) = (models?, days?, failed?);
     Ok(format!(
@@ -101,10 +101,10 @@ fn failures(runs: &[CallRun]) -> String {
         "## Calls that failed\n\n| last (UTC) | caller | tool | model | code | calls |\n|---|---|---|---|---|--:|\n"
             .to_owned();
     for CallRun { last_at, calls, call, .. } in runs {
-        let AuditedCall { caller, tool, model, code, .. } = call;
+        let AuditedCall { caller, tool, model, outcome, .. } = call;
         let (at, model) = (last_at.format("%Y-%m-%d %H:%M:%S"), model.as_deref().unwrap_or("-"));
         // Writing to a text cannot fail.
-        let _ = writeln!(table, "| {at} | {caller} | {tool} | {model} | {code} | {calls} |");
+        let _ = writeln!(table, "| {at} | {caller} | {tool} | {model} | {outcome} | {calls} |");
     }
     table
 }

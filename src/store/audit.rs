@@ -1,7 +1,7 @@
-//! The door to the calls of callers that failed: what the ledger, which has a line for whatever may be billed, says
-//! nothing of.
+//! The door to calls of callers that the ledger, which has a line for whatever may be billed, says nothing of: those that
+//! failed, and those that were answered and cost nothing.
 
-use std::fmt::Debug;
+use std::{collections::BTreeSet, fmt::Debug};
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -9,10 +9,19 @@ use chrono::{DateTime, Utc};
 use super::{Error, callers::CallerName};
 use crate::handle::Id;
 
-/// Lines of one caller that are kept: beyond so many its oldest go, and nobody else's.
+/// Lines of one caller and kind that are kept: beyond so many its oldest go, and nobody else's.
 pub const MOST_OF_CALLER: u32 = 10_000;
 
-/// A call that failed: whose it was, and how it ended. Never content.
+/// The kinds of calls, each in a table of its own: whoever asks without end pushes out no failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum CallKind {
+    /// Refused, or ended without an answer.
+    Failed,
+    /// Answered, and nothing was billed.
+    Answered,
+}
+
+/// A call: whose it was, and how it ended. Never content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AuditedCall {
     /// The authenticated caller's name.
@@ -23,13 +32,15 @@ pub struct AuditedCall {
     pub tool: String,
     /// The model that it named, by a name of the catalogue; `None` where it named none.
     pub model: Option<String>,
-    /// The public code of the failure.
-    pub code: String,
+    /// Decides where it is kept.
+    pub kind: CallKind,
+    /// The status of its answer, or the public code of its failure.
+    pub outcome: String,
     /// `x-request-id` of the upstream's answer; `None` where nothing was sent.
     pub request_id: Option<String>,
 }
 
-/// One line: calls of a caller that failed alike, one soon after the other.
+/// One line: calls of a caller that ended alike, one soon after the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallRun {
     /// Of the first call; the secret of a line read back is zero.
@@ -44,15 +55,29 @@ pub struct CallRun {
     pub call: AuditedCall,
 }
 
-/// Calls that failed, by caller.
+impl CallKind {
+    pub(super) fn table(self) -> &'static str {
+        match self {
+            Self::Failed => "failed_calls",
+            Self::Answered => "answered_calls",
+        }
+    }
+}
+
+/// The tables of lines, with the callers that have any there.
+pub(super) fn places(lines: &[CallRun]) -> BTreeSet<(&'static str, &str)> {
+    lines.iter().map(|line| (line.call.kind.table(), line.call.caller.as_str())).collect()
+}
+
+/// Calls that failed or cost nothing, by caller.
 #[async_trait]
 pub trait AuditStore: Debug + Send + Sync {
     /// Writes lines. One that is there already, under the same id, is replaced by one of more calls.
     async fn keep_calls(&self, lines: Vec<CallRun>) -> Result<(), Error>;
 
-    /// Lines after an id, in the order of their ids, for an export in pages.
-    async fn calls_after(&self, after: Option<Id>, most: usize) -> Result<Vec<CallRun>, Error>;
+    /// Lines of a kind after an id, in the order of their ids, for an export in pages.
+    async fn calls_after(&self, kind: CallKind, after: Option<Id>, most: usize) -> Result<Vec<CallRun>, Error>;
 
-    /// The newest lines of one caller, or of all, newest first.
+    /// The newest failures of one caller, or of all, newest first.
     async fn newest_failed(&self, caller: Option<&CallerName>, most: usize) -> Result<Vec<CallRun>, Error>;
 }

@@ -203,7 +203,7 @@ macro_rules! alone {
                 audit {
                     a_line_of_calls_that_failed_is_replaced_by_one_of_more,
                     calls_that_failed_are_read_in_pages_and_by_caller,
-                    a_caller_that_fails_without_end_loses_its_own_oldest_lines,
+                    a_caller_that_fails_without_end_loses_its_own_oldest_failures,
                 }
                 facts {
                     the_newest_fact_of_a_name_counts,

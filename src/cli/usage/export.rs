@@ -1,4 +1,4 @@
-//! Every line of the ledger, or of the calls that failed, written out.
+//! Every line of the ledger, or of the calls that are not in it, written out.
 
 use std::io::Write;
 
@@ -11,7 +11,7 @@ use crate::{
     ledger::{Audit, Ledger},
     money::{Usage, Usd},
     store::{
-        audit::{AuditedCall, CallRun},
+        audit::{AuditedCall, CallKind, CallRun},
         money::{LedgerLine, LineState},
     },
 };
@@ -46,9 +46,9 @@ struct ExportedLine {
     outcome: Option<String>,
 }
 
-/// Calls of a caller that failed alike, one soon after the other. Absent is what there was not.
+/// Calls of a caller that ended alike, one soon after the other. Absent is what there was not.
 #[derive(Debug, Serialize)]
-struct ExportedFailure {
+struct ExportedCall {
     at: DateTime<Utc>,
     /// The end of the last of them.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,19 +59,24 @@ struct ExportedFailure {
     tool: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<String>,
-    code: String,
+    /// Of a failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<String>,
+    outcome: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
 }
 
-pub(super) async fn failed(to: &Destination, calls: &Audit) -> anyhow::Result<()> {
+pub(super) async fn calls(to: &Destination, audit: &Audit, kinds: &[CallKind]) -> anyhow::Result<()> {
     let mut out = to.open()?;
-    let mut after = None;
-    loop {
-        let page = calls.after(after, PAGE).await.map_err(|error| anyhow!("{error}. {}", error.remedy()))?;
-        let Some(last) = page.last() else { break };
-        after = Some(last.id);
-        page.into_iter().map(ExportedFailure::of).try_for_each(|line| export::line(&mut out, &line))?;
+    for kind in kinds {
+        let mut after = None;
+        loop {
+            let page = audit.after(*kind, after, PAGE).await.map_err(|error| anyhow!("{error}. {}", error.remedy()))?;
+            let Some(last) = page.last() else { break };
+            after = Some(last.id);
+            page.into_iter().map(ExportedCall::of).try_for_each(|line| export::line(&mut out, &line))?;
+        }
     }
     Ok(out.flush()?)
 }
@@ -112,11 +117,11 @@ impl ExportedLine {
     }
 }
 
-impl ExportedFailure {
+impl ExportedCall {
     fn of(run: CallRun) -> Self {
         let CallRun { id: _, at, last_at, calls, call } = run;
-        let AuditedCall { caller, client, tool, model, code, request_id } = call;
-        let last_at = (calls > 1).then_some(last_at);
-        Self { at, last_at, calls, caller, client, tool, model, code, request_id }
+        let AuditedCall { caller, client, tool, model, kind, outcome, request_id } = call;
+        let (last_at, code) = ((calls > 1).then_some(last_at), (kind == CallKind::Failed).then(|| outcome.clone()));
+        Self { at, last_at, calls, caller, client, tool, model, code, outcome, request_id }
     }
 }

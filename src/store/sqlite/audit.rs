@@ -1,4 +1,4 @@
-//! Calls that failed, in SQL.
+//! Calls that failed or cost nothing, in SQL.
 
 use async_trait::async_trait;
 use rusqlite::{Connection, Row, params};
@@ -8,14 +8,17 @@ use crate::{
     handle::Id,
     store::{
         Error,
-        audit::{AuditStore, AuditedCall, CallRun, MOST_OF_CALLER},
+        audit::{AuditStore, AuditedCall, CallKind, CallRun, MOST_OF_CALLER, places},
         callers::CallerName,
         columns::moment,
     },
 };
 
-/// Lines as [`line`] reads them.
-const LINES: &str = "SELECT id, at, last_at, calls, caller, client, tool, model, code, request_id FROM failed_calls";
+/// Reads lines of a kind, as [`line`] takes them.
+fn lines(kind: CallKind, which: &str) -> String {
+    let table = kind.table();
+    format!("SELECT id, at, last_at, calls, caller, client, tool, model, code, request_id FROM {table} {which}")
+}
 
 #[async_trait]
 impl AuditStore for Sqlite {
@@ -24,11 +27,11 @@ impl AuditStore for Sqlite {
         self.engine.write(usize::MAX, move |connection| keep(connection, &lines)).await
     }
 
-    async fn calls_after(&self, after: Option<Id>, most: usize) -> Result<Vec<CallRun>, Error> {
+    async fn calls_after(&self, kind: CallKind, after: Option<Id>, most: usize) -> Result<Vec<CallRun>, Error> {
         let (after, most) = (after.map_or(-1, |id| id.number), i64::try_from(most).unwrap_or(i64::MAX));
         let select = move |connection: &Connection| {
-            let mut select = connection.prepare_cached(&format!("{LINES} WHERE id > ?1 ORDER BY id LIMIT ?2"))?;
-            select.query_map([after, most], line)?.collect()
+            let mut select = connection.prepare_cached(&lines(kind, "WHERE id > ?1 ORDER BY id LIMIT ?2"))?;
+            select.query_map([after, most], |row| line(kind, row))?.collect()
         };
         self.engine.scan(select).await
     }
@@ -37,39 +40,40 @@ impl AuditStore for Sqlite {
         let (caller, most) = (caller.map(|caller| caller.as_str().to_owned()), i64::try_from(most).unwrap_or(i64::MAX));
         let select = move |connection: &Connection| {
             let whose = if caller.is_some() { "caller = ?1" } else { "?1 IS NULL" };
-            let newest = format!("{LINES} WHERE {whose} ORDER BY id DESC LIMIT ?2");
+            let newest = lines(CallKind::Failed, &format!("WHERE {whose} ORDER BY id DESC LIMIT ?2"));
             let mut select = connection.prepare_cached(&newest)?;
-            select.query_map(params![caller, most], line)?.collect()
+            select.query_map(params![caller, most], |row| line(CallKind::Failed, row))?.collect()
         };
         self.engine.scan(select).await
     }
 }
 
 fn keep(connection: &Connection, lines: &[CallRun]) -> rusqlite::Result<()> {
-    let mut upsert = connection.prepare_cached(
-        "INSERT INTO failed_calls (id, at, last_at, calls, caller, client, tool, model, code, request_id)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
-         ON CONFLICT (id) DO UPDATE
-         SET last_at = excluded.last_at, calls = excluded.calls, request_id = excluded.request_id
-         WHERE excluded.calls > failed_calls.calls",
-    )?;
     for CallRun { id, at, last_at, calls, call } in lines {
-        let AuditedCall { caller, client, tool, model, code, request_id } = call;
+        let AuditedCall { caller, client, tool, model, kind, outcome, request_id } = call;
+        let table = kind.table();
+        let mut upsert = connection.prepare_cached(&format!(
+            "INSERT INTO {table} (id, at, last_at, calls, caller, client, tool, model, code, request_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+             ON CONFLICT (id) DO UPDATE
+             SET last_at = excluded.last_at, calls = excluded.calls, request_id = excluded.request_id
+             WHERE excluded.calls > {table}.calls"
+        ))?;
         let (at, last_at) = (at.timestamp_micros(), last_at.timestamp_micros());
         let calls = i64::try_from(*calls).unwrap_or(i64::MAX);
-        upsert.execute(params![id.number, at, last_at, calls, caller, client, tool, model, code, request_id])?;
+        upsert.execute(params![id.number, at, last_at, calls, caller, client, tool, model, outcome, request_id])?;
     }
-    let mut trim = connection.prepare_cached(
-        "DELETE FROM failed_calls WHERE caller = ?1 AND id <= (
-             SELECT id FROM failed_calls WHERE caller = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
-    )?;
-    let mut callers: Vec<_> = lines.iter().map(|line| &line.call.caller).collect();
-    callers.sort_unstable();
-    callers.dedup();
-    callers.into_iter().try_for_each(|caller| trim.execute(params![caller, MOST_OF_CALLER]).map(drop))
+    for (table, caller) in places(lines) {
+        let mut trim = connection.prepare_cached(&format!(
+            "DELETE FROM {table} WHERE caller = ?1 AND id <= (
+                 SELECT id FROM {table} WHERE caller = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)"
+        ))?;
+        trim.execute(params![caller, MOST_OF_CALLER])?;
+    }
+    Ok(())
 }
 
-fn line(row: &Row<'_>) -> rusqlite::Result<CallRun> {
+fn line(kind: CallKind, row: &Row<'_>) -> rusqlite::Result<CallRun> {
     Ok(CallRun {
         id: Id { number: row.get(0)?, secret: 0 },
         at: moment(row.get(1)?),
@@ -80,7 +84,8 @@ fn line(row: &Row<'_>) -> rusqlite::Result<CallRun> {
             client: row.get(5)?,
             tool: row.get(6)?,
             model: row.get(7)?,
-            code: row.get(8)?,
+            kind,
+            outcome: row.get(8)?,
             request_id: row.get(9)?,
         },
     })
