@@ -151,25 +151,6 @@ pub(super) async fn run(
     let (arrived, mut count) = (Instant::now(), ProgressCount::default());
     // Shared, not copied: they may hold megabytes.
     let arguments = Arc::new(arguments);
-    let mut made = MadeCall::new(owner.clone(), route.clone(), arguments.clone());
-    if pace == Pace::Slow {
-        tokio::select! {
-            biased;
-            _ = client.gives_up() => return results::failure(&ToolError::Cancelled, &shape).into(),
-            () = waiting::begun(made.look(), &mut count, &context) => {}
-        }
-        // SDKs that time out send the cancellation and the same call again, and both may come in one piece.
-        server.cancellations.settle(&connection).await;
-        if let Some(answer) = Box::pin(again::answer(server, &made, &mut client, &mut count, &shape)).await {
-            return answer;
-        }
-    }
-    // The id alone, which costs nothing: a quick call is never written down as a job.
-    let job = (pace == Pace::Slow).then(|| server.parts.get_result.jobs.mint());
-    let token = context.meta.get_progress_token();
-    // Without a token nobody reads the text as it comes: it need not be copied.
-    let (news, feed) = if token.is_some() { News::channel() } else { News::without_text() };
-    let patience = shape.profile.answer_within.limit();
     let program = context.client_info().map_or_else(|| "unknown".to_owned(), |client| text::brief(&client.name, 60));
     let span = span::begin(&server.parts.traces, name, &context);
     let (trace, expenses) = (span.scope(), Expenses::default());
@@ -186,6 +167,26 @@ pub(super) async fn run(
         metrics: server.parts.metrics.clone(),
         span,
     };
+    let mut made = MadeCall::new(owner.clone(), route.clone(), arguments.clone());
+    if pace == Pace::Slow {
+        tokio::select! {
+            biased;
+            _ = client.gives_up() => {
+                journal.write(&Err(ToolError::Cancelled));
+                return results::failure(&ToolError::Cancelled, &shape).into();
+            }
+            () = waiting::begun(made.look(), &mut count, &context) => {}
+        }
+        server.cancellations.settle(&connection).await;
+        if let Some(ended) = Box::pin(again::answer(server, &made, &mut client, &mut count, &shape)).await {
+            journal.write(&ended);
+            return results::of(ended, &shape).await.into();
+        }
+    }
+    let job = (pace == Pace::Slow).then(|| server.parts.get_result.jobs.mint());
+    let token = context.meta.get_progress_token();
+    let (news, feed) = if token.is_some() { News::channel() } else { News::without_text() };
+    let patience = shape.profile.answer_within.limit();
     let call = Call::new(caller, news, cancel)
         .since(arrived.elapsed())
         .of(owner.clone())

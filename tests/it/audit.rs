@@ -22,8 +22,8 @@ use crate::{
     authentication::{asked, called, caller, caller_with},
     cli,
     fakes::{Bench, bench},
-    http::{Site, no_callers, site_for},
-    ledger::{answering, response, session},
+    http::{Site, message, no_callers, site_for},
+    ledger::{answering, arrived, response, session},
     session::Session,
     still,
 };
@@ -136,6 +136,29 @@ async fn i07_every_call_of_a_caller_is_one_line_with_its_outcome_and_without_con
     let (failed, answered): (Vec<_>, Vec<_>) = unbilled.iter().cloned().partition(|line| line["code"].is_string());
     assert_eq!(failed, exported(state.path(), &["--failed"]));
     insta::assert_snapshot!([told(&billed), told(&failed), told(&answered)].map(|lines| lines.join("\n")).join("\n\n"));
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_the_result_of_an_earlier_one_is_a_line_of_its_own() {
+    let slow = response().set_delay(Duration::from_millis(500));
+    let (upstream, callers, state) = (answering(slow).await, no_callers(), tempfile::tempdir().unwrap());
+    let alice = caller(&callers, "alice", CallerLimits::default()).await;
+    let session = session(&upstream, state.path(), &[]).await;
+    let site = site_for(Bench { server: session.server.clone(), ..bench() }, callers).await;
+    let headers = format!("{alice}{}", site.session_of(&alice).await);
+    let ask = |id| message(id, "tools/call", json!({"name": "ask-openai", "arguments": {"query": "a canary"}}));
+    let given_up = site.open(&site.request(&headers, &ask(1))).await;
+    arrived(&upstream).await;
+    let timed_out = json!({"requestId": 1, "reason": "McpError: MCP error -32001: Request timed out"});
+    let cancel = json!({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": timed_out});
+    assert_eq!(site.post(&headers, &cancel.to_string()).await.status, 202);
+    drop(given_up);
+    let again = site.post(&headers, &ask(2)).await.last_event();
+    assert!(again.to_string().contains("not paid for twice"), "{again}");
+    Box::pin(ended(session)).await;
+    let unbilled = exported(state.path(), &["--unbilled"]);
+    assert_eq!(told(&exported(state.path(), &[])), ["alice ask-openai gpt-6.2-sol complete null"]);
+    assert_eq!(told(&unbilled), ["alice ask-openai gpt-6.2-sol complete 1"]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, pin::pin, sync::Arc, time::Duration};
 
 use ring::digest::{Context, SHA256};
-use rmcp::model::{CallToolResponse, JsonObject};
+use rmcp::model::JsonObject;
 use serde_json::Value;
 use tokio::time::{Instant, timeout};
 
@@ -16,13 +16,9 @@ use crate::{
     handle::Owner,
     job::{Abandoned, CallPrint, JobPhase},
     news::News,
-    server::{
-        Server,
-        progress::ProgressCount,
-        results::{self, ResultShape},
-    },
+    server::{Server, progress::ProgressCount, results::ResultShape},
     text,
-    tools::ToolError,
+    tools::{Outcome, ToolError},
 };
 
 /// A call as it was made, to be known again.
@@ -98,7 +94,7 @@ pub(super) async fn answer(
     client: &mut WaitingClient<'_>,
     count: &mut ProgressCount,
     shape: &ResultShape,
-) -> Option<CallToolResponse> {
+) -> Option<Result<Outcome, ToolError>> {
     let get_result = &server.parts.get_result;
     let given_up = get_result.jobs.abandoned(&made.owner, made.route.name()).await;
     // Most calls end here, by one look at an index: the hash of the arguments is made only for the others.
@@ -124,11 +120,9 @@ pub(super) async fn answer(
                     if let Err(error) = get_result.jobs.cancel(&made.owner, &id).await {
                         tracing::warn!(%id, %error, "a call that nobody wants any more could not be stopped");
                     }
-                    return Some(results::failure(&ToolError::Cancelled, shape).into());
+                    return Some(Err(ToolError::Cancelled));
                 }
-                End::Done | End::Impatient | End::TimedOut => {
-                    return Some(results::failure(&ToolError::Cancelled, shape).into());
-                }
+                End::Done | End::Impatient | End::TimedOut => return Some(Err(ToolError::Cancelled)),
             },
             job = &mut waiting => (job, true),
         };
@@ -146,7 +140,7 @@ pub(super) async fn answer(
             "The same call was made before, and its client stopped waiting {ago} ago. This is that call (job {id}), so that \
              it is not paid for twice; once you have its result, the same call is a new one."
         ));
-        return Some(results::answer(outcome, shape).await.into());
+        return Some(Ok(outcome));
     }
     None
 }
