@@ -103,7 +103,7 @@ impl Metrics {
             all = series(&model, &caller);
         }
         *counts.calls.entry(all).or_default() += 1;
-        counts.took.entry(format!("tool=\"{tool}\"")).or_default().add(call.took.as_secs_f64());
+        counts.took.entry(format!("tool=\"{tool}\",code=\"{outcome}\"")).or_default().add(call.took.as_secs_f64());
         let Spent { usage, booked, pictures, attempts, .. } = &call.spent;
         for (kind, tokens) in [("input", usage.input_tokens), ("output", usage.output_tokens)] {
             *counts.tokens.entry(format!("model=\"{model}\",kind=\"{kind}\"")).or_default() += tokens;

@@ -168,7 +168,7 @@ async fn calls_are_counted_by_tool_caller_and_code() {
     for line in [
         "mcp_openai_calls_total{tool=\"slow\",model=\"\",caller=\"alice\",code=\"complete\"} 1",
         "mcp_openai_calls_total{tool=\"slow\",model=\"\",caller=\"alice\",code=\"rate_limited\"} 1",
-        "mcp_openai_call_duration_seconds_count{tool=\"slow\"} 2",
+        "mcp_openai_call_duration_seconds_count{tool=\"slow\",code=\"complete\"} 1",
     ] {
         assert!(page.contains(line), "{page}");
     }
