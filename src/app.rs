@@ -8,7 +8,6 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     artifact::{Artifacts, PictureLinks},
-    call::RunningCalls,
     catalogue::Catalogue,
     config::{Config, Upstream},
     conversation::Conversations,
@@ -217,7 +216,6 @@ impl App {
             notice: self.notice().map(str::to_owned),
             profiles: Profiles::build(self.config.clients.clone()),
             pace: self.store.pace.clone(),
-            running: RunningCalls::default(),
             metrics: self.config.http.admin_bind.map(|_| self.metrics.clone()),
             traces: self.traces.clone(),
             places: self.places.clone(),

@@ -12,13 +12,13 @@ use crate::{
     news::News,
     preview::Room,
     queue::Caller,
-    store::{callers::CallerScope, money::CallerShare},
+    store::{callers::CallerScope, money::CallerShare, pace::RunningCall},
     telemetry::traces::TraceScope,
 };
 
 mod allowance;
 
-pub use allowance::{Allowance, Limited, RunningCall, RunningCalls};
+pub use allowance::{Allowance, Limited};
 
 /// One `tools/call`, or one command at a terminal.
 #[derive(Debug, Clone)]
@@ -103,7 +103,8 @@ impl Call {
         self.allowance.as_ref().map(Allowance::share)
     }
 
-    /// Waits until its caller's limits let it begin; it counts as running while the result is held.
+    /// Waits until its caller's limits let it begin; it counts as running while the result is held, where its caller has a
+    /// limit of that.
     ///
     /// # Errors
     /// [`Limited`].
@@ -111,7 +112,7 @@ impl Call {
         let Some(allowance) = &self.allowance else { return Ok(None) };
         let (running, wait) = allowance.admit(scope).await?;
         self.pause(wait).await;
-        Ok(Some(running))
+        Ok(running)
     }
 
     /// Waits until its caller's limits let it make `n` pictures.

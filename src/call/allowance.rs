@@ -5,12 +5,11 @@ use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
 
 use crate::{
     handle::Account,
-    queue::{PlacesBy, TakenPlace},
     store::{
         self, PaceStore,
-        callers::{CallerName, CallerScope, KnownCaller},
+        callers::{CallerScope, KnownCaller},
         money::CallerShare,
-        pace::{PaceCap, PlaceGrant, PlaceRequest, Rate},
+        pace::{PaceCap, PlaceGrant, PlaceRequest, Rate, RunningCall},
     },
 };
 
@@ -22,14 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Allowance {
     caller: Arc<KnownCaller>,
     pace: Arc<dyn PaceStore>,
-    running: RunningCalls,
 }
-
-/// Calls that each caller runs in this process.
-pub type RunningCalls = PlacesBy<CallerName>;
-
-/// A call that counts as running until it is dropped.
-pub type RunningCall = TakenPlace<CallerName>;
 
 /// Reasons why a caller may not make a call now.
 #[derive(Debug, thiserror::Error)]
@@ -47,13 +39,13 @@ pub enum Limited {
         /// Time until the first place is free: 10 s at least.
         wait: Duration,
     },
-    /// As many calls of the caller run in this process as may.
+    /// As many calls of the caller run as may, in all processes together.
     #[error("calls at once are limited to {most} for this token, and so many run: wait until one has ended")]
     Running {
         /// The limit: so many at once.
-        most: usize,
+        most: NonZeroU32,
     },
-    /// The pace of the caller cannot be looked up.
+    /// The caller's use cannot be looked up.
     #[error(transparent)]
     Store(#[from] store::Error),
 }
@@ -75,8 +67,8 @@ impl fmt::Display for UseOf {
 impl Allowance {
     /// Joins the rights of a caller with the counts that hold it to them.
     #[must_use]
-    pub fn new(caller: Arc<KnownCaller>, pace: Arc<dyn PaceStore>, running: RunningCalls) -> Self {
-        Self { caller, pace, running }
+    pub fn new(caller: Arc<KnownCaller>, pace: Arc<dyn PaceStore>) -> Self {
+        Self { caller, pace }
     }
 
     /// The caller and its budgets.
@@ -87,17 +79,23 @@ impl Allowance {
         CallerShare { name, per_day: limits.usd_per_day, per_month: limits.usd_per_month }
     }
 
-    /// Lets a call of this kind in, and says for how long it has to wait before it begins.
+    /// Lets a call of this kind in, and says for how long it has to wait before it begins. It counts as running while the
+    /// first of the result is held, where that is limited.
     ///
     /// # Errors
     /// [`Limited`]; then nothing of the limits is used.
-    pub async fn admit(&self, scope: CallerScope) -> Result<(RunningCall, Duration), Limited> {
+    pub async fn admit(&self, scope: CallerScope) -> Result<(Option<RunningCall>, Duration), Limited> {
         if !self.caller.rights.scopes.contains(&scope) {
             return Err(Limited::Scope(scope));
         }
         let limits = self.caller.rights.limits;
-        let most = limits.running.map_or(usize::MAX, |most| usize::try_from(most.get()).unwrap_or(usize::MAX));
-        let running = self.running.take(self.caller.name.clone(), most).ok_or(Limited::Running { most })?;
+        let running = match limits.running {
+            None => None,
+            Some(most) => {
+                let begun = self.pace.begin_call(&self.caller.name, most).await?;
+                Some(begun.ok_or(Limited::Running { most })?)
+            }
+        };
         let wait = self.take(PaceCap::Requests, "calls", limits.requests_per_minute, 1).await?;
         Ok((running, wait))
     }

@@ -8,7 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use super::{Server, places::ServerPlaces, profile::Profiles};
 use crate::{
     artifact::Artifacts,
-    call::{Allowance, RunningCalls},
+    call::Allowance,
     catalogue::Catalogue,
     conversation::Conversations,
     handle::Owner,
@@ -46,10 +46,8 @@ pub struct Parts {
     pub notice: Option<String>,
     /// Limits of each client, found by its name.
     pub profiles: Profiles,
-    /// Holds callers to their pace.
+    /// Holds callers to their pace and number of calls.
     pub pace: Arc<dyn PaceStore>,
-    /// Counts the calls that each caller has at once.
-    pub running: RunningCalls,
     /// Counted where somebody reads them.
     pub metrics: Option<Metrics>,
     /// Measures calls, where a collector is configured.
@@ -99,7 +97,7 @@ impl Parts {
     /// The limits of whoever sent a request; `None` for the person at this machine.
     pub(super) fn allowance(&self, requester: &Requester) -> Option<Allowance> {
         let known = requester.known.clone()?;
-        Some(Allowance::new(known, self.pace.clone(), self.running.clone()))
+        Some(Allowance::new(known, self.pace.clone()))
     }
 
     /// The pictures of whoever sent a request.

@@ -292,11 +292,16 @@ fn scope_of(route: &dyn Route) -> Option<CallerScope> {
 
 /// Runs the tool once its caller's limits let it.
 async fn admitted(route: Arc<dyn Route>, arguments: Arc<JsonObject>, call: Call) -> Result<Outcome, ToolError> {
-    let _running = match scope_of(&*route) {
+    let running = match scope_of(&*route) {
         None => None,
         Some(scope) => call.admit(scope).await?,
     };
-    route.run(arguments, call).await
+    let outcome = route.run(arguments, call).await;
+    if let Some(running) = running {
+        // Before it is told: whoever reads the answer may make the next call, of any replica.
+        running.end().await;
+    }
+    outcome
 }
 
 /// Lets a call go on as a job, and says how to come by its result, or what it has come to by `until`.

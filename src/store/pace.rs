@@ -1,17 +1,19 @@
-//! The door to the pace of requests: caps that all processes of a user keep together, and what an upstream's headers
-//! taught. Moments are told as durations from now: processes share the engine's clock, not each other's.
+//! The door to the pace of requests: caps that all processes of a user keep together, calls of a caller at once, and what
+//! an upstream's headers taught. Moments are told as durations from now: processes share the engine's clock, not each other's.
 
-use std::{fmt::Debug, time::Duration};
+use std::{fmt::Debug, num::NonZeroU32, time::Duration};
 
 use async_trait::async_trait;
 
-use super::Error;
+use super::{Error, callers::CallerName};
 use crate::{handle::Account, model::ModelId};
 
 mod rate;
+mod running;
 
 pub use rate::Rate;
 pub(super) use rate::moved_back;
+pub use running::RunningCall;
 
 /// The cap that a request counts against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -65,6 +67,9 @@ pub enum PlaceGrant {
 pub trait PaceStore: Debug + Send + Sync {
     /// Takes the next places under a cap.
     async fn pass(&self, account: &Account, place: PlaceRequest) -> Result<PlaceGrant, Error>;
+
+    /// Counts one more call of a caller. `None` where `most` of its calls run, in all processes that live.
+    async fn begin_call(&self, caller: &CallerName, most: NonZeroU32) -> Result<Option<RunningCall>, Error>;
 
     /// Notes that an upstream has no requests left for a model for so long; zero lifts it.
     async fn hold(&self, account: &Account, model: &ModelId, time: Duration) -> Result<(), Error>;

@@ -12,6 +12,7 @@ use std::{
 };
 
 use super::{
+    callers::CallerName,
     meter::StoreMeter,
     money::{Charge, Reservation, Settlement},
 };
@@ -37,6 +38,10 @@ struct Holds {
     written: HashSet<Held>,
     /// Reservations that are put off, and since when.
     begun: HashMap<i64, (Instant, Reservation)>,
+    /// Calls of callers that have a limit of them; nobody's is 0.
+    calls: HashMap<CallerName, i64>,
+    /// Callers of whose calls the database is still to be told the number.
+    untold: HashSet<CallerName>,
 }
 
 /// One thing that a process runs, by the number of its id.
@@ -76,7 +81,36 @@ impl Process {
     }
 
     pub(super) fn is_running(&self) -> bool {
-        !self.holds().written.is_empty()
+        let holds = self.holds();
+        !holds.written.is_empty() || !holds.calls.is_empty()
+    }
+
+    pub(super) fn calls_of(&self, caller: &CallerName) -> i64 {
+        self.holds().calls.get(caller).copied().unwrap_or_default()
+    }
+
+    pub(super) fn call_began(&self, caller: &CallerName) {
+        self.is_known.store(true, Ordering::Relaxed);
+        *self.holds().calls.entry(caller.clone()).or_default() += 1;
+    }
+
+    pub(super) fn call_ended(&self, caller: &CallerName) {
+        let mut holds = self.holds();
+        match holds.calls.get_mut(caller) {
+            Some(calls) if *calls > 1 => *calls -= 1,
+            _ => drop(holds.calls.remove(caller)),
+        }
+    }
+
+    /// Notes that the database is to be told how many calls of a caller run. `false` where that is under way.
+    pub(super) fn owes_calls_of(&self, caller: &CallerName) -> bool {
+        self.holds().untold.insert(caller.clone())
+    }
+
+    /// Counts the calls of a caller that run, for the database: it is owed nothing then.
+    pub(super) fn tell_calls_of(&self, caller: &CallerName) -> i64 {
+        self.holds().untold.remove(caller);
+        self.calls_of(caller)
     }
 
     /// Puts a reservation off.

@@ -12,7 +12,7 @@ use std::{
 
 use mcp_openai::{
     artifact::{self, Artifacts},
-    call::{Call, Interruption, RunningCalls},
+    call::{Call, Interruption},
     catalogue::{self, Catalogue, Today},
     conversation::{self, Conversations},
     inputs::{self, Inputs},
@@ -266,7 +266,6 @@ pub fn parts_in(store: &Store, dir: &Path, tasks: &TaskTracker, answer_within: P
         notice: None,
         profiles: profiles(answer_within),
         pace: store.pace.clone(),
-        running: RunningCalls::default(),
         metrics: None,
         traces: Traces::default(),
         places: ServerPlaces::new([dir.display()]),

@@ -4,6 +4,7 @@ mod clocks;
 mod cut_off;
 mod killed;
 mod relay;
+mod running;
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},

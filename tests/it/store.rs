@@ -41,6 +41,7 @@ mod pace;
 mod pictures;
 #[cfg(unix)]
 pub mod remote;
+mod running;
 mod schema;
 mod search;
 mod shared;
@@ -192,6 +193,9 @@ macro_rules! alone {
                     accounts_and_caps_have_their_own_pace,
                     a_hold_passes_and_is_lifted,
                 }
+                running {
+                    calls_at_once_are_counted_until_they_end_or_are_dropped,
+                }
                 pictures {
                     pictures_are_found_by_their_words_in_their_gallery,
                     the_index_of_pictures_forgets_and_keeps_each_once,
@@ -232,6 +236,10 @@ macro_rules! shared {
                     a_dead_process_s_request_is_unsettled_until_it_is_taken_over,
                     what_one_process_keeps_another_sees_at_once,
                     whoever_goes_in_order_leaves_nothing_behind,
+                }
+                running {
+                    of_calls_at_once_in_three_processes_exactly_as_many_run_as_may,
+                    calls_of_a_dead_process_count_until_its_lease_is_over,
                 }
             }
         }

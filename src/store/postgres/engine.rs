@@ -112,6 +112,11 @@ impl PostgresEngine {
         Self(state)
     }
 
+    /// The way for whoever must not keep the store.
+    pub(super) fn weak(&self) -> Weak<PostgresState> {
+        Arc::downgrade(&self.0)
+    }
+
     pub(super) fn process(&self) -> &Arc<Process> {
         &self.0.process
     }

@@ -173,6 +173,8 @@ impl JobStore for Postgres {
              AND NOT EXISTS (SELECT FROM reservations WHERE process = p.id)
              AND NOT EXISTS (SELECT FROM jobs WHERE process = p.id)";
         self.engine.change(delete, values![]).await?;
+        let delete = "DELETE FROM running_calls WHERE process NOT IN (SELECT id FROM processes)";
+        self.engine.change(delete, values![]).await?;
         Ok(gone)
     }
 }

@@ -1,8 +1,10 @@
 //! The pace of requests, in SQL.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use async_trait::async_trait;
+use ring::digest::{SHA256, digest};
+use tokio::runtime::Handle;
 
 use super::{Postgres, engine::PostgresEngine, fault::PostgresFault, values::values};
 use crate::{
@@ -10,7 +12,8 @@ use crate::{
     model::ModelId,
     store::{
         Error,
-        pace::{PaceStore, PlaceGrant, PlaceRequest, moved_back},
+        callers::CallerName,
+        pace::{PaceStore, PlaceGrant, PlaceRequest, RunningCall, moved_back},
     },
 };
 
@@ -18,6 +21,10 @@ use crate::{
 impl PaceStore for Postgres {
     async fn pass(&self, account: &Account, place: PlaceRequest) -> Result<PlaceGrant, Error> {
         pass(&self.engine, account, place).await.map_err(|fault| self.engine.error(fault))
+    }
+
+    async fn begin_call(&self, caller: &CallerName, most: NonZeroU32) -> Result<Option<RunningCall>, Error> {
+        begin_call(&self.engine, caller, most).await.map_err(|fault| self.engine.error(fault))
     }
 
     async fn hold(&self, account: &Account, model: &ModelId, time: Duration) -> Result<(), Error> {
@@ -60,4 +67,70 @@ async fn pass(engine: &PostgresEngine, account: &Account, place: PlaceRequest) -
     }
     transaction.commit().await?;
     Ok(grant)
+}
+
+async fn begin_call(
+    engine: &PostgresEngine,
+    caller: &CallerName,
+    most: NonZeroU32,
+) -> Result<Option<RunningCall>, PostgresFault> {
+    engine.live().await?;
+    let process = engine.process();
+    let transaction = engine.begin_for(&[lock(caller)]).await?;
+    let upsert = "INSERT INTO running_calls (caller, process, calls)
+             SELECT $1, $2, $3 WHERE $3 + (
+                 SELECT coalesce(sum(calls), 0) FROM running_calls JOIN processes ON id = process
+                 WHERE caller = $1 AND process <> $2 AND lease_until > now_in_micros()) <= $4
+         ON CONFLICT (caller, process) DO UPDATE SET calls = excluded.calls";
+    let values = values![caller.as_str(), process.id, process.calls_of(caller) + 1, i64::from(most.get())];
+    let is_free = transaction.execute(upsert, values).await? == 1;
+    // Counted before anybody else can look; should the commit fail, it is dropped.
+    let begun = is_free.then(|| running(engine, caller.clone()));
+    transaction.commit().await?;
+    Ok(begun)
+}
+
+/// Transactions that begin and end calls of one caller run one after another.
+fn lock(caller: &CallerName) -> i64 {
+    let hash = digest(&SHA256, caller.as_str().as_bytes());
+    hash.as_ref().first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes))
+}
+
+/// Counts a call in this process until it ends.
+fn running(engine: &PostgresEngine, caller: CallerName) -> RunningCall {
+    let (process, state) = (engine.process().clone(), engine.weak());
+    process.call_began(&caller);
+    engine.watch();
+    RunningCall::new(async move {
+        process.call_ended(&caller);
+        let engine = state.upgrade().map(PostgresEngine::of).filter(|_| Handle::try_current().is_ok());
+        let Some(engine) = engine else { return };
+        // Whatever fails passes, or was said.
+        let _ = engine.complete(|engine| end_call(engine, caller)).await;
+    })
+}
+
+async fn end_call(engine: PostgresEngine, caller: CallerName) -> Result<(), PostgresFault> {
+    match count_calls(&engine, &caller).await {
+        Err(fault) if fault.may_pass() => {
+            // One of all who ended meanwhile tells the number.
+            if engine.process().owes_calls_of(&caller) {
+                engine.persist_later("that calls have ended", move |engine| {
+                    let caller = caller.clone();
+                    async move { count_calls(&engine, &caller).await }
+                });
+            }
+            Ok(())
+        }
+        ended => ended,
+    }
+}
+
+/// Writes down how many calls of a caller this process runs.
+async fn count_calls(engine: &PostgresEngine, caller: &CallerName) -> Result<(), PostgresFault> {
+    let transaction = engine.begin_for(&[lock(caller)]).await?;
+    let update = "UPDATE running_calls SET calls = $3 WHERE caller = $1 AND process = $2";
+    let calls = engine.process().tell_calls_of(caller);
+    transaction.execute(update, values![caller.as_str(), engine.process().id, calls]).await?;
+    transaction.commit().await
 }

@@ -1,4 +1,5 @@
--- Schema 7: how requests ended, and calls of callers that were answered without being billed.
+-- Schema 7: how requests ended, calls of callers that were answered without being billed, and calls that callers with a limit
+-- of them run at once.
 
 ALTER TABLE ledger ADD COLUMN outcome text;   -- status of the answer or code of the failure; NULL where it is not known
 
@@ -16,3 +17,10 @@ CREATE TABLE answered_calls (
     request_id text
 );
 CREATE INDEX answered_calls_of_caller ON answered_calls (caller, id);
+
+CREATE TABLE running_calls (
+    caller text NOT NULL,
+    process bigint NOT NULL,           -- they count while its lease lasts
+    calls bigint NOT NULL,             -- that it runs for the caller
+    PRIMARY KEY (caller, process)
+);

@@ -39,7 +39,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The only writer of this process.
 #[derive(Clone)]
-pub(super) struct Engine(Arc<Shared>);
+pub(super) struct Engine(pub Arc<Shared>);
 
 pub(super) struct Shared {
     pub config: Config,

@@ -196,6 +196,7 @@ impl JobStore for Sqlite {
                  AND id NOT IN (SELECT process FROM jobs WHERE process IS NOT NULL)",
                 [now()],
             )?;
+            connection.execute("DELETE FROM running_calls WHERE process NOT IN (SELECT id FROM processes)", [])?;
             Ok(gone as u64)
         };
         self.engine.write(usize::MAX, delete).await

@@ -1,17 +1,19 @@
 //! The pace of requests, in SQL.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Sqlite, now};
+use super::{Sqlite, engine::Engine, lease, now};
 use crate::{
     handle::Account,
     model::ModelId,
     store::{
         Error,
-        pace::{PaceStore, PlaceGrant, PlaceRequest, moved_back},
+        callers::CallerName,
+        pace::{PaceStore, PlaceGrant, PlaceRequest, RunningCall, moved_back},
+        process::Process,
     },
 };
 
@@ -20,6 +22,28 @@ impl PaceStore for Sqlite {
     async fn pass(&self, account: &Account, place: PlaceRequest) -> Result<PlaceGrant, Error> {
         let account = account.clone();
         self.engine.write(0, move |connection| pass(connection, &account, place)).await
+    }
+
+    async fn begin_call(&self, caller: &CallerName, most: NonZeroU32) -> Result<Option<RunningCall>, Error> {
+        let (caller, process) = (caller.clone(), self.engine.process().clone());
+        let store = Arc::downgrade(&self.engine.0);
+        let begin = move |connection: &Connection| {
+            lease::renew(connection, process.id, process.lease())?;
+            if !begin_call(connection, &process, &caller, most)? {
+                return Ok(None);
+            }
+            process.call_began(&caller);
+            let (process, caller, store) = (process.clone(), caller.clone(), store.clone());
+            Ok(Some(RunningCall::new(async move {
+                process.call_ended(&caller);
+                let Some(engine) = store.upgrade().map(Engine) else { return };
+                // Should it fail, the caller's next call tells the right number.
+                let _ = engine.write(0, move |connection| count_calls(connection, &process, &caller)).await;
+            })))
+        };
+        let begun = self.engine.write(0, begin).await;
+        self.engine.watch();
+        begun
     }
 
     async fn hold(&self, account: &Account, model: &ModelId, time: Duration) -> Result<(), Error> {
@@ -48,6 +72,31 @@ fn pass(connection: &Connection, account: &Account, place: PlaceRequest) -> rusq
         upsert.execute(params![account.0, cap.name(), after, now])?;
     }
     Ok(grant)
+}
+
+/// Counts one more call of a caller, unless it would be one too many.
+fn begin_call(
+    connection: &Connection,
+    process: &Process,
+    caller: &CallerName,
+    most: NonZeroU32,
+) -> rusqlite::Result<bool> {
+    let mut upsert = connection.prepare_cached(
+        "INSERT INTO running_calls (caller, process, calls)
+             SELECT ?1, ?2, ?3 WHERE ?3 + (
+                 SELECT coalesce(sum(calls), 0) FROM running_calls JOIN processes ON id = process
+                 WHERE caller = ?1 AND process <> ?2 AND lease_until > ?5) <= ?4
+         ON CONFLICT (caller, process) DO UPDATE SET calls = excluded.calls",
+    )?;
+    let calls = process.calls_of(caller) + 1;
+    Ok(upsert.execute(params![caller.as_str(), process.id, calls, most, now()])? == 1)
+}
+
+/// Writes down how many calls of a caller this process runs.
+fn count_calls(connection: &Connection, process: &Process, caller: &CallerName) -> rusqlite::Result<()> {
+    let mut update =
+        connection.prepare_cached("UPDATE running_calls SET calls = ?3 WHERE caller = ?1 AND process = ?2")?;
+    update.execute(params![caller.as_str(), process.id, process.calls_of(caller)]).map(drop)
 }
 
 fn hold(connection: &Connection, account: &Account, model: &ModelId, time: Duration) -> rusqlite::Result<()> {

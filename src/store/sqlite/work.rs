@@ -46,6 +46,8 @@ where
     F: Fn(&Connection) -> rusqlite::Result<T> + Send,
 {
     fn run(&mut self, connection: &Connection) -> rusqlite::Result<()> {
+        // What an attempt that was rolled back came to counts no more.
+        self.done = None;
         self.done = Some((self.work)(connection)?);
         Ok(())
     }

@@ -14,7 +14,7 @@ use mcp_openai::{
     store::{Config, Error, LEASE, PostgresUrl, Store, StorePlace, jobs::JobState},
 };
 
-use super::{EVER, cluster, cluster::Cluster, paid, reservation, said, standing, stands, turn, usd};
+use super::{EVER, cluster, cluster::Cluster, paid, reservation, running, said, standing, stands, turn, until, usd};
 
 /// The cluster of all tests; says which test cannot be tried without one.
 pub fn shared(test: &str) -> Option<&'static Cluster> {
@@ -171,6 +171,28 @@ async fn while_the_database_is_gone_nothing_is_promised_and_what_was_paid_is_kep
     assert_eq!(store.money.lines_after(None, 10).await.unwrap().len(), 2);
     store.money.reserve(reservation(mint.mint(), 0.1, Some(5.0))).await.unwrap();
     assert_ne!(standing(&store).await.reserved, Usd::ZERO);
+}
+
+#[tokio::test]
+async fn calls_that_end_while_the_database_is_gone_leave_their_places_once_it_is_back() {
+    let test = "calls_that_end_while_the_database_is_gone_leave_their_places_once_it_is_back";
+    let Some(cluster) = own(test) else { return };
+    let url = cluster.new_place();
+    let (store, other) = (open(&url), open(&url));
+    let calls = join_all((0..9).map(|_| running::begin(&store, 9))).await;
+    assert!(calls.iter().all(Option::is_some) && running::begin(&other, 9).await.is_none());
+    cluster.stop();
+    let refused = store.pace.begin_call(&running::alice(), 9.try_into().unwrap()).await.unwrap_err();
+    assert!(matches!(refused, Error::Away { .. }), "{refused}");
+    for call in calls.into_iter().flatten() {
+        drop(call);
+    }
+    cluster.serve();
+    until(9, async || {
+        let begun = join_all((0..9).map(|_| running::begin(&other, 9))).await;
+        begun.into_iter().flatten().count()
+    })
+    .await;
 }
 
 /// Its database is away from the start, and no budget asks it before.
