@@ -22,6 +22,7 @@ mod pictures;
 mod sessions;
 mod tally;
 mod transaction;
+mod tries;
 mod turns;
 mod upkeep;
 mod values;

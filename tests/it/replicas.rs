@@ -3,7 +3,7 @@
 mod clocks;
 mod cut_off;
 mod killed;
-mod relay;
+pub mod relay;
 mod running;
 
 use std::{

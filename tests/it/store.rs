@@ -45,6 +45,8 @@ mod running;
 mod schema;
 mod search;
 mod shared;
+#[cfg(unix)]
+mod silent;
 mod turns;
 mod versions;
 

@@ -1,7 +1,7 @@
 //! Connections, and work that must come to its end whatever happens to its caller or to the database.
 
 use std::{
-    fmt, mem,
+    fmt,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
@@ -30,6 +30,7 @@ use super::{
     fault::PostgresFault,
     migrate::migrate,
     transaction::{self, PostgresTransaction, StatementAnswer, undeadlocked},
+    tries::{PATIENCE, Tries},
     values::{Columns, SqlValue, values},
 };
 use crate::store::{Error, process::Process, sessions::SessionMessage};
@@ -40,12 +41,8 @@ const MOST: usize = 9;
 const MOST_HEARD: usize = 64;
 /// The longest wait for a connection that others use.
 const TURN: Duration = Duration::from_secs(30);
-/// A database that is away for longer fails what waits for it.
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Work that waits in memory for a database that is away.
 const MOST_WAITING: usize = 10_000;
-/// Between two tries to reach it; then twice as long, up to a second.
-const RETRY: Duration = Duration::from_millis(100);
 
 /// The way to one database. Cheap to clone; clones are the same.
 #[derive(Clone)]
@@ -126,7 +123,7 @@ impl PostgresEngine {
     }
 
     pub(super) async fn ready(&self) -> Result<(), Error> {
-        self.connected().await.map(drop).map_err(|fault| self.error(fault))
+        self.read("SELECT 1", values![]).await.map(drop)
     }
 
     pub(super) fn error(&self, fault: PostgresFault) -> Error {
@@ -140,17 +137,20 @@ impl PostgresEngine {
 
     /// The same; transactions that name the same id run one after another.
     pub(super) async fn begin_for(&self, ids: &[i64]) -> Result<PostgresTransaction, PostgresFault> {
-        let (mut tries, since) = (RetryWindow::new(), Instant::now());
+        let (mut tries, since) = (Tries::new(&self.process().meter), Instant::now());
         loop {
-            let begun = match self.connected().await {
-                Ok(client) => PostgresTransaction::begin(client, ids).await,
+            let begun = match self.connected(&tries).await {
+                Ok(client) => tries.answer(PostgresTransaction::begin(client, ids)).await,
                 Err(fault) => Err(fault),
             };
             match begun {
-                // A connection that was pooled may have been broken since.
-                Err(fault) if fault.may_pass() && tries.is_left() => tries.pause().await,
                 Ok(transaction) => return Ok(transaction.of(self.process().clone(), since)),
-                Err(fault) => return self.process().meter.note(since, Err(fault)),
+                // A connection that was pooled may have been broken since.
+                Err(fault) => {
+                    if let Err(fault) = tries.again(fault).await {
+                        return self.process().meter.note(since, Err(fault));
+                    }
+                }
             }
         }
     }
@@ -162,13 +162,25 @@ impl PostgresEngine {
     }
 
     async fn run_unmeasured(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<StatementAnswer, PostgresFault> {
-        let mut tries = RetryWindow::new();
+        let mut tries = Tries::new(&self.process().meter);
         loop {
-            match transaction::run_alone(self.connected().await?, sql, values).await {
-                Err(fault) if fault.may_pass() && tries.is_left() => tries.pause().await,
-                ended => return ended,
+            let ended = match self.connected(&tries).await {
+                Ok(client) => tries.answer(transaction::run_alone(client, sql, values)).await,
+                Err(fault) => Err(fault),
+            };
+            match ended {
+                Err(fault) => tries.again(fault).await?,
+                answered => return answered,
             }
         }
+    }
+
+    /// Runs one statement that asks for rows, and may take long.
+    pub(super) async fn scan(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<Vec<Columns>, PostgresFault> {
+        let transaction = self.begin().await?;
+        let rows = transaction.query(sql, values).await?;
+        transaction.commit().await?;
+        Ok(rows)
     }
 
     /// Runs one statement that asks for rows.
@@ -303,44 +315,14 @@ impl PostgresEngine {
     }
 
     /// A connection to a database that has this program's schema.
-    async fn connected(&self) -> Result<Object, PostgresFault> {
-        let mut tries = RetryWindow::new();
-        loop {
-            let connected = match self.0.pool.get_or_try_init(|| opened(&self.0.url)).await {
-                Ok(pool) => pool.get().await.map_err(PostgresFault::from),
-                Err(fault) => Err(fault),
-            };
-            match connected {
-                Err(fault) if fault.may_pass() && tries.is_left() => tries.pause().await,
-                ended => return ended,
-            }
-        }
-    }
-}
-
-/// The time that is left until a database that is away fails its caller.
-struct RetryWindow {
-    until: Instant,
-    pause: Duration,
-}
-
-impl RetryWindow {
-    fn new() -> Self {
-        Self { until: Instant::now() + PATIENCE, pause: RETRY }
-    }
-
-    fn is_left(&self) -> bool {
-        Instant::now() < self.until
-    }
-
-    async fn pause(&mut self) {
-        let longer = (self.pause * 2).min(RETRY * 10);
-        sleep(mem::replace(&mut self.pause, longer)).await;
+    async fn connected(&self, tries: &Tries<'_>) -> Result<Object, PostgresFault> {
+        let pool = self.0.pool.get_or_try_init(|| opened(&self.0.url, tries)).await?;
+        tries.answer(async { Ok(pool.get().await?) }).await
     }
 }
 
 /// Connects for the first time.
-async fn opened(url: &PostgresUrl) -> Result<Pool, PostgresFault> {
+async fn opened(url: &PostgresUrl, tries: &Tries<'_>) -> Result<Pool, PostgresFault> {
     let config = url.config()?;
     // Without a query for each reuse: a connection that broke is found by its first statement, which is tried again.
     let recycle = ManagerConfig { recycling_method: RecyclingMethod::Fast };
@@ -352,7 +334,8 @@ async fn opened(url: &PostgresUrl) -> Result<Pool, PostgresFault> {
         .runtime(Runtime::Tokio1)
         .build()
         .map_err(|error| PostgresFault::Refused(error.to_string()))?;
-    migrate(PostgresTransaction::begin(pool.get().await?, &[]).await?).await?;
+    let begun = async { PostgresTransaction::begin(pool.get().await?, &[]).await };
+    migrate(tries.answer(begun).await?).await?;
     Ok(pool)
 }
 
