@@ -30,7 +30,7 @@ use super::{
     fault::PostgresFault,
     migrate::migrate,
     transaction::{self, PostgresTransaction, StatementAnswer, undeadlocked},
-    tries::{PATIENCE, Tries},
+    tries::{PATIENCE, RetryWindow},
     values::{Columns, SqlValue, values},
 };
 use crate::store::{Error, process::Process, sessions::SessionMessage};
@@ -137,7 +137,7 @@ impl PostgresEngine {
 
     /// The same; transactions that name the same id run one after another.
     pub(super) async fn begin_for(&self, ids: &[i64]) -> Result<PostgresTransaction, PostgresFault> {
-        let (mut tries, since) = (Tries::new(&self.process().meter), Instant::now());
+        let (mut tries, since) = (RetryWindow::new(&self.process().meter), Instant::now());
         loop {
             let begun = match self.connected(&tries).await {
                 Ok(client) => tries.answer(PostgresTransaction::begin(client, ids)).await,
@@ -162,7 +162,7 @@ impl PostgresEngine {
     }
 
     async fn run_unmeasured(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<StatementAnswer, PostgresFault> {
-        let mut tries = Tries::new(&self.process().meter);
+        let mut tries = RetryWindow::new(&self.process().meter);
         loop {
             let ended = match self.connected(&tries).await {
                 Ok(client) => tries.answer(transaction::run_alone(client, sql, values)).await,
@@ -315,14 +315,14 @@ impl PostgresEngine {
     }
 
     /// A connection to a database that has this program's schema.
-    async fn connected(&self, tries: &Tries<'_>) -> Result<Object, PostgresFault> {
+    async fn connected(&self, tries: &RetryWindow<'_>) -> Result<Object, PostgresFault> {
         let pool = self.0.pool.get_or_try_init(|| opened(&self.0.url, tries)).await?;
         tries.answer(async { Ok(pool.get().await?) }).await
     }
 }
 
 /// Connects for the first time.
-async fn opened(url: &PostgresUrl, tries: &Tries<'_>) -> Result<Pool, PostgresFault> {
+async fn opened(url: &PostgresUrl, tries: &RetryWindow<'_>) -> Result<Pool, PostgresFault> {
     let config = url.config()?;
     // Without a query for each reuse: a connection that broke is found by its first statement, which is tried again.
     let recycle = ManagerConfig { recycling_method: RecyclingMethod::Fast };

@@ -15,13 +15,13 @@ const LEAST: Duration = Duration::from_secs(1);
 const RETRY: Duration = Duration::from_millis(100);
 
 /// The time that is left until a database that is away fails its caller.
-pub(super) struct Tries<'a> {
+pub(super) struct RetryWindow<'a> {
     meter: &'a StoreMeter,
     until: Instant,
     pause: Duration,
 }
 
-impl<'a> Tries<'a> {
+impl<'a> RetryWindow<'a> {
     pub(super) fn new(meter: &'a StoreMeter) -> Self {
         let patience = match meter.standing().last {
             LastTransaction::Kept => PATIENCE,

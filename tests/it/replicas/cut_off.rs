@@ -6,7 +6,7 @@ use futures_util::future::{join, join_all};
 
 use super::{
     Company, client, code,
-    relay::{ReadMode, Relay, WHOLE},
+    relay::{Relay, WHOLE, WireState},
 };
 use crate::{ledger::sent, store::remote::shared};
 
@@ -18,7 +18,7 @@ async fn replicas_cut_off_in_any_direction_send_nothing_uncounted_and_hold_up_no
     let test = "replicas_cut_off_in_any_direction_send_nothing_uncounted_and_hold_up_no_other";
     let Some(cluster) = shared(test) else { return };
     let (company, http) = (Company::new(cluster, Duration::from_secs(2)).await, client());
-    let ways = [(ReadMode::Cut, ReadMode::Cut), (ReadMode::Cut, WHOLE), (WHOLE, ReadMode::Cut)];
+    let ways = [(WireState::Cut, WireState::Cut), (WireState::Cut, WHOLE), (WHOLE, WireState::Cut)];
     let relays = join_all(ways.map(|_| Relay::before(cluster))).await;
     let to_the_end = ("MCP_OPENAI_ANSWER_WITHIN", "off");
     let (mut replicas, company) = (Vec::new(), &company);
@@ -33,7 +33,7 @@ async fn replicas_cut_off_in_any_direction_send_nothing_uncounted_and_hold_up_no
     let cut = async {
         company.arrived(3).await;
         // So that the wire is cut within transactions, and not between them.
-        let slowly = ReadMode::Slowed(Duration::from_millis(10));
+        let slowly = WireState::Slowed(Duration::from_millis(10));
         for relay in &relays {
             relay.set(slowly, slowly);
         }
@@ -84,7 +84,7 @@ async fn a_database_that_is_far_away_answers_all_and_its_books_agree() {
     let url = relay.url(&company.store, cluster);
     let through = [("MCP_OPENAI_STORE_URL", url.as_str())];
     let replicas = join_all((0..2).map(|_| company.replica("1", &through))).await;
-    let later = ReadMode::Slowed(Duration::from_millis(20));
+    let later = WireState::Slowed(Duration::from_millis(20));
     relay.set(later, later);
     let results = join_all((0..20).map(|at: usize| replicas[at % 2].ask(&http))).await;
     let codes: Vec<_> = results.iter().map(code).collect();

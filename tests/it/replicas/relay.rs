@@ -19,19 +19,19 @@ use crate::store::cluster::Cluster;
 
 /// The state of one direction.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum ReadMode {
+pub enum WireState {
     /// Each packet comes so much later.
     Slowed(Duration),
     /// Nothing gets through, not even an end. As a network would, it delivers what was sent once it is whole again.
     Cut,
 }
 
-pub const WHOLE: ReadMode = ReadMode::Slowed(Duration::ZERO);
+pub const WHOLE: WireState = WireState::Slowed(Duration::ZERO);
 
 pub struct Relay {
     address: SocketAddr,
-    there: watch::Sender<ReadMode>,
-    back: watch::Sender<ReadMode>,
+    there: watch::Sender<WireState>,
+    back: watch::Sender<WireState>,
     _task: JoinSet<()>,
 }
 
@@ -60,19 +60,19 @@ impl Relay {
         store.replace(&format!(":{}/", cluster.port()), &format!(":{}/", self.address.port()))
     }
 
-    pub fn set(&self, there: ReadMode, back: ReadMode) {
+    pub fn set(&self, there: WireState, back: WireState) {
         self.there.send_replace(there);
         self.back.send_replace(back);
     }
 }
 
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut way: watch::Receiver<ReadMode>) {
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut way: watch::Receiver<WireState>) {
     let mut packet = vec![0; 1 << 16];
     loop {
         // A reset ends it, too.
         let read = from.read(&mut packet).await.unwrap_or(0);
-        let Ok(now) = way.wait_for(|way| *way != ReadMode::Cut).await.map(|way| *way) else { return };
-        if let ReadMode::Slowed(later) = now
+        let Ok(now) = way.wait_for(|way| *way != WireState::Cut).await.map(|way| *way) else { return };
+        if let WireState::Slowed(later) = now
             && later > Duration::ZERO
         {
             tokio::time::sleep(later).await;

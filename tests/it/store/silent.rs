@@ -13,7 +13,7 @@ use tokio::{net::TcpListener, time::Instant};
 use super::{EVER, account, pace, remote::shared, reservation, running};
 use crate::{
     ledger::{answering, response, sent},
-    replicas::relay::{Relay, WHOLE, Way},
+    replicas::relay::{Relay, WHOLE, WireState},
     session::{self, Session},
 };
 
@@ -66,7 +66,7 @@ async fn a_database_that_falls_silent_is_away_after_five_seconds_and_then_back()
     let (account, place) = (account(), pace::place(Duration::from_hours(1)));
     let passed = join_all((0..AT_ONCE).map(|_| store.pace.pass(&account, place))).await;
     assert!(passed.iter().all(Result::is_ok), "{passed:?}");
-    relay.set(Way::Cut, Way::Cut);
+    relay.set(WireState::Cut, WireState::Cut);
     tokio::time::pause();
     assert_silent(&store).await;
     tokio::time::resume();
