@@ -168,20 +168,11 @@ pub(super) async fn run(
         span,
     };
     let mut made = MadeCall::new(owner.clone(), route.clone(), arguments.clone());
-    if pace == Pace::Slow {
-        tokio::select! {
-            biased;
-            _ = client.gives_up() => {
-                journal.write(&Err(ToolError::Cancelled));
-                return results::failure(&ToolError::Cancelled, &shape).into();
-            }
-            () = waiting::begun(made.look(), &mut count, &context) => {}
-        }
-        server.cancellations.settle(&connection).await;
-        if let Some(ended) = Box::pin(again::answer(server, &made, &mut client, &mut count, &shape)).await {
-            journal.write(&ended);
-            return results::of(ended, &shape).await.into();
-        }
+    if pace == Pace::Slow
+        && let Some(ended) = earlier(server, &mut made, &mut client, &mut count, &shape).await
+    {
+        journal.write(&ended);
+        return results::of(ended, &shape).await.into();
     }
     let job = (pace == Pace::Slow).then(|| server.parts.get_result.jobs.mint());
     let token = context.meta.get_progress_token();
@@ -249,6 +240,24 @@ pub(super) async fn run(
     let print = if is_given_up { made.print().await } else { None };
     let started = Started { id, owner, tool: name, since, cancel: ended.disarm(), feed, resumable, print, work };
     hand_out(server, started, until, &client, &shape).await
+}
+
+/// The end of the same call as it was made before, or of this one where its client gives up while that is looked for.
+async fn earlier(
+    server: &Server,
+    made: &mut MadeCall,
+    client: &mut WaitingClient<'_>,
+    count: &mut ProgressCount,
+    shape: &ResultShape,
+) -> Option<Result<Outcome, ToolError>> {
+    let context = client.context;
+    tokio::select! {
+        biased;
+        _ = client.gives_up() => return Some(Err(ToolError::Cancelled)),
+        () = waiting::begun(made.look(), count, context) => {}
+    }
+    server.cancellations.settle(&client.requester.connection).await;
+    Box::pin(again::answer(server, made, client, count, shape)).await
 }
 
 impl Server {

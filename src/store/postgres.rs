@@ -10,6 +10,7 @@
 mod address;
 mod audit;
 mod callers;
+mod days;
 mod engine;
 mod facts;
 mod fault;

@@ -8,6 +8,7 @@ use futures_util::future::{try_join, try_join_all, try_join4};
 
 use super::{
     Postgres,
+    days::{Change, additions, counted},
     engine::PostgresEngine,
     fault::PostgresFault,
     jobs, tally,
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     code::RequestEnd,
-    handle::{Account, Id, Owner},
+    handle::{Account, Id},
     money::Usd,
     store::{
         Error,
@@ -47,9 +48,8 @@ impl MoneyStore for Postgres {
             // Perhaps only the answer was lost, or the commit is still on its way: then its end is waited for.
             self.engine.persist_later("that nothing is reserved", move |engine| async move {
                 let transaction = engine.begin_for(&[id]).await?;
-                let freed = transaction.execute("DELETE FROM reservations WHERE id = $1", values![id]);
                 // Another process may have booked it meanwhile, as of one that died.
-                let (_, taken_back) = try_join(freed, take_line_back(&transaction, id)).await?;
+                let (_, taken_back) = try_join(free(&transaction, id), take_line_back(&transaction, id)).await?;
                 transaction.commit_after(&additions(&counted(taken_back))).await
             });
         }
@@ -225,14 +225,6 @@ async fn split(engine: &PostgresEngine, reservation: i64, into: &[i64]) -> Resul
     transaction.commit().await
 }
 
-/// An amount that a day comes to more, or less, for an account and for a caller.
-struct Change {
-    account: String,
-    caller: Option<String>,
-    day: i64,
-    picodollars: i64,
-}
-
 /// The end of a request in one transaction. It may run again where nobody knows if its commit came through.
 async fn settle(engine: &PostgresEngine, closing: &Closing) -> Result<Settled, PostgresFault> {
     let Closing { settlement, is_written } = closing;
@@ -245,7 +237,7 @@ async fn settle(engine: &PostgresEngine, closing: &Closing) -> Result<Settled, P
         if !is_written {
             return Ok(0);
         }
-        transaction.execute("DELETE FROM reservations WHERE id = $1", values![id]).await
+        free(&transaction, id).await
     };
     let taken_back = async {
         if !is_written || knows_less {
@@ -274,6 +266,10 @@ async fn settle(engine: &PostgresEngine, closing: &Closing) -> Result<Settled, P
 async fn has_cost(transaction: &PostgresTransaction, id: i64) -> Result<bool, PostgresFault> {
     let select = "SELECT 1 FROM ledger WHERE id = $1 AND cost IS NOT NULL";
     Ok(!transaction.query(select, values![id]).await?.is_empty())
+}
+
+async fn free(transaction: &PostgresTransaction, reservation: i64) -> Result<u64, PostgresFault> {
+    transaction.execute("DELETE FROM reservations WHERE id = $1", values![reservation]).await
 }
 
 /// Removes the line that a request got while its process was believed dead, or from the process that it was taken over
@@ -309,25 +305,6 @@ async fn write_line(
     let (account, caller, day) = (account.0.clone(), caller.map(str::to_owned), day_number(at.date_naive()));
     let change = Change { account, caller, day, picodollars: cost.unwrap_or(reserved) };
     Ok((transaction.execute(insert, values).await? == 1).then_some(change))
-}
-
-/// What days come to more or less, by account or caller, in the order in which rows are locked: whoever takes several in
-/// another may deadlock.
-fn counted(changes: impl IntoIterator<Item = Change>) -> Vec<(String, i64, i64)> {
-    let of_both = changes.into_iter().flat_map(|change| {
-        let Change { account, caller, day, picodollars } = change;
-        let caller = caller.map(|caller| Owner::caller(&caller).0);
-        [Some(account), caller].into_iter().flatten().map(move |key| (key, day, picodollars))
-    });
-    let mut rows: Vec<_> = of_both.collect();
-    rows.sort_unstable();
-    rows
-}
-
-fn additions(rows: &[(String, i64, i64)]) -> Vec<Statement<'_>> {
-    let upsert = "INSERT INTO days (account, day, spent) VALUES ($1, $2, $3) ON CONFLICT (account, day)
-         DO UPDATE SET spent = least(days.spent::numeric + excluded.spent, 9223372036854775807)::bigint";
-    rows.iter().map(|(key, day, picodollars)| (upsert, values![key, *day, *picodollars].to_vec())).collect()
 }
 
 /// Turns the reservations of processes whose lease has expired into unsettled lines: their requests may have been

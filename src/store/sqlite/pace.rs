@@ -41,9 +41,9 @@ impl PaceStore for Sqlite {
                 let _ = engine.write(0, move |connection| count_calls(connection, &process, &caller)).await;
             })))
         };
-        let begun = self.engine.write(0, begin).await;
+        let running = self.engine.write(0, begin).await;
         self.engine.watch();
-        begun
+        running
     }
 
     async fn hold(&self, account: &Account, model: &ModelId, time: Duration) -> Result<(), Error> {
