@@ -7,7 +7,10 @@ use std::{
 };
 
 use futures_util::FutureExt as _;
-use mcp_openai::transport::http::{Administered, administer};
+use mcp_openai::{
+    store::LastTransaction,
+    transport::http::{Administered, administer},
+};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
@@ -21,7 +24,8 @@ fn administered(stuck_after: Duration, stop: &CancellationToken) -> (SocketAddr,
 fn administered_at(bind: &str, stuck_after: Duration, stop: &CancellationToken) -> (SocketAddr, DropGuard) {
     let page = || async { "calls 0\n".to_owned() }.boxed();
     let hosts = vec!["metrics.example".to_owned()];
-    let service = Administered { page, stop: stop.clone(), stuck_after, hosts };
+    let store = Box::new(|| LastTransaction::Kept);
+    let service = Administered { page, store, stop: stop.clone(), stuck_after, hosts };
     administer(bind.parse().unwrap(), service, &TaskTracker::new()).unwrap()
 }
 

@@ -280,20 +280,39 @@ async fn behind_pgbouncer_a_job_of_one_replica_is_collected_and_cancelled_on_ano
     assert_eq!(code(&cancelled), "cancelled", "{cancelled}");
 }
 
+/// Waits until a replica, which is ready all along, says this of it.
+async fn says(http: &reqwest::Client, admin: &str, ready: &str) {
+    let since = Instant::now();
+    loop {
+        let answer = http.get(format!("http://{admin}/readyz")).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+        let said = answer.text().await.unwrap();
+        if said == ready {
+            return;
+        }
+        assert!(since.elapsed() < PATIENCE, "{said}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
 #[tokio::test]
 async fn while_the_database_is_gone_replicas_send_nothing_and_they_recover_by_themselves() {
     let test = "while_the_database_is_gone_replicas_send_nothing_and_they_recover_by_themselves";
     let Some(cluster) = own(test) else { return };
     let (company, http) = (Company::new(&cluster, Duration::ZERO).await, client());
-    let replica = company.replica("5", &[]).await;
+    let admin = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().to_string();
+    let replica = company.replica("5", &[("MCP_OPENAI_HTTP_ADMIN_BIND", &admin)]).await;
     assert_eq!(code(&replica.ask(&http).await), "-");
+    says(&http, &admin, "ok").await;
     cluster.stop();
+    says(&http, &admin, r#"{"status":"ok","store":"away"}"#).await;
     let refused = replica.ask(&http).await;
     assert_eq!(code(&refused), "storage_failed", "{refused}");
     assert_eq!(refused["structuredContent"]["error"]["retryable"], true, "{refused}");
     assert!(!refused.to_string().contains("canary"), "{refused}");
     assert_eq!(sent(&company.upstream).await.len(), 1, "nothing is sent that is not counted");
     cluster.serve();
+    says(&http, &admin, "ok").await;
     let since = Instant::now();
     while code(&replica.ask(&http).await) != "-" {
         assert!(since.elapsed() < PATIENCE, "it does not recover");

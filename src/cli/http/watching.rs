@@ -6,7 +6,7 @@ use chrono::Utc;
 use futures_util::FutureExt as _;
 use tokio::{
     sync::{Notify, watch},
-    time::timeout,
+    time::{sleep, timeout},
 };
 use tokio_util::sync::DropGuard;
 
@@ -19,13 +19,17 @@ use crate::{
     queue::Queue,
     store::{CallerStore, Error, LastTransaction, MoneyStore, Store, callers::CallerLimits, money::CallerSpending},
     telemetry::{metrics::Gauge, process, traces::Traces},
-    transport::{self, http::Administered},
+    transport::{
+        self,
+        http::{Administered, StoreLook},
+    },
 };
 
 /// Time for which a scrape waits for what the store says, of the 100 ms within which it is answered.
 const READ_WITHIN: Duration = Duration::from_millis(50);
-/// Time without a turn after which the service counts as dead: longer than anything that holds its thread. 100 edits of
-/// 8 MB at once take 4 s.
+/// Between two looks at a store on another machine.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Longer than anything that holds the serving thread: 100 edits of 8 MB at once take 4 s.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
 /// Callers with limits that are told of, the first by their names.
 const MOST_CALLERS: usize = 200;
@@ -48,7 +52,7 @@ pub(super) fn watch(app: &App) -> io::Result<Option<DropGuard>> {
         .boxed()
     };
     let hosts = app.config.http.allowed_hosts.clone();
-    let service = Administered { page, stop: app.stop.clone(), stuck_after: STUCK_AFTER, hosts };
+    let service = Administered { page, store: look(app), stop: app.stop.clone(), stuck_after: STUCK_AFTER, hosts };
     let (address, watched) =
         transport::http::administer(bind, service, &app.tasks).map_err(|error| named::unbound(error, bind))?;
     tracing::info!("health and metrics at http://{address}/metrics");
@@ -59,6 +63,31 @@ pub(super) fn watch(app: &App) -> io::Result<Option<DropGuard>> {
         );
     }
     Ok(Some(watched))
+}
+
+/// Looks at a store on another machine: it is asked once a second at most, on the runtime that serves, and nobody waits for
+/// the answer. The embedded one is there.
+fn look(app: &App) -> StoreLook {
+    if app.store.sessions.is_none() {
+        return Box::new(|| LastTransaction::Kept);
+    }
+    let (store, asked) = (app.store.clone(), Arc::new(Notify::new()));
+    let asking = {
+        let (store, asked) = (store.clone(), asked.clone());
+        async move {
+            loop {
+                asked.notified().await;
+                // It is counted among the store's transactions.
+                let _ = store.ready().await;
+                sleep(LOOK_EVERY).await;
+            }
+        }
+    };
+    app.tasks.spawn(app.stop.clone().run_until_cancelled_owned(asking));
+    Box::new(move || {
+        asked.notify_one();
+        store.standing().last
+    })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "there are never so many")]

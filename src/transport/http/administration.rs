@@ -24,6 +24,7 @@ use tokio_util::{
 };
 
 use super::{accept, connection::ServiceEnds, gate, listener::BoundListener, refusals::Refusals, reply::HttpRefusal};
+use crate::store::LastTransaction;
 
 /// Beats within the time that the service may be silent, so that a late one is no fault.
 const BEATS: u32 = 30;
@@ -32,6 +33,8 @@ const BEATS: u32 = 30;
 pub struct Administered<Page> {
     /// Writes the metrics, on the administration's thread: it must not wait for the service.
     pub page: Page,
+    /// Tells at once if the store was there when it was last asked.
+    pub store: StoreLook,
     /// Makes the service unready.
     pub stop: CancellationToken,
     /// Time without a turn of the runtime that serves, after which it counts as dead.
@@ -40,9 +43,13 @@ pub struct Administered<Page> {
     pub hosts: Vec<String>,
 }
 
+/// A look at the store, of whoever asks if the service is ready.
+pub type StoreLook = Box<dyn Fn() -> LastTransaction + Send + Sync>;
+
 /// Source of the answers.
 struct Administration {
     page: Box<dyn Fn() -> BoxFuture<'static, String> + Send + Sync>,
+    store: StoreLook,
     stop: CancellationToken,
     pulse: Heartbeat,
     /// Names of the address, where a page of a foreign site can reach it only by one of its own; `None` beyond
@@ -73,13 +80,13 @@ where
     let listener = TcpListener::bind(bind)?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
-    let Administered { page, stop, stuck_after, hosts } = service;
-    let pulse = Heartbeat { beaten: Arc::new(Mutex::new(Instant::now())), stuck_after };
+    let Administered { page, store, stop, stuck_after, hosts } = service;
+    let pulse = Pulse { beaten: Arc::new(Mutex::new(Instant::now())), stuck_after };
     let end = CancellationToken::new();
     tasks.spawn(end.clone().run_until_cancelled_owned(pulse.clone().beat()));
     // A page of a foreign site can have its own name lead to 127.0.0.1, and would read who calls and what was spent.
     let hosts = address.ip().is_loopback().then_some(hosts);
-    let administration = Administration { page: Box::new(page), stop, pulse, hosts };
+    let administration = Administration { page: Box::new(page), store, stop, pulse, hosts };
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let ended = end.clone();
     // A flood of long bodies once held the serving thread for 3.6 s, and /healthz with it.
@@ -134,7 +141,16 @@ async fn healthz(State(administration): State<Arc<Administration>>) -> Response 
 }
 
 async fn readyz(State(administration): State<Arc<Administration>>) -> Response {
-    administration.pulse.stuck().unwrap_or_else(|| super::readiness(administration.stop.is_cancelled()))
+    if let Some(stuck) = administration.pulse.stuck() {
+        return stuck;
+    }
+    match (administration.stop.is_cancelled(), (administration.store)()) {
+        // It stays in service: there it can say why a call fails, and make those that need no store.
+        (false, LastTransaction::Failed) => {
+            ([(header::CONTENT_TYPE, "application/json")], r#"{"status":"ok","store":"away"}"#).into_response()
+        }
+        (is_stopping, _) => super::readiness(is_stopping),
+    }
 }
 
 async fn metrics(State(administration): State<Arc<Administration>>, uri: Uri, headers: HeaderMap) -> Response {
