@@ -143,7 +143,7 @@ pub(super) async fn run(
     // Unless it is handed out, nothing of the call lives on unasked.
     let ended = cancel.clone().drop_guard();
     // Before anything is awaited: a cancellation that comes next finds the call.
-    let listener = server.cancellations.listen(connection.clone(), &context, cancel.clone());
+    let listener = server.cancellations.listen(connection, &context, cancel.clone());
     let pace = route.pace();
     let mut client = WaitingClient { context: &context, requester: &requester, listener };
 
@@ -169,7 +169,7 @@ pub(super) async fn run(
     };
     let mut made = MadeCall::new(owner.clone(), route.clone(), arguments.clone());
     if pace == Pace::Slow
-        && let Some(ended) = earlier(server, &mut made, &mut client, &mut count, &shape).await
+        && let Some(ended) = Box::pin(again::answer(server, &mut made, &mut client, &mut count, &shape)).await
     {
         journal.write(&ended);
         return results::of(ended, &shape).await.into();
@@ -240,24 +240,6 @@ pub(super) async fn run(
     let print = if is_given_up { made.print().await } else { None };
     let started = Started { id, owner, tool: name, since, cancel: ended.disarm(), feed, resumable, print, work };
     hand_out(server, started, until, &client, &shape).await
-}
-
-/// The end of the same call as it was made before, or of this one where its client gives up while that is looked for.
-async fn earlier(
-    server: &Server,
-    made: &mut MadeCall,
-    client: &mut WaitingClient<'_>,
-    count: &mut ProgressCount,
-    shape: &ResultShape,
-) -> Option<Result<Outcome, ToolError>> {
-    let context = client.context;
-    tokio::select! {
-        biased;
-        _ = client.gives_up() => return Some(Err(ToolError::Cancelled)),
-        () = waiting::begun(made.look(), count, context) => {}
-    }
-    server.cancellations.settle(&client.requester.connection).await;
-    Box::pin(again::answer(server, made, client, count, shape)).await
 }
 
 impl Server {

@@ -40,7 +40,7 @@ impl MadeCall {
     }
 
     /// Looks at the files that it names, before anything changes them.
-    pub(super) async fn look(&mut self) {
+    async fn look(&mut self) {
         let files = self.route.files(self.arguments.clone(), self.owner.clone());
         self.files = timeout(LONGEST_LOOK, files).await.ok();
     }
@@ -90,11 +90,18 @@ fn same(name: &str, value: Value) -> Value {
 /// call, or it came to nothing.
 pub(super) async fn answer(
     server: &Server,
-    made: &MadeCall,
+    made: &mut MadeCall,
     client: &mut WaitingClient<'_>,
     count: &mut ProgressCount,
     shape: &ResultShape,
 ) -> Option<Result<Outcome, ToolError>> {
+    let context = client.context;
+    tokio::select! {
+        biased;
+        _ = client.gives_up() => return Some(Err(ToolError::Cancelled)),
+        () = waiting::begun(made.look(), count, context) => {}
+    }
+    server.cancellations.settle(&client.requester.connection).await;
     let get_result = &server.parts.get_result;
     let given_up = get_result.jobs.abandoned(&made.owner, made.route.name()).await;
     // Most calls end here, by one look at an index: the hash of the arguments is made only for the others.
@@ -108,7 +115,6 @@ pub(super) async fn answer(
         let Some(_awaited) = server.awaited.take(id, 1) else { continue };
         let (news, feed) = News::channel();
         let waiting = get_result.wait(&made.owner, &id, until, &news);
-        let context = client.context;
         let mut waiting =
             pin!(waiting::with_progress(waiting, context.meta.get_progress_token(), &feed, count, context));
         let (job, is_heard) = tokio::select! {
