@@ -41,7 +41,7 @@ fn nobodys(handle: &str) -> String {
 
 #[tokio::test]
 async fn what_a_caller_has_does_not_exist_for_others() {
-    let (site, [alice, bob], mut local) = studio(None).await;
+    let (site, [alice, bob], mut local) = Box::pin(studio(None)).await;
     let made = called(&site, &alice, "create-image", json!({"prompt": "a fox"})).await;
     let picture = made["structuredContent"]["images"][0]["uri"].as_str().unwrap_or_else(|| panic!("{made}")).to_owned();
     let answer = called(&site, &alice, "ask-openai", json!({"query": "a fox?"})).await;
@@ -96,9 +96,10 @@ async fn what_a_caller_has_does_not_exist_for_others() {
         assert_ne!(id, none);
         let [theirs, none] = [id, none].map(async |id| {
             let params = serde_json::from_str(&params.to_string().replace("ID", id)).unwrap();
-            let told = match method.starts_with("tasks/") {
-                true => knowing_tasks(&site, &bob, method, params).await,
-                false => asked(&site, &bob, method, params).await,
+            let told = if method.starts_with("tasks/") {
+                knowing_tasks(&site, &bob, method, params).await
+            } else {
+                asked(&site, &bob, method, params).await
             };
             told.to_string().replace(id.as_str(), "ID")
         });
@@ -117,7 +118,7 @@ async fn a_caller_names_no_file_of_the_server() {
     let project = tempfile::tempdir().unwrap();
     std::fs::write(project.path().join("README.md"), "not for callers").unwrap();
     for folder in [None, Some(project.path())] {
-        let (site, [alice, _], local) = studio(folder).await;
+        let (site, [alice, _], local) = Box::pin(studio(folder)).await;
         let kept = local.images.path().join("pictures/20261122-105106-k3x9q2-fox.png");
         std::fs::create_dir_all(kept.parent().unwrap()).unwrap();
         std::fs::write(&kept, "not for callers").unwrap();
@@ -161,7 +162,7 @@ async fn a_caller_names_no_file_of_the_server() {
 
 #[tokio::test]
 async fn a_caller_is_told_of_no_files_of_the_server() {
-    let (site, [alice, _], mut local) = studio(None).await;
+    let (site, [alice, _], mut local) = Box::pin(studio(None)).await;
     let theirs = asked(&site, &alice, "tools/list", json!({})).await;
     let here = local.request("tools/list", json!({})).await;
     let told = |tools: &Value| {
