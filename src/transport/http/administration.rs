@@ -81,7 +81,7 @@ where
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let Administered { page, store, stop, stuck_after, hosts } = service;
-    let pulse = Pulse { beaten: Arc::new(Mutex::new(Instant::now())), stuck_after };
+    let pulse = Heartbeat { beaten: Arc::new(Mutex::new(Instant::now())), stuck_after };
     let end = CancellationToken::new();
     tasks.spawn(end.clone().run_until_cancelled_owned(pulse.clone().beat()));
     // A page of a foreign site can have its own name lead to 127.0.0.1, and would read who calls and what was spent.
