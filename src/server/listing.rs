@@ -40,9 +40,9 @@ impl Server {
     }
 }
 
-/// Lists the tools for the client of this request: a caller on another machine is told of no paths. Where structured content would cost the pictures, there is no schema
-/// that promises it; where no app is opened, none is named, nor a tool that is for hosts of apps alone; and where long
-/// results are shown on request, that is asked for.
+/// Lists the tools for the client of this request. A caller on another machine is told of no paths. Where structured
+/// content would cost the pictures, there is no schema that promises it; where no app is opened, none is named, nor a
+/// tool that is for hosts of apps alone; and where long results are shown on request, that is asked for.
 pub(super) fn for_client(server: &Server, context: &RequestContext<RoleServer>) -> Vec<Tool> {
     let profile = ResultShape::of(&server.parts, context).profile;
     let opens_apps = profile.apps == Apps::Offered && viewer::is_opened_by(context);

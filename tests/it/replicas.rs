@@ -14,13 +14,14 @@ use std::{
 };
 
 use futures_util::future::join_all;
-use reqwest::header::HeaderMap;
+use mcp_openai::store::{self, LEASE, PostgresUrl, Store, StorePlace, callers::CallerLimits};
+use reqwest::header::{AUTHORIZATION, HeaderMap};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use wiremock::MockServer;
 
 use crate::{
-    cli,
+    authentication, cli,
     ledger::{answering, response_with, sent},
     peer::modern,
     store::{
@@ -96,6 +97,19 @@ impl Company {
             ("MCP_OPENAI_STATE_DIR", file("state")),
             ("MCP_OPENAI_IMAGES_DIR", file("images")),
         ]
+    }
+
+    /// A client of its own for each of so many callers, with a token.
+    async fn callers(&self, number: usize, limits: CallerLimits) -> Vec<reqwest::Client> {
+        let place = StorePlace::Postgres(PostgresUrl::parse(&self.store).unwrap());
+        let store = Store::build(store::Config { place, lease: LEASE });
+        let mut clients = Vec::new();
+        for at in 0..number {
+            let header = authentication::caller(&store.callers, &format!("caller-{at}"), limits).await;
+            let token = header.trim_end().strip_prefix("Authorization: ").unwrap().parse().unwrap();
+            clients.push(client_of([(AUTHORIZATION, token)].into_iter().collect()));
+        }
+        clients
     }
 
     /// The sums of the ledger, as any machine of the company is told them.
@@ -195,11 +209,12 @@ fn client_of(headers: HeaderMap) -> reqwest::Client {
 async fn of_a_thousand_calls_of_ten_cents_on_three_replicas_exactly_five_hundred_pass_fifty_dollars() {
     let test = "of_a_thousand_calls_of_ten_cents_on_three_replicas_exactly_five_hundred_pass_fifty_dollars";
     let Some(cluster) = shared(test) else { return };
-    let (company, http) = (Company::new(cluster, Duration::from_millis(50)).await, client());
+    let company = Company::new(cluster, Duration::from_millis(50)).await;
+    let callers = company.callers(40, CallerLimits::default()).await;
     let room =
         [("MCP_OPENAI_MAX_WAITING", "1000"), ("MCP_OPENAI_MAX_RUNNING", "64"), ("MCP_OPENAI_ANSWER_WITHIN", "off")];
     let replicas = join_all((0..3).map(|_| company.replica("50", &room))).await;
-    let results = join_all((0..1_000).map(|at: usize| replicas[at % 3].ask(&http))).await;
+    let results = join_all((0..1_000).map(|at: usize| replicas[at % 3].ask(&callers[at % 40]))).await;
     let passed = results.iter().filter(|result| code(result) == "-").count();
     let refused = results.iter().filter(|result| code(result) == "over_budget").count();
     assert_eq!((passed, refused), (500, 500), "{:?}", results.iter().find(|result| code(result) == "storage_failed"));

@@ -3,24 +3,19 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
-use mcp_openai::store::{Config, LEASE, PostgresUrl, Store, StorePlace, callers::CallerLimits};
-use reqwest::header::AUTHORIZATION;
+use mcp_openai::store::callers::CallerLimits;
 use serde_json::json;
 
-use super::{Company, Replica, client_of, code};
-use crate::{authentication::caller, ledger::sent, store::remote::shared};
+use super::{Company, Replica, code};
+use crate::{ledger::sent, store::remote::shared};
 
 /// Whoever calls another replica finds the places of one that was killed free by then.
 const AT_MOST: Duration = Duration::from_secs(30);
 
 /// A client that calls as Alice, who may have two calls at once.
 async fn alice(company: &Company) -> reqwest::Client {
-    let place = StorePlace::Postgres(PostgresUrl::parse(&company.store).unwrap());
-    let store = Store::build(Config { place, lease: LEASE });
     let limits = CallerLimits { running: 2.try_into().ok(), ..CallerLimits::default() };
-    let alice = caller(&store.callers, "alice", limits).await;
-    let token = alice.trim_end().strip_prefix("Authorization: ").unwrap().parse().unwrap();
-    client_of([(AUTHORIZATION, token)].into_iter().collect())
+    company.callers(1, limits).await.remove(0)
 }
 
 /// Asks until there is a place.
