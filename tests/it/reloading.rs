@@ -36,7 +36,7 @@ impl Service {
         command.args(["http", "--bind", &bind, "--admin-bind", &admin]);
         let program = Program(command.stderr(File::create(home.path().join("log")).unwrap()).spawn().unwrap());
         let service = Self { program, home, bind, admin };
-        service.until(|it| get(&it.admin, "/readyz").is_some());
+        service.until(|it| [&it.admin, &it.bind].iter().all(|address| get(address, "/readyz").is_some()));
         service
     }
 
