@@ -108,7 +108,7 @@ pub fn code(error: &anyhow::Error) -> u8 {
     if let Some(failure) = error.downcast_ref::<Failure>() {
         return of_failure(failure);
     }
-    match error.downcast_ref().map(ToolError::cause) {
+    match error.downcast_ref::<ToolError>() {
         Some(ToolError::OpenAi(failure)) => of_failure(failure),
         Some(ToolError::InvalidArgument(_)) => USAGE,
         _ => FAILED,
@@ -167,8 +167,7 @@ mod tests {
         assert_eq!(code(&failed(openai::Error::NoApiKey)), 78);
         assert_eq!(code(&failed(openai::Error::Forbidden { message: String::new() })), 1);
         assert_eq!(code(&catalogue::Unreadable(String::new()).into()), 78);
-        let wrong = ToolError::InvalidArgument(String::new());
-        assert_eq!(code(&wrong.at("`attachments` 2").into()), 2);
+        assert_eq!(code(&ToolError::InvalidArgument(String::new()).into()), 2);
         assert_eq!(code(&anyhow::anyhow!("?")), 1);
     }
 }

@@ -124,8 +124,7 @@ impl ToolError {
     }
 
     /// The failure itself, without what it is about and what it cost.
-    #[must_use]
-    pub fn cause(&self) -> &Self {
+    fn cause(&self) -> &Self {
         match self {
             Self::At { cause, .. } | Self::Billed { cause, .. } => cause.cause(),
             _ => self,
