@@ -48,11 +48,6 @@ impl StoreMeter {
         ended
     }
 
-    /// Counts those that were kept.
-    pub(super) fn kept(&self) -> u64 {
-        self.ended.load(Ordering::Relaxed).wrapping_sub(self.failed.load(Ordering::Relaxed))
-    }
-
     pub(super) fn standing(&self) -> StoreStanding {
         let is_failing = self.is_failing.load(Ordering::Relaxed);
         StoreStanding {

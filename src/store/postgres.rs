@@ -23,7 +23,6 @@ mod pictures;
 mod sessions;
 mod tally;
 mod transaction;
-mod tries;
 mod turns;
 mod upkeep;
 mod values;

@@ -3,7 +3,7 @@
 mod clocks;
 mod cut_off;
 mod killed;
-pub mod relay;
+mod relay;
 mod running;
 
 use std::{

@@ -45,8 +45,6 @@ mod running;
 mod schema;
 mod search;
 mod shared;
-#[cfg(unix)]
-mod silent;
 mod turns;
 mod versions;
 

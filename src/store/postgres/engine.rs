@@ -1,7 +1,7 @@
 //! Connections, and work that must come to its end whatever happens to its caller or to the database.
 
 use std::{
-    fmt,
+    fmt, mem,
     sync::{
         Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, Ordering},
@@ -30,7 +30,6 @@ use super::{
     fault::PostgresFault,
     migrate::migrate,
     transaction::{self, PostgresTransaction, StatementAnswer, undeadlocked},
-    tries::{PATIENCE, RetryWindow},
     values::{Columns, SqlValue, values},
 };
 use crate::store::{Error, process::Process, sessions::SessionMessage};
@@ -41,12 +40,16 @@ const MOST: usize = 9;
 const MOST_HEARD: usize = 64;
 /// The longest wait for a connection that others use.
 const TURN: Duration = Duration::from_secs(30);
+/// A database that is away for longer fails what waits for it.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// Work that waits in memory for a database that is away.
 const MOST_WAITING: usize = 10_000;
+/// Between two tries to reach it; then twice as long, up to a second.
+const RETRY: Duration = Duration::from_millis(100);
 
 /// The way to one database. Cheap to clone; clones are the same.
 #[derive(Clone)]
-pub(super) struct PostgresEngine(Arc<PostgresState>);
+pub(super) struct PostgresEngine(pub Arc<PostgresState>);
 
 /// The life of the upkeep, which the bell wakes.
 type PostgresUpkeep = fn(Weak<PostgresState>, Arc<Notify>) -> BoxFuture<'static, ()>;
@@ -109,11 +112,6 @@ impl PostgresEngine {
         Self(state)
     }
 
-    /// The way for whoever must not keep the store.
-    pub(super) fn weak(&self) -> Weak<PostgresState> {
-        Arc::downgrade(&self.0)
-    }
-
     pub(super) fn process(&self) -> &Arc<Process> {
         &self.0.process
     }
@@ -137,20 +135,17 @@ impl PostgresEngine {
 
     /// The same; transactions that name the same id run one after another.
     pub(super) async fn begin_for(&self, ids: &[i64]) -> Result<PostgresTransaction, PostgresFault> {
-        let (mut tries, since) = (RetryWindow::new(&self.process().meter), Instant::now());
+        let (mut tries, since) = (RetryWindow::new(), Instant::now());
         loop {
-            let begun = match self.connected(&tries).await {
-                Ok(client) => tries.answer(PostgresTransaction::begin(client, ids)).await,
+            let begun = match self.connected().await {
+                Ok(client) => PostgresTransaction::begin(client, ids).await,
                 Err(fault) => Err(fault),
             };
             match begun {
-                Ok(transaction) => return Ok(transaction.of(self.process().clone(), since)),
                 // A connection that was pooled may have been broken since.
-                Err(fault) => {
-                    if let Err(fault) = tries.again(fault).await {
-                        return self.process().meter.note(since, Err(fault));
-                    }
-                }
+                Err(fault) if fault.may_pass() && tries.is_left() => tries.pause().await,
+                Ok(transaction) => return Ok(transaction.of(self.process().clone(), since)),
+                Err(fault) => return self.process().meter.note(since, Err(fault)),
             }
         }
     }
@@ -162,25 +157,13 @@ impl PostgresEngine {
     }
 
     async fn run_unmeasured(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<StatementAnswer, PostgresFault> {
-        let mut tries = RetryWindow::new(&self.process().meter);
+        let mut tries = RetryWindow::new();
         loop {
-            let ended = match self.connected(&tries).await {
-                Ok(client) => tries.answer(transaction::run_alone(client, sql, values)).await,
-                Err(fault) => Err(fault),
-            };
-            match ended {
-                Err(fault) => tries.again(fault).await?,
-                answered => return answered,
+            match transaction::run_alone(self.connected().await?, sql, values).await {
+                Err(fault) if fault.may_pass() && tries.is_left() => tries.pause().await,
+                ended => return ended,
             }
         }
-    }
-
-    /// Runs one statement that asks for rows, and may take long.
-    pub(super) async fn scan(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<Vec<Columns>, PostgresFault> {
-        let transaction = self.begin().await?;
-        let rows = transaction.query(sql, values).await?;
-        transaction.commit().await?;
-        Ok(rows)
     }
 
     /// Runs one statement that asks for rows.
@@ -315,14 +298,44 @@ impl PostgresEngine {
     }
 
     /// A connection to a database that has this program's schema.
-    async fn connected(&self, tries: &RetryWindow<'_>) -> Result<Object, PostgresFault> {
-        let pool = self.0.pool.get_or_try_init(|| opened(&self.0.url, tries)).await?;
-        tries.answer(async { Ok(pool.get().await?) }).await
+    async fn connected(&self) -> Result<Object, PostgresFault> {
+        let mut tries = RetryWindow::new();
+        loop {
+            let connected = match self.0.pool.get_or_try_init(|| opened(&self.0.url)).await {
+                Ok(pool) => pool.get().await.map_err(PostgresFault::from),
+                Err(fault) => Err(fault),
+            };
+            match connected {
+                Err(fault) if fault.may_pass() && tries.is_left() => tries.pause().await,
+                ended => return ended,
+            }
+        }
+    }
+}
+
+/// The time that is left until a database that is away fails its caller.
+struct RetryWindow {
+    until: Instant,
+    pause: Duration,
+}
+
+impl RetryWindow {
+    fn new() -> Self {
+        Self { until: Instant::now() + PATIENCE, pause: RETRY }
+    }
+
+    fn is_left(&self) -> bool {
+        Instant::now() < self.until
+    }
+
+    async fn pause(&mut self) {
+        let longer = (self.pause * 2).min(RETRY * 10);
+        sleep(mem::replace(&mut self.pause, longer)).await;
     }
 }
 
 /// Connects for the first time.
-async fn opened(url: &PostgresUrl, tries: &RetryWindow<'_>) -> Result<Pool, PostgresFault> {
+async fn opened(url: &PostgresUrl) -> Result<Pool, PostgresFault> {
     let config = url.config()?;
     // Without a query for each reuse: a connection that broke is found by its first statement, which is tried again.
     let recycle = ManagerConfig { recycling_method: RecyclingMethod::Fast };
@@ -334,8 +347,7 @@ async fn opened(url: &PostgresUrl, tries: &RetryWindow<'_>) -> Result<Pool, Post
         .runtime(Runtime::Tokio1)
         .build()
         .map_err(|error| PostgresFault::Refused(error.to_string()))?;
-    let begun = async { PostgresTransaction::begin(pool.get().await?, &[]).await };
-    migrate(tries.answer(begun).await?).await?;
+    migrate(PostgresTransaction::begin(pool.get().await?, &[]).await?).await?;
     Ok(pool)
 }
 

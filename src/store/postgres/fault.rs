@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use deadpool_postgres::{PoolError, TimeoutType};
+use deadpool_postgres::PoolError;
 use tokio_postgres::error::{DbError, SqlState};
 
 use crate::{store::Error, text::root_cause};
@@ -29,11 +29,6 @@ impl PostgresFault {
         }
     }
 
-    /// The fault of a database that takes what is sent, and answers nothing.
-    pub(super) fn silent() -> Self {
-        Self::Away("it does not answer".to_owned())
-    }
-
     /// Returns whether the same may succeed later.
     pub(super) fn may_pass(&self) -> bool {
         match self {
@@ -58,8 +53,7 @@ impl From<PoolError> for PostgresFault {
     fn from(error: PoolError) -> Self {
         match error {
             PoolError::Backend(error) => error.into(),
-            PoolError::Timeout(TimeoutType::Wait) => Self::Away("all connections are in use".to_owned()),
-            PoolError::Timeout(TimeoutType::Create | TimeoutType::Recycle) => Self::silent(),
+            PoolError::Timeout(_) => Self::Away("all connections are in use".to_owned()),
             PoolError::Closed | PoolError::NoRuntimeSpecified | PoolError::PostCreateHook(_) => {
                 Self::Away(error.to_string())
             }

@@ -1,6 +1,6 @@
 //! The pace of requests, in SQL.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use ring::digest::{SHA256, digest};
@@ -98,7 +98,7 @@ fn lock(caller: &CallerName) -> i64 {
 
 /// Counts a call in this process until it ends.
 fn running(engine: &PostgresEngine, caller: CallerName) -> RunningCall {
-    let (process, state) = (engine.process().clone(), engine.weak());
+    let (process, state) = (engine.process().clone(), Arc::downgrade(&engine.0));
     process.call_began(&caller);
     engine.watch();
     RunningCall::new(async move {

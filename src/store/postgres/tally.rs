@@ -57,8 +57,8 @@ pub(super) async fn tally(
     );
     let start = since.and_time(NaiveTime::MIN).and_utc();
     let (first, start) = (Id::earliest(start).number, start.timestamp_micros());
-    let rows = engine.scan(&select, values![first, start, caller.map(CallerName::as_str)]).await?;
-    let mut sums = rows.iter().map(sum).collect::<Result<Vec<_>, _>>()?;
+    let answer = engine.run(&select, values![first, start, caller.map(CallerName::as_str)]).await?;
+    let mut sums = answer.rows.iter().map(sum).collect::<Result<Vec<_>, _>>()?;
     // The database would sort by the rules of its language.
     sums.sort_by(|one, next| one.name.cmp(&next.name));
     Ok(sums)

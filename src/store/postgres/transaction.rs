@@ -156,11 +156,10 @@ pub(super) async fn run_alone(
     sql: &str,
     values: &[SqlValue<'_>],
 ) -> Result<StatementAnswer, PostgresFault> {
-    // Dropped before its answer, the connection goes: pooled, it would have the next one wait for that.
-    let mut held = PostgresTransaction { client: Some(client), of: None };
-    let ended = run(held.client()?, sql, values).await;
-    if !matches!(ended, Err(PostgresFault::Away(_))) {
-        drop(held.client.take());
+    let ended = run(&client, sql, values).await;
+    if matches!(ended, Err(PostgresFault::Away(_))) {
+        // Pooled, it would have the next one wait for its answer.
+        drop(Object::take(client));
     }
     ended
 }
@@ -179,12 +178,16 @@ async fn run(client: &Object, sql: &str, values: &[SqlValue<'_>]) -> Result<Stat
         let changed = stream.rows_affected().unwrap_or_default();
         Ok(StatementAnswer { rows, changed })
     });
-    answered.await.unwrap_or_else(|_| Err(PostgresFault::silent()))
+    answered.await.unwrap_or_else(|_| Err(silent()))
 }
 
 async fn simple(client: &Object, sql: &str) -> Result<(), PostgresFault> {
     match timeout(ANSWER, client.batch_execute(sql)).await {
         Ok(answered) => Ok(answered?),
-        Err(_) => Err(PostgresFault::silent()),
+        Err(_) => Err(silent()),
     }
+}
+
+fn silent() -> PostgresFault {
+    PostgresFault::Away(format!("no answer within {} s", ANSWER.as_secs()))
 }

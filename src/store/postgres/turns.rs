@@ -179,7 +179,8 @@ async fn search(
          WHERE EXISTS (SELECT FROM turns WHERE root = found.root AND at >= $3)
          ORDER BY rank DESC, id DESC LIMIT $4";
     let most = i64::try_from(query.most).unwrap_or(i64::MAX);
-    let rows = engine.scan(select, values![&query.owner.0, words, query.since.timestamp_micros(), most]).await?;
+    let values = values![&query.owner.0, words, query.since.timestamp_micros(), most];
+    let rows = engine.run(select, values).await?.rows;
     let found = rows.iter().map(|row| Ok((row.number(0)?, row.number(1)?)));
     let summaries = summaries(engine, &found.collect::<Result<Vec<_>, PostgresFault>>()?).await?;
     Ok(summaries.into_iter().filter(|found| found.newest_at >= query.since).collect())
