@@ -320,12 +320,12 @@ async fn while_the_database_is_gone_replicas_send_nothing_and_they_recover_by_th
     assert_eq!(code(&replica.ask(&http).await), "-");
     says(&http, &admin, "ok").await;
     cluster.stop();
-    says(&http, &admin, r#"{"status":"ok","store":"away"}"#).await;
     let refused = replica.ask(&http).await;
     assert_eq!(code(&refused), "storage_failed", "{refused}");
     assert_eq!(refused["structuredContent"]["error"]["retryable"], true, "{refused}");
     assert!(!refused.to_string().contains("canary"), "{refused}");
     assert_eq!(sent(&company.upstream).await.len(), 1, "nothing is sent that is not counted");
+    says(&http, &admin, r#"{"status":"ok","store":"away"}"#).await;
     cluster.serve();
     says(&http, &admin, "ok").await;
     let since = Instant::now();
