@@ -212,8 +212,8 @@ impl Call {
         deadline: Instant,
         work: impl Future<Output = T>,
     ) -> impl Future<Output = Result<T, Interruption>> {
-        // A future holds its argument beside what it polls: unboxed, work of 8 kB makes every caller's future move 16
-        // kB.
+        // A future holds its argument beside what it polls: unboxed, work of 8 kB makes every caller's future move
+        // 16 kB.
         let work = Box::pin(work);
         async move {
             // Biased: of a call that is cancelled already nothing is begun, and a result that is there beats the
