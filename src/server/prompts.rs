@@ -213,8 +213,8 @@ fn image_brief(given: &Given, _: &Catalogue) -> String {
          open; change nothing that I said. Put text that is to stand in the picture in quotes, word for word. Say what \
          must be there rather than what must not.\n\n\
          Then call create-image once, with this paragraph as `prompt`{passed_on}, and nothing else but what I asked for: \
-         it costs money. Tell me where the file is, show me the prompt you used, and offer one way to make the picture \
-         better."
+         it costs money. Tell me where the picture is, as the result names it, show me the prompt you used, and offer one \
+         way to make the picture better."
     )
 }
 
