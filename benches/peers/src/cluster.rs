@@ -64,10 +64,12 @@ impl Cluster {
         Ok(format!("postgres://postgres@127.0.0.1:{}/{name}", self.port))
     }
 
-    /// The time that the commit of a changed row takes one client, in seconds, `times` in a row.
-    pub fn commit_times(&self, times: usize) -> Result<Vec<f64>> {
+    /// The time that the commit of a changed row takes one client, in seconds, with a pause before each.
+    pub fn commit_times(&self, times: usize, pause: Duration) -> Result<Vec<f64>> {
         self.sql("CREATE TABLE IF NOT EXISTS counter AS SELECT 0 AS n")?;
-        let told = self.sql(&format!("\\timing on\n{}", "UPDATE counter SET n = n + 1;\n".repeat(times)))?;
+        let paused = if pause.is_zero() { String::new() } else { format!("SELECT pg_sleep({});", pause.as_secs_f64()) };
+        let commit = format!("{paused}\n\\timing on\nUPDATE counter SET n = n + 1;\n\\timing off\n");
+        let told = self.sql(&commit.repeat(times))?;
         let milliseconds =
             told.lines().filter_map(|line| line.strip_prefix("Time: ")?.split(' ').next()?.parse::<f64>().ok());
         let seconds: Vec<_> = milliseconds.map(|it| it / 1e3).collect();
