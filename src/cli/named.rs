@@ -85,7 +85,7 @@ pub(super) fn listen_address(given: &str) -> Result<ListenAddress, String> {
 /// Explains a failure to listen, with its remedy.
 pub(super) fn not_listening(error: io::Error, bind: &ListenAddress) -> io::Error {
     match bind {
-        ListenAddress::Tcp(address) => unbound(error, *address),
+        ListenAddress::Tcp(address) => unbound(error, *address, "--bind"),
         ListenAddress::Unix(_) if error.kind() == ErrorKind::AddrInUse => {
             let right = format!("another program listens at {bind}: stop that one, or name another path with --bind");
             io::Error::new(ErrorKind::AddrInUse, right)
@@ -96,20 +96,20 @@ pub(super) fn not_listening(error: io::Error, bind: &ListenAddress) -> io::Error
     }
 }
 
-/// The same for a port.
-pub(super) fn unbound(error: io::Error, bind: SocketAddr) -> io::Error {
+/// The same for a port; `flag` is the one that names it.
+pub(super) fn unbound(error: io::Error, bind: SocketAddr, flag: &str) -> io::Error {
     match error.kind() {
         ErrorKind::AddrInUse => {
             let (port, host) = (bind.port(), bind.ip());
             let right = format!(
                 "port {port} of {host} is taken by another program, perhaps another mcp-openai: stop that one, or name \
-                 another port (--bind {host}:{}; --bind {host}:0 takes a free one)",
+                 another port ({flag} {host}:{}; {flag} {host}:0 takes a free one)",
                 port.checked_add(1).unwrap_or(8787)
             );
             io::Error::new(ErrorKind::AddrInUse, right)
         }
         ErrorKind::PermissionDenied | ErrorKind::AddrNotAvailable => {
-            io::Error::new(error.kind(), format!("{bind} cannot be listened on ({error}): name another with --bind"))
+            io::Error::new(error.kind(), format!("{bind} cannot be listened on ({error}): name another with {flag}"))
         }
         _ => error,
     }

@@ -31,7 +31,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let pace = if args.instant { Pace::Instant } else { Pace::Natural };
     let config = Config { bind: args.bind, pace };
     let started = Sandbox::start(config, &TaskTracker::new(), CancellationToken::new()).await;
-    let sandbox = started.map_err(|error| named::unbound(error, args.bind))?;
+    let sandbox = started.map_err(|error| named::unbound(error, args.bind, "--bind"))?;
     writeln!(io::stdout(), "{}", sandbox.base_url())?;
     future::pending().await
 }

@@ -53,8 +53,8 @@ pub(super) fn watch(app: &App) -> io::Result<Option<DropGuard>> {
     };
     let hosts = app.config.http.allowed_hosts.clone();
     let service = Administered { page, store: look(app), stop: app.stop.clone(), stuck_after: STUCK_AFTER, hosts };
-    let (address, watched) =
-        transport::http::administer(bind, service, &app.tasks).map_err(|error| named::unbound(error, bind))?;
+    let (address, watched) = transport::http::administer(bind, service, &app.tasks)
+        .map_err(|error| named::unbound(error, bind, "--admin-bind"))?;
     tracing::info!("health and metrics at http://{address}/metrics");
     if !address.ip().is_loopback() {
         tracing::warn!(

@@ -102,6 +102,8 @@ fn a_port_that_is_taken_is_named_with_what_to_do() {
         let port = format!("port {} of 127.0.0.1 is taken by another program", taken.local_addr().unwrap().port());
         assert!(err.contains(&port) && err.contains("--bind 127.0.0.1:0"), "{err}");
     }
+    let (code, _, err) = home.run(&["http", "--bind", "127.0.0.1:0", "--admin-bind", &address]);
+    assert!(code == 1 && err.contains("(--admin-bind 127.0.0.1:"), "{err}");
 }
 
 #[test]
