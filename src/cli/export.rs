@@ -70,6 +70,12 @@ fn private(path: &std::path::Path, existing: Existing) -> io::Result<(File, Path
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     match existing {
         Existing::Kept => target::claim(path, &mut options),
-        Existing::Replaced => Ok((options.write(true).create(true).truncate(true).open(path)?, path.to_owned())),
+        Existing::Replaced => {
+            let file = options.write(true).create(true).truncate(true).open(path)?;
+            // The mode of the options is that of a new file: one that was there would keep its readers.
+            #[cfg(unix)]
+            file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+            Ok((file, path.to_owned()))
+        }
     }
 }

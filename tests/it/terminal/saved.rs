@@ -148,8 +148,14 @@ fn an_export_is_never_written_over_a_file() {
     assert!(err.contains("log.jsonl is there already: written to log-2.jsonl"), "{err}");
     assert_eq!(fs::read_to_string(home.path("log.jsonl")).unwrap(), "mine");
     assert!(fs::read_to_string(home.path("log-2.jsonl")).unwrap().contains("Why?"));
+    #[cfg(unix)]
+    let mode = || std::os::unix::fs::PermissionsExt::mode(&fs::metadata(home.path("log.jsonl")).unwrap().permissions());
+    #[cfg(unix)]
+    fs::set_permissions(home.path("log.jsonl"), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
     assert_eq!(export(&["log.jsonl", "--force"]).0, 0);
     assert!(fs::read_to_string(home.path("log.jsonl")).unwrap().contains("Why?"));
+    #[cfg(unix)]
+    assert_eq!(mode() & 0o777, 0o600, "nobody else may read all that was asked");
     assert!(export(&["-"]).1.contains("Why?"));
     for (target, why) in [(".", "is a folder"), ("none/log.jsonl", "there is no folder")] {
         let (code, _, err) = export(&[target]);
