@@ -45,7 +45,7 @@ const LIMITS: &str = "\
 Limits, each as NAME=VALUE, or NAME=none for none:
   requests   calls a minute
   pictures   pictures a minute
-  running    calls at once, in each server
+  running    calls at once, on all servers together
   day        US dollars of a day (UTC)
   month      US dollars of a month (UTC)";
 
