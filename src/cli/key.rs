@@ -3,14 +3,14 @@
 
 use std::{
     fs,
-    io::{IsTerminal, Read, Write, stderr, stdin, stdout},
+    io::{IsTerminal, Write, stderr, stdin, stdout},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
 use anyhow::{Context, bail};
 use secrecy::{ExposeSecret, SecretString};
-use tokio::task::spawn_blocking;
+use tokio::{io::AsyncReadExt, task::spawn_blocking};
 use url::Url;
 
 use super::{
@@ -103,7 +103,9 @@ async fn asked() -> anyhow::Result<SecretString> {
         spawn_blocking(prompt).await??
     } else {
         let mut given = String::new();
-        stdin().take(LONGEST).read_to_string(&mut given).context("what was piped in is not text")?;
+        // Off this thread, which would not hear Ctrl-C while nothing comes.
+        let mut piped = tokio::io::stdin().take(LONGEST);
+        piped.read_to_string(&mut given).await.context("what was piped in is not text")?;
         given
     };
     openai::parse_key(&given).map_err(|why| anyhow::anyhow!("what was given {why}; nothing is changed"))
