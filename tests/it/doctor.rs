@@ -205,6 +205,7 @@ fn another_version_in_a_client_a_lost_one_and_a_broken_file_are_named() {
     doctor.file(".cursor/mcp.json", r#"{"mcpServers":{"openai":{"command":"npx","args":["-y","mcp-openai@0.0.9"]}}}"#);
     doctor.file(".codeium/windsurf/mcp_config.json", r#"{"mcpServers":{"openai":{"command":"/nowhere/mcp-openai"}}}"#);
     doctor.file(".lmstudio/mcp.json", r#"{"mcpServers":{"openai":{"command":"somebody-else"}}}"#);
+    doctor.file(".copilot/mcp-config.json", r#"{"mcpServers":{"openai":{"command":"uvx","args":["mcp-openai"]}}}"#);
     doctor.file(".gemini/settings.json", "{\n  oh no");
     let install = |client| {
         let mut command = mcp_openai(&["install", client]);
@@ -222,6 +223,7 @@ fn another_version_in_a_client_a_lost_one_and_a_broken_file_are_named() {
             "Gemini CLI: ~/.gemini/settings.json:2:3: ",
             "-> mend the file: Gemini CLI reads no servers from it",
             "ok clients Codex CLI starts this version",
+            "ok clients Copilot CLI starts it by uvx, which chooses the version",
         ],
     );
     assert!(!report.contains("LM Studio"), "{report}");

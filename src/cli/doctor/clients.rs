@@ -71,6 +71,9 @@ async fn started(client: &Application, server: &Tree) -> Finding {
         return Finding::fine(CHECK, format!("{} reaches it by URL", client.name));
     };
     let version = match launcher_version(server) {
+        Some("") => {
+            return Finding::fine(CHECK, format!("{} starts it by {program}, which chooses the version", client.name));
+        }
         Some(version) => Ok(version.to_owned()),
         None => version_of(program).await,
     };
@@ -93,10 +96,13 @@ fn open_key(client: &Application, server: &Tree, folders: &Folders) -> Option<Fi
     (is_key && key::is_open_to_others(&file)).then(|| key::open_to_others(&file))
 }
 
-/// The version that a package runner is given, as in `npx -y mcp-openai@0.1.0`.
+/// The version that a package runner is given, as in `npx -y mcp-openai@0.1.0`; empty where it is given the name alone.
 fn launcher_version(server: &Tree) -> Option<&str> {
     let args = server.member("args").map(Tree::items).unwrap_or_default();
-    args.iter().find_map(|arg| arg.as_text()?.strip_prefix("mcp-openai@"))
+    args.iter().find_map(|arg| match arg.as_text()?.strip_prefix("mcp-openai")? {
+        "" => Some(""),
+        version => version.strip_prefix('@'),
+    })
 }
 
 /// # Errors
