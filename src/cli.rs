@@ -125,7 +125,10 @@ fn perform(command_line: CommandLine) -> anyhow::Result<ExitCode> {
         Command::Images(args) => call(Config::load(&flags)?, |app| images::run(args, app)),
         Command::Conversations(args) => call(Config::load(&flags)?, |app| conversations::run(args, app)),
         Command::Demo(args) => demo(args, &flags),
-        Command::Doctor(args) => until_interrupted(doctor::run(args, Config::load(&flags))),
+        Command::Doctor(args) => match Config::load(&flags) {
+            Ok(config) => call(config, |app| doctor::run(args, app)),
+            Err(error) => doctor::refuse(&args, &error),
+        },
         Command::Models(args) => call(Config::load(&flags)?, |app| models::run(args, app)),
         Command::Usage(args) => call(Config::load(&flags)?, |app| usage::run(args, app)),
         Command::Sandbox(args) => until_interrupted(sandbox::run(args)),

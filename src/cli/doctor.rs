@@ -40,31 +40,34 @@ pub struct Args {
 /// Examines everything that is set, and prints the report.
 ///
 /// # Errors
-/// When a part cannot be built at all, or stdout cannot be written to.
-pub async fn run(args: Args, config: Result<Config, config::Error>) -> anyhow::Result<ExitCode> {
-    let report = match config {
-        Err(error) => DoctorReport::new(Vec::new(), error.0.iter().map(misconfigured).collect()),
-        Ok(config) => {
-            let settings = config.provenance.iter().map(ReportedSetting::of).collect();
-            let file = file_finding(&config);
-            let _log = super::start_quiet_log(&config);
-            let mut findings = vec![file];
-            findings.extend(config::unknown_variables().iter().map(misspelt));
-            findings.extend(config.unfilled.iter().map(unfilled));
-            findings.extend(config.clients.strangers().map(strange));
-            let app = App::build(config).await?;
-            findings.extend(examine(&app).await);
-            if args.trial {
-                findings.extend(trial::examine(&app).await);
-            }
-            findings.extend(clients::examine(&app.config).await);
-            if args.check_updates {
-                findings.push(updates::examine(&app).await);
-            }
-            DoctorReport::new(settings, findings)
-        }
-    };
-    let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.to_string() };
+/// When stdout cannot be written to.
+pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
+    let config = &app.config;
+    let mut findings = vec![file_finding(config)];
+    findings.extend(config::unknown_variables().iter().map(misspelt));
+    findings.extend(config.unfilled.iter().map(unfilled));
+    findings.extend(config.clients.strangers().map(strange));
+    findings.extend(examine(&app).await);
+    if args.trial {
+        findings.extend(trial::examine(&app).await);
+    }
+    findings.extend(clients::examine(config).await);
+    if args.check_updates {
+        findings.push(updates::examine(&app).await);
+    }
+    print(&args, &DoctorReport::new(config.provenance.iter().map(ReportedSetting::of).collect(), findings))
+}
+
+/// Prints the report on a configuration that cannot be used.
+///
+/// # Errors
+/// When stdout cannot be written to.
+pub fn refuse(args: &Args, error: &config::Error) -> anyhow::Result<ExitCode> {
+    print(args, &DoctorReport::new(Vec::new(), error.0.iter().map(misconfigured).collect()))
+}
+
+fn print(args: &Args, report: &DoctorReport) -> anyhow::Result<ExitCode> {
+    let text = if args.json { serde_json::to_string_pretty(report)? + "\n" } else { report.to_string() };
     anstream::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::from(report.exit_code()))
 }
