@@ -27,6 +27,7 @@ use crate::{
     argument::{AppliesTo, BACKGROUND, MODERATION, OUTPUT_FORMAT, QUALITY},
     artifact::Artifact,
     call::Call,
+    config::Preset,
     media::{Encoded, Format},
     news::{Feed, News},
     queue::Caller,
@@ -114,13 +115,14 @@ struct PromptSource {
 /// When stdout or the output file cannot be written; a failed call is an exit code.
 pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     let printing = Printing::from_flag(args.json);
+    let preset = preset::find(&app.config, args.given.preset.as_deref())?;
     let (target, existing) = (args.output.clone(), Existing::from_flag(args.force));
-    let target = target.map(|given| output(&given, &args)).transpose();
+    let target = target.map(|given| output(&given, &args, &preset)).transpose();
     let target = target.map_err(|wrong| ToolError::InvalidArgument(format!("`--output`: {wrong}")))?;
     // One that cannot be kept would be paid for and lost.
     app.artifacts.check().await.map_err(ToolError::from)?;
     let inline = args.inline.clone();
-    let arguments = arguments(args, target.as_ref(), &app).await?;
+    let arguments = arguments(args, &preset, target.as_ref(), &app).await?;
     let (news, feed) = News::channel();
     let call = Call::new(Caller::local(), news, app.stop.clone());
     let mut created = watch(Box::pin(make(&app, arguments, &call)), &feed).await?;
@@ -150,18 +152,19 @@ async fn originals(created: &Created, app: &App) -> Vec<Encoded> {
     originals
 }
 
-/// Parses `-o`, checked against the other flags.
+/// Parses `-o`, checked against the other flags and the preset.
 ///
 /// # Errors
 /// What is wrong with it, and what would be right.
-fn output(given: &Path, args: &Args) -> Result<Target, String> {
+fn output(given: &Path, args: &Args, preset: &Preset) -> Result<Target, String> {
     let target = Target::parse(given)?;
     if target == Target::Stdout {
         if args.json {
             return Err("stdout takes the picture or the JSON, not both: name a file".into());
         }
-        if args.given.n.is_some_and(|n| n > 1) {
-            return Err("stdout takes one picture: leave out -n, or name a file or a folder".into());
+        let n = args.given.n.map(u64::from).or_else(|| preset.arguments(AppliesTo::pictures).get("n")?.as_u64());
+        if n.is_some_and(|n| n > 1) {
+            return Err("stdout takes one picture: say -n 1, or name a file or a folder".into());
         }
         if stdout().is_terminal() {
             return Err("a terminal shows no picture: name a file, or pipe it into a program that does".into());
@@ -197,13 +200,17 @@ fn name(format: Format) -> &'static str {
 }
 
 /// The tool's arguments: an earlier picture's, then what is typed, then what is piped in.
-async fn arguments(args: Args, target: Option<&Target>, app: &App) -> anyhow::Result<Map<String, Value>> {
+async fn arguments(
+    args: Args,
+    preset: &Preset,
+    target: Option<&Target>,
+    app: &App,
+) -> anyhow::Result<Map<String, Value>> {
     let Args { mut given, like, mut from, mask, .. } = args;
     let piped = piped_in(&given.words, like.as_deref(), &mut from).await?;
     if *given.words == [piped::STDIN] {
         given.words.clear();
     }
-    let preset = preset::find(&app.config, given.preset.as_deref())?;
     let mut arguments = match like {
         None => Map::new(),
         Some(id) => recorded(app, &id).await?,

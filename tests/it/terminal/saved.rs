@@ -93,6 +93,8 @@ fn a_device_and_a_pipe_are_written_to_as_they_are() {
 #[test]
 fn what_cannot_be_written_to_is_said_before_anything_is_paid_for() {
     let home = Home::new();
+    fs::create_dir_all(home.path(".config/mcp-openai")).unwrap();
+    fs::write(home.path(".config/mcp-openai/config.toml"), "[presets.pair]\nn = 2\n").unwrap();
     for (arguments, right) in [
         (&["-o", "no/fox.png"][..], "there is no folder no: make it, or name another"),
         (&["-o", "no/"], "there is no folder no/"),
@@ -100,6 +102,7 @@ fn what_cannot_be_written_to_is_said_before_anything_is_paid_for() {
         (&["-o", "fox.png", "-f", "webp"], "fox.png is a png by its name, and --output-format says webp"),
         (&["-o", "-", "--json"], "the picture or the JSON, not both"),
         (&["-o", "-", "-n", "2"], "stdout takes one picture"),
+        (&["-o", "-", "-p", "pair"], "stdout takes one picture"),
         (&["--force"], "--output <PATH>"),
     ] {
         let (code, out, err) = image(&home, arguments);
