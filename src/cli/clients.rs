@@ -14,7 +14,7 @@ mod tree;
 mod yaml;
 
 pub use edit::{Edit, OtherServer, add, carry_out, remove};
-pub use form::{KeyInFile, Launch, is_ours};
+pub use form::{KeyInFile, Launch, is_ours, key_in};
 pub use known::{Application, CLIENTS, Scope, named};
 pub use places::{Places, Platform};
 pub use server_key::ServerKey;

@@ -14,7 +14,8 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 use super::{
     candidates,
     clients::{
-        self, Application, CLIENTS, Edit, KeyInFile, Launch, OtherServer, Places, Platform, Scope, SettingsFile,
+        self, Application, CLIENTS, Edit, KeyInFile, Launch, OtherServer, Places, Platform, Scope, ServerKey,
+        SettingsFile,
     },
     exit,
 };
@@ -196,7 +197,7 @@ impl Which {
             let told = told.and_then(SettingsFile::open).and_then(|file| {
                 let planned = plan(client, &file, others)?;
                 if self.dry_run {
-                    return Ok(difference(&file, &planned));
+                    return Ok(difference(client, &file, &planned));
                 }
                 let told = done(client, &file, &planned)?;
                 carried.has_written |= planned.edit != Edit::Nothing;
@@ -224,8 +225,8 @@ fn done(client: &Application, file: &SettingsFile, planned: &Planned) -> anyhow:
     Ok(format!("{}: {}\n{copy}", client.name, planned.done))
 }
 
-/// The change, as `diff -u` shows it. The key is hidden.
-fn difference(file: &SettingsFile, planned: &Planned) -> String {
+/// The change, as `diff -u` shows it. The key is hidden, whatever it looks like: not every upstream's begins with `sk-`.
+fn difference(client: &Application, file: &SettingsFile, planned: &Planned) -> String {
     let before = file.text.as_deref().unwrap_or_default();
     let after = match &planned.edit {
         Edit::Nothing => return format!("{}: nothing would change\n", file.path.display()),
@@ -234,7 +235,10 @@ fn difference(file: &SettingsFile, planned: &Planned) -> String {
     };
     let name = file.path.display().to_string();
     let difference = similar::TextDiff::from_lines(before, after).unified_diff().header(&name, &name).to_string();
-    crate::text::redact(&difference).into_owned()
+    let server = ServerKey { section: client.section, name: &planned.name };
+    let servers = [before, after].map(|text| client.syntax.find(text, server).ok().flatten());
+    let keys = servers.iter().flatten().filter_map(clients::key_in);
+    keys.fold(crate::text::redact(&difference).into_owned(), |shown, key| shown.replace(key, "[key]"))
 }
 
 async fn ask(found: &[&'static Application]) -> anyhow::Result<Vec<&'static Application>> {

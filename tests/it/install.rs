@@ -383,6 +383,10 @@ fn i07_the_key_is_written_where_that_is_asked_and_never_shown() {
     assert!(!fs::read_to_string(&file).unwrap().contains("canary"));
     let (code, out, _) = with_key("install claude-desktop --key-in-file --dry-run");
     assert!(code == 0 && out.contains("OPENAI_API_KEY") && !out.contains("canary"), "{out}");
+    let mut of_another_form = home.command("install claude-desktop --key-in-file --dry-run");
+    let of_another_form = of_another_form.env("OPENAI_API_KEY", "0canary123456789abcdef").output().unwrap();
+    let (code, out, _) = home.said(&of_another_form);
+    assert!(code == 0 && out.contains("\"[key]\"") && !out.contains("canary"), "{out}");
     let (code, out, err) = with_key("install claude-desktop --key-in-file");
     assert!(code == 0 && !format!("{out}{err}").contains("canary"), "{out}{err}");
     assert!(fs::read_to_string(&file).unwrap().contains("sk-canary-0123456789abcdef"));

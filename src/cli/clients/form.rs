@@ -181,6 +181,13 @@ pub fn is_ours(server: &Tree, new: Option<&Tree>) -> bool {
     started.chain(args).any(is_named) || is_at(server).is_some() && is_at(server) == new.and_then(is_at)
 }
 
+/// The key itself in a server's entry; a client's reference to its environment is none.
+#[must_use]
+pub fn key_in(server: &Tree) -> Option<&str> {
+    let variables = ["env", "envs"].iter().find_map(|name| server.member(name))?;
+    variables.member(KEY)?.as_text().filter(|value| !value.is_empty() && !value.contains('$'))
+}
+
 fn variables(key: &KeyInFile, passes: Passing, files: FileSource) -> Vec<(String, Tree)> {
     let key = match (key, passes) {
         (KeyInFile::Value(key), Passing::Unasked | Passing::Reference(_)) => Some((KEY, key.as_str())),

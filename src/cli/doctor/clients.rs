@@ -7,7 +7,7 @@ use tokio::{process::Command, time::timeout};
 use super::{key, report::Finding};
 use crate::{
     cli::{
-        clients::{Application, CLIENTS, Scope, ServerKey, SettingsFile, Tree, is_ours},
+        clients::{Application, CLIENTS, Scope, ServerKey, SettingsFile, Tree, is_ours, key_in},
         install::Folders,
     },
     config::Config,
@@ -87,13 +87,10 @@ async fn started(client: &Application, server: &Tree) -> Finding {
     }
 }
 
-/// The key itself in a file that others can read; a client's reference to its environment is none.
+/// The key itself in a file that others can read.
 fn open_key(client: &Application, server: &Tree, folders: &Folders) -> Option<Finding> {
-    let variables = ["env", "envs"].iter().find_map(|name| server.member(name))?;
-    let value = variables.member("OPENAI_API_KEY")?.as_text()?;
     let file = client.file(Scope::User, &folders.places, &folders.project).ok()?;
-    let is_key = !value.is_empty() && !value.contains('$');
-    (is_key && key::is_open_to_others(&file)).then(|| key::open_to_others(&file))
+    (key_in(server).is_some() && key::is_open_to_others(&file)).then(|| key::open_to_others(&file))
 }
 
 /// The version that a package runner is given, as in `npx -y mcp-openai@0.1.0`; empty where it is given the name alone.
