@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
@@ -110,12 +110,9 @@ impl Session {
     async fn ask(&mut self, method: &str, params: Value) -> anyhow::Result<Value> {
         self.request(method, params).await?;
         loop {
-            let mut message = self.message().await?;
-            if self.is_answer(&message) {
-                if let Some(why) = message.pointer("/error/message").and_then(Value::as_str) {
-                    bail!("{method}: {why}");
-                }
-                return Ok(message.get_mut("result").map(Value::take).unwrap_or_default());
+            let message = self.message().await?;
+            if let Some(answer) = self.answer(message) {
+                return answer.with_context(|| method.to_owned());
             }
         }
     }
@@ -145,8 +142,15 @@ impl Session {
         Ok(serde_json::from_str(&line)?)
     }
 
-    fn is_answer(&self, message: &Value) -> bool {
-        message.get("id").and_then(Value::as_u64) == Some(self.id)
+    /// The answer to the latest request, if this is it.
+    fn answer(&self, mut message: Value) -> Option<anyhow::Result<Value>> {
+        if message.get("id").and_then(Value::as_u64) != Some(self.id) {
+            return None;
+        }
+        Some(match message.pointer("/error/message").and_then(Value::as_str) {
+            Some(why) => Err(anyhow!("{why}")),
+            None => Ok(message.get_mut("result").map(Value::take).unwrap_or_default()),
+        })
     }
 
     /// Reads a notification of the latest request; an earlier, cancelled one may still have told something.
@@ -180,13 +184,11 @@ impl DemoCall<'_> {
     /// The next news, or `None` once the result is there.
     pub(super) async fn news(&mut self) -> anyhow::Result<Option<Notified>> {
         while self.result.is_none() {
-            let mut message = self.session.message().await?;
+            let message = self.session.message().await?;
             if let Some(news) = self.session.notified(&message) {
                 return Ok(Some(news));
             }
-            if self.session.is_answer(&message) {
-                self.result = Some(message.get_mut("result").map(Value::take).unwrap_or_default());
-            }
+            self.result = self.session.answer(message).transpose()?;
         }
         Ok(None)
     }
