@@ -116,8 +116,10 @@ fn perform(command_line: CommandLine) -> anyhow::Result<ExitCode> {
     match command_line.command.unwrap_or_else(serve_whoever_started_us) {
         Command::Stdio(args) => serve(Config::load(&flags)?, |app, _| stdio::run(args, app)),
         Command::Http(args) if args.check => http::check(&Config::load(&flags)?),
-        Command::Http(args) => {
-            serve(Config::load(&flags)?.for_many(), |app, levels| http::run(args, app, flags.clone(), levels))
+        Command::Http(_) => {
+            let config = Config::load(&flags)?.for_many();
+            let file = http::WatchedFile::new(config.file.clone());
+            serve(config, |app, levels| http::run(app, flags.clone(), levels, file))
         }
         Command::Ask(args) => call(Config::load(&flags)?, |app| ask::run(args, app)),
         Command::Chat(args) => chat(Config::load(&flags)?, args),

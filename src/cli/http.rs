@@ -10,7 +10,8 @@ mod reload;
 mod watching;
 
 pub(super) use keys::of_nobody as keys_of_nobody;
-use reload::{Reload, WatchedFile};
+use reload::Reload;
+pub(super) use reload::WatchedFile;
 
 use super::{exit, named, signals};
 use crate::{
@@ -50,8 +51,7 @@ pub fn check(config: &Config) -> anyhow::Result<ExitCode> {
 ///
 /// # Errors
 /// When the address cannot be bound, or is not loopback and there is no caller yet; when the bucket of pictures refuses.
-pub async fn run(_: Args, app: App, flags: Flags, levels: Levels) -> anyhow::Result<ExitCode> {
-    let file = WatchedFile::new(app.config.file.clone());
+pub(super) async fn run(app: App, flags: Flags, levels: Levels, file: WatchedFile) -> anyhow::Result<ExitCode> {
     match app.artifacts.check_bucket().await {
         Ok(()) => {}
         Err(away @ BucketFault::Away { .. }) => tracing::warn!("{away}; until then, pictures wait in state.dir"),

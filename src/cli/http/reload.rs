@@ -38,7 +38,7 @@ const CHANGEABLE: [&str; 11] = [
 ];
 
 /// The file of the configuration, looked at for as long as the server runs.
-pub(super) struct WatchedFile {
+pub(in crate::cli) struct WatchedFile {
     path: Option<PathBuf>,
     /// As it was when it was read.
     read: Option<FileStamp>,
@@ -47,7 +47,8 @@ pub(super) struct WatchedFile {
 }
 
 impl WatchedFile {
-    pub(super) fn new(path: Option<PathBuf>) -> Self {
+    /// Comes right after it was read: a change that is made while the store is opened counts, too.
+    pub(in crate::cli) fn new(path: Option<PathBuf>) -> Self {
         let mut watched = Self { path, read: None, seen: None };
         watched.mark_read();
         watched
