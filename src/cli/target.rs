@@ -101,15 +101,22 @@ pub(super) fn open_device(device: &Path) -> io::Result<File> {
 /// # Errors
 /// Those of the file system: no such folder, no permission, a full disk.
 pub(super) fn write(bytes: &[u8], asked: &Path, existing: Existing) -> io::Result<PathBuf> {
-    let name = asked.file_name().unwrap_or_default().to_string_lossy();
-    // In the same folder: a rename over file systems is a copy, and can break off.
-    let partial = folder_of(asked).join(format!(".{name}.{}.partial", std::process::id()));
-    let copied = fs::write(&partial, bytes).and_then(|()| {
+    // In the same folder: a rename over file systems is a copy, and can break off. Under a name that nobody can guess, and
+    // new: in a folder that others write to, a link in its place would lead the picture over another file of this user.
+    let partial = folder_of(asked).join(format!(".mcp-openai.{:016x}.partial", rand::random::<u64>()));
+    let drafted = File::create_new(&partial).and_then(|mut file| file.write_all(bytes));
+    let copied = drafted.and_then(|()| {
         let free = match existing {
             Existing::Kept => claim(asked, &mut OpenOptions::new())?.1,
             Existing::Replaced => asked.to_owned(),
         };
-        fs::rename(&partial, &free)?;
+        if let Err(error) = fs::rename(&partial, &free) {
+            // Else an empty file is left, which was only to hold the name.
+            if existing == Existing::Kept {
+                let _ = fs::remove_file(&free);
+            }
+            return Err(error);
+        }
         Ok(free)
     });
     if copied.is_err() {
