@@ -43,7 +43,7 @@ pub use key::SettingKey;
 pub use layers::Unfilled;
 pub use preset::Preset;
 
-use layers::Layers;
+use layers::{Layers, SetValue};
 
 /// Claude Code's word for the folder that its user works in.
 const CLAUDE_PROJECT: &str = "CLAUDE_PROJECT_DIR";
@@ -279,23 +279,18 @@ impl Config {
             upstream,
             drain: layers.value(&s::DRAIN)?,
             file: None,
-            provenance: layers.set().map(Provenance::of).map(|set| set.meaning(asked.as_ref())).collect(),
+            provenance: layers.set().map(|set| Provenance::of(set, asked.as_ref())).collect(),
             unfilled: layers.unfilled().to_vec(),
         })
     }
 }
 
 impl Provenance {
-    fn of((setting, key, source, raw): (&dyn settings::Describe, &SettingKey, &ValueSource, &shape::Raw)) -> Self {
-        Self { key: key.clone(), value: setting.show(raw), source: source.clone() }
-    }
-
-    /// With the base URL as it is asked, which is not always as it was written.
-    fn meaning(self, base_url: Option<&Url>) -> Self {
-        match base_url.filter(|_| self.key.setting() == settings::BASE_URL.key) {
-            Some(url) => Self { value: url.to_string(), ..self },
-            None => self,
-        }
+    /// The base URL is shown as it is asked, which is not always as it was written.
+    fn of((setting, key, source, raw): SetValue<'_>, base_url: Option<&Url>) -> Self {
+        let asked = base_url.filter(|_| setting.key == settings::BASE_URL.key);
+        let value = asked.map_or_else(|| setting.shape.show(raw), Url::to_string);
+        Self { key: key.clone(), value, source: source.clone() }
     }
 }
 
@@ -320,7 +315,7 @@ fn overrides(layers: &Layers) -> Result<BTreeMap<String, profile::Override>, Pro
 pub fn unknown_variables() -> Vec<(String, &'static str)> {
     #[expect(clippy::disallowed_methods, reason = "this is the one reader of the environment")]
     let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    let known = || settings::ALL.iter().filter_map(|setting| setting.env()).chain([FILE_VARIABLE]);
+    let known = || settings::ALL.iter().filter_map(|setting| setting.env).chain([FILE_VARIABLE]);
     let ours = names.filter(|name| name.starts_with("MCP_OPENAI_") && known().all(|known| known != name));
     ours.map(|name| {
         let nearest = text::nearest(&name, known());

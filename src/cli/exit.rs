@@ -86,8 +86,7 @@ fn in_flags(text: &str) -> String {
 
 /// The text with the environment's names of settings in place of the file's.
 fn in_variables(text: &str) -> String {
-    let mut settings: Vec<_> =
-        settings::ALL.iter().filter_map(|setting| Some((setting.key(), setting.env()?))).collect();
+    let mut settings: Vec<_> = settings::ALL.iter().filter_map(|setting| Some((setting.key, setting.env?))).collect();
     // One that begins another comes after it; a plain word stands for itself.
     settings.retain(|(key, _)| key.contains('.'));
     settings.sort_by_key(|(key, _)| std::cmp::Reverse(key.len()));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::settings::{self, Describe, Fallback};
+use super::settings::{self, Describe, Fallback, Setting};
 
 const HEAD: &str = "\
 <!-- Generated from src/config/settings.rs. Refresh with: UPDATE_DOCS=1 cargo test --test it docs -->
@@ -71,7 +71,7 @@ pub fn markdown() -> String {
     let mut page = HEAD.to_owned();
     let mut section = "";
     for setting in settings::ALL {
-        let (of, _) = setting.key().split_once('.').unwrap_or(("the process", ""));
+        let (of, _) = setting.key.split_once('.').unwrap_or(("the process", ""));
         if of != section {
             section = of;
             let _ = write!(
@@ -79,16 +79,16 @@ pub fn markdown() -> String {
                 "\n## {of}\n\n| key | environment | default | takes | what it is |\n|---|---|---|---|---|\n"
             );
         }
-        page.push_str(&row(*setting));
+        page.push_str(&row(setting));
     }
     page
 }
 
-fn row(setting: &dyn Describe) -> String {
-    let env = setting.env().map_or_else(|| "-".to_owned(), |name| format!("`{name}`"));
-    let default = match setting.default() {
+fn row(setting: &Setting<dyn Describe>) -> String {
+    let env = setting.env.map_or_else(|| "-".to_owned(), |name| format!("`{name}`"));
+    let default = match setting.default {
         Fallback::Is(text) => format!("`{text}`"),
         Fallback::Absent(words) => words.to_owned(),
     };
-    format!("| `{}` | {env} | {default} | {} | {} |\n", setting.key(), setting.takes(), setting.about())
+    format!("| `{}` | {env} | {default} | {} | {} |\n", setting.key, setting.shape.takes(), setting.about)
 }

@@ -75,7 +75,7 @@ impl Walk<'_> {
             (Some(key), value) => self.entries.push(FileEntry { key, source, raw: raw(value) }),
             (None, DeValue::Table(table)) if !table.is_empty() => self.table(path, table),
             // All its lines are commented out.
-            (None, DeValue::Table(_)) if settings::ALL.iter().any(|setting| is_section_of(path, setting.key())) => {}
+            (None, DeValue::Table(_)) if settings::ALL.iter().any(|setting| is_section_of(path, setting.key)) => {}
             (None, _) => self.problems.push(unknown(path, source)),
         }
     }
@@ -94,7 +94,7 @@ fn is_section_of(section: &str, key: &str) -> bool {
 }
 
 fn unknown(path: &str, place: ValueSource) -> Problem {
-    let keys: Vec<_> = settings::ALL.iter().map(|setting| SettingKey::near(setting.key(), path).to_string()).collect();
+    let keys: Vec<_> = settings::ALL.iter().map(|setting| SettingKey::near(setting.key, path).to_string()).collect();
     let nearest = text::nearest(path, keys.iter().map(String::as_str)).to_owned();
     Problem::UnknownKey { key: text::name(path), place, nearest }
 }

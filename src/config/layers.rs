@@ -22,6 +22,9 @@ pub(super) struct Layers {
     unfilled: Vec<Unfilled>,
 }
 
+/// A setting with a value of it that is set: its key, its origin, and the value itself.
+pub(super) type SetValue<'a> = (&'static Setting<dyn Describe>, &'a SettingKey, &'a ValueSource, &'a Raw);
+
 /// A setting whose value is a placeholder that nobody filled in: it counts as not set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfilled {
@@ -57,12 +60,12 @@ impl Layers {
         }
         // In the order of their strength: each puts its values over those before it.
         for setting in settings::ALL {
-            let Some(name) = setting.env() else { continue };
-            let key = SettingKey::plain(setting.key());
+            let Some(name) = setting.env else { continue };
+            let key = SettingKey::plain(setting.key);
             match env(name).map(OsString::into_string) {
                 Some(Ok(text)) => layers.put(key, ValueSource::Environment(name), Raw::Text(text)),
                 Some(Err(_)) => {
-                    problems.push(problem(*setting, key, ValueSource::Environment(name), "it is not UTF-8".to_owned()));
+                    problems.push(problem(setting, key, ValueSource::Environment(name), "it is not UTF-8".to_owned()));
                 }
                 None => {}
             }
@@ -80,9 +83,9 @@ impl Layers {
         if let Some(placeholder) = raw.placeholder() {
             self.unfilled.push(Unfilled { key, source, placeholder });
         } else if !raw.is_blank() {
-            let setting = settings::ALL.iter().find(|setting| setting.key() == key.setting());
+            let setting = settings::ALL.iter().find(|setting| setting.key == key.setting());
             let raw = match (setting, self.set.get(&key)) {
-                (Some(setting), Some((_, weaker))) => setting.over(weaker, raw),
+                (Some(setting), Some((_, weaker))) => setting.shape.over(weaker, raw),
                 _ => raw,
             };
             self.set.insert(key, (source, raw));
@@ -91,15 +94,15 @@ impl Layers {
 
     fn wrong(&self) -> impl Iterator<Item = Problem> {
         self.set().filter_map(|(setting, key, source, raw)| {
-            let wrong = setting.check(raw).err()?;
+            let wrong = setting.shape.check(raw).err()?;
             Some(problem(setting, key.clone(), source.clone(), wrong))
         })
     }
 
     /// Every value that is set, in the order of the table.
-    pub(super) fn set(&self) -> impl Iterator<Item = (&'static dyn Describe, &SettingKey, &ValueSource, &Raw)> {
+    pub(super) fn set(&self) -> impl Iterator<Item = SetValue<'_>> {
         settings::ALL.iter().flat_map(|setting| {
-            let values = self.set.iter().filter(|(key, _)| key.setting() == setting.key());
+            let values = self.set.iter().filter(|(key, _)| key.setting() == setting.key);
             values.map(|(key, (source, raw))| (*setting, key, source, raw))
         })
     }
@@ -131,7 +134,7 @@ impl Layers {
             Some((_, raw)) => matches!(raw, Raw::Text(text) if text.trim().eq_ignore_ascii_case(word)),
             None => settings::ALL
                 .iter()
-                .any(|setting| setting.key() == key && matches!(setting.default(), Fallback::Is(text) if text == word)),
+                .any(|setting| setting.key == key && matches!(setting.default, Fallback::Is(text) if text == word)),
         }
     }
 
@@ -185,6 +188,6 @@ impl Layers {
     }
 }
 
-fn problem(setting: &dyn Describe, key: SettingKey, place: ValueSource, wrong: String) -> Problem {
-    Problem::Value { key, place, wrong, takes: setting.takes() }
+fn problem(setting: &Setting<dyn Describe>, key: SettingKey, place: ValueSource, wrong: String) -> Problem {
+    Problem::Value { key, place, wrong, takes: setting.shape.takes() }
 }

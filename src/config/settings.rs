@@ -36,7 +36,7 @@ pub use setting::{Describe, Fallback, Setting};
 /// The key that this path of the file is.
 #[must_use]
 pub fn key_at(path: &str) -> Option<SettingKey> {
-    ALL.iter().find_map(|setting| SettingKey::at(setting.key(), path))
+    ALL.iter().find_map(|setting| SettingKey::at(setting.key, path))
 }
 
 macro_rules! settings {
@@ -46,7 +46,7 @@ macro_rules! settings {
             Setting { key: $key, env: $env, default: $default, about: $about, shape: $takes };)*
 
         /// Every setting, in the order of the documentation.
-        pub const ALL: &[&dyn Describe] = &[$(&$name),*];
+        pub const ALL: &[&Setting<dyn Describe>] = &[$(&$name),*];
     };
 }
 

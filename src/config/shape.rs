@@ -32,7 +32,7 @@ pub enum Raw {
 }
 
 /// A kind of value. An error says what is wrong, without the value where that may be a secret.
-pub trait SettingKind: Sync {
+pub trait SettingKind: Sync + 'static {
     /// The type that the rest of the program works with.
     type Value;
 
@@ -157,7 +157,7 @@ impl<T> Words<T> {
     }
 }
 
-impl<T: Copy + Sync> SettingKind for Words<T> {
+impl<T: Copy + Sync + 'static> SettingKind for Words<T> {
     type Value = T;
 
     fn parse(&self, raw: &Raw) -> Result<T, String> {

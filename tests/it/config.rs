@@ -348,10 +348,10 @@ fn every_default_reads_as_its_own_setting_and_no_name_stands_twice() {
     use mcp_openai::config::{settings, shape::Raw};
     let mut names = std::collections::BTreeSet::new();
     for setting in settings::ALL {
-        assert!(names.insert(setting.key()), "{} stands twice", setting.key());
-        assert!(setting.env().is_none_or(|name| names.insert(name)), "{:?} stands twice", setting.env());
-        if let settings::Fallback::Is(text) = setting.default() {
-            assert_eq!(setting.check(&Raw::Text(text.to_owned())), Ok(()), "{}", setting.key());
+        assert!(names.insert(setting.key), "{} stands twice", setting.key);
+        assert!(setting.env.is_none_or(|name| names.insert(name)), "{:?} stands twice", setting.env);
+        if let settings::Fallback::Is(text) = setting.default {
+            assert_eq!(setting.shape.check(&Raw::Text(text.to_owned())), Ok(()), "{}", setting.key);
         }
     }
 }

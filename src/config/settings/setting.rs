@@ -3,7 +3,7 @@
 use crate::config::shape::{Raw, SettingKind};
 
 /// One setting.
-pub struct Setting<S> {
+pub struct Setting<S: ?Sized> {
     /// `NAME` in it stands for any name: then there is a value for each.
     pub key: &'static str,
     /// Its environment variable; `None` where only the file sets it, or a flag.
@@ -25,16 +25,8 @@ pub enum Fallback {
     Absent(&'static str),
 }
 
-/// A setting of any shape.
+/// Any shape, for those who need no value of it.
 pub trait Describe: Sync {
-    /// Dotted path in the file, such as `log.level` or `clients.NAME.preview`.
-    fn key(&self) -> &'static str;
-    /// Its environment variable; `None` where it has none.
-    fn env(&self) -> Option<&'static str>;
-    /// The value when no layer sets it, as text or in words.
-    fn default(&self) -> Fallback;
-    /// Its sentences in `docs/configuration.md`.
-    fn about(&self) -> &'static str;
     /// Describes right values, in words that follow "it takes".
     fn takes(&self) -> String;
     /// The value for people to see, without secrets.
@@ -48,36 +40,20 @@ pub trait Describe: Sync {
     fn over(&self, weaker: &Raw, stronger: Raw) -> Raw;
 }
 
-impl<S: SettingKind> Describe for Setting<S> {
-    fn key(&self) -> &'static str {
-        self.key
-    }
-
-    fn env(&self) -> Option<&'static str> {
-        self.env
-    }
-
-    fn default(&self) -> Fallback {
-        self.default
-    }
-
-    fn about(&self) -> &'static str {
-        self.about
-    }
-
+impl<S: SettingKind> Describe for S {
     fn takes(&self) -> String {
-        self.shape.takes()
+        SettingKind::takes(self)
     }
 
     fn show(&self, raw: &Raw) -> String {
-        self.shape.show(raw)
+        SettingKind::show(self, raw)
     }
 
     fn check(&self, raw: &Raw) -> Result<(), String> {
-        self.shape.parse(raw).map(|_| ())
+        self.parse(raw).map(drop)
     }
 
     fn over(&self, weaker: &Raw, stronger: Raw) -> Raw {
-        self.shape.over(weaker, stronger)
+        SettingKind::over(self, weaker, stronger)
     }
 }
