@@ -24,15 +24,14 @@ mod callers;
 mod docs;
 mod error;
 mod file;
+mod http;
 mod key;
 mod layers;
 mod needs;
-mod oauth;
 mod pictures;
 mod preset;
 pub mod settings;
 pub mod shape;
-mod tls;
 mod traces;
 mod unused;
 mod upstream;
@@ -263,17 +262,7 @@ impl Config {
                 clients: overrides(layers)?,
             },
             presets: preset::all(layers)?,
-            http: transport::http::Config {
-                bind: layers.value(&s::HTTP_BIND)?,
-                admin_bind: layers.optional(&s::HTTP_ADMIN_BIND)?,
-                tokens: layers.value(&s::HTTP_TOKENS)?,
-                oauth: oauth::oauth(layers)?,
-                tls: tls::tls(layers)?,
-                proxies: layers.optional(&s::HTTP_PROXIES)?.unwrap_or_default(),
-                allowed_hosts: layers.optional(&s::HTTP_ALLOWED_HOSTS)?.unwrap_or_default(),
-                allowed_origins: layers.optional(&s::HTTP_ALLOWED_ORIGINS)?.unwrap_or_default(),
-                max_body_bytes: layers.value(&s::HTTP_MAX_BODY_BYTES)?,
-            },
+            http: http::http(layers)?,
             log: telemetry::Config { level: layers.value(&s::LOG_LEVEL)?, format: layers.value(&s::LOG_FORMAT)? },
             traces: traces::traces(layers)?,
             upstream,
