@@ -77,12 +77,7 @@ const GAP: usize = 2;
 /// Columns that a wrapped column needs at least to be read.
 const NARROWEST: usize = 20;
 
-/// The cells from this column on end alike, as numbers do.
-pub(super) fn align_numbers<const N: usize>(rows: &mut [[String; N]], from: usize) {
-    align_right(rows, from..N);
-}
-
-/// The cells of these columns end alike.
+/// The cells of these columns end alike, as numbers do.
 pub(super) fn align_right<const N: usize>(rows: &mut [[String; N]], columns: Range<usize>) {
     for column in columns {
         let width = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0);

@@ -135,7 +135,7 @@ impl UsageOutput {
         let head = [name, "calls", "tokens in", "cached", "tokens out", "cost ", "estimated"].map(str::to_owned);
         let sums = rows.iter().map(|row| cells(&row.0.name, row));
         let mut cells: Vec<_> = [head].into_iter().chain(sums).chain([cells("all", total)]).collect();
-        table::align_numbers(&mut cells, 1);
+        table::align_right(&mut cells, 1..7);
         let cuts = [Cut::Start(12), Cut::Never, Cut::Never, Cut::Never, Cut::Never, Cut::Never, Cut::Never];
         let mut text = table::fitted(&cells, cuts, Width::of_stdout());
         if let Some(explained) = self.tally.explained() {

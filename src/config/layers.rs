@@ -118,14 +118,13 @@ impl Layers {
         keys.filter_map(SettingKey::name).collect()
     }
 
-    /// The origin of the value of `setting`; [`ValueSource::Default`] when nothing sets it.
-    pub(super) fn source<S>(&self, setting: &Setting<S>) -> ValueSource {
-        self.source_of(setting.key)
+    /// The origin of the value of the setting with this key; [`ValueSource::Default`] when nothing sets it.
+    pub(super) fn source(&self, key: &'static str) -> ValueSource {
+        self.source_of(&SettingKey::plain(key))
     }
 
-    /// The same of the setting with this key.
-    pub(super) fn source_of(&self, key: &'static str) -> ValueSource {
-        self.set.get(&SettingKey::plain(key)).map_or(ValueSource::Default, |(source, _)| source.clone())
+    fn source_of(&self, key: &SettingKey) -> ValueSource {
+        self.set.get(key).map_or(ValueSource::Default, |(source, _)| source.clone())
     }
 
     /// Returns whether the setting with this key is set to this word, or is it by default.
@@ -178,13 +177,13 @@ impl Layers {
     /// A problem with the value for one of the [`Layers::names`].
     pub(super) fn problem_of<S: SettingKind>(&self, setting: &Setting<S>, name: &str, wrong: String) -> Problem {
         let key = SettingKey::named(setting.key, name);
-        let source = self.set.get(&key).map_or(ValueSource::Default, |(source, _)| source.clone());
+        let source = self.source_of(&key);
         problem(setting, key, source, wrong)
     }
 
     /// A problem with a setting's value that only shows beside other settings.
     pub(super) fn problem<S: SettingKind>(&self, setting: &Setting<S>, wrong: String) -> Problem {
-        problem(setting, SettingKey::plain(setting.key), self.source(setting), wrong)
+        problem(setting, SettingKey::plain(setting.key), self.source(setting.key), wrong)
     }
 }
 

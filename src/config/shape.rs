@@ -2,7 +2,7 @@
 //!
 //! Every layer hands over text, so that a value means the same in the file, the environment and a flag.
 
-use std::{fmt, net::SocketAddr, num::NonZeroU32, time::Duration};
+use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
 
 use crate::{artifact::ArtifactCap, model::ModelId, money::Usd, server::profile::Patience, text};
 
@@ -172,27 +172,22 @@ impl<T: Copy + Sync + 'static> SettingKind for Words<T> {
     }
 }
 
-macro_rules! whole {
-    ($($number:ty),*) => {$(
-        impl SettingKind for Whole<$number> {
-            type Value = $number;
+impl<T: FromStr + PartialOrd + fmt::Display + Sync + 'static> SettingKind for Whole<T> {
+    type Value = T;
 
-            fn parse(&self, raw: &Raw) -> Result<$number, String> {
-                let text = raw.text()?;
-                let number = text.parse().map_err(|_| format!("{} is not such a number", quoted(text)))?;
-                if number < self.min || number > self.max {
-                    return Err(format!("{number} is out of range"));
-                }
-                Ok(number)
-            }
-
-            fn takes(&self) -> String {
-                format!("a whole number, {} to {}", self.min, self.max)
-            }
+    fn parse(&self, raw: &Raw) -> Result<T, String> {
+        let text = raw.text()?;
+        let number: T = text.parse().map_err(|_| format!("{} is not such a number", quoted(text)))?;
+        if number < self.min || number > self.max {
+            return Err(format!("{number} is out of range"));
         }
-    )*};
+        Ok(number)
+    }
+
+    fn takes(&self) -> String {
+        format!("a whole number, {} to {}", self.min, self.max)
+    }
 }
-whole!(u32, usize, NonZeroU32);
 
 impl SettingKind for Span {
     type Value = Duration;

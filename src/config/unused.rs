@@ -38,7 +38,7 @@ const NEEDS: [(Stated, &[Stated]); 13] = [
 /// Every setting that has no effect as the others are.
 pub(super) fn refuse(layers: &Layers) -> Result<(), Error> {
     let unused = NEEDS.iter().filter_map(|(stated, needs)| {
-        let place = layers.source_of(stated.key());
+        let place = layers.source(stated.key());
         let is_meant = match &place {
             ValueSource::Default => false,
             // It may be there for other programs.
@@ -63,7 +63,7 @@ impl Stated {
 
     fn holds(&self, layers: &Layers) -> bool {
         match self {
-            Set(key) => layers.source_of(key) != ValueSource::Default,
+            Set(key) => layers.source(key) != ValueSource::Default,
             As(key, word) => layers.says(key, word),
             OtherThan(key, word) => !layers.says(key, word),
         }

@@ -10,12 +10,7 @@ use http::HeaderName;
 use secrecy::SecretString;
 use url::Url;
 
-use super::{
-    Upstream,
-    error::Problem,
-    layers::Layers,
-    settings::{self as s, Setting},
-};
+use super::{Upstream, error::Problem, layers::Layers, settings as s};
 use crate::{
     catalogue::{ModelSource, Prices, Retired},
     ledger,
@@ -171,8 +166,8 @@ fn key(layers: &Layers, base_url: &Url, kept: Option<KeptKey>) -> Result<openai:
     if is_key_among(&headers) {
         return Ok(openai::ApiKeySource::NotNeeded);
     }
-    let (value, file, command) =
-        (rank(layers, &s::API_KEY), rank(layers, &s::API_KEY_FILE), rank(layers, &s::API_KEY_COMMAND));
+    let [value, file, command] =
+        [s::API_KEY.key, s::API_KEY_FILE.key, s::API_KEY_COMMAND.key].map(|key| layers.source(key).rank());
     let key = match value.max(file).max(command) {
         0 => match kept {
             // A kept key goes to the upstream that it was given for, and to no other. Another server may need none.
@@ -181,7 +176,7 @@ fn key(layers: &Layers, base_url: &Url, kept: Option<KeptKey>) -> Result<openai:
             Some(_) | None => openai::ApiKeySource::NotNeeded,
         },
         strongest if value == strongest => {
-            let from = layers.source(&s::API_KEY).to_string();
+            let from = layers.source(s::API_KEY.key).to_string();
             openai::ApiKeySource::Value { secret: layers.value(&s::API_KEY)?, from }
         }
         strongest if file == strongest => openai::ApiKeySource::File {
@@ -202,8 +197,4 @@ pub(super) fn is_key_among(headers: &[(HeaderName, SecretString)]) -> bool {
 fn unfilled_key(layers: &Layers) -> Option<String> {
     let keys = [s::API_KEY.key, s::API_KEY_FILE.key, s::API_KEY_COMMAND.key];
     layers.unfilled().iter().find(|unfilled| keys.contains(&unfilled.key.setting())).map(ToString::to_string)
-}
-
-fn rank<S>(layers: &Layers, setting: &Setting<S>) -> u8 {
-    layers.source(setting).rank()
 }
