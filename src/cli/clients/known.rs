@@ -59,17 +59,13 @@ const fn at(root: Root, file: &'static str, sign: &'static str) -> SettingsLocat
 }
 
 /// Of a client that may name a project.
-const fn usual(http: HttpForm) -> EntryForm {
-    with_files(http, FileSource::Project)
+const fn usual(stdio: Option<&'static str>, http: HttpForm, passes: Passing) -> EntryForm {
+    EntryForm::Usual { stdio, http, passes, files: FileSource::Project, tools: None }
 }
 
 /// Of a client that knows no project.
-const fn without_project(http: HttpForm) -> EntryForm {
-    with_files(http, FileSource::Folders)
-}
-
-const fn with_files(http: HttpForm, files: FileSource) -> EntryForm {
-    EntryForm::Usual { stdio: None, http, passes: Passing::Unasked, files, tools: None }
+const fn without_project(http: HttpForm, passes: Passing) -> EntryForm {
+    EntryForm::Usual { stdio: None, http, passes, files: FileSource::Folders, tools: None }
 }
 
 const fn url(key: &'static str) -> HttpForm {
@@ -90,7 +86,7 @@ pub const CLIENTS: [Application; 12] = [
         name: "Claude Desktop",
         syntax: Syntax::Json,
         section: "mcpServers",
-        form: without_project(HttpForm::No),
+        form: without_project(HttpForm::No, Passing::Unasked),
         user: at(Root::Settings, "Claude/claude_desktop_config.json", "Claude"),
         windows: None,
         project: None,
@@ -101,13 +97,7 @@ pub const CLIENTS: [Application; 12] = [
         name: "Claude Code",
         syntax: Syntax::Json,
         section: "mcpServers",
-        form: EntryForm::Usual {
-            stdio: Some("stdio"),
-            http: typed("http"),
-            passes: Passing::Reference("${OPENAI_API_KEY:-}"),
-            files: FileSource::Project,
-            tools: None,
-        },
+        form: usual(Some("stdio"), typed("http"), Passing::Reference("${OPENAI_API_KEY:-}")),
         user: at(Root::Own { variable: "CLAUDE_CONFIG_DIR", otherwise: "" }, ".claude.json", ".claude.json"),
         windows: None,
         project: Some(".mcp.json"),
@@ -118,13 +108,7 @@ pub const CLIENTS: [Application; 12] = [
         name: "Cursor",
         syntax: Syntax::Json,
         section: "mcpServers",
-        form: EntryForm::Usual {
-            stdio: None,
-            http: url("url"),
-            passes: Passing::Reference("${env:OPENAI_API_KEY}"),
-            files: FileSource::Project,
-            tools: None,
-        },
+        form: usual(None, url("url"), Passing::Reference("${env:OPENAI_API_KEY}")),
         user: at(Root::Home, ".cursor/mcp.json", ".cursor"),
         windows: None,
         project: Some(".cursor/mcp.json"),
@@ -135,13 +119,7 @@ pub const CLIENTS: [Application; 12] = [
         name: "VS Code",
         syntax: Syntax::Json,
         section: "servers",
-        form: EntryForm::Usual {
-            stdio: Some("stdio"),
-            http: typed("http"),
-            passes: Passing::Unasked,
-            files: FileSource::Project,
-            tools: None,
-        },
+        form: usual(Some("stdio"), typed("http"), Passing::Unasked),
         user: at(Root::Settings, "Code/User/mcp.json", "Code"),
         windows: None,
         project: Some(".vscode/mcp.json"),
@@ -152,13 +130,7 @@ pub const CLIENTS: [Application; 12] = [
         name: "Windsurf",
         syntax: Syntax::Json,
         section: "mcpServers",
-        form: EntryForm::Usual {
-            stdio: None,
-            http: url("serverUrl"),
-            passes: Passing::Reference("${env:OPENAI_API_KEY}"),
-            files: FileSource::Folders,
-            tools: None,
-        },
+        form: without_project(url("serverUrl"), Passing::Reference("${env:OPENAI_API_KEY}")),
         user: at(Root::Home, ".codeium/windsurf/mcp_config.json", ".codeium/windsurf"),
         windows: None,
         project: None,
@@ -169,7 +141,7 @@ pub const CLIENTS: [Application; 12] = [
         name: "Zed",
         syntax: Syntax::Json,
         section: "context_servers",
-        form: usual(url("url")),
+        form: usual(None, url("url"), Passing::Unasked),
         user: at(Root::DotConfig, "zed/settings.json", "zed"),
         windows: Some(at(Root::Settings, "Zed/settings.json", "Zed")),
         project: Some(".zed/settings.json"),
@@ -180,7 +152,7 @@ pub const CLIENTS: [Application; 12] = [
         name: "Cline",
         syntax: Syntax::Json,
         section: "mcpServers",
-        form: without_project(typed("streamableHttp")),
+        form: without_project(typed("streamableHttp"), Passing::Unasked),
         user: at(
             Root::Settings,
             "Code/User/globalStorage/saoudrizwan.claude-dev/settings/cline_mcp_settings.json",
@@ -206,7 +178,7 @@ pub const CLIENTS: [Application; 12] = [
         name: "LM Studio",
         syntax: Syntax::Json,
         section: "mcpServers",
-        form: without_project(url("url")),
+        form: without_project(url("url"), Passing::Unasked),
         user: at(Root::Home, ".lmstudio/mcp.json", ".lmstudio"),
         windows: None,
         project: None,
@@ -245,14 +217,8 @@ pub const CLIENTS: [Application; 12] = [
         name: "Gemini CLI",
         syntax: Syntax::Json,
         section: "mcpServers",
-        form: EntryForm::Usual {
-            stdio: None,
-            http: url("httpUrl"),
-            // It hides what is called a key from servers, unless it is named.
-            passes: Passing::Reference("$OPENAI_API_KEY"),
-            files: FileSource::Project,
-            tools: None,
-        },
+        // It hides what is called a key from servers, unless it is named.
+        form: usual(None, url("httpUrl"), Passing::Reference("$OPENAI_API_KEY")),
         user: at(Root::Home, ".gemini/settings.json", ".gemini"),
         windows: None,
         project: Some(".gemini/settings.json"),
