@@ -179,24 +179,9 @@ fn output(given: &Path, args: &Args, preset: &Preset) -> Result<Target, String> 
     }
 }
 
-/// The word for a format in the tools' arguments.
+/// The word for a format in the tools' arguments: that of its media type, which is `jpeg` and not `jpg`.
 fn name(format: Format) -> &'static str {
-    match format {
-        Format::Png => "png",
-        Format::Jpeg => "jpeg",
-        Format::Webp => "webp",
-        Format::Gif => "gif",
-        Format::Avif => "avif",
-        Format::Bmp => "bmp",
-        Format::Tiff => "tiff",
-        Format::Heic => "heic",
-        Format::Jxl => "jxl",
-        Format::Jp2 => "jp2",
-        Format::Ico => "ico",
-        Format::Svg => "svg",
-        Format::Pdf => "pdf",
-        Format::Unknown => "bin",
-    }
+    format.media_type().trim_start_matches("image/")
 }
 
 /// The tool's arguments: an earlier picture's, then what is typed, then what is piped in.
