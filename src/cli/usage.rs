@@ -7,7 +7,7 @@ use std::{
 };
 
 use chrono::{Days, NaiveDate, Utc};
-use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::Serialize;
 
 use super::{
@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     app::App,
+    config::shape::{Raw, SettingKind, Words},
     ledger::{Sum, Tally},
     store::{
         audit::CallKind,
@@ -33,8 +34,9 @@ pub struct Args {
     #[command(subcommand)]
     action: Option<UsageAction>,
     /// Group by
-    #[arg(long, value_enum, default_value_t = Rows::Day)]
-    by: Rows,
+    #[arg(long, default_value = "day")]
+    #[arg(value_parser = PossibleValuesParser::new(BY.words()).try_map(|word| BY.parse(&Raw::Text(word))))]
+    by: TallyBy,
     /// From this day on (UTC), as 2026-11-22, or for so many days back from today, as 7d
     #[arg(long, value_name = "DATE|DAYS", default_value = "30d", value_parser = since)]
     since: NaiveDate,
@@ -61,13 +63,12 @@ struct UsageExport {
     to: Destination,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Rows {
-    Day,
-    Model,
-    Client,
-    Caller,
-}
+const BY: Words<TallyBy> = Words(&[
+    ("day", TallyBy::Day),
+    ("model", TallyBy::Model),
+    ("client", TallyBy::Client),
+    ("caller", TallyBy::Caller),
+]);
 
 #[derive(Debug, Serialize)]
 struct UsageOutput {
@@ -90,23 +91,11 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
         }
         return Ok(ExitCode::SUCCESS);
     }
-    let by = args.by.meaning();
-    let tally = app.ledger.tally(args.since, by, None).await.map_err(ToolError::from)?;
-    let report = UsageOutput { by, since: args.since, tally };
+    let tally = app.ledger.tally(args.since, args.by, None).await.map_err(ToolError::from)?;
+    let report = UsageOutput { by: args.by, since: args.since, tally };
     let text = if args.json { serde_json::to_string_pretty(&report)? + "\n" } else { report.table() };
     io::stdout().write_all(text.as_bytes())?;
     Ok(ExitCode::SUCCESS)
-}
-
-impl Rows {
-    fn meaning(self) -> TallyBy {
-        match self {
-            Self::Day => TallyBy::Day,
-            Self::Model => TallyBy::Model,
-            Self::Client => TallyBy::Client,
-            Self::Caller => TallyBy::Caller,
-        }
-    }
 }
 
 /// A day, or the first of so many days that end today.
@@ -126,12 +115,7 @@ impl UsageOutput {
         if total.0.calls == 0 {
             return format!("Nothing was paid since {} (UTC).\n", self.since);
         }
-        let name = match self.by {
-            TallyBy::Day => "day",
-            TallyBy::Model => "model",
-            TallyBy::Client => "client",
-            TallyBy::Caller => "caller",
-        };
+        let name = BY.0.iter().find(|(_, by)| *by == self.by).map_or("", |(name, _)| *name);
         let head = [name, "calls", "tokens in", "cached", "tokens out", "cost ", "estimated"].map(str::to_owned);
         let sums = rows.iter().map(|row| cells(&row.0.name, row));
         let mut cells: Vec<_> = [head].into_iter().chain(sums).chain([cells("all", total)]).collect();
