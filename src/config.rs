@@ -16,7 +16,7 @@ use crate::{
     artifact, catalogue, conversation,
     inputs::{self, Project, ProjectOrigin},
     job, ledger, openai, queue,
-    server::profile,
+    server::profile::{self, Patience},
     store, telemetry, text, tools, transport,
 };
 
@@ -232,7 +232,10 @@ impl Config {
                 tier: upstream::tier(layers)?,
                 at,
                 file: layers.optional(&s::MODELS_FILE)?,
-                refresh: refresh(layers.optional(&s::MODELS_REFRESH)?, &openai.base_url),
+                // Only OpenAI itself is asked without being told to.
+                refresh: layers
+                    .optional(&s::MODELS_REFRESH)?
+                    .unwrap_or_else(|| openai::is_openai(&openai.base_url).then_some(Duration::from_hours(24))),
                 upstream: upstream::name(&openai.base_url),
             },
             openai,
@@ -253,7 +256,7 @@ impl Config {
             ledger: upstream::ledger(layers, upstream)?,
             images,
             clients: profile::Config {
-                answer_within: layers.optional(&s::ANSWER_WITHIN)?,
+                answer_within: layers.optional(&s::ANSWER_WITHIN)?.map(patience),
                 preview: profile::Preview {
                     mode: layers.value(&s::PREVIEW)?,
                     max_bytes: layers.optional(&s::PREVIEW_MAX_BYTES)?,
@@ -288,7 +291,7 @@ fn overrides(layers: &Layers) -> Result<BTreeMap<String, profile::Override>, Pro
     use settings as s;
     let of = |name| {
         Ok(profile::Override {
-            answer_within: layers.named(&s::CLIENT_ANSWER_WITHIN, name)?,
+            answer_within: layers.named(&s::CLIENT_ANSWER_WITHIN, name)?.map(patience),
             max_result_bytes: layers.named(&s::CLIENT_MAX_RESULT_BYTES, name)?,
             preview: layers.named(&s::CLIENT_PREVIEW, name)?,
             preview_max_bytes: layers.named(&s::CLIENT_PREVIEW_MAX_BYTES, name)?,
@@ -297,6 +300,10 @@ fn overrides(layers: &Layers) -> Result<BTreeMap<String, profile::Override>, Pro
         })
     };
     layers.names("clients").into_iter().map(|name| Ok((name.to_owned(), of(name)?))).collect()
+}
+
+fn patience(limit: Option<Duration>) -> Patience {
+    limit.map_or(Patience::ToTheEnd, Patience::For)
 }
 
 /// The environment's names that look like ours and are none, each with the nearest that is.
@@ -311,14 +318,6 @@ pub fn unknown_variables() -> Vec<(String, &'static str)> {
         (name, nearest)
     })
     .collect()
-}
-
-/// Age that the upstream's list may reach: only OpenAI itself is asked without being told to.
-fn refresh(set: Option<profile::Patience>, base_url: &Url) -> Option<Duration> {
-    match set {
-        Some(set) => set.limit(),
-        None => openai::is_openai(base_url).then_some(Duration::from_hours(24)),
-    }
 }
 
 fn file(flags: &Flags, env: &impl Fn(&str) -> Option<OsString>) -> Option<PathBuf> {

@@ -115,13 +115,13 @@ pub(super) fn remote(
         bucket,
         spool: state.join(SPOOL),
         patience: PATIENCE,
-        link_for: layers.value(&s::IMAGES_LINK_FOR)?.limit(),
+        link_for: layers.value(&s::IMAGES_LINK_FOR)?,
     }))
 }
 
 /// Links to this service, where browsers can reach it.
 pub(super) fn links(layers: &Layers) -> Result<Option<Arc<LinkConfig>>, Problem> {
-    let (base, valid) = (layers.optional(&s::HTTP_PUBLIC_URL)?, layers.value(&s::IMAGES_LINK_FOR)?.limit());
+    let (base, valid) = (layers.optional(&s::HTTP_PUBLIC_URL)?, layers.value(&s::IMAGES_LINK_FOR)?);
     let config = base.zip(valid);
     Ok(config.map(|(base, valid)| LinkConfig { base: base.trim_end_matches('/').to_owned(), valid }.into()))
 }

@@ -7,8 +7,8 @@ use tracing::Level;
 use super::{
     key::SettingKey,
     shape::{
-        Address, AmountOrOff, ByteSize, FilePath, FilePaths, ModelName, MostPictures, OneLine, Prose, SWITCH, Span,
-        SpanOrOff, Whole, Words,
+        Address, ByteSize, DollarAmount, FilePath, FilePaths, ModelName, MostPictures, OneLine, OrOff, Prose, SWITCH,
+        Span, Whole, Words,
         limits::CallerLimitList,
         project::ProjectFolder,
         sites::{HostNames, WebOrigins},
@@ -132,8 +132,8 @@ settings! {
         Absent("`CLAUDE_PROJECT_DIR`, else the client's roots, else the working folder in a git work tree"), ProjectFolder,
         "The folder that you work in: files beneath it may be read, except what git ignores and what looks like a secret; \
          relative paths begin there, and `save_to` writes there. Over HTTP only this setting counts.";
-    ANSWER_WITHIN: SpanOrOff = "answer_within", Some("MCP_OPENAI_ANSWER_WITHIN"),
-        Absent("by client, `45s` where nothing is known of it"), SpanOrOff(HOURS),
+    ANSWER_WITHIN: OrOff<Span> = "answer_within", Some("MCP_OPENAI_ANSWER_WITHIN"),
+        Absent("by client, `45s` where nothing is known of it"), OrOff(HOURS),
         "After it, a call that still runs is handed out as a job; `off` waits to the end.";
     JOBS_KEEP_FOR: Span = "jobs.keep_for", Some("MCP_OPENAI_JOBS_KEEP_FOR"), Is("7d"),
         Span { min: Duration::from_mins(30), max: YEARS },
@@ -152,9 +152,11 @@ settings! {
         Span { min: Duration::from_mins(1), max: YEARS },
         "How long a conversation can be continued after its last turn; then it goes, with copies of what was attached.";
 
-    SPEND_PER_DAY: AmountOrOff = "spend.per_day", Some("MCP_OPENAI_SPEND_PER_DAY"), Absent("off"), AmountOrOff,
+    SPEND_PER_DAY: OrOff<DollarAmount> = "spend.per_day", Some("MCP_OPENAI_SPEND_PER_DAY"), Absent("off"),
+        OrOff(DollarAmount),
         "The most that a day (UTC) may cost, for all processes with the same key and store.";
-    SPEND_PER_CALL: AmountOrOff = "spend.per_call", Some("MCP_OPENAI_SPEND_PER_CALL"), Absent("off"), AmountOrOff,
+    SPEND_PER_CALL: OrOff<DollarAmount> = "spend.per_call", Some("MCP_OPENAI_SPEND_PER_CALL"), Absent("off"),
+        OrOff(DollarAmount),
         "The most that a call may cost, by an estimate that is made before it.";
 
     REQUESTS_PER_MINUTE: Whole<NonZeroU32> = "limits.requests_per_minute", Some("MCP_OPENAI_RPM"),
@@ -181,9 +183,9 @@ settings! {
         "A catalogue in the form of `models.toml`, laid over the built-in one: what its entries say of a model goes first, \
          and so do its roles, which are the only ones that count where it is not OpenAI that answers.";
 
-    MODELS_REFRESH: SpanOrOff = "models.refresh", Some("MCP_OPENAI_MODELS_REFRESH"),
+    MODELS_REFRESH: OrOff<Span> = "models.refresh", Some("MCP_OPENAI_MODELS_REFRESH"),
         Absent("`1d` at OpenAI itself, `off` elsewhere"),
-        SpanOrOff(Span { min: Duration::from_mins(1), max: YEARS }),
+        OrOff(Span { min: Duration::from_mins(1), max: YEARS }),
         "How old the upstream's list of models may get before it is asked for again, in the background of a call.";
 
     IMAGES_DIR: FilePath = "images.dir", Some("MCP_OPENAI_IMAGES_DIR"),
@@ -193,8 +195,8 @@ settings! {
         "A bucket that pictures are kept in instead, for servers on several machines: of Amazon S3, or of a server that speaks its \
          API (`s3://`), of Google Cloud Storage (`gs://`), or a container of Azure Blob Storage (`az://`). Credentials, region \
          and endpoint come from the environment (`AWS_*`, `GOOGLE_*`, `AZURE_*`), see [deployment](deployment.md#pictures-in-a-bucket). Not used with `--sandbox`.";
-    IMAGES_LINK_FOR: SpanOrOff = "images.link_for", Some("MCP_OPENAI_IMAGES_LINK_FOR"), Is("1h"),
-        SpanOrOff(Span { min: Duration::from_secs(1), max: LONGEST_LINK }),
+    IMAGES_LINK_FOR: OrOff<Span> = "images.link_for", Some("MCP_OPENAI_IMAGES_LINK_FOR"), Is("1h"),
+        OrOff(Span { min: Duration::from_secs(1), max: LONGEST_LINK }),
         "With `images.store` or `http.public_url`: how long the link in a result opens its picture, for whoever has it; `off` \
          gives none.";
     IMAGES_KEEP_FOR: Span = "images.keep_for", Some("MCP_OPENAI_IMAGES_KEEP_FOR"), Absent("for ever"),
@@ -222,8 +224,8 @@ settings! {
         PREVIEW_SIDE,
         "The longer side of a preview, in pixels.";
 
-    CLIENT_ANSWER_WITHIN: SpanOrOff = "clients.NAME.answer_within", None, Absent("`answer_within`, else by client"),
-        SpanOrOff(HOURS),
+    CLIENT_ANSWER_WITHIN: OrOff<Span> = "clients.NAME.answer_within", None, Absent("`answer_within`, else by client"),
+        OrOff(HOURS),
         "For this client: after it, a call that still runs is handed out as a job; `off` waits to the end.";
     CLIENT_MAX_RESULT_BYTES: ByteSize = "clients.NAME.max_result_bytes", None, Absent("by client"),
         ByteSize { min: 32_000, max: 1 << 30 },

@@ -4,7 +4,7 @@
 
 use std::{fmt, net::SocketAddr, str::FromStr, time::Duration};
 
-use crate::{artifact::ArtifactCap, model::ModelId, money::Usd, server::profile::Patience, text};
+use crate::{artifact::ArtifactCap, model::ModelId, money::Usd, text};
 
 mod argument;
 mod files;
@@ -83,16 +83,14 @@ pub struct ByteSize {
     pub max: usize,
 }
 
-/// A duration, or `off`.
-pub struct SpanOrOff(pub Span);
+/// A value of this kind, or `off`: `None`.
+pub struct OrOff<S>(pub S);
 
 /// A number of pictures, or the bytes that they take on the disk: 1 MiB at least.
 pub struct MostPictures;
 
 /// An amount of US dollars, more than 0 and up to 1,000,000.
 pub struct DollarAmount;
-/// The same, or `off`.
-pub struct AmountOrOff;
 
 /// A text without line breaks and control characters.
 pub struct OneLine;
@@ -220,13 +218,13 @@ impl SettingKind for Span {
     }
 }
 
-impl SettingKind for SpanOrOff {
-    type Value = Patience;
+impl<S: SettingKind> SettingKind for OrOff<S> {
+    type Value = Option<S::Value>;
 
-    fn parse(&self, raw: &Raw) -> Result<Patience, String> {
+    fn parse(&self, raw: &Raw) -> Result<Self::Value, String> {
         match raw.text()? {
-            word if word.eq_ignore_ascii_case("off") => Ok(Patience::ToTheEnd),
-            _ => self.0.parse(raw).map(Patience::For),
+            word if word.eq_ignore_ascii_case("off") => Ok(None),
+            _ => self.0.parse(raw).map(Some),
         }
     }
 
@@ -266,21 +264,6 @@ impl SettingKind for DollarAmount {
 
     fn takes(&self) -> String {
         "US dollars such as `2.50`, more than 0, up to 1,000,000".to_owned()
-    }
-}
-
-impl SettingKind for AmountOrOff {
-    type Value = Option<Usd>;
-
-    fn parse(&self, raw: &Raw) -> Result<Option<Usd>, String> {
-        match raw.text()? {
-            word if word.eq_ignore_ascii_case("off") => Ok(None),
-            _ => DollarAmount.parse(raw).map(Some),
-        }
-    }
-
-    fn takes(&self) -> String {
-        format!("{}; or `off`", DollarAmount.takes())
     }
 }
 
