@@ -176,12 +176,16 @@ const VERSION: &str = match option_env!("MCP_OPENAI_VERSION") {
 
 /// Begins the log: whose server this is, and where its calls go.
 fn announce(config: &Config) {
-    let upstream = match config.upstream {
+    let (upstream, key) = (upstream_name(config), config.openai.key.origin());
+    tracing::info!(version = VERSION, upstream, key, "started");
+}
+
+/// The upstream's name. Its URL may have more in it than should be shown.
+fn upstream_name(config: &Config) -> &str {
+    match config.upstream {
         Upstream::Configured => config.openai.base_url.host_str().unwrap_or_default(),
         Upstream::Sandbox => "the sandbox",
-    };
-    let key = config.openai.key.origin();
-    tracing::info!(version = VERSION, upstream, key, "started");
+    }
 }
 
 /// A single call: Ctrl-C stops it at once.

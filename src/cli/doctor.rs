@@ -6,7 +6,7 @@ use super::{exit, models};
 use crate::{
     app::App,
     artifact::{self, BucketFault},
-    catalogue::{Catalogue, Lesson, ModelKind},
+    catalogue::{Catalogue, ModelKind},
     config::{self, Config, Unfilled},
     model::ListedModel,
     server::profile::KNOWN,
@@ -83,7 +83,7 @@ async fn examine(app: &App) -> Vec<Finding> {
         listed = list;
     }
     findings.extend(ModelKind::ALL.map(|kind| model_finding(&app.catalogue, kind, listed.as_deref())));
-    findings.extend(app.catalogue.lessons().iter().map(learnt));
+    findings.extend(app.catalogue.lessons().iter().map(|lesson| Finding::fine("learnt", lesson.to_string())));
     findings.extend(budgets::examine(app).await);
     findings.push(match &config.images.remote {
         Some(remote) => bucket_finding(app.artifacts.check_bucket().await, remote.bucket.place()),
@@ -156,10 +156,6 @@ fn model_finding(catalogue: &Catalogue, kind: ModelKind, listed: Option<&[Listed
         return Finding::doubtful(check, format!("{message}; the upstream does not list it"), &remedy);
     }
     Finding::fine(check, message)
-}
-
-fn learnt(lesson: &Lesson) -> Finding {
-    Finding::fine("learnt", lesson.to_string())
 }
 
 fn folder_finding(checked: Result<(), artifact::Error>, config: &Config) -> Finding {

@@ -45,9 +45,8 @@ impl Rendering {
     pub(super) fn push(&mut self, piece: &str) -> String {
         let mut shown = String::new();
         self.pending.push_str(piece);
-        while let Some((line, rest)) = self.pending.split_once('\n') {
-            let (line, rest) = (line.to_owned(), rest.to_owned());
-            self.pending = rest;
+        while let Some(end) = self.pending.find('\n') {
+            let line: String = self.pending.drain(..=end).collect();
             self.line(&line, &mut shown);
         }
         shown

@@ -7,8 +7,7 @@ use url::Url;
 use super::{Finding, models::PATIENCE};
 use crate::{
     app::App,
-    cli::exit,
-    config::{Config, Upstream},
+    cli::{exit, upstream_name},
     model::ListedModel,
     openai::{self, Error, Failure, Meta, OpenAi, Reply, UnreachableClass, Vendor},
     text,
@@ -23,7 +22,7 @@ const MOST_DRIFT: Duration = Duration::from_mins(5);
 /// Asks for the list of models, which costs nothing.
 pub(super) async fn examine(app: &App) -> (Vec<Finding>, Option<Vec<ListedModel>>) {
     let answer = app.list_models.upkeep.read(PATIENCE).await;
-    let mut findings = vec![finding(&answer, name(&app.config))];
+    let mut findings = vec![finding(&answer, upstream_name(&app.config))];
     let meta = match &answer {
         Ok(reply) => &reply.meta,
         Err(failure) => &*failure.meta,
@@ -41,14 +40,6 @@ pub(super) async fn examine(app: &App) -> (Vec<Finding>, Option<Vec<ListedModel>
         ));
     }
     (findings, answer.ok().map(|reply| reply.value))
-}
-
-/// The upstream's name. Its URL may have more in it than should be shown.
-fn name(config: &Config) -> &str {
-    match config.upstream {
-        Upstream::Configured => config.openai.base_url.host_str().unwrap_or_default(),
-        Upstream::Sandbox => "the sandbox",
-    }
 }
 
 pub(super) fn finding(answer: &Result<Reply<Vec<ListedModel>>, Failure>, host: &str) -> Finding {
@@ -117,11 +108,7 @@ fn drift(meta: &Meta, now: SystemTime) -> Option<Finding> {
         Ok(ahead) => (ahead, "ahead of"),
         Err(behind) => (behind.duration(), "behind"),
     };
-    let message = || format!("this machine's clock is {} {direction} the upstream's", text::duration(rounded(amount)));
+    let minutes = Duration::from_mins(amount.as_secs() / 60);
+    let message = || format!("this machine's clock is {} {direction} the upstream's", text::duration(minutes));
     (amount > MOST_DRIFT).then(|| Finding::doubtful("clock", message(), "have the system set its clock by the network"))
-}
-
-/// To whole minutes.
-fn rounded(amount: Duration) -> Duration {
-    Duration::from_mins(amount.as_secs() / 60)
 }
