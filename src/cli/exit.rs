@@ -41,7 +41,8 @@ pub struct WithoutPictures(pub artifact::BucketFault);
 
 /// Says why a command failed, on stderr or as JSON on stdout, and gives its exit code.
 pub(super) fn report(error: anyhow::Error, printing: Printing) -> ExitCode {
-    if is_closed_pipe(&error) {
+    // Whoever reads our output has seen enough: `mcp-openai models | head`.
+    if is_of_kind(&error, io::ErrorKind::BrokenPipe) {
         return ExitCode::SUCCESS;
     }
     let code = code(&error);
@@ -100,7 +101,8 @@ pub fn code(error: &anyhow::Error) -> u8 {
         || error.is::<catalogue::Unreadable>()
         || error.is::<WithoutStore>()
         || error.is::<WithoutPictures>()
-        || is_refused_address(error)
+        // An address that the HTTP server will not listen on.
+        || is_of_kind(error, io::ErrorKind::InvalidInput)
     {
         return CONFIGURATION;
     }
@@ -124,14 +126,8 @@ pub fn of_failure(failure: &Failure) -> u8 {
     }
 }
 
-/// An address that the HTTP server will not listen on.
-fn is_refused_address(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::InvalidInput)
-}
-
-/// Whoever reads our output has seen enough: `mcp-openai models | head`.
-fn is_closed_pipe(error: &anyhow::Error) -> bool {
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+fn is_of_kind(error: &anyhow::Error, kind: io::ErrorKind) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == kind)
 }
 
 #[cfg(test)]

@@ -58,7 +58,8 @@ async fn serve_until(
 async fn twice(stop: &CancellationToken, listen: fn() -> io::Result<Ends>) {
     let Ok(mut ends) = listen() else { return std::future::pending().await };
     ends.next().await;
-    ask_to_end(stop);
+    tracing::info!("asked to end: finishing what is in flight, a second signal ends at once");
+    stop.cancel();
     ends.next().await;
 }
 
@@ -175,9 +176,4 @@ impl Ends {
         self.interrupt.recv().await;
         exit::INTERRUPTED
     }
-}
-
-fn ask_to_end(stop: &CancellationToken) {
-    tracing::info!("asked to end: finishing what is in flight, a second signal ends at once");
-    stop.cancel();
 }

@@ -78,15 +78,6 @@ fn is_device(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(is_other) || path.starts_with("/dev") && path.is_symlink() && !path.is_dir()
 }
 
-/// Writes to a device or a pipe.
-///
-/// # Errors
-/// Those of the file system, and of whoever reads the pipe.
-pub(super) fn pour(bytes: &[u8], device: &Path) -> io::Result<PathBuf> {
-    open_device(device)?.write_all(bytes)?;
-    Ok(device.to_owned())
-}
-
 /// Opens a device or a pipe as it is.
 ///
 /// # Errors

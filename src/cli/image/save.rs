@@ -1,5 +1,7 @@
 //! `-o`: copies of the kept originals where they are wanted, in the format of their names.
 
+use std::io::Write as _;
+
 use anyhow::Context as _;
 
 use crate::{
@@ -45,7 +47,9 @@ pub(super) async fn save(
         };
         let copy = converted.as_ref().unwrap_or(&picture);
         let written = match target {
-            Target::Device(device) => target::pour(copy.bytes(), device),
+            Target::Device(device) => {
+                target::open_device(device).and_then(|mut out| out.write_all(copy.bytes())).map(|()| device.clone())
+            }
             Target::Folder(_) | Target::File(_) | Target::Stdout => target::write(copy.bytes(), &asked, existing),
         };
         let written = written.with_context(|| {
