@@ -177,6 +177,7 @@ impl Config {
         unused::refuse(&layers)?;
         let mut config = Self::assemble(&layers, flags.upstream, &env, kept_keys)?;
         if config.inputs.project.is_none() {
+            // After what the person sets, and no error where it cannot be a project: a client sets it for every server.
             let named = env(CLAUDE_PROJECT).filter(|folder| !blank(folder)).map(PathBuf::from);
             let home = config.inputs.home.as_deref();
             let project = named.and_then(|folder| Project::new(&folder, ProjectOrigin::ClaudeCode, home).ok());
@@ -215,9 +216,11 @@ impl Config {
             links: pictures::links(layers)?,
         };
         let state = layers.optional(&s::STATE_DIR)?.unwrap_or_else(|| state_folder(&images.dir));
+        // After the folder for state, in which its pictures wait.
         images.remote = pictures::remote(layers, env, &state, upstream)?;
         let mut openai = upstream::openai(layers, upstream, kept_keys)?;
         if upstream == Upstream::Configured {
+            // The sandbox takes no key: one that cannot be read must keep nobody from trying it.
             openai.callers = callers::keys(layers, env)?;
         }
         let at = upstream::at(&openai.base_url, upstream);
@@ -328,6 +331,8 @@ fn file(flags: &Flags, env: &impl Fn(&str) -> Option<OsString>) -> Option<PathBu
 /// A file that cannot be looked at may hold budgets: reading it says what is wrong.
 fn is_there(file: &Path) -> bool {
     let is_special = || file.metadata().is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir());
+    // Not `exists`, by which a file in a folder that may not be searched is not there: the budgets in it would not
+    // count.
     match file.symlink_metadata() {
         Ok(_) => !is_special(),
         Err(error) => !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory),

@@ -45,6 +45,8 @@ fn key(layers: &Layers, name: &str, env: &impl Fn(&str) -> Option<OsString>) -> 
             Ok(ApiKeySource::Value { secret, from: format!("{variable} (callers.{name}.api_key_env)") })
         }
         (Some(_), Some(_)) => Err(wrong("callers.NAME.api_key_env is set, too: one of them is enough".to_owned())),
+        // Cannot be, since each name comes from one of the two; if it were, the caller's calls would fail and nobody
+        // else would pay.
         (None, None) => Ok(ApiKeySource::Missing),
     }
 }

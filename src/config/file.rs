@@ -27,6 +27,7 @@ pub(super) struct FileEntry {
 
 /// Reads a file: its known entries, and what is wrong with the rest.
 pub(super) fn read(path: &Path) -> (Vec<FileEntry>, Vec<Problem>) {
+    // Bounded in length, and in time where it is no regular file: `--config` on a pipe without a writer hung for ever.
     match text::read_file(path) {
         Ok(text) => parse(&text, path),
         Err(error) => (Vec::new(), vec![Problem::Unreadable { path: path.to_owned(), why: error.to_string() }]),

@@ -64,6 +64,7 @@ impl Layers {
             let key = SettingKey::plain(setting.key);
             match env(name).map(OsString::into_string) {
                 Some(Ok(text)) => layers.put(key, ValueSource::Environment(name), Raw::Text(text)),
+                // An error, and not as good as absent: it may be meant as a budget.
                 Some(Err(_)) => {
                     problems.push(problem(setting, key, ValueSource::Environment(name), "it is not UTF-8".to_owned()));
                 }

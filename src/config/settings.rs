@@ -71,6 +71,8 @@ use Fallback::{Absent, Is};
 
 // NAME: shape's type = key, variable, default, shape, what it is
 settings! {
+    // The variables of the key, the address, the organization and the project are those that OpenAI's SDKs read:
+    // whoever has set them for another program sets nothing twice.
     API_KEY: Secret = "openai.api_key", Some("OPENAI_API_KEY"), Absent("none; tools then answer `no_api_key`"), Secret,
         "The API key. Never taken from a flag.";
     API_KEY_FILE: FilePath = "openai.api_key_file", Some("OPENAI_API_KEY_FILE"), Absent("none"), FilePath("file"),
@@ -79,6 +81,7 @@ settings! {
         "A command whose first line of output is the key, run at the first request and without a shell.";
     BASE_URL: BaseUrl = "openai.base_url", Some("OPENAI_BASE_URL"), Is(OPENAI_URL), BaseUrl,
         "Where OpenAI, or a server that speaks its API, answers. Plain http only to this machine.";
+    // Off: a key that once went over a network in clear has to be taken for known.
     ALLOW_INSECURE: Words<bool> = "openai.allow_insecure", Some("MCP_OPENAI_ALLOW_INSECURE"), Is("false"), SWITCH,
         "Allows plain http to other machines: the key and every prompt then travel readable.";
     ORGANIZATION: OneLine = "openai.organization", Some("OPENAI_ORG_ID"), Absent("none"), OneLine,
@@ -95,12 +98,16 @@ settings! {
     IMAGE_TRANSFER: Words<Transfer> = "openai.image_transfer", Some("MCP_OPENAI_IMAGE_TRANSFER"), Is("whole"),
         Words(&[("whole", Transfer::Whole), ("streamed", Transfer::Streamed)]),
         "How a picture travels: in one body, or as events, which keeps proxies from closing a silent connection.";
+    // Up to 3, as the API has it; each is 100 output tokens.
+    // <https://platform.openai.com/docs/api-reference/images/create>
     PARTIAL_IMAGES: Whole<u32> = "openai.partial_images", Some("MCP_OPENAI_PARTIAL_IMAGES"), Is("0"),
         Whole { min: 0, max: 3 },
         "Sketches to show while a picture is painted, where the upstream streams them; each costs tokens.";
     EDIT_TRANSFER: Words<EditTransfer> = "openai.edit_transfer", Some("MCP_OPENAI_EDIT_TRANSFER"), Is("auto"),
         Words(&[("auto", EditTransfer::Auto), ("multipart", EditTransfer::Multipart), ("json", EditTransfer::Json)]),
         "How the pictures of an edit travel: `auto` is multipart, and JSON where the upstream takes no multipart.";
+    // As many as OpenAI's own SDKs make, which also wait for as long for a connection, 5 s, and for all of a call,
+    // 10 minutes. <https://github.com/openai/openai-python/blob/main/src/openai/_constants.py>
     MAX_RETRIES: Whole<u32> = "openai.max_retries", Some("MCP_OPENAI_MAX_RETRIES"), Is("2"), Whole { min: 0, max: 10 },
         "Retries after the first attempt. A picture that may have been paid for is never asked for again.";
     CONNECT_TIMEOUT: Span = "openai.connect_timeout", Some("MCP_OPENAI_CONNECT_TIMEOUT"), Is("5s"), MINUTES,
@@ -132,12 +139,16 @@ settings! {
         Absent("`CLAUDE_PROJECT_DIR`, else the client's roots, else the working folder in a git work tree"), ProjectFolder,
         "The folder that you work in: files beneath it may be read, except what git ignores and what looks like a secret; \
          relative paths begin there, and `save_to` writes there. Over HTTP only this setting counts.";
+    // 45 s for strangers: hosts that are built on the TypeScript SDK give a call up after 60 s
+    // (modelcontextprotocol/typescript-sdk#2250). What others survive is in the table of clients.
     ANSWER_WITHIN: OrOff<Span> = "answer_within", Some("MCP_OPENAI_ANSWER_WITHIN"),
         Absent("by client, `45s` where nothing is known of it"), OrOff(HOURS),
         "After it, a call that still runs is handed out as a job; `off` waits to the end.";
     JOBS_KEEP_FOR: Span = "jobs.keep_for", Some("MCP_OPENAI_JOBS_KEEP_FOR"), Is("7d"),
         Span { min: Duration::from_mins(30), max: YEARS },
         "How long the result of a job can be collected.";
+    // Of a user and not of a client: each client starts a server of its own, and all of them are held to one pace and
+    // one budget.
     STATE_DIR: FilePath = "state.dir", Some("MCP_OPENAI_STATE_DIR"),
         Absent("`mcp-openai` in your folder for state (`~/.local/state` on Linux)"), FilePath("folder"),
         "Where all processes of a user keep what they share: jobs, conversations with copies of what was attached, the ledger \
@@ -159,6 +170,7 @@ settings! {
         OrOff(DollarAmount),
         "The most that a call may cost, by an estimate that is made before it.";
 
+    // Not set: each account has limits of its own, and the first answer tells them.
     REQUESTS_PER_MINUTE: Whole<NonZeroU32> = "limits.requests_per_minute", Some("MCP_OPENAI_RPM"),
         Absent("learnt from the upstream's headers"), PER_MINUTE,
         "A cap of your own on requests, for all programs together that share a store, a key and an upstream.";
@@ -199,6 +211,7 @@ settings! {
         OrOff(Span { min: Duration::from_secs(1), max: LONGEST_LINK }),
         "With `images.store` or `http.public_url`: how long the link in a result opens its picture, for whoever has it; `off` \
          gives none.";
+    // For ever, as long as nobody says otherwise: a picture was paid for.
     IMAGES_KEEP_FOR: Span = "images.keep_for", Some("MCP_OPENAI_IMAGES_KEEP_FOR"), Absent("for ever"),
         Span { min: Duration::from_mins(1), max: YEARS },
         "How long pictures are kept; then those that were made here go.";
@@ -208,6 +221,8 @@ settings! {
     IMAGES_INPUTS: FilePaths = "images.inputs", Some("MCP_OPENAI_IMAGE_INPUTS"), Absent("`images.dir`"), FilePaths,
         "Folders that pictures to start from and attachments may be read from, besides `images.dir`, each with all that is \
          below it. Those of the file and of the environment count together.";
+    // Off: an address in a call could lead the server to what only its own network reaches. Each is checked, too, once
+    // this is on.
     IMAGES_ALLOW_URLS: Words<ImageUrls> = "images.allow_urls", Some("MCP_OPENAI_IMAGES_ALLOW_URLS"), Is("false"),
         Words(&[("true", ImageUrls::Fetched), ("false", ImageUrls::Refused)]),
         "Whether pictures to start from and attachments may be fetched from public https addresses.";
@@ -215,6 +230,8 @@ settings! {
     PREVIEW: Words<Mode> = "preview.mode", Some("MCP_OPENAI_PREVIEW"), Is("auto"),
         MODES,
         "Whether small copies of pictures go into the chat. `preview = \"never\"` says the same.";
+    // 600 kB are 800 kB in base64, which leaves room for texts in the 1,048,576 bytes that Claude Desktop takes of a
+    // result (strickvl/mcp-beeminder#2).
     PREVIEW_MAX_BYTES: ByteSize = "preview.max_bytes", Some("MCP_OPENAI_PREVIEW_MAX_BYTES"),
         Absent("by client, `600kB` where nothing is known of it"),
         PREVIEW_BYTES,
@@ -273,14 +290,19 @@ settings! {
     PRESET_STYLE: Argument = "presets.NAME.style", None, Absent("none"), argument::STYLE,
         "For `image`: a look, such as vivid or natural.";
 
+    // On loopback: beyond it, whoever reaches the address calls at its owner's cost, so that nothing starts there
+    // without tokens.
     HTTP_BIND: ListenPlace = "http.bind", Some("MCP_OPENAI_HTTP_BIND"), Is("127.0.0.1:8787"), ListenPlace,
         "Where `mcp-openai http` listens. A Unix socket is for this user alone (mode 0600).";
+    // A thread of its own answers there: a flood of long bodies held the one that serves, and its /healthz with it, for
+    // 3.6 s.
     HTTP_ADMIN_BIND: Address = "http.admin_bind", Some("MCP_OPENAI_HTTP_ADMIN_BIND"), Absent("none"), Address,
         "Another address, for /healthz, /readyz and /metrics alone: it answers however busy the first one is, and asks for no \
          token. Metrics name callers and what they spent, so keep it where only your monitoring reaches.";
     HTTP_PUBLIC_URL: IssuerAddress = "http.public_url", Some("MCP_OPENAI_HTTP_PUBLIC_URL"), Absent("none"), IssuerAddress,
         "This service as browsers reach it, such as `https://mcp.example.com`. Pictures that a caller could not open otherwise \
          get a link to `/images` below it.";
+    // Behind a proxy every caller comes from loopback, which `auto` lets in until a caller was made.
     HTTP_TOKENS: Words<Tokens> = "http.tokens", Some("MCP_OPENAI_HTTP_TOKENS"), Is("auto"),
         Words(&[("auto", Tokens::Auto), ("required", Tokens::Required)]),
         "Which requests need a caller's token (`mcp-openai token new NAME`): with `auto` all, once a caller was made, and on \
@@ -316,6 +338,7 @@ settings! {
     HTTP_ALLOWED_ORIGINS: WebOrigins = "http.allowed_origins", Some("MCP_OPENAI_HTTP_ALLOWED_ORIGINS"),
         Absent("no web page"), WebOrigins,
         "Web origins whose pages may call the server.";
+    // 4 MiB, as rmcp has it, are too few for the pictures of an edit, which come in base64.
     HTTP_MAX_BODY_BYTES: ByteSize = "http.max_body_bytes", Some("MCP_OPENAI_HTTP_MAX_BODY_BYTES"), Is("16MiB"),
         ByteSize { min: 1 << 10, max: 1 << 30 },
         "The longest request body.";
@@ -326,6 +349,8 @@ settings! {
         Words(&[("text", LogFormat::Text), ("json", LogFormat::Json)]),
         "Lines for people, or one JSON object a line.";
 
+    // By the names that OpenTelemetry gives them, so that one environment serves all programs of a machine.
+    // <https://opentelemetry.io/docs/specs/otel/protocol/exporter/>
     TRACES_ENDPOINT: CollectorUrl = "traces.endpoint", Some("OTEL_EXPORTER_OTLP_ENDPOINT"), Absent("none: no traces"),
         CollectorUrl,
         "An OpenTelemetry collector that takes OTLP over HTTP in JSON, at `/v1/traces` below this address. Traces have names, \
@@ -338,6 +363,7 @@ settings! {
     TRACES_SERVICE: OneLine = "traces.service", Some("OTEL_SERVICE_NAME"), Is("mcp-openai"), OneLine,
         "The name of this service in traces.";
 
+    // 3 s are over before the SDKs of hosts kill a server whose stdin they have closed.
     DRAIN: Span = "drain", Some("MCP_OPENAI_DRAIN"), Is("3s"),
         Span { min: Duration::ZERO, max: Duration::from_mins(10) },
         "How long calls in flight may still run once the server is asked to end.";

@@ -19,15 +19,20 @@ use Stated::{As, OtherThan, Set};
 
 /// Each needs one of those behind it.
 const NEEDS: [(Stated, &[Stated]); 13] = [
+    // OpenAI works in the background on responses alone, and only on those that it keeps.
+    // <https://platform.openai.com/docs/guides/background>
     (As(s::BACKGROUND.key, "always"), &[As(s::STORE.key, "true")]),
     (As(s::BACKGROUND.key, "always"), &[OtherThan(s::API.key, "chat")]),
     (OtherThan(s::IMAGES_LINK_FOR.key, "off"), &[Set(s::IMAGES_STORE.key), Set(s::HTTP_PUBLIC_URL.key)]),
     (Set(s::HTTP_PUBLIC_URL.key), &[OtherThan(s::IMAGES_LINK_FOR.key, "off")]),
+    // Without the resource, a token that the issuer gave out for any other service would count here, too.
+    // <https://www.rfc-editor.org/rfc/rfc8707>
     (Set(s::HTTP_OAUTH_ISSUER.key), &[Set(s::HTTP_OAUTH_RESOURCE.key)]),
     (Set(s::HTTP_OAUTH_RESOURCE.key), &[Set(s::HTTP_OAUTH_ISSUER.key)]),
     (Set(s::HTTP_OAUTH_AUDIENCE.key), &[Set(s::HTTP_OAUTH_ISSUER.key)]),
     (Set(s::HTTP_OAUTH_SCOPE_PREFIX.key), &[Set(s::HTTP_OAUTH_ISSUER.key)]),
     (Set(s::HTTP_OAUTH_LIMITS.key), &[Set(s::HTTP_OAUTH_ISSUER.key)]),
+    // With one of the two alone, the server would go on in clear.
     (Set(s::HTTP_TLS_CERT.key), &[Set(s::HTTP_TLS_KEY.key)]),
     (Set(s::HTTP_TLS_KEY.key), &[Set(s::HTTP_TLS_CERT.key)]),
     (Set(s::TRACES_HEADERS.key), &[Set(s::TRACES_ENDPOINT.key), Set(s::TRACES_URL.key)]),
