@@ -84,6 +84,8 @@ const AZURE: Variables = Variables {
 /// Folder in `state.dir` of the pictures that wait to be uploaded.
 const SPOOL: &str = "pictures";
 /// Time that a call waits for its picture to be uploaded; after it the upload goes on in the background.
+/// A store that is away or slow is met as a process that is killed: the picture waits in the spool, and nobody waits
+/// for it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The bucket that pictures are kept in, if one is set. The sandbox's pictures stay on this machine: they are no
@@ -106,6 +108,8 @@ pub(super) fn remote(
         Cloud::Azure => AZURE,
     };
     let set = variables.names.iter().filter_map(|name| Some((*name, SecretString::from(value(name)?))));
+    // Built here, so that a wrong bucket is an error of the configuration, and not of the first picture that is paid
+    // for.
     let bucket = plain_or_not(set.collect(), &variables)
         .and_then(|options| {
             PictureBucket::build(url, &options).map_err(|why| format!("the store cannot be used: {why}"))

@@ -336,6 +336,7 @@ impl SettingKind for ModelName {
     type Value = ModelId;
 
     fn parse(&self, raw: &Raw) -> Result<ModelId, String> {
+        // A key that was pasted here would be sent as the model's name, and shown by doctor.
         ModelId::parse(keyless(raw.text()?)?).map_err(|error| error.to_string())
     }
 

@@ -43,6 +43,8 @@ pub(super) fn openai(
         max_retries: layers.value(&s::MAX_RETRIES)?,
         connect_timeout: layers.value(&s::CONNECT_TIMEOUT)?,
         first_byte_timeout_text: first_byte.unwrap_or(Duration::from_mins(2)),
+        // A picture may be painted for two minutes before its first byte comes.
+        // <https://platform.openai.com/docs/guides/image-generation#limitations>
         first_byte_timeout_image: first_byte.unwrap_or(Duration::from_mins(5)),
         idle_timeout: layers.value(&s::IDLE_TIMEOUT)?,
         requests_per_minute: layers.optional(&s::REQUESTS_PER_MINUTE)?,
@@ -131,6 +133,7 @@ fn base_url(layers: &Layers) -> Result<Url, Problem> {
 
 /// Without the endpoint that is often pasted with it.
 fn without_endpoint(mut url: Url) -> Url {
+    // The longer ones before those that they end in: `/completions` would leave the `/chat` of `/chat/completions`.
     const ENDPOINTS: [&str; 9] = [
         "/chat/completions",
         "/completions",
@@ -163,6 +166,7 @@ fn with_its_path(mut url: Url) -> Url {
 /// `mcp-openai key set` keeps for this upstream comes last.
 fn key(layers: &Layers, base_url: &Url, kept: Option<KeptKey>) -> Result<openai::ApiKeySource, Problem> {
     let headers = layers.optional(&s::HEADERS)?.unwrap_or_default();
+    // Beside it ours would be sent, too, and the upstream would choose which of the two pays.
     if is_key_among(&headers) {
         return Ok(openai::ApiKeySource::NotNeeded);
     }

@@ -34,6 +34,7 @@ pub(super) fn absolute(text: &str) -> Result<PathBuf, String> {
 
 /// A folder that there can be: neither a pattern nor a URL.
 fn folder(text: &str) -> Result<PathBuf, String> {
+    // Accepted, a pattern would match nothing: folders are opened by their names.
     if let Some(folder) = text.split_once('*').map(|(before, _)| Path::new(before)) {
         let parent = if folder.to_string_lossy().ends_with(MAIN_SEPARATOR) { Some(folder) } else { folder.parent() };
         let right = parent.filter(|parent| !parent.as_os_str().is_empty()).map(|parent| parent.display().to_string());

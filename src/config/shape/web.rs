@@ -207,6 +207,8 @@ impl SettingKind for IssuerAddress {
     type Value = String;
 
     fn parse(&self, raw: &Raw) -> Result<String, String> {
+        // As text beside its URL, which would end `https://auth.example.com` in a slash: `iss` is compared letter by
+        // letter. <https://www.rfc-editor.org/rfc/rfc7519#section-4.1.1>
         let text = text::bare(raw.text()?);
         let url = Url::parse(&text).map_err(|error| format!("it is not a URL ({error})"))?;
         if !may_be_issuer(&url) {
@@ -229,6 +231,7 @@ impl SettingKind for ListenPlace {
     fn parse(&self, raw: &Raw) -> Result<ListenAddress, String> {
         let text = raw.text()?;
         match text.strip_prefix("unix:").map(Path::new) {
+            // A relative one would depend on the folder that the server happens to be started in.
             Some(path) if path.is_absolute() && cfg!(unix) => Ok(ListenAddress::Unix(path.to_owned())),
             Some(_) if cfg!(unix) => Err(format!("{} has no path that begins with `/`", quoted(text))),
             Some(_) => Err("there are no Unix sockets on this system".to_owned()),
