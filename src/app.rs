@@ -123,6 +123,7 @@ impl App {
         let queue = Queue::build(config.queue);
         let links = config.images.links.clone().map(|links| PictureLinks::build(links, store.facts.clone()));
         let artifacts = Artifacts::build(config.images.clone()).with_links(links);
+        // Pictures that wait in the spool are of earlier processes, too: they are uploaded without a call.
         if config.images.remote.is_some() {
             let artifacts = artifacts.clone();
             let tending = async move { artifacts.tend_bucket().await };
@@ -173,6 +174,7 @@ impl App {
         let show_gallery = Arc::new(ShowGallery { kept, index: store.pictures.clone() });
         let list_models = Arc::new(ListModels { upkeep });
         let places = ServerPlaces::new([config.images.dir.display().to_string(), store.place.to_string()]);
+        // The failure of a call names a key's file that cannot be read.
         places.add(key_files(config.openai.callers.values().chain([&config.openai.key])));
         Ok(Self {
             config,
@@ -232,9 +234,11 @@ impl App {
     /// and not yet kept, for responses that are to be stopped, and for the store and the collector to take what nobody
     /// waits for.
     pub async fn end(self) {
+        // `drain = "0s"` gives up calls, and not the record of those that were paid for.
         const LEAST: Duration = Duration::from_secs(1);
         self.stop.cancel();
         self.last.cancel();
+        // The wait below ends only once the tracker is closed.
         self.tasks.close();
         let ended = async {
             self.tasks.wait().await;

@@ -64,6 +64,7 @@ use outcome::Printing;
 /// Time that the end of a command waits for files that are being written.
 const LAST_WRITES: Duration = Duration::from_millis(500);
 /// Time that the upstream has to hear that nobody waits for it any more.
+/// A response in the upstream's background would be written to its end otherwise, and be charged.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
 /// Answers a shell that wants to complete a line. True if it was one.
@@ -85,6 +86,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLin
         return Ok(CommandLine::default());
     }
     let mut matches = CommandLine::command().try_get_matches_from(arguments)?;
+    // Before the next step, which takes the values out.
     let printing = Printing::asked_by(&matches);
     let mut command_line =
         CommandLine::from_arg_matches_mut(&mut matches).map_err(|usage| usage.format(&mut CommandLine::command()))?;
@@ -164,6 +166,7 @@ where
         }
         work(app, log.levels()).await
     });
+    // Tasks end here at once; threads that write a file have so long to end it.
     runtime.shutdown_timeout(LAST_WRITES);
     ended
 }
@@ -282,6 +285,7 @@ fn until(
 fn one_thread() -> io::Result<Runtime> {
     // Between a few turns of tasks, not 61: one that takes in a picture holds the thread for milliseconds.
     let runtime = Builder::new_current_thread().event_interval(8).enable_all().build()?;
+    // A listener for a signal needs a runtime around it.
     let _in_it = runtime.enter();
     signals::survive_long_files();
     Ok(runtime)

@@ -9,6 +9,7 @@ use mcp_openai::cli;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Before the parser: a line that a shell wants to complete is rarely one that can be parsed.
     match cli::complete(std::env::args_os()) {
         Ok(true) => return ExitCode::SUCCESS,
         Ok(false) => {}

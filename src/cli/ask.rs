@@ -45,6 +45,7 @@ pub struct Args {
     #[arg(value_name = "QUERY", add = ArgValueCompleter::new(candidates::begun_conversations))]
     pub query: Vec<String>,
     /// Go on from an earlier answer [default: the newest one]
+    // By `=` alone: without it the first word of the question would be taken for the id.
     #[arg(short, long = "continue", value_name = "ID", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "")]
     #[arg(add = ArgValueCandidates::new(candidates::conversations))]
@@ -98,6 +99,7 @@ pub struct QuestionOptions {
     pub verbosity: Option<String>,
     /// Let the model search the web; its sources stand after the answer
     #[arg(long)]
+    // A flag that is not given says nothing: a preset's `true` stays.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub web_search: bool,
 }
@@ -113,10 +115,12 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     let (news, feed) = News::channel();
     let call = Call::new(Caller::local(), news, app.stop.clone());
     let attached = args.attachments.iter().flatten().map(|Named(name)| name.as_str());
+    // A person who names a file means it, wherever it lies; a model has the project and the folders that are named.
     let references = app.ask_openai.references.allowing(named::folders(attached));
     let ask_openai = AskOpenai { references, ..AskOpenai::clone(&app.ask_openai) };
     let answering = ask_openai.run(args, &call);
     let answered = match printing {
+        // Boxed: the future of a call has 8 to 19 kB, which would be moved wherever it is handed on.
         Printing::Json => Box::pin(answering).await,
         Printing::Text => Box::pin(stream(answering, &feed, form)).await?,
     };

@@ -70,6 +70,7 @@ pub(super) fn files(typed: &OsStr) -> Vec<CompletionCandidate> {
 /// The newest pictures.
 fn kept() -> Vec<Artifact> {
     let Ok(config) = Config::load(&Flags::default()) else { return Vec::new() };
+    // The gallery alone, and no store: a shell waits for this at each Tab.
     let page = wait(async { Artifacts::build(config.images).list(None, NEWEST).await.ok() });
     page.map(|page| page.artifacts).unwrap_or_default()
 }

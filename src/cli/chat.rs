@@ -48,6 +48,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     let preset = preset::find(&app.config, args.options.preset.as_deref())?;
     let common = args.options.over(&preset)?;
     let mut conversation = ask::conversation(&app, args.continue_from.as_deref()).await?;
+    // Said once, and not under every answer.
     let mut notice = app.notice();
     let mut editor = LineEditor::open(app.state_folder())?;
     loop {
@@ -62,9 +63,11 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
         match Box::pin(turn(args, &app)).await? {
             Ok(answered) => {
                 ask::report(&answered, notice.take())?;
+                // An answer that could not be kept has no handle: the next question goes on from the one before it.
                 conversation = answered.conversation.or(conversation);
             }
             Err(error) if stdin().is_terminal() => drop(exit::report(error.into(), Printing::Text)),
+            // In a pipe the lines behind it would go on from an answer that never came.
             Err(error) => return Err(error.into()),
         }
         writeln!(stdout())?;
@@ -84,6 +87,7 @@ async fn turn(args: ask_openai::Args, app: &App) -> std::io::Result<Result<Answe
     let mut answering = std::pin::pin!(answering);
     tokio::select! {
         answered = &mut answering => return answered,
+        // Cancelled, and not dropped: what was written by then is kept, booked and shown.
         Ok(()) = signal::ctrl_c() => stop.cancel(),
     }
     answering.await

@@ -48,9 +48,11 @@ impl AnswerForm {
     pub(in crate::cli) fn finish(&mut self, answered: Option<&Answered>) -> String {
         match (self, answered) {
             (Self::Rendered(rendering), _) => rendering.finish(),
+            // A shell's prompt would stand behind the last word.
             (Self::Source, Some(answered)) if !answered.text.ends_with('\n') => "\n".to_owned(),
             (Self::Source, _) | (Self::FirstBlock, None) => String::new(),
             (Self::FirstBlock, Some(answered)) => first_block(&answered.text).unwrap_or_else(|| {
+                // All of it, and not nothing: it is paid for.
                 let _ = writeln!(stderr(), "note: the answer has no code block: this is all of it");
                 answered.text.trim_end().to_owned() + "\n"
             }),
