@@ -144,6 +144,7 @@ impl ServerOptions {
         }
         let mut args = Vec::new();
         if let Some(file) = &flags.file {
+            // Absolute: a client starts the server in any folder.
             args.extend(["--config".to_owned(), shown(&std::path::absolute(file)?)]);
         }
         if flags.upstream == Upstream::Sandbox {
@@ -274,6 +275,7 @@ async fn key(flags: &Flags) -> anyhow::Result<String> {
 /// link may have a version in it.
 fn program() -> anyhow::Result<PathBuf> {
     let running = std::env::current_exe().context("the path of this program cannot be found")?;
+    // The whole path is written: desktop programs have a short PATH, and start no shell.
     let name = running.file_name().unwrap_or_default().to_owned();
     let path = config::foreign_path("PATH").unwrap_or_default();
     let is_this = |candidate: &PathBuf| {
@@ -289,6 +291,8 @@ fn program() -> anyhow::Result<PathBuf> {
 /// The command that installs the program to stay, where it runs from the cache of `npx` or `uvx`.
 fn lasting_install(program: &Path) -> Option<&'static str> {
     program.components().find_map(|folder| match folder.as_os_str().to_str()? {
+        // npm keeps in `_npx` what npx runs; the buckets of uv's cache have the version of their form behind their
+        // names.
         "_npx" => Some("npm install --global mcp-openai"),
         folder if folder.starts_with("archive-v") || folder.starts_with("environments-v") => {
             Some("uv tool install mcp-openai")
@@ -304,6 +308,8 @@ fn shown(path: &Path) -> String {
 /// # Errors
 /// A text that cannot be the name of a variable, such as a token.
 fn variable(name: &str) -> Result<String, String> {
+    // In capitals alone: most tokens have a small letter, and one that was taken for a name would be written into the
+    // file.
     let is_name = name.starts_with(|c: char| c.is_ascii_uppercase() || c == '_')
         && name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
     if is_name { Ok(name.to_owned()) } else { Err("the name of a variable, such as MCP_TOKEN, not a token".to_owned()) }
@@ -312,6 +318,8 @@ fn variable(name: &str) -> Result<String, String> {
 /// # Errors
 /// A name that not every client takes.
 fn server_name(name: &str) -> Result<String, String> {
+    // No `_`, at which Gemini CLI splits the names of tools.
+    // <https://github.com/google-gemini/gemini-cli/blob/main/docs/tools/mcp-server.md>
     let is_plain = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
     if is_plain { Ok(name.to_owned()) } else { Err("letters, digits and hyphens only".to_owned()) }
 }

@@ -67,6 +67,8 @@ pub async fn run(args: Args, flags: Flags) -> anyhow::Result<ExitCode> {
     match args.action {
         KeyAction::Set { upstream, file } => {
             let kept = upstream.kept()?;
+            // Asked for, and no argument: what is typed is in the shell's history, and seen by every process of the
+            // machine.
             let key = asked().await?;
             let place = if file { in_file(&kept, &key)? } else { in_keyring(&kept, &key)? };
             writeln!(stdout(), "The key is kept in {place}.")?;

@@ -88,6 +88,7 @@ pub fn carry_out(client: &Application, file: &SettingsFile, name: &str, edit: &E
         Edit::Write(text) => {
             let key = ServerKey { section: client.section, name };
             let found = client.syntax.find(file.text.as_deref().unwrap_or_default(), key).unwrap_or_default();
+            // Before the file itself: a fault between the two leaves a copy too many, and no changed file without one.
             // The copy is of the file without us, as long as nothing but our server differs.
             if !found.is_some_and(|found| is_only_change(client, file, key, &found)) {
                 file.back_up()?;
@@ -96,6 +97,7 @@ pub fn carry_out(client: &Application, file: &SettingsFile, name: &str, edit: &E
         }
         Edit::Restore(text) => {
             file.write(text)?;
+            // In this order: a fault in between leaves a copy of what the file is.
             file.forget_backup()
         }
         Edit::Remove => file.remove(),

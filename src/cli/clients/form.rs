@@ -127,6 +127,8 @@ impl EntryForm {
                 [("url", Tree::text(url))].into_iter().chain(token).collect()
             }
             (EntryForm::Codex, Launch::Stdio { command, args, key }) => {
+                // Codex hands on no variable of its own but those that are named.
+                // <https://developers.openai.com/codex/mcp>
                 let key = match key {
                     KeyInFile::Name => ("env_vars", Tree::List(vec![Tree::text(KEY)])),
                     KeyInFile::Value(key) => ("env", Tree::Map(vec![(KEY.to_owned(), Tree::text(key))])),
@@ -156,6 +158,7 @@ impl Passing {
         match self {
             Self::Unasked => Err(NO_VARIABLES),
             Self::Reference(key) => {
+                // The name and never the token: the file may be shared, and lies in backups.
                 let value = format!("Bearer {}", key.replace(KEY, variable));
                 Ok(Tree::Map(vec![("Authorization".to_owned(), Tree::text(value))]))
             }

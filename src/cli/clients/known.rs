@@ -86,6 +86,7 @@ pub const CLIENTS: [Application; 12] = [
         name: "Claude Desktop",
         syntax: Syntax::Json,
         section: "mcpServers",
+        // Servers by URL are connectors, which its settings add and no file.
         form: without_project(HttpForm::No, Passing::Unasked),
         user: at(Root::Settings, "Claude/claude_desktop_config.json", "Claude"),
         windows: None,
@@ -97,6 +98,8 @@ pub const CLIENTS: [Application; 12] = [
         name: "Claude Code",
         syntax: Syntax::Json,
         section: "mcpServers",
+        // With `:-`: a variable that is not set, and has no default, makes it refuse the whole file.
+        // <https://code.claude.com/docs/en/mcp#environment-variable-expansion-in-mcp-json>
         form: usual(Some("stdio"), typed("http"), Passing::Reference("${OPENAI_API_KEY:-}")),
         user: at(Root::Own { variable: "CLAUDE_CONFIG_DIR", otherwise: "" }, ".claude.json", ".claude.json"),
         windows: None,
@@ -236,6 +239,7 @@ pub fn named(id: &str) -> Result<&'static Application, String> {
     }
     let likeness = |known: &Application| strsim::jaro_winkler(&id.to_ascii_lowercase(), known.id);
     let mut like: Vec<_> = CLIENTS.iter().map(|known| (likeness(known), known.id)).collect();
+    // Not the fewest letters to change, which favours short names: `claude` would be nearest to `cline`.
     like.retain(|(likeness, _)| *likeness > 0.8);
     like.sort_by(|(one, _), (other, _)| other.total_cmp(one));
     let like: Vec<_> = like.iter().map(|(_, id)| format!("`{id}`")).collect();

@@ -69,10 +69,12 @@ impl Places {
             Platform::Windows => named("APPDATA").unwrap_or_else(|| in_home("AppData/Roaming")),
         };
         let settings = match platform {
+            // Desktop programs keep to Apple's folder; those from the terminal have `~/.config` there, too.
             Platform::Macos => in_home("Library/Application Support"),
             Platform::Linux | Platform::Windows => dot_config.clone(),
         };
         let packages = named("LOCALAPPDATA").unwrap_or_else(|| in_home("AppData/Local")).join("Packages");
+        // Looked up here, where the environment is given: one test covers the folders of all systems.
         let own = OWN.into_iter().filter_map(|name| Some((name, named(name)?))).collect();
         Self { platform, home: home.to_owned(), settings, dot_config, packages, own }
     }

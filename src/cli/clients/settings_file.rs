@@ -93,6 +93,7 @@ impl SettingsFile {
         let folder = path.parent().unwrap_or(Path::new("."));
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let start = format!(".{name}.mcp-openai.");
+        // A name that nobody can foresee: another process of ours may be writing the same file.
         let draft = folder.join(format!("{start}{:016x}", rand::random::<u64>()));
         sweep(folder, &start);
         let unwritable = || format!("{} cannot be written", path.display());
@@ -143,6 +144,7 @@ fn backup_of(target: &Path) -> PathBuf {
 /// Follows a path to its end; a link to nothing leads to where the file would be.
 fn followed(path: &Path) -> anyhow::Result<PathBuf> {
     const MOST_LINKS: usize = 16;
+    // Link by link, since the system resolves only paths that lead somewhere, and a file may still have to be made.
     let mut target = path.to_owned();
     for _ in 0..MOST_LINKS {
         match fs::read_link(&target) {

@@ -18,6 +18,7 @@ pub(super) fn put(text: &str, key: ServerKey<'_>, server: &Tree) -> Result<Strin
     let mut document = read(text)?;
     let new_section = || {
         let mut section = Table::new();
+        // No header of its own above that of the server.
         section.set_implicit(true);
         Item::Table(section)
     };

@@ -36,6 +36,8 @@ pub(super) fn take(text: &str, key: ServerKey<'_>) -> Result<String, Uneditable>
 }
 
 fn checked(text: String, wanted: &Tree) -> Result<String, Uneditable> {
+    // The line editor below knows one form of mapping; every other one, such as `{ ... }` and anchors, is found out
+    // here.
     let is_as_wanted = read(&text).is_ok_and(|read| same(&read, wanted));
     if is_as_wanted { Ok(text) } else { Err(unclear()) }
 }
@@ -178,6 +180,7 @@ impl YamlLines {
         if self.end_of(head, 0) == head + 1
             && let Some(line) = self.lines.get_mut(head)
         {
+            // Left bare, the key would be null, and no mapping any more.
             *line = line.replacen(':', ": {}", 1);
         }
         Ok(())
@@ -249,6 +252,7 @@ fn inline(tree: &Tree) -> String {
 
 /// A path or a word that reads as itself without quotes.
 fn is_plain(text: &str) -> bool {
+    // Words that YAML 1.1 reads as truth or null, and some readers still do. <https://yaml.org/type/bool.html>
     const WORDS: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
     let begins = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '/');
     let is_usual = |c: char| c.is_ascii_alphanumeric() || matches!(c, '/' | '_' | '.' | '-');

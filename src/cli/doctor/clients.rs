@@ -109,6 +109,7 @@ async fn version_of(program: &str) -> Result<String, String> {
         return Err("is not there".to_owned());
     }
     let mut asked = Command::new(program);
+    // A server would wait on stdin for a client; what runs too long is ended with the wait for it.
     asked.arg("--version").stdin(Stdio::null()).stderr(Stdio::null()).kill_on_drop(true);
     let told = timeout(VERSION_WITHIN, asked.output()).await.map_err(|_| "does not tell its version".to_owned())?;
     let told = told.map_err(|error| format!("cannot be started ({error})"))?;
