@@ -76,6 +76,7 @@ async fn examine(app: &App) -> Vec<Finding> {
     let config = &app.config;
     let mut findings = key::examine(config).await;
     let mut listed = None;
+    // Before models are judged: lessons and the last list are in the store, which the catalogue has not read yet.
     app.catalogue.recall().await;
     if !config.openai.key.is_missing() {
         let (found, list) = upstream::examine(app).await;

@@ -59,6 +59,7 @@ fn tell(error: &anyhow::Error) {
         None => format!("{error:#}"),
     };
     let message = format!("mcp-openai: {message}");
+    // Line by line: a configuration has one fault on each.
     let lines: Vec<_> = message.lines().flat_map(|line| Width::of_stderr().lines(line, 2)).collect();
     let _ = writeln!(io::stderr(), "{}", lines.join("\n  "));
 }
@@ -110,6 +111,7 @@ pub fn code(error: &anyhow::Error) -> u8 {
         return of_failure(failure);
     }
     match error.downcast_ref::<ToolError>() {
+        // By the one table of what follows from a failure, as retries and public codes are.
         Some(ToolError::OpenAi(failure)) => of_failure(failure),
         Some(ToolError::InvalidArgument(_)) => USAGE,
         _ => FAILED,

@@ -50,6 +50,7 @@ impl Destination {
                 Box::new(file)
             }
         };
+        // Lines are written by the hundred thousand; each would be a call of the system.
         Ok(BufWriter::new(out))
     }
 }

@@ -54,6 +54,7 @@ pub fn check(config: &Config) -> anyhow::Result<ExitCode> {
 pub(super) async fn run(app: App, flags: Flags, levels: Levels, file: WatchedFile) -> anyhow::Result<ExitCode> {
     match app.artifacts.check_bucket().await {
         Ok(()) => {}
+        // A store that is away comes back; one that refuses needs a person, who is still looking at the start.
         Err(away @ BucketFault::Away { .. }) => tracing::warn!("{away}; until then, pictures wait in state.dir"),
         Err(refused @ BucketFault::Refused { .. }) => return Err(exit::WithoutPictures(refused).into()),
     }

@@ -200,6 +200,7 @@ async fn arguments(
         None => Map::new(),
         Some(id) => recorded(app, &id).await?,
     };
+    // The later goes before the earlier: what is typed is meant for this picture alone.
     arguments.extend(preset.arguments(AppliesTo::pictures));
     arguments.extend(as_given(&given));
     if let Some(format) = target.and_then(|target| target.format().ok()?) {

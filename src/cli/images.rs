@@ -252,6 +252,7 @@ pub(super) async fn find(app: &App, given: &str) -> anyhow::Result<ArtifactId> {
     if part.is_empty() {
         bail!("an empty id: `mcp-openai images` lists those that there are");
     }
+    // An id begins with its day, whose eight digits are the number of no picture in a listing.
     if let Some(id) = part.parse().ok().and_then(|number| listing::numbered(app, number)) {
         return Ok(id);
     }

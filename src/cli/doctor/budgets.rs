@@ -17,6 +17,7 @@ pub(super) async fn examine(app: &App) -> Vec<Finding> {
         return Vec::new();
     }
     let standing = match app.openai.account().await {
+        // Without a key there is no account to have spent anything; the key has a finding of its own.
         Err(_) => Ok(None),
         Ok(account) => app.ledger.standing(&account).await,
     };

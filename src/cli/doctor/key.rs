@@ -19,6 +19,7 @@ const SHORTEST: usize = 20;
 /// A key that cannot be read fails with the upstream, which asks for it.
 pub(super) async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = vec![source(&config.openai.key, config.upstream)];
+    // At OpenAI alone: keys of other servers have forms of their own, and some servers take any word.
     if is_openai(&config.openai.base_url)
         && let Ok(Some(key)) = config.openai.key.reveal().await
         && let Some(wrong) = malformed(key.expose_secret())
@@ -68,6 +69,7 @@ fn file(config: &Config) -> Option<PathBuf> {
             KeptPlace::File(path) => Some(path),
             KeptPlace::Keyring => None,
         },
+        // A key in the environment lies in no file that others could read.
         ApiKeySource::Value { .. } => config.file_with(settings::API_KEY.key).map(Path::to_owned),
         ApiKeySource::Missing | ApiKeySource::NotNeeded | ApiKeySource::Command(_) => None,
     }

@@ -94,6 +94,7 @@ impl fmt::Display for DoctorReport {
 
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // In words and not by colour alone, which pipes and NO_COLOR take away.
         let mark = match self.verdict {
             DoctorVerdict::Ok => "\x1b[32m  ok \x1b[0m",
             DoctorVerdict::Warning => "\x1b[33mwarn \x1b[0m",

@@ -15,6 +15,7 @@ use crate::{
 };
 
 pub(super) async fn examine(app: &App) -> [Finding; 2] {
+    // 512 tokens for one word: reasoning counts among them, and a smaller bound may leave no room for the word.
     let answer = json!({ "query": "Answer with one word: yes", "max_tokens": 512 });
     let picture = json!({ "prompt": "a grey dot", "quality": "low", "name": "doctor" });
     [tried(app, &*app.ask_openai, ("answer", answer)).await, tried(app, &*app.create_image, ("picture", picture)).await]

@@ -53,6 +53,7 @@ fn unknown(why: &str) -> Finding {
 
 /// `1.2.3` as three numbers; a preview counts as the release before which it comes.
 fn numbers(version: &str) -> Vec<u64> {
+    // By numbers, since 0.10.0 is newer than 0.9.1.
     let release = version.split(['-', '+']).next().unwrap_or_default();
     release.split('.').map(|number| number.parse().unwrap_or_default()).collect()
 }

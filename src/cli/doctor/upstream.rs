@@ -21,6 +21,7 @@ const MOST_DRIFT: Duration = Duration::from_mins(5);
 
 /// Asks for the list of models, which costs nothing.
 pub(super) async fn examine(app: &App) -> (Vec<Finding>, Option<Vec<ListedModel>>) {
+    // Not the list that is remembered: the question is if the upstream answers now.
     let answer = app.list_models.upkeep.read(PATIENCE).await;
     let mut findings = vec![finding(&answer, upstream_name(&app.config))];
     let meta = match &answer {
@@ -97,6 +98,7 @@ async fn below_v1(app: &App, failure: &Failure) -> Option<Url> {
     // One look, without retries, which counts against no shared pace.
     let openai = OpenAi::build(openai::Config { base_url: below.clone(), max_retries: 0, ..app.config.openai.clone() });
     openai.models(&Upkeep::terms(PATIENCE)).await.ok()?;
+    // It is shown, and a gateway's address may have a key in it.
     let _ = (below.set_username(""), below.set_password(None));
     below.set_query(None);
     Some(below)

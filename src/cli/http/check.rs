@@ -53,6 +53,7 @@ fn ask(address: &ListenAddress) -> io::Result<String> {
 }
 
 fn answer(mut socket: impl Read + Write) -> io::Result<String> {
+    // By a name of loopback, which is taken whatever `http.allowed_hosts` says.
     socket.write_all(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
     socket.take(LONGEST).read_to_string(&mut answer)?;

@@ -65,6 +65,7 @@ impl WatchedFile {
     /// Resolves once it is another one, and stays that from one look to the next: half a file may be one without a
     /// budget. One that is gone is none, since an editor may be putting it back.
     async fn changed(&mut self) {
+        // Nobody sends a signal to a pod, whose file changes all the same.
         let mut looks = interval(LOOK);
         loop {
             looks.tick().await;
@@ -100,6 +101,7 @@ impl Reload {
                 () = hangups.next() => {}
                 () = file.changed() => {}
             }
+            // Before it is read: what changes while it is read counts at the next look.
             file.mark_read();
             self.run().await;
         }

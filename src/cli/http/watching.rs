@@ -32,6 +32,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Longer than anything that holds the serving thread: 100 edits of 8 MB at once take 4 s.
 const STUCK_AFTER: Duration = Duration::from_secs(30);
 /// Callers with limits that are told of, the first by their names.
+/// Each is up to seven series, which whoever scrapes keeps.
 const MOST_CALLERS: usize = 200;
 /// Callers whose spending is looked up.
 const MOST_SPENDERS: usize = 10_000;
@@ -51,6 +52,7 @@ pub(super) fn watch(app: &App) -> io::Result<Option<DropGuard>> {
         }
         .boxed()
     };
+    // A page of a foreign site, whose name is made to lead to 127.0.0.1, could read them otherwise.
     let hosts = app.config.http.allowed_hosts.clone();
     let service = Administered { page, store: look(app), stop: app.stop.clone(), stuck_after: STUCK_AFTER, hosts };
     let (address, watched) = transport::http::administer(bind, service, &app.tasks)

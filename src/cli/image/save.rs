@@ -41,6 +41,7 @@ pub(super) async fn save(
             (Target::Stdout, _) => continue,
         };
         let wanted = target.format().ok().flatten().filter(|wanted| *wanted != picture.format());
+        // Many servers answer PNG whatever is asked for: `fox.jpg` would be one. The original stays as it came.
         let converted = match wanted {
             Some(wanted) => kept.previews.convert(&picture, wanted).await,
             None => None,
