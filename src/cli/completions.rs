@@ -74,6 +74,7 @@ pub fn run(args: &Args, program: &Command) -> anyhow::Result<ExitCode> {
     if args.shell == Shell::Bash {
         let parted = String::from_utf8(script)?;
         // Without candidates, files are completed as bash does it.
+        // Ours in the place of clap's, which it calls by its name.
         let registered = parted.replace("-F _clap_complete_mcp_openai ", "-o default -F _mcp_openai ");
         script = (WHOLE_WORDS.to_owned() + &registered).into();
     }

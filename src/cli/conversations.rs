@@ -169,6 +169,7 @@ async fn remove(args: &Rm, conversations: &Conversations) -> anyhow::Result<()> 
     let mut found: Vec<Handle> = Vec::new();
     if args.all || args.older_than.is_some() {
         let is_meant = |summary: &Summary| {
+            // A clock that was set back makes a turn of the future, which is as young as one can be.
             let age = (Utc::now() - summary.at).to_std().unwrap_or_default();
             args.older_than.is_none_or(|longest| age > longest)
         };
@@ -178,6 +179,7 @@ async fn remove(args: &Rm, conversations: &Conversations) -> anyhow::Result<()> 
     let mut roots = Vec::new();
     for id in &args.ids {
         let handle = find(conversations, id).await?;
+        // Two handles may be of one conversation, which can go once.
         let root = conversations.open(&Owner::local(), &handle.to_string()).await?.root();
         if !roots.contains(&root) {
             roots.push(root);

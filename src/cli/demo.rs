@@ -45,6 +45,7 @@ struct DemoStep {
 /// # Errors
 /// When the server cannot be started or breaks the protocol.
 pub async fn run(_: Args, flags: &Flags, config: &Config) -> anyhow::Result<ExitCode> {
+    // The first thing that people run must show something: a key is set later.
     let upstream = if config.openai.key.is_missing() { Upstream::Sandbox } else { config.upstream };
     introduce(upstream, config)?;
 

@@ -185,6 +185,7 @@ fn in_file(kept: &KeptKey, key: &SecretString) -> anyhow::Result<String> {
 /// Returns whether there was a key.
 fn remove(kept: &KeptKey) -> anyhow::Result<bool> {
     let was_kept = kept.place().is_some();
+    // By its mark: a keyring is asked by nobody who keeps no key there, since it may ask its user to unlock it.
     if kept.keyring_mark().is_file() {
         match keyring::remove(&kept.upstream) {
             Ok(()) | Err(KeyringError::NoSuchKey) => {}

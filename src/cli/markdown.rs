@@ -74,6 +74,7 @@ impl Rendering {
             return;
         }
         if line.trim_start().starts_with('|') {
+            // Held back: the widths of columns are known only with the last row.
             self.table.push(line.trim().to_owned());
             return;
         }
@@ -219,6 +220,7 @@ fn is_delimiter(row: &str) -> bool {
 
 /// The cells of a row, as they are shown.
 fn cells(row: &str) -> Vec<String> {
+    // No answer has it: control characters are taken out before an answer is shown.
     const ESCAPED: &str = "\u{1}";
     let row = row.replace("\\|", ESCAPED);
     let inner = row.strip_prefix('|').unwrap_or(&row);

@@ -43,6 +43,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
             Some(listing) => format!("of {}", listing.read_at.format("%Y-%m-%d %H:%M UTC")),
             None => "missing here".to_owned(),
         };
+        // No failure: the catalogue answers without the upstream, and says of what age its list is.
         let _ = writeln!(io::stderr(), "mcp-openai: the upstream's list is {age}: {why}");
     }
     let report = ModelsReport::of(&app.catalogue);

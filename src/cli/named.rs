@@ -32,6 +32,7 @@ pub(super) fn absolute(name: &str, project: Option<&Project>) -> String {
     if name.contains("://") || name.starts_with("data:") || name.starts_with(GIT) {
         return name.to_owned();
     }
+    // A file of that very name goes before one that was meant by a quotation around it.
     let name = if Path::new(name).exists() { name.to_owned() } else { pasted(name) };
     // As editors and chats write a file: `@src/main.rs`.
     let file = mentioned(Path::new(&name)).filter(|file| !Path::new(&name).exists() && file.exists());
@@ -60,6 +61,7 @@ pub(super) fn folders<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<PathB
 /// # Errors
 /// When it is none, with what would be right.
 pub(super) fn address(given: &str) -> Result<SocketAddr, String> {
+    // Not looked up: `localhost` may be ::1 as well, and a server listens at one address.
     let local = given.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
     local.as_deref().unwrap_or(given).parse().map_err(|_| {
         let port = given.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(8787_u16);

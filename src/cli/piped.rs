@@ -61,6 +61,7 @@ pub(super) async fn bytes() -> anyhow::Result<Vec<u8>> {
 /// As [`bytes`]; when it is empty or no UTF-8.
 pub(super) async fn question() -> anyhow::Result<String> {
     let wrong = |wrong: &str| ToolError::InvalidArgument(wrong.to_owned());
+    // A PDF may be UTF-8 by chance, and is no question.
     let bytes = Some(bytes().await?).filter(|bytes| !bytes.starts_with(b"%PDF-"));
     let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     let text = text

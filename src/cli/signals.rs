@@ -49,6 +49,7 @@ async fn serve_until(
     tokio::select! {
         // First, so that it is listened for before the server can be seen.
         biased;
+        // Without the program's end: whoever signals twice has waited long enough.
         () = twice(&stop, listen) => Ok(exit::INTERRUPTED.into()),
         served = ended => Ok(served.map(|()| ExitCode::SUCCESS)?),
     }
@@ -130,6 +131,7 @@ impl Ends {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            // A listener would undo what `nohup` asked for.
             hangup: if is_hangup_ignored() { None } else { Some(hangup()?) },
         })
     }
@@ -157,6 +159,7 @@ impl Ends {
 /// Returns whether `SIGHUP` was ignored when the process started. Linux tells; elsewhere it is taken as not.
 #[cfg(unix)]
 fn is_hangup_ignored() -> bool {
+    // Not by sigaction(2), which takes unsafe code.
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let ignored = status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
     ignored.is_some_and(|signals| signals >> (libc::SIGHUP - 1) & 1 == 1)

@@ -52,6 +52,7 @@ impl Target {
         }
         let is_folder = given.to_string_lossy().ends_with(std::path::is_separator);
         let folder = if is_folder { given } else { folder_of(given) };
+        // Said now, and not once the picture is paid for.
         if !folder.is_dir() {
             return Err(format!("there is no folder {}: make it, or name another", folder.display()));
         }
@@ -126,6 +127,7 @@ pub(super) fn claim(asked: &Path, options: &mut OpenOptions) -> io::Result<(File
     let mut number = 1;
     loop {
         let free = numbered(asked, number);
+        // Made by the system in one step: between a look and a write another process could take the name.
         match options.write(true).create_new(true).open(&free) {
             Ok(file) => return Ok((file, free)),
             Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists => number += 1,

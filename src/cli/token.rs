@@ -122,6 +122,7 @@ enum ScopeName {
 }
 
 /// Scopes of a caller for whom none are named.
+/// Not `Admin`: what everybody's calls cost is for those alone who are named for it.
 const USUAL: [CallerScope; 3] = [CallerScope::Ask, CallerScope::Pictures, CallerScope::Usage];
 
 /// # Errors
@@ -161,6 +162,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
         }
         TokenAction::Revoke { caller: NameArgument { name } } => {
             callers.find_or_note(&name, app.config.http.oauth.as_ref()).await?;
+            // Revoked and never removed: a new caller of that name would be given what this one kept.
             callers.change(&name, CallerChange::Revoked(Utc::now())).await?;
             writeln!(
                 io::stdout(),
@@ -206,6 +208,7 @@ impl Callers<'_> {
             // All scopes: its tokens say which of them it has.
             let rights = CallerRights { scopes: CallerScope::ALL.into(), limits };
             let caller = KnownCaller::new(name.clone(), TokenHash::NONE, rights);
+            // Only now: an issuer may have a hundred thousand callers. One that is there stays as it is.
             self.0.add_caller(caller).await.map_err(ToolError::from)?;
         }
         self.find(name).await
@@ -221,6 +224,7 @@ impl Callers<'_> {
 
 /// Prints a token alone on stdout, where a pipe takes it.
 fn show(name: &CallerName, token: &SecretString, json: bool) -> io::Result<()> {
+    // Shown once, since only its SHA-256 is kept.
     let token = token.expose_secret();
     if json {
         return writeln!(io::stdout(), "{:#}", serde_json::json!({ "name": name, "token": token }));

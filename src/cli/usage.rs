@@ -105,6 +105,7 @@ fn since(text: &str) -> Result<NaiveDate, String> {
         return Ok(day);
     }
     let days: u64 = text.strip_suffix('d').and_then(|days| days.parse().ok()).ok_or_else(wrong)?;
+    // Today is the last of them.
     let back = Days::new(days.checked_sub(1).ok_or_else(wrong)?);
     Utc::now().date_naive().checked_sub_days(back).ok_or_else(wrong)
 }

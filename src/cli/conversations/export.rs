@@ -35,6 +35,7 @@ async fn all(args: &ExportArgs, conversations: &Conversations) -> anyhow::Result
         for (_, entry) in page {
             match entry {
                 Ok(entry) => export::line(&mut out, &turn(&entry))?,
+                // One damaged turn must not keep the others from being taken away.
                 Err(damaged @ Error::Damaged(_)) => writeln!(io::stderr(), "mcp-openai: {damaged}")?,
                 Err(error) => return Err(error.into()),
             }

@@ -101,6 +101,8 @@ impl Session {
     pub(super) async fn close(self) -> anyhow::Result<()> {
         let Self { mut process, stdin, stdout, .. } = self;
         drop((stdin, stdout));
+        // In the order of MCP's shutdown: stdin first, a signal last.
+        // <https://modelcontextprotocol.io/specification/2025-11-25/basic/lifecycle#shutdown>
         if timeout(LONGEST_END, process.wait()).await.is_err() {
             process.kill().await?;
         }

@@ -17,6 +17,7 @@ use crate::{
 };
 
 /// Lines that are read at once.
+/// A ledger of years takes the memory of one page, and no query lasts longer than one.
 const PAGE: usize = 1_000;
 
 /// One line. Absent is what is not known.
