@@ -98,6 +98,7 @@ impl App {
         let tasks = TaskTracker::new();
         let (stop, last) = (CancellationToken::new(), CancellationToken::new());
         if config.upstream == Upstream::Sandbox {
+            // Any free port: each client of a user starts a server of its own.
             let bind = (Ipv4Addr::LOCALHOST, 0).into();
             let started = Sandbox::start(openai_sandbox::Config { bind, pace: Pace::Natural }, &tasks, last.clone())
                 .await
@@ -222,6 +223,7 @@ impl App {
             traces: self.traces.clone(),
             places: self.places.clone(),
         })
+        // In this order they are listed, which has to be the same each time.
         .with(self.ask_openai.clone())
         .with(self.create_image.clone())
         .with(self.edit_image.clone())

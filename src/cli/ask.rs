@@ -169,6 +169,7 @@ impl QuestionOptions {
     /// [`ToolError::InvalidArgument`] when they are not as the tool takes them.
     pub(super) fn over(&self, preset: &Preset) -> anyhow::Result<ask_openai::Args> {
         let mut arguments = preset.arguments(AppliesTo::text);
+        // The words of this question go before a preset, which is for many.
         arguments.extend(as_given(self));
         // Required by the tool's type; the question itself is put in later.
         arguments.insert("query".to_owned(), String::new().into());
@@ -261,6 +262,7 @@ pub(super) async fn stream(
     };
     write_delta(&mut out, &shown.0.push(feed.take().delta))?;
     if let Ok(Answered { status: AnswerStatus::DryRun, text, .. }) = &answered {
+        // A dry run names settings and arguments, as errors do; an answer is left as the model wrote it.
         let text = exit::in_words_of_a_terminal(text);
         let lines: String = text.lines().map(|line| Width::of_stdout().paragraph(line)).collect();
         write_delta(&mut out, &lines)?;

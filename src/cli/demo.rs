@@ -206,6 +206,7 @@ async fn cancel(session: &mut Session) -> anyhow::Result<DemoStep> {
         ),
         "   ",
     )?;
+    // A stream that was cut off never says its usage.
     Ok(DemoStep { what: "cancelled call", took: started.elapsed(), cost: None })
 }
 

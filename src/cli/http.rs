@@ -58,6 +58,7 @@ pub(super) async fn run(app: App, flags: Flags, levels: Levels, file: WatchedFil
         Err(away @ BucketFault::Away { .. }) => tracing::warn!("{away}; until then, pictures wait in state.dir"),
         Err(refused @ BucketFault::Refused { .. }) => return Err(exit::WithoutPictures(refused).into()),
     }
+    // A misspelt name would have everybody's key pay for that caller.
     keys::warn_of_nobody(&*app.store.callers, &app.config.openai.callers).await;
     let (http, changing) = watch::channel(app.config.http.clone());
     let (server, config) = (app.server(), &app.config.http);

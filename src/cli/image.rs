@@ -125,6 +125,7 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     let arguments = arguments(args, &preset, target.as_ref(), &app).await?;
     let (news, feed) = News::channel();
     let call = Call::new(Caller::local(), news, app.stop.clone());
+    // Boxed: the future of a call has 8 to 19 kB, which would be moved wherever it is handed on.
     let mut created = watch(Box::pin(make(&app, arguments, &call)), &feed).await?;
     match &target {
         None => {}
@@ -256,6 +257,7 @@ async fn piped_in(words: &[String], like: Option<&str>, from: &mut Vec<String>) 
             from.push(piped::named(&bytes));
             Ok(None)
         }
+        // Before it is looked at as text, which a PDF may be by chance.
         (None, None) if bytes.starts_with(b"%PDF-") => wrong("stdin holds a PDF: pipe in text, or a picture"),
         (None, None) => match String::from_utf8(bytes) {
             Ok(text) if text.trim().is_empty() => Ok(None),

@@ -21,6 +21,7 @@ pub struct Args {
 /// # Errors
 /// When there is no such command, or stdout cannot be written to.
 pub fn run(args: &Args, mut program: clap::Command) -> anyhow::Result<ExitCode> {
+    // Options that hold for every command reach their pages only now.
     program.build();
     let page = match &args.command {
         None => program,

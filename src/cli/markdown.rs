@@ -162,6 +162,8 @@ impl Fence {
         let mark = body.chars().next().filter(|mark| matches!(mark, '`' | '~'))?;
         let info = body.trim_start_matches(mark);
         let length = body.len() - info.len();
+        // In a line as ```` ```a``` ```` the marks are those of a span.
+        // <https://spec.commonmark.org/0.31.2/#fenced-code-blocks>
         if length < 3 || (mark == '`' && info.contains('`')) {
             return None;
         }
@@ -206,6 +208,7 @@ fn is_rule(body: &str) -> bool {
 fn item(body: &str) -> Option<(&str, &str)> {
     let (mark, text) = body.split_once(' ')?;
     let number = mark.strip_suffix(['.', ')']);
+    // Nine digits at most: ten overflow in some readers. <https://spec.commonmark.org/0.31.2/#list-items>
     let is_number = number.is_some_and(|number| number.len() < 10 && number.parse::<u32>().is_ok());
     match mark {
         "-" | "*" | "+" => Some(("•", text)),

@@ -231,6 +231,7 @@ fn show(name: &CallerName, token: &SecretString, json: bool) -> io::Result<()> {
     }
     writeln!(io::stdout(), "{token}")?;
     let shown =
+        // Their lists of callers are 3 s old at most.
         format!("This is the token of {name}, shown once; servers know it within 5 s. A client sends the header");
     writeln!(io::stderr(), "{}  Authorization: Bearer TOKEN", Width::of_stderr().paragraph(&shown))
 }

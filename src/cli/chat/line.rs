@@ -50,6 +50,7 @@ impl LineEditor {
     }
 
     fn line(&mut self) -> anyhow::Result<Line> {
+        // Before a line is read, and not after: the chat may be ended by a signal while it waits.
         self.keep_history();
         let typed = match self.editor.readline("> ") {
             Ok(typed) => typed,

@@ -58,6 +58,7 @@ impl Session {
         // Ctrl-C is the demo's: the server ends when its stdin does.
         #[cfg(unix)]
         command.process_group(0);
+        // A demo that fails leaves no server behind.
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         let mut process = command.spawn().context("the server does not start")?;
         let (stdin, stdout) = (process.stdin.take(), process.stdout.take());

@@ -14,6 +14,7 @@ pub(in crate::cli) async fn of_nobody(callers: &dyn CallerStore, keys: &BTreeMap
     }
     let Ok(known) = callers.callers().await else { return Vec::new() };
     let is_known = |name: &str| known.iter().any(|caller| caller.name.as_str() == name);
+    // An issuer may have a hundred thousand, who are written down only as something is said of them.
     let is_issued = |name: &str| CallerName::parse(name).is_ok_and(|name| name.is_issued());
     keys.keys().filter(|name| !is_known(name) && !is_issued(name)).cloned().collect()
 }

@@ -112,6 +112,7 @@ impl Reload {
         let config = match Config::load(&self.flags) {
             Ok(config) => config,
             Err(error) => {
+                // Whole, since half of it may be one without its budget.
                 tracing::error!("read again, and the configuration stays as it is: {error}");
                 return;
             }
@@ -123,6 +124,7 @@ impl Reload {
         self.levels.set(config.log.level);
         self.ledger.change(config.ledger);
         self.queue.change_to(config.queue);
+        // Before the keys count: the first failure of one must not name its file to a caller.
         self.places.add(key_files(config.openai.callers.values()));
         let keys = config.openai.callers;
         self.openai.change_callers(keys.clone());

@@ -44,6 +44,7 @@ impl<V: Fn(&str) -> Option<String>> Environment<V> {
             Some(InlineForm::Kitty)
         } else if term == "wezterm"
             || (is_generic && ["iTerm.app", "WezTerm", "mintty"].contains(&program))
+            // iTerm2 names itself there, too, since ssh hands on `LC_*` as a rule, and little else.
             || (is_unnamed && self.value("LC_TERMINAL") == "iTerm2")
         {
             Some(InlineForm::Iterm2)

@@ -13,10 +13,12 @@ const LEVELS: u8 = 6;
 
 /// Sixteenths of the distance between two levels that a pixel is shifted by, from its place: so what lies between two
 /// colours becomes a pattern of both.
+/// Bayer's matrix of 4 x 4, less 8. <https://en.wikipedia.org/wiki/Ordered_dithering>
 const PATTERN: [[i32; 4]; 4] = [[-8, 0, -6, 2], [4, -4, 6, -2], [-5, 3, -7, 1], [7, -1, 5, -3]];
 
 /// Each pixel is sent as one of the terminal's.
 pub(super) fn sixels(out: &mut impl Write, pixels: &RgbImage) -> io::Result<()> {
+    // `0;1`: what no sixel sets stays as it is. `1;1`: a pixel is as high as it is wide.
     write!(out, "\x1bP0;1q\"1;1;{};{}", pixels.width(), pixels.height())?;
     for number in 0..LEVELS.pow(3) {
         let [red, green, blue] = [number / 36, number / 6 % 6, number % 6].map(|level| level * 20);

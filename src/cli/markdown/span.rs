@@ -87,6 +87,8 @@ fn link<'a>(rest: &'a str, outer: &str) -> Option<Marked<'a>> {
 fn emphasis<'a>(rest: &'a str, before: Option<char>, outer: &str) -> Option<Marked<'a>> {
     EMPHASES.into_iter().find_map(|(mark, style)| {
         let body = rest.strip_prefix(mark)?;
+        // `snake_case_name` is a word: `_` marks nothing within one.
+        // <https://spec.commonmark.org/0.31.2/#emphasis-and-strong-emphasis>
         let opens = body.starts_with(|c: char| !c.is_whitespace())
             && !(mark.starts_with('_') && before.is_some_and(char::is_alphanumeric));
         let (inside, after) = if opens { closed(body, mark)? } else { return None };
