@@ -69,15 +69,13 @@ pub(super) fn files(typed: &OsStr) -> Vec<CompletionCandidate> {
 
 /// The newest pictures.
 fn kept() -> Vec<Artifact> {
-    let Ok(config) = Config::load(&Flags::default()) else { return Vec::new() };
     // The gallery alone, and no store: a shell waits for this at each Tab.
-    let page = wait(async { Artifacts::build(config.images).list(None, NEWEST).await.ok() });
+    let page = look(async |config| Artifacts::build(config.images).list(None, NEWEST).await.ok());
     page.map(|page| page.artifacts).unwrap_or_default()
 }
 
 pub(super) fn conversations() -> Vec<CompletionCandidate> {
-    let Ok(config) = Config::load(&Flags::default()) else { return Vec::new() };
-    let newest = wait(async {
+    let newest = look(async |config| {
         let app = App::build(config).await.ok()?;
         app.conversations.newest(&Owner::local(), NEWEST).await.ok()
     });
@@ -98,8 +96,7 @@ pub(super) fn clients() -> Vec<CompletionCandidate> {
 }
 
 pub(super) fn callers() -> Vec<CompletionCandidate> {
-    let Ok(config) = Config::load(&Flags::default()) else { return Vec::new() };
-    let callers = wait(async { App::build(config).await.ok()?.store.callers.callers().await.ok() });
+    let callers = look(async |config| App::build(config).await.ok()?.store.callers.callers().await.ok());
     callers.unwrap_or_default().iter().map(|caller| CompletionCandidate::new(caller.name.as_str())).collect()
 }
 
@@ -130,6 +127,8 @@ fn with_help(value: &str, help: &str) -> CompletionCandidate {
     CompletionCandidate::new(value).help((!help.is_empty()).then(|| help.into()))
 }
 
-fn wait<T>(work: impl Future<Output = Option<T>>) -> Option<T> {
-    super::one_thread().ok()?.block_on(work)
+/// The outcome of a look by this user's configuration.
+fn look<T>(work: impl AsyncFnOnce(Config) -> Option<T>) -> Option<T> {
+    let config = Config::load(&Flags::default()).ok()?;
+    super::one_thread().ok()?.block_on(work(config))
 }

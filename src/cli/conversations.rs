@@ -234,11 +234,8 @@ pub(super) async fn find(conversations: &Conversations, given: &str) -> anyhow::
 /// When there is none.
 pub(super) async fn newest(conversations: &Conversations) -> anyhow::Result<Handle> {
     let newest = conversations.newest(&Owner::local(), 1).await?;
-    let newest = newest
-        .into_iter()
-        .next()
-        .ok_or_else(|| UnknownName("there is no conversation yet: ask without --continue".to_owned()))?;
-    Ok(newest.handle)
+    let none = || UnknownName("there is no conversation yet: ask without --continue".to_owned());
+    Ok(newest.first().ok_or_else(none)?.handle)
 }
 
 /// A duration as settings have it.

@@ -138,7 +138,8 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
         Printing::Json => outcome::json(created, app.notice()),
         Printing::Text => {
             inline.draw(originals(&created, &app), &app.get_result.kept.previews).await?;
-            report(&created, app.notice())
+            writeln!(stdout(), "{}", created.text())?;
+            outcome::footer(&created.warnings, app.notice(), &created.receipt().unwrap_or_default())
         }
     }
 }
@@ -338,11 +339,6 @@ pub fn progress_bar() -> ProgressBar {
     }
     bar.enable_steady_tick(Duration::from_millis(120));
     bar
-}
-
-fn report(created: &Created, notice: Option<&str>) -> anyhow::Result<ExitCode> {
-    writeln!(stdout(), "{}", created.text())?;
-    outcome::footer(&created.warnings, notice, &created.receipt().unwrap_or_default())
 }
 
 /// The picture to stdout, all that is said of it to stderr.

@@ -180,7 +180,8 @@ impl Which {
         if stdin().is_terminal() {
             return ask(&found).await.map(Some);
         }
-        writeln!(err, "Name the ones you mean, `mcp-openai {command} {}`, or all of them: --all", first(&found))?;
+        let first = found.first().map_or("CLIENT", |client| client.id);
+        writeln!(err, "Name the ones you mean, `mcp-openai {command} {first}`, or all of them: --all")?;
         Ok(None)
     }
 
@@ -257,10 +258,6 @@ async fn ask(found: &[&'static Application]) -> anyhow::Result<Vec<&'static Appl
 fn chosen(word: &str, found: &[&'static Application]) -> anyhow::Result<&'static Application> {
     let by_number = word.parse::<usize>().ok().and_then(|number| found.get(number.checked_sub(1)?).copied());
     by_number.map_or_else(|| clients::named(word).map_err(|why| anyhow::anyhow!("`{word}`: {why}")), Ok)
-}
-
-fn first(found: &[&'static Application]) -> &'static str {
-    found.first().map_or("CLIENT", |client| client.id)
 }
 
 /// The key that calls would be made with.
