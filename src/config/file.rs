@@ -45,7 +45,7 @@ fn parse(text: &str, path: &Path) -> (Vec<FileEntry>, Vec<Problem>) {
     }
     // In the order of the file: the parser's tables have one of their own.
     walk.problems.sort_by_key(|problem| match problem {
-        Problem::UnknownKey { place, .. } => Some(place.clone()),
+        Problem::UnknownKey { place, .. } | Problem::Value { place, .. } => Some(place.clone()),
         _ => None,
     });
     (walk.entries, walk.problems)
@@ -73,7 +73,10 @@ impl Walk<'_> {
         let found = settings::key_at(path)
             .or_else(|| settings::key_at(&format!("{path}.mode")).filter(|_| !value.get_ref().is_table()));
         match (found, value.get_ref()) {
-            (Some(key), value) => self.entries.push(FileEntry { key, source, raw: raw(value) }),
+            (Some(key), value) => match raw(value) {
+                Some(raw) => self.entries.push(FileEntry { key, source, raw }),
+                None => self.problems.push(nested(key, source)),
+            },
             (None, DeValue::Table(table)) if !table.is_empty() => self.table(path, table),
             // All its lines are commented out.
             (None, DeValue::Table(_)) if settings::ALL.iter().any(|setting| is_section_of(path, setting.key)) => {}
@@ -100,25 +103,35 @@ fn unknown(path: &str, place: ValueSource) -> Problem {
     Problem::UnknownKey { key: text::name(path), place, nearest }
 }
 
-fn raw(value: &DeValue<'_>) -> Raw {
-    match value {
-        DeValue::Array(items) => Raw::List(items.iter().map(|item| scalar(item.get_ref())).collect()),
-        DeValue::Table(table) => {
-            let pairs = table.iter().map(|(name, value)| (name.get_ref().to_string(), scalar(value.get_ref())));
-            Raw::Pairs(pairs.collect())
-        }
-        value => Raw::Text(scalar(value)),
-    }
+/// A problem with lists or tables within a value: read as blank, they would be empty headers, or folders less.
+fn nested(key: SettingKey, place: ValueSource) -> Problem {
+    let setting = settings::ALL.iter().find(|setting| setting.key == key.setting());
+    let takes = setting.map(|setting| setting.shape.takes()).unwrap_or_default();
+    Problem::Value { key, place, wrong: "there is a list or a table within it".to_owned(), takes }
 }
 
-/// A scalar as it would be written in the environment. Nested arrays and tables have no such form: they read as blank.
-fn scalar(value: &DeValue<'_>) -> String {
-    match value {
+/// `None` where lists and tables are nested.
+fn raw(value: &DeValue<'_>) -> Option<Raw> {
+    Some(match value {
+        DeValue::Array(items) => {
+            Raw::List(items.iter().map(|item| scalar(item.get_ref())).collect::<Option<Vec<_>>>()?)
+        }
+        DeValue::Table(table) => {
+            let pairs = table.iter().map(|(name, value)| Some((name.get_ref().to_string(), scalar(value.get_ref())?)));
+            Raw::Pairs(pairs.collect::<Option<Vec<_>>>()?)
+        }
+        value => Raw::Text(scalar(value)?),
+    })
+}
+
+/// A scalar as it would be written in the environment. Arrays and tables have no such form.
+fn scalar(value: &DeValue<'_>) -> Option<String> {
+    Some(match value {
         DeValue::String(text) => text.to_string(),
         DeValue::Integer(number) => number.to_string(),
         DeValue::Float(number) => number.to_string(),
         DeValue::Boolean(truth) => truth.to_string(),
         DeValue::Datetime(moment) => moment.to_string(),
-        DeValue::Array(_) | DeValue::Table(_) => String::new(),
-    }
+        DeValue::Array(_) | DeValue::Table(_) => return None,
+    })
 }

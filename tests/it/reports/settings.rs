@@ -79,6 +79,14 @@ fn a_section_whose_lines_are_commented_out_is_no_setting() {
 }
 
 #[test]
+fn a_list_or_a_table_within_a_value_is_no_blank() {
+    for file in ["images.inputs = [['/a']]", "[openai.headers]\nx-team = ['a']", "openai.query = { a = { b = 'c' } }"] {
+        let error = load(file, &[]).expect_err(file).to_string();
+        assert!(error.contains("there is a list or a table within it; it takes a "), "{error}");
+    }
+}
+
+#[test]
 fn a_host_an_origin_or_a_folder_that_can_never_match_is_refused_with_the_right_one() {
     let wrong = |name: &str, value: &str| {
         let error = load("", &[(name, value)]).expect_err(value).to_string();
