@@ -4,8 +4,8 @@ use std::{
     fs::{self, File},
     io::{Read, Write},
     net::{TcpListener, TcpStream},
-    path::PathBuf,
-    process::Command,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -28,11 +28,16 @@ struct Service {
 impl Service {
     fn start(settings: &str) -> Self {
         let home = tempfile::tempdir().unwrap();
+        let file = home.path().join("config.toml");
+        fs::write(&file, settings).unwrap();
+        Self::start_by(home, &file, Stdio::null())
+    }
+
+    fn start_by(home: TempDir, file: &Path, stdin: Stdio) -> Self {
         let [bind, admin] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
         let [bind, admin] = [bind, admin].map(|listener| listener.local_addr().unwrap().to_string());
-        fs::write(home.path().join("config.toml"), settings).unwrap();
         let mut command = command(home.path());
-        command.env("OPENAI_API_KEY", "sk-test-canary").arg("--config").arg(home.path().join("config.toml"));
+        command.env("OPENAI_API_KEY", "sk-test-canary").arg("--config").arg(file).stdin(stdin);
         command.args(["http", "--bind", &bind, "--admin-bind", &admin]);
         let program = Program(command.stderr(File::create(home.path().join("log")).unwrap()).spawn().unwrap());
         let service = Self { program, home, bind, admin };
@@ -139,6 +144,19 @@ fn a_broken_file_is_refused_whole_and_the_server_lives_on() {
     service.until(|it| it.metrics().contains("\nmcp_openai_budget_day_usd 1\n"));
     service.signal("-TERM");
     assert!(service.program.0.wait().unwrap().success());
+}
+
+/// As in `--config <(...)`: a pipe that was read is empty, and so would be the configuration.
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_not_read_again() {
+    let (settings, mut written) = std::io::pipe().unwrap();
+    written.write_all(b"spend.per_day = \"1.00\"\n").unwrap();
+    drop(written);
+    let service = Service::start_by(tempfile::tempdir().unwrap(), Path::new("/dev/stdin"), settings.into());
+    service.signal("-HUP");
+    service.until(|it| it.log().contains("/dev/stdin is not a regular file"));
+    service.until(|it| it.metrics().contains("\nmcp_openai_budget_day_usd 1\n"));
 }
 
 #[test]

@@ -103,7 +103,15 @@ impl Reload {
             }
             // Before it is read: what changes while it is read counts at the next look.
             file.mark_read();
-            self.run().await;
+            match &file.path {
+                // A pipe gave what it had, and a file that is gone may be one that an editor puts back: either would be a
+                // configuration without its budgets.
+                Some(path) if !path.is_file() => tracing::error!(
+                    "to be read again, and the configuration stays as it is: {} is not a regular file",
+                    path.display()
+                ),
+                Some(_) | None => self.run().await,
+            }
         }
     }
 
