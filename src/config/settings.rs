@@ -7,10 +7,9 @@ use tracing::Level;
 use super::{
     key::SettingKey,
     shape::{
-        Address, ByteSize, DollarAmount, FilePath, FilePaths, ModelName, MostPictures, OneLine, OrOff, Prose, SWITCH,
-        Span, Whole, Words,
+        Address, ByteSize, DollarAmount, FilePath, FilePaths, ModelName, MostPictures, OneLine, OrOff, ProjectFolder,
+        Prose, SWITCH, Span, Whole, Words,
         limits::CallerLimitList,
-        project::ProjectFolder,
         sites::{HostNames, WebOrigins},
         web::{
             BaseUrl, CollectorUrl, HeaderList, Headers, ImageStore, IssuerAddress, ListenPlace, Networks, Query,

@@ -9,7 +9,6 @@ use crate::{artifact::ArtifactCap, model::ModelId, money::Usd, text};
 mod argument;
 mod files;
 pub mod limits;
-pub mod project;
 mod shown;
 pub mod sites;
 pub mod web;
@@ -18,7 +17,7 @@ pub(super) use shown::keyless;
 use shown::{masked, quoted};
 
 pub use argument::Prose;
-pub use files::{FilePath, FilePaths};
+pub use files::{FilePath, FilePaths, ProjectFolder};
 
 /// A value as a layer holds it.
 #[derive(Clone, PartialEq, Eq)]

@@ -3,12 +3,16 @@
 use std::path::{MAIN_SEPARATOR, Path, PathBuf};
 
 use super::{CommaList, Raw, SettingKind, keyless, quoted};
+use crate::inputs::{Project, ProjectOrigin};
 
 /// The path of a file or a folder, as the text calls it in errors; it may start with `~/` and is made absolute.
 pub struct FilePath(pub &'static str);
 
 /// Several folders.
 pub struct FilePaths;
+
+/// A folder that may be a project.
+pub struct ProjectFolder;
 
 impl SettingKind for FilePath {
     type Value = PathBuf;
@@ -23,7 +27,7 @@ impl SettingKind for FilePath {
 }
 
 /// The absolute path of a text that may start with `~/`.
-pub(super) fn absolute(text: &str) -> Result<PathBuf, String> {
+fn absolute(text: &str) -> Result<PathBuf, String> {
     let path = match (Path::new(keyless(text)?).strip_prefix("~"), directories::BaseDirs::new()) {
         (Ok(rest), Some(folders)) => folders.home_dir().join(rest),
         _ => PathBuf::from(text),
@@ -62,5 +66,19 @@ impl SettingKind for FilePaths {
     fn over(&self, weaker: &Raw, stronger: Raw) -> Raw {
         let all = CommaList.parse(weaker).and_then(|folders| Ok([folders, CommaList.parse(&stronger)?].concat()));
         all.map_or(stronger, Raw::List)
+    }
+}
+
+impl SettingKind for ProjectFolder {
+    type Value = Project;
+
+    fn parse(&self, raw: &Raw) -> Result<Project, String> {
+        let home = directories::BaseDirs::new().map(|user| user.home_dir().to_owned());
+        let folder = absolute(raw.text()?)?;
+        Project::new(&folder, ProjectOrigin::Setting, home.as_deref()).map_err(|why| why.to_string())
+    }
+
+    fn takes(&self) -> String {
+        "a folder that you work in; `~/` is the home folder, which is none itself".to_owned()
     }
 }
