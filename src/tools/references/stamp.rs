@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Map, Value};
 
 use super::{Named, References, Source, source::Location};
-use crate::inputs::DataUrl;
+use crate::{inputs::DataUrl, media::Content};
 
 /// Arguments that name files.
 const NAMING: [&str; 3] = ["attachments", "images", "mask"];
@@ -37,11 +37,12 @@ impl References {
     async fn add(&self, place: &Location, stamp: &mut String) {
         match place {
             Location::File(path) | Location::InProject { path, .. } | Location::Matched { path, .. } => {
-                let Ok(state) = tokio::fs::metadata(path).await else { return };
-                let changed = state.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+                // Opened as the call opens it: it may lie in the home folder, or have a name that only reads alike.
+                let Ok(Content::File { file, length }) = self.inputs.open(path).await else { return };
+                let changed = file.metadata().and_then(|state| state.modified()).ok();
                 // By time and length: the call waits for this look, and is not to read its files twice.
-                let changed = changed.unwrap_or_default().as_nanos();
-                let _ = writeln!(stamp, "{}\0{}\0{changed}", path.display(), state.len());
+                let changed = changed.and_then(|time| time.duration_since(UNIX_EPOCH).ok()).unwrap_or_default();
+                let _ = writeln!(stamp, "{}\0{length}\0{}", path.display(), changed.as_nanos());
             }
             Location::Git(query) => {
                 let Ok(answer) = self.inputs.git(query).await else { return };

@@ -59,6 +59,22 @@ async fn a_call_of_other_files_or_to_another_upstream_is_another_call() {
     }
 }
 
+/// A file is also found by a name that only reads like its own: here a blank stands for another one.
+#[tokio::test]
+async fn a_file_whose_name_reads_alike_is_looked_at_too() {
+    let place = tempfile::tempdir().unwrap();
+    fs::create_dir(place.path().join("p1")).unwrap();
+    let file = place.path().join("p1/a\u{a0}b.txt");
+    fs::write(&file, "of p1").unwrap();
+    let upstream = Upstream::start([saying("first"), saying("second")]).await;
+    let mut session = at(&upstream, place.path(), "p1").await;
+    let arguments = json!({ "query": "Review it.", "model": "m", "attachments": ["a b.txt"] });
+    give_up(&mut session, &upstream, &arguments).await;
+    fs::write(&file, "changed").unwrap();
+    let told = session.call("ask-openai", arguments).await;
+    assert_eq!(told["structuredContent"]["text"], "second", "{told}");
+}
+
 /// Models write defaults out now and then.
 #[tokio::test]
 async fn a_call_with_its_defaults_spelled_out_is_the_same() {
