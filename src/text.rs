@@ -111,17 +111,19 @@ pub fn redact(text: &str) -> Cow<'_, str> {
     let is_key = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '*' | '.');
     let mut redacted = String::new();
     let mut kept = 0;
-    let mut at = 0;
-    let next = |rest: &str| KEYS.iter().filter_map(|prefix| rest.find(prefix)).min();
-    while let Some(found) = text.get(at..).and_then(next) {
-        let start = at + found;
+    // By their first letters, in one pass: an upstream that repeats one beginning would have the rest searched for the
+    // other each time.
+    for (start, _) in text.match_indices(['s', 'm']) {
         let (before, key) = text.split_at(start);
+        let begins = KEYS.iter().any(|prefix| key.starts_with(prefix));
+        if start < kept || !begins || before.ends_with(|c: char| c.is_ascii_alphanumeric()) {
+            continue;
+        }
         let length = key.find(|c| !is_key(c)).unwrap_or(key.len());
-        at = start + length;
-        if length >= 8 && !before.ends_with(|c: char| c.is_ascii_alphanumeric()) {
+        if length >= 8 {
             redacted.push_str(before.get(kept..).unwrap_or_default());
             redacted.push_str("[key]");
-            kept = at;
+            kept = start + length;
         }
     }
     if kept == 0 { Cow::Borrowed(text) } else { Cow::Owned(redacted + text.get(kept..).unwrap_or_default()) }
@@ -331,6 +333,21 @@ mod tests {
         }
         for word in ["claude-code", "clients.cursor-vscode.preview", "opnai", "gpt-6.2-sol", ""] {
             assert_eq!(name(word), word);
+        }
+    }
+
+    #[test]
+    fn i07_a_key_is_hidden_wherever_it_begins_a_word() {
+        for (text, hidden) in [
+            ("key: sk-proj-abcdefgh, mcpo_0123456789", "key: [key], [key]"),
+            ("task-sk-proj-abcdefgh", "task-[key]"),
+            ("https://desk-1.example.sk-abcdefgh/", "https://desk-1.example.[key]/"),
+            ("Füchse mask-sk-****abcd.", "Füchse mask-[key]"),
+        ] {
+            assert_eq!(redact(text), hidden, "{text}");
+        }
+        for text in ["task-list-of-many-words", "sk-abc", "ask-sk-abcd", "", "schmaler Fuß"] {
+            assert!(matches!(redact(text), Cow::Borrowed(same) if same == text), "{text}");
         }
     }
 
