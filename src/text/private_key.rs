@@ -13,8 +13,10 @@ pub fn holds_private_key(text: &str) -> bool {
     // RFC 7468 has five dashes, RFC 4716 four and a blank.
     [("-----BEGIN ", "-----"), ("---- BEGIN ", " ----")].iter().any(|(begin, end)| {
         behind(text, begin).any(|rest| {
-            let Some((label, key)) = rest.split_once(end) else { return false };
-            label.len() <= LONGEST_LABEL && label.contains("PRIVATE KEY") && begins_key(key)
+            // No further: a file full of beginnings would be looked through once for each.
+            let head = rest.get(..rest.floor_char_boundary(LONGEST_LABEL + end.len())).unwrap_or_default();
+            let Some((label, _)) = head.split_once(end) else { return false };
+            label.contains("PRIVATE KEY") && rest.get(label.len() + end.len()..).is_some_and(begins_key)
         })
     }) || behind(text, "Private-Lines:").any(begins_key)
         || behind(text, "AGE-SECRET-KEY-1")
