@@ -91,8 +91,9 @@ impl<'a> Painting<'a> {
     /// The measured tokens, in proportion to the size.
     fn tokens(&self, size: Option<Dimensions>, quality: &str) -> u64 {
         let patch = patch(quality);
-        let patches = size.map_or_else(|| self.most_patches(patch), |size| patches(size, patch));
-        (self.measured(quality) * patches).div_ceil(patches_of_measured(patch))
+        let asked = size.map_or_else(|| self.most_patches(patch), |size| patches(size, patch));
+        // A model whose sizes are not known is asked for any: a product that wrapped would be a small estimate.
+        self.measured(quality).saturating_mul(asked).div_ceil(patches_of_measured(patch))
     }
 
     /// The most tokens that a picture of the measured size takes.
@@ -270,5 +271,11 @@ mod tests {
     #[test]
     fn a_size_left_to_the_model_is_the_largest() {
         assert_eq!(tokens(&FIRST, None).last(), tokens(&FIRST, Some((2160, 3840))).last());
+    }
+
+    #[test]
+    fn i08_no_size_is_so_large_that_it_costs_little() {
+        let absurd = tokens(&[("low", u64::MAX), ("high", u64::MAX)], Some((u32::MAX, u32::MAX)));
+        assert!(absurd.iter().all(|tokens| *tokens > 1_000_000_000_000), "{absurd:?}");
     }
 }
