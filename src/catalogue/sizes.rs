@@ -90,7 +90,8 @@ impl Sizes {
             }
             Self::Free { multiple_of, min_pixels, max_pixels, max_side, .. } => {
                 let longer = wanted.width.max(wanted.height);
-                let area = pixels(wanted).clamp(*min_pixels, *max_pixels);
+                // Not `clamp`, which panics where a file of the user's has the two the wrong way round.
+                let area = pixels(wanted).max(*min_pixels).min(*max_pixels);
                 #[expect(clippy::cast_precision_loss, reason = "pictures have less than 2^53 pixels")]
                 let factor = (area as f64 / pixels(wanted) as f64).sqrt().min(f64::from(*max_side) / f64::from(longer));
                 // To the nearest multiple; then, where that is too much or too little, down or up.
@@ -99,7 +100,7 @@ impl Sizes {
                         let steps = round(f64::from(side) * factor / f64::from(multiple_of.get())).max(1.0);
                         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most max_side")]
                         let steps = steps as u32;
-                        steps * multiple_of.get()
+                        steps.saturating_mul(multiple_of.get())
                     };
                     Dimensions { width: side(wanted.width), height: side(wanted.height) }
                 });
@@ -181,6 +182,10 @@ mod tests {
         assert_eq!(fixed.nearest(size("1920x1080")), Some(size("1536x1024")));
         assert_eq!(fixed.nearest(size("512x512")), Some(size("1024x1024")));
         assert_eq!(Sizes::default().nearest(size("8x8")), None);
+        let multiple_of = NonZeroU32::new(16).unwrap();
+        let (max_ratio, max_side) = (3, u32::MAX);
+        let none = Sizes::Free { multiple_of, max_ratio, min_pixels: 9_000, max_pixels: 1_000, max_side };
+        assert_eq!(none.nearest(size("100x100")), None, "a rule that nothing fits");
     }
 
     #[test]
