@@ -196,14 +196,15 @@ impl PictureOrder {
 }
 
 /// The failure that is reported for all of them, with the cost of all. One that may have been billed takes precedence
-/// over one that may be tried again.
+/// over the others, and one that may be tried again comes last.
 fn gravest(mut errors: Vec<(usize, ToolError)>) -> ToolError {
     let costs = errors.iter().map(|(_, error)| match error {
         ToolError::Billed { cost, .. } => *cost,
         _ => Usd::ZERO,
     });
     let cost: Usd = costs.sum();
-    let gravest = errors.iter().position(|(_, error)| !error.is_retryable()).unwrap_or(0);
+    let ranks = errors.iter().map(|(_, error)| (error.billing() == Billing::No, error.is_retryable()));
+    let gravest = ranks.enumerate().min_by_key(|(_, rank)| *rank).map_or(0, |(at, _)| at);
     let cause = match errors.swap_remove(gravest).1 {
         ToolError::Billed { cause, .. } => cause,
         error => Box::new(error),
