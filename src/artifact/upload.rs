@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use chrono::Utc;
+use chrono::{TimeDelta, Utc};
 use tokio::time::{sleep, timeout};
 
 use super::{
@@ -19,6 +19,9 @@ const SOON: Duration = Duration::from_secs(1);
 const LATER: Duration = Duration::from_secs(30);
 /// Looks after which the bucket is looked through for what expired: every ten minutes at rest. Listing it costs money.
 const LOOKS: u32 = 20;
+/// Age up to which a picture without a record is one whose record is still being written: that takes milliseconds, and
+/// far more on a disk that hangs.
+const BEING_KEPT: TimeDelta = TimeDelta::minutes(1);
 
 impl Artifacts {
     /// Returns whether the bucket can be written to; without one there is nothing to say.
@@ -122,10 +125,13 @@ impl Artifacts {
         let mut refused = Ok(());
         while let Some(id) = waiting.pop() {
             let spooled = id.clone();
+            let fetched = self.off_thread(move |artifacts| {
+                // Its call is about to write the record, and uploads both: an empty record could take its place.
+                let is_being_kept = Utc::now() - spooled.made_at() < BEING_KEPT && artifacts.record(&spooled).is_none();
+                if is_being_kept { Err(Error::NotFound(spooled)) } else { artifacts.fetch_now(spooled) }
+            });
             // One that is gone was uploaded by its own call, or by another process.
-            let Ok((artifact, picture)) = self.off_thread(move |artifacts| artifacts.fetch_now(spooled)).await else {
-                continue;
-            };
+            let Ok((artifact, picture)) = fetched.await else { continue };
             match remote.upload(&id, &picture, &Record::new(&picture, artifact.origin)).await {
                 Ok(()) => {
                     self.discard(&id).await;

@@ -1,8 +1,12 @@
-//! Commands on pictures that are kept in a bucket.
+//! Commands on pictures that are kept in a bucket, and calls that keep one while the server uploads others.
 
 use std::fs;
 
-use super::{environment, start};
+use super::{
+    environment, gallery, keep,
+    server::{S3Server, Trouble},
+    spool, start, until,
+};
 use crate::{cli, create_image::picture};
 
 #[tokio::test]
@@ -19,4 +23,22 @@ async fn a_command_writes_a_picture_of_the_bucket_where_it_is_wanted() {
         let _ = fs::remove_file(&wanted);
     }
     assert_eq!(server.objects("team").len(), 2);
+}
+
+#[tokio::test]
+async fn p03_a_picture_whose_record_is_being_written_is_left_to_its_call() {
+    let (server, here) = (S3Server::start().await, tempfile::tempdir().unwrap());
+    let gallery = gallery(&server, here.path());
+    server.has(Trouble::Status(503));
+    let being_kept = keep(&gallery).await;
+    // As between the two writes of its call.
+    let record = here.path().join(format!("state/pictures/.records/{}.json", being_kept.id));
+    fs::remove_file(record).unwrap();
+    let next = keep(&gallery).await;
+    server.has(Trouble::None);
+    tokio::select! {
+        () = gallery.tend_bucket() => {}
+        () = until(|| spool(here.path()) == [being_kept.id.to_string()]) => {}
+    }
+    assert_eq!(server.objects("team"), [next.id.to_string()]);
 }

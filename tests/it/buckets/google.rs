@@ -8,7 +8,11 @@ use mcp_openai::artifact::{Artifact, Artifacts};
 use ring::signature::{KeyPair as _, RSA_PKCS1_2048_8192_SHA256, RsaKeyPair, UnparsedPublicKey};
 use serde_json::{Value, json};
 
-use super::{keep, load, server::S3Server, spool, until};
+use super::{
+    keep, load,
+    server::{S3Server, Trouble},
+    spool, until,
+};
 use crate::{
     create_image::{generated, painting, picture},
     painting::png,
@@ -102,14 +106,12 @@ async fn p03_what_is_in_google_cloud_storage_is_never_overwritten() {
     let (server, here) = (S3Server::google().await, tempfile::tempdir().unwrap());
     let images = load(&environment(&server, "http://127.0.0.1:9/v1", here.path())).unwrap().images;
     let gallery = Artifacts::build(images);
+    // As a process leaves them that is killed before it deletes what it has uploaded.
+    server.has(Trouble::Status(503));
     let (first, second): (Artifact, Artifact) = (keep(&gallery).await, keep(&gallery).await);
-    gallery.remove(&second.id).await.unwrap();
-    assert_eq!(server.objects("team"), [first.id.as_str()]);
+    server.has(Trouble::None);
+    fs::create_dir_all(server.object("team")).unwrap();
     fs::write(server.object("team").join(first.id.as_str()), b"of somebody else").unwrap();
-    let waiting = here.path().join("state/pictures");
-    for id in [&first.id, &second.id] {
-        fs::write(waiting.join(id.as_str()), png(8, 8).bytes()).unwrap();
-    }
     tokio::select! {
         () = gallery.tend_bucket() => {}
         () = until(|| spool(here.path()) == [first.id.to_string()]) => {}
