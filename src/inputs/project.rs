@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 
 use super::{Inputs, normal, secret::is_secret, spelling};
+use crate::text;
 
 /// A folder whose files may be read without being named in a setting, and where relative paths begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,7 +83,7 @@ impl Project {
     /// # Errors
     /// [`NoProject`].
     pub fn new(root: &Path, origin: ProjectOrigin, home: Option<&Path>) -> Result<Self, NoProject> {
-        let shown = || crate::text::brief(&root.to_string_lossy(), 200);
+        let shown = || text::brief(&root.to_string_lossy(), 200);
         let resolved = root.canonicalize().ok().filter(|resolved| root.is_absolute() && resolved.is_dir());
         let resolved = resolved.ok_or_else(|| NoProject::NoFolder(shown()))?;
         let home = home.map(|home| home.canonicalize().unwrap_or_else(|_| home.to_owned()));
@@ -145,8 +146,8 @@ impl Project {
             .ancestors()
             .skip(1)
             .take_while(|folder| folder.starts_with(top))
-            .filter_map(|folder| rules(folder, ".gitignore"))
-            .chain(rules(top, ".git/info/exclude"))
+            .filter_map(|folder| rules(folder, Path::new(".gitignore")))
+            .chain(repository(top).and_then(|git| rules(top, &git.join("info/exclude"))))
             .chain([GitignoreBuilder::new(top).build_global().0])
             .collect();
         let mut parts: Vec<_> = path.ancestors().take_while(|part| *part != top).collect();
@@ -186,8 +187,21 @@ pub(super) fn work_tree(folder: &Path) -> Option<&Path> {
     folder.ancestors().find(|above| above.join(".git").exists())
 }
 
+/// The folder of the repository that a work tree is of. In a linked work tree, and in a submodule, `.git` is a file that
+/// names it. <https://git-scm.com/docs/gitrepository-layout#_description>
+fn repository(top: &Path) -> Option<PathBuf> {
+    let git = top.join(".git");
+    if git.is_dir() {
+        return Some(git);
+    }
+    let own = top.join(text::read_file(&git).ok()?.strip_prefix("gitdir:")?.trim());
+    // All work trees of a repository share what is in this one.
+    let shared = text::read_file(&own.join("commondir")).ok().map(|shared| own.join(shared.trim()));
+    Some(shared.unwrap_or(own))
+}
+
 /// The rules in a file, which count from `folder` down.
-fn rules(folder: &Path, name: &str) -> Option<Gitignore> {
+fn rules(folder: &Path, name: &Path) -> Option<Gitignore> {
     let file = Some(folder.join(name)).filter(|file| file.is_file())?;
     let mut builder = GitignoreBuilder::new(folder);
     // A line that is not a pattern is passed over, as git does.
@@ -237,6 +251,22 @@ mod tests {
         for path in ["src/a.rs", "kept.log", "sub/sub.log", "sub/only-here", "generated.rs", "target"] {
             assert_eq!(project.exclusion(Path::new(path)), None, "{path}");
         }
+    }
+
+    #[test]
+    fn what_a_repository_ignores_is_ignored_in_its_linked_work_trees_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write("main/.git/info/exclude", "mine.txt\n");
+        write("main/.git/worktrees/linked/commondir", "../..\n");
+        write("linked/.git", &format!("gitdir: {}\n", dir.path().join("main/.git/worktrees/linked").display()));
+        let project = Project::new(&dir.path().join("linked"), ProjectOrigin::Setting, None).unwrap();
+        assert_eq!(project.exclusion(Path::new("mine.txt")), Some(Exclusion::Ignored));
+        assert_eq!(project.exclusion(Path::new("ours.txt")), None);
     }
 
     #[test]
