@@ -102,7 +102,7 @@ impl Artifacts {
         })
     }
 
-    fn sniff(&self, id: &ArtifactId, bytes: Bytes) -> Result<Encoded, Error> {
+    pub(super) fn sniff(&self, id: &ArtifactId, bytes: Bytes) -> Result<Encoded, Error> {
         sniff(id, &self.store.path(id).display(), bytes)
     }
 }

@@ -3,7 +3,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::{Artifact, ArtifactId, Artifacts, Error, Origin, Page, record::Record};
-use crate::media::Encoded;
 
 /// Bytes of a file (1 MiB) in which its dimensions are looked for, behind embedded metadata.
 pub(super) const HEADER: u64 = 1 << 20;
@@ -81,7 +80,7 @@ impl Artifacts {
         let length = self.store.length(&id)?;
         let record = self.record(&id).or_else(|| {
             let header = self.store.read(id.as_str(), HEADER).ok()??;
-            Some(Record::new(&Encoded::sniff(header).ok()?, Origin::default()))
+            Some(Record::new(&self.sniff(&id, header).ok()?, Origin::default()))
         })?;
         Some(self.artifact(id, record, length))
     }

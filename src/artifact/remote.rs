@@ -74,7 +74,7 @@ impl Remote {
             return Ok(Some(record.describes(id, length)));
         }
         let header = self.bucket.read(id.as_str(), HEADER).await?;
-        let header = header.and_then(|header| Encoded::sniff(header).ok());
+        let header = header.and_then(|header| sniff(&id, &self.place_of(&id), header).ok());
         Ok(header.map(|header| Record::new(&header, Origin::default()).describes(id, length)))
     }
 }

@@ -265,6 +265,12 @@ async fn p04_a_damaged_or_future_record_hides_no_picture() {
     }
     fs::remove_file(record_of(&kept)).unwrap();
     assert_eq!(gallery.list(None, 10).await.unwrap().artifacts, [bare]);
+
+    // A format that is only kept, and taken nowhere.
+    let drawing = Encoded::paid(b"<svg width='7' height='5'/>".to_vec().into()).unwrap();
+    let drawing = gallery.keep(&drawing, None, origin()).await.unwrap();
+    fs::remove_file(record_of(&drawing)).unwrap();
+    assert_eq!(gallery.list(None, 10).await.unwrap().artifacts[0].id, drawing.id);
 }
 
 #[tokio::test]
