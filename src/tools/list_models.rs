@@ -21,6 +21,9 @@ pub use page::ModelGroup;
 
 /// Time for which the upstream's list is awaited; after it the list of before is shown, with a note.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// The upstream's own part of it. Less than the whole: a question that this call dropped would be no failure to remember,
+/// and every call after it would wait as long.
+const FOR_UPSTREAM: Duration = Duration::from_secs(4);
 const KINDS: [&str; 3] = ["text", "image", "all"];
 
 /// `list-models`, and the component that it uses.
@@ -161,7 +164,7 @@ impl Tool for ListModels {
             Some("image") => Some(ModelKind::Image),
             _ => None,
         };
-        let unasked = match call.wait(call.deadline(PATIENCE), self.upkeep.refresh(PATIENCE)).await {
+        let unasked = match call.wait(call.deadline(PATIENCE), self.upkeep.refresh(FOR_UPSTREAM)).await {
             Ok(Ok(())) => None,
             Ok(Err(why)) => Some(why),
             Err(Interruption::TimedOut) => Some("the upstream does not answer in time".to_owned()),

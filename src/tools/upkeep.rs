@@ -3,7 +3,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::Mutex, time::Instant};
+use tokio::{
+    sync::Mutex,
+    time::{Instant, timeout},
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -98,7 +101,10 @@ impl Upkeep {
         {
             return Err(why.clone());
         }
-        let read = self.read(patience).await.map(|_| ()).map_err(|failure| failure.to_string());
+        let read = match timeout(patience, Box::pin(self.read(UNHURRIED))).await {
+            Ok(read) => read.map(drop).map_err(|failure| failure.to_string()),
+            Err(_) => Err("the upstream does not answer in time".to_owned()),
+        };
         *failed = read.as_ref().err().map(|why| (Instant::now(), why.clone()));
         read
     }

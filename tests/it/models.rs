@@ -164,6 +164,8 @@ async fn list_models_does_not_wait_for_an_upstream_that_says_nothing() {
     assert_eq!(result["structuredContent"]["models"][0]["id"], "gpt-6.2-sol");
     let told = warnings(&result);
     assert!(told[0].starts_with("The upstream's own list of models is missing here: "), "{told:?}");
+    let again = session.call("list-models", json!({ "kind": "text" })).await;
+    assert_eq!((warnings(&again), requests(&server, "/models").await), (told, 1), "it is left alone for a while");
 }
 
 #[tokio::test]
