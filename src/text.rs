@@ -301,25 +301,9 @@ mod tests {
         assert_eq!(sanitize("gpj\u{202e}.exe \u{2067}x\u{2069}\u{61c}"), "gpj.exe x");
         assert_eq!(sanitize("a\u{e0041}\u{e007f}\u{feff}b\u{200b}\r\nc"), "ab\nc");
         assert_eq!(sanitize("\u{9b}31m"), "31m");
-        for hidden in [
-            '\u{ad}',
-            '\u{34f}',
-            '\u{115f}',
-            '\u{180b}',
-            '\u{180e}',
-            '\u{180f}',
-            '\u{fe00}',
-            '\u{fe0d}',
-            '\u{2028}',
-            '\u{2029}',
-            '\u{3164}',
-            '\u{fff9}',
-            '\u{fffb}',
-            '\u{ffa0}',
-            '\u{1d173}',
-            '\u{e0100}',
-            '\u{e01ef}',
-        ] {
+        let hidden = "\u{ad}\u{34f}\u{115f}\u{180b}\u{180e}\u{180f}\u{fe00}\u{fe0d}\u{2028}\
+            \u{2029}\u{3164}\u{fff9}\u{fffb}\u{ffa0}\u{1d173}\u{e0100}\u{e01ef}";
+        for hidden in hidden.chars() {
             assert_eq!(sanitize(&format!("a{hidden}b")), "ab", "{hidden:?}");
         }
     }

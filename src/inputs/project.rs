@@ -53,26 +53,9 @@ pub(super) enum Exclusion {
 }
 
 /// Folders of the system, with all that is in them, on any system.
-const SYSTEM: [&str; 18] = [
-    "/bin",
-    "/boot",
-    "/dev",
-    "/etc",
-    "/lib",
-    "/lib64",
-    "/proc",
-    "/run",
-    "/sbin",
-    "/sys",
-    "/usr",
-    "/var/lib",
-    "/var/log",
-    "/var/run",
-    "/System",
-    "/Library",
-    "/private/etc",
-    "/Applications",
-];
+const SYSTEM: &str = "\
+    /bin /boot /dev /etc /lib /lib64 /proc /run /sbin /sys /usr /var/lib /var/log /var/run /System /Library \
+    /private/etc /Applications";
 /// The same, but not what is in them.
 const ROOTS: [&str; 11] =
     ["/", "/home", "/Users", "/root", "/tmp", "/var", "/opt", "/srv", "/mnt", "/private", "/private/tmp"];
@@ -91,7 +74,7 @@ impl Project {
         if home.is_some_and(|home| home.starts_with(&resolved)) {
             return Err(NoProject::Home(shown()));
         }
-        let is_system = SYSTEM.iter().any(|folder| resolved.starts_with(folder))
+        let is_system = SYSTEM.split_ascii_whitespace().any(|folder| resolved.starts_with(folder))
             || ROOTS.iter().any(|folder| resolved == Path::new(folder))
             || is_windows_system(&resolved);
         if is_system {

@@ -15,29 +15,9 @@ const MOST_PROPERTIES: usize = 5_000;
 const MOST_WORDS: usize = 1_000;
 
 /// Keywords that may stand in a schema besides its type.
-const KEYWORDS: [&str; 21] = [
-    "$defs",
-    "additionalProperties",
-    "anyOf",
-    "const",
-    "definitions",
-    "description",
-    "enum",
-    "exclusiveMaximum",
-    "exclusiveMinimum",
-    "format",
-    "items",
-    "maxItems",
-    "maximum",
-    "minItems",
-    "minimum",
-    "multipleOf",
-    "pattern",
-    "properties",
-    "required",
-    "title",
-    "type",
-];
+const KEYWORDS: &str = "\
+    $defs additionalProperties anyOf const definitions description enum exclusiveMaximum exclusiveMinimum format \
+    items maxItems maximum minItems minimum multipleOf pattern properties required title type";
 const FORMATS: [&str; 9] = ["date-time", "time", "date", "duration", "email", "hostname", "ipv4", "ipv6", "uuid"];
 
 /// [`Strict::Held`] where OpenAI can enforce the schema, else [`Strict::Asked`].
@@ -61,7 +41,7 @@ fn is_held(schema: &Map<String, Value>, depth: usize, seen: &mut Seen) -> bool {
     if schema.contains_key("$ref") {
         return schema.len() == 1;
     }
-    if depth > DEEPEST || schema.keys().any(|keyword| !KEYWORDS.contains(&keyword.as_str())) {
+    if depth > DEEPEST || schema.keys().any(|keyword| !is_keyword(keyword)) {
         return false;
     }
     if !schema.contains_key("type") && !schema.contains_key("anyOf") {
@@ -77,6 +57,10 @@ fn is_held(schema: &Map<String, Value>, depth: usize, seen: &mut Seen) -> bool {
         && (!is(schema, "array") || schema.contains_key("items"))
         && beside.into_iter().all(|schema| held(schema, depth, seen))
         && within(schema, "properties").all(|schema| held(schema, depth + 1, seen))
+}
+
+fn is_keyword(name: &str) -> bool {
+    KEYWORDS.split_ascii_whitespace().any(|keyword| keyword == name)
 }
 
 fn held(schema: &Value, depth: usize, seen: &mut Seen) -> bool {
