@@ -197,10 +197,7 @@ impl Argument {
     /// The words that it takes; none where it takes something else.
     #[must_use]
     pub const fn words(&self) -> &'static [&'static str] {
-        match self.values {
-            Values::Words(words) => words,
-            Values::Range(..) | Values::Decimal(..) | Values::Switch | Values::Text(_) | Values::Typed => &[],
-        }
+        if let Values::Words(words) = self.values { words } else { &[] }
     }
 
     /// The range of its numbers, both ends included; all numbers where it has none.
@@ -208,17 +205,14 @@ impl Argument {
     pub const fn range(&self) -> (u32, u32) {
         match self.values {
             Values::Range(least, most) | Values::Decimal(least, most) => (least, most),
-            Values::Words(_) | Values::Switch | Values::Text(_) | Values::Typed => (0, u32::MAX),
+            _ => (0, u32::MAX),
         }
     }
 
     /// The most characters of its text.
     #[must_use]
     pub const fn longest(&self) -> usize {
-        match self.values {
-            Values::Text(most) => most,
-            Values::Words(_) | Values::Range(..) | Values::Decimal(..) | Values::Switch | Values::Typed => usize::MAX,
-        }
+        if let Values::Text(most) = self.values { most } else { usize::MAX }
     }
 }
 

@@ -138,24 +138,7 @@ impl Code {
             Self::Forbidden => Some("Check what the account may do at the server at the base URL."),
             Self::QuotaExhausted => Some("Add credit or raise the limit where this account is kept."),
             Self::Overloaded => Some("Try again later."),
-            Self::InvalidArgument
-            | Self::NoApiKey
-            | Self::ModelNotFound
-            | Self::Moderated
-            | Self::ContextTooLong
-            | Self::RateLimited
-            | Self::Unreachable
-            | Self::TimedOut
-            | Self::BadResponse
-            | Self::Busy
-            | Self::Cancelled
-            | Self::NotFound
-            | Self::PathNotAllowed
-            | Self::UrlNotAllowed
-            | Self::OverBudget
-            | Self::StorageFailed
-            | Self::Interrupted
-            | Self::Internal => None,
+            _ => None,
         }
     }
 
@@ -221,20 +204,7 @@ impl Code {
             Self::StorageFailed => {
                 "Make the folder writable, or set MCP_OPENAI_IMAGES_DIR or MCP_OPENAI_STATE_DIR to another one."
             }
-            Self::InvalidArgument
-            | Self::Unauthorized
-            | Self::Forbidden
-            | Self::Moderated
-            | Self::ContextTooLong
-            | Self::QuotaExhausted
-            | Self::Overloaded
-            | Self::TimedOut
-            | Self::Busy
-            | Self::Cancelled
-            | Self::PathNotAllowed
-            | Self::OverBudget
-            | Self::Interrupted
-            | Self::Internal => self.remedy(),
+            _ => self.remedy(),
         }
     }
 }

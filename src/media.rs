@@ -190,10 +190,8 @@ impl Encoded {
             Format::Avif => foreign::avif(&bytes),
             Format::Bmp => foreign::bmp(&bytes),
             Format::Tiff => foreign::tiff(&bytes),
-            // None of them is sniffed.
-            Format::Heic | Format::Jxl | Format::Jp2 | Format::Ico | Format::Svg | Format::Pdf | Format::Unknown => {
-                None
-            }
+            // None of the others is sniffed.
+            _ => None,
         };
         let dimensions = dimensions.filter(|d| d.width > 0 && d.height > 0).ok_or(NotAPicture::Header)?;
         Ok(Self { bytes, format, dimensions })

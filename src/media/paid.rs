@@ -47,10 +47,8 @@ impl Encoded {
             Format::Ico => ico(&bytes),
             Format::Svg => svg_tag(&bytes).map(svg),
             Format::Jxl | Format::Pdf | Format::Unknown => None,
-            // Sniffed above.
-            Format::Png | Format::Jpeg | Format::Webp | Format::Gif | Format::Avif | Format::Bmp | Format::Tiff => {
-                return Err(NotAPicture::Format);
-            }
+            // The others are sniffed above.
+            _ => return Err(NotAPicture::Format),
         };
         let dimensions = read.filter(|sides| sides.width > 0 && sides.height > 0).unwrap_or(UNMEASURED);
         Ok(Self { bytes, format, dimensions })

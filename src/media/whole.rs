@@ -27,32 +27,20 @@ impl Encoded {
                 // The marker for the end of the image (ITU T.81, table B.1).
                 tail.windows(2).any(|marker| marker == [0xff, 0xd9])
             }
-            Format::Webp => {
-                let length =
-                    bytes.get(4..).and_then(|rest| rest.first_chunk()).map(|length| u32::from_le_bytes(*length));
-                // RIFF counts from behind its length (RFC 9649, 2.4).
-                length.and_then(|length| usize::try_from(length).ok()).is_some_and(|length| bytes.len() >= length + 8)
-            }
+            // RIFF counts from behind its length (RFC 9649, 2.4).
+            Format::Webp => length_at(bytes, 4).is_some_and(|length| bytes.len() >= length + 8),
             // The trailer (`GIF89a` specification, 27).
             Format::Gif => bytes.ends_with(b";"),
-            Format::Bmp => {
-                let length =
-                    bytes.get(2..).and_then(|rest| rest.first_chunk()).map(|length| u32::from_le_bytes(*length));
-                // A bitmap names the length of its whole file.
-                length.and_then(|length| usize::try_from(length).ok()).is_some_and(|length| bytes.len() >= length)
-            }
-            // Their ends say nothing; what cannot be told is not thrown away.
-            Format::Avif
-            | Format::Tiff
-            | Format::Heic
-            | Format::Jxl
-            | Format::Jp2
-            | Format::Ico
-            | Format::Svg
-            | Format::Pdf
-            | Format::Unknown => return None,
+            // A bitmap names the length of its whole file.
+            Format::Bmp => length_at(bytes, 2).is_some_and(|length| bytes.len() >= length),
+            // The ends of the others say nothing; what cannot be told is not thrown away.
+            _ => return None,
         })
     }
+}
+
+fn length_at(bytes: &[u8], at: usize) -> Option<usize> {
+    usize::try_from(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?)).ok()
 }
 
 /// Walks the chunks to IEND (PNG specification, 5.3 and 11.2.5).

@@ -40,15 +40,7 @@ impl PixelCodec {
             Format::Webp => Ok(Self::Webp),
             Format::Gif => Ok(Self::Gif),
             Format::Bmp => Ok(Self::Bmp),
-            Format::Avif
-            | Format::Tiff
-            | Format::Heic
-            | Format::Jxl
-            | Format::Jp2
-            | Format::Ico
-            | Format::Svg
-            | Format::Pdf
-            | Format::Unknown => Err(PreviewFailure::Undecoded(format.media_type())),
+            _ => Err(PreviewFailure::Undecoded(format.media_type())),
         }
     }
 }

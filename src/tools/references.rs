@@ -103,9 +103,7 @@ impl References {
             (Location::Inline(url), _) => Ok(Content::Memory(url.decode().map_err(|why| unusable(why.to_string()))?)),
         }
     }
-}
 
-impl References {
     /// As [`Self::content`], and what was left out of it.
     ///
     /// # Errors
@@ -153,12 +151,7 @@ impl References {
         let pattern = match &source.place {
             Location::Glob(pattern) => pattern,
             Location::File(path) => return Ok(vec![self.file(source, path).await]),
-            Location::InProject { .. }
-            | Location::Matched { .. }
-            | Location::Git(_)
-            | Location::Kept(_)
-            | Location::Web(_)
-            | Location::Inline(_) => return Ok(vec![source.clone()]),
+            _ => return Ok(vec![source.clone()]),
         };
         // A file may be called like a pattern.
         let literal = PathBuf::from(pattern);

@@ -112,12 +112,7 @@ impl Source {
     pub fn path(&self) -> Option<&Path> {
         match &self.place {
             Location::InProject { path, .. } | Location::Matched { path, .. } => Some(path),
-            Location::File(_)
-            | Location::Glob(_)
-            | Location::Git(_)
-            | Location::Kept(_)
-            | Location::Web(_)
-            | Location::Inline(_) => None,
+            _ => None,
         }
     }
 
