@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::{
     Effect, Pace, Tool, ToolError, arguments,
     pictures::{self, Studio},
+    threads,
 };
 use crate::{call::Call, handle::Owner};
 
@@ -34,10 +35,10 @@ impl Tool for CreateImage {
     async fn run(&self, args: Args, call: &Call) -> Result<Created, ToolError> {
         let arguments = arguments::as_given(&args);
         self.studio.admit(&args, call).await?;
-        let thread = self.studio.thread(args.conversation.as_deref(), call).await?;
+        let thread = threads::open(&self.studio.conversations, args.conversation.as_deref(), call).await?;
         // Lessons and lists of other processes, before names are resolved.
         self.studio.catalogue.recall().await;
-        let request = args.parse(&self.studio.catalogue)?.recorded(Self::NAME, arguments).within(thread);
+        let request = args.parse(&self.studio.catalogue)?.recorded(Self::NAME, arguments, thread);
         // After all checks, and before money is set aside: a full queue is told at once.
         let tickets = self.studio.enter(&request, call)?;
         self.studio.make(request, tickets, call).await

@@ -8,6 +8,7 @@ use super::{
     Effect, Pace, Tool, ToolError, arguments,
     pictures::{Created, Studio},
     references::References,
+    threads,
 };
 use crate::{call::Call, handle::Owner};
 
@@ -51,9 +52,9 @@ impl Tool for EditImage {
         references.admit("mask", &args.mask)?;
         let (wanted, sources) = args.split()?;
         self.studio.admit(&wanted, call).await?;
-        let thread = self.studio.thread(wanted.conversation.as_deref(), call).await?;
+        let thread = threads::open(&self.studio.conversations, wanted.conversation.as_deref(), call).await?;
         self.studio.catalogue.recall().await;
-        let request = wanted.parse(&self.studio.catalogue)?.recorded(Self::NAME, arguments).within(thread);
+        let request = wanted.parse(&self.studio.catalogue)?.recorded(Self::NAME, arguments, thread);
         // Before pictures are opened: of a call that is refused none is read.
         let tickets = self.studio.enter(&request, call)?;
         let start = self.studio.wait(call, self.open(&sources, &call.owner, &self.studio.terms(call))).await??;

@@ -78,7 +78,7 @@ impl Tool for GetResult {
             return Err(ToolError::InvalidArgument(why));
         }
         // Beyond its patience a client hears nothing any more.
-        let wait = call.patience.map_or(Duration::MAX, |patience| patience).min(Duration::from_secs(seconds));
+        let wait = call.patience.unwrap_or(Duration::MAX).min(Duration::from_secs(seconds));
         let Some(id) = JobId::pasted(&args.job) else { return Err(self.no_such(&args.job, &call.owner).await) };
         if args.cancel == Some(true) {
             // What it has come to is told below, also when it had ended already.

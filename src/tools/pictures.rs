@@ -307,7 +307,7 @@ impl Studio {
                 warnings.push("Its size is not read here, and told as 1x1.".to_owned());
             }
         }
-        if request.wants_transparency() && is_opaque == Some(true) {
+        if request.picture.background.as_deref() == Some("transparent") && is_opaque == Some(true) {
             warnings.push("A transparent background was asked for, but no pixel of the picture is see-through.".into());
         }
         let artifact = kept.map_err(|error| warnings.push(not_kept(&error, preview.as_ref()))).ok();
@@ -323,14 +323,14 @@ impl Studio {
 }
 
 impl PictureOrder {
-    /// The same request, for the records: the tool, and its arguments as they were given.
+    /// The same request, for the records: the tool, and its arguments as they were given. Its pictures become a turn of
+    /// the thread.
     #[must_use]
-    pub fn recorded(mut self, tool: &str, mut arguments: Map<String, Value>) -> Self {
+    pub fn recorded(self, tool: &str, mut arguments: Map<String, Value>, thread: Option<Thread>) -> Self {
         // Made again, it is no turn of that conversation, and no second copy.
         arguments.remove("conversation");
         arguments.remove("save_to");
-        self.origin = Origin { tool: tool.to_owned(), arguments, ..self.origin };
-        self
+        Self { origin: Origin { tool: tool.to_owned(), arguments, ..self.origin }, thread, ..self }
     }
 
     /// The word that was given for an argument.
@@ -341,10 +341,6 @@ impl PictureOrder {
             "moderation" => self.picture.moderation.as_deref(),
             _ => None,
         }
-    }
-
-    fn wants_transparency(&self) -> bool {
-        self.picture.background.as_deref() == Some("transparent")
     }
 }
 

@@ -15,10 +15,8 @@ pub(super) async fn open(
     conversation: Option<&str>,
     call: &Call,
 ) -> Result<Option<Thread>, ToolError> {
-    Ok(match conversation {
-        Some(handle) => Some(conversations.open(&call.owner, handle).await?),
-        None => None,
-    })
+    let Some(handle) = conversation else { return Ok(None) };
+    Ok(Some(conversations.open(&call.owner, handle).await?))
 }
 
 /// A warning that nothing can be continued from an answer, because its turn is not kept. It costs the answer nothing

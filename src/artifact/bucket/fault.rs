@@ -115,5 +115,5 @@ fn status(error: &ObjectError) -> String {
     // `object_store` has no field for it: the innermost text begins with it, or has it behind these words.
     let innermost = text::root_cause(error);
     let first = innermost.split([':', '\n']).nth(usize::from(innermost.contains("status code:")));
-    text::sanitize(&text::brief(first.unwrap_or_default().trim(), 100)).into_owned()
+    text::brief(first.unwrap_or_default().trim(), 100)
 }

@@ -93,7 +93,7 @@ impl<'a> Painting<'a> {
         let patch = patch(quality);
         let asked = size.map_or_else(|| self.most_patches(patch), |size| patches(size, patch));
         // A model whose sizes are not known is asked for any: a product that wrapped would be a small estimate.
-        self.measured(quality).saturating_mul(asked).div_ceil(patches_of_measured(patch))
+        self.measured(quality).saturating_mul(asked).div_ceil(patches(MEASURED, patch))
     }
 
     /// The most tokens that a picture of the measured size takes.
@@ -184,10 +184,6 @@ fn patches(size: Dimensions, patch: u64) -> u64 {
     rows * (columns + 1)
 }
 
-fn patches_of_measured(patch: u64) -> u64 {
-    patches(MEASURED, patch).max(1)
-}
-
 /// The side of a patch, in pixels.
 fn patch(quality: &str) -> u64 {
     match rank(quality) {
@@ -217,8 +213,8 @@ fn rank(quality: &str) -> Rank {
     }
 }
 
-/// The catalogue's word for a quality.
-fn listed(quality: &str) -> &str {
+/// The catalogue's word for a quality: the first image models had other ones.
+pub(super) fn listed(quality: &str) -> &str {
     match quality {
         "standard" => "medium",
         "hd" => "high",

@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{PictureOrder, size::PictureSize};
+use super::{PictureOrder, afford::listed, size::PictureSize};
 use crate::{
     argument::{BACKGROUND, MODERATION, N, NAME, OUTPUT_COMPRESSION, OUTPUT_FORMAT, PROMPT, QUALITY, STYLE},
     artifact::{Origin, Stem},
@@ -76,7 +76,7 @@ impl Args {
         let model = catalogue.resolve(ModelKind::Image, requested.as_ref())?;
         let mut warnings = Vec::new();
         let traits = model.entry.as_ref().and_then(|entry| entry.image.as_ref());
-        let quality = quality.map(|word| if traits.is_some() { current_quality(word) } else { word });
+        let quality = quality.map(|word| if traits.is_some() { listed(&word).to_owned() } else { word });
         let quality =
             arguments::taken(&QUALITY, quality, traits.map(|t| t.qualities.as_slice()), &model, &mut warnings);
         let background =
@@ -167,14 +167,5 @@ impl Args {
             ));
         }
         Ok((format, compression))
-    }
-}
-
-/// The first image models' words for quality, in today's.
-fn current_quality(word: String) -> String {
-    match word.as_str() {
-        "standard" => "medium".into(),
-        "hd" => "high".into(),
-        _ => word,
     }
 }

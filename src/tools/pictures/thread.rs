@@ -2,31 +2,12 @@
 
 use chrono::Utc;
 
-use super::{Created, PictureOrder, Studio};
+use super::Created;
 use crate::{
     artifact::Origin,
-    call::Call,
-    conversation::{Said, Thread, Turn},
-    tools::{ToolError, closing::Continued, threads},
+    conversation::{Said, Turn},
+    tools::closing::Continued,
 };
-
-impl Studio {
-    /// The thread that a call wants its pictures in; `None` where it names none.
-    ///
-    /// # Errors
-    /// [`ToolError::Conversation`]: there is none of that handle, or it cannot be read.
-    pub async fn thread(&self, conversation: Option<&str>, call: &Call) -> Result<Option<Thread>, ToolError> {
-        threads::open(&self.conversations, conversation, call).await
-    }
-}
-
-impl PictureOrder {
-    /// The same request, whose pictures become a turn of this thread.
-    #[must_use]
-    pub fn within(self, thread: Option<Thread>) -> Self {
-        Self { thread, ..self }
-    }
-}
 
 impl Created {
     /// The order and the pictures that came of it, as a turn.
