@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use tokio::{io::AsyncReadExt, process::Command, time::timeout};
 
 use super::{Error, Inputs, Project, project::work_tree, secret::Secrets};
-use crate::{media::Content, text};
+use crate::text;
 
 /// The prefix of an attachment that git answers.
 pub const SCHEME: &str = "git:";
@@ -32,15 +32,9 @@ pub struct GitQuery {
 #[derive(Debug, Clone)]
 pub struct GitAnswer {
     /// As git prints it, without the files that look like secrets.
-    pub text: Content,
+    pub text: String,
     /// Says which files were left out; `None`: none was.
     pub left_out: Option<String>,
-}
-
-/// The answer of git in one project.
-struct PrintedAnswer {
-    text: String,
-    left_out: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,7 +109,7 @@ impl GitQuery {
     }
 
     /// Runs git in the project's folder, secrets left out.
-    async fn run(&self, root: &Path) -> Result<PrintedAnswer, GitError> {
+    async fn run(&self, root: &Path) -> Result<GitAnswer, GitError> {
         let top = work_tree(root).ok_or(GitError::NoWorkTree)?;
         let work = async {
             let filters = filters(root, top).await?;
@@ -138,7 +132,7 @@ impl GitQuery {
                 (false, _) => {
                     let left_out = (!names.is_empty())
                         .then(|| format!("Left out of {}: {names} (looks like a secret).", self.name()));
-                    Ok(PrintedAnswer { text, left_out })
+                    Ok(GitAnswer { text, left_out })
                 }
             }
         };
@@ -206,8 +200,8 @@ impl Inputs {
         for (root, answer) in asked {
             let folder = root.file_name().unwrap_or_default().to_string_lossy();
             match answer {
-                Ok(answer) if is_alone => return Ok(answer.into()),
-                Ok(PrintedAnswer { text, left_out: secrets }) => {
+                Ok(answer) if is_alone => return Ok(answer),
+                Ok(GitAnswer { text, left_out: secrets }) => {
                     texts.push(format!("In {folder}:\n{text}"));
                     left_out.extend(secrets);
                 }
@@ -222,13 +216,7 @@ impl Inputs {
         let unasked = errors.iter().filter(|(_, error)| error.weight() == GitError::FAILED);
         left_out.extend(unasked.map(|(folder, error)| format!("Nothing of {folder} is in {}: {error}.", query.name())));
         let left_out = (!left_out.is_empty()).then(|| left_out.join(" "));
-        Ok(PrintedAnswer { text: texts.join("\n"), left_out }.into())
-    }
-}
-
-impl From<PrintedAnswer> for GitAnswer {
-    fn from(PrintedAnswer { text, left_out }: PrintedAnswer) -> Self {
-        Self { text: Content::Memory(text.into()), left_out }
+        Ok(GitAnswer { text: texts.join("\n"), left_out })
     }
 }
 

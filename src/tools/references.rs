@@ -93,7 +93,7 @@ impl References {
             (Location::File(path) | Location::Matched { path, .. }, _) => Ok(self.inputs.open(path).await?),
             // Of several projects, the one that was found.
             (Location::InProject { path, rest }, _) => Ok(self.inputs.open_named(path, rest).await?),
-            (Location::Git(query), _) => Ok(self.inputs.git(query).await?.text),
+            (Location::Git(query), _) => Ok(Content::Memory(self.inputs.git(query).await?.text.into())),
             (Location::Glob(_), _) => Err(unusable("a pattern names attachments, one file each".into())),
             (Location::Kept(id), _) => Ok(self.artifacts.open(id).await?.1),
             (Location::Web(url), ImageUrls::Fetched) => {
@@ -111,7 +111,7 @@ impl References {
     pub async fn attachment(&self, source: &Source, terms: &Terms) -> Result<(Content, Option<String>), ToolError> {
         let Location::Git(query) = &source.place else { return Ok((self.content(source, terms).await?, None)) };
         let GitAnswer { text, left_out } = self.inputs.git(query).await?;
-        Ok((text, left_out))
+        Ok((Content::Memory(text.into()), left_out))
     }
 
     /// Looks if a text of the project may be sent, whatever its file is called.

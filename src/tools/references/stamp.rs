@@ -47,7 +47,7 @@ impl References {
             Location::Git(query) => {
                 let Ok(answer) = self.inputs.git(query).await else { return };
                 let mut hash = DefaultHasher::new();
-                answer.text.read(0, usize::MAX).unwrap_or_default().hash(&mut hash);
+                answer.text.hash(&mut hash);
                 let _ = writeln!(stamp, "{}\0{}", query.name(), hash.finish());
             }
             Location::Glob(_) | Location::Kept(_) | Location::Web(_) | Location::Inline(_) => {}
