@@ -73,6 +73,7 @@ pub enum FieldOrigin {
 }
 
 /// Longer texts do not fit any model's context.
+// The largest context has 1,050,000 tokens, each of about four characters.
 const LONGEST: Values = Values::Text(4_000_000);
 
 /// ask-openai's question: 4,000,000 characters at most.
@@ -103,6 +104,7 @@ pub const QUALITY: Argument = learnt(
     &["quality"],
 );
 /// Pictures of a call, 1 to 10: each is a request of its own.
+// Never sent: of requests for one each, some may fail, and memory holds one picture at a time.
 pub const N: Argument = kept("n", AppliesTo::Pictures, Values::Range(1, 10));
 /// `transparent` needs PNG or WebP.
 pub const BACKGROUND: Argument =
@@ -163,6 +165,7 @@ pub const ARGUMENTS: [Argument; 18] = [
 ];
 
 /// Fields that may be left out and that no argument stands for. All are learnt.
+// Not learnt, `stream_options` would be sent and refused once in every call to a server that does not know it.
 pub const FIELDS: [Field; 7] = [
     Field { name: "service_tier", asked: FieldOrigin::BySetting },
     Field { name: "store", asked: FieldOrigin::BySetting },

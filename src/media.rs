@@ -231,6 +231,7 @@ impl<'de> Deserialize<'de> for Encoded {
     }
 }
 
+// Without the bytes, which are megabytes, and nobody else's to read in a log.
 impl std::fmt::Debug for Encoded {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Encoded")
@@ -267,6 +268,7 @@ fn jpeg(bytes: &[u8]) -> Option<Dimensions> {
             }
             // The pixels begin, or the picture ends, without a frame header.
             [0xff, 0xd9 | 0xda, ..] => return None,
+            // A length counts its own two bytes (ITU T.81, B.1.1.4): with less, the walk would stand still.
             [0xff, _, l1, l0, ..] => rest.get(2 + usize::from(u16::from_be_bytes([*l1, *l0])).max(2)..)?,
             _ => return None,
         }

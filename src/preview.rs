@@ -270,6 +270,7 @@ fn shrink_decoded(
     quality: &SetQuality,
 ) -> Result<Encoded, PreviewFailure> {
     // A JPEG is decoded as far as it came.
+    // See-through, it does not go as it is: pale art would vanish in a light client, dark art in a dark one.
     if budget.admits(picture) && picture.format().is_common() && alpha::is_opaque(&image) && picture.is_whole() {
         return Ok(picture.clone());
     }

@@ -102,6 +102,7 @@ pub fn is_safe(c: char) -> bool {
 }
 
 /// Beginnings of OpenAI's keys and of the tokens of our own callers.
+// Other vendors have taken `sk-` over, such as OpenRouter (`sk-or-`) and Anthropic (`sk-ant-`).
 const KEYS: [&str; 2] = ["sk-", "mcpo_"];
 
 /// Replaces everything that looks like a key: one of [`KEYS`] at the start of a word, 8 characters at least, some of
@@ -197,6 +198,8 @@ pub fn is_device(name: &str) -> bool {
 #[must_use]
 pub fn decode(bytes: &[u8]) -> Option<String> {
     match bytes {
+        // The `>` of Windows PowerShell writes this: keys and notes came so.
+        // <https://learn.microsoft.com/powershell/module/microsoft.powershell.core/about/about_character_encoding>
         [0xff, 0xfe, rest @ ..] => utf16(rest, u16::from_le_bytes),
         [0xfe, 0xff, rest @ ..] => utf16(rest, u16::from_be_bytes),
         _ => std::str::from_utf8(bytes).ok().map(|text| text.trim_start_matches('\u{feff}').to_owned()),
@@ -219,6 +222,8 @@ pub fn behind_thoughts(text: &str) -> &str {
         return "";
     }
     let behind = |end| text.rsplit_once(end).map_or(text, |(_thoughts, rest)| rest);
+    // The end alone may be there: the templates of some models, such as DeepSeek-R1, write the beginning into
+    // the prompt.
     ENDS.into_iter().map(behind).min_by_key(|rest| rest.len()).unwrap_or(text)
 }
 

@@ -97,6 +97,7 @@ fn read_at(file: &File, offset: u64, wanted: usize) -> io::Result<Bytes> {
 
 #[cfg(unix)]
 fn read_once(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    // By offset: the attempts of a request share the file, and each begins at its start.
     std::os::unix::fs::FileExt::read_at(file, buffer, offset)
 }
 

@@ -62,6 +62,7 @@ pub(super) fn lay_out(pictures: &[Encoded], room: Room) -> Result<ContactSheet, 
 
 /// The whole picture, upright, no larger than its place.
 pub(super) fn thumbnail(picture: &Encoded, place: Dimensions) -> Result<RgbImage, PreviewFailure> {
+    // From the original: a preview has been scaled and compressed once already.
     let (image, orientation) = decode::decode(picture)?;
     let before = if pixels::lies_on_its_side(orientation) {
         Dimensions { width: place.height, height: place.width }

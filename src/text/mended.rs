@@ -47,6 +47,8 @@ fn is_suspect(json: &str) -> bool {
 }
 
 /// Words of Python and JavaScript for numbers that JSON does not have.
+// Python writes them unless `allow_nan` is off.
+// <https://docs.python.org/3/library/json.html#infinite-and-nan-number-values>
 const NO_NUMBERS: [&str; 3] = ["NaN", "-Infinity", "Infinity"];
 
 fn mended(json: &str) -> String {

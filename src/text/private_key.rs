@@ -30,6 +30,7 @@ fn behind<'a>(text: &'a str, words: &'static str) -> impl Iterator<Item = &'a st
 
 /// Returns whether the first lines of a text are a key's.
 fn begins_key(text: &str) -> bool {
+    // By the shape of a line and not by decoding: within JSON, a diff or a quotation it is no valid base64 any more.
     let head = text.get(..text.floor_char_boundary(HEAD)).unwrap_or_default();
     head.split(|c: char| !c.is_ascii_alphanumeric() && !"+/=".contains(c)).any(is_piece)
 }

@@ -14,6 +14,7 @@ pub fn is_unspaced(c: char) -> bool {
         | '\u{30FC}'..='\u{30FF}' | '\u{3105}'..='\u{312F}' | '\u{31A0}'..='\u{31BF}' | '\u{31F0}'..='\u{31FF}'
         | '\u{FF66}'..='\u{FF9F}'
         // Ideographs with their extensions; syllables of Hangul.
+        // Planes 2 and 3 are for ideographs alone. <https://www.unicode.org/roadmaps/tip/>
         | '\u{3400}'..='\u{4DBF}' | '\u{4E00}'..='\u{9FFF}' | '\u{F900}'..='\u{FAFF}' | '\u{20000}'..='\u{3FFFF}'
         | '\u{AC00}'..='\u{D7A3}')
 }
