@@ -100,6 +100,7 @@ impl Issuer {
     /// [`TokenFault::Invalid`] for one that does not count, [`TokenFault::Unknown`] where the keys are more than an
     /// hour old and cannot be read.
     pub async fn check(&self, token: &str) -> Result<AccessToken, TokenFault> {
+        // First: of a text that is no token, the issuer hears nothing.
         let jws = Jws::parse(token)?;
         if self.keys().age() > FRESH {
             self.refresh().await;
@@ -110,6 +111,7 @@ impl Issuer {
             self.renew().await;
             found = self.keys().find(&jws);
         }
+        // After both attempts: keys that could just be read anew are young.
         if self.keys().age() > LONGEST {
             return Err(TokenFault::Unknown);
         }

@@ -97,6 +97,7 @@ impl Guard {
 pub fn start(config: Config) -> Guard {
     let log = Log::default();
     let writer = log.clone();
+    // Without colours: most clients keep the stderr of a server in a file.
     let lines = fmt::layer().with_writer(move || writer.clone()).with_ansi(false);
     let (levels, handle) = reload::Layer::new(targets(config.level));
     match config.format {
@@ -190,6 +191,7 @@ impl Write for Log {
         if writer.lines.try_send(LogLine::Text(line)).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
         }
+        // Also of a line that was lost: told of a failure, the layer would print one of its own to stderr.
         Ok(event.len())
     }
 

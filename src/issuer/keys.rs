@@ -91,6 +91,7 @@ impl KeySet {
 
     /// Returns whether one of the keys signed the token: the one that it names, or any where it names none.
     pub(super) fn find(&self, jws: &Jws<'_>) -> Option<Signed> {
+        // Either side may leave `kid` out (RFC 7515, 4.1.4, and RFC 7517, 4.5); then each key that fits is tried.
         let named = self.keys.iter().filter(|key| jws.key.is_none() || key.id.is_none() || key.id == jws.key);
         let mut fitting = named.filter(|key| key.algorithm.is_none_or(|algorithm| algorithm == jws.algorithm));
         fitting.any(|key| key.public.signed(jws)).then_some(Signed)
@@ -100,6 +101,7 @@ impl KeySet {
 impl SigningKey {
     fn read(value: Value) -> Option<Self> {
         let jwk: Jwk = serde_json::from_value(value).ok()?;
+        // A key for encryption may be published beside the others (RFC 7517, 4.2). It signs nothing.
         if jwk.r#use.as_deref().is_some_and(|purpose| purpose != "sig") {
             return None;
         }
@@ -163,6 +165,7 @@ fn point(jwk: &Jwk, size: usize) -> Option<Vec<u8>> {
 
 /// A number without the zeros before it, which ring refuses.
 fn number(text: Option<&String>) -> Option<Vec<u8>> {
+    // Some libraries write one before the modulus, as RFC 7518, 6.3.1.1 notes.
     let mut bytes = bytes(text)?;
     bytes.drain(..bytes.iter().take_while(|byte| **byte == 0).count());
     (!bytes.is_empty()).then_some(bytes)

@@ -42,6 +42,7 @@ impl IssuerSite {
         let unusable = |why: String| Error::Unusable { url: issuer.to_owned(), why };
         let url = Url::parse(issuer).map_err(|error| unusable(error.to_string()))?;
         let http = client(&url).map_err(|error| unusable(error.to_string()))?;
+        // Each in turn: an OAuth server has the first, an OpenID provider the others, and few have all.
         let mut tried = Vec::new();
         for place in places(&url) {
             match fetch(&http, &place).await {
@@ -122,6 +123,7 @@ fn client(issuer: &Url) -> reqwest::Result<reqwest::Client> {
     // `Err` says that one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder()
+        // Followed, it could have the keys come from a host that nobody configured: whoever has it could sign tokens.
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .user_agent(concat!("mcp-openai/", env!("CARGO_PKG_VERSION")));

@@ -18,6 +18,7 @@ const MOST_SERIES: usize = 2_000;
 const OTHER: &str = "other";
 
 /// Upper bounds of the histogram, in seconds.
+// The default bounds of Prometheus' libraries end at 10 s, and a set of pictures takes minutes.
 const BOUNDS: [f64; 12] = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
 
 /// One call that has ended.
@@ -103,6 +104,8 @@ impl Metrics {
             all = series(&model, &caller);
         }
         *counts.calls.entry(all).or_default() += 1;
+        // By outcome, since a refusal takes a millisecond and would make the service look fast; not by model and
+        // caller, which would be thousands of histograms.
         counts.took.entry(format!("tool=\"{tool}\",code=\"{outcome}\"")).or_default().add(call.took.as_secs_f64());
         let Spent { usage, booked, pictures, attempts, .. } = &call.spent;
         for (kind, tokens) in [("input", usage.input_tokens), ("output", usage.output_tokens)] {

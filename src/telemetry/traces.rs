@@ -165,6 +165,8 @@ impl TraceSpan {
 
 impl Drop for TraceSpan {
     fn drop(&mut self) {
+        // Whoever began the trace decides if it is kept: half a trace is of no use to anybody.
+        // <https://www.w3.org/TR/trace-context/#sampled-flag>
         if let Some(open) = self.0.take().filter(|open| open.place.parent().is_sampled()) {
             let outbox = open.outbox.clone();
             outbox.take(open.written());

@@ -92,6 +92,7 @@ impl SpanQueue {
         ] });
         let scope = json!({ "name": env!("CARGO_PKG_NAME"), "version": version });
         let before = format!(r#"{{"resourceSpans":[{{"resource":{resource},"scopeSpans":[{{"scope":{scope},"spans":["#);
+        // As text, and once: only the spans differ from one request to the next.
         let envelope = [before, "]}]}]}".to_owned()];
         Self { collector, envelope, queue, waiting: Mutex::new(waiting), lost: AtomicU64::new(0) }
     }
@@ -109,6 +110,7 @@ impl SpanQueue {
 
     /// Sends batch after batch until it is dropped; what it has in hand then is still there for [`SpanQueue::flush`].
     pub(super) async fn run(&self) {
+        // Held for as long as this runs: `flush` gets it once this is dropped, so that no batch is sent by both.
         let mut waiting = self.waiting.lock().await;
         loop {
             waiting.fill().await;
@@ -194,6 +196,7 @@ impl WaitingSpans {
         };
         match self.health {
             CollectorHealth::Well => drop(timeout(DELAY, more).await),
+            // A collector that refuses at once would otherwise be asked in a loop.
             CollectorHealth::Failing => sleep(DELAY).await,
         }
     }
