@@ -157,6 +157,7 @@ impl Inputs {
 
     /// Those whose origin ranks highest. Waits for roots that are awaited.
     async fn projects(&self) -> Arc<[Project]> {
+        // A setting goes before the roots of a client: the person wrote it, and it holds in every client.
         let configured: Arc<[Project]> = self.config.project.iter().cloned().collect();
         if configured.first().is_some_and(|project| project.origin() < ProjectOrigin::Client) {
             return configured;
@@ -229,6 +230,7 @@ impl Inputs {
             Some(project) if is_relative(path) => project.root().join(path),
             _ => path.to_owned(),
         };
+        // Named folders first: neither what git ignores nor what looks like a secret is kept back in them.
         if let Some(below) = self.locate(&path) {
             return Ok(below.or_itself());
         }
@@ -262,6 +264,7 @@ impl Inputs {
     /// its links lead to.
     fn locate(&self, path: &Path) -> Option<Below> {
         let path = normal(&self.at_home(path))?;
+        // Resolved each time: a folder may be made, or its link changed, while the server runs.
         let resolved = self.config.folders.iter().filter_map(|folder| fs::canonicalize(folder).ok());
         let folders: Vec<_> = self.config.folders.iter().cloned().chain(resolved).collect();
         let innermost = |rest: &dyn Fn(&Path) -> Option<PathBuf>| {

@@ -38,6 +38,8 @@ impl Inputs {
 
     /// `right` is the way for a caller who may name none.
     fn admit_caller(&self, right: &'static str) -> Result<(), Error> {
+        // The same for a file that is there and for one that is not: nobody elsewhere learns of the files of
+        // this machine.
         match self.access {
             FileAccess::Allowed => Ok(()),
             FileAccess::Refused => Err(Error::NotHere(right)),

@@ -102,14 +102,17 @@ mod system {
     }
 
     pub(super) fn write_new(folder: &Path, parents: &[&OsStr], name: &OsStr, bytes: &[u8]) -> Result<(), Error> {
+        // With EXCL, a link in the last place is not followed, wherever it leads (open(2)).
         const NEW: OFlags = OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::EXCL).union(OFlags::CLOEXEC);
         let io = |errno: Errno| Error::Io(errno.into());
         let folder = open(folder, FOLDER, Mode::empty()).map_err(io)?;
         let folder =
             parents.iter().try_fold(folder, |folder, name| match mkdirat(&folder, *name, Mode::from(0o777)) {
+                // Another copy may just have made it. Opened without following a link, it is a folder or refused.
                 Ok(()) | Err(Errno::EXIST) => open_in(&folder, name, FOLDER),
                 Err(errno) => Err(io(errno)),
             })?;
+        // Less the mask of its user, as any other file of the project.
         let mut file = File::from(openat(&folder, name, NEW, Mode::from(0o666)).map_err(io)?);
         file.write_all(bytes).map_err(|error| {
             // Best effort: the failure to write is what is reported.

@@ -132,6 +132,7 @@ impl Inputs {
         let project = self.project().await.ok_or_else(|| failed(&"there is no project any more"))?;
         let (own, to) = (own.to_owned(), to.clone());
         let copied = tokio::task::spawn_blocking(move || {
+            // Whole, as it has at most 64 MiB: each name that is tried writes it from the beginning.
             let bytes = picture.read(0, usize::MAX).map_err(|error| failed(&error))?;
             let asked = to.of(project.root(), &own, format);
             for number in 1..MOST_NAMES {

@@ -12,6 +12,7 @@ use crate::text;
 /// The prefix of an attachment that git answers.
 pub const SCHEME: &str = "git:";
 /// The largest output that one attachment may have, in bytes.
+// As much as a text that is attached may have.
 const MOST: u64 = 2_000_000;
 /// Time for all that one project is asked; then git is killed.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -147,6 +148,7 @@ impl GitQuery {
             // A signature is checked by a program that the repository names; `--cc` merges nothing anew.
             Verb::Show => ("show", &[format, "--no-show-signature", "--no-notes", "--cc"]),
         };
+        // External diffs and conversions of text are programs, which the attributes of a repository choose.
         let shared = ["--no-ext-diff", "--no-textconv", "--no-color", "--relative", "--submodule=short"];
         let flags = [verb].into_iter().chain(own.iter().copied()).chain(shared).chain(form.iter().copied());
         let flags = flags.map(str::to_owned);
@@ -245,11 +247,14 @@ const LEADING: [&str; 9] = [
 
 /// Git in `root`, for the repository whose work tree is `top`: its own `core.worktree` could name any other folder.
 fn git(root: &Path, top: &Path) -> Command {
+    // The program and no library: gix would be some eighty crates for two verbs.
     let mut git = Command::new("git");
     for variable in LEADING {
         git.env_remove(variable);
     }
     git.env("GIT_WORK_TREE", top).env("GIT_CEILING_DIRECTORIES", top.parent().unwrap_or(top));
+    // Without the locks that reading takes to write down what it found: they would stop a git of the person's beside
+    // it. <https://git-scm.com/docs/git#Documentation/git.txt-codeGITOPTIONALLOCKScode>
     git.env("GIT_OPTIONAL_LOCKS", "0").env("GIT_TERMINAL_PROMPT", "0").env("LC_ALL", "C");
     // Both, as older versions know the second alone; it allows no transport, whatever the repository says.
     git.env("GIT_NO_LAZY_FETCH", "1").env("GIT_ALLOW_PROTOCOL", "none");
@@ -257,6 +262,7 @@ fn git(root: &Path, top: &Path) -> Command {
     for setting in SAFE {
         git.args(["-c", setting]);
     }
+    // Killed when the call is given up: in a large repository it would read on.
     git.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     git
 }

@@ -72,6 +72,7 @@ pub(super) fn files(root: &Path, pattern: &str) -> Result<Vec<PathBuf>, BadGlob>
         if files.len() == MOST_FILES {
             return Err(BadGlob::Several);
         }
+        // A name alone: each file is opened by the rules for one that was named, links and secrets included.
         files.push(rest.to_owned());
     }
     files.sort_unstable();

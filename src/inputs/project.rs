@@ -114,6 +114,7 @@ impl Project {
         if is_secret(rest) || is_secret(&reading) {
             return Some(Exclusion::Secret);
         }
+        // Asked last: it reads a file in each folder up to the top.
         let is_ignored = self.ignores(rest) || reading != rest && self.ignores(&reading);
         is_ignored.then_some(Exclusion::Ignored)
     }

@@ -27,6 +27,7 @@ impl SimilarNames {
     pub(super) fn find(wanted: &OsStr, entries: impl Iterator<Item = OsString>) -> Self {
         let Some(wanted) = wanted.to_str().map(reading) else { return Self::None };
         let is_near = |entry: &OsString| entry.to_str().is_some_and(|entry| reading(entry) == wanted);
+        // Never the first of several: to send another file than was meant cannot be taken back.
         let mut near: Vec<_> = entries.take(MOST_ENTRIES).filter(is_near).collect();
         near.sort_unstable();
         match near.len() {
@@ -84,6 +85,7 @@ fn reading(name: &str) -> String {
         let escapes = c == '\\' && cfg!(unix) && characters.peek().is_some_and(|next| !next.is_alphanumeric());
         if !escapes {
             match c {
+                // macOS writes U+202F into the names of screenshots, and models copy it as a plain blank.
                 c if c.is_whitespace() && reading.ends_with(' ') => {}
                 c if c.is_whitespace() => reading.push(' '),
                 '\u{2018}' | '\u{2019}' | '\u{2bc}' => reading.push('\''),
