@@ -244,6 +244,7 @@ impl Artifacts {
     pub fn of(&self, owner: &Owner) -> Self {
         let Some(caller) = owner.as_caller() else { return self.clone() };
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        // One for all calls of a caller: of two, each would sweep and expire beside the other.
         let own = callers.entry(caller.to_owned()).or_insert_with(|| {
             let dir = self.store.dir().join(CALLERS).join(caller);
             let remote = self.remote.as_ref().map(|remote| remote.below(CALLERS, caller));

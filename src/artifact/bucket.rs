@@ -67,7 +67,9 @@ impl PictureBucket {
     /// # Errors
     /// [`BucketFault`].
     pub(super) async fn check(&self) -> Result<(), BucketFault> {
+        // A name of its own: several servers may check one bucket at the same time.
         let name = format!(".check-{}", rand::random::<u64>());
+        // All three are needed, and credentials may allow each alone.
         self.listing("").await?;
         self.create(&name, Bytes::from_static(b"can pictures be kept here?\n"), "text/plain").await?;
         self.remove(&name).await

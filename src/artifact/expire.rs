@@ -34,6 +34,7 @@ impl Expiry {
             let fits = room.take(|| length(id));
             !fits || horizon.is_some_and(|horizon| id.made_at() < horizon)
         };
+        // It takes its part of the room, too: else one more would be kept than the cap says.
         let expired: Vec<_> = newest_first.iter().filter(is_over).filter(|id| *id != kept).cloned().collect();
         expired.into_iter().rev().collect()
     }
@@ -50,6 +51,7 @@ impl Artifacts {
         if !self.expiry.is_set() {
             return;
         }
+        // One at a time: a second one would list the same folder and remove the same files.
         let _turn = self.expiring.lock().await;
         let kept = kept.clone();
         if let Err(error) = self.off_thread(move |artifacts| artifacts.expire_now(&kept, Utc::now())).await {

@@ -124,6 +124,7 @@ impl Clock {
         let now = Utc::now().timestamp_millis();
         let next = |last: i64| now.max(last + 1);
         // It returns the value before, so that the step is taken once more here.
+        // Relaxed, as nothing else is published by it.
         let last = self.last.update(Ordering::Relaxed, Ordering::Relaxed, next);
         DateTime::from_timestamp_millis(next(last)).unwrap_or_default()
     }

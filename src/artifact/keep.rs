@@ -32,6 +32,7 @@ impl Artifacts {
         let id = self.put_new(picture, stem).await?;
         let record = self.write_down(&id, Record::new(picture, origin)).await?;
         drop(writing);
+        // After both: whoever lists because of it finds the record, too.
         self.changed();
         Ok(self.artifact(id, record, picture.bytes().len() as u64))
     }

@@ -68,6 +68,7 @@ impl Artifacts {
     }
 
     pub(super) fn newest_first(&self, wanted: impl Fn(&ArtifactId) -> bool) -> Result<Vec<ArtifactId>, Error> {
+        // First: what a killed process had written becomes a picture of this list.
         self.sweep();
         let mut ids = self.store.ids()?;
         ids.retain(wanted);

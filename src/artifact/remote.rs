@@ -68,6 +68,7 @@ impl Remote {
 
     /// A picture by its record, or by what its first bytes say; `None` when there is none of this id.
     async fn describe(&self, id: ArtifactId) -> Result<Option<Artifact>, BucketFault> {
+        // Both at once: each is a round trip, and a page has a dozen pictures.
         let (length, record) = (self.bucket.length(id.as_str()), self.record(&id));
         let (Some(length), record) = futures_util::try_join!(length, record)? else { return Ok(None) };
         if let Some(record) = record {

@@ -238,6 +238,7 @@ fn keep_private(_folder: &Path) -> io::Result<()> {
 }
 
 fn may_lack_links(error: &object_store::Error) -> bool {
+    // EPERM is what link(2) has for a file system without hard links.
     cause(error).is_some_and(|io| matches!(io.kind(), ErrorKind::Unsupported | ErrorKind::PermissionDenied))
 }
 

@@ -42,6 +42,7 @@ impl Artifacts {
         let mut swept = self.swept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if !*swept {
             *swept = self.sweep_now().unwrap_or_else(|error| {
+                // Done, all the same: what fails now would fail, and be waited for, in every list.
                 tracing::debug!(%error, "what killed writes left could not be swept");
                 true
             });
@@ -57,6 +58,7 @@ impl Artifacts {
             return Ok(true);
         }
         let Some(records_folder) = self.store.open_records()? else { return Ok(true) };
+        // Some process writes now: what looks like a leftover may be its draft. The next list tries again.
         if records_folder.try_lock().is_err() {
             return Ok(false);
         }

@@ -99,6 +99,7 @@ impl CloudStore {
 }
 
 fn amazon(bucket: &str, options: &[(&str, SecretString)]) -> Result<AmazonS3> {
+    // Seen through, the address would be copied in all the same.
     let set: Set<AmazonS3Builder, AmazonS3ConfigKey> = black_box(AmazonS3Builder::with_config);
     let builder = AmazonS3Builder::new().with_retry(RETRY).with_http_connector(StoreConnector);
     let builder = configured(builder, set, options, by_name);

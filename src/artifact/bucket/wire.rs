@@ -90,6 +90,7 @@ impl StoreClient {
             .redirect(reqwest::redirect::Policy::none())
             .referer(false)
             .user_agent(concat!("mcp-openai/", env!("CARGO_PKG_VERSION")))
+            // `object_store` leaves its own setting (`allow_http`) to the client that sends.
             .https_only(self.plaintext == Plaintext::Refused)
             .connect_timeout(CONNECT)
             .read_timeout(SILENCE);
