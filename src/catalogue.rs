@@ -171,6 +171,7 @@ impl Catalogue {
                 file::parse(&text, &name).map_err(Unreadable)?
             }
         };
+        // The user's file is read at once, so that a mistake in it is told at the start; the embedded one has a test.
         let (all, noted) = (OnceLock::new(), Mutex::default());
         let (listing, lessons) = (NewestList::default(), Lessons::default());
         Ok(Self { config, own, all, listing, lessons, memory: None, noted })
@@ -205,6 +206,8 @@ impl Catalogue {
     /// embedded catalogue's.
     #[must_use]
     pub fn retires_on(&self, id: &ModelId) -> Option<NaiveDate> {
+        // A model may live on at an upstream that the embedded dates are not about, such as a cloud with dates
+        // of its own.
         let own = self.own.retires_on(id);
         own.or_else(|| self.listing()?.retires_on(id)).or_else(|| self.find(id)?.retires_on)
     }

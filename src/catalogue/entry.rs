@@ -119,6 +119,7 @@ pub(super) fn entry_for<'a, T>(all: &'a [T], id: &ModelId, id_of: fn(&T) -> &Mod
     let id = id.as_str();
     let exact = |id: &str| all.iter().find(|one| id_of(one).as_str() == id);
     let fits = |one: &&T| id_of(one).as_str().strip_suffix('*').is_some_and(|start| id.starts_with(start));
+    // The longest: a pattern for a family may stand beside one for a part of it.
     let pattern = || all.iter().filter(fits).max_by_key(|one| id_of(one).as_str().len());
     exact(id).or_else(|| exact(undated(id)?)).or_else(pattern)
 }

@@ -53,6 +53,7 @@ struct ModelFacts {
 /// A sentence with file, line and column.
 pub(super) fn parse(text: &str, name: &str) -> Result<Contents, String> {
     let file: File = toml::from_str(text).map_err(|error| {
+        // A column counts characters, as editors do; the span counts bytes.
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
         let line = before.matches('\n').count() + 1;
         let column = before.rsplit('\n').next().map_or(0, |line| line.chars().count()) + 1;
@@ -178,6 +179,7 @@ impl ModelFacts {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+// Strict, here and below: a misspelt price would be no price, and a budget would refuse the model for it.
 struct File {
     #[serde(default)]
     prices: PriceDefaults,

@@ -74,6 +74,7 @@ impl Lessons {
     /// Adds one. `false`: it was known.
     pub(super) fn learn(&self, lesson: &Lesson) -> bool {
         let mut all = self.all();
+        // Known, it needs no writing: a refusal is met in many calls at once before the first of them is learnt from.
         let is_known = all.iter().any(|known| known.is(lesson) && known.holds(lesson.learnt_on));
         add(&mut all, [lesson.clone()], lesson.learnt_on);
         !is_known

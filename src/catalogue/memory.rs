@@ -61,6 +61,7 @@ impl Catalogue {
 
     async fn take_over(&self, memory: &Memory) -> Result<(), store::Error> {
         let (today, upstream) = (self.config.today.moment(), &self.config.upstream);
+        // Older ones hold no more, and stay unread.
         let lessons = memory.facts.facts(FactKind::Lesson, upstream, today - lessons::HOLDS).await?;
         self.lessons.take_over(lessons.iter().filter_map(Lesson::read), self.config.today.date());
         // The store also gives what was learnt at that very moment: without a microsecond more, our list came back each

@@ -79,6 +79,7 @@ impl Catalogue {
         let entry = self.find(id).cloned();
         let default_of = ModelKind::ALL.into_iter().find(|kind| self.default(*kind) == Some(id));
         let roles = self.roles().filter(|role| role.model == *id);
+        // No upstream lists the beginning of a name.
         let listing = self.listing().filter(|_| !is_pattern(id));
         Overview {
             kind: entry.as_ref().map(|entry| entry.kind).or(default_of),

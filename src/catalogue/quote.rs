@@ -28,6 +28,8 @@ impl Quote<'_> {
     /// Number of output tokens that `amount` buys on top of that usage.
     #[must_use]
     pub fn buys(&self, usage: &Usage, amount: Usd) -> u64 {
+        // By the line between two points: the highest of several prices never lies above it there, so no answer
+        // is dearer.
         let with = |output_tokens| self.most(&Usage { output_tokens, ..*usage });
         let (Some(input), Some(million)) = (with(0), with(1_000_000)) else { return 0 };
         if amount < input { 0 } else { (amount - input).buys(million - input) }

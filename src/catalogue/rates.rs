@@ -56,6 +56,7 @@ impl Rates {
         // Where the usage does not say what was cached, it was text as far as there is any: the dearer reading.
         let cached_images =
             usage.cached_image_tokens.max(cached.saturating_sub(input - images)).min(cached).min(images);
+        // Both are parts of the input, and each token is paid for once, whatever an upstream reports.
         let written = usage.cache_write_tokens.min(input - cached);
         let written_12h = usage.cache_write_12h_tokens.min(written);
         let fresh = input - cached - written;

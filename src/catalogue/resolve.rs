@@ -153,6 +153,7 @@ impl Catalogue {
             // Elsewhere the name may be that of a model of the server's own.
             _ => asked,
         };
+        // The day is the upstream's where it names one: the embedded catalogue is as old as this program.
         let entry = self.find(id).cloned().map(|entry| CatalogueEntry { retires_on: self.retires_on(id), ..entry });
         let price = self.price(entry.as_ref());
         if let Some(entry) = entry.as_ref().filter(|entry| entry.kind != kind) {
@@ -166,6 +167,7 @@ impl Catalogue {
             price,
             tier: match kind {
                 ModelKind::Text => self.config.tier,
+                // The Images API has no service tiers.
                 ModelKind::Image => Tier::Default,
             },
             on: self.config.today.date(),
@@ -227,6 +229,7 @@ impl Catalogue {
     fn given_roles(&self) -> &[CatalogueRole] {
         match self.config.at {
             ModelSource::OpenAi => &self.all().roles,
+            // A model may be called `default` or `fast` there.
             ModelSource::Elsewhere => self.own.roles(),
         }
     }

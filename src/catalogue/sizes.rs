@@ -123,6 +123,7 @@ impl Sizes {
         let [Some(width), Some(height)] = unit else { return None };
         // 256 steps reach beyond the longest side that any model makes: 3,840 pixels in steps of 16.
         let exact = (1..=256_u32).filter_map(|n| {
+            // Checked, as proportions come from a call: 4294967295:1 is one.
             let size = Dimensions { width: width.checked_mul(n)?, height: height.checked_mul(n)? };
             self.admit(size).is_ok().then_some(size)
         });

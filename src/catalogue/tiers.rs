@@ -71,6 +71,7 @@ impl Tiers {
             Tier::Flex => flex?,
             Tier::Priority => priority?,
             Tier::Ultrafast => ultrafast?,
+            // Such as `scale`, whose price nobody publishes: no cost is better than a wrong one.
             Tier::Other => return None,
         };
         Some(match priced {
