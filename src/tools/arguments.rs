@@ -87,6 +87,7 @@ pub fn one_of(name: &str, allowed: &[&str], value: &str) -> Result<String, ToolE
     if let Some(word) = allowed.iter().find(|word| word.eq_ignore_ascii_case(value.trim())) {
         return Ok((*word).to_owned());
     }
+    // Cut and cleaned: it comes from a model, and goes into a message that people and models read.
     let shown = crate::text::brief(value, 60);
     Err(ToolError::InvalidArgument(format!("`{name}` is \"{shown}\": allowed are {}", allowed.join(", "))))
 }

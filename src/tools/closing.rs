@@ -27,6 +27,7 @@ pub(super) async fn close<T: Continued>(
     // Before the output is written down for its job: whoever collects that needs the handle, too.
     output.continued_as(place.as_ref().map(|(handle, _)| handle.to_string()));
     let turn = turn.map(|(place, turn)| place.turn(&turn));
+    // In one transaction with the cost: no process can die between having paid and having told.
     let job = call.running_job().and_then(|id| Some(id.ended(&Ok::<_, Failed>(Outcome::of(output.clone()).ok()?))));
     let unkept = match (spend.settle(end, turn, job).await, place) {
         (Ok(Settled::Whole), _) => return output,

@@ -33,6 +33,7 @@ impl Tool for CreateImage {
     }
 
     async fn run(&self, args: Args, call: &Call) -> Result<Created, ToolError> {
+        // Before they are read: a record has the words of the call, so that it can be made again as it was.
         let arguments = arguments::as_given(&args);
         self.studio.admit(&args, call).await?;
         let thread = threads::open(&self.studio.conversations, args.conversation.as_deref(), call).await?;

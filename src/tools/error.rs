@@ -191,6 +191,7 @@ impl ToolError {
             return failed.text.clone();
         }
         let message = self.to_string();
+        // A message of an upstream may end with a full stop, and the remedy begins a sentence.
         let message = message.trim_end_matches('.');
         let wait = self
             .retry_after()

@@ -79,6 +79,7 @@ impl Tool for GetResult {
         }
         // Beyond its patience a client hears nothing any more.
         let wait = call.patience.unwrap_or(Duration::MAX).min(Duration::from_secs(seconds));
+        // As it is copied: in quotes, in capitals, as an address.
         let Some(id) = JobId::pasted(&args.job) else { return Err(self.no_such(&args.job, &call.owner).await) };
         if args.cancel == Some(true) {
             // What it has come to is told below, also when it had ended already.
@@ -134,6 +135,7 @@ impl GetResult {
     async fn no_such(&self, asked: &str, owner: &Owner) -> ToolError {
         let mut message = format!("there is no job `{}`", text::brief(asked, 40));
         let own = self.jobs.newest(owner, MOST_TOLD).await;
+        // A client that timed out was never told the handle, and its person asks for the result all the same.
         message.push_str(if own.is_empty() { "; you have none" } else { "; your newest are:" });
         for (number, job) in own.iter().enumerate() {
             let age = (Utc::now() - job.started_at).to_std().unwrap_or_default();

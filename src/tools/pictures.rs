@@ -256,6 +256,7 @@ impl Studio {
             .extend(picture.lost.iter().map(|error| format!("A further picture came with it, and is lost: {error}.")));
         call.expenses.paint(1 + picture.further.len());
         let mut pictures = Vec::new();
+        // Servers with a batch of their own send several: all of them were paid for.
         for original in [picture.encoded].into_iter().chain(picture.further) {
             let origin = Origin {
                 revised_prompt: picture.revised_prompt.clone(),

@@ -183,6 +183,7 @@ impl Source {
     /// # Errors
     /// [`ToolError::InvalidArgument`] when it is none that can be sent.
     pub async fn as_picture(&self, content: Content) -> Result<Opened, ToolError> {
+        // By its own bytes: names and labels are wrong every now and then.
         let (head, content) = head(content).await?;
         let (format, dimensions) = (head.format(), head.dimensions());
         if dimensions.width.max(dimensions.height) > LONGEST_SIDE {

@@ -76,6 +76,7 @@ impl Upkeep {
         let fields = fields.iter().map(|field| Taught::Refuses { refuses: field.clone(), with: None });
         let taught = refused.chain(fields).chain(only_by.map(|only_by| Taught::OnlyBy { only_by }));
         let new: Vec<_> = taught.filter_map(|taught| self.catalogue.learn(&model.id, taught)).collect();
+        // A task of its own: the answer does not wait for the store.
         if !new.is_empty() {
             let catalogue = self.catalogue.clone();
             self.tasks.spawn(async move { catalogue.keep_lessons(new).await });

@@ -82,6 +82,7 @@ impl QuestionSize {
             WebSearch::Off => (0, 0),
             WebSearch::Allowed => (SEARCH_RESULTS, SEARCHES),
         };
+        // Beyond it the upstream refuses: a longer text would only take more of a budget than it can cost.
         let input_tokens = (texts + said(input) + earlier + results).min(WINDOW);
         // All of it may be written to the cache, which costs most where it costs a fee.
         let input = Usage { input_tokens, cache_write_tokens: input_tokens, web_searches, ..Usage::default() };
@@ -144,6 +145,7 @@ fn part(part: &Part) -> u64 {
     match part {
         Part::Text(text) => text.len() as u64,
         Part::Picture(_) => PICTURE,
+        // By the length alone: to count pages, the file would have to be parsed.
         Part::Document { content, .. } => content.length().saturating_mul(DOCUMENT_PER_BYTE),
     }
 }
@@ -152,6 +154,7 @@ fn part(part: &Part) -> u64 {
 fn answer(exchange: &Exchange) -> u64 {
     let text = exchange.answer.as_ref().map_or(0, |answer| answer.len() as u64);
     let items: u64 = exchange.items.iter().map(|item| item.to_string().len() as u64).sum();
+    // By whichever is longer: one of the two goes up, and the plan decides later which.
     PER_MESSAGE + text.max(items)
 }
 

@@ -82,6 +82,7 @@ impl Args {
         let effort = self.reasoning_effort.map(|word| arguments::word(&REASONING_EFFORT, &word)).transpose()?;
         let verbosity = self.verbosity.map(|word| arguments::word(&VERBOSITY, &word)).transpose()?;
 
+        // Before the model is resolved: what is wrong in any case is said first.
         let attachments = attachments::parse(self.attachments.unwrap_or_default())?;
 
         let model = catalogue.resolve(ModelKind::Text, requested.as_ref())?;
@@ -99,6 +100,7 @@ impl Args {
             }
         });
         let temperature =
+            // Beside the effort: some models take a temperature at effort `none` alone.
             arguments::unless_refused(&TEMPERATURE, temperature, effort.as_deref(), &model, &mut warnings);
         let max_tokens =
             arguments::unless_refused(&MAX_TOKENS, max_tokens.and_then(NonZeroU32::new), None, &model, &mut warnings);
@@ -143,6 +145,7 @@ impl AskRequest {
         let attached = attachments::open(&self.attachments, references, terms).await?;
         self.warnings.extend(attached.warnings);
         self.names = attached.names;
+        // Also for the prompt cache: the same files before another question are the same beginning.
         self.question.input.splice(..0, attached.parts);
         Ok(schema)
     }

@@ -120,6 +120,7 @@ async fn part(source: &Source, content: Content, references: &References) -> Res
         }
         AttachmentKind::Text => {
             limit(&content, "a text", TEXT)?;
+            // All of it, as one byte at its end may say that it is no text.
             let text = read(content, usize::MAX, kind::decode).await?.map_err(unknown)?;
             references.check_text(source, &text).await?;
             let text = if source.has_numbered_lines() { numbered(&text) } else { text };

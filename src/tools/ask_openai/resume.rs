@@ -93,6 +93,7 @@ impl AskOpenai {
         let unheard = Terms::until(Deadline { at: Instant::now() + limit.time, setting: limit.setting });
         let (news, hold, trace) = (call.news.clone(), call.resumable.hold().clone(), call.trace.clone());
         let terms = Terms { news, hold, trace, ..unheard };
+        // Before anything can fail: dropped, it books what the other process had reserved.
         let spend = self.ledger.take_over(note.spend.clone(), call.expenses.clone());
         call.expenses.of_model(&note.model);
         let asked = self.asked(note).await?;

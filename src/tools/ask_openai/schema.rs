@@ -55,6 +55,7 @@ impl SchemaChecks {
         let places = self.0.clone();
         let worked = async {
             let place = places.acquire_owned().await;
+            // The place goes into the thread: time may be up out here, but nothing stops the check in there.
             spawn_blocking(move || {
                 let _place = place;
                 work()
@@ -96,6 +97,7 @@ impl CheckedSchema {
         // Offline: a schema comes from a model, and must not have this server fetch addresses. The plain engine: the
         // default one backtracks, and a pattern could keep it busy for ever.
         let options = jsonschema::options().offline().with_pattern_options(patterns).should_validate_formats(true);
+        // The whole schema is sent all the same: the upstream may hold the answer to what is not checked here.
         let (mut held, mut warnings) = (schema.clone(), Vec::new());
         let validator = loop {
             match options.build(&held) {
@@ -118,6 +120,8 @@ impl CheckedSchema {
         };
         let whole = Arc::new(schema.clone());
         let Value::Object(schema) = schema else { return Err("it is not an object".into()) };
+        // In the order in which it came: models write an object so, and reason before they answer only where it
+        // says so.
         let form = AnswerFormat { strict: strict::of(&schema), schema };
         Ok(Self { checks, form, whole, validator: Arc::new(validator), warnings })
     }

@@ -29,6 +29,7 @@ impl AskOpenai {
         request.warnings.extend(warnings);
         // Requests of one key reach the same cache, which has the beginning of the thread.
         // <https://platform.openai.com/docs/guides/prompt-caching>
+        // The label is not the handle, which would open the conversation to whoever sees it.
         request.question.cache_key = Some(thread.place().label());
         let gallery = self.references.artifacts.of(&call.owner);
         for turn in thread.turns() {
@@ -126,6 +127,7 @@ async fn written(gallery: &Artifacts, thread: &Thread, part: Part) -> Result<Sai
 async fn kept(gallery: &Artifacts, picture: &Reference) -> Option<String> {
     let id = ArtifactId::parse(&picture.name)?;
     let (_, content) = gallery.open(&id).await.ok()?;
+    // Not by its bytes, which would be fetched once more to be compared.
     (content.length() == picture.content.length()).then(|| id.uri())
 }
 
@@ -136,6 +138,7 @@ async fn exchange(gallery: &Artifacts, thread: &Thread, turn: &Turn) -> Exchange
         said.push(part(gallery, thread, piece).await);
     }
     if !turn.made.is_empty() {
+        // As said by the person: the APIs take pictures from no other side.
         said.push(Part::Text(format!("[{} made of this:]", turn.tool)));
         for uri in &turn.made {
             said.push(picture(gallery, uri).await);

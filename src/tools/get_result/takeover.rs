@@ -74,11 +74,13 @@ impl GetResult {
         let cancel = CancellationToken::new();
         let age = (Utc::now() - orphan.started_at).to_std().unwrap_or_default();
         let metrics = self.metrics.clone();
+        // It takes no place in the queue: all that it does is to follow a response that OpenAI works on.
         let call = Call::new(Caller::local(), news, cancel.clone())
             .of(orphan.owner.clone())
             .by(asked.client.clone())
             .as_job(orphan.id)
             .since(age);
+        // Noted anew: this process may die as well, and a third one resume the call.
         call.resumable.resume_by(asked.clone());
         let (since, resumable) = (call.started(), call.resumable.clone());
         let work = async move {

@@ -76,6 +76,7 @@ impl Args {
         let model = catalogue.resolve(ModelKind::Image, requested.as_ref())?;
         let mut warnings = Vec::new();
         let traits = model.entry.as_ref().and_then(|entry| entry.image.as_ref());
+        // A model that is not known is sent the word as it came: it may be one of its own.
         let quality = quality.map(|word| if traits.is_some() { listed(&word).to_owned() } else { word });
         let quality =
             arguments::taken(&QUALITY, quality, traits.map(|t| t.qualities.as_slice()), &model, &mut warnings);
@@ -133,6 +134,7 @@ impl Args {
         let prompt = arguments::text(&PROMPT, self.prompt.clone())?;
         let Some(style) = &self.style else { return Ok(prompt) };
         let style = arguments::text(&STYLE, style.clone())?;
+        // Checked again with it: the limit is that of the field that is sent.
         let styled = format!("{prompt}\n\nStyle: {}.", style.trim().trim_end_matches('.'));
         arguments::text(&PROMPT, styled)
     }

@@ -162,6 +162,7 @@ impl PictureOrder {
 
         let mut warnings = self.warnings;
         for warning in made.iter().flat_map(|picture| &picture.warnings) {
+            // Once, as a rule the pictures of a call have the same ones.
             if !warnings.contains(warning) {
                 warnings.push(warning.clone());
             }

@@ -166,6 +166,7 @@ impl Location {
         }
         match Url::parse(&name) {
             Ok(url) if url.scheme() == "https" => Ok(Self::Web(url)),
+            // Over plain http anybody on the way could put another picture in its place.
             Ok(url) if url.scheme() == "http" => Err("only https addresses are fetched".into()),
             Ok(url) if url.scheme() == "file" => {
                 url.to_file_path().map(Self::File).map_err(|()| "this URL names no file of this machine".into())

@@ -111,6 +111,7 @@ pub(super) fn decode(bytes: &[u8]) -> Result<String, Unknown> {
     match text::decode(bytes) {
         Some(text) if !text.contains('\0') => Ok(text),
         Some(_) => Err(UNKNOWN),
+        // Refused, and not read with marks in it: the model would answer about a text that nobody has.
         None => Err(Unknown { what: "is not text in UTF-8 or UTF-16", right: "if it is text, save it as UTF-8" }),
     }
 }

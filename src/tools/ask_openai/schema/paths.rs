@@ -98,6 +98,7 @@ impl<'a> Paths<'a> {
     /// Counts the paths on which a check continues from here without going deeper into the answer.
     fn of(&mut self, schema: &'a Value) -> Result<u64, String> {
         let key = std::ptr::from_ref(schema);
+        // Each once: so the count takes linear time, while what it counts may not.
         if let Some(known) = self.known.get(&key) {
             return Ok(*known);
         }
