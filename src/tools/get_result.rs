@@ -79,7 +79,7 @@ impl Tool for GetResult {
         }
         // Beyond its patience a client hears nothing any more.
         let wait = call.patience.unwrap_or(Duration::MAX).min(Duration::from_secs(seconds));
-        // As it is copied: in quotes, in capitals, as an address.
+        // As it is copied: in quotes, in capitals.
         let Some(id) = JobId::pasted(&args.job) else { return Err(self.no_such(&args.job, &call.owner).await) };
         if args.cancel == Some(true) {
             // What it has come to is told below, also when it had ended already.
