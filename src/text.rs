@@ -190,7 +190,9 @@ pub fn is_placeholder(value: &str) -> bool {
 #[must_use]
 pub fn is_device(name: &str) -> bool {
     let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_lowercase();
-    let is_numbered = |device| stem.strip_prefix(device).is_some_and(|n| matches!(n.as_bytes(), [b'0'..=b'9']));
+    // The raised digits of Latin-1 count to Windows, too.
+    let is_digit = |n: &str| matches!(n.as_bytes(), [b'0'..=b'9']) || matches!(n, "¹" | "²" | "³");
+    let is_numbered = |device| stem.strip_prefix(device).is_some_and(is_digit);
     matches!(stem.as_str(), "con" | "prn" | "aux" | "nul") || is_numbered("com") || is_numbered("lpt")
 }
 

@@ -191,6 +191,9 @@ mod tests {
         for given in [".git/a.png", "a/.GIT/hooks/", ".ssh/", ".env", ".env.png", "id_rsa"] {
             assert_eq!(refused(given), BadCopyPath::Secret, "{given}");
         }
+        for given in ["docs/CON.png", "com1/", "LPT\u{b2}.webp"] {
+            assert_eq!(refused(given), BadCopyPath::Device, "{given}");
+        }
         for given in ["Makefile.am", "a.gif", "src/main.rs", "a.png.sh"] {
             assert!(matches!(refused(given), BadCopyPath::Extension(_)), "{given}");
         }
