@@ -29,9 +29,9 @@ impl Expiry {
         length: impl Fn(&ArtifactId) -> u64,
     ) -> Vec<ArtifactId> {
         let horizon = self.horizon(now);
-        let mut room = KeptRoom::of(self.keep_at_most);
+        let mut room = self.keep_at_most;
         let is_over = |id: &&ArtifactId| {
-            let fits = room.take(|| length(id));
+            let fits = room.as_mut().is_none_or(|room| room.take(|| length(id)));
             !fits || horizon.is_some_and(|horizon| id.made_at() < horizon)
         };
         // It takes its part of the room, too: else one more would be kept than the cap says.
@@ -78,26 +78,10 @@ impl Artifacts {
     }
 }
 
-/// The rest of a cap.
-enum KeptRoom {
-    Endless,
-    Pictures(u64),
-    Bytes(u64),
-}
-
-impl KeptRoom {
-    fn of(cap: Option<ArtifactCap>) -> Self {
-        match cap {
-            None => Self::Endless,
-            Some(ArtifactCap::Pictures(pictures)) => Self::Pictures(pictures),
-            Some(ArtifactCap::Bytes(bytes)) => Self::Bytes(bytes),
-        }
-    }
-
-    /// Returns whether one more picture fits. After one that did not, no older one does.
+impl ArtifactCap {
+    /// Takes one more picture from the rest of a cap; `false` where it does not fit. After it, no older one does.
     fn take(&mut self, bytes: impl FnOnce() -> u64) -> bool {
         let left = match self {
-            Self::Endless => return true,
             Self::Pictures(left) => left.checked_sub(1).map(Self::Pictures),
             Self::Bytes(left) => left.checked_sub(bytes()).map(Self::Bytes),
         };

@@ -157,30 +157,14 @@ mod tests {
     fn i01_nothing_else_is_an_id() {
         let good = "20261122-105106-k3x9q2-red-fox.png";
         assert_eq!(ArtifactId::parse(good).unwrap().made_at().to_rfc3339(), "2026-11-22T10:51:06.611+00:00");
-        let bad = [
-            "",
-            "x.png",
-            "../20261122-105106-k3x9q2.png",
-            "20261122-105106-k3x9q2/../x.png",
-            "20261122-105106-k3x9q2-..-x.png",
-            "20261122-105106-k3x9q2-a.b.png",
-            "20261122-105106-k3x9q2-.png",
-            "20261122-105106-k3x9q2-a\\b.png",
-            "20261122-105106-k3x9q2-a\0.png",
-            "20261122-105106-k3x9q2-Red.png",
-            "20261122-105106-k3x9q2.png#1",
-            "20261122-105106-k3x9q2.exe",
-            "20261122-105106-k3x9q2.PNG",
-            "20261122-105106-k3x9q2",
-            "20261122-105106-k3x9u2.png",
-            "20261122-105106-zzx9q2.png",
-            "20261122-105106-k3x9q22.png",
-            "20261322-105106-k3x9q2.png",
-            "20261122-255106-k3x9q2.png",
-            "+0261122-105106-k3x9q2.png",
-            "２0261122-105106-k3x9q2.png",
-        ];
-        for text in bad {
+        let bad = "\
+            x.png ../20261122-105106-k3x9q2.png 20261122-105106-k3x9q2/../x.png 20261122-105106-k3x9q2-..-x.png \
+            20261122-105106-k3x9q2-a.b.png 20261122-105106-k3x9q2-.png 20261122-105106-k3x9q2-a\\b.png \
+            20261122-105106-k3x9q2-a\0.png 20261122-105106-k3x9q2-Red.png 20261122-105106-k3x9q2.png#1 \
+            20261122-105106-k3x9q2.exe 20261122-105106-k3x9q2.PNG 20261122-105106-k3x9q2 20261122-105106-k3x9u2.png \
+            20261122-105106-zzx9q2.png 20261122-105106-k3x9q22.png 20261322-105106-k3x9q2.png \
+            20261122-255106-k3x9q2.png +0261122-105106-k3x9q2.png ２0261122-105106-k3x9q2.png";
+        for text in bad.split_ascii_whitespace().chain([""]) {
             assert_eq!(ArtifactId::parse(text), None, "{text}");
         }
         assert_eq!(ArtifactId::parse(&format!("20261122-105106-k3x9q2-{}.png", "x".repeat(61))), None);

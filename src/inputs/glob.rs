@@ -144,9 +144,7 @@ impl Inputs {
         let found = found.await.unwrap_or(Err(BadGlob::Nothing));
         found.map_err(|bad: BadGlob| match bad {
             BadGlob::Link => Error::Excluded(bad.to_string()),
-            BadGlob::Pattern(_) | BadGlob::Nothing | BadGlob::Several | BadGlob::Wide | BadGlob::Outside => {
-                Error::Nothing(bad.to_string())
-            }
+            bad => Error::Nothing(bad.to_string()),
         })
     }
 

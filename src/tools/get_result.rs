@@ -1,6 +1,6 @@
 //! get-result: what a call that went on as a job has come to, exactly as the call would have told it.
 
-use std::{borrow::Cow, fmt::Write as _, sync::Arc, time::Duration};
+use std::{borrow::Cow, sync::Arc, time::Duration};
 
 use chrono::Utc;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
@@ -133,11 +133,8 @@ impl GetResult {
 
     /// Names the caller's own jobs: its client may have given up before it learnt the handle.
     async fn no_such(&self, asked: &str, owner: &Owner) -> ToolError {
-        let mut message = format!("there is no job `{}`", text::brief(asked, 40));
         let own = self.jobs.newest(owner, MOST_TOLD).await;
-        // A client that timed out was never told the handle, and its person asks for the result all the same.
-        message.push_str(if own.is_empty() { "; you have none" } else { "; your newest are:" });
-        for (number, job) in own.iter().enumerate() {
+        let own = own.iter().map(|job| {
             let age = (Utc::now() - job.started_at).to_std().unwrap_or_default();
             let standing = match job.standing {
                 JobStanding::Running => "running",
@@ -145,11 +142,12 @@ impl GetResult {
                 JobStanding::Interrupted => "interrupted",
             };
             let (id, tool, age) = (&job.id, &job.tool, text::duration(Duration::from_secs(age.as_secs())));
-            let comma = if number > 0 { "," } else { "" };
-            // Writing to a text cannot fail.
-            let _ = write!(message, "{comma} {id} ({tool}, {standing}, begun {age} ago)");
-        }
-        ToolError::NoSuchJob(message)
+            format!("{id} ({tool}, {standing}, begun {age} ago)")
+        });
+        // A client that timed out was never told the handle, and its person asks for the result all the same.
+        let own = own.collect::<Vec<_>>().join(", ");
+        let newest = if own.is_empty() { "you have none".to_owned() } else { format!("your newest are: {own}") };
+        ToolError::NoSuchJob(format!("there is no job `{}`; {newest}", text::brief(asked, 40)))
     }
 }
 

@@ -143,7 +143,7 @@ impl SpanQueue {
         let body = format!("{before}{}{behind}", waiting.batch.join(","));
         let too_slow = |_| ExportFailure::Yet(format!("it did not answer within {} s", WITHIN.as_secs()));
         let sent = timeout(WITHIN, self.post(&mut waiting.http, body)).await.map_err(too_slow).flatten();
-        let (error, is_given_up) = match sent {
+        let error = match sent {
             Ok(()) => {
                 waiting.batch.clear();
                 if std::mem::replace(&mut waiting.health, CollectorHealth::Well) == CollectorHealth::Failing {
@@ -151,13 +151,13 @@ impl SpanQueue {
                 }
                 return;
             }
-            Err(ExportFailure::Yet(error)) => (error, false),
-            Err(ExportFailure::Ever(error)) => (error, true),
+            Err(ExportFailure::Yet(error)) => error,
+            Err(ExportFailure::Ever(error)) => {
+                self.lost.fetch_add(waiting.batch.len() as u64, Ordering::Relaxed);
+                waiting.batch.clear();
+                error
+            }
         };
-        if is_given_up {
-            self.lost.fetch_add(waiting.batch.len() as u64, Ordering::Relaxed);
-            waiting.batch.clear();
-        }
         if std::mem::replace(&mut waiting.health, CollectorHealth::Failing) == CollectorHealth::Well {
             let collector = self.collector.url.host_str();
             tracing::warn!(collector, error, "traces are not taken; {QUEUE} spans wait, and further ones are lost");
