@@ -31,14 +31,6 @@ pub struct Overview {
     pub lessons: Vec<Lesson>,
 }
 
-impl Overview {
-    /// Returns whether the id stands for all ids that start so.
-    #[must_use]
-    pub fn is_pattern(&self) -> bool {
-        is_pattern(&self.id)
-    }
-}
-
 impl Catalogue {
     /// The catalogue's entries in their order, then what only the upstream lists, then defaults that nobody knows.
     #[must_use]
@@ -58,7 +50,7 @@ impl Catalogue {
         // The embedded models need not be at somebody else's upstream.
         let is_there =
             |model: &Overview| self.config.at == ModelSource::OpenAi || model.listed != Some(false) || model.default;
-        all.retain(|model| !model.is_pattern() && !self.is_past(model.retires_on) && is_there(model));
+        all.retain(|model| !is_pattern(&model.id) && !self.is_past(model.retires_on) && is_there(model));
         let ids: HashSet<String> = all.iter().map(|model| model.id.to_string()).collect();
         // A snapshot is asked by the name of its model, where that is there.
         all.retain(|model| undated(model.id.as_str()).is_none_or(|id| !ids.contains(id)));
