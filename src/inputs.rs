@@ -111,6 +111,7 @@ struct Below {
 impl Below {
     /// The file itself below its folder, where a setting names a single file.
     fn or_itself(self) -> Self {
+        // A setting that names one file is the way to send a single one of those that look like secrets.
         let file =
             fs::canonicalize(&self.folder).ok().filter(|file| self.rest.as_os_str().is_empty() && file.is_file());
         let parted = file.and_then(|file| Some((file.parent()?.to_owned(), PathBuf::from(file.file_name()?))));

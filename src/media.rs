@@ -181,6 +181,7 @@ impl Encoded {
     /// [`NotAPicture::Format`] when the bytes open like none of the formats, [`NotAPicture::Header`] when their header
     /// cannot be read.
     pub fn sniff(bytes: Bytes) -> Result<Self, NotAPicture> {
+        // By hand, here and below: a decoder may allocate by what a header claims.
         let format = Format::sniff(&bytes).ok_or(NotAPicture::Format)?;
         let dimensions = match format {
             Format::Png => png(&bytes),

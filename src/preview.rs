@@ -275,6 +275,7 @@ fn shrink_decoded(
         return Ok(picture.clone());
     }
     let image = pixels::scaled_to(Cow::Owned(alpha::on_ground(image)), budget.side)?;
+    // Turned last, when fewer pixels are left to be moved.
     let image = pixels::turned(image.into_owned(), orientation);
     match encode::as_png(picture, &image, budget.bytes) {
         Some(png) => Ok(png),

@@ -37,6 +37,7 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 
 fn create(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
+    // A record holds a prompt. Private from the beginning: changed afterwards, it could be read for a moment.
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);

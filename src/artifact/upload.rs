@@ -157,6 +157,7 @@ impl Artifacts {
     /// Removes what expired from the bucket: by age and beyond the cap of each gallery, never its newest.
     async fn expire_in_bucket(&self, remote: &Remote) -> Result<(), BucketFault> {
         self.expire_own(remote).await?;
+        // Each server does this; a picture that another has removed meanwhile is none.
         for caller in remote.bucket.folders(CALLERS).await? {
             let own = self.of(&Owner::caller(&caller));
             own.expire_own(&remote.below(CALLERS, &caller)).await?;

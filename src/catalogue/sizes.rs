@@ -9,6 +9,7 @@ use crate::media::Dimensions;
 /// The sizes besides `auto`. Written as a list of `WxH`, or as the rule.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(
+    // In words of ours: serde's own say only that no variant of an untagged enum fits.
     untagged,
     expecting = "sizes are a list of `WxH`, or multiple_of, max_ratio, min_pixels, max_pixels and max_side"
 )]

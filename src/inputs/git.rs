@@ -252,6 +252,7 @@ fn git(root: &Path, top: &Path) -> Command {
     for variable in LEADING {
         git.env_remove(variable);
     }
+    // With a ceiling, no repository further up is found, which may be somebody else's.
     git.env("GIT_WORK_TREE", top).env("GIT_CEILING_DIRECTORIES", top.parent().unwrap_or(top));
     // Without the locks that reading takes to write down what it found: they would stop a git of the person's beside
     // it. <https://git-scm.com/docs/git#Documentation/git.txt-codeGITOPTIONALLOCKScode>
@@ -287,6 +288,7 @@ async fn output(command: &mut Command) -> Result<String, GitError> {
     // Each pipe is closed when enough was read of it: git ends then, in place of waiting for a reader.
     let reading = async { stdout.take(MOST + 1).read_to_end(&mut out).await };
     let complaining = async { stderr.take(4_096).read_to_end(&mut err).await };
+    // Both at once: a pipe that nobody reads fills up, and git would wait for its reader.
     let (read, _) = tokio::join!(reading, complaining);
     if read.map_err(unread)? as u64 > MOST {
         return Err(GitError::Long);
@@ -295,6 +297,7 @@ async fn output(command: &mut Command) -> Result<String, GitError> {
         let why = String::from_utf8_lossy(&err);
         return Err(GitError::Refused(text::brief(why.lines().next().unwrap_or_default(), 200)));
     }
+    // A difference may be of files in any encoding.
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
 

@@ -80,6 +80,8 @@ pub fn mentioned(path: &Path) -> Option<PathBuf> {
 /// backslashes and what stands around it.
 fn reading(name: &str) -> String {
     let mut reading = String::with_capacity(name.len());
+    // The older file system of macOS keeps names decomposed, and models write them composed.
+    // <https://developer.apple.com/library/archive/technotes/tn/tn1150.html#UnicodeSubtleties>
     let mut characters = name.nfc().peekable();
     while let Some(c) = characters.next() {
         let escapes = c == '\\' && cfg!(unix) && characters.peek().is_some_and(|next| !next.is_alphanumeric());

@@ -41,6 +41,7 @@ pub fn close(json: &str, cut: CutText) -> Option<String> {
                 }
             }
             (':', Some(_)) => is_name = false,
+            // Only here is a number whole: where the text broke off, `1` may be the beginning of `12`.
             (',', Some(innermost)) => {
                 innermost.whole = at;
                 is_name = innermost.end == '}';

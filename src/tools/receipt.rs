@@ -17,6 +17,7 @@ pub struct Receipt<'a> {
     pub elapsed_ms: u64,
 }
 
+// A line of the text: many clients show a model no structured content.
 impl fmt::Display for Receipt<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.model)?;

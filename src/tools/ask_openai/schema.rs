@@ -96,6 +96,8 @@ impl CheckedSchema {
         let patterns = PatternOptions::regex().size_limit(largest);
         // Offline: a schema comes from a model, and must not have this server fetch addresses. The plain engine: the
         // default one backtracks, and a pattern could keep it busy for ever.
+        // Formats, too: left alone they are no more than notes.
+        // <https://json-schema.org/draft/2020-12/json-schema-validation#section-7.2.1>
         let options = jsonschema::options().offline().with_pattern_options(patterns).should_validate_formats(true);
         // The whole schema is sent all the same: the upstream may hold the answer to what is not checked here.
         let (mut held, mut warnings) = (schema.clone(), Vec::new());

@@ -271,6 +271,7 @@ impl Output for Created {
     const SHOWS: Shows = Shows::Pictures;
 
     fn text(&self) -> String {
+        // In the text, too: some clients show no structured content beside pictures.
         let told = |image: &Image| match &image.revised_prompt {
             Some(prompt) => format!("{}\nPrompt as rewritten: {}", image.line(), brief(prompt, REWRITTEN)),
             None => image.line(),
