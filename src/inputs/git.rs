@@ -224,32 +224,20 @@ impl Inputs {
 
 /// Settings under which git starts no program: no pager, monitor or hook, and no transport for objects that are
 /// missing. A repository that lies in the project's own folders is none.
-const SAFE: [&str; 5] = [
-    "core.fsmonitor=false",
-    "core.hooksPath=/dev/null",
-    "core.untrackedCache=false",
-    "log.showSignature=false",
-    "safe.bareRepository=explicit",
-];
+const SAFE: &str = "\
+    core.fsmonitor=false core.hooksPath=/dev/null core.untrackedCache=false log.showSignature=false \
+    safe.bareRepository=explicit";
 
 /// Variables that would lead git elsewhere, start a program, or change how the excluded paths are read.
-const LEADING: [&str; 9] = [
-    "GIT_DIR",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_EXTERNAL_DIFF",
-    "GIT_CONFIG",
-    "GIT_LITERAL_PATHSPECS",
-    "GIT_GLOB_PATHSPECS",
-    "GIT_NOGLOB_PATHSPECS",
-    "GIT_ICASE_PATHSPECS",
-];
+const LEADING: &str = "\
+    GIT_DIR GIT_INDEX_FILE GIT_OBJECT_DIRECTORY GIT_EXTERNAL_DIFF GIT_CONFIG GIT_LITERAL_PATHSPECS GIT_GLOB_PATHSPECS \
+    GIT_NOGLOB_PATHSPECS GIT_ICASE_PATHSPECS";
 
 /// Git in `root`, for the repository whose work tree is `top`: its own `core.worktree` could name any other folder.
 fn git(root: &Path, top: &Path) -> Command {
     // The program and no library: gix would be some eighty crates for two verbs.
     let mut git = Command::new("git");
-    for variable in LEADING {
+    for variable in LEADING.split_ascii_whitespace() {
         git.env_remove(variable);
     }
     // With a ceiling, no repository further up is found, which may be somebody else's.
@@ -260,7 +248,7 @@ fn git(root: &Path, top: &Path) -> Command {
     // Both, as older versions know the second alone; it allows no transport, whatever the repository says.
     git.env("GIT_NO_LAZY_FETCH", "1").env("GIT_ALLOW_PROTOCOL", "none");
     git.current_dir(root).arg("--no-pager");
-    for setting in SAFE {
+    for setting in SAFE.split_ascii_whitespace() {
         git.args(["-c", setting]);
     }
     // Killed when the call is given up: in a large repository it would read on.

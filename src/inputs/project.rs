@@ -215,14 +215,15 @@ mod tests {
 
     use super::*;
 
+    fn write(path: &Path, text: &str) {
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
     #[test]
     fn what_git_ignores_is_ignored_by_the_innermost_rule() {
         let dir = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| {
-            let path = dir.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        };
+        let write = |name: &str, text: &str| write(&dir.path().join(name), text);
         write(".gitignore", "target/\n*.log\n!kept.log\n/only-here\n");
         write("sub/.gitignore", "!sub.log\ngenerated.rs\n");
         write(".git/info/exclude", "mine.txt\n");
@@ -240,11 +241,7 @@ mod tests {
     #[test]
     fn what_a_repository_ignores_is_ignored_in_its_linked_work_trees_too() {
         let dir = tempfile::tempdir().unwrap();
-        let write = |name: &str, text: &str| {
-            let path = dir.path().join(name);
-            fs::create_dir_all(path.parent().unwrap()).unwrap();
-            fs::write(path, text).unwrap();
-        };
+        let write = |name: &str, text: &str| write(&dir.path().join(name), text);
         write("main/.git/info/exclude", "mine.txt\n");
         write("main/.git/worktrees/linked/commondir", "../..\n");
         write("linked/.git", &format!("gitdir: {}\n", dir.path().join("main/.git/worktrees/linked").display()));

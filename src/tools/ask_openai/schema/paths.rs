@@ -1,7 +1,7 @@
 //! Bounds on the work of a schema: references fan out, and whoever follows each of 2^28 paths is never done. So paths
 //! are counted before anything is paid for, and steps before an answer is checked; both take linear time.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, iter};
 
 use serde_json::{Map, Value};
 
@@ -27,27 +27,37 @@ const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
 /// What there is too much of.
 pub(super) fn bound(root: &Value) -> Result<(), String> {
     let mut paths = Paths { root, known: HashMap::new(), open: Vec::new() };
-    let mut left = vec![root];
-    while let Some(value) = left.pop() {
-        match value {
-            Value::Object(schema) => {
-                // References in a part with an `$id` of its own are read against that, which the count does not follow.
-                if !std::ptr::eq(value, root) && ["$id", "id"].iter().any(|name| names_itself(schema, name)) {
-                    return Err("a part of it has an \"$id\" of its own: refer to \"#/$defs/NAME\" instead".into());
-                }
-                if paths.of(value)? > MOST_PATHS {
-                    return Err(format!(
-                        "its references (\"$ref\", \"anyOf\", \"allOf\" and the like) lead through one place of an \
-                         answer on more than {MOST_PATHS} paths: refer to each definition less often"
-                    ));
-                }
-                left.extend(schema.values());
-            }
-            Value::Array(values) => left.extend(values),
-            _ => {}
+    for (value, schema) in objects(root) {
+        // References in a part with an `$id` of its own are read against that, which the count does not follow.
+        if !std::ptr::eq(value, root) && ["$id", "id"].iter().any(|name| names_itself(schema, name)) {
+            return Err("a part of it has an \"$id\" of its own: refer to \"#/$defs/NAME\" instead".into());
+        }
+        if paths.of(value)? > MOST_PATHS {
+            return Err(format!(
+                "its references (\"$ref\", \"anyOf\", \"allOf\" and the like) lead through one place of an answer on more \
+                 than {MOST_PATHS} paths: refer to each definition less often"
+            ));
         }
     }
     Ok(())
+}
+
+/// Every object in a schema, itself included.
+fn objects(root: &Value) -> impl Iterator<Item = (&Value, &Map<String, Value>)> {
+    let mut left = vec![root];
+    iter::from_fn(move || {
+        loop {
+            let value = left.pop()?;
+            match value {
+                Value::Object(fields) => {
+                    left.extend(fields.values());
+                    return Some((value, fields));
+                }
+                Value::Array(values) => left.extend(values),
+                _ => {}
+            }
+        }
+    })
 }
 
 /// Bounds the steps that the check of an answer takes.
@@ -65,20 +75,11 @@ pub(super) fn bound_steps(root: &Value, answer: &Value) -> Result<(), String> {
 
 /// Counts the patterns of a schema; rather too many than too few.
 pub(super) fn patterns(root: &Value) -> usize {
-    let mut patterns = 0;
-    let mut left = vec![root];
-    while let Some(value) = left.pop() {
-        match value {
-            Value::Object(fields) => {
-                patterns += fields.iter().filter(|(name, value)| *name == "pattern" && value.is_string()).count();
-                patterns += fields.get("patternProperties").and_then(Value::as_object).map_or(0, Map::len);
-                left.extend(fields.values());
-            }
-            Value::Array(values) => left.extend(values),
-            _ => {}
-        }
-    }
-    patterns
+    let of = |fields: &Map<String, Value>| {
+        let own = fields.get("pattern").is_some_and(Value::is_string);
+        usize::from(own) + fields.get("patternProperties").and_then(Value::as_object).map_or(0, Map::len)
+    };
+    objects(root).map(|(_, fields)| of(fields)).sum()
 }
 
 /// A schema with a name that its references are read against.
@@ -239,21 +240,10 @@ fn resolved<'a>(root: &'a Value, reference: &str) -> Option<&'a Value> {
 }
 
 fn anchored<'a>(root: &'a Value, anchor: &str) -> Option<&'a Value> {
-    let mut left = vec![root];
-    while let Some(value) = left.pop() {
-        match value {
-            Value::Object(fields) => {
-                let is_here = |name| fields.get(name).and_then(Value::as_str) == Some(anchor);
-                if is_here("$anchor") || is_here("$dynamicAnchor") {
-                    return Some(value);
-                }
-                left.extend(fields.values());
-            }
-            Value::Array(values) => left.extend(values),
-            _ => {}
-        }
-    }
-    None
+    let is_it = |fields: &Map<String, Value>| {
+        ["$anchor", "$dynamicAnchor"].iter().any(|name| fields.get(*name).and_then(Value::as_str) == Some(anchor))
+    };
+    objects(root).find(|(_, fields)| is_it(fields)).map(|(value, _)| value)
 }
 
 #[cfg(test)]
