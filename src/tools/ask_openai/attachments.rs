@@ -78,24 +78,27 @@ pub(super) async fn open(sources: &[Source], references: &References, terms: &Te
         }
     }
     for source in &files {
+        let mut with_it = total;
         let opened = async {
             let (content, left_out) = references.attachment(source, terms).await?;
             attached.warnings.extend(left_out);
             // By its length, before it is looked at.
-            total += content.length();
-            if total > ALL_TOGETHER {
-                return Err(too_large("with those before it, it is", total, "all together", ALL_TOGETHER));
+            with_it += content.length();
+            if with_it > ALL_TOGETHER {
+                return Err(too_large("with those before it, it is", with_it, "all together", ALL_TOGETHER));
             }
             part(source, content, references).await
         };
         match opened.await {
             Ok(part) => {
+                // One that is left out takes no room.
+                total = with_it;
                 attached.parts.push(part);
                 attached.names.push(source.name());
             }
             // A pattern means what can be read among its files.
             Err(ToolError::InvalidArgument(why) | ToolError::Input(inputs::Error::Excluded(why)))
-                if source.is_matched() && total <= ALL_TOGETHER =>
+                if source.is_matched() && with_it <= ALL_TOGETHER =>
             {
                 attached.warnings.push(format!("{} is left out: {why}.", source.name()));
             }

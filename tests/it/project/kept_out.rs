@@ -106,6 +106,20 @@ async fn i02_secrets_are_known_by_what_they_are_under_any_name() {
 }
 
 #[tokio::test]
+async fn a_file_of_a_pattern_that_is_left_out_takes_no_room() {
+    let work = Work::new();
+    fs::create_dir(work.path("project/notes")).unwrap();
+    for name in ["notes/a.bin", "notes/b.bin"] {
+        fs::File::create(work.path("project").join(name)).unwrap().set_len(20_000_000).unwrap();
+    }
+    fs::write(work.path("project/notes/fine.txt"), "fine").unwrap();
+    let (mut session, asked) = claude_code(&work).await;
+    let told = ask(&mut session, json!(["notes/*"])).await;
+    assert_eq!(told["isError"], false, "{told}");
+    assert!(sent(&asked).contains("notes/fine.txt"), "{}", sent(&asked));
+}
+
+#[tokio::test]
 async fn i03_a_pattern_does_not_look_through_a_link() {
     let work = Work::new();
     symlink("deep", work.path("project/src/near")).unwrap();
