@@ -223,13 +223,8 @@ pub struct UsageReport {
 
 impl From<Usage> for UsageReport {
     fn from(usage: Usage) -> Self {
-        Self {
-            input_tokens: usage.input_tokens,
-            cached_tokens: usage.cached_tokens,
-            cache_write_tokens: usage.cache_write_tokens,
-            output_tokens: usage.output_tokens,
-            reasoning_tokens: usage.reasoning_tokens,
-        }
+        let Usage { input_tokens, cached_tokens, cache_write_tokens, output_tokens, reasoning_tokens, .. } = usage;
+        Self { input_tokens, cached_tokens, cache_write_tokens, output_tokens, reasoning_tokens }
     }
 }
 
