@@ -116,6 +116,7 @@ impl Tool for AskOpenai {
             Box::pin(self.openai.of(&call.owner).ask(&question, &terms)).await
         });
         let reply = reply.await.map_err(ended).and_then(|reply| Ok(reply?));
+        // Before the answer is looked at: a refusal on the way is as true of one that does not fit its schema.
         self.learn(&asked, &question, &reply);
         Box::pin(self.conclude(asked, spend, reply, call)).await
     }

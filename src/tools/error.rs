@@ -219,6 +219,7 @@ impl ToolError {
             _ => {
                 let elsewhere = match self.meta().map(|meta| meta.vendor).unwrap_or_default() {
                     Vendor::OpenAi => None,
+                    // OpenAI's pages know nothing of an account elsewhere.
                     Vendor::Another => self.code().remedy_elsewhere(),
                 };
                 elsewhere.unwrap_or_else(|| remedy(self.code()))
@@ -272,6 +273,7 @@ impl ToolError {
             | Self::Limited(Limited::Store(error))
             | Self::Ledger(ledger::Unheld(error))
             | Self::Conversation(conversation::Error::Store(error)) => error.may_pass(),
+            // A billed one among them: to ask again would be to pay again.
             _ => false,
         }
     }
@@ -320,6 +322,7 @@ impl ToolError {
     fn request(&self) -> String {
         let id = self.meta().and_then(|meta| meta.request_id.as_deref());
         match (id, self.code()) {
+            // Of failures of its own, the upstream's support asks for the id.
             (Some(id), Code::Overloaded | Code::BadResponse) => format!(" (request {id})"),
             _ => String::new(),
         }

@@ -254,6 +254,7 @@ fn accepted(model: &Overview) -> Vec<String> {
         Some(ModelKind::Image) => argument.of.pictures(),
         Some(ModelKind::Text) | None => argument.of.text(),
     });
+    // A refusal of one word says nothing against the others.
     let refuses = |argument: &str| {
         model
             .lessons

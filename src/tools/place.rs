@@ -22,6 +22,7 @@ pub(super) fn running(terms: Terms, slot: Slot) -> Terms {
     Terms { place: Some(Arc::new(LendableSlot { slot, news })), ..terms }
 }
 
+// Kept while they only wait, the places of sixteen calls before a retry would hold up all others for minutes.
 impl RunningPlace for LendableSlot {
     fn is_left(&self) -> bool {
         self.slot.is_left()
