@@ -92,12 +92,6 @@ pub enum UnusableModel {
 }
 
 impl Resolved {
-    /// The model as it was resolved when the call began that is taken over now.
-    #[must_use]
-    pub fn as_of_then(self, id: ModelId, requested: Option<ModelId>) -> Self {
-        Self { id, requested, ..self }
-    }
-
     /// The exact cost of what was metered, or `None` where it is not known: what the upstream says that it charges, or
     /// the usage at its price.
     #[must_use]
@@ -153,15 +147,22 @@ impl Catalogue {
             // Elsewhere the name may be that of a model of the server's own.
             _ => asked,
         };
-        // The day is the upstream's where it names one: the embedded catalogue is as old as this program.
-        let entry = self.find(id).cloned().map(|entry| CatalogueEntry { retires_on: self.retires_on(id), ..entry });
-        let price = self.price(entry.as_ref());
-        if let Some(entry) = entry.as_ref().filter(|entry| entry.kind != kind) {
+        if let Some(entry) = self.find(id).filter(|entry| entry.kind != kind) {
             let (is, wanted) = (entry.kind.product(), kind.product());
             return Err(UnusableModel::WrongKind { id: asked.clone(), is, wanted, choices: self.lasting(kind) });
         }
-        Ok(Resolved {
-            notice: notice.or_else(|| self.retiring(id)),
+        let resolved = self.resolved(kind, id, (id != asked).then(|| asked.clone()));
+        Ok(if notice.is_some() { Resolved { notice, ..resolved } } else { resolved })
+    }
+
+    /// The model with this id, neither replaced nor refused: as it was when a call began that is taken over now.
+    #[must_use]
+    pub fn resolved(&self, kind: ModelKind, id: &ModelId, requested: Option<ModelId>) -> Resolved {
+        // The day is the upstream's where it names one: the embedded catalogue is as old as this program.
+        let entry = self.find(id).cloned().map(|entry| CatalogueEntry { retires_on: self.retires_on(id), ..entry });
+        let price = self.price(entry.as_ref());
+        Resolved {
+            notice: self.retiring(id),
             old_price: price.as_ref().and_then(|price| self.old_price(id, price)),
             entry,
             price,
@@ -171,11 +172,11 @@ impl Catalogue {
                 ModelKind::Image => Tier::Default,
             },
             on: self.config.today.date(),
-            requested: (id != asked).then(|| asked.clone()),
             lessons: self.lessons_of(id),
             id: id.clone(),
-            asked: asked.clone(),
-        })
+            asked: requested.as_ref().unwrap_or(id).clone(),
+            requested,
+        }
     }
 
     /// The model as it is paid for where the answer names another one, to which a router or a fallback has passed it

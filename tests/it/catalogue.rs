@@ -210,6 +210,27 @@ fn the_users_file_changes_single_fields_and_adds() {
 }
 
 #[test]
+fn a_call_that_is_taken_over_is_paid_for_by_its_own_model_though_that_has_retired_since() {
+    let (_keep, path) = file(
+        r#"
+        [[family]]
+        kind = "text"
+        models = [
+            { id = "old", price = { input = 1, output = 1 }, retires_on = 2026-11-22, replaced_by = "new" },
+            { id = "new", price = { input = 3, output = 3 } },
+        ]
+        "#,
+    );
+    let usage = Usage { output_tokens: 1_000_000, ..Usage::default() };
+    for retired in [Retired::Replace, Retired::Refuse] {
+        let catalogue = on("2026-11-22", Config { file: Some(path.clone()), retired, ..Config::default() });
+        let model = catalogue.resolved(ModelKind::Text, &id("old"), None);
+        let cost = model.cost(&Metered { usage: Some(usage), ..Metered::default() });
+        assert_eq!((model.id.as_str(), cost), ("old", Usd::from_dollars(1.0)), "{retired:?}");
+    }
+}
+
+#[test]
 fn a_circle_of_replacements_ends() {
     let (_keep, path) = file(
         r#"

@@ -107,12 +107,12 @@ impl AskOpenai {
     async fn asked(&self, note: Resume) -> Result<AskedAnswer, ToolError> {
         let Resume { client, model, requested, warnings, afforded, schema, spoken, spend: _ } = note;
         self.catalogue.recall().await;
-        let resolved = self.catalogue.resolve(ModelKind::Text, Some(&model))?;
+        // Not resolved anew: one that has retired meanwhile would be replaced or refused, and its answer is paid for.
+        let model = self.catalogue.resolved(ModelKind::Text, &model, requested);
         let schema = match schema {
             Some(schema) => Some(CheckedSchema::compile(schema, &self.checks).await?),
             None => None,
         };
-        let model = resolved.as_of_then(model, requested);
         Ok(AskedAnswer { expected: AnswerTerms { model, warnings, afforded, schema }, spoken: Ok(spoken), client })
     }
 
