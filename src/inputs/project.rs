@@ -171,8 +171,8 @@ pub(super) fn work_tree(folder: &Path) -> Option<&Path> {
     folder.ancestors().find(|above| above.join(".git").exists())
 }
 
-/// The folder of the repository that a work tree is of. In a linked work tree, and in a submodule, `.git` is a file that
-/// names it. <https://git-scm.com/docs/gitrepository-layout#_description>
+/// The folder of the repository that a work tree is of. In a linked work tree, and in a submodule, `.git` is a file
+/// that names it. <https://git-scm.com/docs/gitrepository-layout#_description>
 fn repository(top: &Path) -> Option<PathBuf> {
     let git = top.join(".git");
     if git.is_dir() {

@@ -21,8 +21,8 @@ pub use page::ModelGroup;
 
 /// Time for which the upstream's list is awaited; after it the list of before is shown, with a note.
 const PATIENCE: Duration = Duration::from_secs(5);
-/// The upstream's own part of it. Less than the whole: a question that this call dropped would be no failure to remember,
-/// and every call after it would wait as long.
+/// The upstream's own part of it. Less than the whole: a question that this call dropped would be no failure to
+/// remember, and every call after it would wait as long.
 const FOR_UPSTREAM: Duration = Duration::from_secs(4);
 const KINDS: [&str; 3] = ["text", "image", "all"];
 

@@ -34,8 +34,8 @@ pub(super) fn bound(root: &Value) -> Result<(), String> {
         }
         if paths.of(value)? > MOST_PATHS {
             return Err(format!(
-                "its references (\"$ref\", \"anyOf\", \"allOf\" and the like) lead through one place of an answer on more \
-                 than {MOST_PATHS} paths: refer to each definition less often"
+                "its references (\"$ref\", \"anyOf\", \"allOf\" and the like) lead through one place of an answer on \
+                 more than {MOST_PATHS} paths: refer to each definition less often"
             ));
         }
     }
