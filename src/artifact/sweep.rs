@@ -1,7 +1,5 @@
 //! Leftovers of killed writes: a whole picture becomes one again, everything else goes.
 
-use bytes::Bytes;
-
 use super::{ArtifactId, Artifacts, Error, Origin, fetch::LARGEST_PICTURE, record::Record, store::DraftOutcome};
 use crate::media::Encoded;
 
@@ -76,7 +74,10 @@ impl Artifacts {
 
     /// Puts a draft in the place of its picture if all of it was written, and removes it.
     fn rescue(&self, id: &ArtifactId, draft: &str) -> Result<(), Error> {
-        if let Some(picture) = self.store.read(draft, LARGEST_PICTURE)?.and_then(whole)
+        let left = self.store.read(draft, LARGEST_PICTURE)?;
+        // In whatever format it was paid for. One whose end cannot be told counts as whole.
+        let picture = left.and_then(|bytes| self.sniff(id, bytes).ok()).filter(Encoded::is_whole);
+        if let Some(picture) = picture
             && self.store.adopt(draft, id)? == DraftOutcome::Now
         {
             // With a record it is one of ours, and expires as they do.
@@ -86,10 +87,6 @@ impl Artifacts {
         }
         self.store.remove(draft).map(drop)
     }
-}
-
-fn whole(bytes: Bytes) -> Option<Encoded> {
-    Encoded::sniff(bytes).ok().filter(Encoded::is_whole)
 }
 
 #[cfg(test)]

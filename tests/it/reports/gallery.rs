@@ -74,6 +74,15 @@ async fn p01_what_killed_writes_left_is_swept_and_whole_pictures_are_pictures_ag
 }
 
 #[tokio::test]
+async fn p01_a_picture_that_is_only_kept_is_one_again_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let id = WHOLE.replace(".png", ".svg");
+    fs::write(dir.path().join(format!("{id}#1")), "<svg width='7' height='5'/>").unwrap();
+    let listed = gallery(dir.path()).list(None, 10).await.unwrap();
+    assert_eq!(listed.artifacts[0].id.as_str(), id);
+}
+
+#[tokio::test]
 async fn p01_a_write_that_came_to_its_link_left_one_picture() {
     let dir = tempfile::tempdir().unwrap();
     fs::write(dir.path().join(WHOLE), png()).unwrap();
