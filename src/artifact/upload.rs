@@ -100,11 +100,11 @@ impl Artifacts {
         }
     }
 
-    /// Uploads what waits in the spools of all owners.
+    /// Uploads what waits in the spools of all owners. One that is refused or cannot be read holds up no other.
     async fn upload_all(&self, remote: &Remote) -> Result<(), Error> {
         let mut refused = Ok(());
         let mut note = |uploaded| match uploaded {
-            Err(fault @ Error::Bucket(BucketFault::Refused { .. })) => {
+            Err(fault @ (Error::Bucket(BucketFault::Refused { .. }) | Error::Storage { .. })) => {
                 refused = Err(fault);
                 Ok(())
             }

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use mcp_openai::handle::Owner;
+
 use super::{
     environment, gallery, keep,
     server::{S3Server, Trouble},
@@ -41,4 +43,20 @@ async fn p03_a_picture_whose_record_is_being_written_is_left_to_its_call() {
         () = until(|| spool(here.path()) == [being_kept.id.to_string()]) => {}
     }
     assert_eq!(server.objects("team"), [next.id.to_string()]);
+}
+
+#[tokio::test]
+async fn p03_a_spool_that_cannot_be_read_holds_up_no_other() {
+    let (server, here) = (S3Server::start().await, tempfile::tempdir().unwrap());
+    let gallery = gallery(&server, here.path());
+    server.has(Trouble::Status(503));
+    let waiting = keep(&gallery.of(&Owner::caller("alice"))).await;
+    for number in 0..20 {
+        fs::write(here.path().join(format!("state/pictures/callers/{number}")), "no folder").unwrap();
+    }
+    server.has(Trouble::None);
+    tokio::select! {
+        () = gallery.tend_bucket() => {}
+        () = until(|| server.objects("team/callers/alice") == [waiting.id.to_string()]) => {}
+    }
 }
