@@ -250,7 +250,8 @@ pub fn bytes(count: u64) -> String {
     let (count, exact) = (count as f64, count);
     match exact {
         0..1_000 => format!("{exact} B"),
-        1_000..1_000_000 => format!("{:.0} kB", count / 1e3),
+        // What would round to 1000 kB is a megabyte.
+        1_000..999_500 => format!("{:.0} kB", count / 1e3),
         _ => format!("{:.1} MB", count / 1e6),
     }
 }
@@ -296,6 +297,12 @@ pub fn percent_decoded(encoded: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_size_has_three_digits_at_most_before_its_unit_changes() {
+        let read = [999, 1_000, 999_499, 999_500, 1_900_000].map(bytes);
+        assert_eq!(read, ["999 B", "1 kB", "999 kB", "1.0 MB", "1.9 MB"]);
+    }
 
     #[test]
     fn percent_codes_are_two_hexadecimal_digits() {
