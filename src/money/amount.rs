@@ -56,14 +56,18 @@ impl Usd {
     /// Reads dollars as written in JSON and TOML: 0 to 1,000,000; `None` for any other number.
     #[must_use]
     pub fn from_dollars(dollars: f64) -> Option<Self> {
+        Self::rounded(dollars, 1_000_000.0)
+    }
+
+    fn rounded(dollars: f64, most: f64) -> Option<Self> {
         // NaN is in no range, so it is refused here, too.
-        if !(0.0..=1_000_000.0).contains(&dollars) {
+        if !(0.0..=most).contains(&dollars) {
             return None;
         }
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "the range is checked above: at most 1e18"
+            reason = "it is not negative, and what is beyond 64 bits saturates"
         )]
         let pico = (dollars * 1e12).round() as u64;
         Some(Self(pico))
@@ -121,8 +125,10 @@ impl Serialize for Usd {
 
 impl<'de> Deserialize<'de> for Usd {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Self::from_dollars(f64::deserialize(deserializer)?)
-            .ok_or_else(|| D::Error::custom("an amount is 0 to 1,000,000 dollars"))
+        // Beyond a million, too: an upstream may report any cost, and the turn, picture or result that it stands in must
+        // be read back. Up to the next whole dollar, since the last bit may be read as another.
+        Self::rounded(f64::deserialize(deserializer)?, 18_446_745.0)
+            .ok_or_else(|| D::Error::custom("an amount is 0 to 18,446,744 dollars"))
     }
 }
 
@@ -224,6 +230,15 @@ mod tests {
     fn two_amounts_read_the_same_only_where_they_are() {
         let read = [0.0, 0.001, 0.001_04, 12.5, 1e-12, 0.000_999_9].map(|dollars| usd(dollars).to_string());
         assert_eq!(read, ["$0.0000", "$0.0010", "$0.00104", "$12.5000", "$0.000000000001", "$0.0009999"]);
+    }
+
+    #[test]
+    fn every_amount_is_read_back_as_it_was_written() {
+        for amount in [Usd::ZERO, Usd(1), usd(1_000_000.0), Usd(5_000_000 * PICO), Usd(u64::MAX)] {
+            let written = serde_json::to_string(&amount).unwrap();
+            assert_eq!(serde_json::from_str::<Usd>(&written).ok(), Some(amount), "{written}");
+        }
+        assert!(serde_json::from_str::<Usd>("18446746").is_err() && serde_json::from_str::<Usd>("-1").is_err());
     }
 
     #[test]
