@@ -61,6 +61,13 @@ impl Sqlite {
     }
 }
 
+/// A sum in SQL that stays at the largest number of a column: upstreams report any cost, and SQLite's own fails beyond
+/// it, from then on with each call of whoever it is summed for. <https://sqlite.org/lang_aggfunc.html#sumunc>
+fn sum(of: &str) -> String {
+    // In two parts, which cannot overflow. Put together they become a float where they do; `total` would always round.
+    format!("min(coalesce(sum({of} >> 20) * 1048576 + sum({of} & 1048575), 0), 9223372036854775807)")
+}
+
 /// The engine's clock, in microseconds since 1970. All processes that share the database are on one machine.
 fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros()).unwrap_or(i64::MAX)

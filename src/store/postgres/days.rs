@@ -26,7 +26,9 @@ pub(super) fn counted(changes: impl IntoIterator<Item = Change>) -> Vec<(String,
 
 /// Adds to what days came to.
 pub(super) fn additions(rows: &[(String, i64, i64)]) -> Vec<Statement<'_>> {
+    // An upstream may report any cost: beyond the largest number a sum stays there. What is taken back of it later must
+    // not leave less than nothing, which would hold no budget.
     let upsert = "INSERT INTO days (account, day, spent) VALUES ($1, $2, $3) ON CONFLICT (account, day)
-         DO UPDATE SET spent = least(days.spent::numeric + excluded.spent, 9223372036854775807)::bigint";
+         DO UPDATE SET spent = greatest(least(days.spent::numeric + excluded.spent, 9223372036854775807), 0)::bigint";
     rows.iter().map(|(key, day, picodollars)| (upsert, values![key, *day, *picodollars].to_vec())).collect()
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::{Connection, Row, params};
 
-use super::{Sqlite, jobs, lease, now, tally, turns};
+use super::{Sqlite, jobs, lease, now, sum, tally, turns};
 use crate::{
     code::RequestEnd,
     handle::{Account, Id, Owner},
@@ -268,9 +268,10 @@ fn count(
     picodollars: i64,
 ) -> rusqlite::Result<()> {
     // An upstream may report any cost: beyond the largest number a sum stays there instead of failing each later call.
+    // What is taken back of it later must not leave less than nothing, which would hold no budget.
     let mut upsert = connection.prepare_cached(
         "INSERT INTO days (account, day, spent) VALUES (?1, ?2, ?3)
-         ON CONFLICT (account, day) DO UPDATE SET spent = min(spent + excluded.spent, 9223372036854775807)",
+         ON CONFLICT (account, day) DO UPDATE SET spent = max(min(spent + excluded.spent, 9223372036854775807), 0)",
     )?;
     let day = day_number(at.date_naive());
     for key in [Some(account.to_owned()), caller.map(|caller| Owner::caller(caller).0)].iter().flatten() {
@@ -296,10 +297,11 @@ fn book_the_dead(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 fn standing(connection: &Connection, account: &Account, day: i64) -> rusqlite::Result<DayStanding> {
-    let mut select = connection.prepare_cached(
+    let mut select = connection.prepare_cached(&format!(
         "SELECT coalesce((SELECT spent FROM days WHERE account = ?1 AND day = ?2), 0),
-             coalesce((SELECT sum(amount) FROM reservations WHERE account = ?1 AND day = ?2), 0)",
-    )?;
+             (SELECT {} FROM reservations WHERE account = ?1 AND day = ?2)",
+        sum("amount")
+    ))?;
     select.query_row(params![account.0, day], |row| {
         Ok(DayStanding { spent: usd(row.get(0)?), reserved: usd(row.get(1)?) })
     })
@@ -312,10 +314,12 @@ fn standing_of_caller(
     first: i64,
     last: i64,
 ) -> rusqlite::Result<DayStanding> {
-    let mut select = connection.prepare_cached(
-        "SELECT coalesce((SELECT sum(spent) FROM days WHERE account = ?1 AND day BETWEEN ?3 AND ?4), 0),
-             coalesce((SELECT sum(amount) FROM reservations WHERE caller = ?2 AND day BETWEEN ?3 AND ?4), 0)",
-    )?;
+    let mut select = connection.prepare_cached(&format!(
+        "SELECT (SELECT {} FROM days WHERE account = ?1 AND day BETWEEN ?3 AND ?4),
+             (SELECT {} FROM reservations WHERE caller = ?2 AND day BETWEEN ?3 AND ?4)",
+        sum("spent"),
+        sum("amount")
+    ))?;
     select.query_row(params![caller.owner().0, caller.as_str(), first, last], |row| {
         Ok(DayStanding { spent: usd(row.get(0)?), reserved: usd(row.get(1)?) })
     })

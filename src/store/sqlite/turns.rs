@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::{Sqlite, now, words};
+use super::{Sqlite, now, sum, words};
 use crate::{
     handle::{Id, Owner},
     money::Usd,
@@ -209,13 +209,14 @@ fn search(connection: &Connection, query: &TurnQuery, words: &str) -> rusqlite::
 }
 
 fn summary(connection: &Connection, newest: i64, root: i64) -> rusqlite::Result<Option<KeptConversation>> {
-    let mut select = connection.prepare_cached(
+    let mut select = connection.prepare_cached(&format!(
         "SELECT newest.id, newest.secret, first.at, newest.at, newest.model, first.body,
              1 + (SELECT count(*) FROM turns WHERE root = ?2 AND parent IS NOT NULL),
              first.cost IS NULL OR EXISTS (SELECT 1 FROM turns WHERE root = ?2 AND parent IS NOT NULL AND cost IS NULL),
-             coalesce(first.cost, 0) + coalesce((SELECT sum(cost) FROM turns WHERE root = ?2 AND parent IS NOT NULL), 0)
+             min(coalesce(first.cost, 0) + (SELECT {} FROM turns WHERE root = ?2 AND parent IS NOT NULL), 9223372036854775807)
          FROM turns AS newest, turns AS first WHERE newest.id = ?1 AND first.id = ?2",
-    )?;
+        sum("cost")
+    ))?;
     let found = select.query_row([newest, root], |row| {
         let is_unknown: bool = row.get(7)?;
         let cost = usd(row.get(8)?);

@@ -113,6 +113,38 @@ pub async fn amounts_beyond_all_counting_are_summed(engine: &impl Engine) {
     assert_eq!(store.money.lines_after(None, 10).await.unwrap().len(), 3);
 }
 
+pub async fn a_callers_days_beyond_all_counting_are_summed(engine: &impl Engine) {
+    let (store, mint) = (engine.open(), IdMint::default());
+    let alice = share("alice", None, Some(5.0));
+    let on = |day: &str| {
+        let at = format!("{day}T12:00:00Z").parse().unwrap();
+        Reservation { at, ..of_caller(reservation(mint.mint(), 0.1, None), &alice) }
+    };
+    for day in ["2026-02-01", "2026-02-02"] {
+        let charge = Charge::Due { usage: None, cost: Some(Usd::from_picodollars(u64::MAX)), request_id: None };
+        store.money.settle(settlement(&on(day), charge)).await.unwrap();
+    }
+    let refused = store.money.reserve(on("2026-02-03")).await.unwrap();
+    assert!(matches!(refused, Reserved::Refused { of: BudgetOf::CallerMonth, .. }), "{refused:?}");
+    let spending = store.money.caller_spending("2026-02-03".parse().unwrap(), 9).await.unwrap();
+    assert!(spending[0].month > usd(1_000_000.0) && spending[0].day == Usd::ZERO, "{spending:?}");
+}
+
+pub async fn a_day_that_was_beyond_all_counting_counts_on(engine: &impl Engine) {
+    let (store, mint) = (engine.open(), IdMint::default());
+    let requests = [reservation(mint.mint(), 0.1, None), reservation(mint.mint(), 0.1, None)];
+    for request in &requests {
+        let charge = Charge::Due { usage: None, cost: Some(Usd::from_picodollars(u64::MAX)), request_id: None };
+        store.money.settle(settlement(request, charge)).await.unwrap();
+    }
+    for request in &requests {
+        store.money.settle(paid(request, 0.04)).await.unwrap();
+    }
+    let before = standing(&store).await.spent;
+    store.money.settle(paid(&reservation(mint.mint(), 0.1, None), 0.05)).await.unwrap();
+    assert_eq!(standing(&store).await.spent, before + usd(0.05), "it is not below nothing");
+}
+
 pub async fn what_was_not_billed_leaves_no_line(engine: &impl Engine) {
     let (store, mint) = (engine.open(), IdMint::default());
     let (reserved, begun) = (reservation(mint.mint(), 0.1, Some(5.0)), reservation(mint.mint(), 0.1, None));

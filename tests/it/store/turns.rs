@@ -4,6 +4,7 @@ use chrono::{TimeDelta, Utc};
 use futures_util::future::join_all;
 use mcp_openai::{
     handle::{Id, IdMint, Owner},
+    money::Usd,
     store::{
         Store,
         turns::{NewTurn, TurnQuery},
@@ -119,6 +120,18 @@ pub async fn the_cost_of_a_conversation_is_known_or_absent(engine: &impl Engine)
     let unknown = NewTurn { cost: None, ..turn(mint.mint(), Some(first), "for nobody knows what") };
     store.turns.append_turn(unknown).await.unwrap();
     assert_eq!(store.turns.newest(query(1)).await.unwrap()[0].cost, None);
+}
+
+pub async fn a_conversation_beyond_all_counting_is_listed(engine: &impl Engine) {
+    let (store, mint) = (engine.open(), IdMint::default());
+    let mut last = None;
+    for _ in 0..3 {
+        let cost = Some(Usd::from_picodollars(u64::MAX));
+        let turn = NewTurn { cost, ..turn(mint.mint(), last, "a treasure") };
+        last = Some(turn.id);
+        assert!(store.turns.append_turn(turn).await.unwrap());
+    }
+    assert!(store.turns.newest(query(1)).await.unwrap()[0].cost > Some(usd(1_000_000.0)));
 }
 
 pub async fn turns_are_exported_in_pages(engine: &impl Engine) {
