@@ -74,7 +74,7 @@ pub(super) async fn of_callers(
         "SELECT account, least(coalesce(sum(spent) FILTER (WHERE day = $2), 0), {MOST})::bigint,
              least(sum(spent), {MOST})::bigint
          FROM days WHERE account LIKE 'caller:%' AND day BETWEEN $1 AND $2
-         GROUP BY account ORDER BY account COLLATE \"C\" LIMIT $3"
+         GROUP BY account HAVING max(spent) > 0 ORDER BY account COLLATE \"C\" LIMIT $3"
     );
     let (first, most) = (day.with_day(1).unwrap_or(day), i64::try_from(most).unwrap_or(i64::MAX));
     let answer = engine.run(&select, values![day_number(first), day_number(day), most]).await?;

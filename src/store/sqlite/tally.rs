@@ -80,7 +80,7 @@ pub(super) fn of_callers(
     let mut select = connection.prepare_cached(&format!(
         "SELECT account, sum(iif(day = ?2, spent, 0)), {} FROM days
          WHERE account >= 'caller:' AND account < 'caller;' AND day BETWEEN ?1 AND ?2
-         GROUP BY account ORDER BY account LIMIT ?3",
+         GROUP BY account HAVING max(spent) > 0 ORDER BY account LIMIT ?3",
         sum("spent")
     ))?;
     let (first, most) = (day.with_day(1).unwrap_or(day), i64::try_from(most).unwrap_or(i64::MAX));

@@ -323,6 +323,10 @@ pub async fn what_a_caller_spends_counts_for_its_month_and_is_its_own(engine: &i
     let standing = DayStanding { spent: usd(0.7), reserved: Usd::ZERO };
     assert_eq!(refused, Reserved::Refused { of: BudgetOf::CallerMonth, limit: usd(1.5), standing });
     assert!(matches!(store.money.reserve(on("2026-03-01", 0.9, &alice)).await.unwrap(), Reserved::Granted(_)));
+    let reader = share("a-reader", Some(1.0), None);
+    let nothing = on("2026-02-27", 0.1, &reader);
+    store.money.reserve(nothing.clone()).await.unwrap();
+    store.money.settle(settlement(&nothing, Charge::Nothing)).await.unwrap();
     let since = "2026-01-01".parse().unwrap();
     // Lines are found by the moment in their ids, which is now.
     let sums = store.money.tally(since, TallyBy::Caller, None).await.unwrap();
