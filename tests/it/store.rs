@@ -231,6 +231,7 @@ macro_rules! shared {
                     branches_of_three_processes_are_all_kept,
                     a_budget_holds_for_three_processes_together,
                     a_callers_budget_holds_for_three_processes_and_survives_a_dead_one,
+                    money_of_a_dead_process_is_spent_for_whoever_reserves_next,
                     a_cap_holds_for_three_processes_together,
                     a_lease_lasts_as_long_as_its_process_runs_something,
                     an_orphaned_job_is_claimed_by_exactly_one,

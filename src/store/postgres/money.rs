@@ -39,8 +39,7 @@ impl MoneyStore for Postgres {
         // Held before it is written: a caller that goes away meanwhile is followed by its `settle_later`.
         self.engine.process().started(Held::Money(id));
         self.engine.watch();
-        let reserved =
-            self.engine.complete(|engine| async move { undeadlocked(|| reserve(&engine, &reservation)).await }).await;
+        let reserved = self.engine.complete(|engine| async move { reserve_or_book(&engine, &reservation).await }).await;
         if !matches!(reserved, Ok(Reserved::Granted(_))) {
             self.engine.process().ended(Held::Money(id));
         }
@@ -139,6 +138,17 @@ impl MoneyStore for Postgres {
         let rows = self.engine.read(select, values![after, most]).await?;
         rows.iter().map(tally::line).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
     }
+}
+
+/// Reserves; and again where money was in the way that dead processes had set aside, and that is now booked as spent: it
+/// would be told as money that comes back soon.
+async fn reserve_or_book(engine: &PostgresEngine, reservation: &Reservation) -> Result<Reserved, PostgresFault> {
+    let reserved = undeadlocked(|| reserve(engine, reservation)).await?;
+    let Reserved::Refused { standing, .. } = reserved else { return Ok(reserved) };
+    if standing.reserved == Usd::ZERO || book_the_dead(engine).await? == 0 {
+        return Ok(reserved);
+    }
+    undeadlocked(|| reserve(engine, reservation)).await
 }
 
 async fn reserve(engine: &PostgresEngine, reservation: &Reservation) -> Result<Reserved, PostgresFault> {
@@ -308,8 +318,8 @@ async fn write_line(
 }
 
 /// Turns the reservations of processes whose lease has expired into unsettled lines: their requests may have been
-/// billed. Of all who look, one books each.
-async fn book_the_dead(engine: &PostgresEngine) -> Result<(), PostgresFault> {
+/// billed. Of all who look, one books each. Returns how many days came to more by it.
+async fn book_the_dead(engine: &PostgresEngine) -> Result<u64, PostgresFault> {
     let book = "WITH dead AS (
              DELETE FROM reservations WHERE id IN (
                  SELECT id FROM reservations AS r WHERE NOT EXISTS (
@@ -329,7 +339,7 @@ async fn book_the_dead(engine: &PostgresEngine) -> Result<(), PostgresFault> {
          GROUP BY account, day ORDER BY account COLLATE \"C\", day
          ON CONFLICT (account, day)
          DO UPDATE SET spent = least(days.spent::numeric + excluded.spent, 9223372036854775807)::bigint";
-    engine.run(book, values![]).await.map(drop)
+    engine.run(book, values![]).await.map(|answer| answer.changed)
 }
 
 async fn standing_of(

@@ -8,7 +8,7 @@ use mcp_openai::{
     money::Usd,
     store::{
         jobs::JobState,
-        money::{LineState, Reserved, TallyBy},
+        money::{BudgetOf, DayStanding, LineState, Reserved, TallyBy},
     },
 };
 
@@ -53,6 +53,17 @@ pub async fn a_callers_budget_holds_for_three_processes_and_survives_a_dead_one(
     })
     .await;
     assert!(matches!(heir.money.reserve(request()).await.unwrap(), Reserved::Refused { .. }));
+}
+
+pub async fn money_of_a_dead_process_is_spent_for_whoever_reserves_next(engine: &impl Engine) {
+    let (dead, alive, mint) = (engine.open(), engine.open(), IdMint::default());
+    dead.money.reserve(reservation(mint.mint(), 1.0, Some(1.0))).await.unwrap();
+    drop(dead);
+    let standing = DayStanding { spent: usd(1.0), reserved: Usd::ZERO };
+    until(Reserved::Refused { of: BudgetOf::AccountDay, limit: usd(1.0), standing }, async || {
+        alive.money.reserve(reservation(mint.mint(), 0.1, Some(1.0))).await.unwrap()
+    })
+    .await;
 }
 
 pub async fn a_cap_holds_for_three_processes_together(engine: &impl Engine) {
