@@ -229,7 +229,8 @@ impl Shared {
                 // One of them is at fault: each has a transaction of its own.
                 let mut left = Vec::new();
                 for work in batch {
-                    left.extend(self.commit(opened, vec![work], until));
+                    // None overtakes one that is left: the end of a request would find no reservation to remove.
+                    if left.is_empty() { left = self.commit(opened, vec![work], until) } else { left.push(work) }
                 }
                 return left;
             }
