@@ -1,6 +1,6 @@
 //! The URL of a database: read once, shown without its password.
 
-use std::{fmt, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, path::PathBuf, str::FromStr, sync::Arc, time::Duration};
 
 use secrecy::{ExposeSecret, SecretString};
 use tokio_postgres::{
@@ -68,7 +68,7 @@ impl PostgresUrl {
         // refused, because it goes on in plain text when TLS fails.
         // <https://www.postgresql.org/docs/current/libpq-ssl.html>
         let encryption = match mode.as_deref() {
-            None if issuers.is_none() && config.get_hosts().iter().all(is_here) => Encryption::Off,
+            None if issuers.is_none() && is_all_here(&config) => Encryption::Off,
             Some("disable") => Encryption::Off,
             None | Some("require" | "verify-ca" | "verify-full") => Encryption::Verified { issuers },
             Some(_) => return Err("its sslmode is none of disable, require, verify-full".to_owned()),
@@ -103,14 +103,14 @@ impl PostgresUrl {
     }
 }
 
-fn is_here(host: &Host) -> bool {
-    match host {
-        Host::Tcp(name) => {
-            name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
-        }
+fn is_all_here(config: &Config) -> bool {
+    let is_here = |host: &Host| match host {
+        Host::Tcp(name) => name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback()),
         #[cfg(unix)]
         Host::Unix(_) => true,
-    }
+    };
+    // `hostaddr` is where the driver connects to, whatever the host is called.
+    config.get_hosts().iter().all(is_here) && config.get_hostaddrs().iter().all(IpAddr::is_loopback)
 }
 
 fn place(config: &Config) -> String {
@@ -184,6 +184,7 @@ mod tests {
             ("postgres://me@127.0.0.1,db.example/x", verified.clone()),
             ("postgres://me@db.example/x?sslmode=disable", Encryption::Off),
             ("postgres://me@localhost/x", Encryption::Off),
+            ("postgres://me@localhost/x?hostaddr=192.0.2.1", verified.clone()),
             ("postgres://me@[::1]/x?sslmode=verify-full", verified.clone()),
             (
                 "postgres://me@db.example/x?sslrootcert=%2Fetc%2Fca.pem",
