@@ -1,5 +1,7 @@
 //! Takes over a job whose process died; exactly one process wins.
 
+use std::panic::resume_unwind;
+
 use super::{Jobs, Lasting, Started, live::JobOrigin};
 use crate::store;
 
@@ -10,12 +12,18 @@ impl<T: Lasting> Jobs<T> {
     /// # Errors
     /// [`store::Error`] when the store cannot make it this process's own.
     pub async fn take_over(&self, started: Started<T>) -> Result<(), store::Error> {
-        // One at a time: the look at this process's own jobs and the claim must not be parted by another call's.
-        let _one = self.0.taking.lock().await;
-        if self.live(&started.owner, &started.id).is_none() && self.0.store.claim(started.id.0).await? {
-            tracing::info!(id = %started.id, tool = started.tool, "the process that ran the job died: taken over");
-            self.run(started, JobOrigin::TakenOver);
-        }
-        Ok(())
+        let jobs = self.clone();
+        // A task of its own: whoever waits may go away between the claim and the run, and then nobody would run the job
+        // as long as this process lives.
+        let taking = self.0.tasks.spawn(async move {
+            // One at a time: the look at this process's own jobs and the claim must not be parted by another call's.
+            let _one = jobs.0.taking.lock().await;
+            if jobs.live(&started.owner, &started.id).is_none() && jobs.0.store.claim(started.id.0).await? {
+                tracing::info!(id = %started.id, tool = started.tool, "the process that ran the job died: taken over");
+                jobs.run(started, JobOrigin::TakenOver);
+            }
+            Ok::<_, store::Error>(())
+        });
+        taking.await.unwrap_or_else(|broken| resume_unwind(broken.into_panic()))
     }
 }
