@@ -110,10 +110,15 @@ impl Audit {
         if lines.is_empty() {
             return;
         }
-        if let Err(error) = self.0.store.keep_calls(lines.clone()).await {
-            tracing::warn!(%error, lines = lines.len(), "calls are not in the audit yet");
-            self.runs().put_back(lines);
-        }
+        let audit = self.clone();
+        // A task of its own: whoever waits may go away, or the process be about to end, and the lines are nowhere else.
+        let written = self.0.tasks.spawn(async move {
+            if let Err(error) = audit.0.store.keep_calls(lines.clone()).await {
+                tracing::warn!(%error, lines = lines.len(), "calls are not in the audit yet");
+                audit.runs().put_back(lines);
+            }
+        });
+        let _ = written.await;
     }
 
     /// Lines of a kind after one, in the order of their ids, for an export in pages.
