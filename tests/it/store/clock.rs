@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use mcp_openai::{
+    handle::IdMint,
     model::ModelId,
-    store::{Config, LEASE, PostgresUrl, Store, StorePlace, pace::PlaceGrant},
+    store::{Config, LEASE, PostgresUrl, Store, StorePlace, jobs::JobState, pace::PlaceGrant},
 };
 use rusqlite::Connection;
 
-use super::{Engine, account, on_disk, pace, remote::shared};
+use super::{Engine, account, jobs, on_disk, pace, remote::shared, until};
 
 const BACK: i64 = 5 * 60 * 1_000_000;
 
@@ -38,6 +39,21 @@ async fn a_clock_of_this_machine_that_is_set_back_holds_nobody_up() {
     let path = engine.0.path().join("state/store.sqlite3");
     let set_back = |sql: &str| Connection::open(path).unwrap().execute_batch(sql).unwrap();
     nobody_waits_for_the_old_time(&engine.open(), set_back).await;
+}
+
+#[tokio::test]
+async fn a_process_that_dies_after_the_clock_was_set_back_is_known_as_dead() {
+    let engine = on_disk();
+    let (dead, alive, mint) = (engine.open(), engine.open(), IdMint::default());
+    let job = mint.mint();
+    dead.jobs.hand_out(jobs::job(job, None)).await.unwrap();
+    let store = Connection::open(engine.0.path().join("state/store.sqlite3")).unwrap();
+    store.execute_batch(&format!("UPDATE processes SET lease_until = lease_until + {BACK}")).unwrap();
+    // It renews its lease.
+    dead.jobs.hand_out(jobs::job(mint.mint(), None)).await.unwrap();
+    drop(dead);
+    let orphaned = Some(JobState::Orphaned { stage: "thinking".into(), resume: None });
+    until(orphaned, async || jobs::state(&alive, job).await).await;
 }
 
 #[tokio::test]
