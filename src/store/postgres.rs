@@ -32,6 +32,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Error, process::Process};
 use engine::PostgresEngine;
+use values::{Columns, SqlValue};
 
 pub use address::PostgresUrl;
 
@@ -59,5 +60,15 @@ impl Postgres {
     /// its schema is newer.
     pub async fn ready(&self) -> Result<(), Error> {
         self.engine.ready().await
+    }
+
+    /// Runs one statement that asks for rows.
+    async fn read(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<Vec<Columns>, Error> {
+        self.engine.run(sql, values).await.map(|answer| answer.rows).map_err(|fault| self.engine.error(fault))
+    }
+
+    /// Runs one statement that changes something, and may be repeated. Returns how many rows it changed.
+    async fn change(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<u64, Error> {
+        self.engine.run(sql, values).await.map(|answer| answer.changed).map_err(|fault| self.engine.error(fault))
     }
 }

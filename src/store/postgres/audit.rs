@@ -44,7 +44,7 @@ impl Postgres {
         let select = format!(
             "SELECT id, at, last_at, calls, caller, client, tool, model, code, request_id FROM {table} {which}"
         );
-        let rows = self.engine.read(&select, values).await?;
+        let rows = self.read(&select, values).await?;
         rows.iter().map(|row| line(kind, row)).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
     }
 }

@@ -23,7 +23,7 @@ impl CallerStore for Postgres {
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
         let (rights, created_at) = (rights.column(), created_at.timestamp_micros());
         let values = values![name.as_str(), &token.0[..], &rights, created_at, micros(revoked_at), micros(used_at)];
-        Ok(self.engine.change(insert, values).await? == 1)
+        Ok(self.change(insert, values).await? == 1)
     }
 
     async fn change_caller(&self, name: &CallerName, change: CallerChange) -> Result<bool, Error> {
@@ -31,16 +31,16 @@ impl CallerStore for Postgres {
         let update = |set: &str| format!("UPDATE callers SET {set} WHERE name = $1");
         let changed = match change {
             CallerChange::Rights(rights) => {
-                self.engine.change(&update("rights = $2"), values![name, &rights.column()]).await?
+                self.change(&update("rights = $2"), values![name, &rights.column()]).await?
             }
             CallerChange::Token(token) => {
-                self.engine.change(&update("token = $2, revoked_at = NULL"), values![name, &token.0[..]]).await?
+                self.change(&update("token = $2, revoked_at = NULL"), values![name, &token.0[..]]).await?
             }
             CallerChange::Revoked(at) => {
-                self.engine.change(&update("revoked_at = $2"), values![name, at.timestamp_micros()]).await?
+                self.change(&update("revoked_at = $2"), values![name, at.timestamp_micros()]).await?
             }
             CallerChange::Used(at) => {
-                self.engine.change(&update("used_at = $2"), values![name, at.timestamp_micros()]).await?
+                self.change(&update("used_at = $2"), values![name, at.timestamp_micros()]).await?
             }
         };
         Ok(changed == 1)
@@ -50,7 +50,7 @@ impl CallerStore for Postgres {
         // In the order of bytes, as SQLite has it: the database may sort by the rules of a language.
         let select =
             "SELECT name, token, rights, created_at, revoked_at, used_at FROM callers ORDER BY name COLLATE \"C\"";
-        let rows = self.engine.read(select, values![]).await?;
+        let rows = self.read(select, values![]).await?;
         rows.iter().map(caller).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
     }
 }

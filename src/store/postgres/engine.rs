@@ -30,7 +30,7 @@ use super::{
     fault::PostgresFault,
     migrate::migrate,
     transaction::{self, PostgresTransaction, StatementAnswer, undeadlocked},
-    values::{Columns, SqlValue, values},
+    values::{SqlValue, values},
 };
 use crate::store::{Error, process::Process, sessions::SessionMessage};
 
@@ -121,7 +121,7 @@ impl PostgresEngine {
     }
 
     pub(super) async fn ready(&self) -> Result<(), Error> {
-        self.read("SELECT 1", values![]).await.map(drop)
+        self.run("SELECT 1", values![]).await.map(drop).map_err(|fault| self.error(fault))
     }
 
     pub(super) fn error(&self, fault: PostgresFault) -> Error {
@@ -164,16 +164,6 @@ impl PostgresEngine {
                 ended => return ended,
             }
         }
-    }
-
-    /// Runs one statement that asks for rows.
-    pub(super) async fn read(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<Vec<Columns>, Error> {
-        self.run(sql, values).await.map(|answer| answer.rows).map_err(|fault| self.error(fault))
-    }
-
-    /// Runs one statement that changes something, and may be repeated. Returns how many rows it changed.
-    pub(super) async fn change(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<u64, Error> {
-        self.run(sql, values).await.map(|answer| answer.changed).map_err(|fault| self.error(fault))
     }
 
     /// Runs `work` to its end, also when its caller goes away meanwhile.

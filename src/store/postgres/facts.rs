@@ -18,20 +18,20 @@ impl FactStore for Postgres {
              ON CONFLICT (kind, upstream, name) DO UPDATE SET value = excluded.value, learnt_at = excluded.learnt_at
              WHERE excluded.learnt_at >= facts.learnt_at";
         let values = values![kind.name(), upstream, name, value, learnt_at.timestamp_micros()];
-        self.engine.change(upsert, values).await?;
+        self.change(upsert, values).await?;
         // Apart, and past what another process is at: two that trim at once must not wait for each other.
         let trim = "DELETE FROM facts WHERE (kind, upstream, name) IN (
                  SELECT kind, upstream, name FROM facts WHERE kind = $1 AND upstream = $2 AND learnt_at <= (
                      SELECT learnt_at FROM facts WHERE kind = $1 AND upstream = $2
                      ORDER BY learnt_at DESC OFFSET $3 LIMIT 1)
                  FOR UPDATE SKIP LOCKED)";
-        self.engine.change(trim, values![kind.name(), upstream, MOST]).await.map(drop)
+        self.change(trim, values![kind.name(), upstream, MOST]).await.map(drop)
     }
 
     async fn facts(&self, kind: FactKind, upstream: &str, since: DateTime<Utc>) -> Result<Vec<Fact>, Error> {
         let select = "SELECT name, value, learnt_at FROM facts
              WHERE kind = $1 AND upstream = $2 AND learnt_at >= $3 ORDER BY learnt_at, name";
-        let rows = self.engine.read(select, values![kind.name(), upstream, since.timestamp_micros()]).await?;
+        let rows = self.read(select, values![kind.name(), upstream, since.timestamp_micros()]).await?;
         let fact = |row: &super::values::Columns| {
             let upstream = upstream.to_owned();
             Ok(Fact { kind, upstream, name: row.text(0)?, value: row.text(1)?, learnt_at: moment(row.number(2)?) })

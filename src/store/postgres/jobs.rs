@@ -45,12 +45,12 @@ impl JobStore for Postgres {
         let (started_at, process) = (started_at.timestamp_micros(), self.engine.process().id);
         let (resume, print) = (resume.as_deref(), print.as_ref().map(|print| &print.0[..]));
         let values = values![id.number, secret(*id), &owner.0, tool, started_at, process, stage, resume, print];
-        self.engine.change(insert, values).await.map(drop)
+        self.change(insert, values).await.map(drop)
     }
 
     async fn note(&self, id: Id, stage: &str, resume: Option<&str>) -> Result<(), Error> {
         let update = "UPDATE jobs SET stage = $3, resume = $4 WHERE id = $1 AND secret = $2 AND ended_at IS NULL";
-        self.engine.change(update, values![id.number, secret(id), stage, resume]).await.map(drop)
+        self.change(update, values![id.number, secret(id), stage, resume]).await.map(drop)
     }
 
     async fn finish(&self, job: FinishedJob) -> Result<bool, Error> {
@@ -105,7 +105,7 @@ impl JobStore for Postgres {
         self.engine.process().ended(Held::Job(id.number));
         let update = "UPDATE jobs SET process = NULL
              WHERE id = $1 AND secret = $2 AND process = $3 AND ended_at IS NULL";
-        self.engine.change(update, values![id.number, secret(id), self.engine.process().id]).await.map(drop)
+        self.change(update, values![id.number, secret(id), self.engine.process().id]).await.map(drop)
     }
 
     async fn abandoned(&self, owner: &Owner, tool: &str, within: Duration) -> Result<Vec<AbandonedJob>, Error> {
@@ -114,13 +114,13 @@ impl JobStore for Postgres {
              ORDER BY abandoned_at DESC";
         // Longer than the calendar is as long as it.
         let within = i64::try_from(within.as_micros()).unwrap_or(i64::MAX / 2);
-        let rows = self.engine.read(select, values![&owner.0, tool, within]).await?;
+        let rows = self.read(select, values![&owner.0, tool, within]).await?;
         rows.iter().map(abandoned).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
     }
 
     async fn tell(&self, id: Id) -> Result<bool, Error> {
         let update = "UPDATE jobs SET print = NULL WHERE id = $1 AND secret = $2 AND print IS NOT NULL";
-        let told = self.engine.change(update, values![id.number, secret(id)]).await?;
+        let told = self.change(update, values![id.number, secret(id)]).await?;
         Ok(told == 1)
     }
 
@@ -128,7 +128,7 @@ impl JobStore for Postgres {
         let update = "WITH asked AS (
                  UPDATE jobs SET cancel = true WHERE id = $1 AND secret = $2 AND ended_at IS NULL RETURNING id)
              SELECT pg_notify('mcp_openai_jobs', id::text) FROM asked";
-        self.engine.change(update, values![id.number, secret(id)]).await.map(drop)
+        self.change(update, values![id.number, secret(id)]).await.map(drop)
     }
 
     fn hints(&self) -> JobHints {
@@ -137,14 +137,14 @@ impl JobStore for Postgres {
 
     async fn cancels(&self) -> Result<Vec<Id>, Error> {
         let select = "SELECT id, secret FROM jobs WHERE process = $1 AND cancel";
-        let rows = self.engine.read(select, values![self.engine.process().id]).await?;
+        let rows = self.read(select, values![self.engine.process().id]).await?;
         let id = |row: &Columns| Ok(columns::id(row.number(0)?, row.number(1)?));
         rows.iter().map(id).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
     }
 
     async fn job(&self, owner: &Owner, id: Id) -> Result<Option<KeptJob>, Error> {
         let select = format!("SELECT {COLUMNS}, result FROM jobs WHERE id = $1 AND secret = $2 AND owner = $3");
-        let rows = self.engine.read(&select, values![id.number, secret(id), &owner.0]).await?;
+        let rows = self.read(&select, values![id.number, secret(id), &owner.0]).await?;
         rows.first().map(kept).transpose().map_err(|fault| self.engine.error(fault))
     }
 
@@ -154,7 +154,7 @@ impl JobStore for Postgres {
              WHERE owner = $1 ORDER BY id DESC LIMIT $2"
         );
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let rows = self.engine.read(&select, values![&owner.0, most]).await?;
+        let rows = self.read(&select, values![&owner.0, most]).await?;
         rows.iter().map(kept).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
     }
 
@@ -167,14 +167,14 @@ impl JobStore for Postgres {
                  LIMIT 1000 FOR UPDATE SKIP LOCKED)"
         );
         let values = values![before.timestamp_micros(), Id::earliest(before).number];
-        let gone = self.engine.change(&delete, values).await?;
+        let gone = self.change(&delete, values).await?;
         // A lease that has just expired may be renewed: only those of long ago go.
         let delete = "DELETE FROM processes AS p WHERE lease_until < now_in_micros() - 3600000000
              AND NOT EXISTS (SELECT FROM reservations WHERE process = p.id)
              AND NOT EXISTS (SELECT FROM jobs WHERE process = p.id)";
-        self.engine.change(delete, values![]).await?;
+        self.change(delete, values![]).await?;
         let delete = "DELETE FROM running_calls WHERE process NOT IN (SELECT id FROM processes)";
-        self.engine.change(delete, values![]).await?;
+        self.change(delete, values![]).await?;
         Ok(gone)
     }
 }

@@ -135,7 +135,7 @@ impl MoneyStore for Postgres {
             "SELECT id, at, account, tool, model, client, usage::text, cost, reserved, request_id, unsettled, caller,
                  outcome
              FROM ledger WHERE id > $1 ORDER BY id LIMIT $2";
-        let rows = self.engine.read(select, values![after, most]).await?;
+        let rows = self.read(select, values![after, most]).await?;
         rows.iter().map(tally::line).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
     }
 }

@@ -29,19 +29,19 @@ impl PaceStore for Postgres {
 
     async fn hold(&self, account: &Account, model: &ModelId, time: Duration) -> Result<(), Error> {
         let passed = "DELETE FROM holds WHERE account = $1 AND until <= now_in_micros()";
-        self.engine.change(passed, values![&account.0]).await?;
+        self.change(passed, values![&account.0]).await?;
         let upsert = "INSERT INTO holds (account, model, until, written_at)
                  SELECT $1, $2, now + $3, now FROM now_in_micros() AS now
              ON CONFLICT (account, model) DO UPDATE SET until = excluded.until, written_at = excluded.written_at";
         let time = i64::try_from(time.as_micros()).unwrap_or(i64::MAX / 8);
-        self.engine.change(upsert, values![&account.0, model.as_str(), time]).await.map(drop)
+        self.change(upsert, values![&account.0, model.as_str(), time]).await.map(drop)
     }
 
     async fn holds(&self, account: &Account) -> Result<Vec<(ModelId, Duration)>, Error> {
         // One from a moment to come is of a clock that was set back: the upstream teaches it anew.
         let select = "SELECT model, until - now FROM holds, now_in_micros() AS now
              WHERE account = $1 AND until > now AND coalesce(written_at, 0) <= now";
-        let rows = self.engine.read(select, values![&account.0]).await?;
+        let rows = self.read(select, values![&account.0]).await?;
         let held = |row: &super::values::Columns| {
             let left = Duration::from_micros(row.count(1)?);
             Ok(ModelId::parse(&row.text(0)?).ok().map(|model| (model, left)))

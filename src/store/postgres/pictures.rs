@@ -13,7 +13,7 @@ use crate::store::{
 #[async_trait]
 impl PictureIndex for Postgres {
     async fn indexed(&self, gallery: &str) -> Result<HashSet<String>, Error> {
-        let rows = self.engine.read("SELECT picture FROM pictures WHERE gallery = $1", values![gallery]).await?;
+        let rows = self.read("SELECT picture FROM pictures WHERE gallery = $1", values![gallery]).await?;
         rows.iter().map(|row| row.text(0)).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
     }
 
@@ -28,7 +28,7 @@ impl PictureIndex for Postgres {
         let select = "SELECT picture FROM pictures WHERE gallery = $1 AND found_by @@ $2::tsquery
              ORDER BY ts_rank(found_by, $2::tsquery, 1) DESC, id DESC LIMIT $3";
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let rows = self.engine.read(select, values![gallery, &words, most]).await?;
+        let rows = self.read(select, values![gallery, &words, most]).await?;
         rows.iter().map(|row| row.text(0)).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
     }
 }

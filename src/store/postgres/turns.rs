@@ -74,7 +74,7 @@ impl TurnStore for Postgres {
     async fn turns_after(&self, owner: &Owner, after: Option<Id>, most: usize) -> Result<Vec<KeptTurn>, Error> {
         let select = format!("SELECT {COLUMNS} FROM turns WHERE id > $1 AND owner = $2 ORDER BY id LIMIT $3");
         let (after, most) = (after.map_or(-1, |id| id.number), i64::try_from(most).unwrap_or(i64::MAX));
-        let rows = self.engine.read(&select, values![after, &owner.0, most]).await?;
+        let rows = self.read(&select, values![after, &owner.0, most]).await?;
         rows.iter().map(kept).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
     }
 
@@ -95,12 +95,12 @@ impl TurnStore for Postgres {
 
     async fn attach(&self, root: Id, attachment: Id, bytes: Vec<u8>) -> Result<(), Error> {
         let insert = "INSERT INTO attachments (id, root, bytes) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING";
-        self.engine.change(insert, values![attachment.number, root.number, bytes.as_slice()]).await.map(drop)
+        self.change(insert, values![attachment.number, root.number, bytes.as_slice()]).await.map(drop)
     }
 
     async fn attachment(&self, root: Id, attachment: Id) -> Result<Option<Vec<u8>>, Error> {
         let select = "SELECT bytes FROM attachments WHERE id = $1 AND root = $2";
-        let rows = self.engine.read(select, values![attachment.number, root.number]).await?;
+        let rows = self.read(select, values![attachment.number, root.number]).await?;
         rows.first().map(|row| row.bytes(0)).transpose().map_err(|fault| self.engine.error(fault))
     }
 
@@ -119,7 +119,7 @@ impl Postgres {
     /// Turns that a statement finds by what [`ROOT`] takes.
     async fn turns(&self, sql: &str, owner: &Owner, turn: Id, since: DateTime<Utc>) -> Result<Vec<KeptTurn>, Error> {
         let values = values![turn.number, secret(turn), &owner.0, since.timestamp_micros()];
-        let rows = self.engine.read(sql, values).await?;
+        let rows = self.read(sql, values).await?;
         rows.iter().map(kept).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
     }
 }
