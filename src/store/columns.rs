@@ -4,6 +4,41 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::{handle::Id, money::Usd};
 
+/// One row of an answer, as an engine gives it.
+pub(super) trait StoreRow {
+    /// A column that is not there, or has another type.
+    type Fault;
+
+    fn number(&self, at: usize) -> Result<i64, Self::Fault>;
+    fn maybe_number(&self, at: usize) -> Result<Option<i64>, Self::Fault>;
+    fn flag(&self, at: usize) -> Result<bool, Self::Fault>;
+    fn bytes(&self, at: usize) -> Result<Vec<u8>, Self::Fault>;
+    fn text(&self, at: usize) -> Result<String, Self::Fault>;
+    fn maybe_text(&self, at: usize) -> Result<Option<String>, Self::Fault>;
+
+    /// A number that cannot be less than nothing.
+    fn count(&self, at: usize) -> Result<u64, Self::Fault> {
+        Ok(u64::try_from(self.number(at)?).unwrap_or_default())
+    }
+}
+
+/// A value of one row. The engines select its columns in one order.
+pub(super) trait OfRow: Sized {
+    fn of_row<R: StoreRow>(row: &R) -> Result<Self, R::Fault>;
+}
+
+impl OfRow for Id {
+    fn of_row<R: StoreRow>(row: &R) -> Result<Self, R::Fault> {
+        Ok(id(row.number(0)?, row.number(1)?))
+    }
+}
+
+impl OfRow for String {
+    fn of_row<R: StoreRow>(row: &R) -> Result<Self, R::Fault> {
+        row.text(0)
+    }
+}
+
 pub(super) fn moment(micros: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(micros).unwrap_or_default()
 }

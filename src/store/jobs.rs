@@ -6,7 +6,10 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use tokio::sync::broadcast::{self, error::RecvError};
 
-use super::Error;
+use super::{
+    Error,
+    columns::{OfRow, StoreRow, id, moment},
+};
 use crate::handle::{Id, Owner};
 
 /// Fingerprint (SHA-256) of a call: two calls with the same one ask the same of the same tool.
@@ -99,6 +102,34 @@ pub struct FinishedJob {
 /// false: whoever waits polls the store in any case, and a hint only has it look sooner.
 #[derive(Debug)]
 pub struct JobHints(Option<broadcast::Receiver<i64>>);
+
+impl OfRow for KeptJob {
+    fn of_row<R: StoreRow>(row: &R) -> Result<Self, R::Fault> {
+        let (stage, ended_at) = (row.text(5)?, row.maybe_number(7)?);
+        let phase = match row.maybe_text(10)? {
+            Some(result) => JobState::Finished { result },
+            None if ended_at.is_some() => JobState::Interrupted,
+            None if row.flag(8)? => JobState::Running { stage },
+            None => JobState::Orphaned { stage, resume: row.maybe_text(6)? },
+        };
+        Ok(Self {
+            id: id(row.number(0)?, row.number(1)?),
+            owner: Owner(row.text(2)?),
+            tool: row.text(3)?,
+            started_at: moment(row.number(4)?),
+            ended_at: ended_at.map(moment),
+            state: phase,
+            is_abandoned: row.flag(9)?,
+        })
+    }
+}
+
+impl OfRow for AbandonedJob {
+    fn of_row<R: StoreRow>(row: &R) -> Result<Self, R::Fault> {
+        let print = CallPrint(row.bytes(2)?.try_into().unwrap_or_default());
+        Ok(Self { id: id(row.number(0)?, row.number(1)?), print, ago: Duration::from_micros(row.count(3)?) })
+    }
+}
 
 impl JobHints {
     /// Those of an engine that gives none.

@@ -6,10 +6,16 @@ use async_trait::async_trait;
 use chrono::{DateTime, Datelike, Months, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, callers::CallerName, columns::day_number, jobs::FinishedJob, turns::NewTurn};
+use super::{
+    Error,
+    callers::CallerName,
+    columns::{OfRow, StoreRow, day_number, id, moment, usd},
+    jobs::FinishedJob,
+    turns::NewTurn,
+};
 use crate::{
     code::RequestEnd,
-    handle::{Account, Id},
+    handle::{Account, Id, Owner},
     money::{Usage, Usd},
 };
 
@@ -235,6 +241,66 @@ impl TallySum {
             estimated: self.estimated + other.estimated,
             unsettled: self.unsettled + other.unsettled,
         }
+    }
+}
+
+impl OfRow for LedgerLine {
+    fn of_row<R: StoreRow>(row: &R) -> Result<Self, R::Fault> {
+        let usage = row.maybe_text(6)?;
+        Ok(Self {
+            // A line has no secret: nobody is led to it by a handle.
+            id: id(row.number(0)?, 0),
+            at: moment(row.number(1)?),
+            account: Account(row.text(2)?),
+            tool: row.text(3)?,
+            model: row.text(4)?,
+            client: row.text(5)?,
+            usage: usage.and_then(|usage| serde_json::from_str(&usage).ok()),
+            cost: row.maybe_number(7)?.map(usd),
+            reserved: usd(row.number(8)?),
+            request_id: row.maybe_text(9)?,
+            state: if row.flag(10)? { LineState::Unsettled } else { LineState::Settled },
+            outcome: row.maybe_text(12)?,
+            caller: row.maybe_text(11)?,
+        })
+    }
+}
+
+impl OfRow for TallySum {
+    fn of_row<R: StoreRow>(row: &R) -> Result<Self, R::Fault> {
+        Ok(Self {
+            name: row.text(0)?,
+            calls: row.count(1)?,
+            cost: usd(row.number(2)?),
+            calls_of_unknown_cost: row.count(3)?,
+            unsettled: row.count(4)?,
+            estimated: usd(row.number(5)?),
+            usage: Usage {
+                input_tokens: row.count(6)?,
+                cached_tokens: row.count(7)?,
+                cached_image_tokens: row.count(8)?,
+                cache_write_tokens: row.count(9)?,
+                cache_write_12h_tokens: row.count(10)?,
+                image_input_tokens: row.count(11)?,
+                output_tokens: row.count(12)?,
+                text_output_tokens: row.count(13)?,
+                reasoning_tokens: row.count(14)?,
+                web_searches: row.count(15)?,
+            },
+        })
+    }
+}
+
+impl OfRow for CallerSpending {
+    fn of_row<R: StoreRow>(row: &R) -> Result<Self, R::Fault> {
+        let caller = Owner(row.text(0)?).as_caller().unwrap_or_default().to_owned();
+        Ok(Self { caller, day: usd(row.number(1)?), month: usd(row.number(2)?) })
+    }
+}
+
+impl OfRow for DayStanding {
+    fn of_row<R: StoreRow>(row: &R) -> Result<Self, R::Fault> {
+        Ok(Self { spent: usd(row.number(0)?), reserved: usd(row.number(1)?) })
     }
 }
 

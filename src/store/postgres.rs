@@ -30,7 +30,7 @@ mod words;
 
 use std::{sync::Arc, time::Duration};
 
-use super::{Error, process::Process};
+use super::{Error, columns::OfRow, process::Process};
 use engine::PostgresEngine;
 use values::{Columns, SqlValue};
 
@@ -65,6 +65,12 @@ impl Postgres {
     /// Runs one statement that asks for rows.
     async fn read(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<Vec<Columns>, Error> {
         self.engine.run(sql, values).await.map(|answer| answer.rows).map_err(|fault| self.engine.error(fault))
+    }
+
+    /// The same, for rows that are each a value.
+    async fn rows<T: OfRow>(&self, sql: &str, values: &[SqlValue<'_>]) -> Result<Vec<T>, Error> {
+        let rows = self.read(sql, values).await?;
+        rows.iter().map(T::of_row).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
     }
 
     /// Runs one statement that changes something, and may be repeated. Returns how many rows it changed.

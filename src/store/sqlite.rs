@@ -30,7 +30,13 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::{Config, Error, process::Process};
+use rusqlite::{Params, Row, Statement};
+
+use super::{
+    Config, Error,
+    columns::{OfRow, StoreRow},
+    process::Process,
+};
 use engine::Engine;
 
 /// All doors onto one database.
@@ -59,6 +65,43 @@ impl Sqlite {
     pub(super) fn process(&self) -> Arc<Process> {
         self.engine.process().clone()
     }
+}
+
+impl StoreRow for Row<'_> {
+    type Fault = rusqlite::Error;
+
+    fn number(&self, at: usize) -> rusqlite::Result<i64> {
+        self.get(at)
+    }
+
+    fn maybe_number(&self, at: usize) -> rusqlite::Result<Option<i64>> {
+        self.get(at)
+    }
+
+    fn flag(&self, at: usize) -> rusqlite::Result<bool> {
+        self.get(at)
+    }
+
+    fn bytes(&self, at: usize) -> rusqlite::Result<Vec<u8>> {
+        self.get(at)
+    }
+
+    fn text(&self, at: usize) -> rusqlite::Result<String> {
+        self.get(at)
+    }
+
+    fn maybe_text(&self, at: usize) -> rusqlite::Result<Option<String>> {
+        self.get(at)
+    }
+}
+
+/// All rows of an answer.
+fn rows<T: OfRow>(select: &mut Statement<'_>, values: impl Params) -> rusqlite::Result<Vec<T>> {
+    let (mut answer, mut all) = (select.query(values)?, Vec::new());
+    while let Some(row) = answer.next()? {
+        all.push(T::of_row(row)?);
+    }
+    Ok(all)
 }
 
 /// A sum in SQL that stays at the largest number of a column: upstreams report any cost, and SQLite's own fails beyond

@@ -15,7 +15,7 @@ use crate::{
         Error,
         audit::{AuditStore, AuditedCall, CallKind, CallRun, MOST_OF_CALLER, places},
         callers::CallerName,
-        columns::moment,
+        columns::{StoreRow as _, moment},
     },
 };
 

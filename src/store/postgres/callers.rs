@@ -11,7 +11,7 @@ use super::{
 use crate::store::{
     Error,
     callers::{CallerChange, CallerName, CallerRights, CallerStore, KnownCaller, TokenHash},
-    columns::moment,
+    columns::{StoreRow as _, moment},
 };
 
 #[async_trait]

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use super::{Postgres, values::values};
 use crate::store::{
     Error,
-    columns::moment,
+    columns::{StoreRow as _, moment},
     facts::{Fact, FactKind, FactStore, MOST},
 };
 

@@ -5,24 +5,18 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{
-    Postgres,
-    engine::PostgresEngine,
-    fault::PostgresFault,
-    transaction::PostgresTransaction,
-    values::{Columns, values},
-};
+use super::{Postgres, engine::PostgresEngine, fault::PostgresFault, transaction::PostgresTransaction, values::values};
 use crate::{
     handle::{Id, Owner},
     store::{
         Error,
-        columns::{self, moment, secret},
-        jobs::{AbandonedJob, CallPrint, FinishedJob, JobHints, JobState, JobStore, KeptJob, NewJob},
+        columns::secret,
+        jobs::{AbandonedJob, FinishedJob, JobHints, JobStore, KeptJob, NewJob},
         process::Held,
     },
 };
 
-/// One job as [`kept`] reads it, but for its result.
+/// A [`KeptJob`], but for its result.
 const COLUMNS: &str = "id, secret, owner, tool, started_at, stage, resume, ended_at,
      EXISTS (SELECT FROM processes AS p WHERE p.id = process AND lease_until > now_in_micros()), print IS NOT NULL";
 /// Nobody who lives runs the job.
@@ -114,8 +108,7 @@ impl JobStore for Postgres {
              ORDER BY abandoned_at DESC";
         // Longer than the calendar is as long as it.
         let within = i64::try_from(within.as_micros()).unwrap_or(i64::MAX / 2);
-        let rows = self.read(select, values![&owner.0, tool, within]).await?;
-        rows.iter().map(abandoned).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
+        self.rows(select, values![&owner.0, tool, within]).await
     }
 
     async fn tell(&self, id: Id) -> Result<bool, Error> {
@@ -137,15 +130,12 @@ impl JobStore for Postgres {
 
     async fn cancels(&self) -> Result<Vec<Id>, Error> {
         let select = "SELECT id, secret FROM jobs WHERE process = $1 AND cancel";
-        let rows = self.read(select, values![self.engine.process().id]).await?;
-        let id = |row: &Columns| Ok(columns::id(row.number(0)?, row.number(1)?));
-        rows.iter().map(id).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
+        self.rows(select, values![self.engine.process().id]).await
     }
 
     async fn job(&self, owner: &Owner, id: Id) -> Result<Option<KeptJob>, Error> {
         let select = format!("SELECT {COLUMNS}, result FROM jobs WHERE id = $1 AND secret = $2 AND owner = $3");
-        let rows = self.read(&select, values![id.number, secret(id), &owner.0]).await?;
-        rows.first().map(kept).transpose().map_err(|fault| self.engine.error(fault))
+        Ok(self.rows(&select, values![id.number, secret(id), &owner.0]).await?.pop())
     }
 
     async fn newest_jobs(&self, owner: &Owner, most: usize) -> Result<Vec<KeptJob>, Error> {
@@ -154,8 +144,7 @@ impl JobStore for Postgres {
              WHERE owner = $1 ORDER BY id DESC LIMIT $2"
         );
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let rows = self.read(&select, values![&owner.0, most]).await?;
-        rows.iter().map(kept).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
+        self.rows(&select, values![&owner.0, most]).await
     }
 
     async fn expire_jobs(&self, before: DateTime<Utc>) -> Result<u64, Error> {
@@ -188,34 +177,4 @@ pub(super) async fn finish(transaction: &PostgresTransaction, job: &FinishedJob)
              WHERE id = $1 AND secret = $2 AND result IS NULL RETURNING id)
          SELECT pg_notify('mcp_openai_jobs', id::text) FROM ended";
     Ok(transaction.execute(update, values![job.id.number, secret(job.id), &job.result]).await? == 1)
-}
-
-fn kept(row: &Columns) -> Result<KeptJob, PostgresFault> {
-    let stage = row.text(5)?;
-    let ended_at = row.maybe_number(7)?;
-    let standing = match row.maybe_text(10)? {
-        Some(result) => JobState::Finished { result },
-        None if ended_at.is_some() => JobState::Interrupted,
-        None if row.flag(8)? => JobState::Running { stage },
-        None => JobState::Orphaned { stage, resume: row.maybe_text(6)? },
-    };
-    Ok(KeptJob {
-        id: columns::id(row.number(0)?, row.number(1)?),
-        owner: Owner(row.text(2)?),
-        tool: row.text(3)?,
-        started_at: moment(row.number(4)?),
-        ended_at: ended_at.map(moment),
-        state: standing,
-        is_abandoned: row.flag(9)?,
-    })
-}
-
-fn abandoned(row: &Columns) -> Result<AbandonedJob, PostgresFault> {
-    let print = row.bytes(2)?.try_into().unwrap_or_default();
-    let ago = u64::try_from(row.number(3)?).unwrap_or_default();
-    Ok(AbandonedJob {
-        id: columns::id(row.number(0)?, row.number(1)?),
-        print: CallPrint(print),
-        ago: Duration::from_micros(ago),
-    })
 }

@@ -1,6 +1,7 @@
 //! The schema, brought up to this program's when it connects for the first time.
 
 use super::{fault::PostgresFault, transaction::PostgresTransaction, values::values};
+use crate::store::columns::StoreRow as _;
 
 /// One file for each schema version, in order; applied ones never change.
 const MIGRATIONS: [&str; 7] = [

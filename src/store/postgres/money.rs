@@ -23,7 +23,7 @@ use crate::{
     store::{
         Error,
         callers::CallerName,
-        columns::{day_number, moment, usd},
+        columns::{OfRow as _, StoreRow as _, day_number, moment},
         money::{
             Budget, BudgetOf, CallerSpending, Charge, DayStanding, LedgerLine, MoneyStore, Reservation, Reserved,
             Settled, Settlement, TallyBy, TallySum,
@@ -135,8 +135,7 @@ impl MoneyStore for Postgres {
             "SELECT id, at, account, tool, model, client, usage::text, cost, reserved, request_id, unsettled, caller,
                  outcome
              FROM ledger WHERE id > $1 ORDER BY id LIMIT $2";
-        let rows = self.read(select, values![after, most]).await?;
-        rows.iter().map(tally::line).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
+        self.rows(select, values![after, most]).await
     }
 }
 
@@ -364,7 +363,7 @@ async fn standing(
              least(coalesce((SELECT sum(amount) FROM reservations WHERE account = $1 AND day = $2), 0),
                  9223372036854775807)::bigint";
     let row = transaction.query_one(select, values![&account.0, day]).await?;
-    Ok(DayStanding { spent: usd(row.number(0)?), reserved: usd(row.number(1)?) })
+    DayStanding::of_row(&row)
 }
 
 /// The sum of some days of a caller.
@@ -382,5 +381,5 @@ async fn standing_of_caller(
     );
     let (key, name) = (caller.owner().0, caller.as_str());
     let row = transaction.query_one(&select, values![&key, name, first, last]).await?;
-    Ok(DayStanding { spent: usd(row.number(0)?), reserved: usd(row.number(1)?) })
+    DayStanding::of_row(&row)
 }

@@ -13,6 +13,7 @@ use crate::{
     store::{
         Error,
         callers::CallerName,
+        columns::StoreRow as _,
         pace::{PaceStore, PlaceGrant, PlaceRequest, RunningCall, moved_back},
     },
 };

@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use super::{Postgres, engine::PostgresEngine, fault::PostgresFault, values::values, words};
 use crate::store::{
     Error,
+    columns::StoreRow as _,
     pictures::{IndexedPicture, PictureIndex},
 };
 

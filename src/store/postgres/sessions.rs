@@ -10,6 +10,7 @@ use crate::{
     handle::Owner,
     store::{
         Error,
+        columns::StoreRow as _,
         sessions::{KeptSession, MOST_SESSIONS_OF_ONE, SESSION_IDLE, SessionMessage, SessionStore},
     },
 };

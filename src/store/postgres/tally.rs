@@ -1,19 +1,14 @@
-//! Lines of the ledger and their sums, in SQL.
+//! Sums of the ledger, in SQL.
 
 use chrono::{Datelike as _, NaiveDate, NaiveTime};
 
-use super::{
-    engine::PostgresEngine,
-    fault::PostgresFault,
-    values::{Columns, values},
-};
+use super::{engine::PostgresEngine, fault::PostgresFault, values::values};
 use crate::{
-    handle::{Account, Id, Owner},
-    money::{Usage, Usd},
+    handle::Id,
     store::{
         callers::CallerName,
-        columns::{day_number, moment, usd},
-        money::{CallerSpending, LedgerLine, LineState, TallyBy, TallySum},
+        columns::{OfRow as _, day_number},
+        money::{CallerSpending, TallyBy, TallySum},
     },
 };
 
@@ -58,7 +53,7 @@ pub(super) async fn tally(
     let start = since.and_time(NaiveTime::MIN).and_utc();
     let (first, start) = (Id::earliest(start).number, start.timestamp_micros());
     let answer = engine.run(&select, values![first, start, caller.map(CallerName::as_str)]).await?;
-    let mut sums = answer.rows.iter().map(sum).collect::<Result<Vec<_>, _>>()?;
+    let mut sums = answer.rows.iter().map(TallySum::of_row).collect::<Result<Vec<_>, _>>()?;
     // The database would sort by the rules of its language.
     sums.sort_by(|one, next| one.name.cmp(&next.name));
     Ok(sums)
@@ -78,53 +73,5 @@ pub(super) async fn of_callers(
     );
     let (first, most) = (day.with_day(1).unwrap_or(day), i64::try_from(most).unwrap_or(i64::MAX));
     let answer = engine.run(&select, values![day_number(first), day_number(day), most]).await?;
-    let spending = |row: &Columns| {
-        let caller = Owner(row.text(0)?).as_caller().unwrap_or_default().to_owned();
-        Ok(CallerSpending { caller, day: usd(row.number(1)?), month: usd(row.number(2)?) })
-    };
-    answer.rows.iter().map(spending).collect()
-}
-
-fn sum(row: &Columns) -> Result<TallySum, PostgresFault> {
-    Ok(TallySum {
-        name: row.text(0)?,
-        calls: row.count(1)?,
-        cost: Usd::from_picodollars(row.count(2)?),
-        calls_of_unknown_cost: row.count(3)?,
-        unsettled: row.count(4)?,
-        estimated: Usd::from_picodollars(row.count(5)?),
-        usage: Usage {
-            input_tokens: row.count(6)?,
-            cached_tokens: row.count(7)?,
-            cached_image_tokens: row.count(8)?,
-            cache_write_tokens: row.count(9)?,
-            cache_write_12h_tokens: row.count(10)?,
-            image_input_tokens: row.count(11)?,
-            output_tokens: row.count(12)?,
-            text_output_tokens: row.count(13)?,
-            reasoning_tokens: row.count(14)?,
-            web_searches: row.count(15)?,
-        },
-    })
-}
-
-/// One line of the ledger.
-pub(super) fn line(row: &Columns) -> Result<LedgerLine, PostgresFault> {
-    let usage = row.maybe_text(6)?;
-    Ok(LedgerLine {
-        // A line has no secret: nobody is led to it by a handle.
-        id: Id { number: row.number(0)?, secret: 0 },
-        at: moment(row.number(1)?),
-        account: Account(row.text(2)?),
-        tool: row.text(3)?,
-        model: row.text(4)?,
-        client: row.text(5)?,
-        usage: usage.and_then(|usage| serde_json::from_str(&usage).ok()),
-        cost: row.maybe_number(7)?.map(usd),
-        reserved: usd(row.number(8)?),
-        request_id: row.maybe_text(9)?,
-        state: if row.flag(10)? { LineState::Unsettled } else { LineState::Settled },
-        outcome: row.maybe_text(12)?,
-        caller: row.maybe_text(11)?,
-    })
+    answer.rows.iter().map(CallerSpending::of_row).collect()
 }

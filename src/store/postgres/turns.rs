@@ -18,7 +18,7 @@ use crate::{
     money::Usd,
     store::{
         Error,
-        columns::{id, moment, secret, usd},
+        columns::{StoreRow as _, id, moment, secret, usd},
         turns::{KeptConversation, KeptTurn, NewTurn, ORPHANED, TurnQuery, TurnStore},
     },
 };

@@ -12,6 +12,7 @@ use tokio_postgres::{
 };
 
 use super::fault::PostgresFault;
+use crate::store::columns::StoreRow;
 
 /// A noncharacter, which no text is expected to have; one that has it is escaped like the rest.
 /// <https://www.unicode.org/faq/private_use.html#noncharacters>
@@ -123,36 +124,35 @@ pub(super) use values;
 /// One row of an answer.
 pub(super) struct Columns(pub Row);
 
-impl Columns {
-    pub(super) fn number(&self, at: usize) -> Result<i64, PostgresFault> {
+impl StoreRow for Columns {
+    type Fault = PostgresFault;
+
+    fn number(&self, at: usize) -> Result<i64, PostgresFault> {
         self.get(at)
     }
 
-    pub(super) fn maybe_number(&self, at: usize) -> Result<Option<i64>, PostgresFault> {
+    fn maybe_number(&self, at: usize) -> Result<Option<i64>, PostgresFault> {
         self.get(at)
     }
 
-    pub(super) fn flag(&self, at: usize) -> Result<bool, PostgresFault> {
+    fn flag(&self, at: usize) -> Result<bool, PostgresFault> {
         self.get(at)
     }
 
-    pub(super) fn bytes(&self, at: usize) -> Result<Vec<u8>, PostgresFault> {
+    fn bytes(&self, at: usize) -> Result<Vec<u8>, PostgresFault> {
         self.get(at)
     }
 
-    pub(super) fn text(&self, at: usize) -> Result<String, PostgresFault> {
+    fn text(&self, at: usize) -> Result<String, PostgresFault> {
         self.get(at).map(|text: &str| unescaped(text))
     }
 
-    pub(super) fn maybe_text(&self, at: usize) -> Result<Option<String>, PostgresFault> {
+    fn maybe_text(&self, at: usize) -> Result<Option<String>, PostgresFault> {
         self.get(at).map(|text: Option<&str>| text.map(unescaped))
     }
+}
 
-    /// A number that cannot be less than nothing.
-    pub(super) fn count(&self, at: usize) -> Result<u64, PostgresFault> {
-        Ok(u64::try_from(self.number(at)?).unwrap_or_default())
-    }
-
+impl Columns {
     fn get<'a, T: FromSql<'a>>(&'a self, at: usize) -> Result<T, PostgresFault> {
         self.0.try_get(at).map_err(|error| PostgresFault::Refused(error.to_string()))
     }

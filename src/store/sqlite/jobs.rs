@@ -4,22 +4,22 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, params};
 
-use super::{Sqlite, lease, now};
+use super::{Sqlite, lease, now, rows};
 use crate::{
     handle::{Id, Owner},
     store::{
         Error,
-        columns::{self, moment, secret},
-        jobs::{AbandonedJob, CallPrint, FinishedJob, JobHints, JobState, JobStore, KeptJob, NewJob},
+        columns::secret,
+        jobs::{AbandonedJob, FinishedJob, JobHints, JobStore, KeptJob, NewJob},
         process::Held,
     },
 };
 
-/// One job as [`kept`] reads it; `lease_until` is that of the process that runs it.
-const COLUMNS: &str = "jobs.id, secret, owner, tool, started_at, process, stage, resume, result, lease_until,
-     ended_at, print IS NOT NULL";
+/// A [`KeptJob`] at the moment `?3`, but for its result.
+const COLUMNS: &str = "id, secret, owner, tool, started_at, stage, resume, ended_at,
+     EXISTS (SELECT 1 FROM processes AS p WHERE p.id = process AND lease_until > ?3), print IS NOT NULL";
 
 #[async_trait]
 impl JobStore for Sqlite {
@@ -108,16 +108,11 @@ impl JobStore for Sqlite {
         let within = i64::try_from(within.as_micros()).unwrap_or(i64::MAX);
         let select = move |connection: &Connection| {
             let mut select = connection.prepare_cached(
-                "SELECT id, secret, print, abandoned_at FROM jobs
+                "SELECT id, secret, print, ?4 - abandoned_at FROM jobs
                  WHERE owner = ?1 AND abandoned_at > ?3 AND print IS NOT NULL AND tool = ?2 ORDER BY abandoned_at DESC",
             )?;
             let now = now();
-            let abandoned = |row: &Row<'_>| {
-                let ago = u64::try_from(now - row.get::<_, i64>(3)?).unwrap_or_default();
-                let id = columns::id(row.get(0)?, row.get(1)?);
-                Ok(AbandonedJob { id, print: CallPrint(row.get(2)?), ago: Duration::from_micros(ago) })
-            };
-            select.query_map(params![owner.0, tool, now.saturating_sub(within)], abandoned)?.collect()
+            rows(&mut select, params![owner.0, tool, now.saturating_sub(within), now])
         };
         self.engine.read(select).await
     }
@@ -145,7 +140,7 @@ impl JobStore for Sqlite {
         let select = move |connection: &Connection| {
             let mut select =
                 connection.prepare_cached("SELECT id, secret FROM jobs WHERE process = ?1 AND cancel = 1")?;
-            select.query_map([process], |row| Ok(columns::id(row.get(0)?, row.get(1)?)))?.collect()
+            rows(&mut select, [process])
         };
         self.engine.read(select).await
     }
@@ -158,10 +153,9 @@ impl JobStore for Sqlite {
         let owner = owner.clone();
         let select = move |connection: &Connection| {
             let mut select = connection.prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM jobs LEFT JOIN processes ON processes.id = process
-                 WHERE jobs.id = ?1 AND secret = ?2 AND owner = ?3"
+                "SELECT {COLUMNS}, result FROM jobs WHERE id = ?1 AND secret = ?2 AND owner = ?4"
             ))?;
-            select.query_row(params![id.number, secret(id), owner.0], kept).optional()
+            Ok(rows(&mut select, params![id.number, secret(id), now(), owner.0])?.pop())
         };
         self.engine.read(select).await
     }
@@ -169,13 +163,11 @@ impl JobStore for Sqlite {
     async fn newest_jobs(&self, owner: &Owner, most: usize) -> Result<Vec<KeptJob>, Error> {
         let (owner, most) = (owner.clone(), i64::try_from(most).unwrap_or(i64::MAX));
         let select = move |connection: &Connection| {
-            let mut select = connection.prepare_cached(
-                "SELECT jobs.id, secret, owner, tool, started_at, process, stage, resume,
-                     CASE WHEN result IS NULL THEN NULL ELSE '' END, lease_until, ended_at, print IS NOT NULL
-                 FROM jobs LEFT JOIN processes ON processes.id = process
-                 WHERE owner = ?1 ORDER BY jobs.id DESC LIMIT ?2",
-            )?;
-            select.query_map(params![owner.0, most], kept)?.collect()
+            let mut select = connection.prepare_cached(&format!(
+                "SELECT {COLUMNS}, CASE WHEN result IS NOT NULL THEN '' END FROM jobs
+                 WHERE owner = ?1 ORDER BY id DESC LIMIT ?2"
+            ))?;
+            rows(&mut select, params![owner.0, most, now()])
         };
         self.engine.scan(select).await
     }
@@ -212,26 +204,4 @@ pub(super) fn finish(connection: &Connection, job: &FinishedJob) -> rusqlite::Re
          WHERE id = ?1 AND secret = ?2 AND result IS NULL",
     )?;
     Ok(update.execute(params![job.id.number, secret(job.id), job.result, now()])? == 1)
-}
-
-fn kept(row: &Row<'_>) -> rusqlite::Result<KeptJob> {
-    let (process, lease_until): (Option<i64>, Option<i64>) = (row.get(5)?, row.get(9)?);
-    let stage = row.get(6)?;
-    let ended_at: Option<i64> = row.get(10)?;
-    let is_alive = process.is_some() && lease_until.is_some_and(|until| until > now());
-    let standing = match row.get(8)? {
-        Some(result) => JobState::Finished { result },
-        None if ended_at.is_some() => JobState::Interrupted,
-        None if is_alive => JobState::Running { stage },
-        None => JobState::Orphaned { stage, resume: row.get(7)? },
-    };
-    Ok(KeptJob {
-        id: columns::id(row.get(0)?, row.get(1)?),
-        owner: Owner(row.get(2)?),
-        tool: row.get(3)?,
-        started_at: moment(row.get(4)?),
-        ended_at: ended_at.map(moment),
-        state: standing,
-        is_abandoned: row.get(11)?,
-    })
 }

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
-use super::{Sqlite, jobs, lease, now, sum, tally, turns};
+use super::{Sqlite, jobs, lease, now, rows, sum, tally, turns};
 use crate::{
     code::RequestEnd,
     handle::{Account, Id, Owner},
@@ -12,7 +12,7 @@ use crate::{
     store::{
         Error,
         callers::CallerName,
-        columns::{day_number, moment, usd},
+        columns::{day_number, moment},
         money::{
             Budget, BudgetOf, CallerSpending, Charge, DayStanding, LedgerLine, LineState, MoneyStore, Reservation,
             Reserved, Settled, Settlement, TallyBy, TallySum,
@@ -108,7 +108,7 @@ impl MoneyStore for Sqlite {
                      outcome
                  FROM ledger WHERE id > ?1 ORDER BY id LIMIT ?2",
             )?;
-            select.query_map([after, most], line)?.collect()
+            rows(&mut select, [after, most])
         };
         self.engine.scan(select).await
     }
@@ -288,12 +288,10 @@ fn book_the_dead(connection: &Connection) -> rusqlite::Result<()> {
         "DELETE FROM reservations WHERE process NOT IN (SELECT id FROM processes WHERE lease_until > ?1)
          RETURNING id, at, account, tool, model, client, NULL, NULL, amount, NULL, 1, caller, NULL",
     )?;
-    let lines = dead.query_map([now()], line)?.collect::<Result<Vec<_>, _>>()?;
-    for line in &lines {
+    rows::<LedgerLine>(&mut dead, [now()])?.iter().try_for_each(|line| {
         take_line_back(connection, line.id.number)?;
-        write_line(connection, line)?;
-    }
-    Ok(())
+        write_line(connection, line)
+    })
 }
 
 fn standing(connection: &Connection, account: &Account, day: i64) -> rusqlite::Result<DayStanding> {
@@ -302,9 +300,7 @@ fn standing(connection: &Connection, account: &Account, day: i64) -> rusqlite::R
              (SELECT {} FROM reservations WHERE account = ?1 AND day = ?2)",
         sum("amount")
     ))?;
-    select.query_row(params![account.0, day], |row| {
-        Ok(DayStanding { spent: usd(row.get(0)?), reserved: usd(row.get(1)?) })
-    })
+    Ok(rows(&mut select, params![account.0, day])?.pop().unwrap_or_default())
 }
 
 /// The sum of some days of a caller.
@@ -320,29 +316,7 @@ fn standing_of_caller(
         sum("spent"),
         sum("amount")
     ))?;
-    select.query_row(params![caller.owner().0, caller.as_str(), first, last], |row| {
-        Ok(DayStanding { spent: usd(row.get(0)?), reserved: usd(row.get(1)?) })
-    })
-}
-
-fn line(row: &Row<'_>) -> rusqlite::Result<LedgerLine> {
-    let usage: Option<String> = row.get(6)?;
-    Ok(LedgerLine {
-        // A line has no secret: nobody is led to it by a handle.
-        id: Id { number: row.get(0)?, secret: 0 },
-        at: moment(row.get(1)?),
-        account: Account(row.get(2)?),
-        tool: row.get(3)?,
-        model: row.get(4)?,
-        client: row.get(5)?,
-        usage: usage.and_then(|usage| serde_json::from_str(&usage).ok()),
-        cost: row.get::<_, Option<i64>>(7)?.map(usd),
-        reserved: usd(row.get(8)?),
-        request_id: row.get(9)?,
-        state: if row.get(10)? { LineState::Unsettled } else { LineState::Settled },
-        outcome: row.get(12)?,
-        caller: row.get(11)?,
-    })
+    Ok(rows(&mut select, params![caller.owner().0, caller.as_str(), first, last])?.pop().unwrap_or_default())
 }
 
 fn weight(closing: &Closing) -> usize {

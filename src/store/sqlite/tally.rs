@@ -3,13 +3,12 @@
 use chrono::{Datelike as _, NaiveDate, NaiveTime};
 use rusqlite::{Connection, params};
 
-use super::sum;
+use super::{rows, sum};
 use crate::{
-    handle::{Id, Owner},
-    money::Usage,
+    handle::Id,
     store::{
         callers::CallerName,
-        columns::{day_number, usd},
+        columns::day_number,
         money::{CallerSpending, TallyBy, TallySum},
     },
 };
@@ -40,33 +39,7 @@ pub(super) fn tally(
         sum("cost"),
         sum("iif(cost IS NULL, reserved, 0)")
     ))?;
-    let rows = select.query_map(
-        params![Id::earliest(start).number, start.timestamp_micros(), caller.map(CallerName::as_str)],
-        |row| {
-            let count = |at: usize| row.get::<_, i64>(at).map(|count| u64::try_from(count).unwrap_or_default());
-            Ok(TallySum {
-                name: row.get(0)?,
-                calls: count(1)?,
-                cost: usd(row.get(2)?),
-                calls_of_unknown_cost: count(3)?,
-                unsettled: count(4)?,
-                estimated: usd(row.get(5)?),
-                usage: Usage {
-                    input_tokens: count(6)?,
-                    cached_tokens: count(7)?,
-                    cached_image_tokens: count(8)?,
-                    cache_write_tokens: count(9)?,
-                    cache_write_12h_tokens: count(10)?,
-                    image_input_tokens: count(11)?,
-                    output_tokens: count(12)?,
-                    text_output_tokens: count(13)?,
-                    reasoning_tokens: count(14)?,
-                    web_searches: count(15)?,
-                },
-            })
-        },
-    )?;
-    rows.collect()
+    rows(&mut select, params![Id::earliest(start).number, start.timestamp_micros(), caller.map(CallerName::as_str)])
 }
 
 /// Spending of callers on a day and in its month until then.
@@ -84,9 +57,5 @@ pub(super) fn of_callers(
         sum("spent")
     ))?;
     let (first, most) = (day.with_day(1).unwrap_or(day), i64::try_from(most).unwrap_or(i64::MAX));
-    let rows = select.query_map(params![day_number(first), day_number(day), most], |row| {
-        let caller = Owner(row.get(0)?).as_caller().unwrap_or_default().to_owned();
-        Ok(CallerSpending { caller, day: usd(row.get(1)?), month: usd(row.get(2)?) })
-    })?;
-    rows.collect()
+    rows(&mut select, params![day_number(first), day_number(day), most])
 }
