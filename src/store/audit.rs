@@ -6,7 +6,11 @@ use std::{collections::BTreeSet, fmt::Debug};
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{Error, callers::CallerName};
+use super::{
+    Error,
+    callers::CallerName,
+    columns::{StoreRow, id, moment},
+};
 use crate::handle::Id;
 
 /// Lines of one caller and kind that are kept: beyond so many its oldest go, and nobody else's.
@@ -61,6 +65,26 @@ impl CallKind {
             Self::Failed => "failed_calls",
             Self::Answered => "answered_calls",
         }
+    }
+}
+
+impl CallRun {
+    pub(super) fn of_row<R: StoreRow>(kind: CallKind, row: &R) -> Result<Self, R::Fault> {
+        Ok(Self {
+            id: id(row.number(0)?, 0),
+            at: moment(row.number(1)?),
+            last_at: moment(row.number(2)?),
+            calls: row.count(3)?,
+            call: AuditedCall {
+                caller: row.text(4)?,
+                client: row.text(5)?,
+                tool: row.text(6)?,
+                model: row.maybe_text(7)?,
+                kind,
+                outcome: row.text(8)?,
+                request_id: row.maybe_text(9)?,
+            },
+        })
     }
 }
 

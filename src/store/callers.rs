@@ -9,7 +9,10 @@ use ring::digest::{Context, SHA256, digest};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
-use super::Error;
+use super::{
+    Error,
+    columns::{OfRow, StoreRow, moment},
+};
 use crate::{handle::Owner, money::Usd};
 
 /// The names of callers whose tokens come from an issuer begin so.
@@ -241,6 +244,22 @@ impl CallerRights {
 
     pub(super) fn column(&self) -> String {
         serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// `None` for a name or hash that no program writes.
+impl OfRow for Option<KnownCaller> {
+    fn of_row<R: StoreRow>(row: &R) -> Result<Self, R::Fault> {
+        let (name, token) = (CallerName::parse(&row.text(0)?), row.bytes(1)?.try_into());
+        let (Ok(name), Ok(token)) = (name, token) else { return Ok(None) };
+        Ok(Some(KnownCaller {
+            name,
+            token: TokenHash(token),
+            rights: CallerRights::of_column(&row.text(2)?),
+            created_at: moment(row.number(3)?),
+            revoked_at: row.maybe_number(4)?.map(moment),
+            used_at: row.maybe_number(5)?.map(moment),
+        }))
     }
 }
 

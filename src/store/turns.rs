@@ -5,7 +5,10 @@ use std::fmt::Debug;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::Error;
+use super::{
+    Error,
+    columns::{OfRow, StoreRow, id, moment, usd},
+};
 use crate::{
     handle::{Id, Owner},
     money::Usd,
@@ -82,6 +85,34 @@ pub struct TurnQuery {
     pub since: DateTime<Utc>,
     /// The longest list; 0 lists nothing.
     pub most: usize,
+}
+
+impl OfRow for KeptTurn {
+    fn of_row<R: StoreRow>(row: &R) -> Result<Self, R::Fault> {
+        Ok(Self {
+            id: id(row.number(0)?, row.number(1)?),
+            root: id(row.number(2)?, row.number(3)?),
+            parent: row.maybe_number(4)?.zip(row.maybe_number(5)?).map(|(number, secret)| id(number, secret)),
+            at: moment(row.number(6)?),
+            cost: row.maybe_number(7)?.map(usd),
+            body: row.text(8)?,
+        })
+    }
+}
+
+impl OfRow for KeptConversation {
+    fn of_row<R: StoreRow>(row: &R) -> Result<Self, R::Fault> {
+        let is_unknown = row.flag(7)?;
+        Ok(Self {
+            newest: id(row.number(0)?, row.number(1)?),
+            created: moment(row.number(2)?),
+            newest_at: moment(row.number(3)?),
+            turns: row.count(6)?,
+            model: row.text(4)?,
+            first_body: row.text(5)?,
+            cost: row.maybe_number(8)?.map(usd).filter(|_| !is_unknown),
+        })
+    }
 }
 
 /// Turns of conversations. Everything is bound to its owner: for anybody else it does not exist.

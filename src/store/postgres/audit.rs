@@ -7,7 +7,7 @@ use super::{
     engine::PostgresEngine,
     fault::PostgresFault,
     transaction::undeadlocked,
-    values::{Columns, SqlValue, values},
+    values::{SqlValue, values},
 };
 use crate::{
     handle::Id,
@@ -15,7 +15,6 @@ use crate::{
         Error,
         audit::{AuditStore, AuditedCall, CallKind, CallRun, MOST_OF_CALLER, places},
         callers::CallerName,
-        columns::{StoreRow as _, moment},
     },
 };
 
@@ -45,7 +44,8 @@ impl Postgres {
             "SELECT id, at, last_at, calls, caller, client, tool, model, code, request_id FROM {table} {which}"
         );
         let rows = self.read(&select, values).await?;
-        rows.iter().map(|row| line(kind, row)).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
+        let lines = rows.iter().map(|row| CallRun::of_row(kind, row));
+        lines.collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
     }
 }
 
@@ -75,22 +75,4 @@ async fn keep(engine: &PostgresEngine, lines: &[CallRun]) -> Result<(), Postgres
         transaction.execute(&trim, values![caller, i64::from(MOST_OF_CALLER)]).await?;
     }
     transaction.commit().await
-}
-
-fn line(kind: CallKind, row: &Columns) -> Result<CallRun, PostgresFault> {
-    Ok(CallRun {
-        id: Id { number: row.number(0)?, secret: 0 },
-        at: moment(row.number(1)?),
-        last_at: moment(row.number(2)?),
-        calls: row.count(3)?,
-        call: AuditedCall {
-            caller: row.text(4)?,
-            client: row.text(5)?,
-            tool: row.text(6)?,
-            model: row.maybe_text(7)?,
-            kind,
-            outcome: row.text(8)?,
-            request_id: row.maybe_text(9)?,
-        },
-    })
 }

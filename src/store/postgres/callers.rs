@@ -3,15 +3,10 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{
-    Postgres,
-    fault::PostgresFault,
-    values::{Columns, values},
-};
+use super::{Postgres, values::values};
 use crate::store::{
     Error,
-    callers::{CallerChange, CallerName, CallerRights, CallerStore, KnownCaller, TokenHash},
-    columns::{StoreRow as _, moment},
+    callers::{CallerChange, CallerName, CallerStore, KnownCaller},
 };
 
 #[async_trait]
@@ -50,20 +45,6 @@ impl CallerStore for Postgres {
         // In the order of bytes, as SQLite has it: the database may sort by the rules of a language.
         let select =
             "SELECT name, token, rights, created_at, revoked_at, used_at FROM callers ORDER BY name COLLATE \"C\"";
-        let rows = self.read(select, values![]).await?;
-        rows.iter().map(caller).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
+        Ok(self.rows::<Option<_>>(select, values![]).await?.into_iter().flatten().collect())
     }
-}
-
-fn caller(row: &Columns) -> Result<KnownCaller, PostgresFault> {
-    let token = row.bytes(1)?;
-    let token = token.as_slice().try_into();
-    Ok(KnownCaller {
-        name: CallerName::parse(&row.text(0)?).map_err(PostgresFault::Refused)?,
-        token: TokenHash(token.map_err(|_| PostgresFault::Refused("a token's hash has another length".to_owned()))?),
-        rights: CallerRights::of_column(&row.text(2)?),
-        created_at: moment(row.number(3)?),
-        revoked_at: row.maybe_number(4)?.map(moment),
-        used_at: row.maybe_number(5)?.map(moment),
-    })
 }

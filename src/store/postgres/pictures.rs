@@ -7,15 +7,14 @@ use async_trait::async_trait;
 use super::{Postgres, engine::PostgresEngine, fault::PostgresFault, values::values, words};
 use crate::store::{
     Error,
-    columns::StoreRow as _,
     pictures::{IndexedPicture, PictureIndex},
 };
 
 #[async_trait]
 impl PictureIndex for Postgres {
     async fn indexed(&self, gallery: &str) -> Result<HashSet<String>, Error> {
-        let rows = self.read("SELECT picture FROM pictures WHERE gallery = $1", values![gallery]).await?;
-        rows.iter().map(|row| row.text(0)).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
+        let select = "SELECT picture FROM pictures WHERE gallery = $1";
+        Ok(self.rows(select, values![gallery]).await?.into_iter().collect())
     }
 
     async fn index(&self, gallery: &str, new: Vec<IndexedPicture>, gone: Vec<String>) -> Result<(), Error> {
@@ -29,8 +28,7 @@ impl PictureIndex for Postgres {
         let select = "SELECT picture FROM pictures WHERE gallery = $1 AND found_by @@ $2::tsquery
              ORDER BY ts_rank(found_by, $2::tsquery, 1) DESC, id DESC LIMIT $3";
         let most = i64::try_from(most).unwrap_or(i64::MAX);
-        let rows = self.read(select, values![gallery, &words, most]).await?;
-        rows.iter().map(|row| row.text(0)).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
+        self.rows(select, values![gallery, &words, most]).await
     }
 }
 

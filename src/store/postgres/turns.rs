@@ -10,7 +10,7 @@ use super::{
     engine::PostgresEngine,
     fault::PostgresFault,
     transaction::{PostgresTransaction, undeadlocked},
-    values::{Columns, values},
+    values::values,
     words,
 };
 use crate::{
@@ -18,12 +18,12 @@ use crate::{
     money::Usd,
     store::{
         Error,
-        columns::{StoreRow as _, id, moment, secret, usd},
+        columns::{OfRow as _, StoreRow as _, secret},
         turns::{KeptConversation, KeptTurn, NewTurn, ORPHANED, TurnQuery, TurnStore},
     },
 };
 
-/// One turn as [`kept`] reads it, with the secrets of the turns that it names.
+/// A [`KeptTurn`], with the secrets of the turns that it names.
 const COLUMNS: &str = "turns.id, turns.secret, turns.root, (SELECT secret FROM turns AS r WHERE r.id = turns.root),
     turns.parent, (SELECT secret FROM turns AS p WHERE p.id = turns.parent), turns.at, turns.cost, turns.body";
 /// The first turn of somebody's conversation, unless the conversation is over.
@@ -74,8 +74,7 @@ impl TurnStore for Postgres {
     async fn turns_after(&self, owner: &Owner, after: Option<Id>, most: usize) -> Result<Vec<KeptTurn>, Error> {
         let select = format!("SELECT {COLUMNS} FROM turns WHERE id > $1 AND owner = $2 ORDER BY id LIMIT $3");
         let (after, most) = (after.map_or(-1, |id| id.number), i64::try_from(most).unwrap_or(i64::MAX));
-        let rows = self.read(&select, values![after, &owner.0, most]).await?;
-        rows.iter().map(kept).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
+        self.rows(&select, values![after, &owner.0, most]).await
     }
 
     async fn remove(&self, owner: &Owner, turn: Id) -> Result<bool, Error> {
@@ -119,8 +118,7 @@ impl Postgres {
     /// Turns that a statement finds by what [`ROOT`] takes.
     async fn turns(&self, sql: &str, owner: &Owner, turn: Id, since: DateTime<Utc>) -> Result<Vec<KeptTurn>, Error> {
         let values = values![turn.number, secret(turn), &owner.0, since.timestamp_micros()];
-        let rows = self.read(sql, values).await?;
-        rows.iter().map(kept).collect::<Result<_, _>>().map_err(|fault| self.engine.error(fault))
+        self.rows(sql, values).await
     }
 }
 
@@ -202,18 +200,7 @@ async fn summaries(engine: &PostgresEngine, listed: &[(i64, i64)]) -> Result<Vec
          ORDER BY place";
     let (newest, first): (Vec<_>, Vec<_>) = listed.iter().copied().unzip();
     let rows = engine.run(select, values![newest.as_slice(), first.as_slice()]).await?.rows;
-    let summary = |row: &Columns| {
-        Ok(KeptConversation {
-            newest: id(row.number(0)?, row.number(1)?),
-            created: moment(row.number(2)?),
-            newest_at: moment(row.number(3)?),
-            turns: row.count(6)?,
-            model: row.text(4)?,
-            first_body: row.text(5)?,
-            cost: if row.flag(7)? { None } else { Some(usd(row.number(8)?)) },
-        })
-    };
-    rows.iter().map(summary).collect()
+    rows.iter().map(KeptConversation::of_row).collect()
 }
 
 /// Removes a conversation within a transaction.
@@ -242,15 +229,4 @@ async fn expire_some(engine: &PostgresEngine, before: DateTime<Utc>) -> Result<u
     transaction.execute(orphaned, values![ORPHANED]).await?;
     transaction.commit().await?;
     Ok(over.len() as u64)
-}
-
-fn kept(row: &Columns) -> Result<KeptTurn, PostgresFault> {
-    Ok(KeptTurn {
-        id: id(row.number(0)?, row.number(1)?),
-        root: id(row.number(2)?, row.number(3)?),
-        parent: row.maybe_number(4)?.zip(row.maybe_number(5)?).map(|(number, secret)| id(number, secret)),
-        at: moment(row.number(6)?),
-        cost: row.maybe_number(7)?.map(usd),
-        body: row.text(8)?,
-    })
 }

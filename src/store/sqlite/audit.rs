@@ -1,7 +1,7 @@
 //! Calls that failed or cost nothing, in SQL.
 
 use async_trait::async_trait;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
 use super::Sqlite;
 use crate::{
@@ -10,11 +10,10 @@ use crate::{
         Error,
         audit::{AuditStore, AuditedCall, CallKind, CallRun, MOST_OF_CALLER, places},
         callers::CallerName,
-        columns::moment,
     },
 };
 
-/// Reads lines of a kind, as [`line`] takes them.
+/// Reads lines of a kind, as [`CallRun::of_row`] takes them.
 fn lines(kind: CallKind, which: &str) -> String {
     let table = kind.table();
     format!("SELECT id, at, last_at, calls, caller, client, tool, model, code, request_id FROM {table} {which}")
@@ -31,7 +30,7 @@ impl AuditStore for Sqlite {
         let (after, most) = (after.map_or(-1, |id| id.number), i64::try_from(most).unwrap_or(i64::MAX));
         let select = move |connection: &Connection| {
             let mut select = connection.prepare_cached(&lines(kind, "WHERE id > ?1 ORDER BY id LIMIT ?2"))?;
-            select.query_map([after, most], |row| line(kind, row))?.collect()
+            select.query_map([after, most], |row| CallRun::of_row(kind, row))?.collect()
         };
         self.engine.scan(select).await
     }
@@ -42,7 +41,7 @@ impl AuditStore for Sqlite {
             let whose = if caller.is_some() { "caller = ?1" } else { "?1 IS NULL" };
             let newest = lines(CallKind::Failed, &format!("WHERE {whose} ORDER BY id DESC LIMIT ?2"));
             let mut select = connection.prepare_cached(&newest)?;
-            select.query_map(params![caller, most], |row| line(CallKind::Failed, row))?.collect()
+            select.query_map(params![caller, most], |row| CallRun::of_row(CallKind::Failed, row))?.collect()
         };
         self.engine.scan(select).await
     }
@@ -71,22 +70,4 @@ fn keep(connection: &Connection, lines: &[CallRun]) -> rusqlite::Result<()> {
         trim.execute(params![caller, MOST_OF_CALLER])?;
     }
     Ok(())
-}
-
-fn line(kind: CallKind, row: &Row<'_>) -> rusqlite::Result<CallRun> {
-    Ok(CallRun {
-        id: Id { number: row.get(0)?, secret: 0 },
-        at: moment(row.get(1)?),
-        last_at: moment(row.get(2)?),
-        calls: row.get::<_, i64>(3)?.unsigned_abs(),
-        call: AuditedCall {
-            caller: row.get(4)?,
-            client: row.get(5)?,
-            tool: row.get(6)?,
-            model: row.get(7)?,
-            kind,
-            outcome: row.get(8)?,
-            request_id: row.get(9)?,
-        },
-    })
 }

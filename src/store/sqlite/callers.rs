@@ -2,13 +2,12 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 
-use super::{Sqlite, open};
+use super::{Sqlite, open, rows};
 use crate::store::{
     Error, StorePlace,
-    callers::{CallerChange, CallerName, CallerRights, CallerStore, KnownCaller, TokenHash},
-    columns::moment,
+    callers::{CallerChange, CallerName, CallerStore, KnownCaller},
 };
 
 #[async_trait]
@@ -27,8 +26,7 @@ impl CallerStore for Sqlite {
             let mut select = connection.prepare_cached(
                 "SELECT name, token, rights, created_at, revoked_at, used_at FROM callers ORDER BY name",
             )?;
-            let rows = select.query_map([], caller)?.collect::<Result<Vec<_>, _>>()?;
-            Ok(rows.into_iter().flatten().collect())
+            Ok(rows::<Option<_>>(&mut select, [])?.into_iter().flatten().collect())
         };
         // By the writer, which fails where it cannot make a database: a query would find an empty list instead.
         if self.is_lost() { self.engine.write(0, select).await } else { self.engine.read(select).await }
@@ -72,18 +70,4 @@ fn change(connection: &Connection, name: &CallerName, change: &CallerChange) -> 
         CallerChange::Used(at) => update("used_at = ?2")?.execute(params![name, at.timestamp_micros()])?,
     };
     Ok(changed == 1)
-}
-
-/// `None` for a name that no program writes.
-fn caller(row: &Row<'_>) -> rusqlite::Result<Option<KnownCaller>> {
-    let Ok(name) = CallerName::parse(&row.get::<_, String>(0)?) else { return Ok(None) };
-    let at = |column| Ok::<_, rusqlite::Error>(row.get::<_, Option<i64>>(column)?.map(moment));
-    Ok(Some(KnownCaller {
-        name,
-        token: TokenHash(row.get(1)?),
-        rights: CallerRights::of_column(&row.get::<_, String>(2)?),
-        created_at: moment(row.get(3)?),
-        revoked_at: at(4)?,
-        used_at: at(5)?,
-    }))
 }

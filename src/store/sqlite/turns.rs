@@ -2,20 +2,20 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
-use super::{Sqlite, now, sum, words};
+use super::{Sqlite, now, rows, sum, words};
 use crate::{
     handle::{Id, Owner},
     money::Usd,
     store::{
         Error,
-        columns::{id, moment, secret, usd},
+        columns::{moment, secret},
         turns::{KeptConversation, KeptTurn, NewTurn, ORPHANED, TurnQuery, TurnStore},
     },
 };
 
-/// One turn as [`kept`] reads it, with the secrets of the turns that it names.
+/// A [`KeptTurn`], with the secrets of the turns that it names.
 const COLUMNS: &str = "turns.id, turns.secret, turns.root, (SELECT secret FROM turns AS r WHERE r.id = turns.root),
     turns.parent, (SELECT secret FROM turns AS p WHERE p.id = turns.parent), turns.at, turns.cost, turns.body";
 /// Turns that are indexed for search in one transaction.
@@ -37,7 +37,7 @@ impl TurnStore for Sqlite {
                      SELECT ?1 UNION ALL SELECT parent FROM turns JOIN thread USING (id) WHERE parent IS NOT NULL)
                  SELECT {COLUMNS} FROM thread JOIN turns USING (id) WHERE root = ?2 ORDER BY turns.id"
             ))?;
-            select.query_map([turn.number, root], kept)?.collect()
+            rows(&mut select, [turn.number, root])
         };
         self.engine.read(select).await
     }
@@ -51,7 +51,7 @@ impl TurnStore for Sqlite {
                 "SELECT {COLUMNS} FROM turns WHERE id = ?1
                  UNION ALL SELECT {COLUMNS} FROM turns WHERE root = ?1 AND parent IS NOT NULL ORDER BY 1"
             ))?;
-            select.query_map([root], kept)?.collect()
+            rows(&mut select, [root])
         };
         self.engine.scan(select).await
     }
@@ -75,7 +75,7 @@ impl TurnStore for Sqlite {
             let mut select = connection.prepare_cached(&format!(
                 "SELECT {COLUMNS} FROM turns WHERE id > ?1 AND owner = ?2 ORDER BY id LIMIT ?3"
             ))?;
-            select.query_map(params![after, owner.0, most], kept)?.collect()
+            rows(&mut select, params![after, owner.0, most])
         };
         self.engine.scan(select).await
     }
@@ -217,20 +217,7 @@ fn summary(connection: &Connection, newest: i64, root: i64) -> rusqlite::Result<
          FROM turns AS newest, turns AS first WHERE newest.id = ?1 AND first.id = ?2",
         sum("cost")
     ))?;
-    let found = select.query_row([newest, root], |row| {
-        let is_unknown: bool = row.get(7)?;
-        let cost = usd(row.get(8)?);
-        Ok(KeptConversation {
-            newest: id(row.get(0)?, row.get(1)?),
-            created: moment(row.get(2)?),
-            newest_at: moment(row.get(3)?),
-            turns: u64::try_from(row.get::<_, i64>(6)?).unwrap_or_default(),
-            model: row.get(4)?,
-            first_body: row.get(5)?,
-            cost: (!is_unknown).then_some(cost),
-        })
-    });
-    found.optional()
+    Ok(rows(&mut select, [newest, root])?.pop())
 }
 
 fn remove(connection: &Connection, root: i64) -> rusqlite::Result<()> {
@@ -290,17 +277,4 @@ fn index_slice(connection: &Connection) -> rusqlite::Result<bool> {
 fn marked(connection: &Connection) -> rusqlite::Result<i64> {
     let mut select = connection.prepare_cached("SELECT value FROM marks WHERE name = 'indexed'")?;
     Ok(select.query_row([], |row| row.get(0)).optional()?.unwrap_or(-1))
-}
-
-fn kept(row: &Row<'_>) -> rusqlite::Result<KeptTurn> {
-    let parent: Option<i64> = row.get(4)?;
-    let parent_secret: Option<i64> = row.get(5)?;
-    Ok(KeptTurn {
-        id: id(row.get(0)?, row.get(1)?),
-        root: id(row.get(2)?, row.get(3)?),
-        parent: parent.zip(parent_secret).map(|(number, secret)| id(number, secret)),
-        at: moment(row.get(6)?),
-        cost: row.get::<_, Option<i64>>(7)?.map(usd),
-        body: row.get(8)?,
-    })
 }
