@@ -1,5 +1,7 @@
 //! Values as the columns of every engine have them: whole numbers of microseconds, picodollars and days.
 
+use std::time::Duration;
+
 use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::{handle::Id, money::Usd};
@@ -41,6 +43,11 @@ impl OfRow for String {
 
 pub(super) fn moment(micros: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_micros(micros).unwrap_or_default()
+}
+
+/// The length of a time. Longer than 36,000 years is as long as those: whoever adds it to a moment cannot overflow.
+pub(super) fn micros(time: Duration) -> i64 {
+    i64::try_from(time.as_micros()).unwrap_or(i64::MAX / 8)
 }
 
 /// An identifier of its two columns.

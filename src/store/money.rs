@@ -319,11 +319,6 @@ impl Reservation {
         self.per_day.is_some() || self.caller.as_ref().is_some_and(CallerShare::has_budgets)
     }
 
-    /// The key under which `days` sums what its caller spent.
-    pub(super) fn caller_key(&self) -> Option<String> {
-        self.caller.as_ref().map(|caller| caller.name.owner().0)
-    }
-
     /// The caller's name, for its column.
     pub(super) fn caller_name(&self) -> Option<&str> {
         self.caller.as_ref().map(|caller| caller.name.as_str())

@@ -59,7 +59,7 @@ impl Postgres {
     /// [`Error::Away`] when the database cannot be reached within 5 s, [`Error::Refused`], and [`Error::Newer`] when
     /// its schema is newer.
     pub async fn ready(&self) -> Result<(), Error> {
-        self.engine.ready().await
+        self.read("SELECT 1", &[]).await.map(drop)
     }
 
     /// Runs one statement that asks for rows.

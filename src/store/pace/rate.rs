@@ -4,6 +4,7 @@
 use std::{num::NonZeroU32, time::Duration};
 
 use super::PlaceGrant;
+use crate::store::columns::micros;
 
 const MINUTE_IN_MICROS: u64 = 60_000_000;
 /// In microseconds. Nobody waits for longer: a moment that lies further ahead is of a clock that was set back since.
@@ -72,10 +73,6 @@ impl Rate {
 pub(in crate::store) fn moved_back(due: i64, written: Option<i64>, now: i64) -> Option<i64> {
     let back = written?.saturating_sub(now);
     (back > 0).then(|| due.saturating_sub(back))
-}
-
-fn micros(time: Duration) -> i64 {
-    i64::try_from(time.as_micros()).unwrap_or(i64::MAX)
 }
 
 #[cfg(test)]

@@ -32,7 +32,7 @@ use super::{
     transaction::{self, PostgresTransaction, StatementAnswer, undeadlocked},
     values::{SqlValue, values},
 };
-use crate::store::{Error, process::Process, sessions::SessionMessage};
+use crate::store::{Error, columns::micros, process::Process, sessions::SessionMessage};
 
 /// Connections of one process, beside the one that listens.
 const MOST: usize = 9;
@@ -108,20 +108,12 @@ impl PostgresEngine {
         }))
     }
 
-    pub(super) fn of(state: Arc<PostgresState>) -> Self {
-        Self(state)
-    }
-
     pub(super) fn process(&self) -> &Arc<Process> {
         &self.0.process
     }
 
     pub(super) fn url(&self) -> &PostgresUrl {
         &self.0.url
-    }
-
-    pub(super) async fn ready(&self) -> Result<(), Error> {
-        self.run("SELECT 1", values![]).await.map(drop).map_err(|fault| self.error(fault))
     }
 
     pub(super) fn error(&self, fault: PostgresFault) -> Error {
@@ -275,10 +267,9 @@ impl PostgresEngine {
             return Ok(());
         }
         let asked = Instant::now();
-        let time = i64::try_from(lease.as_micros()).unwrap_or(i64::MAX / 2);
         let upsert = "INSERT INTO processes (id, lease_until) VALUES ($1, now_in_micros() + $2)
              ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until";
-        self.run(upsert, values![self.process().id, time]).await?;
+        self.run(upsert, values![self.process().id, micros(lease)]).await?;
         *self.0.renewed.lock().unwrap_or_else(PoisonError::into_inner) = Some(asked);
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::{
     handle::{Id, Owner},
     store::{
         Error,
-        columns::secret,
+        columns::{micros, secret},
         jobs::{AbandonedJob, FinishedJob, JobHints, JobStore, KeptJob, NewJob},
         process::Held,
     },
@@ -106,9 +106,7 @@ impl JobStore for Postgres {
         let select = "SELECT id, secret, print, now_in_micros() - abandoned_at FROM jobs
              WHERE owner = $1 AND abandoned_at > now_in_micros() - $3 AND print IS NOT NULL AND tool = $2
              ORDER BY abandoned_at DESC";
-        // Longer than the calendar is as long as it.
-        let within = i64::try_from(within.as_micros()).unwrap_or(i64::MAX / 2);
-        self.rows(select, values![&owner.0, tool, within]).await
+        self.rows(select, values![&owner.0, tool, micros(within)]).await
     }
 
     async fn tell(&self, id: Id) -> Result<bool, Error> {

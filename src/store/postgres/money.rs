@@ -184,7 +184,7 @@ async fn hold(
     let month = day_number(day.with_day(1).unwrap_or(day));
     let row = |budget: &Budget| match budget.of {
         BudgetOf::AccountDay => Some((reservation.account.0.clone(), budget.first)),
-        BudgetOf::CallerDay | BudgetOf::CallerMonth => Some((reservation.caller_key()?, month)),
+        BudgetOf::CallerDay | BudgetOf::CallerMonth => Some((reservation.caller.as_ref()?.name.owner().0, month)),
     };
     // An update that changes nothing takes the row's lock; DO NOTHING would take none.
     let hold = "INSERT INTO days (account, day, spent) VALUES ($1, $2, 0)

@@ -13,7 +13,7 @@ use crate::{
     store::{
         Error,
         callers::CallerName,
-        columns::StoreRow as _,
+        columns::{StoreRow as _, micros},
         pace::{PaceStore, PlaceGrant, PlaceRequest, RunningCall, moved_back},
     },
 };
@@ -34,8 +34,7 @@ impl PaceStore for Postgres {
         let upsert = "INSERT INTO holds (account, model, until, written_at)
                  SELECT $1, $2, now + $3, now FROM now_in_micros() AS now
              ON CONFLICT (account, model) DO UPDATE SET until = excluded.until, written_at = excluded.written_at";
-        let time = i64::try_from(time.as_micros()).unwrap_or(i64::MAX / 8);
-        self.change(upsert, values![&account.0, model.as_str(), time]).await.map(drop)
+        self.change(upsert, values![&account.0, model.as_str(), micros(time)]).await.map(drop)
     }
 
     async fn holds(&self, account: &Account) -> Result<Vec<(ModelId, Duration)>, Error> {
@@ -104,7 +103,7 @@ fn running(engine: &PostgresEngine, caller: CallerName) -> RunningCall {
     engine.watch();
     RunningCall::new(async move {
         process.call_ended(&caller);
-        let engine = state.upgrade().map(PostgresEngine::of).filter(|_| Handle::try_current().is_ok());
+        let engine = state.upgrade().map(PostgresEngine).filter(|_| Handle::try_current().is_ok());
         let Some(engine) = engine else { return };
         // Whatever fails passes, or was said.
         let _ = engine.complete(|engine| end_call(engine, caller)).await;

@@ -10,7 +10,7 @@ use crate::{
     handle::Owner,
     store::{
         Error,
-        columns::StoreRow as _,
+        columns::{StoreRow as _, micros},
         sessions::{KeptSession, MOST_SESSIONS_OF_ONE, SESSION_IDLE, SessionMessage, SessionStore},
     },
 };
@@ -32,14 +32,14 @@ impl SessionStore for Postgres {
                      SELECT id FROM sessions WHERE owner = $1 ORDER BY used_at DESC OFFSET $2)
                  LIMIT 1000 FOR UPDATE SKIP LOCKED)";
         let most = i64::try_from(MOST_SESSIONS_OF_ONE).unwrap_or(i64::MAX);
-        self.change(trim, values![&owner.0, most, idle()]).await.map(drop)
+        self.change(trim, values![&owner.0, most, micros(SESSION_IDLE)]).await.map(drop)
     }
 
     async fn session(&self, id: &str) -> Result<Option<KeptSession>, Error> {
         // One statement notes the use and reads: a session that is ended meanwhile does not come to life again.
         let update = "UPDATE sessions SET used_at = now_in_micros()
              WHERE id = $1 AND used_at >= now_in_micros() - $2 RETURNING owner, opening";
-        let rows = self.read(update, values![id, idle()]).await?;
+        let rows = self.read(update, values![id, micros(SESSION_IDLE)]).await?;
         let session = rows.first().map(|row| {
             Ok::<_, PostgresFault>(KeptSession { id: id.to_owned(), owner: Owner(row.text(0)?), opening: row.text(1)? })
         });
@@ -63,8 +63,4 @@ impl SessionStore for Postgres {
     fn passed_on(&self) -> broadcast::Receiver<Arc<SessionMessage>> {
         self.engine.heard().messages.subscribe()
     }
-}
-
-fn idle() -> i64 {
-    i64::try_from(SESSION_IDLE.as_micros()).unwrap_or(i64::MAX)
 }

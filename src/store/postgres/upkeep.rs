@@ -22,7 +22,7 @@ pub(super) fn run(state: Weak<PostgresState>, bell: Arc<Notify>) -> BoxFuture<'s
 }
 
 async fn watch(state: Weak<PostgresState>, bell: Arc<Notify>) {
-    while let Some(engine) = state.upgrade().map(PostgresEngine::of) {
+    while let Some(engine) = state.upgrade().map(PostgresEngine) {
         if let Err(fault) = pass(&engine).await {
             tracing::warn!(error = %engine.error(fault), "the lease of this process is not renewed");
         }

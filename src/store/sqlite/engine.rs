@@ -80,7 +80,7 @@ impl Engine {
         F: Fn(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
         let (waiting, answer) = oneshot::channel();
-        self.0.queue().push(Box::new(AwaitedWork::new(work, waiting)));
+        self.0.queue().push(Box::new(AwaitedWork { work, done: None, waiting }));
         let hand_over = HandOver(&self.0);
         if weight <= HEAVY {
             // Whatever else is ready adds its work first.
@@ -111,7 +111,7 @@ impl Engine {
 
     /// Queues `work` for the upkeep thread. `what` names it in the log should it fail.
     pub(super) fn post(&self, what: &'static str, work: impl Fn(&Connection) -> rusqlite::Result<()> + Send + 'static) {
-        self.0.queue().push(Box::new(UnawaitedWork::new(what, work)));
+        self.0.queue().push(Box::new(UnawaitedWork { work, what }));
         self.0.wake();
     }
 
@@ -282,7 +282,7 @@ impl Shared {
             Err(error) => {
                 // SQLite may have rolled back by itself.
                 let _ = execute(&opened.connection, "ROLLBACK");
-                Err(Fault::of(&error))
+                Err(error.into())
             }
         }
     }
@@ -364,7 +364,7 @@ impl Shared {
         what: &'static str,
         work: impl Fn(&Connection) -> rusqlite::Result<()> + Send + 'static,
     ) {
-        self.queue().push(Box::new(UnawaitedWork::new(what, work)));
+        self.queue().push(Box::new(UnawaitedWork { work, what }));
         self.commit_patiently();
     }
 }
@@ -374,8 +374,8 @@ impl Drop for Shared {
     fn drop(&mut self) {
         if self.process.is_idle() {
             let id = self.process.id;
-            let end = move |connection: &Connection| lease::end(connection, id);
-            self.queue().push(Box::new(UnawaitedWork::new("the end of this process's lease", end)));
+            let work = move |connection: &Connection| lease::end(connection, id);
+            self.queue().push(Box::new(UnawaitedWork { work, what: "the end of this process's lease" }));
         }
         self.commit_patiently();
         // The thread sees that the store is gone.

@@ -19,8 +19,8 @@ pub(super) enum Fault {
     Other(String),
 }
 
-impl Fault {
-    pub(super) fn of(error: &rusqlite::Error) -> Self {
+impl From<rusqlite::Error> for Fault {
+    fn from(error: rusqlite::Error) -> Self {
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Damaged(error.to_string()),
@@ -31,11 +31,5 @@ impl Fault {
             }
             _ => Self::Other(error.to_string()),
         }
-    }
-}
-
-impl From<rusqlite::Error> for Fault {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::of(&error)
     }
 }

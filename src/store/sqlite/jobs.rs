@@ -11,7 +11,7 @@ use crate::{
     handle::{Id, Owner},
     store::{
         Error,
-        columns::secret,
+        columns::{micros, secret},
         jobs::{AbandonedJob, FinishedJob, JobHints, JobStore, KeptJob, NewJob},
         process::Held,
     },
@@ -105,14 +105,13 @@ impl JobStore for Sqlite {
 
     async fn abandoned(&self, owner: &Owner, tool: &str, within: Duration) -> Result<Vec<AbandonedJob>, Error> {
         let (owner, tool) = (owner.clone(), tool.to_owned());
-        let within = i64::try_from(within.as_micros()).unwrap_or(i64::MAX);
         let select = move |connection: &Connection| {
             let mut select = connection.prepare_cached(
                 "SELECT id, secret, print, ?4 - abandoned_at FROM jobs
                  WHERE owner = ?1 AND abandoned_at > ?3 AND print IS NOT NULL AND tool = ?2 ORDER BY abandoned_at DESC",
             )?;
             let now = now();
-            rows(&mut select, params![owner.0, tool, now.saturating_sub(within), now])
+            rows(&mut select, params![owner.0, tool, now - micros(within), now])
         };
         self.engine.read(select).await
     }

@@ -281,7 +281,7 @@ fn migrate(connection: &Connection) -> Result<(), Fault> {
     })();
     migrated.map_err(|error| {
         let _ = connection.execute_batch("ROLLBACK");
-        Fault::of(&error)
+        error.into()
     })
 }
 

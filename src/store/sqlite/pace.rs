@@ -12,6 +12,7 @@ use crate::{
     store::{
         Error,
         callers::CallerName,
+        columns::micros,
         pace::{PaceStore, PlaceGrant, PlaceRequest, RunningCall, moved_back},
         process::Process,
     },
@@ -122,8 +123,4 @@ fn holds(connection: &Connection, account: &Account) -> rusqlite::Result<Vec<(Mo
         Ok(ModelId::parse(&row.get::<_, String>(0)?).ok().map(|model| (model, left)))
     })?;
     rows.filter_map(Result::transpose).collect()
-}
-
-fn micros(time: Duration) -> i64 {
-    i64::try_from(time.as_micros()).unwrap_or(i64::MAX / 8)
 }

@@ -254,13 +254,8 @@ fn expire_some(connection: &Connection, before: DateTime<Utc>) -> rusqlite::Resu
     Ok(over.len() as u64)
 }
 
-/// Brings the full-text index on by one slice.
-pub(super) fn index_some(connection: &Connection) -> rusqlite::Result<()> {
-    index_slice(connection).map(drop)
-}
-
-/// The same; `true` while turns are left.
-fn index_slice(connection: &Connection) -> rusqlite::Result<bool> {
+/// Brings the full-text index on by one slice. `true` while turns are left.
+pub(super) fn index_slice(connection: &Connection) -> rusqlite::Result<bool> {
     let from = marked(connection)?;
     let last: Option<i64> = connection
         .prepare_cached("SELECT max(id) FROM (SELECT id FROM turns WHERE id > ?1 ORDER BY id LIMIT ?2)")?

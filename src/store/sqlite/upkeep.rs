@@ -56,7 +56,7 @@ impl Watch {
             checkpoint(shared);
             // As many turns as the pages between two checkpoints can hold; calls commit between the slices.
             for _ in 0..SLICES {
-                shared.run_patiently("the full-text index", turns::index_some);
+                shared.run_patiently("the full-text index", |connection| turns::index_slice(connection).map(drop));
             }
         }
         let now = Instant::now();

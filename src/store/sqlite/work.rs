@@ -16,28 +16,17 @@ pub(super) trait Work: Send {
 
 /// Work whose caller waits for the answer.
 pub(super) struct AwaitedWork<T, F> {
-    work: F,
-    done: Option<T>,
-    waiting: oneshot::Sender<Result<T, Error>>,
+    pub work: F,
+    /// What the last attempt came to.
+    pub done: Option<T>,
+    pub waiting: oneshot::Sender<Result<T, Error>>,
 }
 
 /// Work that nobody waits for.
 pub(super) struct UnawaitedWork<F> {
-    work: F,
-    what: &'static str,
-}
-
-impl<T, F> AwaitedWork<T, F> {
-    pub(super) fn new(work: F, waiting: oneshot::Sender<Result<T, Error>>) -> Self {
-        Self { work, done: None, waiting }
-    }
-}
-
-impl<F> UnawaitedWork<F> {
-    /// `what` names the work in the log should it fail.
-    pub(super) fn new(what: &'static str, work: F) -> Self {
-        Self { work, what }
-    }
+    pub work: F,
+    /// Names the work in the log should it fail.
+    pub what: &'static str,
 }
 
 impl<T, F> Work for AwaitedWork<T, F>
