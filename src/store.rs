@@ -44,6 +44,7 @@ use sqlite::Sqlite;
 
 /// Time that a process is believed to live after its last sign of life. It renews its lease three times as often while
 /// anything of it runs.
+/// Two renewals may be late or lost before others take over what runs.
 pub const LEASE: Duration = Duration::from_secs(15);
 
 /// The doors to one engine. Cheap to clone; clones are the same store.
@@ -75,6 +76,7 @@ pub struct Store {
 
 /// The one thing behind all doors.
 #[derive(Clone)]
+// Not one more door: only `ready` and sessions differ, and `Store` alone asks for them.
 enum StoreEngine {
     Embedded(Arc<Sqlite>),
     Remote(Arc<Postgres>),

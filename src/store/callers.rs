@@ -126,6 +126,8 @@ impl CallerName {
     /// # Errors
     /// The rule, for a text that is not a name.
     pub fn parse(text: &str) -> Result<Self, String> {
+        // Its pictures are in a folder of its name: macOS and Windows do not tell letters by their case, Windows drops
+        // a point from the end, and a name that begins with `-` would be read as a flag of `mcp-openai token`.
         const LONGEST: usize = 64;
         let is_plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
         let ends_plain = text.starts_with(is_plain) && text.ends_with(is_plain);
@@ -145,6 +147,8 @@ impl CallerName {
         // With `oauth.`, a point and 24 digits that is 63 characters: a name of this kind passes `parse`.
         const READABLE: usize = 32;
         let mut hash = Context::new(&SHA256);
+        // The issuer, since a subject is unique within its issuer alone; the claim, since whoever can choose a
+        // client_id could choose somebody's subject. <https://www.rfc-editor.org/rfc/rfc9700#section-4.15>
         for part in [issuer, kind, id] {
             // With its length, so that no two lists of parts read the same.
             hash.update(&(part.len() as u64).to_le_bytes());

@@ -51,6 +51,7 @@ pub(super) fn micros(time: Duration) -> i64 {
 }
 
 /// An identifier of its two columns.
+/// Both engines have signed whole numbers alone: of a secret the bits are kept, whatever number they make.
 pub(super) fn id(number: i64, secret: i64) -> Id {
     Id { number, secret: secret.cast_unsigned() }
 }

@@ -41,6 +41,7 @@ pub struct Reservation {
     /// The budget of the day that holds it; `None` reserves `most` whatever the day has come to.
     pub per_day: Option<Usd>,
     /// The caller of the HTTP service whose request it is.
+    // Absent in what an earlier version left for another process to resume.
     #[serde(default)]
     pub caller: Option<CallerShare>,
 }

@@ -27,6 +27,7 @@ pub(super) struct Process {
     pub meter: StoreMeter,
     lease: Duration,
     /// The database has, or had, a row of this process.
+    /// Never false again: to end a lease that is not there costs one statement, at the very end.
     is_known: AtomicBool,
     holds: Mutex<Holds>,
 }
@@ -98,6 +99,7 @@ impl Process {
         let mut holds = self.holds();
         match holds.calls.get_mut(caller) {
             Some(calls) if *calls > 1 => *calls -= 1,
+            // Removed, not left at nothing: the map would grow with every caller that ever called.
             _ => drop(holds.calls.remove(caller)),
         }
     }
@@ -109,6 +111,8 @@ impl Process {
 
     /// Counts the calls of a caller that run, for the database: it is owed nothing then.
     pub(super) fn tell_calls_of(&self, caller: &CallerName) -> i64 {
+        // In this order: a call that ends in between owes anew, and its number is written once more. The other way
+        // round it would be counted as running for ever.
         self.holds().untold.remove(caller);
         self.calls_of(caller)
     }
@@ -127,6 +131,8 @@ impl Process {
     /// be done there, and the parts count as written.
     pub(super) fn split(&self, reservation: Id, into: &[Id]) -> bool {
         let Some(begun) = self.take_begun(reservation.number) else {
+            // As if they were there: whatever the engine makes of the division, each is then settled by a transaction,
+            // which finds what was written of it.
             for id in into {
                 self.started(Held::Money(id.number));
             }

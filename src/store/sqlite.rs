@@ -112,6 +112,9 @@ fn sum(of: &str) -> String {
 }
 
 /// The engine's clock, in microseconds since 1970. All processes that share the database are on one machine.
+///
+/// The clock of the wall, though it may be set back: one that never is begins anew with each start of the machine, and
+/// what is written must mean the same after it.
 fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros()).unwrap_or(i64::MAX)
 }

@@ -20,7 +20,8 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// A tenth at once, the others evenly.
+    /// A tenth at once, the others evenly. Each that may go at once is one less a minute under constant load: nine
+    /// tenths of the cap are used then.
     #[must_use]
     pub fn per_minute(most: NonZeroU32) -> Self {
         Self::with_burst(most, 1 + most.get() / 10)
@@ -36,6 +37,7 @@ impl Rate {
     /// With a burst of b and a spacing of 60 s / (N - b + 1), b + (N - b) are the most that fit into 60 s.
     fn with_burst(most: NonZeroU32, burst: u32) -> Self {
         let evenly = u64::from(most.get() - burst + 1);
+        // Rounded up: a spacing that is a microsecond too short lets one more into the minute.
         Self { burst, spacing: Duration::from_micros(MINUTE_IN_MICROS.div_ceil(evenly)) }
     }
 

@@ -231,6 +231,7 @@ impl PostgresEngine {
 
     /// Resolves once nothing runs that goes on without its caller.
     pub(super) async fn flush(&self) {
+        // An open tracker never comes to its end; and the store may be used again, as by a test or a command.
         self.0.works.close();
         self.0.works.wait().await;
         self.0.works.reopen();
@@ -266,6 +267,7 @@ impl PostgresEngine {
         if self.renewed().is_some_and(lasts) {
             return Ok(());
         }
+        // From before it is sent: the database counts from when it has it, so this process believes in no longer lease.
         let asked = Instant::now();
         let upsert = "INSERT INTO processes (id, lease_until) VALUES ($1, now_in_micros() + $2)
              ON CONFLICT (id) DO UPDATE SET lease_until = excluded.lease_until";

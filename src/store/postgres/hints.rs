@@ -107,6 +107,7 @@ async fn hear(url: &PostgresUrl, engine: PostgresEngine, notices: &HeardNotices)
         PostgresFault::Away("the connection was closed".to_owned())
     };
     let listening = async {
+        // Before the notification of one's own: it would be sent before anybody listens.
         if let Err(error) = client.batch_execute("LISTEN mcp_openai_jobs; LISTEN mcp_openai_sessions").await {
             return ListenFailure::Fault(error.into());
         }

@@ -17,7 +17,8 @@ const MIGRATIONS: [&str; 7] = [
 /// is as small, and ids lock by their numbers in the same space.
 const LOCK: i64 = 0x6d63_706f_6169;
 
-/// Applies what is missing, all or nothing.
+/// Applies what is missing, all or nothing: in PostgreSQL tables, too, are made and altered within a transaction, so a
+/// server that is killed meanwhile leaves the schema as it was.
 pub(super) async fn migrate(transaction: PostgresTransaction) -> Result<(), PostgresFault> {
     transaction.query("SELECT pg_advisory_xact_lock($1)", values![LOCK]).await?;
     let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);

@@ -90,7 +90,8 @@ async fn begin_call(
     Ok(begun)
 }
 
-/// Transactions that begin and end calls of one caller run one after another.
+/// Transactions that begin and end calls of one caller run one after another. Two callers whose hashes agree, or a hash
+/// and an id, wait for each other, and no more comes of it.
 fn lock(caller: &CallerName) -> i64 {
     let hash = digest(&SHA256, caller.as_str().as_bytes());
     hash.as_ref().first_chunk().map_or(0, |bytes| i64::from_be_bytes(*bytes))
@@ -126,10 +127,12 @@ async fn end_call(engine: PostgresEngine, caller: CallerName) -> Result<(), Post
     }
 }
 
-/// Writes down how many calls of a caller this process runs.
+/// Writes down how many calls of a caller this process runs: the whole number, so that one which a fault left wrong is
+/// right with the next.
 async fn count_calls(engine: &PostgresEngine, caller: &CallerName) -> Result<(), PostgresFault> {
     let transaction = engine.begin_for(&[lock(caller)]).await?;
     let update = "UPDATE running_calls SET calls = $3 WHERE caller = $1 AND process = $2";
+    // Behind the lock: of two that end at once, the one that writes last has counted last.
     let calls = engine.process().tell_calls_of(caller);
     transaction.execute(update, values![caller.as_str(), engine.process().id, calls]).await?;
     transaction.commit().await

@@ -145,6 +145,8 @@ impl PostgresTransaction {
 impl Drop for PostgresTransaction {
     fn drop(&mut self) {
         if let Some(client) = self.client.take() {
+            // Without a ROLLBACK: nobody can wait for it here, and statements may be under way before it. The database
+            // rolls back whatever a connection that ends has left open.
             drop(Object::take(client));
         }
     }

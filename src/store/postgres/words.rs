@@ -78,6 +78,7 @@ fn runs(text: &str) -> Vec<Vec<char>> {
 }
 
 fn folded<'a>(word: impl IntoIterator<Item = &'a char>) -> String {
+    // Combining Diacritical Marks alone: marks of other scripts, such as the vowels of Hindi, make another word.
     let is_accent = |c: &char| ('\u{300}'..='\u{36f}').contains(c);
     let letters = word.into_iter().copied().nfd().filter(|c| !is_accent(c)).flat_map(char::to_lowercase);
     // At the end of a Greek word another small sigma stands.

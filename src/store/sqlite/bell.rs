@@ -17,6 +17,7 @@ pub(super) struct Bell {
     rung: Condvar,
     is_started: AtomicBool,
     /// The thread waits for the bell alone, or wakes for nothing but its lease: whoever begins a request rings.
+    /// `SeqCst` on both sides: with less, the thread could fall asleep over a request whose caller sees it awake.
     pub is_asleep: AtomicBool,
     /// Set until the thread has taken it up.
     pub wants_checkpoint: AtomicBool,

@@ -74,6 +74,7 @@ impl JobStore for Sqlite {
 
     async fn claim(&self, id: Id) -> Result<bool, Error> {
         let (process, time) = (self.engine.process().id, self.engine.process().lease());
+        // With the lease in one transaction: no job is ever one of a process that counts as dead.
         let claim = move |connection: &Connection| {
             lease::renew(connection, process, time)?;
             let mut update = connection.prepare_cached(
@@ -162,6 +163,7 @@ impl JobStore for Sqlite {
     async fn newest_jobs(&self, owner: &Owner, most: usize) -> Result<Vec<KeptJob>, Error> {
         let (owner, most) = (owner.clone(), i64::try_from(most).unwrap_or(i64::MAX));
         let select = move |connection: &Connection| {
+            // A result may be long, and a list shows none of it.
             let mut select = connection.prepare_cached(&format!(
                 "SELECT {COLUMNS}, CASE WHEN result IS NOT NULL THEN '' END FROM jobs
                  WHERE owner = ?1 ORDER BY id DESC LIMIT ?2"

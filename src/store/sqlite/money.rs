@@ -172,6 +172,7 @@ fn settle(connection: &Connection, closing: &Closing) -> rusqlite::Result<Settle
     let Settlement { reservation, charge, turn, job, .. } = settlement;
     let id = reservation.id.number;
     let mut knows_less = false;
+    // Most short requests end before they are written, and spare two searches.
     if *is_written {
         connection.prepare_cached("DELETE FROM reservations WHERE id = ?1")?.execute([id])?;
         // A process that only slept comes back without a cost, and the one that took over may have learnt it.
@@ -283,6 +284,7 @@ fn count(
 /// Turns the reservations of processes whose lease has expired into unsettled lines: their requests may have been
 /// billed. Of several processes that look, the first books them all: writers come one after another.
 fn book_the_dead(connection: &Connection) -> rusqlite::Result<()> {
+    // Looked for by whoever reserves, and found without an index: the table has a row for each request that runs.
     // NULL for usage, cost and request id: whatever the upstream reported died with the process.
     let mut dead = connection.prepare_cached(
         "DELETE FROM reservations WHERE process NOT IN (SELECT id FROM processes WHERE lease_until > ?1)

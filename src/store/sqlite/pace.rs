@@ -93,7 +93,8 @@ fn begin_call(
     Ok(upsert.execute(params![caller.as_str(), process.id, calls, most, now()])? == 1)
 }
 
-/// Writes down how many calls of a caller this process runs.
+/// Writes down how many calls of a caller this process runs: the whole number, so that one which a fault left wrong is
+/// right with the next.
 fn count_calls(connection: &Connection, process: &Process, caller: &CallerName) -> rusqlite::Result<()> {
     let mut update =
         connection.prepare_cached("UPDATE running_calls SET calls = ?3 WHERE caller = ?1 AND process = ?2")?;

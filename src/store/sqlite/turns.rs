@@ -169,6 +169,7 @@ fn root(connection: &Connection, owner: &Owner, turn: Id, since: DateTime<Utc>) 
 }
 
 fn newest(connection: &Connection, query: &TurnQuery) -> rusqlite::Result<Vec<KeptConversation>> {
+    // Without a LIMIT: SQLite reads row by row, and no more of them than are asked for.
     // The newest turns first: a conversation is listed where its newest turn stands, and not again.
     let mut select =
         connection.prepare_cached("SELECT id, root FROM turns WHERE owner = ?1 AND at >= ?2 ORDER BY id DESC")?;

@@ -47,6 +47,7 @@ impl Watch {
         // Callers first: for nothing else here does anybody wait.
         shared.commit_patiently();
         write_begun(shared);
+        // Behind the two above, which may renew it themselves: then this changes nothing.
         if process.is_running() && self.renewed.elapsed() >= process.lease() / 3 {
             let (id, time) = (process.id, process.lease());
             shared.run_patiently("the lease of this process", move |connection| lease::renew(connection, id, time));
