@@ -42,6 +42,7 @@ pub use resumption::{Orphan, Resumable, Resumption};
 use live::Live;
 
 /// Time between two looks at a job of another process.
+/// A hint that is lost costs so much.
 const POLL: Duration = Duration::from_millis(500);
 /// Time between two looks in the store for jobs of this process that others want cancelled.
 const LOOK: Duration = Duration::from_secs(1);

@@ -87,6 +87,7 @@ pub struct Ledger(Arc<LedgerState>);
 
 #[derive(Debug)]
 struct LedgerState {
+    /// Read anew for each call: a server that gets SIGHUP changes it.
     config: RwLock<Config>,
     store: Arc<dyn MoneyStore>,
     mint: IdMint,

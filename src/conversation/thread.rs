@@ -83,6 +83,7 @@ impl Thread {
     /// # Errors
     /// [`Error::Store`]; [`Error::Unreadable`] when the content itself cannot be read.
     pub async fn keep(&self, content: Content) -> Result<Id, Error> {
+        // On a thread for it: the content may come from a disk, or from the store, which blocks.
         let read = tokio::task::spawn_blocking(move || content.read(0, usize::MAX)).await;
         let bytes = read.unwrap_or_else(|broken| Err(io::Error::other(broken))).map_err(Error::Unreadable)?;
         let id = self.conversations.mint();
@@ -123,6 +124,7 @@ impl Place {
     /// A name for the conversation that leads nobody to it: the same for all its turns.
     #[must_use]
     pub fn label(&self) -> String {
+        // Upstreams are sent it as `prompt_cache_key`: without the secret it opens nothing here.
         format!("{:x}", self.root.number)
     }
 

@@ -72,12 +72,14 @@ pub(super) fn keep<T>(jobs: Jobs<T>, started: Started<T>, begun: JobOrigin) -> (
         cancel,
         tool,
         since,
+        // Counted back: `since` is of a clock that knows no time of day.
         started_at: Utc::now() - since.elapsed(),
         ended_at: OnceLock::new(),
         progress: progress_seen,
         result: result_seen,
         feed,
         resumable,
+        // One that is taken over is in the store with all that the next process needs.
         is_resumable: AtomicBool::new(matches!(begun, JobOrigin::TakenOver)),
         unkept: watch::Sender::new(None),
         print: Mutex::new(print),

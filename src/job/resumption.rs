@@ -35,7 +35,8 @@ pub struct Resumable {
     is_handed_out: Arc<AtomicBool>,
 }
 
-/// Writes a tool's part down together with the response.
+/// Writes a tool's part down together with the response. Typed at both ends and a text in between: neither jobs nor the
+/// store know a tool.
 type Encode = dyn Fn(ResponseNote) -> Option<String> + Send + Sync;
 
 /// A job whose process died, and that another one can resume.

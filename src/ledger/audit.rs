@@ -198,6 +198,7 @@ impl OpenRuns {
     fn put_back(&mut self, lines: impl IntoIterator<Item = CallRun>) {
         for line in lines {
             if self.unwritten.len() < MOST_UNWRITTEN {
+                // One that is there already came later, and has these calls too.
                 self.unwritten.entry(line.id.number).or_insert(line);
             } else {
                 self.left_out += line.calls;

@@ -114,6 +114,7 @@ impl Spend {
         self.stage = SpendStage::Settled;
         let SpendNote { reservation, amount } = self.note.clone();
         let others = iter::repeat_with(|| self.ledger.0.mint.mint());
+        // The first keeps the id: the reservation, if it is written, becomes that part.
         let ids = iter::once(reservation.id).chain(others).zip(amount.shares(n));
         // Made before the store divides, so that each is settled also when nobody waits for that any more.
         let parts: Vec<_> = ids

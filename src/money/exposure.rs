@@ -39,6 +39,7 @@ impl Exposure {
     /// Counts an attempt that begins.
     pub fn begin(&self) -> ExposedAttempt {
         self.0.expenses.attempt();
+        // Before anything is sent: counted after it, a call that is dropped in between would have cost nothing.
         self.0.open.fetch_add(1, Ordering::Relaxed);
         ExposedAttempt { exposure: self.clone(), is_counted: true }
     }

@@ -8,6 +8,7 @@ use super::amount::Usd;
 
 /// The tokens that one request used, as the upstream reported them. Absent counts are 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+// Lines of earlier versions have fewer counts.
 #[serde(default)]
 pub struct Usage {
     /// All input tokens: the cached, the written and the picture ones included.

@@ -126,6 +126,7 @@ impl OfRow for KeptJob {
 
 impl OfRow for AbandonedJob {
     fn of_row<R: StoreRow>(row: &R) -> Result<Self, R::Fault> {
+        // A fingerprint of another length is that of no call.
         let print = CallPrint(row.bytes(2)?.try_into().unwrap_or_default());
         Ok(Self { id: id(row.number(0)?, row.number(1)?), print, ago: Duration::from_micros(row.count(3)?) })
     }

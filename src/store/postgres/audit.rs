@@ -52,6 +52,7 @@ impl Postgres {
 /// It may run again where nobody knows if its commit came through.
 async fn keep(engine: &PostgresEngine, lines: &[CallRun]) -> Result<(), PostgresFault> {
     let transaction = engine.begin().await?;
+    // A write that comes late, with fewer calls than are there, changes nothing.
     for CallRun { id, at, last_at, calls, call } in lines {
         let AuditedCall { caller, client, tool, model, kind, outcome, request_id } = call;
         let table = kind.table();

@@ -284,6 +284,7 @@ impl PostgresEngine {
     async fn connected(&self) -> Result<Object, PostgresFault> {
         let mut tries = RetryWindow::new();
         loop {
+            // Of all who come first one opens it, and migrates; should that fail, the next one tries.
             let connected = match self.0.pool.get_or_try_init(|| opened(&self.0.url)).await {
                 Ok(pool) => pool.get().await.map_err(PostgresFault::from),
                 Err(fault) => Err(fault),
@@ -326,6 +327,8 @@ async fn opened(url: &PostgresUrl) -> Result<Pool, PostgresFault> {
     let pool = Pool::builder(manager)
         .max_size(MOST)
         .wait_timeout(Some(TURN))
+        // For a server that takes a connection and says nothing: the URL's `connect_timeout` ends with TCP's part of
+        // it. <https://docs.rs/tokio-postgres/latest/tokio_postgres/config/struct.Config.html>
         .create_timeout(Some(PATIENCE))
         .runtime(Runtime::Tokio1)
         .build()

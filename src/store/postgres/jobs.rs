@@ -30,6 +30,7 @@ impl JobStore for Postgres {
         // live.
         self.engine.process().started(Held::Job(job.id.number));
         self.engine.watch();
+        // Before the row is there: without a lease it would be an orphan, and taken over at once.
         self.engine.live().await.map_err(|fault| self.engine.error(fault))?;
         let NewJob { id, owner, tool, started_at, stage, resume, print } = &job;
         let insert = "INSERT INTO jobs

@@ -151,6 +151,7 @@ async fn reserve_or_book(engine: &PostgresEngine, reservation: &Reservation) -> 
 }
 
 async fn reserve(engine: &PostgresEngine, reservation: &Reservation) -> Result<Reserved, PostgresFault> {
+    // Before it is written: without a lease others would book it as of the dead.
     engine.live().await?;
     let transaction = engine.begin_for(&[reservation.id.number]).await?;
     let mut amount = reservation.most;

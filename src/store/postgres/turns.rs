@@ -184,7 +184,7 @@ async fn search(
     Ok(summaries.into_iter().filter(|found| found.newest_at >= query.since).collect())
 }
 
-/// Conversations by their newest and first turns, in this order.
+/// Conversations by their newest and first turns, in this order: in one statement, and so one round trip.
 async fn summaries(engine: &PostgresEngine, listed: &[(i64, i64)]) -> Result<Vec<KeptConversation>, PostgresFault> {
     if listed.is_empty() {
         return Ok(Vec::new());

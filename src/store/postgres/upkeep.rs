@@ -38,6 +38,7 @@ async fn watch(state: Weak<PostgresState>, bell: Arc<Notify>) {
 
 async fn pass(engine: &PostgresEngine) -> Result<(), PostgresFault> {
     for reservation in engine.process().take_due() {
+        // Each in a transaction of its own: one that waits for its lock holds up no other.
         let reservation = Arc::new(reservation);
         engine.persist_later("a request that was begun", move |engine| {
             let reservation = reservation.clone();

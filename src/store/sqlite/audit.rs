@@ -48,6 +48,7 @@ impl AuditStore for Sqlite {
 }
 
 fn keep(connection: &Connection, lines: &[CallRun]) -> rusqlite::Result<()> {
+    // A write that comes late, with fewer calls than are there, changes nothing.
     for CallRun { id, at, last_at, calls, call } in lines {
         let AuditedCall { caller, client, tool, model, kind, outcome, request_id } = call;
         let table = kind.table();
