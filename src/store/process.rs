@@ -25,7 +25,7 @@ pub(super) const DEFERRED: Duration = Duration::from_millis(100);
 pub(super) struct Process {
     pub id: i64,
     pub meter: StoreMeter,
-    lease: Duration,
+    pub lease: Duration,
     /// The database has, or had, a row of this process.
     /// Never false again: to end a lease that is not there costs one statement, at the very end.
     is_known: AtomicBool,
@@ -62,10 +62,6 @@ impl Process {
     pub(super) fn new(lease: Duration) -> Self {
         let id = IdMint::default().mint().number;
         Self { id, meter: StoreMeter::default(), lease, is_known: AtomicBool::new(false), holds: Mutex::default() }
-    }
-
-    pub(super) fn lease(&self) -> Duration {
-        self.lease
     }
 
     pub(super) fn started(&self, held: Held) {

@@ -66,7 +66,7 @@ pub(super) struct HeardNotices {
 }
 
 pub(super) struct PostgresState {
-    url: PostgresUrl,
+    pub url: PostgresUrl,
     process: Arc<Process>,
     pool: OnceCell<Pool>,
     /// The last time that this process's lease was renewed.
@@ -110,10 +110,6 @@ impl PostgresEngine {
 
     pub(super) fn process(&self) -> &Arc<Process> {
         &self.0.process
-    }
-
-    pub(super) fn url(&self) -> &PostgresUrl {
-        &self.0.url
     }
 
     pub(super) fn error(&self, fault: PostgresFault) -> Error {
@@ -262,7 +258,7 @@ impl PostgresEngine {
 
     /// Renews the lease, unless it lasts for long enough.
     pub(super) async fn live(&self) -> Result<(), PostgresFault> {
-        let lease = self.process().lease();
+        let lease = self.process().lease;
         let lasts = |renewed: Instant| renewed.elapsed() < lease / 3;
         if self.renewed().is_some_and(lasts) {
             return Ok(());

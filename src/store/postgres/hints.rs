@@ -59,7 +59,7 @@ pub(super) fn run(
 async fn listen(state: Weak<PostgresState>, notices: HeardNotices, closed: CancellationToken) {
     let mut pause = RETRY;
     while let Some(engine) = state.upgrade().map(PostgresEngine) {
-        let (url, began) = (engine.url().clone(), Instant::now());
+        let (url, began) = (engine.0.url.clone(), Instant::now());
         let heard = closed.run_until_cancelled(Box::pin(hear(&url, engine, &notices))).await;
         match heard {
             None => return,

@@ -52,7 +52,7 @@ async fn pass(engine: &PostgresEngine) -> Result<(), PostgresFault> {
 fn next(engine: &PostgresEngine) -> Option<Duration> {
     let process = engine.process();
     // Seldom enough not to matter, and no renewal, due at a third, is late by more.
-    let soon = process.lease() / 10;
+    let soon = process.lease / 10;
     match (process.has_begun(), process.is_running()) {
         (true, _) => Some(DEFERRED.min(soon)),
         (false, true) => Some(soon),

@@ -33,7 +33,7 @@ impl CallerStore for Sqlite {
     }
 
     async fn may_have_lost_callers(&self) -> bool {
-        matches!(&self.engine.config().place, StorePlace::Folder(dir) if open::has_set_aside(dir))
+        matches!(&self.engine.0.config.place, StorePlace::Folder(dir) if open::has_set_aside(dir))
     }
 }
 
@@ -41,10 +41,10 @@ impl Sqlite {
     /// Returns whether there may have been callers where there is no database now: this process had one, or its folder
     /// cannot be looked into. It is then no list without anybody.
     fn is_lost(&self) -> bool {
-        let StorePlace::Folder(dir) = &self.engine.config().place else { return false };
+        let StorePlace::Folder(dir) = &self.engine.0.config.place else { return false };
         let standing = self.engine.process().meter.standing();
         let was_there = standing.transactions > standing.failures;
-        !open::exists(dir) && (was_there || self.engine.config().place.readable().is_err())
+        !open::exists(dir) && (was_there || self.engine.0.config.place.readable().is_err())
     }
 }
 

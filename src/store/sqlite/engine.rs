@@ -115,10 +115,6 @@ impl Engine {
         self.0.wake();
     }
 
-    pub(super) fn config(&self) -> &Config {
-        &self.0.config
-    }
-
     /// Resolves once everything in the queue is committed, or has failed.
     pub(super) async fn flush(&self) {
         // Whoever commits holds the connection.

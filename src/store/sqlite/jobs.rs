@@ -24,7 +24,7 @@ const COLUMNS: &str = "id, secret, owner, tool, started_at, stage, resume, ended
 #[async_trait]
 impl JobStore for Sqlite {
     async fn hand_out(&self, job: NewJob) -> Result<(), Error> {
-        let (process, time) = (self.engine.process().id, self.engine.process().lease());
+        let (process, time) = (self.engine.process().id, self.engine.process().lease);
         // Held before it is written: the queue is committed also if the caller goes away, and then the lease must live.
         self.engine.process().started(Held::Job(job.id.number));
         self.engine.watch();
@@ -73,7 +73,7 @@ impl JobStore for Sqlite {
     }
 
     async fn claim(&self, id: Id) -> Result<bool, Error> {
-        let (process, time) = (self.engine.process().id, self.engine.process().lease());
+        let (process, time) = (self.engine.process().id, self.engine.process().lease);
         // With the lease in one transaction: no job is ever one of a process that counts as dead.
         let claim = move |connection: &Connection| {
             lease::renew(connection, process, time)?;

@@ -24,7 +24,7 @@ use crate::{
 #[async_trait]
 impl MoneyStore for Sqlite {
     async fn reserve(&self, reservation: Reservation) -> Result<Reserved, Error> {
-        let (process, time) = (self.engine.process().id, self.engine.process().lease());
+        let (process, time) = (self.engine.process().id, self.engine.process().lease);
         let held = Held::Money(reservation.id.number);
         let reserve = move |connection: &Connection| {
             lease::renew(connection, process, time)?;
@@ -49,7 +49,7 @@ impl MoneyStore for Sqlite {
         let process = self.engine.process().clone();
         process.started(Held::Money(reservation.id.number));
         self.engine.post("a request that is taken over", move |connection| {
-            lease::renew(connection, process.id, process.lease())?;
+            lease::renew(connection, process.id, process.lease)?;
             insert(connection, process.id, &reservation, reservation.most)
         });
     }

@@ -29,7 +29,7 @@ impl PaceStore for Sqlite {
         let (caller, process) = (caller.clone(), self.engine.process().clone());
         let store = Arc::downgrade(&self.engine.0);
         let begin = move |connection: &Connection| {
-            lease::renew(connection, process.id, process.lease())?;
+            lease::renew(connection, process.id, process.lease)?;
             if !begin_call(connection, &process, &caller, most)? {
                 return Ok(None);
             }

@@ -48,8 +48,8 @@ impl Watch {
         shared.commit_patiently();
         write_begun(shared);
         // Behind the two above, which may renew it themselves: then this changes nothing.
-        if process.is_running() && self.renewed.elapsed() >= process.lease() / 3 {
-            let (id, time) = (process.id, process.lease());
+        if process.is_running() && self.renewed.elapsed() >= process.lease / 3 {
+            let (id, time) = (process.id, process.lease);
             shared.run_patiently("the lease of this process", move |connection| lease::renew(connection, id, time));
             self.renewed = Instant::now();
         }
@@ -67,9 +67,9 @@ impl Watch {
             self.alert_until = now + ALERT;
         }
         if now < self.alert_until {
-            return Some(DEFERRED.min(process.lease() / 10));
+            return Some(DEFERRED.min(process.lease / 10));
         }
-        process.is_running().then_some(process.lease() / 10)
+        process.is_running().then_some(process.lease / 10)
     }
 }
 
@@ -79,7 +79,7 @@ fn write_begun(shared: &Shared) {
     let due = process.take_due();
     if !due.is_empty() {
         shared.run_patiently("requests that were begun", move |connection| {
-            lease::renew(connection, process.id, process.lease())?;
+            lease::renew(connection, process.id, process.lease)?;
             // Those that ended since have their line already, or will have it next.
             let running = due.iter().filter(|reservation| process.runs(Held::Money(reservation.id.number)));
             running.into_iter().try_for_each(|it| money::insert(connection, process.id, it, it.most))
