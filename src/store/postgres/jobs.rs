@@ -23,6 +23,10 @@ const COLUMNS: &str = "id, secret, owner, tool, started_at, stage, resume, ended
 const ORPHANED: &str =
     "(process IS NULL OR process NOT IN (SELECT id FROM processes WHERE lease_until > now_in_micros()))";
 
+/// Gives up a process's hold on a job.
+const RELEASE: &str =
+    "UPDATE jobs SET process = NULL WHERE id = $1 AND secret = $2 AND process = $3 AND ended_at IS NULL";
+
 #[async_trait]
 impl JobStore for Postgres {
     async fn hand_out(&self, job: NewJob) -> Result<(), Error> {
@@ -86,21 +90,34 @@ impl JobStore for Postgres {
             let transaction = engine.begin_for(&[id.number]).await?;
             let values = values![id.number, secret(id), engine.process().id];
             let claimed = transaction.execute(&update, values).await? == 1;
-            transaction.commit().await?;
             if claimed {
                 engine.process().started(Held::Job(id.number));
                 engine.watch();
             }
-            Ok(claimed)
+            let committed = transaction.commit().await;
+            if claimed && committed.is_err() {
+                engine.process().ended(Held::Job(id.number));
+            }
+            committed.map(|()| claimed)
         };
-        self.engine.complete(claim).await
+        let claimed = self.engine.complete(claim).await;
+        if claimed.is_err() {
+            // Perhaps only the answer was lost: then nobody would run the job as long as this process lives.
+            self.engine.persist_later("that a job is not taken over", move |engine| async move {
+                let transaction = engine.begin_for(&[id.number]).await?;
+                // Unless it was claimed anew meanwhile.
+                if !engine.process().runs(Held::Job(id.number)) {
+                    transaction.execute(RELEASE, values![id.number, secret(id), engine.process().id]).await?;
+                }
+                transaction.commit().await
+            });
+        }
+        claimed
     }
 
     async fn release(&self, id: Id) -> Result<(), Error> {
         self.engine.process().ended(Held::Job(id.number));
-        let update = "UPDATE jobs SET process = NULL
-             WHERE id = $1 AND secret = $2 AND process = $3 AND ended_at IS NULL";
-        self.change(update, values![id.number, secret(id), self.engine.process().id]).await.map(drop)
+        self.change(RELEASE, values![id.number, secret(id), self.engine.process().id]).await.map(drop)
     }
 
     async fn abandoned(&self, owner: &Owner, tool: &str, within: Duration) -> Result<Vec<AbandonedJob>, Error> {
