@@ -243,6 +243,7 @@ impl Conversations {
         if swept.is_some_and(|swept| swept.elapsed() < SWEEP) {
             return;
         }
+        // Before it is done: calls that end meanwhile begin no second one.
         *swept = Some(Instant::now());
         let (store, before) = (self.0.store.clone(), self.since());
         self.0.tasks.spawn(async move {

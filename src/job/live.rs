@@ -186,6 +186,7 @@ impl<T: Lasting> Live<T> {
     /// Notes that its result is given to somebody. `true` for the first to note it of a job that the store does not
     /// have.
     pub(super) fn tell(&self) -> bool {
+        // Taken in any case: also here the same call is a new one from now on.
         self.print().take().is_some() && self.unkept.borrow().is_some()
     }
 
@@ -195,6 +196,7 @@ impl<T: Lasting> Live<T> {
 
     async fn hand_out(&self, jobs: &Jobs<T>) {
         let job = self.record();
+        // As it is written now: all that is known later is noted by itself.
         let is_resumable = job.resume.is_some();
         match jobs.0.store.hand_out(job).await {
             Ok(()) => self.is_resumable.store(is_resumable, Ordering::Relaxed),

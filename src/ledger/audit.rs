@@ -145,6 +145,7 @@ impl Audit {
             self.flush().await;
             let mut runs = self.runs();
             runs.forget_old(Instant::now());
+            // A server that is idle wakes for nothing.
             if runs.is_empty() {
                 runs.is_tended = false;
                 return;

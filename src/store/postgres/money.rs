@@ -320,6 +320,7 @@ async fn write_line(
 /// Turns the reservations of processes whose lease has expired into unsettled lines: their requests may have been
 /// billed. Of all who look, one books each. Returns how many days came to more by it.
 async fn book_the_dead(engine: &PostgresEngine) -> Result<u64, PostgresFault> {
+    // A line that is there already is of a request that was settled, and stays.
     let book = "WITH dead AS (
              DELETE FROM reservations WHERE id IN (
                  SELECT id FROM reservations AS r WHERE NOT EXISTS (

@@ -81,6 +81,7 @@ impl TurnStore for Postgres {
         let owner = owner.clone();
         let removed = |engine: PostgresEngine| async move {
             let transaction = engine.begin().await?;
+            // 0, in 1970: one that is over may be removed as well.
             let values = values![turn.number, secret(turn), &owner.0, 0];
             let root = transaction.query_first(ROOT, values).await?.map(|row| row.number(0)).transpose()?;
             if let Some(root) = root {

@@ -25,6 +25,7 @@ pub(super) fn document(text: &str) -> String {
     for (token, position) in tokens(text).zip(1..) {
         if !lexemes.contains_key(&token) {
             bytes += token.len();
+            // The rest is not found: the database would refuse the whole turn for it.
             if bytes > MOST_BYTES {
                 break;
             }

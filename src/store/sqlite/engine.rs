@@ -217,6 +217,7 @@ impl Shared {
     /// Runs a batch in one transaction. Returns it untouched while another process holds the database beyond `until`.
     fn commit(&self, opened: &mut Option<OpenDb>, mut batch: Vec<Box<dyn Work>>, until: Instant) -> Vec<Box<dyn Work>> {
         let (begun, ended) = (Instant::now(), self.transact(opened, &mut batch, until));
+        // Left for later, it is counted when it has been tried.
         let is_untried = matches!(ended, Err(Fault::Locked));
         match if is_untried { ended } else { self.process.meter.note(begun, ended) } {
             Ok(()) => {}
@@ -232,6 +233,7 @@ impl Shared {
             }
             Err(fault) => {
                 *opened = None;
+                // The next batch opens it anew: the disk, or the folder, may be back by then.
                 let error = self.error(fault);
                 for work in batch {
                     work.conclude(Err(error.clone()));
@@ -290,6 +292,7 @@ impl Shared {
             *opened = None;
             match &self.config.place {
                 StorePlace::Folder(dir) if !super::open::exists(dir) => return Some(Ok(T::default())),
+                // To write, though it is only asked: this is the writer's connection.
                 place => *opened = Some(OpenDb::to_write(place).ok()?),
             }
         }

@@ -158,6 +158,7 @@ impl Identity {
         #[cfg(unix)]
         let number = (std::os::unix::fs::MetadataExt::dev(&found), std::os::unix::fs::MetadataExt::ino(&found));
         #[cfg(not(unix))]
+        // Windows replaces no file that SQLite has open.
         let number = (0, u64::from(found.is_file()));
         Some(Self { path: path.to_owned(), number })
     }

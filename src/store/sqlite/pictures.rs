@@ -58,6 +58,7 @@ fn add(connection: &Connection, gallery: &str, picture: &IndexedPicture) -> rusq
 }
 
 fn remove(connection: &Connection, gallery: &str, picture: &str) -> rusqlite::Result<()> {
+    // Before the picture goes, whose words are read once more.
     // The index has no copy of the words, and needs them to forget a row.
     // <https://sqlite.org/fts5.html#the_delete_command>
     let mut forget = connection.prepare_cached(

@@ -224,6 +224,7 @@ fn summary(connection: &Connection, newest: i64, root: i64) -> rusqlite::Result<
 fn remove(connection: &Connection, root: i64) -> rusqlite::Result<()> {
     let indexed = marked(connection)?;
     let whose = "(id = ?1 OR (root = ?1 AND parent IS NOT NULL))";
+    // Before the turns go, and only those that are in it: a row that it never had would damage it.
     // The index has no copy of the words, and needs them to forget a row.
     // <https://sqlite.org/fts5.html#the_delete_command>
     connection
