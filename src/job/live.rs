@@ -199,7 +199,10 @@ impl<T: Lasting> Live<T> {
         // As it is written now: all that is known later is noted by itself.
         let is_resumable = job.resume.is_some();
         match jobs.0.store.hand_out(job).await {
-            Ok(()) => self.is_resumable.store(is_resumable, Ordering::Relaxed),
+            Ok(()) => {
+                self.is_resumable.store(is_resumable, Ordering::Relaxed);
+                self.unkept.send_replace(None);
+            }
             Err(error) => {
                 self.unkept.send_replace(Some(NotKept(error)));
             }
@@ -218,9 +221,13 @@ impl<T: Lasting> Live<T> {
     }
 
     async fn note_resumption(&self, jobs: &Jobs<T>) {
+        if self.unkept.borrow().is_some() {
+            // A note finds no job that the store did not take, and would have it left to another process all the same.
+            self.hand_out(jobs).await;
+        }
         let NewJob { id, stage, resume, .. } = self.record();
         match jobs.0.store.note(id, &stage, resume.as_deref()).await {
-            Ok(()) => self.is_resumable.store(true, Ordering::Relaxed),
+            Ok(()) => self.is_resumable.store(self.unkept.borrow().is_none(), Ordering::Relaxed),
             Err(error) => tracing::warn!(id = %self.id, %error, "no other process can resume the job"),
         }
     }
