@@ -207,7 +207,8 @@ impl Ledger {
 
     fn reservation(&self, request: Request, Estimate { least, most }: Estimate, per_day: Option<Usd>) -> Reservation {
         let Request { tool, model, client, account, caller, expenses: _ } = request;
-        let (id, at) = (self.0.mint.mint(), Utc::now());
+        // In this order: sums of a day leave out what was minted before it, and midnight may come in between.
+        let (at, id) = (Utc::now(), self.0.mint.mint());
         Reservation { id, at, account, tool, model, client, least, most, per_day, caller }
     }
 }
