@@ -30,6 +30,8 @@ mod words;
 
 use std::{sync::Arc, time::Duration};
 
+use futures_util::FutureExt as _;
+
 use super::{Error, columns::OfRow, process::Process};
 use engine::PostgresEngine;
 use values::{Columns, SqlValue};
@@ -46,7 +48,9 @@ impl Postgres {
     /// Builds the engine without connecting.
     #[must_use]
     pub fn build(url: PostgresUrl, lease: Duration) -> Self {
-        Self { engine: PostgresEngine::build(url, lease, upkeep::run, hints::run) }
+        let upkeep = |state, bell| upkeep::run(state, bell).boxed();
+        let listening = |state, notices, closed| hints::run(state, notices, closed).boxed();
+        Self { engine: PostgresEngine::build(url, lease, upkeep, listening) }
     }
 
     pub(super) fn process(&self) -> Arc<Process> {

@@ -3,7 +3,10 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-use super::{Postgres, values::values};
+use super::{
+    Postgres,
+    values::{SqlValue, values},
+};
 use crate::store::{
     Error,
     callers::{CallerChange, CallerName, CallerStore, KnownCaller},
@@ -22,23 +25,18 @@ impl CallerStore for Postgres {
     }
 
     async fn change_caller(&self, name: &CallerName, change: CallerChange) -> Result<bool, Error> {
-        let name = name.as_str();
-        let update = |set: &str| format!("UPDATE callers SET {set} WHERE name = $1");
-        let changed = match change {
+        let column;
+        let (set, value) = match &change {
             CallerChange::Rights(rights) => {
-                self.change(&update("rights = $2"), values![name, &rights.column()]).await?
+                column = rights.column();
+                ("rights = $2", SqlValue::from(&column))
             }
-            CallerChange::Token(token) => {
-                self.change(&update("token = $2, revoked_at = NULL"), values![name, &token.0[..]]).await?
-            }
-            CallerChange::Revoked(at) => {
-                self.change(&update("revoked_at = $2"), values![name, at.timestamp_micros()]).await?
-            }
-            CallerChange::Used(at) => {
-                self.change(&update("used_at = $2"), values![name, at.timestamp_micros()]).await?
-            }
+            CallerChange::Token(token) => ("token = $2, revoked_at = NULL", SqlValue::from(&token.0[..])),
+            CallerChange::Revoked(at) => ("revoked_at = $2", SqlValue::from(at.timestamp_micros())),
+            CallerChange::Used(at) => ("used_at = $2", SqlValue::from(at.timestamp_micros())),
         };
-        Ok(changed == 1)
+        let update = format!("UPDATE callers SET {set} WHERE name = $1");
+        Ok(self.change(&update, &[name.as_str().into(), value]).await? == 1)
     }
 
     async fn callers(&self) -> Result<Vec<KnownCaller>, Error> {

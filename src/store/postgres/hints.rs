@@ -12,7 +12,6 @@ use std::{
 
 use futures_util::{
     StreamExt as _,
-    future::BoxFuture,
     stream::{self, BoxStream},
 };
 use tokio::{
@@ -48,15 +47,7 @@ enum ListenFailure {
 }
 
 /// Listens until the store is gone.
-pub(super) fn run(
-    state: Weak<PostgresState>,
-    heard: HeardNotices,
-    closed: CancellationToken,
-) -> BoxFuture<'static, ()> {
-    Box::pin(listen(state, heard, closed))
-}
-
-async fn listen(state: Weak<PostgresState>, notices: HeardNotices, closed: CancellationToken) {
+pub(super) async fn run(state: Weak<PostgresState>, notices: HeardNotices, closed: CancellationToken) {
     let mut pause = RETRY;
     while let Some(engine) = state.upgrade().map(PostgresEngine) {
         let (url, began) = (engine.0.url.clone(), Instant::now());

@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use futures_util::future::BoxFuture;
 use tokio::{sync::Notify, time::timeout};
 
 use super::{
@@ -17,11 +16,7 @@ use super::{
 use crate::store::process::DEFERRED;
 
 /// The life of the upkeep: it ends with the store.
-pub(super) fn run(state: Weak<PostgresState>, bell: Arc<Notify>) -> BoxFuture<'static, ()> {
-    Box::pin(watch(state, bell))
-}
-
-async fn watch(state: Weak<PostgresState>, bell: Arc<Notify>) {
+pub(super) async fn run(state: Weak<PostgresState>, bell: Arc<Notify>) {
     while let Some(engine) = state.upgrade().map(PostgresEngine) {
         if let Err(fault) = pass(&engine).await {
             tracing::warn!(error = %engine.error(fault), "the lease of this process is not renewed");

@@ -40,58 +40,26 @@ impl SqlValue<'_> {
     }
 }
 
-impl From<i64> for SqlValue<'_> {
-    fn from(number: i64) -> Self {
-        Self::Number(Some(number))
-    }
+/// The types that parameters are made of.
+macro_rules! made_of {
+    ($($kind:ty: |$value:ident| $parameter:expr;)*) => {
+        $(impl<'a> From<$kind> for SqlValue<'a> {
+            fn from($value: $kind) -> Self {
+                $parameter
+            }
+        })*
+    };
 }
-
-impl From<Option<i64>> for SqlValue<'_> {
-    fn from(number: Option<i64>) -> Self {
-        Self::Number(number)
-    }
-}
-
-impl<'a> From<&'a [i64]> for SqlValue<'a> {
-    fn from(numbers: &'a [i64]) -> Self {
-        Self::Numbers(numbers)
-    }
-}
-
-impl<'a> From<&'a str> for SqlValue<'a> {
-    fn from(text: &'a str) -> Self {
-        Self::Text(Some(text))
-    }
-}
-
-impl<'a> From<&'a String> for SqlValue<'a> {
-    fn from(text: &'a String) -> Self {
-        Self::Text(Some(text))
-    }
-}
-
-impl<'a> From<Option<&'a str>> for SqlValue<'a> {
-    fn from(text: Option<&'a str>) -> Self {
-        Self::Text(text)
-    }
-}
-
-impl<'a> From<&'a [u8]> for SqlValue<'a> {
-    fn from(bytes: &'a [u8]) -> Self {
-        Self::Bytes(Some(bytes))
-    }
-}
-
-impl<'a> From<Option<&'a [u8]>> for SqlValue<'a> {
-    fn from(bytes: Option<&'a [u8]>) -> Self {
-        Self::Bytes(bytes)
-    }
-}
-
-impl From<bool> for SqlValue<'_> {
-    fn from(flag: bool) -> Self {
-        Self::Flag(flag)
-    }
+made_of! {
+    i64: |number| Self::Number(Some(number));
+    Option<i64>: |number| Self::Number(number);
+    &'a [i64]: |numbers| Self::Numbers(numbers);
+    &'a str: |text| Self::Text(Some(text));
+    &'a String: |text| Self::Text(Some(text));
+    Option<&'a str>: |text| Self::Text(text);
+    &'a [u8]: |bytes| Self::Bytes(Some(bytes));
+    Option<&'a [u8]>: |bytes| Self::Bytes(bytes);
+    bool: |flag| Self::Flag(flag);
 }
 
 impl ToSql for SqlValue<'_> {
