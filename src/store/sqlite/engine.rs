@@ -232,8 +232,8 @@ impl Shared {
                 return left;
             }
             Err(fault) => {
-                *opened = None;
                 // The next batch opens it anew: the disk, or the folder, may be back by then.
+                *opened = None;
                 let error = self.error(fault);
                 for work in batch {
                     work.conclude(Err(error.clone()));
