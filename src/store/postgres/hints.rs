@@ -26,7 +26,7 @@ use super::{
     address::PostgresUrl,
     engine::{HeardNotices, PostgresEngine, PostgresState, connector},
     fault::PostgresFault,
-    values::values,
+    values::{unescaped, values},
 };
 use crate::store::sessions::SessionMessage;
 
@@ -87,7 +87,7 @@ async fn hear(url: &PostgresUrl, engine: PostgresEngine, notices: &HeardNotices)
                 Ok(AsyncMessage::Notification(told)) => match told.payload().parse() {
                     Ok(job) if job == own => echo.notify_one(),
                     Ok(job) => drop(notices.jobs.send(job)),
-                    Err(_) => passed_on(told.payload(), own)
+                    Err(_) => passed_on(&unescaped(told.payload()), own)
                         .into_iter()
                         .for_each(|message| drop(notices.messages.send(Arc::new(message)))),
                 },

@@ -134,7 +134,8 @@ fn escaped(text: &str) -> Cow<'_, str> {
     text.replace(ESCAPE, "\u{fdd0}1").replace('\0', "\u{fdd0}0").into()
 }
 
-fn unescaped(text: &str) -> String {
+/// A text as it was before it was sent; a notification has it in the form of a parameter, as a row has.
+pub(super) fn unescaped(text: &str) -> String {
     if !text.contains(ESCAPE) {
         return text.to_owned();
     }
