@@ -89,6 +89,7 @@ impl CallRun {
 }
 
 /// The tables of lines, with the callers that have any there.
+/// In one order: of two replicas that trim the same ones, one waits for the other, and not each for the other.
 pub(super) fn places(lines: &[CallRun]) -> BTreeSet<(&'static str, &str)> {
     lines.iter().map(|line| (line.call.kind.table(), line.call.caller.as_str())).collect()
 }

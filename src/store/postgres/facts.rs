@@ -14,6 +14,7 @@ use crate::store::{
 impl FactStore for Postgres {
     async fn learn(&self, fact: Fact) -> Result<(), Error> {
         let Fact { kind, upstream, name, value, learnt_at } = &fact;
+        // Of two processes that learn at once the later fact stays, in whichever order they commit.
         let upsert = "INSERT INTO facts (kind, upstream, name, value, learnt_at) VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (kind, upstream, name) DO UPDATE SET value = excluded.value, learnt_at = excluded.learnt_at
              WHERE excluded.learnt_at >= facts.learnt_at";

@@ -128,6 +128,7 @@ impl JobStore for Postgres {
     }
 
     async fn tell(&self, id: Id) -> Result<bool, Error> {
+        // Its fingerprint goes, not the job: whoever has the handle still collects the result.
         let update = "UPDATE jobs SET print = NULL WHERE id = $1 AND secret = $2 AND print IS NOT NULL";
         let told = self.change(update, values![id.number, secret(id)]).await?;
         Ok(told == 1)

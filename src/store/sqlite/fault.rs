@@ -21,6 +21,7 @@ pub(super) enum Fault {
 
 impl From<rusqlite::Error> for Fault {
     fn from(error: rusqlite::Error) -> Self {
+        // <https://sqlite.org/rescode.html>
         match error.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => Self::Locked,
             Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt) => Self::Damaged(error.to_string()),
@@ -29,6 +30,7 @@ impl From<rusqlite::Error> for Fault {
             Some(ErrorCode::CannotOpen | ErrorCode::PermissionDenied | ErrorCode::SystemIoFailure) => {
                 Self::Unusable(error.to_string())
             }
+            // Of a batch each piece is then run by itself, and fails alone.
             _ => Self::Other(error.to_string()),
         }
     }

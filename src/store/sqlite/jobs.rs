@@ -62,6 +62,7 @@ impl JobStore for Sqlite {
     }
 
     async fn interrupt(&self, id: Id) -> Result<bool, Error> {
+        // Looked at and ended in one statement: its process may come back at any moment.
         let update = move |connection: &Connection| {
             let mut update = connection.prepare_cached(
                 "UPDATE jobs SET ended_at = ?3, process = NULL WHERE id = ?1 AND secret = ?2 AND ended_at IS NULL AND
@@ -118,6 +119,7 @@ impl JobStore for Sqlite {
     }
 
     async fn tell(&self, id: Id) -> Result<bool, Error> {
+        // Its fingerprint goes, not the job: whoever has the handle still collects the result.
         let update = move |connection: &Connection| {
             let mut update = connection
                 .prepare_cached("UPDATE jobs SET print = NULL WHERE id = ?1 AND secret = ?2 AND print IS NOT NULL")?;
