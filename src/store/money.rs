@@ -329,6 +329,7 @@ impl Reservation {
     pub(super) fn budgets(&self) -> Vec<Budget> {
         let day = self.at.date_naive();
         let (today, first) = (day_number(day), day_number(day.with_day(1).unwrap_or(day)));
+        // By days, not by moments: `days` has a row for each, and nothing finer.
         // By the first of the next month: months differ in length.
         let last =
             day_number(day.with_day(1).and_then(|first| first.checked_add_months(Months::new(1))).unwrap_or(day)) - 1;

@@ -92,6 +92,7 @@ impl PostgresUrl {
             Encryption::Off => SslMode::Disable,
             Encryption::Verified { .. } => SslMode::Require,
         });
+        // In `pg_stat_activity` an administrator sees whose connection it is.
         if config.get_application_name().is_none() {
             config.application_name("mcp-openai");
         }
@@ -116,6 +117,8 @@ fn is_all_here(config: &Config) -> bool {
 fn place(config: &Config) -> String {
     let ports = config.get_ports();
     let hosts = config.get_hosts().iter().enumerate().map(|(at, host)| {
+        // One port is that of all hosts.
+        // <https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-MULTIPLE-HOSTS>
         let port = ports.get(at).or(ports.first()).copied().unwrap_or(5432);
         match host {
             Host::Tcp(name) if name.contains(':') => format!("[{name}]:{port}"),

@@ -326,6 +326,7 @@ async fn opened(url: &PostgresUrl) -> Result<Pool, PostgresFault> {
         // For a server that takes a connection and says nothing: the URL's `connect_timeout` ends with TCP's part of
         // it. <https://docs.rs/tokio-postgres/latest/tokio_postgres/config/struct.Config.html>
         .create_timeout(Some(PATIENCE))
+        // Without a runtime the pool takes no timeout.
         .runtime(Runtime::Tokio1)
         .build()
         .map_err(|error| PostgresFault::Refused(error.to_string()))?;

@@ -22,6 +22,7 @@ const LOCK: i64 = 0x6d63_706f_6169;
 pub(super) async fn migrate(transaction: PostgresTransaction) -> Result<(), PostgresFault> {
     transaction.query("SELECT pg_advisory_xact_lock($1)", values![LOCK]).await?;
     let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    // Behind the lock: another server may have migrated while this one waited for it.
     let found = version(&transaction).await?;
     if found > known {
         refuse_newer(&transaction, found, known).await?;
@@ -37,6 +38,7 @@ pub(super) async fn migrate(transaction: PostgresTransaction) -> Result<(), Post
 }
 
 async fn version(transaction: &PostgresTransaction) -> Result<u32, PostgresFault> {
+    // NULL for a table that is not there; to ask the table itself would break the transaction off.
     let there = transaction.query_one("SELECT to_regclass('marks') IS NOT NULL", values![]).await?;
     if !there.flag(0)? {
         return Ok(0);
