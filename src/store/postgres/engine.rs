@@ -43,6 +43,7 @@ const TURN: Duration = Duration::from_secs(30);
 /// A database that is away for longer fails what waits for it.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Work that waits in memory for a database that is away.
+/// Each holds its turn: after a day without a database that must not be all of memory.
 const MOST_WAITING: usize = 10_000;
 /// Between two tries to reach it; then twice as long, up to a second.
 const RETRY: Duration = Duration::from_millis(100);

@@ -19,6 +19,7 @@ use super::{
 use crate::store::process::Process;
 
 /// No statement here takes longer, unless its server hangs.
+/// A shorter time would fail those that wait for the lock of another server.
 const ANSWER: Duration = Duration::from_secs(15);
 /// Time after which the database rolls back a transaction that it hears nothing of. Whoever is cut off would otherwise
 /// hold its locks, and everybody else, for hours. It ends well before others give up waiting.

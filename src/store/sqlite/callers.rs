@@ -33,6 +33,7 @@ impl CallerStore for Sqlite {
     }
 
     async fn may_have_lost_callers(&self) -> bool {
+        // The new database has none: a server on loopback would let everybody in.
         matches!(&self.engine.0.config.place, StorePlace::Folder(dir) if open::has_set_aside(dir))
     }
 }

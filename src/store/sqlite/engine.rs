@@ -87,6 +87,7 @@ impl Engine {
             tokio::task::yield_now().await;
             if self.0.commit_here() {
                 mem::forget(hand_over);
+                // Of commits that are all quick, with nothing reserved, no other starts the thread.
                 if self.0.bell.wants_checkpoint.load(Ordering::Relaxed) {
                     self.0.start();
                 }

@@ -82,6 +82,7 @@ impl OpenDb {
     pub(super) fn to_read(dir: &Path) -> Result<Option<Self>, Fault> {
         let opened = Self::existing(dir, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         if let Some(opened) = &opened
+            // It would be asked for tables that it has not: the writer migrates it first.
             && version(&opened.connection)? < known()
         {
             return Err(Fault::Older("an earlier version of this program made it".into()));
