@@ -269,7 +269,7 @@ fn count(
     picodollars: i64,
 ) -> rusqlite::Result<()> {
     // An upstream may report any cost: beyond the largest number a sum stays there instead of failing each later call.
-    // What is taken back of it later must not leave less than nothing, which would hold no budget.
+    // Nor does it come to less than nothing when such a cost is taken back, which would hold no budget.
     let mut upsert = connection.prepare_cached(
         "INSERT INTO days (account, day, spent) VALUES (?1, ?2, ?3)
          ON CONFLICT (account, day) DO UPDATE SET spent = max(min(spent + excluded.spent, 9223372036854775807), 0)",

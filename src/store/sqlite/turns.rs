@@ -214,7 +214,8 @@ fn summary(connection: &Connection, newest: i64, root: i64) -> rusqlite::Result<
         "SELECT newest.id, newest.secret, first.at, newest.at, newest.model, first.body,
              1 + (SELECT count(*) FROM turns WHERE root = ?2 AND parent IS NOT NULL),
              first.cost IS NULL OR EXISTS (SELECT 1 FROM turns WHERE root = ?2 AND parent IS NOT NULL AND cost IS NULL),
-             min(coalesce(first.cost, 0) + (SELECT {} FROM turns WHERE root = ?2 AND parent IS NOT NULL), 9223372036854775807)
+             min(coalesce(first.cost, 0) + (SELECT {} FROM turns WHERE root = ?2 AND parent IS NOT NULL),
+                 9223372036854775807)
          FROM turns AS newest, turns AS first WHERE newest.id = ?1 AND first.id = ?2",
         sum("cost")
     ))?;

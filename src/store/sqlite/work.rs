@@ -17,7 +17,7 @@ pub(super) trait Work: Send {
 /// Work whose caller waits for the answer.
 pub(super) struct AwaitedWork<T, F> {
     pub work: F,
-    /// What the last attempt came to.
+    /// The answer of the last attempt.
     pub done: Option<T>,
     pub waiting: oneshot::Sender<Result<T, Error>>,
 }
