@@ -29,6 +29,18 @@ struct RequestEnvelope {
     method: Option<String>,
 }
 
+/// The parts of a message that name a tool or a resource; the rest may be megabytes.
+#[derive(Deserialize)]
+struct NameEnvelope {
+    params: NameParams,
+}
+
+#[derive(Deserialize)]
+struct NameParams {
+    name: Option<String>,
+    uri: Option<String>,
+}
+
 /// The parts of a message that lead to a progress token that is a text.
 #[derive(Deserialize)]
 struct TokenEnvelope<'a> {
@@ -124,6 +136,10 @@ fn too_long(id: Option<RequestId>, what: &str, most: usize) -> HttpRefusal {
 
 /// The tool or the resource that a message names.
 pub(super) fn named_in(body: &[u8]) -> Option<String> {
+    if let Ok(NameEnvelope { params }) = serde_json::from_slice(body) {
+        return params.name.or(params.uri);
+    }
+    // One of them is no text, or stands twice: read as rmcp reads it, which lets the last one count.
     let params = params_of(body)?;
     let named = params.get("name").or_else(|| params.get("uri"));
     Some(named?.as_str()?.to_owned())
