@@ -129,16 +129,10 @@ impl Ledger {
     ///
     /// # Errors
     /// [`Refused`]; then nothing is reserved.
-    pub async fn open(&self, request: Request, Estimate { least, most }: Estimate) -> Result<Spend, Refused> {
-        let Config { per_call, per_day } = self.config();
-        let most = match per_call {
-            Some(limit) if least > limit => return Err(OverBudget::Call { estimate: least, limit }.into()),
-            Some(limit) => most.min(limit),
-            None => most,
-        };
-        let reservation = self.reservation(request.clone(), Estimate { least, most }, per_day);
+    pub async fn open(&self, request: Request, estimate: Estimate) -> Result<Spend, Refused> {
+        let reservation = self.bounded(request.clone(), estimate)?;
         if !reservation.has_budgets() {
-            return Ok(self.begin(request, most));
+            return Ok(self.begin(request, reservation.most));
         }
         // Made before it is waited for, so that it is settled also when nobody waits for it any more.
         let spend = Spend::new(self.clone(), reservation.clone(), request.expenses);
@@ -146,12 +140,31 @@ impl Ledger {
             Ok(Reserved::Granted(amount)) => Ok(spend.of(amount)),
             Ok(Reserved::Refused { of, limit, standing }) => {
                 let standing = Box::new(Standing::new(of, limit, standing, spend.forget()));
-                Err(OverBudget::Standing { estimate: least, standing }.into())
+                Err(OverBudget::Standing { estimate: estimate.least, standing }.into())
             }
             Err(error) => {
                 // Forgotten, not settled: the store itself takes back what it may have reserved all the same.
                 spend.forget();
                 Err(Refused::Unheld(error.into()))
+            }
+        }
+    }
+
+    /// Finds out if [`Self::open`] would refuse a request that comes to `least`, and reserves nothing.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub async fn probe(&self, request: Request, least: Usd) -> Result<(), Refused> {
+        let reservation = self.bounded(request, Estimate { least, most: least })?;
+        if !reservation.has_budgets() {
+            return Ok(());
+        }
+        let at = reservation.at;
+        match self.0.store.probe(reservation).await.map_err(Unheld::from)? {
+            Reserved::Granted(_) => Ok(()),
+            Reserved::Refused { of, limit, standing } => {
+                let standing = Box::new(Standing::new(of, limit, standing, at));
+                Err(OverBudget::Standing { estimate: least, standing }.into())
             }
         }
     }
@@ -203,6 +216,18 @@ impl Ledger {
     /// The budget of each day (UTC) for an account, in US dollars; `None`: no bound.
     pub fn per_day(&self) -> Option<Usd> {
         self.config().per_day
+    }
+
+    /// # Errors
+    /// [`OverBudget::Call`]: even the least is more than a call may cost.
+    fn bounded(&self, request: Request, Estimate { least, most }: Estimate) -> Result<Reservation, OverBudget> {
+        let Config { per_call, per_day } = self.config();
+        let most = match per_call {
+            Some(limit) if least > limit => return Err(OverBudget::Call { estimate: least, limit }),
+            Some(limit) => most.min(limit),
+            None => most,
+        };
+        Ok(self.reservation(request, Estimate { least, most }, per_day))
     }
 
     fn reservation(&self, request: Request, Estimate { least, most }: Estimate, per_day: Option<Usd>) -> Reservation {

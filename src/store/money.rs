@@ -237,6 +237,19 @@ impl Reservation {
         self.caller.as_ref().map(|caller| caller.name.as_str())
     }
 
+    /// The answer to it where its budgets stand like this.
+    pub(super) fn judged(&self, standings: impl IntoIterator<Item = (Budget, DayStanding)>) -> Reserved {
+        let mut amount = self.most;
+        for (Budget { of, limit, .. }, standing) in standings {
+            let left = limit - standing.spent - standing.reserved;
+            if self.least > left {
+                return Reserved::Refused { of, limit, standing };
+            }
+            amount = amount.min(left);
+        }
+        Reserved::Granted(amount)
+    }
+
     /// The budgets that hold it.
     pub(super) fn budgets(&self) -> Vec<Budget> {
         let day = self.at.date_naive();
@@ -264,6 +277,9 @@ impl Reservation {
 pub trait MoneyStore: Debug + Send + Sync {
     /// Sets money aside, exactly, among all processes.
     async fn reserve(&self, reservation: Reservation) -> Result<Reserved, Error>;
+
+    /// Finds out what [`Self::reserve`] would answer, and sets nothing aside.
+    async fn probe(&self, reservation: Reservation) -> Result<Reserved, Error>;
 
     /// Notes a request that no budget holds, without waiting until it is kept: it is written at the latest 100 ms from
     /// now, unless it is settled before.

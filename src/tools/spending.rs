@@ -5,7 +5,6 @@ use super::ToolError;
 use crate::{
     call::Call,
     catalogue::{Quote, Resolved},
-    code::RequestEnd,
     handle::{Account, Owner},
     ledger::{self, Bill, Estimate, Ledger, Refused, Spend},
     model::ModelId,
@@ -47,11 +46,11 @@ impl MoneySource<'_> {
             let estimate = model.quote().and_then(|quote| costing.estimate(quote));
             return Ok(self.ledger.begin(request, estimate.map(|estimate| estimate.most).unwrap_or_default()));
         }
-        self.reserve(request, model, costing, |estimate| estimate).await
+        let (quote, estimate) = priced(model, costing)?;
+        self.ledger.open(request, estimate).await.map_err(|refused| over_budget(refused, quote, costing))
     }
 
-    /// The refusal that a call would get from a budget; `None` where it would be let through. What it asks the store
-    /// for is the least, and given back before this returns.
+    /// The refusal that a call would get from a budget; `None` where it would be let through.
     pub(super) async fn refusal(&self, call: &Call, model: &Resolved, costing: &impl Costing) -> Option<ToolError> {
         // Without a key nothing was spent with it.
         let account = self.openai.of(&call.owner).account().await.unwrap_or_else(|_| Account(String::new()));
@@ -59,11 +58,12 @@ impl MoneySource<'_> {
         if !self.ledger.has_budgets(request.caller.as_ref()) {
             return None;
         }
-        let least = |Estimate { least, .. }| Estimate { least, most: least };
-        match self.reserve(request, model, costing, least).await {
-            Ok(spend) => spend.settle(RequestEnd::DryRun, None, None).await.err().map(ToolError::from),
-            Err(refusal) => Some(refusal),
-        }
+        let probed = async {
+            let (quote, estimate) = priced(model, costing)?;
+            let probed = self.ledger.probe(request, estimate.least).await;
+            probed.map_err(|refused| over_budget(refused, quote, costing))
+        };
+        probed.await.err()
     }
 
     fn request(&self, call: &Call, model: &Resolved, account: Account) -> ledger::Request {
@@ -76,23 +76,22 @@ impl MoneySource<'_> {
             expenses: call.expenses.clone(),
         }
     }
+}
 
-    async fn reserve(
-        &self,
-        request: ledger::Request,
-        model: &Resolved,
-        costing: &impl Costing,
-        part: impl FnOnce(Estimate) -> Estimate,
-    ) -> Result<Spend, ToolError> {
-        let priced = model.quote().and_then(|quote| Some((quote, costing.estimate(quote)?)));
-        let (quote, estimate) = priced.ok_or_else(|| ToolError::Unpriced(model.id.clone()))?;
-        self.ledger.open(request, part(estimate)).await.map_err(|refused| match refused {
-            Refused::OverBudget(over) if over.may_pass() => ToolError::BudgetReserved(over),
-            // Nothing fits into what is used up.
-            Refused::OverBudget(over) if over.left() == Usd::ZERO => ToolError::OverBudget(over.to_string()),
-            Refused::OverBudget(over) => ToolError::OverBudget(format!("{over}; {}", costing.fits(quote, over.left()))),
-            Refused::Unheld(unheld) => unheld.into(),
-        })
+/// # Errors
+/// [`ToolError::Unpriced`].
+fn priced<'a>(model: &'a Resolved, costing: &impl Costing) -> Result<(Quote<'a>, Estimate), ToolError> {
+    let priced = model.quote().and_then(|quote| Some((quote, costing.estimate(quote)?)));
+    priced.ok_or_else(|| ToolError::Unpriced(model.id.clone()))
+}
+
+fn over_budget(refused: Refused, quote: Quote<'_>, costing: &impl Costing) -> ToolError {
+    match refused {
+        Refused::OverBudget(over) if over.may_pass() => ToolError::BudgetReserved(over),
+        // Nothing fits into what is used up.
+        Refused::OverBudget(over) if over.left() == Usd::ZERO => ToolError::OverBudget(over.to_string()),
+        Refused::OverBudget(over) => ToolError::OverBudget(format!("{over}; {}", costing.fits(quote, over.left()))),
+        Refused::Unheld(unheld) => unheld.into(),
     }
 }
 

@@ -55,6 +55,10 @@ impl MoneyStore for Postgres {
         reserved
     }
 
+    async fn probe(&self, reservation: Reservation) -> Result<Reserved, Error> {
+        probe(&self.engine, &reservation).await.map_err(|fault| self.engine.error(fault))
+    }
+
     fn begin(&self, reservation: Reservation) {
         self.engine.process().begin(reservation);
         self.engine.watch();
@@ -154,24 +158,30 @@ async fn reserve(engine: &PostgresEngine, reservation: &Reservation) -> Result<R
     // Before it is written: without a lease others would book it as of the dead.
     engine.live().await?;
     let transaction = engine.begin_for(&[reservation.id.number]).await?;
-    let mut amount = reservation.most;
     let budgets = reservation.budgets();
     let standings = try_join_all(budgets.iter().map(|budget| standing_of(&transaction, reservation, budget)));
     // Sent together: what stands is read behind the locks, so nobody else changes it.
     let ((), standings) = try_join(hold(&transaction, reservation, &budgets), standings).await?;
-    for (Budget { of, limit, .. }, standing) in budgets.into_iter().zip(standings) {
-        let left = limit - standing.spent - standing.reserved;
-        if reservation.least > left {
-            transaction.commit().await?;
-            return Ok(Reserved::Refused { of, limit, standing });
+    let answer = reservation.judged(budgets.into_iter().zip(standings));
+    let last = match answer {
+        // Unless its caller has gone away, and settled it before it was written.
+        Reserved::Granted(amount) if engine.process().runs(Held::Money(reservation.id.number)) => {
+            Some(insertion(engine.process().id, reservation, amount))
         }
-        amount = amount.min(left);
-    }
-    // Unless its caller has gone away, and settled it before it was written.
-    let runs = engine.process().runs(Held::Money(reservation.id.number));
-    let last = runs.then(|| insertion(engine.process().id, reservation, amount));
+        _ => None,
+    };
     transaction.commit_after(last.as_slice()).await?;
-    Ok(Reserved::Granted(amount))
+    Ok(answer)
+}
+
+async fn probe(engine: &PostgresEngine, reservation: &Reservation) -> Result<Reserved, PostgresFault> {
+    book_the_dead(engine).await?;
+    let transaction = engine.begin().await?;
+    let budgets = reservation.budgets();
+    let standings = budgets.iter().map(|budget| standing_of(&transaction, reservation, budget));
+    let standings = try_join_all(standings).await?;
+    transaction.commit().await?;
+    Ok(reservation.judged(budgets.into_iter().zip(standings)))
 }
 
 /// Lets others who reserve of the same budgets wait until this is committed: a day of an account has a row, a caller

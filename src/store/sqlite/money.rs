@@ -40,6 +40,10 @@ impl MoneyStore for Sqlite {
         reserved
     }
 
+    async fn probe(&self, reservation: Reservation) -> Result<Reserved, Error> {
+        self.engine.write(0, move |connection| judge(connection, &reservation)).await
+    }
+
     fn begin(&self, reservation: Reservation) {
         self.engine.process().begin(reservation);
         self.engine.watch();
@@ -115,23 +119,26 @@ impl MoneyStore for Sqlite {
 }
 
 fn reserve(connection: &Connection, process: i64, reservation: &Reservation) -> rusqlite::Result<Reserved> {
-    book_the_dead(connection)?;
-    let mut amount = reservation.most;
-    for Budget { of, limit, first, last } in reservation.budgets() {
-        let standing = match (of, &reservation.caller) {
-            (BudgetOf::CallerDay | BudgetOf::CallerMonth, Some(caller)) => {
-                standing_of_caller(connection, &caller.name, first, last)?
-            }
-            _ => standing(connection, &reservation.account, first)?,
-        };
-        let left = limit - standing.spent - standing.reserved;
-        if reservation.least > left {
-            return Ok(Reserved::Refused { of, limit, standing });
-        }
-        amount = amount.min(left);
+    let answer = judge(connection, reservation)?;
+    if let Reserved::Granted(amount) = answer {
+        insert(connection, process, reservation, amount)?;
     }
-    insert(connection, process, reservation, amount)?;
-    Ok(Reserved::Granted(amount))
+    Ok(answer)
+}
+
+fn judge(connection: &Connection, reservation: &Reservation) -> rusqlite::Result<Reserved> {
+    book_the_dead(connection)?;
+    let standing = |budget: Budget| {
+        let standing = match (budget.of, &reservation.caller) {
+            (BudgetOf::CallerDay | BudgetOf::CallerMonth, Some(caller)) => {
+                standing_of_caller(connection, &caller.name, budget.first, budget.last)?
+            }
+            _ => standing(connection, &reservation.account, budget.first)?,
+        };
+        Ok((budget, standing))
+    };
+    let standings = reservation.budgets().into_iter().map(standing).collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(reservation.judged(standings))
 }
 
 /// Writes a reservation, or makes that of a dead process this one's own. The unsettled line that it may have got since
