@@ -74,11 +74,17 @@ impl AttemptTrail {
         self.meta.attempts
     }
 
-    /// Takes up another request for the same thing.
+    /// Takes up another request for the same thing, with what its attempts cost and taught.
     pub(super) fn absorb(&mut self, later: Self) {
+        self.started = self.started.min(later.started);
+        self.charged = later.charged.or(self.charged);
         self.meta.attempts += later.meta.attempts;
         self.meta.rate_limits = later.meta.rate_limits;
         self.meta.request_id = self.meta.request_id.take().or(later.meta.request_id);
+        self.meta.refused.extend(later.meta.refused);
+        self.meta.metered = later.meta.metered.after(self.meta.metered);
+        self.meta.date = later.meta.date.or(self.meta.date);
+        self.meta.warnings.extend(later.meta.warnings);
         // The one before it was answered as far as it went.
         mem::replace(&mut self.span, later.span).end();
     }

@@ -74,6 +74,19 @@ async fn a_connection_may_be_lost_in_every_way_and_every_time() {
     assert_eq!(lines.len(), events.len() + 2, "{lines:?}");
 }
 
+#[tokio::test]
+async fn attempts_before_its_stream_count_in_its_bill_and_teach() {
+    let headers = [("content-type", "application/json"), ("retry-after-ms", "1")];
+    let refusal = json!({"error": {"code": "unknown_parameter", "param": "service_tier", "message": "no"}});
+    let billed = json!({"error": {"message": "late"}, "usage": {"input_tokens": 10, "output_tokens": 20}});
+    let failed = [answer(400, &headers, refusal.to_string()), answer(500, &headers, billed.to_string())];
+    let upstream = Upstream::start(failed.into_iter().chain([open(&events()).close()])).await;
+    let config = Config { service_tier: Some("flex".to_owned()), ..config(&upstream) };
+    let meta = ask(&OpenAi::build(config), &background()).await.0.unwrap().meta;
+    assert_eq!((meta.attempts, meta.refused), (3, vec!["service_tier".to_owned()]));
+    assert_eq!(meta.metered.usage.unwrap().output_tokens, 27);
+}
+
 /// As upstreams do that do not number their events.
 #[tokio::test]
 async fn without_numbers_it_is_read_from_its_beginning_and_told_once() {
