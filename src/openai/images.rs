@@ -99,7 +99,7 @@ async fn paint_once(
     let mut metered = Metered::default();
     let mut picture = receive(client, body, left_out, terms, &mut metered).await;
     trail.meter(metered);
-    if let Ok(Picture { revised_prompt, quality, .. }) = &mut picture {
+    if let Ok(Picture { revised_prompt, quality, lost, .. }) = &mut picture {
         let secrets = client.secrets(&key);
         if let Some(prompt) = revised_prompt {
             *prompt = secrets.out_of(prompt).into_owned();
@@ -108,6 +108,8 @@ async fn paint_once(
         if let Some(quality) = quality {
             *quality = text::brief(&secrets.out_of(quality), QUALITY);
         }
+        // They name addresses in the upstream's own words.
+        *lost = std::mem::take(lost).into_iter().map(|error| client.cleaned(error, &key)).collect();
     }
     // What is billed is not asked for again.
     let none = picture.as_mut().err().filter(|_| !metered.is_reported());

@@ -103,11 +103,14 @@ async fn i07_a_revised_prompt_and_the_record_of_a_picture_are_cleaned() {
     let mut png = std::io::Cursor::new(Vec::new());
     image::DynamicImage::new_rgb8(7, 5).write_to(&mut png, image::ImageFormat::Png).unwrap();
     let base64 = STANDARD.encode_to_string(png.into_inner());
-    let body = json!({ "data": [{ "b64_json": base64, "revised_prompt": format!("a fox with {KEY}") }] });
-    let upstream = Upstream::start([labelled("application/json", body.to_string())]).await;
+    let further = json!({ "url": format!("/pictures/{KEY}") });
+    let body = json!({ "data": [{ "b64_json": base64, "revised_prompt": format!("a fox with {KEY}") }, further] });
+    let upstream = Upstream::start([labelled("application/json", body.to_string()), answer(404, &[], "")]).await;
     let mut session = session(&upstream, RESPONSES, &[]).await;
     let told = session.call("create-image", json!({ "prompt": "a fox", "model": "m", "size": "auto" })).await;
     assert_eq!(told["structuredContent"]["images"][0]["revised_prompt"], "a fox with [secret]", "{told}");
+    let warnings = told["structuredContent"]["warnings"].to_string();
+    assert!(warnings.contains("is lost") && warnings.contains("/pictures/[secret]"), "{warnings}");
     assert_eq!(shows_key(&session, &told), [""; 0]);
 }
 
