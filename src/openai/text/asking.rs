@@ -13,7 +13,7 @@ use super::{
 use crate::openai::{
     Answer, Failure, Meta, Question, Reply, Run, Terms,
     client::{Answering, Client, FailedAttempt, PlannedRequest, Unanswered},
-    failure::{complaint::Complaint, left_out::OmittedPart, objection::Objection},
+    failure::{complaint::Complaint, left_out::OmittedPart, objection::Objection, traits::Health},
     kind::EndpointKind,
     transport::payload::Payload,
 };
@@ -33,7 +33,7 @@ pub(crate) async fn ask(client: &Arc<Client>, question: &Question, terms: &Terms
             TextApi::Chat => by_chat(client, question, reduced, terms).await,
         };
         // Learnt only once the other API has answered: a server that is down for the moment seems to lack both.
-        if plan.chosen == Chosen::AsTheOtherIsMissing && !is_missing(&asked) {
+        if plan.chosen == Chosen::AsTheOtherIsMissing && has_answered(&asked) {
             client.learnt.no_responses();
         }
         let (objection, mut failure) = match asked {
@@ -77,8 +77,18 @@ pub(crate) async fn ask(client: &Arc<Client>, question: &Question, terms: &Terms
     }
 }
 
-fn is_missing(asked: &Result<Reply<Answer>, Unanswered>) -> bool {
-    matches!(asked, Err(Unanswered::Objected(Objection::NoSuchApi, _)))
+/// Returns whether the upstream has the API that was asked: it answered by it, if only to refuse.
+fn has_answered(asked: &Result<Reply<Answer>, Unanswered>) -> bool {
+    match asked {
+        Ok(_) => true,
+        Err(Unanswered::Objected(Objection::NoSuchApi, _)) => false,
+        Err(
+            Unanswered::Objected(_, failure)
+            | Unanswered::Failed(failure)
+            | Unanswered::Missed(_, failure)
+            | Unanswered::FieldRefused(_, failure),
+        ) => failure.error.traits().health == Health::Well,
+    }
 }
 
 /// A question on its way, without what the upstream complained of.

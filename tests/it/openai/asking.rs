@@ -3,7 +3,7 @@
 use http::HeaderName;
 use mcp_openai::{
     news::{News, Stage},
-    openai::{Api, ApiKeySource, Config, Finish, OpenAi, Terms},
+    openai::{Api, ApiKeySource, Config, Error, Finish, OpenAi, Terms},
 };
 use serde_json::json;
 
@@ -177,6 +177,22 @@ async fn an_upstream_without_either_api_is_not_remembered() {
         failure.to_string(),
         "the upstream refused the request: HTTP 404 Not Found: nothing here; check openai.base_url"
     );
+    client.ask(&question("Hi"), &terms()).await.unwrap();
+    assert_eq!(upstream.lines().last().unwrap(), "POST /v1/responses");
+}
+
+/// As a proxy answers while the server behind it starts anew.
+#[tokio::test]
+async fn an_api_is_not_missing_because_the_other_one_failed() {
+    let upstream = Upstream::start([
+        answer(404, &[], "nothing here"),
+        answer(503, &[("x-should-retry", "false")], ""),
+        events(&[HEL, COMPLETED]),
+    ])
+    .await;
+    let client = client(&upstream);
+    let failure = client.ask(&question("Hi"), &terms()).await.unwrap_err();
+    assert!(matches!(failure.error, Error::Overloaded { .. }), "{failure}");
     client.ask(&question("Hi"), &terms()).await.unwrap();
     assert_eq!(upstream.lines().last().unwrap(), "POST /v1/responses");
 }
