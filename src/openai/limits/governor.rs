@@ -95,8 +95,8 @@ impl Governor {
         match (limits.remaining_requests, limits.reset_requests) {
             // The next request is certain to be refused: it waits here, and not for a 429.
             (Some(0), Some(reset)) if reset <= LONGEST_HOLD => self.pace.hold(account, model, reset).await,
-            // Some are left again: nobody else is held back.
-            _ if self.pace.hold_of(account, model).await.is_some() => {
+            // Some are left again: nobody else is held back. An answer that says nothing of it lifts no hold.
+            (Some(1..), _) if self.pace.hold_of(account, model).await.is_some() => {
                 self.pace.hold(account, model, Duration::ZERO).await;
             }
             _ => {}
@@ -211,6 +211,8 @@ mod tests {
         assert!(start.elapsed() >= Duration::from_secs(3));
 
         governor.learn(&account(), &model(), none_left(Duration::from_secs(3))).await;
+        governor.learn(&account(), &model(), RateLimits::default()).await;
+        request(&governor).await.unwrap_err();
         let some = RateLimits { remaining_requests: Some(1), ..RateLimits::default() };
         governor.learn(&account(), &model(), some).await;
         request(&governor).await.unwrap();
