@@ -276,8 +276,9 @@ fn usage(fields: &Fields) -> Option<WireUsage> {
     if input.is_none() && output.is_none() {
         return WireUsage::deserialize(counts).ok();
     }
-    let thoughts = count(&["thoughtsTokenCount"]).and_then(Value::as_u64).unwrap_or(0);
-    let output = output.and_then(Value::as_u64).map(|output| output + thoughts);
+    // Gemini counts thoughts beside its output, bills both, and leaves out the count of an output that never began.
+    let thoughts = count(&["thoughtsTokenCount"]).and_then(Value::as_u64);
+    let output = [output.and_then(Value::as_u64), thoughts].into_iter().flatten().reduce(u64::saturating_add);
     let details = json!({ "cached_tokens": count(&["cachedContentTokenCount"]) });
     let reasoning = json!({ "reasoning_tokens": thoughts });
     let counts = json!({ "input_tokens": input, "output_tokens": output, "input_tokens_details": details, "output_tokens_details": reasoning });

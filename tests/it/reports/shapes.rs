@@ -202,6 +202,16 @@ async fn counts_and_ends_of_other_servers() {
             (9, 5),
         ),
         (
+            r#"{"candidates":[{"content":{"parts":[{"text":"Half"}]},"finishReason":"MAX_TOKENS"}],"usageMetadata":{"promptTokenCount":9,"thoughtsTokenCount":2}}"#,
+            "max_tokens",
+            (9, 2),
+        ),
+        (
+            r#"{"candidates":[{"content":{"parts":[{"text":"Half"}]},"finishReason":"MAX_TOKENS"}],"usageMetadata":{"promptTokenCount":9,"candidatesTokenCount":9007199254740992,"thoughtsTokenCount":18446744073709551615}}"#,
+            "max_tokens",
+            (9, u64::MAX),
+        ),
+        (
             r#"{"type":"message","content":[{"type":"text","text":"Half"}],"stop_reason":"max_tokens","usage":{"input_tokens":9,"output_tokens":3}}"#,
             "max_tokens",
             (9, 3),
