@@ -20,6 +20,10 @@ const MESSAGES: [&str; 9] = [
 ];
 const CODES: [&str; 6] = ["code", "Code", "error_code", "errorCode", "status_code", "statusCode"];
 
+/// Complaints within one another that are read, at most: each is looked at from several sides, so that the work doubles
+/// with each level, and JSON may have a hundred.
+const DEEPEST: u8 = 6;
+
 /// The upstream's error object. Absent fields are empty.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Complaint {
@@ -59,12 +63,16 @@ impl Complaint {
 
     /// Reads what stands under `error`; `None` where it says nothing.
     pub(crate) fn of_error(error: &Value) -> Option<Self> {
+        Self::read_error(error, DEEPEST)
+    }
+
+    fn read_error(error: &Value, left: u8) -> Option<Self> {
         match error {
             nothing if is_nothing(nothing) => None,
-            Value::Object(fields) => Some(Self::from_object(fields)),
+            Value::Object(fields) => Some(Self::from_object(fields, left)),
             other => {
                 let message = words(other).unwrap_or_else(|| other.to_string());
-                Some(written(&message).unwrap_or(Self { message, ..Self::default() }))
+                Some(written(&message, left).unwrap_or(Self { message, ..Self::default() }))
             }
         }
     }
@@ -72,15 +80,18 @@ impl Complaint {
     /// Finds the error in a JSON value: under `error` or `detail`, as a message or code, or as the first of a list
     /// whose entries have one.
     pub(crate) fn find(value: &Value) -> Option<Self> {
+        Self::search(value, DEEPEST)
+    }
+
+    fn search(value: &Value, left: u8) -> Option<Self> {
         let object = match value {
-            Value::Array(list) => return list.iter().find_map(Self::find),
+            Value::Array(list) => return list.iter().find_map(|item| Self::search(item, left)),
             value => value.as_object()?,
         };
-        let around = Self::from_object(object);
-        let names = ["error", "Error", "fault", "base_resp"];
-        if let Some((error, complaint)) =
-            names.iter().find_map(|name| object.get(*name).and_then(|error| Some((error, Self::of_error(error)?))))
-            && !complaint.is_success()
+        let around = Self::from_object(object, left);
+        let read = |name: &&str| object.get(*name).and_then(|error| Some((error, Self::read_error(error, left)?)));
+        if let Some((error, complaint)) = ["error", "Error", "fault", "base_resp"].iter().find_map(read)
+            && !is_success(&complaint.code)
         {
             // A mere title: the reason stands beside it.
             let is_title = !error.is_object() && !around.message.is_empty();
@@ -90,24 +101,19 @@ impl Complaint {
                 around.explained_by(complaint)
             });
         }
-        if !(around.is_success() || around.message.is_empty() && around.code.is_empty()) {
+        if !(is_success(&around.code) || around.message.is_empty() && around.code.is_empty()) {
             return Some(around);
         }
         // OpenRouter's place for the failure of a provider.
         if let Some(choice) = object.get("choices").and_then(|choices| choices.get(0)) {
-            return choice.get("error").and_then(Self::of_error);
+            return choice.get("error").and_then(|error| Self::read_error(error, left));
         }
         // FastAPI has `detail`; `title` is that of RFC 9457.
         let detail = ["detail", "title"].iter().find_map(|name| object.get(*name))?;
-        Self::find(detail).or_else(|| Self::of_error(detail))
+        Self::search(detail, left).or_else(|| Self::read_error(detail, left))
     }
 
-    /// Returns whether its code says that nothing is wrong.
-    fn is_success(&self) -> bool {
-        is_success(&self.code)
-    }
-
-    fn from_object(error: &Map<String, Value>) -> Self {
+    fn from_object(error: &Map<String, Value>, left: u8) -> Self {
         let text = |names: &[&str]| names.iter().find_map(|name| error.get(*name).and_then(words));
         let mut message = text(&MESSAGES).or_else(|| misplaced(error)).or_else(|| fields(error)).unwrap_or_default();
         if let Some(details) = error.get("details").and_then(Value::as_str).filter(|details| !message.contains(details))
@@ -126,7 +132,7 @@ impl Complaint {
             retry_after: error.get("details").and_then(retry_delay).or_else(|| spoken_wait(&message)),
             message,
         };
-        match inner(error).or_else(|| written(&plain.message)) {
+        match inner(error, left).or_else(|| written(&plain.message, left)) {
             Some(inner) => plain.explained_by(inner),
             None => plain,
         }
@@ -241,8 +247,9 @@ fn is_nothing(value: &Value) -> bool {
 }
 
 /// Reads a complaint that was written into a text as JSON.
-fn written(text: &str) -> Option<Complaint> {
-    serde_json::from_str::<Value>(text).ok().and_then(|value| Complaint::find(&value))
+fn written(text: &str, left: u8) -> Option<Complaint> {
+    let left = left.checked_sub(1)?;
+    serde_json::from_str::<Value>(text).ok().and_then(|value| Complaint::search(&value, left))
 }
 
 /// The first complaint of a map by fields: `{"errors":{"model":["is required"]}}`.
@@ -279,24 +286,25 @@ fn location(error: &Map<String, Value>) -> Option<String> {
 
 /// Finds the complaint behind a gateway's: `OpenRouter`'s `metadata.raw`, which is JSON in a text, the lists `errors`
 /// of Google and others and `issues` of zod, and the object that Mistral has in place of a message.
-fn inner(error: &Map<String, Value>) -> Option<Complaint> {
+fn inner(error: &Map<String, Value>, left: u8) -> Option<Complaint> {
+    let left = left.checked_sub(1)?;
     let mut lists = ["errors", "issues"].iter().filter_map(|name| error.get(*name)?.as_array()?.first());
     if let Some(first) = lists.next() {
-        return Complaint::find(first).or_else(|| Complaint::of_error(first));
+        return Complaint::search(first, left).or_else(|| Complaint::read_error(first, left));
     }
     if let Some(nested) = error.get("error").filter(|nested| nested.is_object()) {
-        return Complaint::of_error(nested);
+        return Complaint::read_error(nested, left);
     }
     if let Some(message) = error.get("message").filter(|message| message.is_object()) {
-        return Complaint::find(message);
+        return Complaint::search(message, left);
     }
     let metadata = error.get("metadata")?.as_object()?;
     let raw = metadata.get("raw").and_then(|raw| match raw {
         Value::String(text) => match serde_json::from_str::<Value>(text) {
-            Ok(value) => Complaint::find(&value),
+            Ok(value) => Complaint::search(&value, left),
             Err(_) => Some(Complaint { message: text.trim().to_owned(), ..Complaint::default() }),
         },
-        other => Complaint::find(other),
+        other => Complaint::search(other, left),
     });
     let provider = metadata.get("provider_name").and_then(Value::as_str);
     let mut raw = raw.filter(|raw| !raw.message.is_empty() || !raw.code.is_empty())?;

@@ -303,6 +303,23 @@ async fn an_api_that_is_missing_is_so_under_any_status() {
     assert_eq!(told["structuredContent"]["error"]["code"], "overloaded", "{told}");
 }
 
+/// The work does not double with each level, or this never ends.
+#[tokio::test]
+async fn u23_what_is_nested_a_hundred_deep_is_read_to_its_end() {
+    let nest = |open: &str, close: &str, levels| format!(r#"{}{{"x":1}}{}"#, open.repeat(levels), close.repeat(levels));
+    for body in [
+        nest(r#"{"errors":["#, "]}", 60),
+        nest(r#"{"errors":[{"error":"#, "}]}", 40),
+        nest(r#"{"message":"#, "}", 120),
+        nest(r#"{"outputs":"#, "}", 120),
+    ] {
+        for status in [200, 400] {
+            let (answer, _upstream) = ask(CHAT, vec![failing(status, &body)]).await;
+            assert!(answer["error"]["code"].is_string(), "{status} {body}: {answer}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_wait_in_the_words_of_a_message_is_kept_to() {
     for (words, seconds) in [
