@@ -16,12 +16,10 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::{
-    ApiKeySource, Config, Deadline, Failure, Terms,
+    ApiKeySource, Config, Deadline, Terms,
     failure::{
-        complaint::Complaint,
         error::{Billing, Error},
         left_out::OmittedPart,
-        objection::Objection,
         traits::Health,
     },
     key::{self, CachedKey, secrets::SecretForms},
@@ -43,8 +41,10 @@ use crate::{model::ModelId, news::Stage, store::PaceStore, text};
 
 mod attempt;
 mod span;
+mod unanswered;
 
 use attempt::{Attempt, Remedy};
+pub(super) use unanswered::Unanswered;
 
 /// Large bodies, and the pictures made of them, that stand in memory at once: one arrives while one is looked after.
 const PLACES: usize = 2;
@@ -100,34 +100,12 @@ impl Answering {
     }
 }
 
-/// The reason why no answer began.
-pub(super) enum Unanswered {
-    /// It may be answered if it is put in another way.
-    Objected(Objection, Failure),
-    Failed(Failure),
-    /// The answer was nothing but a complaint that may pass: it may be asked for again.
-    Missed(Symptom, Failure),
-    /// The answer was nothing but a complaint about a field, which may be left out.
-    FieldRefused(Box<Complaint>, Failure),
-}
-
 /// An attempt that failed, and how many were made.
 pub(super) struct FailedAttempt<'a> {
     pub kind: EndpointKind,
     pub symptom: Symptom,
     pub error: &'a Error,
     pub attempts: u32,
-}
-
-impl From<Unanswered> for Failure {
-    fn from(unanswered: Unanswered) -> Self {
-        match unanswered {
-            Unanswered::Objected(_, failure)
-            | Unanswered::Failed(failure)
-            | Unanswered::Missed(_, failure)
-            | Unanswered::FieldRefused(_, failure) => failure,
-        }
-    }
 }
 
 impl Client {

@@ -50,7 +50,6 @@ pub(super) async fn paint(client: &Client, request: &PictureRequest, terms: &Ter
                 return Ok(reply);
             }
             Err(Unanswered::Missed(symptom, mut failure)) => {
-                terms.missed(&failure);
                 failure.meta.follow(&before);
                 let attempts = failure.meta.attempts;
                 let failed = FailedAttempt { kind: EndpointKind::Picture, symptom, error: &failure.error, attempts };
@@ -62,7 +61,6 @@ pub(super) async fn paint(client: &Client, request: &PictureRequest, terms: &Ter
                 before = *failure.meta;
             }
             Err(Unanswered::FieldRefused(complaint, mut failure)) => {
-                terms.missed(&failure);
                 failure.meta.follow(&before);
                 complaints.push(*complaint);
                 before = *failure.meta;
@@ -115,11 +113,8 @@ async fn paint_once(
     let none = picture.as_mut().err().filter(|_| !metered.is_reported());
     let (symptom, refused) = none.map_or((None, None), |none| (none.symptom, none.refused.take()));
     let refused = refused.filter(|complaint| sent.instead(StatusCode::BAD_REQUEST, complaint, transfer).is_some());
-    trail.close(picture.map_err(|none| client.cleaned(none.error, &key))).map_err(|failure| match (refused, symptom) {
-        (Some(complaint), _) => Unanswered::FieldRefused(complaint, failure),
-        (None, Some(symptom)) => Unanswered::Missed(symptom, failure),
-        (None, None) => Unanswered::Failed(failure),
-    })
+    let closed = trail.close(picture.map_err(|none| client.cleaned(none.error, &key)));
+    closed.map_err(|failure| Unanswered::inside_200(failure, None, refused, symptom, terms))
 }
 
 /// A sketch: only that it came is of interest.

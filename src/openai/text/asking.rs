@@ -45,7 +45,6 @@ pub(crate) async fn ask(client: &Arc<Client>, question: &Question, terms: &Terms
             Err(Unanswered::Objected(objection, failure)) => (Some(objection), failure),
             Err(Unanswered::Failed(failure)) => (None, failure),
             Err(Unanswered::Missed(symptom, mut failure)) => {
-                terms.missed(&failure);
                 failure.meta.follow(&before);
                 let attempts = failure.meta.attempts;
                 let failed = FailedAttempt { kind: EndpointKind::Text, symptom, error: &failure.error, attempts };
@@ -58,7 +57,6 @@ pub(crate) async fn ask(client: &Arc<Client>, question: &Question, terms: &Terms
                 continue;
             }
             Err(Unanswered::FieldRefused(complaint, mut failure)) => {
-                terms.missed(&failure);
                 failure.meta.follow(&before);
                 complaints.push(*complaint);
                 // A complaint by which nothing more is left out would come back for ever.

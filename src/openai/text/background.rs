@@ -323,8 +323,9 @@ impl ResponseReader<'_> {
     /// The answer, as far as it came. What was not read to its end is stopped upstream.
     fn done(mut self, failed: Option<Error>) -> Result<Reply<Answer>, Unanswered> {
         let metered = self.draft.metered(&self.client.config);
+        let complained = (self.draft.objection, self.draft.refused.take(), self.draft.symptom);
         // What is billed is not asked for again.
-        let symptom = self.draft.symptom.filter(|_| !metered.is_reported());
+        let (objection, refused, symptom) = if metered.is_reported() { (None, None, None) } else { complained };
         self.trail.meter(metered);
         let answer = match failed {
             Some(error) if self.draft.is_empty() => Err(error),
@@ -332,10 +333,8 @@ impl ResponseReader<'_> {
             None => self.draft.done(),
         };
         let answer = answer.inspect(|answer| self.trail.named(&answer.model));
-        self.trail.close(answer).map_err(|failure| match symptom {
-            Some(symptom) => Unanswered::Missed(symptom, failure),
-            None => Unanswered::Failed(failure),
-        })
+        let closed = self.trail.close(answer);
+        closed.map_err(|failure| Unanswered::inside_200(failure, objection, refused, symptom, self.terms))
     }
 }
 

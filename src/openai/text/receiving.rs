@@ -62,12 +62,7 @@ pub(crate) async fn receive(
     let (objection, refused, symptom) = (draft.objection, draft.refused.take(), draft.symptom);
     trail.meter(draft.metered(&client.config));
     let answer = read.and_then(|()| draft.done()).inspect(|answer| trail.named(&answer.model));
-    trail.close(answer).map_err(|failure| match (objection, refused, symptom) {
-        (Some(objection), _, _) => Unanswered::Objected(objection, failure),
-        (None, Some(complaint), _) => Unanswered::FieldRefused(complaint, failure),
-        (None, None, Some(symptom)) => Unanswered::Missed(symptom, failure),
-        (None, None, None) => Unanswered::Failed(failure),
-    })
+    trail.close(answer).map_err(|failure| Unanswered::inside_200(failure, objection, refused, symptom, terms))
 }
 
 /// Takes a body that is no stream: one JSON value, or several, one a line.

@@ -50,6 +50,24 @@ async fn a_call_that_is_cancelled_after_a_refusal_costs_nothing() {
     }
 }
 
+/// As LM Studio answers for an API that it lacks.
+#[tokio::test]
+async fn a_call_that_is_cancelled_after_an_objection_costs_nothing() {
+    let server = MockServer::start().await;
+    let objection = json!({ "error": { "message": "Unexpected endpoint or method. (POST /responses)" } });
+    let objection = ResponseTemplate::new(200).set_body_json(objection);
+    Mock::given(path("/responses")).respond_with(objection).mount(&server).await;
+    let busy = ResponseTemplate::new(429).insert_header("retry-after", "30");
+    Mock::given(path("/chat/completions")).respond_with(busy).mount(&server).await;
+    for background in ["never", "always"] {
+        let state = tempfile::tempdir().unwrap();
+        let settings = [("MCP_OPENAI_MAX_RETRIES", "9"), ("MCP_OPENAI_BACKGROUND", background)];
+        let mut session = session(&server, state.path(), &settings).await;
+        let lines = cancelled(&mut session, state.path(), "ask-openai", "retrying in").await;
+        assert_eq!(lines, [Value::Null; 0], "{background}");
+    }
+}
+
 #[tokio::test]
 async fn a_call_that_is_cancelled_where_nobody_answers_costs_nothing() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
