@@ -205,6 +205,21 @@ async fn a_picture_that_cannot_be_used_is_paid() {
     assert_eq!(lines(state.path()).await.pop().unwrap()["cost_usd"].as_f64(), Some(0.030_05));
 }
 
+/// It was made, and lies where nothing is fetched from.
+#[tokio::test]
+async fn u31_a_picture_at_an_address_that_is_not_allowed_counts_in_full() {
+    let server = MockServer::start().await;
+    let body = json!({ "data": [{ "url": "http://pictures.example/fox.png" }] });
+    Mock::given(method("POST")).and(path("/images/generations")).respond_with(whole(&body)).mount(&server).await;
+    let state = tempfile::tempdir().unwrap();
+    let mut session = session(&server, state.path(), &[]).await;
+    let failed = session.call("create-image", json!({ "prompt": "a fox" })).await;
+    assert!(told(&failed).starts_with("url_not_allowed: "), "{failed}");
+    let line = lines(state.path()).await.pop().unwrap();
+    assert_eq!((&line["cost_usd"], &line["outcome"]), (&Value::Null, &json!("url_not_allowed")), "{line}");
+    assert!(line["reserved_usd"].as_f64().unwrap() > 0., "{line}");
+}
+
 #[tokio::test]
 async fn under_a_budget_the_tier_that_is_asked_for_is_set_aside() {
     let server = answering(whole(&response(&json!({}), &json!({})))).await;

@@ -144,6 +144,8 @@ pub enum Error {
     UrlNotAllowed {
         /// The address, and the rule that it breaks.
         message: String,
+        /// `Possible` where a picture that was made lies there.
+        may_be_billed: Billing,
     },
 }
 

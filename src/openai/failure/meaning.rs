@@ -235,7 +235,7 @@ impl Error {
             | Self::Overloaded { message, .. }
             | Self::BadResponse { message, .. }
             | Self::BadReference { message }
-            | Self::UrlNotAllowed { message } => *message = clean(message),
+            | Self::UrlNotAllowed { message, .. } => *message = clean(message),
             Self::NoApiKey
             | Self::KeyUnreadable(_)
             | Self::Unreachable { .. }

@@ -77,7 +77,12 @@ impl Error {
             Self::ModelNotFound { .. } => Traits::refusal(Code::ModelNotFound),
             Self::Refused { .. } => Traits::refusal(Code::InvalidArgument),
             Self::BadReference { .. } => Traits { health: Health::Unknown, ..Traits::refusal(Code::InvalidArgument) },
-            Self::UrlNotAllowed { .. } => Traits { health: Health::Unknown, ..Traits::refusal(Code::UrlNotAllowed) },
+            Self::UrlNotAllowed { may_be_billed, .. } => Traits {
+                health: Health::Unknown,
+                charge: *may_be_billed,
+                result: *may_be_billed,
+                ..Traits::refusal(Code::UrlNotAllowed)
+            },
             Self::Moderated { may_be_billed, .. } => {
                 Traits { charge: *may_be_billed, result: *may_be_billed, ..Traits::refusal(Code::Moderated) }
             }
@@ -92,7 +97,10 @@ impl Error {
             Self::Overloaded { .. } => Traits { health: Health::Failing, ..Traits::passing(Code::Overloaded) },
             Self::Unreachable { class, .. } => of_class(class),
             Self::TimedOut { timer, may_be_billed } => {
-                Traits { again: Again::unless(*may_be_billed), result: *may_be_billed, ..of_timer(*timer) }
+                let timed_out = of_timer(*timer);
+                // A picture at an address was made before the name of its host was looked up in vain.
+                let charge = if *may_be_billed == Billing::Possible { Billing::Possible } else { timed_out.charge };
+                Traits { again: Again::unless(*may_be_billed), charge, result: *may_be_billed, ..timed_out }
             }
             Self::Redirected { .. } => Traits::refusal(Code::BadResponse),
             // The next one would come in the same way, and be billed like this one.

@@ -8,7 +8,7 @@ use crate::{
     openai::{
         Terms,
         client::{Client, FailedAttempt},
-        failure::error::Error,
+        failure::error::{Billing, Error},
         kind::EndpointKind,
         limits::retry::{Advice, Symptom},
         transport::body::MemorySlot,
@@ -54,9 +54,10 @@ fn at(address: &str, error: Error) -> Error {
     let told = |why: &str| format!("{}; the picture is at {address}", why.trim_end_matches('.'));
     match error {
         Error::BadResponse { message, may_be_billed } => Error::BadResponse { message: told(&message), may_be_billed },
-        Error::UrlNotAllowed { message } => {
-            Error::UrlNotAllowed { message: format!("{}, and may have been billed", told(&message)) }
-        }
+        Error::UrlNotAllowed { message, .. } => Error::UrlNotAllowed {
+            message: format!("{}, and may have been billed", told(&message)),
+            may_be_billed: Billing::Possible,
+        },
         error => error,
     }
 }

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::Url;
 
-use crate::openai::failure::error::Error;
+use crate::openai::failure::error::{Billing, Error};
 
 /// Checks what can be checked without a name lookup.
 pub(super) fn check(url: &Url) -> Result<(), Error> {
@@ -60,7 +60,7 @@ fn is_public_v6(ip: Ipv6Addr) -> bool {
 }
 
 pub(super) fn not_allowed(why: &str) -> Error {
-    Error::UrlNotAllowed { message: why.to_owned() }
+    Error::UrlNotAllowed { message: why.to_owned(), may_be_billed: Billing::No }
 }
 
 #[cfg(test)]
