@@ -114,8 +114,8 @@ async fn request(
         }
     } else {
         check(url)?;
-        let addresses = timeout_at(deadline.at.min(Instant::now() + timeout), resolve(url, named)).await;
-        let addresses = addresses.map_err(|_| named.timed_out(Timer::Connect(timeout)))??;
+        let (until, timer) = deadline.or(Instant::now() + timeout, Timer::Connect(timeout));
+        let addresses = timeout_at(until, resolve(url, named)).await.map_err(|_| named.timed_out(timer))??;
         // A second lookup could give an address that was not checked (DNS rebinding).
         builder = builder.resolve_to_addrs(url.host_str().unwrap_or_default(), &addresses);
     }
