@@ -160,5 +160,7 @@ impl Meta {
         self.refused.extend(before.refused.iter().cloned());
         self.latency += before.latency;
         self.metered = self.metered.after(before.metered);
+        // Some are given once in the life of a process.
+        self.warnings.extend_from_slice(&before.warnings);
     }
 }
