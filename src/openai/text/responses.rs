@@ -332,7 +332,8 @@ impl Responses {
     }
 }
 
-fn is_end(kind: &str) -> bool {
+/// Returns whether an event of this type is the last of a stream.
+pub(super) fn is_end(kind: &str) -> bool {
     matches!(
         kind,
         "response.completed" | "response.incomplete" | "response.failed" | "response.cancelled" | "response.done"

@@ -40,6 +40,17 @@ async fn one_that_was_released_to_another_process_goes_on() {
     assert_eq!(dropped_after(5, ResponseHold::release).await, ["POST /v1/responses"]);
 }
 
+#[tokio::test]
+async fn one_that_was_stopped_elsewhere_is_not_stopped_again() {
+    let response = json!({"id": "resp_1", "status": "cancelled", "background": true});
+    let last = json!({"type": "response.cancelled", "sequence_number": 5, "response": response});
+    let upstream = Upstream::start([open(&events()[..5]).send(upstream::event(&last.to_string())).close()]).await;
+    let client = OpenAi::build(Config { background: Background::Always, ..config(&upstream) });
+    client.ask(&Question { run: Run::Background, ..question("Why?") }, &terms()).await.unwrap();
+    client.settled().await;
+    assert_eq!(upstream.lines(), ["POST /v1/responses"]);
+}
+
 /// As the real binary, from a terminal.
 #[cfg(unix)]
 #[tokio::test]

@@ -16,7 +16,7 @@ use crate::{
         kind::EndpointKind,
         text::{
             answer::{AnswerDraft, Dialect, Step},
-            responses::Responses,
+            responses::{self, Responses},
         },
         transport::{
             payload::Payload,
@@ -147,7 +147,7 @@ impl Dialect for Followed<'_> {
             return Ok(Step::More);
         }
         match (kind.text().filter(|kind| !kind.is_empty()).unwrap_or(name), response.0) {
-            ("response.completed" | "response.incomplete" | "response.failed" | "response.done", _) => self.end(),
+            (last, _) if responses::is_end(last) => self.end(),
             (_, Some(BegunResponse { background: Lenient(Some(false)), .. })) => self.client.learnt.no_background(),
             (_, Some(BegunResponse { id, .. })) => self.begin(id.text().unwrap_or_default()),
             _ => {}
