@@ -9,12 +9,6 @@ use crate::{
     openai::known::{self, ErrorMeaning},
 };
 
-/// A request without the field that was refused.
-pub(crate) struct Reduced {
-    pub fields: Map<String, Value>,
-    pub without: Option<OmittedPart>,
-}
-
 /// The part that a second attempt leaves out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OmittedPart {
@@ -68,8 +62,12 @@ fn drop_companions(fields: &mut Map<String, Value>) {
     fields.remove("partial_images");
 }
 
-/// The request without what `complaint` is about; `None` when it is about nothing that may be left out.
-pub(crate) fn reduce(mut fields: Map<String, Value>, complaint: &Complaint) -> Option<Reduced> {
+/// The request without what `complaint` is about, and what that is; `None` when it is about nothing that may be left
+/// out.
+pub(crate) fn reduce(
+    mut fields: Map<String, Value>,
+    complaint: &Complaint,
+) -> Option<(Map<String, Value>, Option<OmittedPart>)> {
     if !complaint.speaks_of_a_field() {
         return None;
     }
@@ -90,7 +88,7 @@ pub(crate) fn reduce(mut fields: Map<String, Value>, complaint: &Complaint) -> O
         }
         _ => Some(without),
     };
-    Some(Reduced { fields, without })
+    Some((fields, without))
 }
 
 /// Takes a field out, and the object that it was in with its last.
@@ -145,13 +143,13 @@ mod tests {
 
     fn reduced(request: &Value, error: &Value) -> Option<(Value, Option<&'static str>)> {
         let complaint = Complaint::of_error(error)?;
-        let reduced = reduce(request.as_object()?.clone(), &complaint)?;
-        let left_out = reduced.without.and_then(|without| match without {
+        let (fields, without) = reduce(request.as_object()?.clone(), &complaint)?;
+        let left_out = without.and_then(|without| match without {
             OmittedPart::Argument(name)
             | OmittedPart::Field(argument::Field { name, asked: argument::FieldOrigin::BySetting }) => Some(name),
             OmittedPart::Field(_) => None,
         });
-        Some((Value::Object(reduced.fields), left_out))
+        Some((Value::Object(fields), left_out))
     }
 
     #[test]

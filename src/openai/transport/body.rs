@@ -44,10 +44,7 @@ pub(crate) struct Limits {
 }
 
 /// One of the few places in memory, where it takes one; given back when it is dropped.
-#[derive(Debug, Default)]
-pub(crate) struct MemorySlot {
-    taken: Option<OwnedSemaphorePermit>,
-}
+pub(crate) type MemorySlot = Option<OwnedSemaphorePermit>;
 
 /// The treatment of slow bodies. A stream of tokens is legitimately slow.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -244,7 +241,7 @@ impl Body {
     /// Receives the next piece. The place is given back where it does not come within the turn.
     async fn receive(&mut self) -> reqwest::Result<Option<Bytes>> {
         let mut chunk = pin!(self.response.chunk());
-        if self.place.taken.is_some() {
+        if self.place.is_some() {
             match timeout_at(self.turn_ends, &mut chunk).await {
                 Ok(chunk) => return chunk,
                 // Only the place is given up: the piece is awaited below.
@@ -309,14 +306,14 @@ impl Body {
     }
 
     async fn take_place(&mut self) -> Result<(), Error> {
-        if self.read < LARGE || self.place.taken.is_some() && Instant::now() < self.turn_ends {
+        if self.read < LARGE || self.place.is_some() && Instant::now() < self.turn_ends {
             return Ok(());
         }
         let Some(places) = self.limits.places.clone() else { return Ok(()) };
         self.place = MemorySlot::default();
         // The old place is back by now, and the semaphore is fair: those who wait come first.
         let place = timeout_at(self.limits.deadline.at, places.acquire_owned()).await;
-        self.place = MemorySlot { taken: place.map_err(|_| self.timed_out(self.limits.deadline.timer()))?.ok() };
+        self.place = place.map_err(|_| self.timed_out(self.limits.deadline.timer()))?.ok();
         self.turn_ends = Instant::now() + TURN;
         self.restart_pace();
         Ok(())

@@ -5,10 +5,7 @@ use bytes::Bytes;
 use serde::{Serialize, de::IgnoredAny};
 use serde_json::{Map, Value};
 
-use super::{
-    upload::{Coding, FormPart},
-    wire,
-};
+use super::upload::{Coding, FormPart};
 use crate::media::Content;
 
 /// An object. Cheap to clone; clones are sent as the same bytes.
@@ -35,11 +32,6 @@ impl Json {
     pub(crate) fn with(mut self, name: &'static str, value: Long) -> Self {
         self.long.push((name, value));
         self
-    }
-
-    /// The same with other small fields.
-    pub(crate) fn with_fields(&self, fields: Map<String, Value>) -> Self {
-        Self { fields, long: self.long.clone() }
     }
 
     /// The body as it is sent.
@@ -107,7 +99,8 @@ impl Writer {
     }
 
     pub(crate) fn value(&mut self, value: &impl Serialize) {
-        self.text.extend_from_slice(&wire::encode(value));
+        // Requests are texts and numbers, which always have a form in JSON; and writing to a `Vec` cannot fail.
+        let _ = serde_json::to_writer(&mut self.text, value);
     }
 
     /// Writes the name of an object's next field.

@@ -1,6 +1,9 @@
 //! The payload of a request as it is sent: made anew for each attempt, always as the same bytes.
 
+use std::mem;
+
 use http::{StatusCode, header};
+use serde_json::{Map, Value};
 use tokio::sync::watch;
 
 use super::{
@@ -12,7 +15,7 @@ use crate::openai::{
     EditTransfer,
     failure::{
         complaint::Complaint,
-        left_out::{self, OmittedPart, Reduced},
+        left_out::{self, OmittedPart},
     },
 };
 
@@ -51,14 +54,8 @@ impl Payload {
         complaint: &Complaint,
         transfer: EditTransfer,
     ) -> Option<(Self, Option<OmittedPart>)> {
-        // OpenAI's edits by JSON have their pictures in `images`.
-        let is_form_refused = status == StatusCode::UNSUPPORTED_MEDIA_TYPE
-            || complaint.speaks_of_the_form()
-            || complaint.misses_the_field("images");
-        let json = || self.as_json().filter(|_| is_form_refused && transfer == EditTransfer::Auto);
-        let renamed = || self.renamed(complaint);
         // The least change first: without a field, under another name, in another form.
-        self.without(complaint).or_else(|| renamed().or_else(json).map(|other| (other, None)))
+        self.without(complaint).or_else(|| Some((self.in_another_form(status, complaint, transfer)?, None)))
     }
 
     /// The same without what these complaints, which came inside a 200, are about, and what that is.
@@ -80,16 +77,19 @@ impl Payload {
     /// Without what `complaint` is about, and what that is; `None` when it is about nothing that may be left
     /// out.
     fn without(&self, complaint: &Complaint) -> Option<(Self, Option<OmittedPart>)> {
+        let mut other = self.clone();
+        let fields = other.fields()?;
+        let (reduced, without) = left_out::reduce(mem::take(fields), complaint)?;
+        *fields = reduced;
+        Some((other, without))
+    }
+
+    /// Its small fields.
+    fn fields(&mut self) -> Option<&mut Map<String, Value>> {
         match self {
             Self::Nothing => None,
-            Self::Json(json) => {
-                let Reduced { fields, without } = left_out::reduce(json.fields.clone(), complaint)?;
-                Some((Self::Json(json.with_fields(fields)), without))
-            }
-            Self::Form(form) => {
-                let Reduced { fields, without } = left_out::reduce(form.fields.clone(), complaint)?;
-                Some((Self::Form(Form { fields, ..form.clone() }), without))
-            }
+            Self::Json(json) => Some(&mut json.fields),
+            Self::Form(form) => Some(&mut form.fields),
         }
     }
 
@@ -99,42 +99,31 @@ impl Payload {
 
     /// The same without fields that the upstream refused before.
     pub(crate) fn dropping(mut self, refused: &[String]) -> Self {
-        match &mut self {
-            Self::Nothing => {}
-            Self::Json(json) => left_out::drop_fields(&mut json.fields, refused),
-            Self::Form(form) => left_out::drop_fields(&mut form.fields, refused),
+        if let Some(fields) = self.fields() {
+            left_out::drop_fields(fields, refused);
         }
         self
     }
 
     /// Returns whether its pictures go by the name that some servers know alone, though there are several.
     pub(crate) fn is_renamed(&self) -> bool {
-        match self {
-            Self::Form(Form { encoding: Encoding::Multipart(_), naming: FieldNaming::Single, pictures, .. }) => {
-                pictures.len() > 1
-            }
-            Self::Nothing | Self::Json(_) | Self::Form(_) => false,
-        }
+        let Self::Form(form) = self else { return false };
+        form.encoding != Encoding::Json && form.naming == FieldNaming::Single && form.pictures.len() > 1
     }
 
-    /// With its pictures under the name `image`, where the upstream misses that, or does not know the other.
-    fn renamed(&self, complaint: &Complaint) -> Option<Self> {
-        match self {
-            Self::Form(form) if form.naming == FieldNaming::List && complaint.misses_the_field("image") => {
-                Some(Self::Form(Form { naming: FieldNaming::Single, ..form.clone() }))
-            }
-            _ => None,
+    /// With its pictures under the name `image`, where the upstream misses that, or does not know the other; or as JSON,
+    /// where it does not take a multipart form.
+    fn in_another_form(&self, status: StatusCode, complaint: &Complaint, transfer: EditTransfer) -> Option<Self> {
+        let Self::Form(form) = self else { return None };
+        if form.naming == FieldNaming::List && complaint.misses_the_field("image") {
+            return Some(Self::Form(Form { naming: FieldNaming::Single, ..form.clone() }));
         }
-    }
-
-    /// The same as JSON, where it is a multipart form.
-    fn as_json(&self) -> Option<Self> {
-        match self {
-            Self::Form(form) if form.encoding != Encoding::Json => {
-                Some(Self::Form(Form { encoding: Encoding::Json, ..form.clone() }))
-            }
-            _ => None,
-        }
+        // OpenAI's edits by JSON have their pictures in `images`.
+        let is_refused = status == StatusCode::UNSUPPORTED_MEDIA_TYPE
+            || complaint.speaks_of_the_form()
+            || complaint.misses_the_field("images");
+        (is_refused && transfer == EditTransfer::Auto && form.encoding != Encoding::Json)
+            .then(|| Self::Form(Form { encoding: Encoding::Json, ..form.clone() }))
     }
 }
 

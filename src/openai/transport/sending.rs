@@ -38,7 +38,7 @@ impl Sending<'_> {
     pub(crate) async fn wait<T>(&mut self, execute: impl Future<Output = T>) -> Result<T, Timer> {
         let mut execute = pin!(execute);
         loop {
-            let (limit, timer) = match self.take_progress() {
+            let (limit, timer) = match self.progress.as_mut().map(|progress| *progress.borrow_and_update()) {
                 Some(progress) if progress.handed > 0 && !progress.is_whole() => {
                     self.terms.news.stage(Stage::Sending { percent: progress.percent() });
                     (self.idle, Timer::Sending(self.idle))
@@ -63,10 +63,6 @@ impl Sending<'_> {
     pub(crate) fn extent(&self) -> Extent {
         let progress = self.progress.as_ref().map(|progress| *progress.borrow());
         if progress.is_none_or(Progress::is_whole) { Extent::Whole } else { Extent::Part }
-    }
-
-    fn take_progress(&mut self) -> Option<Progress> {
-        self.progress.as_mut().map(|progress| *progress.borrow_and_update())
     }
 }
 

@@ -2,9 +2,8 @@
 
 use std::{borrow::Cow, fmt, ops::Deref};
 
-use bytes::Bytes;
 use serde::{
-    Deserialize, Deserializer, Serialize,
+    Deserialize, Deserializer,
     de::{self, IgnoredAny, Visitor},
 };
 
@@ -12,11 +11,6 @@ mod usage;
 
 pub(crate) use usage::{WireUsage, dollars};
 pub(in crate::openai) use usage::{billed_failure, charge_beside};
-
-/// A request as JSON. Requests are texts and numbers, which always have a form there.
-pub(crate) fn encode(request: &impl Serialize) -> Bytes {
-    serde_json::to_vec(request).unwrap_or_default().into()
-}
 
 /// A text that borrows from the JSON wherever it stands there without escapes. (serde's own `Cow` always copies inside
 /// an `Option`, which for a picture is megabytes.)
