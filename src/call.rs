@@ -63,25 +63,20 @@ impl Call {
     /// no job.
     #[must_use]
     pub fn new(caller: Caller, news: News, cancelled: CancellationToken) -> Self {
-        let (owner, started) = (Owner::local(), Instant::now());
-        let client = "mcp-openai".to_owned();
-        let (resumable, trace, expenses) = (Resumable::default(), TraceScope::default(), Expenses::default());
-        let (patience, job, allowance) = (None, None, None);
-        let room = Room::NONE;
         Self {
             caller,
-            owner,
-            client,
+            owner: Owner::local(),
+            client: "mcp-openai".to_owned(),
             news,
-            room,
-            patience,
-            job,
-            resumable,
-            trace,
-            expenses,
-            allowance,
+            room: Room::NONE,
+            patience: None,
+            job: None,
+            resumable: Resumable::default(),
+            trace: TraceScope::default(),
+            expenses: Expenses::default(),
+            allowance: None,
             cancelled,
-            started,
+            started: Instant::now(),
         }
     }
 

@@ -22,6 +22,8 @@ mod slot;
 pub use places::{PlacesBy, TakenPlace};
 pub use slot::Slot;
 
+use places::count_down;
+
 /// Settings `queue.*`.
 #[derive(Debug, Clone, Copy)]
 pub struct Config {
@@ -281,10 +283,7 @@ impl WaitingQueue {
 
     fn end_rest(&mut self, caller: &Caller) {
         self.waiting -= 1;
-        match self.resting.get_mut(caller) {
-            Some(resting) if *resting > 1 => *resting -= 1,
-            _ => drop(self.resting.remove(caller)),
-        }
+        count_down(&mut self.resting, caller);
     }
 
     /// Number of requests of a caller that are queued or rest.
@@ -300,10 +299,7 @@ impl WaitingQueue {
     /// Takes back a slot of a caller.
     fn free(&mut self, caller: &Caller) {
         self.running -= 1;
-        match self.slots.get_mut(caller) {
-            Some(slots) if *slots > 1 => *slots -= 1,
-            _ => drop(self.slots.remove(caller)),
-        }
+        count_down(&mut self.slots, caller);
     }
 
     /// Gives free slots to whose turn it is. Whoever has its share of them is passed over.

@@ -1,7 +1,7 @@
 //! Allowance of an authenticated caller: the use that its token permits, and the pace and number of calls that it is
 //! held to.
 
-use std::{fmt, num::NonZeroU32, sync::Arc, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use crate::{
     handle::Account,
@@ -27,7 +27,7 @@ pub struct Allowance {
 #[derive(Debug, thiserror::Error)]
 pub enum Limited {
     /// The token lacks this scope.
-    #[error("this token is not for {use_}: whoever runs this server can add the scope {}", .0.name(), use_ = UseOf(*.0))]
+    #[error("this token is not for {}: whoever runs this server can add the scope {}", use_of(*.0), .0.name())]
     Scope(CallerScope),
     /// No place under a cap is free soon enough; nothing was taken.
     #[error("{what} are limited to {most} a minute for this token: wait, or ask whoever runs this server for more")]
@@ -51,16 +51,12 @@ pub enum Limited {
 }
 
 /// A scope in words that follow "not for".
-struct UseOf(CallerScope);
-
-impl fmt::Display for UseOf {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.0 {
-            CallerScope::Ask => "asking models",
-            CallerScope::Pictures => "making pictures",
-            CallerScope::Usage => "reading what calls cost",
-            CallerScope::Admin => "reading what others' calls cost",
-        })
+fn use_of(scope: CallerScope) -> &'static str {
+    match scope {
+        CallerScope::Ask => "asking models",
+        CallerScope::Pictures => "making pictures",
+        CallerScope::Usage => "reading what calls cost",
+        CallerScope::Admin => "reading what others' calls cost",
     }
 }
 

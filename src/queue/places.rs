@@ -44,11 +44,15 @@ impl<K: Eq + Hash> Default for PlacesBy<K> {
 
 impl<K: Clone + Eq + Hash> Drop for TakenPlace<K> {
     fn drop(&mut self) {
-        let mut taken = self.places.taken();
-        match taken.get_mut(&self.by) {
-            Some(own) if *own > 1 => *own -= 1,
-            _ => drop(taken.remove(&self.by)),
-        }
+        count_down(&mut self.places.taken(), &self.by);
+    }
+}
+
+/// Counts one less of a key. One that is counted no more takes no room: keys come from outside.
+pub(super) fn count_down<K: Eq + Hash>(counts: &mut HashMap<K, usize>, key: &K) {
+    match counts.get_mut(key) {
+        Some(count) if *count > 1 => *count -= 1,
+        _ => drop(counts.remove(key)),
     }
 }
 
