@@ -183,7 +183,9 @@ impl Client {
                 Ok(body) => {
                     tracing::debug!(path = call.path, attempt = trail.attempts(), "attempt answered");
                     self.bucket.give_back();
-                    self.count_success(call.model);
+                    if let Some(model) = call.model {
+                        self.breakers.succeeded(model);
+                    }
                     self.learn_form(&payload);
                     trail.warn(call.model.and_then(|_| self.governor.warning()));
                     return Ok(Answering { body, trail, key, left_out });
@@ -244,7 +246,8 @@ impl Client {
                 retry_after: Some(open.wait),
             })?;
         }
-        let key = timeout_at(deadline.at, self.key.read()).await.map_err(|_| too_late(deadline))??;
+        let too_late = |_| Error::TimedOut { timer: deadline.timer(), may_be_billed: Billing::No };
+        let key = timeout_at(deadline.at, self.key.read()).await.map_err(too_late)??;
         // At the first request: TLS reads the certificates of the system, which takes some 5 ms.
         let connection = self.connection.get_or_try_init(async || Connection::build(&self.config)).await?;
         Ok((key, connection))
@@ -269,12 +272,6 @@ impl Client {
         let wait = retry::decide(failed.symptom, failed.kind.resend(), retries, rand::random())?;
         // The bucket last: it pays only for retries that are made.
         (Instant::now() + wait < deadline && self.bucket.pay(failed.symptom)).then_some(wait)
-    }
-
-    fn count_success(&self, model: Option<&ModelId>) {
-        if let Some(model) = model {
-            self.breakers.succeeded(model);
-        }
     }
 
     /// Counts a call that failed for good, once, however many attempts it made.
@@ -303,10 +300,10 @@ impl Client {
     /// Remembers the form in which an edit was accepted, so that the next one is sent in it at once.
     fn learn_form(&self, payload: &Payload) {
         if payload.is_json_edit() {
-            self.learnt.no_multipart();
+            self.learnt.takes_no_multipart.learn();
         }
         if payload.is_renamed() {
-            self.learnt.image_alone();
+            self.learnt.knows_image_alone.learn();
         }
     }
 
@@ -347,9 +344,4 @@ impl Client {
             EndpointKind::Text | EndpointKind::List | EndpointKind::Response => self.config.first_byte_timeout_text,
         }
     }
-}
-
-/// The deadline came before anything was sent.
-fn too_late(deadline: Deadline) -> Error {
-    Error::TimedOut { timer: deadline.timer(), may_be_billed: Billing::No }
 }

@@ -111,9 +111,7 @@ impl ApiKeySource {
             }
         }
     }
-}
 
-impl ApiKeySource {
     /// Reads the key where it lies; `None` where none is needed.
     ///
     /// # Errors

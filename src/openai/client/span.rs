@@ -23,7 +23,8 @@ pub(in crate::openai) fn begin(call: &PlannedRequest<'_>, base_url: &Url, before
         None => operation.to_owned(),
     });
     span.set("gen_ai.operation.name", operation);
-    span.set("gen_ai.provider.name", provider(base_url));
+    // A server that only speaks OpenAI's API counts as it.
+    span.set("gen_ai.provider.name", KnownUpstream::at(base_url).map_or("openai", |known| known.provider));
     span.set("gen_ai.request.model", call.model.map(ModelId::as_str));
     span.set("server.address", base_url.host_str());
     span.set("server.port", base_url.port_or_known_default());
@@ -37,9 +38,4 @@ pub(in crate::openai) fn begin(call: &PlannedRequest<'_>, base_url: &Url, before
         span.set("http.request.resend_count", before);
     }
     span
-}
-
-/// The conventions' name of whoever answers; a server that only speaks OpenAI's API counts as it.
-fn provider(base_url: &Url) -> &'static str {
-    KnownUpstream::at(base_url).map_or("openai", |known| known.provider)
 }

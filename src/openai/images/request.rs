@@ -60,7 +60,7 @@ pub(super) fn form(
 pub(super) fn encoding(client: &Client) -> Encoding {
     match client.config.edit_transfer {
         EditTransfer::Json => Encoding::Json,
-        EditTransfer::Auto if !client.learnt.takes_multipart() => Encoding::Json,
+        EditTransfer::Auto if client.learnt.takes_no_multipart.is_learnt() => Encoding::Json,
         EditTransfer::Auto | EditTransfer::Multipart => Encoding::Multipart(Boundary::draw()),
     }
 }

@@ -107,9 +107,7 @@ impl Advice {
             .or_else(|| text("retry-after").and_then(|value| positive(value, 1.0).or_else(|| until(value, now))));
         Self { verdict, wait }
     }
-}
 
-impl Advice {
     /// The same, with a wait that is said elsewhere where the headers say none.
     pub(crate) fn or_wait(self, wait: Option<Duration>) -> Self {
         Self { wait: self.wait.or(wait), ..self }

@@ -34,7 +34,7 @@ pub(crate) async fn ask(client: &Arc<Client>, question: &Question, terms: &Terms
         };
         // Learnt only once the other API has answered: a server that is down for the moment seems to lack both.
         if plan.chosen == Chosen::AsTheOtherIsMissing && has_answered(&asked) {
-            client.learnt.no_responses();
+            client.learnt.has_no_responses.learn();
         }
         let (objection, mut failure) = match asked {
             Ok(mut reply) => {

@@ -82,7 +82,7 @@ pub(crate) fn run_for(client: &Client, question: &Question) -> Run {
         Background::Always => true,
         Background::Auto => is_openai(&config.base_url) && takes_long(),
     };
-    let is_there = client.learnt.has_background() && config.api != Api::Chat;
+    let is_there = !client.learnt.has_no_background.is_learnt() && config.api != Api::Chat;
     if is_wanted && is_there && config.store == ResponseStorage::Kept { Run::Background } else { Run::Attached }
 }
 
@@ -104,7 +104,7 @@ pub(crate) async fn follow(
     let asked = answering.left_out.len();
     answering.left_out.retain(|field| field != "background");
     if answering.left_out.len() < asked {
-        client.learnt.no_background();
+        client.learnt.has_no_background.learn();
     }
     let left_out = std::mem::take(&mut answering.left_out);
     let followed = Followed::new(client, &question.model, left_out.clone(), &terms.hold);
@@ -174,7 +174,7 @@ impl ResponseReader<'_> {
         let mut fruitless = 0;
         let mut next = first;
         loop {
-            let before = self.followed.taken();
+            let before = self.followed.taken;
             let heard = match next.take() {
                 Some(answering) => self.hear(answering).await,
                 None => self.ask_again().await,
@@ -189,7 +189,7 @@ impl ResponseReader<'_> {
                 Halt::Broken(error) if !self.followed.goes_on() => Err(error),
                 Halt::Broken(error) => {
                     // A long answer may break off many times: only connections in a row that bring nothing are counted.
-                    fruitless = if self.followed.taken() > before { 0 } else { fruitless + 1 };
+                    fruitless = if self.followed.taken > before { 0 } else { fruitless + 1 };
                     self.wait_to_resume(fruitless, error).await
                 }
             };
@@ -239,7 +239,7 @@ impl ResponseReader<'_> {
         }
         if !self.followed.goes_on() {
             // It was not even begun there.
-            self.client.learnt.no_background();
+            self.client.learnt.has_no_background.learn();
         }
         self.begin_again();
         self.followed.take_body(&json, &mut self.draft).map_err(Halt::Final)
@@ -247,7 +247,7 @@ impl ResponseReader<'_> {
 
     /// Asks for the response once more: its stream from where it broke off, or how it stands.
     async fn ask_again(&mut self) -> Result<(), Halt> {
-        if self.way == ReadMode::Stream && self.followed.last().is_none() {
+        if self.way == ReadMode::Stream && self.followed.last.is_none() {
             self.begin_again();
         }
         let path = match self.way {

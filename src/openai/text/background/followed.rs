@@ -35,9 +35,10 @@ pub(super) struct Followed<'a> {
     hold: &'a ResponseHold,
     responses: Responses,
     running: Option<FollowedResponse>,
-    last: Option<u64>,
+    /// The number of the last event that was taken.
+    pub last: Option<u64>,
     /// Events that brought something.
-    taken: u64,
+    pub taken: u64,
 }
 
 /// A response that goes on upstream. Dropped, it is stopped there, unless it was released to another process.
@@ -102,10 +103,9 @@ impl<'a> Followed<'a> {
 
     /// Nothing is left to stop.
     fn end(&mut self) {
-        if let Some(running) = &mut self.running {
+        if let Some(mut running) = self.running.take() {
             running.id.clear();
         }
-        self.running = None;
     }
 
     pub(super) fn goes_on(&self) -> bool {
@@ -128,15 +128,6 @@ impl<'a> Followed<'a> {
         let after = self.last.map_or_else(String::new, |last| format!("&starting_after={last}"));
         Some(format!("{}?stream=true{after}", self.path()?))
     }
-
-    /// The number of the last event that was taken.
-    pub(super) fn last(&self) -> Option<u64> {
-        self.last
-    }
-
-    pub(super) fn taken(&self) -> u64 {
-        self.taken
-    }
 }
 
 impl Dialect for Followed<'_> {
@@ -148,7 +139,9 @@ impl Dialect for Followed<'_> {
         }
         match (kind.text().filter(|kind| !kind.is_empty()).unwrap_or(name), response.0) {
             (last, _) if responses::is_end(last) => self.end(),
-            (_, Some(BegunResponse { background: Lenient(Some(false)), .. })) => self.client.learnt.no_background(),
+            (_, Some(BegunResponse { background: Lenient(Some(false)), .. })) => {
+                self.client.learnt.has_no_background.learn();
+            }
             (_, Some(BegunResponse { id, .. })) => self.begin(id.text().unwrap_or_default()),
             _ => {}
         }
