@@ -201,16 +201,12 @@ impl Reader {
 
 impl CachedKey {
     fn new(secret: Option<SecretString>, from: &str) -> Result<Self, Error> {
-        let Some(secret) = secret else { return Ok(Self::of(None, None)) };
+        let Some(secret) = secret else { return Ok(Self::default()) };
         let mut header = HeaderValue::try_from(format!("Bearer {}", secret.expose_secret().trim()))
             .map_err(|_| Error::KeyUnreadable(format!("{from} holds characters that no HTTP header may have")))?;
         // Keeps it out of `Debug`, and out of the table by which HTTP/2 compresses headers.
         header.set_sensitive(true);
-        Ok(Self::of(Some(header), Some(secret)))
-    }
-
-    fn of(authorization: Option<HeaderValue>, secret: Option<SecretString>) -> Self {
-        Self { authorization, account: OnceLock::new(), secrets: OnceLock::new(), secret }
+        Ok(Self { authorization: Some(header), secret: Some(secret), ..Self::default() })
     }
 
     pub(super) fn secret(&self) -> Option<&str> {

@@ -109,6 +109,20 @@ pub(super) fn meaning(code: &str, message: &str) -> Option<ErrorMeaning> {
     KNOWN_UPSTREAMS.iter().flat_map(|upstream| upstream.quirks).find(is_said).map(|quirk| quirk.means)
 }
 
+/// A server that answers as OpenAI does, on a host of one's own: each row names only how it differs.
+const COMPATIBLE: KnownUpstream = KnownUpstream {
+    product: "",
+    provider: "",
+    hosts: &[],
+    base_url: "",
+    key: "",
+    first: Api::Responses,
+    prompt_cache: PromptCache::NotByKey,
+    differs: &[],
+    quirks: &[],
+    sources: &[],
+};
+
 /// OpenAI first, the others in the order of the documentation.
 pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
     KnownUpstream {
@@ -117,11 +131,9 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         hosts: &["api.openai.com"],
         base_url: OPENAI_URL,
         key: "`OPENAI_API_KEY`",
-        first: Api::Responses,
         prompt_cache: PromptCache::ByKey,
-        differs: &[],
-        quirks: &[],
         sources: &["<https://platform.openai.com/docs/api-reference>"],
+        ..COMPATIBLE
     },
     KnownUpstream {
         product: "Azure OpenAI, v1",
@@ -129,7 +141,6 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         hosts: &["openai.azure.com", "services.ai.azure.com"],
         base_url: "https://NAME.openai.azure.com/openai/v1/",
         key: "`OPENAI_CUSTOM_HEADERS=\"api-key: ...\"`",
-        first: Api::Responses,
         prompt_cache: PromptCache::ByKey,
         differs: &[
             "A model is the name of a deployment; an unknown one is `DeploymentNotFound`.",
@@ -141,6 +152,7 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
             Quirk { says: ErrorPattern::Code("unsupported_api_for_model"), means: ErrorMeaning::OtherApi },
         ],
         sources: &["<https://learn.microsoft.com/azure/ai-foundry/openai/api-version-lifecycle>"],
+        ..COMPATIBLE
     },
     KnownUpstream {
         product: "OpenRouter",
@@ -149,19 +161,18 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         base_url: "https://openrouter.ai/api/v1",
         key: "`OPENAI_API_KEY=sk-or-...`",
         first: Api::Chat,
-        prompt_cache: PromptCache::NotByKey,
         differs: &[
             "The reason of a failure is in `error.metadata.raw`, with the provider's name; both are shown.",
             "A failure may come inside a 200, in a chunk or in `choices[0].error`.",
             "Comments (`: OPENROUTER PROCESSING`) keep a stream alive.",
             "`usage.cost` is what it charges; with a key of your own at a provider, that provider's charge is added.",
         ],
-        quirks: &[],
         sources: &[
             "<https://openrouter.ai/docs/api-reference/errors>",
             "<https://openrouter.ai/docs/api-reference/streaming>",
             "<https://openrouter.ai/docs/use-cases/usage-accounting>",
         ],
+        ..COMPATIBLE
     },
     KnownUpstream {
         product: "Gemini, OpenAI-compatible",
@@ -170,31 +181,27 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         base_url: "https://generativelanguage.googleapis.com/v1beta/openai/",
         key: "`OPENAI_API_KEY`, a Gemini key",
         first: Api::Chat,
-        prompt_cache: PromptCache::NotByKey,
         differs: &[
             "An error comes as a list of one, and says in `details[].retryDelay` how long to wait.",
             "A field that it does not know is refused as `Unknown name`, and left out.",
         ],
-        quirks: &[],
         sources: &[
             "<https://ai.google.dev/gemini-api/docs/openai>",
             "`google.rpc.RetryInfo`, <https://cloud.google.com/apis/design/errors>",
         ],
+        ..COMPATIBLE
     },
     KnownUpstream {
         product: "LiteLLM",
         provider: "litellm",
-        hosts: &[],
         base_url: "http://localhost:4000/v1",
         key: "`OPENAI_API_KEY=`, its virtual key",
-        first: Api::Responses,
-        prompt_cache: PromptCache::NotByKey,
         differs: &["The provider's reason is in its message.", "`x-litellm-response-cost` is what it charges."],
-        quirks: &[],
         sources: &[
             "<https://docs.litellm.ai/docs/exception_mapping>",
             "<https://docs.litellm.ai/docs/proxy/response_headers>",
         ],
+        ..COMPATIBLE
     },
     KnownUpstream {
         product: "xAI",
@@ -202,11 +209,9 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         hosts: &["api.x.ai"],
         base_url: "https://api.x.ai/v1",
         key: "`OPENAI_API_KEY=xai-...`",
-        first: Api::Responses,
-        prompt_cache: PromptCache::NotByKey,
         differs: &["`usage.cost_in_usd_ticks` is what it charges, in 1e-10 dollars."],
-        quirks: &[],
         sources: &["<https://docs.x.ai/developers/cost-tracking>"],
+        ..COMPATIBLE
     },
     KnownUpstream {
         product: "Groq",
@@ -214,11 +219,9 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         hosts: &["api.groq.com"],
         base_url: "https://api.groq.com/openai/v1",
         key: "`OPENAI_API_KEY=gsk_...`",
-        first: Api::Responses,
-        prompt_cache: PromptCache::NotByKey,
         differs: &["The counts of a stream are in `x_groq.usage`."],
-        quirks: &[],
         sources: &["<https://console.groq.com/docs/api-reference#chat-create>"],
+        ..COMPATIBLE
     },
     KnownUpstream {
         product: "Moonshot",
@@ -226,11 +229,9 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         hosts: &["api.moonshot.ai", "api.moonshot.cn"],
         base_url: "https://api.moonshot.ai/v1",
         key: "`OPENAI_API_KEY=sk-...`",
-        first: Api::Responses,
-        prompt_cache: PromptCache::NotByKey,
         differs: &["The counts of a stream are in `choices[0].usage`."],
-        quirks: &[],
         sources: &["<https://platform.moonshot.ai/docs/api/chat>"],
+        ..COMPATIBLE
     },
     KnownUpstream {
         product: "DeepInfra",
@@ -238,11 +239,9 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         hosts: &["api.deepinfra.com"],
         base_url: "https://api.deepinfra.com/v1/openai",
         key: "`OPENAI_API_KEY`, a DeepInfra token",
-        first: Api::Responses,
-        prompt_cache: PromptCache::NotByKey,
         differs: &["`usage.estimated_cost` is what it charges."],
-        quirks: &[],
         sources: &["<https://deepinfra.com/docs/openai_api>"],
+        ..COMPATIBLE
     },
     KnownUpstream {
         product: "Amazon Bedrock",
@@ -250,22 +249,18 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
         hosts: &["amazonaws.com", "api.aws"],
         base_url: "https://bedrock-runtime.us-west-2.amazonaws.com/openai/v1",
         key: "`OPENAI_API_KEY`, a Bedrock key",
-        first: Api::Responses,
-        prompt_cache: PromptCache::NotByKey,
         differs: &[
             "A path that its gateway does not know is `Missing Authentication Token`: asked by Chat Completions.",
         ],
         quirks: &[Quirk { says: ErrorPattern::Words("missing authentication token"), means: ErrorMeaning::NoSuchApi }],
         sources: &["<https://docs.aws.amazon.com/bedrock/latest/userguide/inference-chat-completions.html>"],
+        ..COMPATIBLE
     },
     KnownUpstream {
         product: "Ollama",
         provider: "ollama",
-        hosts: &[],
         base_url: "http://localhost:11434/v1",
         key: "none",
-        first: Api::Responses,
-        prompt_cache: PromptCache::NotByKey,
         differs: &[
             "Older ones have no Responses and say `404 page not found`: asked by Chat Completions from then on.",
             "A model that does not think refuses `reasoning_effort` as `does not support thinking`: it is left out.",
@@ -275,42 +270,35 @@ pub const KNOWN_UPSTREAMS: &[KnownUpstream] = &[
             means: ErrorMeaning::Refuses("reasoning_effort"),
         }],
         sources: &["<https://docs.ollama.com/api/openai-compatibility>"],
+        ..COMPATIBLE
     },
     KnownUpstream {
         product: "LM Studio",
         provider: "lmstudio",
-        hosts: &[],
         base_url: "http://localhost:1234/v1",
         key: "none",
-        first: Api::Responses,
-        prompt_cache: PromptCache::NotByKey,
         differs: &["An API that it lacks is answered with 200 and `Unexpected endpoint or method`."],
         quirks: &[Quirk { says: ErrorPattern::Words("unexpected endpoint"), means: ErrorMeaning::NoSuchApi }],
         sources: &["<https://lmstudio.ai/docs/developer/openai-compat>"],
+        ..COMPATIBLE
     },
     KnownUpstream {
         product: "llama.cpp",
         provider: "llama_cpp",
-        hosts: &[],
         base_url: "http://localhost:8080/v1",
         key: "what `llama-server --api-key` was given",
-        first: Api::Responses,
-        prompt_cache: PromptCache::NotByKey,
         differs: &["A prompt that is too long is `exceed_context_size_error`, reported as `context_too_long`."],
-        quirks: &[],
         sources: &["<https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md>"],
+        ..COMPATIBLE
     },
     KnownUpstream {
         product: "vLLM",
         provider: "vllm",
-        hosts: &[],
         base_url: "http://localhost:8000/v1",
         key: "what `vllm serve --api-key` was given",
-        first: Api::Responses,
-        prompt_cache: PromptCache::NotByKey,
         differs: &["A field that it does not know is refused in `detail[].loc`, and left out."],
-        quirks: &[],
         sources: &["<https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html>"],
+        ..COMPATIBLE
     },
 ];
 

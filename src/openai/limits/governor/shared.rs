@@ -128,17 +128,10 @@ impl SharedPace {
     /// The warning that the pace is not shared: given once.
     pub(super) fn warning(&self) -> Option<String> {
         let mut known = self.known();
-        match std::mem::take(&mut known.warning) {
-            Warning::None => None,
-            Warning::Given => {
-                known.warning = Warning::Given;
-                None
-            }
-            Warning::Pending(why) => {
-                known.warning = Warning::Given;
-                Some(why)
-            }
-        }
+        let Warning::Pending(why) = &mut known.warning else { return None };
+        let why = std::mem::take(why);
+        known.warning = Warning::Given;
+        Some(why)
     }
 
     /// Reason why the store failed the last time.
