@@ -123,6 +123,7 @@ impl Call {
 
     /// Waits, unless it is cancelled.
     async fn pause(&self, wait: Duration) {
+        // Sleeping takes a millisecond at least, and most calls need not wait.
         if !wait.is_zero() {
             self.cancelled.run_until_cancelled(tokio::time::sleep(wait)).await;
         }

@@ -101,6 +101,7 @@ pub struct Ticket {
 
 #[derive(Debug)]
 struct QueueState {
+    // Locked alone or under `line`, and never around it: so the two cannot wait for each other.
     config: Mutex<Config>,
     line: Mutex<WaitingQueue>,
     /// Woken whenever the queue moves. At most `waiting` requests wait, so waking all of them is cheap.
@@ -150,7 +151,8 @@ impl Queue {
         (line.running, line.waiting)
     }
 
-    /// The most places that this caller can ever have: those that run and those that wait.
+    /// The most places that this caller can ever have: those that run and those that wait. A call that asks for more is
+    /// refused for good: to try again would never help.
     #[must_use]
     pub fn most(&self, caller: &Caller) -> usize {
         let Config { running, waiting } = self.config();
@@ -229,6 +231,7 @@ impl Queue {
         change(&mut line);
         line.grant(self.config().running);
         drop(line);
+        // Without the lock, which is the first thing that each of them takes.
         self.0.moved.notify_waiters();
     }
 }

@@ -85,6 +85,8 @@ impl Allowance {
             return Err(Limited::Scope(scope));
         }
         let limits = self.caller.rights.limits;
+        // Before the pace: a call that is refused there gives this place back, and a place under a pace cannot be given
+        // back.
         let running = match limits.running {
             None => None,
             Some(most) => {
