@@ -170,6 +170,7 @@ impl Body {
     /// begins like neither is what its label says.
     pub(crate) async fn shape(&mut self) -> Result<BodyKind, Error> {
         let label = label(self.response.headers());
+        // A captive portal or a proxy answers with a page: 200, and nothing of the upstream's.
         if let Err(why) = &label
             && is_page(self.response.headers())
         {
@@ -215,6 +216,7 @@ impl Body {
         if let Some(ahead) = self.ahead.take() {
             return Ok(Some(ahead));
         }
+        // Before the timer: the wait for a place is ours, and no silence of the upstream's.
         self.take_place().await?;
         let idle_at = Instant::now() + self.limits.idle;
         let (until, timer) = self.limits.deadline.or(idle_at, Timer::Idle(self.limits.idle));
@@ -225,6 +227,7 @@ impl Body {
             Ok(Ok(Some(chunk))) => chunk,
         };
         self.read = self.read.saturating_add(chunk.len());
+        // Counted as it comes: an announced length may be missing, or be a lie.
         if self.is_too_long() {
             return Err(self.unusable(format!("it is longer than {} bytes", self.limits.max_bytes)));
         }

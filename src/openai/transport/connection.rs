@@ -74,6 +74,8 @@ pub(crate) fn client_builder(connect_timeout: Duration) -> reqwest::ClientBuilde
     reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
+        // Some servers refuse a request without one, as crates.io does, which `doctor --check-updates` asks.
+        // <https://crates.io/data-access>
         .user_agent(concat!("mcp-openai/", env!("CARGO_PKG_VERSION")))
         .connect_timeout(connect_timeout)
         .tcp_nodelay(true)
@@ -90,8 +92,10 @@ fn headers(config: &Config) -> Result<HeaderMap, Error> {
             headers.insert(name, header_value(name, value)?);
         }
     }
+    // Last, as `openai.headers` replaces what else would be sent under the same name.
     for (name, secret) in &config.headers {
         let mut value = header_value(name.as_str(), secret.expose_secret())?;
+        // Keeps it out of `Debug`, and out of the table by which HTTP/2 compresses headers.
         value.set_sensitive(true);
         headers.insert(name, value);
     }

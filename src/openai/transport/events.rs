@@ -11,7 +11,8 @@ use tokio::time::timeout;
 use super::body::{Body, MemorySlot};
 use crate::{openai::failure::error::Error, text};
 
-/// Time to wait for the blank line behind an event that is whole without it.
+/// Time to wait for the blank line behind an event that is whole without it. Some servers leave that line out and keep
+/// the connection open, which would last until the idle timer.
 const WHOLE: Duration = Duration::from_secs(1);
 /// Bytes that are kept of lines that are not events.
 const MOST_PASSED_OVER: usize = 4096;

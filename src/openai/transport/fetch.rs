@@ -109,6 +109,7 @@ async fn request(
     let mut builder = client_builder(timeout).no_proxy();
     // Only for addresses that the upstream names: one of the user's must not reach what else runs on this machine.
     if named == FetchOrigin::ByUpstream && is_upstream_itself(url, &client.config.base_url) {
+        // No TLS will be spoken: the certificates of the system are left unread.
         if url.scheme() == "http" {
             builder = builder.tls_certs_only([]);
         }
@@ -136,6 +137,7 @@ async fn receive(
     deadline: Deadline,
 ) -> Result<(Bytes, MemorySlot), Unfetched> {
     let status = response.status();
+    // A 206 was not asked for, and an empty file is none.
     if status != StatusCode::OK || response.content_length() == Some(0) {
         let error = named.unusable(format!("the address answers HTTP {status}"));
         return Err(match status.as_u16() {

@@ -28,6 +28,7 @@ pub(crate) struct Unreached<'a> {
 impl Unreached<'_> {
     /// Reads the error, and whether to try again.
     pub(crate) fn read(self) -> (Error, Symptom) {
+        // First: for reqwest it is a failure to connect as well as a timeout.
         if self.error.is_connect() && self.error.is_timeout() {
             let timer = Timer::Connect(self.connect_timeout);
             return (Error::TimedOut { timer, may_be_billed: Billing::No }, Symptom::NotSent);
@@ -53,6 +54,7 @@ impl Unreached<'_> {
             let message = format!("it is not readable HTTP ({})", root_cause(why));
             return (Error::BadResponse { message, may_be_billed }, Symptom::Final);
         }
+        // Whatever the request is for: half of one is not worked on.
         if self.extent == Extent::Part {
             return (self.unreachable(UnreachableClass::BrokenOff), Symptom::NotSent);
         }

@@ -128,6 +128,7 @@ impl Upload {
                 let offset = self.offset;
                 let reading = self.reading.get_or_insert_with(|| {
                     let part = part.clone();
+                    // A file may lie on a network drive: its reads must not hold up the thread that serves.
                     spawn_blocking(move || part.chunk(offset))
                 });
                 let read = ready!(Pin::new(reading).poll(cx));

@@ -15,6 +15,7 @@ pub(super) fn check(url: &Url) -> Result<(), Error> {
     if url.port().is_some() {
         return Err(not_allowed("only the port 443 is"));
     }
+    // A login makes an address look like another one (`https://api.openai.com@evil.example/`), and would be sent there.
     if !has_no_login(url) {
         return Err(not_allowed("it holds a user name or password"));
     }
@@ -48,6 +49,7 @@ fn is_public_v4(ip: Ipv4Addr) -> bool {
 /// Global unicast only, without the ranges that carry an IPv4 address or lead through a tunnel.
 /// <https://www.iana.org/assignments/iana-ipv6-special-registry>
 fn is_public_v6(ip: Ipv6Addr) -> bool {
+    // `::ffff:169.254.169.254` is the metadata service of a cloud as well as 169.254.169.254 is.
     if let Some(mapped) = ip.to_ipv4_mapped() {
         return is_public_v4(mapped);
     }
