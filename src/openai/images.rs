@@ -256,6 +256,7 @@ async fn listen(
                     let of = u32::from(config.partial_images).max(newest);
                     terms.news.stage(Stage::Sketched { index: newest, of });
                 }
+                // A sketch may be as large as the picture: until the next one, its place in memory is somebody else's.
                 drop(event);
                 events.rest();
             }

@@ -146,6 +146,7 @@ pub(super) fn decode(json: &[u8], config: &Config, metered: &mut Metered) -> Res
         revised_prompt = revised_prompt.or(item.revised_prompt.text());
     }
     if pictures.is_empty() {
+        // Only now: the whole value is built for it, base64 and all.
         if let Some(forms) = wrapped::find(json) {
             return Ok(Received { pictures: vec![forms], ..Received::default() });
         }

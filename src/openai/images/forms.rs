@@ -55,7 +55,8 @@ impl PictureForms {
     }
 }
 
-/// Reads what stands in a picture's place: a picture, in a format that is known or not, unless it is a text.
+/// Reads what stands in a picture's place: a picture, in a format that is known or not, unless it is a text. OpenAI
+/// itself makes SVG, others HEIC or JPEG XL: whatever it is, it was paid for.
 pub(super) fn read_paid(bytes: Bytes) -> Result<Encoded, Error> {
     Encoded::paid(bytes).map_err(|why| unusable(&why.to_string()))
 }
@@ -122,6 +123,7 @@ fn decode_once(text: &str) -> Result<Bytes, Error> {
     // Texts of megabytes, nearly always without a flaw: one look by SIMD before any other.
     let as_it_is = base64_simd::STANDARD.decode_to_vec(base64.as_bytes());
     let decoded = as_it_is.or_else(|_| {
+        // Looked for first: a text that has only line breaks would be copied eight times in search of them.
         let unescaped = memchr2(b'%', b'\\', base64.as_bytes())
             .map(|_| ESCAPES.iter().fold(base64.to_owned(), |text, (escape, plain)| text.replace(escape, plain)));
         let plain = unescaped.as_deref().unwrap_or(base64).bytes();

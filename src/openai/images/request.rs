@@ -14,6 +14,8 @@ use crate::{
     },
 };
 
+// Neither `response_format` nor `style`: OpenAI's image models refuse both, and always answer base64. No `n`: it is 1
+// by itself. <https://platform.openai.com/docs/api-reference/images/create>
 #[derive(Serialize)]
 pub(super) struct ImageRequest<'a> {
     model: &'a str,

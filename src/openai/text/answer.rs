@@ -139,7 +139,8 @@ impl<'a> AnswerDraft<'a> {
         }
     }
 
-    /// Sets what comes next apart from what was written.
+    /// Sets what comes next apart from what was written. A model says in a message of its own that it is about to
+    /// search: glued to the answer it would read `look that up.It is 42.`
     pub(crate) fn begin_paragraph(&mut self) {
         let is_apart = self.text.ends_with('\n') && self.redactor.held().is_empty();
         if !(self.is_empty() || is_apart) {

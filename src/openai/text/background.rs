@@ -302,6 +302,7 @@ impl ResponseReader<'_> {
             Some(retries) => retry::decide(symptom, Resend::Always, retries, rand::random()).unwrap_or_default(),
             None => Duration::ZERO,
         };
+        // From the same bucket as retries: an upstream that drops all its streams at once is not stormed.
         if !self.client.bucket.pay(symptom) {
             return Err(broken);
         }

@@ -7,6 +7,7 @@ use crate::openai::Finish;
 pub(crate) fn read(reason: &str) -> Option<Finish> {
     let word = reason.trim().to_ascii_lowercase().replace(['-', ' '], "_");
     Some(match word.rsplit('.').next().unwrap_or_default() {
+        // DashScope, for one, writes `null` as a word into every chunk.
         "" | "null" | "none" => return None,
         "stop" | "eos" | "eos_token" | "end_turn" | "end" | "end_of_text" | "stop_sequence" | "stop_token" | "done"
         | "complete" | "completed" | "finish" | "finished" | "finish_reason_stop" => Finish::Stop,

@@ -92,6 +92,7 @@ fn events_of(list: &str) -> Option<Vec<String>> {
         let kind = value.get("type").and_then(Value::as_str).unwrap_or_default();
         kind.starts_with("response.") || value.get("choices").is_some()
     };
+    // Some servers answer with all events as one list: read as one value, each text would stand in it twice.
     let values: Vec<Value> = list.starts_with('[').then(|| serde_json::from_str(list).ok())??;
     values.iter().any(is_event).then(|| values.iter().map(Value::to_string).collect())
 }
@@ -115,6 +116,7 @@ fn take_cut(cut: &[u8], error: Error, dialect: &mut impl Dialect, draft: &mut An
 /// The JSON that stands in a text of JSON, or is one but for its commas and quotes.
 fn unwrapped(whole: Cow<'_, str>) -> Cow<'_, str> {
     let is_json = |text: &str| serde_json::from_str::<IgnoredAny>(text).is_ok();
+    // Servers that encode twice, and those in JavaScript or Python that write their own literals, were met.
     if let Ok(inner) = serde_json::from_str::<String>(&whole)
         && is_json(&inner)
     {

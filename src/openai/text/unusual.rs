@@ -101,6 +101,8 @@ impl StreamKind {
             choices: Option<IgnoredAny>,
         }
 
+        // Gateways put titles, contexts and keep-alives among the events, and some servers the output of tools and the
+        // user's own message.
         let Ok(Kinds { kind, object, event, choices }) = serde_json::from_str(data) else { return false };
         let is_known = |kind: &str| kind.split(|c: char| !c.is_alphanumeric()).any(|word| KINDS.contains(&word));
         let is_foreign = [kind.text(), object.text(), event.text()].into_iter().flatten().any(|kind| !is_known(kind));
