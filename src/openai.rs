@@ -159,7 +159,8 @@ pub enum EditTransfer {
     Json,
 }
 
-/// One picture to make. Fields left `None` are not sent.
+/// One picture to make. Fields left `None` are not sent. One a request: partial success, progress and cancellation come
+/// for free, and memory holds one picture at a time.
 #[derive(Debug, Clone)]
 pub struct PictureRequest {
     /// Pictures to start from, 16 at most; none is a new picture, any is an edit.
@@ -321,6 +322,7 @@ impl OpenAi {
 
     /// Returns whether the key, or another secret that is sent with each request, stands in a text.
     pub async fn has_secret_in(&self, text: &str) -> bool {
+        // A key that cannot be read is sent nowhere: there is nothing to look for then.
         let Ok(key) = self.0.key.read().await else { return false };
         self.0.secrets(&key).are_in(text)
     }
@@ -379,6 +381,7 @@ pub fn is_openai(base_url: &Url) -> bool {
 #[must_use]
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
+        // RFC 6761, section 6.3: names below `localhost` lead to this machine, too.
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
         Some(Host::Ipv4(address)) => address.is_loopback(),
         Some(Host::Ipv6(address)) => address.is_loopback(),
@@ -386,6 +389,7 @@ pub fn is_loopback(url: &Url) -> bool {
     }
 }
 
+// By hand: base URL and query may have a key in them, which a derived one would show.
 impl fmt::Debug for OpenAi {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("OpenAi").field("host", &self.0.config.base_url.host_str()).finish_non_exhaustive()

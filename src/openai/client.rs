@@ -63,6 +63,7 @@ pub(super) struct Client {
     places: Arc<Semaphore>,
     pub(super) learnt: UpstreamFacts,
     /// Those with a key of their own, by their callers: they share nothing but the places in memory.
+    // Of std, since it is never held over an `await`.
     callers: RwLock<BTreeMap<String, Arc<Client>>>,
     /// The pace that it shares, and those of callers, too.
     shared: Option<Arc<dyn PaceStore>>,
@@ -110,6 +111,7 @@ pub(super) struct FailedAttempt<'a> {
 
 impl Client {
     pub(super) fn new(mut config: Config, shared: Option<Arc<dyn PaceStore>>) -> Self {
+        // One set for all keys: the memory is the process's, whoever pays.
         let places = Arc::new(Semaphore::new(PLACES));
         let keys = std::mem::take(&mut config.callers);
         let client = Self::with_places(config, shared, places);
@@ -120,6 +122,7 @@ impl Client {
     /// Replaces the keys of callers, for requests that begin from now on; one that has not changed keeps what was
     /// learnt with it.
     pub(super) fn change_callers(&self, keys: BTreeMap<String, ApiKeySource>) {
+        // Held while clients are made: that takes no network and no file, so nobody waits for long.
         let mut callers = self.callers.write().unwrap_or_else(PoisonError::into_inner);
         let own = |(name, key): (String, ApiKeySource)| {
             let known = callers.get(&name).filter(|client| client.config.key.is_same(&key)).cloned();
@@ -292,6 +295,7 @@ impl Client {
         url.set_path(&joined);
         if !own.is_empty() || !self.config.query.is_empty() {
             let own = url::form_urlencoded::parse(own.as_bytes());
+            // Through `query_pairs_mut`, which encodes: a value of `openai.query` may hold `&` or `#`.
             url.query_pairs_mut().extend_pairs(own).extend_pairs(&self.config.query);
         }
         url

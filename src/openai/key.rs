@@ -167,6 +167,7 @@ impl Reader {
     /// nothing changed.
     pub(super) async fn renew(&self, refused: &Arc<CachedKey>) -> Option<Arc<CachedKey>> {
         match self.source {
+            // The others cannot have changed while this process runs.
             ApiKeySource::File { .. } | ApiKeySource::Command(_) | ApiKeySource::Kept(_) => {}
             ApiKeySource::Missing | ApiKeySource::NotNeeded | ApiKeySource::Value { .. } => return None,
         }
@@ -187,6 +188,7 @@ impl Reader {
             ApiKeySource::Value { secret, .. } => return Ok(Some(secret.clone())),
             ApiKeySource::File { path, .. } => timeout(READ_WITHIN, read_file(path)).await,
             ApiKeySource::Command(line) => timeout(READ_WITHIN, run(line)).await,
+            // Looked for each time: `mcp-openai key set` may have been run since.
             ApiKeySource::Kept(kept) => match kept.place() {
                 None => return Err(missing()),
                 Some(KeptPlace::File(path)) => timeout(READ_WITHIN, read_file(&path)).await,
@@ -254,6 +256,7 @@ async fn run(line: &str) -> Result<SecretString, String> {
 /// # Errors
 /// The reason why it is none, without a word of it: it may be another secret.
 pub fn parse_key(content: &str) -> Result<SecretString, String> {
+    // Each form was met: pasted with its quotes, copied from an `.env` file, saved by an editor with a byte order mark.
     let content = text::bare(content);
     let value = content.strip_prefix("export ").unwrap_or(&content).trim_start().strip_prefix("OPENAI_API_KEY");
     let value = value.and_then(|rest| rest.trim_start().strip_prefix('='));
@@ -264,6 +267,7 @@ pub fn parse_key(content: &str) -> Result<SecretString, String> {
         placeholder if text::is_placeholder(placeholder) => {
             Err(format!("holds the unfilled placeholder `{}`", text::clip(placeholder, 80)))
         }
+        // Printed by programs and templates for a variable that is not set.
         word if ["null", "undefined", "none", "nil", "todo", "false", "true"].contains(&&*word.to_lowercase()) => {
             Err(format!("holds the word `{word}`, which is not a key"))
         }

@@ -27,10 +27,12 @@ impl EndpointKind {
     }
 
     pub(super) fn counted(self) -> Counted {
+        // Each picture is a request of its own, so one place is enough.
         if self == Self::Picture { Counted::Picture } else { Counted::Request }
     }
 
     pub(super) fn resend(self) -> Resend {
+        // OpenAI knows no idempotency key: a request for a picture that is sent again is another picture.
         if self == Self::Picture { Resend::OnlyUnpaid } else { Resend::Always }
     }
 

@@ -74,6 +74,8 @@ impl KnownUpstream {
     #[must_use]
     pub fn at(base_url: &Url) -> Option<&'static Self> {
         let host = base_url.host_str()?;
+        // Behind a dot only: a host that merely ends alike is somebody else's, and would be sent the key that is kept
+        // for OpenAI.
         let is_at = |known: &str| host.strip_suffix(known).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
         KNOWN_UPSTREAMS.iter().find(|upstream| upstream.hosts.iter().copied().any(is_at))
     }

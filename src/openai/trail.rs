@@ -80,6 +80,7 @@ impl AttemptTrail {
         self.charged = later.charged.or(self.charged);
         self.meta.attempts += later.meta.attempts;
         self.meta.rate_limits = later.meta.rate_limits;
+        // The first one: by it the upstream's support finds the response, of which later requests only read.
         self.meta.request_id = self.meta.request_id.take().or(later.meta.request_id);
         self.meta.refused.extend(later.meta.refused);
         self.meta.metered = later.meta.metered.after(self.meta.metered);
@@ -98,6 +99,7 @@ impl AttemptTrail {
     pub(super) fn read(&mut self, headers: &HeaderMap, clean: impl FnOnce(&str) -> String) -> RateLimits {
         self.meta.rate_limits = RateLimits::read(headers);
         self.meta.request_id = headers.get("x-request-id").and_then(|id| printable(id, clean));
+        // By it `doctor` finds a clock here that is off.
         let date = headers.get(http::header::DATE).and_then(|date| date.to_str().ok());
         self.meta.date = date.and_then(|date| httpdate::parse_http_date(date).ok());
         // Before a stream it is not known yet, and may be given as zero.

@@ -78,6 +78,7 @@ impl Client {
             exposed: if call.kind.is_paid() { terms.exposure.begin() } else { Exposure::default().begin() },
         };
         let span = span::begin(call, &self.config.base_url, trail.attempts(), terms);
+        // `traceparent` and its `tracestate` (W3C Trace Context), only while a collector is configured.
         request.headers_mut().extend(
             span.headers()
                 .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?))),
@@ -135,6 +136,7 @@ impl Client {
         let status = response.status();
         let advice = Advice::read(response.headers(), SystemTime::now());
         let (complaint, metered) = self.read_complaint(response, attempt.terms.deadline).await;
+        // The proxy's answer, and not the upstream's: read as that, it would seem to be about the API key.
         let error = if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED {
             let proxy = proxy_for(attempt.url).unwrap_or_else(|| "a proxy".to_owned());
             let class = UnreachableClass::Proxy(format!("{proxy}: it asks for a login"));
@@ -194,11 +196,13 @@ impl Client {
         // By the rules of a list: it takes no place in memory, and a rest that never comes costs nothing.
         let mut body = Body::new(response, self.body_limits(EndpointKind::List, deadline));
         let mut bytes = Vec::new();
+        // Up to a limit: the page of a proxy may have no end.
         while bytes.len() < LONGEST_COMPLAINT
             && let Ok(Some(chunk)) = body.chunk().await
         {
             bytes.extend_from_slice(&chunk);
         }
+        // Not unpacked here either: few bytes may become very many.
         if let Some(encoding) = body.packing(&bytes) {
             let message = format!("HTTP {status}; its reason is compressed ({encoding}), which was not asked for");
             return (Complaint { message, ..Complaint::default() }, Metered::default());

@@ -15,6 +15,7 @@ use crate::{
 pub(in crate::openai) fn begin(call: &PlannedRequest<'_>, base_url: &Url, before: u32, terms: &Terms) -> TraceSpan {
     let operation = match call.kind {
         EndpointKind::Text | EndpointKind::Response => "chat",
+        // The conventions' word for what is no chat. They have none for a list.
         EndpointKind::Picture => "generate_content",
         EndpointKind::List => "list_models",
     };
@@ -34,6 +35,8 @@ pub(in crate::openai) fn begin(call: &PlannedRequest<'_>, base_url: &Url, before
         EndpointKind::Text | EndpointKind::Response => span.set("openai.api.type", "responses"),
         EndpointKind::List => {}
     }
+    // Not as 0: by the conventions for HTTP it stands there only where a request was sent again.
+    // <https://opentelemetry.io/docs/specs/semconv/http/http-spans/>
     if before > 0 {
         span.set("http.request.resend_count", before);
     }

@@ -13,7 +13,8 @@ use crate::{openai::Meta, text};
 pub struct Failure {
     /// Shown to the person and the model; holds no secret.
     pub error: Error,
-    /// Request id, attempts and usage, also where no answer came.
+    /// Request id, attempts and usage, also where no answer came. Boxed, so that every `Result` that may hold it stays
+    /// small.
     pub meta: Box<Meta>,
 }
 

@@ -47,6 +47,8 @@ fn optional() -> impl Iterator<Item = (&'static str, OmittedPart)> {
 /// The request without fields that were refused before.
 pub(crate) fn drop_fields(fields: &mut Map<String, Value>, refused: &[String]) {
     for field in refused {
+        // Only those that no argument stands for: an argument that was refused before is left out by the tools, which
+        // know the value that it was refused with.
         if let Some(field) = argument::field(field)
             && remove(fields, field.name).is_some()
             && field.name == "stream"
@@ -56,7 +58,8 @@ pub(crate) fn drop_fields(fields: &mut Map<String, Value>, refused: &[String]) {
     }
 }
 
-/// Takes out what is refused where nothing is streamed.
+/// Takes out what is refused where nothing is streamed. OpenAI takes neither without `stream`.
+/// <https://platform.openai.com/docs/api-reference/chat/create>
 fn drop_companions(fields: &mut Map<String, Value>) {
     fields.remove("stream_options");
     fields.remove("partial_images");
@@ -68,11 +71,13 @@ pub(crate) fn reduce(
     mut fields: Map<String, Value>,
     complaint: &Complaint,
 ) -> Option<(Map<String, Value>, Option<OmittedPart>)> {
+    // A value that is wrong is the caller's to correct: without it the answer would be to another question.
     if !complaint.speaks_of_a_field() {
         return None;
     }
     let quirk = known::meaning(&complaint.code, &complaint.message.to_ascii_lowercase());
     let is_refused = |without: &OmittedPart| matches!((quirk, without), (Some(ErrorMeaning::Refuses(refused)), OmittedPart::Argument(name)) if refused == *name);
+    // One a try: servers name the first field that they do not take, and may take the others.
     let mut meant = optional().filter(|(field, without)| is_refused(without) || is_meant(field, complaint));
     let (field, without, value) =
         meant.find_map(|(field, without)| Some((field, without, remove(&mut fields, field)?)))?;

@@ -17,6 +17,7 @@ impl Complaint {
     /// `None` where the status has to tell.
     pub(crate) fn exact(&self) -> Option<Error> {
         let message = self.text();
+        // First: OpenAI gives used-up credit the status of a rate limit (429), and no wait would help.
         if self.speaks_of_credit() {
             return Some(Error::QuotaExhausted { message });
         }
@@ -114,6 +115,7 @@ impl Complaint {
 
     /// The failing status that is given as its code, or under `status`.
     fn status(&self) -> Option<http::StatusCode> {
+        // Only failing ones: gateways that wrap every answer give 200 or 0 as a code.
         let failing = |word: &String| word.parse().ok().filter(|code| (400..600).contains(code));
         http::StatusCode::from_u16([&self.code, &self.class].into_iter().find_map(failing)?).ok()
     }
@@ -190,6 +192,7 @@ impl Error {
             408 | 409 | 500.. => Self::Overloaded { message, retry_after },
             // Before the status: Gemini, for one, answers 400 to a key that is not valid.
             _ if complaint.speaks_of_the_key() => Self::Unauthorized { message, key_from: key_from.to_owned() },
+            // Before 401 and what follows: an input that is too long comes as 400, 413 or 422, by the server.
             _ if let Some(error) = complaint.in_words() => error,
             401 => Self::Unauthorized { message, key_from: key_from.to_owned() },
             // OpenRouter and DeepSeek answer so when no credit is left.

@@ -75,6 +75,7 @@ fn out_of<'a>(text: &'a str, secrets: &[Finder<'static>]) -> Cow<'a, str> {
 
 /// A secret as texts may have it: as it is, in a URL, and within any base64.
 fn forms(secret: &str) -> Vec<String> {
+    // A gateway that echoes an `Authorization: Basic` header has the key in base64, behind a user name of any length.
     let in_url: String = form_urlencoded::byte_serialize(secret.as_bytes()).collect();
     let plain = [secret.to_owned(), in_url].into_iter().collect::<BTreeSet<_>>();
     plain.into_iter().chain((0..3).map(|before| in_base64(secret, before))).collect()
@@ -109,6 +110,7 @@ fn begun(text: &[u8], secret: &[u8]) -> usize {
     let Some(&first) = secret.first() else { return 0 };
     // Shorter than the whole secret: whole ones were taken out before.
     let (_, end) = text.split_at(text.len().saturating_sub(secret.len() - 1));
+    // By its first byte: most deltas of an answer have none, and are looked at once.
     let ends = memchr_iter(first, end).filter_map(|at| end.get(at..));
     ends.filter(|end| secret.starts_with(end)).map(<[u8]>::len).next().unwrap_or_default()
 }

@@ -58,6 +58,7 @@ impl Breakers {
     /// Lets a call through, unless the breaker is open.
     pub(crate) fn pass(&self, model: &ModelId, now: Instant) -> Result<(), Open> {
         let mut models = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // The usual case: a model that is well has no entry.
         let Some(breaker) = models.get_mut(model) else { return Ok(()) };
         match breaker.state {
             BreakerState::Closed { .. } => Ok(()),

@@ -148,6 +148,7 @@ impl Bucket {
             Symptom::Unanswered(Silence::TimedOut) => 10,
             _ => 5,
         };
+        // Relaxed: the count alone matters, and orders nothing else. It stops at a retry that it cannot pay whole.
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(price)).is_ok()
     }
 

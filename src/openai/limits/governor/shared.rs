@@ -18,7 +18,8 @@ use crate::{
     },
 };
 
-/// Time for which this process goes on alone before it tries the store again.
+/// Time for which this process goes on alone before it tries the store again. A try may last as long as a silent
+/// database is waited for, and the call waits with it.
 const ALONE: Duration = Duration::from_secs(10);
 /// The longest delay after which this process knows what others learnt: reading it in every call would cost more than
 /// it spares.
@@ -116,6 +117,8 @@ impl SharedPace {
             Ok(holds) => {
                 let mut known = self.known();
                 // Holds that another process lifted go; those of other accounts are not in the answer.
+                // One that this process noted while the store answered goes, too, until the next look, 250 ms later:
+                // requests of that moment meet a 429.
                 known.holds.retain(|(held, _), _| held != account);
                 for (model, left) in &holds {
                     known.note(account, model, *left);
