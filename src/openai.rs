@@ -263,9 +263,6 @@ impl OpenAi {
     /// Resolves once the upstream was asked to stop each response that nobody waits for: after 10 s at most.
     pub async fn settled(&self) {
         background::settled(&self.0).await;
-        for caller in self.0.all_callers() {
-            background::settled(&caller).await;
-        }
     }
 
     /// Replaces the keys of callers, by their names, for requests that begin from now on.

@@ -62,12 +62,13 @@ pub(super) struct Client {
     breakers: Breakers,
     places: Arc<Semaphore>,
     pub(super) learnt: UpstreamFacts,
-    /// Those with a key of their own, by their callers: they share nothing but the places in memory.
+    /// Those with a key of their own, by their callers: they share nothing but the places in memory, and whoever waits
+    /// for their tasks.
     // Of std, since it is never held over an `await`.
     callers: RwLock<BTreeMap<String, Arc<Client>>>,
     /// The pace that it shares, and those of callers, too.
     shared: Option<Arc<dyn PaceStore>>,
-    /// Tasks that stop unwanted work upstream.
+    /// Tasks that stop unwanted work upstream, those of callers included, also of ones whose key was changed since.
     pub(super) stopping: TaskTracker,
 }
 
@@ -114,7 +115,7 @@ impl Client {
         // One set for all keys: the memory is the process's, whoever pays.
         let places = Arc::new(Semaphore::new(PLACES));
         let keys = std::mem::take(&mut config.callers);
-        let client = Self::with_places(config, shared, places);
+        let client = Self::with_places(config, shared, places, TaskTracker::new());
         client.change_callers(keys);
         client
     }
@@ -128,7 +129,8 @@ impl Client {
             let known = callers.get(&name).filter(|client| client.config.key.is_same(&key)).cloned();
             let client = known.unwrap_or_else(|| {
                 let config = Config { key, unfilled_key: None, ..self.config.clone() };
-                Arc::new(Self::with_places(config, self.shared.clone(), self.places.clone()))
+                let (shared, places) = (self.shared.clone(), self.places.clone());
+                Arc::new(Self::with_places(config, shared, places, self.stopping.clone()))
             });
             (name, client)
         };
@@ -140,12 +142,12 @@ impl Client {
         self.callers.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    /// Those with a key of their own.
-    pub(super) fn all_callers(&self) -> Vec<Arc<Self>> {
-        self.callers.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
-    }
-
-    fn with_places(config: Config, shared: Option<Arc<dyn PaceStore>>, places: Arc<Semaphore>) -> Self {
+    fn with_places(
+        config: Config,
+        shared: Option<Arc<dyn PaceStore>>,
+        places: Arc<Semaphore>,
+        stopping: TaskTracker,
+    ) -> Self {
         Self {
             connection: OnceCell::new(),
             key: key::Reader::new(config.key.clone(), config.unfilled_key.clone()),
@@ -156,7 +158,7 @@ impl Client {
             learnt: UpstreamFacts::default(),
             callers: RwLock::default(),
             shared,
-            stopping: TaskTracker::new(),
+            stopping,
             config,
         }
     }

@@ -1,6 +1,9 @@
 //! What is stopped upstream when nobody waits for it any more, and what is not.
 
-use mcp_openai::openai::{Background, Config, OpenAi, Question, ResponseHold, Run, Terms};
+use mcp_openai::{
+    handle::Owner,
+    openai::{ApiKeySource, Background, Config, OpenAi, Question, ResponseHold, Run, Terms},
+};
 
 use super::*;
 use crate::{
@@ -33,6 +36,25 @@ async fn c05_a_question_that_is_dropped_is_stopped_upstream() {
         let lines = dropped_after(events, |_| {}).await;
         assert_eq!(lines, ["POST /v1/responses", "POST /v1/responses/resp_1/cancel"]);
     }
+}
+
+#[tokio::test]
+async fn a_callers_question_is_stopped_also_where_its_key_is_gone_by_then() {
+    let upstream = Upstream::start([open(&events()[..2]).stall(), body("{}")]).await;
+    let key = ApiKeySource::Value { secret: "sk-of-ada-0123".into(), from: "callers.ada".to_owned() };
+    let client = OpenAi::build(Config { callers: [("ada".to_owned(), key)].into(), ..config(&upstream) });
+    let hold = ResponseHold::shared();
+    let terms = Terms { hold: hold.clone(), ..terms() };
+    let question = Question { run: Run::Background, ..question("Why?") };
+    let ada = client.of(&Owner::caller("ada"));
+    tokio::select! {
+        _ = ada.ask(&question, &terms) => unreachable!("it stalls"),
+        () = hold.noted() => {}
+    }
+    client.change_callers(std::collections::BTreeMap::new());
+    client.settled().await;
+    assert_eq!(upstream.lines(), ["POST /v1/responses", "POST /v1/responses/resp_1/cancel"]);
+    assert_eq!(upstream.sent()[1].header("authorization"), Some("Bearer sk-of-ada-0123"));
 }
 
 #[tokio::test]
