@@ -323,6 +323,9 @@ impl ResponseReader<'_> {
 
     /// The answer, as far as it came. What was not read to its end is stopped upstream.
     fn done(mut self, failed: Option<Error>) -> Result<Reply<Answer>, Unanswered> {
+        if failed.is_some() {
+            self.followed.take_rest(&mut self.draft);
+        }
         let metered = self.draft.metered(&self.client.config);
         let complained = (self.draft.objection, self.draft.refused.take(), self.draft.symptom);
         // What is billed is not asked for again.

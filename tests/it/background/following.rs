@@ -127,6 +127,17 @@ async fn what_the_upstream_lost_is_as_much_as_had_come() {
     assert!(upstream.lines().iter().all(|line| !line.contains("cancel")), "there is nothing to stop");
 }
 
+/// As servers do that send a text whole, without deltas.
+#[tokio::test]
+async fn what_came_whole_is_kept_where_the_rest_is_lost() {
+    let item = json!({"type": "message", "content": [{"type": "output_text", "text": "Blue light."}]});
+    let done = json!({"type": "response.output_item.done", "sequence_number": 3, "item": item}).to_string();
+    let upstream = Upstream::start([open(&events()[..3]).send(upstream::event(&done)).close(), forgotten()]).await;
+    let answer = ask(&client(&upstream), &background()).await.0.unwrap().value;
+    assert_eq!(answer.text, "Blue light.");
+    assert!(matches!(answer.finish, Finish::CutOff(why) if why.contains("no longer knows the response")));
+}
+
 #[tokio::test]
 async fn it_is_waited_for_until_the_deadline_and_no_longer() {
     let upstream = Upstream::start([open(&events()[..5]).close(), refused(503)]).await;

@@ -151,6 +151,10 @@ impl Dialect for Followed<'_> {
         Ok(step)
     }
 
+    fn take_rest(&mut self, draft: &mut AnswerDraft<'_>) {
+        self.responses.take_rest(draft);
+    }
+
     fn take_body(&mut self, body: &[u8], draft: &mut AnswerDraft<'_>) -> Result<(), Error> {
         self.end();
         self.responses.take_body(body, draft)
