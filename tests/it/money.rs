@@ -205,6 +205,20 @@ async fn a_picture_that_cannot_be_used_is_paid() {
     assert_eq!(lines(state.path()).await.pop().unwrap()["cost_usd"].as_f64(), Some(0.030_05));
 }
 
+#[tokio::test]
+async fn usage_in_an_event_before_the_picture_is_paid() {
+    let server = MockServer::start().await;
+    let usage = json!({ "type": "image_generation.usage", "usage": { "input_tokens": 10, "output_tokens": 1_000,
+        "input_tokens_details": { "text_tokens": 10, "image_tokens": 0 } } });
+    let made = json!({ "type": "image_generation.completed", "b64_json": "!" });
+    let stream = streamed(&[usage, made]);
+    Mock::given(method("POST")).and(path("/images/generations")).respond_with(stream).mount(&server).await;
+    let state = tempfile::tempdir().unwrap();
+    let mut session = session(&server, state.path(), &[]).await;
+    let failed = session.call("create-image", json!({ "prompt": "a fox" })).await;
+    assert_eq!(failed["structuredContent"]["error"]["cost_usd"], 0.030_05, "{failed}");
+}
+
 /// It was made, and lies where nothing is fetched from.
 #[tokio::test]
 async fn u31_a_picture_at_an_address_that_is_not_allowed_counts_in_full() {

@@ -126,9 +126,9 @@ pub(super) fn decode(json: &[u8], config: &Config, metered: &mut Metered) -> Res
         painted => painted.unwrap_or_default(),
     };
     let charged = painted.usage.0.as_ref().and_then(WireUsage::charged).or_else(|| charge_beside(json));
-    // OpenAI itself charges by its list.
-    metered.charged = charged.filter(|_| !is_openai(&config.base_url));
-    metered.usage = painted.usage.0.and_then(WireUsage::read);
+    // OpenAI itself charges by its list. An event before the picture may have said it, and the picture's says nothing.
+    metered.charged = charged.filter(|_| !is_openai(&config.base_url)).or(metered.charged);
+    metered.usage = painted.usage.0.and_then(WireUsage::read).or(metered.usage);
     let alone =
         ImageItem { b64_json: painted.b64_json, url: painted.url, revised_prompt: painted.revised_prompt, error: None };
     let items = match painted.data.0 {
