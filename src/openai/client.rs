@@ -163,8 +163,14 @@ impl Client {
         }
     }
 
-    /// Sends a request until an answer begins, as often as the rules of [`retry`] allow.
-    pub(super) async fn send(&self, call: PlannedRequest<'_>, terms: &Terms) -> Result<Answering, Unanswered> {
+    /// Sends a request until an answer begins, as often as the rules of [`retry`] allow after the `retries` that were
+    /// made for the same thing.
+    pub(super) async fn send(
+        &self,
+        call: PlannedRequest<'_>,
+        retries: &mut u32,
+        terms: &Terms,
+    ) -> Result<Answering, Unanswered> {
         let mut trail = AttemptTrail::begin(&self.config.base_url);
         let (mut key, connection) = match self.prepare(&call, terms.deadline).await {
             Ok(prepared) => prepared,
@@ -173,7 +179,6 @@ impl Client {
         let url = self.url(call.path);
         let mut payload = call.payload.clone();
         let mut left_out = Vec::new();
-        let mut retries = 0;
         let mut renewed = false;
         loop {
             // Each attempt takes a place of its own: the upstream counts them all.
@@ -231,11 +236,11 @@ impl Client {
                 error: &miss.error,
                 attempts: trail.attempts(),
             };
-            if !self.pause(&failed, retries, terms).await {
+            if !self.pause(&failed, *retries, terms).await {
                 self.count_failure(call.model, &miss.error);
                 return Err(Unanswered::Failed(trail.failure(miss.error)));
             }
-            retries += 1;
+            *retries += 1;
         }
     }
 

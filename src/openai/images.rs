@@ -41,10 +41,11 @@ const MOST_OF_ONE_ANSWER: usize = 10;
 /// Has one picture made. A complaint inside a 200 is met as its status would be.
 pub(super) async fn paint(client: &Client, request: &PictureRequest, terms: &Terms) -> Result<Reply<Picture>, Failure> {
     let mut before = Meta::default();
+    // One count for complaints by a status and inside a 200: or each of those would be asked again as often as it may be.
     let mut retries = 0;
     let mut complaints = Vec::new();
     loop {
-        match paint_once(client, request, &complaints, terms).await {
+        match paint_once(client, request, &complaints, &mut retries, terms).await {
             Ok(mut reply) => {
                 reply.meta.follow(&before);
                 return Ok(reply);
@@ -78,6 +79,7 @@ async fn paint_once(
     client: &Client,
     request: &PictureRequest,
     complaints: &[Complaint],
+    retries: &mut u32,
     terms: &Terms,
 ) -> Result<Reply<Picture>, Unanswered> {
     let fields = fields(request, &client.config);
@@ -91,7 +93,7 @@ async fn paint_once(
     // A clone shares whatever is long.
     let sent = payload.clone();
     let call = PlannedRequest { kind: EndpointKind::Picture, path, model: Some(&request.model), payload };
-    let mut answering = client.send(call, terms).await?;
+    let mut answering = client.send(call, retries, terms).await?;
     answering.leave_out(taken_out);
     let Answering { body, mut trail, key, left_out } = answering;
     let mut metered = Metered::default();

@@ -15,7 +15,7 @@ use crate::model::{ListedModel, ModelId};
 /// The models that the upstream lists; entries that are no models are passed over.
 pub(super) async fn list(client: &Client, terms: &Terms) -> Result<Reply<Vec<ListedModel>>, Unanswered> {
     let call = PlannedRequest { kind: EndpointKind::List, path: "models", model: None, payload: Payload::Nothing };
-    let Answering { mut body, trail, .. } = client.send(call, terms).await?;
+    let Answering { mut body, trail, .. } = client.send(call, &mut 0, terms).await?;
     let whole = body.whole().await;
     let models = whole.and_then(|json| body.refuse_packed(&json).and_then(|()| decode(&json)));
     trail.close(models).map_err(Unanswered::Failed)

@@ -23,14 +23,15 @@ pub(crate) async fn ask(client: &Arc<Client>, question: &Question, terms: &Terms
     let setting = client.learnt.api(client.config.api, &client.config.base_url);
     let mut plan = Plan::first(question, setting, client.config.store);
     let mut before = Meta::default();
+    // One count for complaints by a status and inside a 200, and for all plans: they would multiply each other.
     let mut retries = 0;
     let mut complaints = Vec::new();
     loop {
         let reduced = reduce(client, question, plan, &complaints);
         let taken_out = reduced.taken_out.len();
         let asked = match plan.api {
-            TextApi::Responses => by_responses(client, question, reduced, terms).await,
-            TextApi::Chat => by_chat(client, question, reduced, terms).await,
+            TextApi::Responses => by_responses(client, question, reduced, &mut retries, terms).await,
+            TextApi::Chat => by_chat(client, question, reduced, &mut retries, terms).await,
         };
         // Learnt only once the other API has answered: a server that is down for the moment seems to lack both.
         if plan.chosen == Chosen::AsTheOtherIsMissing && has_answered(&asked) {
@@ -111,9 +112,10 @@ async fn by_responses(
     client: &Arc<Client>,
     question: &Question,
     reduced: ReducedQuestion,
+    retries: &mut u32,
     terms: &Terms,
 ) -> Result<Reply<Answer>, Unanswered> {
-    let answering = send(client, question, "responses", reduced, terms).await?;
+    let answering = send(client, question, "responses", reduced, retries, terms).await?;
     let mut reply = match question.run {
         Run::Background => {
             // Boxed, so that attached calls need not carry the room for it.
@@ -132,9 +134,10 @@ async fn by_chat(
     client: &Client,
     question: &Question,
     reduced: ReducedQuestion,
+    retries: &mut u32,
     terms: &Terms,
 ) -> Result<Reply<Answer>, Unanswered> {
-    let answering = send(client, question, "chat/completions", reduced, terms).await?;
+    let answering = send(client, question, "chat/completions", reduced, retries, terms).await?;
     receiving::receive(client, answering, &mut Chat::default(), &question.model, terms).await
 }
 
@@ -143,11 +146,12 @@ async fn send(
     question: &Question,
     path: &str,
     reduced: ReducedQuestion,
+    retries: &mut u32,
     terms: &Terms,
 ) -> Result<Answering, Unanswered> {
     let ReducedQuestion { payload, left_out, taken_out } = reduced;
     let call = PlannedRequest { kind: EndpointKind::Text, path, model: Some(&question.model), payload };
-    let mut answering = client.send(call, terms).await?;
+    let mut answering = client.send(call, retries, terms).await?;
     answering.left_out.extend(left_out);
     answering.leave_out(taken_out);
     Ok(answering)

@@ -256,7 +256,7 @@ impl ResponseReader<'_> {
         };
         let Some(path) = path else { return Err(Halt::Final(unreadable("it has no name to ask for it by"))) };
         let call = PlannedRequest { kind: EndpointKind::Response, path: &path, model: None, payload: Payload::Nothing };
-        match self.client.send(call, self.terms).await {
+        match self.client.send(call, &mut 0, self.terms).await {
             Ok(answering) => self.hear(answering).await,
             Err(unanswered) => self.read_refusal(unanswered),
         }

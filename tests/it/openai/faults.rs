@@ -120,6 +120,15 @@ async fn u07_refused_requests_never_open_the_breaker() {
 }
 
 #[tokio::test]
+async fn u07_retries_by_a_status_and_inside_a_200_are_counted_together() {
+    let busy = || failing(503, &[("retry-after-ms", "1")]);
+    let inside = || events(&[r#"{"type":"error","code":"server_error","message":"not now"}"#]);
+    let upstream = Upstream::start([busy(), inside(), busy(), busy(), inside()]).await;
+    let failure = fail(&client(&upstream)).await;
+    assert_eq!((failure.meta.attempts, upstream.sent().len()), (3, 3), "{failure}");
+}
+
+#[tokio::test]
 async fn u08_a_refusal_is_passed_on_without_secrets_and_not_retried() {
     for status in [400, 401, 403, 404, 422] {
         let body = r#"{"error":{"message":"model: key sk-canary-0123456789\u001b[0m is wrong"}}"#;

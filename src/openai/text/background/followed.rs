@@ -180,7 +180,7 @@ impl Drop for FollowedResponse {
             let terms = Terms::until(Instant::now() + STOP_WITHIN);
             // Without a model no limit holds it up; with terms of its own it is nobody's spending.
             let call = PlannedRequest { kind: EndpointKind::Text, path: &path, model: None, payload: Payload::Nothing };
-            if client.send(call, &terms).await.is_err() {
+            if client.send(call, &mut 0, &terms).await.is_err() {
                 tracing::warn!("a response that nobody waits for any more could not be stopped upstream");
             }
         };
