@@ -75,13 +75,9 @@ impl From<&Complaint> for NoPicture {
 struct WirePicture<'a> {
     #[serde(borrow)]
     data: Lenient<Items<'a>>,
-    #[serde(borrow)]
     b64_json: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     url: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     revised_prompt: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     quality: Lenient<BorrowedText<'a>>,
     usage: Lenient<WireUsage>,
 }
@@ -99,9 +95,7 @@ enum Items<'a> {
 struct ImageItem<'a> {
     #[serde(borrow)]
     b64_json: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     url: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     revised_prompt: Lenient<BorrowedText<'a>>,
     /// The reason why there is no picture.
     error: Option<Value>,

@@ -165,7 +165,6 @@ enum Halt {
 struct BackgroundStatus<'a> {
     #[serde(borrow)]
     id: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     status: Lenient<BorrowedText<'a>>,
 }
 

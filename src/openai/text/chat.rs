@@ -45,12 +45,10 @@ enum TextSource {
 struct Completion<'a> {
     #[serde(borrow)]
     model: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     choices: Option<Vec<Choice<'a>>>,
     usage: Lenient<WireUsage>,
     /// Groq's place for the counts of a stream.
     x_groq: Lenient<Groq>,
-    #[serde(borrow)]
     service_tier: Lenient<BorrowedText<'a>>,
     error: Option<Value>,
 }
@@ -61,12 +59,9 @@ struct Choice<'a> {
     index: Lenient<u64>,
     #[serde(borrow)]
     delta: Lenient<ChatDelta<'a>>,
-    #[serde(borrow)]
     message: Lenient<ChatDelta<'a>>,
     /// As the older completions have it.
-    #[serde(borrow)]
     text: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     finish_reason: Lenient<BorrowedText<'a>>,
     /// Moonshot's place for the counts of a stream.
     usage: Lenient<WireUsage>,
@@ -84,18 +79,13 @@ struct Groq {
 struct ChatDelta<'a> {
     #[serde(borrow)]
     content: Lenient<ChatContent<'a>>,
-    #[serde(borrow)]
     refusal: Lenient<BorrowedText<'a>>,
     /// The reasoning of compatible servers, under either of its names: reported as thinking, not shown.
-    #[serde(borrow)]
     reasoning: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     reasoning_content: Lenient<BorrowedText<'a>>,
     /// Sources, as OpenAI's search models and `OpenRouter` name them.
-    #[serde(borrow)]
     annotations: Lenient<Vec<Lenient<Annotation<'a>>>>,
     /// The last: a list in place of the object is read in this order.
-    #[serde(borrow)]
     role: Lenient<BorrowedText<'a>>,
 }
 
@@ -113,9 +103,7 @@ enum ChatContent<'a> {
 struct ChatPart<'a> {
     #[serde(rename = "type", borrow)]
     kind: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     text: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     refusal: Lenient<BorrowedText<'a>>,
 }
 

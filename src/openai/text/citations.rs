@@ -52,13 +52,10 @@ struct Cited {
 pub(crate) struct Annotation<'a> {
     #[serde(rename = "type", borrow)]
     kind: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     url: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     title: Lenient<BorrowedText<'a>>,
     start_index: Lenient<usize>,
     end_index: Lenient<usize>,
-    #[serde(borrow)]
     url_citation: Lenient<Nested<'a>>,
 }
 
@@ -67,7 +64,6 @@ pub(crate) struct Annotation<'a> {
 struct Nested<'a> {
     #[serde(borrow)]
     url: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     title: Lenient<BorrowedText<'a>>,
     start_index: Lenient<usize>,
     end_index: Lenient<usize>,

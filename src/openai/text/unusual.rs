@@ -94,9 +94,7 @@ impl StreamKind {
         struct Kinds<'a> {
             #[serde(rename = "type", borrow)]
             kind: Lenient<BorrowedText<'a>>,
-            #[serde(borrow)]
             object: Lenient<BorrowedText<'a>>,
-            #[serde(borrow)]
             event: Lenient<BorrowedText<'a>>,
             choices: Option<IgnoredAny>,
         }

@@ -13,7 +13,8 @@ pub(crate) use usage::{WireUsage, dollars};
 pub(in crate::openai) use usage::{billed_failure, charge_beside};
 
 /// A text that borrows from the JSON wherever it stands there without escapes. (serde's own `Cow` always copies inside
-/// an `Option`, which for a picture is megabytes.)
+/// an `Option`, which for a picture is megabytes.) In a struct that is derived, `#[serde(borrow)]` at one field lets
+/// all of them borrow.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct BorrowedText<'a>(Cow<'a, str>);
 
@@ -103,7 +104,6 @@ mod tests {
     struct NestedReason<'a> {
         #[serde(borrow)]
         text: Option<BorrowedText<'a>>,
-        #[serde(borrow)]
         lenient: Lenient<BorrowedText<'a>>,
     }
 

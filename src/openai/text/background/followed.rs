@@ -55,7 +55,6 @@ struct EventMark<'a> {
     #[serde(rename = "type", borrow)]
     kind: Lenient<BorrowedText<'a>>,
     sequence_number: Lenient<u64>,
-    #[serde(borrow)]
     response: Lenient<BegunResponse<'a>>,
 }
 

@@ -15,7 +15,6 @@ use crate::openai::{
 pub(super) struct Event<'a> {
     #[serde(rename = "type", borrow)]
     pub kind: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     pub delta: Lenient<BorrowedText<'a>>,
     pub output_index: Lenient<u64>,
     pub content_index: Lenient<u64>,
@@ -50,9 +49,7 @@ pub(super) struct LastEvent<'a> {
 pub(super) struct DonePiece<'a> {
     #[serde(borrow)]
     pub text: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     pub refusal: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     pub part: Lenient<OutputPart<'a>>,
     pub output_index: Lenient<u64>,
     pub content_index: Lenient<u64>,
@@ -65,21 +62,15 @@ pub(super) struct Response<'a> {
     #[serde(borrow)]
     pub id: Lenient<BorrowedText<'a>>,
     pub store: Lenient<bool>,
-    #[serde(borrow)]
     pub status: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     pub model: Lenient<BorrowedText<'a>>,
     pub error: Option<Value>,
-    #[serde(borrow)]
     pub incomplete_details: Lenient<IncompleteDetails<'a>>,
     pub output: Option<Value>,
     /// The SDKs' own field, which some servers send.
-    #[serde(borrow)]
     pub output_text: Lenient<BorrowedText<'a>>,
     pub usage: Lenient<WireUsage>,
-    #[serde(borrow)]
     pub service_tier: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     pub object: Lenient<BorrowedText<'a>>,
 }
 
@@ -95,9 +86,7 @@ pub(super) struct IncompleteDetails<'a> {
 pub(super) struct OutputItem<'a> {
     #[serde(rename = "type", borrow)]
     pub kind: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     pub role: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     pub content: Lenient<MessageContent<'a>>,
 }
 
@@ -115,11 +104,8 @@ pub(super) enum MessageContent<'a> {
 pub(super) struct OutputPart<'a> {
     #[serde(rename = "type", borrow)]
     pub kind: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     pub text: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     pub refusal: Lenient<BorrowedText<'a>>,
-    #[serde(borrow)]
     pub annotations: Lenient<Vec<Lenient<Annotation<'a>>>>,
 }
 
