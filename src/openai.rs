@@ -109,9 +109,10 @@ pub struct Config {
 }
 
 /// Storage of a response by the upstream, so that a conversation can continue from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ResponseStorage {
     /// As the upstream does by itself.
+    #[default]
     Kept,
     /// Nothing is left there: the whole conversation is sent again each time.
     Nothing,

@@ -215,39 +215,30 @@ impl Timer {
 }
 
 /// The reason why no connection was made.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum UnreachableClass {
     /// The name did not resolve.
+    #[error("the host name is unknown")]
     UnknownHost,
     /// Nothing listens at the port.
+    #[error("the connection was refused")]
     Refused,
     /// Reset, aborted or closed while it was made, before anything was sent.
+    #[error("the connection broke before anything was sent")]
     NotMade,
     /// Reset, aborted, or closed before an answer.
+    #[error("the connection broke before an answer came")]
     Broken,
     /// Broken while the request went up.
+    #[error("the connection broke while the files were being sent; fewer or smaller ones may pass")]
     BrokenOff,
     /// The TLS handshake failed; the text says why (unknown CA, expired, wrong name).
+    #[error("the TLS handshake failed ({0})")]
     Tls(String),
     /// The proxy, without its credentials, and what it did.
+    #[error("the proxy failed ({0})")]
     Proxy(String),
     /// Trouble on this side of the wire: no network, no file descriptor left; the text says which.
+    #[error("the connection failed ({0})")]
     Other(String),
-}
-
-impl std::fmt::Display for UnreachableClass {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::UnknownHost => f.write_str("the host name is unknown"),
-            Self::Refused => f.write_str("the connection was refused"),
-            Self::NotMade => f.write_str("the connection broke before anything was sent"),
-            Self::Broken => f.write_str("the connection broke before an answer came"),
-            Self::BrokenOff => {
-                f.write_str("the connection broke while the files were being sent; fewer or smaller ones may pass")
-            }
-            Self::Tls(why) => write!(f, "the TLS handshake failed ({why})"),
-            Self::Proxy(what) => write!(f, "the proxy failed ({what})"),
-            Self::Other(why) => write!(f, "the connection failed ({why})"),
-        }
-    }
 }

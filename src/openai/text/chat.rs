@@ -13,7 +13,7 @@ use super::{
 };
 use crate::money::Tier;
 use crate::openai::{
-    Finish, ResponseStorage,
+    Finish,
     failure::{complaint::Complaint, error::Error},
     transport::wire::{BorrowedText, Head, Lenient, WireUsage},
 };
@@ -124,7 +124,7 @@ impl Dialect for Chat {
                 TextSource::Deltas | TextSource::Messages => true,
             };
         } else if Responses::is_end(name, data) {
-            let step = Responses::new(ResponseStorage::Kept).take_event(name, data, draft)?;
+            let step = Responses::default().take_event(name, data, draft)?;
             // The other API cannot continue from an answer of this one.
             draft.response_id = None;
             return Ok(step);

@@ -30,6 +30,7 @@ use output::{cite, parts, said};
 use wire::{Annotated, CompletedItem, DonePiece, ENDS, Event, LastEvent, Response};
 
 /// The Responses API.
+#[derive(Default)]
 pub(crate) struct Responses {
     store: ResponseStorage,
     refusal: RefusalEvent,
@@ -152,16 +153,7 @@ impl Dialect for Responses {
 
 impl Responses {
     pub(crate) fn new(store: ResponseStorage) -> Self {
-        Self {
-            store,
-            refusal: RefusalEvent::None,
-            stream: StreamKind::Unknown,
-            written: BTreeSet::new(),
-            message: None,
-            piece: None,
-            held: HeldPieces::default(),
-            output: Vec::new(),
-        }
+        Self { store, ..Self::default() }
     }
 
     /// Returns whether an event is the last of a stream of this API.

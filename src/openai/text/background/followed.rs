@@ -10,7 +10,7 @@ use super::{ResponseHold, ResponseNote, place};
 use crate::{
     model::ModelId,
     openai::{
-        ResponseStorage, Terms,
+        Terms,
         client::{Client, PlannedRequest},
         failure::error::Error,
         kind::EndpointKind,
@@ -73,7 +73,7 @@ impl<'a> Followed<'a> {
         left_out: Vec<String>,
         hold: &'a ResponseHold,
     ) -> Self {
-        let responses = Responses::new(ResponseStorage::Kept);
+        let responses = Responses::default();
         Self { client, asked, left_out, hold, responses, running: None, last: None, taken: 0 }
     }
 
@@ -113,7 +113,7 @@ impl<'a> Followed<'a> {
 
     /// Forgets what was taken of it.
     pub(super) fn begin_again(&mut self) {
-        self.responses = Responses::new(ResponseStorage::Kept);
+        self.responses = Responses::default();
         self.last = None;
     }
 
