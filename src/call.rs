@@ -168,6 +168,7 @@ impl Call {
     /// That began this long ago, in another process.
     #[must_use]
     pub fn since(self, elapsed: Duration) -> Self {
+        // The clock of a machine that was started since has no such moment: then it counts from now.
         Self { started: self.started.checked_sub(elapsed).unwrap_or(self.started), ..self }
     }
 

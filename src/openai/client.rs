@@ -215,6 +215,7 @@ impl Client {
                 Remedy::OtherWay(why) => return Err(Unanswered::Objected(why, trail.failure(miss.error))),
                 Remedy::OtherKey if !renewed => {
                     renewed = true;
+                    // Within the deadline: a keyring may ask the person, who may be away.
                     if let Ok(Some(other)) = timeout_at(terms.deadline.at, self.key.renew(&key)).await {
                         key = other;
                         continue;

@@ -130,7 +130,7 @@ pub(super) struct CachedKey {
     /// Its account, kept since every call asks for it several times.
     pub account: OnceLock<Account>,
     /// All that is sent with it and may be told to nobody, in the forms that are looked for in every piece of an
-    /// answer.
+    /// answer. Made anew for each call they would be 1 % of its instructions.
     pub secrets: OnceLock<Arc<SecretForms>>,
     secret: Option<SecretString>,
 }

@@ -68,6 +68,7 @@ impl Client {
     ) -> Result<Body, LostAttempt> {
         let Attempt { call, payload, url, key, terms } = *attempt;
         let mut request = connection.request(call.kind.method(), url, key);
+        // With its exposure, before a byte is sent: from here on a call that is given up may be billed.
         let mut sending = Sending {
             progress: payload.load(&mut request),
             first_byte: self.first_byte_timeout(call.kind),

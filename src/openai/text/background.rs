@@ -185,6 +185,7 @@ impl ResponseReader<'_> {
             let rest = match halt {
                 Halt::Final(error) => Err(error),
                 Halt::Unfinished => self.wait_to_look().await,
+                // Without a name there is nothing to ask for again.
                 Halt::Broken(error) if !self.followed.goes_on() => Err(error),
                 Halt::Broken(error) => {
                     // A long answer may break off many times: only connections in a row that bring nothing are counted.

@@ -201,6 +201,7 @@ impl Chat {
     /// Takes one of the alternatives, always the same. Of another one, only what it says of the end counts.
     fn choose<'a>(&mut self, mut choices: Vec<Choice<'a>>) -> Choice<'a> {
         let is_own = |choice: &Choice<'_>| choice.index.0.is_none() || choice.index.0 == self.chosen;
+        // One answer was asked for: two that come by turns would be mixed.
         let own = choices.iter().position(is_own).unwrap_or(0);
         if own >= choices.len() {
             return Choice::default();

@@ -6,6 +6,7 @@ use crate::openai::Finish;
 /// that there is none yet.
 pub(crate) fn read(reason: &str) -> Option<Finish> {
     let word = reason.trim().to_ascii_lowercase().replace(['-', ' '], "_");
+    // `FinishReason.STOP` is how Python prints the member of an enum.
     Some(match word.rsplit('.').next().unwrap_or_default() {
         // DashScope, for one, writes `null` as a word into every chunk.
         "" | "null" | "none" => return None,

@@ -72,6 +72,7 @@ impl Plan {
             Objection::NoSuchApi if by_responses && is_first_api && config.api == Api::Auto => {
                 Some(Self { api: TextApi::Chat, chosen: Chosen::AsTheOtherIsMissing, ..self })
             }
+            // Also where `openai.api` names the first: by that this model does not answer at all.
             Objection::OtherApi if is_first_api => {
                 Some(Self { api: self.api.other(), chosen: Chosen::ByTheModel, ..self })
             }

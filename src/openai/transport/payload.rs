@@ -33,6 +33,7 @@ impl Payload {
         match self {
             Self::Nothing => None,
             Self::Json(json) => match json.whole() {
+                // It is in memory, and handed over at once: there is nothing to follow.
                 Long::Text(text) => {
                     *request.body_mut() = Some(text.into());
                     None

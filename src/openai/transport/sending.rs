@@ -39,6 +39,7 @@ impl Sending<'_> {
         let mut execute = pin!(execute);
         loop {
             let (limit, timer) = match self.progress.as_mut().map(|progress| *progress.borrow_and_update()) {
+                // Before its first byte is taken the connection is being made, which has a timer of its own.
                 Some(progress) if progress.handed > 0 && !progress.is_whole() => {
                     self.terms.news.stage(Stage::Sending { percent: progress.percent() });
                     (self.idle, Timer::Sending(self.idle))

@@ -91,6 +91,7 @@ struct QueuedCaller<'a> {
 
 impl<'a> QueuedCaller<'a> {
     fn join(callers: &'a AtomicU32) -> Self {
+        // Relaxed: an estimate, by which those without hope are refused early.
         Self { callers, count: callers.fetch_add(1, Ordering::Relaxed) }
     }
 }

@@ -40,6 +40,7 @@ pub(crate) async fn collect(
         };
         // Whatever it was, also a 404 of a copy that is a moment behind: it may be asked for again, and costs nothing.
         let symptom = Symptom::Status { code: 503, advice };
+        // By the rules of a list, which is free: whatever happened, it may be asked for again.
         let failed = FailedAttempt { kind: EndpointKind::List, symptom, error: &error, attempts: retries + 1 };
         if !client.pause(&failed, retries, terms).await {
             break error;

@@ -216,6 +216,7 @@ impl WireUsage {
         let estimated = self.estimated_cost.0.as_ref().map(|estimated| estimated.0);
         let named = [&self.cost_usd_total, &self.total_cost, &self.cost_usd];
         let named = named.iter().find_map(|named| named.0.as_ref()).map(|named| named.0);
+        // An estimate counts last.
         let charged = cost.or(named).or(ticks).or(estimated)?;
         let behind = self.cost_details.0.as_ref().and_then(|details| details.upstream_inference_cost.0.as_ref());
         let behind = behind.filter(|_| self.is_byok.0 == Some(true)).map_or(money::Usd::ZERO, |cost| cost.0);
