@@ -290,7 +290,14 @@ impl Client {
         let Some(model) = model else { return };
         match error.traits().health {
             Health::Unknown => {}
-            Health::Failing => self.breakers.failed(model, error.to_string(), Instant::now()),
+            Health::Failing => {
+                // In our own words: it is shown to other callers, and the upstream's may quote this one's prompt.
+                let cause = match error {
+                    Error::Overloaded { .. } => "the upstream is overloaded or failing".to_owned(),
+                    error => error.to_string(),
+                };
+                self.breakers.failed(model, cause, Instant::now());
+            }
             Health::Well => self.breakers.succeeded(model),
         }
     }
