@@ -84,7 +84,8 @@ pub struct Config {
     pub connect_timeout: Duration,
     /// From a request for anything but a picture to the first byte of its answer.
     pub first_byte_timeout_text: Duration,
-    /// The same from a request for a picture.
+    /// The same from a request for a picture. Complex ones take two minutes at OpenAI.
+    /// <https://platform.openai.com/docs/guides/image-generation#limitations>
     pub first_byte_timeout_image: Duration,
     /// The longest silence between two bytes, up or down.
     pub idle_timeout: Duration,

@@ -24,7 +24,8 @@ pub use kept::{KeptKey, KeptPlace};
 
 use secrets::SecretForms;
 
-/// Files and commands that give no key within this time are given up.
+/// Files and commands that give no key within this time are given up. A pipe that nobody writes to, or a command that
+/// asks a person who is away, would hold up every call.
 const READ_WITHIN: Duration = Duration::from_secs(30);
 
 /// A key is shorter than this; a file that is longer is something else.

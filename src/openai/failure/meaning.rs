@@ -26,6 +26,7 @@ impl Complaint {
                 Some(Error::Moderated { message, may_be_billed: Billing::No })
             }
             "context_length_exceeded" | "string_above_max_length" => Some(Error::ContextTooLong { message }),
+            // The second is Azure's, where a model is a deployment.
             "model_not_found" | "DeploymentNotFound" => Some(Error::ModelNotFound { message }),
             // More than a minute's tokens at once: no wait helps.
             _ if self.message.starts_with("Request too large for ") => Some(Error::ContextTooLong { message }),
@@ -197,6 +198,7 @@ impl Error {
             401 => Self::Unauthorized { message, key_from: key_from.to_owned() },
             // OpenRouter and DeepSeek answer so when no credit is left.
             402 => Self::QuotaExhausted { message },
+            // At OpenAI also that the organisation is not verified, which image models require.
             403 => Self::Forbidden { message },
             404 if complaint.speaks_of_a_model() => Self::ModelNotFound { message },
             404 | 405 => Self::Refused { message: format!("{sentence}; {CHECK_BASE_URL}") },

@@ -66,6 +66,8 @@ impl Objection {
         if matches!(param.split(['.', '[']).next(), Some("text" | "response_format"))
             || says(&["response_format", "text.format", "json_schema", "json schema", "grammar"])
         {
+            // Strict ones are a part of JSON Schema; the same schema may do as a guide.
+            // <https://platform.openai.com/docs/guides/structured-outputs#supported-schemas>
             let is_refused = complaint.code == "invalid_json_schema" || says(&["invalid schema"]);
             return Some(if is_refused { Self::StrictSchema } else { Self::Schema });
         }

@@ -69,6 +69,7 @@ impl Form {
         let mut parts = Vec::new();
         let mut text = String::new();
         for (name, value) in &self.fields {
+            // A text without the quotes that it has in JSON.
             let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             // Writing to a `String` cannot fail.
             let _ = write!(text, "--{boundary}\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n");

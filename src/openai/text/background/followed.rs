@@ -79,6 +79,7 @@ impl<'a> Followed<'a> {
 
     /// Notes the response's name, so that it can be asked for again, also by another process.
     pub(super) fn begin(&mut self, id: &str) {
+        // An id becomes part of an address: one like `../models` would lead elsewhere.
         if self.running.is_some() || !is_name(id) {
             return;
         }

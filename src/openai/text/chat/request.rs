@@ -120,6 +120,7 @@ enum ChatTurn<'a> {
 
 fn write_message(json: &mut Writer, said: ChatTurn<'_>) {
     match said {
+        // Not `developer`, which OpenAI alone knows: it takes `system` for the same.
         ChatTurn::System(content) => json.value(&ChatMessage { role: "system", content }),
         ChatTurn::Turn(TurnPart::Assistant(text)) => {
             json.value(&ChatMessage { role: "assistant", content: text.into() });

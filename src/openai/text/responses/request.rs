@@ -91,6 +91,7 @@ pub(crate) fn encode(question: &Question, plan: Plan, config: &Config) -> Payloa
         instructions: plan.instructions(question),
         previous_response_id: previous.map(|(id, _)| id),
         temperature: question.temperature,
+        // Raised to the least: OpenAI refuses less, and a word more costs next to nothing.
         max_output_tokens: question.max_tokens.map(|tokens| tokens.get().max(Question::LEAST_TOKENS)),
         reasoning: question.reasoning_effort.as_deref().map(|effort| Reasoning { effort }),
         text: text_options(question, plan),
