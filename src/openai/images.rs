@@ -41,7 +41,7 @@ const MOST_OF_ONE_ANSWER: usize = 10;
 /// Has one picture made. A complaint inside a 200 is met as its status would be.
 pub(super) async fn paint(client: &Client, request: &PictureRequest, terms: &Terms) -> Result<Reply<Picture>, Failure> {
     let mut before = Meta::default();
-    // One count for complaints by a status and inside a 200: or each of those would be asked again as often as it may be.
+    // One count for complaints by a status and inside a 200: apart, they would multiply each other.
     let mut retries = 0;
     let mut complaints = Vec::new();
     loop {

@@ -5,8 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::{Caller, Queue};
 use crate::news::News;
 
-/// The right to run one request. Dropping it lets the next in. It can be left, or a few calls that wait for a rate limit,
-/// or before a retry, would hold all slots for minutes.
+/// The right to run one request. Dropping it lets the next in. It can be left, or a few calls that wait for a rate
+/// limit, or before a retry, would hold all slots for minutes.
 #[derive(Debug)]
 pub struct Slot {
     queue: Queue,

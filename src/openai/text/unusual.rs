@@ -205,8 +205,8 @@ fn text_at(place: &str, fields: &Fields) -> Option<String> {
     match fields.get(place)? {
         Value::Array(all) if ALTERNATIVES.contains(&place) => all.iter().find_map(text_in),
         Value::Object(all) if ALTERNATIVES.contains(&place) => text_in(fields.get(place)?).or_else(|| {
-            // Not again in the places where that found none: with two looks at each level, a body of 1 kB that is nested
-            // a hundred deep would never be read to its end.
+            // Not again in the places where that found none: with two looks at each level, a body of 1 kB, nested a
+            // hundred deep, would never be read to its end.
             let seen: &[&str] = if is_said(all) { &PLACES } else { &[] };
             all.iter().filter(|(name, _)| !seen.contains(&name.as_str())).find_map(|(_, value)| text_in(value))
         }),

@@ -1,6 +1,6 @@
 //! Server-sent events by the WHATWG rules: any line ending, any split, linear time, one event in memory.
-//! Bytes that are no UTF-8 become U+FFFD, as the rules say. Our own, since libraries end a stream over one such byte, or
-//! take 37 s for an event of 24 MiB. Knows nothing of what the events mean.
+//! Bytes that are no UTF-8 become U+FFFD, as the rules say. Our own, since libraries end a stream over one such byte,
+//! or take 37 s for an event of 24 MiB. Knows nothing of what the events mean.
 //! <https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation>
 
 use std::{borrow::Cow, time::Duration};

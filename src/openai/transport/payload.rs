@@ -112,8 +112,8 @@ impl Payload {
         form.encoding != Encoding::Json && form.naming == FieldNaming::Single && form.pictures.len() > 1
     }
 
-    /// With its pictures under the name `image`, where the upstream misses that, or does not know the other; or as JSON,
-    /// where it does not take a multipart form.
+    /// With its pictures under the name `image`, where the upstream misses that, or does not know the other; or as
+    /// JSON, where it does not take a multipart form.
     fn in_another_form(&self, status: StatusCode, complaint: &Complaint, transfer: EditTransfer) -> Option<Self> {
         let Self::Form(form) = self else { return None };
         if form.naming == FieldNaming::List && complaint.misses_the_field("image") {

@@ -1,6 +1,6 @@
-//! The Secret Service (of GNOME and KDE, say) through `secret-tool`, the program of libsecret: a client of our own would
-//! be fifty crates of D-Bus, and 1.3 MB of the binary, for one call. It is started without a shell, and takes the key on
-//! its stdin.
+//! The Secret Service (of GNOME and KDE, say) through `secret-tool`, the program of libsecret: a client of
+//! our own would be fifty crates of D-Bus, and 1.3 MB of the binary, for one call. It is started without a shell, and
+//! takes the key on its stdin.
 
 use std::{
     io::{self, Write},
