@@ -256,6 +256,7 @@ impl Chat {
         }
         draft.finish = match choice.finish_reason.text().and_then(finish::read) {
             None => draft.finish.take(),
+            // OpenAI ends a refusal with `stop`, too.
             Some(Finish::Stop) if draft.finish == Some(Finish::Refusal) => Some(Finish::Refusal),
             finish => finish,
         };

@@ -64,6 +64,7 @@ enum RefusalEvent {
 impl Dialect for Responses {
     fn take_event(&mut self, name: &str, data: &str, draft: &mut AnswerDraft<'_>) -> Result<Step, Error> {
         let event: Event<'_> = parse(data)?;
+        // One that is named `error` is an error, whatever type it has.
         let kind = event.kind.text().filter(|kind| !kind.is_empty() && name != "error").unwrap_or(name);
         if kind.starts_with("response.") {
             self.stream = StreamKind::AsAsked;
@@ -127,6 +128,7 @@ impl Dialect for Responses {
     fn take_rest(&mut self, draft: &mut AnswerDraft<'_>) {
         self.release(draft);
         if draft.is_empty() {
+            // Items come whole: a stream that breaks off behind them has all of the text.
             let output = std::mem::take(&mut self.output);
             self.write_output(&output, draft);
         }

@@ -51,13 +51,15 @@ const PLACES: [&str; 24] = [
 /// Of these only one is the answer; other lists are its pieces.
 const ALTERNATIVES: [&str; 7] =
     ["choices", "candidates", "generations", "completions", "predictions", "results", "outputs"];
+// Gemini has `finishReason`, Anthropic `stop_reason`, Bedrock `stopReason`, Ollama `done_reason`, Titan
+// `completionReason`, llama.cpp `stop_type`.
 const REASONS: [&str; 7] =
     ["finish_reason", "finishReason", "stop_reason", "stopReason", "done_reason", "completionReason", "stop_type"];
 /// Set where the answer is cut, the first by llama.cpp.
 const CUT: [&str; 2] = ["stopped_limit", "truncated"];
-/// Statuses of an answer that is not there yet, or not all of it.
+/// Statuses of an answer that is not there yet, or not all of it. `starting` and `processing` are Replicate's.
 const UNFINISHED: [&str; 5] = ["processing", "starting", "queued", "in_progress", "running"];
-/// Set where the answer has ended without a reason.
+/// Set where the answer has ended without a reason. Ollama has `done`, llama.cpp `stop`, Cohere `is_finished`.
 const ENDED: [&str; 4] = ["done", "stop", "is_finished", "finished"];
 
 /// Words of which one stands in the name of an event that brings the model's text.
