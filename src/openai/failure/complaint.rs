@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use crate::openai::limits::rate_limit::seconds_in;
+
 /// Names of the message, and of the code: OAuth has `error_description` (RFC 6749, 5.2), AWS capitals, Apigee
 /// `faultstring`, `MiniMax` `status_msg` and `status_code`.
 const MESSAGES: [&str; 9] = [
@@ -336,14 +338,7 @@ fn spoken_wait(message: &str) -> Option<Duration> {
     {
         let unit = rest.get(end..)?.trim_start();
         let (unit, more) = unit.split_at(unit.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(unit.len()));
-        let seconds = match unit {
-            "ms" | "millisecond" | "milliseconds" => 1e-3,
-            "s" | "sec" | "secs" | "second" | "seconds" => 1.0,
-            "m" | "min" | "mins" | "minute" | "minutes" => 60.0,
-            "h" | "hour" | "hours" => 3_600.0,
-            "d" | "day" | "days" => 86_400.0,
-            _ => break,
-        };
+        let Some(seconds) = seconds_in(unit) else { break };
         wait = wait.saturating_add(Duration::try_from_secs_f64(number * seconds).ok()?);
         rest = more.trim_start();
     }
