@@ -180,7 +180,8 @@ impl Body {
             let begin = chunk.trim_ascii_start();
             let begin = begin.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(begin);
             if begin.is_empty() {
-                // Sent ahead to keep the connection alive.
+                // Sent ahead to keep the connection alive: a byte now and then, by which no speed is measured.
+                self.restart_pace();
                 continue;
             }
             self.refuse_packed(begin)?;
