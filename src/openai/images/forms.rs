@@ -106,6 +106,7 @@ pub(super) fn decode_base64(text: &str) -> Result<Bytes, Error> {
     if Format::recognized(&picture).is_some() {
         return Ok(picture);
     }
+    // Some servers encode twice.
     let inner = std::str::from_utf8(&bytes).ok().and_then(|text| decode_once(text).ok());
     Ok(inner.filter(|inner| Format::recognized(inner).is_some()).unwrap_or(bytes))
 }

@@ -28,6 +28,7 @@ const ADDRESSES: [&str; 12] = [
 /// Finds the first picture, or else the first address of one.
 pub(super) fn find(json: &[u8]) -> Option<PictureForms> {
     let value = serde_json::from_slice::<Value>(json).ok()?;
+    // In this order: nothing has to be fetched for what stands in the answer.
     search("", &value, &embedded).or_else(|| search("", &value, &addressed))
 }
 

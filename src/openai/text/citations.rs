@@ -110,7 +110,9 @@ impl Citations {
     pub(crate) fn finish(self) -> Vec<Citation> {
         let mut seen = HashSet::new();
         let in_text = |place: usize| {
+            // Upstreams count beyond what they sent, too.
             let place = place.min(self.came);
+            // In order, as they came: so halving finds it.
             place - self.taken_out.partition_point(|&taken_out| taken_out < place)
         };
         let cited = self.cited.into_iter().map(|Cited { title, url, from, to }| {

@@ -280,6 +280,7 @@ impl Responses {
         if draft.is_empty() {
             draft.write(response.output_text.text().unwrap_or_default());
         }
+        // Behind the text, in which sources have their places.
         cite(&output, draft);
         if let Some(model) = response.model.text() {
             model.clone_into(&mut draft.model);

@@ -46,6 +46,7 @@ pub(crate) fn turns(question: &Question, thread: HistoryMode) -> Vec<TurnPart<'_
 
 /// The last response that the upstream keeps of this thread, and what was said after it.
 pub(crate) fn kept(question: &Question) -> Option<(&str, &[Exchange])> {
+    // From the end: the last one stands for all turns before it.
     let (number, id) = question.thread.iter().enumerate().rev().find_map(|(number, exchange)| {
         let id = exchange.response_id.as_deref()?;
         Some((number, id))

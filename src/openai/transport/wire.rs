@@ -51,7 +51,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for BorrowedText<'a> {
 }
 
 /// A field that counts as absent when it is `null` or of another kind than expected. A text without escapes stays
-/// borrowed in it.
+/// borrowed in it. serde would refuse all of an object for one such field.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Lenient<T>(pub Option<T>);
 
