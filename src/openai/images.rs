@@ -98,7 +98,7 @@ async fn paint_once(
     let Answering { body, mut trail, key, left_out } = answering;
     let mut metered = Metered::default();
     let mut picture = receive(client, body, left_out, terms, &mut metered).await;
-    trail.meter(metered);
+    let billed = trail.meter(metered);
     if let Ok(Picture { revised_prompt, quality, lost, .. }) = &mut picture {
         let secrets = client.secrets(&key);
         if let Some(prompt) = revised_prompt {
@@ -116,7 +116,7 @@ async fn paint_once(
     let (symptom, refused) = none.map_or((None, None), |none| (none.symptom, none.refused.take()));
     let refused = refused.filter(|complaint| sent.instead(StatusCode::BAD_REQUEST, complaint, transfer).is_some());
     let closed = trail.close(picture.map_err(|none| client.cleaned(none.error, &key)));
-    closed.map_err(|failure| Unanswered::inside_200(failure, None, refused, symptom, terms))
+    closed.map_err(|failure| Unanswered::inside_200(failure, billed, None, refused, symptom, terms))
 }
 
 /// A sketch: only that it came is of interest.

@@ -5,7 +5,11 @@ use std::{fmt, sync::Arc};
 use futures_util::future::BoxFuture;
 
 use super::{Billing, Deadline, Failure, ResponseHold};
-use crate::{money::Exposure, news::News, telemetry::traces::TraceScope};
+use crate::{
+    money::{Exposure, Metered},
+    news::News,
+    telemetry::traces::TraceScope,
+};
 
 /// The terms of one request.
 #[derive(Debug, Clone)]
@@ -60,11 +64,11 @@ impl Terms {
         }
     }
 
-    /// Notes that an answer was nothing but this failure.
-    pub(super) fn missed(&self, failure: &Failure) {
-        // Its attempt was answered, and counts as possibly billed until now.
-        if failure.meta.metered.is_reported() {
-            self.exposure.bill(failure.meta.metered);
+    /// Notes that an answer, which was billed so, was nothing but this failure.
+    pub(super) fn missed(&self, failure: &Failure, metered: Metered) {
+        // Its attempt was answered, and counts as possibly billed until now. Bills of attempts before it are noted.
+        if metered.is_reported() {
+            self.exposure.bill(metered);
         } else if failure.error.traits().charge == Billing::No {
             self.exposure.take_back();
         }

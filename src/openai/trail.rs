@@ -113,10 +113,11 @@ impl AttemptTrail {
         self.meta.refused.extend(without.field());
     }
 
-    /// Notes what the upstream bills: what it says with the answer goes before what it said in its head.
-    pub(super) fn meter(&mut self, metered: Metered) {
+    /// Notes and returns what the upstream bills: what it says with the answer goes before what it said in its head.
+    pub(super) fn meter(&mut self, metered: Metered) -> Metered {
         let metered = Metered { charged: metered.charged.or(self.charged), ..metered };
         self.meta.metered = metered.after(self.meta.metered);
+        metered
     }
 
     /// Notes what the upstream bills with a failure.

@@ -86,9 +86,16 @@ impl Client {
         );
         trail.attempt(span);
         let answered = self.exchange(attempt, connection.http.execute(request), &mut sending, trail).await;
-        // A refusal, and what was never sent, is free. All else counts as possibly billed until its bill is known.
-        if answered.as_ref().is_err_and(|miss| miss.error.traits().charge == Billing::No) {
-            sending.exposed.take_back();
+        match &answered {
+            // Noted at once: the call may be given up before it is asked again.
+            Err(miss) if miss.metered.is_reported() && call.kind.is_paid() => {
+                terms.exposure.bill(miss.metered);
+                // With it the attempt is taken back, also where it went up in part.
+                sending.progress = None;
+            }
+            // A refusal, and what was never sent, is free. All else counts as possibly billed until its bill is known.
+            Err(miss) if miss.error.traits().charge == Billing::No => sending.exposed.take_back(),
+            Ok(_) | Err(_) => {}
         }
         answered
     }

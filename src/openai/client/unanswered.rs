@@ -1,9 +1,12 @@
 //! A request that began no answer, or one that was nothing but a complaint: what may be done about it.
 
-use crate::openai::{
-    Failure, Terms,
-    failure::{complaint::Complaint, objection::Objection},
-    limits::retry::Symptom,
+use crate::{
+    money::Metered,
+    openai::{
+        Failure, Terms,
+        failure::{complaint::Complaint, objection::Objection},
+        limits::retry::Symptom,
+    },
 };
 
 /// The reason why no answer began.
@@ -21,6 +24,7 @@ impl Unanswered {
     /// Reads an answer that was nothing but a complaint, by the best that can be done about it.
     pub(crate) fn inside_200(
         failure: Failure,
+        metered: Metered,
         objection: Option<Objection>,
         refused: Option<Box<Complaint>>,
         symptom: Option<Symptom>,
@@ -28,7 +32,7 @@ impl Unanswered {
     ) -> Self {
         // Before it is asked again: a call that is given up while it waits for that pays at most for this answer.
         let missed = |failure: Failure| {
-            terms.missed(&failure);
+            terms.missed(&failure, metered);
             failure
         };
         match (objection, refused, symptom) {

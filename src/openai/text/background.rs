@@ -330,7 +330,7 @@ impl ResponseReader<'_> {
         let complained = (self.draft.objection, self.draft.refused.take(), self.draft.symptom);
         // What is billed is not asked for again.
         let (objection, refused, symptom) = if metered.is_reported() { (None, None, None) } else { complained };
-        self.trail.meter(metered);
+        let metered = self.trail.meter(metered);
         let answer = match failed {
             Some(error) if self.draft.is_empty() => Err(error),
             Some(error) => receiving::cut_off(error, &mut self.draft).and_then(|()| self.draft.done()),
@@ -338,7 +338,7 @@ impl ResponseReader<'_> {
         };
         let answer = answer.inspect(|answer| self.trail.named(&answer.model));
         let closed = self.trail.close(answer);
-        closed.map_err(|failure| Unanswered::inside_200(failure, objection, refused, symptom, self.terms))
+        closed.map_err(|failure| Unanswered::inside_200(failure, metered, objection, refused, symptom, self.terms))
     }
 }
 

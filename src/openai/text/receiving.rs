@@ -60,9 +60,9 @@ pub(crate) async fn receive(
     };
     let read = read.or_else(|error| cut_off(client.cleaned(error, &key), &mut draft));
     let (objection, refused, symptom) = (draft.objection, draft.refused.take(), draft.symptom);
-    trail.meter(draft.metered(&client.config));
+    let metered = trail.meter(draft.metered(&client.config));
     let answer = read.and_then(|()| draft.done()).inspect(|answer| trail.named(&answer.model));
-    trail.close(answer).map_err(|failure| Unanswered::inside_200(failure, objection, refused, symptom, terms))
+    trail.close(answer).map_err(|failure| Unanswered::inside_200(failure, metered, objection, refused, symptom, terms))
 }
 
 /// Takes a body that is no stream: one JSON value, or several, one a line.

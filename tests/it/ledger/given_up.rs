@@ -121,6 +121,17 @@ async fn a_bill_that_comes_with_a_refusal_is_counted() {
 }
 
 #[tokio::test]
+async fn a_bill_that_came_with_a_status_is_counted_where_the_call_is_cancelled_behind_it() {
+    let usage = json!({ "input_tokens": 1000, "output_tokens": 500 });
+    let busy = json!({ "error": { "message": "busy" }, "usage": usage });
+    let busy = ResponseTemplate::new(503).insert_header("retry-after", "30").set_body_json(busy);
+    let state = tempfile::tempdir().unwrap();
+    let mut session = session(&answering(busy).await, state.path(), &[("MCP_OPENAI_MAX_RETRIES", "9")]).await;
+    let lines = cancelled(&mut session, state.path(), "ask-openai", "retrying in").await;
+    assert_eq!((lines.len(), lines[0]["cost_usd"].as_f64()), (1, Some(0.007)), "{lines:?}");
+}
+
+#[tokio::test]
 async fn a_bill_that_came_before_the_call_was_cancelled_is_what_it_costs() {
     let usage = json!({ "input_tokens": 1000, "output_tokens": 500 });
     let failed = json!({ "status": "failed", "error": { "code": "server_error", "message": "busy" }, "usage": usage });
