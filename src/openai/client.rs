@@ -16,7 +16,7 @@ use tokio_util::task::TaskTracker;
 use url::Url;
 
 use super::{
-    ApiKeySource, Config, Deadline, Terms,
+    ApiKeySource, Config, Deadline, Failure, Reply, Terms,
     failure::{
         error::{Billing, Error},
         left_out::OmittedPart,
@@ -194,7 +194,7 @@ impl Client {
                     tracing::debug!(path = call.path, attempt = trail.attempts(), "attempt answered");
                     self.bucket.give_back();
                     if let Some(model) = call.model {
-                        self.breakers.succeeded(model);
+                        self.breakers.answering(model);
                     }
                     self.learn_form(&payload);
                     trail.warn(call.model.and_then(|_| self.governor.warning()));
@@ -283,6 +283,13 @@ impl Client {
         let wait = retry::decide(failed.symptom, failed.kind.resend(), retries, rand::random())?;
         // The bucket last: it pays only for retries that are made.
         (Instant::now() + wait < deadline && self.bucket.pay(failed.symptom)).then_some(wait)
+    }
+
+    /// Counts an answer that had begun, by its end: it is no failure of the upstream, unless it was a complaint of one.
+    pub(super) fn count_answer<T>(&self, model: &ModelId, answer: &Result<Reply<T>, Failure>) {
+        if answer.as_ref().err().is_none_or(|failure| failure.error.traits().health == Health::Well) {
+            self.breakers.succeeded(model);
+        }
     }
 
     /// Counts a call that failed for good, once, however many attempts it made.

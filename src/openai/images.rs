@@ -116,6 +116,7 @@ async fn paint_once(
     let (symptom, refused) = none.map_or((None, None), |none| (none.symptom, none.refused.take()));
     let refused = refused.filter(|complaint| sent.instead(StatusCode::BAD_REQUEST, complaint, transfer).is_some());
     let closed = trail.close(picture.map_err(|none| client.cleaned(none.error, &key)));
+    client.count_answer(&request.model, &closed);
     closed.map_err(|failure| Unanswered::inside_200(failure, billed, None, refused, symptom, terms))
 }
 

@@ -73,6 +73,17 @@ impl Breakers {
         }
     }
 
+    /// Notes that an answer has begun. Nobody need wait for its end, which may be minutes away; but it may be nothing
+    /// but one more complaint, inside a 200.
+    pub(crate) fn answering(&self, model: &ModelId) {
+        let mut models = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(breaker) = models.get_mut(model)
+            && !matches!(breaker.state, BreakerState::Closed { .. })
+        {
+            breaker.state = BreakerState::Closed { failures: Self::FAILURES - 1 };
+        }
+    }
+
     pub(crate) fn succeeded(&self, model: &ModelId) {
         // A success removes the entry: models that are well take no room.
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(model);
@@ -139,6 +150,19 @@ mod tests {
         assert_eq!(breakers.pass(&model, at(31)), Ok(()), "the second probe");
         breakers.succeeded(&model);
         assert_eq!(breakers.pass(&model, at(31)), Ok(()));
+    }
+
+    #[test]
+    fn u07_an_answer_that_has_begun_lets_others_through_and_may_still_fail() {
+        let breakers = Breakers::default();
+        let model = ModelId::parse("m").unwrap();
+        let now = Instant::now();
+        (0..5).for_each(|_| breakers.failed(&model, "down".to_owned(), now));
+        assert_eq!(breakers.pass(&model, now), Err(open(10)));
+        breakers.answering(&model);
+        assert_eq!(breakers.pass(&model, now), Ok(()));
+        breakers.failed(&model, "down".to_owned(), now);
+        assert_eq!(breakers.pass(&model, now), Err(open(10)));
     }
 
     #[test]

@@ -338,6 +338,7 @@ impl ResponseReader<'_> {
         };
         let answer = answer.inspect(|answer| self.trail.named(&answer.model));
         let closed = self.trail.close(answer);
+        self.client.count_answer(self.followed.asked, &closed);
         closed.map_err(|failure| Unanswered::inside_200(failure, metered, objection, refused, symptom, self.terms))
     }
 }

@@ -62,7 +62,9 @@ pub(crate) async fn receive(
     let (objection, refused, symptom) = (draft.objection, draft.refused.take(), draft.symptom);
     let metered = trail.meter(draft.metered(&client.config));
     let answer = read.and_then(|()| draft.done()).inspect(|answer| trail.named(&answer.model));
-    trail.close(answer).map_err(|failure| Unanswered::inside_200(failure, metered, objection, refused, symptom, terms))
+    let closed = trail.close(answer);
+    client.count_answer(asked, &closed);
+    closed.map_err(|failure| Unanswered::inside_200(failure, metered, objection, refused, symptom, terms))
 }
 
 /// Takes a body that is no stream: one JSON value, or several, one a line.

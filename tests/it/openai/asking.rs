@@ -198,6 +198,18 @@ async fn an_api_is_not_missing_because_the_other_one_failed() {
 }
 
 #[tokio::test]
+async fn u07_an_upstream_that_fails_inside_a_200_is_left_alone_for_a_while_too() {
+    let failing = events(&[r#"{"type":"error","code":"server_error","message":"not now"}"#]);
+    let upstream = Upstream::start([failing]).await;
+    let client = OpenAi::build(Config { max_retries: 0, ..config(&upstream) });
+    for sent in [1, 2, 3, 4, 5, 5] {
+        let failure = client.ask(&question("Hi"), &terms()).await.unwrap_err();
+        assert!(matches!(failure.error, Error::Overloaded { .. }), "{failure}");
+        assert_eq!(upstream.sent().len(), sent);
+    }
+}
+
+#[tokio::test]
 async fn a_refused_field_is_left_out_and_named() {
     let refused = |param: &str| {
         let body = json!({"error": {"message": "no", "code": "unsupported_parameter", "param": param}});

@@ -30,7 +30,7 @@ const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 pub(super) struct Followed<'a> {
     client: &'a Arc<Client>,
-    asked: &'a ModelId,
+    pub asked: &'a ModelId,
     left_out: Vec<String>,
     hold: &'a ResponseHold,
     responses: Responses,
