@@ -202,7 +202,9 @@ fn client() -> reqwest::Client {
 /// A client that sends these headers with each request.
 fn client_of(headers: HeaderMap) -> reqwest::Client {
     let _ = rustls::crypto::ring::default_provider().install_default();
-    reqwest::Client::builder().default_headers(headers).no_proxy().timeout(Duration::from_mins(5)).build().unwrap()
+    let client = reqwest::Client::builder().default_headers(headers).no_proxy().timeout(Duration::from_mins(5));
+    // A server closes a connection that idles for 20 s, and the request that just comes is lost with it.
+    client.pool_idle_timeout(Duration::from_secs(5)).build().unwrap()
 }
 
 #[tokio::test]
