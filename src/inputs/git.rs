@@ -6,7 +6,11 @@ use std::{path::Path, process::Stdio, time::Duration};
 use futures_util::future::join_all;
 use tokio::{io::AsyncReadExt, process::Command, time::timeout};
 
-use super::{Error, Inputs, Project, project::work_tree, secret::Secrets};
+use super::{
+    Error, Inputs, Project,
+    project::{mutual_git_folder, work_tree},
+    secret::Secrets,
+};
 use crate::text;
 
 /// The prefix of an attachment that git answers.
@@ -53,6 +57,12 @@ pub enum GitError {
     /// The project lies in no git work tree, so there is nothing to ask.
     #[error("the project is in no git work tree")]
     NoWorkTree,
+    /// Its `.git` names a repository that does not name it in turn.
+    #[error(
+        "the project's .git names a repository that does not know this folder, and is not read: if it is a linked work \
+         tree that was moved, run `git worktree repair` in it"
+    )]
+    Stranger,
     /// Git failed; the text is the first line of its reason.
     #[error("git cannot answer (is there such a revision?): {0}")]
     Refused(String),
@@ -112,6 +122,7 @@ impl GitQuery {
     /// Runs git in the project's folder, secrets left out.
     async fn run(&self, root: &Path) -> Result<GitAnswer, GitError> {
         let top = work_tree(root).ok_or(GitError::NoWorkTree)?;
+        mutual_git_folder(top).ok_or(GitError::Stranger)?;
         let work = async {
             let filters = filters(root, top).await?;
             let told = async |secrets, form: &[&str]| {
@@ -182,7 +193,13 @@ impl GitError {
             Self::NoWorkTree => 0,
             Self::Nothing => 1,
             Self::Refused(_) => 2,
-            Self::Form | Self::Secrets(_) | Self::Long | Self::Slow | Self::NoProgram(_) | Self::Filter => Self::FAILED,
+            Self::Form
+            | Self::Stranger
+            | Self::Secrets(_)
+            | Self::Long
+            | Self::Slow
+            | Self::NoProgram(_)
+            | Self::Filter => Self::FAILED,
         }
     }
 }

@@ -171,17 +171,45 @@ pub(super) fn work_tree(folder: &Path) -> Option<&Path> {
     folder.ancestors().find(|above| above.join(".git").exists())
 }
 
-/// The folder of the repository that a work tree is of. In a linked work tree, and in a submodule, `.git` is a file
-/// that names it. <https://git-scm.com/docs/gitrepository-layout#_description>
-fn repository(top: &Path) -> Option<PathBuf> {
+/// The folder that a repository keeps for a work tree: `.git`, or what that names where it is a file, as in a linked
+/// work tree and in a submodule. <https://git-scm.com/docs/gitrepository-layout#_description>
+fn git_folder(top: &Path) -> Option<PathBuf> {
     let git = top.join(".git");
-    if git.is_dir() {
-        return Some(git);
-    }
-    let own = top.join(text::read_file(&git).ok()?.strip_prefix("gitdir:")?.trim());
-    // All work trees of a repository share what is in this one.
-    let shared = text::read_file(&own.join("commondir")).ok().map(|shared| own.join(shared.trim()));
-    Some(shared.unwrap_or(own))
+    if git.is_dir() { git.canonicalize().ok() } else { named(top, ".git") }
+}
+
+/// The same, where the repository knows the work tree in turn. A `.git` that names somebody's may lie in any archive.
+pub(super) fn mutual_git_folder(top: &Path) -> Option<PathBuf> {
+    let git = top.join(".git");
+    let own = git_folder(top)?;
+    let is_mutual = if own.join("commondir").exists() {
+        // It lies within the repository that it shares: any other folder could name the two.
+        let shared = own.parent().filter(|linked| linked.ends_with("worktrees")).and_then(Path::parent);
+        let is_within = shared.is_some() && named(&own, "commondir").as_deref() == shared;
+        is_within && named(&own, "gitdir") == git.canonicalize().ok()
+    } else {
+        git.symlink_metadata().is_ok_and(|git| git.is_dir()) || is_submodule(top, &own)
+    };
+    is_mutual.then_some(own)
+}
+
+fn is_submodule(top: &Path, own: &Path) -> bool {
+    // `modules` is not resolved: as a link it could lead to those of another repository.
+    let around = top.parent().and_then(work_tree).and_then(mutual_git_folder);
+    around.is_some_and(|around| own.starts_with(around.join("modules")))
+}
+
+/// The path that a file of git names, from the folder that the file lies in.
+fn named(folder: &Path, file: &str) -> Option<PathBuf> {
+    let file = Some(folder.join(file)).filter(|file| file.is_file())?;
+    let text = text::read_file(&file).ok()?;
+    folder.join(text.strip_prefix("gitdir:").unwrap_or(&text).trim()).canonicalize().ok()
+}
+
+/// The folder of the repository that a work tree is of: all its work trees share what is in this one.
+fn repository(top: &Path) -> Option<PathBuf> {
+    let own = git_folder(top)?;
+    Some(named(&own, "commondir").unwrap_or(own))
 }
 
 /// The rules in a file, which count from `folder` down.

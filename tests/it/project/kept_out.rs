@@ -1,6 +1,6 @@
 //! Of the project, what is kept out is said, and nothing beyond it is told; files are named by their path in it.
 
-use std::{fs, os::unix::fs::symlink};
+use std::{fs, os::unix::fs::symlink, path::Path};
 
 use serde_json::{Value, json};
 
@@ -130,6 +130,49 @@ async fn i03_a_pattern_does_not_look_through_a_link() {
         assert_eq!(told["structuredContent"]["error"]["code"], "path_not_allowed", "{told}");
     }
     assert_eq!(asked.sent().len(), 0);
+}
+
+/// The commit that git shows of a folder, asked as its project.
+async fn shown(folder: &Path) -> (Value, Upstream) {
+    let asked = Upstream::start([events(&[ANSWERED])]).await;
+    let project = vec![("CLAUDE_PROJECT_DIR", folder.display().to_string())];
+    let mut session = Session::start([upstream(asked.base_url().as_str()), project].concat()).await;
+    (ask(&mut session, json!(["git:show HEAD"])).await, asked)
+}
+
+#[tokio::test]
+async fn i02_git_shows_no_repository_that_does_not_know_the_folder() {
+    let work = Work::new();
+    let project = work.path("project").display().to_string();
+    work.git(&["worktree", "add", "-q", "../linked"]);
+    work.git(&["-c", "protocol.file.allow=always", "submodule", "add", "-q", &project, "part"]);
+    let nested = work.path("linked/part");
+    work.git(&["-C", "../linked", "-c", "protocol.file.allow=always", "submodule", "add", "-q", &project, "part"]);
+    for own in [work.path("project"), work.path("linked"), work.path("project/part"), nested] {
+        let (told, asked) = shown(&own).await;
+        assert_eq!(told["isError"], false, "{}: {told}", own.display());
+        assert!(sent(&asked).contains("+fn main() {}"), "{}: {}", own.display(), sent(&asked));
+    }
+
+    let planted = work.path("planted");
+    let git = work.path("project/.git");
+    fs::create_dir_all(planted.join("both")).unwrap();
+    let shared = git.to_str().unwrap();
+    for (name, content) in [("HEAD", "ref: refs/heads/main"), ("gitdir", "../.git"), ("commondir", shared)] {
+        fs::write(planted.join("both").join(name), content).unwrap();
+    }
+    let refused = async |name: &str| {
+        let (told, asked) = shown(&planted).await;
+        assert!(text(&told).contains("does not know this folder") && asked.sent().is_empty(), "{name}: {told}");
+        fs::remove_file(planted.join(".git")).unwrap();
+    };
+    let elsewhere = ["", "worktrees/linked", "modules/part"].map(|folder| git.join(folder).display().to_string());
+    for name in elsewhere.iter().map(String::as_str).chain(["both", "none"]) {
+        fs::write(planted.join(".git"), format!("gitdir: {name}\n")).unwrap();
+        refused(name).await;
+    }
+    symlink(&git, planted.join(".git")).unwrap();
+    refused("a link").await;
 }
 
 #[tokio::test]
