@@ -111,6 +111,23 @@ async fn a_schema_that_looks_again_and_again_for_the_unevaluated_is_refused_too(
     }
 }
 
+/// 150,000 references to an anchor among 2,000 schemas: looked for each time, it is not found in the time of a check.
+#[tokio::test]
+async fn an_anchor_is_not_looked_for_in_the_whole_schema_at_each_step() {
+    let around = (0..2_000).map(|number| (format!("d{number}"), json!({})));
+    let named = ("named".to_owned(), json!({ "$anchor": "fox", "type": "integer" }));
+    let definitions: serde_json::Map<_, _> = [named].into_iter().chain(around).collect();
+    let items = json!({ "allOf": vec![json!({ "$ref": "#fox" }); 50] });
+    let properties = json!({ "foxes": { "type": "array", "items": items } });
+    let schema = json!({ "type": "object", "$defs": definitions, "properties": properties });
+    let answer = json!({ "foxes": vec![1; 3_000] }).to_string();
+    let result = ask(&saying(&answer).await, schema.clone()).await;
+    assert_eq!(result["structuredContent"]["status"], "complete", "{}", result["structuredContent"]["error"]);
+    let result = ask(&saying("{\"foxes\": [\"Reynard\"]}").await, schema).await;
+    let message = result["structuredContent"]["error"]["message"].to_string();
+    assert!(message.contains("at /foxes/0: "), "the anchor is found: {message}");
+}
+
 #[tokio::test]
 async fn a_cut_answer_and_a_refusal_are_called_what_they_are() {
     let mut cut = response("{\"name\": \"Rey");

@@ -20,13 +20,17 @@ const MOST_PAIRS: usize = 500_000;
 const DEEPEST: usize = 2_000;
 
 const REFERENCES: [&str; 3] = ["$ref", "$dynamicRef", "$recursiveRef"];
+const ANCHORS: [&str; 2] = ["$anchor", "$dynamicAnchor"];
+
+/// The schemas that references lead to, by the places of the references.
+type Targets<'a> = HashMap<*const Value, &'a Value>;
 
 /// Bounds the paths of a schema.
 ///
 /// # Errors
 /// What there is too much of.
 pub(super) fn bound(root: &Value) -> Result<(), String> {
-    let mut paths = Paths { root, known: HashMap::new(), open: Vec::new() };
+    let mut paths = Paths { targets: targets_of(root), known: HashMap::new(), open: Vec::new() };
     for (value, schema) in objects(root) {
         // References in a part with an `$id` of its own are read against that, which the count does not follow.
         if !std::ptr::eq(value, root) && ["$id", "id"].iter().any(|name| names_itself(schema, name)) {
@@ -65,7 +69,7 @@ fn objects(root: &Value) -> impl Iterator<Item = (&Value, &Map<String, Value>)> 
 /// # Errors
 /// What there is too much of.
 pub(super) fn bound_steps(root: &Value, answer: &Value) -> Result<(), String> {
-    let mut steps = Steps { root, known: HashMap::new() };
+    let mut steps = Steps { targets: targets_of(root), known: HashMap::new() };
     if steps.of(root, answer, 0).is_some_and(|steps| steps <= MOST_STEPS) {
         Ok(())
     } else {
@@ -89,7 +93,7 @@ fn names_itself(schema: &Map<String, Value>, name: &str) -> bool {
 }
 
 struct Paths<'a> {
-    root: &'a Value,
+    targets: Targets<'a>,
     known: HashMap<*const Value, u64>,
     /// The schemas between the first and this one, with how many each leads to.
     open: Vec<(*const Value, usize)>,
@@ -111,7 +115,7 @@ impl<'a> Paths<'a> {
         if self.open.len() >= LONGEST_PATH {
             return Err(format!("more than {LONGEST_PATH} references lead to one another: make it flatter"));
         }
-        let next = at_one_place(self.root, schema);
+        let next = at_one_place(&self.targets, schema);
         self.open.push((key, next.len()));
         let mut paths = 1_u64;
         for schema in next {
@@ -125,7 +129,7 @@ impl<'a> Paths<'a> {
 }
 
 struct Steps<'a> {
-    root: &'a Value,
+    targets: Targets<'a>,
     known: HashMap<(*const Value, *const Value), u64>,
 }
 
@@ -147,7 +151,7 @@ impl<'a> Steps<'a> {
             let fields = part.as_object().map_or(0, Map::len) as u64;
             steps = steps.saturating_add(self.of(names, &Value::Null, depth + 1)?.saturating_mul(fields));
         }
-        for next in at_one_place(self.root, schema) {
+        for next in at_one_place(&self.targets, schema) {
             steps = steps.saturating_add(self.of(next, part, depth + 1)?);
         }
         for (next, part) in deeper(schema, part) {
@@ -186,12 +190,14 @@ fn own(schema: &Value, part: &Value) -> u64 {
 }
 
 /// The schemas that are held against the same part of an answer.
-fn at_one_place<'a>(root: &'a Value, schema: &'a Value) -> Vec<&'a Value> {
+fn at_one_place<'a>(targets: &Targets<'a>, schema: &'a Value) -> Vec<&'a Value> {
     let Value::Object(keywords) = schema else { return Vec::new() };
     let mut next = Vec::new();
     for (keyword, value) in keywords {
         match (keyword.as_str(), value) {
-            (reference, Value::String(to)) if REFERENCES.contains(&reference) => next.extend(resolved(root, to)),
+            (reference, Value::String(_)) if REFERENCES.contains(&reference) => {
+                next.extend(targets.get(&std::ptr::from_ref(value)).copied());
+            }
             ("anyOf" | "allOf" | "oneOf", Value::Array(schemas)) => next.extend(schemas),
             ("not" | "if" | "then" | "else", schema) => next.push(schema),
             ("dependentSchemas" | "dependencies", Value::Object(schemas)) => next.extend(schemas.values()),
@@ -228,22 +234,38 @@ fn deeper<'a, 'b>(schema: &'a Value, part: &'b Value) -> Vec<(&'a Value, &'b Val
     next
 }
 
+/// Follows each reference of a schema once: a step that looked for its anchor would take as long as the schema.
+fn targets_of(root: &Value) -> Targets<'_> {
+    let mut anchors = HashMap::new();
+    for (value, fields) in objects(root) {
+        for anchor in ANCHORS.into_iter().filter_map(|name| fields.get(name)?.as_str()) {
+            anchors.entry(anchor).or_insert(value);
+        }
+    }
+    let mut targets = HashMap::new();
+    for (_, fields) in objects(root) {
+        for reference in REFERENCES.into_iter().filter_map(|name| fields.get(name)) {
+            if let Some(target) = reference.as_str().and_then(|to| resolved(root, &anchors, to)) {
+                targets.insert(std::ptr::from_ref(reference), target);
+            }
+        }
+    }
+    targets
+}
+
 /// Follows a reference within the schema; nothing for one to the outside, which is refused elsewhere.
-fn resolved<'a>(root: &'a Value, reference: &str) -> Option<&'a Value> {
+fn resolved<'a>(root: &'a Value, anchors: &HashMap<&str, &'a Value>, reference: &str) -> Option<&'a Value> {
     let base = root.get("$id").and_then(Value::as_str).unwrap_or_default();
     let (place, fragment) = reference.split_once('#').unwrap_or((reference, ""));
     if !place.is_empty() && place != base.trim_end_matches('#') {
         return None;
     }
     let fragment = text::percent_decoded(fragment);
-    if fragment.is_empty() || fragment.starts_with('/') { root.pointer(&fragment) } else { anchored(root, &fragment) }
-}
-
-fn anchored<'a>(root: &'a Value, anchor: &str) -> Option<&'a Value> {
-    let is_it = |fields: &Map<String, Value>| {
-        ["$anchor", "$dynamicAnchor"].iter().any(|name| fields.get(*name).and_then(Value::as_str) == Some(anchor))
-    };
-    objects(root).find(|(_, fields)| is_it(fields)).map(|(value, _)| value)
+    if fragment.is_empty() || fragment.starts_with('/') {
+        root.pointer(&fragment)
+    } else {
+        anchors.get(fragment.as_str()).copied()
+    }
 }
 
 #[cfg(test)]
