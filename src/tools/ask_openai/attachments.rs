@@ -57,7 +57,7 @@ pub(super) struct Attached {
     pub parts: Vec<Part>,
     /// As the parts are called, in their order.
     pub names: Vec<String>,
-    /// The files of a pattern that no model reads.
+    /// The files of a pattern that no model reads, or not at their size.
     pub warnings: Vec<String>,
 }
 
@@ -78,27 +78,26 @@ pub(super) async fn open(sources: &[Source], references: &References, terms: &Te
         }
     }
     for source in &files {
-        let mut with_it = total;
         let opened = async {
             let (content, left_out) = references.attachment(source, terms).await?;
             attached.warnings.extend(left_out);
-            // By its length, before it is looked at.
-            with_it += content.length();
-            if with_it > ALL_TOGETHER {
-                return Err(too_large("with those before it, it is", with_it, "all together", ALL_TOGETHER));
-            }
-            part(source, content, references).await
+            let length = content.length();
+            Ok::<_, ToolError>((part(source, content, references).await?, length))
         };
         match opened.await {
-            Ok(part) => {
-                // One that is left out takes no room.
-                total = with_it;
+            Ok((part, length)) => {
+                // Added up here: one that is left out takes no room.
+                total += length;
+                if total > ALL_TOGETHER {
+                    let error = too_large("with those before it, it is", total, "all together", ALL_TOGETHER);
+                    return Err(error.at(source.which()));
+                }
                 attached.parts.push(part);
                 attached.names.push(source.name());
             }
             // A pattern means what can be read among its files.
             Err(ToolError::InvalidArgument(why) | ToolError::Input(inputs::Error::Excluded(why)))
-                if source.is_matched() && with_it <= ALL_TOGETHER =>
+                if source.is_matched() =>
             {
                 attached.warnings.push(format!("{} is left out: {why}.", source.name()));
             }

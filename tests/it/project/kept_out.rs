@@ -109,14 +109,27 @@ async fn i02_secrets_are_known_by_what_they_are_under_any_name() {
 async fn a_file_of_a_pattern_that_is_left_out_takes_no_room() {
     let work = Work::new();
     fs::create_dir(work.path("project/notes")).unwrap();
-    for name in ["notes/a.bin", "notes/b.bin"] {
-        fs::File::create(work.path("project").join(name)).unwrap().set_len(20_000_000).unwrap();
+    for (name, head, bytes) in [
+        ("notes/a.bin", "", 20_000_000),
+        ("notes/b.bin", "", 20_000_000),
+        ("notes/c.bin", "", 40_000_000),
+        ("notes/d.pdf", "%PDF-1.7\n", 40_000_000),
+        ("notes/e.pdf", "%PDF-1.7\n", 1_000_000),
+        ("notes/f.bin", "", 35_500_000),
+    ] {
+        let path = work.path("project").join(name);
+        fs::write(&path, head).unwrap();
+        fs::File::options().write(true).open(path).unwrap().set_len(bytes).unwrap();
     }
     fs::write(work.path("project/notes/fine.txt"), "fine").unwrap();
     let (mut session, asked) = claude_code(&work).await;
     let told = ask(&mut session, json!(["notes/*"])).await;
     assert_eq!(told["isError"], false, "{told}");
-    assert!(sent(&asked).contains("notes/fine.txt"), "{}", sent(&asked));
+    let warnings = told["structuredContent"]["warnings"].to_string();
+    for name in ["a.bin", "b.bin", "c.bin", "d.pdf is left out: it is too large", "f.bin"] {
+        assert!(warnings.contains(&format!("notes/{name}")), "{name}: {warnings}");
+    }
+    assert!(sent(&asked).contains("notes/fine.txt"));
 }
 
 #[tokio::test]
