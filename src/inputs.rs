@@ -261,13 +261,17 @@ impl Inputs {
         Some((project.root().join(&rest), rest))
     }
 
-    /// The innermost allowed folder that the path lies below, by its letters. A folder is also known by the path that
-    /// its links lead to.
-    fn locate(&self, path: &Path) -> Option<Below> {
-        let path = normal(&self.at_home(path))?;
+    /// The allowed folders, each also by the path that its links lead to.
+    fn folders(&self) -> Vec<PathBuf> {
         // Resolved each time: a folder may be made, or its link changed, while the server runs.
         let resolved = self.config.folders.iter().filter_map(|folder| fs::canonicalize(folder).ok());
-        let folders: Vec<_> = self.config.folders.iter().cloned().chain(resolved).collect();
+        self.config.folders.iter().cloned().chain(resolved).collect()
+    }
+
+    /// The innermost allowed folder that the path lies below, by its letters.
+    fn locate(&self, path: &Path) -> Option<Below> {
+        let path = normal(&self.at_home(path))?;
+        let folders = self.folders();
         let innermost = |rest: &dyn Fn(&Path) -> Option<PathBuf>| {
             let below = folders
                 .iter()

@@ -159,7 +159,8 @@ impl Inputs {
         let path = normal(&self.at_home(path)).ok_or_else(outside)?;
         let below = |folder: &PathBuf| Some((folder.clone(), path.strip_prefix(normal(folder)?).ok()?));
         let of_project = project.and_then(|project| Some((project.root().to_owned(), project.rest(&path)?)));
-        let within = self.config.folders.iter().filter_map(below).chain(of_project);
+        let folders = self.folders();
+        let within = folders.iter().filter_map(below).chain(of_project);
         let within = within.filter_map(|(folder, rest)| Some((folder, rest.to_str()?.to_owned())));
         within.min_by_key(|(_, rest)| rest.len()).ok_or_else(outside)
     }

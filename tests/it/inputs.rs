@@ -81,6 +81,13 @@ async fn the_folder_itself_may_be_a_link_and_is_known_by_both_names() {
     for name in ["link/deep/b", "out/deep/b"] {
         assert_eq!(read(inputs.open(&place.path(name)).await).unwrap(), "b", "{name}");
     }
+    for (pattern, found) in [("link/**/b", "link/deep/b"), ("out/deep/*", "out/deep/b")] {
+        let files = inputs.glob(place.path(pattern).to_str().unwrap()).await.unwrap();
+        assert_eq!(files[0].0, place.path(found), "{pattern}");
+        assert_eq!(read(inputs.open(&files[0].0).await).unwrap(), "b", "{pattern}");
+    }
+    let outside = inputs.glob(place.path("out-evil/*").to_str().unwrap()).await;
+    assert!(matches!(outside, Err(Error::NotAllowed(_))));
 }
 
 #[tokio::test]
