@@ -65,6 +65,9 @@ impl IssuerSite {
         if !(keys.scheme() == "https" || keys.scheme() == "http" && is_here(own) && is_here(&keys)) {
             return Err(unusable("its keys (jwks_uri) are not at an https address"));
         }
+        // On one site, the connection that the metadata came by is used again.
+        let http = if keys.origin() == own.origin() { Ok(http) } else { client(&keys) };
+        let http = http.map_err(|error| unusable(&root_cause(&error)))?;
         Ok(Self { http, keys })
     }
 
@@ -119,7 +122,8 @@ fn places(issuer: &Url) -> Vec<Url> {
     places.into_iter().map(at).collect()
 }
 
-fn client(issuer: &Url) -> reqwest::Result<reqwest::Client> {
+/// A client for one site.
+fn client(site: &Url) -> reqwest::Result<reqwest::Client> {
     // `Err` says that one is installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let mut builder = reqwest::Client::builder()
@@ -127,11 +131,11 @@ fn client(issuer: &Url) -> reqwest::Result<reqwest::Client> {
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         .user_agent(concat!("mcp-openai/", env!("CARGO_PKG_VERSION")));
-    if is_here(issuer) {
+    if is_here(site) {
         // A proxy would look for it on its own machine.
         builder = builder.no_proxy();
     }
-    if issuer.scheme() == "http" {
+    if site.scheme() == "http" {
         // No TLS will be spoken: the system's certificates, which take milliseconds, are left unread.
         builder = builder.tls_certs_only([]);
     }

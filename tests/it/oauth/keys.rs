@@ -106,3 +106,69 @@ async fn an_issuer_that_cannot_be_read_is_no_start() {
     let why = refused(&provider, provider.oauth()).await;
     assert!(why.contains("did not come within 5 s"), "{why}");
 }
+
+/// Trusts what `SSL_CERT_FILE` names, as programs do on Linux.
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn an_issuer_on_this_machine_may_have_its_keys_at_an_https_address() {
+    use std::{path::Path, process::Stdio, sync::Arc};
+
+    use tokio::{
+        io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+        net::TcpListener,
+        task::JoinSet,
+    };
+    use tokio_rustls::{
+        TlsAcceptor,
+        rustls::{
+            ServerConfig,
+            crypto::ring,
+            pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+        },
+    };
+
+    use super::provider::RESOURCE;
+
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/http/tls/first.pem");
+    let certificate = CertificateDer::from_pem_file(&file).unwrap();
+    let private = PrivateKeyDer::from_pem_file(file.with_extension("key")).unwrap();
+    let tls = ServerConfig::builder_with_provider(ring::default_provider().into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], private)
+        .unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let body = json!({"keys": [Key::p256().jwk("one")]}).to_string();
+    let mut server = JoinSet::new();
+    server.spawn(async move {
+        let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}", body.len());
+        loop {
+            let (socket, _) = listener.accept().await.unwrap();
+            let Ok(mut socket) = acceptor.accept(socket).await else { continue };
+            let mut request = vec![0; 4_096];
+            assert!(socket.read(&mut request).await.unwrap() > 0);
+            socket.write_all(format!("{head}\r\n\r\n{body}").as_bytes()).await.unwrap();
+            socket.shutdown().await.unwrap();
+        }
+    });
+    let provider = Provider::start(&[]).await;
+    provider.metadata.lock().unwrap()["jwks_uri"] = json!(format!("https://localhost:{port}/jwks"));
+
+    let home = tempfile::tempdir().unwrap();
+    let mut command = tokio::process::Command::from(crate::program::http::command(home.path()));
+    command.args(["http", "--bind", "127.0.0.1:0"]).env("SSL_CERT_FILE", &file);
+    command.env("MCP_OPENAI_HTTP_OAUTH_ISSUER", provider.issuer()).env("MCP_OPENAI_HTTP_OAUTH_RESOURCE", RESOURCE);
+    let mut program = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut log = BufReader::new(program.stderr.take().unwrap()).lines();
+    let mut said = String::new();
+    while let Some(line) = log.next_line().await.unwrap() {
+        said = format!("{said}{line}\n");
+        if line.contains("serving MCP at") {
+            return;
+        }
+    }
+    panic!("it did not start: {said}");
+}
