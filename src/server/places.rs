@@ -2,6 +2,7 @@
 //! whoever runs the server finds them in the log.
 
 use std::{
+    collections::BTreeSet,
     fmt::Display,
     sync::{Arc, PoisonError, RwLock},
 };
@@ -18,7 +19,7 @@ const UNTOLD: &str = "something on the server cannot be used now: whoever runs i
 
 /// Folders, files and addresses as they stand in messages. Cheap to clone; clones are the same.
 #[derive(Debug, Clone, Default)]
-pub struct ServerPlaces(Arc<RwLock<Vec<String>>>);
+pub struct ServerPlaces(Arc<RwLock<BTreeSet<String>>>);
 
 impl ServerPlaces {
     /// Of these, the ones that say anything.
@@ -28,7 +29,7 @@ impl ServerPlaces {
         none
     }
 
-    /// Adds those that say anything.
+    /// Adds those that say anything, each once: every reload names the same files again.
     pub fn add(&self, places: impl IntoIterator<Item = impl Display>) {
         // `/` and an empty text stand in almost every message.
         let places = places.into_iter().map(|place| place.to_string()).filter(|place| place.len() > 1);
