@@ -64,7 +64,7 @@ pub(super) async fn run(app: App, flags: Flags, levels: Levels, file: WatchedFil
     let (server, config) = (app.server(), &app.config.http);
     let store = ServiceStore { callers: app.store.callers.clone(), sessions: app.store.sessions.clone() };
     let scheme = if config.tls.is_some() { "https" } else { "http" };
-    let watching = watching::watch(&app);
+    let watching = watching::watch(&app, changing.clone());
     let serving =
         transport::http::serve_changing(server, store, changing, app.stop.clone(), app.config.drain, |address| {
             match address {

@@ -52,7 +52,7 @@ mod tls;
 mod unix;
 mod unreadable;
 
-pub use administration::{Administered, StoreLook, administer};
+pub use administration::{Administered, AllowedHosts, StoreLook, administer};
 pub use authentication::Tokens;
 pub use listener::ListenAddress;
 pub use oauth::OAuth;

@@ -23,7 +23,7 @@ fn administered(stuck_after: Duration, stop: &CancellationToken) -> (SocketAddr,
 
 fn administered_at(bind: &str, stuck_after: Duration, stop: &CancellationToken) -> (SocketAddr, DropGuard) {
     let page = || async { "calls 0\n".to_owned() }.boxed();
-    let hosts = vec!["metrics.example".to_owned()];
+    let hosts = Box::new(|| vec!["metrics.example".to_owned()]);
     let store = Box::new(|| LastTransaction::Kept);
     let service = Administered { page, store, stop: stop.clone(), stuck_after, hosts };
     administer(bind.parse().unwrap(), service, &TaskTracker::new()).unwrap()

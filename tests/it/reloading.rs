@@ -110,19 +110,20 @@ fn budgets_and_the_level_of_the_log_change_while_it_runs_and_the_rest_is_named()
 #[test]
 fn the_bounds_of_http_and_the_keys_of_callers_change_while_it_runs() {
     let service = Service::start("");
+    let status = |address: &str, request: &str| ask(address, request).unwrap().split(' ').nth(1).unwrap().to_owned();
     let asked = |host: &str, body: &str| {
         let head =
             format!("POST /mcp HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\nContent-Type: application/json\r\n");
-        let answer = ask(&service.bind, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len())).unwrap();
-        answer.split(' ').nth(1).unwrap().to_owned()
+        status(&service.bind, &format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()))
     };
+    let scraped = || status(&service.admin, "GET /metrics HTTP/1.1\r\nHost: mcp.example\r\nConnection: close\r\n\r\n");
     let body = "x".repeat(2_000);
-    assert_eq!([asked("mcp.example", "{}"), asked("localhost", &body)], ["403", "400"]);
+    assert_eq!([asked("mcp.example", "{}"), asked("localhost", &body), scraped()], ["403", "400", "403"]);
     let settings =
         "[http]\nallowed_hosts = ['mcp.example']\nmax_body_bytes = '1KiB'\n[callers.alice]\napi_key_file = '/none'\n";
     service.reload(settings);
     service.until(|it| it.log().contains("the configuration was read again"));
-    assert_eq!([asked("mcp.example", "{}"), asked("localhost", &body)], ["400", "413"]);
+    assert_eq!([asked("mcp.example", "{}"), asked("localhost", &body), scraped()], ["400", "413", "200"]);
     let log = service.log();
     assert!(log.contains("changed=\"callers.alice.api_key_file, http.allowed_hosts, http.max_body_bytes\""), "{log}");
     assert!(!log.contains("count from the next start on"), "{log}");

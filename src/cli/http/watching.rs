@@ -37,8 +37,9 @@ const MOST_CALLERS: usize = 200;
 /// Callers whose spending is looked up.
 const MOST_SPENDERS: usize = 10_000;
 
-/// Answers on the administration's address, where there is one, until the result is dropped.
-pub(super) fn watch(app: &App) -> io::Result<Option<DropGuard>> {
+/// Answers on the administration's address, where there is one, until the result is dropped. Of `changing` the allowed
+/// hosts count as they are at each request.
+pub(super) fn watch(app: &App, changing: watch::Receiver<transport::http::Config>) -> io::Result<Option<DropGuard>> {
     let Some(bind) = app.config.http.admin_bind else { return Ok(None) };
     let (metrics, queue, reading) = (app.metrics.clone(), app.queue.clone(), StoreReading::start(app));
     let (traces, store) = (app.traces.clone(), app.store.clone());
@@ -53,7 +54,7 @@ pub(super) fn watch(app: &App) -> io::Result<Option<DropGuard>> {
         .boxed()
     };
     // A page of a foreign site, whose name is made to lead to 127.0.0.1, could read them otherwise.
-    let hosts = app.config.http.allowed_hosts.clone();
+    let hosts = Box::new(move || changing.borrow().allowed_hosts.clone());
     let service = Administered { page, store: look(app), stop: app.stop.clone(), stuck_after: STUCK_AFTER, hosts };
     let (address, watched) = transport::http::administer(bind, service, &app.tasks)
         .map_err(|error| named::unbound(error, bind, "--admin-bind"))?;

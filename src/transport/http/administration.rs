@@ -39,12 +39,15 @@ pub struct Administered<Page> {
     pub stop: CancellationToken,
     /// Time without a turn of the runtime that serves, after which it counts as dead.
     pub stuck_after: Duration,
-    /// Names, besides those of loopback, that the metrics may be asked for by.
-    pub hosts: Vec<String>,
+    /// Names, besides those of loopback, that the metrics may be asked for by, as they are now.
+    pub hosts: AllowedHosts,
 }
 
 /// A look at the store, of whoever asks if the service is ready.
 pub type StoreLook = Box<dyn Fn() -> LastTransaction + Send + Sync>;
+
+/// Names that a reload may change.
+pub type AllowedHosts = Box<dyn Fn() -> Vec<String> + Send + Sync>;
 
 /// Source of the answers.
 struct Administration {
@@ -54,7 +57,7 @@ struct Administration {
     pulse: Heartbeat,
     /// Names of the address, where a page of a foreign site can reach it only by one of its own; `None` beyond
     /// loopback.
-    hosts: Option<Vec<String>>,
+    hosts: Option<AllowedHosts>,
 }
 
 /// The last turn of the runtime that serves. Cheap to clone; clones are one.
@@ -154,7 +157,7 @@ async fn readyz(State(administration): State<Arc<Administration>>) -> Response {
 }
 
 async fn metrics(State(administration): State<Arc<Administration>>, uri: Uri, headers: HeaderMap) -> Response {
-    let checked = administration.hosts.as_ref().map(|hosts| gate::check_host(uri.authority(), &headers, hosts));
+    let checked = administration.hosts.as_ref().map(|hosts| gate::check_host(uri.authority(), &headers, &hosts()));
     if let Some(Err(refused)) = checked {
         return refused.into_response();
     }
