@@ -3,7 +3,7 @@
 
 use std::{convert::Infallible, mem, path::PathBuf, sync::Arc, time::Duration};
 
-use tokio::{sync::watch, time::interval};
+use tokio::{sync::watch, task::spawn_blocking, time::interval};
 
 use super::keys;
 use crate::{
@@ -117,7 +117,10 @@ impl Reload {
 
     /// Reads the configuration; one that cannot be used is refused whole.
     async fn run(&mut self) {
-        let config = match Config::load(&self.flags) {
+        let flags = self.flags.clone();
+        // It looks at files and folders, which may lie on another machine: calls go on meanwhile.
+        let loaded = spawn_blocking(move || Config::load(&flags).map_err(anyhow::Error::from)).await;
+        let config = match loaded.unwrap_or_else(|panicked| Err(panicked.into())) {
             Ok(config) => config,
             Err(error) => {
                 // Whole, since half of it may be one without its budget.
