@@ -1,4 +1,5 @@
-//! `mcp-openai chat`: questions and answers in turn, each going on from the last. Ctrl-C stops an answer, not the chat.
+//! `mcp-openai chat`: questions and answers in turn, each going on from the last. Ctrl-C stops an answer, not the chat;
+//! in a pipe that waits for its next line it ends the chat.
 
 use std::{
     io::{IsTerminal, Write, stderr, stdin, stdout},
@@ -51,12 +52,12 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
     // Said once, and not under every answer.
     let mut notice = app.notice();
     let mut editor = LineEditor::open(app.state_folder())?;
-    loop {
-        let line;
-        (line, editor) = editor.read().await?;
+    let code: ExitCode = loop {
+        let Some((line, returned)) = next_line(editor).await? else { break exit::INTERRUPTED.into() };
+        editor = returned;
         let question = match line {
             Line::Empty => continue,
-            Line::End => break,
+            Line::End => break ExitCode::SUCCESS,
             Line::Question(question) => preset.fill(question),
         };
         let args = ask_openai::Args { query: question, conversation: conversation.clone(), ..common.clone() };
@@ -71,11 +72,20 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
             Err(error) => return Err(error.into()),
         }
         writeln!(stdout())?;
-    }
+    };
     if let Some(handle) = conversation {
         writeln!(stderr(), "to go on from here: mcp-openai chat -c {handle}")?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(code)
+}
+
+/// The next line; `None` where Ctrl-C ends a pipe.
+async fn next_line(editor: LineEditor) -> anyhow::Result<Option<(Line, LineEditor)>> {
+    tokio::select! {
+        read = editor.read() => read.map(Some),
+        // At a terminal it is a key of the editor. A process that has listened for the signal once is not ended by it.
+        Ok(()) = signal::ctrl_c(), if !stdin().is_terminal() => Ok(None),
+    }
 }
 
 /// One question and its answer, which Ctrl-C stops.

@@ -1,6 +1,10 @@
 //! `chat`: turns that go on from one another, in a pipe and typed at a terminal.
 
-use std::os::unix::fs::PermissionsExt;
+use std::{
+    io::{BufRead, BufReader, Read},
+    os::unix::fs::PermissionsExt,
+    time::{Duration, Instant},
+};
 
 use super::{pty::Pty, *};
 use crate::upstream::{Upstream, event, events, events_open};
@@ -39,6 +43,39 @@ fn a_call_that_fails_ends_a_pipe_with_its_code() {
     let (code, out, err) = told(&piping(home.command(&["chat"]), b"Hi\nAgain\n"));
     assert_eq!((code, out.as_str()), (78, ""));
     assert_eq!(err.matches("no OpenAI API key is set").count(), 1, "{err}");
+}
+
+#[tokio::test]
+async fn ctrl_c_ends_a_pipe_that_waits_for_its_next_line() {
+    let upstream = Upstream::start([events(&[ANSWERED])]).await;
+    let home = Home::new();
+    let mut command = home.command(&["chat"]);
+    command.env("OPENAI_BASE_URL", upstream.base_url().as_str()).env("OPENAI_API_KEY", "sk-test");
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let ending = tokio::task::spawn_blocking(move || {
+        let mut child = command.spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(b"Why?\n").unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map(Result::unwrap);
+        assert!(lines.any(|line| line == "Yes.") && lines.any(|line| line.is_empty()));
+        let start = Instant::now();
+        let status = loop {
+            // The first may come before it waits again.
+            assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+            if let Some(status) = child.try_wait().unwrap() {
+                break status;
+            }
+            assert!(start.elapsed() < Duration::from_secs(30), "still running");
+            std::thread::sleep(Duration::from_millis(5));
+        };
+        let mut err = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut err).unwrap();
+        drop(stdin);
+        (status.code(), err)
+    });
+    let (code, err) = ending.await.unwrap();
+    assert_eq!(code, Some(130), "{err}");
+    assert!(err.contains("to go on from here: mcp-openai chat -c conv_"), "{err}");
 }
 
 #[tokio::test]
