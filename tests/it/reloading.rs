@@ -233,13 +233,19 @@ fn every_refusal_is_counted_and_a_line_with_the_id_of_its_request() {
     assert_eq!((status.as_str(), answer.contains("\r\nx-request-id: plain/1\r\n")), ("415", true), "{answer}");
     let (status, answer) = asked("POST /mcp", &of_old, ping);
     assert_eq!((status.as_str(), answer.contains("x-request-id")), ("400", false), "{answer}");
+    // hyper answers these by itself.
+    for unreadable in ["no request\r\n\r\n".to_owned(), format!("GET /{}", "x".repeat(65_530))] {
+        ask(&service.bind, &unreadable).unwrap();
+    }
     let others = [asked("PUT /mcp", json, ping).0, asked("POST /healthz", "", "").0, asked("GET /nothing", "", "").0];
     assert_eq!(others, ["405", "405", "404"]);
     let metrics = service.metrics();
-    for (code, count) in [(400, 1), (404, 1), (405, 2), (415, 1)] {
+    for (code, count) in [(400, 2), (404, 1), (405, 2), (415, 1), (431, 1)] {
         assert!(metrics.contains(&format!("\nmcp_openai_refused_total{{code=\"{code}\"}} {count}\n")), "{metrics}");
     }
     service.until(|it| it.log().contains("refused status=400 peer=\"127.0.0.1\" why=Bad Request: Unsupported"));
+    service.until(|it| it.log().contains("refused status=400 peer=\"127.0.0.1\" why=this is no HTTP request"));
+    service.until(|it| it.log().contains("refused status=431 peer=\"127.0.0.1\" why=the headers are too large"));
     let log = service.log();
     let line = log.lines().find(|line| line.contains("refused status=415 peer=\"127.0.0.1\"")).expect(&log);
     assert!(line.ends_with("http_request_id=\"plain/1\""), "{line}");

@@ -96,7 +96,7 @@ pub(super) async fn serve(mut socket: Accepted, peer: Peer, router: Router, ends
     let ended = match timeout(HEADER_TIMEOUT, beginning(&mut socket)).await {
         Ok(Ok(begun)) => {
             let is_http2 = begun == PREFACE;
-            let socket = TokioIo::new(PatientSocket::new(socket, begun.into()));
+            let socket = TokioIo::new(PatientSocket::new(socket, begun.into(), peer.refusals.clone(), peer.address));
             if is_http2 {
                 http2(socket, peer, router, ends, tasks).await
             } else {

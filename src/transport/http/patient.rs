@@ -3,6 +3,7 @@
 use std::{
     future::Future as _,
     io::{self, ErrorKind, IoSlice},
+    net::IpAddr,
     pin::Pin,
     task::{Context, Poll, ready},
     time::Duration,
@@ -14,7 +15,11 @@ use tokio::{
     time::{Instant, Sleep, sleep},
 };
 
-use super::{listener::Accepted, unreadable};
+use super::{
+    listener::Accepted,
+    refusals::{NotedRefusal, Refusals},
+    unreadable,
+};
 
 /// Time for which a peer may read nothing while something is there for it: what it does not read is this server's
 /// memory.
@@ -29,12 +34,15 @@ pub(super) struct PatientSocket {
     is_stuck: bool,
     /// The rest of what is written in place of what is to be written now.
     instead: Option<Bytes>,
+    refusals: Refusals,
+    peer: IpAddr,
 }
 
 impl PatientSocket {
     /// `begun` is what was read of it already.
-    pub(super) fn new(socket: Accepted, begun: Bytes) -> Self {
-        Self { socket, begun, gives_up: Box::pin(sleep(PATIENCE)), is_stuck: false, instead: None }
+    pub(super) fn new(socket: Accepted, begun: Bytes, refusals: Refusals, peer: IpAddr) -> Self {
+        let gives_up = Box::pin(sleep(PATIENCE));
+        Self { socket, begun, gives_up, is_stuck: false, instead: None, refusals, peer }
     }
 
     fn write(&mut self, bytes: &[u8], context: &mut Context<'_>) -> Poll<io::Result<usize>> {
@@ -74,8 +82,12 @@ impl AsyncRead for PatientSocket {
 
 impl AsyncWrite for PatientSocket {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        if self.instead.is_none() {
-            self.instead = unreadable::explained(bytes).map(Bytes::from);
+        if self.instead.is_none()
+            && let Some(answer) = unreadable::explained(bytes)
+        {
+            // No request came about that the service could refuse.
+            self.refusals.refuse(answer.status, &NotedRefusal::new(None, answer.reason), self.peer, None);
+            self.instead = Some(answer.bytes.into());
         }
         while let Some(mut left) = self.instead.clone() {
             let written = ready!(self.write(&left, context))?;

@@ -31,11 +31,23 @@ impl NotedRefusal {
 impl Refusals {
     /// Notes an answer, if it is a refusal.
     pub(super) fn note(&self, answer: &Response, peer: IpAddr, id: Option<&HttpRequestId>) {
-        let Some(NotedRefusal { caller, why }) = answer.extensions().get() else { return };
-        let status = answer.status().as_u16();
+        if let Some(refusal) = answer.extensions().get::<NotedRefusal>() {
+            self.refuse(answer.status(), refusal, peer, id);
+        }
+    }
+
+    /// Notes a refusal that was answered with `answered`.
+    pub(super) fn refuse(
+        &self,
+        answered: StatusCode,
+        NotedRefusal { caller, why }: &NotedRefusal,
+        peer: IpAddr,
+        id: Option<&HttpRequestId>,
+    ) {
+        let status = answered.as_u16();
         self.0.iter().for_each(|metrics| metrics.refuse(status));
         let (caller, peer, http_request_id) = (caller.as_deref(), peer.to_string(), id.map(HttpRequestId::as_str));
-        match answer.status() {
+        match answered {
             // Scanners ask for everything.
             StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED => {
                 tracing::debug!(status, caller, peer, %why, http_request_id, "refused");
