@@ -1,8 +1,9 @@
-//! The destination of an export: stdout, or a file that nobody but the user may read, never over one that is there.
+//! The destination of an export: stdout, or a file that nobody but the user may read, whole or not at all, and never
+//! over one that is there, unless it was told to.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, BufWriter, Write},
+    fs::OpenOptions,
+    io::{self, BufWriter, IntoInnerError, Write},
     path::PathBuf,
 };
 
@@ -12,7 +13,7 @@ use serde::Serialize;
 
 use super::{
     named,
-    target::{self, Existing, Target},
+    target::{self, Existing, FileDraft, Target},
 };
 use crate::tools::ToolError;
 
@@ -26,32 +27,74 @@ pub(super) struct Destination {
     force: bool,
 }
 
+/// An export that is being written. Lines are written by the hundred thousand; each would be a call of the system.
+pub(super) enum ExportOutput {
+    Stream(BufWriter<Box<dyn Write>>),
+    /// With the path that was asked for.
+    File(BufWriter<FileDraft>, PathBuf),
+}
+
 impl Destination {
     /// # Errors
     /// When the file cannot be written.
-    pub(super) fn open(&self) -> anyhow::Result<BufWriter<Box<dyn Write>>> {
+    pub(super) fn open(&self) -> anyhow::Result<ExportOutput> {
         let target = self.output.as_deref().map_or(Ok(Target::Stdout), Target::parse);
         let wrong = |why: String| ToolError::InvalidArgument(format!("`--output`: {why}"));
-        let out: Box<dyn Write> = match target.map_err(wrong)? {
-            Target::Stdout => Box::new(io::stdout()),
+        match target.map_err(wrong)? {
+            Target::Stdout => Ok(ExportOutput::Stream(BufWriter::new(Box::new(io::stdout())))),
             Target::Device(device) => {
                 let opened = target::open_device(&device);
-                Box::new(opened.with_context(|| format!("{} cannot be written", device.display()))?)
+                let opened = opened.with_context(|| format!("{} cannot be written", device.display()))?;
+                Ok(ExportOutput::Stream(BufWriter::new(Box::new(opened))))
             }
-            Target::Folder(folder) => {
-                return Err(wrong(format!("{} is a folder: name a file in it", folder.display())).into());
-            }
+            Target::Folder(folder) => Err(wrong(format!("{} is a folder: name a file in it", folder.display())).into()),
             Target::File(path) => {
-                let (file, written) = private(&path, Existing::from_flag(self.force))
+                // For this user alone from the first byte on: an export holds everything that was asked.
+                let mut options = OpenOptions::new();
+                #[cfg(unix)]
+                std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+                // Before the store is read: what is there already stays until the new one is whole.
+                let draft = FileDraft::begin(&path, Existing::from_flag(self.force), &mut options)
                     .with_context(|| format!("{} cannot be written", path.display()))?;
-                if written != path {
-                    writeln!(io::stderr(), "{} is there already: written to {}", path.display(), written.display())?;
-                }
-                Box::new(file)
+                Ok(ExportOutput::File(BufWriter::new(draft), path))
             }
+        }
+    }
+}
+
+impl ExportOutput {
+    /// Ends the export: a file gets its name now.
+    ///
+    /// # Errors
+    /// When the rest of it cannot be written.
+    pub(super) fn finish(self) -> anyhow::Result<()> {
+        let (out, asked) = match self {
+            Self::Stream(mut out) => return Ok(out.flush()?),
+            Self::File(out, asked) => (out, asked),
         };
-        // Lines are written by the hundred thousand; each would be a call of the system.
-        Ok(BufWriter::new(out))
+        let draft = out.into_inner().map_err(IntoInnerError::into_error);
+        let kept = draft.and_then(FileDraft::keep);
+        let written = kept.with_context(|| format!("{} cannot be written", asked.display()))?;
+        if written != asked {
+            writeln!(io::stderr(), "{} is there already: written to {}", asked.display(), written.display())?;
+        }
+        Ok(())
+    }
+}
+
+impl Write for ExportOutput {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Stream(out) => out.write(bytes),
+            Self::File(out, _) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Stream(out) => out.flush(),
+            Self::File(out, _) => out.flush(),
+        }
     }
 }
 
@@ -62,21 +105,4 @@ impl Destination {
 pub(super) fn line(out: &mut impl Write, exported: &impl Serialize) -> anyhow::Result<()> {
     serde_json::to_writer(&mut *out, exported).map_err(io::Error::from)?;
     Ok(out.write_all(b"\n")?)
-}
-
-fn private(path: &std::path::Path, existing: Existing) -> io::Result<(File, PathBuf)> {
-    // For this user alone from the first byte on: an export holds everything that was asked.
-    let mut options = OpenOptions::new();
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    match existing {
-        Existing::Kept => target::claim(path, &mut options),
-        Existing::Replaced => {
-            let file = options.write(true).create(true).truncate(true).open(path)?;
-            // The mode of the options is that of a new file: one that was there would keep its readers.
-            #[cfg(unix)]
-            file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
-            Ok((file, path.to_owned()))
-        }
-    }
 }

@@ -189,7 +189,7 @@ async fn write_out(to: &Destination, gallery: &Artifacts) -> anyhow::Result<()> 
         }
         start = page.next;
         if start.is_none() {
-            return Ok(out.flush()?);
+            return out.finish();
         }
     }
 }

@@ -88,48 +88,82 @@ pub(super) fn open_device(device: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).open(device)
 }
 
-/// Writes `bytes` to `asked`, whole or not at all. Where that name is taken, the next free one is: `fox-2.png`.
-///
-/// # Errors
-/// Those of the file system: no such folder, no permission, a full disk.
-pub(super) fn write(bytes: &[u8], asked: &Path, existing: Existing) -> io::Result<PathBuf> {
-    // In the same folder: a rename over file systems is a copy, and can break off. Under a name that nobody can guess, and
-    // new: in a folder that others write to, a link in its place would lead the picture over another file of this user.
-    let partial = folder_of(asked).join(format!(".mcp-openai.{:016x}.partial", rand::random::<u64>()));
-    let drafted = File::create_new(&partial).and_then(|mut file| file.write_all(bytes));
-    let copied = drafted.and_then(|()| {
-        let free = match existing {
-            Existing::Kept => claim(asked, &mut OpenOptions::new())?.1,
-            Existing::Replaced => asked.to_owned(),
+/// A file that is written beside its place: it gets its name once it is whole, and is removed where it comes to none.
+pub(super) struct FileDraft {
+    file: File,
+    partial: PathBuf,
+    asked: PathBuf,
+    existing: Existing,
+}
+
+impl FileDraft {
+    /// `options` are those of the new file.
+    ///
+    /// # Errors
+    /// Those of the file system: no such folder, no permission.
+    pub(super) fn begin(asked: &Path, existing: Existing, options: &mut OpenOptions) -> io::Result<Self> {
+        // In the same folder: a rename over file systems is a copy, and can break off. Under a name that nobody can
+        // guess, and new: in a folder that others write to, a link in its place would lead to another of this user's.
+        let partial = folder_of(asked).join(format!(".mcp-openai.{:016x}.partial", rand::random::<u64>()));
+        let file = options.write(true).create_new(true).open(&partial)?;
+        Ok(Self { file, partial, asked: asked.to_owned(), existing })
+    }
+
+    /// Gives it the name that was asked for. Where that is taken, the next free one is: `fox-2.png`.
+    ///
+    /// # Errors
+    /// Those of the file system.
+    pub(super) fn keep(self) -> io::Result<PathBuf> {
+        let free = match self.existing {
+            Existing::Kept => claim(&self.asked)?,
+            Existing::Replaced => self.asked.clone(),
         };
-        if let Err(error) = fs::rename(&partial, &free) {
+        if let Err(error) = fs::rename(&self.partial, &free) {
             // Else an empty file is left, which was only to hold the name.
-            if existing == Existing::Kept {
+            if self.existing == Existing::Kept {
                 let _ = fs::remove_file(&free);
             }
             return Err(error);
         }
         Ok(free)
-    });
-    if copied.is_err() {
-        // Best effort: the copy has failed already, and that is what is told.
-        let _ = fs::remove_file(&partial);
     }
-    copied
 }
 
-/// Makes an empty file under the first free name, so that no other process takes it meanwhile. `options` are those of
-/// the new file.
+impl Write for FileDraft {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+impl Drop for FileDraft {
+    fn drop(&mut self) {
+        // Once it is kept, nothing has this name. Best effort: what failed before is what is told.
+        let _ = fs::remove_file(&self.partial);
+    }
+}
+
+/// Writes `bytes` to `asked`, whole or not at all, by way of a draft.
 ///
 /// # Errors
 /// Those of the file system: no such folder, no permission, a full disk.
-pub(super) fn claim(asked: &Path, options: &mut OpenOptions) -> io::Result<(File, PathBuf)> {
+pub(super) fn write(bytes: &[u8], asked: &Path, existing: Existing) -> io::Result<PathBuf> {
+    let mut draft = FileDraft::begin(asked, existing, &mut OpenOptions::new())?;
+    draft.write_all(bytes)?;
+    draft.keep()
+}
+
+/// Makes an empty file under the first free name, so that no other process takes it meanwhile.
+fn claim(asked: &Path) -> io::Result<PathBuf> {
     let mut number = 1;
     loop {
         let free = numbered(asked, number);
         // Made by the system in one step: between a look and a write another process could take the name.
-        match options.write(true).create_new(true).open(&free) {
-            Ok(file) => return Ok((file, free)),
+        match File::create_new(&free) {
+            Ok(_) => return Ok(free),
             Err(taken) if taken.kind() == io::ErrorKind::AlreadyExists => number += 1,
             Err(error) => return Err(error),
         }

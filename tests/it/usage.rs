@@ -61,6 +61,23 @@ async fn every_call_is_exported_as_a_line() {
     insta::assert_json_snapshot!(lines[0], { ".at" => "[moment]", ".account" => "[account]" });
 }
 
+/// Its store is away: the earlier export is all that there is.
+#[test]
+fn an_export_that_comes_to_nothing_leaves_the_file_that_is_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("usage.jsonl");
+    std::fs::write(&file, "mine").unwrap();
+    let closed = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    for force in [None, Some("--force")] {
+        let mut command = cli::mcp_openai(&["usage", "export", "-o", file.to_str().unwrap()]);
+        command.args(force).env("MCP_OPENAI_STORE_URL", format!("postgres://me@{closed}/x"));
+        let (code, out, err) = cli::told(&command.output().unwrap());
+        assert!(code != 0 && out.is_empty() && err.contains("cannot be reached"), "{code} {out} {err}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
+    }
+}
+
 /// A ledger that cannot be read is no zero.
 #[test]
 fn p04_a_folder_that_is_a_file_is_an_error_and_not_an_empty_ledger() {

@@ -21,7 +21,7 @@ pub(super) async fn run(args: &ExportArgs, conversations: &Conversations) -> any
     };
     let mut out = args.to.open()?;
     out.write_all(written.as_bytes())?;
-    Ok(out.flush()?)
+    out.finish()
 }
 
 /// Every turn of every conversation, oldest first, one a line. One that cannot be read is said and passed over.
@@ -41,7 +41,7 @@ async fn all(args: &ExportArgs, conversations: &Conversations) -> anyhow::Result
             }
         }
     }
-    Ok(out.flush()?)
+    out.finish()
 }
 
 fn whole(conversation: &Conversation) -> serde_json::Value {

@@ -1,7 +1,5 @@
 //! Every line of the ledger, or of the calls that are not in it, written out.
 
-use std::io::Write;
-
 use anyhow::anyhow;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -79,7 +77,7 @@ pub(super) async fn calls(to: &Destination, audit: &Audit, kinds: &[CallKind]) -
             page.into_iter().map(ExportedCall::of).try_for_each(|line| export::line(&mut out, &line))?;
         }
     }
-    Ok(out.flush()?)
+    out.finish()
 }
 
 pub(super) async fn run(to: &Destination, ledger: &Ledger) -> anyhow::Result<()> {
@@ -91,7 +89,7 @@ pub(super) async fn run(to: &Destination, ledger: &Ledger) -> anyhow::Result<()>
         after = Some(last.id);
         page.into_iter().map(ExportedLine::of).try_for_each(|line| export::line(&mut out, &line))?;
     }
-    Ok(out.flush()?)
+    out.finish()
 }
 
 impl ExportedLine {
