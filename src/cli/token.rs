@@ -24,7 +24,7 @@ use crate::{
     config::shape::limits::{LimitSetting, applied},
     money::Usd,
     store::{
-        CallerStore,
+        CallerStore, MoneyStore,
         callers::{
             CallerChange, CallerLimits, CallerName, CallerRights, CallerScope, KnownCaller, TokenHash, new_token,
         },
@@ -140,7 +140,13 @@ pub async fn run(args: Args, app: App) -> anyhow::Result<ExitCode> {
                 .make(name, CallerRights { scopes, limits: applied(CallerLimits::default(), &limits) }, json)
                 .await?;
         }
-        TokenAction::List { json } => list(&callers.all().await?, json)?,
+        TokenAction::List { json } => {
+            let all = callers.all().await?;
+            list(&all, json)?;
+            if !json {
+                note_unlisted(&all, &*app.store.money).await?;
+            }
+        }
         TokenAction::Limit { caller: NameArgument { name }, limits, named, scopes } => {
             let limits = [limits, named].concat();
             let mut rights = callers.find_or_note(&name, app.config.http.oauth.as_ref()).await?.rights;
@@ -248,6 +254,24 @@ fn list(callers: &[KnownCaller], json: bool) -> io::Result<()> {
     let rows: Vec<_> = [head].into_iter().chain(callers.iter().map(row)).collect();
     let cuts = [Cut::End(8), Cut::End(8), Cut::End(11), Cut::End(7), Cut::Wrapped];
     io::stdout().write_all(table::fitted(&rows, cuts, Width::of_stdout()).as_bytes())
+}
+
+/// Counts callers with an issuer's tokens who are known only by what they spent this month. They have limits all the
+/// same.
+async fn note_unlisted(listed: &[KnownCaller], money: &dyn MoneyStore) -> anyhow::Result<()> {
+    let spending = money.caller_spending(Utc::now().date_naive(), usize::MAX).await.map_err(ToolError::from)?;
+    let listed: BTreeSet<&str> = listed.iter().map(|caller| caller.name.as_str()).collect();
+    let is_issued = |name: &str| CallerName::parse(name).is_ok_and(|name| name.is_issued());
+    let names = spending.iter().map(|own| own.caller.as_str());
+    let unlisted = names.filter(|name| !listed.contains(name) && is_issued(name)).count();
+    if unlisted > 0 {
+        let note = format!(
+            "callers with the issuer's tokens that spent something this month and are not listed: {unlisted}; \
+             `mcp-openai usage --by caller` names them"
+        );
+        io::stderr().write_all(Width::of_stderr().paragraph(&note).as_bytes())?;
+    }
+    Ok(())
 }
 
 fn row(caller: &KnownCaller) -> [String; 5] {

@@ -289,7 +289,7 @@ fn account() -> Account {
     Account("a".into())
 }
 
-fn reservation(id: Id, dollars: f64, per_day: Option<f64>) -> Reservation {
+pub fn reservation(id: Id, dollars: f64, per_day: Option<f64>) -> Reservation {
     Reservation {
         id,
         at: Utc::now(),
@@ -309,7 +309,7 @@ fn settlement(reservation: &Reservation, charge: Charge) -> Settlement {
     Settlement { reservation, amount, charge, end: Some(RequestEnd::Complete), turn: None, job: None }
 }
 
-fn paid(reservation: &Reservation, dollars: f64) -> Settlement {
+pub fn paid(reservation: &Reservation, dollars: f64) -> Settlement {
     settlement(reservation, Charge::Due { usage: None, cost: Some(usd(dollars)), request_id: None })
 }
 

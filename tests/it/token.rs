@@ -2,9 +2,20 @@
 
 use std::path::Path;
 
+use mcp_openai::{
+    handle::IdMint,
+    store::{
+        callers::CallerName,
+        money::{CallerShare, Reservation},
+    },
+};
 use serde_json::Value;
 
-use crate::cli;
+use crate::{
+    cli,
+    ledger::store,
+    store::{paid, reservation},
+};
 
 fn token(state: &Path, arguments: &[&str]) -> (i32, String, String) {
     let mut command = cli::mcp_openai(&[&["token"], arguments].concat());
@@ -91,4 +102,18 @@ fn callers_with_an_issuers_tokens_are_limited_and_revoked_by_name() {
     let (code, printed, told) = token(state.path(), &["rotate", name]);
     assert!(code == 0 && printed.is_empty() && told.contains("count (again)"), "{printed}{told}");
     assert!(callers(state.path())[0]["revoked_at"].is_null());
+}
+
+/// They are written down only as something is said of them.
+#[tokio::test]
+async fn callers_with_an_issuers_tokens_who_are_known_by_their_spending_are_counted_below_the_list() {
+    let state = tempfile::tempdir().unwrap();
+    let name = CallerName::issued("https://auth.example", "sub", "alice");
+    let caller = Some(CallerShare { name: name.clone(), per_day: None, per_month: None });
+    let request = Reservation { caller, ..reservation(IdMint::default().mint(), 0.1, None) };
+    store(state.path()).money.settle(paid(&request, 0.01)).await.unwrap();
+    let told = || token(state.path(), &["list"]).2;
+    assert!(told().contains("not listed: 1; `mcp-openai usage --by caller`"), "{}", told());
+    assert_eq!(token(state.path(), &["limit", name.as_str(), "day=5"]).0, 0);
+    assert_eq!(told(), "");
 }
