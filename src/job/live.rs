@@ -20,7 +20,10 @@ use super::{CallPrint, Job, JobId, JobPhase, JobStanding, Jobs, LOOK, Lasting, L
 use crate::{
     handle::Owner,
     news::{Feed, News, Update},
-    store::{self, JobStore, jobs::NewJob},
+    store::{
+        self, JobStore,
+        jobs::{JobEnd, NewJob},
+    },
 };
 
 /// The part of a job that others see.
@@ -210,15 +213,19 @@ impl<T: Lasting> Live<T> {
         }
     }
 
-    /// Has the result kept. A job that the store does not have (it could not be used at first, or was removed) is
-    /// handed out again before.
+    /// Has the result kept, unless it came there with its turn. A job that the store does not have (it could not be
+    /// used at first, or was removed) is handed out again before.
     async fn finish(&self, store: &dyn JobStore, result: &T) -> Result<(), store::Error> {
         let job = self.id.ended(result);
-        if !store.finish(job.clone()).await? {
-            store.hand_out(self.record()).await?;
-            store.finish(job).await?;
+        match store.finish(job.clone()).await? {
+            JobEnd::Written | JobEnd::Late => Ok(()),
+            JobEnd::Missing => {
+                let handed_out = store.hand_out(self.record()).await;
+                // In any case: the lease would be renewed for ever for a job that was held and has no end.
+                store.finish(job).await?;
+                handed_out
+            }
         }
-        Ok(())
     }
 
     async fn note_resumption(&self, jobs: &Jobs<T>) {

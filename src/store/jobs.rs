@@ -98,6 +98,17 @@ pub struct FinishedJob {
     pub result: String,
 }
 
+/// The outcome of [`JobStore::finish`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobEnd {
+    /// The result was written.
+    Written,
+    /// Nothing was written: the job has a result.
+    Late,
+    /// Nothing was written: the job is not there.
+    Missing,
+}
+
 /// Hints that the store has something new of a job: its result, or that it shall be cancelled. A hint may be lost or
 /// false: whoever waits polls the store in any case, and a hint only has it look sooner.
 #[derive(Debug)]
@@ -167,9 +178,8 @@ pub trait JobStore: Debug + Send + Sync {
     /// Replaces stage and resumption of a job that this process runs.
     async fn note(&self, id: Id, stage: &str, resume: Option<&str>) -> Result<(), Error>;
 
-    /// Ends a job with a result. The first result stays. `false`: nothing was written, because the job has a result or
-    /// is not there.
-    async fn finish(&self, job: FinishedJob) -> Result<bool, Error>;
+    /// Ends a job with a result. The first result stays.
+    async fn finish(&self, job: FinishedJob) -> Result<JobEnd, Error>;
 
     /// Ends an orphaned job without a result, unless its process comes back with one. Of all who try, exactly one gets
     /// `true`.

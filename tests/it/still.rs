@@ -9,7 +9,7 @@ use mcp_openai::{
     handle::{Id, Owner},
     store::{
         self, Error, JobStore, LEASE, Store, StorePlace,
-        jobs::{AbandonedJob, FinishedJob, JobHints, KeptJob, NewJob},
+        jobs::{AbandonedJob, FinishedJob, JobEnd, JobHints, KeptJob, NewJob},
     },
 };
 
@@ -58,7 +58,7 @@ impl JobStore for Still {
         still(self.0.note(id, stage, resume)).await
     }
 
-    async fn finish(&self, job: FinishedJob) -> Result<bool, Error> {
+    async fn finish(&self, job: FinishedJob) -> Result<JobEnd, Error> {
         still(self.0.finish(job)).await
     }
 

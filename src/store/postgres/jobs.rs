@@ -11,7 +11,7 @@ use crate::{
     store::{
         Error,
         columns::{micros, secret},
-        jobs::{AbandonedJob, FinishedJob, JobHints, JobStore, KeptJob, NewJob},
+        jobs::{AbandonedJob, FinishedJob, JobEnd, JobHints, JobStore, KeptJob, NewJob},
         process::Held,
     },
 };
@@ -52,16 +52,16 @@ impl JobStore for Postgres {
         self.change(update, values![id.number, secret(id), stage, resume]).await.map(drop)
     }
 
-    async fn finish(&self, job: FinishedJob) -> Result<bool, Error> {
+    async fn finish(&self, job: FinishedJob) -> Result<JobEnd, Error> {
         self.engine.process().ended(Held::Job(job.id.number));
         let job = Arc::new(job);
         let finished = move |engine: PostgresEngine| {
             let job = job.clone();
             async move {
                 let transaction = engine.begin().await?;
-                let is_new = finish(&transaction, &job).await?;
+                let ended = finish(&transaction, &job).await?;
                 transaction.commit().await?;
-                Ok(is_new)
+                Ok(ended)
             }
         };
         self.engine.persist("the result of a job", finished).await
@@ -186,12 +186,17 @@ impl JobStore for Postgres {
 }
 
 /// Ends a job within a transaction.
-pub(super) async fn finish(transaction: &PostgresTransaction, job: &FinishedJob) -> Result<bool, PostgresFault> {
+pub(super) async fn finish(transaction: &PostgresTransaction, job: &FinishedJob) -> Result<JobEnd, PostgresFault> {
     // The notification goes out with the commit: nobody hears of a result that cannot be read yet. By the result, not
     // by the end: an interrupted job takes the result of a process that had only slept.
     let update = "WITH ended AS (
              UPDATE jobs SET result = $3, ended_at = now_in_micros(), process = NULL, resume = NULL, cancel = false
              WHERE id = $1 AND secret = $2 AND result IS NULL RETURNING id)
          SELECT pg_notify('mcp_openai_jobs', id::text) FROM ended";
-    Ok(transaction.execute(update, values![job.id.number, secret(job.id), &job.result]).await? == 1)
+    if transaction.execute(update, values![job.id.number, secret(job.id), &job.result]).await? == 1 {
+        return Ok(JobEnd::Written);
+    }
+    let select = "SELECT 1 FROM jobs WHERE id = $1 AND secret = $2";
+    let found = transaction.query(select, values![job.id.number, secret(job.id)]).await?;
+    Ok(if found.is_empty() { JobEnd::Missing } else { JobEnd::Late })
 }

@@ -12,7 +12,7 @@ use crate::{
     store::{
         Error,
         columns::{micros, secret},
-        jobs::{AbandonedJob, FinishedJob, JobHints, JobStore, KeptJob, NewJob},
+        jobs::{AbandonedJob, FinishedJob, JobEnd, JobHints, JobStore, KeptJob, NewJob},
         process::Held,
     },
 };
@@ -56,7 +56,7 @@ impl JobStore for Sqlite {
         self.engine.write(0, update).await
     }
 
-    async fn finish(&self, job: FinishedJob) -> Result<bool, Error> {
+    async fn finish(&self, job: FinishedJob) -> Result<JobEnd, Error> {
         self.engine.process().ended(Held::Job(job.id.number));
         self.engine.write(job.result.len(), move |connection| finish(connection, &job)).await
     }
@@ -199,12 +199,17 @@ impl JobStore for Sqlite {
 }
 
 /// Ends a job within a transaction.
-pub(super) fn finish(connection: &Connection, job: &FinishedJob) -> rusqlite::Result<bool> {
+pub(super) fn finish(connection: &Connection, job: &FinishedJob) -> rusqlite::Result<JobEnd> {
     // By its result, not by its end: a job that was written down as interrupted, because its process seemed dead, still
     // takes the result of a process that had only slept.
     let mut update = connection.prepare_cached(
         "UPDATE jobs SET result = ?3, ended_at = ?4, process = NULL, resume = NULL, cancel = 0
          WHERE id = ?1 AND secret = ?2 AND result IS NULL",
     )?;
-    Ok(update.execute(params![job.id.number, secret(job.id), job.result, now()])? == 1)
+    if update.execute(params![job.id.number, secret(job.id), job.result, now()])? == 1 {
+        return Ok(JobEnd::Written);
+    }
+    let mut select = connection.prepare_cached("SELECT 1 FROM jobs WHERE id = ?1 AND secret = ?2")?;
+    let is_there = select.exists(params![job.id.number, secret(job.id)])?;
+    Ok(if is_there { JobEnd::Late } else { JobEnd::Missing })
 }

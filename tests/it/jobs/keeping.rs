@@ -3,7 +3,10 @@
 use std::fs;
 
 use chrono::{TimeDelta, Utc};
-use mcp_openai::{handle::Id, store::jobs::NewJob};
+use mcp_openai::{
+    handle::Id,
+    store::jobs::{JobEnd, NewJob},
+};
 
 use super::*;
 
@@ -122,9 +125,25 @@ async fn a_result_that_comes_after_all_takes_the_place_of_an_interruption() {
     assert_eq!(result["structuredContent"]["error"]["code"], "interrupted", "{result}");
     let outcome = json!({"Ok": {"text": "late", "warnings": [], "previews": [], "artifacts": [], "structured": {"status": "complete"}}});
     let finished = FinishedJob { id: number, result: outcome.to_string() };
-    assert!(slept.jobs.finish(finished.clone()).await.unwrap());
-    assert!(!slept.jobs.finish(finished).await.unwrap(), "the first result stays");
+    assert_eq!(slept.jobs.finish(finished.clone()).await.unwrap(), JobEnd::Written);
+    assert_eq!(slept.jobs.finish(finished).await.unwrap(), JobEnd::Late, "the first result stays");
     assert_eq!(collect(&mut peer, &id.to_string()).await["content"][0]["text"], "late");
+}
+
+/// An answer is kept with its turn and the end of its job in one transaction: then there is nothing left to write.
+#[tokio::test(start_paused = true)]
+async fn a_result_that_the_store_has_already_is_not_written_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = still::store(dir.path());
+    let parts = fakes::parts_in(&store, dir.path(), &TaskTracker::new(), Patience::For(PATIENCE));
+    let place = Place::with(parts, Studio::default());
+    let mut peer = place.peer().await;
+    let job = hand_out(&mut peer, json!({"seconds": 60})).await;
+    let id = Id::parse(job.strip_prefix("job_").unwrap()).unwrap();
+    assert_eq!(store.jobs.finish(FinishedJob { id, result: "{}".into() }).await.unwrap(), JobEnd::Written);
+    let before = store.standing().transactions;
+    until(|| place.jobs.in_memory() == 0).await;
+    assert_eq!(store.standing().transactions, before + 1, "it is looked for, and not handed out once more");
 }
 
 #[tokio::test(start_paused = true)]

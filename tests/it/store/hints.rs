@@ -4,7 +4,10 @@ use std::time::Duration;
 
 use mcp_openai::{
     handle::IdMint,
-    store::{Config, LEASE, PostgresUrl, Store, StorePlace, jobs::JobHints},
+    store::{
+        Config, LEASE, PostgresUrl, Store, StorePlace,
+        jobs::{JobEnd, JobHints},
+    },
 };
 use tokio::time::{Instant, timeout};
 
@@ -25,7 +28,7 @@ async fn heard(runs: &Store, hints: &mut JobHints) {
     loop {
         let id = mint.mint();
         runs.jobs.hand_out(job(id, None)).await.unwrap();
-        assert!(runs.jobs.finish(result(id, "done")).await.unwrap());
+        assert_eq!(runs.jobs.finish(result(id, "done")).await.unwrap(), JobEnd::Written);
         if timeout(Duration::from_millis(500), hints.next(id)).await.is_ok() {
             return;
         }
@@ -48,7 +51,7 @@ async fn another_process_hears_that_a_job_has_ended_and_that_one_of_its_own_shal
     timeout(PATIENCE, cancelled.next(id)).await.expect("it is to be cancelled");
     assert_eq!(runs.jobs.cancels().await.unwrap(), [id]);
     runs.jobs.finish(result(id, "cancelled")).await.unwrap();
-    assert!(!runs.jobs.finish(result(id, "late")).await.unwrap(), "the first result stays");
+    assert_eq!(runs.jobs.finish(result(id, "late")).await.unwrap(), JobEnd::Late, "the first result stays");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use mcp_openai::{
     handle::{Id, IdMint, Owner},
     store::{
         Store,
-        jobs::{CallPrint, FinishedJob, JobState, NewJob},
+        jobs::{CallPrint, FinishedJob, JobEnd, JobState, NewJob},
     },
 };
 
@@ -40,7 +40,7 @@ pub fn finished(result: &str) -> JobState {
 
 pub async fn a_job_is_handed_out_once_and_its_first_result_stays(engine: &impl Engine) {
     let (store, id) = (engine.open(), IdMint::default().mint());
-    assert!(!store.jobs.finish(result(id, "before it began")).await.unwrap());
+    assert_eq!(store.jobs.finish(result(id, "before it began")).await.unwrap(), JobEnd::Missing);
     for stage in ["thinking", "told twice"] {
         store.jobs.hand_out(NewJob { stage: stage.into(), ..job(id, None) }).await.unwrap();
     }
@@ -48,13 +48,13 @@ pub async fn a_job_is_handed_out_once_and_its_first_result_stays(engine: &impl E
     let ended_at = async || store.jobs.job(&Owner::local(), id).await.unwrap().unwrap().ended_at;
     assert_eq!(ended_at().await, None);
     let all = ["one", "two", "three"].map(|told| store.jobs.finish(result(id, told)));
-    let kept: Vec<bool> = join_all(all).await.into_iter().map(Result::unwrap).collect();
+    let kept: Vec<bool> = join_all(all).await.into_iter().map(|end| end.unwrap() == JobEnd::Written).collect();
     // At once, no one is sure to be first.
     assert_eq!(kept.iter().filter(|kept| **kept).count(), 1, "{kept:?}");
     let first = ["one", "two", "three"][kept.iter().position(|kept| *kept).unwrap()];
     assert_eq!(state(&store, id).await, Some(finished(first)));
     let first_end = ended_at().await;
-    assert!(!store.jobs.finish(result(id, "late")).await.unwrap());
+    assert_eq!(store.jobs.finish(result(id, "late")).await.unwrap(), JobEnd::Late);
     assert!(first_end.is_some() && ended_at().await == first_end);
     assert_eq!(state(&store, id).await, Some(finished(first)));
     assert!(!store.jobs.interrupt(id).await.unwrap() && !store.jobs.claim(id).await.unwrap());
@@ -68,7 +68,7 @@ pub async fn jobs_are_their_owners_alone(engine: &impl Engine) {
     assert!(store.jobs.newest_jobs(&stranger, 10).await.unwrap().is_empty());
     let guessed = Id { secret: id.secret ^ 1, ..id };
     assert_eq!(state(&store, guessed).await, None);
-    assert!(!store.jobs.finish(result(guessed, "forged")).await.unwrap());
+    assert_eq!(store.jobs.finish(result(guessed, "forged")).await.unwrap(), JobEnd::Missing);
     store.jobs.ask_cancel(guessed).await.unwrap();
     assert!(store.jobs.cancels().await.unwrap().is_empty());
 }

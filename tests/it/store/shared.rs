@@ -7,7 +7,7 @@ use mcp_openai::{
     handle::{IdMint, Owner},
     money::Usd,
     store::{
-        jobs::JobState,
+        jobs::{JobEnd, JobState},
         money::{BudgetOf, DayStanding, LineState, Reserved, TallyBy},
     },
 };
@@ -115,7 +115,7 @@ pub async fn an_orphaned_job_is_interrupted_once_and_its_late_result_counts(engi
     assert_eq!(jobs::state(&stores[1], job).await, Some(JobState::Interrupted));
     assert!(!stores[2].jobs.claim(job).await.unwrap());
     // Its process only slept.
-    assert!(stores[2].jobs.finish(jobs::result(job, "here it is")).await.unwrap());
+    assert_eq!(stores[2].jobs.finish(jobs::result(job, "here it is")).await.unwrap(), JobEnd::Written);
     assert_eq!(jobs::state(&stores[1], job).await, Some(jobs::finished("here it is")));
 }
 
