@@ -103,6 +103,8 @@ impl<T: Lasting> Keeping<T> {
         }
         let Some(result) = self.follow().await else {
             tracing::info!(id = %live.id, "the job is left to another process");
+            // Dropped before it is released: nothing of it goes on here while another process has it.
+            self.work = Box::pin(std::future::pending());
             // Otherwise the next process would wait until the lease of this one has expired.
             if let Err(error) = store.release(live.id.0).await {
                 tracing::warn!(id = %live.id, %error, "the job can be taken over only once this process's lease expires");

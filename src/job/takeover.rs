@@ -2,6 +2,9 @@
 
 use std::panic::resume_unwind;
 
+use futures_util::FutureExt as _;
+use tokio_util::task::AbortOnDropHandle;
+
 use super::{Jobs, Lasting, Started, live::JobOrigin};
 use crate::store;
 
@@ -20,7 +23,13 @@ impl<T: Lasting> Jobs<T> {
             let _one = jobs.0.taking.lock().await;
             if jobs.live(&started.owner, &started.id).is_none() && jobs.0.store.claim(started.id.0).await? {
                 tracing::info!(id = %started.id, tool = started.tool, "the process that ran the job died: taken over");
-                jobs.run(started, JobOrigin::TakenOver);
+                let (work, tasks) = (started.work, jobs.0.tasks.clone());
+                // A task of its own, as the work of a call is: it goes on while the job asks a slow store.
+                let work = async move {
+                    let ended = AbortOnDropHandle::new(tasks.spawn(work)).await;
+                    ended.unwrap_or_else(|broken| resume_unwind(broken.into_panic()))
+                };
+                jobs.run(Started { work: work.boxed(), ..started }, JobOrigin::TakenOver);
             }
             Ok::<_, store::Error>(())
         });

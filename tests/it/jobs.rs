@@ -36,6 +36,7 @@ mod cancelling;
 mod collecting;
 mod http;
 mod keeping;
+mod taking_over;
 mod tasks;
 mod tools;
 
