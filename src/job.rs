@@ -137,8 +137,8 @@ struct JobsState<T> {
     memory: Mutex<LiveJobs<T>>,
     /// Results are written one at a time: many that end together take no more memory than one.
     writing: tokio::sync::Mutex<()>,
-    /// Orphaned jobs are taken over one at a time.
-    taking: tokio::sync::Mutex<()>,
+    /// Calls that take an orphaned job over.
+    taking: takeover::TakeOverTurns,
     /// Cancelled once jobs are left to other processes.
     leaving: CancellationToken,
 }
@@ -164,7 +164,7 @@ impl<T: Lasting> Jobs<T> {
             running: TaskTracker::new(),
             memory: Mutex::new(memory),
             writing: tokio::sync::Mutex::default(),
-            taking: tokio::sync::Mutex::default(),
+            taking: takeover::TakeOverTurns::default(),
             leaving: CancellationToken::new(),
         }))
     }

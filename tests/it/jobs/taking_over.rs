@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use mcp_openai::{
-    handle::Id,
+    handle::{Id, IdMint},
     job::{Config, JobId, Jobs, Resumable, Started},
     news::News,
     store::{
@@ -16,9 +16,11 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 
-/// A store that lets any job be taken over, and then falls silent.
-#[derive(Debug)]
-struct Silent;
+/// A store that lets jobs be taken over, but for one whose answer never comes, and then falls silent.
+#[derive(Debug, Default)]
+struct Silent {
+    stuck: Option<Id>,
+}
 
 #[async_trait]
 impl JobStore for Silent {
@@ -38,7 +40,10 @@ impl JobStore for Silent {
         Ok(false)
     }
 
-    async fn claim(&self, _: Id) -> Result<bool, Error> {
+    async fn claim(&self, id: Id) -> Result<bool, Error> {
+        if self.stuck == Some(id) {
+            std::future::pending::<()>().await;
+        }
         Ok(true)
     }
 
@@ -107,8 +112,23 @@ fn rest(id: JobId) -> (Started<String>, oneshot::Receiver<()>) {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_taken_over_goes_on_while_the_store_is_silent() {
-    let jobs = jobs_in(Silent);
+    let jobs = jobs_in(Silent::default());
     let (started, ended) = rest(jobs.mint());
     jobs.take_over(started).await.unwrap();
     timeout(Duration::from_secs(10), ended).await.expect("it stands still").unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_orphan_waits_for_the_store_to_answer_for_another_one() {
+    let stuck = IdMint::default().mint();
+    let jobs = jobs_in(Silent { stuck: Some(stuck) });
+    let (first, _) = rest(JobId::parse(&format!("job_{stuck}")).unwrap());
+    let (second, ended) = rest(jobs.mint());
+    let (mut first, second) = (Box::pin(jobs.take_over(first)), jobs.take_over(second));
+    tokio::select! {
+        biased;
+        _ = &mut first => panic!("it was never answered"),
+        taken = timeout(Duration::from_secs(10), second) => taken.expect("it waits").unwrap(),
+    }
+    ended.await.unwrap();
 }
