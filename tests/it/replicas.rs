@@ -3,6 +3,7 @@
 mod clocks;
 mod cut_off;
 mod killed;
+mod lost;
 mod relay;
 mod running;
 

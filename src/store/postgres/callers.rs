@@ -17,8 +17,11 @@ impl CallerStore for Postgres {
     async fn add_caller(&self, caller: KnownCaller) -> Result<bool, Error> {
         let KnownCaller { name, token, rights, created_at, revoked_at, used_at } = &caller;
         let micros = |at: &Option<DateTime<Utc>>| at.map(|at| at.timestamp_micros());
+        // Repeated after its answer was lost, it finds its own row, by a token that nobody else has: that counts as one
+        // that was added.
         let insert = "INSERT INTO callers (name, token, rights, created_at, revoked_at, used_at)
-             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
+             VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (name) DO UPDATE SET token = excluded.token WHERE callers.token = excluded.token";
         let (rights, created_at) = (rights.column(), created_at.timestamp_micros());
         let values = values![name.as_str(), &token.0[..], &rights, created_at, micros(revoked_at), micros(used_at)];
         Ok(self.change(insert, values).await? == 1)

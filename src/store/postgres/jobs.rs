@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Postgres, engine::PostgresEngine, fault::PostgresFault, transaction::PostgresTransaction, values::values};
 use crate::{
-    handle::{Id, Owner},
+    handle::{Id, IdMint, Owner},
     store::{
         Error,
         columns::{micros, secret},
@@ -129,9 +129,12 @@ impl JobStore for Postgres {
 
     async fn tell(&self, id: Id) -> Result<bool, Error> {
         // Its fingerprint goes, not the job: whoever has the handle still collects the result.
-        let update = "UPDATE jobs SET print = NULL WHERE id = $1 AND secret = $2 AND print IS NOT NULL";
-        let told = self.change(update, values![id.number, secret(id)]).await?;
-        Ok(told == 1)
+        let update = "UPDATE jobs SET print = NULL, abandoned_at = $3
+             WHERE id = $1 AND secret = $2 AND (print IS NOT NULL OR abandoned_at = $3)";
+        // Repeated after its answer was lost, it knows its own doing by a number that nobody else has. It stands where
+        // nobody looks any more, and below zero, which is no moment.
+        let own = secret(IdMint::default().mint()) | i64::MIN;
+        Ok(self.change(update, values![id.number, secret(id), own]).await? == 1)
     }
 
     async fn ask_cancel(&self, id: Id) -> Result<(), Error> {

@@ -1,4 +1,4 @@
-//! A wire between one replica and its database, which can be cut in either direction, or slowed.
+//! A wire between one replica and its database, which can be cut in either direction, or slowed, or lose an answer.
 
 use std::{
     net::{Ipv4Addr, SocketAddr},
@@ -24,6 +24,8 @@ pub enum WireState {
     Slowed(Duration),
     /// Nothing gets through, not even an end. As a network would, it delivers what was sent once it is whole again.
     Cut,
+    /// The next packet is lost with its connection; all that comes after it gets through.
+    Losing,
 }
 
 pub const WHOLE: WireState = WireState::Slowed(Duration::ZERO);
@@ -40,7 +42,7 @@ impl Relay {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let (address, port) = (listener.local_addr().unwrap(), cluster.port());
         let (there, back) = (watch::Sender::new(WHOLE), watch::Sender::new(WHOLE));
-        let (ways, mut task) = ((there.subscribe(), back.subscribe()), JoinSet::new());
+        let (ways, mut task) = ((there.clone(), back.clone()), JoinSet::new());
         task.spawn(async move {
             let mut pumps = JoinSet::new();
             while let Ok((replica, _)) = listener.accept().await {
@@ -66,12 +68,22 @@ impl Relay {
     }
 }
 
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut way: watch::Receiver<WireState>) {
-    let mut packet = vec![0; 1 << 16];
+async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, sets: watch::Sender<WireState>) {
+    let (mut packet, mut way) = (vec![0; 1 << 16], sets.subscribe());
     loop {
         // A reset ends it, too.
         let read = from.read(&mut packet).await.unwrap_or(0);
         let Ok(now) = way.wait_for(|way| *way != WireState::Cut).await.map(|way| *way) else { return };
+        let is_lost = sets.send_if_modified(|way| {
+            let is_losing = *way == WireState::Losing;
+            if is_losing {
+                *way = WHOLE;
+            }
+            is_losing
+        });
+        if is_lost {
+            return;
+        }
         if let WireState::Slowed(later) = now
             && later > Duration::ZERO
         {
