@@ -24,7 +24,7 @@ use super::{
     fault::Fault,
     lease,
     open::OpenDb,
-    work::{AwaitedWork, UnawaitedWork, Work},
+    work::{AwaitedWork, UnawaitedWork, Work, WorkLife, left_of, patience},
 };
 use crate::store::{Config, Error, StorePlace, process::Process};
 
@@ -34,8 +34,6 @@ const SLOW: Duration = Duration::from_millis(2);
 const AWAY: u64 = 64;
 /// Work of more bytes goes to the upkeep thread at once.
 const HEAVY: usize = 64 * 1024;
-/// Nobody holds a database for longer, unless it was stopped.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The only writer of this process.
 #[derive(Clone)]
@@ -110,9 +108,10 @@ impl Engine {
         }
     }
 
-    /// Queues `work` for the upkeep thread. `what` names it in the log should it fail.
+    /// Queues `work` for the upkeep thread, for as long as another process holds the database. `what` names it in the
+    /// log.
     pub(super) fn post(&self, what: &'static str, work: impl Fn(&Connection) -> rusqlite::Result<()> + Send + 'static) {
-        self.0.queue().push(Box::new(UnawaitedWork { work, what }));
+        self.0.queue().push(Box::new(UnawaitedWork { work, what, life: WorkLife::Lasting }));
         self.0.wake();
     }
 
@@ -210,9 +209,10 @@ impl Shared {
         if batch.is_empty() {
             return;
         }
-        for work in self.commit(&mut opened, batch, Instant::now() + PATIENCE) {
-            work.conclude(Err(Error::Locked { place: self.place() }));
-        }
+        let until = Instant::now() + patience(&batch);
+        let kept_out = self.commit(&mut opened, batch, until);
+        let left = left_of(kept_out, &Error::Locked { place: self.place() });
+        self.queue().splice(..0, left);
     }
 
     /// Runs a batch in one transaction. Returns it untouched while another process holds the database beyond `until`.
@@ -321,7 +321,7 @@ impl Shared {
         Error::Unusable { place: self.place(), why: "the transaction was abandoned".into() }
     }
 
-    fn queue(&self) -> MutexGuard<'_, Vec<Box<dyn Work>>> {
+    pub(super) fn queue(&self) -> MutexGuard<'_, Vec<Box<dyn Work>>> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -364,7 +364,7 @@ impl Shared {
         what: &'static str,
         work: impl Fn(&Connection) -> rusqlite::Result<()> + Send + 'static,
     ) {
-        self.queue().push(Box::new(UnawaitedWork { work, what }));
+        self.queue().push(Box::new(UnawaitedWork { work, what, life: WorkLife::Once }));
         self.commit_patiently();
     }
 }
@@ -374,8 +374,7 @@ impl Drop for Shared {
     fn drop(&mut self) {
         if self.process.is_idle() {
             let id = self.process.id;
-            let work = move |connection: &Connection| lease::end(connection, id);
-            self.queue().push(Box::new(UnawaitedWork { work, what: "the end of this process's lease" }));
+            self.run_patiently("the end of this process's lease", move |connection| lease::end(connection, id));
         }
         self.commit_patiently();
         // The thread sees that the store is gone.

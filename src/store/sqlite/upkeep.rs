@@ -69,7 +69,9 @@ impl Watch {
         if now < self.alert_until {
             return Some(DEFERRED.min(process.lease / 10));
         }
-        process.is_running().then_some(process.lease / 10)
+        // Work that another process keeps out of the database is tried again.
+        let is_due = process.is_running() || !shared.queue().is_empty();
+        is_due.then_some(process.lease / 10)
     }
 }
 

@@ -11,14 +11,14 @@ use std::{
 
 use mcp_openai::{
     handle::{IdMint, Owner},
-    store::Error,
+    store::{Error, money::Reserved},
 };
 use rusqlite::Connection;
 
 use super::{
     EVER, Engine,
     child::{self, Running, Task},
-    on_disk, paid, reservation, said, standing, turn, usd,
+    on_disk, paid, reservation, said, standing, stands, turn, usd,
 };
 
 /// True where this user may mount file systems of its own.
@@ -125,6 +125,22 @@ async fn while_another_process_holds_the_store_everything_else_goes_on() {
     holder.execute_batch("ROLLBACK").unwrap();
     assert!(append.await.unwrap());
     assert_eq!(store.turns.thread(&Owner::local(), late, EVER).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn the_end_of_a_request_is_kept_however_long_another_process_holds_the_store() {
+    let engine = on_disk();
+    let (store, mint) = (engine.open(), IdMint::default());
+    let request = reservation(mint.mint(), 0.5, Some(1.0));
+    assert!(matches!(store.money.reserve(request.clone()).await, Ok(Reserved::Granted(_))));
+    let holder = Connection::open(engine.0.path().join("state/store.sqlite3")).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    store.money.settle_later(paid(&request, 0.25));
+    // Behind it, and given up: by then it was tried for as long as anybody waits.
+    let refused = store.turns.append_turn(turn(mint.mint(), None, "a turn")).await;
+    assert!(matches!(refused, Err(Error::Locked { .. })), "{refused:?}");
+    holder.execute_batch("ROLLBACK").unwrap();
+    stands(&store, 0.25, 0.0).await;
 }
 
 #[tokio::test]
