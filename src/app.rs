@@ -203,9 +203,14 @@ impl App {
         })
     }
 
-    /// The MCP server with every tool.
+    /// The MCP server with every tool. Where servers share a bucket, its clients hear of the others' pictures, too.
     #[must_use]
     pub fn server(&self) -> Server {
+        if self.config.images.remote.is_some() {
+            let (artifacts, index) = (self.artifacts.clone(), self.store.pictures.clone());
+            let sharing = async move { artifacts.share_changes(&*index).await };
+            self.tasks.spawn(self.stop.clone().run_until_cancelled_owned(sharing));
+        }
         Server::build(Parts {
             artifacts: self.artifacts.clone(),
             inputs: self.inputs.clone(),

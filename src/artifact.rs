@@ -30,6 +30,7 @@ mod record;
 mod remote;
 mod remove;
 mod search;
+mod share;
 mod stem;
 mod store;
 mod sweep;
@@ -254,7 +255,8 @@ impl Artifacts {
         own.clone()
     }
 
-    /// Changes whenever this process keeps a picture or removes one: for whoever tells clients that the list changed.
+    /// Changes whenever this process keeps a picture or removes one, and whenever it hears that another one did in a
+    /// bucket that they share: for whoever tells clients that the list changed.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()

@@ -8,7 +8,10 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
-use tokio::{runtime::Handle, sync::Notify};
+use tokio::{
+    runtime::Handle,
+    sync::{Notify, broadcast},
+};
 
 use super::{
     Artifact, ArtifactId, Artifacts, BucketFault, Error, Origin, Page, RemoteConfig,
@@ -17,7 +20,13 @@ use super::{
     list::HEADER,
     record::Record,
 };
-use crate::media::{Content, Encoded, StoredBytes};
+use crate::{
+    handle::Owner,
+    media::{Content, Encoded, StoredBytes},
+};
+
+/// Changes that whoever tells other servers may miss.
+const MOST_CHANGES: usize = 64;
 
 /// A gallery's bucket. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -27,6 +36,9 @@ pub(super) struct Remote {
     link_for: Option<Duration>,
     /// Told when a picture stays in the spool.
     pub waiting: Arc<Notify>,
+    /// Told the owner whenever this process changes something in the bucket.
+    pub changed: broadcast::Sender<Owner>,
+    owner: Owner,
 }
 
 /// The bytes of a picture, fetched once they are needed.
@@ -40,11 +52,19 @@ struct StoredPicture {
 impl Remote {
     pub(super) fn new(config: RemoteConfig) -> Self {
         let RemoteConfig { bucket, spool: _, patience, link_for } = config;
-        Self { bucket, patience, link_for, waiting: Arc::default() }
+        let (changed, owner) = (broadcast::Sender::new(MOST_CHANGES), Owner::local());
+        Self { bucket, patience, link_for, waiting: Arc::default(), changed, owner }
     }
 
-    pub(super) fn below(&self, folder: &str, name: &str) -> Self {
-        Self { bucket: self.bucket.below(folder, name), ..self.clone() }
+    /// That of a caller, in this folder.
+    pub(super) fn below(&self, folder: &str, caller: &str) -> Self {
+        Self { bucket: self.bucket.below(folder, caller), owner: Owner::caller(caller), ..self.clone() }
+    }
+
+    /// Tells of a change in the bucket.
+    pub(super) fn has_changed(&self) {
+        // Nobody listens where no other server shares it.
+        let _ = self.changed.send(self.owner.clone());
     }
 
     pub(super) fn place(&self) -> &str {
@@ -151,6 +171,7 @@ impl Artifacts {
         remote.bucket.remove(id.as_str()).await?;
         remote.bucket.remove(&Record::name(id)).await?;
         self.changed();
+        remote.has_changed();
         Ok(true)
     }
 }

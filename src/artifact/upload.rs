@@ -200,6 +200,9 @@ impl Remote {
             return Err(self.bucket.taken(id.as_str()));
         }
         let json = serde_json::to_vec_pretty(record).unwrap_or_default();
-        self.bucket.replace(&Record::name(id), json.into()).await
+        self.bucket.replace(&Record::name(id), json.into()).await?;
+        // After both: whoever lists because of it finds the record, too.
+        self.has_changed();
+        Ok(())
     }
 }

@@ -4,8 +4,10 @@
 use std::{collections::HashSet, fmt::Debug};
 
 use async_trait::async_trait;
+use tokio::sync::broadcast;
 
 use super::Error;
+use crate::handle::Owner;
 
 /// The words by which a picture is found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,4 +29,15 @@ pub trait PictureIndex: Debug + Send + Sync {
 
     /// Pictures in whose words all of these stand, best match first.
     async fn find(&self, gallery: &str, words: &str, most: usize) -> Result<Vec<String>, Error>;
+
+    /// Tells the other replicas that this owner's pictures have changed; it is lost where nobody listens. An engine
+    /// that no replicas share tells nobody.
+    async fn tell_changed(&self, _: &Owner) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// Owners whose pictures other replicas change from now on; `None` of an engine that no replicas share.
+    fn changed_elsewhere(&self) -> Option<broadcast::Receiver<Owner>> {
+        None
+    }
 }

@@ -1,5 +1,6 @@
 //! Several servers on one PostgreSQL, as real programs over HTTP: one budget, one ledger, and any job on any of them.
 
+mod announced;
 mod clocks;
 mod cut_off;
 mod killed;

@@ -32,7 +32,10 @@ use super::{
     transaction::{self, PostgresTransaction, StatementAnswer, undeadlocked},
     values::{SqlValue, values},
 };
-use crate::store::{Error, columns::micros, process::Process, sessions::SessionMessage};
+use crate::{
+    handle::Owner,
+    store::{Error, columns::micros, process::Process, sessions::SessionMessage},
+};
 
 /// Connections of one process, beside the one that listens.
 const MOST: usize = 9;
@@ -64,6 +67,8 @@ pub(super) struct HeardNotices {
     /// Numbers of jobs of which something is new.
     pub jobs: broadcast::Sender<i64>,
     pub messages: broadcast::Sender<Arc<SessionMessage>>,
+    /// Owners whose pictures have changed.
+    pub galleries: broadcast::Sender<Owner>,
 }
 
 pub(super) struct PostgresState {
@@ -102,6 +107,7 @@ impl PostgresEngine {
             heard: HeardNotices {
                 jobs: broadcast::Sender::new(MOST_HEARD),
                 messages: broadcast::Sender::new(MOST_HEARD),
+                galleries: broadcast::Sender::new(MOST_HEARD),
             },
             listening,
             is_listening: AtomicBool::new(false),

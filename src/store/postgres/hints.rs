@@ -1,5 +1,5 @@
-//! Notifications of other replicas, heard on one connection of its own: that something is new of a job, and messages
-//! for sessions that several have open.
+//! Notifications of other replicas, heard on one connection of its own: that something is new of a job, messages for
+//! sessions that several have open, and whose pictures have changed.
 //!
 //! Whoever listens needs a session. Where there is none, as behind PgBouncer in transaction mode, nothing is heard of a
 //! notification of one's own, and the connection is given up: jobs are polled in any case.
@@ -28,13 +28,16 @@ use super::{
     fault::PostgresFault,
     values::{unescaped, values},
 };
-use crate::store::sessions::SessionMessage;
+use crate::{handle::Owner, store::sessions::SessionMessage};
 
 /// The longest time that a notification of one's own may take to come back, before the connection counts as deaf.
 const ECHO: Duration = Duration::from_secs(5);
 /// Time between two tries to connect; then twice as long, up to [`LONGEST_RETRY`].
 const RETRY: Duration = Duration::from_secs(1);
 const LONGEST_RETRY: Duration = Duration::from_mins(1);
+
+/// The channel on which owners are told whose pictures have changed.
+const GALLERIES: &str = "mcp_openai_galleries";
 
 type Messages = BoxStream<'static, Result<AsyncMessage, tokio_postgres::Error>>;
 
@@ -83,6 +86,11 @@ async fn hear(url: &PostgresUrl, engine: PostgresEngine, notices: &HeardNotices)
         while let Some(message) = messages.next().await {
             match message {
                 // Nobody may wait for it here.
+                Ok(AsyncMessage::Notification(told)) if told.channel() == GALLERIES => {
+                    if let Some(owner) = changed(&unescaped(told.payload()), own) {
+                        drop(notices.galleries.send(owner));
+                    }
+                }
                 // A number is that of a job, or this process's own, sent to hear if anything comes back.
                 Ok(AsyncMessage::Notification(told)) => match told.payload().parse() {
                     Ok(job) if job == own => echo.notify_one(),
@@ -99,7 +107,8 @@ async fn hear(url: &PostgresUrl, engine: PostgresEngine, notices: &HeardNotices)
     };
     let listening = async {
         // Before the notification of one's own: it would be sent before anybody listens.
-        if let Err(error) = client.batch_execute("LISTEN mcp_openai_jobs; LISTEN mcp_openai_sessions").await {
+        let listen = format!("LISTEN mcp_openai_jobs; LISTEN mcp_openai_sessions; LISTEN {GALLERIES}");
+        if let Err(error) = client.batch_execute(&listen).await {
             return ListenFailure::Fault(error.into());
         }
         let notify = "SELECT pg_notify('mcp_openai_jobs', $1::text)";
@@ -127,6 +136,12 @@ fn passed_on(payload: &str, own: i64) -> Option<SessionMessage> {
     let is_own = from.parse() == Ok(own);
     let message = Some(message.to_owned()).filter(|message| !message.is_empty());
     (!is_own).then(|| SessionMessage { session: session.to_owned(), message })
+}
+
+/// The owner whose pictures another process has changed: its id and the owner, a line each.
+fn changed(payload: &str, own: i64) -> Option<Owner> {
+    let (from, owner) = payload.split_once('\n')?;
+    (from.parse() != Ok(own)).then(|| Owner(owner.to_owned()))
 }
 
 async fn connect(url: &PostgresUrl) -> Result<(Client, Messages), PostgresFault> {

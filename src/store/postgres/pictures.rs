@@ -3,11 +3,15 @@
 use std::collections::HashSet;
 
 use async_trait::async_trait;
+use tokio::sync::broadcast;
 
 use super::{Postgres, engine::PostgresEngine, fault::PostgresFault, values::values, words};
-use crate::store::{
-    Error,
-    pictures::{IndexedPicture, PictureIndex},
+use crate::{
+    handle::Owner,
+    store::{
+        Error,
+        pictures::{IndexedPicture, PictureIndex},
+    },
 };
 
 #[async_trait]
@@ -29,6 +33,16 @@ impl PictureIndex for Postgres {
              ORDER BY ts_rank(found_by, $2::tsquery, 1) DESC, id DESC LIMIT $3";
         let most = i64::try_from(most).unwrap_or(i64::MAX);
         self.rows(select, values![gallery, &words, most]).await
+    }
+
+    async fn tell_changed(&self, owner: &Owner) -> Result<(), Error> {
+        // With the sender's id: a notification comes back to the process that sent it.
+        let payload = format!("{}\n{}", self.engine.process().id, owner.0);
+        self.change("SELECT pg_notify('mcp_openai_galleries', $1)", values![&payload]).await.map(drop)
+    }
+
+    fn changed_elsewhere(&self) -> Option<broadcast::Receiver<Owner>> {
+        Some(self.engine.heard().galleries.subscribe())
     }
 }
 
