@@ -56,12 +56,11 @@ pub(super) async fn fail(spend: Spend, error: ToolError, call: &Call) -> ToolErr
 /// That neither the line nor the turn of a call is kept, or not yet, as a warning. A turn that is kept later has a
 /// handle that nobody was told.
 fn unkept(error: &store::Error) -> String {
-    let told = match error {
-        store::Error::Away { .. } => {
-            "The cost and the turn of this call are kept once the store can be reached again, if this server still runs \
-             then; this answer cannot be continued"
-        }
-        _ => "Neither the cost nor the turn of this call is kept, so it cannot be continued",
+    let told = if error.may_pass() {
+        "The cost and the turn of this call are kept once the store can be reached again, if this server still runs \
+         then; this answer cannot be continued"
+    } else {
+        "Neither the cost nor the turn of this call is kept, so it cannot be continued"
     };
     format!("{told}: {error}. {}", error.remedy())
 }

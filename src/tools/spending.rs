@@ -122,11 +122,10 @@ pub(super) fn billed(model: &Resolved, error: ToolError) -> ToolError {
 
 /// A warning that the line of a call is not kept, or not yet.
 pub(super) fn unkept(error: &store::Error) -> String {
-    let told = match error {
-        store::Error::Away { .. } => {
-            "The cost of this call is kept once the store can be reached again, if this server still runs then"
-        }
-        _ => "The cost of this call is not kept",
+    let told = if error.may_pass() {
+        "The cost of this call is kept once the store can be reached again, if this server still runs then"
+    } else {
+        "The cost of this call is not kept"
     };
     format!("{told}: {error}. {}", error.remedy())
 }

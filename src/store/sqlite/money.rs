@@ -1,5 +1,7 @@
 //! Reservations and the ledger, in SQL. Every function here runs within a transaction.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use rusqlite::{Connection, params};
@@ -63,7 +65,14 @@ impl MoneyStore for Sqlite {
         if settlement.is_empty() {
             return Ok(Settled::Whole);
         }
-        self.engine.write(weight(&settlement), move |connection| settle(connection, &settlement)).await
+        let settlement = Arc::new(settlement);
+        let again = settlement.clone();
+        let settled = self.engine.write(weight(&settlement), move |connection| settle(connection, &settlement)).await;
+        if matches!(settled, Err(Error::Locked { .. })) {
+            // Its caller has waited for long enough: what was paid is written once another process lets go.
+            self.engine.post("the end of a request", move |connection| settle(connection, &again).map(drop));
+        }
+        settled
     }
 
     fn settle_later(&self, settlement: Settlement) {

@@ -144,6 +144,20 @@ async fn the_end_of_a_request_is_kept_however_long_another_process_holds_the_sto
 }
 
 #[tokio::test]
+async fn what_was_paid_is_kept_though_its_caller_was_told_that_the_store_is_locked() {
+    let engine = on_disk();
+    let (store, mint) = (engine.open(), IdMint::default());
+    let request = reservation(mint.mint(), 0.5, Some(1.0));
+    assert!(matches!(store.money.reserve(request.clone()).await, Ok(Reserved::Granted(_))));
+    let holder = Connection::open(engine.0.path().join("state/store.sqlite3")).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let refused = store.money.settle(paid(&request, 0.25)).await;
+    assert!(matches!(refused, Err(Error::Locked { .. })), "{refused:?}");
+    holder.execute_batch("ROLLBACK").unwrap();
+    stands(&store, 0.25, 0.0).await;
+}
+
+#[tokio::test]
 async fn the_log_begins_anew_while_a_writer_never_rests() {
     let engine = on_disk();
     let (store, mint) = (engine.open(), IdMint::default());
