@@ -91,7 +91,8 @@ pub(crate) fn weigh(commission: &Commission, encoding: Encoding, bytes: usize) -
         grainy.finish(middle, &mut painting.chance.clone());
         let tried = encode(&grainy.image(commission.ground)?, encoding)?;
         (low, high) = if tried.len() <= bytes { (middle, high) } else { (low, middle) };
-        if tried.len().abs_diff(bytes) < best.len().abs_diff(bytes) {
+        // The first as it is: where even that is too large, an empty file would be nearer.
+        if best.is_empty() || tried.len().abs_diff(bytes) < best.len().abs_diff(bytes) {
             best = tried;
         }
     }

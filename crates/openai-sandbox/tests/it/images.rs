@@ -74,6 +74,9 @@ async fn makes_a_picture_to_a_weight() {
     let picture = upstream.picture(order.clone()).await;
     assert!((1_700_000..2_300_000).contains(&picture.len()), "{} bytes", picture.len());
     assert_eq!(upstream.picture(order).await, picture, "made once");
+
+    let light = json!({"model": "sandbox-fault:bytes=1B", "prompt": "a boat", "size": "1024x768"});
+    image::load_from_memory(&upstream.picture(light).await).expect("the lightest that there is");
 }
 
 /// A form by hand: texts, and files of these media types.
