@@ -1,5 +1,7 @@
 //! The thread so far, turn by turn, whichever API it came by and whether it was sent or remembered.
 
+use std::iter::repeat_n;
+
 use super::{attachment::Attachment, prose};
 
 /// A conversation up to the question that is to be answered.
@@ -74,8 +76,10 @@ impl Thread {
         let mut prompt = self.instructions.clone();
         for Turn { asked, answer } in &self.turns {
             for Attachment { description, tokens } in &asked.attachments {
-                let width = tokens * prose::CHARACTERS_PER_TOKEN;
-                add_line(&mut prompt, &format!("{description:width$}"));
+                add_line(&mut prompt, description);
+                // Not by a width of `format!`, which panics beyond 65,535: 28 pages are as long.
+                let room = tokens * prose::CHARACTERS_PER_TOKEN;
+                prompt.extend(repeat_n(' ', room.saturating_sub(description.chars().count())));
             }
             add_line(&mut prompt, &asked.text);
             add_line(&mut prompt, answer.as_deref().unwrap_or_default());

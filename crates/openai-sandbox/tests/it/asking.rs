@@ -146,6 +146,17 @@ async fn a_thread_grows_branch_by_branch() {
 }
 
 #[tokio::test]
+async fn a_long_document_takes_as_much_room_as_it_has_pages() {
+    let upstream = Upstream::start().await;
+    let pdf = format!("%PDF-1.4\n{}", "<</Type /Page>>\n".repeat(40));
+    let data = format!("data:application/pdf;base64,{}", base64_simd::STANDARD.encode_to_string(pdf));
+    let file = json!({"type": "input_file", "filename": "long.pdf", "file_data": data});
+    let response = upstream.response(json!({"input": [{"role": "user", "content": [file]}]})).await;
+    assert!(text(&response).contains("I see a PDF named long.pdf (40 pages"), "{response}");
+    assert!(response["usage"]["input_tokens"].as_u64().unwrap() >= 40 * 600, "{response}");
+}
+
+#[tokio::test]
 async fn input_items_come_in_pages() {
     let upstream = Upstream::start().await;
     let said = |text: &str| json!({"role": "user", "content": text});
