@@ -64,6 +64,9 @@ pub(crate) async fn create(
     let spent = Extension(Spent(draft.total_tokens()));
     let tier = reply::service_tier(&fields, wishes.tier)?;
     let caching = Caching::read(&fields)?;
+    // All checks come before the count, which writes the prompt to the cache: a refused request writes nothing.
+    let choices = fields.integer("n", 1..=128)?.unwrap_or(1);
+    let is_streamed = fields.is_set("stream")?;
     let usage = Usage::count(&shared.prompts, model, &family, &caching, &draft, wishes.cost);
     let answer = Answer {
         id: reply::id("chatcmpl"),
@@ -71,10 +74,10 @@ pub(crate) async fn create(
         model,
         tier,
         draft: &draft,
-        choices: fields.integer("n", 1..=128)?.unwrap_or(1),
+        choices,
         usage: usage.of_chat(),
     };
-    if fields.is_set("stream")? {
+    if is_streamed {
         Ok((spent, stream::events(answer.beats(question.word_time(shared.pace), tail))).into_response())
     } else {
         Ok((spent, Json(answer.whole())).into_response())

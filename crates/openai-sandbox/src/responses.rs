@@ -77,9 +77,11 @@ pub(crate) async fn create(
     }
     let draft = question.answer();
     let caching = Caching::read(&fields)?;
+    // All checks come before the count, which writes the prompt to the cache: a refused request writes nothing.
+    let base = terms.base(&fields, wishes.tier)?;
     let usage = Usage::count(&shared.prompts, question.model, &family, &caching, &draft, wishes.cost);
     let answer = Answer {
-        base: terms.base(&fields, wishes.tier)?,
+        base,
         run: terms.run,
         reasoning: terms.reasoning,
         sources: terms.sources,

@@ -59,6 +59,23 @@ async fn a_conversation_reads_what_it_wrote() {
 }
 
 #[tokio::test]
+async fn a_refused_prompt_is_not_written_to_the_cache() {
+    let upstream = Upstream::start().await;
+    let messages = json!([{"role": "user", "content": "Why? ".repeat(1000)}]);
+    for (path, model, said, field, details) in [
+        ("/responses", "gpt-6.2-sol", "input", "service_tier", "input_tokens_details"),
+        ("/chat/completions", "gpt-6-sol", "messages", "n", "prompt_tokens_details"),
+    ] {
+        let ask = async |value: Value| {
+            let body = json!({"model": model, said: messages, field: value});
+            upstream.post(path, NO_FAULT, body).await
+        };
+        assert_eq!(ask(json!(0)).await["error"]["param"], field);
+        assert_eq!(ask(Value::Null).await["usage"][details]["cached_tokens"], 0, "{path}");
+    }
+}
+
+#[tokio::test]
 async fn input_is_counted_without_an_answer() {
     let upstream = Upstream::start().await;
     let body = json!({"model": "gpt-6.2-sol", "input": "How are you?", "instructions": "Be short."});
