@@ -60,12 +60,15 @@ pub(crate) async fn create(
     let options = fields.object("stream_options", "include_usage include_obfuscation")?;
     let wants_usage = options.map_or(Ok(false), |options| options.is_set("include_usage"))?;
     let tail = if wants_usage { Tail::Usage } else { Tail::None };
-    let draft = question.answer();
+    // Each choice is billed: <https://platform.openai.com/docs/api-reference/chat/create#chat-create-n>
+    let choices = usize::try_from(fields.integer("n", 1..=128)?.unwrap_or(1)).unwrap_or(1);
+    let mut draft = question.answer();
+    draft.output_tokens *= choices;
+    draft.reasoning_tokens *= choices;
     let spent = Extension(Spent(draft.total_tokens()));
     let tier = reply::service_tier(&fields, wishes.tier)?;
     let caching = Caching::read(&fields)?;
     // All checks come before the count, which writes the prompt to the cache: a refused request writes nothing.
-    let choices = fields.integer("n", 1..=128)?.unwrap_or(1);
     let is_streamed = fields.is_set("stream")?;
     let usage = Usage::count(&shared.prompts, model, &family, &caching, &draft, wishes.cost);
     let answer = Answer {
@@ -200,7 +203,7 @@ struct Answer<'a> {
     tier: &'a str,
     draft: &'a Draft,
     /// Number of choices of the answer, all of them alike.
-    choices: u64,
+    choices: usize,
     usage: Value,
 }
 

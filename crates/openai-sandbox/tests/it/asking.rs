@@ -202,6 +202,9 @@ async fn a_chat_has_as_many_choices_as_are_asked_for() {
     let text = |index: usize| whole["choices"][index]["message"]["content"].as_str().unwrap();
     assert_eq!(whole["choices"].as_array().unwrap().len(), 3);
     assert_eq!(whole["choices"][2]["index"], 2);
+    let single = read(ask(json!({"n": 1})).await).await;
+    let written = |answer: &Value| answer["usage"]["completion_tokens"].as_u64().unwrap();
+    assert_eq!(written(&whole), 3 * written(&single), "each choice is billed");
 
     let mut streamed = [String::new(), String::new(), String::new()];
     for event in events(&ask(json!({"stream": true})).await.text().await.unwrap()) {
