@@ -91,8 +91,8 @@ impl<'a> Fields<'a> {
     }
 
     pub(crate) fn integer(&self, name: &str, range: RangeInclusive<u64>) -> Result<Option<u64>, ApiError> {
-        // Read with its sign: a negative number is out of range, and not of a wrong type.
-        let Some(given) = self.read(name, "an integer", |value| value.as_i64().map(i128::from))? else {
+        // Read with its sign, and beyond 63 bits: a number below or above the range is not of a wrong type.
+        let Some(given) = self.read(name, "an integer", |value| value.as_number()?.as_i128())? else {
             return Ok(None);
         };
         match u64::try_from(given) {

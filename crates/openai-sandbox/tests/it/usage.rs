@@ -76,6 +76,14 @@ async fn a_refused_prompt_is_not_written_to_the_cache() {
 }
 
 #[tokio::test]
+async fn i08_a_number_beyond_63_bits_is_above_the_range() {
+    let upstream = Upstream::start().await;
+    let body = json!({"model": "gpt-6.2-sol", "input": "Hi", "max_output_tokens": u64::MAX});
+    let refused = upstream.post("/responses", NO_FAULT, body).await;
+    assert_eq!(refused["error"]["code"], "integer_above_max_value", "{refused}");
+}
+
+#[tokio::test]
 async fn input_is_counted_without_an_answer() {
     let upstream = Upstream::start().await;
     let body = json!({"model": "gpt-6.2-sol", "input": "How are you?", "instructions": "Be short."});
