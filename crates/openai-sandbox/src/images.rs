@@ -243,7 +243,7 @@ impl Order {
             },
             "output_format": match self.encoding {
                 Encoding::Png => "png",
-                Encoding::Jpeg { .. } => "jpeg",
+                Encoding::Jpeg(_) => "jpeg",
                 Encoding::Webp => "webp",
             },
         })
@@ -294,7 +294,7 @@ fn image_tokens(picture: &Source) -> usize {
 fn encoding(fields: &Fields) -> Result<Encoding, ApiError> {
     let compression = fields.integer("output_compression", 0..=100)?.unwrap_or(100);
     Ok(match fields.choice("output_format", &["png", "jpeg", "webp"])? {
-        Some("jpeg") => Encoding::Jpeg { quality: u8::try_from(compression).unwrap_or(100).max(1) },
+        Some("jpeg") => Encoding::Jpeg(u8::try_from(compression).unwrap_or(100).max(1)),
         Some("webp") => Encoding::Webp,
         _ => Encoding::Png,
     })

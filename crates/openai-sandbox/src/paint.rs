@@ -51,10 +51,8 @@ pub(crate) enum Ground {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Encoding {
     Png,
-    Jpeg {
-        /// 1 to 100.
-        quality: u8,
-    },
+    /// With a quality of 1 to 100.
+    Jpeg(u8),
     /// Lossless.
     Webp,
 }
@@ -148,7 +146,7 @@ pub(crate) fn encode(picture: &DynamicImage, encoding: Encoding) -> Option<Vec<u
     match encoding {
         Encoding::Png => picture.write_with_encoder(PngEncoder::new(&mut file)),
         Encoding::Webp => picture.write_with_encoder(WebPEncoder::new_lossless(&mut file)),
-        Encoding::Jpeg { quality } => picture.write_with_encoder(JpegEncoder::new_with_quality(&mut file, quality)),
+        Encoding::Jpeg(quality) => picture.write_with_encoder(JpegEncoder::new_with_quality(&mut file, quality)),
     }
     .ok()?;
     Some(file.into_inner())

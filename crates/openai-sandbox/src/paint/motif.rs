@@ -46,8 +46,7 @@ impl Motif {
     }
 
     /// Draws it with its foot at a place, `size` high (mirrored below 0), in its own colour or another; `near` is 1
-    /// here
-    /// and 0 at the horizon.
+    /// here and 0 at the horizon.
     pub(super) fn draw(&self, canvas: &mut Canvas, scene: &Scene, at: (f32, f32), size: f32, own: Color, near: f32) {
         let placed = Transform::from_row(size / 100.0, 0.0, 0.0, size.abs() / 100.0, at.0, at.1);
         for (path, ink, mirrored) in self.parts.lines().filter_map(part) {
