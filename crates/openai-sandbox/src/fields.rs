@@ -52,8 +52,8 @@ impl<'a> Fields<'a> {
         match self.fields.keys().find(|name| known.split(' ').all(|known| known != *name)) {
             None => Ok(self),
             Some(name) => {
-                let param = format!("{}{name}", self.path);
-                Err(ApiError::invalid("unknown_parameter", &param, format!("Unknown parameter: '{param}'.")))
+                let message = format!("Unknown parameter: '{}'.", self.param(name));
+                Err(self.invalid("unknown_parameter", name, message))
             }
         }
     }
@@ -65,9 +65,8 @@ impl<'a> Fields<'a> {
     /// The value, or the complaint that it is missing.
     pub(crate) fn required(&self, name: &str) -> Result<&Value, ApiError> {
         self.value(name).ok_or_else(|| {
-            let param = format!("{}{name}", self.path);
-            let message = format!("Missing required parameter: '{param}'.");
-            ApiError::invalid("missing_required_parameter", &param, message)
+            let message = format!("Missing required parameter: '{}'.", self.param(name));
+            self.invalid("missing_required_parameter", name, message)
         })
     }
 

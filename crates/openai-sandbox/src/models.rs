@@ -129,8 +129,7 @@ impl Family {
             return Ok(Some(effort));
         }
         if self.efforts.is_empty() {
-            let param = fields.param(name);
-            let message = format!("Unsupported parameter: '{param}' is not supported with this model.");
+            let message = format!("Unsupported parameter: '{}' is not supported with this model.", fields.param(name));
             return Err(fields.invalid("unsupported_parameter", name, message));
         }
         Err(unsupported(fields, name, effort, &self.efforts))

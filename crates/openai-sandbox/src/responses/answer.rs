@@ -89,10 +89,9 @@ impl Answer<'_> {
                 Some("message") => self.write(&mut script, output_index, word_time),
                 Some("web_search_call") => self.look_up(&mut script, output_index, word_time),
                 _ => {
-                    script
-                        .add(json!({"type": "response.output_item.added", "output_index": output_index, "item": item}));
-                    script
-                        .add(json!({"type": "response.output_item.done", "output_index": output_index, "item": item}));
+                    for kind in ["response.output_item.added", "response.output_item.done"] {
+                        script.add(json!({"type": kind, "output_index": output_index, "item": item}));
+                    }
                 }
             }
         }
