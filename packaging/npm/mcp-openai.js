@@ -20,8 +20,13 @@ try {
 }
 
 const child = spawn(binary, process.argv.slice(2), { stdio: "inherit" });
+// A terminal sends Ctrl-C to both processes. Sent on as well, it would be the second signal, at which a server ends without
+// its drain; on Windows, `kill` ends the program at once whatever the signal.
+const terminal = process.stdin.isTTY || process.stdout.isTTY;
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {
-  process.on(signal, () => child.kill(signal));
+  process.on(signal, () => {
+    if (signal !== "SIGINT" || !terminal) child.kill(signal);
+  });
 }
 child.on("error", (error) => {
   console.error(`mcp-openai: ${binary} cannot be started: ${error.message}`);
