@@ -77,7 +77,7 @@ def write_zip(path, files):
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content, mode in files:
             entry = zipfile.ZipInfo(name, ZIP_DATE)
-            # A regular file, on Unix: without that, pip takes no program for one.
+            # A regular file, on Unix: without that, pip does not make the program executable.
             entry.external_attr, entry.compress_type, entry.create_system = (0o100000 | mode) << 16, zipfile.ZIP_DEFLATED, 3
             archive.writestr(entry, content)
 
@@ -257,7 +257,7 @@ def pack(binaries, out):
 
 def set_version(version):
     if not re.fullmatch(r"\d+\.\d+\.\d+(-[0-9A-Za-z.]+)?", version):
-        sys.exit(f"`{version}` is no version such as 1.2.3")
+        sys.exit(f"`{version}` is not a version such as 1.2.3")
     old = cargo("version")
     for name, places in {
         "Cargo.toml": [f'name = "{NAME}"\nversion = "@"', 'openai-sandbox = { version = "@"'],
