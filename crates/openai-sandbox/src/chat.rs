@@ -105,6 +105,8 @@ fn check_sampling(fields: &Fields, family: &Family, effort: Option<&str>) -> Res
 fn max_tokens(fields: &Fields, family: &Family) -> Result<Option<u64>, ApiError> {
     let range = 1..=1_000_000;
     let legacy = fields.integer("max_tokens", range.clone())?;
+    // Models that reason do not take it:
+    // <https://platform.openai.com/docs/api-reference/chat/create#chat-create-max_tokens>
     if legacy.is_some() && family.effort.is_some() {
         let message = "Unsupported parameter: 'max_tokens' is not supported with this model. Use \
             'max_completion_tokens' instead.";
@@ -263,6 +265,8 @@ impl Answer<'_> {
         });
         match tail {
             Tail::None => chunk,
+            // Clients that ask for usage get the field in every chunk, null in all but the last.
+            // <https://platform.openai.com/docs/api-reference/chat/create#chat-create-stream_options>
             Tail::Usage => reply::merged(chunk, &json!({"usage": null})),
         }
     }

@@ -59,6 +59,7 @@ pub(crate) async fn create(
         None => Request::of_json(&body)?,
     };
     fields.choice("input_fidelity", &["low", "high"])?;
+    // Not on the thread that answers everybody else, which may be the only one.
     let decoded = tokio::task::spawn_blocking(move || decode(&pictures, mask.as_deref())).await;
     let sources = decoded.map_err(|_| ApiError::for_status(StatusCode::INTERNAL_SERVER_ERROR, None))??;
     let order = Order::read(&fields, &shared, &sources.pictures)?;

@@ -126,6 +126,7 @@ impl Fault {
                 Html("<!doctype html><title>Sign in</title><p>Sign in to use this network.</p>").into_response()
             }
             Answer::HangUp => (axum::Extension(HangUp), ()).into_response(),
+            // It ends with its connection, which the client closes, or the stop.
             Answer::Silence => std::future::pending().await,
         }
     }
@@ -160,7 +161,8 @@ pub(crate) async fn inject(State(shared): State<Shared>, request: Request, next:
         Ok(fault) => fault,
         Err(error) => return error.into_response(),
     };
-    // Counted by its text: all requests that ask for the same fault share its `times`.
+    // Counted by its text: all requests that ask for the same fault share its `times`. The path first, so that a
+    // request to another one uses up none of them.
     if !fault.concerns(request.uri().path()) || fault.times.is_some_and(|times| shared.tally.count(&text) >= times) {
         return next.run(request).await;
     }

@@ -34,6 +34,7 @@ impl Form {
     /// Reads a form from the fields `name`, `schema` and `strict`.
     pub(crate) fn read(fields: &Fields, fit: Fit, place: Place) -> Result<Self, ApiError> {
         let name = fields.required_text("name")?;
+        // <https://platform.openai.com/docs/api-reference/responses/create#responses-create-text>
         let is_sound = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
         if name.is_empty() || name.len() > 64 || !name.chars().all(is_sound) {
             let message = "Invalid 'name': expected 1 to 64 characters that match the pattern '^[a-zA-Z0-9_-]+$'.";
@@ -72,7 +73,8 @@ impl Form {
     }
 }
 
-/// Holds a schema against the rules of strict mode; `path` is where it stands.
+/// Holds a schema against the rules of strict mode; `path` is where it stands. It cannot overflow the stack:
+/// `serde_json` reads no body of more than 128 levels.
 fn check(schema: &Value, path: &mut Vec<String>) -> Result<(), String> {
     let Some(schema) = schema.as_object() else { return Ok(()) };
     let complaint = |what: &str| Err(format!("In context={}, {what}", context(path)));

@@ -72,9 +72,11 @@ pub(crate) async fn deliver(
     let sources = sources.map(Arc::new);
     let weight = wishes.and_then(|wishes| wishes.weight);
     let mut pictures = Vec::new();
+    // One after the other: the largest canvas takes 33 MB (3840 x 2160 x 4 bytes), and its copies as much again.
     for _ in 0..order.count {
         let picture = order.picture(shared.tally.count(&order.prompt), weight);
         let (studio, sources) = (Arc::clone(&shared.studio), sources.clone());
+        // Not on the thread that answers everybody else, which may be the only one.
         let made = tokio::task::spawn_blocking(move || studio.make(&picture, sources.as_deref())).await;
         pictures
             .push(made.ok().flatten().ok_or_else(|| ApiError::for_status(StatusCode::INTERNAL_SERVER_ERROR, None))?);
@@ -294,7 +296,9 @@ fn image_tokens(picture: &Source) -> usize {
 fn encoding(fields: &Fields) -> Result<Encoding, ApiError> {
     let compression = fields.integer("output_compression", 0..=100)?.unwrap_or(100);
     Ok(match fields.choice("output_format", &["png", "jpeg", "webp"])? {
+        // OpenAI's scale begins at 0, that of the encoder at 1.
         Some("jpeg") => Encoding::Jpeg(u8::try_from(compression).unwrap_or(100).max(1)),
+        // At no compression: the encoder writes WebP without loss alone.
         Some("webp") => Encoding::Webp,
         _ => Encoding::Png,
     })

@@ -123,7 +123,7 @@ struct Shared {
     archive: Arc<kept::Archive>,
 }
 
-/// Counts how often something was seen.
+/// Counts how often something was seen. It forgets nothing, and so grows with the prompts of a run.
 #[derive(Debug, Default)]
 struct Tally(Mutex<HashMap<String, u32>>);
 
@@ -163,6 +163,7 @@ fn router(pace: Pace) -> io::Result<Router> {
         .route("/v1/images/edits", post(edits::create))
         .fallback(async |method: Method, uri: Uri| ApiError::no_such_url(&method, uri.path()))
         .method_not_allowed_fallback(async |method: Method, uri: Uri| ApiError::wrong_method(&method, uri.path()))
+        // By itself axum stops at 2 MB, which one picture in base64 exceeds.
         .layer(DefaultBodyLimit::max(MAX_REQUEST_BYTES))
         .layer(middleware::from_fn(reply::authorize))
         .layer(middleware::from_fn_with_state(shared.clone(), fault::inject))
@@ -178,6 +179,7 @@ async fn accept(listener: TcpListener, router: Router, tasks: TaskTracker, stop:
         };
         match accepted {
             Ok((connection, _)) => {
+                // Dropped at the stop with its answer: a stalled one would never end, nor would the wait for `tasks`.
                 tasks.spawn(stop.clone().run_until_cancelled_owned(serve(connection, router.clone())));
             }
             // Out of file descriptors, or the peer has gone already: neither is fixed by asking again at once.

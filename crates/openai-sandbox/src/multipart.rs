@@ -21,6 +21,7 @@ pub(crate) fn boundary(headers: &HeaderMap) -> Option<String> {
     if !content_type.trim_start().to_ascii_lowercase().starts_with("multipart/form-data") {
         return None;
     }
+    // Without a boundary it is a form all the same, which `parse` refuses: read as JSON, it would be refused for that.
     Some(parameter(content_type, "boundary").unwrap_or_default())
 }
 
@@ -31,7 +32,7 @@ pub(crate) fn parse(body: &Bytes, boundary: &str) -> Option<Vec<Part>> {
     }
     let delimiter = format!("\r\n--{boundary}");
     let finder = memmem::Finder::new(&delimiter);
-    // The first delimiter has no line before it.
+    // A line that only begins with the delimiter is one, too (RFC 2046, 5.1.1). The first has no line before it.
     let mut at = memmem::find(body, delimiter.trim_start().as_bytes())? + delimiter.len() - 2;
     let mut parts = Vec::new();
     loop {

@@ -256,6 +256,7 @@ fn search(fields: &Fields, effort: Option<&str>) -> Result<Search, ApiError> {
             search = Search::On;
         }
     }
+    // <https://platform.openai.com/docs/guides/tools-web-search#limitations>
     if search == Search::On && effort == Some("minimal") {
         let message = "The following tools cannot be used with reasoning.effort 'minimal': web_search.";
         return Err(ApiError::invalid_without_code("tools", message));

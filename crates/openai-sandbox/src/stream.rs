@@ -37,6 +37,7 @@ impl Beat {
 /// Sends the events, each at its time.
 pub(crate) fn events(beats: impl IntoIterator<Item = Beat, IntoIter: Send + 'static>) -> Response {
     send(stream::iter(beats).then(|beat| async move {
+        // A timer counts in milliseconds, also to none: one for each word would add up where no time is to pass.
         if !beat.after.is_zero() {
             tokio::time::sleep(beat.after).await;
         }

@@ -23,7 +23,8 @@ const STEP: usize = 128;
 /// Number of beginnings that are remembered before all of them are forgotten.
 const MOST: usize = 100_000;
 
-/// The beginnings of prompts that were sent before. Nothing expires with time.
+/// The beginnings of prompts that were sent before. Nothing expires with time. Hashes stand for them, so that the set
+/// takes a few megabytes at most, however long the prompts are.
 #[derive(Debug, Default)]
 pub(crate) struct PromptCache(Mutex<HashSet<u64>>);
 
@@ -83,6 +84,7 @@ impl PromptCache {
             hasher.finish()
         });
         let beginnings: Vec<u64> = beginnings.collect();
+        // The lock is held from the look to the entry: of two alike that come at once, one is written and one is read.
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let shared = beginnings.iter().take_while(|beginning| known.contains(beginning)).count() * STEP;
         // At worst a prompt is written to the cache once more.

@@ -124,13 +124,14 @@ pub(crate) async fn fetch(
     Ok(response.stream(from))
 }
 
-/// `DELETE /responses/{id}`
+/// `DELETE /responses/{id}`; streams of it go on, since each holds the response itself.
 pub(crate) async fn delete(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
     let response = shared.archive.remove(&id).ok_or_else(|| ApiError::response_not_found(&id))?;
     Ok(Json(json!({"id": response.id, "object": "response", "deleted": true})))
 }
 
-/// `POST /responses/{id}/cancel`; what has ended stays as it is.
+/// `POST /responses/{id}/cancel`, for what runs in the background alone; what has ended stays as it is.
+/// <https://platform.openai.com/docs/api-reference/responses/cancel>
 pub(crate) async fn cancel(State(shared): State<Shared>, Path(id): Path<String>) -> Result<Json<Value>, ApiError> {
     let response = found(&shared, &id)?;
     match response.run {
