@@ -54,7 +54,7 @@ impl Form {
             return Err(refused(complaint));
         }
         if fields.is_set("strict")? {
-            check(schema, &mut Vec::new()).map_err(refused)?;
+            check(schema, &[]).map_err(refused)?;
         }
         Ok(Self { schema: schema.clone(), fit })
     }
@@ -75,7 +75,7 @@ impl Form {
 
 /// Holds a schema against the rules of strict mode; `path` is where it stands. It cannot overflow the stack:
 /// `serde_json` reads no body of more than 128 levels.
-fn check(schema: &Value, path: &mut Vec<String>) -> Result<(), String> {
+fn check(schema: &Value, path: &[&str]) -> Result<(), String> {
     let Some(schema) = schema.as_object() else { return Ok(()) };
     let complaint = |what: &str| Err(format!("In context={}, {what}", context(path)));
     if let Some(keyword) = UNSUPPORTED.iter().find(|keyword| schema.contains_key(**keyword)) {
@@ -101,13 +101,13 @@ fn check(schema: &Value, path: &mut Vec<String>) -> Result<(), String> {
     }
     for keyword in ["properties", "$defs", "definitions"] {
         for (name, part) in schema.get(keyword).and_then(Value::as_object).into_iter().flatten() {
-            beneath(path, [keyword, name], |path| check(part, path))?;
+            check(part, &[path, &[keyword, name.as_str()]].concat())?;
         }
     }
     for (number, part) in list(schema, "anyOf").enumerate() {
-        beneath(path, ["anyOf", &number.to_string()], |path| check(part, path))?;
+        check(part, &[path, &["anyOf", number.to_string().as_str()]].concat())?;
     }
-    schema.get("items").map_or(Ok(()), |items| beneath(path, ["items"], |path| check(items, path)))
+    schema.get("items").map_or(Ok(()), |items| check(items, &[path, &["items"]].concat()))
 }
 
 /// Keywords that strict mode refuses.
@@ -127,19 +127,8 @@ const UNSUPPORTED: [&str; 10] = [
 /// One of these says what a value is.
 const TYPED: [&str; 5] = ["type", "$ref", "anyOf", "enum", "const"];
 
-fn beneath<const N: usize>(
-    path: &mut Vec<String>,
-    steps: [&str; N],
-    check: impl FnOnce(&mut Vec<String>) -> Result<(), String>,
-) -> Result<(), String> {
-    path.extend(steps.map(str::to_owned));
-    let checked = check(path);
-    path.truncate(path.len().saturating_sub(N));
-    checked
-}
-
 /// A path as OpenAI writes it: a tuple of Python.
-fn context(path: &[String]) -> String {
+fn context(path: &[&str]) -> String {
     match path {
         [only] => format!("('{only}',)"),
         steps => format!("({})", steps.iter().map(|step| format!("'{step}'")).collect::<Vec<_>>().join(", ")),

@@ -270,18 +270,15 @@ impl Order {
         let mut beats = Vec::new();
         for made in pictures {
             let parts = u32::try_from(made.partials.len() + 1).unwrap_or(1);
+            let beat = |name: &str, base64: &str, more: Value| {
+                let kind = format!("{}.{name}", self.kind);
+                let event = json!({"type": kind, "created_at": reply::now(), "b64_json": base64});
+                Beat::typed(time / parts, &reply::merged(reply::merged(event, &more), &self.description()))
+            };
             for (index, partial) in made.partials.iter().enumerate() {
-                let event = json!({
-                    "type": format!("{}.partial_image", self.kind), "created_at": reply::now(),
-                    "partial_image_index": index, "b64_json": partial,
-                });
-                beats.push(Beat::typed(time / parts, &reply::merged(event, &self.description())));
+                beats.push(beat("partial_image", partial, json!({"partial_image_index": index})));
             }
-            let event = json!({
-                "type": format!("{}.completed", self.kind), "created_at": reply::now(),
-                "b64_json": made.whole.as_str(), "usage": self.usage(),
-            });
-            beats.push(Beat::typed(time / parts, &reply::merged(event, &self.description())));
+            beats.push(beat("completed", &made.whole, json!({"usage": self.usage()})));
         }
         beats
     }

@@ -72,18 +72,16 @@ impl Answer<'_> {
     /// The answer as it comes to be.
     pub(super) fn script(&self, word_time: Duration) -> Script {
         let mut script = Script::default();
+        let begun = |kind: &str, status: &str| json!({"type": kind, "response": self.snapshot(status, &json!({}))});
         match self.run {
-            Run::Attached => {
-                script.add(json!({"type": "response.created", "response": self.snapshot("in_progress", &json!({}))}));
-            }
+            Run::Attached => script.add(begun("response.created", "in_progress")),
             Run::Background(_) => {
-                let queued = self.snapshot("queued", &json!({}));
-                script.add(json!({"type": "response.created", "response": queued}));
-                script.add(json!({"type": "response.queued", "response": queued}));
+                script.add(begun("response.created", "queued"));
+                script.add(begun("response.queued", "queued"));
                 script.wait(word_time * QUEUED_FOR);
             }
         }
-        script.add(json!({"type": "response.in_progress", "response": self.snapshot("in_progress", &json!({}))}));
+        script.add(begun("response.in_progress", "in_progress"));
         for (output_index, item) in self.output().iter().enumerate() {
             match item.get("type").and_then(Value::as_str) {
                 Some("message") => self.write(&mut script, output_index, word_time),
