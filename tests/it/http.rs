@@ -205,6 +205,19 @@ async fn h06_a_client_that_goes_away_cancels_its_call() {
     site.slow_calls_cancelled_within_a_second(1).await;
 }
 
+/// rmcp takes it: a session would be there that nobody counts, and another's would be entered.
+#[tokio::test]
+async fn i09_initialize_of_a_revision_without_it_opens_and_enters_no_session() {
+    let site = site().await;
+    let session = site.session().await.replace("2025-11-25", "2026-07-28");
+    for headers in ["MCP-Protocol-Version: 2026-07-28\r\n", session.as_str()] {
+        let opening = crate::peer::initialize("2026-07-28");
+        let answer = site.post(headers, &message(1, "initialize", opening)).await;
+        assert_eq!((answer.status, answer.error_code()), (404, json!(-32601)), "{}", answer.body);
+        assert_eq!(answer.header("mcp-session-id"), None, "{}", answer.head);
+    }
+}
+
 #[tokio::test]
 async fn c03_the_same_id_twice_in_one_session_is_refused() {
     let site = site().await;

@@ -191,6 +191,10 @@ impl Endpoint {
         }
         let form = accept::form(&parts.headers)?;
         sender.session = self.session(&parts.headers, &sender.owner).await?;
+        if sender.session.is_none() {
+            // rmcp decides anew if a request has a session: it sees none whose owner was not looked at here.
+            parts.headers.remove(SESSION);
+        }
         // The client's own wish is kept in `form`.
         parts.headers.insert(header::ACCEPT, accept::BOTH);
         let mut held = self.bytes.hold(&sender.owner);

@@ -6,7 +6,7 @@ use axum::{
     body::Bytes,
     http::{HeaderMap, StatusCode},
 };
-use rmcp::model::{ErrorData, RequestId};
+use rmcp::model::{ErrorCode, ErrorData, RequestId};
 use serde::Deserialize;
 use serde_json::{Value, error::Category, json};
 
@@ -73,7 +73,8 @@ pub(super) struct CheckedBody {
 
 impl CheckedBody {
     /// # Errors
-    /// 400 for what is no JSON-RPC message of its own, or no `initialize` that can be read.
+    /// 400 for what is no JSON-RPC message of its own, or no `initialize` that can be read; 404 for an `initialize` of a
+    /// revision that has none.
     pub(super) fn read(headers: &HeaderMap, body: Bytes, form: Takes) -> Result<Self, HttpRefusal> {
         // Hosts cut texts between the halves of a character, and write tabs and bytes of another encoding as they are.
         let mended = match text::mend(&body) {
@@ -85,7 +86,13 @@ impl CheckedBody {
         refuse_long_names(id.as_ref(), &body)?;
         let (mut body, mut form, mut priming, mut opening) = (body, form, Priming::of(None, headers), None);
         match method.as_deref() {
-            Some("initialize") if !knows_no_initialize(headers) => {
+            // rmcp would open a session for it all the same, which nobody counts, or serve it in any session that the
+            // headers name, whoever owns that.
+            Some("initialize") if knows_no_initialize(headers) => {
+                let error = ErrorData::new(ErrorCode::METHOD_NOT_FOUND, "there is no method initialize", None);
+                return Err(HttpRefusal::new(StatusCode::NOT_FOUND, id, error));
+            }
+            Some("initialize") => {
                 // rmcp refuses what some clients leave out: the message is written anew.
                 let params = opening::completed(params_of(&body))
                     .map_err(|error| HttpRefusal::new(StatusCode::BAD_REQUEST, id.clone(), error))?;
