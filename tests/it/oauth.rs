@@ -208,6 +208,8 @@ async fn a_scope_that_is_missing_is_named_and_can_be_asked_for() {
         assert!(answer.header("www-authenticate").unwrap().ends_with(&challenge), "{}", answer.head);
         assert_eq!(ask(method, params, needed).await.status, 200, "{method}");
     }
+    let two_names = json!({"name": "echo", "uri": "usage://summary"});
+    assert_eq!(ask("resources/read", two_names, "ask").await.status, 403, "a resource is named by its address alone");
     let summary = json!({"uri": "usage://summary"});
     let own = ask("resources/read", summary.clone(), "usage").await;
     assert!(own.body.contains("| slow | - | forbidden | 1 |"), "it is among the calls that failed: {}", own.body);

@@ -28,7 +28,7 @@ use super::{
     flight::{Flight, Flights, Holding},
     gate,
     legacy::{Priming, knows_no_initialize},
-    message::{CheckedBody, named_in},
+    message::CheckedBody,
     refusals::NotedRefusal,
     reply::{self, HttpRefusal},
     resumable::ResumableSessions,
@@ -201,11 +201,11 @@ impl Endpoint {
         let body = self.read(&parts.headers, body, &mut held).await?;
         let message = CheckedBody::read(&parts.headers, body, form)?;
         if let Some(caller) = &sender.caller
-            && let Some(needed) = self.server.scope_for(message.method.as_deref(), || named_in(&message.body))
+            && let Some(needed) = self.server.scope_for(message.method.as_deref(), || message.named())
         {
             let permitted = self.authentication.permit(caller, needed);
             permitted.inspect_err(|_| {
-                self.server.note_forbidden(&caller.caller.name, named_in(&message.body).as_deref());
+                self.server.note_forbidden(&caller.caller.name, message.named().as_deref());
             })?;
         }
         // A cancellation of a call that runs at another replica.

@@ -116,6 +116,18 @@ impl CheckedBody {
         self.method.as_deref().filter(|method| *method == "notifications/cancelled")?;
         serde_json::from_value(params_of(&self.body)?.get_mut("requestId")?.take()).ok()
     }
+
+    /// The tool or the resource that it names.
+    pub(super) fn named(&self) -> Option<String> {
+        // By its method: beside the one, the other means nothing to rmcp, and must not hide it from the scopes.
+        let is_read = self.method.as_deref() == Some("resources/read");
+        if let Ok(NameEnvelope { params }) = serde_json::from_slice(&self.body) {
+            return if is_read { params.uri } else { params.name };
+        }
+        // One of them is no text, or stands twice: read as rmcp reads it, which lets the last one count.
+        let params = params_of(&self.body)?;
+        Some(params.get(if is_read { "uri" } else { "name" })?.as_str()?.to_owned())
+    }
 }
 
 /// # Errors
@@ -139,17 +151,6 @@ fn refuse_long_names(id: Option<&RequestId>, body: &[u8]) -> Result<(), HttpRefu
 
 fn too_long(id: Option<RequestId>, what: &str, most: usize) -> HttpRefusal {
     HttpRefusal::invalid(StatusCode::BAD_REQUEST, id, format!("{what} longer than {most} bytes"))
-}
-
-/// The tool or the resource that a message names.
-pub(super) fn named_in(body: &[u8]) -> Option<String> {
-    if let Ok(NameEnvelope { params }) = serde_json::from_slice(body) {
-        return params.name.or(params.uri);
-    }
-    // One of them is no text, or stands twice: read as rmcp reads it, which lets the last one count.
-    let params = params_of(body)?;
-    let named = params.get("name").or_else(|| params.get("uri"));
-    Some(named?.as_str()?.to_owned())
 }
 
 fn params_of(body: &[u8]) -> Option<Value> {
