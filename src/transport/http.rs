@@ -241,9 +241,11 @@ async fn accept(
                 };
                 let (tls, router, ends, tasks) = (tls.cloned(), router.clone(), ends.clone(), connections.clone());
                 connections.spawn(async move {
-                    match secured(socket, tls.as_deref()).await {
-                        Ok(socket) => connection::serve(socket, peer, router, ends, tasks).await,
-                        Err(error) => tracing::debug!(%error, peer = %address, "no TLS came about"),
+                    // A handshake is nothing that the end waits for.
+                    match ends.closing.run_until_cancelled(secured(socket, tls.as_deref())).await {
+                        Some(Ok(socket)) => connection::serve(socket, peer, router, ends, tasks).await,
+                        Some(Err(error)) => tracing::debug!(%error, peer = %address, "no TLS came about"),
+                        None => {}
                     }
                     drop((place, counted));
                 });

@@ -93,7 +93,10 @@ impl Peer {
 
 /// Serves a connection to its end.
 pub(super) async fn serve(mut socket: Accepted, peer: Peer, router: Router, ends: ServiceEnds, tasks: TaskTracker) {
-    let ended = match timeout(HEADER_TIMEOUT, beginning(&mut socket)).await {
+    // Browsers and load balancers open connections ahead: nothing is under way in them that the end could wait for.
+    let begun = ends.closing.run_until_cancelled(timeout(HEADER_TIMEOUT, beginning(&mut socket))).await;
+    let Some(begun) = begun else { return };
+    let ended = match begun {
         Ok(Ok(begun)) => {
             let is_http2 = begun == PREFACE;
             let socket = TokioIo::new(PatientSocket::new(socket, begun.into(), peer.refusals.clone(), peer.address));
