@@ -29,10 +29,10 @@ use crate::{handle::Owner, server::Requester};
 const KEPT_FOR: Duration = Duration::from_mins(2);
 /// A call that has not ended by then is forgotten: rmcp says nothing of those that were cancelled.
 const LONGEST: Duration = Duration::from_hours(1);
-/// Bytes of the answers of one owner, the oldest going first.
-const MOST_OF_ONE: usize = 8 << 20;
-/// Bytes of all answers.
-const MOST: usize = 32 << 20;
+/// Answers of one owner, the oldest going first.
+const MOST_OF_ONE: KeptRoom = KeptRoom { bytes: 8 << 20, calls: 512 };
+/// Answers of all.
+const MOST: KeptRoom = KeptRoom { bytes: 32 << 20, calls: 4096 };
 
 type Local = <LocalSessionManager as SessionManager>::Transport;
 
@@ -58,6 +58,13 @@ pub(super) struct NotedTransport {
 /// Cheap to clone; clones are one. Oldest first.
 #[derive(Clone, Default)]
 struct LastAnswers(Arc<Mutex<VecDeque<LastAnswer>>>);
+
+/// Bounds of what is kept. Those of calls: 8 MB of small answers are tens of thousands, and each call looks through all;
+/// and calls that were cancelled have no bytes that could be counted.
+struct KeptRoom {
+    bytes: usize,
+    calls: usize,
+}
 
 struct LastAnswer {
     session: SessionId,
@@ -207,7 +214,9 @@ impl LastAnswers {
         let (session, request) = (session.clone(), request.id.clone());
         let since = Instant::now();
         let mut all = self.all();
-        all.retain(|kept| kept.since.elapsed() < if kept.answer.is_some() { KEPT_FOR } else { LONGEST });
+        all.retain(|kept| since - kept.since < if kept.answer.is_some() { KEPT_FOR } else { LONGEST });
+        make_room(&mut all, &MOST_OF_ONE, |kept| kept.owner == owner);
+        make_room(&mut all, &MOST, |_| true);
         all.push_back(LastAnswer {
             session,
             request: request.clone(),
@@ -256,13 +265,14 @@ impl LastAnswers {
         let mut all = self.all();
         let is_it =
             |kept: &&mut LastAnswer| kept.answer.is_none() && kept.session == *session && kept.request == *request;
-        let Some(kept) = all.iter_mut().find(is_it) else { return };
-        kept.bytes = serde_json::to_vec(message).map_or(MOST, |written| written.len());
+        // From the end: one of the same id that was cancelled is older, and stays without an answer.
+        let Some(kept) = all.iter_mut().rev().find(is_it) else { return };
+        kept.bytes = serde_json::to_vec(message).map_or(MOST.bytes, |written| written.len());
         kept.answer = Some(Arc::new(message.clone()));
         kept.since = Instant::now();
         let owner = kept.owner.clone();
-        make_room(&mut all, MOST_OF_ONE, |kept| kept.owner == owner);
-        make_room(&mut all, MOST, |_| true);
+        make_room(&mut all, &MOST_OF_ONE, |kept| kept.owner == owner);
+        make_room(&mut all, &MOST, |_| true);
     }
 
     /// The answer that came after this event of its stream.
@@ -291,10 +301,20 @@ impl LastAnswers {
     }
 }
 
-/// Removes the oldest of these answers beyond `most` bytes.
-fn make_room(all: &mut VecDeque<LastAnswer>, most: usize, counts: impl Fn(&LastAnswer) -> bool) {
-    while all.iter().filter(|kept| counts(kept)).map(|kept| kept.bytes).sum::<usize>() > most {
-        let oldest = all.iter().position(|kept| kept.bytes > 0 && counts(kept));
+/// Removes the oldest of these answers beyond `most`; where there is none, the oldest of the calls.
+fn make_room(all: &mut VecDeque<LastAnswer>, most: &KeptRoom, counts: impl Fn(&LastAnswer) -> bool) {
+    loop {
+        let (mut bytes, mut calls) = (0, 0);
+        for kept in all.iter().filter(|kept| counts(kept)) {
+            bytes += kept.bytes;
+            calls += 1;
+        }
+        if bytes <= most.bytes && calls <= most.calls {
+            return;
+        }
+        // An answer that was there to be had goes before a call whose answer nobody can have had.
+        let answered = all.iter().position(|kept| kept.bytes > 0 && counts(kept));
+        let oldest = answered.or_else(|| all.iter().position(&counts));
         if oldest.and_then(|oldest| all.remove(oldest)).is_none() {
             return;
         }
@@ -307,5 +327,34 @@ fn answered(message: &ServerJsonRpcMessage) -> Option<&RequestId> {
         JsonRpcMessage::Response(response) => Some(&response.id),
         JsonRpcMessage::Error(error) => error.id.as_ref(),
         JsonRpcMessage::Request(_) | JsonRpcMessage::Notification(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rmcp::model::{CallToolRequest, CallToolRequestParams};
+
+    use super::*;
+
+    fn call(owner: &Owner, id: i64) -> ClientJsonRpcMessage {
+        let (mut parts, ()) = axum::http::Request::new(()).into_parts();
+        parts.extensions.insert(Requester::of_session("session".into(), owner.clone()));
+        let mut call = CallToolRequest::new(CallToolRequestParams::new("echo"));
+        call.extensions.insert(parts);
+        JsonRpcMessage::request(ClientRequest::CallToolRequest(call), RequestId::Number(id))
+    }
+
+    #[test]
+    fn c12_calls_without_an_answer_are_bounded_and_leave_those_of_others() {
+        let (answers, session) = (LastAnswers::default(), SessionId::from("session"));
+        let (alice, bob) = (Owner::caller("alice"), Owner::caller("bob"));
+        answers.begin(&session, &call(&bob, 0));
+        for id in 1..2000 {
+            answers.begin(&session, &call(&alice, id));
+        }
+        let all = answers.all();
+        assert!(all.len() <= MOST_OF_ONE.calls + 2, "{}", all.len());
+        assert!(all.iter().any(|kept| kept.owner == bob));
+        assert!(all.iter().any(|kept| kept.request == RequestId::Number(1999)));
     }
 }
