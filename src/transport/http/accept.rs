@@ -22,8 +22,9 @@ pub(super) enum Takes {
 pub(super) fn form(headers: &HeaderMap) -> Result<Takes, HttpRefusal> {
     let accepted: Vec<_> =
         headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).flat_map(ranges).collect();
-    let takes = |kind: &str, whole: &str| {
-        accepted.is_empty() || accepted.iter().any(|range| range == "*/*" || range == kind || range == whole)
+    let takes = |kind, whole| {
+        let is_one = |range: &&str| ["*/*", kind, whole].iter().any(|known| range.eq_ignore_ascii_case(known));
+        accepted.is_empty() || accepted.iter().any(is_one)
     };
     if takes("text/*", "text/event-stream") {
         Ok(Takes::Events)
@@ -36,10 +37,10 @@ pub(super) fn form(headers: &HeaderMap) -> Result<Takes, HttpRefusal> {
 }
 
 /// The media ranges of one header, without those that are refused by a weight of 0.
-fn ranges(header: &str) -> impl Iterator<Item = String> {
+fn ranges(header: &str) -> impl Iterator<Item = &str> {
     header.split(',').filter_map(|element| {
         let mut parts = element.split(';').map(str::trim);
-        let range = parts.next().filter(|range| !range.is_empty())?.to_ascii_lowercase();
+        let range = parts.next().filter(|range| !range.is_empty())?;
         let weight = parts.find_map(|part| part.strip_prefix("q=")).and_then(|weight| weight.parse::<f64>().ok());
         weight.is_none_or(|weight| weight > 0.0).then_some(range)
     })

@@ -1,13 +1,13 @@
 //! Answers that begin before there is one.
 
-use std::{future::Future, pin::Pin, time::Duration};
+use std::{future::Future, time::Duration};
 
 use axum::{
     body::{Body, BodyDataStream, Bytes},
     http::{HeaderName, HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, future::BoxFuture, stream};
 use rmcp::model::{ErrorData, JsonRpcError};
 use tokio::time::{sleep, timeout};
 
@@ -21,7 +21,7 @@ const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
 /// The answer itself when it comes soon; its head before it otherwise, and what keeps the connection alive. Dropping
 /// either drops `answer`.
 pub(super) async fn begin_early(answer: impl Future<Output = Response> + Send + 'static, form: Takes) -> Response {
-    let mut answer: Pin<Box<dyn Future<Output = Response> + Send>> = Box::pin(answer);
+    let mut answer: BoxFuture<'static, Response> = Box::pin(answer);
     match timeout(COMMIT_AFTER, &mut answer).await {
         Ok(response) => response,
         Err(_) => begun(answer, form),
@@ -29,12 +29,12 @@ pub(super) async fn begin_early(answer: impl Future<Output = Response> + Send + 
 }
 
 enum Phase {
-    Begun(Pin<Box<dyn Future<Output = Response> + Send>>),
-    Waiting(Pin<Box<dyn Future<Output = Response> + Send>>),
+    Begun(BoxFuture<'static, Response>),
+    Waiting(BoxFuture<'static, Response>),
     Passing(BodyDataStream),
 }
 
-fn begun(answer: Pin<Box<dyn Future<Output = Response> + Send>>, form: Takes) -> Response {
+fn begun(answer: BoxFuture<'static, Response>, form: Takes) -> Response {
     let (media_type, keep_alive) = match form {
         Takes::Events => ("text/event-stream", ": keep-alive\n\n"),
         // White space may stand before a JSON text. https://www.rfc-editor.org/rfc/rfc8259#section-2

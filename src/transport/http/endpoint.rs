@@ -231,7 +231,7 @@ impl Endpoint {
 
     async fn session(&self, headers: &HeaderMap, owner: &Owner) -> Result<Option<SessionUse>, HttpRefusal> {
         match session_of(headers) {
-            Some(id) => self.sessions.enter(&id, owner).await.map(Some),
+            Some(id) => self.sessions.enter(id, owner).await.map(Some),
             None => Ok(None),
         }
     }
@@ -296,12 +296,9 @@ impl Endpoint {
     }
 
     fn start(&self, sender: &Sender, id: Option<RequestId>, held: HeldBytes) -> Result<Flight, HttpRefusal> {
-        self.flights.start(sender.session.clone(), id.clone(), held).map_err(|_| {
-            HttpRefusal::invalid(
-                StatusCode::BAD_REQUEST,
-                id,
-                "a request with this id is still in flight in this session",
-            )
+        self.flights.start(sender.session.clone(), id.clone(), held).ok_or_else(|| {
+            let reason = "a request with this id is still in flight in this session";
+            HttpRefusal::invalid(StatusCode::BAD_REQUEST, id, reason)
         })
     }
 
@@ -349,9 +346,8 @@ fn understood(response: Response, id: Option<RequestId>) -> Response {
 }
 
 /// Revisions without `initialize` have no sessions, whatever a header says.
-fn session_of(headers: &HeaderMap) -> Option<String> {
-    let session = headers.get(SESSION).filter(|_| !knows_no_initialize(headers))?;
-    Some(session.to_str().ok()?.to_owned())
+fn session_of(headers: &HeaderMap) -> Option<&str> {
+    headers.get(SESSION).filter(|_| !knows_no_initialize(headers))?.to_str().ok()
 }
 
 /// The address alone: a port is a connection, and a caller may open many.

@@ -40,28 +40,18 @@ pub(super) struct Flight {
     flights: Flights,
 }
 
-/// The same id is in flight in the same session.
-#[derive(Debug)]
-pub(super) struct Duplicate;
-
 impl Flights {
-    /// # Errors
-    /// [`Duplicate`].
-    pub(super) fn start(
-        &self,
-        session: Option<SessionUse>,
-        id: Option<RequestId>,
-        held: HeldBytes,
-    ) -> Result<Flight, Duplicate> {
+    /// Begins a flight; `None` where the same id is in flight in the same session.
+    pub(super) fn start(&self, session: Option<SessionUse>, id: Option<RequestId>, held: HeldBytes) -> Option<Flight> {
         // Without a session several clients of one caller may count from the same number.
         let key = session.as_ref().map(|session| session.id.clone()).zip(id);
         if let Some(key) = &key
             && !self.ids.lock().unwrap_or_else(PoisonError::into_inner).insert(key.clone())
         {
-            return Err(Duplicate);
+            return None;
         }
         let gone = CancellationToken::new();
-        Ok(Flight {
+        Some(Flight {
             _gone_when_dropped: gone.clone().drop_guard(),
             gone,
             _counted: self.count.token(),
@@ -112,7 +102,7 @@ pub(super) struct Holding<T> {
 /// Something that a body can hold.
 pub(super) trait SendObserver {
     /// Notes that this number of bytes is handed over to be sent, and that all before them were sent.
-    fn sending(&mut self, bytes: usize);
+    fn sending(&mut self, _bytes: usize) {}
 }
 
 impl SendObserver for Flight {
@@ -121,13 +111,9 @@ impl SendObserver for Flight {
     }
 }
 
-impl SendObserver for Option<SessionUse> {
-    fn sending(&mut self, _: usize) {}
-}
+impl SendObserver for Option<SessionUse> {}
 
-impl SendObserver for TakenPlace<CallerName> {
-    fn sending(&mut self, _: usize) {}
-}
+impl SendObserver for TakenPlace<CallerName> {}
 
 impl<T> Holding<T> {
     pub(super) fn new(body: Body, held: T) -> Self {

@@ -39,9 +39,7 @@ impl HttpRefusal {
     pub(super) fn invalid(status: StatusCode, id: Option<RequestId>, reason: impl Into<String>) -> Self {
         Self::new(status, id, ErrorData::invalid_request(reason.into(), None))
     }
-}
 
-impl HttpRefusal {
     /// With whose request it was.
     pub(super) fn of(self, caller: &CallerName) -> Self {
         Self { caller: Some(caller.to_string().into()), ..self }
