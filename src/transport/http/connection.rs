@@ -1,6 +1,14 @@
 //! One connection: HTTP/1.1, or HTTP/2 where its client begins with that, within the same bounds.
 
-use std::{convert::Infallible, future::Future, io, net::IpAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    net::{IpAddr, Ipv6Addr},
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -72,7 +80,7 @@ impl Peer {
     /// A place for a connection, or for one more stream; `None` where this address has as many as it may.
     pub(super) fn place(&self) -> Option<TakenPlace<IpAddr>> {
         let most = if self.proxies.trust(self.address) { MAX_CONNECTIONS } else { MOST_OF_ONE_ADDRESS };
-        self.places.take(self.address, most)
+        self.places.take(counted_by(self.address), most)
     }
 
     /// Answers a request, with the address of its sender in it. A refusal is noted, whoever refuses.
@@ -88,6 +96,15 @@ impl Peer {
         self.refusals.note(&answer, sender, id.as_ref());
         answer.headers_mut().extend(id.map(|id| (HttpRequestId::HEADER, id.into())));
         answer
+    }
+}
+
+/// The address that a peer's connections are counted by. With IPv6 one machine may call from any address of its network
+/// of 64 bits, and would have a bound of its own for each (RFC 4291, 2.5.4; RFC 8981).
+fn counted_by(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)).into(),
+        address @ IpAddr::V4(_) => address,
     }
 }
 
@@ -230,5 +247,19 @@ where
 {
     fn execute(&self, future: F) {
         self.0.spawn(future);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn h04_addresses_of_one_network_of_ipv6_are_counted_as_one() {
+        let counted = |address: &str| counted_by(address.parse().unwrap());
+        assert_eq!(counted("2001:db8::1"), counted("2001:db8::ffff:1:2:3"));
+        assert_ne!(counted("2001:db8::1"), counted("2001:db8:0:1::1"));
+        assert_ne!(counted("192.0.2.1"), counted("192.0.2.2"));
+        assert_ne!(counted("::ffff:192.0.2.1"), counted("::ffff:192.0.2.2"), "a socket of both families");
     }
 }
