@@ -123,6 +123,49 @@ impl AsyncWrite for PatientSocket {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
+        // Over TLS the end is a record like any other (RFC 8446, 6.1), behind all that is not read yet: without a bound a
+        // peer that reads nothing would keep its place for ever.
+        let ended = Pin::new(&mut self.socket).poll_shutdown(context);
+        self.unless_stuck(ended, context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncWriteExt as _;
+
+    use super::*;
+
+    /// Takes neither bytes nor an end, as a TLS connection does whose peer reads nothing.
+    struct UnreadSocket;
+
+    impl AsyncRead for UnreadSocket {
+        fn poll_read(self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    impl AsyncWrite for UnreadSocket {
+        fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, _: &[u8]) -> Poll<io::Result<usize>> {
+            Poll::Pending
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn h04_neither_a_write_nor_an_end_waits_for_ever() {
+        let socket = Box::new(UnreadSocket);
+        let peer = std::net::Ipv4Addr::LOCALHOST.into();
+        let mut socket = PatientSocket::new(socket, Bytes::new(), Refusals::default(), peer);
+        assert_eq!(socket.write_all(b"answer").await.unwrap_err().kind(), ErrorKind::TimedOut);
+        socket.is_stuck = false;
+        assert_eq!(socket.shutdown().await.unwrap_err().kind(), ErrorKind::TimedOut);
     }
 }
