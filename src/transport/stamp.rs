@@ -10,6 +10,8 @@ impl FileStamp {
     /// # Errors
     /// When nothing is there, or it cannot be looked at.
     pub fn of(path: &Path) -> io::Result<Self> {
+        // By what the link leads to: Kubernetes changes a mounted file by changing a link to its folder.
+        // <https://github.com/kubernetes/kubernetes/blob/master/pkg/volume/util/atomic_writer.go>
         let found = fs::metadata(path)?;
         Ok(Self(found.modified()?, found.len()))
     }

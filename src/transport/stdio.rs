@@ -52,6 +52,8 @@ pub async fn serve_over(
 
 async fn run(server: Server, connection: StdioConnection<impl AsyncRead + Send + Unpin + 'static>) {
     let ended = connection.ended();
+    // A token of rmcp's own: `stop` only begins the drain, in which rmcp still has to pass on answers, progress and
+    // cancellations.
     let running = serve_directly_with_ct(Opening(server), connection, None, CancellationToken::new());
     let last = async {
         ended.cancelled().await;
@@ -75,11 +77,14 @@ impl Service<RoleServer> for Opening {
         context: RequestContext<RoleServer>,
     ) -> Result<ServerResult, ErrorData> {
         let request = match request {
+            // rmcp reads a method whose params do not fit as one that it does not know.
             ClientRequest::CustomRequest(custom) if custom.method == "initialize" => {
                 ClientRequest::InitializeRequest(InitializeRequest::new(opening::completed(custom.params)?))
             }
             request => request,
         };
+        // A ping may come before `initialize`, and `server/discover` stands in its place since 2026-07-28.
+        // <https://modelcontextprotocol.io/specification/2025-11-25/basic/lifecycle#initialization>
         let opens = matches!(
             request,
             ClientRequest::InitializeRequest(_) | ClientRequest::DiscoverRequest(_) | ClientRequest::PingRequest(_)

@@ -126,6 +126,7 @@ impl<R: AsyncRead + Send + Unpin> StdioConnection<R> {
                 () = self.outbox.broken().cancelled() => return None,
                 () = self.stop.cancelled() => return None,
                 line = async {
+                    // Before each line: one that is read is a call, and its answer memory, wanted or not.
                     self.pending.until(Pending::has_room).await;
                     self.outbox.drained_to(HIGH_WATER).await;
                     self.lines.next().await
@@ -162,6 +163,8 @@ impl<R: AsyncRead + Send + Unpin> StdioConnection<R> {
                 self.refuse(
                     line,
                     match error.classify() {
+                        // serde quotes the value that does not fit, which may be a prompt; of bad syntax it says the
+                        // place alone.
                         Category::Data => ErrorData::invalid_request("this is not a JSON-RPC message", None),
                         _ => ErrorData::parse_error(error.to_string(), None),
                     },
@@ -178,6 +181,7 @@ impl<R: AsyncRead + Send + Unpin> StdioConnection<R> {
         self.malformed += 1;
         let id = id::read(line);
         tracing::warn!(count = self.malformed, bytes = line.len(), reason = %error.message, ?id, "malformed message");
+        // Without an id that can be read it is null. <https://www.jsonrpc.org/specification#response_object>
         if id.is_some() || error.code == ErrorCode::INVALID_REQUEST {
             self.answer(&JsonRpcMessage::error(error, id));
         }
@@ -186,6 +190,8 @@ impl<R: AsyncRead + Send + Unpin> StdioConnection<R> {
     /// Keeps count of what is in flight; refuses an id that is.
     fn admit(&mut self, message: ClientJsonRpcMessage) -> Option<ClientJsonRpcMessage> {
         match &message {
+            // rmcp runs both: two calls would be paid for, under an id that can have one answer.
+            // <https://modelcontextprotocol.io/specification/2025-11-25/basic#requests>
             JsonRpcMessage::Request(request) if !self.pending.add(&request.id, Expected::to(&request.request)) => {
                 let error = ErrorData::invalid_request("a request with this id is still in flight", None);
                 self.answer(&JsonRpcMessage::error(error, Some(request.id.clone())));
@@ -217,6 +223,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> Transport<RoleServer> for StdioConne
     /// Serializes at once, so that messages stand in the order of the calls. Only notifications wait for the reader.
     fn send(&mut self, message: ServerJsonRpcMessage) -> impl Future<Output = io::Result<()>> + Send + 'static {
         let put = self.outbox.put(&message);
+        // Also where that failed: the request is over, and must not hold the drain.
         match &message {
             JsonRpcMessage::Response(response) => self.pending.settle(&response.id),
             JsonRpcMessage::Error(error) => error.id.iter().for_each(|id| self.pending.settle(id)),
@@ -240,7 +247,9 @@ impl<R: AsyncRead + Send + Unpin + 'static> Transport<RoleServer> for StdioConne
         {
             return Some(message);
         }
+        // Before the wait: what ends from now on is kept for whoever makes the same call in the next process.
         self.server.leave();
+        // Once: rmcp drops this future whenever something else happens, and calls it anew.
         let ends = *self.drain_ends.get_or_insert_with(|| Instant::now() + self.drain);
         // Also when nobody reads the answers: they are kept for whoever makes the same calls again.
         let answered = async {
@@ -251,6 +260,7 @@ impl<R: AsyncRead + Send + Unpin + 'static> Transport<RoleServer> for StdioConne
             self.server.cancel_calls();
         }
         self.server.end_announcements();
+        // rmcp now waits for calls in flight without a limit: the clock of those that do not end runs from here.
         self.ended.cancel();
         None
     }
@@ -271,6 +281,7 @@ impl Pending {
     /// Adds an id; `false` if it is in flight already.
     fn add(&self, id: &RequestId, answer: Expected) -> bool {
         let mut requests = self.requests();
+        // Not by `insert`: the first one is still under way, and its expected answer must stay.
         let is_new = !requests.contains_key(id);
         if is_new {
             requests.insert(id.clone(), answer);
@@ -310,6 +321,7 @@ impl Expected {
     fn to(request: &ClientRequest) -> Self {
         match request {
             ClientRequest::ReadResourceRequest(_) => Self::Picture,
+            // Waited for, it would use up every drain.
             ClientRequest::SubscriptionsListenRequest(_) => Self::Last,
             _ => Self::Small,
         }

@@ -30,12 +30,15 @@ fn threaded_output() -> Output {
 /// A thread of our own instead of tokio's pool: a read that never returns must not hold up the end of the process.
 fn threaded_input() -> Input {
     // One chunk: a host that writes faster than is read is held up by its pipe, and not by memory here.
+    // tokio's own stdin would hold up the end of the runtime until the next line comes.
+    // <https://docs.rs/tokio/latest/tokio/io/fn.stdin.html>
     let (chunks, mut received) = tokio::sync::mpsc::channel(1);
     let read = move || {
         let mut stdin = std::io::stdin().lock();
         loop {
             let mut chunk = vec![0; 64 * 1024];
             let read = io::Read::read(&mut stdin, &mut chunk);
+            // A signal came, and nothing is wrong. <https://doc.rust-lang.org/std/io/trait.Read.html#errors>
             if matches!(&read, Err(error) if error.kind() == io::ErrorKind::Interrupted) {
                 continue;
             }
@@ -49,6 +52,7 @@ fn threaded_input() -> Input {
             }
         }
     };
+    // Never joined: it may wait in a read for as long as the process lives.
     std::thread::spawn(read);
     let stream = futures_util::stream::poll_fn(move |context| received.poll_recv(context));
     Box::new(tokio_util::io::StreamReader::new(stream))
@@ -94,6 +98,7 @@ mod pollable {
     pub(super) fn output() -> io::Result<Output> {
         Ok(match kind(&io::stdout())? {
             DescriptorKind::Pipe(fd) => {
+                // A descriptor of its own for each: epoll takes one only once (EEXIST, epoll_ctl(2)).
                 let stream = Box::new(sender(fd.try_clone()?)?);
                 Output { stream, gone: Box::pin(reader_is_gone(sender(fd)?)) }
             }
@@ -116,6 +121,7 @@ mod pollable {
             return Ok(DescriptorKind::Other);
         }
         let socket = net::UnixStream::from(fd);
+        // Seen by whoever shares it: unlike a pipe, a socket cannot be opened anew by /proc (ENXIO, open(2)).
         socket.set_nonblocking(true)?;
         Ok(DescriptorKind::Socket(socket))
     }
@@ -129,6 +135,7 @@ mod pollable {
     async fn reader_is_gone(pipe: pipe::Sender) {
         // A pipe whose readers have closed it reports an error without being written to (POLLERR, poll(2)).
         if pipe.ready(Interest::ERROR).await.is_err() {
+            // A look that fails says nothing of the reader; the next write will.
             pending::<()>().await;
         }
     }

@@ -9,7 +9,9 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 pub(super) const MAX_LINE: usize = 32 * 1024 * 1024;
 
 /// A buffer that grew for one long line is given back above this size, in bytes.
+// Kept, one long line would be this process's memory for as long as its host runs.
 const KEEP: usize = 256 * 1024;
+// A reader of JSON may pass over it. <https://www.rfc-editor.org/rfc/rfc8259#section-8.1>
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
 /// The bytes up to a newline or the end of the stream.
@@ -47,11 +49,13 @@ impl<R: AsyncRead + Unpin> Lines<R> {
                     return Ok(Some(line));
                 }
             }
+            // At once, and not at its newline, which may never come: whoever waits for the id in it gets an answer now.
             if self.buffer.len() > MAX_LINE && !self.skipping {
                 self.skipping = true;
                 return Ok(Some(InputLine::TooLong(self.take_all())));
             }
             if self.skipping {
+                // Thrown away as it comes: a line without end costs its limit once, and no more.
                 self.buffer.clear();
                 self.searched = 0;
             }
@@ -87,6 +91,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
 
     /// `None` for what is passed over: blank lines, and the end of one that was too long.
     fn accept(&mut self, mut line: BytesMut) -> Option<InputLine> {
+        // Its newline has come, or the end of the stream: from here on lines are lines again.
         if std::mem::take(&mut self.skipping) {
             return None;
         }
@@ -96,6 +101,7 @@ impl<R: AsyncRead + Unpin> Lines<R> {
         if line.starts_with(BOM) {
             line.advance(BOM.len());
         }
+        // From programs on Windows whose stdout is in text mode. Inside of a message it is white space or escaped.
         if line.ends_with(b"\r") {
             line.truncate(line.len() - 1);
         }

@@ -20,6 +20,7 @@ const KEEP: usize = 1024 * 1024;
 pub(super) struct Outbox(Arc<OutboxState>);
 
 struct OutboxState {
+    // Of std: held while a message is serialized, and never over an await.
     unsent: Mutex<UnsentMessage>,
     /// Something waits to be written.
     filled: Notify,
@@ -33,6 +34,7 @@ struct OutboxState {
 struct UnsentMessage {
     buffer: Vec<u8>,
     /// Bytes that the writer holds at the moment.
+    // They count as unsent, too: without them two buffers of the high-water mark could be in memory.
     writing: usize,
 }
 
@@ -64,6 +66,7 @@ impl Outbox {
         }
         unsent.buffer.push(b'\n');
         drop(unsent);
+        // It keeps its permit where the writer is busy: a message that is put meanwhile is not forgotten.
         self.0.filled.notify_one();
         Ok(())
     }
@@ -86,6 +89,7 @@ impl Outbox {
 
     /// Takes no more: stdout is gone.
     pub(super) fn close(&self) {
+        // First: whoever wakes looks at this, and would wait again for bytes that are never written.
         self.0.broken.cancel();
         self.0.emptied.notify_waiters();
     }
@@ -101,6 +105,7 @@ impl Outbox {
         loop {
             self.next_batch(&mut batch).await;
             let written = async {
+                // All that waits in one write: a burst of answers is one system call, and not one for each.
                 output.write_all(&batch).await?;
                 output.flush().await
             };
@@ -115,6 +120,7 @@ impl Outbox {
     /// Swaps the written batch for all that waits meanwhile.
     async fn next_batch(&self, batch: &mut Vec<u8>) {
         batch.clear();
+        // Two pictures in base64 would else be memory of an idle process, one in each buffer.
         if batch.capacity() > KEEP {
             *batch = Vec::new();
         }
