@@ -69,11 +69,14 @@ use reply::HttpRefusal;
 use tls::Tls;
 
 /// Connections at once; the next ones wait to be accepted.
+// 512 open event streams take 17 MB (docs/deployment.md, "Sizing"); a connection that waits to be accepted takes
+// nothing of this process.
 const MAX_CONNECTIONS: usize = 1024;
 /// Connections and streams of HTTP/2 of one address at once, unless it is a trusted proxy's: half of all connections,
 /// since many may share one.
 const MOST_OF_ONE_ADDRESS: usize = MAX_CONNECTIONS / 2;
 /// Time that a request's headers may take, and that a connection may idle between requests.
+// Headers that come a byte at a time (Slowloris) would hold a place for as long as their sender likes.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time that each step of the end may take once the drain is over: answers to the calls that were cancelled, then the
 /// ends of connections.
@@ -148,6 +151,7 @@ pub async fn serve_changing(
     // Beyond loopback nobody is the person at this machine.
     let tokens = if is_public { Tokens::Required } else { config.tokens };
     let authentication = Authentication::new(store.callers, tokens, oauth);
+    // Before anything is bound: a start that is refused never had an open port.
     if is_public && !authentication.has_callers().await.map_err(io::Error::other)? {
         let message = format!(
             "refusing to listen on {}: without a token, anybody who reaches it could spend on your account; make one \
@@ -156,6 +160,7 @@ pub async fn serve_changing(
         );
         return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
     }
+    // Before the address is taken, too: a certificate that cannot be used ends the start, and no connection.
     let tls = config.tls.clone().map(Tls::open).transpose()?;
     let listener = BoundListener::bind(&config.bind).await?;
     ready(listener.address()?);
@@ -173,25 +178,30 @@ pub async fn serve_changing(
         .route("/mcp", any(mcp))
         // As some guides and libraries write it.
         .route("/mcp/", any(mcp))
+        // Neither asks for a token: a probe has none, and is told nothing of anybody.
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(readyz))
         // No token: the link is the permission.
         .merge(pictures::router(server.pictures()))
         .route(WELL_KNOWN, get(metadata))
         .route(&format!("{WELL_KNOWN}/{{*path}}"), get(metadata))
+        // In JSON-RPC as well: clients read the body of an error, and axum gives none.
         .fallback(async || nothing_here())
         .method_not_allowed_fallback(async || {
             HttpRefusal::invalid(StatusCode::METHOD_NOT_ALLOWED, None, "only GET is answered here")
         })
         .with_state(endpoint.clone())
+        // Around all routes: a page sees no answer without these headers, refusals and their reasons included.
         .layer(from_fn_with_state(pages, cors::tell_pages));
 
     let connections = TaskTracker::new();
     let ends = ServiceEnds { stop: stop.clone(), closing: closing.clone() };
     let drained = async {
         stop.cancelled().await;
+        // First: a subscription is a request whose answer has no other end, and would use up the drain.
         server.end_announcements();
         let ended = async {
+            // Jobs after them: until its answer is out, a call may still become one.
             flights.all_ended().await;
             server.jobs_ended().await;
         };
@@ -209,6 +219,7 @@ pub async fn serve_changing(
     // Open until here: during the drain a new request gets 503 with Retry-After, which a proxy may send to another
     // server, and /readyz says why.
     drop(listener);
+    // After the drain: it ends the sessions, and with them the streams that their clients keep open.
     closing.cancel();
     connections.close();
     if timeout(GRACE, connections.wait()).await.is_err() {
@@ -253,6 +264,8 @@ async fn accept(
             Err(error) => {
                 // Out of descriptors, most likely: they come back as connections end.
                 tracing::warn!(%error, "a connection could not be accepted");
+                // The connection stays in the queue of the kernel, so the next look would fail at once (EMFILE,
+                // accept(2)), and so on without a pause.
                 sleep(Duration::from_millis(100)).await;
             }
         }
@@ -269,6 +282,7 @@ async fn secured(socket: Accepted, tls: Option<&Tls>) -> io::Result<Accepted> {
 async fn mcp(State(endpoint): State<Arc<Endpoint>>, request: Request) -> Response {
     let version = request.version();
     let mut answer = endpoint.answer(request).await.into_response();
+    // HTTP/2 says it by GOAWAY, and has no such header. <https://www.rfc-editor.org/rfc/rfc9113#section-8.2.2>
     if endpoint.is_stopping() && version != Version::HTTP_2 {
         // A proxy keeps no connection that is about to close, to send the next call on.
         answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -90,6 +90,7 @@ where
     // A page of a foreign site can have its own name lead to 127.0.0.1, and would read who calls and what was spent.
     let hosts = address.ip().is_loopback().then_some(hosts);
     let administration = Administration { page: Box::new(page), store, stop, pulse, hosts };
+    // Before the thread is started: its failure is the start's, and not a line in the log.
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let ended = end.clone();
     // A flood of long bodies once held the serving thread for 3.6 s, and /healthz with it.
@@ -126,6 +127,7 @@ impl Heartbeat {
     /// Beats with the turns of the runtime that it is spawned on; never ends.
     async fn beat(self) {
         loop {
+            // A time and no count: whoever looks needs nothing but a clock, also when nothing turns any more.
             *self.beaten.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
             sleep(self.stuck_after / BEATS).await;
         }
@@ -140,6 +142,7 @@ impl Heartbeat {
 }
 
 async fn healthz(State(administration): State<Arc<Administration>>) -> Response {
+    // Neither a stop nor a store that is away makes it fail: a restart, which is what follows, would help with neither.
     administration.pulse.stuck().unwrap_or_else(|| "ok".into_response())
 }
 
@@ -161,6 +164,7 @@ async fn metrics(State(administration): State<Arc<Administration>>, uri: Uri, he
     if let Some(Err(refused)) = checked {
         return refused.into_response();
     }
+    // <https://prometheus.io/docs/instrumenting/exposition_formats/#text-based-format>
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (administration.page)().await)
         .into_response()
 }

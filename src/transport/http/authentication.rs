@@ -129,6 +129,7 @@ impl Authentication {
         }
         let token = self.bearer(uri, headers)?;
         let issued = match &self.oauth {
+            // Ours are told by their beginning: the issuer's keys are not asked for at the word of any text.
             Some(oauth) if !token.expose_secret().starts_with(TOKEN_PREFIX) => {
                 Some(oauth.check(token.expose_secret()).await.map_err(|refused| self.refused(&refused))?)
             }
@@ -166,11 +167,13 @@ impl Authentication {
         if kept.as_ref().is_some_and(|caller| caller.revoked_at.is_some()) {
             return Err(invalid());
         }
+        // Once a minute and not with each request: it is a write to the store.
         let is_due = kept.as_ref().is_some_and(|it| it.used_at.is_none_or(|used| Utc::now() - used > USED));
         let found = match issued {
             Some(issued) => issued.authenticated(kept.as_deref()),
             None => Authenticated { caller: kept.ok_or_else(invalid)?, granted: None },
         };
+        // Of the requests that come before the list is read anew only one writes.
         let is_first = is_due && list.noted.insert(found.caller.name.clone());
         Ok((found, if is_first { TokenUse::Unnoted } else { TokenUse::Noted }))
     }
@@ -185,6 +188,7 @@ impl Authentication {
             let was_guarded = list.is_guarded;
             *list = self.read().await.inspect_err(|_| list.failed_at = Some(Instant::now()))?;
             list.is_guarded |= was_guarded;
+            // Under the lock of the list: no request is let in by the old list after its caller's calls have ended.
             self.end_calls_of_revoked(&list);
         }
         Ok(list)
@@ -193,6 +197,7 @@ impl Authentication {
     /// The parent of the tokens of a caller's calls, made by `new` where it has none: cancelled once it is revoked.
     pub(super) fn calls_of(&self, caller: &CallerName, new: impl FnOnce() -> CancellationToken) -> CancellationToken {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        // A request that was let in just before makes a new one here, which the next look at the list ends.
         calls.entry(caller.clone()).or_insert_with(new).clone()
     }
 
@@ -246,10 +251,12 @@ impl Authentication {
         let is_token = |(name, value): (Cow<'_, str>, Cow<'_, str>)| {
             IN_QUERY.iter().any(|known| name.eq_ignore_ascii_case(known)) || value.contains(TOKEN_PREFIX)
         };
+        // Also beside a right header: else nobody would stop writing it there, and it stands in the logs of proxies.
         if query.any(is_token) {
             let reason = format!("a token in the address is not taken, since logs show it: {right}");
             return Err(self.unauthorized(&reason, Some(INVALID_REQUEST)));
         }
+        // A proxy may look at the one and this server at the other.
         let only = gate::only(headers, &header::AUTHORIZATION).map_err(|()| {
             self.unauthorized(&format!("more than one Authorization header: {right}"), Some(INVALID_REQUEST))
         })?;
@@ -281,6 +288,7 @@ impl Authentication {
     /// 403 with the scope that it takes.
     pub(super) fn permit(&self, found: &Authenticated, needed: CallerScope) -> Result<(), HttpRefusal> {
         let Some((oauth, granted)) = self.oauth.as_ref().zip(found.granted.as_ref()) else { return Ok(()) };
+        // Of the token, and not of what is left of it here: asking the issuer again would change nothing of that.
         if needed.is_within(granted) {
             return Ok(());
         }

@@ -42,6 +42,7 @@ impl ListenAddress {
     pub(super) fn is_public(&self) -> bool {
         match self {
             Self::Tcp(address) => !address.ip().is_loopback(),
+            // Its file has mode 0600.
             Self::Unix(_) => false,
         }
     }

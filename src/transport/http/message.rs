@@ -24,6 +24,7 @@ const LONGEST_NAME: usize = 1 << 10;
 
 /// As much of a message as the transport looks at.
 #[derive(Deserialize)]
+// A key that stands twice fails here (serde): nobody has one method checked and another one run.
 struct RequestEnvelope {
     id: Option<RequestId>,
     method: Option<String>,
@@ -73,14 +74,15 @@ pub(super) struct CheckedBody {
 
 impl CheckedBody {
     /// # Errors
-    /// 400 for what is no JSON-RPC message of its own, or no `initialize` that can be read; 404 for an `initialize` of a
-    /// revision that has none.
+    /// 400 for what is no JSON-RPC message of its own, or no `initialize` that can be read; 404 for an `initialize` of
+    /// a revision that has none.
     pub(super) fn read(headers: &HeaderMap, body: Bytes, form: Takes) -> Result<Self, HttpRefusal> {
         // Hosts cut texts between the halves of a character, and write tabs and bytes of another encoding as they are.
         let mended = match text::mend(&body) {
             Cow::Owned(mended) => Some(mended),
             Cow::Borrowed(_) => None,
         };
+        // rmcp gets the mended text, too: what is checked is what is run.
         let body = mended.map_or(body, Bytes::from);
         let RequestEnvelope { id, method } = envelope_of(&body)?;
         refuse_long_names(id.as_ref(), &body)?;
@@ -101,6 +103,7 @@ impl CheckedBody {
                 body = Bytes::from(whole.to_string());
                 opening = whole.get("params").map(Value::to_string);
                 if opening.as_ref().is_some_and(|params| params.len() > LONGEST_OPENING) {
+                    // Kept with each of up to 512 sessions, and in the store for 12 h.
                     return Err(too_long(id, "the params of initialize are", LONGEST_OPENING));
                 }
             }
@@ -137,6 +140,7 @@ fn refuse_long_names(id: Option<&RequestId>, body: &[u8]) -> Result<(), HttpRefu
     if body.len() <= LONGEST_NAME {
         return Ok(());
     }
+    // Without the id in the answer: it would be repeated there once more.
     if matches!(id, Some(RequestId::String(id)) if id.len() > LONGEST_NAME) {
         return Err(too_long(None, "the id of the request is", LONGEST_NAME));
     }
@@ -165,6 +169,7 @@ fn envelope_of(body: &[u8]) -> Result<RequestEnvelope, HttpRefusal> {
     }
     match serde_json::from_slice::<RequestEnvelope>(body) {
         Ok(envelope) => Ok(envelope),
+        // serde quotes the value that does not fit, which may be a prompt; of bad syntax it says the place alone.
         Err(error) if error.classify() == Category::Data => {
             Err(HttpRefusal::invalid(StatusCode::BAD_REQUEST, None, "the body is not a JSON-RPC message"))
         }

@@ -23,6 +23,7 @@ use super::{
 
 /// Time for which a peer may read nothing while something is there for it: what it does not read is this server's
 /// memory.
+// 60 answers of 15 MB that nobody reads are 380 MB until then (docs/deployment.md, "Sizing").
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(super) struct PatientSocket {
@@ -89,6 +90,7 @@ impl AsyncWrite for PatientSocket {
             self.refusals.refuse(answer.status, &NotedRefusal::new(None, answer.reason), self.peer, None);
             self.instead = Some(answer.bytes.into());
         }
+        // hyper is told that all of its bytes are written only once all of these are.
         while let Some(mut left) = self.instead.clone() {
             let written = ready!(self.write(&left, context))?;
             if written == 0 {
@@ -107,6 +109,7 @@ impl AsyncWrite for PatientSocket {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        // hyper writes what it answers by itself in one piece.
         if let [only] = slices {
             return self.poll_write(context, only);
         }
@@ -123,8 +126,8 @@ impl AsyncWrite for PatientSocket {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // Over TLS the end is a record like any other (RFC 8446, 6.1), behind all that is not read yet: without a bound a
-        // peer that reads nothing would keep its place for ever.
+        // Over TLS the end is a record like any other (RFC 8446, 6.1), behind all that is not read yet: without a bound
+        // a peer that reads nothing would keep its place for ever.
         let ended = Pin::new(&mut self.socket).poll_shutdown(context);
         self.unless_stuck(ended, context)
     }

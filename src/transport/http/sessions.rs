@@ -35,6 +35,7 @@ const NOTE_EVERY: Duration = Duration::from_mins(10);
 /// early, without the id of a session in its head.
 const KEPT_WITHIN: Duration = Duration::from_secs(2);
 /// The longest id of a session, in bytes: a longer one is not asked for in the store.
+// rmcp makes UUIDs of 36.
 const LONGEST_ID: usize = 64;
 
 pub(super) struct Sessions {
@@ -53,6 +54,7 @@ struct OpenSession {
     /// The store has it, too, until it is ended at some replica.
     is_kept: bool,
     /// Requests and streams in it.
+    // Counted by its clones: no request has to say that it has ended, however it ended.
     in_use: Arc<()>,
 }
 
@@ -93,6 +95,7 @@ impl Sessions {
             let error = ErrorData::internal_error("sessions cannot be looked up now", None);
             HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, None, error)
         })?;
+        // The owner before there is room: a stranger with a guessed id closes nobody's session.
         kept.filter(|kept| kept.owner == *owner).ok_or_else(unknown)?;
         self.make_room(owner, None).await?;
         self.note(id, owner);
@@ -108,6 +111,7 @@ impl Sessions {
         session.used_at = Instant::now();
         let is_due = session.noted_at.elapsed() >= NOTE_EVERY;
         if is_due {
+            // Before the store is asked: of the requests that come meanwhile none asks as well.
             session.noted_at = session.used_at;
         }
         (Some(SessionUse { id, _in_use: session.in_use.clone() }), is_due)
@@ -117,6 +121,7 @@ impl Sessions {
     pub(super) async fn pass_on(&self, id: &str, message: &[u8]) {
         let Some(shared) = &self.shared else { return };
         let message = Some(String::from_utf8_lossy(message).into_owned());
+        // To all of them: which one runs the call is known to that one alone.
         let passed_on = shared.pass_on(SessionMessage { session: id.to_owned(), message }).await;
         if let Err(error) = passed_on {
             tracing::warn!(%error, "a cancellation does not reach the other servers");
@@ -147,6 +152,7 @@ impl Sessions {
             return;
         };
         let (mut parts, ()) = Request::new(()).into_parts();
+        // In the name of the session's owner: the replica that passed it on has checked that its sender is.
         parts.extensions.insert(Requester::of_session(connection.clone(), owner));
         message.notification.extensions_mut().insert(parts);
         if let Err(error) = self.manager.accept_message(&connection, JsonRpcMessage::Notification(message)).await {
@@ -180,9 +186,11 @@ impl Sessions {
             (true, false) => (MOST, false),
         };
         // The one that the map itself holds.
+        // Safe under this lock: a clone is made of another one in use, or by `entered`, which waits for the lock.
         let idle = open.iter().filter(|(_, session)| Arc::strong_count(&session.in_use) == 1);
         let idle = idle.filter(|(_, session)| !of_one || session.owner == *owner);
         let oldest = idle.min_by_key(|(_, session)| session.used_at).map(|(id, _)| id.clone()).ok_or(most)?;
+        // Before it is closed, which takes an await: nobody enters it any more.
         open.remove(&oldest);
         Ok(Some(oldest))
     }
@@ -192,6 +200,7 @@ impl Sessions {
         self.note(id, owner);
         let Some(shared) = &self.shared else { return };
         let session = KeptSession { id: id.to_owned(), owner: owner.clone(), opening };
+        // A store that is away or slow costs its client the other replicas, and not the session.
         match timeout(KEPT_WITHIN, shared.keep_session(session)).await {
             Ok(Ok(())) => self.kept(id),
             Ok(Err(error)) => tracing::warn!(%error, "a session is served by this server alone"),
@@ -203,6 +212,7 @@ impl Sessions {
         let now = Instant::now();
         let (owner, in_use) = (owner.clone(), Arc::default());
         let session = OpenSession { owner, used_at: now, noted_at: now, is_kept: false, in_use };
+        // Two requests may restore the same session at once: the uses that the first one counts have to stay.
         self.open().entry(id.into()).or_insert(session);
     }
 

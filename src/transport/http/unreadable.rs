@@ -20,6 +20,7 @@ pub(super) fn explained(head: &[u8]) -> Option<ExplainedAnswer> {
         b"431" => (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "the headers are too large together, or too many"),
         _ => return None,
     };
+    // hyper's own answers alone have no body: one of the service that begins alike is an error with its reason.
     let head = str::from_utf8(head).ok().filter(|head| head.contains(EMPTY))?;
     let error = JsonRpcError::new(None, ErrorData::invalid_request(reason, None));
     let body = serde_json::to_string(&error).ok()?;
