@@ -42,6 +42,7 @@ fn ranges(header: &str) -> impl Iterator<Item = &str> {
         let mut parts = element.split(';').map(str::trim);
         let range = parts.next().filter(|range| !range.is_empty())?;
         let weight = parts.find_map(|part| part.strip_prefix("q=")).and_then(|weight| weight.parse::<f64>().ok());
+        // 0 is a refusal. <https://www.rfc-editor.org/rfc/rfc9110#section-12.4.2>
         weight.is_none_or(|weight| weight > 0.0).then_some(range)
     })
 }

@@ -12,6 +12,8 @@ use std::{
 use crate::handle::Owner;
 
 /// Bytes for all together; a caller among many may have half of them.
+// 100 edits of 8 MB at once of one caller, of which it may have 17, are 390 MB at the peak (docs/deployment.md,
+// "Sizing").
 const MOST: usize = 256 << 20;
 
 /// Cheap to clone; clones are the same budget.
@@ -53,6 +55,7 @@ impl ByteBudget {
 
     /// Makes room for four bodies of this length, in bytes.
     pub(super) fn fit(&self, longest_body: usize) {
+        // A body at the limit always fits beside another: a limit above the budget would else refuse each one as busy.
         self.most.store(MOST.max(longest_body.saturating_mul(4)), Ordering::Relaxed);
     }
 
@@ -71,6 +74,7 @@ impl HeldBytes {
     pub(super) fn grow(&mut self, bytes: usize) -> Result<(), NoRoom> {
         let held = self.budget.held();
         let most = self.budget.most.load(Ordering::Relaxed);
+        // A person alone at this machine has nobody to leave room for.
         let share = if self.owner.as_caller().is_some() { most / 2 } else { most };
         let own = held.by.get(&self.owner).copied().unwrap_or_default();
         if held.total + bytes > most || own + bytes > share {
@@ -94,6 +98,7 @@ impl HeldBytes {
         let own = held.by.entry(self.owner.clone()).or_default();
         *own = *own + after - before;
         if *own == 0 {
+            // Names come from outside: one that holds nothing takes no room.
             held.by.remove(&self.owner);
         }
         drop(held);

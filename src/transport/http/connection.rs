@@ -47,6 +47,7 @@ use crate::{
 /// The first bytes of HTTP/2 (RFC 9113, 3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// Streams of one connection at once.
+// As many as one caller may have requests open: by one connection it can have all that it may.
 const MOST_STREAMS: u32 = 128;
 /// All headers of a request together, in bytes: they are read before anybody is asked for a token.
 const MOST_HEADERS: u16 = u16::MAX;
@@ -88,6 +89,7 @@ impl Peer {
     where
         F: Future<Output = Result<Response, Infallible>>,
     {
+        // Read once, here: the log, and the owner of what has no token, mean the same address.
         let sender = self.proxies.sender(self.address, request.headers());
         let id = HttpRequestId::of(request.headers());
         let mut request = request.map(Body::new);
@@ -136,6 +138,7 @@ pub(super) async fn serve(mut socket: Accepted, peer: Peer, router: Router, ends
 async fn beginning(socket: &mut Accepted) -> io::Result<Vec<u8>> {
     let mut begun = Vec::with_capacity(PREFACE.len());
     while begun.len() < PREFACE.len() && PREFACE.starts_with(&begun) {
+        // Not one byte further: the rest is the protocol's to read.
         let left = (PREFACE.len() - begun.len()) as u64;
         if (&mut *socket).take(left).read_buf(&mut begun).await? == 0 {
             break;
@@ -193,6 +196,7 @@ async fn http2(
         .max_concurrent_streams(MOST_STREAMS)
         .max_header_list_size(MOST_HEADERS.into())
         .max_send_buf_size(PIECE)
+        // A peer that is gone without a word (a laptop that sleeps) shows by nothing else while a stream is silent.
         .keep_alive_interval(PING)
         .keep_alive_timeout(PING);
     let mut serving = pin!(builder.serve_connection(socket, service));
@@ -222,6 +226,7 @@ async fn http2(
 /// <https://www.rfc-editor.org/rfc/rfc9113#section-8.3.1>
 fn with_host(mut request: Request) -> Request {
     let authority = request.uri().authority().and_then(|named| HeaderValue::try_from(named.as_str()).ok());
+    // A Host beside it stays: where the two differ, the gate refuses the request.
     if let (Some(authority), false) = (authority, request.headers().contains_key(header::HOST)) {
         request.headers_mut().insert(header::HOST, authority);
     }

@@ -38,6 +38,7 @@ pub(super) async fn tell_pages(
     request: Request,
     next: Next,
 ) -> Response {
+    // Cloned: the guard of a watch must not be held over an await, or a reload waits for this request.
     let origins = config.borrow().allowed_origins.clone();
     if origins.is_empty() {
         return next.run(request).await;
@@ -53,6 +54,7 @@ fn layer(origins: &[String]) -> CorsLayer {
         .allow_origin(origins.collect::<Vec<_>>())
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
         .allow_headers(sent.chain(SENT.map(HeaderName::from_static)).collect::<Vec<_>>())
+        // No credentials are allowed: tokens come in a header, and a browser sends none by itself.
         .expose_headers(SHOWN.map(HeaderName::from_static))
         .max_age(ASKED_FOR)
 }

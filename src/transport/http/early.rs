@@ -21,6 +21,7 @@ const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
 /// The answer itself when it comes soon; its head before it otherwise, and what keeps the connection alive. Dropping
 /// either drops `answer`.
 pub(super) async fn begin_early(answer: impl Future<Output = Response> + Send + 'static, form: Takes) -> Response {
+    // In one place for both phases: it moves from the one to the other while its call runs.
     let mut answer: BoxFuture<'static, Response> = Box::pin(answer);
     match timeout(COMMIT_AFTER, &mut answer).await {
         Ok(response) => response,
@@ -73,6 +74,7 @@ async fn pass(response: Response, form: Takes) -> Option<(Result<Bytes, axum::Er
         let reason = String::from_utf8_lossy(&body).into_owned();
         serde_json::to_vec(&JsonRpcError::new(None, ErrorData::internal_error(reason, None))).unwrap_or_default()
     };
+    // JSON as serde writes it has no newline, which would end the line.
     let event = [b"data: ".as_slice(), &message, b"\n\n"].concat();
     Some((Ok(event.into()), Phase::Passing(Body::empty().into_data_stream())))
 }

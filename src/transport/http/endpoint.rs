@@ -140,6 +140,7 @@ impl Endpoint {
         let mut body = body.into_data_stream();
         let answered = self.admit(parts, &mut body).await;
         if answered.is_err() {
+            // Beside the answer, which goes out at once; and bounded, since a refused sender may write for ever.
             self.flights.run_beside(timeout(LINGER, body.for_each(async |_| {})));
         }
         answered
@@ -154,8 +155,10 @@ impl Endpoint {
         self.check(&parts)?;
         let sender = self.sender(&parts).await?;
         let Some(known) = sender.caller.as_ref().map(|it| it.caller.clone()) else {
+            // Without tokens there is one person, whose connections are bounded by their address alone.
             return Box::pin(self.answer_to(sender, parts, body)).await;
         };
+        // Before the body: one that is refused costs no memory.
         let place = self.open.take(known.name.clone(), MOST_OPEN).ok_or_else(|| {
             HttpRefusal::busy("as many requests and streams of this token are open as may be").of(&known.name)
         })?;
@@ -185,11 +188,14 @@ impl Endpoint {
         if parts.method != Method::POST {
             return Box::pin(self.stream(Request::from_parts(parts, Body::empty()), &sender)).await;
         }
+        // A page of a foreign site can post without being asked by its browser only forms and plain text.
+        // <https://fetch.spec.whatwg.org/#cors-safelisted-request-header>
         if !reply::has_type(&parts.headers, "application/json") {
             let reason = "send the message as application/json";
             return Err(HttpRefusal::invalid(StatusCode::UNSUPPORTED_MEDIA_TYPE, None, reason));
         }
         let form = accept::form(&parts.headers)?;
+        // Before the body: nobody fills memory in the name of a session that is not there.
         sender.session = self.session(&parts.headers, &sender.owner).await?;
         if sender.session.is_none() {
             // rmcp decides anew if a request has a session: it sees none whose owner was not looked at here.
@@ -216,6 +222,7 @@ impl Endpoint {
         }
         let flight = self.start(&sender, message.id.clone(), held)?;
         if message.opening.is_some() && sender.session.is_none() {
+            // Before rmcp opens it: one session takes 60 kB, and nobody else counts them.
             self.sessions.make_room(&sender.owner, message.id.as_ref()).await?;
         }
         Ok(self.call(parts, message, sender, flight).await)
@@ -267,6 +274,7 @@ impl Endpoint {
             HttpRefusal::invalid(StatusCode::PAYLOAD_TOO_LARGE, None, reason)
         };
         let length = headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+        // At its announcement: 413 comes before a byte of it is read.
         if length.is_some_and(|length| length > limit) {
             return Err(too_large());
         }
@@ -280,6 +288,7 @@ impl Endpoint {
             while let Some(chunk) = body.next().await {
                 let broken = |_| HttpRefusal::invalid(StatusCode::BAD_REQUEST, None, "the body broke off");
                 let chunk = chunk.map_err(broken)?;
+                // A chunked body announces nothing; one of HTTP/2 need not, either.
                 if whole.len() + chunk.len() > limit {
                     return Err(too_large());
                 }
@@ -292,6 +301,7 @@ impl Endpoint {
             Ok(whole.freeze())
         };
         let too_slow = |_| HttpRefusal::invalid(StatusCode::REQUEST_TIMEOUT, None, "the body took too long");
+        // Of the whole body: a byte now and then would hold its room in the budget for ever.
         timeout(BODY_TIMEOUT, whole).await.map_err(too_slow)?
     }
 
@@ -316,6 +326,7 @@ impl Endpoint {
         // One of many may have half of the queue; the only user all of it.
         let queued = if caller.is_some() { Caller::among_many(name) } else { Caller::alone(name) };
         let known = caller.map(|it| it.caller);
+        // Beside the flight: a revoked caller's jobs end with it, too, which no connection holds.
         let calls = known.as_ref().map(|it| self.authentication.calls_of(&it.name, || self.server.scope_of_calls()));
         parts.extensions.insert(Requester { caller: queued, connection, owner, known, calls, gone, departure });
         let request = Request::from_parts(parts, Body::from(body));

@@ -52,6 +52,7 @@ impl Flights {
         }
         let gone = CancellationToken::new();
         Some(Flight {
+            // However the answer ends, sent or cut off: hyper drops its body, and this with it.
             _gone_when_dropped: gone.clone().drop_guard(),
             gone,
             _counted: self.count.token(),
@@ -73,6 +74,7 @@ impl Flights {
     }
 
     pub(super) async fn all_ended(&self) {
+        // New ones may still come, and are waited for, too; but a tracker that is open never says that it is empty.
         self.count.close();
         self.count.wait().await;
     }
@@ -132,6 +134,8 @@ impl<T: SendObserver + Unpin> HttpBody for Holding<T> {
         let frame = Pin::new(&mut self.body).poll_frame(context);
         if let Poll::Ready(Some(Ok(frame))) = &frame {
             let bytes = frame.data_ref().map_or(0, Bytes::len);
+            // Asked for this frame, hyper has sent the one before it: what is held is one frame, and not the whole
+            // answer.
             self.held.sending(bytes);
         }
         frame

@@ -31,6 +31,7 @@ pub(super) fn check<'a>(
     let origin = only(headers, &header::ORIGIN).map_err(|()| malformed("more than one Origin header"))?;
     // Programs send none; browsers always do with POST.
     let Some(origin) = origin else { return Ok(()) };
+    // Of the Host that was allowed just now: a page that this service itself served.
     let own = format!("{own_scheme}://{host}");
     let is_allowed = |allowed: &str| origin.as_bytes().eq_ignore_ascii_case(allowed.as_bytes());
     if is_allowed(&own) || origins.iter().any(|allowed| is_allowed(allowed)) {
@@ -72,6 +73,8 @@ fn host(target: Option<&Authority>, headers: &HeaderMap) -> Result<Authority, Ht
     if host.as_str().contains('@') {
         return Err(malformed("the Host header has a user in it"));
     }
+    // HTTP/1.1 lets the request line win, and a proxy in front may have looked at the other.
+    // <https://www.rfc-editor.org/rfc/rfc9112#section-3.2.2>
     if target.is_some_and(|target| *target != host) {
         return Err(malformed("the request line names another host than the Host header"));
     }
@@ -83,6 +86,7 @@ pub(super) fn only<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Res
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (value, None) => Ok(value),
+        // Of two, this server and a proxy before it may each believe another one.
         _ => Err(()),
     }
 }

@@ -23,6 +23,7 @@ pub(super) enum Priming {
 /// Returns whether the headers name a revision without `initialize`, where that is one of the methods that are gone.
 pub(super) fn knows_no_initialize(headers: &HeaderMap) -> bool {
     let named = headers.get(VERSION).and_then(|version| version.to_str().ok());
+    // Also later ones, which may be there before this server knows them.
     named.is_some_and(|version| version >= ProtocolVersion::V_2026_07_28.as_str())
 }
 

@@ -73,6 +73,7 @@ impl ResourceServer {
             Subject::Client(id) => ("client_id", id),
         };
         let name = CallerName::issued(&self.settings.issuer.issuer, kind, id);
+        // Words that are not of this service are passed over: a token is issued for several at a time.
         let granted = |scope: &CallerScope| scopes.contains(&self.settings.word(*scope));
         let scopes = CallerScope::ALL.into_iter().filter(granted).collect();
         Ok(IssuedCaller { name, scopes, limits: self.settings.limits })
@@ -80,6 +81,8 @@ impl ResourceServer {
 
     /// The metadata, for whoever asks at a path of it.
     pub(super) fn metadata(&self, path: &str) -> Option<Response> {
+        // At both: clients look below the path of the resource, and at the root where there is nothing.
+        // <https://modelcontextprotocol.io/specification/2025-11-25/basic/authorization>
         let is_there = path == WELL_KNOWN || path == self.metadata.url.path();
         let json = [(header::CONTENT_TYPE, "application/json")];
         is_there.then(|| (json, self.metadata.document.clone()).into_response())
@@ -92,6 +95,8 @@ impl ResourceServer {
             // Writing to a text cannot fail.
             let _ = write!(challenge, ", error=\"{error}\"");
         }
+        // A client asks the issuer for the scopes that the challenge names.
+        // <https://www.rfc-editor.org/rfc/rfc6750#section-3>
         let scopes = if scopes.is_empty() { &USUAL } else { scopes };
         let words: Vec<_> = scopes.iter().map(|scope| self.settings.word(*scope)).collect();
         let (scope, metadata) = (words.join(" "), &self.metadata.url);

@@ -63,6 +63,7 @@ async fn picture(
             Ok(place) => answer(gallery, artifact, place, &headers),
             Err(_) => unavailable("as many pictures are being sent as may be"),
         },
+        // Forged, expired or of a picture that is gone: nobody learns which ids there are.
         Ok(None) => nothing_here().into_response(),
         Err(error) => {
             tracing::warn!(%error, "a picture cannot be read for its link");
@@ -117,6 +118,7 @@ fn pieces(sending: PictureOnItsWay) -> impl Stream<Item = Result<Bytes, Error>> 
         if start >= end {
             return Ok(None);
         }
+        // Read as it is sent, and not before: a client that reads slowly holds one piece, and not the picture.
         let piece = sending.gallery.read(&sending.artifact.id, start..end.min(start + PIECE)).await?;
         // Removed while it was sent: the client sees a body that broke off, and never a short one that looks whole.
         if piece.is_empty() {
@@ -131,6 +133,7 @@ impl Wanted {
     /// Reads one range; several, and what is none, ask for the whole.
     /// <https://www.rfc-editor.org/rfc/rfc9110#section-14.2>
     fn of(headers: &HeaderMap, length: u64, tag: &str) -> Self {
+        // <https://www.rfc-editor.org/rfc/rfc9110#section-13.1.5>
         let is_of_this = headers.get(header::IF_RANGE).is_none_or(|of| of.as_bytes() == tag.as_bytes());
         let range = headers.get(header::RANGE).filter(|_| is_of_this).and_then(|range| range.to_str().ok());
         let Some((first, last)) = range.and_then(|range| range.strip_prefix("bytes=")?.split_once('-')) else {

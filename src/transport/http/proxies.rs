@@ -30,6 +30,7 @@ impl Proxies {
         if !self.trust(peer) {
             return peer;
         }
+        // One of the two: a proxy that writes the one may let the other pass as its client wrote it.
         let forwarded = if headers.contains_key("x-forwarded-for") {
             listed(headers, "x-forwarded-for", address)
         } else {
@@ -51,6 +52,7 @@ impl Proxies {
 
 /// Elements of a list in all headers of this name, in order.
 fn listed(headers: &HeaderMap, name: &str, read: fn(&str) -> Option<IpAddr>) -> Vec<Option<IpAddr>> {
+    // A header that stands several times is one list. <https://www.rfc-editor.org/rfc/rfc9110#section-5.3>
     let values = headers.get_all(name).iter().map(|value| value.to_str().unwrap_or_default());
     values.flat_map(|value| value.split(',')).map(|element| read(element.trim())).collect()
 }
@@ -64,6 +66,7 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
 
 /// An address, alone, in brackets or with a port.
 fn address(node: &str) -> Option<IpAddr> {
+    // An address of IPv6 stands in brackets. <https://www.rfc-editor.org/rfc/rfc7239#section-6>
     let bare = node.strip_prefix('[').and_then(|node| node.strip_suffix(']')).unwrap_or(node);
     bare.parse().ok().or_else(|| node.parse::<SocketAddr>().ok().map(|address| address.ip()))
 }

@@ -7,6 +7,7 @@ use axum::{http::StatusCode, response::Response};
 use crate::{server::HttpRequestId, telemetry::metrics::Metrics, text};
 
 /// The longest reason, in characters.
+// Reasons quote what was asked, and a flood must not fill the disk with its own words.
 const LONGEST: usize = 200;
 
 /// Lies in an answer that is a refusal.

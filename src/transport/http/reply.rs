@@ -65,6 +65,7 @@ impl IntoResponse for HttpRefusal {
         if let Some(challenge) = self.challenge.map(|challenge| *challenge).or(plain) {
             response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
         }
+        // <https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3>
         if [StatusCode::SERVICE_UNAVAILABLE, StatusCode::TOO_MANY_REQUESTS].contains(&self.status) {
             response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS.into());
         }
@@ -96,6 +97,7 @@ pub(super) async fn explained(answer: Response, id: Option<RequestId>) -> Respon
     let mut explained = HttpRefusal::new(status, id, error).into_response();
     // What a client is to do next stands in some headers, such as Allow.
     let kept = parts.headers.into_iter().filter_map(|(name, value)| Some((name?, value)));
+    // They are of the body that this one replaces.
     let kept = kept.filter(|(name, _)| *name != header::CONTENT_TYPE && *name != header::CONTENT_LENGTH);
     explained.headers_mut().extend(kept);
     explained
@@ -135,6 +137,7 @@ pub(super) async fn whole(answer: Response, id: Option<RequestId>) -> Response {
         return HttpRefusal::new(StatusCode::INTERNAL_SERVER_ERROR, id, error).into_response();
     };
     parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    // A part of the same bytes: an original in base64 is not copied.
     Response::from_parts(parts, Body::from(events.slice_ref(message)))
 }
 

@@ -59,8 +59,8 @@ pub(super) struct NotedTransport {
 #[derive(Clone, Default)]
 struct LastAnswers(Arc<Mutex<VecDeque<LastAnswer>>>);
 
-/// Bounds of what is kept. Those of calls: 8 MB of small answers are tens of thousands, and each call looks through all;
-/// and calls that were cancelled have no bytes that could be counted.
+/// Bounds of what is kept. Of calls, since 8 MB of small answers are tens of thousands, and each call looks through all
+/// of them; and since calls that were cancelled have no bytes that could be counted.
 struct KeptRoom {
     bytes: usize,
     calls: usize,
@@ -108,6 +108,7 @@ impl SessionManager for ResumableSessions {
     }
 
     async fn close_session(&self, session: &SessionId) -> Result<(), Self::Error> {
+        // Before it is closed: nothing of it can be had any more, whatever becomes of rmcp's part.
         self.answers.all().retain(|kept| kept.session != *session);
         self.local.close_session(session).await
     }
@@ -117,6 +118,7 @@ impl SessionManager for ResumableSessions {
         session: &SessionId,
         message: ClientJsonRpcMessage,
     ) -> Result<impl Stream<Item = ServerSseMessage> + Send + Sync + 'static, Self::Error> {
+        // First: a quick call may have its answer sent before its stream is handed out.
         let request = self.answers.begin(session, &message);
         let events = self.local.create_stream(session, message).await?;
         Ok(self.mark.put_on(self.answers.noting(session.clone(), request, events)))
@@ -164,6 +166,7 @@ impl SessionManager for ResumableSessions {
 
 impl StreamMark {
     fn random() -> Self {
+        // Not the process id: in containers it is 1 everywhere.
         Self(format!("-{:08x}", rand::random::<u32>()).into())
     }
 
@@ -191,6 +194,7 @@ impl Transport<RoleServer> for NotedTransport {
         &mut self,
         message: TxJsonRpcMessage<RoleServer>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send + 'static {
+        // As it is sent, and not as the stream passes it on: a stream that nobody reads passes nothing on.
         self.answers.end(&self.session, &message);
         self.local.send(message)
     }

@@ -135,6 +135,7 @@ impl<T: Unpin> HttpBody for TakenAnswer<T> {
         });
         let Poll::Ready(Some(Ok(frame))) = frame else { return frame };
         Poll::Ready(Some(Ok(frame.map_data(|mut piece| {
+            // Shared and not copied: both are views of the same bytes.
             self.rest = piece.split_off(PIECE.min(piece.len()));
             piece
         }))))

@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use super::{super::FileStamp, listener::Accepted};
 
 /// Time that a handshake may take.
+// A connection has its place already: without a limit it would keep it by saying nothing.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// Time between two looks at the files, while connections come.
 const LOOK: Duration = Duration::from_secs(1);
@@ -64,6 +65,8 @@ impl Tls {
     fn acceptor(&self) -> TlsAcceptor {
         let mut current = self.current();
         if current.looked_at.elapsed() >= LOOK {
+            // Before the look: a pair that is broken is read, and warned of, once a second, and not with each
+            // connection.
             current.looked_at = Instant::now();
             match self.files.changed(&current.stamps) {
                 Ok(None) => {}
@@ -100,6 +103,7 @@ impl TlsFiles {
         let certificates = CertificateDer::pem_file_iter(&self.cert).and_then(Iterator::collect);
         let certificates: Vec<_> = certificates.map_err(|error| unusable(&self.cert, &error))?;
         let key = PrivateKeyDer::from_pem_file(&self.key).map_err(|error| unusable(&self.key, &error))?;
+        // Named here: rustls takes a default only where one provider alone is compiled in.
         let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(certificates, key));

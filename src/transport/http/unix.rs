@@ -24,6 +24,7 @@ impl UnixSocket {
     /// # Errors
     /// When somebody listens there, something else than a socket has the path, or its folder cannot be written.
     pub(super) fn bind(path: &Path) -> io::Result<Self> {
+        // The path itself: a link that somebody laid there is no socket, wherever it leads.
         match fs::symlink_metadata(path) {
             Ok(found) if !found.file_type().is_socket() => {
                 return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is not a socket is there"));
@@ -36,6 +37,7 @@ impl UnixSocket {
         }
         // Under another name until only this user may connect; then it takes the place of a stale one.
         let name = path.file_name().unwrap_or_default().to_string_lossy();
+        // In the same folder: a rename is atomic only within one file system (rename(2)).
         let new = path.with_file_name(format!(".{name}.{}", std::process::id()));
         let listener = UnixListener::bind(&new)?;
         let taken = fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).and_then(|()| fs::rename(&new, path));
