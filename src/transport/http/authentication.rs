@@ -10,7 +10,6 @@ use std::{
 
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use chrono::{TimeDelta, Utc};
-use rmcp::model::ErrorData;
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::{
     sync::{Mutex, MutexGuard},
@@ -313,9 +312,5 @@ impl IssuedCaller {
 }
 
 fn unavailable() -> HttpRefusal {
-    HttpRefusal::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        None,
-        ErrorData::internal_error("tokens cannot be checked now", None),
-    )
+    HttpRefusal::unavailable(None, "tokens cannot be checked now")
 }

@@ -11,7 +11,7 @@ use axum::{
 use bytes::BytesMut;
 use futures_util::StreamExt as _;
 use rmcp::{
-    model::{ErrorData, RequestId},
+    model::RequestId,
     transport::{
         StreamableHttpServerConfig, StreamableHttpService, streamable_http_server::session::local::LocalSessionManager,
     },
@@ -148,8 +148,7 @@ impl Endpoint {
 
     async fn admit(&self, parts: request::Parts, body: &mut BodyDataStream) -> Result<Response, HttpRefusal> {
         if self.is_stopping() {
-            let error = ErrorData::internal_error("the server is stopping", None);
-            return Err(HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, None, error));
+            return Err(HttpRefusal::unavailable(None, "the server is stopping"));
         }
         // In the order of their cost: headers, then the caller, then the body, of which a stranger's is never kept.
         self.check(&parts)?;

@@ -12,7 +12,6 @@ use axum::{
     routing::get,
 };
 use futures_util::{Stream, stream};
-use rmcp::model::ErrorData;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{nothing_here, reply::HttpRefusal};
@@ -61,20 +60,15 @@ async fn picture(
         // After the link was checked: whoever has none takes no place.
         Ok(Some((gallery, artifact))) => match downloads.places.try_acquire_owned() {
             Ok(place) => answer(gallery, artifact, place, &headers),
-            Err(_) => unavailable("as many pictures are being sent as may be"),
+            Err(_) => HttpRefusal::unavailable(None, "as many pictures are being sent as may be").into_response(),
         },
         // Forged, expired or of a picture that is gone: nobody learns which ids there are.
         Ok(None) => nothing_here().into_response(),
         Err(error) => {
             tracing::warn!(%error, "a picture cannot be read for its link");
-            unavailable("the picture cannot be read now")
+            HttpRefusal::unavailable(None, "the picture cannot be read now").into_response()
         }
     }
-}
-
-fn unavailable(reason: &str) -> Response {
-    let error = ErrorData::internal_error(reason.to_owned(), None);
-    HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, None, error).into_response()
 }
 
 fn answer(gallery: Artifacts, artifact: Artifact, place: OwnedSemaphorePermit, headers: &HeaderMap) -> Response {

@@ -40,6 +40,11 @@ impl HttpRefusal {
         Self::new(status, id, ErrorData::invalid_request(reason.into(), None))
     }
 
+    /// For what cannot be had now, by nobody.
+    pub(super) fn unavailable(id: Option<RequestId>, reason: impl Into<String>) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, id, ErrorData::internal_error(reason.into(), None))
+    }
+
     /// With whose request it was.
     pub(super) fn of(self, caller: &CallerName) -> Self {
         Self { caller: Some(caller.to_string().into()), ..self }

@@ -9,7 +9,7 @@ use std::{
 
 use axum::http::{Request, StatusCode};
 use rmcp::{
-    model::{ClientJsonRpcMessage, ErrorData, GetExtensions as _, JsonRpcMessage, RequestId},
+    model::{ClientJsonRpcMessage, GetExtensions as _, JsonRpcMessage, RequestId},
     transport::streamable_http_server::session::SessionManager as _,
 };
 use tokio::{
@@ -92,8 +92,7 @@ impl Sessions {
         }
         let kept = kept.map_err(|error| {
             tracing::warn!(%error, "a session cannot be looked up");
-            let error = ErrorData::internal_error("sessions cannot be looked up now", None);
-            HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, None, error)
+            HttpRefusal::unavailable(None, "sessions cannot be looked up now")
         })?;
         // The owner before there is room: a stranger with a guessed id closes nobody's session.
         kept.filter(|kept| kept.owner == *owner).ok_or_else(unknown)?;
@@ -167,7 +166,7 @@ impl Sessions {
     pub(super) async fn make_room(&self, owner: &Owner, id: Option<&RequestId>) -> Result<(), HttpRefusal> {
         while let Some(closed) = self.one_too_many(owner).map_err(|most| {
             let reason = format!("{most} sessions are in use: end one (DELETE /mcp), or wait");
-            HttpRefusal::new(StatusCode::SERVICE_UNAVAILABLE, id.cloned(), ErrorData::internal_error(reason, None))
+            HttpRefusal::unavailable(id.cloned(), reason)
         })? {
             if let Err(error) = self.manager.close_session(&closed).await {
                 tracing::debug!(%error, "an idle session had ended before");
