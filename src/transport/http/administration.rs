@@ -86,6 +86,7 @@ where
     let Administered { page, store, stop, stuck_after, hosts } = service;
     let pulse = Heartbeat { beaten: Arc::new(Mutex::new(Instant::now())), stuck_after };
     let end = CancellationToken::new();
+    // On the runtime that is watched: its turns are what the beats show.
     tasks.spawn(end.clone().run_until_cancelled_owned(pulse.clone().beat()));
     // A page of a foreign site can have its own name lead to 127.0.0.1, and would read who calls and what was spent.
     let hosts = address.ip().is_loopback().then_some(hosts);

@@ -92,6 +92,7 @@ impl HeldBytes {
     }
 
     fn hold(&mut self, request: usize, answer: usize) {
+        // By the difference: bytes of the request and of its answer come and go apart from each other.
         let (before, after) = (self.request + self.answer, request + answer);
         let mut held = self.budget.held();
         held.total = held.total + after - before;

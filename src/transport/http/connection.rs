@@ -153,6 +153,7 @@ async fn http1(socket: TokioIo<PatientSocket>, peer: Peer, router: Router, ends:
         async move { Ok::<_, Infallible>(peer.answer(request, |request| router.oneshot(request)).await) }
     });
     let mut builder = http1::Builder::new();
+    // hyper has no clock of its own, and panics at a limit of time without one.
     builder.timer(TokioTimer::new()).header_read_timeout(HEADER_TIMEOUT).max_header_size(MOST_HEADERS.into());
     let mut serving = pin!(builder.serve_connection(socket, service));
     // At `closing` and not at `stop`: calls in flight end within the drain, and new ones are told 503.
@@ -250,6 +251,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
+    // Each stream is a task: one that nobody counts would be cut off in its answer when the process ends.
     fn execute(&self, future: F) {
         self.0.spawn(future);
     }

@@ -16,6 +16,7 @@ use super::{accept::Takes, reply::has_type};
 /// The answer begins after this, with or without a first message: clients give up on a silent one after 60 s.
 const COMMIT_AFTER: Duration = Duration::from_secs(5);
 /// Proxies close connections that are silent for 60 s.
+// <https://html.spec.whatwg.org/multipage/server-sent-events.html#authoring-notes>
 const KEEP_ALIVE_EVERY: Duration = Duration::from_secs(15);
 
 /// The answer itself when it comes soon; its head before it otherwise, and what keeps the connection alive. Dropping
@@ -63,6 +64,7 @@ fn begun(answer: BoxFuture<'static, Response>, form: Takes) -> Response {
 
 /// The rest of an answer whose head is out: 200 was said, so on an event stream anything else becomes its one event.
 async fn pass(response: Response, form: Takes) -> Option<(Result<Bytes, axum::Error>, Phase)> {
+    // In JSON an error is an answer as good as any; the status that belongs to it can no longer be said.
     if form == Takes::Json || has_type(response.headers(), "text/event-stream") {
         return next_of(response.into_body().into_data_stream()).await;
     }

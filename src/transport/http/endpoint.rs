@@ -209,6 +209,7 @@ impl Endpoint {
             && let Some(needed) = self.server.scope_for(message.method.as_deref(), || message.named())
         {
             let permitted = self.authentication.permit(caller, needed);
+            // The refusal is all that is left of the call: it begins nowhere that would note it.
             permitted.inspect_err(|_| {
                 self.server.note_forbidden(&caller.caller.name, message.named().as_deref());
             })?;
@@ -257,6 +258,7 @@ impl Endpoint {
             *answer.status_mut() = StatusCode::NO_CONTENT;
         }
         let answer = priming.held_to(reply::explained(answer, None).await);
+        // As long as the stream is open, its session is in use, and not closed to make room.
         Ok(answer.map(|body| Body::new(Holding::new(body, session))))
     }
 

@@ -89,6 +89,7 @@ impl Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
+        // At the end of the answer, not of the call: until then its client cannot mean another request by this id.
         if let Some(key) = &self.key {
             self.flights.ids.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
         }

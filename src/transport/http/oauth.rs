@@ -101,6 +101,7 @@ impl ResourceServer {
         let words: Vec<_> = scopes.iter().map(|scope| self.settings.word(*scope)).collect();
         let (scope, metadata) = (words.join(" "), &self.metadata.url);
         let _ = write!(challenge, ", scope=\"{scope}\", resource_metadata=\"{metadata}\"");
+        // A prefix from the settings may hold what no header can: then the plain challenge is sent.
         HeaderValue::try_from(challenge).ok()
     }
 }

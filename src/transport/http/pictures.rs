@@ -58,6 +58,7 @@ async fn picture(
 ) -> Response {
     match downloads.artifacts.behind_link(&name, &query.unwrap_or_default()).await {
         // After the link was checked: whoever has none takes no place.
+        // Taken or refused, and not waited for: to wait is to hold a connection.
         Ok(Some((gallery, artifact))) => match downloads.places.try_acquire_owned() {
             Ok(place) => answer(gallery, artifact, place, &headers),
             Err(_) => HttpRefusal::unavailable(None, "as many pictures are being sent as may be").into_response(),
@@ -82,6 +83,7 @@ fn answer(gallery: Artifacts, artifact: Artifact, place: OwnedSemaphorePermit, h
         (header::CONTENT_TYPE, artifact.format.media_type().to_owned()),
         (header::CONTENT_LENGTH, (left.end - left.start).to_string()),
         (header::CONTENT_DISPOSITION, format!("inline; filename={tag}")),
+        // A picture never changes under its id, so the id is its version.
         (header::ETAG, tag),
         (header::ACCEPT_RANGES, "bytes".to_owned()),
         // A picture never changes, but its link expires.

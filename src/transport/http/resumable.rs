@@ -137,6 +137,7 @@ impl SessionManager for ResumableSessions {
 
     async fn restore_session(&self, session: SessionId) -> Result<RestoreOutcome<NotedTransport>, Self::Error> {
         Ok(match self.local.restore_session(session.clone()).await? {
+            // Its calls are noted like those of a session that was opened here.
             RestoreOutcome::Restored(local) => {
                 RestoreOutcome::Restored(NotedTransport { local, session, answers: self.answers.clone() })
             }
@@ -246,6 +247,7 @@ impl LastAnswers {
             let Some((id, stream)) = event.event_id.as_deref().and_then(|id| Some((id, id.split_once('/')?.1))) else {
                 return;
             };
+            // Of the first event alone: all others of the stream have the same number.
             if let Some(request) = request.take() {
                 answers.change(|kept| {
                     if kept.session == session && kept.request == request && kept.stream.is_none() {

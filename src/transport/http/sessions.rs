@@ -238,6 +238,7 @@ impl Sessions {
 
     /// Ends a session that was ended at another replica.
     async fn end_here(&self, id: &str) {
+        // Out of the map first: a request that comes meanwhile is told 404, and opens a new one.
         let Some((id, _)) = self.open().remove_entry(id) else { return };
         if let Err(error) = self.manager.close_session(&id).await {
             tracing::debug!(%error, "a session had ended before");

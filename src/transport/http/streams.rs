@@ -86,6 +86,7 @@ impl Streams {
 
     async fn until(&self, holds: impl Fn(&OpenStreams) -> bool) {
         while !holds(&self.streams()) {
+            // Looked at and not woken: a stream that is stuck does nothing that could wake this.
             sleep(LOOK).await;
         }
     }
@@ -131,6 +132,7 @@ impl<T: Unpin> HttpBody for TakenAnswer<T> {
         };
         self.stream.is(match frame {
             Poll::Pending => StreamState::Worked,
+            // The end, too: it is a frame that waits behind what the peer does not take.
             Poll::Ready(_) => StreamState::Offered(Instant::now()),
         });
         let Poll::Ready(Some(Ok(frame))) = frame else { return frame };

@@ -56,6 +56,7 @@ impl Tls {
     /// # Errors
     /// When the handshake fails or takes too long.
     pub(super) async fn accept(&self, socket: Accepted) -> io::Result<Accepted> {
+        // By a clone of the acceptor: the lock is not held while a peer takes its time.
         let handshake = self.acceptor().accept(socket);
         let secured = timeout(HANDSHAKE, handshake).await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
         Ok(Box::new(secured))

@@ -87,6 +87,7 @@ impl<R: AsyncRead + Send + Unpin> StdioConnection<R> {
     ) -> Self {
         let outbox = Outbox::new();
         let mut tasks = JoinSet::new();
+        // A task of its own: an answer is written while the next line is read, and rmcp never waits for stdout.
         let writing = outbox.clone();
         tasks.spawn(async move { writing.write_to(output).await });
         Self {
@@ -107,6 +108,7 @@ impl<R: AsyncRead + Send + Unpin> StdioConnection<R> {
     pub(super) fn end_with(&mut self, gone: impl Future<Output = ()> + Send + 'static) {
         let outbox = self.outbox.clone();
         self.tasks.spawn(async move {
+            // A host that was killed is noticed without an answer to write: its paid calls are kept from then on.
             gone.await;
             outbox.close();
         });
