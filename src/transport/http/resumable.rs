@@ -310,11 +310,8 @@ impl LastAnswers {
 /// Removes the oldest of these answers beyond `most`; where there is none, the oldest of the calls.
 fn make_room(all: &mut VecDeque<LastAnswer>, most: &KeptRoom, counts: impl Fn(&LastAnswer) -> bool) {
     loop {
-        let (mut bytes, mut calls) = (0, 0);
-        for kept in all.iter().filter(|kept| counts(kept)) {
-            bytes += kept.bytes;
-            calls += 1;
-        }
+        let counted = all.iter().filter(|kept| counts(kept));
+        let (bytes, calls) = counted.fold((0_usize, 0_usize), |(bytes, calls), kept| (bytes + kept.bytes, calls + 1));
         if bytes <= most.bytes && calls <= most.calls {
             return;
         }
