@@ -232,9 +232,7 @@ impl ServerHandler for Server {
         params: GetTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<GetTaskResult, ErrorData> {
-        Box::pin(tasks::get(self, params, &context))
-            .await
-            .map_err(|error| self.told(&Requester::of(&context.extensions).owner, error))
+        Box::pin(tasks::get(self, params, &context)).await
     }
 
     async fn update_task(
@@ -250,9 +248,7 @@ impl ServerHandler for Server {
         params: CancelTaskParams,
         context: RequestContext<RoleServer>,
     ) -> Result<(), ErrorData> {
-        tasks::cancel(self, params, &context)
-            .await
-            .map_err(|error| self.told(&Requester::of(&context.extensions).owner, error))
+        tasks::cancel(self, params, &context).await
     }
 
     /// Answers requests that rmcp does not know.

@@ -57,8 +57,8 @@ pub(super) async fn get(
 ) -> Result<GetTaskResult, ErrorData> {
     let (owner, id) = address(&params.task_id, context)?;
     let get_result = &server.parts.get_result;
-    let job = get_result.wait(&owner, &id, Instant::now(), &News::unheard()).await.map_err(unusable)?;
-    let job = job.ok_or_else(|| unknown(&params.task_id))?;
+    let job = get_result.wait(&owner, &id, Instant::now(), &News::unheard()).await;
+    let job = job.map_err(|error| unusable(server, &owner, error))?.ok_or_else(|| unknown(&params.task_id))?;
     // Its result is told here: the same call made again is a new one from now on.
     get_result.jobs.tell_ended(&owner, &id, &job).await;
     let task = task(&get_result.jobs, &id, &job);
@@ -90,7 +90,8 @@ pub(super) async fn cancel(
     context: &RequestContext<RoleServer>,
 ) -> Result<(), ErrorData> {
     let (owner, id) = address(&params.task_id, context)?;
-    server.parts.get_result.cancel(&owner, &id).await.map_err(unusable)?.ok_or_else(|| unknown(&params.task_id))
+    let cancelled = server.parts.get_result.cancel(&owner, &id).await;
+    cancelled.map_err(|error| unusable(server, &owner, error))?.ok_or_else(|| unknown(&params.task_id))
 }
 
 /// No task ever asks for anything, so what comes answers nothing.
@@ -104,7 +105,7 @@ pub(super) async fn update(
 ) -> Result<(), ErrorData> {
     let (owner, id) = address(&params.task_id, context)?;
     let job = server.parts.get_result.jobs.wait(&owner, &id, Instant::now(), &News::unheard()).await;
-    job.map_err(unusable)?.map(drop).ok_or_else(|| unknown(&params.task_id))
+    job.map_err(|error| unusable(server, &owner, error))?.map(drop).ok_or_else(|| unknown(&params.task_id))
 }
 
 /// Names a job and the caller that asks for it.
@@ -113,8 +114,8 @@ fn address(task: &str, context: &RequestContext<RoleServer>) -> Result<(Owner, J
     Ok((Requester::of(&context.extensions).owner, id))
 }
 
-fn unusable(error: store::Error) -> ErrorData {
-    ErrorData::internal_error(ToolError::from(error).text(), None)
+fn unusable(server: &Server, owner: &Owner, error: store::Error) -> ErrorData {
+    server.told(owner, ErrorData::internal_error(ToolError::from(error).text(), None))
 }
 
 fn unknown(task: &str) -> ErrorData {
