@@ -85,9 +85,12 @@ fn rows_of(text: &str, short_counts: bool, said: &HashSet<Vec<String>>) -> Vec<V
 
 /// The places of words: letters and digits of whatever script.
 fn words(text: &str) -> Vec<Range<usize>> {
-    let (mut words, mut begun) = (Vec::new(), None);
+    let (mut words, mut begun, mut is_escaped) = (Vec::new(), None, false);
     for (at, c) in text.char_indices().chain([(text.len(), ' ')]) {
-        match (c.is_alphanumeric(), begun) {
+        // The letter of `\n` divides words, as the line feed does in the argument: `\nanna` is the caller's `anna`.
+        let is_of_a_word = c.is_alphanumeric() && !is_escaped;
+        is_escaped = c == '\\';
+        match (is_of_a_word, begun) {
             (true, None) => begun = Some(at),
             (false, Some(start)) => {
                 words.push(start..at);
@@ -190,6 +193,8 @@ mod tests {
         assert_eq!(told("not of \"red fox\"", &json!({ "prompt": "Red fox!" })), "not of \"[...]\"");
         assert_eq!(told("an object is needed", &json!({ "schema": { "type": "object" } })), "an object is needed");
         assert_eq!(told("line one\nline two", &json!({})), "line one\\nline two");
+        assert_eq!(told("no picture of\nanna", &json!({ "prompt": "anna" })), "no picture of\\n[...]");
+        assert_eq!(told(r"bad: red\nfox\nden", &json!({ "prompt": "red\nfox\nden" })), r"bad: [...]\n[...]\n[...]");
     }
 
     #[test]
