@@ -140,7 +140,11 @@ impl ProgressCount {
     /// The last notification once the work is done: the end of the text, the last part.
     fn last(&mut self, token: &ProgressToken, update: &Update) -> Option<ProgressNotificationParam> {
         match update.parts {
-            Some((done, total)) if done == total && total > 0 => Some(notification(token, f64::from(total), update)),
+            Some((done, total)) if done == total && total > 0 => {
+                // A call made again may go on after it, with work of its own: what follows has to be more.
+                *self = Self { whole: total, steps: 1 };
+                Some(notification(token, f64::from(total), update))
+            }
             _ if !update.delta.is_empty() => Some(self.next(token, update)),
             _ => None,
         }
