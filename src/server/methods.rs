@@ -7,8 +7,11 @@ use rmcp::{
 };
 use serde_json::Value;
 
+use crate::text;
+
 /// Served methods whose params can be malformed.
-const WITH_PARAMS: [&str; 14] = [
+const WITH_PARAMS: [&str; 15] = [
+    "initialize",
     "tools/list",
     "tools/call",
     "resources/list",
@@ -45,6 +48,7 @@ pub(super) fn refuse(request: &CustomRequest) -> ErrorData {
     if WITH_PARAMS.contains(&method) {
         ErrorData::invalid_params(format!("the params of {method} are not what the method takes"), None)
     } else {
+        let method = text::brief(method, 60);
         ErrorData::new(ErrorCode::METHOD_NOT_FOUND, format!("there is no method {method}"), None)
     }
 }
