@@ -233,8 +233,14 @@ async function remake(story, failure) {
   story.failed = others;
   put({ ...awaited(story, 1)[0], number });
   let result = await callTool(toolOf(story), { ...story.input, n: 1 }).catch(({ message: text }) => ({ isError: true, content: [{ type: "text", text }] }));
-  while (result.structuredContent?.status === "running") {
-    result = await callTool("get-result", { job: result.structuredContent.job, wait_seconds: POLL_SECONDS }).catch(() => result);
+  // A host that refuses is not asked for ever: what stands then names the job.
+  for (let failures = 0; failures < 3 && !over && result.structuredContent?.status === "running";) {
+    try {
+      result = await callTool("get-result", { job: result.structuredContent.job, wait_seconds: POLL_SECONDS });
+    } catch {
+      failures += 1;
+      await new Promise((later) => setTimeout(later, 2000));
+    }
   }
   const { kind, text, pictures, error } = readResult(result, story.input);
   if (kind === "pictures" && pictures.length) return put({ ...pictures[0], number });
