@@ -16,12 +16,16 @@ function gallery(story) {
   const words = el("input", { type: "search", placeholder: "Search", ariaLabel: "Search earlier pictures", value: story.told.search ?? "" });
   const results = el("div", { class: "results" });
   const search = () => story.turn({ search: words.value.trim() });
+  let turns = 0;
   words.onkeydown = ({ key, isComposing }) => key === "Enter" && !isComposing && search();
 
   /** Another page, or another search: the pictures that are there stay until the next ones are. */
   story.turn = async (query) => {
+    const mine = ++turns;
     results.ariaBusy = "true";
     const read = await callTool("show-gallery", query).then(readResult, ({ message: text }) => ({ kind: "failed", text }));
+    // Two searches may be answered in the other order: the later one counts.
+    if (mine !== turns) return;
     results.ariaBusy = "false";
     if (read.kind !== "gallery") return say(read.text);
     Object.assign(story, read);
