@@ -96,10 +96,19 @@ pub(super) async fn answer(
     shape: &ResultShape,
 ) -> Option<Result<Outcome, ToolError>> {
     let context = client.context;
-    tokio::select! {
-        biased;
-        _ = client.gives_up() => return Some(Err(ToolError::Cancelled)),
-        () = waiting::begun(made.look(), count, context) => {}
+    {
+        let mut looked = pin!(waiting::begun(made.look(), count, context));
+        tokio::select! {
+            biased;
+            end = client.gives_up() => match end {
+                // It may come back for the result, so the call is made: with its files known, it is known again, too.
+                End::Left => looked.await,
+                End::Done | End::Impatient | End::TimedOut | End::Cancelled => {
+                    return Some(Err(ToolError::Cancelled));
+                }
+            },
+            () = &mut looked => {}
+        }
     }
     server.cancellations.settle(&client.requester.connection).await;
     let get_result = &server.parts.get_result;
