@@ -17,7 +17,7 @@ use rmcp::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{handle::Owner, job::JobId, queue::PlacesBy, telemetry::metrics::Metrics, text, tools::Tool};
+use crate::{job::JobId, queue::PlacesBy, text, tools::Tool};
 
 mod arguments;
 mod cancellation;
@@ -125,11 +125,6 @@ impl Server {
         self.announcements.end();
     }
 
-    /// The counts for Prometheus; `None` where nobody reads them.
-    pub fn metrics(&self) -> Option<&Metrics> {
-        self.parts.metrics.as_ref()
-    }
-
     /// A token whose children are calls: it ends them and their jobs, and they end with the server.
     #[must_use]
     pub fn scope_of_calls(&self) -> CancellationToken {
@@ -140,11 +135,6 @@ impl Server {
     pub fn cancel_calls(&self) {
         self.parts.get_result.jobs.leave();
         self.calls.cancel();
-    }
-
-    /// The error, without places of this server for an owner on another machine.
-    fn told(&self, owner: &Owner, error: ErrorData) -> ErrorData {
-        self.parts.places.error(owner, error)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rmcp::model::Extensions;
+use rmcp::{ErrorData, model::Extensions};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{Server, places::ServerPlaces, profile::Profiles};
@@ -90,6 +90,16 @@ impl Server {
     #[must_use]
     pub fn pictures(&self) -> Artifacts {
         self.parts.artifacts.clone()
+    }
+
+    /// The counts for Prometheus; `None` where nobody reads them.
+    pub fn metrics(&self) -> Option<&Metrics> {
+        self.parts.metrics.as_ref()
+    }
+
+    /// The error, without places of this server for an owner on another machine.
+    pub(super) fn told(&self, owner: &Owner, error: ErrorData) -> ErrorData {
+        self.parts.places.error(owner, error)
     }
 }
 
