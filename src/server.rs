@@ -54,6 +54,7 @@ use results::ResultShape;
 use tools::{Registered, Route};
 
 /// For the model that reads it at the start of a conversation.
+/// Below 2 kB, at which Claude Code cuts it: <https://code.claude.com/docs/en/mcp>.
 const INSTRUCTIONS: &str = "Asks OpenAI's models and makes pictures with them. Use ask-openai for a second opinion or \
     an answer from an OpenAI model, create-image for new pictures, edit-image to change pictures there are, get-result \
     for calls that are still running. Pictures are kept: tell the user where. Each call is billed to the user's OpenAI \
@@ -66,7 +67,8 @@ const FIXED_TTL_MS: u64 = 3_600_000;
 #[derive(Clone)]
 pub struct Server {
     parts: Arc<Parts>,
-    /// In the order of registration, which is the order of `tools/list`.
+    /// In the order of registration, which is the order of `tools/list`: always the same, since hosts keep their
+    /// models' prompts in a cache, which another order of the tools would miss.
     routes: Arc<[Arc<dyn Route>]>,
     listings: Arc<Listings>,
     /// The parent of every call's token.
@@ -101,6 +103,7 @@ impl Server {
     pub fn with<T: Tool>(self, tool: Arc<T>) -> Self {
         let added: Arc<dyn Route> = Arc::new(Registered(tool));
         let routes = self.routes.iter().cloned().chain([added]).collect();
+        // What was listed before lacks this tool.
         Self { routes, listings: Arc::default(), ..self }
     }
 
@@ -133,6 +136,7 @@ impl Server {
 
     /// At the end of a drain: cancels the calls in flight, jobs that need this process, and all calls to come.
     pub fn cancel_calls(&self) {
+        // In this order: a job that another process can resume would be stopped, and is billed all the same.
         self.parts.get_result.jobs.leave();
         self.calls.cancel();
     }
@@ -141,6 +145,7 @@ impl Server {
 impl ServerHandler for Server {
     fn get_info(&self) -> ServerConfig {
         let capabilities = ServerCapabilities::builder()
+            // Without `list_changed` for tools and prompts: they change with the program alone.
             .enable_tools()
             .enable_resources()
             .enable_resources_list_changed()
@@ -170,12 +175,14 @@ impl ServerHandler for Server {
             extensions.remove(TASKS_EXTENSION_ID);
         }
         tracing::info!(
+            // Of any length and with any characters: a client says it of itself, and nobody has checked it.
             client = text::brief(&request.client_info.name, 60),
             version = text::brief(&request.client_info.version, 60),
             revision = result.protocol_version.as_str(),
             "a client connected"
         );
         roots::expect(&self.parts, &request.capabilities, &context.extensions);
+        // The one agreed on, not the one asked for: what later answers may hold is decided by it.
         request.protocol_version = result.protocol_version.clone();
         context.peer.set_peer_info(request);
         Ok(result)
@@ -202,11 +209,14 @@ impl ServerHandler for Server {
         context: RequestContext<RoleServer>,
     ) -> Result<CallToolResponse, ErrorData> {
         let Some(route) = self.routes.iter().find(|route| route.name() == request.name) else {
+            // An error of the protocol and not a result, as MCP has it for a tool that there is not.
+            // <https://modelcontextprotocol.io/specification/2025-11-25/server/tools#error-handling>
             let known = self.routes.iter().map(|route| route.name()).collect::<Vec<_>>().join(", ");
             let name = text::name(&request.name);
             return Err(ErrorData::invalid_params(format!("there is no tool `{name}`; the tools are: {known}"), None));
         };
         let arguments = request.arguments.unwrap_or_default();
+        // In a box: the future is of several kB, and rmcp moves what it is given into a task.
         Ok(Box::pin(tools::run(self, route.clone(), arguments, context)).await)
     }
 
@@ -276,6 +286,7 @@ impl ServerHandler for Server {
         _: RequestContext<RoleServer>,
     ) -> Result<ListSkillsResult, ErrorData> {
         refuse_cursor(request)?;
+        // For every revision: no client asks for skills but one that knows the extension.
         Ok(skills::list().with_ttl_ms(FIXED_TTL_MS).with_cache_scope(CacheScope::Public))
     }
 
@@ -305,6 +316,7 @@ impl ServerHandler for Server {
         let owner = Requester::of(&context.extensions).owner;
         let listed = resources::list(&self.parts.artifacts.of(&owner), cursor.as_deref()).await;
         let result = listed.map_err(|error| self.told(&owner, error))?;
+        // Stale at once: other processes of the same person add pictures, and old ones expire.
         Ok(cacheable(result, &context, |it| it.with_ttl_ms(0).with_cache_scope(CacheScope::Private)))
     }
 
@@ -345,6 +357,7 @@ impl ServerHandler for Server {
 
     async fn on_initialized(&self, context: NotificationContext<RoleServer>) {
         roots::ask(&self.parts, &context);
+        // Sent by clients that open with `initialize`; those of 2026-07-28 subscribe, in `listen`.
         let changes = self.parts.gallery(&context.extensions).changes();
         self.announcements.begin(async move {
             changes::follow(changes, || context.peer.notify_resource_list_changed()).await;
@@ -368,6 +381,7 @@ impl ServerHandler for Server {
                 let sink = context.sink();
                 changes::follow(changes, || sink.notify_resource_list_changed()).await;
             }
+            // A subscription to nothing that is served stays open: its end is the client's to choose.
             std::future::pending::<()>().await;
         };
         tokio::select! {

@@ -24,13 +24,15 @@ const LAG: Duration = Duration::from_millis(100);
 pub(super) enum CancelReason {
     /// It does not want the result.
     Cancelled,
-    /// It wants it, but gave up waiting: the TypeScript SDK says "Request timed out".
+    /// It wants it, but gave up waiting: the TypeScript SDK says "Request timed out". MCP gives the reason no form
+    /// beyond a text, and no other field tells the two apart.
     TimedOut,
 }
 
-/// The calls that can be cancelled. Ids are unique within a connection only.
+/// The calls that can be cancelled. Ids are unique within a connection only: most clients count them from 0.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Cancellations {
+    /// Not held over an await: a look, or one entry, each.
     calls: Arc<Mutex<HashMap<CallKey, CancellableCall>>>,
     /// Notified when the fate of a call is known.
     known: Arc<Notify>,
@@ -67,6 +69,7 @@ impl CancelReason {
     fn of(reason: Option<&str>) -> Self {
         let reason = reason.unwrap_or_default().to_ascii_lowercase();
         // The last is Go's: its SDK sends the error of the call's context.
+        // Any other reason, and none, is a person's: going on against it would spend money that nobody wants to spend.
         let words = ["timed out", "timeout", "deadline exceeded"];
         if words.iter().any(|words| reason.contains(words)) { Self::TimedOut } else { Self::Cancelled }
     }
@@ -99,6 +102,7 @@ impl Cancellations {
         drop(calls);
         let why = CancelReason::of(reason);
         if why == CancelReason::Cancelled {
+            // rmcp's token ends the answer alone; the upstream's request ends with this one.
             call.cancel();
         }
         // A call that is being handed out listens no more.
@@ -145,6 +149,7 @@ impl Listener {
     pub(super) async fn reason(&mut self) -> CancelReason {
         match timeout(LAG, &mut self.reason).await {
             Ok(Ok(why)) => why,
+            // No notification came, so nobody said that the result is still wanted.
             _ => CancelReason::Cancelled,
         }
     }

@@ -40,12 +40,15 @@ impl Announcements {
     }
 
     fn under(over: CancellationToken, tasks: TaskTracker) -> Self {
+        // A task holds the token and not the guard: otherwise it would keep itself alive.
         let guard = Arc::new(over.clone().drop_guard());
         Self { over, _over_when_dropped: guard, begun: Arc::default(), tasks }
     }
 
     /// Announces for the rest of the connection; once, however often it is begun.
     pub(super) fn begin(&self, announcing: impl Future<Output = ()> + Send + 'static) {
+        // A client may say `initialized` twice, and must not hear of each change twice. Nothing else hangs on the flag,
+        // so no order is asked of it.
         if !self.begun.swap(true, Ordering::Relaxed) {
             let over = self.over.clone();
             self.tasks.spawn(async move { over.run_until_cancelled(announcing).await });

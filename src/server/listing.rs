@@ -49,6 +49,7 @@ pub(super) fn for_client(server: &Server, context: &RequestContext<RoleServer>) 
     let caller = Requester::of(&context.extensions).owner;
     let machine = if caller.as_caller().is_some() { ReadOn::Another } else { ReadOn::This };
     let routes = server.routes.iter().zip(server.listing_on(machine));
+    // The gallery's tool is 300 bytes of every conversation's prompt, for nothing where no viewer opens it.
     let routes = routes.filter(|(route, _)| opens_apps || route.listed_for() == Audience::Everyone);
     let shaped = routes.map(|(route, tool)| {
         let mut tool = tool.clone();
@@ -57,6 +58,7 @@ pub(super) fn for_client(server: &Server, context: &RequestContext<RoleServer>) 
         if route.shows() == Shows::Pictures && profile.structured == Structured::NeverBesidePictures {
             tool.output_schema = None;
         }
+        // Not by `opens_apps`: hosts that open apps and do not say so are told of the viewer as well.
         if profile.apps == Apps::Withheld {
             tool.meta = None;
         }

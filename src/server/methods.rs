@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::text;
 
 /// Served methods whose params can be malformed.
+/// A client that hears of an unknown method stops using it, or opens in another revision: so the two are told apart.
 const WITH_PARAMS: [&str; 15] = [
     "initialize",
     "tools/list",

@@ -11,13 +11,15 @@ use crate::news::{Feed, Update};
 /// Time between two notifications: three a second leave room for the last one, which waits for nothing, within the four
 /// that are promised.
 const PACE: Duration = Duration::from_millis(334);
-/// Early enough to be there within ten seconds.
+/// Early enough to be there within ten seconds. Some clients count their patience anew from each one: Claude Code, and
+/// hosts of the TypeScript SDK that set `resetTimeoutOnProgress`.
 const HEARTBEAT: Duration = Duration::from_secs(9);
 /// Time by which the last one goes ahead of the answer. The TypeScript SDK hands a notification on a tick later than
-/// an answer: what it reads together with the answer is lost.
+/// an answer: what it reads together with the answer is lost (modelcontextprotocol/typescript-sdk#2580).
 const LEAD: Duration = Duration::from_millis(20);
 const DELTA: &str = "mcp-openai/delta";
-/// The longest delta, serialized: Python's stream readers take lines of 64 kB where nothing else is set.
+/// The longest delta, serialized: Python's stream readers take lines of 64 KiB where nothing else is set, and fail on a
+/// longer one. The rest is for the envelope. <https://docs.python.org/3/library/asyncio-stream.html>
 const LONGEST_DELTA: usize = 60_000;
 
 /// Follows the news while `work` runs, and returns what `work` gave. One `count` serves all that a call waits for, so
@@ -34,6 +36,7 @@ where
     N: Future<Output = ()>,
 {
     let mut work = pin!(work);
+    // 0 at once, before anything has happened: it shows that the call has begun.
     let mut unsent = UnsentText::default();
     let mut sent = unsent.next_of(feed.take());
     notify(count.next(&token, &sent)).await;
@@ -44,7 +47,7 @@ where
             biased;
             done = &mut work => {
                 let mut rest = unsent.next_of(feed.take());
-                // The answer is there, and must not wait for the pace of what it repeats.
+                // The answer is there, and must not wait for the pace of what it repeats: a megabyte took 5.5 s.
                 while !unsent.is_empty() {
                     notify(count.next(&token, &rest)).await;
                     rest = unsent.next_of(feed.take());
@@ -103,6 +106,7 @@ impl UnsentText {
 /// Length of the text that [`LONGEST_DELTA`] bytes of JSON hold.
 fn fitting(text: &str) -> usize {
     let escaped = |next: char| match next {
+        // As serde_json writes them: the short escapes, `\u0000` for other control characters, the rest as it is.
         '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 2,
         next if next < ' ' => 6,
         next => next.len_utf8(),
@@ -153,6 +157,7 @@ impl ProgressCount {
 
 fn notification(token: &ProgressToken, progress: f64, update: &Update) -> ProgressNotificationParam {
     let mut param = ProgressNotificationParam::new(token.clone(), progress).with_message(update.to_string());
+    // Without parts there is no total: MCP has it left out where it is not known.
     if let Some((_, total)) = update.parts {
         param = param.with_total(f64::from(total));
     }

@@ -37,6 +37,8 @@ pub(super) fn ask(parts: &Parts, context: &NotificationContext<RoleServer>) {
 async fn read(peer: &Peer<RoleServer>, inputs: &Inputs) {
     let answer = timeout(ROOTS_PATIENCE, peer.list_roots()).await;
     let roots = answer.into_iter().flatten().flat_map(|listed| listed.roots);
+    // MCP has no other scheme for a root.
+    // <https://modelcontextprotocol.io/specification/2025-11-25/client/roots>
     let folder = |uri: &str| Url::parse(uri).ok().filter(|url| url.scheme() == "file")?.to_file_path().ok();
     let folders: Vec<PathBuf> = roots.filter_map(|root| folder(&root.uri)).collect();
     inputs.set_roots(folders.iter().map(PathBuf::as_path));

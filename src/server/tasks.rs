@@ -38,6 +38,7 @@ pub(super) fn are_known_to(context: &RequestContext<RoleServer>) -> bool {
 /// A job as a task.
 pub(super) fn task(jobs: &ToolJobs, id: &JobId, job: &Job<JobResult>) -> Task {
     let [started, changed] = [job.started_at, job.changed_at].map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true));
+    // Counted from the end, though a client counts from the beginning: so the task is never gone before it says.
     let keep_for = u64::try_from(jobs.keep_for().as_millis()).unwrap_or(u64::MAX);
     let task = Task::new(id.to_string(), TaskStatus::Working, started, changed).with_ttl_ms(keep_for);
     match &job.state {
@@ -57,6 +58,7 @@ pub(super) async fn get(
 ) -> Result<GetTaskResult, ErrorData> {
     let (owner, id) = address(&params.task_id, context)?;
     let get_result = &server.parts.get_result;
+    // Through get-result, which takes over a job whose process died: `jobs.wait` would leave it an orphan.
     let job = get_result.wait(&owner, &id, Instant::now(), &News::unheard()).await;
     let job = job.map_err(|error| unusable(server, &owner, error))?.ok_or_else(|| unknown(&params.task_id))?;
     // Its result is told here: the same call made again is a new one from now on.
@@ -73,6 +75,7 @@ pub(super) async fn get(
                 Err(error @ ToolError::Interrupted) => {
                     TaskPayload::Failed { error: object(json!(ErrorData::internal_error(error.text(), None))) }
                 }
+                // A tool's own failure is a result with `isError`; `failed` is for errors of the protocol.
                 Err(error) => completed(&results::failure(&error, &shape)),
             }
         }

@@ -76,6 +76,7 @@ impl<T: Tool> Route for Registered<T> {
 
     fn describe(&self, machine: ReadOn) -> rmcp::model::Tool {
         let annotations = ToolAnnotations::with_title(T::TITLE).read_only(T::EFFECT == Effect::Reads).open_world(true);
+        // Hosts may run a tool that only reads without asking the person: one that spends is never said to.
         let annotations = match T::EFFECT {
             Effect::Reads => annotations,
             Effect::Adds => annotations.destructive(false).idempotent(false),
@@ -144,6 +145,7 @@ pub(super) async fn run(
     let ended = cancel.clone().drop_guard();
     // Before anything is awaited: a cancellation that comes next finds the call.
     let listener = server.cancellations.listen(connection, &context, cancel.clone());
+    // A call that costs nothing is neither handed out nor known again: made anew, it harms nobody.
     let pace = route.pace();
     let mut client = WaitingClient { context: &context, requester: &requester, listener };
 
@@ -169,16 +171,21 @@ pub(super) async fn run(
     };
     let mut made = MadeCall::new(owner.clone(), route.clone(), arguments.clone());
     if pace == Pace::Slow
+        // In a box: a future is as large as the largest of what it may wait for, and most calls wait for none of this.
         && let Some(ended) = Box::pin(again::answer(server, &mut made, &mut client, &mut count, &shape)).await
     {
         journal.write(&ended);
         return results::of(ended, &shape).await.into();
     }
+    // Before it is known that it becomes a job: pictures have it in their records from the first one on, and are found
+    // by it should this process die.
     let job = (pace == Pace::Slow).then(|| server.parts.get_result.jobs.mint());
     let token = context.meta.get_progress_token();
+    // Text that nobody is sent would be held twice, here and in the answer.
     let (news, feed) = if token.is_some() { News::channel() } else { News::without_text() };
     let patience = shape.profile.answer_within.limit();
     let call = Call::new(caller, news, cancel)
+        // The deadline counts from there: looking at files and waiting for an earlier call are the client's time, too.
         .since(arrived.elapsed())
         .of(owner.clone())
         .by(program)
@@ -203,6 +210,8 @@ pub(super) async fn run(
     let end = tokio::select! {
         biased;
         end = client.gives_up() => end,
+        // A client that closes stdin ends this process. A response that OpenAI works on in its background was stopped
+        // with it, billed, and paid for again when the call was made again.
         () = waiting::left_behind(&server.left, &resumable), if job.is_some() => End::Left,
         end = waiting::with_progress(answered, token, &feed, &mut count, &context) => end,
     };
@@ -235,6 +244,7 @@ pub(super) async fn run(
             return results::failure(&ToolError::Cancelled, &shape).into();
         }
     };
+    // Its line is written when it ends: cost and attempts count once, and get-result counts nothing.
     let work = result(journal, work, server.calls.clone()).boxed();
     // A client that is still there collects its job by the handle; only one that gave up may make the call again.
     let print = if is_given_up { made.print().await } else { None };
@@ -307,6 +317,8 @@ async fn hand_out(
     let (id, owner) = (started.id, started.owner.clone());
     tracing::info!(tool = started.tool, %id, "the call goes on as a job");
     let kept = jobs.hand_out(started);
+    // In memory at once, in the store a moment later: the handle is given only then, since any process may be asked
+    // for it.
     // Whoever makes the same call again finds it.
     client.listener.settled();
     kept.await;
@@ -332,6 +344,7 @@ async fn result(
     calls: CancellationToken,
 ) -> Result<Outcome, Failed> {
     let ended = work.await.map_err(|error| match error {
+        // The token of all calls, not the caller's: a caller that is revoked has its calls cancelled.
         ToolError::Cancelled if calls.is_cancelled() => ToolError::Interrupted,
         error => error,
     });

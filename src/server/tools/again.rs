@@ -54,6 +54,7 @@ impl MadeCall {
         let declared = self.route.declared(&self.arguments);
         // By name: clients order them as they like.
         let given: BTreeMap<_, _> = declared.into_iter().filter(|(name, value)| !is_left_out(name, value)).collect();
+        // ring's, which rustls brings in: no other crate for one hash.
         let mut hash = Context::new(&SHA256);
         // Divided by NUL, which stands in no name and in no JSON: two different calls never give the same bytes.
         hash.update(format!("{payer}\0{files}\0").as_bytes());
@@ -110,6 +111,8 @@ pub(super) async fn answer(
             () = &mut looked => {}
         }
     }
+    // Hosts send the cancellation and the same call in one write: both were paid for, since the first was not yet known
+    // to be given up.
     server.cancellations.settle(&client.requester.connection).await;
     let get_result = &server.parts.get_result;
     let given_up = get_result.jobs.abandoned(&made.owner, made.route.name()).await;
@@ -118,12 +121,14 @@ pub(super) async fn answer(
         return None;
     }
     let print = made.print().await?;
+    // One end for all of them: two that come to nothing must not cost the client its time twice.
     let until = waiting::far(Instant::now(), shape.profile.answer_within.limit());
     for Abandoned { id, ago, .. } in given_up.into_iter().filter(|job| job.print == print) {
         // While another call waits for it, this one is a new one.
         let Some(_awaited) = server.awaited.take(id, 1) else { continue };
         let (news, feed) = News::channel();
         let waiting = get_result.wait(&made.owner, &id, until, &news);
+        // The count goes on where it was: a client is sent a number that rises, whichever call it is of.
         let mut waiting =
             pin!(waiting::with_progress(waiting, context.meta.get_progress_token(), &feed, count, context));
         let (job, is_heard) = tokio::select! {
@@ -132,6 +137,7 @@ pub(super) async fn answer(
                 // Whoever resumes the answer's stream finds the result there, and whoever calls again finds it, too.
                 End::Left => (waiting.await, false),
                 End::Cancelled => {
+                    // A person who cancels means the work, not the waiting: else it would be billed to its end.
                     if let Err(error) = get_result.jobs.cancel(&made.owner, &id).await {
                         tracing::warn!(%id, %error, "a call that nobody wants any more could not be stopped");
                     }
@@ -141,6 +147,7 @@ pub(super) async fn answer(
             },
             job = &mut waiting => (job, true),
         };
+        // A store that is away, or a job that has expired since: the call is made, rather than refused.
         let Ok(Some(job)) = job else { continue };
         let is_over = !matches!(job.state, JobPhase::Running { .. });
         // A result that nobody was told is told once, also where several processes are asked.

@@ -44,7 +44,8 @@ pub(super) struct WaitingClient<'a> {
 impl WaitingClient<'_> {
     /// Resolves when it waits no more.
     pub(super) async fn gives_up(&mut self) -> End {
-        // Closing the stream cancels; a notification with a reason may still follow it, so it is waited for.
+        // Closing the stream cancels; a notification with a reason may still follow it, so it is waited for. Before
+        // 2026-07-28 a broken connection says nothing of the kind: the client resumes the stream by its last event.
         tokio::select! {
             () = self.context.ct.cancelled() => {}
             () = self.requester.gone.cancelled() => match self.requester.departure {
@@ -71,6 +72,7 @@ pub(super) async fn with_progress<T>(
     let notify = |progress| {
         let peer = context.peer.clone();
         // A client that is gone is noticed by the transport.
+        // Not retried: the next one says more.
         async move { drop(peer.notify_progress(progress).await) }
     };
     progress::follow(answered, feed, token, count, notify).await
@@ -82,9 +84,11 @@ pub(super) async fn begun(
     count: &mut ProgressCount,
     context: &RequestContext<RoleServer>,
 ) {
+    // Most calls begin far sooner, and a notification for each would be one more message than they need.
     const AT_ONCE: Duration = Duration::from_millis(100);
     let mut beginning = pin!(beginning);
     if timeout(AT_ONCE, &mut beginning).await.is_err() {
+        // Nothing is written to it: it keeps the heartbeat going, so that no client gives up a call that seems dead.
         let (_news, feed) = News::without_text();
         with_progress(beginning, context.meta.get_progress_token(), &feed, count, context).await;
     }
@@ -107,6 +111,7 @@ pub(super) async fn run_out(since: Instant, patience: Option<Duration>) {
 
 /// The moment at which a client that waits so long has waited enough; within what the clock can count.
 pub(super) fn far(since: Instant, patience: Option<Duration>) -> Instant {
+    // `off` has no end, and an `Instant` beyond what the clock can count panics.
     const LONGEST: Duration = Duration::from_hours(24);
     since + patience.map_or(LONGEST, |patience| patience.min(LONGEST))
 }
