@@ -39,6 +39,8 @@ pub(super) fn parse<A: DeserializeOwned>(
 }
 
 fn explain(arguments: &Value, schema: &JsonObject, error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    // serde says the first thing that is wrong, and in terms of Rust types. A model mends a call by the name of the
+    // argument and by what it may be, so those are looked for first.
     let empty = JsonObject::new();
     let known = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);
     let given = arguments.as_object().unwrap_or(&empty);

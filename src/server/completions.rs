@@ -88,6 +88,7 @@ fn models(catalogue: &Catalogue, kind: ModelKind) -> Vec<String> {
 /// Completes the last piece of a list by choices that are not in it yet.
 fn one_more(typed: &str, choices: Vec<String>) -> Vec<String> {
     let (before, last) = typed.rsplit_once(',').map_or(("", typed), |(before, last)| (before, last));
+    // Hosts put a proposal in the place of all that was typed: so the pieces before stand in it, blanks and all.
     let begun = typed.strip_suffix(last.trim_start()).unwrap_or_default();
     let is_new = |choice: &String| before.split(',').all(|given| given.trim() != choice);
     let choices = starting_with(last.trim_start(), choices).into_iter().filter(is_new);

@@ -32,6 +32,7 @@ pub(super) async fn read(
 ) -> Result<ReadResourceResult, ErrorData> {
     let handle = uri.strip_prefix(SCHEME).ok_or_else(|| not_found(uri))?;
     let thread = conversations.open(owner, handle).await.map_err(|error| match error {
+        // Another owner's is none as well: a guess must not learn that it hit.
         Error::NotFound(_) => not_found(uri),
         Error::Store(_) | Error::Damaged(_) | Error::Unreadable(_) => storage(&error),
     })?;

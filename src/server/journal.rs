@@ -33,7 +33,7 @@ const MOST_NAME: usize = 40;
 #[derive(Debug)]
 pub(super) struct Journal {
     pub tool: &'static str,
-    /// As it names itself.
+    /// As it names itself: nothing is allowed or charged by it.
     pub client: String,
     /// The authenticated one.
     pub caller: Option<String>,
@@ -56,6 +56,8 @@ pub(super) struct Journal {
 impl Journal {
     pub(super) fn write(mut self, ended: &Result<Outcome, ToolError>) {
         let spent = self.expenses.so_far();
+        // Each of these counts the call once. Its expenses are read here and nowhere later: get-result, which gives the
+        // same outcome again, has none of its own.
         span::end(mem::take(&mut self.span), ended, spent.paid);
         self.keep(ended, &spent);
         match ended {
@@ -119,7 +121,8 @@ impl Journal {
         spent.model.as_deref().or_else(named)
     }
 
-    /// The catalogue's name of a model: what else a call names may be anything.
+    /// The catalogue's name of a model: what else a call names may be anything, and a caller that makes names up would
+    /// use up the series of the metrics, and fill the audit with rows that are alike in nothing.
     fn known_model(&self, named: &str) -> String {
         let known = ModelId::parse(named).ok().and_then(|id| self.catalogue.known_name(&id));
         known.map_or_else(|| "unknown".to_owned(), |id| id.to_string())
@@ -220,7 +223,7 @@ fn request_id(outcome: &Outcome) -> Option<String> {
     field(outcome, "request_id").map(str::to_owned).or_else(several)
 }
 
-/// Displayed, the cost is never in powers of ten.
+/// Displayed, the cost is never in powers of ten: no parser of logfmt reads 3.5e-6.
 fn dollars(spent: &Spent) -> Option<impl tracing::Value> {
     spent.paid.dollars().map(tracing::field::display)
 }
@@ -232,6 +235,7 @@ fn reason(error: &ToolError, arguments: &JsonObject) -> Option<String> {
     if error.is_by_the_upstream() && echo::is_all_known(arguments) {
         return Some(echo::without(&said, arguments));
     }
+    // Our own messages put the argument's name in backticks before anything that quotes its value.
     let named = said.split('`').nth(1).filter(|name| name.len() <= MOST_NAME && name.bytes().all(is_of_a_name));
     match (error, named) {
         (error, None) if error.is_by_the_upstream() => Some("refused by the upstream".to_owned()),

@@ -214,7 +214,8 @@ impl Override {
     }
 }
 
-/// Base64 adds a third: so pictures take five sixths of a message, and the texts have the rest.
+/// Base64 adds a third: so pictures take five sixths of a message, and the texts have the rest. Divided first: a setting
+/// may be near the largest number there is.
 fn most_for_pictures(max_result_bytes: usize) -> usize {
     max_result_bytes / 8 * 5
 }
@@ -222,6 +223,7 @@ fn most_for_pictures(max_result_bytes: usize) -> usize {
 /// Returns whether a client that calls itself `client` is meant by `name`: the same in any case, or with a version or
 /// a variant behind it, as in `Visual Studio Code - Insiders`.
 fn answers_to(client: &str, name: &str) -> bool {
+    // By the bytes of the known name: a client's may be of any script, and is cut between characters alone.
     let Some((start, rest)) = client.split_at_checked(name.len()) else { return false };
     start.eq_ignore_ascii_case(name) && !rest.starts_with(|next: char| next.is_alphanumeric())
 }

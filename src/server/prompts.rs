@@ -15,6 +15,7 @@ use crate::{
 mod ask;
 
 /// The longest argument, in characters: as long as a prompt of the Images API may be.
+/// <https://platform.openai.com/docs/api-reference/images/create#images-create-prompt>
 const LONGEST_ARGUMENT: usize = 32_000;
 
 /// In the order of `prompts/list`.
@@ -146,6 +147,7 @@ impl Prompt {
 
     fn check(&self, arguments: JsonObject) -> Result<Given, ErrorData> {
         let mut given = Vec::new();
+        // Hosts send null, and fields of their own, for prompts as they do for tools.
         for (name, value) in arguments.into_iter().filter(|(name, value)| !value.is_null() && !is_injected(name)) {
             let name = self.argument(&name)?.name;
             let Value::String(value) = value else { return Err(invalid(format!("`{name}` must be a string"))) };

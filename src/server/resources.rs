@@ -84,7 +84,7 @@ fn start_of(cursor: &str) -> Result<ArtifactId, ErrorData> {
 /// Bytes of the message besides the picture: the envelope, the URI and the media type, with room to spare.
 const ENVELOPE: usize = 2_000;
 
-/// Some clients close the connection over a message that is longer than they take.
+/// Some clients close the connection over a message that is longer than they take: all calls in flight end with it.
 fn too_large(artifact: &Artifact, owner: &Owner, limit: usize) -> ErrorData {
     let path = artifact.path_for(owner);
     let right = match path {

@@ -75,11 +75,13 @@ impl ResultShape {
 /// pictures, and links to their originals for a client that uses them. What the client cannot take is given up, see
 /// [`fit`].
 pub(super) async fn answer(mut outcome: Outcome, shape: &ResultShape) -> CallToolResult {
+    // Before anything is measured: what is taken out makes room.
     shape.places.outcome(&shape.owner, &mut outcome);
     if let Some(notice) = &shape.notice {
         outcome.warn(notice.clone());
     }
-    // Text is all that some clients keep of pictures; an answer stays the answer, byte for byte.
+    // Text is all that some clients keep of pictures, and the first block of that; an answer stays the answer, byte for
+    // byte, for programs that read it.
     let has_pictures = !(outcome.previews.is_empty() && outcome.artifacts.is_empty());
     let (text, receipt) = match outcome.receipt {
         Some(receipt) if has_pictures => (format!("{}\n{receipt}", outcome.text), None),
@@ -128,6 +130,7 @@ pub(super) fn failure(failed: impl Into<Failed>, shape: &ResultShape) -> CallToo
 /// A kept picture, as `resources/list` and a result's link show it.
 pub(super) fn resource(artifact: &Artifact) -> Resource {
     Resource::new(artifact.id.uri(), artifact.id.as_str())
+        // A prompt may have 32,000 characters, and a list has fifty of them.
         .with_title(text::brief(&artifact.origin.prompt, 120))
         .with_mime_type(artifact.format.media_type())
         .with_size(artifact.bytes)

@@ -29,7 +29,7 @@ pub(super) fn of_arguments<T: JsonSchema>(machine: ReadOn) -> Object {
 
 /// The schema of structured content: all fields of a success, and `error`, which stands alone in a failure. So nothing
 /// is required: version 1 of the TypeScript SDK holds failures to the schema too, and would show its own complaint in
-/// place of ours.
+/// place of ours (yamadashy/repomix#833).
 pub(super) fn of_output<T: Tool>(machine: ReadOn) -> Object {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     let mut schema = match T::PACE {
@@ -66,6 +66,7 @@ fn plain<T: JsonSchema>(settings: SchemaSettings, machine: ReadOn) -> Object {
         _ => Object::new(),
     };
     simplify(&mut schema);
+    // The TypeScript SDK refuses the whole list over one output schema without it (opentokenz/mcpx#28).
     schema.insert("type".into(), json!("object"));
     if !schema.contains_key("properties") {
         schema.insert("properties".into(), json!({}));
@@ -89,21 +90,24 @@ fn tell(schema: &mut Value, machine: ReadOn) {
 }
 
 fn simplify(schema: &mut Object) {
-    // google-genai fails on a boolean under `additionalProperties`; unknown arguments are refused all the same.
+    // google-genai fails on a boolean under `additionalProperties` (googleapis/python-genai#2393), and Gemini's API
+    // refuses `$schema` as a field that it does not know. Unknown arguments are refused all the same.
     for keyword in ["$schema", "$defs", "title", "additionalProperties"] {
         schema.shift_remove(keyword);
     }
     schema.retain(|keyword, value| match keyword.as_str() {
-        // Gemini CLI takes a tool with no other format.
+        // Gemini's API refuses all tools for any other (google-gemini/gemini-cli#2237).
         "format" => value == "date-time",
         "default" => !value.is_null(),
         _ => true,
     });
     drop_null_type(schema);
-    // Some clients drop or refuse a tool with one of these at the root.
+    // Anthropic's API refuses every tool of a request that has one with any of these at the root, and Claude Code drops
+    // the tool without a word (makenotion/notion-mcp-server#341, anthropics/claude-code#95504).
     for keyword in ["anyOf", "oneOf", "allOf"] {
         flatten(schema, keyword);
     }
+    // Gemini's API refuses all tools over one list without (backstage/backstage#34038).
     if schema.get("type").is_some_and(|kind| kind == "array") {
         simplify_any(schema.entry("items").or_insert(Value::Bool(true)));
     }
@@ -112,7 +116,7 @@ fn simplify(schema: &mut Object) {
     }
 }
 
-/// Anything at all is `{}`: not every client knows that `true` is a schema.
+/// Anything at all is `{}`: not every client knows that `true` is a schema (github/copilot-cli#4623).
 fn simplify_any(schema: &mut Value) {
     match schema {
         Value::Object(schema) => simplify(schema),
@@ -120,7 +124,8 @@ fn simplify_any(schema: &mut Value) {
     }
 }
 
-/// `["string", "null"]` is `"string"`: an argument that may be null may as well be left out.
+/// `["string", "null"]` is `"string"`: an argument that may be null may as well be left out, and a union of types fails
+/// at Gemini's API (github/copilot-cli#4623).
 fn drop_null_type(schema: &mut Object) {
     if let Some(Value::Array(values)) = schema.get_mut("enum") {
         values.retain(|value| !value.is_null());

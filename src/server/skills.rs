@@ -13,7 +13,7 @@ use crate::text;
 
 pub(super) const SCHEME: &str = "skill://";
 
-/// A skill's URI, and its file in `skills/`.
+/// A skill's URI, and its file in `skills/`: the plugin for Claude Code, Cursor and Copilot brings the same files.
 type SkillFile = (&'static str, &'static str);
 
 /// In the order of `skills/list`.
@@ -51,6 +51,7 @@ fn find(uri: &str) -> Result<&'static SkillFile, ErrorData> {
 }
 
 fn skill((uri, text): &SkillFile) -> Skill {
+    // Read each time: three small files, listed once an hour, are not worth a cache, nor a parser of YAML.
     let frontmatter = SkillFrontmatter::new(field(text, "name"), field(text, "description"));
     Skill::new(*uri, frontmatter, SkillResources::Files(vec![SkillResource::from_bytes(*uri, text.as_bytes())]))
 }

@@ -54,6 +54,7 @@ async fn page(ledger: &Ledger, failed: &Audit, own: Option<&KnownCaller>) -> Res
     let name = own.map(|own| &own.name);
     let today = Utc::now().date_naive();
     let first = today.with_day(1).unwrap_or(today);
+    // Together: each is a round trip where the store is a database elsewhere.
     let (models, days, failed) = tokio::join!(
         ledger.tally(today, TallyBy::Model, name),
         ledger.tally(first, TallyBy::Day, name),

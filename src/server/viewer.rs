@@ -18,7 +18,8 @@ pub(super) const URI: &str = "ui://mcp-openai/viewer";
 const MEDIA_TYPE: &str = "text/html;profile=mcp-app";
 const EXTENSION: &str = "io.modelcontextprotocol/ui";
 
-/// Put together here, so that markup, style and script are each read as what they are.
+/// Put together here, so that markup, style and script are each read as what they are. One page without a bundler or a
+/// framework: the default policy of hosts runs inline scripts alone, and nobody has to install Node to build this.
 const PAGE: &str = concat!(
     "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n",
     "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>Pictures</title>\n",

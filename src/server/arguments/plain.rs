@@ -28,7 +28,7 @@ pub(super) fn is_blank(value: &Value) -> bool {
     matches!(value, Value::String(text) if text.trim().is_empty() || NOTHING.contains(&text.trim()))
 }
 
-/// Returns whether a part of a list stands for none.
+/// Returns whether a part of a list stands for none. Not words such as `None`: a file may be called so.
 fn is_empty_item(item: &Value) -> bool {
     item.is_null() || matches!(item, Value::String(text) if text.trim().is_empty())
 }
@@ -47,7 +47,7 @@ pub(super) fn as_declared(mut arguments: JsonObject, schema: &JsonObject) -> Jso
 
     arguments.retain(|name, value| {
         if declared.contains_key(name) {
-            // A required one stays, blank or not: the tool says what is wrong with it.
+            // A required one stays, blank or not: the tool says what is wrong with it. `query` may be the word `null`.
             required.contains(&name.as_str()) || !is_blank(value)
         } else {
             !INJECTED.contains(&name.as_str())
@@ -66,8 +66,8 @@ pub(super) fn as_declared(mut arguments: JsonObject, schema: &JsonObject) -> Jso
 fn declared_as(schema: &Value, given: Value) -> Value {
     match (schema.get("type").and_then(Value::as_str), given) {
         (Some("integer"), Value::Number(number)) => Value::Number(whole(number)),
-        // Some hosts pass lists and objects as JSON text. A number as text stays one: nothing says that it is meant as
-        // a number.
+        // Some hosts pass lists and objects as JSON text (anthropics/claude-code#22394, QwenLM/qwen-code#379). A number
+        // as text stays one: nothing says that it is meant as a number.
         (Some("object"), Value::String(text)) => match serde_json::from_str(&text) {
             Ok(object @ Value::Object(_)) => object,
             _ => Value::String(text),
@@ -79,7 +79,8 @@ fn declared_as(schema: &Value, given: Value) -> Value {
         (Some("array"), Value::String(text)) if !text.trim().is_empty() => {
             let items = match serde_json::from_str(&text) {
                 Ok(items @ Value::Array(_)) => return declared_as(schema, items),
-                // One text is a list of one, where texts are what the list holds.
+                // One text is a list of one, where texts are what the list holds: Claude Code's sub-agents sent lists of
+                // one so (anthropics/claude-code#71927).
                 _ if holds_texts(schema) => vec![Value::String(text)],
                 _ => return Value::String(text),
             };

@@ -59,6 +59,7 @@ fn is_given(value: &Value) -> bool {
 
 /// Models and words of a closed list are nobody's own.
 fn is_free(name: &str) -> bool {
+    // An error that says which quality is not taken would be of no use without the word.
     let is_a_word = |argument: &argument::Argument| matches!(argument.values, argument::Values::Words(_));
     !matches!(name, "model" | "size") && !argument::ARGUMENTS.iter().any(|known| known.name == name && is_a_word(known))
 }
@@ -80,6 +81,7 @@ fn rows_of(text: &str, short_counts: bool, said: &HashSet<Vec<String>>) -> Vec<V
         few @ 1..ROW if short_counts => few,
         _ => ROW,
     };
+    // Only those that were said are kept: an argument may be of megabytes, and the error is of 300 characters.
     words.windows(row).filter(|row| said.contains(*row)).map(<[String]>::to_vec).collect()
 }
 

@@ -41,6 +41,8 @@ pub(in crate::server) fn begin(traces: &Traces, tool: &str, context: &RequestCon
 
 /// The span that a request's headers name.
 fn of_headers(headers: &HeaderMap) -> Option<TraceContext> {
+    // The header may come in several lines, which are one list.
+    // <https://www.w3.org/TR/trace-context/#tracestate-header>
     let states: Vec<_> = headers.get_all("tracestate").iter().filter_map(|state| state.to_str().ok()).collect();
     TraceContext::parse(headers.get("traceparent")?.to_str().ok()?, Some(&states.join(",")))
 }
@@ -55,6 +57,7 @@ pub(super) fn end(mut span: TraceSpan, ended: &Result<Outcome, ToolError>, paid:
     span.set("mcp_openai.cost_usd", paid.dollars());
     match ended {
         Ok(_) => span.end(),
+        // By the conventions, whatever the code: the outcome above has it.
         Err(_) => span.fail("tool_error"),
     }
 }

@@ -56,6 +56,7 @@ pub const UNKNOWN: KnownClient = KnownClient {
     product: "any other",
     names: &[],
     max_result_bytes: MIB,
+    // 800 kB as base64, which leaves a quarter of the message to texts.
     room: Room { bytes: 600_000, side: 1024 },
     longest_side: 8_192,
     answer_within: Patience::For(Duration::from_secs(45)),

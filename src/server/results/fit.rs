@@ -28,6 +28,7 @@ pub(super) async fn pictures(draft: &mut Draft, previews: Vec<Encoded>, kept: &[
     if previews.is_empty() && (kept.is_empty() || shape.profile.room.bytes == 0) {
         return;
     }
+    // Texts have their room first: many clients show nothing else, and they name the originals.
     let left = shape.limit.saturating_sub(draft.size() + NOTE);
     let room = shape.profile.room.or_rescue();
     let within = |pictures| Room { bytes: room.bytes.min(picture_bytes(left, pictures)), ..room };
@@ -97,6 +98,7 @@ pub(super) fn texts(draft: &mut Draft, limit: usize) {
     }
     draft.note(STRUCTURED_CUT);
     for length in LENGTHS {
+        // The structured content before the text: it says the same once more, and models read the text.
         draft.structured.iter_mut().flat_map(|fields| fields.values_mut()).for_each(|value| clip(value, length));
         if draft.fits(limit) {
             return;
@@ -134,6 +136,7 @@ fn cut(text: &str, room: usize) -> &str {
         if size <= room || start.is_empty() {
             return start;
         }
+        // In proportion, since characters that are escaped take up to six bytes: halving would end far below the room.
         // Closer by the part that is too much, and always by something.
         end = (start.len() * room / size).min(start.len() - 1);
     }
