@@ -8,15 +8,7 @@ use crate::{text, tools::ToolError};
 
 mod plain;
 
-/// The arguments as `schema` declares them, however they were sent.
-pub(super) fn declared(arguments: JsonObject, schema: &JsonObject) -> JsonObject {
-    plain::as_declared(arguments, schema)
-}
-
-/// True for an argument that a host adds to every call by itself, and that nothing here declares.
-pub(super) fn is_injected(name: &str) -> bool {
-    plain::INJECTED.contains(&name)
-}
+pub(super) use plain::{as_declared, is_injected};
 
 /// Reads arguments; `schema` is asked only when they do not fit as they came.
 ///
@@ -33,13 +25,13 @@ pub(super) fn parse<A: DeserializeOwned>(
     }
     // Built for the rare call that does not fit: the others pay nothing for their schema.
     let schema = schema();
-    let arguments = Value::Object(declared(arguments.clone(), &schema));
+    let arguments = Value::Object(as_declared(arguments.clone(), &schema));
     serde_path_to_error::deserialize(&arguments)
         .map_err(|error| ToolError::InvalidArgument(explain(&arguments, &schema, &error)))
 }
 
 fn explain(arguments: &Value, schema: &JsonObject, error: &serde_path_to_error::Error<serde_json::Error>) -> String {
-    // serde says the first thing that is wrong, and in terms of Rust types. A model mends a call by the name of the
+    // serde says the first thing that is wrong, and in terms of Rust types. A model corrects a call by the name of the
     // argument and by what it may be, so those are looked for first.
     let empty = JsonObject::new();
     let known = schema.get("properties").and_then(Value::as_object).unwrap_or(&empty);

@@ -43,12 +43,11 @@ pub(super) async fn complete(
                 return Err(ErrorData::invalid_params(message, None));
             }
             if resource.uri == conversations::TEMPLATE {
-                let handles = conversations::handles(&parts.conversations, owner, &argument.value).await?;
-                return Ok(CompleteResult::new(first_of(handles)));
+                conversations::handles(&parts.conversations, owner, &argument.value).await?
+            } else {
+                let ids = parts.artifacts.of(owner).ids(&argument.value).await;
+                ids.map_err(|error| resources::storage(&error))?.iter().map(ToString::to_string).collect()
             }
-            let ids =
-                parts.artifacts.of(owner).ids(&argument.value).await.map_err(|error| resources::storage(&error))?;
-            ids.iter().map(ToString::to_string).collect()
         }
         Reference::Resource(resource) => {
             let message = format!(

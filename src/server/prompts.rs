@@ -14,6 +14,8 @@ use crate::{
 
 mod ask;
 
+use PromptValues::{Free, Model, Models, Quality, Size};
+
 /// The longest argument, in characters: as long as a prompt of the Images API may be.
 /// <https://platform.openai.com/docs/api-reference/images/create#images-create-prompt>
 const LONGEST_ARGUMENT: usize = 32_000;
@@ -25,19 +27,11 @@ const PROMPTS: &[Prompt] = &[
         title: "Brief a picture",
         description: "Turns an idea into a good picture prompt and has create-image paint it.",
         arguments: &[
-            PromptParameter::required("subject", "What the picture shows."),
-            PromptParameter::optional(
-                "style",
-                "A look: linocut, watercolour, product photograph ...",
-                PromptValues::Free,
-            ),
-            PromptParameter::optional(
-                "model",
-                "The image model; left out: the configured one.",
-                PromptValues::Model(ModelKind::Image),
-            ),
-            PromptParameter::optional("size", "auto, or WxH such as 1536x1024.", PromptValues::Size),
-            PromptParameter::optional("quality", "Better is slower and costs more.", PromptValues::Quality),
+            required("subject", "What the picture shows."),
+            optional("style", "A look: linocut, watercolour, product photograph ...", Free),
+            optional("model", "The image model; left out: the configured one.", Model(ModelKind::Image)),
+            optional("size", "auto, or WxH such as 1536x1024.", Size),
+            optional("quality", "Better is slower and costs more.", Quality),
         ],
         write: image_brief,
     },
@@ -46,17 +40,9 @@ const PROMPTS: &[Prompt] = &[
         title: "Get a second opinion",
         description: "Asks an OpenAI model the same question, and holds its answer against your own.",
         arguments: &[
-            PromptParameter::required("question", "What the opinion is to be on."),
-            PromptParameter::optional(
-                "context",
-                "What matters for it that this chat does not say.",
-                PromptValues::Free,
-            ),
-            PromptParameter::optional(
-                "model",
-                "The model's id, or a role; left out: the default.",
-                PromptValues::Model(ModelKind::Text),
-            ),
+            required("question", "What the opinion is to be on."),
+            optional("context", "What matters for it that this chat does not say.", Free),
+            optional("model", "The model's id, or a role; left out: the default.", Model(ModelKind::Text)),
         ],
         write: ask::second_opinion,
     },
@@ -65,12 +51,8 @@ const PROMPTS: &[Prompt] = &[
         title: "Compare models",
         description: "Asks several OpenAI models one question, and compares answers, time and cost.",
         arguments: &[
-            PromptParameter::required("question", "What each of them is asked."),
-            PromptParameter::optional(
-                "models",
-                "Ids or roles with commas between; left out: strong and cheap.",
-                PromptValues::Models,
-            ),
+            required("question", "What each of them is asked."),
+            optional("models", "Ids or roles with commas between; left out: strong and cheap.", Models),
         ],
         write: ask::compare_models,
     },
@@ -111,15 +93,15 @@ pub(super) enum PromptValues {
     Quality,
 }
 
+const fn required(name: &'static str, description: &'static str) -> PromptParameter {
+    PromptParameter { name, description, presence: Presence::Required, values: Free }
+}
+
+const fn optional(name: &'static str, description: &'static str, values: PromptValues) -> PromptParameter {
+    PromptParameter { name, description, presence: Presence::Optional, values }
+}
+
 impl PromptParameter {
-    const fn required(name: &'static str, description: &'static str) -> Self {
-        Self { name, description, presence: Presence::Required, values: PromptValues::Free }
-    }
-
-    const fn optional(name: &'static str, description: &'static str, values: PromptValues) -> Self {
-        Self { name, description, presence: Presence::Optional, values }
-    }
-
     fn describe(&self) -> PromptArgument {
         PromptArgument::new(self.name)
             .with_description(self.description)

@@ -116,12 +116,9 @@ pub(super) fn failure(failed: impl Into<Failed>, shape: &ResultShape) -> CallToo
     let error = serde_json::to_value(report).unwrap_or_default();
     let mut draft = Draft {
         text,
-        receipt: None,
-        conversation: None,
         notes: shape.notice.iter().cloned().collect(),
-        pictures: Vec::new(),
-        links: Vec::new(),
         structured: Some(Map::from_iter([("error".to_owned(), error)])),
+        ..Draft::default()
     };
     fit::texts(&mut draft, shape.limit);
     draft.into_result(CallToolResult::error)

@@ -100,7 +100,7 @@ impl<T: Tool> Route for Registered<T> {
     }
 
     fn declared(&self, arguments: &JsonObject) -> JsonObject {
-        arguments::declared(arguments.clone(), &schema::of_arguments::<T::Args>(ReadOn::This))
+        arguments::as_declared(arguments.clone(), &schema::of_arguments::<T::Args>(ReadOn::This))
     }
 
     fn payer(&self, owner: Owner) -> BoxFuture<'static, String> {

@@ -5,7 +5,7 @@ use rmcp::model::JsonObject;
 use serde_json::{Map, Number, Value};
 
 /// Arguments that hosts add to every call, and no tool of ours declares.
-pub(super) const INJECTED: [&str; 6] = [
+const INJECTED: [&str; 6] = [
     // Gemini CLI puts it into its copy of every schema, and tells its models to set it.
     "wait_for_previous",
     // n8n's MCP client node before 2.2.5 passes the fields of its workflow on.
@@ -24,7 +24,7 @@ const NOTHING: [&str; 4] = ["null", "None", "undefined", "NULL"];
 
 /// Returns whether this stands for "not given": models of several hosts fill in every argument that they know, and
 /// forms every line of a list.
-pub(super) fn is_blank(value: &Value) -> bool {
+fn is_blank(value: &Value) -> bool {
     matches!(value, Value::String(text) if text.trim().is_empty() || NOTHING.contains(&text.trim()))
 }
 
@@ -38,8 +38,13 @@ pub(super) fn has_blanks(value: &Value) -> bool {
     is_blank(value) || value.as_array().is_some_and(|items| items.iter().any(is_empty_item))
 }
 
-/// The arguments as `schema` declares them.
-pub(super) fn as_declared(mut arguments: JsonObject, schema: &JsonObject) -> JsonObject {
+/// True for an argument that a host adds to every call by itself, and that nothing here declares.
+pub(in crate::server) fn is_injected(name: &str) -> bool {
+    INJECTED.contains(&name)
+}
+
+/// The arguments as `schema` declares them, however they were sent.
+pub(in crate::server) fn as_declared(mut arguments: JsonObject, schema: &JsonObject) -> JsonObject {
     let none = Map::new();
     let declared = schema.get("properties").and_then(Value::as_object).unwrap_or(&none);
     let required: Vec<_> =
@@ -50,7 +55,7 @@ pub(super) fn as_declared(mut arguments: JsonObject, schema: &JsonObject) -> Jso
             // A required one stays, blank or not: the tool says what is wrong with it. `query` may be the word `null`.
             required.contains(&name.as_str()) || !is_blank(value)
         } else {
-            !INJECTED.contains(&name.as_str())
+            !is_injected(name)
         }
     });
     for (name, value) in &mut arguments {

@@ -27,10 +27,8 @@ pub(super) fn without(said: &str, arguments: &JsonObject) -> String {
     let said = text::brief(&text::escape(said), LONGEST);
     let said = unquoted(&said);
     let words = words(&said);
-    let mut rows: HashSet<Vec<String>> = HashSet::new();
-    for length in 1..=ROW {
-        rows.extend(words.windows(length).map(|row| row.iter().map(|word| lower(&said, word)).collect()));
-    }
+    let lowered: Vec<_> = words.iter().map(|word| lower(&said, word)).collect();
+    let rows: HashSet<_> = (1..=ROW).flat_map(|length| lowered.windows(length)).map(<[String]>::to_vec).collect();
     let mut own: HashSet<Vec<String>> = HashSet::new();
     for (name, value) in arguments.iter().filter(|(name, _)| is_free(name)) {
         // Short texts of a schema are words such as `object`, which an error has to name to be of use.
@@ -38,9 +36,8 @@ pub(super) fn without(said: &str, arguments: &JsonObject) -> String {
     }
     let mut masked = vec![false; words.len()];
     for length in 1..=ROW {
-        for (at, row) in words.windows(length).enumerate() {
-            let row: Vec<_> = row.iter().map(|word| lower(&said, word)).collect();
-            if own.contains(&row) {
+        for (at, row) in lowered.windows(length).enumerate() {
+            if own.contains(row) {
                 masked.iter_mut().skip(at).take(length).for_each(|word| *word = true);
             }
         }

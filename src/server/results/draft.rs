@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use crate::{media::Encoded, text};
 
 /// The parts of a result, in the order in which the client gets them.
+#[derive(Default)]
 pub(super) struct Draft {
     pub text: String,
     /// Model, cost and time, where the text is an answer and must stay as it is.
@@ -82,16 +83,12 @@ impl Draft {
         result
     }
 
-    /// The blocks after the text: the receipt, how to continue from here, and the notes.
+    /// The blocks after the text: the receipt, how to continue from here, and the notes, one a line.
     fn all_asides(&self) -> Vec<String> {
         let handle = self.conversation.as_ref().map(|handle| format!("To continue from here: `conversation` {handle}"));
-        self.receipt.iter().cloned().chain(handle).chain(self.all_notes()).collect()
-    }
-
-    /// All of them in one block, one a line.
-    fn all_notes(&self) -> Option<String> {
         let notes: Vec<_> = self.notes.iter().map(|note| format!("Note: {note}")).collect();
-        (!notes.is_empty()).then(|| notes.join("\n"))
+        let notes = (!notes.is_empty()).then(|| notes.join("\n"));
+        self.receipt.iter().cloned().chain(handle).chain(notes).collect()
     }
 }
 
@@ -166,9 +163,8 @@ mod tests {
             receipt: Some(nasty.clone()),
             conversation: Some("conv_1".to_owned()),
             notes,
-            pictures: Vec::new(),
-            links: Vec::new(),
             structured: value.as_object().cloned(),
+            ..Draft::default()
         };
         for notes in [Vec::new(), vec![String::new(); 100], vec![nasty.clone(), nasty.clone()]] {
             let draft = draft(notes);
