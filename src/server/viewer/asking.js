@@ -17,6 +17,7 @@ const callTool = (name, input) => host.request("tools/call", { name, arguments: 
 /** Asks, and says what became of it. */
 async function ask(method, params, done, refused) {
   try {
+    // A host may refuse by an error, or by a result that says so.
     const { isError } = await host.request(method, params);
     say(isError ? refused : done);
   } catch (error) {
@@ -69,6 +70,7 @@ async function download(shot) {
   const [, mimeType, blob] = url.match(/^data:(.*?);base64,(.*)$/);
   // A preview may be of another format than its original.
   const name = shot.name.replace(/(\.\w+)?$/, `.${mimeType.slice(6).replace("jpeg", "jpg")}`);
+  // A sandbox without allow-downloads ignores the link, so the host is asked where it can be.
   if (!can.downloadFile) return el("a", { href: url, download: name }).click();
   const resource = { uri: `file:///${encodeURIComponent(name)}`, mimeType, blob };
   return ask("ui/download-file", { contents: [{ type: "resource", resource }] }, `${name} is downloaded.`, elsewhere);

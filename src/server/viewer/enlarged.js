@@ -32,6 +32,7 @@ function enlarge(story, shot, compose) {
     shot.thumbnail?.focus();
   };
   if (!dialog.open) {
+    // Asked for, not waited for: a host may leave it unanswered, and the picture is shown over the page meanwhile.
     display("fullscreen");
     dialog.showModal();
   }

@@ -1,5 +1,6 @@
 // Pictures made earlier, twelve a page, and those that a search finds. The server looks for them; the viewer asks again.
 
+// As many as show-gallery gives: the range below the pictures is counted by it.
 const PAGE = 12;
 
 /** Below a result: the way to what was made before. */

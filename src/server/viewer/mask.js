@@ -94,6 +94,7 @@ function paintOver(view, { width, height }) {
     const image = new ImageData(width, height);
     let painted = false;
     for (let alpha = 3; alpha < data.length; alpha += 4) {
+      // The edges of strokes are half see-through, and the API edits only what is wholly so.
       if (data[alpha] > 127) painted = true;
       else image.data[alpha] = 255;
     }

@@ -1,5 +1,6 @@
 // From a tool's result, as the host hands it over, to what there is to see. Knows neither the page nor the host.
 
+// Not SVG, which may hold scripts and load from elsewhere.
 const PICTURE = /^image\/(png|jpeg|webp|gif)$/;
 
 /** Only pictures become addresses: nothing else from outside is ever loaded. */

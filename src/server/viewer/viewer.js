@@ -83,6 +83,7 @@ function section() {
   /** Until there is something new, or something else is shown. */
   async function poll(job) {
     const mine = drawn;
+    // Two that poll for one section would each draw over the other.
     const outdated = () => over || drawn !== mine;
     for (let failures = 0; failures < 3; failures += 1) {
       try {
@@ -301,8 +302,10 @@ async function start() {
   });
   can = hostCapabilities;
   dress(hostContext);
+  // After the page is dressed: from here on the host sends the call and its result.
   host.notify("ui/notifications/initialized");
   const tell = () => host.notify("ui/notifications/size-changed", { height: Math.ceil(document.body.offsetHeight) });
+  // Hosts give a page its height by what it says, and cut off the rest.
   new ResizeObserver(tell).observe(document.body);
 }
 
