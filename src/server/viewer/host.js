@@ -5,7 +5,7 @@ function connect(on) {
   const waiting = new Map();
   let last = 0;
 
-  // To any origin: a page in a sandbox cannot learn its host's. Nothing that is sent is secret, and the parent alone is heard.
+  // To any origin: a page in a sandbox cannot learn its host's. Nothing sent is secret, and the parent alone is heard.
   const post = (message) => parent.postMessage({ jsonrpc: "2.0", ...message }, "*");
 
   const answer = (id, method, params) => {
