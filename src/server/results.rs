@@ -87,7 +87,7 @@ pub(super) async fn answer(mut outcome: Outcome, shape: &ResultShape) -> CallToo
         Some(receipt) if has_pictures => (format!("{}\n{receipt}", outcome.text), None),
         receipt => (outcome.text, receipt),
     };
-    let costs_pictures = shape.profile.structured == Structured::NeverBesidePictures && !outcome.previews.is_empty();
+    let costs_pictures = shape.profile.structured == Structured::NeverBesidePictures;
     let mut draft = Draft {
         links: shape.links(&outcome.artifacts),
         text,
@@ -95,9 +95,11 @@ pub(super) async fn answer(mut outcome: Outcome, shape: &ResultShape) -> CallToo
         conversation: outcome.conversation,
         notes: outcome.warnings,
         pictures: Vec::new(),
-        structured: (!costs_pictures).then_some(outcome.structured),
+        structured: (!costs_pictures || outcome.previews.is_empty()).then_some(outcome.structured),
     };
     fit::pictures(&mut draft, outcome.previews, &outcome.artifacts, shape).await;
+    // Also where none had a preview of its own, and a sheet of the originals shows them.
+    draft.structured = draft.structured.filter(|_| !costs_pictures || draft.pictures.is_empty());
     fit::texts(&mut draft, shape.limit);
     draft.into_result(CallToolResult::success)
 }
