@@ -139,6 +139,7 @@ impl Cancellations {
 impl Listener {
     /// Says that it is known what becomes of the call. One that goes on can still be cancelled.
     pub(super) fn settled(&self) {
+        // The entry stays: the person may still cancel, and the job ends with it.
         if let Some(call) = self.cancellations.calls().get_mut(&self.key) {
             call.fate = Fate::Known;
         }

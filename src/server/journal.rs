@@ -89,8 +89,10 @@ impl Journal {
 
     /// Keeps a caller's call that failed, or was answered and billed nothing: the ledger has the others.
     fn keep(&self, ended: &Result<Outcome, ToolError>, spent: &Spent) {
+        // The person at this machine is in nobody's audit.
         let Some(caller) = &self.caller else { return };
         let (kind, model, outcome, request_id) = match ended {
+            // The ledger has its line already.
             Ok(_) if spent.paid != Paid::Nothing => return,
             Ok(outcome) => {
                 let status = field(outcome, "status").unwrap_or("complete").to_owned();

@@ -64,7 +64,7 @@ pub(super) fn cacheable<R>(result: R, context: &RequestContext<RoleServer>, say:
     if is_modern(context) { say(result) } else { result }
 }
 
-/// The cursor of a request for a page; an empty one is none.
+/// The cursor of a request for a page; an empty one is none: a host that sends `"cursor": ""` saw no tool at all.
 pub(super) fn cursor(request: Option<PaginatedRequestParams>) -> Option<String> {
     request.and_then(|request| request.cursor).filter(|cursor| !cursor.trim().is_empty())
 }

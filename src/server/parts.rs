@@ -64,7 +64,8 @@ pub struct Requester {
     pub caller: Caller,
     /// Ids of requests are unique within it: a session, or all that came from one caller without any.
     pub connection: Arc<str>,
-    /// Whose jobs it may see: the same after a new connection, and after a restart.
+    /// Whose jobs it may see: the same after a new connection, and after a restart. Sessions end, and what was paid for
+    /// in one must be found from the next.
     pub owner: Owner,
     /// The caller that a token stands for; the person at this machine needs none.
     pub known: Option<Arc<KnownCaller>>,
@@ -81,7 +82,8 @@ pub struct Requester {
 pub enum Departure {
     /// Nobody wants it: closing an answer's stream is how a request of 2026-07-28 is cancelled.
     Cancels,
-    /// The client may come back for it, and said nothing.
+    /// The client may come back for it, and said nothing: before 2026-07-28 a connection that breaks is no cancellation.
+    /// <https://modelcontextprotocol.io/specification/2025-11-25/basic/transports#sending-messages-to-the-server>
     Leaves,
 }
 

@@ -17,7 +17,8 @@ use crate::{
 
 const UNTOLD: &str = "something on the server cannot be used now: whoever runs it finds the reason in its log";
 
-/// Folders, files and addresses as they stand in messages. Cheap to clone; clones are the same.
+/// Folders, files and addresses as they stand in messages. Cheap to clone; clones are the same. A lock for many readers:
+/// each message is searched, and only a reload adds anything.
 #[derive(Debug, Clone, Default)]
 pub struct ServerPlaces(Arc<RwLock<BTreeSet<String>>>);
 
@@ -42,6 +43,7 @@ impl ServerPlaces {
         let places = self.0.read().unwrap_or_else(PoisonError::into_inner);
         let place = places.iter().filter_map(|place| text.find(place.as_str())).min();
         drop(places);
+        // The person at this machine is told all: a path is what they need to help themselves.
         if let Some(place) = place.filter(|_| owner.as_caller().is_some()) {
             tracing::warn!(caller = owner.as_caller(), %text, "told to a caller without its reason");
             // Messages say the consequence, a colon, and the reason: what it means for the call is told to everybody.

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::tools::{Pace, Report, Running, Tool};
 
+/// Keeps the order of declaration, which is the one in which models write the fields.
 type Object = Map<String, Value>;
 
 /// The keyword of a field that is another one for callers on another machine: its description for them, or `null` where

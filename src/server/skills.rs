@@ -17,6 +17,7 @@ pub(super) const SCHEME: &str = "skill://";
 type SkillFile = (&'static str, &'static str);
 
 /// In the order of `skills/list`.
+/// Prompts stay beside them: a person chooses those, and more clients have them.
 const FILES: [SkillFile; 3] = [
     ("skill://compare-models/SKILL.md", include_str!("../../skills/compare-models/SKILL.md")),
     ("skill://picture-brief/SKILL.md", include_str!("../../skills/picture-brief/SKILL.md")),

@@ -196,6 +196,8 @@ pub(super) async fn run(
     let call = job.into_iter().fold(call.answered_within(patience), Call::as_job);
     let (since, resumable) = (call.started(), call.resumable.clone());
     // The outcome stays with it until it is taken: a client may give up while the last of the news is being told.
+    // As a task of its own: a panic becomes `internal` instead of silence, and what was begun is finished whatever the
+    // client does.
     let mut work = maybe_done(outcome(name, server.parts.tasks.spawn(admitted(route, arguments, call))).boxed());
 
     let answered = async {
@@ -269,6 +271,7 @@ impl Server {
     /// Notes a call that a transport refuses, since its token has not the scope for it.
     pub fn note_forbidden(&self, caller: &CallerName, named: Option<&str>) {
         let Some(route) = self.routes.iter().find(|route| Some(route.name()) == named) else { return };
+        // It became no call, and so has no journal: an audit would miss the attempt.
         self.parts.audit.note(AuditedCall {
             caller: caller.to_string(),
             client: "unknown".to_owned(),
@@ -295,6 +298,7 @@ fn scope_of(route: &dyn Route) -> Option<CallerScope> {
 async fn admitted(route: Arc<dyn Route>, arguments: Arc<JsonObject>, call: Call) -> Result<Outcome, ToolError> {
     let running = match scope_of(&*route) {
         None => None,
+        // A call that is over its caller's pace by less than ten seconds waits for it here.
         Some(scope) => call.admit(scope).await?,
     };
     let outcome = route.run(arguments, call).await;

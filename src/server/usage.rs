@@ -22,7 +22,7 @@ use crate::{
 };
 
 pub(super) const URI: &str = "usage://summary";
-/// Lines of calls that failed, the newest first.
+/// Lines of calls that failed, the newest first; `usage export --failed` has all of them.
 const MOST_FAILED: usize = 20;
 
 /// Among the templates, though there is nothing to fill in: the list of resources is the pictures', page by page.

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use crate::{argument, text};
 
-/// Words in a row that are the caller's own where they stand so in an argument. Fewer may stand in any error by chance.
+/// Words in a row that are the caller's own where they stand so in an argument. Fewer may stand in any error by chance,
+/// and a reason full of gaps would be of no use to whoever reads the log.
 const ROW: usize = 3;
 /// A quotation of more words is a sentence of the caller's, and not a name or a value.
 const QUOTED: usize = 4;

@@ -92,6 +92,7 @@ pub const KNOWN: &[KnownClient] = &[
         key: "claude-code",
         product: "Claude Code",
         names: &["claude-code"],
+        // Below the shorter of its two, since its name does not say which transport it came by.
         answer_within: Patience::For(Duration::from_mins(4)),
         structured: Structured::NeverBesidePictures,
         apps: Apps::Withheld,
@@ -142,6 +143,7 @@ pub const KNOWN: &[KnownClient] = &[
         key: "codex",
         product: "Codex",
         names: &["codex-mcp-client", "openai-mcp (Codex)"],
+        // Below the shorter of its two.
         answer_within: Patience::For(Duration::from_secs(100)),
         structured: Structured::NeverBesidePictures,
         sources: &[

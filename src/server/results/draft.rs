@@ -48,6 +48,7 @@ impl Draft {
     /// Returns whether it takes `limit` serialized bytes at most. Most answers are far smaller, which a bound shows
     /// without serializing them once more than they are sent.
     pub(super) fn fits(&self, limit: usize) -> bool {
+        // In this order: an answer of a megabyte would be written once more for nothing but its length.
         self.pictures.is_empty() && self.links.is_empty() && self.bound() <= limit || self.size() <= limit
     }
 

@@ -23,6 +23,7 @@ const TEXT_CUT: &str = "The text is cut short: this client takes no longer answe
 pub(super) async fn pictures(draft: &mut Draft, previews: Vec<Encoded>, kept: &[Artifact], shape: &ResultShape) {
     /// For the longest of the notes, in the content and among the warnings.
     const NOTE: usize = 500;
+    // More previews than kept pictures: the disk was full. More pictures than previews: some cannot be decoded here.
     let count = previews.len().max(kept.len());
     // A client that is shown no previews gets those pictures that could not be kept.
     if previews.is_empty() && (kept.is_empty() || shape.profile.room.bytes == 0) {
@@ -65,6 +66,7 @@ async fn originals(previews: Vec<Encoded>, kept: &[Artifact], shape: &ResultShap
     for artifact in kept {
         match shape.artifacts.fetch(&artifact.id).await {
             Ok((_, original)) => originals.push(original),
+            // One that is gone since, or a bucket that is away: what is at hand is shown.
             Err(_) => return previews,
         }
     }
