@@ -335,7 +335,7 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
-        let limit = ResultShape::of(&self.parts, &context).profile.max_read_bytes;
+        let limit = ResultShape::of(&self.parts, &context).profile.known.max_read_bytes;
         let Requester { owner, known, .. } = Requester::of(&context.extensions);
         let told = |error| self.told(&owner, error);
         // A picture or a turn never changes under its id, the viewer only with the program.

@@ -45,7 +45,7 @@ impl Server {
 /// tool that is for hosts of apps alone; and where long results are shown on request, that is asked for.
 pub(super) fn for_client(server: &Server, context: &RequestContext<RoleServer>) -> Vec<Tool> {
     let profile = ResultShape::of(&server.parts, context).profile;
-    let opens_apps = profile.apps == Apps::Offered && viewer::is_opened_by(context);
+    let opens_apps = profile.known.apps == Apps::Offered && viewer::is_opened_by(context);
     let caller = Requester::of(&context.extensions).owner;
     let machine = if caller.as_caller().is_some() { ReadOn::Another } else { ReadOn::This };
     let routes = server.routes.iter().zip(server.listing_on(machine));
@@ -59,10 +59,10 @@ pub(super) fn for_client(server: &Server, context: &RequestContext<RoleServer>) 
             tool.output_schema = None;
         }
         // Not by `opens_apps`: hosts that open apps and do not say so are told of the viewer as well.
-        if profile.apps == Apps::Withheld {
+        if profile.known.apps == Apps::Withheld {
             tool.meta = None;
         }
-        if let Some(characters) = profile.shown_on_request {
+        if let Some(characters) = profile.known.shown_on_request {
             // Read by Claude Code alone. <https://code.claude.com/docs/en/mcp>
             let asked = object!({ "anthropic/maxResultSizeChars": characters });
             tool.meta.get_or_insert_with(|| MetaObject(JsonObject::new())).0.extend(asked);

@@ -88,8 +88,10 @@ pub struct Override {
 }
 
 /// The limits and abilities of one client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub struct Profile {
+    /// For what no setting changes.
+    pub known: &'static KnownClient,
     /// The longest serialized message of a result, base64 and all pictures included.
     pub max_result_bytes: usize,
     /// For all previews of one result; no bytes where the client shows none.
@@ -98,15 +100,6 @@ pub struct Profile {
     pub answer_within: Patience,
     /// Decides whether `structuredContent` goes along with pictures.
     pub structured: Structured,
-    /// Decides whether kept pictures are linked.
-    pub links: Links,
-    /// Decides whether it is told of the viewer.
-    pub apps: Apps,
-    /// The longest serialized answer to `resources/read`, in bytes.
-    pub max_read_bytes: usize,
-    /// Characters of a result that a tool has to ask for.
-    /// `None` where nothing is to be asked.
-    pub shown_on_request: Option<u32>,
 }
 
 /// The treatment of `structuredContent` and `outputSchema` beside pictures.
@@ -180,14 +173,11 @@ impl Profiles {
             side: set.preview_max_side.unwrap_or(side),
         };
         Profile {
+            known,
             max_result_bytes,
             room,
             answer_within: set.answer_within.or(self.config.answer_within).unwrap_or(known.answer_within),
             structured: set.structured.unwrap_or(known.structured),
-            links: known.links,
-            apps: known.apps,
-            max_read_bytes: known.max_read_bytes,
-            shown_on_request: known.shown_on_request,
         }
     }
 

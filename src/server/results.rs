@@ -64,7 +64,7 @@ impl ResultShape {
     /// Revisions before 2025-06-18 have no `resource_link`, and their clients refuse a block that they do not know.
     fn links(&self, artifacts: &[Artifact]) -> Vec<Resource> {
         let known = self.version.as_ref().is_none_or(|version| *version >= ProtocolVersion::V_2025_06_18);
-        match self.profile.links {
+        match self.profile.known.links {
             Links::Followed if known => artifacts.iter().map(resource).collect(),
             Links::Followed | Links::Withheld => Vec::new(),
         }
