@@ -61,6 +61,7 @@ pub(super) async fn read(
     limit: usize,
 ) -> Result<ReadResourceResult, ErrorData> {
     let Some(id) = ArtifactId::parse_uri(uri) else { return Err(not_found(uri, NEVER)) };
+    // Each caller's gallery is a folder of its own: another's picture is not found, as one that there never was.
     let (artifact, picture) = artifacts.fetch(&id).await.map_err(|error| match &error {
         Error::NotFound(_) => not_found(uri, GONE),
         Error::Storage { .. } | Error::Bucket(_) => storage(&error),

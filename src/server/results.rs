@@ -112,7 +112,8 @@ pub(super) async fn of(outcome: Result<Outcome, ToolError>, shape: &ResultShape)
     }
 }
 
-/// A failure keeps its structured content in front of every client: there are no pictures for it to drop.
+/// A failure keeps its structured content in front of every client: there are no pictures for it to drop, and programs
+/// read the code there.
 pub(super) fn failure(failed: impl Into<Failed>, shape: &ResultShape) -> CallToolResult {
     let Failed { text, report } = shape.places.failed(&shape.owner, failed.into());
     let error = serde_json::to_value(report).unwrap_or_default();

@@ -190,7 +190,8 @@ fn add_words(known: &mut Value, field: &Value) {
     }
 }
 
-/// The strings that a branch allows, when it allows nothing else.
+/// The strings that a branch allows, when it allows nothing else: schemars writes an enum whose variants have docstrings
+/// as a union of constants.
 fn strings_of(branch: &Object) -> Option<Vec<Value>> {
     match (branch.get("const"), branch.get("enum")) {
         (Some(only @ Value::String(_)), _) => Some(vec![only.clone()]),

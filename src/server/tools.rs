@@ -153,6 +153,7 @@ pub(super) async fn run(
     let (arrived, mut count) = (Instant::now(), ProgressCount::default());
     // Shared, not copied: they may hold megabytes.
     let arguments = Arc::new(arguments);
+    // It stands in each line of the log and of the ledger, and may be of megabytes.
     let program = context.client_info().map_or_else(|| "unknown".to_owned(), |client| text::brief(&client.name, 60));
     let span = span::begin(&server.parts.traces, name, &context);
     let (trace, expenses) = (span.scope(), Expenses::default());
@@ -250,6 +251,7 @@ pub(super) async fn run(
     let work = result(journal, work, server.calls.clone()).boxed();
     // A client that is still there collects its job by the handle; only one that gave up may make the call again.
     let print = if is_given_up { made.print().await } else { None };
+    // Disarmed: from here on the job's owner ends it, and not the end of this request.
     let started = Started { id, owner, tool: name, since, cancel: ended.disarm(), feed, resumable, print, work };
     hand_out(server, started, until, &client, &shape).await
 }

@@ -33,6 +33,7 @@ pub(in crate::server) fn begin(traces: &Traces, tool: &str, context: &RequestCon
     span.set("gen_ai.tool.name", tool);
     span.set("jsonrpc.request.id", text::brief(&context.id.to_string(), NAME));
     span.set("mcp.protocol.version", context.protocol_version().map(|version| version.as_str().to_owned()));
+    // By the conventions: `pipe` for stdio, `tcp` for HTTP.
     span.set("network.transport", if http.is_some() { "tcp" } else { "pipe" });
     span.set("mcp_openai.client", context.client_info().map(|client| text::brief(&client.name, NAME)));
     span.set("mcp_openai.caller", Requester::of(&context.extensions).owner.as_caller());

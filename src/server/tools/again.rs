@@ -143,6 +143,7 @@ pub(super) async fn answer(
                     }
                     return Some(Err(ToolError::Cancelled));
                 }
+                // The job goes on, and nobody was given its result: the next call of the same finds it.
                 End::Done | End::Impatient | End::TimedOut => return Some(Err(ToolError::Cancelled)),
             },
             job = &mut waiting => (job, true),

@@ -26,7 +26,7 @@ pub(super) enum End {
     Done,
     /// It waited as long as it can, and is told how to come by the result.
     Impatient,
-    /// It gave up, and hears no answer any more; it may make the call again.
+    /// It gave up, and hears no answer any more; it may make the call again. SDKs do so after 60 s, and paid twice.
     TimedOut,
     /// It is gone without a word, and may come back for the result.
     Left,
