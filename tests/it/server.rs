@@ -59,7 +59,11 @@ async fn params_that_do_not_fit_are_not_taken_for_an_unknown_method() {
         let answer = peer.ask("tools/call", params).await;
         assert_eq!(answer["error"]["code"], -32602, "{answer}");
     }
+    let again = peer.ask("initialize", json!({"protocolVersion": 5})).await;
+    assert_eq!(again["error"]["code"], -32602, "{again}");
     assert_eq!(peer.ask("tools/forget", json!({})).await["error"]["code"], -32601);
+    let long = peer.ask(&"x".repeat(10_000), json!({})).await;
+    assert!(long["error"]["code"] == -32601 && long.to_string().len() < 300, "{long}");
 }
 
 #[tokio::test]
