@@ -56,7 +56,7 @@ impl MoneyStore for Sqlite {
         process.started(Held::Money(reservation.id.number));
         self.engine.post("a request that is taken over", move |connection| {
             lease::renew(connection, process.id, process.lease)?;
-            insert(connection, process.id, &reservation, reservation.most)
+            insert_begun(connection, process.id, &reservation)
         });
     }
 
@@ -150,20 +150,19 @@ fn judge(connection: &Connection, reservation: &Reservation) -> rusqlite::Result
     Ok(reservation.judged(standings))
 }
 
-/// Writes a reservation, or makes that of a dead process this one's own. The unsettled line that it may have got since
-/// is taken back.
-pub(super) fn insert(
-    connection: &Connection,
-    process: i64,
-    reservation: &Reservation,
-    amount: Usd,
-) -> rusqlite::Result<()> {
+/// Writes a reservation that was put off, or makes that of a dead process this one's own. The unsettled line that it may
+/// have got since is taken back.
+pub(super) fn insert_begun(connection: &Connection, process: i64, reservation: &Reservation) -> rusqlite::Result<()> {
+    take_line_back(connection, reservation.id.number)?;
+    insert(connection, process, reservation, reservation.most)
+}
+
+fn insert(connection: &Connection, process: i64, reservation: &Reservation, amount: Usd) -> rusqlite::Result<()> {
     let Reservation { id, at, account, tool, model, client, .. } = reservation;
     let mut insert = connection.prepare_cached(
         "INSERT INTO reservations (id, process, account, day, at, amount, tool, model, client, caller)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (id) DO UPDATE SET process = excluded.process",
     )?;
-    take_line_back(connection, id.number)?;
     let (day, at, amount) = (day_number(at.date_naive()), at.timestamp_micros(), amount.picodollars());
     let caller = reservation.caller_name();
     insert.execute(params![id.number, process, account.0, day, at, amount, tool, model, client, caller]).map(drop)

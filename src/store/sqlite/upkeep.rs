@@ -84,7 +84,7 @@ fn write_begun(shared: &Shared) {
             lease::renew(connection, process.id, process.lease)?;
             // Those that ended since have their line already, or will have it next.
             let running = due.iter().filter(|reservation| process.runs(Held::Money(reservation.id.number)));
-            running.into_iter().try_for_each(|it| money::insert(connection, process.id, it, it.most))
+            running.into_iter().try_for_each(|it| money::insert_begun(connection, process.id, it))
         });
     }
 }
