@@ -11,7 +11,11 @@ use std::{
 };
 
 use base64_simd::STANDARD;
-use mcp_openai::artifact::{Artifacts, Error, Origin};
+use chrono::{TimeDelta, Utc};
+use mcp_openai::{
+    artifact::{ArtifactId, Artifacts, Error, Origin},
+    media::Encoded,
+};
 use ring::hmac;
 use serde_json::json;
 use tempfile::TempDir;
@@ -135,22 +139,33 @@ async fn p03_what_is_in_a_container_is_never_overwritten_and_read_in_ranges() {
     let (_, fetched) = gallery.fetch(&kept.id).await.unwrap();
     assert_eq!(fetched.bytes(), large.bytes());
 
+    let removed = keep(&gallery).await;
+    gallery.remove(&removed.id).await.unwrap();
+    assert!(matches!(gallery.fetch(&removed.id).await, Err(Error::NotFound(_))));
+
+    // So old that nobody is about to write its record.
+    let second = (Utc::now() - TimeDelta::minutes(2)).format("%Y%m%d-%H%M%S").to_string();
+    let [taken, free] =
+        ["00aaaa", "00bbbb"].map(|unique| ArtifactId::parse(&format!("{second}-{unique}.png")).unwrap());
+    let waits = |folder: &str, id: &ArtifactId, picture: Encoded| {
+        let waiting = azurite.here.path().join(folder).join("state/pictures");
+        fs::create_dir_all(&waiting).unwrap();
+        fs::write(waiting.join(id.as_str()), picture.bytes()).unwrap();
+    };
+    let uploads = async |folder: &str, left: &[String]| {
+        let (gallery, here) = (azurite.gallery(folder), azurite.here.path().join(folder));
+        tokio::select! {
+            () = gallery.tend_bucket() => {}
+            () = until(|| spool(&here) == left) => {}
+        }
+    };
+    waits("one", &taken, png(16, 16));
+    uploads("one", &[]).await;
     // Another server has something else under this name, and tries that first.
-    let other = keep(&gallery).await;
-    gallery.remove(&other.id).await.unwrap();
-    assert!(matches!(gallery.fetch(&other.id).await, Err(Error::NotFound(_))));
-    let there = azurite.here.path().join("two");
-    let waiting = there.join("state/pictures");
-    fs::create_dir_all(&waiting).unwrap();
-    for id in [&kept.id, &other.id] {
-        fs::write(waiting.join(id.as_str()), png(8, 8).bytes()).unwrap();
-    }
-    let second = azurite.gallery("two");
-    tokio::select! {
-        () = second.tend_bucket() => {}
-        () = until(|| spool(&there) == [kept.id.to_string()]) => {}
-    }
-    assert_eq!(gallery.fetch(&kept.id).await.unwrap().1.bytes(), large.bytes());
-    assert_eq!(gallery.fetch(&other.id).await.unwrap().1.bytes(), png(8, 8).bytes());
-    assert_eq!(gallery.list(None, 9).await.unwrap().artifacts.len(), 2);
+    waits("two", &taken, png(8, 8));
+    waits("two", &free, png(8, 8));
+    uploads("two", &[taken.to_string()]).await;
+    assert_eq!(gallery.fetch(&taken).await.unwrap().1.bytes(), png(16, 16).bytes());
+    assert_eq!(gallery.fetch(&free).await.unwrap().1.bytes(), png(8, 8).bytes());
+    assert_eq!(gallery.list(None, 9).await.unwrap().artifacts.len(), 3);
 }
