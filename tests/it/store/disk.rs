@@ -11,12 +11,15 @@ use std::{
 
 use mcp_openai::{
     handle::{IdMint, Owner},
-    store::{Error, money::Reserved},
+    store::{
+        Error,
+        money::{Reservation, Reserved},
+    },
 };
 use rusqlite::Connection;
 
 use super::{
-    EVER, Engine,
+    EVER, Engine, OnDisk, Store,
     child::{self, Running, Task},
     on_disk, paid, reservation, said, standing, stands, turn, usd,
 };
@@ -107,13 +110,26 @@ async fn i02_a_link_in_the_place_of_the_store_is_not_followed() {
     assert_eq!(fs::read_to_string(elsewhere).unwrap(), "somebody's");
 }
 
+/// Another process, which holds the store until it rolls back.
+fn holder(engine: &OnDisk) -> Connection {
+    let holder = Connection::open(engine.0.path().join("state/store.sqlite3")).unwrap();
+    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    holder
+}
+
+/// A request with half of the day's dollar reserved for it.
+async fn granted(store: &Store, mint: &IdMint) -> Reservation {
+    let request = reservation(mint.mint(), 0.5, Some(1.0));
+    assert!(matches!(store.money.reserve(request.clone()).await, Ok(Reserved::Granted(_))));
+    request
+}
+
 #[tokio::test]
 async fn while_another_process_holds_the_store_everything_else_goes_on() {
     let engine = on_disk();
     let (store, mint) = (engine.open(), IdMint::default());
     said(&store, &mint, None, "the first").await;
-    let holder = Connection::open(engine.0.path().join("state/store.sqlite3")).unwrap();
-    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let holder = holder(&engine);
     let late = mint.mint();
     let mut append = store.turns.append_turn(turn(late, None, "the second"));
     // The writer waits; a thread that serves does not.
@@ -131,10 +147,8 @@ async fn while_another_process_holds_the_store_everything_else_goes_on() {
 async fn the_end_of_a_request_is_kept_however_long_another_process_holds_the_store() {
     let engine = on_disk();
     let (store, mint) = (engine.open(), IdMint::default());
-    let request = reservation(mint.mint(), 0.5, Some(1.0));
-    assert!(matches!(store.money.reserve(request.clone()).await, Ok(Reserved::Granted(_))));
-    let holder = Connection::open(engine.0.path().join("state/store.sqlite3")).unwrap();
-    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let request = granted(&store, &mint).await;
+    let holder = holder(&engine);
     store.money.settle_later(paid(&request, 0.25));
     // Behind it, and given up: by then it was tried for as long as anybody waits.
     let refused = store.turns.append_turn(turn(mint.mint(), None, "a turn")).await;
@@ -147,10 +161,8 @@ async fn the_end_of_a_request_is_kept_however_long_another_process_holds_the_sto
 async fn what_was_paid_is_kept_though_its_caller_was_told_that_the_store_is_locked() {
     let engine = on_disk();
     let (store, mint) = (engine.open(), IdMint::default());
-    let request = reservation(mint.mint(), 0.5, Some(1.0));
-    assert!(matches!(store.money.reserve(request.clone()).await, Ok(Reserved::Granted(_))));
-    let holder = Connection::open(engine.0.path().join("state/store.sqlite3")).unwrap();
-    holder.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let request = granted(&store, &mint).await;
+    let holder = holder(&engine);
     let refused = store.money.settle(paid(&request, 0.25)).await;
     assert!(matches!(refused, Err(Error::Locked { .. })), "{refused:?}");
     holder.execute_batch("ROLLBACK").unwrap();
